@@ -1,0 +1,1 @@
+"""Benchmark and validation harness for video export pipelines."""

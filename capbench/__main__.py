@@ -1,0 +1,5 @@
+"""`python -m capbench`."""
+
+from capbench.cli import main
+
+main()

@@ -1,0 +1,14 @@
+"""The command line: importing a verb's module registers it."""
+
+from __future__ import annotations
+
+import sys
+
+from capbench.cli.app import run_app
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the `capbench` program."""
+    sys.exit(run_app())

@@ -1,0 +1,32 @@
+"""What is measured and decided, as data: one run, its validation, a comparison, and the folder they live in."""
+
+from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
+from capbench.results.export import ExportReport, LatencyPercentiles, StageTimes
+from capbench.results.run import SCHEMA_VERSION, RunResult, TraceSample
+from capbench.results.validation import (
+    Check,
+    CheckStatus,
+    MetricSummary,
+    PatchError,
+    ValidationReport,
+    WorstFrame,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Check",
+    "CheckStatus",
+    "Comparison",
+    "ExportReport",
+    "LatencyPercentiles",
+    "MetricSummary",
+    "MetricVerdict",
+    "PatchError",
+    "RunResult",
+    "StageShift",
+    "StageTimes",
+    "TraceSample",
+    "ValidationReport",
+    "Verdict",
+    "WorstFrame",
+]

@@ -1,0 +1,102 @@
+"""What the gate decided, as data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from capbench.results.record import Record
+
+__all__ = ["Comparison", "MetricVerdict", "StageShift", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """Outcome for one metric of one case, or for a whole gate."""
+
+    BETTER = "better"
+    SAME = "same"
+    WORSE = "worse"
+    UNDECIDED = "undecided"
+    INVALID = "invalid"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class MetricVerdict(Record):
+    """One metric of one case: new against base."""
+
+    case: str
+    """Name of the case."""
+    metric: str
+    """Field of a run, or a quality metric such as `ssim_y`, or `validation`."""
+    base: str
+    """Subject or folder that is compared against."""
+    new: str
+    """Subject or folder that is judged."""
+    verdict: Verdict
+    """Outcome."""
+    sentence: str
+    """The sentence that the user reads, with the figures."""
+    ratio: float | None = None
+    """New over base, from paired blocks; below 1 is less."""
+    interval: tuple[float, float] | None = None
+    """Confidence interval of `ratio`."""
+    confidence: float = 0.95
+    """Level of `interval`."""
+    margin: float | None = None
+    """Relative change that still counts as the same, for example 0.02."""
+    required_ratio: float | None = None
+    """Largest ratio that the gate file accepts, where it requires an effect."""
+    blocks: int = 0
+    """Paired blocks that were used."""
+    detectable_ratio: float | None = None
+    """Smallest slowdown that this run would have seen with 90% power, as a ratio above 1."""
+    blocks_needed: int | None = None
+    """Further blocks that would decide, where undecided."""
+    p_value: float | None = None
+    """After family-wise adjustment."""
+    reasons: tuple[str, ...] = ()
+    """Why the verdict is invalid, undecided or not applicable."""
+
+
+class StageShift(Record):
+    """How one stage moved between base and new."""
+
+    case: str
+    """Name of the case."""
+    stage: str
+    """Name of the stage."""
+    base_s: float
+    """Median work of the stage in base, in seconds."""
+    new_s: float
+    """Median work of the stage in new, in seconds."""
+    share_of_change: float
+    """Change of this stage over the change of wall time."""
+
+
+class Comparison(Record):
+    """All verdicts of one gate. `verdict` is the joint one: better only when nothing is worse, invalid or undecided."""
+
+    base: str
+    """Subject or folder that is compared against."""
+    new: str
+    """Subject or folder that is judged."""
+    verdict: Verdict
+    """Joint outcome."""
+    sentence: str
+    """The verdict in one sentence."""
+    verdicts: tuple[MetricVerdict, ...]
+    """One for each metric of each case."""
+    stage_shifts: tuple[StageShift, ...] = ()
+    """Which stage moved, largest first."""
+    machines: tuple[str, ...] = ()
+    """Fingerprints of the machines that the runs came from."""
+    warnings: tuple[str, ...] = Field(default=())
+    """What the reader should know."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 worse or invalid, 3 undecided."""
+        if self.verdict in (Verdict.WORSE, Verdict.INVALID):
+            return 1
+        return 3 if self.verdict is Verdict.UNDECIDED else 0

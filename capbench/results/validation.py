@@ -1,0 +1,129 @@
+"""What validation found out about one output."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from capbench.results.record import Record
+
+__all__ = ["Check", "CheckStatus", "MetricSummary", "PatchError", "ValidationReport", "WorstFrame"]
+
+
+class CheckStatus(StrEnum):
+    """Outcome of a check. "Could not check" is not "passed"."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_APPLICABLE = "not_applicable"
+    """There is nothing to check, for example no audio in the reference."""
+    UNCHECKED = "unchecked"
+    """There was something to check and it could not be done."""
+
+
+class Check(Record):
+    """One named check with its evidence."""
+
+    name: str
+    """Stable identifier, for example `frames.missing` or `colour.matrix`."""
+    status: CheckStatus
+    """Outcome."""
+    message: str
+    """The sentence that the user reads: what is wrong and by how much."""
+    value: float | None = None
+    """What was measured."""
+    limit: float | None = None
+    """What it was held against."""
+    unit: str = ""
+    """Unit of `value` and `limit`."""
+    frames: tuple[int, ...] = ()
+    """The first frames concerned, at most 20."""
+
+
+class MetricSummary(Record):
+    """One quality metric pooled over frames."""
+
+    mean: float | None
+    """Arithmetic mean."""
+    harmonic_mean: float | None
+    """Harmonic mean."""
+    p5: float | None
+    """5th percentile."""
+    p1: float | None
+    """1st percentile."""
+    worst: float | None
+    """Smallest value."""
+    worst_frame: int | None
+    """Frame of the smallest value, counted from 0."""
+    frames: int
+    """Frames that were measured."""
+    unit: str = ""
+    """`dB`, or empty for an index."""
+
+
+class PatchError(Record):
+    """One colour patch: expected and got, R'G'B' in 0..255 as decoded by the file's own tags."""
+
+    name: str
+    """Name of the patch."""
+    expected: tuple[float, float, float]
+    """R'G'B' of the reference."""
+    got: tuple[float, float, float]
+    """R'G'B' of the output."""
+    error_codes: float
+    """Largest difference of a channel in codes."""
+    ciede2000: float
+    """Colour difference, CIE 142-2001."""
+
+
+class WorstFrame(Record):
+    """Pictures of one of the worst frames, as file names relative to the result folder."""
+
+    frame: int
+    """Index in the reference, counted from 0."""
+    metric: str
+    """Metric by which it is among the worst."""
+    value: float
+    """Value of that metric."""
+    reference_png: str
+    """The reference frame."""
+    output_png: str
+    """The output frame."""
+    difference_png: str
+    """Amplified absolute difference."""
+
+
+class ValidationReport(Record):
+    """All that validation found out about one output. Passes only if no check failed or stayed unchecked."""
+
+    reference: str
+    """File that was held to be right."""
+    output: str
+    """File that was checked."""
+    checks: tuple[Check, ...]
+    """Every check, in a fixed order."""
+    metrics: dict[str, MetricSummary] = Field(default_factory=dict)
+    """Metric (`psnr_y`, `ssim_y`, `xpsnr_y`, ...) to its summary."""
+    patches: tuple[PatchError, ...] = ()
+    """Colour patches, where the source has them."""
+    series: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    """Metric to its value for each frame."""
+    worst_frames: tuple[WorstFrame, ...] = ()
+    """Saved pictures of the worst frames."""
+    av_offset_ms: float | None = None
+    """Audio minus video at the start, in ms; positive when audio is late."""
+    av_drift_ms: float | None = None
+    """Change of the offset from start to end, in ms."""
+    frames_compared: int = 0
+    """Frames that were aligned and compared."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed or was not applicable."""
+        return all(check.status in (CheckStatus.PASS, CheckStatus.NOT_APPLICABLE) for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """Checks that failed or could not be done."""
+        return tuple(check for check in self.checks if check.status in (CheckStatus.FAIL, CheckStatus.UNCHECKED))
