@@ -1,0 +1,55 @@
+"""What every test may ask for: a GPU adapter, the real clips, and a cache of recordings that outlives one test run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import wgpu
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_STEERING_VARIABLES = ("CAP_GPU_FORMAT_CONVERSION", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "CI")
+"""Environment variables that change what capbench, rich or typer do; tests set them where they are the subject."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder() -> Iterator[Path]:
+    """`CAPBENCH_CACHE` for this test run: inside the checkout, kept between runs, never the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _STEERING_VARIABLES:
+            patch.delenv(name, raising=False)
+        folder = _REPOSITORY / ".capbench" / "test-cache"
+        folder.mkdir(parents=True, exist_ok=True)
+        patch.setenv("CAPBENCH_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def gpu_adapter() -> wgpu.GPUAdapter:
+    """The adapter that an export would use, software ones included.
+
+    Skips where there is none; fails instead when `CAPBENCH_REQUIRE_GPU=1` promises one.
+    """
+    import wgpu  # noqa: PLC0415  most test runs need no GPU library
+
+    try:
+        return wgpu.gpu.request_adapter_sync(power_preference="high-performance")
+    except RuntimeError as error:
+        reason = f"no GPU adapter: {error}; on Debian: apt-get install mesa-vulkan-drivers libvulkan1"
+    if os.environ.get("CAPBENCH_REQUIRE_GPU") == "1":
+        pytest.fail(f"CAPBENCH_REQUIRE_GPU=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """Folder of the real clips that lie beside the checkout; skips where they are absent."""
+    folder = _REPOSITORY.parent / "shared" / "media"
+    if not folder.is_dir():
+        pytest.skip(f"real clips are absent: no folder {folder}")
+    return folder
