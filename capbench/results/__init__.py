@@ -2,7 +2,7 @@
 
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
 from capbench.results.export import ExportReport, LatencyPercentiles, StageTimes
-from capbench.results.run import SCHEMA_VERSION, RunResult, TraceSample
+from capbench.results.run import SCHEMA_VERSION, FailureKind, RunResult, RunRole, TraceSample
 from capbench.results.validation import (
     Check,
     CheckStatus,
@@ -18,11 +18,13 @@ __all__ = [
     "CheckStatus",
     "Comparison",
     "ExportReport",
+    "FailureKind",
     "LatencyPercentiles",
     "MetricSummary",
     "MetricVerdict",
     "PatchError",
     "RunResult",
+    "RunRole",
     "StageShift",
     "StageTimes",
     "TraceSample",
