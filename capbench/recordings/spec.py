@@ -1,0 +1,80 @@
+"""What a synthetic recording is made of, and the four of the standard matrix."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from capbench.errors import InputError
+
+__all__ = ["MIN_HEIGHT", "MIN_WIDTH", "STANDARD_RECORDINGS", "RecordingSpec"]
+
+MIN_WIDTH = 160
+"""Narrowest recording in pixels: a cell of the frame number is then 2.6 pixels wide."""
+MIN_HEIGHT = 90
+"""Lowest recording in pixels: a cell of the frame number is then 3.1 pixels high."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSpec:
+    """One synthetic screen recording. The same spec gives the same pictures and sound. Raises `InputError`."""
+
+    name: str
+    """Name that a user chooses it by; not part of the content."""
+    width: int
+    """Width in pixels, even."""
+    height: int
+    """Height in pixels, even."""
+    fps: Fraction | int
+    """Frames a second, exact."""
+    duration_s: float
+    """Length in seconds, rounded to whole frames."""
+    container: Literal["mp4", "hls"] = "mp4"
+    """`mp4`, or `hls`: a folder with a playlist, `init.mp4` and `.m4s` segments."""
+    seed: int = 1
+    """Picks the text, the paths of the windows and the noise."""
+
+    def __post_init__(self) -> None:
+        if self.width % 2 or self.height % 2 or self.width < MIN_WIDTH or self.height < MIN_HEIGHT:
+            raise InputError(
+                f"recording {self.name!r} is {self.width}x{self.height}; both sides must be even "
+                f"and at least {MIN_WIDTH}x{MIN_HEIGHT}"
+            )
+        if not 1 <= self.fps <= 240:
+            raise InputError(f"recording {self.name!r} has {self.fps} fps; choose 1 to 240")
+        if not math.isfinite(self.duration_s) or self.frames < 1:
+            raise InputError(f"recording {self.name!r} lasts {self.duration_s} s; it needs at least one frame")
+        if self.frames >= 2**20:
+            raise InputError(f"recording {self.name!r} has {self.frames} frames; the frame number ends at {2**20 - 1}")
+        if self.container not in ("mp4", "hls"):
+            raise InputError(f"recording {self.name!r} has container {self.container!r}; choose mp4 or hls")
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second as a fraction."""
+        return Fraction(self.fps)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return round(self.duration_s * self.rate)
+
+    @property
+    def flash_frames(self) -> tuple[int, ...]:
+        """First frame of each flash, which is also when the beep starts: the first frame at or after each second."""
+        seconds = math.ceil(self.frames / self.rate)
+        return tuple(frame for second in range(seconds) if (frame := math.ceil(second * self.rate)) < self.frames)
+
+
+STANDARD_RECORDINGS = {
+    spec.name: spec
+    for spec in (
+        RecordingSpec("1080p-1min", 1920, 1080, 30, 60),
+        RecordingSpec("4k-1min", 3840, 2160, 30, 60),
+        RecordingSpec("1080p-10min", 1920, 1080, 30, 600),
+        RecordingSpec("hls-1080p-1min", 1920, 1080, 30, 60, "hls"),
+    )
+}
+"""The sources of the standard matrix by name."""
