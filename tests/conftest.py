@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from capbench.errors import AdapterError
+
 if TYPE_CHECKING:
-    import wgpu
+    from capbench.pipeline.device import GpuContext
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _STEERING_VARIABLES = ("CAP_GPU_FORMAT_CONVERSION", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "CI")
@@ -30,20 +32,22 @@ def cache_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def gpu_adapter() -> wgpu.GPUAdapter:
-    """The adapter that an export would use, software ones included.
+def gpu() -> Iterator[GpuContext]:
+    """The device that an export would use, a software one included, shared by all tests.
 
-    Skips where there is none; fails instead when `CAPBENCH_REQUIRE_GPU=1` promises one.
+    A test that opens its own device asks for it with `pytest.mark.usefixtures("gpu")`. Skips where there is no adapter;
+    fails instead when `CAPBENCH_REQUIRE_GPU=1` promises one.
     """
-    import wgpu  # noqa: PLC0415  most test runs need no GPU library
+    from capbench.pipeline.device import open_device  # noqa: PLC0415  the other tests need no GPU library
 
     try:
-        return wgpu.gpu.request_adapter_sync(power_preference="high-performance")
-    except RuntimeError as error:
-        reason = f"no GPU adapter: {error}; on Debian: apt-get install mesa-vulkan-drivers libvulkan1"
-    if os.environ.get("CAPBENCH_REQUIRE_GPU") == "1":
-        pytest.fail(f"CAPBENCH_REQUIRE_GPU=1, but {reason}")
-    pytest.skip(reason)
+        context = open_device()
+    except AdapterError as error:
+        if os.environ.get("CAPBENCH_REQUIRE_GPU") == "1":
+            pytest.fail(f"CAPBENCH_REQUIRE_GPU=1, but {error}")
+        pytest.skip(str(error))
+    yield context
+    context.close()
 
 
 @pytest.fixture(scope="session")
