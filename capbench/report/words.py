@@ -1,0 +1,73 @@
+"""Figures as the report words them: a missing value is a dash with its reason, never 0."""
+
+from __future__ import annotations
+
+from capbench.units import format_bytes, format_seconds
+
+__all__ = [
+    "MINUS",
+    "MISSING",
+    "TIMES",
+    "bytes_words",
+    "change_words",
+    "interval_words",
+    "number_words",
+    "seconds_words",
+    "shorten",
+    "times_words",
+]
+
+MISSING = "\N{EN DASH}"
+"""What stands where nothing could be measured."""
+
+MINUS = "\N{MINUS SIGN}"
+"""As wide as a plus, so that columns line up."""
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+"""After a factor."""
+
+
+def seconds_words(time_s: float | None) -> str:
+    """`4.21 s`, or a dash."""
+    return MISSING if time_s is None else format_seconds(time_s)
+
+
+def bytes_words(size_bytes: float | None) -> str:
+    """`1.24 MB`, or a dash."""
+    return MISSING if size_bytes is None else format_bytes(size_bytes)
+
+
+def times_words(factor: float | None) -> str:
+    """A factor with a times sign, or a dash."""
+    return MISSING if factor is None else f"{factor:.2f}{TIMES}"
+
+
+def number_words(value: float | None, digits: int = 2, unit: str = "") -> str:
+    """A number with fixed decimals and its unit, or a dash."""
+    return MISSING if value is None else f"{value:.{digits}f}{' ' if unit else ''}{unit}"
+
+
+def change_words(ratio: float | None, less: str = "less", more: str = "more") -> str:
+    """`43% less` for a ratio of 0.57; from 2 upwards `2.4 times`, because percentages above 100 mislead."""
+    if ratio is None:
+        return MISSING
+    if ratio >= 2:
+        return f"{ratio:.1f} times"
+    percent = abs(1 - ratio) * 100
+    figure = f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
+    if figure == "0.0":
+        return "unchanged"
+    return f"{figure}% {less if ratio < 1 else more}"
+
+
+def interval_words(interval: tuple[float, float] | None) -> str:
+    """`[0.55, 0.59]`, or an empty text."""
+    return "" if interval is None else f"[{interval[0]:.3g}, {interval[1]:.3g}]"
+
+
+def shorten(name: str, limit: int = 48) -> str:
+    """A name cut in its middle: its ends are what tells two names apart."""
+    if len(name) <= limit:
+        return name
+    tail = limit // 3
+    return f"{name[: limit - tail - 1]}…{name[-tail:]}"
