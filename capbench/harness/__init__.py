@@ -1,0 +1,32 @@
+"""The instrument: starts each run as a process of its own, measures it from outside, and keeps what it measured.
+
+Names are imported when first used: the measured process lives in this package too, and must not carry the harness's
+modules in its memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from capbench.harness.matrix import Case, Matrix, Subject
+    from capbench.harness.matrix_file import load_matrix
+
+__all__ = ["Case", "Matrix", "RunOptions", "Subject", "load_matrix", "run_matrix"]
+
+_HOME = {
+    "Case": "matrix",
+    "Matrix": "matrix",
+    "RunOptions": "run_matrix",
+    "Subject": "matrix",
+    "load_matrix": "matrix_file",
+    "run_matrix": "run_matrix",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import `name` from its module. Raises `AttributeError`."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,172 @@
+"""A matrix as it will be run: every include, product and override already applied."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from capbench.errors import MatrixError
+from capbench.results.record import Record
+
+__all__ = ["FLOOR", "Case", "Limit", "Matrix", "OptionValue", "OwnRecording", "Subject"]
+
+FLOOR = "floor"
+"""Name of the subject that every other one is held against."""
+
+OptionValue = bool | int | float | str
+"""A value of an encoder setting or an export option in a TOML file."""
+
+
+class Limit(Record):
+    """What a case's threshold allows. At least one side is given."""
+
+    min: float | None = None
+    """Smallest value that is still right."""
+    max: float | None = None
+    """Largest value that is still right."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        return self
+
+
+class OwnRecording(Record):
+    """A synthetic recording of the user's own size."""
+
+    width: int
+    """Width in pixels, even."""
+    height: int
+    """Height in pixels, even."""
+    fps: str = "30"
+    """Frames a second as an exact fraction."""
+    container: Literal["mp4", "hls"] = "mp4"
+    """One file, or a playlist with fragmented MP4 segments."""
+    seed: int = 1
+    """Picks the pictures."""
+
+
+class Subject(Record):
+    """Whatever is being timed. Exactly one of `is_floor`, `path` and `command` says what."""
+
+    name: str
+    """Unique in the matrix; part of file names."""
+    is_floor: bool = False
+    """Decode and encode with the case's settings, nothing between."""
+    path: str | None = None
+    """Conversion path of the reference pipeline."""
+    command: tuple[str, ...] = ()
+    """Program and arguments with placeholders, never given to a shell."""
+    options: dict[str, OptionValue] = Field(default_factory=dict)
+    """Further export options of a path, for example `threads`."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment variables added for this subject."""
+    scenes: tuple[str, ...] = ()
+    """Globs of scene names that the subject can draw; empty for all."""
+    output_suffix: str = ".mp4"
+    """Suffix of the output file, which chooses the container."""
+    revision: str | None = None
+    """Git revision whose own environment runs it; None for the current one."""
+
+    def draws(self, scene: str) -> bool:
+        """Whether the subject takes part in cases of this scene (a name, or the path of a scene file)."""
+        return not self.scenes or any(fnmatchcase(scene, pattern) for pattern in self.scenes)
+
+
+class Case(Record):
+    """One row of the matrix."""
+
+    name: str
+    """Unique in the matrix; part of file names."""
+    source: Path | None = None
+    """File to export; exclusive with `recording`."""
+    recording: str | OwnRecording | None = None
+    """A synthetic recording: name of a standard one, or one of the user's own size."""
+    duration_s: float | None = None
+    """Length of the recording in seconds; None for a standard one's own."""
+    scene: str = "bare"
+    """Name of a shipped scene, or the path of a scene file."""
+    width: int | None = None
+    """Output width in pixels; None for the source's."""
+    height: int | None = None
+    """Output height in pixels; None for the source's."""
+    fps: str | None = None
+    """Output rate as an exact fraction; None for the source's."""
+    encoder: str | None = None
+    """Encoder name; None for the pipeline's default."""
+    quality: str | None = None
+    """Quality preset; exclusive with `qp`."""
+    qp: int | None = None
+    """Constant quantiser."""
+    options: dict[str, OptionValue] = Field(default_factory=dict)
+    """Further export options for every path and the floor, for example `preset`."""
+    subjects: tuple[str, ...]
+    """Names of the subjects that take part."""
+    blocks: int
+    """Blocks to run."""
+    timeout_s: float
+    """A run that takes longer is killed and recorded as failed."""
+    settle_s: float
+    """Pause before each run."""
+    warmup: bool
+    """Whether each subject has one discarded run first."""
+    drift_control: bool
+    """Whether the floor runs once more before the first and after the last block."""
+    thresholds: dict[str, Limit] = Field(default_factory=dict)
+    """Field of a run or `<metric>.<pool>` of its quality, to what is allowed."""
+
+
+class Matrix(Record):
+    """Cases and subjects, in the order of their files."""
+
+    name: str
+    """Names the matrix in messages and reports."""
+    description: str = ""
+    """One line for people."""
+    files: tuple[Path, ...] = ()
+    """Every file it was read from, includes first."""
+    cases: tuple[Case, ...]
+    """At least one."""
+    subjects: tuple[Subject, ...]
+    """At least one."""
+
+    def subject(self, name: str) -> Subject:
+        """The subject of that name. Raises `MatrixError`."""
+        for subject in self.subjects:
+            if subject.name == name:
+                return subject
+        raise MatrixError(f"no subject {name!r}; there are {', '.join(s.name for s in self.subjects)}")
+
+    def subjects_of(self, case: Case) -> tuple[Subject, ...]:
+        """Subjects of a case that can draw its scene, in the case's order."""
+        return tuple(subject for name in case.subjects if (subject := self.subject(name)).draws(case.scene))
+
+    def select(self, case_globs: tuple[str, ...] = (), subject_globs: tuple[str, ...] = ()) -> Matrix:
+        """The part whose names match any of the globs; no glob means all. Raises `MatrixError` if nothing is left."""
+        cases = [case for case in self.cases if _matches(case.name, case_globs)]
+        if not cases:
+            raise MatrixError(
+                f"no case matches {' or '.join(map(repr, case_globs))}; "
+                f"there are {', '.join(case.name for case in self.cases)}"
+            )
+        kept = [
+            case.model_copy(update={"subjects": names})
+            for case in cases
+            if (names := tuple(name for name in case.subjects if _matches(name, subject_globs)))
+        ]
+        if not kept:
+            available = dict.fromkeys(name for case in cases for name in case.subjects)
+            raise MatrixError(
+                f"no subject matches {' or '.join(map(repr, subject_globs))}; there are {', '.join(available)}"
+            )
+        used = {name for case in kept for name in case.subjects}
+        subjects = tuple(subject for subject in self.subjects if subject.name in used)
+        return self.model_copy(update={"cases": tuple(kept), "subjects": subjects})
+
+
+def _matches(name: str, globs: tuple[str, ...]) -> bool:
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)
