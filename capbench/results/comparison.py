@@ -47,6 +47,12 @@ class MetricVerdict(Record):
     """Relative change that still counts as the same, for example 0.02."""
     required_ratio: float | None = None
     """Largest ratio that the gate file accepts, where it requires an effect."""
+    base_median: float | None = None
+    """Median of the metric in base, in the metric's own unit."""
+    new_median: float | None = None
+    """Median of the metric in new."""
+    difference: float | None = None
+    """New minus base, for a quality metric; `interval` then bounds it instead of a ratio."""
     blocks: int = 0
     """Paired blocks that were used."""
     detectable_ratio: float | None = None
