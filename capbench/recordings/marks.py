@@ -1,7 +1,7 @@
 """The marks that a machine reads back from a recording: the frame number and the flash.
 
-The frame number is a row of cells over the same row inverted. A cell reads 1 where its upper half is the brighter
-one, so neither the range nor a dimmed or tinted picture moves a threshold, and a picture without the mark, or a blend of
+The frame number is a row of cells over the same row inverted. A cell reads 1 where its upper half is the brighter one,
+so neither the range nor a dimmed or tinted picture moves a threshold, and a picture without the mark, or a blend of
 two frames, has cells without contrast. From the left: 4 fixed bits, 20 bits of the number and 16 of its CRC, most
 significant first, 4 fixed bits.
 """
