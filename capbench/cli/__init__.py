@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from capbench.cli import (  # noqa: F401  importing a verb registers it
+    doctor,
+)
 from capbench.cli.app import run_app
 
 __all__ = ["main"]

@@ -1,0 +1,104 @@
+"""`capbench doctor`: what this machine can do, and the command that mends what it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from capbench.cli.app import app
+from capbench.cli.json_output import JsonTarget, write_json
+from capbench.units import format_bytes
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from capbench.doctor import MachineFindings
+
+__all__ = ["doctor"]
+
+_NOT_POSSIBLE = 4
+
+
+@app.command(epilog="Example: `capbench doctor --json - | jq .adapters`")
+def doctor(json_file: JsonTarget = None) -> None:
+    """Show adapters, encoders that really work, memory, cache and versions.
+
+    Exits with 0 when an export by path `gpu` is possible, with 4 when it is not.
+    """
+    from capbench.doctor import examine_machine  # noqa: PLC0415  loads wgpu and av
+
+    found = examine_machine()
+    if json_file is not None:
+        write_json(found, json_file)
+    if json_file != "-":
+        _show(found)
+    if not found.can_export_by_gpu:
+        raise typer.Exit(_NOT_POSSIBLE)
+
+
+def _show(found: MachineFindings) -> None:
+    """Print tables to stdout."""
+    from rich.console import Console  # noqa: PLC0415  --help and --json need no tables
+
+    console = Console(highlight=False)
+    for table in (_adapter_table(found), _encoder_table(found), _resource_table(found), _version_table(found)):
+        console.print(table)
+    for lack in found.lacks:
+        console.print(f"{'missing' if lack.blocks_export else 'note'}: {lack.what}", markup=False, soft_wrap=True)
+        console.print(f"  {lack.remedy}", markup=False, soft_wrap=True)
+    able = "possible" if found.can_export_by_gpu else "not possible"
+    console.print(f"An export by path gpu is {able} on this machine.", markup=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    """Add a row of plain text: a driver's words may hold square brackets."""
+    from rich.text import Text  # noqa: PLC0415
+
+    table.add_row(*(Text(cell) for cell in cells))
+
+
+def _adapter_table(found: MachineFindings) -> Table:
+    table = _table("GPU adapters", "used", "adapter", "backend", "type", "driver")
+    for adapter in found.adapters:
+        kind = f"{adapter.adapter_type} (software)" if adapter.is_software else adapter.adapter_type
+        _add(table, "yes" if adapter.is_chosen else "", adapter.name, adapter.backend, kind, adapter.driver)
+    if not found.adapters:
+        _add(table, "", "none", "", "", "")
+    return table
+
+
+def _encoder_table(found: MachineFindings) -> Table:
+    table = _table("Encoders, tried on a few frames", "encoder", "works", "why not")
+    for encoder in found.encoders:
+        _add(table, encoder.name, "yes" if encoder.works else "no", encoder.reason or "")
+    return table
+
+
+def _resource_table(found: MachineFindings) -> Table:
+    table = _table("Memory, cache, programs", "what", "value")
+    memory, cache = found.memory, found.cache
+    limit = memory.cgroup_limit_bytes
+    _add(table, "memory", f"{format_bytes(memory.total_bytes)}, {format_bytes(memory.available_bytes)} available")
+    _add(table, "limit of the control group", "none" if limit is None else format_bytes(limit))
+    _add(table, "channels", f"at most {memory.channel_frames} frames; GIF {memory.gif_channel_frames}")
+    free = "" if cache.free_bytes is None else f", {format_bytes(cache.free_bytes)} free on its disk"
+    _add(table, "cache", f"{cache.folder}: {format_bytes(cache.size_bytes)}{free}")
+    _add(table, "ffmpeg program", f"{found.ffmpeg.path or 'none'} {found.ffmpeg.version or ''}".strip())
+    return table
+
+
+def _version_table(found: MachineFindings) -> Table:
+    table = _table("Versions", "what", "version")
+    for name, version in found.versions.items():
+        _add(table, name, version)
+    return table

@@ -1,0 +1,116 @@
+"""What was found out about the machine, as data."""
+
+from __future__ import annotations
+
+from capbench.results.record import Record
+
+__all__ = [
+    "AdapterFinding",
+    "CacheFinding",
+    "EncoderFinding",
+    "Lack",
+    "MachineFindings",
+    "MemoryFinding",
+    "ProgramFinding",
+]
+
+
+class AdapterFinding(Record):
+    """One GPU adapter that wgpu offers."""
+
+    name: str
+    """Device in its driver's words."""
+    backend: str
+    """`Vulkan`, `Metal`, `D3D12` or `OpenGL`."""
+    adapter_type: str
+    """`DiscreteGPU`, `IntegratedGPU`, `CPU` or `unknown`."""
+    driver: str
+    """Driver and its version."""
+    is_software: bool
+    """Whether it runs on the CPU: its times are not GPU times."""
+    is_chosen: bool
+    """Whether an export would use it; found by opening a device."""
+
+
+class EncoderFinding(Record):
+    """One video encoder, tried on a few frames."""
+
+    name: str
+    """FFmpeg's name."""
+    works: bool
+    """Whether it opened and gave packets."""
+    reason: str | None = None
+    """Why it does not work; None where it does."""
+
+
+class MemoryFinding(Record):
+    """Memory, and the sizes of the export's channels that follow from it."""
+
+    total_bytes: int
+    """Memory of the machine."""
+    available_bytes: int
+    """What this process may still take, the control group's limit included."""
+    cgroup_limit_bytes: int | None
+    """Limit of this process's control group; None where there is none."""
+    channel_frames: int
+    """Most frames in a channel of a video export."""
+    gif_channel_frames: int
+    """Most frames in a channel of a GIF export."""
+
+
+class CacheFinding(Record):
+    """The cache of synthetic recordings."""
+
+    folder: str
+    """Where it is, or will be."""
+    size_bytes: int
+    """What its files take."""
+    free_bytes: int | None
+    """Room on its disk; None where that could not be asked."""
+    is_writable: bool
+    """Whether a recording can be put there."""
+
+
+class ProgramFinding(Record):
+    """A program that subjects of a matrix may start."""
+
+    name: str
+    """What it is called."""
+    path: str | None
+    """Where it is; None where PATH has none."""
+    version: str | None
+    """Its own words; None where it did not say."""
+
+
+class Lack(Record):
+    """Something that this machine cannot do, and what would mend it."""
+
+    what: str
+    """The lack, in a sentence."""
+    remedy: str
+    """The command that mends it, or what to do where no command can."""
+    blocks_export: bool
+    """Whether an export by path `gpu` is impossible without it."""
+
+
+class MachineFindings(Record):
+    """All that `capbench doctor` found."""
+
+    can_export_by_gpu: bool
+    """Whether an export by path `gpu` is possible."""
+    adapters: tuple[AdapterFinding, ...]
+    """Every adapter, in wgpu's order."""
+    adapter_error: str | None
+    """Why no device could be opened; None where one was."""
+    encoders: tuple[EncoderFinding, ...]
+    """Every encoder that capbench knows, working or not."""
+    memory: MemoryFinding
+    """Memory and channels."""
+    cache: CacheFinding
+    """The cache of recordings."""
+    ffmpeg: ProgramFinding
+    """The program `ffmpeg`; capbench itself does not need it."""
+    versions: dict[str, str]
+    """Program or library to its version."""
+    lacks: tuple[Lack, ...] = ()
+    """What is missing, the blocking ones first."""

@@ -1,0 +1,116 @@
+"""What is missing for an export, and the command that mends it. Reads findings; looks at nothing itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from capbench.doctor.findings import Lack, MachineFindings
+from capbench.units import format_bytes
+
+__all__ = ["Platform", "find_lacks"]
+
+_ENOUGH_MEMORY_BYTES = 500 * 10**6
+"""The most that a 4K export may take at its peak, by the project's own target."""
+
+_ENOUGH_CACHE_BYTES = 10**9
+"""The four recordings of the standard matrix fit into this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """As much of the machine as decides which command mends something."""
+
+    system: Literal["linux", "macos", "windows"]
+    has_apt: bool = False
+    """Whether packages come by apt-get."""
+    is_root: bool = False
+    """Whether this process may install them."""
+
+    @classmethod
+    def of_this_machine(cls) -> Platform:
+        """The platform that this process runs on."""
+        if sys.platform == "win32":
+            return cls("windows")
+        if sys.platform == "darwin":
+            return cls("macos")
+        return cls("linux", has_apt=shutil.which("apt-get") is not None, is_root=os.geteuid() == 0)
+
+    def apt(self, *packages: str) -> str:
+        """Command that installs Debian packages."""
+        sudo = "" if self.is_root else "sudo "
+        return f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {' '.join(packages)}"
+
+
+def find_lacks(found: MachineFindings, platform: Platform) -> tuple[Lack, ...]:
+    """Every lack that the findings show, the blocking ones first."""
+    lacks = (
+        *_adapter_lacks(found, platform),
+        *_encoder_lacks(found),
+        *_room_lacks(found),
+        *_program_lacks(found, platform),
+    )
+    return tuple(sorted(lacks, key=lambda lack: not lack.blocks_export))
+
+
+def _adapter_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
+    if found.adapter_error is not None:
+        if platform.system == "linux":
+            remedy = (
+                platform.apt("mesa-vulkan-drivers", "libvulkan1")
+                if platform.has_apt
+                else "install the Vulkan loader and a Vulkan driver (Mesa's lavapipe where there is no GPU)"
+            )
+        else:
+            remedy = "update the graphics driver, or the system"
+        return [Lack(what=found.adapter_error, remedy=remedy, blocks_export=True)]
+    if all(adapter.is_software for adapter in found.adapters):
+        what = "only a software adapter: paths can be compared, but their GPU times are CPU times"
+        return [Lack(what=what, remedy="install the driver of this machine's GPU, if it has one", blocks_export=False)]
+    return []
+
+
+def _encoder_lacks(found: MachineFindings) -> list[Lack]:
+    working = {encoder.name for encoder in found.encoders if encoder.works}
+    if "libx264" in working:
+        return []
+    reason = next((encoder.reason for encoder in found.encoders if encoder.name == "libx264"), "not tried")
+    return [
+        Lack(
+            what=f"libx264, the default encoder, does not work: {reason}",
+            remedy="python -m pip install --force-reinstall av",
+            blocks_export=not any(name.startswith("h264") for name in working),
+        )
+    ]
+
+
+def _room_lacks(found: MachineFindings) -> list[Lack]:
+    lacks = []
+    if found.memory.available_bytes < _ENOUGH_MEMORY_BYTES:
+        left = format_bytes(found.memory.available_bytes)
+        what = f"{left} of memory left; an export in 4K may need {format_bytes(_ENOUGH_MEMORY_BYTES)}"
+        lacks.append(
+            Lack(what=what, remedy="end other programs, or raise the limit of the control group", blocks_export=False)
+        )
+    elsewhere = "export CAPBENCH_CACHE=/a/folder/that/you/may/write/to"
+    if not found.cache.is_writable:
+        lacks.append(
+            Lack(what=f"cannot write to the cache, {found.cache.folder}", remedy=elsewhere, blocks_export=False)
+        )
+    elif found.cache.free_bytes is not None and found.cache.free_bytes < _ENOUGH_CACHE_BYTES:
+        what = f"{format_bytes(found.cache.free_bytes)} left on the disk of the cache, {found.cache.folder}"
+        lacks.append(Lack(what=what, remedy=elsewhere, blocks_export=False))
+    return lacks
+
+
+def _program_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
+    if found.ffmpeg.path is not None:
+        return []
+    remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
+        platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
+    )
+    what = "no program ffmpeg on PATH; only subjects that start it need it"
+    return [Lack(what=what, remedy=remedy, blocks_export=False)]

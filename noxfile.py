@@ -1,0 +1,168 @@
+"""Everything that is done to this project, set-up included: `python3 noxfile.py -s SESSION`, or `nox -s SESSION`.
+
+Needs Python 3.11 or newer and pip. Where nox is missing it is installed into `.capbench/nox-env`, and nowhere else.
+Arguments after `--` go to the program of the session: `python3 noxfile.py -s tests -- tests/unit -k colour`.
+Exit codes: 0 when every session passed, 1 when one failed, 4 when this machine has no GPU adapter, not even a software
+one, and none could be installed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+NOX = "nox>=2025.2.9"
+
+# These send pip, Python or the conversion path somewhere else than the session's own environment says.
+for _name in ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "CAP_GPU_FORMAT_CONVERSION"):
+    os.environ.pop(_name, None)
+
+
+def _python_with_nox() -> str:
+    """An interpreter that has nox: this one, or that of a private environment, made on the first call."""
+    if importlib.util.find_spec("nox"):
+        return sys.executable
+    folder = ROOT / ".capbench" / "nox-env"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    # An interrupted install or an upgraded system Python leaves an environment that is there and does not work.
+    if (
+        not python.is_file()
+        or subprocess.run([python, "-c", "import nox"], capture_output=True, check=False).returncode
+    ):
+        # Without pip: Debian's Python cannot put pip into an environment unless python3-venv is installed.
+        make = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)]
+        install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", NOX]
+        for command in (make, install):
+            if subprocess.run(command, check=False).returncode:
+                sys.exit(f"noxfile: cannot set up {folder}; the command that failed: {' '.join(command)}")
+    return str(python)
+
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036  this file is started by whatever `python3` is
+        sys.exit(f"noxfile: Python 3.11 or newer is needed; this is {sys.version.split()[0]} at {sys.executable}")
+    _command = [_python_with_nox(), "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), *sys.argv[1:]]
+    if os.name == "posix":
+        os.execv(_command[0], _command)  # so that a signal reaches nox and not a process that waits for it
+    sys.exit(subprocess.run(_command, check=False).returncode)
+
+import nox  # noqa: E402  the code above runs where it is missing
+
+nox.needs_version = NOX.removeprefix("nox")
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+NO_ADAPTER = 4
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    """Install the project, editable, and dependency groups of pyproject.toml."""
+    session.install("--quiet", "-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+def _has_adapter(session: nox.Session) -> bool:
+    """Ask wgpu in the session's environment; a driver's file on the disk would prove nothing."""
+    found = session.run("capbench", "doctor", "--json", "-", silent=True, success_codes=[0, 4], stderr=None)
+    return json.loads(str(found))["adapter_error"] is None
+
+
+def _need_adapter(session: nox.Session) -> None:
+    """Install Mesa's software adapter where there is no adapter at all, or say how and exit 4."""
+    if _has_adapter(session):
+        return
+    install = ["apt-get", "install", "-y", "--no-install-recommends", "mesa-vulkan-drivers", "libvulkan1"]
+    if sys.platform != "linux":
+        print("noxfile: no GPU adapter; update the graphics driver, then run `capbench doctor`", file=sys.stderr)
+        sys.exit(NO_ADAPTER)
+    if not shutil.which("apt-get"):
+        print(
+            "noxfile: no Vulkan adapter; install Mesa's Vulkan drivers (lavapipe) and the Vulkan loader",
+            file=sys.stderr,
+        )
+        sys.exit(NO_ADAPTER)
+    if os.geteuid() != 0:
+        print(f"noxfile: no Vulkan adapter; run: sudo apt-get update && sudo {' '.join(install)}", file=sys.stderr)
+        sys.exit(NO_ADAPTER)
+    # 100: a foreign list that cannot be reached must not stop an install from the others.
+    session.run("apt-get", "update", "-qq", external=True, success_codes=[0, 100])
+    session.run(*install, external=True, env={"DEBIAN_FRONTEND": "noninteractive"})
+    if not _has_adapter(session):
+        print("noxfile: still no Vulkan adapter after installing Mesa's; see `capbench doctor`", file=sys.stderr)
+        sys.exit(NO_ADAPTER)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the quick matrix: a table here, a page in reports/."""
+    _install(session)
+    _need_adapter(session)
+    session.run("capbench", "run", "quick", *session.posargs)
+
+
+@nox.session(name="bench-full")
+def bench_full(session: nox.Session) -> None:
+    """Run the standard matrix at full length."""
+    _install(session)
+    _need_adapter(session)
+    session.run("capbench", "run", "standard", *session.posargs)
+
+
+@nox.session
+def microbench(session: nox.Session) -> None:
+    """Time the single steps: convert by each path, upload, readback, oracle."""
+    _install(session, "tests")
+    _need_adapter(session)
+    # Without the project's own options: they skip what is to be run here.
+    session.run("pytest", "-o", "addopts=", "tests/bench", "--benchmark-only", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests. GPU tests must not skip: an adapter is there, or was just installed."""
+    _install(session, "tests")
+    _need_adapter(session)
+    session.run("pytest", *session.posargs, env={"CAPBENCH_REQUIRE_GPU": "1"})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and form."""
+    session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly, in the package, the tests and this file."""
+    _install(session, "tests", "types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it into an empty environment, and export from another folder."""
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder / "dist", ignore_errors=True)
+    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder / "dist"), ".")
+    session.install("--quiet", *(str(path) for path in (folder / "dist").glob("*.whl")))
+    with session.chdir(folder):
+        _need_adapter(session)
+        session.run("python", str(ROOT / "tests" / "check_installed_wheel.py"), *session.posargs)
+
+
+@nox.session(python="3.11")
+def minimums(session: nox.Session) -> None:
+    """Run the unit tests with the lowest versions that pyproject.toml admits, on the oldest Python."""
+    session.install("--quiet", "uv")
+    lowest = ["uv", "pip", "install", "--quiet", "--resolution", "lowest-direct"]
+    session.run(*lowest, "-e", ".", *nox.project.dependency_groups(PROJECT, "tests"))
+    session.run("pytest", "tests/unit", *session.posargs)
