@@ -1,0 +1,140 @@
+"""The machine that runs were made on, as data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pydantic import Field
+
+from capbench.results.record import Record
+
+__all__ = ["BlockNoise", "Environment", "NoiseReading"]
+
+_IDENTITY = (
+    "cpu_model",
+    "cores_logical",
+    "cores_usable",
+    "cpu_limit_cores",
+    "memory_gib",
+    "architecture",
+    "os",
+    "kernel",
+    "virtualisation",
+    "python",
+    "packages",
+    "libraries",
+    "adapter",
+    "driver",
+)
+"""Fields that make times comparable when they agree. Two machines of one model and one software count as one."""
+
+
+class Environment(Record):
+    """What runs were made on. A field that could not be read is None, its reason in `unmeasured`."""
+
+    schema_version: int = 1
+    """Version of this record."""
+    fingerprint: str = ""
+    """Identifies the kind of machine and its software; see `identity`."""
+    cpu_model: str | None = None
+    """Name of the processor."""
+    cores_logical: int | None = None
+    """Logical cores of the machine."""
+    cores_physical: int | None = None
+    """Physical cores of the machine."""
+    cores_usable: int | None = None
+    """Logical cores that this process may run on."""
+    cpu_limit_cores: float | None = None
+    """CPU quota of the control group in cores; None where there is no limit."""
+    memory_bytes: int | None = None
+    """Physical memory."""
+    memory_limit_bytes: int | None = None
+    """Memory limit of the control group; None where there is no limit."""
+    governor: str | None = None
+    """Frequency governor of the first core."""
+    turbo: bool | None = None
+    """Whether the processor may exceed its nominal frequency."""
+    load_1min: float | None = None
+    """Load average at the start."""
+    virtualisation: str | None = None
+    """Hypervisor or container that was detected; `none` for bare metal."""
+    os: str | None = None
+    """Operating system and its version."""
+    kernel: str | None = None
+    """Release of the kernel."""
+    architecture: str | None = None
+    """Machine architecture such as `x86_64`."""
+    python: str | None = None
+    """Implementation and version."""
+    packages: dict[str, str] = Field(default_factory=dict)
+    """Installed versions of what takes part in a run."""
+    libraries: dict[str, str] = Field(default_factory=dict)
+    """FFmpeg's libraries and their versions."""
+    adapter: str | None = None
+    """GPU adapter that the pipeline would take."""
+    adapter_is_software: bool | None = None
+    """Whether that adapter runs on the CPU."""
+    driver: str | None = None
+    """Its driver and version."""
+    git_revision: str | None = None
+    """Commit of the work tree that holds capbench."""
+    git_dirty: bool | None = None
+    """Whether that work tree differed from the commit."""
+    unmeasured: dict[str, str] = Field(default_factory=dict)
+    """Field name to the reason why it is None."""
+
+    @property
+    def memory_gib(self) -> int | None:
+        """Physical memory in whole GiB: the exact figure varies with the firmware."""
+        return None if self.memory_bytes is None else round(self.memory_bytes / 2**30)
+
+    @property
+    def revision(self) -> str | None:
+        """Commit, with `+dirty` where the work tree differed."""
+        return f"{self.git_revision}+dirty" if self.git_revision and self.git_dirty else self.git_revision
+
+    def identity(self) -> str:
+        """What makes times comparable when it agrees, as 12 hexadecimal digits: the value of `fingerprint`."""
+        values = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True)
+        return hashlib.sha256(values.encode()).hexdigest()[:12]
+
+
+class NoiseReading(Record):
+    """Disturbances at one moment. Counters count since the machine started; None where they cannot be read."""
+
+    foreign_cpu_percent: float | None = None
+    """Load by others while nothing of ours ran, in percent of one core."""
+    load_1min: float | None = None
+    """Load average."""
+    steal_s: float | None = None
+    """Counter: seconds that the hypervisor gave to others."""
+    throttle_events: int | None = None
+    """Counter: thermal throttle events of all cores."""
+    swapped_bytes: int | None = None
+    """Counter: bytes swapped in and out."""
+    disk_free_bytes: int | None = None
+    """Free on the disk that results go to."""
+    hottest_celsius: float | None = None
+    """Hottest sensor of the processor."""
+
+
+class BlockNoise(Record):
+    """What disturbed one block of one case."""
+
+    schema_version: int = 1
+    """Version of this record."""
+    case: str
+    """Name of the case."""
+    block: int
+    """Block number."""
+    before: NoiseReading
+    """Just before its first run."""
+    after: NoiseReading
+    """Just after its last run."""
+    wall_s: float
+    """Length of the block in seconds."""
+    foreign_cpu_s: float | None = None
+    """CPU seconds that others used while the block ran."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of the block's figures should know."""

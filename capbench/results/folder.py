@@ -1,0 +1,190 @@
+"""The folder that a matrix leaves behind: one JSON file a run, written whole or not at all.
+
+matrix.json                               the plan: cases, subjects, seed, command line
+environment.json                          the machine
+runs/<case>--<subject>--b<NNN>.json       one measured run
+runs/<case>--<subject>--warmup.json       the discarded run before
+runs/<case>--floor--drift-start.json      the floor before the first block, and --drift-end after the last
+blocks/<case>--b<NNN>.json                what disturbed a block
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from capbench.errors import OutputError, ResultError
+from capbench.files import write_atomic
+from capbench.results.environment import BlockNoise, Environment
+from capbench.results.record import Record
+from capbench.results.run import SCHEMA_VERSION, RunResult, RunRole
+
+__all__ = [
+    "DamagedResultWarning",
+    "FolderContents",
+    "load_runs",
+    "read_folder",
+    "read_run",
+    "run_file_name",
+    "with_times_floor",
+    "write_record",
+]
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+Json = dict[str, Any]
+
+FLOOR_SUBJECT = "floor"
+
+
+class DamagedResultWarning(UserWarning):
+    """A file of a result folder could not be read and was left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderContents:
+    """A result folder, read."""
+
+    path: Path
+    """The folder."""
+    runs: tuple[RunResult, ...]
+    """Every run of every role, ordered by case, block and position."""
+    noise: tuple[BlockNoise, ...]
+    """What disturbed the blocks."""
+    environment: Environment | None
+    """The machine; None where the file is missing or damaged."""
+    problems: tuple[str, ...]
+    """One sentence for each file that was left out."""
+
+
+def run_file_name(case: str, subject: str, role: RunRole, block: int) -> str:
+    """Name of a run's file inside `runs/`."""
+    last = f"b{block:03d}" if role is RunRole.MEASURE else role.value.replace("_", "-")
+    return f"{case}--{subject}--{last}.json"
+
+
+def write_record(target: Path, record: Record) -> None:
+    """Write one record atomically, its folder made on demand. Raises `OutputError` that says how to go on."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, record.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the result {target}: {error.strerror or error}; mend that and go on with --resume"
+        ) from error
+
+
+def read_run(path: Path) -> RunResult:
+    """One run's file, of this schema version or an older one. Raises `ResultError`."""
+    return _read(path, RunResult, SCHEMA_VERSION, _RUN_UPGRADES)
+
+
+def read_folder(folder: Path) -> FolderContents:
+    """Read a result folder; damaged files are left out and named. Raises `ResultError` if it is foreign or too new."""
+    if not folder.is_dir():
+        raise ResultError(f"no result folder at {folder}; make one with: capbench run quick --out {folder}")
+    if not (folder / "runs").is_dir():
+        raise ResultError(f"{folder} has no runs/ inside; name a folder that `capbench run` wrote")
+    problems: list[str] = []
+    runs = _read_each(sorted((folder / "runs").glob("*.json")), read_run, problems)
+    noise = _read_each(sorted((folder / "blocks").glob("*.json")), _read_noise, problems)
+    environments = _read_each([folder / "environment.json"], _read_environment, problems)
+    runs.sort(key=lambda run: (run.case, run.block, run.order, run.subject))
+    return FolderContents(
+        path=folder,
+        runs=with_times_floor(runs),
+        noise=tuple(noise),
+        environment=environments[0] if environments else None,
+        problems=tuple(problems),
+    )
+
+
+def load_runs(folder: Path) -> list[RunResult]:
+    """Every run of a folder, of every role. Warns `DamagedResultWarning` for a file left out; raises `ResultError`."""
+    contents = read_folder(folder)
+    for problem in contents.problems:
+        warnings.warn(problem, DamagedResultWarning, stacklevel=2)
+    return list(contents.runs)
+
+
+def with_times_floor(runs: Iterable[RunResult]) -> tuple[RunResult, ...]:
+    """The runs with `times_floor`: `wall_s` over the median `wall_s` of the case's measured floor runs.
+
+    It can only be known when the last floor run is, so it is computed from all of them each time.
+    """
+    runs = tuple(runs)
+    floors: dict[str, list[float]] = {}
+    for run in runs:
+        if run.subject == FLOOR_SUBJECT and run.role is RunRole.MEASURE and run.succeeded and run.wall_s:
+            floors.setdefault(run.case, []).append(run.wall_s)
+    medians = {case: statistics.median(walls) for case, walls in floors.items()}
+    return tuple(_with_floor(run, medians.get(run.case)) for run in runs)
+
+
+def _with_floor(run: RunResult, floor_wall_s: float | None) -> RunResult:
+    unmeasured = {name: reason for name, reason in run.unmeasured.items() if name != "times_floor"}
+    if run.wall_s is None or floor_wall_s is None:
+        reason = "the run has no wall time" if run.wall_s is None else "no floor run of this case succeeded"
+        return run.model_copy(update={"times_floor": None, "unmeasured": unmeasured | {"times_floor": reason}})
+    return run.model_copy(update={"times_floor": run.wall_s / floor_wall_s, "unmeasured": unmeasured})
+
+
+def _read_each(paths: Sequence[Path], read: Callable[[Path], AnyRecord], problems: list[str]) -> list[AnyRecord]:
+    records: list[AnyRecord] = []
+    for path in paths:
+        try:
+            records.append(read(path))
+        except _TooNewError:
+            raise  # leaving out what a newer program wrote would quietly halve the data
+        except ResultError as error:
+            problems.append(str(error))
+    return records
+
+
+class _TooNewError(ResultError):
+    """Written by a newer program."""
+
+
+_RUN_UPGRADES: dict[int, Callable[[Json], Json]] = {}
+"""Schema version to the function that turns such a file's object into the next version's. Version 1 is the first;
+fields added since are optional and need no entry."""
+
+
+def _read(path: Path, model: type[AnyRecord], newest: int, upgrades: dict[int, Callable[[Json], Json]]) -> AnyRecord:
+    try:
+        raw = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ResultError(f"{path} was left out: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ResultError(f"{path} was left out: half written or not JSON ({error})") from error
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if not isinstance(version, int):
+        raise ResultError(f"{path} was left out: not a result of capbench (no schema_version)")
+    if version > newest:
+        raise _TooNewError(
+            f"{path} has schema version {version}, this program reads up to {newest}; use a newer capbench"
+        )
+    try:
+        for step in range(version, newest):
+            raw = upgrades[step](raw)
+        return model.model_validate(raw)
+    except KeyError as error:
+        raise ResultError(f"{path} was left out: nothing upgrades schema version {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "top level"
+        raise ResultError(f"{path} was left out: {where}: {first['msg']}") from error
+
+
+def _read_noise(path: Path) -> BlockNoise:
+    return _read(path, BlockNoise, 1, {})
+
+
+def _read_environment(path: Path) -> Environment:
+    return _read(path, Environment, 1, {})
