@@ -16,6 +16,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from capbench.recordings.parts import PartFiles
 from capbench.recordings.planes import Planes
 from capbench.recordings.screen import Screen
 from capbench.recordings.sound import SAMPLE_RATE_HZ, sample_count, second_of_sound
@@ -39,24 +40,27 @@ def write_recording(
     Streams are BT.709 limited 8-bit 4:2:0, tagged so in the bitstream and the container. H.264 says nothing of left
     siting, because it is what a stream without a chroma location means (ITU-T H.264 E.2.1).
     """
+    parts = PartFiles()
     try:
-        with _open(spec, path) as container:
+        with _open(spec, path, parts) as container:
             video, audio = _add_video(container, spec, crf), _add_audio(container)
             sound = _SoundTrack(spec, audio)
             for index, packets in enumerate(_video_packets(spec, video)):
                 container.mux(packets)
                 container.mux(sound.packets_until(Fraction(index + 1) / spec.rate))
+                parts.raise_error()
                 if on_frame is not None:
                     on_frame(index + 1)
             container.mux(video.encode(None))
             container.mux(sound.remaining_packets())
+        parts.raise_error()
     except av.FFmpegError as error:
         if isinstance(error, OSError):
             raise
         raise OSError(error.errno, error.strerror) from error
 
 
-def _open(spec: RecordingSpec, path: Path) -> OutputContainer:
+def _open(spec: RecordingSpec, path: Path, parts: PartFiles) -> OutputContainer:
     if spec.container == "mp4":
         return av.open(str(path), "w", format="mp4")
     options = {
@@ -67,7 +71,7 @@ def _open(spec: RecordingSpec, path: Path) -> OutputContainer:
         "hls_fmp4_init_filename": "init.mp4",
         "hls_segment_filename": str(path.with_name("segment%03d.m4s")),
     }
-    return av.open(str(path), "w", format="hls", options=options)
+    return av.open(str(path), "w", format="hls", options=options, io_open=parts.open)
 
 
 def _add_video(container: OutputContainer, spec: RecordingSpec, crf: int) -> VideoStream:
