@@ -1,0 +1,134 @@
+"""Which reference frame does an output frame show? Decided while both files stream past, with a bounded window.
+
+By the burnt-in number where the reference has them; otherwise by content around the place that the time stamps promise.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from capbench.quality.evidence import FrameRecord
+from capbench.quality.observe import Picture
+
+__all__ = ["Aligner", "Match", "window_frames"]
+
+_WINDOW_BUDGET_BYTES = 96 * 2**20
+_SAME_PICTURE_FACTOR = 1.25
+_SAME_PICTURE_CODES = 0.15
+"""Coding noise moves the mean block difference by a tenth of a code; a frame must fit clearly better than the one that
+the time stamps promise to be believed instead."""
+
+_STRANGER_CODES = 12.0
+"""Mean block difference from which a picture is no coded version of another: limited range read as full gives 10."""
+
+
+def window_frames(width: int, height: int) -> int:
+    """Reference frames to keep for pictures of that size: 6 to 24, within 96 MiB of 4:2:0 samples."""
+    return max(6, min(24, _WINDOW_BUDGET_BYTES // (width * height * 3 // 2)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """The reference frame that an output frame shows."""
+
+    index: int | None
+    """Its position in the reference; None where nothing fits."""
+    picture: Picture | None
+    """The frame itself; None where it has already left the window."""
+
+
+class Aligner:
+    """Walks through the reference once. Changes with every match."""
+
+    def __init__(self, reference: Iterator[Picture], window: int) -> None:
+        """With at most `window` reference frames in memory."""
+        self._reference = reference
+        self._window: deque[Picture] = deque(maxlen=window)
+        self._ahead = window // 2
+        self._start_s: Fraction | None = None
+        self._lag = 0
+        self._index_of_number: dict[int, int] = {}
+        self.records: list[FrameRecord] = []
+        """Every reference frame that was read so far."""
+        self._read_one()
+        self.marked = bool(self._window) and self._window[0].record.number is not None
+        """Whether the first reference frame carries a number."""
+
+    def match(self, got: Picture) -> Match:
+        """The reference frame that `got` shows. Output frames must come in presentation order."""
+        if self._start_s is None:
+            self._start_s = got.record.time_s
+        if not self.records:
+            return Match(None, None)
+        promised = self._promised_index(got.record.time_s - self._start_s)
+        if self.marked and got.record.number is not None:
+            index = self._find_number(got.record.number)
+            if index is not None:
+                self._lag += index - promised
+            return Match(index, self._held(index))
+        if self.marked:
+            # The number is gone: whatever is shown stands in the place of the frame that belongs here.
+            return Match(promised, self._held(promised))
+        best = self._best_by_content(got, promised)
+        self._lag += best - promised
+        return Match(best, self._held(best))
+
+    def finish(self) -> None:
+        """Read the reference to its end, for its records."""
+        while self._read_one():
+            pass
+
+    def _read_one(self) -> bool:
+        picture = next(self._reference, None)
+        if picture is None:
+            return False
+        self._window.append(picture)
+        self.records.append(picture.record)
+        if picture.record.number is not None:
+            self._index_of_number.setdefault(picture.record.number, picture.record.index)
+        return True
+
+    def _promised_index(self, since_start_s: Fraction) -> int:
+        origin_s = self.records[0].time_s
+        while self.records[-1].time_s - origin_s < since_start_s and self._read_one():
+            pass
+        # The last few records hold the place: output frames come in order.
+        nearest = min(
+            range(max(0, len(self.records) - 2 * (self._window.maxlen or 1)), len(self.records)),
+            key=lambda index: abs(self.records[index].time_s - origin_s - since_start_s),
+        )
+        promised = max(0, nearest + self._lag)
+        while len(self.records) <= promised and self._read_one():
+            pass
+        return min(promised, len(self.records) - 1)
+
+    def _find_number(self, number: int) -> int | None:
+        while number not in self._index_of_number and self._read_one():
+            pass
+        return self._index_of_number.get(number)
+
+    def _best_by_content(self, got: Picture, promised: int) -> int:
+        while len(self.records) <= promised + self._ahead and self._read_one():
+            pass
+        distances = {
+            held.record.index: float(np.abs(got.thumb[..., 0] - held.thumb[..., 0]).mean())
+            for held in self._window
+            if held.thumb.shape == got.thumb.shape
+        }
+        if not distances:
+            return promised
+        best = min(distances, key=lambda index: (distances[index], abs(index - promised)))
+        at_promised = distances.get(promised)
+        if distances[best] > _STRANGER_CODES:
+            return promised  # a black or torn frame fits nowhere: it stands in the place of the one that belongs here
+        if at_promised is not None and at_promised <= distances[best] * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES:
+            return promised
+        return best
+
+    def _held(self, index: int | None) -> Picture | None:
+        return next((held for held in self._window if held.record.index == index), None)

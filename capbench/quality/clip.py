@@ -1,0 +1,140 @@
+"""A video file as validation reads it: what it claims about itself, and its pictures one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from capbench.errors import SourceError
+from capbench.pipeline.source import open_source
+
+__all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """One audio stream as its container describes it."""
+
+    codec: str
+    """Name of the codec."""
+    rate_hz: int
+    """Samples a second."""
+    channels: int
+    """Number of channels."""
+    start_s: Fraction
+    """Presentation time of its first sample in seconds."""
+    duration_s: Fraction | None
+    """Length in seconds; None where the container is silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """What a file claims about itself, before any picture is decoded."""
+
+    path: Path
+    """The file."""
+    container: str
+    """FFmpeg's name of the container format."""
+    codec: str
+    """Name of the video codec."""
+    width: int
+    """Stored width in pixels, before rotation."""
+    height: int
+    """Stored height in pixels, before rotation."""
+    sample_aspect: Fraction
+    """Width over height of one stored pixel."""
+    frame_rate: Fraction | None
+    """Average rate that the container claims."""
+    time_base: Fraction
+    """Length of one tick of the video's time stamps, in seconds."""
+    claimed_frames: int
+    """Frames that the header claims, 0 where it is silent. It may lie."""
+    duration_s: Fraction | None
+    """Length of the video track as the container claims, in seconds."""
+    audio: tuple[AudioTrack, ...]
+    """Audio streams in file order."""
+    size_bytes: int
+    """Size of the file, of a playlist the playlist's own."""
+
+    @property
+    def expected_frames(self) -> int:
+        """An estimate of the number of frames, at least 1, to spread samples over; never used as the truth."""
+        if self.claimed_frames:
+            return self.claimed_frames
+        return max(1, round((self.duration_s or 0) * (self.frame_rate or 0)))
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    container: av.container.InputContainer = open_source(path)
+    if not container.streams.video:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
+        container.close()
+        raise SourceError(f"{path} has no video ({kinds} streams only)")
+    return container
+
+
+def read_facts(path: Path) -> ClipFacts:
+    """Facts of a file's first video stream. Raises `SourceError` where it cannot be read or has no video."""
+    with _open(path) as container:
+        video = container.streams.video[0]
+        return ClipFacts(
+            path=path,
+            container=container.format.name,
+            codec=video.codec_context.name,
+            width=video.width,
+            height=video.height,
+            sample_aspect=Fraction(video.sample_aspect_ratio or 1),
+            frame_rate=video.average_rate or video.guessed_rate,
+            time_base=Fraction(video.time_base or 1),
+            claimed_frames=video.frames,
+            duration_s=_length_s(video, container),
+            audio=tuple(
+                AudioTrack(
+                    codec=track.codec_context.name,
+                    rate_hz=track.rate,
+                    channels=track.codec_context.channels,
+                    start_s=(track.start_time or 0) * Fraction(track.time_base or 1),
+                    duration_s=None if track.duration is None else track.duration * Fraction(track.time_base or 1),
+                )
+                for track in container.streams.audio
+            ),
+            size_bytes=path.stat().st_size,
+        )
+
+
+def _length_s(video: av.VideoStream, container: av.container.InputContainer) -> Fraction | None:
+    if video.duration is not None and video.time_base is not None:
+        return video.duration * video.time_base
+    return None if container.duration is None else Fraction(container.duration, 1_000_000)
+
+
+class Clip:
+    """Iterates over the decoded pictures of a file once, in presentation order. Changes: it keeps the error it met."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        """The file."""
+        self.error: str | None = None
+        """Why decoding stopped before the end, after the pictures have been read; None when it did not."""
+        self.rotation_degrees = 0
+        """Counter-clockwise turn that the display matrix asks for, known after the first picture."""
+        self.decoded = 0
+        """Pictures that came out so far."""
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Decoded pictures; damage ends the iteration and is kept in `error`. Raises `SourceError` on opening."""
+        with _open(self.path) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            try:
+                for frame in container.decode(stream):
+                    if self.decoded == 0:
+                        self.rotation_degrees = frame.rotation
+                    self.decoded += 1
+                    yield frame
+            except av.FFmpegError as error:
+                self.error = f"{type(error).__name__} after {self.decoded} frames: {error.strerror}"

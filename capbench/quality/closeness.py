@@ -1,0 +1,121 @@
+"""Close looks at one pair of planes: how far one is shifted, blurred, turned or made coarser against the other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["border_errors_codes", "level_share", "sharpness", "shift_px", "turn_correlations", "worst_cell"]
+
+_BORDER_SAMPLES = 2
+_ENOUGH_GRADIENT_CODES = 2.0
+"""Root mean square gradient below which a plane has no edges to measure a shift by."""
+_ENOUGH_DETAIL_CODES = 1.0
+"""Root mean square Laplacian below which a plane has no detail to lose."""
+_FLAT_SPREAD_CODES = 3.0
+_SMOOTH_STEP_CODES = 2
+_ENOUGH_SMOOTH_LEVELS = 16
+
+
+def shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
+    """How far `got` lies right of and below `want`, in samples of the plane; None where `want` has too few edges.
+
+    Least squares on got - want = -dx gx - dy gy + c with central differences of the mean of both pictures, whose error
+    is of third order in the shift (Lucas and Kanade 1981, with the symmetric gradient). Good to about one sample.
+    """
+    first, second = want.astype(np.float32), got.astype(np.float32)
+    mean = (first + second) / 2
+    gx = ((mean[1:-1, 2:] - mean[1:-1, :-2]) / 2).ravel()
+    gy = ((mean[2:, 1:-1] - mean[:-2, 1:-1]) / 2).ravel()
+    if gx.size == 0 or np.sqrt(np.mean(gx * gx) + np.mean(gy * gy)) < _ENOUGH_GRADIENT_CODES:
+        return None
+    difference = (first - second)[1:-1, 1:-1].ravel()
+    difference = difference - difference.mean()
+    normal = np.array([[gx @ gx, gx @ gy], [gx @ gy, gy @ gy]], dtype=np.float64)
+    if np.linalg.cond(normal) > 1e4:  # edges in one direction only say nothing about the other
+        return None
+    dx, dy = np.linalg.solve(normal, np.array([gx @ difference, gy @ difference], dtype=np.float64))
+    return float(dx), float(dy)
+
+
+def sharpness(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
+    """Share of the finest detail of `want` that `got` has: 1 where it is all there, near 0 where it is blurred away.
+
+    The regression of one Laplacian on the other, so noise that was not in `want` does not count as detail.
+    None where `want` has no detail.
+    """
+    wanted, found = _laplacian(want), _laplacian(got)
+    energy = float(wanted @ wanted)
+    if wanted.size == 0 or energy / wanted.size < _ENOUGH_DETAIL_CODES**2:
+        return None
+    return float(found @ wanted) / energy
+
+
+def _laplacian(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+    p = plane.astype(np.float32)
+    edges = p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4 * p[1:-1, 1:-1]
+    return edges.ravel()
+
+
+def border_errors_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """Mean absolute difference of the two outermost rows and columns: top, bottom, left, right, in codes."""
+    n = _BORDER_SAMPLES
+    strips = (np.s_[:n], np.s_[-n:], np.s_[:, :n], np.s_[:, -n:])
+    errors = [float(np.abs(got[strip].astype(np.int16) - want[strip]).mean()) for strip in strips]
+    return errors[0], errors[1], errors[2], errors[3]
+
+
+def worst_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[float, int, int]:
+    """Largest difference of two thumbnails over all components, in codes, and its column and row."""
+    difference = np.abs(got - want).max(axis=2)
+    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
+    return float(difference[row, column]), int(column), int(row)
+
+
+def turn_correlations(got: NDArray[np.float32], want: NDArray[np.float32]) -> dict[str, float]:
+    """Correlation of `want` with `got` as it is and undone from each turn or flip; empty for flat pictures.
+
+    Both are luma thumbnails (rows, columns). Quarter turns are tried where the sides are swapped or equal.
+    """
+    candidates = {
+        "as it is": got,
+        "turned by 180°": np.rot90(got, 2),
+        "turned by 90°": np.rot90(got, 1),
+        "turned by 270°": np.rot90(got, 3),
+        "mirrored": got[:, ::-1],
+        "upside down": got[::-1],
+    }
+    wanted = want - want.mean()
+    if wanted.std() < _FLAT_SPREAD_CODES or got.std() < _FLAT_SPREAD_CODES:
+        return {}
+    found = {}
+    for name, turned in candidates.items():
+        if turned.shape == want.shape:
+            centred = turned - turned.mean()
+            found[name] = float((wanted * centred).sum() / np.sqrt((wanted**2).sum() * (centred**2).sum()))
+    return found
+
+
+def level_share(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
+    """Distinct luma codes of `got` over those of `want` where `want` is smooth but not flat; None without such."""
+    w = want.astype(np.int16)
+    steps = np.abs(w[:, 2:] - w[:, :-2])
+    # A slope that changes slowly on both scales: gradients and shadows, not text and not flat colour.
+    smooth = (
+        (steps[:, 4:-4] <= _SMOOTH_STEP_CODES)
+        & (np.abs(w[:, 10:] - w[:, :-10]) >= 2)
+        & (np.abs(w[:, 10:] - w[:, :-10]) <= 10)
+    )
+    inner = np.s_[:, 5:-5]
+    wanted = _counted_levels(want[inner][smooth])
+    if wanted < _ENOUGH_SMOOTH_LEVELS:
+        return None
+    return _counted_levels(got[inner][smooth]) / wanted
+
+
+def _counted_levels(codes: NDArray[np.uint8]) -> int:
+    if codes.size == 0:
+        return 0
+    counts = np.bincount(codes, minlength=256)
+    # Coding noise sprinkles a few samples everywhere: a level counts from a tenth of the mean occupation on.
+    return int(np.count_nonzero(counts > max(8.0, 0.1 * counts.sum() / 256)))

@@ -1,0 +1,20 @@
+"""What the output was meant to be, where that differs from the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+__all__ = ["Expectation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """None everywhere: the output shall be the reference in other bytes."""
+
+    size: tuple[int, int] | None = None
+    """Width and height in pixels; None for the reference's upright size, cropped or padded to even by one."""
+    rate: Fraction | None = None
+    """Constant frame rate that the output was made at; None for the reference's own time stamps."""
+    must_state_colour: bool | None = None
+    """Whether missing colour tags are a fault; None: they are when the reference has them."""

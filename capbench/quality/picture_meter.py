@@ -1,0 +1,170 @@
+"""Compares pairs of pictures as they stream past and keeps figures only."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.quality.closeness import (
+    border_errors_codes,
+    level_share,
+    sharpness,
+    shift_px,
+    turn_correlations,
+    worst_cell,
+)
+from capbench.quality.colour_samples import ColourSamples, measure_patches
+from capbench.quality.evidence import PictureEvidence, SampledPair
+from capbench.quality.ffmpeg_metrics import FFMPEG_METRICS, FfmpegMeter
+from capbench.quality.metrics import mean_squared_error, psnr_db, ssim
+from capbench.quality.observe import Picture
+from capbench.quality.pictures import THUMBNAIL_STEP, Planes, planes_of
+from capbench.recordings.layout import Rectangle
+
+__all__ = ["KeptPair", "PictureMeter"]
+
+_OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
+_KEPT_PAIRS = 3
+
+
+class KeptPair:
+    """A pair that is among the worst: its planes are copies."""
+
+    def __init__(self, psnr_y_db: float, output_frame: int, reference_frame: int, got: Planes, want: Planes) -> None:
+        self.psnr_y_db = psnr_y_db
+        """PSNR of Y in dB."""
+        self.output_frame = output_frame
+        """Frame of the output."""
+        self.reference_frame = reference_frame
+        """Frame of the reference."""
+        self.got = got
+        """Output."""
+        self.want = want
+        """Reference."""
+
+    def __lt__(self, other: KeptPair) -> bool:
+        return self.psnr_y_db > other.psnr_y_db  # the heap's first is the best of the worst
+
+
+class PictureMeter:
+    """Fed pairs in output order; `finish` gives the evidence. Memory does not grow but for a few figures a frame."""
+
+    def __init__(
+        self, width: int, height: int, *, sample_every: int, recording: Rectangle | None, keep_worst: bool, every: bool
+    ) -> None:
+        """For pictures of that size.
+
+        `sample_every` frames apart a pair is looked at closely. `recording` is where burnt-in patches lie, None where
+        there are none. `keep_worst` holds the three worst pairs in memory. `every` runs FFmpeg's filters, which
+        want all frames in order.
+        """
+        self._evidence = PictureEvidence(series={name: [] for name in _OWN_METRICS + FFMPEG_METRICS})
+        self._sample_every = sample_every
+        self._recording = recording
+        self._filters = FfmpegMeter(width, height) if every else None
+        self._filter_frames: list[int] = []
+        self._filtered = 0
+        self._colours = ColourSamples()
+        self._patches: list[NDArray[np.float64]] = []
+        self._kept: list[KeptPair] | None = [] if keep_worst else None
+        self._pairs = 0
+
+    @property
+    def pairs(self) -> int:
+        """Pairs that were compared."""
+        return self._pairs
+
+    @property
+    def worst_pairs(self) -> list[KeptPair]:
+        """The pairs of lowest luma PSNR, worst first; empty unless they were to be kept."""
+        return sorted(self._kept or [], key=lambda kept: kept.psnr_y_db)
+
+    def skip(self) -> None:
+        """An output frame that has no counterpart."""
+        for values in self._evidence.series.values():
+            values.append(None)
+        self._evidence.worst_cell_codes.append(None)
+        self._evidence.edge_codes.append(None)
+
+    def add(self, got: Picture, want: Picture) -> None:
+        """The next output frame and the reference frame that it shows, of one size."""
+        frame = len(self._evidence.worst_cell_codes)
+        self.skip()
+        planes, wanted = planes_of(got.frame), planes_of(want.frame)
+        errors = [mean_squared_error(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+        for name, error in zip(_OWN_METRICS[:3], errors, strict=True):
+            self._evidence.series[name][frame] = psnr_db(error)
+        size, column, row = worst_cell(got.thumb, want.thumb)
+        centre = THUMBNAIL_STEP // 2
+        self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
+        typical = float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean())
+        border = border_errors_codes(planes.luma, wanted.luma)
+        self._evidence.edge_codes[frame] = (
+            border[0] - typical, border[1] - typical, border[2] - typical, border[3] - typical,
+        )  # fmt: skip
+        if self._pairs % self._sample_every == 0:
+            self._look_closely(frame, got, want)
+        if self._filters is not None:
+            self._filter_frames.append(frame)
+            self._store(self._filters.push(got.frame, want.frame))
+        if self._kept is not None:
+            self._keep(psnr_db(errors[0]), frame, want.record.index, planes, wanted)
+        self._pairs += 1
+
+    def finish(self) -> PictureEvidence:
+        """All that was found; the meter is used up."""
+        if self._filters is not None:
+            self._store(self._filters.finish())
+        patches = np.median(np.stack(self._patches), axis=0) if self._patches else None
+        found = self._evidence
+        return PictureEvidence(
+            found.series, found.worst_cell_codes, found.edge_codes, found.sampled, self._colours.rows(), patches
+        )
+
+    def _store(self, values: object) -> None:
+        for frame_values in values:  # type: ignore[attr-defined]
+            frame = self._filter_frames[self._filtered]
+            self._filtered += 1
+            for name, value in frame_values.items():
+                self._evidence.series[name][frame] = value
+
+    def _look_closely(self, frame: int, got: Picture, want: Picture) -> None:
+        planes, wanted = planes_of(got.frame), planes_of(want.frame)
+        pairs = list(zip(planes.all, wanted.all, strict=True))
+        similarity = [ssim(a, b) for a, b in pairs]
+        for name, value in zip(_OWN_METRICS[3:], similarity, strict=True):
+            self._evidence.series[name][frame] = value
+        bias = [float(a.mean(dtype=np.float64) - b.mean(dtype=np.float64)) for a, b in pairs]
+        shifts = [found for a, b in pairs[1:] if (found := shift_px(a, b)) is not None]
+        self._evidence.sampled.append(
+            SampledPair(
+                output_frame=frame,
+                ssim=(similarity[0], similarity[1], similarity[2]),
+                bias_codes=(bias[0], bias[1], bias[2]),
+                luma_shift_px=shift_px(*pairs[0]),
+                # a chroma sample is two luma pixels wide
+                chroma_shift_px=(
+                    2 * sum(dx for dx, _ in shifts) / len(shifts),
+                    2 * sum(dy for _, dy in shifts) / len(shifts),
+                )
+                if shifts
+                else None,
+                sharpness=sharpness(*pairs[0]),
+                turns=turn_correlations(got.thumb[..., 0], want.thumb[..., 0]),
+                levels=level_share(*pairs[0]),
+            )
+        )
+        self._colours.add(got.thumb, want.thumb)
+        if self._recording is not None:
+            self._patches.append(measure_patches(planes, wanted, self._recording))
+
+    def _keep(self, value: float, frame: int, reference_frame: int, got: Planes, want: Planes) -> None:
+        assert self._kept is not None
+        if len(self._kept) == _KEPT_PAIRS and value >= self._kept[0].psnr_y_db:
+            return
+        copies = [Planes(*(plane.copy() for plane in planes.all)) for planes in (got, want)]
+        heapq.heappush(self._kept, KeptPair(value, frame, reference_frame, *copies))
+        if len(self._kept) > _KEPT_PAIRS:
+            heapq.heappop(self._kept)

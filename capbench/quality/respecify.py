@@ -1,0 +1,73 @@
+"""The same picture in another matrix and range, exactly to rounding, without leaving 4:2:0.
+
+Cb and Cr of one matrix depend only on Cb and Cr of another; Y gains a share of both. That follows from the definition
+E'C = (E'B - E'Y) / (2 (1 - KB)) of BT.601, BT.709 and BT.2020 alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.colour import ChromaSiting, ColourSpec, Range
+
+__all__ = ["Respecifier"]
+
+Plane = NDArray[np.uint8]
+
+
+def _rgb_from_codes(spec: ColourSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Matrix M and offset o with R'G'B' = M (codes - o)."""
+    kr, kb = spec.matrix.kr_kb
+    kg = 1 - kr - kb
+    offset, luma_span, chroma_span = (16.0, 219.0, 224.0) if spec.range is Range.LIMITED else (0.0, 255.0, 255.0)
+    from_differences = np.array(
+        [
+            [1.0, 0.0, 2 * (1 - kr)],
+            [1.0, -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg],
+            [1.0, 2 * (1 - kb), 0.0],
+        ]
+    )
+    return from_differences / [luma_span, chroma_span, chroma_span], np.array([offset, 128.0, 128.0])
+
+
+class Respecifier:
+    """Converts planes from one specification to another of the same siting."""
+
+    def __init__(self, spec: ColourSpec, wanted: ColourSpec) -> None:
+        to_rgb, self._offset = _rgb_from_codes(spec)
+        wanted_to_rgb, self._wanted_offset = _rgb_from_codes(wanted)
+        # Codes to codes in one step; float32 holds 8-bit codes to 1e-5.
+        self._matrix = (np.linalg.inv(wanted_to_rgb) @ to_rgb).astype(np.float32)
+        self._siting = spec.siting
+
+    def __call__(self, luma: Plane, cb: Plane, cr: Plane) -> tuple[Plane, Plane, Plane]:
+        """Planes of the wanted specification, rounded to nearest."""
+        y = luma.astype(np.float32) - np.float32(self._offset[0])
+        blue, red = cb.astype(np.float32) - 128, cr.astype(np.float32) - 128
+        m = self._matrix
+        y *= m[0, 0]
+        y += self._doubled(m[0, 1] * blue + m[0, 2] * red)
+        return (
+            _codes(y + np.float32(self._wanted_offset[0])),
+            _codes(m[1, 1] * blue + m[1, 2] * red + 128),
+            _codes(m[2, 1] * blue + m[2, 2] * red + 128),
+        )
+
+    def _doubled(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        padded = np.pad(plane, 1, mode="edge")
+        middle = padded[1:-1]
+        rows = np.empty((plane.shape[0] * 2, padded.shape[1]), np.float32)
+        rows[0::2], rows[1::2] = 0.75 * middle + 0.25 * padded[:-2], 0.75 * middle + 0.25 * padded[2:]
+        out = np.empty((rows.shape[0], plane.shape[1] * 2), np.float32)
+        here, left, right = rows[:, 1:-1], rows[:, :-2], rows[:, 2:]
+        if self._siting is ChromaSiting.LEFT:
+            out[:, 0::2], out[:, 1::2] = here, 0.5 * (here + right)
+        else:
+            out[:, 0::2], out[:, 1::2] = 0.75 * here + 0.25 * left, 0.75 * here + 0.25 * right
+        return out
+
+
+def _codes(values: NDArray[np.float32]) -> Plane:
+    codes: Plane = np.floor(values + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    return codes

@@ -1,0 +1,143 @@
+"""What a file says about its colour, in the bitstream and in the container, read apart from each other.
+
+FFmpeg merges the two when it opens a file, so neither can be had from it alone: the container's `colr` box is read here
+(ISO/IEC 14496-12, 12.1.5; QuickTime calls it the same), and the bitstream is asked by decoding its first picture in a
+context that never saw the container.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+
+from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.quality.boxes import find_colour_box
+from capbench.quality.sequence_header import chroma_location
+
+__all__ = ["ColourTags", "FileTags", "read_tags", "spec_of"]
+
+_UNSPECIFIED = 2
+_MATRIX_OF_CODE = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020}
+_NAMES = {1: "BT.709", 2: "unspecified", 5: "BT.470BG", 6: "BT.601", 9: "BT.2020", 13: "sRGB", 16: "PQ", 18: "HLG"}
+_PACKETS_TO_TRY = 60
+"""Two seconds at 30 fps: a decoder that has shown nothing by then does not start at the beginning."""
+_HD_LINES = 720
+
+
+@dataclass(frozen=True, slots=True)
+class ColourTags:
+    """Code points of ISO/IEC 23091-2 (ITU-T H.273) as one place states them; None where it is silent."""
+
+    primaries: int | None = None
+    """Colour primaries."""
+    transfer: int | None = None
+    """Transfer characteristics."""
+    matrix: int | None = None
+    """Matrix coefficients."""
+    full_range: bool | None = None
+    """Whether codes use the full range."""
+    chroma_location: int | None = None
+    """`chroma_sample_loc_type` of H.264 and HEVC: 0 left, 1 centre."""
+
+    @property
+    def states_colour(self) -> bool:
+        """Whether the matrix, which pictures cannot be read without, is stated."""
+        return self.matrix is not None
+
+    def __str__(self) -> str:
+        def name(code: int | None) -> str:
+            return "unspecified" if code is None else _NAMES.get(code, str(code))
+
+        extent = {None: "unspecified", True: "full", False: "limited"}[self.full_range]
+        return (
+            f"matrix {name(self.matrix)}, primaries {name(self.primaries)}, "
+            f"transfer {name(self.transfer)}, range {extent}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileTags:
+    """The two places of a file that state colour."""
+
+    bitstream: ColourTags
+    """What the coded video says."""
+    container: ColourTags | None
+    """What the container says; None where the format has no place for it that is read here."""
+
+    @property
+    def merged(self) -> ColourTags:
+        """What a player that reads both goes by: the bitstream first, as FFmpeg's decoders do."""
+        if self.container is None:
+            return self.bitstream
+        merged = self.bitstream
+        for field in ("primaries", "transfer", "matrix", "full_range"):
+            if getattr(merged, field) is None:
+                merged = replace(merged, **{field: getattr(self.container, field)})
+        return merged
+
+
+def spec_of(tags: ColourTags, height: int) -> ColourSpec:
+    """How a player reads pictures with these tags: untagged means BT.709 from 720 lines up, BT.601 below, limited."""
+    guess = Matrix.BT709 if height >= _HD_LINES else Matrix.BT601
+    return ColourSpec(
+        matrix=guess if tags.matrix is None else _MATRIX_OF_CODE.get(tags.matrix, guess),
+        range=Range.FULL if tags.full_range else Range.LIMITED,
+        siting=ChromaSiting.CENTRE if tags.chroma_location == 1 else ChromaSiting.LEFT,
+    )
+
+
+def read_tags(path: Path) -> FileTags:
+    """Tags of a file's first video stream. The file is known to open; a picture that does not decode gives no tags."""
+    with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        stream = container.streams.video[0]
+        extradata = stream.codec_context.extradata
+        bitstream = _bitstream_tags(container, stream)
+        location = chroma_location(stream.codec_context.name, extradata or b"")
+        in_boxes = any(name in container.format.name.split(",") for name in ("mp4", "mov"))
+    boxes = find_colour_box(path) if in_boxes else None
+    return FileTags(
+        bitstream=replace(bitstream, chroma_location=location),
+        container=_container_tags(boxes) if in_boxes else None,
+    )
+
+
+def _bitstream_tags(container: av.container.InputContainer, stream: Any) -> ColourTags:
+    # A context of its own has the sequence headers and none of what the container said.
+    context: Any = av.CodecContext.create(stream.codec_context.codec.name, "r")
+    context.extradata = stream.codec_context.extradata
+    try:
+        for count, packet in enumerate(container.demux(stream)):
+            for frame in context.decode(packet):
+                return ColourTags(
+                    primaries=_stated(frame.color_primaries),
+                    transfer=_stated(frame.color_trc),
+                    matrix=_stated(frame.colorspace),
+                    full_range=_range(frame),
+                )
+            if count >= _PACKETS_TO_TRY:
+                break
+    except av.FFmpegError:
+        return ColourTags()  # that the file does not decode is reported where its pictures are read
+    return ColourTags()
+
+
+def _range(frame: Any) -> bool | None:
+    if frame.format.name.startswith("yuvj"):
+        return True
+    return {0: None, 1: False, 2: True}.get(int(frame.color_range))
+
+
+def _stated(code: int) -> int | None:
+    return None if int(code) in (_UNSPECIFIED, 0) else int(code)
+
+
+def _container_tags(box: bytes | None) -> ColourTags:
+    """`nclx` of MP4 and `nclc` of QuickTime: three 16-bit code points; only the first adds a bit for the range."""
+    if box is None or len(box) < 10 or box[:4] not in (b"nclx", b"nclc"):
+        return ColourTags()
+    primaries, transfer, matrix = (int.from_bytes(box[at : at + 2], "big") for at in (4, 6, 8))
+    full = bool(box[10] & 0x80) if box[:4] == b"nclx" and len(box) > 10 else None
+    return ColourTags(_stated(primaries), _stated(transfer), _stated(matrix), full)
