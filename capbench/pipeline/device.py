@@ -1,0 +1,182 @@
+"""The GPU device of an export, and finite waits on it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from capbench.errors import AdapterError, DeviceLostError, StallError
+
+__all__ = ["GpuContext", "adapter_name", "list_adapters", "open_device", "wait_for"]
+
+GPU_TIMEOUT_S = 10.0
+SOFTWARE_TIMEOUT_S = 60.0
+"""A software adapter draws a 4K frame in a good part of a second, and shares its cores with the encoder."""
+
+_instance_lock = threading.Lock()
+_instance_ready = False
+
+
+@dataclass(slots=True, eq=False)
+class GpuContext:
+    """One device and what everybody needs to know about it. Only the thread that renders submits to it."""
+
+    device: Any
+    """The `wgpu.GPUDevice`."""
+    adapter: str
+    """Adapter and driver, in words."""
+    is_software: bool
+    """Whether the adapter runs on the CPU."""
+    has_timestamps: bool
+    """Whether passes can be timed."""
+    timeout_s: float
+    """Longest wait for this device."""
+    timestamp_period_ns: float
+    """Nanoseconds a tick of this device's timestamps."""
+    allocated_bytes: int = 0
+    """Bytes of buffers and textures made through `buffer` and `texture`."""
+    problems: list[str] = field(default_factory=list)
+    """What wgpu logged outside a call: it raises nothing there."""
+
+    def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> Any:
+        """A `wgpu.GPUBuffer`, counted."""
+        self.allocated_bytes += size_bytes
+        return self.device.create_buffer(size=size_bytes, usage=usage, label=label, mapped_at_creation=mapped)
+
+    def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> Any:
+        """A two-dimensional `wgpu.GPUTexture` with one level, counted."""
+        texel_bytes = {"r8unorm": 1, "rg8unorm": 2, "rgba8unorm": 4}[texel_format]
+        self.allocated_bytes += width * height * texel_bytes
+        return self.device.create_texture(size=(width, height, 1), format=texel_format, usage=usage, label=label)
+
+    def compute_pipeline(self, code: str, entry_point: str, label: str) -> Any:
+        """A `wgpu.GPUComputePipeline` with the layout that its shader implies."""
+        module = self.device.create_shader_module(code=code, label=label)
+        return self.device.create_compute_pipeline(
+            layout="auto", compute={"module": module, "entry_point": entry_point}, label=label
+        )
+
+    def check(self) -> None:
+        """Raise what wgpu could only log. Raises `DeviceLostError`."""
+        if self.problems:
+            raise DeviceLostError(f"the GPU reported: {self.problems[0]}", stage="render")
+
+    def close(self) -> None:
+        """Destroy the device; what was made from it dies with it."""
+        self.device.destroy()
+
+
+class _ProblemHandler(logging.Handler):
+    """Keeps what wgpu logs about a device while an export runs."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(level=logging.ERROR)
+        self._problems = problems
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._problems.append(record.getMessage().splitlines()[0])
+
+
+@contextlib.contextmanager
+def collected_problems(context: GpuContext) -> Iterator[None]:
+    """Collect errors from the logger `wgpu` into `context.problems` for the duration of the block."""
+    handler = _ProblemHandler(context.problems)
+    logger = logging.getLogger("wgpu")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _ready_gpu() -> Any:
+    """`wgpu.gpu`, its instance limited to the backends that can compute. Raises `AdapterError`."""
+    global _instance_ready  # noqa: PLW0603  wgpu has one instance a process
+    try:
+        import wgpu  # noqa: PLC0415  loads a native library that may be missing; only GPU paths need it
+        from wgpu.backends.wgpu_native.extras import set_instance_extras  # noqa: PLC0415
+    except (ImportError, OSError, RuntimeError) as error:
+        raise AdapterError(f"wgpu cannot be loaded: {error}; reinstall the package wgpu") from error
+    with _instance_lock:
+        if not _instance_ready and sys.platform.startswith("linux"):
+            if not {"DISPLAY", "WAYLAND_DISPLAY", "MESA_VK_DEVICE_SELECT"} & os.environ.keys():
+                # Mesa's device selection layer asks a compositor and prints an error where there is none.
+                os.environ.setdefault("NODEVICE_SELECT", "1")
+            # OpenGL has no compute to speak of, and probing it costs time.
+            set_instance_extras(backends=["Vulkan"])
+        _instance_ready = True
+    return wgpu.gpu
+
+
+def adapter_name(info: Any) -> str:
+    """Adapter, driver and backend in words, from a `wgpu.GPUAdapterInfo`."""
+    driver = info["description"]
+    name = f"{info['device']}, {driver}" if driver and driver != info["device"] else info["device"]
+    return f"{name} ({info['backend_type']})"
+
+
+def is_software(info: Any) -> bool:
+    """Whether the adapter runs on the CPU: llvmpipe, lavapipe, SwiftShader and WARP say so themselves."""
+    return bool(info["adapter_type"] == "CPU")
+
+
+def list_adapters() -> list[Any]:
+    """Every `wgpu.GPUAdapter` of this machine. Raises `AdapterError` where wgpu cannot be loaded."""
+    return list(_ready_gpu().enumerate_adapters_sync())
+
+
+def open_device() -> GpuContext:
+    """Open the fastest adapter. Raises `AdapterError` with the remedy."""
+    gpu = _ready_gpu()
+    try:
+        adapter = gpu.request_adapter_sync(power_preference="high-performance")
+    except RuntimeError as error:
+        adapter, reason = None, str(error).splitlines()[0]
+    else:
+        reason = "none offered"
+    if adapter is None:
+        remedy = (
+            "install mesa-vulkan-drivers and libvulkan1" if sys.platform.startswith("linux") else "update the driver"
+        )
+        raise AdapterError(f"no GPU adapter ({reason}); {remedy}, or pass --path passthrough")
+    has_timestamps = "timestamp-query" in adapter.features
+    limits = {
+        name: adapter.limits[name]
+        for name in ("max-buffer-size", "max-storage-buffer-binding-size", "max-texture-dimension-2d")
+    }
+    device = adapter.request_device_sync(
+        required_features=["timestamp-query"] if has_timestamps else [], required_limits=limits, label="capbench"
+    )
+    software = is_software(adapter.info)
+    return GpuContext(
+        device=device,
+        adapter=adapter_name(adapter.info),
+        is_software=software,
+        has_timestamps=has_timestamps,
+        timeout_s=SOFTWARE_TIMEOUT_S if software else GPU_TIMEOUT_S,
+        timestamp_period_ns=_timestamp_period_ns(device) if has_timestamps else 0.0,
+    )
+
+
+def _timestamp_period_ns(device: Any) -> float:
+    """wgpu-native resolves raw ticks, and wgpu-py 0.32 does not expose their period: ask the library itself."""
+    from wgpu.backends.wgpu_native import lib  # noqa: PLC0415  loaded already by the caller
+
+    return float(lib.wgpuQueueGetTimestampPeriod(device.queue._internal))  # noqa: SLF001
+
+
+def wait_for(promise: Any, timeout_s: float, what: str) -> None:
+    """Wait for a wgpu promise, at most `timeout_s`. Raises `StallError`, or `DeviceLostError` if it was rejected."""
+    # wgpu-py 0.32 has no public wait with a time-out: `sync_wait` waits on this very event without one.
+    if not promise._thread_event.wait(timeout_s):  # noqa: SLF001
+        raise StallError(f"the GPU stalled: {what} did not finish in {timeout_s:g} s", stage="gpu")
+    try:
+        promise.sync_wait()
+    except RuntimeError as error:
+        raise DeviceLostError(f"{what} failed: {error}", stage="gpu") from error

@@ -1,0 +1,141 @@
+"""What an export will do, settled before anything is started: every wrong input is found here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from capbench.colour import ColourSpec
+from capbench.errors import InputError, OutputError
+from capbench.pipeline.encoders import EncoderSettings, probe_encoder
+from capbench.pipeline.geometry import CanvasSize, canvas_size
+from capbench.pipeline.memory import DEFAULT_BUDGET_BYTES
+from capbench.pipeline.paths import PASSTHROUGH, path_factory
+from capbench.pipeline.scene import Scene, load_scene
+from capbench.pipeline.source import SourceInfo, probe_source
+
+__all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare"]
+
+PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
+"""Environment variable: 0 asks for `cpu`, 1 for `gpu`. `ExportOptions.path` wins over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How to export."""
+
+    scene: Scene | str | Path = "bare"
+    """A scene, the name of a shipped one, or a TOML file."""
+    path: str | None = None
+    """Conversion path; None takes the environment variable, then what fits: nothing to draw is passed through."""
+    width: int | None = None
+    """Output width in pixels, even; None follows the height, or the source."""
+    height: int | None = None
+    """Output height in pixels, even; None follows the width, or the source."""
+    fps: Fraction | None = None
+    """Constant output rate; None keeps the source's own times."""
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    """Encoder, quality, preset."""
+    colour: ColourSpec = field(default_factory=ColourSpec)
+    """Matrix, range and siting of the output; a path that cannot site so tags what it did."""
+    swscale_threads: int = 1
+    """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
+    memory_limit_bytes: int = DEFAULT_BUDGET_BYTES
+    """What the pipeline may own in queues, rings and pools."""
+    salvage: bool = False
+    """Export what decodes of a damaged source instead of failing."""
+    stall_timeout_s: float = 60.0
+    """Longest wait of one stage for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob:
+    """A settled export."""
+
+    source: SourceInfo
+    output: Path
+    scene: Scene
+    canvas: CanvasSize
+    path_requested: str
+    options: ExportOptions
+
+    @property
+    def is_gif(self) -> bool:
+        """Whether the output is a GIF, by its suffix."""
+        return self.output.suffix.lower() == ".gif"
+
+    @property
+    def rate(self) -> Fraction:
+        """Output frames a second; the average where times are the source's own."""
+        return self.options.fps or self.source.frame_rate
+
+    @property
+    def time_base(self) -> Fraction:
+        """Unit of the output's PTS in seconds."""
+        return 1 / self.options.fps if self.options.fps else self.source.time_base
+
+
+def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
+    """Check everything that can be checked without starting. Raises `InputError`, `OutputError` or `EncoderError`."""
+    scene = options.scene if isinstance(options.scene, Scene) else load_scene(options.scene)
+    if options.fps is not None and not 0 < options.fps <= 1000:
+        raise InputError(f"fps must be between 0 and 1000, got {options.fps}")
+    if options.path is not None:
+        _check_path_name(options.path)
+    info = probe_source(source)
+    _check_output(output, source)
+    probe_encoder(options.encoder.name)
+    canvas = canvas_size(info, options.width, options.height)
+    job = ExportJob(info, output, scene, canvas, "", options)
+    return ExportJob(info, output, scene, canvas, _choose_path(job), options)
+
+
+def _check_path_name(name: str) -> None:
+    if name != PASSTHROUGH:
+        path_factory(name)
+
+
+def _check_output(output: Path, source: Path) -> None:
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder; name a file, for example {output / 'out.mp4'}")
+    if output.suffix.lower() not in (".mp4", ".gif"):
+        raise InputError(f"the output's suffix must be .mp4 or .gif, got {output.name!r}")
+    if output.exists() and output.samefile(source):
+        raise InputError(f"output and source are the same file: {output}")
+    if not output.parent.is_dir():
+        raise OutputError(f"no such folder: {output.parent}")
+    if not os.access(output.parent, os.W_OK):
+        raise OutputError(f"cannot write to {output.parent}: permission denied")
+
+
+def _choose_path(job: ExportJob) -> str:
+    if job.options.path is not None:
+        if job.options.path == PASSTHROUGH and (reason := _why_not_passthrough(job)):
+            raise InputError(f"path passthrough does not fit: {reason}; leave --path out or name gpu")
+        return job.options.path
+    asked = os.environ.get(PATH_VARIABLE)
+    if asked in ("0", "1"):
+        return "gpu" if asked == "1" else "cpu"
+    if asked is not None:
+        raise InputError(f"{PATH_VARIABLE} must be 0 or 1, got {asked!r}")
+    return "gpu" if _why_not_passthrough(job) else PASSTHROUGH
+
+
+def _why_not_passthrough(job: ExportJob) -> str | None:
+    """None where decoded planes may go to the encoder as they are."""
+    source = job.source
+    if not job.scene.draws_nothing:
+        return "the scene draws something"
+    if (source.width, source.height) != (job.canvas.width, job.canvas.height):
+        return f"{source.width}x{source.height} is not the output size {job.canvas.width}x{job.canvas.height}"
+    if source.rotation_degrees or source.pixel_aspect != 1:
+        return "the source is rotated or has pixels that are not square"
+    if source.planar_format != "yuv420p":
+        return f"the source is {source.planar_format}, the output 4:2:0"
+    if source.colour != job.options.colour:
+        return "the source's colour is not the output's"
+    if job.options.fps not in (None, source.frame_rate):
+        return f"the rate changes from {source.frame_rate} to {job.options.fps}"
+    return None

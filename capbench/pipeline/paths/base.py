@@ -1,0 +1,67 @@
+"""What a conversion path is: where and how the composited picture becomes NV12."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.colour import ChromaSiting, ColourSpec
+from capbench.pipeline.compositor import Compositor
+from capbench.pipeline.device import GpuContext
+
+__all__ = ["ConversionPath", "PassTimestamps", "PathFactory"]
+
+
+class PassTimestamps(Protocol):
+    """Where a path's passes write the time they begin and end. Both are None where the adapter offers no timestamps."""
+
+    @property
+    def begin(self) -> dict[str, Any] | None:
+        """`timestamp_writes` of the first of several passes."""
+
+    @property
+    def end(self) -> dict[str, Any] | None:
+        """`timestamp_writes` of the last of several passes."""
+
+    @property
+    def both(self) -> dict[str, Any] | None:
+        """`timestamp_writes` of an only pass."""
+
+
+class ConversionPath(Protocol):
+    """One way from the uploaded frame to an NV12 picture, set up for one export.
+
+    `record` runs on the render thread, `read` too; `finish` runs on the convert thread, where the path has one.
+    """
+
+    siting: ChromaSiting
+    """Where the path puts chroma; the stream is tagged so."""
+    staging_bytes: int
+    """Bytes that `record` copies into the staging buffer, padding included."""
+    readback_bytes: int
+    """Bytes of picture that `read` takes from mapped memory for each frame, padding not counted."""
+    picture_format: str
+    """FFmpeg pixel format of the frames that `read` fills: `nv12`, or what `finish` takes."""
+    converts_on_cpu: bool
+    """Whether `finish` must run, on a thread of its own, before the encoder."""
+
+    def record(self, encoder: Any, staging: Any, timestamps: PassTimestamps) -> None:
+        """Record everything from the uploaded planes to the staging buffer on a `wgpu.GPUCommandEncoder`."""
+
+    def read(self, mapped: NDArray[np.uint8], frame: Any) -> None:
+        """Copy `staging_bytes` of mapped memory into an `av.VideoFrame` of `picture_format`."""
+
+    def finish(self, frame: Any) -> Any:
+        """Turn that frame into an `av.VideoFrame` in nv12."""
+
+    def close(self) -> None:
+        """Release what the path opened itself."""
+
+
+class PathFactory(Protocol):
+    """Sets a path up on the renderer's device. Raises `UnavailableError` with the reason where it cannot run."""
+
+    def __call__(self, gpu: GpuContext, compositor: Compositor, colour: ColourSpec, *, threads: int) -> ConversionPath:
+        """Make the path; `threads` is for software conversion, 0 is one a core."""

@@ -1,0 +1,91 @@
+"""Path `cpu`: RGBA crosses to the CPU, and swscale makes NV12 of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.pipeline.compositor import Compositor
+from capbench.pipeline.device import GpuContext
+from capbench.pipeline.paths.base import PassTimestamps
+from capbench.pipeline.upload import ROW_ALIGNMENT_BYTES
+
+__all__ = ["CpuPath", "SwscaleToNv12"]
+
+_SWSCALE_MATRIX = {Matrix.BT601: "bt601", Matrix.BT709: "bt709", Matrix.BT2020: "bt2020"}
+
+
+class SwscaleToNv12:
+    """RGBA frames to NV12 by FFmpeg's scale filter, whose output frames come from a pool."""
+
+    def __init__(self, width: int, height: int, colour: ColourSpec, threads: int) -> None:
+        graph = av.filter.Graph()
+        # 0 lets FFmpeg take one a core; anything else pins it.
+        graph.threads = threads
+        source = graph.add(
+            "buffer",
+            video_size=f"{width}x{height}",
+            pix_fmt="rgba",
+            time_base="1/1000000000",
+            range="pc",
+            colorspace="gbr",
+        )
+        # Without an explicit destination matrix swscale writes BT.601 and says nothing.
+        scale = graph.add(
+            "scale",
+            in_range="pc",
+            out_range="tv" if colour.range is Range.LIMITED else "pc",
+            out_color_matrix=_SWSCALE_MATRIX[colour.matrix],
+            flags="bilinear",
+        )
+        layout = graph.add("format", pix_fmts="nv12")
+        graph.link_nodes(source, scale, layout, graph.add("buffersink")).configure()
+        self._graph = graph
+
+    def convert(self, frame: Any) -> Any:
+        """An `av.VideoFrame` in nv12 with the PTS of the rgba one."""
+        self._graph.vpush(frame)
+        return self._graph.vpull()
+
+
+class CpuPath:
+    """The classic exporter and the baseline: 4 bytes a pixel cross the bus, the CPU converts."""
+
+    # swscale averages 2x2 pixels for 4:2:0, which puts chroma between the columns, so the stream must be tagged so.
+    siting = ChromaSiting.CENTRE
+    picture_format = "rgba"
+    converts_on_cpu = True
+
+    def __init__(self, gpu: GpuContext, compositor: Compositor, colour: ColourSpec, *, threads: int) -> None:
+        del gpu
+        self._compositor = compositor
+        self._picture = compositor.picture
+        self._width, self._height = compositor.canvas.width, compositor.canvas.height
+        self._stride = -(-self._width * 4 // ROW_ALIGNMENT_BYTES) * ROW_ALIGNMENT_BYTES
+        self.staging_bytes = self._stride * self._height
+        self.readback_bytes = self._width * self._height * 4
+        self._scaler = SwscaleToNv12(self._width, self._height, colour, threads)
+
+    def record(self, encoder: Any, staging: Any, timestamps: PassTimestamps) -> None:
+        """Composite, then copy the RGBA texture."""
+        self._compositor.draw(encoder, timestamps.both)
+        target = {"buffer": staging, "offset": 0, "bytes_per_row": self._stride, "rows_per_image": self._height}
+        encoder.copy_texture_to_buffer({"texture": self._picture}, target, (self._width, self._height, 1))
+
+    def read(self, mapped: NDArray[np.uint8], frame: Any) -> None:
+        """Copy the RGBA rows without their padding."""
+        plane = frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8)[: plane.line_size * self._height].reshape(self._height, plane.line_size)
+        picture = mapped[: self.staging_bytes].reshape(self._height, self._stride)
+        rows[:, : self._width * 4] = picture[:, : self._width * 4]
+
+    def finish(self, frame: Any) -> Any:
+        """Let swscale make NV12."""
+        return self._scaler.convert(frame)
+
+    def close(self) -> None:
+        """The device is the renderer's, and the filter graph goes with this object."""

@@ -1,0 +1,115 @@
+"""The render thread: upload, composite, convert, read back. It alone submits to the device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.pipeline.channel import Channel
+from capbench.pipeline.compositor import Compositor
+from capbench.pipeline.device import GpuContext
+from capbench.pipeline.geometry import CanvasSize
+from capbench.pipeline.laps import LapClock
+from capbench.pipeline.memory import MemoryPlan
+from capbench.pipeline.paths import ConversionPath
+from capbench.pipeline.pictures import PicturePool
+from capbench.pipeline.source import SourcePlanes
+from capbench.pipeline.staging import StagingRing
+from capbench.pipeline.timeline import TimedFrame
+from capbench.pipeline.timestamps import FrameTimestamps
+from capbench.pipeline.upload import PlaneUploader
+
+__all__ = ["Picture", "RenderStatistics", "Renderer"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A rendered picture on its way to the encoder."""
+
+    frame: Any
+    """An `av.VideoFrame` of the path's picture format."""
+    pts: int
+    duration: int
+    pooled: bool
+    """Whether `frame` belongs to the picture pool."""
+
+
+@dataclass(slots=True)
+class RenderStatistics:
+    """What the renderer counted."""
+
+    gpu_ticks_ns: float = 0.0
+    """Sum of the pass times."""
+    readback_bytes: int = 0
+    """Picture bytes read from mapped memory."""
+    readback_s: float = 0.0
+    """Time that those reads took."""
+
+
+class Renderer:
+    """Everything on the GPU for one export. Make and use it on one thread."""
+
+    def __init__(
+        self,
+        gpu: GpuContext,
+        *,
+        planes: SourcePlanes,
+        canvas: CanvasSize,
+        uniforms: NDArray[np.void],
+        make_path: Callable[[GpuContext, Compositor], ConversionPath],
+        plan: MemoryPlan,
+    ) -> None:
+        self._gpu = gpu
+        self.uploader = PlaneUploader(gpu, planes, plan.upload_slots)
+        compositor = Compositor(gpu, self.uploader, canvas, uniforms)
+        self.path = make_path(gpu, compositor)
+        self._timestamps = FrameTimestamps(gpu)
+        self._ring: StagingRing[TimedFrame] = StagingRing(gpu, self.path.staging_bytes, plan.staging_slots)
+        self.staging_bytes = self._ring.slot_bytes * plan.staging_slots
+        """Bytes of the staging ring."""
+        self.statistics = RenderStatistics()
+
+    def run(self, frames: Channel[TimedFrame], pictures: Channel[Picture], pool: PicturePool, clock: LapClock) -> None:
+        """Render every frame of a channel into another, in order. Raises `StallError` or `DeviceLostError`."""
+        for number, timed in enumerate(frames):
+            clock.mark("render", "wait_input", number)
+            if self._ring.is_full:
+                self._deliver(pictures, pool, clock)
+            self._submit(timed, clock, number)
+            self._gpu.check()
+        clock.mark("render", "wait_input")
+        while not self._ring.is_empty:  # the last pictures have no successor to push them out
+            self._deliver(pictures, pool, clock)
+        pictures.close()
+
+    def _submit(self, timed: TimedFrame, clock: LapClock, number: int) -> None:
+        encoder = self._gpu.device.create_command_encoder(label="frame")
+        self.uploader.record(timed.frame, encoder)
+        clock.mark("upload", "work", number)
+        staging = self._ring.next_buffer()
+        self.path.record(encoder, staging, self._timestamps)
+        self._timestamps.record(encoder, staging, self._ring.timestamp_offset)
+        self._gpu.device.queue.submit([encoder.finish()])
+        self.uploader.submitted()
+        # Only the times go on: the decoder gets its frame back as soon as the samples are uploaded.
+        self._ring.submitted(TimedFrame(None, timed.pts, timed.duration))
+        clock.mark("render", "work", number)
+
+    def _deliver(self, pictures: Channel[Picture], pool: PicturePool, clock: LapClock) -> None:
+        self._ring.wait()
+        clock.mark("readback", "wait_input")
+        frame = pool.acquire()
+        clock.mark("readback", "wait_output")
+        started_ns = time.perf_counter_ns()
+        timed, ticks = self._ring.take(lambda mapped: self.path.read(mapped, frame))
+        self.statistics.readback_s += (time.perf_counter_ns() - started_ns) / 1e9
+        self.statistics.readback_bytes += self.path.readback_bytes
+        self.statistics.gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
+        clock.mark("readback", "work")
+        pictures.send(Picture(frame, timed.pts, timed.duration, pooled=True), pool.picture_bytes)
+        clock.mark("readback", "wait_output")

@@ -1,0 +1,184 @@
+"""What a source is, read before anything is exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from capbench.colour import ColourSpec, Matrix, Range
+from capbench.errors import ColourError, SourceError
+from capbench.pipeline.playlist import check_playlist, is_playlist
+
+__all__ = ["SourceInfo", "SourcePlanes", "open_source", "planar_format", "probe_source"]
+
+# ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
+_MATRIX_OF_CODE = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020}
+_CODE_UNSPECIFIED = 2
+_CODE_RGB = 0
+_HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
+_RANGE_FULL = 2
+_HD_LINES = 720
+
+
+# Formats whose planes the GPU takes as they are. The j formats are the same planes with a full-range tag.
+_PLANAR = {
+    "yuv420p": "yuv420p",
+    "yuvj420p": "yuv420p",
+    "yuv422p": "yuv422p",
+    "yuvj422p": "yuv422p",
+    "yuv444p": "yuv444p",
+    "yuvj444p": "yuv444p",
+}
+
+
+def planar_format(format_name: str) -> str:
+    """8-bit planar format in which a decoded format is handed on: chroma resolution is kept, depth becomes 8 bits."""
+    if format_name in _PLANAR:
+        return _PLANAR[format_name]
+    # A small picture of the format shows how its chroma is subsampled.
+    probe = av.VideoFormat(format_name, 64, 64)
+    if probe.is_rgb or len(probe.components) < 3:
+        return "yuv444p"
+    chroma = probe.components[1]
+    if chroma.width == probe.width:
+        return "yuv444p"
+    return "yuv422p" if chroma.height == probe.height else "yuv420p"
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlanes:
+    """Sizes of the decoded planes in samples."""
+
+    width: int
+    height: int
+    chroma_width: int
+    chroma_height: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of one frame's samples."""
+        return self.width * self.height + 2 * self.chroma_width * self.chroma_height
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """A readable source. Sizes in pixels as coded, times in seconds on the source's own clock."""
+
+    path: Path
+    width: int
+    height: int
+    rotation_degrees: int
+    """Clockwise turn that a viewer must apply: 0, 90, 180 or 270."""
+    pixel_aspect: Fraction
+    """Width of a pixel over its height."""
+    frame_rate: Fraction
+    """Average rate; a guess for variable frame rate."""
+    time_base: Fraction
+    start_s: Fraction
+    """Presentation time of the first frame."""
+    duration_s: float | None
+    """As the header claims, which may be wrong; None where it says nothing."""
+    frame_count_claimed: int
+    """As the header claims, which may be wrong; 0 where it says nothing."""
+    colour: ColourSpec
+    planar_format: str
+    """Format in which frames are handed on: yuv420p, yuv422p or yuv444p."""
+    audio_streams: int
+    audio_start_s: Fraction | None
+    """Presentation time of the first audio sample over all tracks."""
+
+    @property
+    def planes(self) -> SourcePlanes:
+        """Sizes of the planes of a frame."""
+        halved_x, halved_y = self.planar_format != "yuv444p", self.planar_format == "yuv420p"
+        chroma_width = (self.width + 1) // 2 if halved_x else self.width
+        chroma_height = (self.height + 1) // 2 if halved_y else self.height
+        return SourcePlanes(self.width, self.height, chroma_width, chroma_height)
+
+    @property
+    def origin_s(self) -> Fraction:
+        """The time that becomes zero in the output: whichever of picture and sound comes first."""
+        if self.audio_start_s is None:
+            return self.start_s
+        return min(self.start_s, self.audio_start_s)
+
+
+def open_source(path: Path) -> Any:
+    """An `av.container.InputContainer` that may open nothing but local files. Raises `SourceError`."""
+    if not path.exists():
+        raise SourceError(f"no such file: {path}")
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder; name a video file or a .m3u8 playlist")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty")
+    if is_playlist(path):
+        check_playlist(path)
+    try:
+        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, ValueError) as error:
+        raise SourceError(f"{path} is not a video that FFmpeg can read: {_reason(error)}") from error
+
+
+def probe_source(path: Path) -> SourceInfo:
+    """Describe a source. Raises `SourceError`, or `ColourError` for HDR."""
+    with open_source(path) as container:
+        if not container.streams.video:
+            raise SourceError(f"{path} has no video stream")
+        stream = container.streams.video[0]
+        frame = _first_frame(path, container, stream)
+        context = stream.codec_context
+        starts = [s.start_time * s.time_base for s in container.streams.audio if s.start_time is not None]
+        return SourceInfo(
+            path=path,
+            width=frame.width,
+            height=frame.height,
+            rotation_degrees=int(-frame.rotation) % 360,
+            pixel_aspect=Fraction(context.sample_aspect_ratio or 1) or Fraction(1),
+            frame_rate=Fraction(stream.average_rate or stream.guessed_rate or 30),
+            time_base=Fraction(stream.time_base),
+            start_s=Fraction(frame.pts or 0) * Fraction(stream.time_base),
+            duration_s=_duration_s(container, stream),
+            frame_count_claimed=stream.frames,
+            colour=_colour_of(path, frame),
+            planar_format=planar_format(frame.format.name),
+            audio_streams=len(container.streams.audio),
+            audio_start_s=min(starts) if starts else None,
+        )
+
+
+def _first_frame(path: Path, container: Any, stream: Any) -> Any:
+    try:
+        for frame in container.decode(stream):
+            return frame
+    except av.FFmpegError as error:
+        raise SourceError(f"{path}: the first frame does not decode: {_reason(error)}") from error
+    raise SourceError(f"{path} has a video stream without a single frame")
+
+
+def _duration_s(container: Any, stream: Any) -> float | None:
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _colour_of(path: Path, frame: Any) -> ColourSpec:
+    transfer = int(frame.color_trc)
+    if transfer in _HDR_TRANSFERS:
+        raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
+    code = int(frame.colorspace)
+    if code in (_CODE_UNSPECIFIED, _CODE_RGB):
+        matrix = Matrix.BT709 if frame.height >= _HD_LINES else Matrix.BT601
+    elif code in _MATRIX_OF_CODE:
+        matrix = _MATRIX_OF_CODE[code]
+    else:
+        raise ColourError(f"{path} uses matrix code {code} (H.273); supported are 1, 5, 6 and 9")
+    full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith("yuvj")
+    return ColourSpec(matrix=matrix, range=Range.FULL if full else Range.LIMITED)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
