@@ -159,7 +159,7 @@ def wheel(session: nox.Session) -> None:
         session.run("python", str(ROOT / "tests" / "check_installed_wheel.py"), *session.posargs)
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", reuse_venv=False)
 def minimums(session: nox.Session) -> None:
     """Run the unit tests with the lowest versions that pyproject.toml admits, on the oldest Python."""
     session.install("--quiet", "uv")
