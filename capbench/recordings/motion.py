@@ -70,10 +70,10 @@ class Motion:
         )
 
 
-def scroll_px(time_s: float, height: int) -> int:
+def scroll_px(time_s: float, scale_px: int) -> int:
     """How far the text has scrolled, even, never backwards: 60 pixels a second at 1080 on average, in waves."""
     waves = time_s - 0.8 * math.sin(2 * math.pi * time_s / 4) * 4 / (2 * math.pi)
-    return 2 * int(waves * height / 36)
+    return 2 * int(waves * scale_px / 36)
 
 
 def _ease(share: float) -> float:

@@ -51,13 +51,13 @@ class Planes:
         place.cr[...] = picture.cr
 
 
-def planes_from_rgb(rgb: NDArray[np.uint8], colour: ColourSpec | None = None) -> Planes:
-    """Left-sited 4:2:0 of an (height, width, 3) R'G'B' picture with even sides; BT.709 limited where not told.
+def planes_from_rgb(rgb: NDArray[np.uint8]) -> Planes:
+    """BT.709 limited, left-sited 4:2:0 of an (height, width, 3) R'G'B' picture with even sides.
 
     Equations of ITU-R BT.709-6 items 3.2 to 3.5; chroma is [1 2 1]/4 across and the mean of two rows down, rounded
-    once. Outside the left edge the first column is repeated.
+    once, to nearest. Outside the left edge the first column is repeated.
     """
-    colour = colour or ColourSpec()
+    colour = ColourSpec()
     height, width = rgb.shape[:2]
     planes = Planes(
         np.empty((height, width), np.uint8),
@@ -69,13 +69,13 @@ def planes_from_rgb(rgb: NDArray[np.uint8], colour: ColourSpec | None = None) ->
         band = rgb[top : top + _BAND_ROWS].astype(np.float64) / 255
         red, green, blue = band[..., 0], band[..., 1], band[..., 2]
         luma = kr * red + (1 - kr - kb) * green + kb * blue
-        planes.luma[top : top + _BAND_ROWS] = np.rint(colour.luma_offset_code + colour.luma_span_codes * luma)
+        planes.luma[top : top + _BAND_ROWS] = np.floor(colour.luma_offset_code + colour.luma_span_codes * luma + 0.5)
         half = slice(top // 2, top // 2 + len(band) // 2)
         for plane, difference in (
             (planes.cb, (blue - luma) / (2 * (1 - kb))),
             (planes.cr, (red - luma) / (2 * (1 - kr))),
         ):
-            plane[half] = np.rint(128 + colour.chroma_span_codes * _left_sited(difference))
+            plane[half] = np.floor(128 + colour.chroma_span_codes * _left_sited(difference) + 0.5)
     return planes
 
 

@@ -28,18 +28,19 @@ class Screen:
     def __init__(self, spec: RecordingSpec) -> None:
         width, height = spec.width, spec.height
         self._spec = spec
+        self._scale_px = scale_px = _scale_px(width, height)
         self._still = planes_from_rgb(_desktop(width, height, seed=spec.seed))
-        self._text_place = _text_area(height).pixels(width, height, multiple=2)
+        self._text_place = _text_area(height, scale_px).pixels(width, height, multiple=2)
         text_width = self._text_place[1].stop - self._text_place[1].start
-        line_px = max(10, round(height * 0.026 / 2) * 2)
+        line_px = max(10, round(scale_px * 0.026 / 2) * 2)
         self._text = planes_from_rgb(np.asarray(text_strip(text_width, 140, line_px, seed=spec.seed)))
-        self._windows = moving_windows(width, height, seed=spec.seed)
-        self._cursor = Cursor.of_height(round(height * 0.03))
+        self._windows = moving_windows(width, height, scale_px, seed=spec.seed)
+        self._cursor = Cursor.of_height(round(scale_px * 0.03))
         self._motion = Motion.seeded(len(self._windows), spec.duration_s, seed=spec.seed)
         self._flash_frames = frozenset(
             flash + late for flash in spec.flash_frames for late in range(max(1, round(FLASH_LENGTH_S * spec.rate)))
         )
-        self._digits = _digits(height)
+        self._digits = _digits(scale_px)
         columns = np.diff([round(edge * width) for edge in np.linspace(layout.FRAME_NUMBER.left,
                            layout.FRAME_NUMBER.right, frame_number_cells(0).shape[1] + 1)])  # fmt: skip
         self._cell_widths: NDArray[np.int64] = columns
@@ -48,7 +49,7 @@ class Screen:
         """Draw frame `frame`, counted from 0, over all of `onto`, which has the recording's size."""
         time_s = float(frame / self._spec.rate)
         onto.paste(self._still)
-        self._draw_text(onto, scroll_px(time_s, self._spec.height))
+        self._draw_text(onto, scroll_px(time_s, self._scale_px))
         self._draw_windows(onto, time_s)
         self._draw_frame_number(onto, frame)
         self._draw_clock(onto, time_s)
@@ -68,7 +69,7 @@ class Screen:
         rows, columns = layout.MOVING.pixels(onto.width, onto.height, multiple=2)
         area = onto.part(rows, columns)
         sample = self._windows[0][0]
-        bar_px = title_px(onto.height)
+        bar_px = title_px(self._scale_px)
         pose = self._motion.at(
             time_s, (area.width - sample.width, area.height - sample.height), (sample.width * 3 // 4, bar_px // 2)
         )
@@ -93,17 +94,22 @@ class Screen:
             left += digit.shape[1]
 
 
-def _text_area(height: int) -> Area:
+def _scale_px(width: int, height: int) -> int:
+    """Height of the largest 16:9 picture in the recording: what text and cursor are drawn in proportion to."""
+    return min(height, round(width * 9 / 16))
+
+
+def _text_area(height: int, scale_px: int) -> Area:
     """The part of the editor that scrolls: less its frame, title and status line."""
-    bar = title_px(height) / height
+    bar = title_px(scale_px) / height
     editor = layout.EDITOR
     return Area(editor.left + 0.002, editor.top + bar, editor.right - 0.002, editor.bottom - bar)
 
 
-def _digits(height: int) -> dict[str, NDArray[np.uint8]]:
+def _digits(scale_px: int) -> dict[str, NDArray[np.uint8]]:
     """Luma of the signs of the clock, all of one size, so that it does not jitter."""
-    face = font(height * 0.03)
-    size = (round(height * 0.0195), round(height * 0.04))
+    face = font(scale_px * 0.03)
+    size = (round(scale_px * 0.0195), round(scale_px * 0.04))
     digits = {}
     for sign in "0123456789:.":
         picture = Image.new("L", size, _neutral_code(_BAR_GREY))
@@ -131,11 +137,12 @@ def _desktop(width: int, height: int, *, seed: int) -> NDArray[np.uint8]:
 
     fill(layout.TOP_BAR, (_BAR_GREY,) * 3)
     middle = layout.TOP_BAR.bottom / 2 * height
-    dot = height * 0.011
+    scale_px = _scale_px(width, height)
+    dot = scale_px * 0.011
     draw.ellipse((width * 0.03, middle - dot, width * 0.03 + 2 * dot, middle + dot), fill=(235, 60, 60))
-    draw.text((width * 0.03 + 3.2 * dot, middle), "REC", fill=(225, 225, 225), font=font(height * 0.03), anchor="lm")
+    draw.text((width * 0.03 + 3.2 * dot, middle), "REC", fill=(225, 225, 225), font=font(scale_px * 0.03), anchor="lm")
 
-    bar_px = title_px(height)
+    bar_px = title_px(scale_px)
     draw_frame(draw, box(Area(0.025, 0.14, 0.245, 0.94)), "colours", bar_px)
     left, top, right, bottom = box(Area(0.025, 0.14, 0.245, 0.94))
     draw.rectangle((left + 2, top + bar_px, right - 3, bottom - 3), fill=_PANEL)
@@ -148,8 +155,8 @@ def _desktop(width: int, height: int, *, seed: int) -> NDArray[np.uint8]:
         draw.rectangle((edges[bar], chart_top, edges[bar + 1] - 1, chart_bottom - 1), fill=colour)
     fill(layout.FLASH, (12, 12, 12))
     for area, label in ((layout.EDGE_CHART, "edges"), (layout.FLASH, "sync")):
-        place = (area.left * width, area.top * height - height * 0.006)
-        draw.text(place, label, fill=(170, 174, 190), font=font(height * 0.02), anchor="ls")
+        place = (area.left * width, area.top * height - scale_px * 0.006)
+        draw.text(place, label, fill=(170, 174, 190), font=font(scale_px * 0.02), anchor="ls")
 
     left, top, right, bottom = box(layout.EDITOR)
     draw_frame(draw, (left, top, right, bottom), "export.py", bar_px)

@@ -22,9 +22,9 @@ _LOOP: Final = 24
 """Pictures in the loop of the window that plays a film."""
 
 
-def title_px(height: int) -> int:
-    """Height of a title bar in a recording of that height, in pixels, even."""
-    return max(6, round(height * 0.026 / 2) * 2)
+def title_px(scale_px: int) -> int:
+    """Height of a title bar at a scale, in pixels, even."""
+    return max(6, round(scale_px * 0.026 / 2) * 2)
 
 
 def draw_frame(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], title: str, bar_px: int) -> None:
@@ -38,33 +38,30 @@ def draw_frame(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], title:
     draw.text(((left + right) / 2, middle), title, fill=(205, 207, 216), font=font(bar_px * 0.6), anchor="mm")
 
 
-def moving_windows(width: int, height: int, *, seed: int) -> tuple[tuple[Planes, ...], ...]:
-    """The windows of a recording of that size; each is a loop of pictures of one size, most of one picture."""
+def moving_windows(width: int, height: int, scale_px: int, *, seed: int) -> tuple[tuple[Planes, ...], ...]:
+    """The windows of a recording; each is a loop of pictures of one size, most of them of one picture."""
     box = (round(width * 0.11) * 2, round(height * 0.13) * 2)
+    inside = (box[0] - 4, box[1] - title_px(scale_px) - 2)
     return (
-        (_window(box, "decode.py", height, _listing(_inside(box, height), height, seed)),),
-        (_window(box, "times", height, _chart(_inside(box, height), height, seed)),),
-        tuple(_window(box, "preview", height, picture) for picture in _film(_inside(box, height))),
+        (_window(box, "decode.py", scale_px, _listing(inside, scale_px, seed)),),
+        (_window(box, "times", scale_px, _chart(inside, scale_px, seed)),),
+        tuple(_window(box, "preview", scale_px, picture) for picture in _film(inside)),
     )
 
 
-def _inside(box: tuple[int, int], height: int) -> tuple[int, int]:
-    return box[0] - 4, box[1] - title_px(height) - 2
-
-
-def _window(box: tuple[int, int], title: str, height: int, content: Image.Image) -> Planes:
+def _window(box: tuple[int, int], title: str, scale_px: int, content: Image.Image) -> Planes:
     picture = Image.new("RGB", box)
-    draw_frame(ImageDraw.Draw(picture), (0, 0, *box), title, title_px(height))
-    picture.paste(content, (2, title_px(height)))
+    draw_frame(ImageDraw.Draw(picture), (0, 0, *box), title, title_px(scale_px))
+    picture.paste(content, (2, title_px(scale_px)))
     return planes_from_rgb(np.asarray(picture))
 
 
-def _listing(size: tuple[int, int], height: int, seed: int) -> Image.Image:
-    line_px = max(9, round(height * 0.02))
+def _listing(size: tuple[int, int], scale_px: int, seed: int) -> Image.Image:
+    line_px = max(9, round(scale_px * 0.02))
     return text_strip(size[0], math.ceil(size[1] / line_px), line_px, seed=seed + 1).crop((0, 0, *size))
 
 
-def _chart(size: tuple[int, int], height: int, seed: int) -> Image.Image:
+def _chart(size: tuple[int, int], scale_px: int, seed: int) -> Image.Image:
     """Thin coloured lines, a hatch of one-pixel stripes and small print: what chroma subsampling hurts most."""
     rng = np.random.default_rng([seed, 2])
     picture = Image.new("RGB", size, (250, 250, 252))
@@ -72,11 +69,13 @@ def _chart(size: tuple[int, int], height: int, seed: int) -> Image.Image:
     for number in range(1, 8):
         y = size[1] * number // 8
         draw.line((0, y, size[0], y), fill=(222, 224, 232))
-        draw.text((3, y), f"{80 - 10 * number}", fill=(120, 124, 140), font=font(height * 0.011), anchor="ls")
+        draw.text((3, y), f"{80 - 10 * number}", fill=(120, 124, 140), font=font(scale_px * 0.011), anchor="ls")
     x = np.linspace(0, size[0], 48)
     for colour in ((220, 30, 60), (20, 130, 230), (20, 160, 90), (240, 140, 20), (140, 60, 220)):
         level = size[1] * (0.45 + np.cumsum(rng.normal(0, 0.035, x.size)))
-        draw.line([(float(a), float(b)) for a, b in zip(x, level, strict=True)], fill=colour, width=1 + height // 1600)
+        draw.line(
+            [(float(a), float(b)) for a, b in zip(x, level, strict=True)], fill=colour, width=1 + scale_px // 1600
+        )
     stripes = np.array([(230, 30, 30), (30, 200, 60), (40, 60, 240), (250, 250, 252)], np.uint8)
     hatch = np.broadcast_to(stripes[np.arange(size[0] // 3) % 4], (size[1] // 7, size[0] // 3, 3))
     picture.paste(Image.fromarray(np.ascontiguousarray(hatch)), (size[0] // 3 * 2 - 4, 6))
