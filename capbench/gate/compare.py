@@ -1,0 +1,161 @@
+"""The gate: two tables of runs in, one comparison out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from capbench.errors import ResultError
+from capbench.gate.attribution import stage_shifts
+from capbench.gate.evidence import Levels
+from capbench.gate.gate_file import GateFile, GateRule
+from capbench.gate.holm import holm
+from capbench.gate.joint import joint_sentence, joint_verdict
+from capbench.gate.metrics import CHECKS
+from capbench.gate.noisy import NoisyRow, judge_noisy, p_better, p_worse
+from capbench.gate.pairing import PairedCase, pair_cases
+from capbench.gate.rows import Context, row_for
+from capbench.gate.rules import BUILT_IN_RULES, judged_metrics, rule_for, unused_rules
+from capbench.gate.validity import Validity, check_validity
+from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
+
+__all__ = ["compare", "judge_family", "summarise"]
+
+
+def compare(
+    base: pd.DataFrame,
+    new: pd.DataFrame,
+    gates: GateFile | None = None,
+    *,
+    base_label: str = "",
+    new_label: str = "",
+    noise_floor: Mapping[str, float] | None = None,
+    levels: Levels | None = None,
+) -> Comparison:
+    """Judge `new` against `base`, tables with one row a run and the design's field names as columns.
+
+    Where each holds one subject, those two are compared; otherwise each subject with itself. Pass the whole folder's
+    table filtered by subject: warm-ups and drift controls are recognised by `role`. `noise_floor` maps a metric to the
+    relative change that this machine shows without a cause (`capbench calibrate`) and widens smaller margins.
+    The labels name the folders where two are compared.
+    `levels` replaces the gate file's error probabilities, for a look in a sequence of looks.
+    Raises `ResultError` for tables that cannot be compared.
+    """
+    gates = gates or GateFile()
+    rules = (*BUILT_IN_RULES, *gates.rule)
+    context = Context(gates, noise_floor or {}, base_label, new_label)
+    rows: list[MetricVerdict | NoisyRow] = []
+    shifts: list[StageShift] = []
+    warnings: list[str] = []
+    compared: list[tuple[str, str, str]] = []
+    for pair in pair_cases(base, new):
+        validity = check_validity(pair, base, new, gates.gate)
+        compared.append((pair.case, pair.base_subject, pair.new_subject))
+        rows += _rows_of(pair, rules, validity, context)
+        shifts += stage_shifts(pair)
+        warnings += [*validity.warnings, *_partial(pair)]
+    if not compared:
+        raise ResultError("the two sides have no case and subject in common; see `capbench report` for what each holds")
+    warnings += [
+        f"rule for {rule.metric} of case {rule.case} ({rule.base} to {rule.new}) matched nothing: it was not tested"
+        for rule in unused_rules(gates.rule, compared)
+    ]
+    verdicts = judge_family(rows, levels or gates.levels)
+    return summarise(
+        verdicts,
+        base=base_label or _joined(name for _, name, _ in compared),
+        new=new_label or _joined(name for _, _, name in compared),
+        shifts=shifts,
+        machines=_machines(base, new),
+        warnings=warnings,
+    )
+
+
+def judge_family(rows: Iterable[MetricVerdict | NoisyRow], levels: Levels) -> list[MetricVerdict]:
+    """Judge all noisy rows as one family per direction (Holm); other rows are verdicts already and pass through."""
+    listed = list(rows)
+    noisy = [row for row in listed if isinstance(row, NoisyRow)]
+    level = levels.strictest(len(noisy))
+    worse = [p_worse(row, level) for row in noisy]
+    better = [p_better(row, level) for row in noisy]
+    judged = iter(
+        judge_noisy(row, worse=up, better=down, levels=levels, family_size=len(noisy))
+        for row, up, down in zip(
+            noisy, zip(worse, holm(worse), strict=True), zip(better, holm(better), strict=True), strict=True
+        )
+    )
+    return [next(judged) if isinstance(row, NoisyRow) else row for row in listed]
+
+
+def summarise(
+    verdicts: Iterable[MetricVerdict],
+    *,
+    base: str,
+    new: str,
+    shifts: Iterable[StageShift] = (),
+    machines: Iterable[str] = (),
+    warnings: Iterable[str] = (),
+) -> Comparison:
+    """Join verdicts; a case whose output failed validation cannot be called the same or better in anything."""
+    stripped = _without_praise_for_broken_output(list(verdicts))
+    moved = tuple(shifts)
+    verdict = joint_verdict(stripped)
+    return Comparison(
+        base=base,
+        new=new,
+        verdict=verdict,
+        sentence=joint_sentence(verdict, stripped, moved),
+        verdicts=tuple(stripped),
+        stage_shifts=moved,
+        machines=tuple(machines),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _rows_of(
+    pair: PairedCase, rules: tuple[GateRule, ...], validity: Validity, context: Context
+) -> Iterable[MetricVerdict | NoisyRow]:
+    for name in judged_metrics(rules, [*pair.base_runs.columns, *pair.new_runs.columns]):
+        rule = rule_for(rules, metric=name, case=pair.case, base=pair.base_subject, new=pair.new_subject)
+        row = None if rule is None else row_for(pair, name, rule, validity, context)
+        if row is not None:
+            yield row
+
+
+def _without_praise_for_broken_output(verdicts: list[MetricVerdict]) -> list[MetricVerdict]:
+    broken = {
+        (row.case, row.base, row.new): row.reasons
+        for row in verdicts
+        if row.metric == CHECKS and row.verdict is Verdict.INVALID
+    }
+    return [
+        row.model_copy(
+            update={
+                "verdict": Verdict.INVALID,
+                "reasons": (*row.reasons, *reasons),
+                "sentence": f"{row.sentence}; invalid, {'; '.join(reasons)}",
+            }
+        )
+        if row.verdict in (Verdict.BETTER, Verdict.SAME, Verdict.UNDECIDED)
+        and (reasons := broken.get((row.case, row.base, row.new)))
+        else row
+        for row in verdicts
+    ]
+
+
+def _partial(pair: PairedCase) -> list[str]:
+    lost = max(len(pair.base_runs), len(pair.new_runs)) - len(pair.base)
+    if lost <= 0 or pair.base.empty:
+        return []
+    return [f"{pair.case}: {lost} runs of {pair.base_subject} or {pair.new_subject} have no finished partner"]
+
+
+def _machines(*tables: pd.DataFrame) -> list[str]:
+    return sorted(
+        {str(name) for runs in tables if "fingerprint" in runs.columns for name in runs["fingerprint"].dropna()}
+    )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

@@ -1,0 +1,153 @@
+"""What paired log ratios show: the rule that the gate decides by, for one metric of one case.
+
+Two questions, two errors. *Is there a change at all?* is answered by the exact signed-rank test: the order inside a
+block is shuffled, so that without a change the sign of each difference is a fair coin whatever the noise is, bursts,
+drift and bimodal processes included (the randomisation argument of Fisher; Pitman 1937). *Is it larger than the
+margin?* is answered by the interval of the Hodges-Lehmann estimate. An alarm needs both.
+
+So few blocks that even a unanimous sign is no proof (fewer than 7 at 1%) fall back to Student's t on the log ratios,
+and then every single block must lie beyond the margin: 13 times slower in each of 3 blocks is not a coin's doing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from capbench.gate.ranks import SignedRank, signed_rank
+
+__all__ = ["MIN_RANK_PAIRS", "Evidence", "Levels", "Side", "StudentMean", "evidence", "p_of_change"]
+
+MIN_RANK_PAIRS = 5
+"""From 5 differences the signed-rank interval exists at the 5% level: 2 ** -5 is 3.1%."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Probabilities of error that the gate allows itself."""
+
+    family: float = 0.05
+    """That any metric of any case of the gate is called changed when none is (Holm)."""
+    metric: float = 0.01
+    """That one metric of one case is called changed when it is not."""
+    margin: float = 0.05
+    """That a change is called larger, or smaller, than a margin when it is not."""
+
+    def strictest(self, family_size: int) -> float:
+        """The level that the smallest p-value of a family has to meet."""
+        return min(self.metric, self.family / max(family_size, 1))
+
+
+class Side(Protocol):
+    """One-sided statements about the centre of differences."""
+
+    @property
+    def estimate(self) -> float:
+        """Estimate of the centre."""
+
+    def p_above(self, centre: float) -> float:
+        """P-value against "the true centre is `centre` or less"."""
+
+    def p_below(self, centre: float) -> float:
+        """P-value against "the true centre is `centre` or more"."""
+
+    def lower(self, error: float) -> float:
+        """One-sided lower confidence bound."""
+
+    def upper(self, error: float) -> float:
+        """One-sided upper confidence bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudentMean:
+    """Student's t on a handful of differences."""
+
+    estimate: float
+    """Mean."""
+    standard_error: float
+    """Of the mean; 0 where all differences are equal, inf for a single one."""
+    pairs: int
+    """Number of differences."""
+
+    def p_above(self, centre: float) -> float:
+        """P-value against "the true centre is `centre` or less"."""
+        if self.estimate == centre or not np.isfinite(self.standard_error):
+            return 1.0
+        if self.standard_error == 0:
+            return 0.0 if self.estimate > centre else 1.0
+        return float(stats.t.sf((self.estimate - centre) / self.standard_error, self.pairs - 1))
+
+    def p_below(self, centre: float) -> float:
+        """P-value against "the true centre is `centre` or more"."""
+        return StudentMean(-self.estimate, self.standard_error, self.pairs).p_above(-centre)
+
+    def lower(self, error: float) -> float:
+        """One-sided lower confidence bound; -inf for a single difference."""
+        if not np.isfinite(self.standard_error):
+            return -np.inf
+        return self.estimate - float(stats.t.isf(error, self.pairs - 1)) * self.standard_error
+
+    def upper(self, error: float) -> float:
+        """One-sided upper confidence bound; inf for a single difference."""
+        return -StudentMean(-self.estimate, self.standard_error, self.pairs).lower(error)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Differences of one metric of one case with what they show."""
+
+    differences: NDArray[np.float64]
+    """Log ratios (or differences), new minus base, one a block, shape (pairs,)."""
+    ranks: SignedRank
+    """The exact test."""
+    student: StudentMean
+    """The test for a handful of blocks."""
+
+    @property
+    def pairs(self) -> int:
+        """Number of blocks."""
+        return self.differences.size
+
+    @property
+    def centre(self) -> Side:
+        """The side that estimate and interval come from."""
+        return self.ranks if self.pairs >= MIN_RANK_PAIRS else self.student
+
+    @property
+    def estimate(self) -> float:
+        """Estimate of the change."""
+        return self.centre.estimate
+
+    def standard_error(self, error: float) -> float:
+        """Half the width of the interval over Student's quantile: robust, since the interval is. Inf for one pair."""
+        if self.pairs < 2:
+            return float(np.inf)
+        width = self.centre.upper(error) - self.centre.lower(error)
+        return width / 2 / float(stats.t.isf(error, self.pairs - 1))
+
+
+def evidence(differences: ArrayLike) -> Evidence:
+    """Evidence from at least one finite difference, shape (pairs,). Raises `ValueError`."""
+    values = np.asarray(differences, dtype=np.float64)
+    ranks = signed_rank(values)
+    spread = float(values.std(ddof=1)) if values.size > 1 else np.inf
+    return Evidence(values, ranks, StudentMean(float(values.mean()), spread / values.size**0.5, values.size))
+
+
+def p_of_change(shown: Evidence, *, centre: float, beyond: float, upwards: bool, level: float) -> float:
+    """P-value against "the change is `centre`, or lies on the other side of it".
+
+    `level` is the smallest level that the p-value may have to meet; it depends on the size of the family, not on the
+    data. Where a unanimous signed-rank test could not meet it, Student's t speaks, and only if every block is beyond
+    `beyond`, else the answer is 1.
+    """
+    if shown.ranks.smallest_p <= level:
+        return shown.ranks.p_above(centre) if upwards else shown.ranks.p_below(centre)
+    unanimous = (shown.differences > beyond).all() if upwards else (shown.differences < beyond).all()
+    if shown.pairs < 3 or not unanimous:
+        return 1.0
+    return shown.student.p_above(centre) if upwards else shown.student.p_below(centre)

@@ -1,0 +1,143 @@
+"""Gate files: which margin, effect or limit holds for which metric of which case."""
+
+from __future__ import annotations
+
+import tomllib
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from capbench.errors import GateFileError, InputError
+from capbench.gate.evidence import Levels
+from capbench.gate.metrics import HIGHER_IS_BETTER_TWINS
+from capbench.units import parse_bytes
+
+__all__ = ["GateFile", "GateRule", "GateSettings", "load_gate_file"]
+
+
+def _quantity(value: object) -> object:
+    """`500 MB` as bytes; a number as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_bytes(value)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+def _exact(value: object) -> object:
+    """A ratio as the user wrote it: 0.375 means 3/8 and not the nearest double."""
+    try:
+        return Fraction(str(value))
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"not a ratio: {value!r}; write for example 0.375 or '3/8'") from error
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+
+class GateRule(_Table):
+    """What holds for the metrics, cases and subjects that it matches. A later rule's settings win over an earlier's."""
+
+    metric: str
+    """Glob of a run's field, such as `wall_s` or `quality.psnr*.mean`, or `validation`."""
+    case: str = "*"
+    """Glob of case names."""
+    base: str = "*"
+    """Glob of the subject that is compared against."""
+    new: str = "*"
+    """Glob of the subject that is judged."""
+    judge: bool = True
+    """False leaves the metric out."""
+    margin: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Change that still counts as the same: relative, 0.02 for 2%; for quality a difference in the metric's unit."""
+    required_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Largest accepted new over base: 0.65 asks for 35% less. Without proof the verdict is not "better"."""
+    equals_ratio: Annotated[Fraction, BeforeValidator(_exact)] | None = None
+    """Exact new over base, for counted bytes: `0.375`, or `'1/4'`."""
+    limit: Annotated[float, BeforeValidator(_quantity), Field(gt=0)] | None = None
+    """Largest accepted value in any run of new, with a unit for bytes: `"500 MB"`."""
+    relative: bool = True
+    """False judges by `limit` alone, however new compares with base."""
+    adapter: Literal["any", "hardware"] = "any"
+    """`hardware`: not applicable where the GPU adapter is a software one."""
+    claim: str = ""
+    """What the rule asserts, in words, for messages."""
+
+    @model_validator(mode="after")
+    def _says_something_sensible(self) -> Self:
+        if self.metric in HIGHER_IS_BETTER_TWINS:
+            raise ValueError(f"{self.metric} is not judged; use {HIGHER_IS_BETTER_TWINS[self.metric]}")
+        if not self.relative and self.limit is None:
+            raise ValueError(
+                "relative = false needs a limit, or nothing is left to judge by; to leave it out: judge = false"
+            )
+        if self.required_ratio is not None and self.equals_ratio is not None:
+            raise ValueError("give required_ratio or equals_ratio, not both")
+        return self
+
+    @property
+    def claims_an_effect(self) -> bool:
+        """Whether the rule asks for more than "not worse"."""
+        return self.required_ratio is not None or self.equals_ratio is not None or self.limit is not None
+
+
+class GateSettings(_Table):
+    """What holds for the whole gate."""
+
+    family_error: float = Field(default=0.05, gt=0, lt=0.5)
+    """Probability of any false alarm in the gate."""
+    metric_error: float = Field(default=0.01, gt=0, lt=0.5)
+    """Probability of a false alarm for one metric of one case."""
+    margin_error: float = Field(default=0.05, gt=0, lt=0.5)
+    """Probability of taking a change for larger, or smaller, than its margin."""
+    require_gpu: bool = False
+    """A measurement on a software adapter is invalid."""
+    require_validation: bool = True
+    """Without validation of the output nothing is called the same or better."""
+    drift_limit: float = Field(default=0.25, gt=0)
+    """Relative move of the floor, from before the first to after the last block, that makes a run invalid."""
+    baseline: str | None = None
+    """Committed baseline to hold the machine-independent figures against, relative to the gate file."""
+    calibration: str | None = None
+    """What `capbench calibrate` found out about this machine, relative to the gate file; may be absent."""
+
+
+class GateFile(_Table):
+    """A gate file, or the default one where there is none."""
+
+    gate: GateSettings = Field(default_factory=GateSettings)
+    """Settings of the whole gate."""
+    rule: tuple[GateRule, ...] = ()
+    """In order; later ones win. They come after the built-in ones."""
+
+    @property
+    def levels(self) -> Levels:
+        """The errors that the gate may make."""
+        return Levels(self.gate.family_error, self.gate.metric_error, self.gate.margin_error)
+
+
+def load_gate_file(path: Path) -> GateFile:
+    """Read and check a gate file; files that it names become absolute. Raises `GateFileError` that names the key."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GateFileError(f"cannot read the gate file {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise GateFileError(f"{path}: not TOML: {error}") from error
+    try:
+        gates = GateFile.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        message = first["msg"].removeprefix("Value error, ")
+        raise GateFileError(f"{path}:{where}: {message}, got {first['input']!r}") from error
+    named = {
+        key: str(path.parent / value)
+        for key in ("baseline", "calibration")
+        if (value := getattr(gates.gate, key)) is not None
+    }
+    return gates.model_copy(update={"gate": gates.gate.model_copy(update=named)})

@@ -1,0 +1,54 @@
+"""The sentences of the gate: figures in words, nothing decided."""
+
+from __future__ import annotations
+
+import math
+
+from capbench.gate.metrics import Metric
+
+__all__ = ["against", "bounds", "change", "more_blocks", "unit_difference"]
+
+
+def change(ratio: float) -> str:
+    """New over base: `36.8% less`, `5.1% more`, `13.2 times as much`, `unchanged`."""
+    if ratio == 1:
+        return "unchanged"
+    if not math.isfinite(ratio):
+        return "unbounded"
+    if ratio >= 2:
+        return f"{ratio:.1f} times as much"
+    percent = abs(ratio - 1) * 100
+    digits = 1 if percent >= 0.05 else 3
+    return f"{percent:.{digits}f}% {'more' if ratio > 1 else 'less'}"
+
+
+def bounds(low: float, high: float) -> str:
+    """An interval of ratios in short: `-38.2% to -35.1%`."""
+    return f"{_signed(low)} to {_signed(high)}"
+
+
+def _signed(ratio: float) -> str:
+    if not math.isfinite(ratio):
+        return "unbounded"
+    return f"{ratio:.1f} times" if ratio >= 2 else f"{(ratio - 1) * 100:+.1f}%"
+
+
+def against(ratio: float, base: str) -> str:
+    """`is 36.8% less than that of cpu`, `is 13.2 times that of cpu`, `equals that of cpu`."""
+    if ratio == 1:
+        return f"equals that of {base}"
+    return f"is {ratio:.1f} times that of {base}" if ratio >= 2 else f"is {change(ratio)} than that of {base}"
+
+
+def unit_difference(metric: Metric, difference: float) -> str:
+    """A quality difference: `0.03 dB higher`."""
+    if difference == 0:
+        return "unchanged"
+    return f"{metric.format(abs(difference))} {'higher' if difference > 0 else 'lower'}"
+
+
+def more_blocks(further: int | None) -> str:
+    """`20 more blocks would decide`."""
+    if further is None:
+        return "no affordable number of blocks would decide: the change sits on the margin"
+    return f"{further} more block{'s' if further != 1 else ''} would decide"
