@@ -91,6 +91,10 @@ def _resource_table(found: MachineFindings) -> Table:
     _add(table, "memory", f"{format_bytes(memory.total_bytes)}, {format_bytes(memory.available_bytes)} available")
     _add(table, "limit of the control group", "none" if limit is None else format_bytes(limit))
     _add(table, "channels", f"at most {memory.channel_frames} frames; GIF {memory.gif_channel_frames}")
+    for plan in memory.channels:
+        held = f"{plan.decoded_frames} decoded, {plan.upload_slots} in upload, {plan.staging_slots} in readback"
+        held += f", {plan.pictures} for the encoder: {format_bytes(plan.owned_bytes)}"
+        _add(table, f"frames held at {plan.width}x{plan.height}", held)
     free = "" if cache.free_bytes is None else f", {format_bytes(cache.free_bytes)} free on its disk"
     _add(table, "cache", f"{cache.folder}: {format_bytes(cache.size_bytes)}{free}")
     _add(table, "ffmpeg program", f"{found.ffmpeg.path or 'none'} {found.ffmpeg.version or ''}".strip())

@@ -4,6 +4,7 @@ from capbench.doctor.examine import examine_machine
 from capbench.doctor.findings import (
     AdapterFinding,
     CacheFinding,
+    ChannelFinding,
     EncoderFinding,
     Lack,
     MachineFindings,
@@ -15,6 +16,7 @@ from capbench.doctor.lacks import Platform, find_lacks
 __all__ = [
     "AdapterFinding",
     "CacheFinding",
+    "ChannelFinding",
     "EncoderFinding",
     "Lack",
     "MachineFindings",

@@ -14,16 +14,24 @@ import av
 import psutil
 
 from capbench.doctor.encoders import KNOWN_ENCODERS, try_encoder
-from capbench.doctor.findings import AdapterFinding, CacheFinding, MachineFindings, MemoryFinding, ProgramFinding
+from capbench.doctor.findings import (
+    AdapterFinding,
+    CacheFinding,
+    ChannelFinding,
+    MachineFindings,
+    MemoryFinding,
+    ProgramFinding,
+)
 from capbench.doctor.lacks import Platform, find_lacks
 from capbench.errors import AdapterError
 from capbench.pipeline.device import adapter_name, is_software, list_adapters, open_device
-from capbench.pipeline.memory import available_memory_bytes, cgroup_limit_bytes, channel_frames
+from capbench.pipeline.memory import available_memory_bytes, cgroup_limit_bytes, channel_frames, plan_memory
 from capbench.recordings.cache import cache_folder
 
 __all__ = ["examine_machine"]
 
 _LIBRARIES = ("capbench", "av", "wgpu", "numpy", "scipy", "scikit-image", "pandas", "matplotlib", "pydantic")
+_USUAL_SIZES = ((1920, 1080), (3840, 2160))
 
 
 def examine_machine() -> MachineFindings:
@@ -76,12 +84,34 @@ def _examine_adapters() -> tuple[tuple[AdapterFinding, ...], str | None]:
 
 def _examine_memory() -> MemoryFinding:
     available = available_memory_bytes()
+    frames = channel_frames(available)
     return MemoryFinding(
         total_bytes=int(psutil.virtual_memory().total),
         available_bytes=available,
         cgroup_limit_bytes=cgroup_limit_bytes(),
-        channel_frames=channel_frames(available),
+        channel_frames=frames,
         gif_channel_frames=channel_frames(available, gif=True),
+        channels=tuple(_plan_channels(width, height, frames) for width, height in _USUAL_SIZES),
+    )
+
+
+def _plan_channels(width: int, height: int, frames: int) -> ChannelFinding:
+    nv12_bytes = width * height * 3 // 2
+    plan = plan_memory(
+        decoded_bytes=nv12_bytes,
+        upload_bytes=nv12_bytes,
+        staging_bytes=nv12_bytes,
+        picture_bytes=nv12_bytes,
+        max_frames=frames,
+    )
+    return ChannelFinding(
+        width=width,
+        height=height,
+        decoded_frames=plan.decoded_frames,
+        upload_slots=plan.upload_slots,
+        staging_slots=plan.staging_slots,
+        pictures=plan.pictures,
+        owned_bytes=plan.owned_bytes,
     )
 
 

@@ -7,6 +7,7 @@ from capbench.results.record import Record
 __all__ = [
     "AdapterFinding",
     "CacheFinding",
+    "ChannelFinding",
     "EncoderFinding",
     "Lack",
     "MachineFindings",
@@ -43,6 +44,25 @@ class EncoderFinding(Record):
     """Why it does not work; None where it does."""
 
 
+class ChannelFinding(Record):
+    """What an export by path `gpu` of one picture size would keep in memory."""
+
+    width: int
+    """Width of source and output in pixels."""
+    height: int
+    """Height of source and output in pixels."""
+    decoded_frames: int
+    """Decoded frames that may wait for the GPU."""
+    upload_slots: int
+    """Upload buffers in flight."""
+    staging_slots: int
+    """Readback buffers in flight."""
+    pictures: int
+    """Pictures between readback and encoder."""
+    owned_bytes: int
+    """All of it when full."""
+
+
 class MemoryFinding(Record):
     """Memory, and the sizes of the export's channels that follow from it."""
 
@@ -56,6 +76,8 @@ class MemoryFinding(Record):
     """Most frames in a channel of a video export."""
     gif_channel_frames: int
     """Most frames in a channel of a GIF export."""
+    channels: tuple[ChannelFinding, ...]
+    """What these limits come to for usual picture sizes."""
 
 
 class CacheFinding(Record):

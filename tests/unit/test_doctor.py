@@ -30,6 +30,7 @@ _WELL = MachineFindings(
     adapter_error=None,
     encoders=(EncoderFinding(name="libx264", works=True), EncoderFinding(name="h264_nvenc", works=False, reason="no")),
     memory=MemoryFinding(
+        channels=(),
         total_bytes=8 * 10**9,
         available_bytes=4 * 10**9,
         cgroup_limit_bytes=None,
@@ -106,6 +107,10 @@ def test_doctor_prints_json_alone_and_says_which_adapter_is_used() -> None:
 
     assert ended.returncode == 0
     assert found["can_export_by_gpu"] is True
+    assert [(plan["width"], plan["owned_bytes"] > 0) for plan in found["memory"]["channels"]] == [
+        (1920, True),
+        (3840, True),
+    ]
     assert [adapter["is_chosen"] for adapter in found["adapters"]].count(True) == 1
 
 
