@@ -6,6 +6,7 @@ import sys
 
 from capbench.cli import (  # noqa: F401  importing a verb registers it
     doctor,
+    export,
     media,
 )
 from capbench.cli.app import run_app

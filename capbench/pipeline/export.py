@@ -21,14 +21,14 @@ from capbench.pipeline.geometry import scene_uniforms
 from capbench.pipeline.job import ExportJob, ExportOptions, prepare
 from capbench.pipeline.laps import LapClock, Span
 from capbench.pipeline.memory import MemoryPlan, available_memory_bytes, channel_frames, plan_memory
-from capbench.pipeline.paths import PASSTHROUGH, path_factory
+from capbench.pipeline.paths import FLOOR, PASSTHROUGH, path_factory
 from capbench.pipeline.pictures import PicturePool
 from capbench.pipeline.render import Picture, Renderer
 from capbench.pipeline.stages import StageGroup
 from capbench.pipeline.timeline import TimedFrame, at_constant_rate, at_source_times
 from capbench.results import ExportReport
 
-__all__ = ["ExportOptions", "export"]
+__all__ = ["ExportOptions", "export", "run_job"]
 
 _AUDIO_CHANNEL_FRAMES = 256
 """About 5 s of sound: more than an encoder's look-ahead, and 2 MB."""
@@ -52,7 +52,24 @@ def export(
     `CancelledExportError`.
     """
     started_ns = time.perf_counter_ns()
-    job = prepare(Path(source), Path(output), options or ExportOptions())
+    return run_job(
+        prepare(Path(source), Path(output), options or ExportOptions()),
+        started_ns,
+        on_frame=on_frame,
+        cancel=cancel,
+        on_span=on_span,
+    )
+
+
+def run_job(
+    job: ExportJob,
+    started_ns: int,
+    *,
+    on_frame: Callable[[int], None] | None = None,
+    cancel: threading.Event | None = None,
+    on_span: Callable[[Span], None] | None = None,
+) -> ExportReport:
+    """Run a settled export, falling back where its path cannot start; `started_ns` is when its clock began."""
     account = ExportAccount(job, started_ns, on_frame)
     path = job.path_requested
     while True:
@@ -109,14 +126,14 @@ class _Attempt:
         self._group = StageGroup(channels, cancel)
         self._ready = threading.Event()
         """Set once the renderer knows its siting: the stream's tags depend on it."""
-        self._colour = job.options.colour
+        self._colour = job.source.colour if path == FLOOR else job.options.colour
 
     def run(self) -> None:
         """Run every stage to the end. Raises the first failure."""
         if self._job.source.audio_streams:
             self._group.start("audio", self._read_audio)
         self._group.start("decode", self._decode)
-        if self._path == PASSTHROUGH:
+        if self._path in (PASSTHROUGH, FLOOR):
             self._group.start("encode", self._encode_directly)
         else:
             self._group.start("render", self._render)
@@ -232,7 +249,7 @@ class _Attempt:
         self._encode("nv12", self._pictures, release)
 
     def _encode_directly(self) -> None:
-        self._encode("yuv420p", self._frames, lambda _: None)
+        self._encode(self._job.source.planar_format, self._frames, lambda _: None)
 
     def _encode(self, pixel_format: str, pictures: Channel[Any], release: Callable[[Any], None]) -> None:
         clock = self._clock()

@@ -9,10 +9,13 @@ from capbench.pipeline.paths.base import ConversionPath, PassTimestamps, PathFac
 from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.paths.gpu import FusedPath, GpuPath
 
-__all__ = ["PASSTHROUGH", "ConversionPath", "PassTimestamps", "PathFactory", "path_factory", "path_names"]
+__all__ = ["FLOOR", "PASSTHROUGH", "ConversionPath", "PassTimestamps", "PathFactory", "path_factory", "path_names"]
 
 PASSTHROUGH = "passthrough"
 """Not a conversion: decoded planes go straight to the encoder, without a GPU."""
+
+FLOOR = "floor"
+"""Not a path to choose: decode and encode with nothing between, whatever the scene. No exporter can be faster."""
 
 ENTRY_POINT_GROUP = "capbench.paths"
 

@@ -1,0 +1,94 @@
+"""`capbench export`: one export."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from capbench.cli.app import app
+from capbench.cli.json_output import JsonTarget, write_json
+from capbench.errors import InputError
+from capbench.units import format_bytes, format_seconds, parse_bytes
+
+if TYPE_CHECKING:
+    from capbench.results import ExportReport
+
+__all__ = ["export"]
+
+
+@app.command(epilog="Example: `capbench export recording.mp4 out.mp4 --scene studio --path gpu --json -`")
+def export(
+    source: Annotated[Path, typer.Argument(help="Video file, or an HLS playlist (.m3u8).")],
+    output: Annotated[Path, typer.Argument(help="File to write: .mp4, or .gif.")],
+    *,
+    scene: Annotated[str, typer.Option(help="Name of a shipped scene, or a TOML file.")] = "bare",
+    path: Annotated[
+        str | None,
+        typer.Option(help="Conversion path. Left out: passthrough where nothing is to be drawn, else gpu."),
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="Output width in pixels, even.")] = None,
+    height: Annotated[int | None, typer.Option(help="Output height in pixels, even.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Constant rate such as 30 or 30000/1001.")] = None,
+    encoder: Annotated[str, typer.Option(help="Encoder by FFmpeg's name; `capbench doctor` lists them.")] = "libx264",
+    quality: Annotated[str, typer.Option(help="highest, high, medium or low.")] = "high",
+    qp: Annotated[int | None, typer.Option(help="Fixed quantiser instead of a quality.")] = None,
+    crf: Annotated[float | None, typer.Option(help="Constant rate factor instead of a quality.")] = None,
+    preset: Annotated[str, typer.Option(help="Preset of libx264 and libx265.")] = "veryfast",
+    swscale_threads: Annotated[int, typer.Option(help="Threads of path cpu's conversion; 0 is one a core.")] = 1,
+    memory_limit: Annotated[
+        str | None, typer.Option(help="What queues, rings and pools may hold, such as 100M.")
+    ] = None,
+    salvage: Annotated[bool, typer.Option("--salvage", help="Export what decodes of a damaged source.")] = False,
+    json_target: JsonTarget = None,
+) -> None:
+    """Export a recording: composite the scene on the GPU, convert, encode.
+
+    Prints the report to stdout, or writes it as JSON with `--json`.
+    """
+    from capbench.pipeline.encoders import EncoderSettings  # noqa: PLC0415  loads FFmpeg: slow for --help
+    from capbench.pipeline.export import export as run_export  # noqa: PLC0415
+    from capbench.pipeline.job import ExportOptions  # noqa: PLC0415
+    from capbench.pipeline.memory import DEFAULT_BUDGET_BYTES  # noqa: PLC0415
+
+    options = ExportOptions(
+        scene=scene,
+        path=path,
+        width=width,
+        height=height,
+        fps=_rate(fps),
+        encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
+        swscale_threads=swscale_threads,
+        memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else DEFAULT_BUDGET_BYTES,
+        salvage=salvage,
+    )
+    report = run_export(source, output, options)
+    if json_target is not None:
+        write_json(report, json_target)
+    if json_target != "-":
+        typer.echo(_summary(report, output))
+
+
+def _rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise InputError(f"not a frame rate: {text!r}; write for example 30 or 30000/1001") from None
+
+
+def _summary(report: ExportReport, output: Path) -> str:
+    assert report.wall_s is not None
+    assert report.output_bytes is not None
+    lines = [
+        f"{output}: {report.frames} frames, {report.width}x{report.height}, {format_bytes(report.output_bytes)}",
+        f"{format_seconds(report.wall_s)}, {report.fps:.1f} frames/s, {report.times_realtime:.2f} x real time",
+        f"path {report.path_used}, {report.encoder}" + (f", {report.adapter}" if report.adapter else ""),
+    ]
+    if report.adapter_is_software:
+        lines.append("the adapter is software: these are CPU times, not GPU times")
+    lines += [f"warning: {warning}" for warning in (*report.fallbacks, *report.warnings)]
+    return "\n".join(lines)
