@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ GENERATOR_VERSION = 1
 """Part of the content key: raise it whenever the pictures, the sound or the encoding change."""
 
 _PLAYLIST = "playlist.m3u8"
+_LEFTOVER_AGE_S = 24 * 3600
 
 
 def cache_folder() -> Path:
@@ -59,6 +61,7 @@ def make_recording(
     target = path.parent if spec.container == "hls" else path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
         with _partial_folder(target) if spec.container == "hls" else partial_path(target) as partial:
             write_recording(spec, partial / _PLAYLIST if spec.container == "hls" else partial, on_frame=on_frame)
     except OSError as error:
@@ -87,6 +90,16 @@ def _rename_folder(partial: Path, target: Path) -> None:
         if error.errno == errno.ENOTEMPTY:
             raise FileExistsError(error.errno, error.strerror, str(target)) from error
         raise
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what processes that were killed left of this recording; those still at work are younger than a day."""
+    for partial in target.parent.glob(f".{target.stem}.*.partial*"):
+        if partial.stat().st_mtime < time.time() - _LEFTOVER_AGE_S:
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                partial.unlink(missing_ok=True)
 
 
 def _reason(error: OSError) -> str:

@@ -76,7 +76,7 @@ class Screen:
         for number in pose.order:
             loop = self._windows[number]
             area.paste(loop[int(time_s * 15) % len(loop)], *pose.windows[number])
-        self._cursor.blend(area, *pose.cursor)
+        self._cursor.blend(onto, columns.start + pose.cursor[0], rows.start + pose.cursor[1])
 
     def _draw_frame_number(self, onto: Planes, frame: int) -> None:
         rows, columns = layout.FRAME_NUMBER.pixels(onto.width, onto.height)

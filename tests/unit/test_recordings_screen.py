@@ -145,6 +145,15 @@ def test_nothing_that_moves_touches_the_charts_and_all_of_it_moves() -> None:
     assert moved[:, 230:].mean() > 0.4  # the windows wander
 
 
+@pytest.mark.parametrize(("width", "height"), [(160, 90), (162, 1000), (1000, 90)])
+def test_extreme_sizes_are_drawn_all_the_way(width: int, height: int) -> None:
+    spec = RecordingSpec("x", width, height, 30, 60)
+    screen, planes = Screen(spec), blank(width, height)
+    for frame in range(0, spec.frames, 11):
+        screen.draw(frame, planes)
+        assert read_frame_number(planes.luma) == frame
+
+
 def test_text_never_scrolls_back() -> None:
     places = [scroll_px(frame / 30, 1080) for frame in range(300)]
 
