@@ -21,7 +21,7 @@ from capbench.pipeline.geometry import scene_uniforms
 from capbench.pipeline.job import ExportJob, ExportOptions, prepare
 from capbench.pipeline.laps import LapClock, Span
 from capbench.pipeline.memory import MemoryPlan, available_memory_bytes, channel_frames, plan_memory
-from capbench.pipeline.paths import FLOOR, PASSTHROUGH, path_factory
+from capbench.pipeline.paths import FLOOR, PASSTHROUGH, ConversionPath, path_factory
 from capbench.pipeline.pictures import PicturePool
 from capbench.pipeline.render import Picture, Renderer
 from capbench.pipeline.stages import StageGroup
@@ -211,29 +211,31 @@ class _Attempt:
                 )
                 clock.mark("setup")
                 if path.converts_on_cpu:
-                    self._group.start("convert", lambda: self._convert(path.finish))
+                    self._group.start("convert", lambda: self._convert(path))
                     pictures = self._rendered
                 else:
                     pictures = self._pictures
                 self._group.start("encode", self._encode_pictures)
                 renderer.run(self._frames, pictures, self._pool, clock)
-                path.close()
+                if not path.converts_on_cpu:
+                    path.close()
                 self._account.rendered(gpu, renderer, self._pool)
         finally:
             gpu.close()
 
-    def _convert(self, finish: Callable[[Any], Any]) -> None:
+    def _convert(self, path: ConversionPath) -> None:
         assert self._pool is not None
         clock = self._clock()
         for picture in self._rendered:
             clock.mark("convert", "wait_input")
-            frame = finish(picture.frame)
+            frame = path.finish(picture.frame)
             self._pool.release(picture.frame)
             clock.mark("convert")
             size_bytes = sum(plane.buffer_size for plane in frame.planes)
             self._pictures.send(Picture(frame, picture.pts, picture.duration, pooled=False), size_bytes)
             clock.mark("convert", "wait_output")
         clock.mark("convert", "wait_input")
+        path.close()  # here, not on the render thread: a path's own device is still busy when that one ends
         self._pictures.close()
 
     def _writer(self, pixel_format: str, sound: Iterator[Any] | None) -> VideoWriter:

@@ -8,6 +8,7 @@ from capbench.errors import AdapterError, InputError
 from capbench.pipeline.paths.base import ConversionPath, PassTimestamps, PathFactory
 from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.paths.gpu import FusedPath, GpuPath
+from capbench.pipeline.paths.late import LatePath
 
 __all__ = ["FLOOR", "PASSTHROUGH", "ConversionPath", "PassTimestamps", "PathFactory", "path_factory", "path_names"]
 
@@ -19,7 +20,7 @@ FLOOR = "floor"
 
 ENTRY_POINT_GROUP = "capbench.paths"
 
-_BUILT_IN: dict[str, PathFactory] = {"cpu": CpuPath, "gpu": GpuPath, "gpu-fused": FusedPath}
+_BUILT_IN: dict[str, PathFactory] = {"cpu": CpuPath, "gpu": GpuPath, "gpu-fused": FusedPath, "gpu-late": LatePath}
 
 
 def path_names() -> list[str]:

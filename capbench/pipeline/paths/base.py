@@ -33,7 +33,8 @@ class PassTimestamps(Protocol):
 class ConversionPath(Protocol):
     """One way from the uploaded frame to an NV12 picture, set up for one export.
 
-    `record` runs on the render thread, `read` too; `finish` runs on the convert thread, where the path has one.
+    `record` and `read` run on the render thread. `finish` and `close` run on the convert thread where `converts_on_cpu`,
+    else on the render thread too.
     """
 
     siting: ChromaSiting

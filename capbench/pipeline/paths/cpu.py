@@ -14,7 +14,7 @@ from capbench.pipeline.device import GpuContext
 from capbench.pipeline.paths.base import PassTimestamps
 from capbench.pipeline.upload import ROW_ALIGNMENT_BYTES
 
-__all__ = ["CpuPath", "SwscaleToNv12"]
+__all__ = ["CpuPath", "RgbaReadback", "SwscaleToNv12"]
 
 _SWSCALE_MATRIX = {Matrix.BT601: "bt601", Matrix.BT709: "bt709", Matrix.BT2020: "bt2020"}
 
@@ -52,23 +52,19 @@ class SwscaleToNv12:
         return self._graph.vpull()
 
 
-class CpuPath:
-    """The classic exporter and the baseline: 4 bytes a pixel cross the bus, the CPU converts."""
+class RgbaReadback:
+    """What the paths share that bring RGBA to the CPU: 4 bytes a pixel cross the bus."""
 
-    # swscale averages 2x2 pixels for 4:2:0, which puts chroma between the columns, so the stream must be tagged so.
-    siting = ChromaSiting.CENTRE
     picture_format = "rgba"
     converts_on_cpu = True
 
-    def __init__(self, gpu: GpuContext, compositor: Compositor, colour: ColourSpec, *, threads: int) -> None:
-        del gpu
+    def __init__(self, compositor: Compositor) -> None:
         self._compositor = compositor
         self._picture = compositor.picture
         self._width, self._height = compositor.canvas.width, compositor.canvas.height
         self._stride = -(-self._width * 4 // ROW_ALIGNMENT_BYTES) * ROW_ALIGNMENT_BYTES
         self.staging_bytes = self._stride * self._height
         self.readback_bytes = self._width * self._height * 4
-        self._scaler = SwscaleToNv12(self._width, self._height, colour, threads)
 
     def record(self, encoder: Any, staging: Any, timestamps: PassTimestamps) -> None:
         """Composite, then copy the RGBA texture."""
@@ -83,9 +79,21 @@ class CpuPath:
         picture = mapped[: self.staging_bytes].reshape(self._height, self._stride)
         rows[:, : self._width * 4] = picture[:, : self._width * 4]
 
+
+class CpuPath(RgbaReadback):
+    """The classic exporter and the baseline: swscale converts on a thread of its own."""
+
+    # swscale averages 2x2 pixels for 4:2:0, which puts chroma between the columns, so the stream must be tagged so.
+    siting = ChromaSiting.CENTRE
+
+    def __init__(self, gpu: GpuContext, compositor: Compositor, colour: ColourSpec, *, threads: int) -> None:
+        del gpu
+        super().__init__(compositor)
+        self._scaler = SwscaleToNv12(self._width, self._height, colour, threads)
+
     def finish(self, frame: Any) -> Any:
         """Let swscale make NV12."""
         return self._scaler.convert(frame)
 
     def close(self) -> None:
-        """The device is the renderer's, and the filter graph goes with this object."""
+        """Do nothing: the device is the renderer's, and the filter graph goes with this object."""
