@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,17 @@ STEADY: dict[str, Any] = {
 """A run in which nothing but the wall time differs."""
 
 
-def runs_table(subject: str, wall_s: Sequence[float], *, case: str = "1080p", **columns: Any) -> pd.DataFrame:
+def runs_table(
+    subject: str,
+    wall_s: Sequence[float],
+    columns: Mapping[str, Any] | None = None,
+    *,
+    case: str = "1080p",
+    **more: Any,
+) -> pd.DataFrame:
     """One measured run a block with these wall times; a column given as a list has one value a block."""
     table = pd.DataFrame({"block": range(len(wall_s)), "wall_s": list(wall_s)})
-    for name, value in {**STEADY, **columns}.items():
+    for name, value in {**STEADY, **(columns or {}), **more}.items():
         is_row = isinstance(value, list)
         table[name] = value if is_row else pd.Series([value] * len(table), dtype=object if value is None else None)
     return table.assign(case=case, subject=subject, role="measure")

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from capbench.gate.ranks import SignedRank, signed_rank
 
@@ -79,7 +79,7 @@ class StudentMean:
             return 1.0
         if self.standard_error == 0:
             return 0.0 if self.estimate > centre else 1.0
-        return float(stats.t.sf((self.estimate - centre) / self.standard_error, self.pairs - 1))
+        return float(special.stdtr(self.pairs - 1, (centre - self.estimate) / self.standard_error))
 
     def p_below(self, centre: float) -> float:
         """P-value against "the true centre is `centre` or more"."""
@@ -89,7 +89,7 @@ class StudentMean:
         """One-sided lower confidence bound; -inf for a single difference."""
         if not np.isfinite(self.standard_error):
             return -np.inf
-        return self.estimate - float(stats.t.isf(error, self.pairs - 1)) * self.standard_error
+        return self.estimate + float(special.stdtrit(self.pairs - 1, error)) * self.standard_error
 
     def upper(self, error: float) -> float:
         """One-sided upper confidence bound; inf for a single difference."""
@@ -127,7 +127,7 @@ class Evidence:
         if self.pairs < 2:
             return float(np.inf)
         width = self.centre.upper(error) - self.centre.lower(error)
-        return width / 2 / float(stats.t.isf(error, self.pairs - 1))
+        return width / -2 / float(special.stdtrit(self.pairs - 1, error))
 
 
 def evidence(differences: ArrayLike) -> Evidence:

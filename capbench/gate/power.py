@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import stats
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from capbench.gate.evidence import MIN_RANK_PAIRS
 
@@ -28,16 +30,22 @@ class Spread:
     margin_error: float
     """Level of the test against the margin."""
 
-    def reach(self, error: float, blocks: int) -> float:
-        """Distance in log units that a one-sided test at `error` crosses with probability `POWER`."""
-        freedom = max(blocks - 1, 1)
-        quantiles = float(stats.t.isf(error, freedom) + stats.t.ppf(POWER, freedom))
-        return quantiles * self.per_block / math.sqrt(blocks)
+    def reach(self, error: float, blocks: NDArray[np.int_]) -> NDArray[np.float64]:
+        """Distance in log units that a one-sided test at `error` crosses with probability `POWER`, for each count.
+
+        The usual sample-size formula for a mean: (t[1 - error] + t[power]) sd / sqrt(n).
+        """
+        freedom = np.maximum(blocks - 1, 1)
+        quantiles = special.stdtrit(freedom, POWER) - special.stdtrit(freedom, error)
+        reached: NDArray[np.float64] = quantiles * self.per_block / np.sqrt(blocks)
+        return reached
 
 
 def visible_change(spread: Spread, *, blocks: int, margin: float) -> float:
     """Smallest change, in log units above 0, that is called larger than `margin` with probability `POWER`."""
-    return max(spread.reach(spread.change_error, blocks), margin + spread.reach(spread.margin_error, blocks))
+    count = np.array([blocks])
+    by_change, by_margin = spread.reach(spread.change_error, count), spread.reach(spread.margin_error, count)
+    return float(max(by_change[0], margin + by_margin[0]))
 
 
 def blocks_that_decide(spread: Spread, *, blocks: int, estimate: float, margin: float) -> int | None:
@@ -45,12 +53,11 @@ def blocks_that_decide(spread: Spread, *, blocks: int, estimate: float, margin: 
 
     `margin` and `estimate` in log units. None where `MAX_FURTHER_BLOCKS` would not do.
     """
-    distance = abs(estimate - margin)
     smallest = max(MIN_RANK_PAIRS, blocks + 1)
     if estimate > margin:  # an alarm needs the exact test to be able to speak
         smallest = max(smallest, math.ceil(-math.log2(spread.change_error)))
-    for total in range(smallest, blocks + MAX_FURTHER_BLOCKS + 1):
-        change_is_seen = estimate <= margin or spread.reach(spread.change_error, total) <= estimate
-        if change_is_seen and spread.reach(spread.margin_error, total) <= distance:
-            return total - blocks
-    return None
+    totals = np.arange(smallest, blocks + MAX_FURTHER_BLOCKS + 1)
+    decides = spread.reach(spread.margin_error, totals) <= abs(estimate - margin)
+    if estimate > margin:
+        decides &= spread.reach(spread.change_error, totals) <= estimate
+    return int(totals[np.argmax(decides)]) - blocks if decides.any() else None

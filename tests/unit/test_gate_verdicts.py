@@ -27,7 +27,7 @@ def judged(
     return compare(
         runs_table("cpu", noisy(blocks)),
         runs_table(
-            "gpu", noisy(blocks, ratio=ratio, seed=2), **{"path_requested": "gpu", "path_used": "gpu", **(new or {})}
+            "gpu", noisy(blocks, ratio=ratio, seed=2), {"path_requested": "gpu", "path_used": "gpu", **(new or {})}
         ),
         gates,
     )
@@ -123,7 +123,7 @@ def test_every_metric_counts(column: str, value: float, metric: str, expected: V
 
 
 def test_equal_infinite_psnr_is_no_difference_and_a_finite_one_is_a_loss() -> None:
-    base = runs_table("cpu", noisy(8), **{"quality.psnr_y.mean": math.inf})
+    base = runs_table("cpu", noisy(8), {"quality.psnr_y.mean": math.inf})
     same = compare(base, base.assign(subject="gpu"))
     lost = compare(base, base.assign(subject="gpu", **{"quality.psnr_y.mean": 60.0}))
 
@@ -173,11 +173,11 @@ def test_a_broken_picture_is_never_better_or_the_same() -> None:
 
 def test_a_broken_and_slow_export_is_worse_and_the_stage_is_named() -> None:
     """The specimen: 13 times slower and tinted. The slowness stands, whatever the picture looks like."""
-    base = runs_table("cpu", noisy(5), **{"stage.readback.work_s": 0.1, "stage.encode.work_s": 0.8})
+    base = runs_table("cpu", noisy(5), {"stage.readback.work_s": 0.1, "stage.encode.work_s": 0.8})
     new = runs_table(
         "gpu-late",
         noisy(5, ratio=13, seed=2),
-        **{"stage.readback.work_s": 11.9, "stage.encode.work_s": 0.8, "validation.passed": False},
+        {"stage.readback.work_s": 11.9, "stage.encode.work_s": 0.8, "validation.passed": False},
     )
 
     comparison = compare(base, new)
