@@ -17,7 +17,8 @@ def partial_path(target: Path) -> Iterator[Path]:
 
     The suffix is kept, because FFmpeg picks the container by it. Raises whatever the body or the rename raises.
     """
-    partial = target.with_name(f".{target.stem[:64]}.{secrets.token_hex(4)}.partial{target.suffix}")
+    # 48 characters of up to 4 bytes leave room for the rest in the 255 bytes that a file system allows.
+    partial = target.with_name(f".{target.stem[:48]}.{secrets.token_hex(4)}.partial{target.suffix}")
     try:
         yield partial
         partial.replace(target)

@@ -10,12 +10,17 @@ __all__ = ["format_bytes", "format_seconds", "parse_bytes", "parse_seconds"]
 
 _BYTE_FACTORS = {"": 1, "B": 1, "K": 10**3, "KB": 10**3, "KIB": 2**10, "M": 10**6, "MB": 10**6, "MIB": 2**20}
 _BYTE_FACTORS |= {"G": 10**9, "GB": 10**9, "GIB": 2**30}
-_SECOND_FACTORS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NUMBER = r"\d{1,15}(?:\.\d{1,15})?"
+_TIME = re.compile(
+    rf"(?:(?P<h>{_NUMBER})\s*h)?\s*(?:(?P<m>{_NUMBER})\s*m(?:in)?(?!s))?\s*"
+    rf"(?:(?P<s>{_NUMBER})\s*s)?\s*(?:(?P<ms>{_NUMBER})\s*ms)?"
+)
+_SECOND_FACTORS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
 
 
 def parse_bytes(text: str) -> int:
     """Bytes from text such as `400M`, `1.5 GiB` or `1048576`; K, M and G are powers of 1000. Raises `InputError`."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(rf"\s*({_NUMBER})\s*([A-Za-z]*)\s*", text)
     factor = _BYTE_FACTORS.get(match[2].upper()) if match else None
     if match is None or factor is None:
         raise InputError(f"not a size in bytes: {text!r}; write for example 400M or 1.5GiB")
@@ -24,10 +29,13 @@ def parse_bytes(text: str) -> int:
 
 def parse_seconds(text: str) -> float:
     """Seconds from text such as `90`, `250ms`, `10m` or `1h30m`. Raises `InputError`."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|min|[smh]?)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
+    bare = text.strip()
+    if re.fullmatch(_NUMBER, bare):
+        return float(bare)
+    match = _TIME.fullmatch(bare) if bare else None
+    if match is None:
         raise InputError(f"not a time: {text!r}; write for example 90, 10m or 1h30m")
-    return sum(float(number) * _SECOND_FACTORS[unit] for number, unit in parts)
+    return sum(float(number) * _SECOND_FACTORS[unit] for unit, number in match.groupdict(default="0").items())
 
 
 def format_bytes(size_bytes: float) -> str:
@@ -44,10 +52,12 @@ def format_bytes(size_bytes: float) -> str:
 
 def format_seconds(time_s: float) -> str:
     """A time for people: `250 ms`, `4.21 s`, `2 min 05 s`, `1 h 02 min`."""
-    if abs(time_s) < 0.9995:
+    if time_s < 0:
+        return f"-{format_seconds(-time_s)}"
+    if time_s < 0.9995:
         return f"{time_s * 1000:.0f} ms"
-    if abs(time_s) < 59.95:
-        return f"{time_s:.{2 if abs(time_s) < 9.995 else 1}f} s"
+    if time_s < 59.95:
+        return f"{time_s:.{2 if time_s < 9.995 else 1}f} s"
     minutes, seconds = divmod(round(time_s), 60)
     if minutes < 60:
         return f"{minutes} min {seconds:02d} s"

@@ -1,0 +1,93 @@
+"""Quantities as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from capbench.errors import InputError
+from capbench.units import format_bytes, format_seconds, parse_bytes, parse_seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("1048576", 1048576),
+        ("400M", 400_000_000),
+        ("1.5 GiB", 1_610_612_736),
+        ("2kb", 2000),
+        ("0", 0),
+        (" 3 KiB ", 3072),
+    ],
+)
+def test_sizes_are_read(text: str, size_bytes: int) -> None:
+    assert parse_bytes(text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "M", "-1M", "1.5.2", "400 X", "1e6", "nan", "inf", "9" * 400])
+def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InputError, match=r"not a size in bytes: .*; write for example 400M"):
+        parse_bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "time_s"),
+    [
+        ("90", 90.0),
+        ("250ms", 0.25),
+        ("10m", 600.0),
+        ("10min", 600.0),
+        ("1h30m", 5400.0),
+        ("1 h 30 m", 5400.0),
+        ("1.5s", 1.5),
+    ],
+)
+def test_times_are_read(text: str, time_s: float) -> None:
+    assert parse_seconds(text) == time_s
+
+
+@pytest.mark.parametrize(
+    "text", ["", "m", "-5", "1:30", "5x", "1e3", "90 90", "5 s 5", "5s 1m", "1m1m", "nan", "9" * 400]
+)
+def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InputError, match=r"not a time: .*; write for example 90, 10m"):
+        parse_seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (999.6, "1.00 kB"),
+        (9_994, "9.99 kB"),
+        (9_996, "10.0 kB"),
+        (1_236_000, "1.24 MB"),
+        (99_960_000, "100 MB"),
+        (999_600_000, "1.00 GB"),
+        (2e15, "2000 TB"),
+        (-1500, "-1.50 kB"),
+    ],
+)
+def test_sizes_have_three_figures(size_bytes: float, text: str) -> None:
+    assert format_bytes(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("time_s", "text"),
+    [
+        (0, "0 ms"),
+        (0.2504, "250 ms"),
+        (0.9996, "1.00 s"),
+        (4.213, "4.21 s"),
+        (12.34, "12.3 s"),
+        (59.96, "1 min 00 s"),
+        (125, "2 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (3720, "1 h 02 min"),
+        (-0.25, "-250 ms"),
+        (-65, "-1 min 05 s"),
+        (-3720, "-1 h 02 min"),
+    ],
+)
+def test_times_are_written_for_people(time_s: float, text: str) -> None:
+    assert format_seconds(time_s) == text
