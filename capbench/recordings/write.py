@@ -25,7 +25,7 @@ from capbench.recordings.spec import RecordingSpec
 __all__ = ["DEFAULT_CRF", "GOP_S", "write_recording"]
 
 DEFAULT_CRF: Final = 18
-"""Quality of the standard recordings: text is clean, and 1080p is about as large as a recorder would make it."""
+"""Quality of the standard recordings: small text stays clean."""
 GOP_S: Final = 2
 """Seconds from one key frame to the next; also the length of an HLS segment."""
 
