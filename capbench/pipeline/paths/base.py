@@ -33,8 +33,8 @@ class PassTimestamps(Protocol):
 class ConversionPath(Protocol):
     """One way from the uploaded frame to an NV12 picture, set up for one export.
 
-    `record` and `read` run on the render thread. `finish` and `close` run on the convert thread where `converts_on_cpu`,
-    else on the render thread too.
+    `record` and `read` run on the render thread. `finish` and `close` run on the convert thread where
+    `converts_on_cpu`, else on the render thread too.
     """
 
     siting: ChromaSiting
