@@ -1,0 +1,1 @@
+"""Tests on any GPU adapter, a software one too."""

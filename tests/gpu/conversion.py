@@ -46,4 +46,5 @@ def picture_of(kind: str, width: int, height: int) -> NDArray[np.uint8]:
     corners = np.array([[r, g, b] for r in (0, 255) for g in (0, 255) for b in (0, 255)], np.uint8)
     # A period of 7 columns and 3 rows meets every place in a 4x2 block.
     index = (np.arange(width)[None, :] % 7 + 3 * (np.arange(height)[:, None] % 3)) % 8
-    return corners[index]
+    picture: NDArray[np.uint8] = corners[index]
+    return picture

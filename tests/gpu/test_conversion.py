@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.gpu.conversion import convert_on_gpu, picture_of
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.pipeline.device import GpuContext
 from capbench.quality.oracle import compare_planes, rgb_to_nv12
+from tests.gpu.conversion import convert_on_gpu, picture_of
 
 EVERY_COLOUR = [ColourSpec(*spec) for spec in itertools.product(Matrix, Range, ChromaSiting)]
 SMALL_SIZES = [(2, 2), (4, 2), (6, 2), (2, 6), (10, 4), (66, 34), (480, 270)]
