@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from capbench.harness.matrix import Case, Matrix, Subject
     from capbench.harness.matrix_file import load_matrix
+    from capbench.harness.run_matrix import Pace, run_matrix
 
-__all__ = ["Case", "Matrix", "RunOptions", "Subject", "load_matrix", "run_matrix"]
+__all__ = ["Case", "Matrix", "Pace", "Subject", "load_matrix", "run_matrix"]
 
 _HOME = {
     "Case": "matrix",
     "Matrix": "matrix",
-    "RunOptions": "run_matrix",
+    "Pace": "run_matrix",
     "Subject": "matrix",
     "load_matrix": "matrix_file",
     "run_matrix": "run_matrix",

@@ -159,11 +159,11 @@ def _subjects(files: dict[Path, MatrixFile]) -> dict[str, Subject]:
                 raise MatrixError(
                     f"{path}:subject[{index}]({table.name}).name: another subject has this name; rename one"
                 )
-            subjects[table.name] = _subject(table)
+            subjects[table.name] = _subject(table, path.parent)
     return subjects
 
 
-def _subject(table: SubjectTable) -> Subject:
+def _subject(table: SubjectTable, folder: Path) -> Subject:
     return Subject(
         name=table.name,
         is_floor=table.floor,
@@ -173,6 +173,8 @@ def _subject(table: SubjectTable) -> Subject:
         env=table.env,
         scenes=tuple(table.scenes),
         output_suffix=table.output_suffix,
+        folder=folder if table.command is not None else None,
+        sampled=table.sampled,
     )
 
 

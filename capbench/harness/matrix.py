@@ -62,15 +62,21 @@ class Subject(Record):
     command: tuple[str, ...] = ()
     """Program and arguments with placeholders, never given to a shell."""
     options: dict[str, OptionValue] = Field(default_factory=dict)
-    """Further export options of a path, for example `threads`."""
+    """Further export options of a path, for example `swscale_threads`."""
     env: dict[str, str] = Field(default_factory=dict)
     """Environment variables added for this subject."""
     scenes: tuple[str, ...] = ()
     """Globs of scene names that the subject can draw; empty for all."""
     output_suffix: str = ".mp4"
     """Suffix of the output file, which chooses the container."""
+    folder: Path | None = None
+    """Folder of the matrix file that declares a command: where it is started."""
+    sampled: bool = True
+    """Whether memory and CPU are sampled while it runs; False shows what sampling costs."""
     revision: str | None = None
-    """Git revision whose own environment runs it; None for the current one."""
+    """Git revision that runs it; None for the capbench that runs the matrix."""
+    python: Path | None = None
+    """Interpreter of the revision's own environment."""
 
     def draws(self, scene: str) -> bool:
         """Whether the subject takes part in cases of this scene (a name, or the path of a scene file)."""

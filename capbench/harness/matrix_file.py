@@ -143,6 +143,8 @@ class SubjectTable(_Table):
     """Globs of scenes that the subject can draw."""
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
+    sampled: bool = True
+    """Whether memory and CPU are sampled while it runs."""
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:

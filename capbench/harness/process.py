@@ -13,7 +13,8 @@ from typing import IO
 import psutil
 
 from capbench.harness.launch import Ending, launch
-from capbench.harness.sampler import Gauge, TreeReader, TreeSampler
+from capbench.harness.sampler import TreeReader, TreeSampler
+from capbench.harness.telemetry import Gauge
 from capbench.results.run import TraceSample
 
 __all__ = ["Outcome", "Tail", "run_process"]

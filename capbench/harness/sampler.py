@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import psutil
 
+from capbench.harness.telemetry import Gauge
 from capbench.results.run import TraceSample
 
 __all__ = ["COST_SHARE", "MIN_INTERVAL_S", "TreeReader", "TreeSampler"]
@@ -18,13 +18,6 @@ MIN_INTERVAL_S = 0.05
 """Never sample faster: 20 samples a second draw any memory curve that a person looks at."""
 _REFRESH_TREE_EVERY = 10
 """Looking for new children reads every process of the machine, which costs some ten times a sample."""
-
-
-class Gauge(Protocol):
-    """Something else that is read together with the tree, such as a GPU."""
-
-    def sample(self) -> None:
-        """Take one reading and keep it."""
 
 
 class TreeReader:

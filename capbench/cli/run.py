@@ -1,0 +1,122 @@
+"""`capbench run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from capbench.cli.app import app
+from capbench.errors import UnavailableError
+from capbench.results import CheckStatus, FailureKind, RunResult
+
+__all__ = ["exit_code_of", "run"]
+
+_EXAMPLES = """
+Examples:
+
+`capbench run quick`
+
+`capbench run standard --case '4k*' --subject floor --subject gpu --budget 30m`
+
+`capbench run quick --out reports/mine --resume`
+
+`capbench run quick --against main --blocks 10`
+"""
+
+
+@app.command(epilog=_EXAMPLES)
+def run(
+    matrix: Annotated[str, typer.Argument(metavar="MATRIX", help="`quick`, `standard` or a TOML file.")],
+    *,
+    case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; may repeat.")] = None,
+    subject: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only subjects that match; may repeat.")
+    ] = None,
+    blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of each case, instead of the matrix's.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Begin no block that is not expected to end in time: 90, 10m.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/<time>/.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder: recorded runs are kept.")] = False,
+    against: Annotated[
+        str | None, typer.Option(metavar="REV", help="Measure this git revision side by side, as NAME@REV.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Kill a run after this time, instead of the matrix's.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Order of everything; else random and recorded.")] = None,
+    validate: Annotated[bool, typer.Option(help="Validate each output after it was timed.")] = True,
+    keep_outputs: Annotated[bool, typer.Option("--keep-outputs", help="Leave the videos in DIR/outputs.")] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Write DIR/traces/*.json for ui.perfetto.dev; tracing costs a little time.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
+) -> None:
+    """Run the cases of a matrix and keep every run as one JSON file; docs/matrix.md describes matrix files.
+
+    Exits with 1 when a run or a check failed, and with 4 when something that was asked for cannot run on this machine.
+    """
+    from capbench.harness.progress import open_progress  # noqa: PLC0415  --help need not wait for it
+    from capbench.harness.start import new_folder, resumable_folder  # noqa: PLC0415
+    from capbench.harness.start import run as run_matrix  # noqa: PLC0415
+    from capbench.units import parse_seconds  # noqa: PLC0415
+
+    budget_s = None if budget is None else parse_seconds(budget)
+    timeout_s = None if timeout is None else parse_seconds(timeout)
+    folder = out or (resumable_folder(Path(matrix).stem) if resume else new_folder())
+    progress = open_progress(sys.stderr, quiet=quiet)
+    try:
+        contents = run_matrix(
+            matrix,
+            out=folder,
+            cases=case or (),
+            subjects=subject or (),
+            blocks=blocks,
+            budget_s=budget_s,
+            seed=seed,
+            timeout_s=timeout_s,
+            against=against,
+            resume=resume,
+            validate=validate,
+            keep_outputs=keep_outputs,
+            trace=trace,
+            progress=progress,
+            command=("capbench", *sys.argv[1:]),
+        )
+    except KeyboardInterrupt:
+        progress.close()
+        typer.echo(f"go on with: capbench run {matrix} --out {folder} --resume", err=True)
+        raise
+    finally:
+        progress.close()
+    _show(folder)
+    raise typer.Exit(exit_code_of(contents.runs))
+
+
+def _show(folder: Path) -> None:
+    """The table on stdout, and where the results are."""
+    from rich.console import Console  # noqa: PLC0415  --help needs no table
+
+    from capbench.report.read import read_folder  # noqa: PLC0415
+    from capbench.report.table import run_table  # noqa: PLC0415
+
+    Console().print(run_table(read_folder(folder)))
+    typer.echo(f"results: {folder}", err=True)
+
+
+def exit_code_of(runs: Iterable[RunResult]) -> int:
+    """0 when every run succeeded and passed its checks, else 1; 4 when all that is wrong is this machine's lack."""
+    codes = {_exit_code_of_run(run) for run in runs}
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+def _exit_code_of_run(run: RunResult) -> int:
+    if run.error_kind is FailureKind.UNAVAILABLE or (run.succeeded and not run.took_requested_path):
+        return UnavailableError.exit_code
+    invalid = run.validation is not None and not run.validation.passed
+    broken = any(check.status is not CheckStatus.PASS for check in run.thresholds)
+    return 1 if not run.succeeded or invalid or broken else 0
