@@ -13,8 +13,27 @@ from capbench.files import write_atomic
 
 __all__ = ["JsonTarget", "write_json"]
 
+
+def _check_target(target: str | None) -> str | None:
+    """Find a file that cannot be written before minutes of work depend on it. Raises `OutputError`."""
+    if target is None or target == "-":
+        return target
+    path = Path(target)
+    if path.is_dir():
+        raise OutputError(f"cannot write JSON to {target}: it is a folder; name a file, or - for stdout")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"cannot write JSON to {target}: there is no folder {path.parent}")
+    return target
+
+
 JsonTarget = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON to FILE; `-` is stdout.")
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write the result as JSON to FILE; `-` is stdout.",
+        callback=_check_target,
+    ),
 ]
 """The `--json` option of every verb that has one. With `-`, the verb prints nothing else to stdout."""
 

@@ -1,0 +1,121 @@
+"""What a user can get wrong: one line that says what and why, the right exit code, and no file left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+
+import capbench.cli  # noqa: F401  registers the verbs
+from capbench.cli.app import run_app
+from capbench.recordings import RecordingSpec, make_recording
+
+
+@pytest.fixture(scope="module")
+def clip() -> Path:
+    """A real recording of 3 frames."""
+    return make_recording(RecordingSpec("tiny", 160, 90, 30, 0.1))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, clip: Path) -> Path:
+    """Everything that the command lines below name."""
+    (tmp_path / "clip.mp4").write_bytes(clip.read_bytes())
+    (tmp_path / "other-name.mp4").symlink_to(tmp_path / "clip.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("Dear diary,\n" * 100)
+    (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:200])
+    (tmp_path / "scene.toml").write_text("paddin = 3\n")
+    (tmp_path / "matrix.toml").write_text("[[case]]\nname = 'a'\nsauce = 'b'\n")
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 48000, 0, "NONE", ""))
+        sound.writeframes(bytes(9600))
+    return tmp_path
+
+
+def _capbench(monkeypatch: pytest.MonkeyPatch, folder: Path, command: str) -> int:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["capbench", *command.split()])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return run_app()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("export missing.mp4 out.mp4", "missing.mp4"),
+        ("export folder.mp4 out.mp4", "folder.mp4"),
+        ("export empty.mp4 out.mp4", "empty.mp4"),
+        ("export text.mp4 out.mp4", "text.mp4"),
+        ("export cut.mp4 out.mp4", "cut.mp4"),
+        ("export sound.wav out.mp4", "sound.wav"),
+        ("export clip.mp4 out.mp4 --path gpuu", "gpuu"),
+        ("export clip.mp4 out.mp4 --path videotoolbx", "videotoolbx"),
+        ("export clip.mp4 out.mp4 --scene stuidio", "stuidio"),
+        ("export clip.mp4 out.mp4 --scene missing.toml", "missing.toml"),
+        ("export clip.mp4 out.mp4 --scene scene.toml", "paddin"),
+        ("export clip.mp4 out.mp4 --quality best", "best"),
+        ("export clip.mp4 out.mp4 --qp 99", "99"),
+        ("export clip.mp4 out.mp4 --width 0", "0"),
+        ("export clip.mp4 out.mp4 --width 99", "99"),
+        ("export clip.mp4 out.mp4 --height -2", "-2"),
+        ("export clip.mp4 out.mp4 --fps 0", "0"),
+        ("export clip.mp4 out.mp4 --fps nan", "nan"),
+        ("export clip.mp4 out.mp4 --memory-limit lots", "lots"),
+        ("export clip.mp4 out.mp4 --json missing/report.json", "missing/report.json"),
+        ("export clip.mp4 out.mp4 --json folder.mp4", "folder.mp4"),
+        ("export clip.mp4 clip.mp4", "clip.mp4"),
+        ("export clip.mp4 other-name.mp4", "other-name.mp4"),
+        ("export clip.mp4 folder.mp4", "folder.mp4"),
+        ("export clip.mp4 missing/out.mp4", "missing"),
+        ("export clip.mp4 text.mp4/out.mp4", "text.mp4"),
+        ("export clip.mp4 out.mkv", "out.mkv"),
+        ("media 5k-1min", "5k-1min"),
+        ("doctor --json missing/found.json", "missing/found.json"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_2(
+    command: str, names: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(folder.rglob("*"))
+
+    code = _capbench(monkeypatch, folder, command)
+
+    printed = capfd.readouterr()
+    assert code == 2
+    assert printed.out == ""
+    assert printed.err.startswith("capbench: ")
+    assert printed.err.count("\n") == 1
+    assert names in printed.err
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("encoder", ["libx265x", "h264_videotoolbox" if sys.platform != "darwin" else "h264_amf"])
+def test_an_encoder_that_does_not_work_here_is_exit_4(
+    encoder: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = _capbench(monkeypatch, folder, f"export clip.mp4 out.mp4 --encoder {encoder}")
+
+    printed = capfd.readouterr()
+    assert code == 4
+    assert printed.err.startswith("capbench: ")
+    assert printed.err.count("\n") == 1
+    assert encoder in printed.err
+    assert not (folder / "out.mp4").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_a_name_that_is_no_text_is_shown_and_not_a_crash(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = _capbench(monkeypatch, folder, os.fsdecode(b"export \xff.mp4 out.mp4"))
+
+    assert (code, capfd.readouterr().err) == (2, "capbench: no such file: \\udcff.mp4\n")
