@@ -18,12 +18,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from capbench.gate.ranks import SignedRank, signed_rank
+from capbench.gate.ranks import RankCount, rank_sum, signed_rank
 
-__all__ = ["MIN_RANK_PAIRS", "Evidence", "Levels", "Side", "StudentMean", "evidence", "p_of_change"]
+__all__ = [
+    "MIN_RANK_PAIRS",
+    "Evidence",
+    "Levels",
+    "Side",
+    "StudentMean",
+    "evidence",
+    "p_of_change",
+    "unpaired_evidence",
+]
 
 MIN_RANK_PAIRS = 5
 """From 5 differences the signed-rank interval exists at the 5% level: 2 ** -5 is 3.1%."""
+_INTERVAL_ERROR = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +111,18 @@ class Evidence:
     """Differences of one metric of one case with what they show."""
 
     differences: NDArray[np.float64]
-    """Log ratios (or differences), new minus base, one a block, shape (pairs,)."""
-    ranks: SignedRank
+    """Log ratios (or differences), new minus base, one a block; of all pairs where the samples are unpaired."""
+    ranks: RankCount
     """The exact test."""
     student: StudentMean
     """The test for a handful of blocks."""
-
-    @property
-    def pairs(self) -> int:
-        """Number of blocks."""
-        return self.differences.size
+    pairs: int
+    """Number of blocks; of the smaller sample where they are unpaired."""
 
     @property
     def centre(self) -> Side:
         """The side that estimate and interval come from."""
-        return self.ranks if self.pairs >= MIN_RANK_PAIRS else self.student
+        return self.ranks if self.ranks.smallest_p <= _INTERVAL_ERROR else self.student
 
     @property
     def estimate(self) -> float:
@@ -135,7 +142,23 @@ def evidence(differences: ArrayLike) -> Evidence:
     values = np.asarray(differences, dtype=np.float64)
     ranks = signed_rank(values)
     spread = float(values.std(ddof=1)) if values.size > 1 else np.inf
-    return Evidence(values, ranks, StudentMean(float(values.mean()), spread / values.size**0.5, values.size))
+    return Evidence(
+        values, ranks, StudentMean(float(values.mean()), spread / values.size**0.5, values.size), values.size
+    )
+
+
+def unpaired_evidence(before: ArrayLike, after: ArrayLike) -> Evidence:
+    """Evidence on the shift between two independent samples. Raises `ValueError`.
+
+    Student's part has the smaller sample's degrees of freedom less one, which is safe for unequal variances
+    (Welch 1938; Hsu's bound).
+    """
+    ranks = rank_sum(before, after)
+    first, second = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
+    smaller = min(first.size, second.size)
+    variance = sum(float(s.var(ddof=1)) / s.size for s in (first, second)) if smaller > 1 else np.inf
+    student = StudentMean(float(second.mean() - first.mean()), variance**0.5, smaller)
+    return Evidence(ranks.averages, ranks, student, smaller)
 
 
 def p_of_change(shown: Evidence, *, centre: float, beyond: float, upwards: bool, level: float) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from gate_noise import Times
 from numpy.typing import NDArray
 from scipy import stats
+
+from tests.bench.gate_noise import Times
 
 __all__ = ["RIVALS"]
 

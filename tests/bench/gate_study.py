@@ -1,4 +1,4 @@
-"""How often the gate cries wolf and what it sees, beside the rules of known tools: `python tests/bench/gate_study.py`.
+"""How often the gate cries wolf and what it sees, beside the rules of known tools: `python -m tests.bench.gate_study`.
 
 Everything is simulated from one seed; the tables on stdout are those of docs/gate.md. The gate's own code decides,
 not a copy: simulated times go into `judge_family` as its rows.
@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from gate_noise import NOISE, Times, simulate
-from gate_rivals import RIVALS
 from scipy import stats
 
 from capbench.gate.compare import judge_family
@@ -21,6 +19,8 @@ from capbench.gate.evidence import Levels, evidence
 from capbench.gate.metrics import describe_metric
 from capbench.gate.noisy import NoisyRow, asked_for
 from capbench.results.comparison import Verdict
+from tests.bench.gate_noise import NOISE, Times, simulate
+from tests.bench.gate_rivals import RIVALS
 
 __all__ = ["Rate", "family_alarms", "gate_alarms", "main", "rival_alarms"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from gate_study import family_alarms, gate_alarms, rival_alarms
 from scipy import stats
+
+from tests.bench.gate_study import family_alarms, gate_alarms, rival_alarms
 
 
 @pytest.mark.parametrize("model", ["quiet", "shared", "bursty", "biased", "second_slower"])

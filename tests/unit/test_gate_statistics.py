@@ -12,7 +12,7 @@ from scipy import stats
 from capbench.gate.evidence import Evidence, Levels, evidence, p_of_change
 from capbench.gate.holm import holm
 from capbench.gate.power import Spread, blocks_that_decide, visible_change
-from capbench.gate.ranks import signed_rank, signed_rank_tail
+from capbench.gate.ranks import rank_sum, signed_rank, signed_rank_tail
 
 
 @pytest.mark.parametrize("pairs", [1, 2, 5, 9])
@@ -36,6 +36,17 @@ def test_p_values_are_those_of_scipy(pairs: int, centre: float) -> None:
 
     assert above == pytest.approx(stats.wilcoxon(differences - centre, alternative="greater", method="exact").pvalue)
     assert below == pytest.approx(stats.wilcoxon(differences - centre, alternative="less", method="exact").pvalue)
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 3), (5, 8), (20, 12)])
+def test_unpaired_p_values_are_those_of_scipy(before: int, after: int) -> None:
+    rng = np.random.default_rng(before)
+    first, second = rng.normal(0, 1, before), rng.normal(0.5, 1, after)
+
+    expected = stats.mannwhitneyu(second, first, alternative="greater", method="exact").pvalue
+
+    assert rank_sum(first, second).p_above(0.0) == pytest.approx(expected)
+    assert rank_sum(second, first).p_below(0.0) == pytest.approx(expected)
 
 
 def test_estimate_and_interval_agree_with_the_test() -> None:

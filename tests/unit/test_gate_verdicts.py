@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from gate_runs import noisy, runs_table
+from tests.gate_runs import noisy, runs_table
 
 from capbench.errors import ResultError
 from capbench.gate import GateFile, GateRule, GateSettings, compare

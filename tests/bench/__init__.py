@@ -1,0 +1,1 @@
+"""Speed of single steps, and studies by simulation."""
