@@ -23,6 +23,8 @@ from capbench.results import (
     ValidationReport,
     WorstFrame,
 )
+from capbench.results.environment import Environment
+from capbench.results.folder import run_file_name
 
 HOSTILE_NAMES = (
     "<script>alert('case')</script>",
@@ -102,9 +104,12 @@ def write_simulated_folder(folder: Path, simulation: Simulation) -> Path:
         if run.validation and run.validation.worst_frames and simulation.picture_size:
             for worst in run.validation.worst_frames:
                 _write_pictures(folder, worst, simulation, seed=worst.frame)
-        (folder / "runs" / f"{number:04d}--b{run.block:03d}.json").write_text(run.model_dump_json(), encoding="utf-8")
-    (folder / "matrix.json").write_text(json.dumps(_matrix(simulation)), encoding="utf-8")
-    (folder / "environment.json").write_text(json.dumps(_environment(simulation)), encoding="utf-8")
+        name = run_file_name(run.case, run.subject, run.role, run.block)
+        if "/" in name or len(name) > 200:  # the runner refuses such names; a folder made by hand may hold them
+            name = f"{number:04d}.json"
+        (folder / "runs" / name).write_text(run.model_dump_json(), encoding="utf-8")
+    (folder / "matrix.json").write_text(json.dumps(_plan(simulation)), encoding="utf-8")
+    (folder / "environment.json").write_text(_environment(simulation).model_dump_json(), encoding="utf-8")
     return folder
 
 
@@ -357,28 +362,40 @@ def _write_pictures(folder: Path, worst: WorstFrame, simulation: Simulation, see
         Image.fromarray(pixels).save(target, compress_level=1)
 
 
-def _matrix(simulation: Simulation) -> dict[str, object]:
+def _plan(simulation: Simulation) -> dict[str, object]:
     return {
-        "name": "standard",
+        "schema_version": 1,
         "seed": simulation.seed,
-        "blocks": simulation.blocks,
+        "started_at": simulation.started_at,
         "command": ["capbench", "run", "standard", "--blocks", str(simulation.blocks)],
-        "cases": [{"name": case.name, "width": case.width, "height": case.height} for case in simulation.cases],
-        "subjects": [{"name": subject.name} for subject in simulation.subjects],
+        "matrix": {
+            "name": "standard",
+            "cases": [{"name": case.name, "width": case.width, "height": case.height} for case in simulation.cases],
+            "subjects": [{"name": subject.name} for subject in simulation.subjects],
+        },
+        "skipped": {"videotoolbox": "needs macOS"},
     }
 
 
-def _environment(simulation: Simulation) -> dict[str, object]:
-    return {
-        "fingerprint": simulation.fingerprint,
-        "cpu": {"model": "AMD Ryzen 9 7950X", "cores": 16, "governor": "performance"},
-        "memory_bytes": 64_000_000_000,
-        "os": "Linux 6.8.0 x86_64",
-        "adapter": {"name": simulation.adapter, "is_software": simulation.adapter_is_software},
-        "versions": {"capbench": "0.1.0", "python": "3.12.3", "wgpu": "0.32.1", "av": "18.1.0"},
-        "revision": simulation.revision,
-        "warnings": [],
-    }
+def _environment(simulation: Simulation) -> Environment:
+    return Environment(
+        fingerprint=simulation.fingerprint,
+        cpu_model="AMD Ryzen 9 7950X",
+        cores_logical=32,
+        cores_usable=32,
+        memory_bytes=64 * 2**30,
+        governor="performance",
+        turbo=True,
+        os="Debian GNU/Linux 13",
+        kernel="6.12.0",
+        architecture="x86_64",
+        python="CPython 3.12.3",
+        packages={"capbench": "0.1.0", "wgpu": "0.32.1", "av": "18.1.0"},
+        adapter=simulation.adapter,
+        adapter_is_software=simulation.adapter_is_software,
+        git_revision=simulation.revision,
+        git_dirty=False,
+    )
 
 
 def rename_cases(simulation: Simulation, names: Sequence[str]) -> Simulation:

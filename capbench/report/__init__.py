@@ -1,1 +1,20 @@
-"""What people look at: the table on the terminal, the HTML page, and the same data in other forms."""
+"""What people look at: the table on the terminal, the HTML page, and the same figures in other forms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from capbench.gate import GateFile
+
+__all__ = ["write_report"]
+
+
+def write_report(folders: Sequence[Path], output: Path, gates: GateFile | None = None) -> Path:
+    """Write the page about result folders; see `capbench.report.build.write_report`."""
+    from capbench.report.build import write_report as build  # noqa: PLC0415  matplotlib and pandas take a second
+
+    return build(folders, output, gates)

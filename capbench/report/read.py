@@ -6,10 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from capbench.errors import ResultError
-from capbench.results import RunResult, RunRole
+from capbench.results import RunResult, RunRole, folder
+from capbench.results.environment import BlockNoise, Environment
 
 __all__ = ["JsonObject", "ReportFolder", "RunFile", "is_result_folder", "read_folder"]
 
@@ -23,8 +21,8 @@ class RunFile:
 
     run: RunResult
     """The run."""
-    path: Path
-    """Its file."""
+    path: Path | None
+    """Its file; None where no file has the name that the runner gives."""
     anchor: str
     """Identifier of the run on the page, unique within it."""
 
@@ -43,9 +41,11 @@ class ReportFolder:
     runs: tuple[RunFile, ...]
     """Every run that could be read, warm-ups and drift controls too, ordered by case, block and position."""
     matrix: JsonObject
-    """The resolved plan, empty where it is missing."""
-    environment: JsonObject
-    """The machine, empty where it is missing."""
+    """`matrix.json`: the plan, empty where it is missing."""
+    environment: Environment | None
+    """The machine; None where the file is missing or damaged."""
+    noise: tuple[BlockNoise, ...]
+    """What disturbed the blocks."""
     problems: tuple[str, ...]
     """Files that are missing or could not be read, one sentence each."""
 
@@ -62,42 +62,34 @@ class ReportFolder:
 
 def is_result_folder(path: Path) -> bool:
     """Whether a folder holds results of `capbench run`."""
-    return (path / "matrix.json").is_file() or (path / "runs").is_dir()
+    return (path / "runs").is_dir()
 
 
 def read_folder(path: Path) -> ReportFolder:
-    """Read what can be read of a result folder. Raises `ResultError` if it is no result folder at all."""
-    if not path.is_dir():
-        raise ResultError(f"no result folder at {path}; make one with: capbench run quick")
-    if not is_result_folder(path):
-        raise ResultError(f"{path} holds neither matrix.json nor runs/; name a folder that `capbench run` wrote")
-    problems: list[str] = []
-    files: list[tuple[RunResult, Path]] = []
-    for file in sorted((path / "runs").glob("*.json")):
-        try:
-            files.append((RunResult.model_validate_json(file.read_bytes()), file))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            problems.append(f"runs/{file.name} was left out: {where}: {first['msg']}")
-        except OSError as error:
-            problems.append(f"runs/{file.name} was left out: {error.strerror or error}")
-    files.sort(key=lambda pair: (pair[0].case, pair[0].block, pair[0].order, pair[0].subject))
-    runs = tuple(RunFile(run, file, f"run-{number}") for number, (run, file) in enumerate(files, start=1))
+    """Read what can be read of a result folder. Raises `ResultError` if it is foreign or from a newer program."""
+    contents = folder.read_folder(path)
+    problems = list(contents.problems)
+    names = {file.name for file in (path / "runs").glob("*.json")}
+    runs = []
+    for number, run in enumerate(contents.runs, start=1):
+        name = folder.run_file_name(run.case, run.subject, run.role, run.block)
+        runs.append(RunFile(run, path / "runs" / name if name in names else None, f"run-{number}"))
     return ReportFolder(
         path=path,
-        runs=runs,
-        matrix=_read_object(path / "matrix.json", problems),
-        environment=_read_object(path / "environment.json", problems),
-        problems=tuple(problems),
+        runs=tuple(runs),
+        matrix=_read_plan(path / "matrix.json", problems),
+        environment=contents.environment,
+        noise=contents.noise,
+        problems=tuple(problem.replace(f"{path}/", "") for problem in problems),
     )
 
 
-def _read_object(file: Path, problems: list[str]) -> JsonObject:
+def _read_plan(file: Path, problems: list[str]) -> JsonObject:
+    """The plan as plain JSON: a page about a plan that a newer runner wrote is better than none."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        problems.append(f"{file.name} is missing")
+        problems.append(f"{file.name} is missing: the plan and the command are unknown")
         return {}
     except (OSError, ValueError) as error:
         problems.append(f"{file.name} cannot be read: {error}")

@@ -166,10 +166,7 @@ def cells_of(folder: ReportFolder) -> dict[str, dict[str, Cell]]:
 
 def _planned_position(folder: ReportFolder, key: str, name: str) -> tuple[int, str]:
     """Position of a case or subject in the plan; what the plan does not name comes last, by name."""
-    planned = folder.matrix.get(key)
-    names: list[object] = []
-    if isinstance(planned, dict):
-        names = list(planned)
-    elif isinstance(planned, list):
-        names = [entry.get("name") if isinstance(entry, dict) else entry for entry in planned]
+    matrix = folder.matrix.get("matrix")
+    planned = matrix.get(key) if isinstance(matrix, dict) else None
+    names = [entry.get("name") for entry in planned if isinstance(entry, dict)] if isinstance(planned, list) else []
     return (names.index(name) if name in names else len(names), name)

@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from capbench.report.metrics import metric_words
 from capbench.report.read import ReportFolder
 from capbench.report.summary import Cell, Spread, cells_of
 from capbench.report.words import MINUS, TIMES, bytes_words, number_words, seconds_words, shorten, times_words
@@ -70,7 +71,7 @@ def quality_text(cell: Cell) -> Text:
     quality = cell.quality()
     if quality is not None:
         metric, value, unit = quality
-        notes.insert(0, f"{metric} {number_words(value, 2 if unit else 4, unit)}")
+        notes.insert(0, f"{metric_words(metric)} {number_words(value, 2 if unit else 4, unit)}")
     elif cell.validated:
         notes.insert(0, "passed")
     elif cell.subject != "floor":
@@ -85,4 +86,4 @@ def software_note(folder: ReportFolder) -> str | None:
     )
     if not adapters:
         return None
-    return f"Software times, not GPU times: {', '.join(adapters)} draws on the CPU."
+    return f"Software times, not GPU times: {', '.join(adapters)} runs on the CPU."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from capbench.units import format_bytes, format_seconds
 
 __all__ = [
@@ -10,7 +12,6 @@ __all__ = [
     "TIMES",
     "bytes_words",
     "change_words",
-    "interval_words",
     "number_words",
     "seconds_words",
     "shorten",
@@ -47,22 +48,14 @@ def number_words(value: float | None, digits: int = 2, unit: str = "") -> str:
     return MISSING if value is None else f"{value:.{digits}f}{' ' if unit else ''}{unit}"
 
 
-def change_words(ratio: float | None, less: str = "less", more: str = "more") -> str:
-    """`43% less` for a ratio of 0.57; from 2 upwards `2.4 times`, because percentages above 100 mislead."""
+def change_words(ratio: float | None, less: str = "less", more: str = "more", *, digits: int = 1) -> str:
+    """`42.7% less` for a ratio of 0.573; from 2 upwards `2.4 times`, because percentages above 100 mislead."""
     if ratio is None:
         return MISSING
     if ratio >= 2:
-        return f"{ratio:.1f} times"
-    percent = abs(1 - ratio) * 100
-    figure = f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
-    if figure == "0.0":
-        return "unchanged"
-    return f"{figure}% {less if ratio < 1 else more}"
-
-
-def interval_words(interval: tuple[float, float] | None) -> str:
-    """`[0.55, 0.59]`, or an empty text."""
-    return "" if interval is None else f"[{interval[0]:.3g}, {interval[1]:.3g}]"
+        return f"{ratio:.1f} times" if math.isfinite(ratio) else "unbounded"
+    figure = f"{abs(1 - ratio) * 100:.{digits}f}"
+    return "unchanged" if float(figure) == 0 else f"{figure}% {less if ratio < 1 else more}"
 
 
 def shorten(name: str, limit: int = 48) -> str:

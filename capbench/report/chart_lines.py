@@ -1,0 +1,192 @@
+"""Charts over time: CPU and memory while a run lasts, quality from the first frame to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from capbench.report.metrics import metric_words
+from capbench.report.palette import LIGHT, SubjectStyle
+from capbench.report.read import RunFile
+from capbench.report.svg import Canvas, Chart
+from capbench.report.words import bytes_words, number_words, shorten
+
+__all__ = ["quality_chart", "thin_by_extreme", "trace_charts"]
+
+_POINTS = 240
+"""Points a line: two a pixel is more than a screen shows; the rest would only make the file larger."""
+_SERIES_METRICS = ("psnr_y", "ssim_y", "xpsnr_y")
+_LABEL_GAP_PX = 15
+
+
+def thin_by_extreme(
+    values: NDArray[np.float64], points: int, *, keep_low: bool
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Positions and values of the lowest (or highest) value of each of `points` equal bins.
+
+    A peak of memory or a bad frame is what the chart is for: it must survive thinning, an average would hide it.
+    Values that are not a number are skipped.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known) <= points:
+        return known, values[known]
+    pick = np.argmin if keep_low else np.argmax
+    kept = np.array([bin_[pick(values[bin_])] for bin_ in np.array_split(known, points)])
+    return kept, values[kept]
+
+
+def trace_charts(
+    typical: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
+) -> tuple[Chart, ...]:
+    """CPU and memory over time of one typical run of each subject; empty where no run was sampled."""
+    shown = {subject: file for subject, file in typical.items() if file.run.trace}
+    if not shown:
+        return ()
+    cpu = {
+        subject: ([sample.time_s for sample in file.run.trace], [sample.cpu_percent for sample in file.run.trace])
+        for subject, file in shown.items()
+    }
+    memory = {
+        subject: ([sample.time_s for sample in file.run.trace], [sample.rss_bytes / 1e6 for sample in file.run.trace])
+        for subject, file in shown.items()
+    }
+    peaks = {subject: max(sample.rss_bytes for sample in file.run.trace) for subject, file in shown.items()}
+    busy = {subject: float(np.mean(percent)) for subject, (_, percent) in cpu.items()}
+    which = "The run of each subject that is nearest its median"
+    means = ", ".join(f"{shorten(subject)} {percent:.0f}%" for subject, percent in busy.items())
+    largest = ", ".join(f"{shorten(subject)} {bytes_words(peak)}" for subject, peak in peaks.items())
+    cpu_reading = f"{which}; mean {means} (100% is one core busy)."
+    memory_reading = f"{which}; largest sample {largest}."
+    return (
+        _over_time("CPU over time", "% of one core", cpu, styles, reading=cpu_reading, prefix=f"{prefix}-cpu"),
+        _over_time(
+            "Memory over time", "MB resident", memory, styles, reading=memory_reading, prefix=f"{prefix}-memory"
+        ),
+    )
+
+
+def _over_time(
+    title: str,
+    unit: str,
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    styles: Mapping[str, SubjectStyle],
+    *,
+    reading: str,
+    prefix: str,
+) -> Chart:
+    canvas = Canvas(height_px=224)
+    axes = canvas.axes(left=46, top=22, right=92, bottom=40)
+    ends = {}
+    for subject, (times, values) in lines.items():
+        kept, thinned = thin_by_extreme(np.asarray(values, np.float64), _POINTS, keep_low=False)
+        at = np.asarray(times, np.float64)[kept]
+        axes.plot(at, thinned, color=LIGHT[styles[subject].token], linewidth=1.5)
+        if len(thinned):
+            ends[subject] = float(np.median(thinned[-max(len(thinned) // 20, 1) :]))
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("seconds since the start")
+    _unit_above(axes, unit)
+    _label_ends(canvas, axes, ends, styles)
+    return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
+
+
+def quality_chart(
+    worst_runs: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
+) -> Chart | None:
+    """PSNR, SSIM and XPSNR of luma for every frame, worst frames marked. None where no series was kept."""
+    metrics = [
+        metric
+        for metric in _SERIES_METRICS
+        if any(file.run.validation and file.run.validation.series.get(metric) for file in worst_runs.values())
+    ]
+    if not metrics:
+        return None
+    panel_px = 118
+    canvas = Canvas(height_px=panel_px * len(metrics) + 30, width_px=720)
+    sentences = []
+    for position, metric in enumerate(metrics):
+        axes = canvas.axes(
+            left=52, top=22 + panel_px * position, right=100, bottom=(len(metrics) - 1 - position) * panel_px + 40
+        )
+        ends = {}
+        for subject, file in worst_runs.items():
+            report = file.run.validation
+            series = report.series.get(metric) if report else None
+            if not series or report is None:
+                continue
+            values = np.array([np.nan if value is None else value for value in series])
+            kept, thinned = thin_by_extreme(values, _POINTS * 2, keep_low=True)
+            colour = LIGHT[styles[subject].token]
+            axes.plot(kept, thinned, color=colour, linewidth=1.1)
+            if not len(thinned):
+                continue
+            lowest = int(kept[thinned.argmin()])
+            marked = sorted({worst.frame for worst in report.worst_frames if worst.frame < len(values)} | {lowest})
+            axes.plot(
+                marked,
+                values[marked],
+                linestyle="none",
+                marker=styles[subject].marker,
+                markersize=7,
+                markerfacecolor=LIGHT["page"],
+                markeredgecolor=colour,
+                markeredgewidth=1.6,
+                zorder=4,
+            )
+            ends[subject] = float(np.nanmedian(thinned[-max(len(thinned) // 10, 1) :]))
+            unit = report.metrics[metric].unit if metric in report.metrics else ""
+            lowest_words = number_words(values[lowest], 2 if unit else 4, unit)
+            sentences.append(f"{shorten(subject)} lowest {metric_words(metric)} {lowest_words} at frame {lowest}")
+        axes.margins(y=0.14)
+        axes.locator_params(axis="y", nbins=4)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _unit_above(axes, f"{metric_words(metric)}{'' if metric.startswith('ssim') else ', dB'}")
+        _label_ends(canvas, axes, ends, styles)
+        if position < len(metrics) - 1:
+            axes.tick_params(labelbottom=False)
+        else:
+            axes.set_xlabel("frame")
+    legend = "Rings mark the worst frames; of each subject the run with the lowest quality is shown."
+    reading = f"{'; '.join(sentences)}. {legend}"
+    return Chart("Quality over time", canvas.to_svg(prefix, f"Quality over time. {reading}"), reading)
+
+
+def _unit_above(axes: Axes, unit: str) -> None:
+    """The unit stands above the axis, where it needs no turning of the head."""
+    axes.annotate(
+        unit,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 8),
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        color=LIGHT["quiet"],
+        fontsize=11,
+    )
+
+
+def _label_ends(canvas: Canvas, axes: Axes, ends: Mapping[str, float], styles: Mapping[str, SubjectStyle]) -> None:
+    """Name each line at its right end, pushed apart where lines end close together."""
+    placed_px = -1e9
+    low, high = axes.get_ylim()
+    scale = axes.get_window_extent().height / (high - low) if high > low else 1.0
+    for subject, end in sorted(ends.items(), key=lambda item: item[1]):
+        wanted_px = (end - low) * scale
+        placed_px = max(wanted_px, placed_px + _LABEL_GAP_PX)
+        axes.annotate(
+            canvas.label(subject, 13),
+            (1, 0),
+            xycoords="axes fraction",
+            xytext=(8, placed_px),
+            textcoords="offset points",
+            ha="left",
+            va="center",
+            color=LIGHT[styles[subject].token],
+            fontweight="bold",
+        )

@@ -1,0 +1,108 @@
+"""Where the time of an export goes: work and waits of each stage, and which stage holds up the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from capbench.report.palette import LIGHT, SubjectStyle
+from capbench.report.summary import Cell
+from capbench.report.svg import Canvas, Chart
+from capbench.report.words import seconds_words, shorten
+from capbench.results import StageTimes
+
+__all__ = ["Bottleneck", "find_bottleneck", "stage_chart"]
+
+_ROW_PX = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """The stage that the others wait for."""
+
+    stage: str
+    """Its name."""
+    work_s: float
+    """Its work, in seconds."""
+    busy_share: float
+    """Its work over its work and waits, 0 to 1."""
+
+
+def find_bottleneck(stages: Mapping[str, StageTimes]) -> Bottleneck | None:
+    """The stage with the most work: in a pipeline of threads it alone sets the pace. None without stages."""
+    if not stages:
+        return None
+    name, times = max(stages.items(), key=lambda item: item[1].work_s)
+    whole_s = times.work_s + times.wait_input_s + times.wait_output_s
+    return Bottleneck(name, times.work_s, times.work_s / whole_s if whole_s else 0.0)
+
+
+def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
+    """Stages of every subject as bars of work, waiting for input, waiting for room. None where none reports them."""
+    shown = {name: stages for name, cell in cells.items() if (stages := cell.stages())}
+    if not shown:
+        return None
+    count = sum(len(stages) + 1 for stages in shown.values())
+    canvas = Canvas(height_px=count * _ROW_PX + 52)
+    axes = canvas.axes(left=104, top=6, right=74, bottom=44)
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("seconds, median over runs")
+    axes.locator_params(axis="x", nbins=5)
+    row = 0
+    sentences = []
+    for subject, stages in shown.items():
+        colour = LIGHT[styles[subject].token]
+        worst = find_bottleneck(stages)
+        axes.annotate(
+            canvas.label(subject, 40),
+            (0, row),
+            xytext=(-96, -2),
+            textcoords="offset points",
+            ha="left",
+            va="center",
+            color=colour,
+            fontweight="bold",
+        )
+        row += 1
+        for stage, times in stages.items():
+            is_worst = worst is not None and stage == worst.stage
+            axes.barh(row, times.work_s, height=0.66, color=colour)
+            axes.barh(row, times.wait_input_s, left=times.work_s, height=0.66, color=LIGHT["band"])
+            axes.barh(
+                row,
+                times.wait_output_s,
+                left=times.work_s + times.wait_input_s,
+                height=0.66,
+                facecolor=LIGHT["page"],
+                edgecolor=LIGHT["line"],
+                hatch="////",
+                linewidth=0,
+            )
+            for words, at, align in (
+                (canvas.label(stage, 14), (0, row), "right"),
+                (seconds_words(times.work_s), (1, row), "left"),
+            ):
+                axes.annotate(
+                    words,
+                    at,
+                    xycoords=("axes fraction", "data"),
+                    xytext=(-8 if align == "right" else 8, 0),
+                    textcoords="offset points",
+                    ha=align,
+                    va="center",
+                    color=LIGHT["ink"] if is_worst else LIGHT["quiet"],
+                    fontweight="bold" if is_worst else "normal",
+                    fontsize=11,
+                )
+            row += 1
+        if worst is not None:
+            sentences.append(
+                f"{shorten(subject)} is held up by {shorten(worst.stage)}: "
+                f"{seconds_words(worst.work_s)} of work, busy {worst.busy_share:.0%} of its time"
+            )
+    axes.set_xlim(left=0)
+    reading = f"{'; '.join(sentences)}. Filled: work; pale: waiting for input; hatched: waiting for room behind it."
+    return Chart("Stages: work and waits", canvas.to_svg(prefix, f"Stages. {reading}"), reading)

@@ -1,0 +1,63 @@
+"""Which subject of a folder is held against which, as the gate judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from capbench.errors import ResultError
+from capbench.gate import GateFile, compare
+from capbench.report.read import ReportFolder, RunFile
+from capbench.results import Comparison
+
+__all__ = ["baseline_of", "compare_subjects"]
+
+_FLOOR = "floor"
+_USUAL_BASELINE = "cpu"
+
+
+def baseline_of(subjects: Sequence[str]) -> str | None:
+    """`cpu` where it ran, otherwise the first subject that is not the floor; None without two to compare."""
+    candidates = [subject for subject in subjects if subject != _FLOOR]
+    if len(candidates) < 2:
+        return None
+    return _USUAL_BASELINE if _USUAL_BASELINE in candidates else candidates[0]
+
+
+def compare_subjects(
+    folder: ReportFolder, gates: GateFile | None = None
+) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
+    """Every subject against the baseline, in order of the plan, and one sentence for each that could not be judged."""
+    subjects = list(dict.fromkeys(file.run.subject for file in folder.blocks))
+    base = baseline_of(subjects)
+    if base is None:
+        return (), ()
+    table = _table(folder.runs)
+    comparisons, problems = [], []
+    for subject in subjects:
+        if subject in (base, _FLOOR):
+            continue
+        try:
+            comparisons.append(compare(table[table["subject"] == base], table[table["subject"] == subject], gates))
+        except ResultError as error:
+            problems.append(f"{subject} could not be held against {base}: {error}")
+    return tuple(comparisons), tuple(problems)
+
+
+def _table(runs: Sequence[RunFile]) -> pd.DataFrame:
+    rows = []
+    for file in runs:
+        run = file.run
+        row = run.model_dump(exclude={"stages", "validation", "trace", "latency", "telemetry"})
+        row |= {f"stage.{stage}.work_s": times.work_s for stage, times in run.stages.items()}
+        if run.validation is not None:
+            row |= {
+                f"quality.{metric}.{pool}": getattr(summary, pool)
+                for metric, summary in run.validation.metrics.items()
+                for pool in ("mean", "p5", "worst")
+            }
+            row["validation.passed"] = run.validation.passed
+            row["validation.failures"] = [check.name for check in run.validation.failures]
+        rows.append(row)
+    return pd.DataFrame(rows)

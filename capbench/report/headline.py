@@ -1,0 +1,167 @@
+"""The verdict in one sentence, and the figures that stand beneath it on the first screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from capbench.report.effects import effect_words, interval_words
+from capbench.report.metrics import is_quality_metric, metric_words
+from capbench.report.summary import Cell
+from capbench.report.words import change_words, seconds_words, shorten
+from capbench.results import Comparison, MetricVerdict, Verdict
+
+__all__ = ["Headline", "Tile", "compose_headline", "main_case"]
+
+Cells = Mapping[str, Mapping[str, Cell]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure of the first screen."""
+
+    label: str
+    """What it is."""
+    figure: str
+    """The figure, or a word."""
+    detail: str
+    """Interval, case, or why there is no figure."""
+    verdict: Verdict
+    """Decides the colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What a reader takes away in ten seconds."""
+
+    sentence: str
+    """The verdict in one sentence."""
+    verdict: Verdict
+    """Joint outcome; not applicable where nothing could be compared."""
+    tiles: tuple[Tile, ...]
+    """At most four figures."""
+
+
+def main_case(cells: Cells) -> str | None:
+    """The case that speaks for the matrix: the largest picture, then the longest; None without cases."""
+
+    def weight(case: str) -> tuple[float, float]:
+        runs = [file.run for cell in cells[case].values() for file in cell.measured]
+        pixels = max(((run.width or 0) * (run.height or 0) for run in runs), default=0)
+        return (pixels, max((run.frames or 0 for run in runs), default=0))
+
+    return max(cells, key=weight, default=None)
+
+
+def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
+    """The sentence and tiles of one comparison; without one, what was measured or why nothing was."""
+    if comparison is None:
+        return Headline(_uncompared(cells), Verdict.NOT_APPLICABLE, ())
+    case = main_case(cells)
+    cases = list(dict.fromkeys(verdict.case for verdict in comparison.verdicts))
+    if case not in cases:
+        case = cases[0] if cases else None
+    found = {verdict.metric: verdict for verdict in comparison.verdicts if verdict.case == case}
+    wall, memory = found.get("wall_s"), found.get("peak_rss_bytes")
+    parts = [_speed_words(comparison, case, wall), _quality_words(comparison)]
+    if memory is not None and memory.ratio is not None:
+        parts.append(f"memory {change_words(memory.ratio, 'lower', 'higher', digits=0)}")
+    others = _other_cases(comparison, case)
+    sentence = ", ".join(part for part in parts if part) + (f"; {others}" if others else "")
+    tiles = [
+        _tile("Export time", wall, case),
+        _tile("Peak memory", memory, case),
+        _tile("Readback", found.get("readback_bytes"), case),
+        _quality_tile(comparison),
+    ]
+    return Headline(sentence, comparison.verdict, tuple(tile for tile in tiles if tile is not None))
+
+
+def _uncompared(cells: Cells) -> str:
+    runs = [cell for subjects in cells.values() for cell in subjects.values()]
+    finished = [cell for cell in runs if cell.measured]
+    failed = sum(len(cell.failed) for cell in runs)
+    if not runs:
+        return "Nothing was measured: no run of a block was found"
+    if not finished:
+        return f"Nothing was measured: no run finished, {failed} failed"
+    case = main_case(cells) or finished[0].case
+    timed = ", ".join(
+        f"{shorten(subject)} {seconds_words(cell.median('wall_s'))}"
+        for subject, cell in cells[case].items()
+        if cell.measured
+    )
+    words = f"{shorten(case)} takes {timed}" if timed else f"{len(finished)} of {len(runs)} subjects finished"
+    return f"{words}; nothing was compared" + (f", {failed} runs failed" if failed else "")
+
+
+def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict | None) -> str:
+    new, base, where = shorten(comparison.new), shorten(comparison.base), shorten(case or "nothing")
+    if wall is None:
+        return f"{new} against {base}: no wall time to compare"
+    if wall.verdict is Verdict.INVALID:
+        reason = f": {wall.reasons[0]}" if wall.reasons else ""
+        return f"{new} cannot be judged against {base} at {where}{reason}"
+    if wall.verdict in (Verdict.UNDECIDED, Verdict.NOT_APPLICABLE) or wall.ratio is None:
+        more = f", {wall.blocks_needed} more blocks would decide" if wall.blocks_needed else ""
+        return f"{new} against {base} at {where} is undecided{_spaced(wall)}{more}"
+    if wall.verdict is Verdict.SAME:
+        within = f" within {wall.margin:.0%}" if wall.margin else ""
+        return f"{new} exports {where} in the same time as {base}{within}{_spaced(wall)}"
+    if wall.ratio >= 2:
+        return f"{new} takes {wall.ratio:.1f} times as long as {base} to export {where}{_spaced(wall)}"
+    amount = effect_words(wall, digits=1 if 0.9 < wall.ratio < 1.1 else 0)
+    return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}"
+
+
+def _spaced(verdict: MetricVerdict) -> str:
+    """The interval behind a space, rounded like the sentence: ` [41, 45]%`."""
+    narrow = verdict.ratio is not None and abs(1 - verdict.ratio) < 0.1
+    words = interval_words(verdict, digits=1 if narrow else 0)
+    return f" {words}".replace(", ", ",\N{NO-BREAK SPACE}") if words else ""
+
+
+def _quality_words(comparison: Comparison) -> str:
+    judged = [verdict for verdict in comparison.verdicts if is_quality_metric(verdict.metric)]
+    bad = sorted({verdict.case for verdict in judged if verdict.verdict in (Verdict.WORSE, Verdict.INVALID)})
+    if bad:
+        return "quality worse" + (f" in {len(bad)} cases" if len(bad) > 1 else f" at {shorten(bad[0])}")
+    known = [verdict for verdict in judged if verdict.verdict is not Verdict.NOT_APPLICABLE]
+    if not known:
+        return "quality not checked"
+    return "quality undecided" if any(item.verdict is Verdict.UNDECIDED for item in known) else "quality unchanged"
+
+
+def _other_cases(comparison: Comparison, main: str | None) -> str:
+    """`1 case undecided, 2 cases worse`: the worst word of each other case, where it is not good news."""
+    severity = [Verdict.INVALID, Verdict.WORSE, Verdict.UNDECIDED]
+    worst: dict[str, Verdict] = {}
+    for verdict in comparison.verdicts:
+        if verdict.verdict in severity and verdict.case != main:
+            known = worst.get(verdict.case)
+            if known is None or severity.index(verdict.verdict) < severity.index(known):
+                worst[verdict.case] = verdict.verdict
+    counts = Counter(worst.values())
+    found = [(word, counts[word]) for word in severity if counts[word]]
+    return ", ".join(f"{count} {'case' if count == 1 else 'cases'} {word}" for word, count in found)
+
+
+def _tile(label: str, verdict: MetricVerdict | None, case: str | None) -> Tile | None:
+    if verdict is None or verdict.ratio is None:
+        return None
+    detail = f"{interval_words(verdict)} at {shorten(case or '')}".strip()
+    return Tile(label, effect_words(verdict), detail, verdict.verdict)
+
+
+def _quality_tile(comparison: Comparison) -> Tile | None:
+    judged = [verdict for verdict in comparison.verdicts if is_quality_metric(verdict.metric)]
+    if not judged:
+        return Tile("Quality", "not checked", "no quality metric was measured", Verdict.UNDECIDED)
+    words = _quality_words(comparison).removeprefix("quality ")
+    bad = [verdict for verdict in judged if verdict.verdict in (Verdict.WORSE, Verdict.INVALID)]
+    if bad:
+        return Tile("Quality", words, bad[0].sentence, Verdict.WORSE)
+    named = dict.fromkeys(metric_words(item.metric) for item in judged if item.metric.startswith("quality."))
+    metrics = ", ".join(["every check", *named]) if named else "every check"
+    return Tile("Quality", words, metrics, Verdict.SAME if words == "unchanged" else Verdict.UNDECIDED)
