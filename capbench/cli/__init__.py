@@ -9,6 +9,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     export,
     media,
     run,
+    validate,
 )
 from capbench.cli.app import run_app
 

@@ -1,0 +1,129 @@
+"""`capbench validate`: quality and integrity of one file against another."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from capbench.cli.app import app
+from capbench.cli.json_output import JsonTarget, write_json
+from capbench.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from capbench.results import ValidationReport
+
+__all__ = ["validate"]
+
+_MOST_PIXELS_A_SIDE = 16384
+
+
+@app.command(epilog="Example: `capbench validate recording.mp4 export.mp4 --save-frames worst --json report.json`")
+def validate(
+    reference: Annotated[Path, typer.Argument(help="The file that is held to be right.")],
+    output: Annotated[Path, typer.Argument(help="The file to check.")],
+    json: JsonTarget = None,
+    save_frames: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the worst frames there: reference, output, amplified difference."),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every frame's metrics as CSV.")] = None,
+    expect_size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Size that the output was meant to have, where it was scaled.")
+    ] = None,
+    expect_fps: Annotated[
+        str | None, typer.Option(metavar="F", help="Constant rate that the output was made at, such as 30000/1001.")
+    ] = None,
+) -> None:
+    """Check an output's pictures, colours, frames, times and sound against a reference, made by whatever exporter.
+
+    Exit code 0 when every check passed or had nothing to check, 1 when one failed or could not be made, 2 when a file
+    cannot be read at all.
+    """
+    from capbench.quality.expectation import Expectation  # noqa: PLC0415  decoding libraries are slow to import
+    from capbench.quality.frame_csv import write_frame_csv  # noqa: PLC0415
+    from capbench.quality.validate import validate as validate_files  # noqa: PLC0415
+
+    expected = Expectation(
+        size=None if expect_size is None else _parse_size(expect_size),
+        rate=None if expect_fps is None else _parse_rate(expect_fps),
+    )
+    report = validate_files(reference, output, expected=expected, save_frames=save_frames)
+    if csv is not None:
+        write_frame_csv(report, csv)
+    if json is not None:
+        write_json(report, json)
+    if json != "-":
+        _print_report(report)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if match is None or not all(0 < int(side) <= _MOST_PIXELS_A_SIDE for side in match.groups()):
+        raise InputError(f"not a size: {text!r}; write for example 1280x720")
+    return int(match[1]), int(match[2])
+
+
+def _parse_rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise InputError(f"not a frame rate: {text!r}; write for example 30 or 30000/1001")
+    return rate
+
+
+def _print_report(report: ValidationReport) -> None:
+    from rich.console import Console  # noqa: PLC0415  slow to import
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(soft_wrap=False, highlight=False)
+    console.print(_checks_table(report))
+    if report.metrics:
+        console.print(_metrics_table(report))
+    failures = len(report.failures)
+    # Text, not markup: a file's name may hold brackets.
+    verdict = "passed" if report.passed else f"FAILED: {failures} of {len(report.checks)} checks"
+    console.print(
+        Text(f"{report.output} against {report.reference}: {verdict}", style="green" if report.passed else "red")
+    )
+
+
+def _checks_table(report: ValidationReport) -> Table:
+    from rich.table import Table  # noqa: PLC0415  slow to import
+    from rich.text import Text  # noqa: PLC0415
+
+    words = {
+        "pass": ("pass", "green"),
+        "fail": ("FAIL", "bold red"),
+        "not_applicable": ("n/a", "dim"),
+        "unchecked": ("UNCHECKED", "bold yellow"),
+    }
+    table = Table("check", "", "evidence", box=None, pad_edge=False)
+    for check in report.checks:
+        word, style = words[check.status.value]
+        table.add_row(check.name, Text(word, style=style), Text(check.message))
+    return table
+
+
+def _metrics_table(report: ValidationReport) -> Table:
+    from rich.table import Table  # noqa: PLC0415  slow to import
+
+    table = Table("metric", box=None, pad_edge=False)
+    for heading in ("mean", "harmonic", "p5", "p1", "worst", "at frame", "frames"):
+        table.add_column(heading, justify="right")
+    for name, summary in report.metrics.items():
+        digits = 2 if summary.unit == "dB" else 4
+        pooled = (summary.mean, summary.harmonic_mean, summary.p5, summary.p1, summary.worst)
+        figures = ["" if value is None else f"{value:.{digits}f}" for value in pooled]
+        at_frame = "" if summary.worst_frame is None else str(summary.worst_frame)
+        table.add_row(f"{name} {summary.unit}".strip(), *figures, at_frame, str(summary.frames))
+    return table

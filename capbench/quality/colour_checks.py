@@ -1,0 +1,161 @@
+"""Are the colours right, and if not, which mistake was made?"""  # noqa: D400
+
+from __future__ import annotations
+
+import warnings
+from statistics import median
+
+import numpy as np
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from capbench.colour import ChromaSiting
+from capbench.quality import limits
+from capbench.quality.colour_faults import find_colour_fault, rgb_of_codes
+from capbench.quality.evidence import Evidence, PictureEvidence
+from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
+from capbench.recordings.layout import PATCHES
+from capbench.results import Check, PatchError
+
+__all__ = ["check_colour", "patch_errors"]
+
+_NAMES = ("colour.meaning", "colour.bias", "colour.patches", "colour.siting", "colour.levels")
+
+
+def check_colour(evidence: Evidence) -> list[Check]:
+    """Meaning, rounding, patches, siting and banding, in a fixed order."""
+    pictures = evidence.pictures
+    if pictures is None or not pictures.sampled:
+        why = evidence.no_pictures_reason or "no pair of pictures could be compared"
+        return [unchecked(name, why) for name in _NAMES]
+    return [
+        _meaning(evidence, pictures),
+        _bias(pictures),
+        _patches(evidence),
+        _siting(evidence, pictures),
+        _levels(pictures),
+    ]
+
+
+def _meaning(evidence: Evidence, pictures: PictureEvidence) -> Check:
+    name = "colour.meaning"
+    if len(pictures.colours) < limits.FEWEST_COLOURS:
+        return not_applicable(name, "the pictures have too few flat colours to tell a mistake by")
+    fault = find_colour_fault(pictures.colours[:, :3], pictures.colours[:, 3:], evidence.output.spec)
+    figures = (fault.error_codes, limits.COLOUR_ERROR_CODES, "codes")
+    if fault.error_codes <= limits.COLOUR_ERROR_CODES:
+        return passed(name, f"{len(pictures.colours)} flat colours read by the file's tags are right", *figures)
+    if fault.name is not None:
+        return failed(
+            name, f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, were that undone by "
+            f"{fault.remaining_codes:.1f}", *figures,
+        )  # fmt: skip
+    return failed(name, f"colours are off by {fault.error_codes:.1f} codes, and no known mistake explains it", *figures)
+
+
+def _bias(pictures: PictureEvidence) -> Check:
+    name = "colour.bias"
+    if len(pictures.colours) < limits.FEWEST_BIAS_COLOURS:
+        return not_applicable(name, "the pictures have too few flat colours to measure rounding by")
+    bias = np.mean(np.clip(pictures.colours[:, 3:] - pictures.colours[:, :3], -4, 4), axis=0)
+    smallest, largest = float(np.abs(bias).min()), float(np.abs(bias).max())
+    words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
+    limit = limits.BIAS_CODES
+    if np.all(bias < -limit) and largest < 1:
+        return failed(name, f"truncated: bias {words} codes, where rounding has none", -smallest, -limit, "codes")
+    if largest > 2 * limit:
+        return failed(name, f"colours are off to one side: bias {words} codes", largest, 2 * limit, "codes")
+    return passed(name, f"rounded to nearest: bias {words} codes", largest, limit, "codes")
+
+
+def patch_errors(evidence: Evidence) -> tuple[PatchError, ...]:
+    """Every colour patch decoded by the output's tags; empty without patches."""
+    if evidence.pictures is None or evidence.pictures.patches is None:
+        return ()
+    codes = evidence.pictures.patches
+    # Both sides are in the output's codes: the reference was brought there by its own tags.
+    wanted, found = (rgb_of_codes(part, evidence.output.spec).clip(0, 1) for part in (codes[:, :3], codes[:, 3:]))
+    with warnings.catch_warnings():
+        # skimage warns of colours outside CIELAB's gamut, which clamped ones are not but for rounding
+        warnings.simplefilter("ignore", UserWarning)
+        distances = deltaE_ciede2000(rgb2lab(wanted), rgb2lab(found))  # type: ignore[no-untyped-call]
+    return tuple(
+        PatchError(
+            name=patch.name,
+            expected=tuple(float(value) for value in a * 255),
+            got=tuple(float(value) for value in b * 255),
+            error_codes=float(np.abs(a - b).max() * 255),
+            ciede2000=float(distance),
+        )
+        for patch, a, b, distance in zip(PATCHES, wanted, found, distances, strict=True)
+    )
+
+
+def _patches(evidence: Evidence) -> Check:
+    name = "colour.patches"
+    errors = patch_errors(evidence)
+    if not errors:
+        return not_applicable(name, "the reference carries no colour patches")
+    worst = max(errors, key=lambda patch: patch.ciede2000)
+    wrong = [patch for patch in errors if patch.ciede2000 > limits.PATCH_CIEDE2000]
+    expected, got = (", ".join(f"{value:.0f}" for value in rgb) for rgb in (worst.expected, worst.got))
+    detail = f"{worst.name} is R'G'B' {got} instead of {expected}, CIEDE2000 {worst.ciede2000:.1f}"
+    return passed_if(
+        not wrong,
+        name,
+        when_good=f"all {len(errors)} patches right; the worst: {detail}",
+        when_bad=f"{len(wrong)} of {len(errors)} patches are off; the worst: {detail}",
+        value=worst.ciede2000,
+        limit=limits.PATCH_CIEDE2000,
+        unit="CIEDE2000",
+    )
+
+
+def _siting(evidence: Evidence, pictures: PictureEvidence) -> Check:
+    """Chroma must lie where the output's tags put it; the reference's lies where its own put it."""
+    name = "colour.siting"
+    wanted_width, wanted_height = evidence.reference.size
+    width, height = evidence.output.size
+    if abs(width - wanted_width) > 1 or abs(height - wanted_height) > 1:
+        return not_applicable(name, "the picture was scaled: where chroma lies cannot be told from how it was filtered")
+    shifts = [pair.chroma_shift_px for pair in pictures.sampled if pair.chroma_shift_px is not None]
+    if not shifts:
+        return not_applicable(name, "the pictures have too few coloured edges to place chroma by")
+    right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
+    luma = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
+    if luma:  # chroma against luma, so that a shift of the whole picture is told as what it is
+        right, down = right - median(dx for dx, _ in luma), down - median(dy for _, dy in luma)
+    # A sample that stands for a place 0.5 px further right shows the content of there: the plane looks moved left.
+    places = {ChromaSiting.LEFT: 0.0, ChromaSiting.CENTRE: 0.5}
+    tagged, reference = evidence.output.spec.siting, evidence.reference.spec.siting
+    right -= places[reference] - places[tagged]
+    words = f"{abs(right):.2f} px {'right' if right > 0 else 'left'} of"
+    if abs(down) > limits.CHROMA_SHIFT_DOWN_PX:
+        return failed(
+            name, f"chroma lies {abs(down):.1f} px {'below' if down > 0 else 'above'} its place", down,
+            limits.CHROMA_SHIFT_DOWN_PX, "px",
+        )  # fmt: skip
+    if abs(right) <= limits.CHROMA_SHIFT_PX:
+        return passed(name, f"chroma lies where the tags say ({tagged.value})", right, limits.CHROMA_SHIFT_PX, "px")
+    if abs(right) < 1 and (right < 0) == (tagged is ChromaSiting.LEFT):
+        other = ChromaSiting.CENTRE if tagged is ChromaSiting.LEFT else ChromaSiting.LEFT
+        return failed(
+            name, f"chroma sited {other.value}, tagged {tagged.value} (0.5 px): measured {words} its place", right,
+            limits.CHROMA_SHIFT_PX, "px",
+        )  # fmt: skip
+    return failed(name, f"chroma lies {words} its place", right, limits.CHROMA_SHIFT_PX, "px")
+
+
+def _levels(pictures: PictureEvidence) -> Check:
+    name = "colour.levels"
+    shares = [pair.levels for pair in pictures.sampled if pair.levels is not None]
+    if not shares:
+        return not_applicable(name, "the pictures have no smooth slopes to count levels in")
+    share = median(shares)
+    return passed_if(
+        share >= limits.LEVELS_SHARE,
+        name,
+        when_good=f"smooth slopes use {share:.0%} of the reference's levels",
+        when_bad=f"banding: smooth slopes use only {share:.0%} of the reference's levels",
+        value=share,
+        limit=limits.LEVELS_SHARE,
+    )

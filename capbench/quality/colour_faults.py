@@ -1,0 +1,111 @@
+"""Which mistake turns the reference's colours into the output's? Found by trying each one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.colour import ColourSpec, Matrix, Range
+from capbench.quality import limits
+
+__all__ = ["ColourFault", "find_colour_fault", "rgb_of_codes"]
+
+Codes = NDArray[np.float64]
+"""Y, Cb, Cr in 8-bit codes, one colour a row."""
+
+_WEIGHTS = {Matrix.BT601: (0.299, 0.114), Matrix.BT709: (0.2126, 0.0722), Matrix.BT2020: (0.2627, 0.0593)}
+_NAMES = {Matrix.BT601: "BT.601", Matrix.BT709: "BT.709", Matrix.BT2020: "BT.2020"}
+_EXPONENTS = (0.35, 0.45, 1 / 1.96, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.8, 1.96, 2.2, 2.4)
+"""Gamma mistakes in use: 2.2 and 1/2.2 (a transfer applied twice or not at all), 1.96 and the 1.1 to 1.2 of players."""
+_LARGEST_USEFUL_CODES = 64.0
+"""A colour that is off by more than this counts as this much: one wrong block must not outvote the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColourFault:
+    """How far colours are off, and the one mistake that explains it."""
+
+    error_codes: float
+    """Mean absolute difference over colours and components, as the tags say the codes are to be read."""
+    name: str | None
+    """The mistake in words; None where the colours are right, or where no single mistake explains them."""
+    remaining_codes: float
+    """The difference that is left when that mistake is assumed."""
+
+
+def rgb_of_codes(codes: Codes, spec: ColourSpec) -> Codes:
+    """R'G'B' of 0..1, not clamped, of Y, Cb, Cr codes. BT.709-6 items 3.2 to 3.4 with the matrix's own Kr and Kb."""
+    kr, kb = _WEIGHTS[spec.matrix]
+    offset, luma_span, chroma_span = (16, 219, 224) if spec.range is Range.LIMITED else (0, 255, 255)
+    y, cb, cr = (
+        (codes[..., 0] - offset) / luma_span,
+        (codes[..., 1] - 128) / chroma_span,
+        (codes[..., 2] - 128) / chroma_span,
+    )
+    red, blue = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
+    return np.stack([red, (y - kr * red - kb * blue) / (1 - kr - kb), blue], axis=-1)
+
+
+def _codes_of_rgb(rgb: Codes, spec: ColourSpec) -> Codes:
+    kr, kb = _WEIGHTS[spec.matrix]
+    offset, luma_span, chroma_span = (16, 219, 224) if spec.range is Range.LIMITED else (0, 255, 255)
+    y = kr * rgb[..., 0] + (1 - kr - kb) * rgb[..., 1] + kb * rgb[..., 2]
+    cb, cr = (rgb[..., 2] - y) / (2 * (1 - kb)), (rgb[..., 0] - y) / (2 * (1 - kr))
+    return np.stack([offset + luma_span * y, 128 + chroma_span * cb, 128 + chroma_span * cr], axis=-1).clip(0, 255)
+
+
+def _mistakes(tagged: ColourSpec) -> Iterator[tuple[str, Callable[[Codes], Codes]]]:
+    """Each mistake in words, and what it makes of the right codes."""
+
+    def encoded_as(spec: ColourSpec) -> Callable[[Codes], Codes]:
+        return lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged).clip(0, 1), spec)
+
+    def with_exponent(exponent: float) -> Callable[[Codes], Codes]:
+        return lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged).clip(0, 1) ** exponent, tagged)
+
+    for matrix in Matrix:
+        for extent in Range:
+            faults = []
+            if matrix is not tagged.matrix:
+                faults.append(f"pixels are {_NAMES[matrix]} but tagged {_NAMES[tagged.matrix]}")
+            if extent is not tagged.range:
+                faults.append(f"{extent.value} range tagged {tagged.range.value}")
+            if faults:
+                yield " and ".join(faults), encoded_as(ColourSpec(matrix, extent, tagged.siting))
+    yield "Cb and Cr swapped", lambda codes: codes[..., [0, 2, 1]]
+    yield (
+        "red and blue swapped",
+        lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged)[..., ::-1].clip(0, 1), tagged),
+    )
+    yield (
+        "chroma lost: the picture is grey",
+        lambda codes: np.stack([codes[..., 0], 0 * codes[..., 1] + 128, 0 * codes[..., 2] + 128], axis=-1),
+    )
+    yield "chroma is all zero: the picture is green", lambda codes: codes * [1, 0, 0]
+    yield "Cb is also in the place of Cr", lambda codes: codes[..., [0, 1, 1]]
+    for exponent in _EXPONENTS:
+        way = "darker" if exponent > 1 else "brighter"
+        yield f"gamma error: the picture is {way} by an exponent of about {exponent:.2f}", with_exponent(exponent)
+
+
+def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec) -> ColourFault:
+    """Hold colours of the output against those of the reference, both in codes read as `tagged`.
+
+    Arrays have shape (colours, 3). A mistake is named when it leaves less than `limits.COLOUR_EXPLAINED_SHARE` of the
+    difference, and the smallest rest of all.
+    """
+    error = _difference(wanted, found)
+    if error <= limits.COLOUR_ERROR_CODES:
+        return ColourFault(error, None, error)
+    rests = [(_difference(mistake(wanted), found), name) for name, mistake in _mistakes(tagged)]
+    rest, name = min(rests, key=lambda pair: pair[0])
+    if rest < limits.COLOUR_EXPLAINED_SHARE * error:
+        return ColourFault(error, name, rest)
+    return ColourFault(error, None, rest)
+
+
+def _difference(wanted: Codes, found: Codes) -> float:
+    return float(np.abs(wanted - found).clip(0, _LARGEST_USEFUL_CODES).mean())

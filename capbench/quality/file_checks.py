@@ -1,0 +1,97 @@
+"""Does the file decode, has it the right size, and does it say what its codes mean?"""  # noqa: D400
+
+from __future__ import annotations
+
+from capbench.quality.evidence import Evidence
+from capbench.quality.outcome import failed, not_applicable, passed, passed_if
+from capbench.quality.tags import ColourTags
+from capbench.results import Check
+
+__all__ = ["check_file"]
+
+
+def check_file(evidence: Evidence, *, must_state_colour: bool | None) -> list[Check]:
+    """Decoding, size and tags in order. `must_state_colour` None: tags are needed where the reference has them."""
+    return [
+        _reference_decodes(evidence),
+        _decodes(evidence),
+        _size(evidence),
+        *_tags(evidence, must_state_colour),
+    ]
+
+
+def _reference_decodes(evidence: Evidence) -> Check:
+    error = evidence.reference.error
+    if error is None:
+        return passed("reference.decodes", f"the reference decodes: {len(evidence.reference.frames)} frames")
+    return failed("reference.decodes", f"the reference itself is damaged: {error}; what follows that is not compared")
+
+
+def _decodes(evidence: Evidence) -> Check:
+    error = evidence.output.error
+    if error is None:
+        return passed("file.decodes", f"decodes to its end: {len(evidence.output.frames)} frames")
+    return failed("file.decodes", f"does not decode to its end: {error}", len(evidence.output.frames))
+
+
+def _size(evidence: Evidence) -> Check:
+    name = "picture.size"
+    width, height = evidence.output.size
+    wanted_width, wanted_height = evidence.wanted_size
+    source_width, source_height = evidence.reference.size
+    # An odd side can only be rounded up or down.
+    close = abs(width - source_width) <= source_width % 2 and abs(height - source_height) <= source_height % 2
+    if (width, height) == (wanted_width, wanted_height) or close:
+        return passed(name, f"{width}x{height}", width * height, wanted_width * wanted_height, "pixels")
+    if (height, width) == (wanted_width, wanted_height) and evidence.reference.rotation_degrees % 180:
+        turned = f"as if the reference's rotation of {evidence.reference.rotation_degrees}° were ignored"
+    elif (height, width) == (wanted_width, wanted_height):
+        turned = "as if turned by 90°"
+    else:
+        turned = f"{width * height / (wanted_width * wanted_height):.0%} of the pixels"
+    return failed(
+        name, f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
+        width * height, wanted_width * wanted_height, "pixels",
+    )  # fmt: skip
+
+
+def _tags(evidence: Evidence, must_state_colour: bool | None) -> list[Check]:
+    tags = evidence.output.tags
+    required = evidence.reference.tags.merged.states_colour if must_state_colour is None else must_state_colour
+    return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container, required)]
+
+
+def _stated(merged: ColourTags, required: bool) -> Check:
+    name = "tags.present"
+    if merged.states_colour:
+        return passed(name, f"the file says: {merged}")
+    if not required:
+        return not_applicable(name, "neither the reference nor the output says how its colours are to be read")
+    return failed(name, "the file does not say which matrix its colours use: players have to guess")
+
+
+def _both_places(bitstream: ColourTags, container: ColourTags | None, required: bool) -> Check:
+    name = "tags.agree"
+    if container is None:
+        return not_applicable(name, "this container has no place for colour tags that is read here")
+    for field in ("matrix", "primaries", "transfer", "full_range"):
+        in_stream, in_box = getattr(bitstream, field), getattr(container, field)
+        if in_stream is not None and in_box is not None and not _same(field, in_stream, in_box):
+            return failed(name, f"bitstream and container disagree: {bitstream} in the one, {container} in the other")
+    if bitstream.states_colour != container.states_colour and required:
+        place = "bitstream" if container.states_colour else "container (colr box)"
+        return failed(name, f"the {place} does not say which matrix is used; players that read only that guess")
+    return passed_if(
+        True,
+        name,
+        when_good="bitstream and container do not contradict each other",
+        when_bad="",
+        value=None,
+        limit=None,
+    )
+
+
+def _same(field: str, first: int, second: int) -> bool:
+    # BT.470BG and BT.601 have one matrix and one transfer under two numbers.
+    both_601 = field in ("matrix", "transfer") and {first, second} <= {5, 6}
+    return first == second or both_601

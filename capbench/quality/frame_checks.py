@@ -1,0 +1,228 @@
+"""Is every frame there, once, in order, on time and not empty?"""  # noqa: D400
+
+from __future__ import annotations
+
+from capbench.quality import limits
+from capbench.quality.evidence import Evidence, FrameRecord
+from capbench.quality.outcome import failed, not_applicable, passed, unchecked
+from capbench.results import Check
+
+__all__ = ["check_frames"]
+
+
+def check_frames(evidence: Evidence) -> list[Check]:
+    """Identity and content of the frames, in a fixed order."""
+    return [
+        _first(evidence),
+        _last(evidence),
+        _missing(evidence),
+        _repeated(evidence),
+        _order(evidence),
+        _late(evidence),
+        _unreadable(evidence),
+        *_empty(evidence),
+        _frozen(evidence),
+    ]
+
+
+def _frames_named(frames: list[int]) -> str:
+    shown = ", ".join(str(frame) for frame in frames[:5])
+    return shown + (f" and {len(frames) - 5} more" if len(frames) > 5 else "")
+
+
+def _plural(count: int, thing: str = "frame") -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def _slack(evidence: Evidence) -> int:
+    """Reference frames that may be skipped or shown twice because the output has another rate."""
+    if evidence.wanted_rate is None or evidence.reference.facts.frame_rate is None:
+        return 0
+    return max(1, -(-evidence.reference.facts.frame_rate // evidence.wanted_rate))
+
+
+def _first(evidence: Evidence) -> Check:
+    name = "frames.first"
+    found = next((match for match in evidence.matches if match is not None), None)
+    if found is None:
+        return unchecked(name, "no output frame could be matched with the reference")
+    if found <= _slack(evidence):
+        return passed(name, "the output starts with the reference's first frame", 0, 0, "frames")
+    return failed(
+        name, f"the first {_plural(found)} of the reference are lost: the output starts with frame {found}", found, 0,
+        "frames", frames=list(range(found)),
+    )  # fmt: skip
+
+
+def _last(evidence: Evidence) -> Check:
+    name = "frames.last"
+    if evidence.reference.error is not None:
+        return unchecked(name, f"the reference itself does not decode to its end: {evidence.reference.error}")
+    found = max((match for match in evidence.matches if match is not None), default=None)
+    if found is None:
+        return unchecked(name, "no output frame could be matched with the reference")
+    total = len(evidence.reference.frames)
+    lost = total - 1 - found
+    if lost <= _slack(evidence):
+        return passed(name, f"the output ends with the reference's last frame, {total - 1}", 0, 0, "frames")
+    return failed(
+        name, f"the last {_plural(lost)} of {total} are lost: the output ends with frame {found}", lost, 0, "frames",
+        frames=list(range(found + 1, total)),
+    )  # fmt: skip
+
+
+def _missing(evidence: Evidence) -> Check:
+    name = "frames.missing"
+    if evidence.wanted_rate is not None:
+        return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")
+    shown = {match for match in evidence.matches if match is not None}
+    if not shown:
+        return unchecked(name, "no output frame could be matched with the reference")
+    lost = [index for index in range(min(shown), max(shown)) if index not in shown]
+    how = "by burnt-in number" if evidence.marked else "by content"
+    if not lost:
+        return passed(name, f"no frame is missing between the first and the last ({how})", 0, 0, "frames")
+    return failed(
+        name, f"{_plural(len(lost))} of the reference missing in the middle ({how}): {_frames_named(lost)}",
+        len(lost), 0, "frames", frames=lost,
+    )  # fmt: skip
+
+
+def _repeated(evidence: Evidence) -> Check:
+    name = "frames.repeated"
+    if evidence.wanted_rate is not None:
+        return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")
+    seen: set[int] = set()
+    again = []
+    for frame, match in enumerate(evidence.matches):
+        if match is None or not _identified(evidence, frame):
+            continue
+        if match in seen:
+            again.append(frame)
+        seen.add(match)
+    if not again:
+        return passed(name, "no frame is shown twice", 0, 0, "frames")
+    return failed(
+        name, f"{_plural(len(again))} of the output show a picture that was shown before: {_frames_named(again)}",
+        len(again), 0, "frames", frames=again,
+    )  # fmt: skip
+
+
+def _identified(evidence: Evidence, frame: int) -> bool:
+    return not evidence.marked or evidence.output.frames[frame].number is not None
+
+
+def _order(evidence: Evidence) -> Check:
+    name = "frames.order"
+    highest = -1
+    back = []
+    for frame, match in enumerate(evidence.matches):
+        if match is None or not _identified(evidence, frame):
+            continue
+        if match < highest:
+            back.append(frame)
+        highest = max(highest, match)
+    if not back:
+        return passed(name, "frames come in the reference's order", 0, 0, "frames")
+    return failed(
+        name, f"{_plural(len(back))} out of order: output frame {back[0]} shows reference frame "
+        f"{evidence.matches[back[0]]} after a later one", len(back), 0, "frames", frames=back,
+    )  # fmt: skip
+
+
+def _late(evidence: Evidence) -> Check:
+    """A picture that is on screen at a time at which the reference shows a later one."""
+    name = "frames.late"
+    pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+    if len(pairs) < 2:
+        return unchecked(name, "fewer than two output frames could be matched with the reference")
+    output, reference = evidence.output.frames, evidence.reference.frames
+    interval_s = float((reference[-1].time_s - reference[0].time_s) / max(1, len(reference) - 1))
+    if evidence.wanted_rate is not None:
+        interval_s = max(interval_s, float(1 / evidence.wanted_rate))
+    first, first_match = pairs[0]
+    origin = output[first].time_s - reference[first_match].time_s
+    delays = {frame: float(output[frame].time_s - reference[match].time_s - origin) for frame, match in pairs}
+    limit_s = interval_s * (1.5 if evidence.wanted_rate is not None else 0.5)
+    late = [frame for frame, delay in delays.items() if delay > limit_s]
+    worst_ms = max(delays.values()) * 1e3
+    if not late:
+        return passed(name, "no picture is shown late", max(0.0, worst_ms), limit_s * 1e3, "ms")
+    return failed(
+        name, f"{_plural(len(late))} shown late, by up to {worst_ms:.1f} ms: {_frames_named(late)}",
+        worst_ms, limit_s * 1e3, "ms", frames=late,
+    )  # fmt: skip
+
+
+def _unreadable(evidence: Evidence) -> Check:
+    name = "frames.readable"
+    if not evidence.marked:
+        return not_applicable(name, "the reference carries no burnt-in frame numbers; frames were aligned by content")
+    lost = [record.index for record in evidence.output.frames if record.number is None]
+    if not lost:
+        return passed(name, "the burnt-in number of every frame was read", 0, 0, "frames")
+    if len(lost) == len(evidence.output.frames):
+        return unchecked(name, "the reference carries burnt-in frame numbers, none could be read in the output")
+    return failed(
+        name, f"the burnt-in number of {_plural(len(lost))} cannot be read, the picture is torn or damaged: "
+        f"{_frames_named(lost)}", len(lost), 0, "frames", frames=lost,
+    )  # fmt: skip
+
+
+def _is_black(record: FrameRecord, black_code: float) -> bool:
+    neutral = all(abs(code - 128) < 8 for code in record.mean_codes[1:])
+    return (
+        neutral
+        and record.spread_codes < limits.EMPTY_SPREAD_CODES
+        and record.mean_codes[0] < black_code + limits.BLACK_ABOVE_CODES
+    )
+
+
+def _is_green(record: FrameRecord) -> bool:
+    return max(record.mean_codes[1:]) < limits.GREEN_CHROMA_CODE
+
+
+def _empty(evidence: Evidence) -> list[Check]:
+    black_code = evidence.output.spec.luma_offset_code
+    reference_black = evidence.reference.spec.luma_offset_code
+    black, green = [], []
+    for record, match in zip(evidence.output.frames, evidence.matches, strict=True):
+        wanted = None if match is None else evidence.reference.frames[match]
+        # The reference's records are in the output's codes where pictures were compared, in its own otherwise.
+        if _is_black(record, black_code) and not (wanted and _is_black(wanted, max(black_code, reference_black))):
+            black.append(record.index)
+        elif _is_green(record) and not (wanted and _is_green(wanted)):
+            green.append(record.index)
+    checks = []
+    for name, found, what in (("frames.black", black, "black"), ("frames.green", green, "green (empty NV12)")):
+        if found:
+            message = f"{_plural(len(found))} {what} where the reference is not: {_frames_named(found)}"
+            checks.append(failed(name, message, len(found), 0, "frames", frames=found))
+        else:
+            checks.append(passed(name, f"no frame is {what} that should not be", 0, 0, "frames"))
+    return checks
+
+
+def _frozen(evidence: Evidence) -> Check:
+    name = "frames.frozen"
+    if evidence.wanted_rate is not None:
+        return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")
+    still = []
+    moving = 0
+    for record, match in zip(evidence.output.frames[1:], evidence.matches[1:], strict=True):
+        if match is None or match == 0:
+            continue
+        wanted = evidence.reference.frames[match].moved_codes
+        if wanted < limits.FROZEN_MOVE_CODES:
+            continue
+        moving += 1
+        if record.moved_codes < limits.FROZEN_SHARE * wanted:
+            still.append(record.index)
+    if not moving:
+        return not_applicable(name, "the reference hardly moves: standing still cannot be told from it")
+    if not still:
+        return passed(name, f"the picture moves in all {moving} frames in which the reference does", 0, 0, "frames")
+    return failed(
+        name, f"the picture stands still in {_plural(len(still))} in which the reference moves: {_frames_named(still)}",
+        len(still), 0, "frames", frames=still,
+    )  # fmt: skip

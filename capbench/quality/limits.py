@@ -1,0 +1,82 @@
+"""Every tolerance of validation, with its reason. A check that needs a number takes it from here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__: list[str] = []
+
+RATE_ERROR: Final = 2e-4
+"""Relative error of the frame rate. 29.97 tagged 30 is 1e-3; a rate that was rounded to 1/1000 fps is 3e-5."""
+START_ERROR_FRAMES: Final = 0.5
+"""Start of the picture against the start of the file. Less than half a frame is edit-list rounding and not seen."""
+DURATION_ERROR_FRAMES: Final = 1.5
+"""Claimed against decoded length: how long the last frame lasts is the muxer's guess, and may be one frame off."""
+
+AUDIO_OFFSET_MS: Final = 15.0
+"""Less than the 21.3 ms of one AAC frame at 48 kHz, so that priming that was not skipped is caught; three times what
+the measurement is good to."""
+AUDIO_DRIFT_MS: Final = 8.0
+"""Change of the offset from start to end; the measurement repeats to 1 ms, a resampled track keeps to 2."""
+AUDIO_GAP_MS: Final = 20.0
+"""A missing AAC frame is 21.3 ms; AAC's own pre-echo does not silence a 20 ms block."""
+AUDIO_LEVEL_DB: Final = 1.5
+"""Change of loudness of a single track; 1 dB is about the smallest that is heard, AAC at 64 kbit/s stays within 0.5."""
+AUDIO_MIX_LEVEL_DB: Final = 9.0
+"""The same where several tracks are mixed: halving each of two against clipping is 6 dB, and not a fault."""
+AUDIO_LENGTH_MS: Final = 100.0
+"""Length of the sound: four AAC frames of padding at the end."""
+AUDIO_CLIPPED_SHARE: Final = 1e-3
+"""Additional share of samples at full scale; AAC overshoots a loud peak now and then."""
+AUDIO_SIDE_SHARE: Final = 0.01
+"""Energy of left minus right over left plus right from which stereo is audibly stereo."""
+AUDIO_SIDE_KEPT: Final = 0.2
+"""Share of that energy that must survive: AAC's joint stereo keeps half and more."""
+
+EMPTY_SPREAD_CODES: Final = 2.0
+"""Spread of an empty picture; the coding noise of one colour stays below 1."""
+BLACK_ABOVE_CODES: Final = 6.0
+"""Mean luma above black of a black picture."""
+GREEN_CHROMA_CODE: Final = 60.0
+"""Both chroma components below this is greener than any sRGB green with BT.709 (Cb 42, Cr 26 is full green, so the
+reference is asked too)."""
+FROZEN_SHARE: Final = 0.15
+"""A frame that moves less than this share of what its counterpart moves is the frame before it."""
+FROZEN_MOVE_CODES: Final = 0.25
+"""Movement of the reference from which standing still is noticed: about a line of text that scrolls."""
+
+SAME_PICTURE_CORRELATION: Final = 0.6
+"""Block means of two pictures that show the same correlate above 0.98, even with wrong range or matrix."""
+PSNR_FLOOR_DB: Final = 24.0
+"""Mean luma PSNR below which a picture is damaged rather than compressed; CRF 40 of screen text is at 28."""
+PSNR_OUTLIER_DB: Final = 10.0
+"""Drop below the clip's median; a scene cut coded badly is 6."""
+PSNR_OUTLIER_FLOOR_DB: Final = 34.0
+"""An outlier above this is still a good picture."""
+CELL_CODES: Final = 24.0
+"""Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
+EDGE_CODES: Final = 4.0
+"""Border rows or columns over the rest of the picture; an encoder treats both alike."""
+SHARPNESS_SHARE: Final = 0.55
+"""Finest detail that must be left. CRF 18 leaves 0.9, CRF 30 0.7, half size enlarged 0.1 to 0.3."""
+LUMA_SHIFT_PX: Final = 0.2
+"""Measured to 0.02 on text; half-pixel scaling errors are 0.25 and 0.5."""
+CHROMA_SHIFT_PX: Final = 0.25
+"""Chroma off its tagged place, in luma pixels: half of the 0.5 that the wrong siting makes."""
+CHROMA_SHIFT_DOWN_PX: Final = 0.6
+"""Down, where no siting of H.264 in use differs; a chroma plane that is one row off is 2."""
+LEVELS_SHARE: Final = 0.55
+"""Luma codes in use in smooth areas; 6 bits leave 0.25 before and about 0.4 after coding, CRF 23 about 0.9."""
+
+COLOUR_ERROR_CODES: Final = 1.6
+"""Mean difference of flat colours; CRF 23 gives 0.3, a wrong matrix 5 to 15."""
+COLOUR_EXPLAINED_SHARE: Final = 0.45
+"""A fault is named when assuming it leaves less than this share of the difference."""
+FEWEST_COLOURS: Final = 3
+"""Flat colours from which their difference tells anything."""
+BIAS_CODES: Final = 0.28
+"""Mean signed error over colours, of each component. Truncation gives -0.5, rounding less than 0.1."""
+FEWEST_BIAS_COLOURS: Final = 10
+"""Colours from which the mean signed error of one, which is anything in -0.5..0.5, averages to a tenth."""
+PATCH_CIEDE2000: Final = 3.0
+"""Largest colour difference of a patch. 4:2:0 at 8 bits alone gives up to 1.2 in dark blue, CRF 23 up to 2."""

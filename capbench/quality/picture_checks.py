@@ -1,0 +1,172 @@
+"""Does the picture show what the reference shows, everywhere and as sharp?"""  # noqa: D400
+
+from __future__ import annotations
+
+from statistics import median
+
+from capbench.quality import limits
+from capbench.quality.evidence import Evidence, PictureEvidence
+from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
+from capbench.results import Check
+
+__all__ = ["check_pictures"]
+
+_NAMES = (
+    "picture.same",
+    "picture.orientation",
+    "picture.quality",
+    "picture.outliers",
+    "picture.local",
+    "picture.edges",
+    "picture.place",
+    "picture.sharpness",
+)
+
+
+def check_pictures(evidence: Evidence) -> list[Check]:
+    """Content, quality, places and sharpness, in a fixed order."""
+    pictures = evidence.pictures
+    if pictures is None or not pictures.sampled:
+        why = evidence.no_pictures_reason or "no pair of pictures could be compared"
+        return [unchecked(name, why) for name in _NAMES]
+    return [
+        *_same(pictures),
+        _quality(pictures),
+        _outliers(pictures),
+        _local(pictures),
+        _edges(pictures),
+        _place(pictures),
+        _sharpness(pictures),
+    ]
+
+
+def _same(pictures: PictureEvidence) -> list[Check]:
+    same, turned = "picture.same", "picture.orientation"
+    looks = [pair.turns for pair in pictures.sampled if "as it is" in pair.turns]
+    if not looks:
+        why = "the pictures are flat: any two look alike"
+        return [not_applicable(same, why), not_applicable(turned, why)]
+    typical = {name: median(look.get(name, -1.0) for look in looks) for name in looks[0]}
+    upright = typical["as it is"]
+    best = max(typical, key=lambda name: typical[name])
+    limit = limits.SAME_PICTURE_CORRELATION
+    if upright < limit <= typical[best]:
+        message = f"the picture is {best} against the reference"
+        return [
+            passed(same, "the same pictures once turned", typical[best], limit),
+            failed(turned, message, upright, limit),
+        ]
+    return [
+        passed_if(
+            upright >= limit,
+            same,
+            when_good="shows what the reference shows",
+            when_bad="shows other pictures than the reference: is it the right reference?",
+            value=upright,
+            limit=limit,
+        ),
+        passed(turned, "upright") if upright >= limit else unchecked(turned, "the pictures differ in any orientation"),
+    ]
+
+
+def _values(pictures: PictureEvidence, metric: str) -> dict[int, float]:
+    return {frame: value for frame, value in enumerate(pictures.series.get(metric, ())) if value is not None}
+
+
+def _quality(pictures: PictureEvidence) -> Check:
+    values = _values(pictures, "psnr_y")
+    mean = sum(values.values()) / len(values)
+    return passed_if(
+        mean >= limits.PSNR_FLOOR_DB,
+        "picture.quality",
+        when_good=f"luma PSNR {mean:.1f} dB on average over {len(values)} frames",
+        when_bad=f"luma PSNR is {mean:.1f} dB on average: damaged, not compressed",
+        value=mean,
+        limit=limits.PSNR_FLOOR_DB,
+        unit="dB",
+    )
+
+
+def _outliers(pictures: PictureEvidence) -> Check:
+    name = "picture.outliers"
+    values = _values(pictures, "psnr_y")
+    limit = min(median(values.values()) - limits.PSNR_OUTLIER_DB, limits.PSNR_OUTLIER_FLOOR_DB)
+    bad = [frame for frame, value in values.items() if value < limit]
+    worst = min(values, key=lambda frame: values[frame])
+    if not bad:
+        return passed(
+            name, f"no frame stands out; the worst is {worst} with {values[worst]:.1f} dB", values[worst], limit, "dB"
+        )
+    return failed(
+        name, f"{len(bad)} frames are far worse than the rest: frame {worst} has {values[worst]:.1f} dB, the median is "
+        f"{median(values.values()):.1f} dB", values[worst], limit, "dB", frames=bad,
+    )  # fmt: skip
+
+
+def _local(pictures: PictureEvidence) -> Check:
+    name = "picture.local"
+    cells = {frame: cell for frame, cell in enumerate(pictures.worst_cell_codes) if cell is not None}
+    bad = [frame for frame, cell in cells.items() if cell[0] > limits.CELL_CODES]
+    worst = max(cells, key=lambda frame: cells[frame][0])
+    size, x, y = cells[worst]
+    place = f"by {size:.0f} codes around ({x}, {y}) in frame {worst}"
+    if not bad:
+        return passed(
+            name, f"no part of the picture is wrong; the worst block is off {place}", size, limits.CELL_CODES, "codes"
+        )
+    return failed(
+        name, f"part of the picture is wrong in {len(bad)} of {len(cells)} frames: off {place}", size,
+        limits.CELL_CODES, "codes", frames=bad,
+    )  # fmt: skip
+
+
+def _edges(pictures: PictureEvidence) -> Check:
+    name = "picture.edges"
+    rows = [edges for edges in pictures.edge_codes if edges is not None]
+    typical = {
+        side: median(edges[place] for edges in rows) for place, side in enumerate(("top", "bottom", "left", "right"))
+    }
+    worst = max(typical, key=lambda side: typical[side])
+    return passed_if(
+        typical[worst] <= limits.EDGE_CODES,
+        name,
+        when_good="the outermost rows and columns are as good as the rest",
+        when_bad=f"the {worst} edge is not the reference's: off by {typical[worst]:.1f} codes more than the rest",
+        value=typical[worst],
+        limit=limits.EDGE_CODES,
+        unit="codes",
+    )
+
+
+def _place(pictures: PictureEvidence) -> Check:
+    name = "picture.place"
+    shifts = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
+    if not shifts:
+        return not_applicable(name, "the pictures have too few edges to place them by")
+    right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
+    worst = max(abs(right), abs(down))
+    return passed_if(
+        worst <= limits.LUMA_SHIFT_PX,
+        name,
+        when_good="the picture lies where the reference's does",
+        when_bad=f"the picture is shifted by {right:+.2f} px across and {down:+.2f} px down",
+        value=worst,
+        limit=limits.LUMA_SHIFT_PX,
+        unit="px",
+    )
+
+
+def _sharpness(pictures: PictureEvidence) -> Check:
+    name = "picture.sharpness"
+    shares = [pair.sharpness for pair in pictures.sampled if pair.sharpness is not None]
+    if not shares:
+        return not_applicable(name, "the pictures have no fine detail that could be lost")
+    share = median(shares)
+    return passed_if(
+        share >= limits.SHARPNESS_SHARE,
+        name,
+        when_good=f"{share:.0%} of the finest detail is there",
+        when_bad=f"blurred: only {share:.0%} of the finest detail is there, as after enlarging a smaller picture",
+        value=share,
+        limit=limits.SHARPNESS_SHARE,
+    )

@@ -1,0 +1,212 @@
+"""Is the sound there, whole, as loud, as wide and in sync?"""  # noqa: D400
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from capbench.quality import limits
+from capbench.quality.evidence import Evidence
+from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
+from capbench.quality.sound import Sound
+from capbench.quality.sync import SoundLag, measure_lag, silent_gaps
+from capbench.results import Check
+
+__all__ = ["SoundVerdict", "check_sound"]
+
+_SILENT_LEVEL = 1e-4
+"""-80 dB of full scale: nothing that anybody recorded on purpose."""
+_NAMES = (
+    "audio.decodes",
+    "audio.channels",
+    "audio.length",
+    "audio.level",
+    "audio.content",
+    "audio.offset",
+    "audio.drift",
+    "audio.gaps",
+    "audio.clipping",
+)
+
+
+class SoundVerdict:
+    """Checks of the sound and the two figures that a report shows by themselves."""
+
+    def __init__(self, checks: list[Check], offset_ms: float | None = None, drift_ms: float | None = None) -> None:
+        self.checks = checks
+        """In a fixed order."""
+        self.offset_ms = offset_ms
+        """Sound against picture at the start, compared with the reference; positive when the sound is late."""
+        self.drift_ms = drift_ms
+        """Change of it until the end."""
+
+
+def check_sound(evidence: Evidence) -> SoundVerdict:
+    """All checks of the sound. `audio.present` fails alone where there is none; the rest is not applicable then."""
+    wanted, found = evidence.sound.reference, evidence.sound.output
+    if wanted is None:
+        note = "the reference has no sound"
+        extra = passed("audio.present", note if found is None else f"{note}, the output has some")
+        return SoundVerdict([extra, *(not_applicable(name, note) for name in _NAMES)])
+    if found is None:
+        gone = failed(
+            "audio.present", f"the sound is missing: the reference has {wanted.tracks} audio track(s), none here"
+        )
+        return SoundVerdict([gone, *(not_applicable(name, "the output has no sound") for name in _NAMES)])
+    if wanted.loudness >= _SILENT_LEVEL > found.loudness:
+        mute = failed("audio.present", "the audio track is silent, the reference's is not")
+        return SoundVerdict([mute, *(not_applicable(name, "the output is silent") for name in _NAMES)])
+    lag = measure_lag(wanted, found)
+    offset_ms = None if lag is None else lag.start_ms - _picture_lag_ms(evidence, at_end=False)
+    end_offset_ms = None if lag is None else lag.end_ms - _picture_lag_ms(evidence, at_end=True)
+    drift_ms = None if offset_ms is None or end_offset_ms is None else end_offset_ms - offset_ms
+    checks = [
+        passed("audio.present", f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
+        _decodes(found),
+        _channels(wanted, found),
+        _length(wanted, found),
+        _level(wanted, found),
+        _content(wanted, lag),
+        _offset(offset_ms, lag),
+        _drift(drift_ms, lag),
+        _gaps(wanted, found, lag),
+        _clipping(wanted, found),
+    ]
+    return SoundVerdict(checks, offset_ms, drift_ms)
+
+
+def _picture_lag_ms(evidence: Evidence, *, at_end: bool) -> float:
+    """How much later pictures come than in the reference, in the first or last quarter of the matched frames."""
+    pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+    if not pairs:
+        return 0.0
+    part = max(1, len(pairs) // 4)
+    chosen = pairs[-part:] if at_end else pairs[:part]
+    output, reference = evidence.output.frames, evidence.reference.frames
+    return median(float(output[frame].time_s - reference[match].time_s) for frame, match in chosen) * 1e3
+
+
+def _decodes(found: Sound) -> Check:
+    if found.error is None:
+        return passed("audio.decodes", "the sound decodes to its end")
+    return failed("audio.decodes", f"the sound does not decode: {found.error}")
+
+
+def _channels(wanted: Sound, found: Sound) -> Check:
+    name = "audio.channels"
+    if wanted.channels < 2:
+        return not_applicable(name, "the reference is mono")
+    if found.channels < 2:
+        return failed(name, f"mono for stereo: 1 channel, the reference has {wanted.channels}", 1, 2, "channels")
+    is_wide = wanted.side_share >= limits.AUDIO_SIDE_SHARE
+    if is_wide and found.side_share < limits.AUDIO_SIDE_KEPT * wanted.side_share:
+        return failed(
+            name, "mono for stereo: both channels carry the same, in the reference they differ",
+            found.side_share, wanted.side_share * limits.AUDIO_SIDE_KEPT,
+        )  # fmt: skip
+    return passed(name, f"{found.channels} channels", found.channels, 2, "channels")
+
+
+def _length(wanted: Sound, found: Sound) -> Check:
+    error_ms = (found.length_s - wanted.length_s) * 1e3
+    # A longer tail is padding; what must not happen is that the end is cut off.
+    return passed_if(
+        error_ms >= -limits.AUDIO_LENGTH_MS,
+        "audio.length",
+        when_good=f"the sound lasts {found.length_s:.2f} s, in the reference {wanted.length_s:.2f} s",
+        when_bad=f"the sound ends {-error_ms:.0f} ms early: {found.length_s:.2f} s instead of {wanted.length_s:.2f} s",
+        value=error_ms,
+        limit=-limits.AUDIO_LENGTH_MS,
+        unit="ms",
+    )
+
+
+def _level(wanted: Sound, found: Sound) -> Check:
+    name = "audio.level"
+    if wanted.loudness < _SILENT_LEVEL:
+        return not_applicable(name, "the reference is silent")
+    change_db = 20 * math.log10(found.loudness / wanted.loudness)
+    limit_db = limits.AUDIO_LEVEL_DB if wanted.tracks == 1 else limits.AUDIO_MIX_LEVEL_DB
+    return passed_if(
+        abs(change_db) <= limit_db,
+        name,
+        when_good=f"as loud as the reference ({change_db:+.1f} dB)",
+        when_bad=f"{abs(change_db):.1f} dB {'louder' if change_db > 0 else 'quieter'} than the reference",
+        value=change_db,
+        limit=limit_db,
+        unit="dB",
+    )
+
+
+def _content(wanted: Sound, lag: SoundLag | None) -> Check:
+    name = "audio.content"
+    if lag is None:
+        why = "silent" if wanted.loudness < _SILENT_LEVEL else "too short or too steady to recognise"
+        return not_applicable(name, f"the reference's sound is {why}")
+    return passed_if(
+        lag.is_same_sound,
+        name,
+        when_good="the sound is the reference's",
+        when_bad="the sound is not the reference's: its envelope does not correlate at any shift up to 2 s",
+        value=lag.correlation,
+        limit=0.5,
+    )
+
+
+def _offset(offset_ms: float | None, lag: SoundLag | None) -> Check:
+    name = "audio.offset"
+    if offset_ms is None or lag is None:
+        return not_applicable(name, "the reference's sound has nothing to measure sync by")
+    if not lag.is_same_sound:
+        return unchecked(name, "the sound is not the reference's, so its offset cannot be measured")
+    return passed_if(
+        abs(offset_ms) <= limits.AUDIO_OFFSET_MS,
+        name,
+        when_good=f"sound and picture are in sync ({offset_ms:+.1f} ms against the reference)",
+        when_bad=f"the sound is {abs(offset_ms):.1f} ms {'late' if offset_ms > 0 else 'early'} against the picture",
+        value=offset_ms,
+        limit=limits.AUDIO_OFFSET_MS,
+        unit="ms",
+    )
+
+
+def _drift(drift_ms: float | None, lag: SoundLag | None) -> Check:
+    name = "audio.drift"
+    if drift_ms is None or lag is None:
+        return not_applicable(name, "the reference's sound has nothing to measure sync by")
+    if not lag.is_same_sound:
+        return unchecked(name, "the sound is not the reference's, so its drift cannot be measured")
+    return passed_if(
+        abs(drift_ms) <= limits.AUDIO_DRIFT_MS,
+        name,
+        when_good=f"the offset does not change ({drift_ms:+.1f} ms from start to end)",
+        when_bad=f"sound and picture drift apart by {drift_ms:+.1f} ms from start to end",
+        value=drift_ms,
+        limit=limits.AUDIO_DRIFT_MS,
+        unit="ms",
+    )
+
+
+def _gaps(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
+    name = "audio.gaps"
+    gaps = silent_gaps(wanted, found, lag.start_ms if lag is not None and lag.is_same_sound else 0.0)
+    total_ms = sum(end - start for start, end in gaps) * 1e3
+    if total_ms < limits.AUDIO_GAP_MS:
+        return passed(name, "no gap where the reference sounds", total_ms, limits.AUDIO_GAP_MS, "ms")
+    start_s = gaps[0][0]
+    return failed(
+        name, f"silent for {total_ms:.0f} ms where the reference sounds, first at {start_s:.2f} s", total_ms,
+        limits.AUDIO_GAP_MS, "ms",
+    )  # fmt: skip
+
+
+def _clipping(wanted: Sound, found: Sound) -> Check:
+    more = found.clipped_share - wanted.clipped_share
+    return passed_if(
+        more <= limits.AUDIO_CLIPPED_SHARE,
+        "audio.clipping",
+        when_good="no more clipping than in the reference",
+        when_bad=f"clipped: {found.clipped_share:.1%} of samples at full scale instead of {wanted.clipped_share:.1%}",
+        value=more,
+        limit=limits.AUDIO_CLIPPED_SHARE,
+    )

@@ -1,0 +1,181 @@
+"""Do time stamps, rate and length agree with the reference?"""  # noqa: D400
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+from capbench.quality import limits
+from capbench.quality.evidence import ClipEvidence, Evidence
+from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
+from capbench.results import Check
+
+__all__ = ["check_times"]
+
+
+def check_times(evidence: Evidence) -> list[Check]:
+    """Time stamps of the picture, in a fixed order."""
+    return [
+        _monotonic(evidence),
+        _start(evidence),
+        _stamps(evidence),
+        _rate(evidence),
+        _length(evidence),
+        _claimed_count(evidence),
+    ]
+
+
+def _interval_s(clip: ClipEvidence) -> Fraction:
+    """Mean time from one frame to the next; of a single frame what the container claims."""
+    if len(clip.frames) > 1:
+        return (clip.frames[-1].time_s - clip.frames[0].time_s) / (len(clip.frames) - 1)
+    return 1 / (clip.facts.frame_rate or Fraction(30))
+
+
+def _monotonic(evidence: Evidence) -> Check:
+    name = "time.monotonic"
+    frames = evidence.output.frames
+    back = [after.index for before, after in itertools.pairwise(frames) if after.time_s <= before.time_s]
+    if not back:
+        return passed(name, "time stamps increase from frame to frame", 0, 0, "frames")
+    return failed(name, f"time stamps do not increase at output frame {back[0]}", len(back), 0, "frames", frames=back)
+
+
+def _lead_s(clip: ClipEvidence) -> Fraction:
+    """How long after the start of the file the picture starts; the earliest of picture and sound is the start."""
+    first = clip.frames[0].time_s
+    return first - min([first, *(track.start_s for track in clip.facts.audio)])
+
+
+def _start(evidence: Evidence) -> Check:
+    name = "time.start"
+    if not evidence.reference.facts.audio or not evidence.output.facts.audio:
+        return not_applicable(name, "without sound in both files the picture has nothing to start late against")
+    first = next((match for match in evidence.matches if match is not None), 0)
+    # Lost first frames are another check's matter: what is left may start where the file did, or where it always was.
+    lost_s = evidence.reference.frames[first].time_s - evidence.reference.frames[0].time_s
+    wanted = _lead_s(evidence.reference)
+    error_ms = float(min((_lead_s(evidence.output) - wanted - late for late in (0, lost_s)), key=abs)) * 1e3
+    limit_ms = limits.START_ERROR_FRAMES * float(_interval_s(evidence.reference)) * 1e3
+    return passed_if(
+        abs(error_ms) <= limit_ms,
+        name,
+        when_good="the picture starts where it does in the reference",
+        when_bad=f"the picture starts {abs(error_ms):.1f} ms {'later' if error_ms > 0 else 'earlier'} than in the "
+        f"reference: {float(_lead_s(evidence.output)) * 1e3:.0f} ms after the start of the file instead of "
+        f"{float(wanted) * 1e3:.0f} ms",
+        value=error_ms,
+        limit=limit_ms,
+        unit="ms",
+    )
+
+
+def _stamps(evidence: Evidence) -> Check:
+    name = "time.stamps"
+    if evidence.wanted_rate is not None:
+        return _constant_stamps(evidence, evidence.wanted_rate)
+    pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+    if not pairs:
+        return unchecked(name, "no output frame could be matched with the reference")
+    output, reference = evidence.output.frames, evidence.reference.frames
+    tick_s = max(evidence.output.facts.time_base, evidence.reference.facts.time_base)
+    # Where the first frame is lost, the file's own start is the origin: what is left keeps its place or it does not.
+    origin = output[pairs[0][0]].time_s - reference[pairs[0][1]].time_s
+    errors = {frame: output[frame].time_s - reference[match].time_s - origin for frame, match in pairs}
+    wrong = [frame for frame, error in errors.items() if abs(error) > tick_s / 2]
+    worst = max(errors.values(), key=abs)
+    unit_ms = float(tick_s / 2) * 1e3
+    if not wrong:
+        return passed(
+            name, "every time stamp equals the reference's within half a tick", float(abs(worst)) * 1e3, unit_ms, "ms"
+        )
+    return failed(
+        name, f"{len(wrong)} of {len(pairs)} time stamps differ from the reference's, by up to "
+        f"{float(worst) * 1e3:+.2f} ms, first at output frame {wrong[0]}", float(abs(worst)) * 1e3,
+        unit_ms, "ms", frames=wrong,
+    )  # fmt: skip
+
+
+def _constant_stamps(evidence: Evidence, rate: Fraction) -> Check:
+    frames = evidence.output.frames
+    tick_s = evidence.output.facts.time_base
+    errors = [frame.time_s - frames[0].time_s - frame.index / rate for frame in frames]
+    wrong = [index for index, error in enumerate(errors) if abs(error) > tick_s / 2]
+    worst_ms = float(max(abs(error) for error in errors)) * 1e3
+    if not wrong:
+        return passed("time.stamps", f"frames are 1/{rate} s apart throughout", worst_ms, float(tick_s / 2) * 1e3, "ms")
+    return failed(
+        "time.stamps", f"{len(wrong)} time stamps are off the grid of {rate} fps, by up to {worst_ms:.2f} ms",
+        worst_ms, float(tick_s / 2) * 1e3, "ms", frames=wrong,
+    )  # fmt: skip
+
+
+def _rate(evidence: Evidence) -> Check:
+    name = "time.rate"
+    if evidence.wanted_rate is not None:
+        wanted_rate: Fraction | None = evidence.wanted_rate
+        found = 1 / _interval_s(evidence.output) if _interval_s(evidence.output) else Fraction(0)
+        error = float(found / evidence.wanted_rate) - 1
+    else:
+        pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+        if len(pairs) < 2 or pairs[-1][1] == pairs[0][1]:
+            return not_applicable(name, "one frame has no rate")
+        (first, first_match), (last, last_match) = pairs[0], pairs[-1]
+        reference, output = evidence.reference.frames, evidence.output.frames
+        lasted = output[last].time_s - output[first].time_s
+        if not lasted:
+            return failed(name, "all frames carry the same time stamp")
+        # Of the frames between the same two pictures, so that a lost frame elsewhere does not count as a rate.
+        error = float((reference[last_match].time_s - reference[first_match].time_s) / lasted) - 1
+        wanted_rate = 1 / _interval_s(evidence.reference)
+    length_s = float(evidence.output.frames[-1].time_s - evidence.output.frames[0].time_s)
+    limit = max(limits.RATE_ERROR, 2 * float(evidence.output.facts.time_base) / max(length_s, 1e-9))
+    found_rate = float(wanted_rate or 0) * (1 + error)
+    return passed_if(
+        abs(error) <= limit,
+        name,
+        when_good=f"the rate is {found_rate:.3f} fps as it should be",
+        when_bad=f"the rate is {found_rate:.3f} instead of {float(wanted_rate or 0):.3f} fps: after a minute the "
+        f"picture is {abs(error) * 60:.2f} s {'ahead' if error > 0 else 'behind'}",
+        value=error * 100,
+        limit=limit * 100,
+        unit="%",
+    )
+
+
+def _length(evidence: Evidence) -> Check:
+    name = "time.duration"
+    if evidence.reference.error is not None:
+        return unchecked(name, "the reference does not decode to its end, so its length is unknown")
+    interval = max(_interval_s(evidence.reference), _interval_s(evidence.output))
+    lengths = [
+        clip.frames[-1].time_s - clip.frames[0].time_s + _interval_s(clip)
+        for clip in (evidence.reference, evidence.output)
+    ]
+    error_s = float(lengths[1] - lengths[0])
+    limit_s = limits.DURATION_ERROR_FRAMES * float(interval)
+    return passed_if(
+        abs(error_s) <= limit_s,
+        name,
+        when_good=f"the picture lasts {float(lengths[1]):.3f} s as in the reference",
+        when_bad=f"the picture lasts {float(lengths[1]):.3f} s, in the reference {float(lengths[0]):.3f} s",
+        value=error_s,
+        limit=limit_s,
+        unit="s",
+    )
+
+
+def _claimed_count(evidence: Evidence) -> Check:
+    name = "file.frame_count"
+    claimed, decoded = evidence.output.facts.claimed_frames, len(evidence.output.frames)
+    if not claimed:
+        return not_applicable(name, "the container does not say how many frames it has")
+    return passed_if(
+        claimed == decoded,
+        name,
+        when_good=f"all {claimed} frames that the header claims decode",
+        when_bad=f"the header claims {claimed} frames, {decoded} decode",
+        value=decoded,
+        limit=claimed,
+        unit="frames",
+    )
