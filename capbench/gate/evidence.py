@@ -1,6 +1,6 @@
 """What paired log ratios show: the rule that the gate decides by, for one metric of one case.
 
-Two questions, two errors. *Is there a change at all?* is answered by the exact signed-rank test: the order inside a
+Two questions, two errors. *Is there a change at all?* is answered by an exact signed-rank test: the order inside a
 block is shuffled, so that without a change the sign of each difference is a fair coin whatever the noise is, bursts,
 drift and bimodal processes included (the randomisation argument of Fisher; Pitman 1937). *Is it larger than the
 margin?* is answered by the interval of the Hodges-Lehmann estimate. An alarm needs both.
@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from capbench.gate.capped import CappedRanks
 from capbench.gate.ranks import RankCount, rank_sum, signed_rank
 
 __all__ = [
     "MIN_RANK_PAIRS",
+    "ChangeTest",
     "Evidence",
     "Levels",
     "Side",
@@ -52,18 +54,26 @@ class Levels:
         return min(self.metric, self.family / max(family_size, 1))
 
 
-class Side(Protocol):
-    """One-sided statements about the centre of differences."""
+class ChangeTest(Protocol):
+    """P-values of an exact test."""
 
     @property
-    def estimate(self) -> float:
-        """Estimate of the centre."""
+    def smallest_p(self) -> float:
+        """The smallest p-value that so few values can give."""
 
     def p_above(self, centre: float) -> float:
         """P-value against "the true centre is `centre` or less"."""
 
     def p_below(self, centre: float) -> float:
         """P-value against "the true centre is `centre` or more"."""
+
+
+class Side(Protocol):
+    """One-sided statements about the centre of differences."""
+
+    @property
+    def estimate(self) -> float:
+        """Estimate of the centre."""
 
     def lower(self, error: float) -> float:
         """One-sided lower confidence bound."""
@@ -113,7 +123,9 @@ class Evidence:
     differences: NDArray[np.float64]
     """Log ratios (or differences), new minus base, one a block; of all pairs where the samples are unpaired."""
     ranks: RankCount
-    """The exact test."""
+    """Estimate and interval."""
+    change: ChangeTest
+    """The exact test for any change at all."""
     student: StudentMean
     """The test for a handful of blocks."""
     pairs: int
@@ -142,9 +154,8 @@ def evidence(differences: ArrayLike) -> Evidence:
     values = np.asarray(differences, dtype=np.float64)
     ranks = signed_rank(values)
     spread = float(values.std(ddof=1)) if values.size > 1 else np.inf
-    return Evidence(
-        values, ranks, StudentMean(float(values.mean()), spread / values.size**0.5, values.size), values.size
-    )
+    student = StudentMean(float(values.mean()), spread / values.size**0.5, values.size)
+    return Evidence(values, ranks, CappedRanks(values), student, values.size)
 
 
 def unpaired_evidence(before: ArrayLike, after: ArrayLike) -> Evidence:
@@ -158,18 +169,18 @@ def unpaired_evidence(before: ArrayLike, after: ArrayLike) -> Evidence:
     smaller = min(first.size, second.size)
     variance = sum(float(s.var(ddof=1)) / s.size for s in (first, second)) if smaller > 1 else np.inf
     student = StudentMean(float(second.mean() - first.mean()), variance**0.5, smaller)
-    return Evidence(ranks.averages, ranks, student, smaller)
+    return Evidence(ranks.averages, ranks, ranks, student, smaller)
 
 
 def p_of_change(shown: Evidence, *, centre: float, beyond: float, upwards: bool, level: float) -> float:
     """P-value against "the change is `centre`, or lies on the other side of it".
 
     `level` is the smallest level that the p-value may have to meet; it depends on the size of the family, not on the
-    data. Where a unanimous signed-rank test could not meet it, Student's t speaks, and only if every block is beyond
+    data. Where a unanimous exact test could not meet it, Student's t speaks, and only if every block is beyond
     `beyond`, else the answer is 1.
     """
-    if shown.ranks.smallest_p <= level:
-        return shown.ranks.p_above(centre) if upwards else shown.ranks.p_below(centre)
+    if shown.change.smallest_p <= level:
+        return shown.change.p_above(centre) if upwards else shown.change.p_below(centre)
     unanimous = (shown.differences > beyond).all() if upwards else (shown.differences < beyond).all()
     if shown.pairs < 3 or not unanimous:
         return 1.0

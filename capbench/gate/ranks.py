@@ -15,19 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from capbench.gate.capped import sign_sum_tail
+
 __all__ = ["RankCount", "rank_sum", "rank_sum_tail", "signed_rank", "signed_rank_tail"]
 
 
-@functools.lru_cache(maxsize=512)
 def signed_rank_tail(pairs: int) -> NDArray[np.float64]:
     """P(W >= w) where every sign is a fair coin, for each w from 0 to pairs (pairs + 1) / 2."""
-    probability = np.ones(1)
-    for rank in range(1, pairs + 1):
-        # Rank `rank` is either not counted or adds `rank`, each with probability one half.
-        probability = (np.pad(probability, (0, rank)) + np.pad(probability, (rank, 0))) / 2
-    tail: NDArray[np.float64] = np.minimum(np.cumsum(probability[::-1])[::-1], 1.0)
-    tail.setflags(write=False)
-    return tail
+    return sign_sum_tail(tuple(range(1, pairs + 1)))
 
 
 @functools.lru_cache(maxsize=128)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from capbench.gate.capped import CappedRanks, capped_scores, sign_sum_tail
 from capbench.gate.evidence import Evidence, Levels, evidence, p_of_change
 from capbench.gate.holm import holm
 from capbench.gate.power import Spread, blocks_that_decide, visible_change
@@ -24,6 +25,33 @@ def test_the_null_distribution_is_that_of_all_sign_patterns(pairs: int) -> None:
     expected = [np.mean(np.array(sums) >= w) for w in range(pairs * (pairs + 1) // 2 + 1)]
 
     assert signed_rank_tail(pairs) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_capped_null_distribution_is_that_of_all_sign_patterns() -> None:
+    scores = np.array(capped_scores(9))
+    sums = [scores[list(signs)].sum() for signs in itertools.product([False, True], repeat=9)]
+
+    assert scores.tolist() == [1, 2, 3, 4, 5, 5, 5, 5, 5]
+    expected = [np.mean(np.array(sums) >= w) for w in range(scores.sum() + 1)]
+    assert sign_sum_tail(tuple(scores.tolist())) == pytest.approx(expected, abs=1e-12)
+
+
+def test_spikes_do_not_silence_the_test_for_a_change() -> None:
+    """17 of 20 blocks show +5%, three the opposite by a factor: only capped ranks see it at 1%."""
+    differences = np.concatenate([np.linspace(0.04, 0.06, 17), [-1.0, -1.1, -1.2]])
+
+    assert CappedRanks(differences).p_above(0.0) < 0.01 < signed_rank(differences).p_above(0.0)
+
+
+def test_both_directions_mirror_each_other() -> None:
+    differences = np.random.default_rng(3).normal(0.3, 1, 12)
+
+    assert CappedRanks(differences).p_above(0.1) == CappedRanks(-differences).p_below(-0.1)
+
+
+def test_ties_of_the_capped_test_count_for_no_change() -> None:
+    assert CappedRanks(np.zeros(9)).p_above(0.0) == 1.0
+    assert CappedRanks(np.array([0.5, -0.5] * 5)).p_above(0.0) > 0.5
 
 
 @pytest.mark.parametrize("pairs", [5, 8, 20])
