@@ -8,6 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.models import CommandInfo
+
+from capbench.cli.app import app
 
 _VERB = """
 import os, signal, sys, time
@@ -112,3 +115,11 @@ def test_python_dash_m_prints_the_version() -> None:
     )
 
     assert ended.stdout.startswith("capbench 0.")
+
+
+@pytest.mark.parametrize("verb", app.registered_commands, ids=lambda verb: verb.callback.__name__)
+def test_every_verb_shows_an_example(verb: CommandInfo) -> None:
+    assert verb.callback is not None
+    name = verb.name or verb.callback.__name__
+
+    assert f"capbench {name}" in f"{verb.epilog}{verb.callback.__doc__}"
