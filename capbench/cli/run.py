@@ -15,6 +15,8 @@ from capbench.results import CheckStatus, FailureKind, RunResult
 
 __all__ = ["exit_code_of", "run"]
 
+_LOG_COLUMNS = 150
+"""Width of the table in a file or a CI log, where no terminal says one; the table then never folds a figure."""
 _EXAMPLES = """
 Examples:
 
@@ -40,7 +42,7 @@ def run(
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Begin no block that is not expected to end in time: 90, 10m.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/<time>/.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/TIME/.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder: recorded runs are kept.")] = False,
     against: Annotated[
         str | None, typer.Option(metavar="REV", help="Measure this git revision side by side, as NAME@REV.")
@@ -104,7 +106,10 @@ def _show(folder: Path) -> None:
     from capbench.report.read import read_folder  # noqa: PLC0415
     from capbench.report.table import run_table  # noqa: PLC0415
 
-    Console().print(run_table(read_folder(folder)))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _LOG_COLUMNS
+    console.print(run_table(read_folder(folder)))
     typer.echo(f"results: {folder}", err=True)
 
 

@@ -30,6 +30,8 @@ def split_command(command: str | Sequence[str]) -> tuple[str, ...]:
             f"unknown placeholder {{{unknown[0]}}}; there are {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}; "
             "write {{ and }} for plain braces"
         )
+    if any("{encoder_options}" in word and word != "{encoder_options}" for word in words):
+        raise ValueError("{encoder_options} becomes several arguments and must stand alone")
     if "output" not in names:
         raise ValueError("the command has no {output}: nothing would tell it where to write")
     return words

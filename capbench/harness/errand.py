@@ -47,7 +47,7 @@ def ask_worker(
     on_frame: Callable[[int], None] | None = None,
 ) -> Answer:
     """Run one job of `capbench.harness.worker` in a process of its own. `scratch` is a folder for the two files."""
-    token = secrets.token_hex(4)
+    token, scratch = secrets.token_hex(4), scratch.absolute()  # the process starts inside it
     spec_path, answer_path = scratch / f"{job}-{token}.spec.json", scratch / f"{job}-{token}.answer.json"
     try:
         spec_path.write_text(json.dumps({**spec, "job": job, "answer": str(answer_path)}), encoding="utf-8")

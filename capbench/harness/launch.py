@@ -17,6 +17,8 @@ import psutil
 __all__ = ["Ending", "Launched", "launch"]
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
+_CLOSE_TIMEOUT_S = 10.0
+"""SIGKILL takes effect at once except for a process that is stuck in the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class _PosixProcess:
 
     def close(self) -> None:
         self.kill()
+        if not self.ended.wait(_CLOSE_TIMEOUT_S):
+            self._popen.kill()  # its subject is stuck in the kernel; nothing more can be learnt
         self._popen.wait()
         self._reader.join()
         self.stdout.close()

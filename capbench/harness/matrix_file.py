@@ -198,7 +198,12 @@ def _find(name: str, *, beside: Path, said_in: str = "") -> Path:
 
 
 def _shipped_names() -> list[str]:
-    return [path.stem for path in matrix_folder().glob("*.toml") if "[[case]]" in path.read_text(encoding="utf-8")]
+    """Shipped files that are a matrix of their own: those with cases or includes, not subjects, scenes or gates."""
+    return [
+        path.stem
+        for path in matrix_folder().glob("*.toml")
+        if re.search(r"^(\[\[case\]\]|include\s*=)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
 
 
 def _read_with_includes(path: Path, files: dict[Path, MatrixFile], chain: tuple[Path, ...]) -> None:

@@ -12,7 +12,7 @@ from typing import IO
 
 import psutil
 
-from capbench.harness.launch import Ending, launch
+from capbench.harness.launch import Ending, Launched, launch
 from capbench.harness.sampler import TreeReader, TreeSampler
 from capbench.harness.telemetry import Gauge
 from capbench.results.run import TraceSample
@@ -23,6 +23,14 @@ _TAIL_BYTES = 8192
 """What is kept of an output stream: enough for a traceback, whatever a subject prints."""
 _FRAME = re.compile(rb"\bframe=\s*(\d+)")
 """How the worker, and ffmpeg's `-progress pipe:1`, say how far they are."""
+_START_PAUSE_S = 0.01
+"""The launcher needs a moment before there is anything to sample."""
+_IDLE_PAUSE_S = 5.0
+"""Longest time without a look at the clock and the process."""
+_KILL_TIMEOUT_S = 10.0
+"""A killed process that is stuck in the kernel is given up after this time."""
+_STREAM_TIMEOUT_S = 1.0
+"""A descendant that escaped may hold the output open after the process has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,42 +93,15 @@ def run_process(
 ) -> Outcome:
     """Run a program to its end or to its time limit. An interrupt kills it and is raised again."""
     cores_before = psutil.cpu_times(percpu=True)
-    start_s = time.monotonic()
     process = launch(argv, env=env, cwd=cwd)
-    timed_out = False
-    sampler: TreeSampler | None = None
-    reader: TreeReader | None = None
     try:
         stdout, stderr = Tail(process.stdout, on_frame), Tail(process.stderr, on_frame)
-        pause_s = 0.01  # the launcher needs a moment before there is anything to sample
-        while not process.ended.wait(pause_s):
-            now_s = time.monotonic() - start_s
-            if now_s >= timeout_s and not timed_out:
-                timed_out = True
-                process.kill()
-            if not sampled or process.pid is None:
-                pause_s = 0.01 if process.pid is None else 0.25
-                continue
-            if reader is None or sampler is None:
-                try:
-                    reader = TreeReader(process.pid)
-                except psutil.Error:
-                    continue  # already over
-                sampler = TreeSampler(reader, gauges)
-            sampler.take(now_s)
-            pause_s = max(0.001, min(sampler.next_interval_s(time.monotonic() - start_s), timeout_s - now_s, 5.0))
-        if timed_out and reader is not None:
-            reader.kill_rest()
-    except BaseException:
-        process.kill()
-        process.ended.wait(10)
-        if reader is not None:
-            reader.kill_rest()
-        raise
+        watch = _Watch(process, sampled, gauges)
+        timed_out = watch.until_end(timeout_s)
+        texts = stdout.text(_STREAM_TIMEOUT_S), stderr.text(_STREAM_TIMEOUT_S)
     finally:
-        if process.ended.wait(10):
-            texts = stdout.text(1.0), stderr.text(1.0)
-        process.close()
+        process.close()  # kills what an interrupt leaves running
+    sampler = watch.sampler
     return Outcome(
         ending=process.ending,
         timed_out=timed_out,
@@ -130,6 +111,48 @@ def run_process(
         sampler_cpu_s=sampler.cost_s if sampler else None,
         cpu_per_core_percent=_busy_percent(cores_before, psutil.cpu_times(percpu=True)),
     )
+
+
+class _Watch:
+    """Samples a process and limits its time."""
+
+    def __init__(self, process: Launched, sampled: bool, gauges: Sequence[Gauge]) -> None:
+        self._process = process
+        self._sampled = sampled
+        self._gauges = gauges
+        self._start_s = time.monotonic()
+        self._reader: TreeReader | None = None
+        self.sampler: TreeSampler | None = None
+
+    def until_end(self, timeout_s: float) -> bool:
+        """Wait for the end; returns whether the time ran out and the process was killed."""
+        pause_s = _START_PAUSE_S
+        while not self._process.ended.wait(pause_s):
+            passed_s = time.monotonic() - self._start_s
+            if passed_s >= timeout_s:
+                self._process.kill()
+                self._process.ended.wait(_KILL_TIMEOUT_S)
+                if self._reader is not None:
+                    self._reader.kill_rest()
+                return True
+            pause_s = min(self._sample(passed_s), timeout_s - passed_s)
+        return False
+
+    def _sample(self, passed_s: float) -> float:
+        """Take one sample if there is something to sample; returns the pause until the next."""
+        pid = self._process.pid
+        if pid is None:
+            return _START_PAUSE_S
+        if not self._sampled:
+            return _IDLE_PAUSE_S
+        if self.sampler is None:
+            try:
+                self._reader = TreeReader(pid)
+            except psutil.Error:
+                return _START_PAUSE_S  # already over
+            self.sampler = TreeSampler(self._reader, self._gauges)
+        self.sampler.take(passed_s)
+        return min(self.sampler.next_interval_s(time.monotonic() - self._start_s), _IDLE_PAUSE_S)
 
 
 def _busy_percent(before: Sequence[object], after: Sequence[object]) -> tuple[float, ...]:

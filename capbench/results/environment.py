@@ -96,7 +96,10 @@ class Environment(Record):
 
     def identity(self) -> str:
         """What makes times comparable when it agrees, as 12 hexadecimal digits: the value of `fingerprint`."""
-        values = json.dumps([getattr(self, name) for name in _IDENTITY], sort_keys=True)
+        known = self.model_dump(mode="json") | {"memory_gib": self.memory_gib}
+        # capbench itself may differ: comparing its own revisions on one machine is what the machine is compared for.
+        known["packages"] = {name: version for name, version in self.packages.items() if name != "capbench"}
+        values = json.dumps([known[name] for name in _IDENTITY], sort_keys=True)
         return hashlib.sha256(values.encode()).hexdigest()[:12]
 
 
