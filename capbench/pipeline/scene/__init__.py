@@ -1,0 +1,27 @@
+"""Scene files: what is drawn behind, around and over the recording. `docs/scenes.md` describes every key."""
+
+from capbench.pipeline.scene.background import Background
+from capbench.pipeline.scene.camera import Camera
+from capbench.pipeline.scene.caption import Caption
+from capbench.pipeline.scene.cursor import Cursor, CursorPoint
+from capbench.pipeline.scene.display import Border, Display, Shadow
+from capbench.pipeline.scene.load import load_scene, scene_names
+from capbench.pipeline.scene.mask import Mask
+from capbench.pipeline.scene.model import Scene
+from capbench.pipeline.scene.zoom import ZoomSegment
+
+__all__ = [
+    "Background",
+    "Border",
+    "Camera",
+    "Caption",
+    "Cursor",
+    "CursorPoint",
+    "Display",
+    "Mask",
+    "Scene",
+    "Shadow",
+    "ZoomSegment",
+    "load_scene",
+    "scene_names",
+]
