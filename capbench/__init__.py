@@ -6,42 +6,66 @@ Every name of `__all__` is loaded when it is first used: `import capbench` alone
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from capbench import errors
 from capbench.errors import CapbenchError
 
 if TYPE_CHECKING:
+    from capbench.gate.compare import compare
+    from capbench.gate.gate_file import GateFile
+    from capbench.harness.start import run
+    from capbench.pipeline.encoders import EncoderSettings
+    from capbench.pipeline.export import export
+    from capbench.pipeline.job import ExportOptions
+    from capbench.quality.validate import validate
     from capbench.results import Comparison, ExportReport, RunResult, ValidationReport, Verdict
+    from capbench.results.folder import FolderContents
 
 __all__ = [
     "CapbenchError",
     "Comparison",
+    "EncoderSettings",
+    "ExportOptions",
     "ExportReport",
+    "FolderContents",
+    "GateFile",
     "RunResult",
     "ValidationReport",
     "Verdict",
     "__version__",
+    "compare",
     "errors",
+    "export",
+    "run",
+    "validate",
 ]
 
 _HOMES = {
     "Comparison": "capbench.results",
+    "EncoderSettings": "capbench.pipeline.encoders",
+    "ExportOptions": "capbench.pipeline.job",
     "ExportReport": "capbench.results",
+    "FolderContents": "capbench.results.folder",
+    "GateFile": "capbench.gate.gate_file",
     "RunResult": "capbench.results",
     "ValidationReport": "capbench.results",
     "Verdict": "capbench.results",
+    "compare": "capbench.gate.compare",
+    "export": "capbench.pipeline.export",
+    "run": "capbench.harness.start",
+    "validate": "capbench.quality.validate",
 }
 """Public name to the module that defines it."""
 
 __version__: str
 
-
 if not TYPE_CHECKING:  # a type checker reads the imports above, and then knows a name that is misspelt
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415  takes longer than all the rest
+
             return version("capbench")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

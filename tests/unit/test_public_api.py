@@ -13,12 +13,20 @@ import capbench
 _PUBLIC = {
     "CapbenchError",
     "Comparison",
+    "EncoderSettings",
+    "ExportOptions",
     "ExportReport",
+    "FolderContents",
+    "GateFile",
     "RunResult",
     "ValidationReport",
     "Verdict",
     "__version__",
+    "compare",
     "errors",
+    "export",
+    "run",
+    "validate",
 }
 """Changing this set changes what users may rely on: say so in CHANGELOG.md."""
 
