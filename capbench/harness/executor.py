@@ -16,7 +16,7 @@ from capbench.harness.matrix import Case, OwnRecording
 from capbench.harness.plan import Step
 from capbench.harness.process import Outcome, run_process
 from capbench.harness.telemetry import Gauge, summarise
-from capbench.harness.validation import validate_output
+from capbench.harness.validation import Validator
 from capbench.results.environment import Environment
 from capbench.results.run import FailureKind, RunResult
 
@@ -63,8 +63,8 @@ class ProcessExecutor:
     """The result folder."""
     environment: Environment
     """The machine."""
-    validates: bool = True
-    """Whether outputs are validated after timing."""
+    validator: Validator | None = None
+    """Validates outputs after timing; None leaves that out."""
     keeps_outputs: bool = False
     """Whether outputs stay in `outputs/`."""
     traces: bool = False
@@ -73,8 +73,6 @@ class ProcessExecutor:
     """Readers of the GPU."""
     gauge_reasons: dict[str, str] = field(default_factory=dict)
     """Reader to the reason why it is not there."""
-    says: Callable[[str], None] = print
-    """Tells the user something between runs."""
 
     def prepare(self, case: Case) -> PreparedCase:
         """Ask a worker; the first time a synthetic recording is made, which can take minutes."""
@@ -130,12 +128,11 @@ class ProcessExecutor:
                 run = self._run_command(step, prepared, output, base, on_frame)
             else:
                 run = self._run_pipeline(step, prepared, output, base, on_frame)
-            if run.succeeded and self.validates:
-                run = validate_output(run, step, prepared.source, output, scratch=self._made("outputs"))
-            elif run.succeeded:
-                unmeasured = run.unmeasured | {"validation": "switched off by --no-validate"}
-                run = run.model_copy(update={"unmeasured": unmeasured})
-            return run
+            if not run.succeeded:
+                return run
+            if self.validator is not None:
+                return self.validator.validate(run, step, prepared.source, output)
+            return run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
         finally:
             if not self.keeps_outputs:
                 output.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from capbench.harness.revisions import add_revision
 from capbench.harness.run_folder import RunFolder, hold_folder
 from capbench.harness.run_matrix import UNLIMITED_BLOCKS, Pace, run_matrix, unavailable_subjects
 from capbench.harness.telemetry import open_gauges
+from capbench.harness.validation import Validator
 from capbench.results.folder import FolderContents
 
 __all__ = ["new_folder", "resumable_folder", "run"]
@@ -83,7 +84,7 @@ def run(
         executor = ProcessExecutor(
             folder=path,
             environment=environment,
-            validates=validate,
+            validator=Validator(path) if validate else None,
             keeps_outputs=keep_outputs,
             traces=trace,
             gauges=gauges,

@@ -114,6 +114,22 @@ def _inspect(spec: Json) -> Json:
         }
 
 
+def _validate(spec: Json) -> Json:
+    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
+    from capbench.quality.expectation import Expectation  # noqa: PLC0415
+    from capbench.quality.validate import validate  # noqa: PLC0415
+
+    if spec["scene"] != "bare":
+        raise InputError(f"there is no ground truth for scene {spec['scene']!r}")
+    size = (spec["width"], spec["height"]) if spec["width"] and spec["height"] else None
+    rate = Fraction(spec["fps"]) if spec["fps"] else None
+    save_frames = Path(spec["save_frames"]) if spec["save_frames"] else None
+    report = validate(
+        Path(spec["source"]), Path(spec["output"]), expected=Expectation(size=size, rate=rate), save_frames=save_frames
+    )
+    return report.model_dump(mode="json")
+
+
 def _machine(_spec: Json) -> Json:
     """Adapter, driver and FFmpeg's libraries of this machine."""
     import av  # noqa: PLC0415
@@ -138,6 +154,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "floor": _floor,
     "prepare": _prepare,
     "inspect": _inspect,
+    "validate": _validate,
     "machine": _machine,
 }
 """Job name to what does it."""
