@@ -8,6 +8,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     doctor,
     export,
     media,
+    report,
     run,
     validate,
 )

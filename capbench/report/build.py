@@ -10,10 +10,12 @@ from capbench.files import write_atomic
 from capbench.gate import GateFile
 from capbench.report.comparisons import compare_subjects
 from capbench.report.page import render_page
+from capbench.report.palette import style_subjects
 from capbench.report.read import ReportFolder, read_folder
+from capbench.report.trend import arrange_trend
 from capbench.report.view import FolderView, arrange_folder
 
-__all__ = ["view_folder", "write_report"]
+__all__ = ["view_folder", "write_page", "write_report"]
 
 
 def view_folder(folder: ReportFolder, page_folder: Path, gates: GateFile | None = None, *, charts: bool) -> FolderView:
@@ -23,7 +25,7 @@ def view_folder(folder: ReportFolder, page_folder: Path, gates: GateFile | None 
 
 
 def write_report(folders: Sequence[Path], output: Path, gates: GateFile | None = None) -> Path:
-    """Write the page about one folder, or about the last of several with the trend over all; returns `output`.
+    """Write the page about one folder, or about the newest of several with the trend over all; returns `output`.
 
     Raises `ResultError` for a folder that holds no results, `InputError` without folders, `OutputError` if the page
     cannot be written.
@@ -31,8 +33,17 @@ def write_report(folders: Sequence[Path], output: Path, gates: GateFile | None =
     if not folders:
         raise InputError("no result folder was named; make one with: capbench run quick")
     read = [read_folder(folder) for folder in folders]
-    view = view_folder(read[-1], output.parent, gates, charts=True)
-    page = render_page("page.html.j2", {"view": view, "trend": None})
+    newest = max(read, key=lambda folder: (folder.started_at, folder.name))
+    view = view_folder(newest, output.parent, gates, charts=True)
+    trend = None
+    if len(read) > 1:
+        styles = style_subjects([*view.styles, *(file.run.subject for folder in read for file in folder.blocks)])
+        trend = arrange_trend(read, styles, output.parent)
+    return write_page(render_page("page.html.j2", {"view": view, "trend": trend}), output)
+
+
+def write_page(page: str, output: Path) -> Path:
+    """Write a page atomically; returns `output`. Raises `OutputError`."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(output, page)

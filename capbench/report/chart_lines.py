@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from capbench.report.direct_labels import label_ends, unit_above
 from capbench.report.metrics import metric_words
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.read import RunFile
@@ -20,7 +20,6 @@ __all__ = ["quality_chart", "thin_by_extreme", "trace_charts"]
 _POINTS = 240
 """Points a line: two a pixel is more than a screen shows; the rest would only make the file larger."""
 _SERIES_METRICS = ("psnr_y", "ssim_y", "xpsnr_y")
-_LABEL_GAP_PX = 15
 
 
 def thin_by_extreme(
@@ -90,8 +89,8 @@ def _over_time(
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds since the start")
-    _unit_above(axes, unit)
-    _label_ends(canvas, axes, ends, styles)
+    unit_above(axes, unit)
+    label_ends(canvas, axes, ends, styles)
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
 
 
@@ -145,8 +144,8 @@ def quality_chart(
         axes.margins(y=0.14)
         axes.locator_params(axis="y", nbins=4)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _unit_above(axes, f"{metric_words(metric)}{'' if metric.startswith('ssim') else ', dB'}")
-        _label_ends(canvas, axes, ends, styles)
+        unit_above(axes, f"{metric_words(metric)}{'' if metric.startswith('ssim') else ', dB'}")
+        label_ends(canvas, axes, ends, styles)
         if position < len(metrics) - 1:
             axes.tick_params(labelbottom=False)
         else:
@@ -154,39 +153,3 @@ def quality_chart(
     legend = "Rings mark the worst frames; of each subject the run with the lowest quality is shown."
     reading = f"{'; '.join(sentences)}. {legend}"
     return Chart("Quality over time", canvas.to_svg(prefix, f"Quality over time. {reading}"), reading)
-
-
-def _unit_above(axes: Axes, unit: str) -> None:
-    """The unit stands above the axis, where it needs no turning of the head."""
-    axes.annotate(
-        unit,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(0, 8),
-        textcoords="offset points",
-        ha="left",
-        va="bottom",
-        color=LIGHT["quiet"],
-        fontsize=11,
-    )
-
-
-def _label_ends(canvas: Canvas, axes: Axes, ends: Mapping[str, float], styles: Mapping[str, SubjectStyle]) -> None:
-    """Name each line at its right end, pushed apart where lines end close together."""
-    placed_px = -1e9
-    low, high = axes.get_ylim()
-    scale = axes.get_window_extent().height / (high - low) if high > low else 1.0
-    for subject, end in sorted(ends.items(), key=lambda item: item[1]):
-        wanted_px = (end - low) * scale
-        placed_px = max(wanted_px, placed_px + _LABEL_GAP_PX)
-        axes.annotate(
-            canvas.label(subject, 13),
-            (1, 0),
-            xycoords="axes fraction",
-            xytext=(8, placed_px),
-            textcoords="offset points",
-            ha="left",
-            va="center",
-            color=LIGHT[styles[subject].token],
-            fontweight="bold",
-        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from capbench.report.direct_labels import label_row
 from capbench.report.effects import effect_words
 from capbench.report.metrics import metric_words
 from capbench.report.palette import LIGHT, SubjectStyle
@@ -39,30 +40,11 @@ class _Rows:
 
     def name(self, row: float, words: str, colour: str, *, bold: bool = False) -> None:
         """Direct label at the left of a row."""
-        self.axes.annotate(
-            words,
-            (0, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(-8, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            color=colour,
-            fontweight="bold" if bold else "normal",
-        )
+        label_row(self.axes, row, words, offset_px=-8, colour=colour, bold=bold)
 
     def value(self, row: float, words: str, colour: str = LIGHT["ink"]) -> None:
         """Direct label at the right of a row."""
-        self.axes.annotate(
-            words,
-            (1, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(8, 0),
-            textcoords="offset points",
-            ha="left",
-            va="center",
-            color=colour,
-        )
+        label_row(self.axes, row, words, offset_px=8, colour=colour)
 
 
 def _rows(count: int, unit: str, *, row_px: float = _ROW_PX, right: float = _RIGHT_PX) -> _Rows:

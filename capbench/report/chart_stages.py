@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from capbench.report.direct_labels import label_row
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.summary import Cell
 from capbench.report.svg import Canvas, Chart
@@ -56,16 +57,7 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
     for subject, stages in shown.items():
         colour = LIGHT[styles[subject].token]
         worst = find_bottleneck(stages)
-        axes.annotate(
-            canvas.label(subject, 40),
-            (0, row),
-            xytext=(-96, -2),
-            textcoords="offset points",
-            ha="left",
-            va="center",
-            color=colour,
-            fontweight="bold",
-        )
+        label_row(axes, row, canvas.label(subject, 40), offset_px=-96, colour=colour, bold=True)
         row += 1
         for stage, times in stages.items():
             is_worst = worst is not None and stage == worst.stage
@@ -81,22 +73,9 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
                 hatch="////",
                 linewidth=0,
             )
-            for words, at, align in (
-                (canvas.label(stage, 14), (0, row), "right"),
-                (seconds_words(times.work_s), (1, row), "left"),
-            ):
-                axes.annotate(
-                    words,
-                    at,
-                    xycoords=("axes fraction", "data"),
-                    xytext=(-8 if align == "right" else 8, 0),
-                    textcoords="offset points",
-                    ha=align,
-                    va="center",
-                    color=LIGHT["ink"] if is_worst else LIGHT["quiet"],
-                    fontweight="bold" if is_worst else "normal",
-                    fontsize=11,
-                )
+            ink = LIGHT["ink"] if is_worst else LIGHT["quiet"]
+            label_row(axes, row, canvas.label(stage, 14), offset_px=-8, colour=ink, bold=is_worst, size_px=11)
+            label_row(axes, row, seconds_words(times.work_s), offset_px=8, colour=ink, bold=is_worst, size_px=11)
             row += 1
         if worst is not None:
             sentences.append(

@@ -55,6 +55,11 @@ class ReportFolder:
         return self.path.name
 
     @property
+    def started_at(self) -> str:
+        """When the first run started, ISO 8601; empty where unknown."""
+        return min((file.run.started_at for file in self.runs if file.run.started_at), default="")
+
+    @property
     def blocks(self) -> tuple[RunFile, ...]:
         """The runs that belong to a block, failed ones too."""
         return tuple(run for run in self.runs if run.run.role is RunRole.MEASURE)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from capbench.report.case_view import CaseView, arrange_case
 from capbench.report.headline import Headline, compose_headline
+from capbench.report.links import relative_url
 from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.pictures import PictureBudget
 from capbench.report.read import ReportFolder, RunFile
 from capbench.report.rows import Row, arrange_rows
-from capbench.report.summary import cells_of
+from capbench.report.summary import Cell, cells_of
 from capbench.report.table import software_note
 from capbench.report.words import shorten
 from capbench.results import Comparison, RunRole
@@ -71,6 +70,8 @@ class FolderView:
     """The verdict."""
     comparison: Comparison | None
     """What the headline speaks about."""
+    scope: str
+    """How much was measured, one sentence."""
     software: str | None
     """The banner of a software adapter."""
     machine: Machine
@@ -127,6 +128,7 @@ def arrange_folder(
         revision=", ".join(revisions),
         headline=compose_headline(main, cells),
         comparison=main,
+        scope=_scope(folder, cells),
         software=software_note(folder),
         machine=_machine(folder),
         styles=styles,
@@ -150,17 +152,19 @@ def _matrix_name(folder: ReportFolder) -> str:
     return str(matrix.get("name") or "") if isinstance(matrix, dict) else ""
 
 
+def _scope(folder: ReportFolder, cells: Mapping[str, Mapping[str, Cell]]) -> str:
+    measured = sum(file.is_measured for file in folder.blocks)
+    subjects = {subject for subjects in cells.values() for subject in subjects}
+    blocks = len({file.run.block for file in folder.blocks})
+    counts = ((len(cells), "case"), (len(subjects), "subject"), (blocks, "block"), (measured, "measured run"))
+    return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts) + "."
+
+
 def _plan(folder: ReportFolder) -> tuple[tuple[str, str], ...]:
     """The plan without its cases and subjects, which the page shows one by one, and its command, shown to be copied."""
     top = {key: value for key, value in folder.matrix.items() if key not in ("matrix", "command")}
     blocks = Counter(file.run.block for file in folder.blocks)
     return (*flatten(top), ("blocks", str(len(blocks))), ("runs", str(len(folder.runs))))
-
-
-def relative_url(target: Path, page_folder: Path) -> str:
-    """URL of a file relative to the page, so that the link survives moving both together."""
-    relative = os.path.relpath(target.resolve(), page_folder.resolve())
-    return quote(Path(relative).as_posix())
 
 
 def _status(file: RunFile) -> str:

@@ -1,0 +1,109 @@
+"""`capbench report`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from capbench.cli.app import app
+from capbench.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from capbench.report.view import FolderView
+
+__all__ = ["Form", "report"]
+
+_EXAMPLES = """
+Examples:
+
+`capbench report reports/2026-03-02T09-14-05`
+
+`capbench report reports/before reports/after -o trend.html`
+
+`capbench report reports/after --format markdown >> "$GITHUB_STEP_SUMMARY"`
+
+`capbench report reports` writes the list of all result folders in it
+"""
+
+
+class Form(StrEnum):
+    """What to write."""
+
+    HTML = "html"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    CSV = "csv"
+    PNG = "png"
+
+
+@app.command(epilog=_EXAMPLES)
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Result folders, or one folder that holds result folders.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write; else index.html or report.png in DIR."),
+    ] = None,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="What to write; else by the file's name, else html.")
+    ] = None,
+    gates: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Gate file with margins and required effects.")
+    ] = None,
+) -> None:
+    """Write the report of result folders: the page, or its first screen as markdown, JSON, CSV or PNG."""
+    from capbench.gate import load_gate_file  # noqa: PLC0415  --help need not wait for pandas
+    from capbench.report import write_report  # noqa: PLC0415
+    from capbench.report.build import view_folder  # noqa: PLC0415
+    from capbench.report.index import result_folders, write_index  # noqa: PLC0415
+    from capbench.report.read import is_result_folder, read_folder  # noqa: PLC0415
+
+    form = form or _form_of(output)
+    last = folders[-1]
+    if (
+        len(folders) == 1
+        and form is Form.HTML
+        and last.is_dir()
+        and not is_result_folder(last)
+        and result_folders(last)
+    ):
+        typer.echo(write_index(last, output or last / "index.html"))
+        return
+    rules = None if gates is None else load_gate_file(gates)
+    if form is Form.HTML:
+        target = output or (last / "index.html" if len(folders) == 1 else last.parent / "report.html")
+        typer.echo(write_report(folders, target, rules))
+        return
+    if len(folders) > 1:
+        raise InputError(f"{form.value} shows one folder, {len(folders)} were named; name one, or write html")
+    _write_form(view_folder(read_folder(last), last, rules, charts=False), form, output, last)
+
+
+def _form_of(output: Path | None) -> Form:
+    endings = {".md": Form.MARKDOWN, ".json": Form.JSON, ".csv": Form.CSV, ".png": Form.PNG}
+    return endings.get(output.suffix.lower(), Form.HTML) if output else Form.HTML
+
+
+def _write_form(view: FolderView, form: Form, output: Path | None, folder: Path) -> None:
+    from capbench.files import write_atomic  # noqa: PLC0415
+    from capbench.report import forms  # noqa: PLC0415
+    from capbench.report.overview_picture import to_png  # noqa: PLC0415
+
+    if form is Form.PNG:
+        output = output or folder / "report.png"
+        content: str | bytes = to_png(view)
+    else:
+        makers = {Form.MARKDOWN: forms.to_markdown, Form.JSON: forms.to_json, Form.CSV: forms.to_csv}
+        content = makers[form](view)
+    if output is None or str(output) == "-":
+        typer.echo(content if isinstance(content, bytes) else content.encode(), nl=False)  # bytes: UTF-8 everywhere
+        return
+    try:
+        write_atomic(output, content)
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
+    typer.echo(output)

@@ -1,0 +1,78 @@
+"""Labels that stand beside what they name, so that no chart needs a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+
+from capbench.report.palette import LIGHT, SubjectStyle
+from capbench.report.svg import Canvas
+
+__all__ = ["label_ends", "label_row", "unit_above"]
+
+_GAP_PX = 15
+"""Distance that keeps two labels of 12 px apart."""
+
+
+def label_row(
+    axes: Axes,
+    row: float,
+    words: str,
+    *,
+    offset_px: float,
+    colour: str = LIGHT["ink"],
+    bold: bool = False,
+    size_px: float = 12,
+) -> None:
+    """Words beside a row: left of the axes for a negative offset, right of them for a positive one.
+
+    An offset below -60 starts at the left margin, where headings of groups stand.
+    """
+    axes.annotate(
+        words,
+        (0 if offset_px < 0 else 1, row),
+        xycoords=("axes fraction", "data"),
+        xytext=(offset_px, 0),
+        textcoords="offset points",
+        ha="right" if -60 <= offset_px < 0 else "left",
+        va="center",
+        color=colour,
+        fontweight="bold" if bold else "normal",
+        fontsize=size_px,
+    )
+
+
+def unit_above(axes: Axes, unit: str) -> None:
+    """The unit stands above the axis, where it needs no turning of the head."""
+    axes.annotate(
+        unit,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 8),
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        color=LIGHT["quiet"],
+        fontsize=11,
+    )
+
+
+def label_ends(canvas: Canvas, axes: Axes, ends: Mapping[str, float], styles: Mapping[str, SubjectStyle]) -> None:
+    """Name each line at its right end, pushed apart where lines end close together."""
+    placed_px = -1e9
+    low, high = axes.get_ylim()
+    scale = axes.get_window_extent().height / (high - low) if high > low else 1.0
+    for subject, end in sorted(ends.items(), key=lambda item: item[1]):
+        placed_px = max((end - low) * scale, placed_px + _GAP_PX)
+        axes.annotate(
+            canvas.label(subject, 13),
+            (1, 0),
+            xycoords="axes fraction",
+            xytext=(8, placed_px),
+            textcoords="offset points",
+            ha="left",
+            va="center",
+            color=LIGHT[styles[subject].token],
+            fontweight="bold",
+        )

@@ -1,0 +1,140 @@
+"""Several result folders in order of time: what each subject took, on which machine, and where it stepped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from capbench.report.chart_trend import TrendPoint, trend_chart
+from capbench.report.links import relative_url
+from capbench.report.palette import SubjectStyle
+from capbench.report.read import ReportFolder
+from capbench.report.summary import cells_of
+from capbench.report.svg import Chart, chart_style
+from capbench.report.words import bytes_words, seconds_words, shorten, times_words
+
+__all__ = ["Measurement", "Trend", "TrendCase", "arrange_trend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One folder as a row of the trend."""
+
+    label: str
+    """Revision, or the folder's name where none was recorded."""
+    when: str
+    """Start of the first run, empty where unknown."""
+    machine: str
+    """Fingerprint of the machine."""
+    adapter: str
+    """GPU adapter in words."""
+    link: str
+    """Relative URL of the folder's own page."""
+    has_page: bool
+    """Whether that page exists."""
+    cells: Mapping[tuple[str, str], str]
+    """(case, subject) to wall time, times floor and memory in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrendCase:
+    """One case over all folders."""
+
+    name: str
+    """Name of the case."""
+    subjects: tuple[str, ...]
+    """Subjects that were measured anywhere."""
+    charts: tuple[Chart, ...]
+    """Wall time, which only compares on one machine, and times floor, which compares on any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """What several folders show together."""
+
+    measurements: tuple[Measurement, ...]
+    """Folders, oldest first."""
+    cases: tuple[TrendCase, ...]
+    """Cases."""
+    notes: tuple[str, ...]
+    """Step changes and changes of machine in words."""
+
+
+def arrange_trend(folders: Sequence[ReportFolder], styles: Mapping[str, SubjectStyle], page_folder: Path) -> Trend:
+    """Arrange folders for a page in `page_folder`; every subject must have a style."""
+    ordered = sorted(folders, key=lambda folder: (folder.started_at, folder.name))
+    summaries = [cells_of(folder) for folder in ordered]
+    labels = [_label(folder) for folder in ordered]
+    machines = [_machine(folder) for folder in ordered]
+    names = dict.fromkeys(case for cells in summaries for case in cells)
+    cases = []
+    with chart_style():
+        for number, case in enumerate(names, start=1):
+            subjects = tuple(dict.fromkeys(subject for cells in summaries for subject in cells.get(case, {})))
+            charts = []
+            for field, title, unit, words in (
+                ("wall_s", "Export time", "seconds", seconds_words),
+                ("times_floor", "Times floor, comparable across machines", "times the floor", times_words),
+            ):
+                lines = {
+                    subject: [
+                        TrendPoint(place, labels[place], machines[place], spread)
+                        for place, cells in enumerate(summaries)
+                        if subject in cells.get(case, {}) and (spread := cells[case][subject].spread(field))
+                    ]
+                    for subject in subjects
+                }
+                chart = trend_chart(
+                    lines, styles, labels, title=title, unit=unit, words=words, prefix=f"trend-{number}-{field}"
+                )
+                charts += [chart] if chart else []
+            cases.append(TrendCase(case, subjects, tuple(charts)))
+    return Trend(
+        measurements=tuple(
+            Measurement(
+                label=label,
+                when=folder.started_at.replace("T", " ").split(".")[0].removesuffix("Z"),
+                machine=machine,
+                adapter=", ".join(dict.fromkeys(file.run.adapter for file in folder.runs if file.run.adapter)),
+                link=relative_url(folder.path / "index.html", page_folder),
+                has_page=(folder.path / "index.html").is_file(),
+                cells={
+                    (case, subject): _cell_words(
+                        cell.median("wall_s"), cell.median("times_floor"), cell.median("peak_rss_bytes")
+                    )
+                    for case, subjects in cells.items()
+                    for subject, cell in subjects.items()
+                },
+            )
+            for folder, cells, label, machine in zip(ordered, summaries, labels, machines, strict=True)
+        ),
+        cases=tuple(cases),
+        notes=_machine_notes(labels, machines),
+    )
+
+
+def _cell_words(wall_s: float | None, floor: float | None, memory_bytes: float | None) -> str:
+    parts = [seconds_words(wall_s)]
+    parts += [f"{times_words(floor)} floor"] if floor is not None else []
+    parts += [bytes_words(memory_bytes)] if memory_bytes is not None else []
+    return ", ".join(parts)
+
+
+def _label(folder: ReportFolder) -> str:
+    revision = next((file.run.revision for file in folder.runs if file.run.revision), None)
+    return revision[:10] + ("+dirty" if revision.endswith("+dirty") else "") if revision else folder.name
+
+
+def _machine(folder: ReportFolder) -> str:
+    return ", ".join(dict.fromkeys(file.run.fingerprint for file in folder.runs if file.run.fingerprint)) or "unknown"
+
+
+def _machine_notes(labels: Sequence[str], machines: Sequence[str]) -> tuple[str, ...]:
+    changes = zip(labels[1:], machines, machines[1:], strict=False)
+    return tuple(
+        f"The machine changes at {shorten(label)} ({shorten(before)} to {shorten(after)}): "
+        "times before and after do not compare"
+        for label, before, after in changes
+        if before != after
+    )
