@@ -232,7 +232,7 @@ class _Attempt:
             self._pool.release(picture.frame)
             clock.mark("convert")
             size_bytes = sum(plane.buffer_size for plane in frame.planes)
-            self._pictures.send(Picture(frame, picture.pts, picture.duration, pooled=False), size_bytes)
+            self._pictures.send(Picture(frame, picture.pts, picture.duration, pool=None), size_bytes)
             clock.mark("convert", "wait_output")
         clock.mark("convert", "wait_input")
         path.close()  # here, not on the render thread: a path's own device is still busy when that one ends
@@ -245,8 +245,8 @@ class _Attempt:
 
     def _encode_pictures(self) -> None:
         def release(picture: Picture) -> None:
-            if picture.pooled and self._pool is not None:
-                self._pool.release(picture.frame)
+            if picture.pool is not None:
+                picture.pool.release(picture.frame)
 
         self._encode("nv12", self._pictures, release)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.pipeline.channel import Channel
 from capbench.pipeline.compositor import Compositor
 from capbench.pipeline.device import GpuContext
 from capbench.pipeline.geometry import CanvasSize
@@ -24,7 +23,7 @@ from capbench.pipeline.timeline import TimedFrame
 from capbench.pipeline.timestamps import FrameTimestamps
 from capbench.pipeline.upload import PlaneUploader
 
-__all__ = ["Picture", "RenderStatistics", "Renderer"]
+__all__ = ["Picture", "PictureReceiver", "RenderStatistics", "Renderer"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +34,18 @@ class Picture:
     """An `av.VideoFrame` of the path's picture format."""
     pts: int
     duration: int
-    pooled: bool
-    """Whether `frame` belongs to the picture pool."""
+    pool: PicturePool | None
+    """Where `frame` goes back to when it is encoded; None where it belongs to nobody."""
+
+
+class PictureReceiver(Protocol):
+    """Where rendered pictures go: a channel, or what stands before one."""
+
+    def send(self, item: Picture, size_bytes: int) -> None:
+        """Take a picture, waiting for room."""
+
+    def close(self) -> None:
+        """Hear that no picture follows."""
 
 
 @dataclass(slots=True)
@@ -74,8 +83,8 @@ class Renderer:
         """Bytes of the staging ring."""
         self.statistics = RenderStatistics()
 
-    def run(self, frames: Channel[TimedFrame], pictures: Channel[Picture], pool: PicturePool, clock: LapClock) -> None:
-        """Render every frame of a channel into another, in order. Raises `StallError` or `DeviceLostError`."""
+    def run(self, frames: Iterable[TimedFrame], pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
+        """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`."""
         for number, timed in enumerate(frames):
             clock.mark("render", "wait_input", number)
             if self._ring.is_full:
@@ -100,7 +109,7 @@ class Renderer:
         self._ring.submitted(TimedFrame(None, timed.pts, timed.duration))
         clock.mark("render", "work", number)
 
-    def _deliver(self, pictures: Channel[Picture], pool: PicturePool, clock: LapClock) -> None:
+    def _deliver(self, pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
         self._ring.wait()
         clock.mark("readback", "wait_input")
         frame = pool.acquire()
@@ -111,5 +120,5 @@ class Renderer:
         self.statistics.readback_bytes += self.path.readback_bytes
         self.statistics.gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
         clock.mark("readback", "work")
-        pictures.send(Picture(frame, timed.pts, timed.duration, pooled=True), pool.picture_bytes)
+        pictures.send(Picture(frame, timed.pts, timed.duration, pool), pool.picture_bytes)
         clock.mark("readback", "wait_output")
