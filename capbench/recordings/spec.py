@@ -12,7 +12,8 @@ from capbench.errors import InputError
 __all__ = ["MIN_HEIGHT", "MIN_WIDTH", "STANDARD_RECORDINGS", "RecordingSpec"]
 
 MIN_WIDTH = 160
-"""Narrowest recording in pixels: a cell of the frame number is then 2.6 pixels wide."""
+"""Narrowest recording in pixels: cells of the frame number, then 2.6 pixels wide, are readable up to about CRF 35; from
+320 pixels on no CRF makes them unreadable."""
 MIN_HEIGHT = 90
 """Lowest recording in pixels: a cell of the frame number is then 3.1 pixels high."""
 

@@ -69,7 +69,7 @@ def test_two_to_four_wrong_cells_are_noticed() -> None:
         pytest.param(lambda luma: luma[::-1], id="upside-down"),
         pytest.param(lambda luma: luma // 2 + picture_of(frame_number_cells(78)) // 2, id="blended"),
         pytest.param(lambda luma: np.roll(luma, 14, axis=1), id="moved"),
-        pytest.param(lambda luma: luma // 8 + 100, id="faint"),
+        pytest.param(lambda luma: luma // 16 + 100, id="faint"),
         pytest.param(np.zeros_like, id="black"),
         pytest.param(lambda luma: np.random.default_rng(1).integers(0, 256, luma.shape, np.uint8), id="noise"),
         pytest.param(lambda luma: luma[:2, :2], id="tiny"),
