@@ -1,0 +1,82 @@
+"""Clips whose sound is unusual: several tracks, other rates and layouts, late, short, long, with a hole, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+
+from capbench.recordings import RecordingSpec
+from capbench.recordings.marks import FLASH_LENGTH_S
+from capbench.recordings.planes import Planes
+from capbench.recordings.screen import Screen
+
+WIDTH, HEIGHT, FPS = 320, 180, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One track that beeps once a second, in seconds of the picture's clock."""
+
+    codec: str = "aac"
+    rate_hz: int = 48_000
+    layout: str = "stereo"
+    start_s: float = 0.0
+    """When the sound starts; nothing is stored before it."""
+    end_s: float = 2.0
+    """When it ends."""
+    beep_s: float = 0.0
+    """When the first beep starts; the others follow each second."""
+    hole_s: tuple[float, float] | None = None
+    """No samples are stored between these."""
+
+
+def write_clip(path: Path, *tracks: Track, frames: int = 60, first_frame_s: float = 0.0) -> Path:
+    """A recording's frames from `first_frame_s` on, with these tracks; the container goes by the suffix."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        sounds = []
+        for track in tracks:
+            sound = container.add_stream(track.codec, rate=track.rate_hz, layout=track.layout)
+            assert isinstance(sound, AudioStream)
+            sounds.append(sound)
+        screen = Screen(RecordingSpec("clip", WIDTH, HEIGHT, FPS, frames / FPS))
+        for number in range(frames):
+            planes = Planes(*(np.empty((HEIGHT // part, WIDTH // part), np.uint8) for part in (1, 2, 2)))
+            screen.draw(number, planes)
+            packed = np.concatenate([plane.ravel() for plane in (planes.luma, planes.cb, planes.cr)])
+            frame = av.VideoFrame.from_ndarray(packed.reshape(HEIGHT * 3 // 2, WIDTH), format="yuv420p")
+            frame.pts, frame.time_base = number + round(first_frame_s * FPS), Fraction(1, FPS)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for track, sound in zip(tracks, sounds, strict=True):
+            for audio in _frames(track):
+                container.mux(sound.encode(audio))
+            container.mux(sound.encode(None))
+    return path
+
+
+def _frames(track: Track) -> Iterator[av.AudioFrame]:
+    """Frames of 1024 samples, which is what AAC takes; 16-bit samples for PCM, floats for AAC."""
+    first, last = round(track.start_s * track.rate_hz), round(track.end_s * track.rate_hz)
+    channels = len(av.AudioLayout(track.layout).channels)
+    for start in range(first, last, 1024):
+        time_s = np.arange(start, min(start + 1024, last)) / track.rate_hz
+        if track.hole_s and track.hole_s[0] <= time_s[0] < track.hole_s[1]:
+            continue
+        # A nanosecond of slack: the sample on which a beep starts must not fall on the wrong side of the remainder.
+        sounding = (time_s >= track.beep_s) & ((time_s - track.beep_s + 1e-9) % 1.0 < FLASH_LENGTH_S)
+        wave = np.tile(0.4 * np.sin(2 * np.pi * 1000 * (time_s - track.beep_s)) * sounding, (channels, 1))
+        if track.codec.startswith("pcm"):
+            packed = np.ascontiguousarray((wave.T * 32767).astype(np.int16)).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=track.layout)
+        else:
+            frame = av.AudioFrame.from_ndarray(wave.astype(np.float32), format="fltp", layout=track.layout)
+        frame.sample_rate, frame.pts, frame.time_base = track.rate_hz, start, Fraction(1, track.rate_hz)
+        yield frame
