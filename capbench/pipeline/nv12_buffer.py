@@ -65,9 +65,7 @@ class Nv12Layout:
         width, height = self.canvas.width, self.canvas.height
         rows = mapped[: self.size_bytes].reshape(height * 3 // 2, self.stride_bytes)[:, :width]
         plane_samples(frame.planes[0])[:] = rows[:height]
-        chroma = frame.planes[1]
-        target = np.frombuffer(chroma, np.uint8)[: chroma.line_size * (height // 2)]
-        target.reshape(height // 2, chroma.line_size)[:, :width] = rows[height:]
+        plane_samples(frame.planes[1], 2)[:] = rows[height:]
 
 
 def nv12_uniforms(layout: Nv12Layout, colour: ColourSpec) -> NDArray[np.void]:

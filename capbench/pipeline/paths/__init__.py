@@ -9,6 +9,7 @@ from capbench.pipeline.paths.base import ConversionPath, PassTimestamps, PathFac
 from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.paths.gpu import FusedPath, GpuPath
 from capbench.pipeline.paths.late import LatePath
+from capbench.pipeline.paths.videotoolbox import videotoolbox_path
 
 __all__ = ["FLOOR", "PASSTHROUGH", "ConversionPath", "PassTimestamps", "PathFactory", "path_factory", "path_names"]
 
@@ -20,7 +21,13 @@ FLOOR = "floor"
 
 ENTRY_POINT_GROUP = "capbench.paths"
 
-_BUILT_IN: dict[str, PathFactory] = {"cpu": CpuPath, "gpu": GpuPath, "gpu-fused": FusedPath, "gpu-late": LatePath}
+_BUILT_IN: dict[str, PathFactory] = {
+    "cpu": CpuPath,
+    "gpu": GpuPath,
+    "gpu-fused": FusedPath,
+    "gpu-late": LatePath,
+    "videotoolbox": videotoolbox_path,
+}
 
 
 def path_names() -> list[str]:

@@ -12,6 +12,7 @@ from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.pipeline.compositor import Compositor
 from capbench.pipeline.device import GpuContext
 from capbench.pipeline.paths.base import PassTimestamps
+from capbench.pipeline.planes import plane_samples
 from capbench.pipeline.upload import ROW_ALIGNMENT_BYTES
 
 __all__ = ["CpuPath", "RgbaReadback", "SwscaleToNv12"]
@@ -74,10 +75,8 @@ class RgbaReadback:
 
     def read(self, mapped: NDArray[np.uint8], frame: Any) -> None:
         """Copy the RGBA rows without their padding."""
-        plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8)[: plane.line_size * self._height].reshape(self._height, plane.line_size)
         picture = mapped[: self.staging_bytes].reshape(self._height, self._stride)
-        rows[:, : self._width * 4] = picture[:, : self._width * 4]
+        plane_samples(frame.planes[0], 4)[:] = picture[:, : self._width * 4]
 
 
 class CpuPath(RgbaReadback):
