@@ -8,19 +8,21 @@ import pandas as pd
 
 from capbench.errors import ResultError
 from capbench.gate.attribution import stage_shifts
+from capbench.gate.baseline import Baseline
+from capbench.gate.baseline_rows import BASELINE, baseline_rows
 from capbench.gate.evidence import Levels
 from capbench.gate.gate_file import GateFile, GateRule
 from capbench.gate.holm import holm
 from capbench.gate.joint import joint_sentence, joint_verdict
 from capbench.gate.metrics import CHECKS
 from capbench.gate.noisy import NoisyRow, judge_noisy, p_better, p_worse
-from capbench.gate.pairing import PairedCase, pair_cases
+from capbench.gate.pairing import PairedCase, measured_runs, pair_cases
 from capbench.gate.rows import Context, row_for
 from capbench.gate.rules import BUILT_IN_RULES, judged_metrics, rule_for, unused_rules
 from capbench.gate.validity import Validity, check_validity
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
 
-__all__ = ["compare", "judge_family", "summarise"]
+__all__ = ["compare", "compare_with_baseline", "judge_family", "summarise"]
 
 
 def compare(
@@ -32,6 +34,7 @@ def compare(
     new_label: str = "",
     noise_floor: Mapping[str, float] | None = None,
     levels: Levels | None = None,
+    baseline: Baseline | None = None,
 ) -> Comparison:
     """Judge `new` against `base`, tables with one row a run and the design's field names as columns.
 
@@ -40,6 +43,7 @@ def compare(
     relative change that this machine shows without a cause (`capbench calibrate`) and widens smaller margins.
     The labels name the folders where two are compared.
     `levels` replaces the gate file's error probabilities, for a look in a sequence of looks.
+    `baseline` adds its figures against those of `new` to the same family.
     Raises `ResultError` for tables that cannot be compared.
     """
     gates = gates or GateFile()
@@ -61,9 +65,10 @@ def compare(
         f"rule for {rule.metric} of case {rule.case} ({rule.base} to {rule.new}) matched nothing: it was not tested"
         for rule in unused_rules(gates.rule, compared)
     ]
-    verdicts = judge_family(rows, levels or gates.levels)
+    if baseline is not None:
+        rows += baseline_rows(new, baseline, gates, rules)
     return summarise(
-        verdicts,
+        judge_family(rows, levels or gates.levels),
         base=base_label or _joined(name for _, name, _ in compared),
         new=new_label or _joined(name for _, _, name in compared),
         shifts=shifts,
@@ -72,13 +77,48 @@ def compare(
     )
 
 
+def compare_with_baseline(runs: pd.DataFrame, baseline: Baseline, gates: GateFile | None = None) -> Comparison:
+    """Judge the machine-independent figures of `runs`, from any machine, against a committed baseline.
+
+    Raises `ResultError` where they share no case and subject.
+    """
+    gates = gates or GateFile()
+    rows: list[MetricVerdict | NoisyRow] = list(baseline_rows(runs, baseline, gates, (*BUILT_IN_RULES, *gates.rule)))
+    if not rows:
+        raise ResultError("the runs and the baseline have no case and subject in common")
+    for case, subject in dict.fromkeys((row["case"], row["subject"]) for _, row in measured_runs(runs).iterrows()):
+        if any(_is_of(row, case, subject) for row in rows):
+            rows.append(_checks_of(runs, case, subject, gates))
+    verdicts = judge_family(rows, gates.levels)
+    return summarise(
+        verdicts,
+        base=BASELINE,
+        new=_joined(row.new for row in verdicts),
+        machines=_machines(runs),
+    )
+
+
+def _is_of(row: MetricVerdict | NoisyRow, case: str, subject: str) -> bool:
+    labels = row.labels if isinstance(row, NoisyRow) else {"case": row.case, "new": row.new}
+    return labels["case"] == case and labels["new"] == subject
+
+
+def _checks_of(runs: pd.DataFrame, case: str, subject: str, gates: GateFile) -> MetricVerdict:
+    """The validation row of one subject, which needs no other side: it is paired with itself."""
+    own = runs[(runs["case"] == case) & (runs["subject"] == subject)]
+    pair = next(pair_cases(own, own))
+    validity = check_validity(pair, own, own, gates.gate)
+    row = row_for(pair, CHECKS, GateRule(metric=CHECKS), validity, Context(gates, {}, "", ""))
+    assert isinstance(row, MetricVerdict)
+    return row.model_copy(update={"base": BASELINE})
+
+
 def judge_family(rows: Iterable[MetricVerdict | NoisyRow], levels: Levels) -> list[MetricVerdict]:
     """Judge all noisy rows as one family per direction (Holm); other rows are verdicts already and pass through."""
     listed = list(rows)
     noisy = [row for row in listed if isinstance(row, NoisyRow)]
-    level = levels.strictest(len(noisy))
-    worse = [p_worse(row, level) for row in noisy]
-    better = [p_better(row, level) for row in noisy]
+    worse = [p_worse(row, levels, len(noisy)) for row in noisy]
+    better = [p_better(row, levels, len(noisy)) for row in noisy]
     judged = iter(
         judge_noisy(row, worse=up, better=down, levels=levels, family_size=len(noisy))
         for row, up, down in zip(

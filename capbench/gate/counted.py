@@ -108,7 +108,7 @@ def judge_quality(
     if not np.isfinite(differences).all():
         low = high = middle = float(differences[~np.isfinite(differences)][0])
     elif differences.size >= MIN_RANK_PAIRS and np.ptp(differences) > 0:
-        side = evidence(differences).centre
+        side = evidence(differences).centre(levels.margin)
         low, high, middle = side.lower(levels.margin), side.upper(levels.margin), side.estimate
     else:
         low, high, middle = float(differences.min()), float(differences.max()), float(np.median(differences))

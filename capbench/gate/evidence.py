@@ -35,7 +35,6 @@ __all__ = [
 
 MIN_RANK_PAIRS = 5
 """From 5 differences the signed-rank interval exists at the 5% level: 2 ** -5 is 3.1%."""
-_INTERVAL_ERROR = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,9 @@ class Levels:
     """That one metric of one case is called changed when it is not."""
     margin: float = 0.05
     """That a change is called larger, or smaller, than a margin when it is not."""
+
+    blatant: float = 0.0
+    """Log ratio that every block must exceed, besides the margin, where there are too few for the exact test."""
 
     def strictest(self, family_size: int) -> float:
         """The level that the smallest p-value of a family has to meet."""
@@ -131,21 +133,15 @@ class Evidence:
     pairs: int
     """Number of blocks; of the smaller sample where they are unpaired."""
 
-    @property
-    def centre(self) -> Side:
-        """The side that estimate and interval come from."""
-        return self.ranks if self.ranks.smallest_p <= _INTERVAL_ERROR else self.student
-
-    @property
-    def estimate(self) -> float:
-        """Estimate of the change."""
-        return self.centre.estimate
+    def centre(self, error: float) -> Side:
+        """Estimate and bounds at this error: from ranks, or from Student's t where so few ranks bound nothing."""
+        return self.ranks if self.ranks.smallest_p <= error else self.student
 
     def standard_error(self, error: float) -> float:
         """Half the width of the interval over Student's quantile: robust, since the interval is. Inf for one pair."""
         if self.pairs < 2:
             return float(np.inf)
-        width = self.centre.upper(error) - self.centre.lower(error)
+        width = self.centre(error).upper(error) - self.centre(error).lower(error)
         return width / -2 / float(special.stdtrit(self.pairs - 1, error))
 
 

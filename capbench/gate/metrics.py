@@ -93,6 +93,9 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
 
 def describe_metric(name: str) -> Metric:
     """What the gate knows about a column; one that it does not know is noisy, and less of it is better."""
+    field, _, reference = name.partition("/")
+    if reference:
+        return Metric(name, f"{describe_metric(field).words} over that of {reference}", Kind.NOISY, _plain, False)
     for pattern, words, kind, formatter, machine_bound in _KNOWN:
         if fnmatchcase(name, pattern):
             return Metric(name, words or _words(name), kind, formatter, machine_bound)

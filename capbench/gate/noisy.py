@@ -61,15 +61,21 @@ class NoisyRow:
     """Further fields of the verdict."""
 
 
-def p_worse(row: NoisyRow, level: float) -> float:
-    """P-value against "not worse", before the family is looked at. `level` as in `p_of_change`."""
-    return p_of_change(row.shown, centre=row.asked.change_from, beyond=row.asked.worse_above, upwards=True, level=level)
-
-
-def p_better(row: NoisyRow, level: float) -> float:
-    """P-value against "not better", before the family is looked at."""
+def p_worse(row: NoisyRow, levels: Levels, family_size: int) -> float:
+    """P-value against "not worse", before the family is looked at."""
+    asked = row.asked
+    beyond = max(asked.worse_above, asked.change_from + levels.blatant)
     return p_of_change(
-        row.shown, centre=row.asked.change_from, beyond=row.asked.better_below, upwards=False, level=level
+        row.shown, centre=asked.change_from, beyond=beyond, upwards=True, level=levels.strictest(family_size)
+    )
+
+
+def p_better(row: NoisyRow, levels: Levels, family_size: int) -> float:
+    """P-value against "not better", before the family is looked at."""
+    asked = row.asked
+    beyond = min(asked.better_below, asked.change_from - levels.blatant)
+    return p_of_change(
+        row.shown, centre=asked.change_from, beyond=beyond, upwards=False, level=levels.strictest(family_size)
     )
 
 
@@ -82,7 +88,7 @@ def judge_noisy(
     family_size: int,
 ) -> MetricVerdict:
     """The verdict from p-values (raw, adjusted by the family) of both directions."""
-    side, asked = row.shown.centre, row.asked
+    side, asked = row.shown.centre(levels.margin), row.asked
     lower, upper = side.lower(levels.margin), side.upper(levels.margin)
     is_worse = _is_shown(worse, levels) and lower > asked.worse_above
     is_better = _is_shown(better, levels) and upper < asked.better_below
@@ -114,7 +120,7 @@ def judge_noisy(
     return MetricVerdict(
         **row.labels,
         verdict=verdict,
-        sentence=_sentence(row, verdict, lower, upper, further),
+        sentence=_sentence(row, verdict, side.estimate, (lower, upper), further),
         ratio=math.exp(side.estimate),
         interval=(_exp(lower), _exp(upper)) if math.isfinite(lower) and math.isfinite(upper) else None,
         confidence=1 - 2 * levels.margin,
@@ -140,14 +146,14 @@ def _exp(value: float) -> float:
     return math.exp(min(value, 700.0))
 
 
-def _sentence(row: NoisyRow, verdict: Verdict, lower: float, upper: float, further: int | None) -> str:
-    estimate = math.exp(row.shown.centre.estimate)
+def _sentence(
+    row: NoisyRow, verdict: Verdict, estimate: float, interval: tuple[float, float], further: int | None
+) -> str:
+    lower, upper = interval
     blocks = f"{row.shown.pairs} block{'s' if row.shown.pairs != 1 else ''}"
-    found = (
-        f"{row.labels['case']}: {row.metric.words} of {row.labels['new']} {against(estimate, row.labels['base'])} "
-        f"({bounds(_exp(lower), _exp(upper))}, {blocks})"
-    )
-    return f"{found}: {_conclusion(row, verdict, further)}"
+    compared = against(math.exp(estimate), row.labels["base"])
+    found = f"{row.metric.words} of {row.labels['new']} {compared} ({bounds(_exp(lower), _exp(upper))}, {blocks})"
+    return f"{row.labels['case']}: {found}: {_conclusion(row, verdict, further)}"
 
 
 def _conclusion(row: NoisyRow, verdict: Verdict, further: int | None) -> str:

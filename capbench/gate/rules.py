@@ -28,6 +28,9 @@ BUILT_IN_RULES: tuple[GateRule, ...] = (
     GateRule(metric="quality.*psnr*.p1", margin=0.5),
     GateRule(metric="quality.ssim*.mean", margin=0.001),
     GateRule(metric="quality.ssim*.p1", margin=0.005),
+    # Ratios against a baseline of another machine: CPU, disk and core count move them by some percent.
+    GateRule(metric="*_s/*", margin=0.10),
+    GateRule(metric="*_bytes/*", margin=0.10),
 )
 """What holds where a gate file says nothing else."""
 

@@ -165,10 +165,10 @@ def _moved_between_folders(pair: PairedCase, base: pd.DataFrame, new: pd.DataFra
     if blocks == 0:
         return []
     ratios = [math.log(after / before) for before, after in zip(floors[0][:blocks], floors[1][:blocks], strict=True)]
-    shown = evidence(ratios)
+    side = evidence(ratios).centre(0.05)
     # 2% is the margin of wall time: a machine that moved by more cannot hold it.
-    if max(shown.centre.lower(0.05), -shown.centre.upper(0.05)) > math.log(1.02):
+    if max(side.lower(0.05), -side.upper(0.05)) > math.log(1.02):
         return [
-            f"the floor itself moved to {math.exp(shown.estimate):.3f} times between the folders; run both side by side"
+            f"the floor itself moved to {math.exp(side.estimate):.3f} times between the folders; run both side by side"
         ]
     return []

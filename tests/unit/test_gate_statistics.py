@@ -111,7 +111,7 @@ def test_differences_must_be_finite_numbers(bad: list[float]) -> None:
 
 def test_too_few_pairs_have_no_bound() -> None:
     assert signed_rank([0.1, 0.2, 0.3]).lower(0.05) == -math.inf
-    assert evidence([0.1]).centre.upper(0.05) == math.inf
+    assert evidence([0.1]).centre(0.05).upper(0.05) == math.inf
 
 
 def test_holm_reproduces_a_worked_example() -> None:
@@ -152,7 +152,9 @@ def test_an_effect_of_the_visible_size_is_seen_nine_times_in_ten(blocks: int, pe
     seen = 0
     for row in draws:
         shown = evidence(row)
-        seen += _p_up(shown, levels.metric) <= levels.metric and shown.centre.lower(levels.margin) > margin
+        seen += (
+            _p_up(shown, levels.metric) <= levels.metric and shown.centre(levels.margin).lower(levels.margin) > margin
+        )
 
     assert seen / len(draws) == pytest.approx(0.90, abs=0.07)
 

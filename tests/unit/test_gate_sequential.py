@@ -1,0 +1,133 @@
+"""Looking while blocks come in: the error of all looks together, and stopping on a clear effect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from capbench.gate.compare import judge_family
+from capbench.gate.evidence import Levels, evidence
+from capbench.gate.metrics import describe_metric
+from capbench.gate.noisy import NoisyRow, asked_for
+from capbench.gate.sequential import SequentialGate, levels_of_look, planned_looks, subject_pairs
+from capbench.results.comparison import Verdict
+from tests.bench.gate_noise import simulate
+from tests.gate_runs import noisy, runs_table
+
+
+@pytest.mark.parametrize("max_blocks", [3, 5, 20, 60])
+def test_the_looks_share_the_error_and_no_more(max_blocks: int) -> None:
+    looks = planned_looks(max_blocks)
+    shares = [levels_of_look(Levels(), looks, index) for index in range(len(looks))]
+
+    assert looks[-1] == max_blocks
+    assert list(looks) == sorted(set(looks))
+    assert sum(share.metric for share in shares) == pytest.approx(Levels().metric)
+    assert sum(share.family for share in shares) == pytest.approx(Levels().family)
+    assert all(share.margin > 0 for share in shares)
+
+
+@pytest.mark.parametrize("model", ["shared", "second_slower"])
+def test_false_alarms_of_all_looks_together_stay_below_one_percent(model: str) -> None:
+    """Without a margin to hide behind, any alarm at any look counts. Looking at 1% each time would give 3 to 4%."""
+    looks = planned_looks(40)
+    times = simulate(model, np.random.default_rng(5), simulations=200, blocks=40, effect=0.0, in_blocks=True)
+    log_ratios = np.log(times.new.mean(axis=2) / times.base.mean(axis=2))
+
+    alarms = sum(
+        any(_alarm(row[:look], levels_of_look(Levels(), looks, index)) for index, look in enumerate(looks))
+        for row in log_ratios
+    )
+
+    # Fails only where the count refutes 1%.
+    assert stats.binom.sf(alarms - 1, len(log_ratios), 0.01) > 0.001
+
+
+def _alarm(log_ratios: np.ndarray[tuple[int, ...], np.dtype[np.float64]], levels: Levels) -> bool:
+    row = NoisyRow(
+        labels={"case": "c", "metric": "wall_s", "base": "a", "new": "b"},
+        metric=describe_metric("wall_s"),
+        shown=evidence(log_ratios),
+        asked=asked_for(0.0, None),
+        margin=0.0,
+        base_median=1.0,
+        new_median=1.0,
+    )
+    return judge_family([row], levels)[0].verdict is Verdict.WORSE
+
+
+def _folder(blocks: int, ratio: float, sd: float) -> pd.DataFrame:
+    return pd.concat(
+        [runs_table("cpu", noisy(blocks, sd=sd)), runs_table("gpu", noisy(blocks, ratio=ratio, sd=sd, seed=2))]
+    )
+
+
+def _blocks_until_decided(gate: SequentialGate, runs: pd.DataFrame) -> int:
+    for blocks in range(1, gate.max_blocks + 1):
+        if gate.decided(runs[runs["block"] < blocks]):
+            return blocks
+    raise AssertionError("never decided")
+
+
+def test_a_clear_effect_stops_at_the_first_look() -> None:
+    gate = SequentialGate((("cpu", "gpu"),), max_blocks=40)
+    runs = _folder(40, ratio=13, sd=0.01)
+
+    assert _blocks_until_decided(gate, runs) == 5
+    assert gate.judge(runs[runs["block"] < 5])[0].verdict is Verdict.WORSE
+
+
+def test_noise_costs_blocks_and_the_verdict_is_still_found() -> None:
+    gate = SequentialGate((("cpu", "gpu"),), max_blocks=40)
+    runs = _folder(40, ratio=1.05, sd=0.02)
+
+    stopped = _blocks_until_decided(gate, runs)
+
+    assert 5 < stopped <= 40
+    assert gate.judge(runs[runs["block"] < stopped])[0].verdict is Verdict.WORSE
+
+
+def test_the_last_look_ends_it_undecided() -> None:
+    """The effect sits on the margin: no number of blocks decides, and the run must end all the same."""
+    gate = SequentialGate((("cpu", "gpu"),), max_blocks=12)
+    runs = _folder(12, ratio=1.02, sd=0.03)
+
+    assert _blocks_until_decided(gate, runs) == 12
+    assert gate.judge(runs)[0].exit_code == 3
+
+
+def test_a_lost_frame_counts_whenever_it_was_lost() -> None:
+    """The wall time was decided at the first look; the picture is judged on every block."""
+    runs = _folder(8, ratio=1.0, sd=0.001).reset_index(drop=True)
+    runs.loc[(runs["subject"] == "gpu") & (runs["block"] == 7), "frames"] = 299
+
+    comparison = SequentialGate((("cpu", "gpu"),), max_blocks=40).judge(runs)[0]
+
+    assert comparison.verdict is Verdict.WORSE
+    assert next(row for row in comparison.verdicts if row.metric == "wall_s").verdict is Verdict.SAME
+
+
+def test_between_looks_nothing_new_is_decided() -> None:
+    """Six blocks hold one look, at five; what the sixth adds must wait for the next."""
+    runs = _folder(6, ratio=1.04, sd=0.02)
+    gate = SequentialGate((("cpu", "gpu"),), max_blocks=40)
+
+    at_five, at_six = gate.judge(runs[runs["block"] < 5])[0], gate.judge(runs)[0]
+
+    assert [row.verdict for row in at_five.verdicts] == [row.verdict for row in at_six.verdicts]
+    assert not gate.decided(runs)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "expected"),
+    [
+        (["floor", "cpu", "gpu"], (("cpu", "gpu"),)),
+        (["gpu", "gpu@main", "floor", "floor@main", "cpu", "cpu@main"], (("gpu@main", "gpu"), ("cpu@main", "cpu"))),
+        (["floor", "mine", "theirs"], (("mine", "theirs"),)),
+        (["floor"], ()),
+    ],
+)
+def test_which_subjects_are_compared(subjects: list[str], expected: tuple[tuple[str, str], ...]) -> None:
+    assert subject_pairs(subjects) == expected
