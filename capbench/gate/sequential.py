@@ -28,6 +28,9 @@ _FIRST_LOOK = 5
 _GROWTH = 1.35
 """Each look has about a third more blocks than the one before: rarer looks spend less, denser ones stop sooner."""
 
+_BLATANT = math.log(1.5)
+"""Early looks have too few blocks for the exact test. Only a factor that no run order explains may stop them."""
+
 
 def planned_looks(max_blocks: int) -> tuple[int, ...]:
     """Numbers of blocks after which to look; the last is `max_blocks`."""
@@ -46,7 +49,7 @@ def levels_of_look(levels: Levels, looks: Sequence[int], index: int) -> Levels:
         return math.log1p((math.e - 1) * blocks / looks[-1])
 
     share = spent(looks[index]) - (spent(looks[index - 1]) if index else 0.0)
-    return Levels(levels.family * share, levels.metric * share, levels.margin * share)
+    return Levels(levels.family * share, levels.metric * share, levels.margin * share, blatant=_BLATANT)
 
 
 def subject_pairs(subjects: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.gate_runs import noisy, runs_table
 
 from capbench.errors import ResultError
 from capbench.gate import GateFile, GateRule, GateSettings, compare
 from capbench.gate.validity import texts
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
+from tests.gate_runs import noisy, runs_table
 
 
 def verdict_of(comparison: Comparison, metric: str) -> MetricVerdict:
