@@ -15,7 +15,7 @@ import av
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.quality.boxes import find_colour_box
-from capbench.quality.sequence_header import chroma_location
+from capbench.sequence_header import chroma_location
 
 __all__ = ["ColourTags", "FileTags", "read_tags", "spec_of"]
 

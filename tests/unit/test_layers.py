@@ -15,7 +15,7 @@ import pytest
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGE = _REPOSITORY / "capbench"
 
-_VALUES = ("errors", "units", "frames", "colour", "files", "resources", "results")
+_VALUES = ("errors", "units", "frames", "colour", "sequence_header", "files", "resources", "results")
 _LAYERS = (
     _VALUES,
     ("pipeline", "recordings"),
