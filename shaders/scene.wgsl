@@ -1,5 +1,7 @@
-// What a scene looks like at one pixel. Shared by the composite pass, the static backdrop and the fused path, so that
-// all of them draw the same picture.
+// What a scene looks like at one pixel: the backdrop, the recording over it, the overlay over both. Shared by the
+// composite pass and the fused path, so that both draw the same picture. Backdrop and overlay are textures that are
+// drawn only where and when they change (backdrop.wgsl, overlay.wgsl): however many layers a scene has, a pixel costs
+// the recording's own two samples and two loads.
 //
 // All positions are pixels of the canvas, x right, y down, pixel centres at .5. All blending is done on gamma-encoded
 // R'G'B', as screen recorders do: a half transparent black over white is code 128.
@@ -9,7 +11,12 @@ struct Scene {
     corner_radius_px: f32,
     shadow_blur_px: f32,
     display_px: vec4f,          // left, top, right, bottom of the recording
-    shadow: vec4f,              // x and y offset in pixels, opacity, 1 if the backdrop already holds it
+    shadow: vec4f,              // x and y offset in pixels, opacity, unused
+    border: vec4f,              // R'G'B' and opacity
+    border_width_px: f32,
+    background_is_image: u32,   // 1: the backdrop pass loads it; 0: the gradient
+    has_overlay: u32,           // 0: the scene has no layer over the recording
+    padding: u32,
     gradient_from: vec4f,       // R'G'B' at the start of the gradient, alpha unused
     gradient_to: vec4f,         // R'G'B' at its end
     gradient_axis: vec4f,       // position t = x * axis.x + y * axis.y + axis.z, clamped to 0..1
@@ -25,7 +32,18 @@ struct Scene {
 @group(0) @binding(1) var luma_texture: texture_2d<f32>;
 @group(0) @binding(2) var chroma_texture: texture_2d<f32>;
 @group(0) @binding(3) var linear_sampler: sampler;
-@group(0) @binding(4) var backdrop_texture: texture_2d<f32>;
+@group(0) @binding(4) var backdrop_texture: texture_2d<f32>;  // alpha: how much the recording covers
+@group(0) @binding(5) var overlay_texture: texture_2d<f32>;   // colour multiplied by alpha
+
+// R'G'B' of luma 0..1 and chroma -.5...5; `matrix` is Cr to R', Cb to G', Cr to G', Cb to B'.
+fn decoded_colour(luma: f32, chroma: vec2f, matrix: vec4f) -> vec3f {
+    let rgb = vec3f(
+        luma + matrix.x * chroma.y,
+        luma + matrix.y * chroma.x + matrix.z * chroma.y,
+        luma + matrix.w * chroma.x,
+    );
+    return clamp(rgb, vec3f(0.0), vec3f(1.0));
+}
 
 // Signed distance in pixels from a rectangle with rounded corners, negative inside (Quilez, rounded box).
 fn rounded_rectangle_distance(position: vec2f, rectangle: vec4f, radius: f32) -> f32 {
@@ -35,54 +53,32 @@ fn rounded_rectangle_distance(position: vec2f, rectangle: vec4f, radius: f32) ->
     return length(max(outside, vec2f(0.0))) + min(max(outside.x, outside.y), 0.0) - radius;
 }
 
-fn gradient_colour(position: vec2f) -> vec3f {
-    let t = clamp(dot(position, scene.gradient_axis.xy) + scene.gradient_axis.z, 0.0, 1.0);
-    return mix(scene.gradient_from.rgb, scene.gradient_to.rgb, t);
-}
-
-// Opacity of the soft shadow: smoothstep over twice the blur, centred on the edge of the shifted rectangle.
-fn shadow_opacity(position: vec2f) -> f32 {
-    let distance = rounded_rectangle_distance(position - scene.shadow.xy, scene.display_px, scene.corner_radius_px);
-    return scene.shadow.z * (1.0 - smoothstep(-scene.shadow_blur_px, scene.shadow_blur_px, distance));
-}
-
-// Everything that does not change from frame to frame: the background and, unless the display moves, its shadow.
-fn backdrop_colour(position: vec2f) -> vec3f {
-    var colour = gradient_colour(position);
-    if (scene.shadow.z > 0.0) {
-        colour = mix(colour, vec3f(0.0), shadow_opacity(position));
-    }
-    return colour;
-}
-
-fn display_colour(position: vec2f) -> vec3f {
-    let across = (position - scene.display_px.xy) / (scene.display_px.zw - scene.display_px.xy);
+// The recording at fractions of its rectangle.
+fn recording_colour(fraction: vec2f) -> vec3f {
     let matrix = mat2x2f(scene.texture_from_display.xy, scene.texture_from_display.zw);
-    let at = clamp(matrix * across + scene.texture_origin.xy, scene.texture_limits.xy, scene.texture_limits.zw);
+    let at = clamp(matrix * fraction + scene.texture_origin.xy, scene.texture_limits.xy, scene.texture_limits.zw);
     let chroma_at = at * scene.chroma_from_luma.xy + scene.chroma_from_luma.zw;
     let luma_code = textureSampleLevel(luma_texture, linear_sampler, at, 0.0).r;
     let chroma_code = textureSampleLevel(chroma_texture, linear_sampler, chroma_at, 0.0).rg;
     let luma = luma_code * scene.decode_scale.x + scene.decode_scale.y;
     let chroma = chroma_code * scene.decode_scale.z + scene.decode_scale.w;
-    let rgb = vec3f(
-        luma + scene.decode_matrix.x * chroma.y,
-        luma + scene.decode_matrix.y * chroma.x + scene.decode_matrix.z * chroma.y,
-        luma + scene.decode_matrix.w * chroma.x,
-    );
-    return clamp(rgb, vec3f(0.0), vec3f(1.0));
+    return decoded_colour(luma, chroma, scene.decode_matrix);
+}
+
+fn display_colour(position: vec2f) -> vec3f {
+    return recording_colour((position - scene.display_px.xy) / (scene.display_px.zw - scene.display_px.xy));
 }
 
 // R'G'B' of one pixel in 0..1, rounded to the 8 bits that an RGBA texture would hold: every path sees the same codes.
 fn scene_colour(pixel: vec2u) -> vec3f {
-    let position = vec2f(pixel) + vec2f(0.5);
-    // Alpha of the backdrop is how much the display covers here: 1 nearly everywhere that it covers at all.
     let backdrop = textureLoad(backdrop_texture, pixel, 0);
-    if (backdrop.a == 0.0) {
-        return backdrop.rgb;
+    var colour = backdrop.rgb;
+    if (backdrop.a > 0.0) {
+        colour = mix(colour, display_colour(vec2f(pixel) + vec2f(0.5)), backdrop.a);
     }
-    var colour = display_colour(position);
-    if (backdrop.a < 1.0) {
-        colour = mix(backdrop.rgb, colour, backdrop.a);
+    if (scene.has_overlay == 1u) {
+        let overlay = textureLoad(overlay_texture, pixel, 0);
+        colour = overlay.rgb + colour * (1.0 - overlay.a);
     }
     return floor(colour * 255.0 + 0.5) / 255.0;
 }

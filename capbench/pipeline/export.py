@@ -17,7 +17,6 @@ from capbench.pipeline.channel import Channel
 from capbench.pipeline.decode import frame_bytes, read_frames
 from capbench.pipeline.device import collected_problems, open_device
 from capbench.pipeline.encode import OutputFormat, VideoWriter
-from capbench.pipeline.geometry import scene_uniforms
 from capbench.pipeline.job import ExportJob, ExportOptions, prepare
 from capbench.pipeline.laps import LapClock, Span
 from capbench.pipeline.memory import MemoryPlan, available_memory_bytes, channel_frames, plan_memory
@@ -187,14 +186,13 @@ class _Attempt:
         gpu = open_device()
         try:
             with collected_problems(gpu):
-                planes = job.source.planes
-                uniforms = scene_uniforms(job.scene, job.source, job.canvas)
                 factory = path_factory(self._path)
                 renderer = Renderer(
                     gpu,
-                    planes=planes,
                     canvas=job.canvas,
-                    uniforms=uniforms,
+                    scene=job.scene,
+                    source=job.source,
+                    time_base=job.time_base,
                     make_path=lambda context, compositor: factory(
                         context, compositor, job.options.colour, threads=job.options.swscale_threads
                     ),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from capbench.pipeline.compositor import Compositor
 from capbench.pipeline.device import GpuContext
@@ -17,7 +15,8 @@ from capbench.pipeline.laps import LapClock
 from capbench.pipeline.memory import MemoryPlan
 from capbench.pipeline.paths import ConversionPath
 from capbench.pipeline.pictures import PicturePool
-from capbench.pipeline.source import SourcePlanes
+from capbench.pipeline.scene import Scene
+from capbench.pipeline.source import SourceInfo
 from capbench.pipeline.staging import StagingRing
 from capbench.pipeline.timeline import TimedFrame
 from capbench.pipeline.timestamps import FrameTimestamps
@@ -67,16 +66,20 @@ class Renderer:
         self,
         gpu: GpuContext,
         *,
-        planes: SourcePlanes,
         canvas: CanvasSize,
-        uniforms: NDArray[np.void],
+        scene: Scene,
+        source: SourceInfo,
+        time_base: Fraction,
         make_path: Callable[[GpuContext, Compositor], ConversionPath],
         plan: MemoryPlan,
     ) -> None:
         self._gpu = gpu
-        self.uploader = PlaneUploader(gpu, planes, plan.upload_slots)
-        compositor = Compositor(gpu, self.uploader, canvas, uniforms)
-        self.path = make_path(gpu, compositor)
+        self.uploader = PlaneUploader(gpu, source.planes, plan.upload_slots)
+        self.compositor = Compositor(gpu, self.uploader, canvas, scene, source)
+        self.path = make_path(gpu, self.compositor)
+        self._time_base = time_base
+        # From the source, not from the first frame that comes by: a renderer may take over in the middle of an export.
+        self._first_pts = round((source.start_s - source.origin_s) / time_base)
         self._timestamps = FrameTimestamps(gpu)
         self._ring: StagingRing[TimedFrame] = StagingRing(gpu, self.path.staging_bytes, plan.staging_slots)
         self.staging_bytes = self._ring.slot_bytes * plan.staging_slots
@@ -101,6 +104,7 @@ class Renderer:
         self.uploader.record(timed.frame, encoder)
         clock.mark("upload", "work", number)
         staging = self._ring.next_buffer()
+        self.compositor.prepare(encoder, self._time_s(timed))
         self.path.record(encoder, staging, self._timestamps)
         self._timestamps.record(encoder, staging, self._ring.timestamp_offset)
         self._gpu.device.queue.submit([encoder.finish()])
@@ -108,6 +112,10 @@ class Renderer:
         # Only the times go on: the decoder gets its frame back as soon as the samples are uploaded.
         self._ring.submitted(TimedFrame(None, timed.pts, timed.duration))
         clock.mark("render", "work", number)
+
+    def _time_s(self, timed: TimedFrame) -> float:
+        """Output time since the first frame, which is what scenes are timed by."""
+        return float((timed.pts - self._first_pts) * self._time_base)
 
     def _deliver(self, pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
         self._ring.wait()

@@ -1,0 +1,136 @@
+"""The parameters of shaders/scene.wgsl: from a scene, a source and a zoom to one uniform block."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.colour import ChromaSiting, ColourSpec
+from capbench.pipeline.geometry import CanvasSize, clamped_radius, display_rectangle
+from capbench.pipeline.layers.zoom import Magnification
+from capbench.pipeline.scene import Background, Display, Scene
+from capbench.pipeline.source import SourceInfo, SourcePlanes
+
+__all__ = ["SCENE_DTYPE", "rgb_of", "scene_uniforms"]
+
+SCENE_DTYPE = np.dtype(
+    [
+        ("canvas_px", "<f4", 2),
+        ("corner_radius_px", "<f4"),
+        ("shadow_blur_px", "<f4"),
+        ("display_px", "<f4", 4),
+        ("shadow", "<f4", 4),
+        ("border", "<f4", 4),
+        ("border_width_px", "<f4"),
+        ("background_is_image", "<u4"),
+        ("has_overlay", "<u4"),
+        ("padding", "<u4"),
+        ("gradient_from", "<f4", 4),
+        ("gradient_to", "<f4", 4),
+        ("gradient_axis", "<f4", 4),
+        ("texture_from_display", "<f4", 4),
+        ("texture_origin", "<f4", 4),
+        ("texture_limits", "<f4", 4),
+        ("chroma_from_luma", "<f4", 4),
+        ("decode_scale", "<f4", 4),
+        ("decode_matrix", "<f4", 4),
+    ]
+)
+"""`struct Scene` of shaders/scene.wgsl, field by field."""
+
+
+def scene_uniforms(
+    scene: Scene, source: SourceInfo, canvas: CanvasSize, zoom: Magnification, *, has_overlay: bool
+) -> NDArray[np.void]:
+    """The uniform block of shaders/scene.wgsl: one record of `SCENE_DTYPE`, 240 bytes."""
+    block = np.zeros(1, SCENE_DTYPE)
+    block["canvas_px"] = (canvas.width, canvas.height)
+    block["background_is_image"] = scene.background.image is not None
+    block["has_overlay"] = has_overlay
+    _set_frame(block, scene.display, source, canvas, zoom)
+    _set_background(block, scene.background, canvas)
+    _set_texture_mapping(block, source, source.planes, scene.display)
+    _set_decoding(block, source.colour)
+    return block
+
+
+def rgb_of(colour: str) -> tuple[float, float, float]:
+    """R'G'B' of 0..1 of `#rrggbb`."""
+    return (int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255)
+
+
+def _set_frame(
+    block: NDArray[np.void], display: Display, source: SourceInfo, canvas: CanvasSize, zoom: Magnification
+) -> None:
+    """The recording's rectangle and what lies around it; all of it grows with the zoom."""
+    resting = display_rectangle(display, source, canvas)
+    unit = canvas.unit_px * zoom.amount
+    block["display_px"] = resting.magnified(zoom).edges
+    block["corner_radius_px"] = clamped_radius(display.rounding_px * canvas.unit_px, resting) * zoom.amount
+    shadow, border = display.shadow, display.border
+    block["shadow_blur_px"] = shadow.blur_px * unit if shadow else 1.0
+    if shadow:
+        block["shadow"] = (shadow.offset_px[0] * unit, shadow.offset_px[1] * unit, shadow.opacity, 0.0)
+    if border:
+        block["border"] = (*rgb_of(border.colour), border.opacity)
+        block["border_width_px"] = border.width_px * unit
+
+
+def _set_background(block: NDArray[np.void], background: Background, canvas: CanvasSize) -> None:
+    first, last = background.gradient or (background.colour, background.colour)
+    block["gradient_from"], block["gradient_to"] = (*rgb_of(first), 1.0), (*rgb_of(last), 1.0)
+    # CSS Images 3, section 3.1: the gradient line runs through the centre and reaches the corners' perpendiculars.
+    angle = math.radians(background.angle_degrees)
+    across, down = math.sin(angle), -math.cos(angle)
+    length = abs(canvas.width * across) + abs(canvas.height * down)
+    offset = 0.5 - (across * canvas.width + down * canvas.height) / (2 * length)
+    block["gradient_axis"] = (across / length, down / length, offset, 0.0)
+
+
+def _set_texture_mapping(block: NDArray[np.void], source: SourceInfo, planes: SourcePlanes, display: Display) -> None:
+    """Map the display's unit square, upright and cropped, to texture coordinates of the coded picture."""
+    even_width, even_height = planes.width // 2 * 2, planes.height // 2 * 2
+    if source.pixel_aspect != 1:
+        even_width, even_height = planes.width, planes.height
+    across, down = even_width / planes.width, even_height / planes.height
+    # Columns of the matrix: texture step for one display width, and for one display height. Corner: texture origin.
+    column_x, column_y, corner = (
+        np.array(values)
+        for values in {
+            0: ((across, 0.0), (0.0, down), (0.0, 0.0)),
+            90: ((0.0, -down), (across, 0.0), (0.0, down)),
+            180: ((-across, 0.0), (0.0, -down), (across, down)),
+            270: ((0.0, down), (-across, 0.0), (across, 0.0)),
+        }[source.rotation_degrees]
+    )
+    crop_left, crop_top, crop_right, crop_bottom = display.crop
+    corner = corner + crop_left * column_x + crop_top * column_y
+    column_x, column_y = (1 - crop_left - crop_right) * column_x, (1 - crop_top - crop_bottom) * column_y
+    block["texture_from_display"] = (*column_x, *column_y)
+    block["texture_origin"] = (*corner, 0.0, 0.0)
+    # Half a texel inside: interpolation at the edge must not reach what is cut off.
+    opposite = corner + column_x + column_y
+    half_texel = np.array((0.5 / planes.width, 0.5 / planes.height))
+    lowest, highest = np.minimum(corner, opposite) + half_texel, np.maximum(corner, opposite) - half_texel
+    block["texture_limits"] = (*np.minimum(lowest, highest), *np.maximum(lowest, highest))
+    # Luma position x lies at chroma position x / 2 when sited between the columns, a quarter sample on when left.
+    halved_x, halved_y = planes.chroma_width < planes.width, planes.chroma_height < planes.height
+    scale_x = planes.width / (2 * planes.chroma_width) if halved_x else 1.0
+    scale_y = planes.height / (2 * planes.chroma_height) if halved_y else 1.0
+    left_sited = halved_x and source.colour.siting is ChromaSiting.LEFT
+    block["chroma_from_luma"] = (scale_x, scale_y, 0.25 / planes.chroma_width if left_sited else 0.0, 0.0)
+
+
+def _set_decoding(block: NDArray[np.void], colour: ColourSpec) -> None:
+    """Inverse of the NV12 equations, from Kr and Kb (ITU-R BT.709-6 item 3)."""
+    kr, kb = colour.matrix.kr_kb
+    kg = 1 - kr - kb
+    block["decode_scale"] = (
+        255 / colour.luma_span_codes,
+        -colour.luma_offset_code / colour.luma_span_codes,
+        255 / colour.chroma_span_codes,
+        -128 / colour.chroma_span_codes,
+    )
+    block["decode_matrix"] = (2 * (1 - kr), -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg, 2 * (1 - kb))
