@@ -24,7 +24,7 @@ _MOST_PIXELS_A_SIDE = 16384
 
 
 @app.command(epilog="Example: `capbench validate recording.mp4 export.mp4 --save-frames worst --json report.json`")
-def validate(
+def validate(  # noqa: PLR0917  options of the command line have names there
     reference: Annotated[Path, typer.Argument(help="The file that is held to be right.")],
     output: Annotated[Path, typer.Argument(help="The file to check.")],
     json: JsonTarget = None,

@@ -42,13 +42,13 @@ def _meaning(evidence: Evidence, pictures: PictureEvidence) -> Check:
         return not_applicable(name, "the pictures have too few flat colours to tell a mistake by")
     fault = find_colour_fault(pictures.colours[:, :3], pictures.colours[:, 3:], evidence.output.spec)
     figures = (fault.error_codes, limits.COLOUR_ERROR_CODES, "codes")
-    if fault.error_codes <= limits.COLOUR_ERROR_CODES:
-        return passed(name, f"{len(pictures.colours)} flat colours read by the file's tags are right", *figures)
     if fault.name is not None:
         return failed(
             name, f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, were that undone by "
             f"{fault.remaining_codes:.1f}", *figures,
         )  # fmt: skip
+    if fault.error_codes <= limits.COLOUR_ERROR_CODES:
+        return passed(name, f"{len(pictures.colours)} flat colours read by the file's tags are right", *figures)
     return failed(name, f"colours are off by {fault.error_codes:.1f} codes, and no known mistake explains it", *figures)
 
 
@@ -147,15 +147,13 @@ def _siting(evidence: Evidence, pictures: PictureEvidence) -> Check:
 
 def _levels(pictures: PictureEvidence) -> Check:
     name = "colour.levels"
-    shares = [pair.levels for pair in pictures.sampled if pair.levels is not None]
-    if not shares:
-        return not_applicable(name, "the pictures have no smooth slopes to count levels in")
-    share = median(shares)
+    step = int(median(pair.coarse_step_codes for pair in pictures.sampled))
     return passed_if(
-        share >= limits.LEVELS_SHARE,
+        step == 1,
         name,
-        when_good=f"smooth slopes use {share:.0%} of the reference's levels",
-        when_bad=f"banding: smooth slopes use only {share:.0%} of the reference's levels",
-        value=share,
-        limit=limits.LEVELS_SHARE,
+        when_good="no level of luma was lost",
+        when_bad=f"banding: luma comes in steps of {step} codes, {8 - step.bit_length() + 1} bits are left",
+        value=step,
+        limit=1,
+        unit="codes",
     )

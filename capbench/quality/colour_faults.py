@@ -85,6 +85,10 @@ def _mistakes(tagged: ColourSpec) -> Iterator[tuple[str, Callable[[Codes], Codes
         lambda codes: np.stack([codes[..., 0], 0 * codes[..., 1] + 128, 0 * codes[..., 2] + 128], axis=-1),
     )
     yield "chroma is all zero: the picture is green", lambda codes: codes * [1, 0, 0]
+    yield (
+        "three chroma bytes of four are zero: whole words written at byte offsets, the picture is green",
+        lambda codes: codes * [1, 0.5, 0],
+    )
     yield "Cb is also in the place of Cr", lambda codes: codes[..., [0, 1, 1]]
     for exponent in _EXPONENTS:
         way = "darker" if exponent > 1 else "brighter"
@@ -98,7 +102,7 @@ def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec) -> Colour
     difference, and the smallest rest of all.
     """
     error = _difference(wanted, found)
-    if error <= limits.COLOUR_ERROR_CODES:
+    if error <= limits.COLOUR_SUSPICIOUS_CODES:
         return ColourFault(error, None, error)
     rests = [(_difference(mistake(wanted), found), name) for name, mistake in _mistakes(tagged)]
     rest, name = min(rests, key=lambda pair: pair[0])

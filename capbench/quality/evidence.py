@@ -74,8 +74,8 @@ class SampledPair:
     """Share of the reference's finest luma detail that the output has; None without detail."""
     turns: dict[str, float]
     """Correlation of block means with the reference's after each turn or flip; empty for flat pictures."""
-    levels: float | None
-    """Share of the reference's luma codes in use, in smooth areas, that the output uses; None without smooth areas."""
+    coarse_step_codes: int
+    """Distance of the luma levels that are left: 1 where none was lost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +87,8 @@ class PictureEvidence:
     worst_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """For each output frame the largest block difference in codes and the block's centre in luma pixels."""
     edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
-    """For each output frame the mean absolute luma difference of the top, bottom, left and right border, less the one
-    of the whole picture, in codes."""
+    """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
+    whole picture, of the component where that is most, in codes."""
     sampled: list[SampledPair] = field(default_factory=list)
     """Close looks at a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))

@@ -49,7 +49,7 @@ def _first(evidence: Evidence) -> Check:
     if found <= _slack(evidence):
         return passed(name, "the output starts with the reference's first frame", 0, 0, "frames")
     return failed(
-        name, f"the first {_plural(found)} of the reference are lost: the output starts with frame {found}", found, 0,
+        name, f"lost at the start: {_plural(found)}; the output begins with frame {found} of the reference", found, 0,
         "frames", frames=list(range(found)),
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ def _last(evidence: Evidence) -> Check:
     if lost <= _slack(evidence):
         return passed(name, f"the output ends with the reference's last frame, {total - 1}", 0, 0, "frames")
     return failed(
-        name, f"the last {_plural(lost)} of {total} are lost: the output ends with frame {found}", lost, 0, "frames",
+        name, f"lost at the end: {_plural(lost)} of {total}; the output ends with frame {found}", lost, 0, "frames",
         frames=list(range(found + 1, total)),
     )  # fmt: skip
 
@@ -83,7 +83,7 @@ def _missing(evidence: Evidence) -> Check:
     if not lost:
         return passed(name, f"no frame is missing between the first and the last ({how})", 0, 0, "frames")
     return failed(
-        name, f"{_plural(len(lost))} of the reference missing in the middle ({how}): {_frames_named(lost)}",
+        name, f"missing in the middle: {_plural(len(lost))} of the reference ({how}): {_frames_named(lost)}",
         len(lost), 0, "frames", frames=lost,
     )  # fmt: skip
 
@@ -103,7 +103,7 @@ def _repeated(evidence: Evidence) -> Check:
     if not again:
         return passed(name, "no frame is shown twice", 0, 0, "frames")
     return failed(
-        name, f"{_plural(len(again))} of the output show a picture that was shown before: {_frames_named(again)}",
+        name, f"shown again: {_plural(len(again))} of the output repeat an earlier picture: {_frames_named(again)}",
         len(again), 0, "frames", frames=again,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ __all__ = ["write_frame_csv"]
 
 
 def write_frame_csv(report: ValidationReport, target: Path) -> None:
-    """One row for each output frame, one column a metric; empty where a frame was not measured. Raises `OutputError`."""
+    """One row an output frame, one column a metric; empty where a frame was not measured. Raises `OutputError`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = list(report.series)

@@ -65,11 +65,10 @@ CHROMA_SHIFT_PX: Final = 0.25
 """Chroma off its tagged place, in luma pixels: half of the 0.5 that the wrong siting makes."""
 CHROMA_SHIFT_DOWN_PX: Final = 0.6
 """Down, where no siting of H.264 in use differs; a chroma plane that is one row off is 2."""
-LEVELS_SHARE: Final = 0.55
-"""Luma codes in use in smooth areas; 6 bits leave 0.25 before and about 0.4 after coding, CRF 23 about 0.9."""
-
 COLOUR_ERROR_CODES: Final = 1.6
-"""Mean difference of flat colours; CRF 23 gives 0.3, a wrong matrix 5 to 15."""
+"""Mean difference of flat colours that is a fault even when no mistake explains it; CRF 28 gives 0.2 to 0.5."""
+COLOUR_SUSPICIOUS_CODES: Final = 0.7
+"""Mean difference from which mistakes are tried: BT.2020 for BT.709 on a mostly grey screen is 1.4."""
 COLOUR_EXPLAINED_SHARE: Final = 0.45
 """A fault is named when assuming it leaves less than this share of the difference."""
 FEWEST_COLOURS: Final = 3

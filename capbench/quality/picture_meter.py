@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from capbench.quality.closeness import (
     border_errors_codes,
-    level_share,
+    coarse_step,
     sharpness,
     shift_px,
     turn_correlations,
@@ -99,11 +99,10 @@ class PictureMeter:
         size, column, row = worst_cell(got.thumb, want.thumb)
         centre = THUMBNAIL_STEP // 2
         self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
-        typical = float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean())
-        border = border_errors_codes(planes.luma, wanted.luma)
-        self._evidence.edge_codes[frame] = (
-            border[0] - typical, border[1] - typical, border[2] - typical, border[3] - typical,
-        )  # fmt: skip
+        typical = np.abs(got.thumb - want.thumb).mean(axis=(0, 1))
+        borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+        border = (np.array(borders) - typical[:, None]).max(axis=0).tolist()
+        self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
         if self._pairs % self._sample_every == 0:
             self._look_closely(frame, got, want)
         if self._filters is not None:
@@ -153,7 +152,7 @@ class PictureMeter:
                 else None,
                 sharpness=sharpness(*pairs[0]),
                 turns=turn_correlations(got.thumb[..., 0], want.thumb[..., 0]),
-                levels=level_share(*pairs[0]),
+                coarse_step_codes=coarse_step(*pairs[0]),
             )
         )
         self._colours.add(got.thumb, want.thumb)

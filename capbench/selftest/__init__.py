@@ -1,0 +1,1 @@
+"""Planted defects: does validation notice, and does it keep quiet about clean exports?"""  # noqa: D400

@@ -1,0 +1,5 @@
+"""The specimens, one module a family; importing a module registers what is in it."""
+
+from capbench.selftest.specimens import colour, files, frames, layout, sound, times
+
+__all__ = ["colour", "files", "frames", "layout", "sound", "times"]

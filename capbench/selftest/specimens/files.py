@@ -1,0 +1,52 @@
+"""Files that are cut off, damaged, or contradict themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from capbench.selftest.remake import Remake, remake
+from capbench.selftest.specimen import Pair, register_pair, source_clip
+
+__all__: list[str] = []
+
+
+def _clean(folder: Path, name: str) -> Pair:
+    source = source_clip()
+    return Pair(source, remake(source, folder / f"{name}.mp4", Remake()))
+
+
+@register_pair(
+    "file-truncated", "file", "the file ends after two thirds: the disk was full and nobody looked",
+    caught_by=["file.decodes", "file.frame_count", "frames.last"],
+)  # fmt: skip
+def _truncated(folder: Path) -> Pair:
+    pair = _clean(folder, "file-truncated")
+    content = pair.output.read_bytes()
+    pair.output.write_bytes(content[: len(content) * 2 // 3])
+    return pair
+
+
+@register_pair(
+    "bitstream-damaged", "file", "a part of the coded video is overwritten with zeros",
+    caught_by=["file.decodes", "picture.local", "frames.readable"],
+)  # fmt: skip
+def _damaged(folder: Path) -> Pair:
+    pair = _clean(folder, "bitstream-damaged")
+    content = bytearray(pair.output.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4096] = bytes(4096)
+    pair.output.write_bytes(bytes(content))
+    return pair
+
+
+@register_pair(
+    "tags-disagree", "file", "the container says BT.601 and the bitstream BT.709",
+    caught_by=["tags.agree"],
+)  # fmt: skip
+def _disagreeing(folder: Path) -> Pair:
+    pair = _clean(folder, "tags-disagree")
+    content = bytearray(pair.output.read_bytes())
+    place = content.index(b"colrnclx") + 8
+    content[place : place + 6] = bytes([0, 6, 0, 6, 0, 6])
+    pair.output.write_bytes(bytes(content))
+    return pair

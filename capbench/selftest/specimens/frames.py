@@ -1,0 +1,103 @@
+"""Frames that are lost, repeated, exchanged, empty or mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from capbench.quality.pictures import Planes
+from capbench.selftest.remake import Remake, Shot
+from capbench.selftest.specimen import register_change
+
+__all__: list[str] = []
+
+_WHERE = 23
+"""The frame in which single faults are planted: neither first nor last, nor in a flash."""
+
+
+def _edited(edit: Callable[[list[Shot]], list[Shot]]) -> Callable[[], Remake]:
+    def shots(source: Iterator[Shot]) -> Iterable[Shot]:
+        return edit(list(source))
+
+    return lambda: Remake(shots=shots)
+
+
+def _show(shots: list[Shot], places: dict[int, Planes]) -> list[Shot]:
+    return [shot.showing(places.get(index, shot.planes)) for index, shot in enumerate(shots)]
+
+
+def _filled(luma: int, chroma: int) -> Callable[[list[Shot]], list[Shot]]:
+    def edit(shots: list[Shot]) -> list[Shot]:
+        old = shots[_WHERE].planes
+        empty = Planes(np.full_like(old.luma, luma), np.full_like(old.cb, chroma), np.full_like(old.cr, chroma))
+        return _show(shots, {_WHERE: empty})
+
+    return edit
+
+
+def _torn(shots: list[Shot]) -> list[Shot]:
+    places = {}
+    for index in range(7, len(shots) - 4, 8):
+        top, bottom = shots[index].planes, shots[index + 4].planes
+        half = top.luma.shape[0] // 4 * 2
+        places[index] = Planes(
+            np.concatenate([top.luma[:half], bottom.luma[half:]]),
+            np.concatenate([top.cb[: half // 2], bottom.cb[half // 2 :]]),
+            np.concatenate([top.cr[: half // 2], bottom.cr[half // 2 :]]),
+        )
+    return _show(shots, places)
+
+
+def _without(shots: list[Shot], index: int) -> list[Shot]:
+    return shots[:index] + shots[index + 1 :]
+
+
+register_change(
+    "stale-buffer", "frames", "a buffer is shown before it is filled: the frame before is seen again in its place",
+    caught_by=["frames.repeated"],
+    change=_edited(lambda shots: _show(shots, {index: shots[index - 1].planes for index in range(9, len(shots), 10)})),
+)  # fmt: skip
+register_change(
+    "tearing", "frames", "a ring slot is used again too early: the lower half shows a later frame",
+    caught_by=["picture.local", "picture.outliers"], change=_edited(_torn),
+)  # fmt: skip
+register_change(
+    "last-frames-lost", "frames", "the last 5 frames are never flushed",
+    caught_by=["frames.last"], change=_edited(lambda shots: shots[:-5]),
+)  # fmt: skip
+register_change(
+    "first-frame-lost", "frames", "the first frame is dropped while a device warms up",
+    caught_by=["frames.first"], change=_edited(lambda shots: shots[1:]),
+)  # fmt: skip
+register_change(
+    "frame-dropped", "frames", "one frame in the middle is dropped",
+    caught_by=["frames.missing"], change=_edited(lambda shots: _without(shots, _WHERE)),
+)  # fmt: skip
+register_change(
+    "frame-repeated", "frames", "one frame is shown twice and its successor never",
+    caught_by=["frames.repeated"],
+    change=_edited(lambda shots: _show(shots, {_WHERE + 1: shots[_WHERE].planes})),
+)  # fmt: skip
+register_change(
+    "pair-swapped", "frames", "two neighbouring frames are exchanged",
+    caught_by=["frames.order"],
+    change=_edited(
+        lambda shots: _show(shots, {_WHERE: shots[_WHERE + 1].planes, _WHERE + 1: shots[_WHERE].planes})
+    ),
+)  # fmt: skip
+register_change(
+    "black-frame", "frames", "one frame is black",
+    caught_by=["frames.black"], change=_edited(_filled(16, 128)),
+)  # fmt: skip
+register_change(
+    "zeroed-nv12", "frames", "one frame is an NV12 buffer that was never written: zeros, which are green",
+    caught_by=["frames.green"], change=_edited(_filled(0, 0)),
+)  # fmt: skip
+register_change(
+    "frozen", "frames", "from the middle on the picture stands still",
+    caught_by=["frames.frozen"],
+    change=_edited(
+        lambda shots: _show(shots, dict.fromkeys(range(30, len(shots)), shots[30].planes))
+    ),
+)  # fmt: skip

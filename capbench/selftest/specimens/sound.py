@@ -1,0 +1,81 @@
+"""Sound that is late, drifting, gone or spoilt."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from capbench.selftest.remake import Audio, Remake, remake
+from capbench.selftest.specimen import Pair, register_change, register_pair, source_clip
+
+__all__: list[str] = []
+
+_RATE_HZ = 48_000
+
+
+def _stretched(samples: Audio) -> Audio:
+    """Played at 47.2 kHz what was recorded at 48: 1.7% longer, 34 ms after 2 s."""
+    count = samples.shape[1]
+    longer = round(count * 48 / 47.2)
+    places = np.linspace(0, count - 1, longer)
+    return np.stack([np.interp(places, np.arange(count), channel) for channel in samples]).astype(np.float32)
+
+
+def _with_gap(samples: Audio) -> Audio:
+    silenced = samples.copy()
+    # in the first beep, which is the loudest part of the recording
+    silenced[:, int(0.02 * _RATE_HZ) : int(0.08 * _RATE_HZ)] = 0
+    return silenced
+
+
+def _clipped(samples: Audio) -> Audio:
+    return (samples * (2.5 / np.abs(samples).max())).clip(-1, 1)
+
+
+register_change(
+    "audio-late", "sound", "the sound comes 60 ms late",
+    caught_by=["audio.offset"], change=lambda: Remake(audio_start_s=Fraction(6, 100)),
+)  # fmt: skip
+register_change(
+    "audio-drift", "sound", "the sound is resampled by a clock that is 1.7% off",
+    caught_by=["audio.drift"], change=lambda: Remake(audio=_stretched),
+)  # fmt: skip
+register_change(
+    "audio-missing", "sound", "there is no audio track",
+    caught_by=["audio.present"], change=lambda: Remake(audio=lambda _: None),
+)  # fmt: skip
+register_change(
+    "audio-silent", "sound", "there is an audio track with nothing in it",
+    caught_by=["audio.present"], change=lambda: Remake(audio=np.zeros_like),
+)  # fmt: skip
+register_change(
+    "mono-for-stereo", "sound", "both channels are mixed to one",
+    caught_by=["audio.channels"], change=lambda: Remake(audio=lambda samples: samples.mean(axis=0, keepdims=True)),
+)  # fmt: skip
+
+
+@register_pair(
+    "stereo-collapsed", "sound", "there are two channels and both carry the left one", caught_by=["audio.channels"]
+)
+def _collapsed(folder: Path) -> Pair:
+    wide = Remake(audio=lambda samples: samples * np.array([[1.0], [0.3]], np.float32))
+    reference = remake(source_clip(), folder / "wide.mp4", wide)
+    return Pair(
+        reference, remake(reference, folder / "stereo-collapsed.mp4", Remake(audio=lambda samples: samples[[0, 0]]))
+    )
+
+
+register_change(
+    "audio-gap", "sound", "60 ms of sound are missing in the middle",
+    caught_by=["audio.gaps"], change=lambda: Remake(audio=_with_gap),
+)  # fmt: skip
+register_change(
+    "audio-clipped", "sound", "the sound is amplified until it clips",
+    caught_by=["audio.clipping", "audio.level"], change=lambda: Remake(audio=_clipped),
+)  # fmt: skip
+register_change(
+    "audio-cut-short", "sound", "the last half second of sound is missing",
+    caught_by=["audio.length"], change=lambda: Remake(audio=lambda samples: samples[:, : -_RATE_HZ // 2]),
+)  # fmt: skip

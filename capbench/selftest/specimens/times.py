@@ -1,0 +1,49 @@
+"""Time stamps that are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from capbench.selftest.remake import Remake, Shot, remake
+from capbench.selftest.specimen import Pair, register_change, register_pair, source_clip
+
+__all__: list[str] = []
+
+
+def _moved(move: Callable[[Fraction], Fraction]) -> Callable[[], Remake]:
+    def shots(source: Iterator[Shot]) -> Iterator[Shot]:
+        for shot in source:
+            yield replace(shot, time_s=move(shot.time_s))
+
+    return lambda: Remake(shots=shots)
+
+
+register_change(
+    "pts-off-by-one", "time", "every picture carries its successor's time stamp",
+    caught_by=["time.start", "audio.offset"],
+    change=_moved(lambda time_s: time_s + Fraction(1, 30)),
+)  # fmt: skip
+register_change(
+    "rate-rounded", "time", "30000/1001 fps is written as 30: a second is lost every quarter of an hour",
+    caught_by=["time.rate"],
+    change=_moved(lambda time_s: time_s * Fraction(1000, 1001)), rate=Fraction(30000, 1001),
+)  # fmt: skip
+register_change(
+    "times-in-centiseconds", "time", "time stamps are rounded to 10 ms, as GIF has them",
+    caught_by=["time.stamps"],
+    change=_moved(lambda time_s: Fraction(round(time_s * 100), 100)),
+)  # fmt: skip
+
+
+@register_pair(
+    "start-offset-dropped", "time", "the picture starts half a second after the sound, the output starts both at once",
+    caught_by=["time.start", "audio.offset"],
+)  # fmt: skip
+def _start_dropped(folder: Path) -> Pair:
+    source = source_clip()
+    reference = remake(source, folder / "late-start.mp4", _moved(lambda time_s: time_s + Fraction(1, 2))())
+    back = _moved(lambda time_s: time_s - Fraction(1, 2))()
+    return Pair(reference, remake(reference, folder / "start-dropped.mp4", back))
