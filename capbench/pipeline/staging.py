@@ -79,5 +79,5 @@ class StagingRing(Generic[Tag]):
         finally:
             del mapped
             oldest.buffer.unmap()
-        self._free.append(oldest.buffer)
+            self._free.append(oldest.buffer)
         return oldest.tag, max(0, end - start)

@@ -34,7 +34,7 @@ class PlaneUploader:
     def __init__(self, gpu: GpuContext, planes: SourcePlanes, slots: int) -> None:
         self._gpu = gpu
         self._planes = planes
-        usage = "TEXTURE_BINDING|COPY_DST"
+        usage = "TEXTURE_BINDING|COPY_DST|COPY_SRC"  # COPY_SRC: what arrived can be read back and checked
         self.luma = gpu.texture(planes.width, planes.height, "r8unorm", usage, "luma")
         """Luma texture."""
         self.chroma = gpu.texture(planes.chroma_width, planes.chroma_height, "rg8unorm", usage, "chroma")

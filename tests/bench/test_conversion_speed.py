@@ -1,0 +1,111 @@
+"""How long the single steps take. Run with `nox -s microbench`; on a software adapter these are CPU times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from capbench.colour import ColourSpec
+from capbench.pipeline.device import GpuContext
+from capbench.pipeline.geometry import CanvasSize
+from capbench.pipeline.nv12_pass import texture_to_nv12
+from capbench.pipeline.paths.cpu import SwscaleToNv12
+from capbench.pipeline.planes import plane_samples
+from capbench.pipeline.source import SourcePlanes
+from capbench.pipeline.staging import StagingRing
+from capbench.pipeline.upload import PlaneUploader
+from capbench.quality.oracle import rgb_to_nv12
+from tests.gpu.conversion import picture_of
+
+SIZES = [(1920, 1080), (3840, 2160)]
+at_every_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+def naming_the_adapter(benchmark: BenchmarkFixture, gpu: GpuContext) -> BenchmarkFixture:
+    """Figures without the adapter's name are worthless."""
+    benchmark.extra_info["adapter"] = gpu.adapter
+    benchmark.extra_info["adapter_is_software"] = gpu.is_software
+    return benchmark
+
+
+@at_every_size
+def test_convert_by_compute_shader(benchmark: BenchmarkFixture, gpu: GpuContext, size: tuple[int, int]) -> None:
+    """An RGBA texture to an NV12 buffer, the conversion of path gpu."""
+    texture = gpu.texture(*size, "rgba8unorm", "TEXTURE_BINDING|COPY_DST", "picture")
+    conversion = texture_to_nv12(gpu, texture, CanvasSize(*size), ColourSpec())
+    # One word is read back each time: mapping it is the only finite way to wait for the pass that wgpu-py 0.32 has.
+    ring: StagingRing[None] = StagingRing(gpu, 4, slots=1)
+
+    def convert() -> None:
+        encoder = gpu.device.create_command_encoder()
+        conversion.record(encoder)
+        encoder.copy_buffer_to_buffer(conversion.buffer, 0, ring.next_buffer(), 0, 4)
+        gpu.device.queue.submit([encoder.finish()])
+        ring.submitted(None)
+        ring.wait()
+        ring.take(lambda _: None)
+
+    naming_the_adapter(benchmark, gpu)(convert)
+
+
+@at_every_size
+@pytest.mark.parametrize("threads", [1, 0])
+def test_convert_by_swscale(benchmark: BenchmarkFixture, size: tuple[int, int], threads: int) -> None:
+    """RGBA in CPU memory to NV12, the conversion of path cpu."""
+    frame: Any = av.VideoFrame(*size, "rgba")
+    plane_samples(frame.planes[0], 4)[:] = 128
+    frame.pts = 0
+    scaler = SwscaleToNv12(*size, ColourSpec(), threads)
+
+    benchmark(scaler.convert, frame)
+
+
+@pytest.mark.parametrize("kind", ["gradient", "random"])
+def test_convert_by_the_oracle(benchmark: BenchmarkFixture, kind: str) -> None:
+    """The float64 oracle, at 1080p: what a validation that holds frames against it has to pay."""
+    benchmark(rgb_to_nv12, picture_of(kind, 1920, 1080), ColourSpec())
+
+
+@at_every_size
+@pytest.mark.parametrize("slots", [1, 3])
+def test_upload(benchmark: BenchmarkFixture, gpu: GpuContext, size: tuple[int, int], slots: int) -> None:
+    """Decoded planes to textures through mapped buffers."""
+    planes = SourcePlanes(*size, size[0] // 2, size[1] // 2)
+    uploader = PlaneUploader(gpu, planes, slots)
+    frame = av.VideoFrame(*size, "yuv420p")
+
+    def upload() -> None:
+        encoder = gpu.device.create_command_encoder()
+        uploader.record(frame, encoder)
+        gpu.device.queue.submit([encoder.finish()])
+        uploader.submitted()
+
+    naming_the_adapter(benchmark, gpu)(upload)
+
+
+@at_every_size
+@pytest.mark.parametrize(("kind", "bytes_a_pixel"), [("nv12", 1.5), ("rgba", 4)])
+def test_readback(
+    benchmark: BenchmarkFixture, gpu: GpuContext, size: tuple[int, int], kind: str, bytes_a_pixel: float
+) -> None:
+    """A GPU buffer to CPU memory, as large as a picture of that kind."""
+    size_bytes = int(size[0] * size[1] * bytes_a_pixel)
+    picture = gpu.buffer(size_bytes, "COPY_SRC", kind)
+    ring: StagingRing[None] = StagingRing(gpu, size_bytes, slots=1)
+    target = np.empty(size_bytes, np.uint8)
+    copy: Callable[[Any], None] = lambda mapped: np.copyto(target, mapped[:size_bytes])  # noqa: E731  one expression
+
+    def read_back() -> None:
+        encoder = gpu.device.create_command_encoder()
+        encoder.copy_buffer_to_buffer(picture, 0, ring.next_buffer(), 0, size_bytes)
+        gpu.device.queue.submit([encoder.finish()])
+        ring.submitted(None)
+        ring.wait()
+        ring.take(copy)
+
+    naming_the_adapter(benchmark, gpu)(read_back)
