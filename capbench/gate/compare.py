@@ -62,7 +62,7 @@ def compare(
     if not compared:
         raise ResultError("the two sides have no case and subject in common; see `capbench report` for what each holds")
     warnings += [
-        f"rule for {rule.metric} of case {rule.case} ({rule.base} to {rule.new}) matched nothing: it was not tested"
+        f"not tested, as nothing matched: {rule.claim or rule.metric} (case {', '.join(rule.case)})"
         for rule in unused_rules(gates.rule, compared)
     ]
     if baseline is not None:

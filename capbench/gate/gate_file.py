@@ -35,6 +35,14 @@ def _exact(value: object) -> object:
         raise ValueError(f"not a ratio: {value!r}; write for example 0.375 or '3/8'") from error
 
 
+def _globs(value: object) -> object:
+    """One glob or a list of them."""
+    return (value,) if isinstance(value, str) else value
+
+
+Globs = Annotated[tuple[str, ...], BeforeValidator(_globs), Field(min_length=1)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
 
@@ -44,12 +52,12 @@ class GateRule(_Table):
 
     metric: str
     """Glob of a run's field, such as `wall_s` or `quality.psnr*.mean`, or `validation`."""
-    case: str = "*"
-    """Glob of case names."""
-    base: str = "*"
-    """Glob of the subject that is compared against."""
-    new: str = "*"
-    """Glob of the subject that is judged."""
+    case: Globs = ("*",)
+    """Glob of case names, or a list of globs."""
+    base: Globs = ("*",)
+    """Glob of the subject that is compared against, or a list."""
+    new: Globs = ("*",)
+    """Glob of the subject that is judged, or a list."""
     judge: bool = True
     """False leaves the metric out."""
     margin: Annotated[float, Field(ge=0, le=10)] | None = None

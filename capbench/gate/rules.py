@@ -63,19 +63,12 @@ def unused_rules(rules: Iterable[GateRule], compared: Iterable[tuple[str, str, s
     """Rules whose case and subjects match none of `compared`, rows of (case, base, new): what they ask is untested."""
     rows = list(compared)
     return tuple(
-        rule
-        for rule in rules
-        if not any(
-            fnmatchcase(case, rule.case) and fnmatchcase(base, rule.base) and fnmatchcase(new, rule.new)
-            for case, base, new in rows
-        )
+        rule for rule in rules if not any(_matches(rule, rule.metric, case, base, new) for case, base, new in rows)
     )
 
 
 def _matches(rule: GateRule, metric: str, case: str, base: str, new: str) -> bool:
-    return (
-        fnmatchcase(metric, rule.metric)
-        and fnmatchcase(case, rule.case)
-        and fnmatchcase(base, rule.base)
-        and fnmatchcase(new, rule.new)
+    named = ((case, rule.case), (base, rule.base), (new, rule.new))
+    return (metric == rule.metric or fnmatchcase(metric, rule.metric)) and all(
+        any(fnmatchcase(name, glob) for glob in globs) for name, globs in named
     )
