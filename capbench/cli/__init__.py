@@ -9,6 +9,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     export,
     media,
     report,
+    results,
     run,
     validate,
 )

@@ -1,0 +1,44 @@
+"""`capbench results`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from capbench.cli.app import app
+from capbench.errors import InputError, OutputError
+
+__all__ = ["results"]
+
+
+@app.command(epilog="Example: `capbench results reports/mine --to pytest-benchmark -o mine.json`")
+def results(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Result folders, of one machine or several.")],
+    *,
+    to: Annotated[
+        str,
+        typer.Option(help="csv, parquet, markdown, pytest-benchmark, github-action-benchmark or bencher."),
+    ] = "markdown",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else stdout.")] = None,
+) -> None:
+    """Hand results to another tool. CSV and Parquet hold every run; the other formats hold the measured ones."""
+    from capbench.files import write_atomic  # noqa: PLC0415  --help need not wait
+    from capbench.results.exporters import EXPORTERS  # noqa: PLC0415
+    from capbench.results.folder import read_folder  # noqa: PLC0415
+
+    if to not in EXPORTERS:
+        raise InputError(f"unknown format {to!r}; there are {', '.join(EXPORTERS)}")
+    contents = [read_folder(folder) for folder in folders]
+    for problem in (problem for content in contents for problem in content.problems):
+        typer.echo(f"capbench: {problem}", err=True)
+    data = EXPORTERS[to](contents)
+    if output is None:
+        sys.stdout.buffer.write(data)
+        return
+    try:
+        write_atomic(output, data)
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
