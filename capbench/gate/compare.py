@@ -35,6 +35,7 @@ def compare(
     noise_floor: Mapping[str, float] | None = None,
     levels: Levels | None = None,
     baseline: Baseline | None = None,
+    runs: pd.DataFrame | None = None,
 ) -> Comparison:
     """Judge `new` against `base`, tables with one row a run and the design's field names as columns.
 
@@ -43,7 +44,8 @@ def compare(
     relative change that this machine shows without a cause (`capbench calibrate`) and widens smaller margins.
     The labels name the folders where two are compared.
     `levels` replaces the gate file's error probabilities, for a look in a sequence of looks.
-    `baseline` adds its figures against those of `new` to the same family.
+    `baseline` adds its figures against those of `new` to the same family; `runs` is then the whole table of new's
+    folder, because ratios need the floor and `cpu` beside it.
     Raises `ResultError` for tables that cannot be compared.
     """
     gates = gates or GateFile()
@@ -66,7 +68,9 @@ def compare(
         for rule in unused_rules(gates.rule, compared)
     ]
     if baseline is not None:
-        rows += baseline_rows(new, baseline, gates, rules)
+        judged = {str(name) for name in new["subject"]}
+        of_baseline = baseline_rows(new if runs is None else runs, baseline, gates, rules)
+        rows += (row for row in of_baseline if _labels(row)["new"] in judged)
     return summarise(
         judge_family(rows, levels or gates.levels),
         base=base_label or _joined(name for _, name, _ in compared),
@@ -99,8 +103,12 @@ def compare_with_baseline(runs: pd.DataFrame, baseline: Baseline, gates: GateFil
 
 
 def _is_of(row: MetricVerdict | NoisyRow, case: str, subject: str) -> bool:
-    labels = row.labels if isinstance(row, NoisyRow) else {"case": row.case, "new": row.new}
+    labels = _labels(row)
     return labels["case"] == case and labels["new"] == subject
+
+
+def _labels(row: MetricVerdict | NoisyRow) -> dict[str, str]:
+    return row.labels if isinstance(row, NoisyRow) else {"case": row.case, "new": row.new}
 
 
 def _checks_of(runs: pd.DataFrame, case: str, subject: str, gates: GateFile) -> MetricVerdict:

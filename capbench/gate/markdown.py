@@ -1,0 +1,110 @@
+"""A comparison as GitHub markdown: the step summary and the body of a pull-request comment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from capbench.gate.metrics import describe_metric
+from capbench.gate.words import bounds, change
+from capbench.results.comparison import Comparison, MetricVerdict, Verdict
+
+__all__ = ["COMMENT_MARK", "pull_request_comment", "step_summary"]
+
+COMMENT_MARK = "<!-- capbench comparison -->"
+"""First line of a comment: whoever posts it finds the comment of the run before and replaces it."""
+
+_SIGNS = {
+    Verdict.BETTER: "🟢 better",
+    Verdict.SAME: "⚪ same",
+    Verdict.WORSE: "🔴 worse",
+    Verdict.UNDECIDED: "🟡 undecided",
+    Verdict.INVALID: "🔴 invalid",
+    Verdict.NOT_APPLICABLE: "⚫ not applicable",
+}
+_MOST_COMMENT_CHARACTERS = 60_000
+"""GitHub refuses a comment of more than 65536 characters."""
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
+
+
+def step_summary(comparison: Comparison) -> str:
+    """Verdict, every row, the stages that moved most, and warnings."""
+    parts = [*_head(comparison), _table(comparison.verdicts), *_stages(comparison), *_warnings(comparison)]
+    return "\n\n".join(parts) + "\n"
+
+
+def pull_request_comment(comparison: Comparison) -> str:
+    """The same for a pull request: what matters in sight, the rest folded; at most 60000 characters."""
+    plain = (Verdict.SAME, Verdict.NOT_APPLICABLE)
+    noteworthy = [row for row in comparison.verdicts if row.verdict not in plain]
+    rest = [row for row in comparison.verdicts if row.verdict in plain]
+    for shown in (len(rest), 20, 0):
+        parts = [COMMENT_MARK, *_head(comparison)]
+        if noteworthy:
+            parts.append(_table(noteworthy))
+        parts += _stages(comparison)
+        if rest[:shown]:
+            left_out = f" (the first {shown})" if shown < len(rest) else ""
+            parts.append(
+                f"<details><summary>{len(rest)} figures are the same or not applicable{left_out}</summary>\n\n"
+                f"{_table(rest[:shown])}\n\n</details>"
+            )
+        text = "\n\n".join([*parts, *_warnings(comparison)]) + "\n"
+        if len(text) <= _MOST_COMMENT_CHARACTERS:
+            return text
+    return text[:_MOST_COMMENT_CHARACTERS] + "\n\n… cut; the whole comparison is in the job's artifacts.\n"
+
+
+def _head(comparison: Comparison) -> list[str]:
+    names = f"{_plain(comparison.new)} against {_plain(comparison.base)}"
+    return [f"### capbench: {names}: {_SIGNS[comparison.verdict]}", _plain(comparison.sentence)]
+
+
+def _table(rows: Iterable[MetricVerdict]) -> str:
+    lines = ["| case | figure | change | interval | blocks | verdict |", "|---|---|---:|---:|---:|---|"]
+    for row in rows:
+        words = describe_metric(row.metric).words
+        cells = (row.case, words, _amount(row), _interval(row), str(row.blocks or ""), "")
+        lines.append("| " + " | ".join(_plain(cell) for cell in cells[:-1]) + f" | {_SIGNS[row.verdict]} |")
+    return "\n".join(lines)
+
+
+def _amount(row: MetricVerdict) -> str:
+    if row.difference is not None:
+        shown = describe_metric(row.metric).format(abs(row.difference))
+        return f"{'+' if row.difference > 0 else '-' if row.difference < 0 else ''}{shown}"
+    return change(row.ratio) if row.ratio is not None else ""
+
+
+def _interval(row: MetricVerdict) -> str:
+    if row.interval is None or row.interval[0] == row.interval[1]:
+        return ""
+    low, high = row.interval
+    return f"{low:+.3f} to {high:+.3f}" if row.difference is not None else bounds(low, high)
+
+
+def _stages(comparison: Comparison) -> list[str]:
+    """The three largest shifts of each case that got slower or faster."""
+    changed = {
+        row.case
+        for row in comparison.verdicts
+        if row.metric == "wall_s" and row.verdict in (Verdict.WORSE, Verdict.BETTER)
+    }
+    lines: list[str] = []
+    for case in sorted(changed):
+        shifts = [shift for shift in comparison.stage_shifts if shift.case == case][:3]
+        lines += [
+            f"- {_plain(case)}: stage {_plain(shift.stage)} from {shift.base_s:.3g} s to {shift.new_s:.3g} s, "
+            f"{shift.share_of_change:.0%} of the change"
+            for shift in shifts
+        ]
+    return ["\n".join(lines)] if lines else []
+
+
+def _warnings(comparison: Comparison) -> Sequence[str]:
+    return ["\n".join(f"- ⚠ {_plain(warning)}" for warning in comparison.warnings)] if comparison.warnings else []
+
+
+def _plain(text: str) -> str:
+    """Names come from files: none of them may become markup, a mention or a table cell."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
