@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,12 +55,13 @@ class GpuContext:
         self.allocated_bytes += width * height * texel_bytes
         return self.device.create_texture(size=(width, height, 1), format=texel_format, usage=usage, label=label)
 
-    def compute_pipeline(self, code: str, entry_point: str, label: str) -> Any:
-        """A `wgpu.GPUComputePipeline` with the layout that its shader implies."""
+    def compute_pipeline(
+        self, code: str, entry_point: str, label: str, constants: Mapping[str, float] | None = None
+    ) -> Any:
+        """A `wgpu.GPUComputePipeline` with the layout that its shader implies; `constants` are WGSL's overrides."""
         module = self.device.create_shader_module(code=code, label=label)
-        return self.device.create_compute_pipeline(
-            layout="auto", compute={"module": module, "entry_point": entry_point}, label=label
-        )
+        stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
+        return self.device.create_compute_pipeline(layout="auto", compute=stage, label=label)
 
     def check(self) -> None:
         """Raise what wgpu could only log. Raises `DeviceLostError`."""

@@ -12,26 +12,10 @@ from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.geometry import CanvasSize
 from capbench.pipeline.planes import plane_samples
 
-__all__ = ["BLOCKS_PER_WORKGROUP", "Nv12Layout", "nv12_uniforms"]
+__all__ = ["BLOCKS_PER_WORKGROUP", "Nv12Layout", "nv12_constants"]
 
 BLOCKS_PER_WORKGROUP = (16, 4)
 """`@workgroup_size` of convert.wgsl and fused.wgsl, in blocks of 4x2 pixels."""
-
-NV12_DTYPE = np.dtype(
-    [
-        ("width", "<u4"),
-        ("height", "<u4"),
-        ("stride_words", "<u4"),
-        ("centre_sited", "<u4"),
-        ("kr", "<f4"),
-        ("kb", "<f4"),
-        ("luma_offset", "<f4"),
-        ("luma_span", "<f4"),
-        ("chroma_span", "<f4"),
-        ("padding", "<u4", 3),
-    ]
-)
-"""`struct Nv12` of shaders/nv12.wgsl, field by field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +52,17 @@ class Nv12Layout:
         plane_samples(frame.planes[1], 2)[:] = rows[height:]
 
 
-def nv12_uniforms(layout: Nv12Layout, colour: ColourSpec) -> NDArray[np.void]:
-    """The uniform block of shaders/nv12.wgsl: one record of `NV12_DTYPE`, 48 bytes."""
-    block = np.zeros(1, NV12_DTYPE)
-    block["width"], block["height"] = layout.canvas.width, layout.canvas.height
-    block["stride_words"] = layout.stride_bytes // 4
-    block["centre_sited"] = colour.siting is ChromaSiting.CENTRE
-    block["kr"], block["kb"] = colour.matrix.kr_kb
-    block["luma_offset"], block["luma_span"] = colour.luma_offset_code, colour.luma_span_codes
-    block["chroma_span"] = colour.chroma_span_codes
-    return block
+def nv12_constants(layout: Nv12Layout, colour: ColourSpec) -> dict[str, float]:
+    """The pipeline constants of shaders/nv12.wgsl."""
+    kr, kb = colour.matrix.kr_kb
+    return {
+        "nv12_width": layout.canvas.width,
+        "nv12_height": layout.canvas.height,
+        "nv12_stride_words": layout.stride_bytes // 4,
+        "nv12_centre_sited": colour.siting is ChromaSiting.CENTRE,
+        "nv12_kr": kr,
+        "nv12_kb": kb,
+        "nv12_luma_offset": colour.luma_offset_code,
+        "nv12_luma_span": colour.luma_span_codes,
+        "nv12_chroma_span": colour.chroma_span_codes,
+    }

@@ -61,9 +61,13 @@ class FusedPath(_Nv12OnGpu):
 
     def __init__(self, gpu: GpuContext, compositor: Compositor, colour: ColourSpec, *, threads: int) -> None:
         del threads
-        pipeline = gpu.compute_pipeline(shader_text("scene", "nv12", "fused"), "fused", "fused")
         conversion = Nv12Pass(
-            gpu, compositor.canvas, colour, pipeline=pipeline, input_group=compositor.scene_bind_group
+            gpu,
+            compositor.canvas,
+            colour,
+            code=shader_text("scene", "nv12", "fused"),
+            entry_point="fused",
+            input_group=compositor.scene_bind_group,
         )
         super().__init__(conversion, colour)
 
