@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capbench.report.effects import effect_words, interval_words
@@ -56,7 +56,8 @@ def main_case(cells: Cells) -> str | None:
 
 def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
     """The sentence and tiles of one comparison; without one, what was measured or why nothing was."""
-    if comparison is None:
+    finished = any(cell.measured for subjects in cells.values() for cell in subjects.values())
+    if comparison is None or not finished:
         return Headline(_uncompared(cells), Verdict.NOT_APPLICABLE, ())
     case = main_case(cells)
     cases = list(dict.fromkeys(verdict.case for verdict in comparison.verdicts))
@@ -64,8 +65,9 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
         case = cases[0] if cases else None
     found = {verdict.metric: verdict for verdict in comparison.verdicts if verdict.case == case}
     wall, memory = found.get("wall_s"), found.get("peak_rss_bytes")
-    parts = [_speed_words(comparison, case, wall), _quality_words(comparison)]
-    if memory is not None and memory.ratio is not None:
+    quality = _quality(comparison, cells)
+    parts = [_speed_words(comparison, case, wall), quality.words]
+    if memory is not None and memory.ratio is not None and memory.verdict is not Verdict.INVALID:
         parts.append(f"memory {change_words(memory.ratio, 'lower', 'higher', digits=0)}")
     others = _other_cases(comparison, case)
     sentence = ", ".join(part for part in parts if part) + (f"; {others}" if others else "")
@@ -73,7 +75,7 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
         _tile("Export time", wall, case),
         _tile("Peak memory", memory, case),
         _tile("Readback", found.get("readback_bytes"), case),
-        _quality_tile(comparison),
+        _quality_tile(comparison, quality),
     ]
     return Headline(sentence, comparison.verdict, tuple(tile for tile in tiles if tile is not None))
 
@@ -122,15 +124,40 @@ def _spaced(verdict: MetricVerdict) -> str:
     return f" {words}".replace(", ", ",\N{NO-BREAK SPACE}") if words else ""
 
 
-def _quality_words(comparison: Comparison) -> str:
+@dataclass(frozen=True, slots=True)
+class _Quality:
+    """What all cases together say about what is in the outputs."""
+
+    words: str
+    verdict: Verdict
+    reason: str = ""
+
+
+def _quality(comparison: Comparison, cells: Cells) -> _Quality:
+    """Failed checks before worse figures, those before what could not be decided or was not looked at."""
+    broken = [cell for subjects in cells.values() for cell in subjects.values() if cell.subject == comparison.new]
+    broken = [cell for cell in broken if cell.invalid]
+    if broken:
+        reason = f"{shorten(broken[0].case)}: {', '.join(broken[0].failing_checks)}"
+        return _Quality(f"validation failed {_where([cell.case for cell in broken])}", Verdict.INVALID, reason)
     judged = [verdict for verdict in comparison.verdicts if is_quality_metric(verdict.metric)]
-    bad = sorted({verdict.case for verdict in judged if verdict.verdict in (Verdict.WORSE, Verdict.INVALID)})
-    if bad:
-        return "quality worse" + (f" in {len(bad)} cases" if len(bad) > 1 else f" at {shorten(bad[0])}")
-    known = [verdict for verdict in judged if verdict.verdict is not Verdict.NOT_APPLICABLE]
-    if not known:
-        return "quality not checked"
-    return "quality undecided" if any(item.verdict is Verdict.UNDECIDED for item in known) else "quality unchanged"
+    worse = [verdict for verdict in judged if verdict.verdict is Verdict.WORSE]
+    if worse:
+        return _Quality(f"quality worse {_where([item.case for item in worse])}", Verdict.WORSE, worse[0].sentence)
+    decided = [item for item in judged if item.verdict in (Verdict.SAME, Verdict.BETTER, Verdict.UNDECIDED)]
+    if not decided:
+        return _Quality(
+            "quality not judged", Verdict.UNDECIDED, judged[0].sentence if judged else "nothing was measured"
+        )
+    undecided = [item for item in decided if item.verdict is Verdict.UNDECIDED]
+    if undecided:
+        return _Quality("quality undecided", Verdict.UNDECIDED, undecided[0].sentence)
+    return _Quality("quality unchanged", Verdict.SAME)
+
+
+def _where(cases: Sequence[str]) -> str:
+    names = list(dict.fromkeys(cases))
+    return f"at {shorten(names[0])}" if len(names) == 1 else f"in {len(names)} cases"
 
 
 def _other_cases(comparison: Comparison, main: str | None) -> str:
@@ -154,14 +181,10 @@ def _tile(label: str, verdict: MetricVerdict | None, case: str | None) -> Tile |
     return Tile(label, effect_words(verdict), detail, verdict.verdict)
 
 
-def _quality_tile(comparison: Comparison) -> Tile | None:
-    judged = [verdict for verdict in comparison.verdicts if is_quality_metric(verdict.metric)]
-    if not judged:
-        return Tile("Quality", "not checked", "no quality metric was measured", Verdict.UNDECIDED)
-    words = _quality_words(comparison).removeprefix("quality ")
-    bad = [verdict for verdict in judged if verdict.verdict in (Verdict.WORSE, Verdict.INVALID)]
-    if bad:
-        return Tile("Quality", words, bad[0].sentence, Verdict.WORSE)
-    named = dict.fromkeys(metric_words(item.metric) for item in judged if item.metric.startswith("quality."))
-    metrics = ", ".join(["every check", *named]) if named else "every check"
-    return Tile("Quality", words, metrics, Verdict.SAME if words == "unchanged" else Verdict.UNDECIDED)
+def _quality_tile(comparison: Comparison, quality: _Quality) -> Tile:
+    figure = quality.words.removeprefix("quality ")
+    if quality.verdict is not Verdict.SAME:
+        return Tile("Quality", figure, quality.reason, quality.verdict)
+    judged = (item.metric for item in comparison.verdicts if item.metric.startswith("quality."))
+    named = dict.fromkeys(metric_words(metric) for metric in judged)
+    return Tile("Quality", figure, ", ".join(["every check", *named]), quality.verdict)

@@ -65,4 +65,6 @@ def _draw_row(canvas: Canvas, axes: Axes, row: Row, place: float, length: float)
     if row.starts_case:
         label_row(axes, place, canvas.label(row.case, 18), offset_px=20 - _LEFT_PX, bold=True)
     time = row.wall.words.split(" (", maxsplit=1)[0]
-    label_row(axes, place, f"{time}, {row.effect.words}" if row.verdict else time, offset_px=8)
+    known = row.verdict is not None and row.effect.value is not None
+    effect = row.effect.words if known else row.verdict.verdict.value if row.verdict else ""
+    label_row(axes, place, f"{time}, {effect}" if effect else time, offset_px=8)

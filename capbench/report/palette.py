@@ -29,12 +29,12 @@ LIGHT: dict[str, str] = {
     "undecided-wash": "#fdf0d8",
     "band": "#dfe4ea",
     "s0": "#6c737d",
-    "s1": "#d05a00",
+    "s1": "#c45200",
     "s2": "#0070b0",
-    "s3": "#008a64",
+    "s3": "#00835e",
     "s4": "#a8457f",
     "s5": "#937200",
-    "s6": "#3d7fa6",
+    "s6": "#3a7ba2",
     "s7": "#8a5a2b",
 }
 """Token to colour, light theme. Every value is unique: charts are drawn in these and recoloured by token."""

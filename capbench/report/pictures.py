@@ -136,7 +136,7 @@ def _encode(picture: Image.Image, budget: PictureBudget) -> tuple[str, str]:
     if buffer.tell() > share_bytes:
         for quality in _QUALITIES:
             buffer = io.BytesIO()
-            picture.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
+            picture.save(buffer, "JPEG", quality=quality, subsampling=0)
             mime, kind = "image/jpeg", f"shown as JPEG of quality {quality}"
             if buffer.tell() <= share_bytes:
                 break

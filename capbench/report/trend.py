@@ -123,7 +123,8 @@ def _cell_words(wall_s: float | None, floor: float | None, memory_bytes: float |
 
 def _label(folder: ReportFolder) -> str:
     revision = next((file.run.revision for file in folder.runs if file.run.revision), None)
-    return revision[:10] + ("+dirty" if revision.endswith("+dirty") else "") if revision else folder.name
+    commit, _, dirty = (revision or "").partition("+")
+    return f"{commit[:10]}{'+' if dirty else ''}{dirty}" or folder.name
 
 
 def _machine(folder: ReportFolder) -> str:
