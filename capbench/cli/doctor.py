@@ -13,7 +13,7 @@ from capbench.units import format_bytes
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from capbench.doctor import MachineFindings
+    from capbench.doctor.findings import MachineFindings
 
 __all__ = ["doctor"]
 
@@ -26,7 +26,7 @@ def doctor(json_file: JsonTarget = None) -> None:
 
     Exits with 0 when an export by path `gpu` is possible, with 4 when it is not.
     """
-    from capbench.doctor import examine_machine  # noqa: PLC0415  loads wgpu and av
+    from capbench.doctor.examine import examine_machine  # noqa: PLC0415  loads wgpu and av
 
     found = examine_machine()
     if json_file is not None:

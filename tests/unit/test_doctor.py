@@ -9,17 +9,16 @@ import sys
 
 import pytest
 
-from capbench.doctor import (
+from capbench.doctor.encoders import try_encoder
+from capbench.doctor.findings import (
     AdapterFinding,
     CacheFinding,
     EncoderFinding,
     MachineFindings,
     MemoryFinding,
-    Platform,
     ProgramFinding,
-    find_lacks,
 )
-from capbench.doctor.encoders import try_encoder
+from capbench.doctor.lacks import Platform, find_lacks
 
 _GPU = AdapterFinding(
     name="RTX", backend="Vulkan", adapter_type="DiscreteGPU", driver="1", is_software=False, is_chosen=True
