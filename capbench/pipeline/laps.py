@@ -46,6 +46,12 @@ class LapClock:
             self._on_span(Span(stage, kind, self._last_ns, now, frame))
         self._last_ns = now
 
+    def note(self, stage: str, length_ns: float, frame: int | None = None) -> None:
+        """Show a trace what another clock measured and what is over by now, such as a GPU pass. Costs no stage time."""
+        if self._on_span is not None:
+            now = self._now_ns()
+            self._on_span(Span(stage, "work", now - round(length_ns), now, frame))
+
 
 def stage_times(clocks: list[LapClock], order: tuple[str, ...]) -> dict[str, StageTimes]:
     """Seconds of each stage over all threads, in the given order; a stage that never ran is left out."""

@@ -127,6 +127,7 @@ class Renderer:
         self.statistics.readback_s += (time.perf_counter_ns() - started_ns) / 1e9
         self.statistics.readback_bytes += self.path.readback_bytes
         self.statistics.gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
+        clock.note("gpu", ticks * self._gpu.timestamp_period_ns)
         clock.mark("readback", "work")
         pictures.send(Picture(frame, timed.pts, timed.duration, pool), pool.picture_bytes)
         clock.mark("readback", "wait_output")
