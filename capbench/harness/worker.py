@@ -14,9 +14,12 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capbench.errors import CapbenchError, InputError
+
+if TYPE_CHECKING:
+    from capbench.harness.trace import TraceRecorder
 
 __all__ = ["JOBS", "main"]
 
@@ -43,12 +46,16 @@ def _export(spec: Json) -> Json:
     """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`."""
     from capbench.pipeline.export import export  # noqa: PLC0415  only this job pays for it
 
+    recorder = _recorder(spec)
     report = export(
         Path(spec["source"]),
         Path(spec["output"]),
         _export_options(spec["options"]),
         on_frame=_progress_printer(),
+        on_span=recorder,
     )
+    if recorder is not None:
+        recorder.write(Path(spec["trace"]))
     return report.model_dump(mode="json")
 
 
@@ -158,6 +165,14 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "machine": _machine,
 }
 """Job name to what does it."""
+
+
+def _recorder(spec: Json) -> TraceRecorder | None:
+    if not spec.get("trace"):
+        return None
+    from capbench.harness.trace import TraceRecorder  # noqa: PLC0415
+
+    return TraceRecorder()
 
 
 def _export_options(options: Json) -> Any:
