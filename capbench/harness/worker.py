@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from capbench.errors import CapbenchError, InputError
 
 if TYPE_CHECKING:
-    from capbench.harness.trace import TraceRecorder
+    from capbench.results import ExportReport
 
 __all__ = ["JOBS", "main"]
 
@@ -46,7 +46,22 @@ def _export(spec: Json) -> Json:
     """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`."""
     from capbench.pipeline.export import export  # noqa: PLC0415  only this job pays for it
 
-    recorder = _recorder(spec)
+    return _recorded(export, spec)
+
+
+def _floor(spec: Json) -> Json:
+    """Decode and encode, nothing between. Keys as in `_export`."""
+    from capbench.pipeline.floor import floor_export  # noqa: PLC0415
+
+    return _recorded(floor_export, spec)
+
+
+def _recorded(export: Callable[..., ExportReport], spec: Json) -> Json:
+    recorder = None
+    if spec.get("trace"):
+        from capbench.harness.trace import TraceRecorder  # noqa: PLC0415
+
+        recorder = TraceRecorder()
     report = export(
         Path(spec["source"]),
         Path(spec["output"]),
@@ -57,15 +72,6 @@ def _export(spec: Json) -> Json:
     if recorder is not None:
         recorder.write(Path(spec["trace"]))
     return report.model_dump(mode="json")
-
-
-def _floor(spec: Json) -> Json:
-    """Decode and encode, nothing between. Keys as in `_export`."""
-    from capbench.pipeline.floor import floor_export  # noqa: PLC0415
-
-    return floor_export(Path(spec["source"]), Path(spec["output"]), _export_options(spec["options"])).model_dump(
-        mode="json"
-    )
 
 
 def _prepare(spec: Json) -> Json:
@@ -165,14 +171,6 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "machine": _machine,
 }
 """Job name to what does it."""
-
-
-def _recorder(spec: Json) -> TraceRecorder | None:
-    if not spec.get("trace"):
-        return None
-    from capbench.harness.trace import TraceRecorder  # noqa: PLC0415
-
-    return TraceRecorder()
 
 
 def _export_options(options: Json) -> Any:
