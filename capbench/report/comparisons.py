@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from capbench.errors import ResultError
 from capbench.gate import GateFile, compare
-from capbench.report.read import ReportFolder, RunFile
+from capbench.report.read import ReportFolder
 from capbench.results import Comparison
+from capbench.results.tidy import table_of
 
 __all__ = ["baseline_of", "compare_subjects"]
 
@@ -33,7 +32,7 @@ def compare_subjects(
     base = baseline_of(subjects)
     if base is None:
         return (), ()
-    table = _table(folder.runs)
+    table = table_of([folder.contents])
     comparisons, problems = [], []
     for subject in subjects:
         if subject in (base, _FLOOR):
@@ -43,21 +42,3 @@ def compare_subjects(
         except ResultError as error:
             problems.append(f"{subject} could not be held against {base}: {error}")
     return tuple(comparisons), tuple(problems)
-
-
-def _table(runs: Sequence[RunFile]) -> pd.DataFrame:
-    rows = []
-    for file in runs:
-        run = file.run
-        row = run.model_dump(exclude={"stages", "validation", "trace", "latency", "telemetry"})
-        row |= {f"stage.{stage}.work_s": times.work_s for stage, times in run.stages.items()}
-        if run.validation is not None:
-            row |= {
-                f"quality.{metric}.{pool}": getattr(summary, pool)
-                for metric, summary in run.validation.metrics.items()
-                for pool in ("mean", "p5", "worst")
-            }
-            row["validation.passed"] = run.validation.passed
-            row["validation.failures"] = [check.name for check in run.validation.failures]
-        rows.append(row)
-    return pd.DataFrame(rows)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capbench.results import RunResult, RunRole, folder
-from capbench.results.environment import BlockNoise, Environment
 
 __all__ = ["JsonObject", "ReportFolder", "RunFile", "is_result_folder", "read_folder"]
 
@@ -42,10 +41,8 @@ class ReportFolder:
     """Every run that could be read, warm-ups and drift controls too, ordered by case, block and position."""
     matrix: JsonObject
     """`matrix.json`: the plan, empty where it is missing."""
-    environment: Environment | None
-    """The machine; None where the file is missing or damaged."""
-    noise: tuple[BlockNoise, ...]
-    """What disturbed the blocks."""
+    contents: folder.FolderContents
+    """The folder as the values layer reads it: the machine, the noise, the bare runs."""
     problems: tuple[str, ...]
     """Files that are missing or could not be read, one sentence each."""
 
@@ -83,8 +80,7 @@ def read_folder(path: Path) -> ReportFolder:
         path=path,
         runs=tuple(runs),
         matrix=_read_plan(path / "matrix.json", problems),
-        environment=contents.environment,
-        noise=contents.noise,
+        contents=contents,
         problems=tuple(problem.replace(f"{path}/", "") for problem in problems),
     )
 

@@ -140,7 +140,9 @@ def arrange_folder(
             for file in folder.runs
         ),
         warnings=_warnings(folder, comparisons, problems),
-        environment=tuple(flatten(folder.environment.model_dump(mode="json")) if folder.environment else ()),
+        environment=tuple(
+            flatten(folder.contents.environment.model_dump(mode="json")) if folder.contents.environment else ()
+        ),
         plan=_plan(folder),
         command=_command(folder),
         raw_folder=relative_url(folder.path / "runs", page_folder),
@@ -180,7 +182,7 @@ def _status(file: RunFile) -> str:
 
 def _machine(folder: ReportFolder) -> Machine:
     adapters = dict.fromkeys(file.run.adapter for file in folder.runs if file.run.adapter)
-    machine = folder.environment
+    machine = folder.contents.environment
     host: list[str | None] = []
     if machine is not None:
         cores = f"{machine.cores_usable or machine.cores_logical} cores" if machine.cores_logical else None
@@ -212,7 +214,7 @@ def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems:
     for file in folder.runs:
         for words in (*file.run.warnings, *file.run.fallbacks):
             found[words] += 1
-    for noise in folder.noise:
+    for noise in folder.contents.noise:
         for words in noise.warnings:
             found[f"{shorten(noise.case)}, block {noise.block}: {words}"] += 1
     skipped = folder.matrix.get("skipped")
