@@ -60,12 +60,17 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+TESTED = ".[parquet]"  # with the extra whose absence would skip tests
 NO_ADAPTER = 4
 
 
 def _install(session: nox.Session, *groups: str) -> None:
     """Install the project, editable, and dependency groups of pyproject.toml."""
-    session.install("--quiet", "-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+    session.install("--quiet", "-e", TESTED if "tests" in groups else ".", *_packages(*groups))
+
+
+def _packages(*groups: str) -> tuple[str, ...]:
+    return nox.project.dependency_groups(PROJECT, *groups)
 
 
 def _has_adapter(session: nox.Session) -> bool:
@@ -135,7 +140,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and form."""
-    session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.install("--quiet", *_packages("lint"))
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check")
 
@@ -164,5 +169,5 @@ def minimums(session: nox.Session) -> None:
     """Run the unit tests with the lowest versions that pyproject.toml admits, on the oldest Python."""
     session.install("--quiet", "uv")
     lowest = ["uv", "pip", "install", "--quiet", "--resolution", "lowest-direct"]
-    session.run(*lowest, "-e", ".", *nox.project.dependency_groups(PROJECT, "tests"))
+    session.run(*lowest, "-e", TESTED, *_packages("tests"))
     session.run("pytest", "tests/unit", *session.posargs)
