@@ -6,6 +6,16 @@
 // All positions are pixels of the canvas, x right, y down, pixel centres at .5. All blending is done on gamma-encoded
 // R'G'B', as screen recorders do: a half transparent black over white is code 128.
 
+// Where a decoded picture's samples lie in its textures, and how they become R'G'B'.
+struct Picture {
+    texture_from_fraction: vec4f, // 2x2 matrix, by columns: texture coordinates a step across and down the picture
+    texture_origin: vec4f,      // texture coordinates of the picture's corner; zw unused
+    texture_limits: vec4f,      // smallest and largest texture coordinates that lie inside the crop
+    chroma_from_luma: vec4f,    // scale and offset from luma to chroma texture coordinates: siting and odd sizes
+    decode_scale: vec4f,        // luma scale, luma offset, chroma scale, chroma offset: 8-bit codes to 0..1 and -.5..5
+    decode_matrix: vec4f,       // Cr to R', Cb to G', Cr to G', Cb to B'
+}
+
 struct Scene {
     canvas_px: vec2f,
     corner_radius_px: f32,
@@ -20,12 +30,7 @@ struct Scene {
     gradient_from: vec4f,       // R'G'B' at the start of the gradient, alpha unused
     gradient_to: vec4f,         // R'G'B' at its end
     gradient_axis: vec4f,       // position t = x * axis.x + y * axis.y + axis.z, clamped to 0..1
-    texture_from_display: vec4f,// 2x2 matrix, by columns: texture coordinates a step across and down the display
-    texture_origin: vec4f,      // texture coordinates of the display's corner; zw unused
-    texture_limits: vec4f,      // smallest and largest texture coordinates that lie inside the crop
-    chroma_from_luma: vec4f,    // scale and offset from luma to chroma texture coordinates: siting and odd sizes
-    decode_scale: vec4f,        // luma scale, luma offset, chroma scale, chroma offset: 8-bit codes to 0..1 and -.5..5
-    decode_matrix: vec4f,       // Cr to R', Cb to G', Cr to G', Cb to B'
+    recording: Picture,
 }
 
 @group(0) @binding(0) var<uniform> scene: Scene;
@@ -35,16 +40,6 @@ struct Scene {
 @group(0) @binding(4) var backdrop_texture: texture_2d<f32>;  // alpha: how much the recording covers
 @group(0) @binding(5) var overlay_texture: texture_2d<f32>;   // colour multiplied by alpha
 
-// R'G'B' of luma 0..1 and chroma -.5...5; `matrix` is Cr to R', Cb to G', Cr to G', Cb to B'.
-fn decoded_colour(luma: f32, chroma: vec2f, matrix: vec4f) -> vec3f {
-    let rgb = vec3f(
-        luma + matrix.x * chroma.y,
-        luma + matrix.y * chroma.x + matrix.z * chroma.y,
-        luma + matrix.w * chroma.x,
-    );
-    return clamp(rgb, vec3f(0.0), vec3f(1.0));
-}
-
 // Signed distance in pixels from a rectangle with rounded corners, negative inside (Quilez, rounded box).
 fn rounded_rectangle_distance(position: vec2f, rectangle: vec4f, radius: f32) -> f32 {
     let half_size = 0.5 * (rectangle.zw - rectangle.xy);
@@ -53,16 +48,30 @@ fn rounded_rectangle_distance(position: vec2f, rectangle: vec4f, radius: f32) ->
     return length(max(outside, vec2f(0.0))) + min(max(outside.x, outside.y), 0.0) - radius;
 }
 
+// Texture coordinates, luma's, of fractions across and down a picture.
+fn texture_position(picture: Picture, fraction: vec2f) -> vec2f {
+    let matrix = mat2x2f(picture.texture_from_fraction.xy, picture.texture_from_fraction.zw);
+    return clamp(matrix * fraction + picture.texture_origin.xy, picture.texture_limits.xy, picture.texture_limits.zw);
+}
+
+fn picture_colour(luma_plane: texture_2d<f32>, chroma_plane: texture_2d<f32>, picture: Picture, fraction: vec2f) -> vec3f {
+    let at = texture_position(picture, fraction);
+    let chroma_at = at * picture.chroma_from_luma.xy + picture.chroma_from_luma.zw;
+    let luma_code = textureSampleLevel(luma_plane, linear_sampler, at, 0.0).r;
+    let chroma_code = textureSampleLevel(chroma_plane, linear_sampler, chroma_at, 0.0).rg;
+    let luma = luma_code * picture.decode_scale.x + picture.decode_scale.y;
+    let chroma = chroma_code * picture.decode_scale.z + picture.decode_scale.w;
+    let rgb = vec3f(
+        luma + picture.decode_matrix.x * chroma.y,
+        luma + picture.decode_matrix.y * chroma.x + picture.decode_matrix.z * chroma.y,
+        luma + picture.decode_matrix.w * chroma.x,
+    );
+    return clamp(rgb, vec3f(0.0), vec3f(1.0));
+}
+
 // The recording at fractions of its rectangle.
 fn recording_colour(fraction: vec2f) -> vec3f {
-    let matrix = mat2x2f(scene.texture_from_display.xy, scene.texture_from_display.zw);
-    let at = clamp(matrix * fraction + scene.texture_origin.xy, scene.texture_limits.xy, scene.texture_limits.zw);
-    let chroma_at = at * scene.chroma_from_luma.xy + scene.chroma_from_luma.zw;
-    let luma_code = textureSampleLevel(luma_texture, linear_sampler, at, 0.0).r;
-    let chroma_code = textureSampleLevel(chroma_texture, linear_sampler, chroma_at, 0.0).rg;
-    let luma = luma_code * scene.decode_scale.x + scene.decode_scale.y;
-    let chroma = chroma_code * scene.decode_scale.z + scene.decode_scale.w;
-    return decoded_colour(luma, chroma, scene.decode_matrix);
+    return picture_colour(luma_texture, chroma_texture, scene.recording, fraction);
 }
 
 fn display_colour(position: vec2f) -> vec3f {

@@ -30,8 +30,8 @@ class Backdrop:
         self._pipeline = gpu.compute_pipeline(shader_text("scene", "backdrop"), "draw_backdrop", "backdrop")
         picture = texture_of(gpu, background_picture(background, canvas), "background")
         self._groups = (
-            bind(gpu, self._pipeline, 0, [scene_uniforms]),
-            bind(gpu, self._pipeline, 1, [self.texture.create_view(), picture.create_view()]),
+            bind(gpu, self._pipeline, 0, {0: scene_uniforms}),
+            bind(gpu, self._pipeline, 1, {0: self.texture.create_view(), 1: picture.create_view()}),
         )
 
     def record(self, encoder: Any) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from capbench.pipeline.backdrop import Backdrop
 from capbench.pipeline.device import GpuContext
 from capbench.pipeline.dispatch import WORKGROUP_PX, bind, workgroups
-from capbench.pipeline.geometry import CanvasSize
+from capbench.pipeline.geometry import CanvasSize, display_rectangle
 from capbench.pipeline.layers.zoom import Magnification, magnification_at
+from capbench.pipeline.overlay import Overlay, has_overlay
 from capbench.pipeline.scene import Scene
 from capbench.pipeline.scene_block import scene_uniforms
 from capbench.pipeline.source import SourceInfo
@@ -38,7 +39,12 @@ class Compositor:
         )
         self.backdrop = Backdrop(gpu, canvas, scene.background, self._uniforms)
         """What lies behind the recording."""
-        self._overlay_texture = gpu.texture(1, 1, "rgba8unorm", "TEXTURE_BINDING", "no overlay")
+        self.overlay: Overlay | None = None
+        """What lies over it; None where the scene has nothing there."""
+        self._no_overlay = gpu.texture(1, 1, "rgba8unorm", "TEXTURE_BINDING", "no overlay")
+        if has_overlay(scene):
+            resting = display_rectangle(scene.display, source, canvas)
+            self.overlay = Overlay(gpu, scene, canvas, resting, self._recording_bindings())
         self._picture: Any = None
         self._pipeline: Any = None
         self._bind_groups: tuple[Any, ...] = ()
@@ -53,21 +59,20 @@ class Compositor:
             self._pipeline = self._gpu.compute_pipeline(code, "composite", "composite")
             self._bind_groups = (
                 self.scene_bind_group(self._pipeline),
-                bind(self._gpu, self._pipeline, 1, [self._picture.create_view()]),
+                bind(self._gpu, self._pipeline, 1, {0: self._picture.create_view()}),
             )
         return self._picture
 
     def scene_bind_group(self, pipeline: Any) -> Any:
         """Bind group 0 of scene.wgsl for a pipeline that draws the scene itself."""
-        resources = [
-            self._uniforms,
-            self._uploader.luma.create_view(),
-            self._uploader.chroma.create_view(),
-            self._sampler,
-            self.backdrop.texture.create_view(),
-            self._overlay_texture.create_view(),
-        ]
-        return bind(self._gpu, pipeline, 0, resources)
+        overlay = self._no_overlay if self.overlay is None else self.overlay.texture
+        textures = {4: self.backdrop.texture.create_view(), 5: overlay.create_view()}
+        return bind(self._gpu, pipeline, 0, self._recording_bindings() | textures)
+
+    def _recording_bindings(self) -> dict[int, Any]:
+        """What scene.wgsl needs to sample the recording."""
+        luma, chroma = self._uploader.luma.create_view(), self._uploader.chroma.create_view()
+        return {0: self._uniforms, 1: luma, 2: chroma, 3: self._sampler}
 
     def prepare(self, encoder: Any, time_s: float) -> None:
         """Record what must be drawn again before the frame of an output time, in seconds since the first frame.
@@ -81,6 +86,18 @@ class Compositor:
             self._gpu.device.queue.write_buffer(self._uniforms, 0, self._scene_uniforms())
             self.backdrop.is_stale = True
         self.backdrop.record(encoder)
+        if self.overlay:
+            self.overlay.record(encoder, time_s, zoom)
+
+    def submitted(self) -> None:
+        """Say that what `prepare` recorded was submitted."""
+        if self.overlay:
+            self.overlay.submitted()
+
+    def close(self) -> None:
+        """Close the files that a scene reads while it plays. What is on the GPU goes with the device."""
+        if self.overlay:
+            self.overlay.close()
 
     def draw(self, encoder: Any, timestamp_writes: dict[str, Any] | None = None) -> None:
         """Record the pass that draws the uploaded frame into `picture`."""
@@ -93,4 +110,4 @@ class Compositor:
         compute_pass.end()
 
     def _scene_uniforms(self) -> Any:
-        return scene_uniforms(self._scene, self._source, self.canvas, self._zoom, has_overlay=False)
+        return scene_uniforms(self._scene, self._source, self.canvas, self._zoom, has_overlay=has_overlay(self._scene))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -88,16 +89,18 @@ class Renderer:
 
     def run(self, frames: Iterable[TimedFrame], pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
         """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`."""
-        for number, timed in enumerate(frames):
-            clock.mark("render", "wait_input", number)
-            if self._ring.is_full:
+        # A scene's camera is a file of its own, open while frames are drawn.
+        with closing(self.compositor):
+            for number, timed in enumerate(frames):
+                clock.mark("render", "wait_input", number)
+                if self._ring.is_full:
+                    self._deliver(pictures, pool, clock)
+                self._submit(timed, clock, number)
+                self._gpu.check()
+            clock.mark("render", "wait_input")
+            while not self._ring.is_empty:  # the last pictures have no successor to push them out
                 self._deliver(pictures, pool, clock)
-            self._submit(timed, clock, number)
-            self._gpu.check()
-        clock.mark("render", "wait_input")
-        while not self._ring.is_empty:  # the last pictures have no successor to push them out
-            self._deliver(pictures, pool, clock)
-        pictures.close()
+            pictures.close()
 
     def _submit(self, timed: TimedFrame, clock: LapClock, number: int) -> None:
         encoder = self._gpu.device.create_command_encoder(label="frame")
@@ -109,6 +112,7 @@ class Renderer:
         self._timestamps.record(encoder, staging, self._ring.timestamp_offset)
         self._gpu.device.queue.submit([encoder.finish()])
         self.uploader.submitted()
+        self.compositor.submitted()
         # Only the times go on: the decoder gets its frame back as soon as the samples are uploaded.
         self._ring.submitted(TimedFrame(None, timed.pts, timed.duration))
         clock.mark("render", "work", number)

@@ -13,7 +13,19 @@ from capbench.pipeline.layers.zoom import Magnification
 from capbench.pipeline.scene import Background, Display, Scene
 from capbench.pipeline.source import SourceInfo, SourcePlanes
 
-__all__ = ["SCENE_DTYPE", "rgb_of", "scene_uniforms"]
+__all__ = ["PICTURE_DTYPE", "SCENE_DTYPE", "picture_uniforms", "rgb_of", "scene_uniforms"]
+
+PICTURE_DTYPE = np.dtype(
+    [
+        ("texture_from_fraction", "<f4", 4),
+        ("texture_origin", "<f4", 4),
+        ("texture_limits", "<f4", 4),
+        ("chroma_from_luma", "<f4", 4),
+        ("decode_scale", "<f4", 4),
+        ("decode_matrix", "<f4", 4),
+    ]
+)
+"""`struct Picture` of shaders/scene.wgsl, field by field."""
 
 SCENE_DTYPE = np.dtype(
     [
@@ -30,12 +42,7 @@ SCENE_DTYPE = np.dtype(
         ("gradient_from", "<f4", 4),
         ("gradient_to", "<f4", 4),
         ("gradient_axis", "<f4", 4),
-        ("texture_from_display", "<f4", 4),
-        ("texture_origin", "<f4", 4),
-        ("texture_limits", "<f4", 4),
-        ("chroma_from_luma", "<f4", 4),
-        ("decode_scale", "<f4", 4),
-        ("decode_matrix", "<f4", 4),
+        ("recording", PICTURE_DTYPE),
     ]
 )
 """`struct Scene` of shaders/scene.wgsl, field by field."""
@@ -51,7 +58,16 @@ def scene_uniforms(
     block["has_overlay"] = has_overlay
     _set_frame(block, scene.display, source, canvas, zoom)
     _set_background(block, scene.background, canvas)
-    _set_texture_mapping(block, source, source.planes, scene.display)
+    block["recording"] = picture_uniforms(source, scene.display.crop)
+    return block
+
+
+def picture_uniforms(
+    source: SourceInfo, crop: tuple[float, float, float, float], *, mirror: bool = False
+) -> NDArray[np.void]:
+    """How a source's planes are read: one record of `PICTURE_DTYPE`. `crop` as in `Display`, of the upright picture."""
+    block = np.zeros(1, PICTURE_DTYPE)
+    _set_texture_mapping(block, source, source.planes, crop, mirror=mirror)
     _set_decoding(block, source.colour)
     return block
 
@@ -89,13 +105,20 @@ def _set_background(block: NDArray[np.void], background: Background, canvas: Can
     block["gradient_axis"] = (across / length, down / length, offset, 0.0)
 
 
-def _set_texture_mapping(block: NDArray[np.void], source: SourceInfo, planes: SourcePlanes, display: Display) -> None:
-    """Map the display's unit square, upright and cropped, to texture coordinates of the coded picture."""
+def _set_texture_mapping(
+    block: NDArray[np.void],
+    source: SourceInfo,
+    planes: SourcePlanes,
+    crop: tuple[float, float, float, float],
+    *,
+    mirror: bool,
+) -> None:
+    """Map the unit square of the picture, upright and cropped, to texture coordinates of the coded picture."""
     even_width, even_height = planes.width // 2 * 2, planes.height // 2 * 2
     if source.pixel_aspect != 1:
         even_width, even_height = planes.width, planes.height
     across, down = even_width / planes.width, even_height / planes.height
-    # Columns of the matrix: texture step for one display width, and for one display height. Corner: texture origin.
+    # Columns of the matrix: texture step for one picture width, and for one picture height. Corner: texture origin.
     column_x, column_y, corner = (
         np.array(values)
         for values in {
@@ -105,10 +128,12 @@ def _set_texture_mapping(block: NDArray[np.void], source: SourceInfo, planes: So
             270: ((0.0, down), (-across, 0.0), (across, 0.0)),
         }[source.rotation_degrees]
     )
-    crop_left, crop_top, crop_right, crop_bottom = display.crop
+    crop_left, crop_top, crop_right, crop_bottom = crop
     corner = corner + crop_left * column_x + crop_top * column_y
     column_x, column_y = (1 - crop_left - crop_right) * column_x, (1 - crop_top - crop_bottom) * column_y
-    block["texture_from_display"] = (*column_x, *column_y)
+    if mirror:
+        corner, column_x = corner + column_x, -column_x
+    block["texture_from_fraction"] = (*column_x, *column_y)
     block["texture_origin"] = (*corner, 0.0, 0.0)
     # Half a texel inside: interpolation at the edge must not reach what is cut off.
     opposite = corner + column_x + column_y

@@ -12,7 +12,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from capbench.errors import SceneError
 from capbench.pipeline.device import GpuContext
 
-__all__ = ["open_image", "premultiplied", "texture_of", "write_texels"]
+__all__ = ["is_image", "open_image", "premultiplied", "texture_of", "write_texels"]
+
+
+def is_image(path: Path) -> bool:
+    """Whether Pillow takes a file for an image; what it does not know may be a video."""
+    try:
+        with Image.open(path):
+            return True
+    except UnidentifiedImageError:
+        return False
+    except OSError as error:
+        raise SceneError(f"cannot read {path}: {error}") from error
 
 
 def open_image(path: Path) -> Image.Image:

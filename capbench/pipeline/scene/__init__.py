@@ -7,10 +7,12 @@ from capbench.pipeline.scene.cursor import Cursor, CursorPoint
 from capbench.pipeline.scene.display import Border, Display, Shadow
 from capbench.pipeline.scene.load import load_scene, scene_names
 from capbench.pipeline.scene.mask import Mask
-from capbench.pipeline.scene.model import Scene
+from capbench.pipeline.scene.model import MAX_CAPTIONS_AT_ONCE, MAX_MASKS_AT_ONCE, Scene
 from capbench.pipeline.scene.zoom import ZoomSegment
 
 __all__ = [
+    "MAX_CAPTIONS_AT_ONCE",
+    "MAX_MASKS_AT_ONCE",
     "Background",
     "Border",
     "Camera",

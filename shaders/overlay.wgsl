@@ -1,0 +1,133 @@
+// Draws what lies over the recording, colour multiplied by alpha, into the rectangles that changed since the last frame.
+// Joined behind scene.wgsl and layers.wgsl.
+
+@group(1) @binding(1) var overlay_out: texture_storage_2d<rgba8unorm, write>;
+@group(1) @binding(2) var means_texture: texture_2d<f32>;
+@group(1) @binding(3) var blurred_texture: texture_2d<f32>;
+@group(1) @binding(4) var cursor_texture: texture_2d<f32>;
+@group(1) @binding(5) var camera_image: texture_2d<f32>;
+@group(1) @binding(6) var camera_luma: texture_2d<f32>;
+@group(1) @binding(7) var camera_chroma: texture_2d<f32>;
+@group(1) @binding(8) var caption_texture: texture_2d<f32>;
+
+// `top` over `under`, both multiplied by alpha (Porter and Duff), in gamma space.
+fn over(top: vec4f, under: vec4f) -> vec4f {
+    return top + under * (1.0 - top.a);
+}
+
+fn mask_colour(mask: Mask, position: vec2f) -> vec3f {
+    let cell = position * mask.cell_from_px.xy + mask.cell_from_px.zw;
+    if (mask.kind == PIXELATE) {
+        let inside = clamp(vec2i(floor(cell)), vec2i(0), vec2i(mask.cells.zw) - vec2i(1));
+        return textureLoad(means_texture, mask.cells.xy + vec2u(inside), 0).rgb;
+    }
+    let at = (vec2f(mask.cells.xy) + cell) / vec2f(textureDimensions(blurred_texture));
+    return textureSampleLevel(blurred_texture, linear_sampler, at, 0.0).rgb;
+}
+
+// Masks change the recording, so they end where it ends: at its rounded corners.
+fn with_masks(under: vec4f, position: vec2f, display_coverage: f32) -> vec4f {
+    var colour = under;
+    var darkness = 0.0;
+    var outside = 1.0;
+    for (var number = 0u; number < layers.mask_count; number++) {
+        let mask = layers.masks[number];
+        let coverage = rectangle_coverage(position, mask.rectangle_px, mask.radius_px);
+        if (mask.kind == HIGHLIGHT) {
+            // Several highlights share one darkness: what one of them shows, another must not hide.
+            darkness = max(darkness, mask.opacity);
+            outside *= 1.0 - coverage;
+        } else if (coverage > 0.0) {
+            let alpha = coverage * display_coverage * mask.opacity;
+            colour = over(vec4f(mask_colour(mask, position), 1.0) * alpha, colour);
+        }
+    }
+    return over(vec4f(0.0, 0.0, 0.0, darkness * outside * display_coverage), colour);
+}
+
+fn with_clicks(under: vec4f, position: vec2f, display_coverage: f32) -> vec4f {
+    var colour = under;
+    for (var number = 0u; number < layers.click_count; number++) {
+        let click = layers.clicks[number];
+        let from_ring = abs(length(position - click.xy) - click.z) - layers.click_colour.w;
+        let alpha = clamp(0.5 - from_ring, 0.0, 1.0) * click.w * display_coverage;
+        colour = over(vec4f(layers.click_colour.rgb, 1.0) * alpha, colour);
+    }
+    return colour;
+}
+
+fn with_cursor(under: vec4f, position: vec2f, display_coverage: f32) -> vec4f {
+    if (any(position < layers.cursor_px.xy) || any(position >= layers.cursor_px.zw)) {
+        return under;
+    }
+    let at = (position - layers.cursor_px.xy) / (layers.cursor_px.zw - layers.cursor_px.xy);
+    return over(textureSampleLevel(cursor_texture, linear_sampler, at, 0.0) * display_coverage, under);
+}
+
+fn camera_colour(position: vec2f) -> vec3f {
+    let camera = layers.camera;
+    let size = camera.rectangle_px.zw - camera.rectangle_px.xy;
+    var sum = vec3f(0.0);
+    for (var row = 0u; row < camera.samples; row++) {
+        for (var column = 0u; column < camera.samples; column++) {
+            let within = (vec2f(vec2u(column, row)) + vec2f(0.5)) / f32(camera.samples) - vec2f(0.5);
+            let fraction = (position + within - camera.rectangle_px.xy) / size;
+            if (camera.is_video == 1u) {
+                sum += picture_colour(camera_luma, camera_chroma, camera.picture, fraction);
+            } else {
+                sum += textureSampleLevel(camera_image, linear_sampler, texture_position(camera.picture, fraction), 0.0).rgb;
+            }
+        }
+    }
+    return sum / f32(camera.samples * camera.samples);
+}
+
+fn with_camera(under: vec4f, position: vec2f) -> vec4f {
+    let camera = layers.camera;
+    if (camera.is_shown == 0u) {
+        return under;
+    }
+    var colour = under;
+    if (camera.shadow_opacity > 0.0) {
+        let distance = rounded_rectangle_distance(position - camera.shadow_px, camera.rectangle_px, camera.radius_px);
+        let fullness = 1.0 - smoothstep(-camera.shadow_blur_px, camera.shadow_blur_px, distance);
+        colour = over(vec4f(0.0, 0.0, 0.0, camera.shadow_opacity * fullness), colour);
+    }
+    let coverage = rectangle_coverage(position, camera.rectangle_px, camera.radius_px);
+    if (coverage > 0.0) {
+        colour = over(vec4f(camera_colour(position), 1.0) * coverage, colour);
+    }
+    return colour;
+}
+
+fn with_captions(under: vec4f, pixel: vec2u) -> vec4f {
+    var colour = under;
+    for (var number = 0u; number < layers.caption_count; number++) {
+        let caption = layers.captions[number];
+        if (all(pixel >= caption.rectangle_px.xy) && all(pixel < caption.rectangle_px.zw)) {
+            let texel = caption.origin + pixel - caption.rectangle_px.xy;
+            colour = over(textureLoad(caption_texture, texel, 0) * caption.opacity, colour);
+        }
+    }
+    return colour;
+}
+
+@compute @workgroup_size(16, 8)
+fn draw_overlay(@builtin(global_invocation_id) id: vec3u) {
+    let stale = layers.stale_px[id.z];
+    let pixel = stale.xy + id.xy;
+    if (any(pixel >= stale.zw)) {
+        return;
+    }
+    let position = vec2f(pixel) + vec2f(0.5);
+    let display_coverage = rectangle_coverage(position, layers.display_px, layers.display_radius_px);
+    var colour = vec4f(0.0);
+    if (display_coverage > 0.0) {
+        colour = with_masks(colour, position, display_coverage);
+        colour = with_clicks(colour, position, display_coverage);
+        colour = with_cursor(colour, position, display_coverage);
+    }
+    colour = with_camera(colour, position);
+    colour = with_captions(colour, pixel);
+    textureStore(overlay_out, pixel, floor(colour * 255.0 + 0.5) / 255.0);
+}
