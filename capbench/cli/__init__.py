@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 from capbench.cli import (  # noqa: F401  importing a verb registers it
+    baseline,
+    compare,
     doctor,
     export,
     media,

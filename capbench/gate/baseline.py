@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import write_atomic
-from capbench.gate.pairing import FLOOR, column, finished, measured_runs
+from capbench.gate.pairing import column, finished, is_floor, measured_runs
 from capbench.gate.ratios import portable_columns, with_ratios
 from capbench.gate.validity import texts
 from capbench.results.record import Record
@@ -62,7 +62,7 @@ def take_baseline(runs: pd.DataFrame) -> Baseline:
     table = with_ratios(runs)
     figures = []
     for (case, subject), group in table.groupby(["case", "subject"], sort=False):
-        if subject == FLOOR:
+        if is_floor(str(subject)):
             continue
         ordered = group.sort_values("block")
         for name in portable_columns(ordered):

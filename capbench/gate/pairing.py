@@ -12,10 +12,17 @@ from numpy.typing import NDArray
 from capbench.errors import ResultError
 from capbench.results.run import RunRole
 
-__all__ = ["FLOOR", "PairedCase", "column", "measured_runs", "pair_cases"]
+__all__ = ["FLOOR", "PairedCase", "column", "finished", "is_floor", "measured_runs", "pair_cases", "side_of"]
 
 FLOOR = "floor"
 """Subject that is the reference of every other one and is itself never judged beside others."""
+
+
+def is_floor(subject: str) -> bool:
+    """Whether a subject is the floor, of this revision or, as `floor@REV`, of another one."""
+    return subject.partition("@")[0] == FLOOR
+
+
 _KEYS = ["fingerprint", "block"]
 
 
@@ -83,6 +90,8 @@ def pair_cases(base: pd.DataFrame, new: pd.DataFrame) -> Iterator[PairedCase]:
     for case in dict.fromkeys([*base["case"], *new["case"]]):
         in_base, in_new = base[base["case"] == case], new[new["case"] == case]
         for base_subject, new_subject in _subjects(in_base, in_new):
+            if base_subject == new_subject and is_floor(base_subject):
+                continue  # two folders that hold nothing but the floor in this case
             yield _pair(
                 str(case),
                 base_subject,
@@ -92,13 +101,25 @@ def pair_cases(base: pd.DataFrame, new: pd.DataFrame) -> Iterator[PairedCase]:
             )
 
 
+def side_of(runs: pd.DataFrame, subject: str) -> pd.DataFrame:
+    """One subject's runs of a folder's table, with the floor's, which say what the machine did meanwhile."""
+    names = runs["subject"].astype(str)
+    return runs[(names == subject) | names.map(is_floor)]
+
+
 def _subjects(base: pd.DataFrame, new: pd.DataFrame) -> list[tuple[str, str]]:
-    in_base, in_new = list(dict.fromkeys(base["subject"])), list(dict.fromkeys(new["subject"]))
+    in_base, in_new = _judged(base), _judged(new)
     if len(in_base) == 1 and len(in_new) == 1:
         return [(in_base[0], in_new[0])]
     if not in_base or not in_new:
-        return [(name, name) for name in in_base or in_new if name != FLOOR]
-    return [(name, name) for name in dict.fromkeys([*in_base, *in_new]) if name != FLOOR]
+        return [(name, name) for name in in_base or in_new]
+    return [(name, name) for name in dict.fromkeys([*in_base, *in_new])]
+
+
+def _judged(runs: pd.DataFrame) -> list[str]:
+    """Subjects of one side; the floor only where it is alone there."""
+    names = list(dict.fromkeys(map(str, runs["subject"])))
+    return [name for name in names if not is_floor(name)] or names[:1]
 
 
 def _pair(case: str, base_subject: str, new_subject: str, base: pd.DataFrame, new: pd.DataFrame) -> PairedCase:

@@ -9,7 +9,7 @@ looks and the exact tests stay what they are; a little power is lost to that.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -17,7 +17,7 @@ import pandas as pd
 from capbench.gate.compare import compare, summarise
 from capbench.gate.evidence import Levels
 from capbench.gate.gate_file import GateFile
-from capbench.gate.pairing import FLOOR, measured_runs
+from capbench.gate.pairing import is_floor, measured_runs, side_of
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
 
 __all__ = ["DEFAULT_MAX_BLOCKS", "SequentialGate", "levels_of_look", "planned_looks", "subject_pairs"]
@@ -55,10 +55,10 @@ def levels_of_look(levels: Levels, looks: Sequence[int], index: int) -> Levels:
 def subject_pairs(subjects: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Base and new within one folder: each `NAME@REV` and `NAME`; else `cpu`, or the first one, and each other one."""
     twins = [(name, name.partition("@")[0]) for name in subjects if "@" in name]
-    known = [(base, new) for base, new in twins if new in subjects and new != FLOOR]
+    known = [(base, new) for base, new in twins if new in subjects and not is_floor(new)]
     if known:
         return tuple(known)
-    others = [name for name in subjects if name != FLOOR]
+    others = [name for name in subjects if not is_floor(name)]
     base = "cpu" if "cpu" in others else next(iter(others), None)
     return tuple((base, name) for name in others if name != base) if base else ()
 
@@ -73,6 +73,8 @@ class SequentialGate:
     """The last look; fixed before the first block."""
     gates: GateFile = field(default_factory=GateFile)
     """Rules and errors."""
+    noise_floor: Mapping[str, float] = field(default_factory=dict)
+    """As in `compare`."""
 
     def decided(self, runs: pd.DataFrame) -> bool:
         """Whether further blocks would change nothing: everything is decided, or the last look is over.
@@ -115,14 +117,7 @@ class SequentialGate:
         )
 
     def _compare(self, runs: pd.DataFrame, base: str, new: str, levels: Levels) -> Comparison:
-        # Drift controls belong to the floor and are looked up by role, so they stay.
-        others = runs["subject"] == FLOOR
-        return compare(
-            runs[(runs["subject"] == base) | (others & (base != FLOOR) & (runs["block"] < 0))],
-            runs[(runs["subject"] == new) | (others & (new != FLOOR) & (runs["block"] < 0))],
-            self.gates,
-            levels=levels,
-        )
+        return compare(side_of(runs, base), side_of(runs, new), self.gates, noise_floor=self.noise_floor, levels=levels)
 
     def _complete_blocks(self, runs: pd.DataFrame) -> int:
         """Blocks that every case has of every subject in the pairs."""

@@ -44,7 +44,7 @@ def check_validity(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame, sett
     return Validity(
         void=tuple(dict.fromkeys(void)),
         machine=tuple(dict.fromkeys([*_machine_changed(pair), *drift])),
-        flawed=tuple(_failed_checks(pair.new_runs)),
+        flawed=(*_failed_checks(pair.new_runs), *_broken_thresholds(pair.new_runs)),
         warnings=tuple(drift_warnings),
     )
 
@@ -115,6 +115,13 @@ def _machine_changed(pair: PairedCase) -> list[str]:
             "the machines differ and absolute times do not compare: run both on one, or hold ratios against a baseline"
         ]
     return []
+
+
+def _broken_thresholds(runs: pd.DataFrame) -> list[str]:
+    if "thresholds.failures" not in runs.columns:
+        return []
+    names = dict.fromkeys(name for cell in finished(runs)["thresholds.failures"] for name in texts(cell))
+    return [f"thresholds of the case are broken: {', '.join(names)}"] if names else []
 
 
 def _failed_checks(runs: pd.DataFrame) -> list[str]:

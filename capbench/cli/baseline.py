@@ -1,0 +1,45 @@
+"""`capbench baseline`: figures of an accepted state that every machine can be held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from capbench.cli.app import app
+
+__all__ = ["update"]
+
+_baseline = typer.Typer(no_args_is_help=True, help="Keep machine-independent figures to compare against.")
+app.add_typer(_baseline, name="baseline")
+
+
+@_baseline.command(epilog="Example: `capbench baseline update reports/today -o reports/baseline.json`")
+def update(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Result folder of an accepted state.")],
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Baseline to write; commit it.")
+    ] = Path("reports/baseline.json"),
+) -> None:
+    """Write ratios to the floor and to `cpu`, bytes and quality of every case, each with its single values.
+
+    Refuses a folder in which a run failed, fell back or failed validation.
+    """
+    from capbench.gate.baseline import take_baseline, write_baseline  # noqa: PLC0415  pandas
+    from capbench.results.folder import read_folder  # noqa: PLC0415
+    from capbench.results.tidy import table_of  # noqa: PLC0415
+
+    contents = read_folder(folder)
+    for problem in contents.problems:
+        typer.echo(f"capbench: {problem}", err=True)
+    baseline = take_baseline(table_of([contents]))
+    write_baseline(baseline, output)
+    subjects = {(figure.case, figure.subject) for figure in baseline.figures}
+    typer.echo(f"{output}: {len(baseline.figures)} figures of {len(subjects)} subjects in their cases")
+
+
+@_baseline.callback()
+def _group() -> None:
+    """Keep machine-independent figures to compare against."""

@@ -1,0 +1,152 @@
+"""`capbench compare`: the gate's verdict on the terminal, as an exit code, and in the formats that CI systems read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from capbench.cli.app import app
+from capbench.cli.json_output import JsonTarget, write_json
+from capbench.errors import OutputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from capbench.results import Comparison
+
+__all__ = ["compare"]
+
+_EXAMPLES = """
+Examples:
+
+`capbench compare reports/today:cpu reports/today:gpu`
+
+`capbench compare reports/main reports/branch --gates matrix/gates.toml --junit gate.xml`
+
+`capbench compare reports/baseline.json reports/today --github`
+"""
+_NOTHING_APPLIES = 4
+_LOG_COLUMNS = 150
+"""Width of the table where no terminal says one."""
+
+
+def _file_option(name: str, help_text: str) -> Any:
+    return typer.Option(name, metavar="FILE", help=help_text)
+
+
+@app.command(epilog=_EXAMPLES)
+def compare(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="DIR, DIR:SUBJECT or a baseline's JSON file.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="DIR or DIR:SUBJECT, as on the other side.")],
+    *,
+    gates: Annotated[Path | None, _file_option("--gates", "Margins, claims and limits; docs/gate.md.")] = None,
+    json_file: JsonTarget = None,
+    junit: Annotated[Path | None, _file_option("--junit", "Write JUnit XML.")] = None,
+    summary: Annotated[Path | None, _file_option("--summary", "Write every figure as markdown.")] = None,
+    comment: Annotated[Path | None, _file_option("--comment", "Write the body of a pull-request comment.")] = None,
+    badge: Annotated[Path | None, _file_option("--badge", "Write a badge's JSON for shields.io.")] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Print annotations, and append to $GITHUB_STEP_SUMMARY.")
+    ] = False,
+    require_gpu: Annotated[
+        bool, typer.Option("--require-gpu", help="A measurement on a software adapter is invalid.")
+    ] = False,
+) -> None:
+    """Say whether NEW is better, the same or worse than BASE, and whether that is shown.
+
+    Exits with 0 when all verdicts pass, 1 when something is worse or invalid, 3 when the runs could not have seen the
+    effect that is asked about, and 4 when nothing of it applies to this machine.
+    """
+    from capbench.gate.gate_file import GateFile, load_gate_file  # noqa: PLC0415  pydantic and pandas
+    from capbench.gate.github import badge_json  # noqa: PLC0415
+    from capbench.gate.junit import junit_xml  # noqa: PLC0415
+    from capbench.gate.markdown import pull_request_comment, step_summary  # noqa: PLC0415
+    from capbench.gate.sides import compare_sides, parse_side  # noqa: PLC0415
+    from capbench.results import Verdict  # noqa: PLC0415
+
+    loaded = GateFile() if gates is None else load_gate_file(gates)
+    if require_gpu:
+        loaded = loaded.model_copy(update={"gate": loaded.gate.model_copy(update={"require_gpu": True})})
+    comparison = compare_sides(parse_side(base), parse_side(new), loaded)
+    for path, render in ((junit, junit_xml), (summary, step_summary), (comment, pull_request_comment)):
+        if path is not None:
+            _write(path, render(comparison))
+    if badge is not None:
+        _write(badge, badge_json(comparison))
+    if json_file is not None:
+        write_json(comparison, json_file)
+    if json_file != "-":
+        _show(comparison)
+    if github:
+        _tell_github(comparison)
+    nothing_applies = comparison.verdict is Verdict.NOT_APPLICABLE
+    raise typer.Exit(_NOTHING_APPLIES if nothing_applies else comparison.exit_code)
+
+
+def _write(path: Path, text: str) -> None:
+    from capbench.files import write_atomic  # noqa: PLC0415
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _tell_github(comparison: Comparison) -> None:
+    """Annotations go to stderr: a runner reads both streams, and stdout may be JSON."""
+    from capbench.gate.github import annotation_lines  # noqa: PLC0415
+    from capbench.gate.markdown import step_summary  # noqa: PLC0415
+
+    for line in annotation_lines(comparison):
+        typer.echo(line, err=True)
+    target = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not target:
+        return
+    try:
+        with Path(target).open("a", encoding="utf-8") as file:  # other steps' summaries stand before it
+            file.write(step_summary(comparison))
+    except OSError as error:
+        raise OutputError(f"cannot append to {target}: {error.strerror or error}") from error
+
+
+def _show(comparison: Comparison) -> None:
+    from rich.console import Console  # noqa: PLC0415  --json needs no table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _LOG_COLUMNS
+    console.print(_table(comparison))
+    for warning in comparison.warnings:
+        console.print(f"note: {warning}", markup=False, soft_wrap=True)
+    console.print(comparison.sentence, markup=False, soft_wrap=True)
+
+
+def _table(comparison: Comparison) -> Table:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from capbench.gate.metrics import describe_metric  # noqa: PLC0415
+    from capbench.gate.words import bounds, change  # noqa: PLC0415
+
+    styles = {"better": "green", "worse": "bold red", "invalid": "bold red", "undecided": "yellow"}
+    table = Table(title=Text(f"{comparison.new} against {comparison.base}"), title_justify="left")
+    for name in ("case", "figure", "base", "new", "change", "interval", "sees", "verdict"):
+        table.add_column(name, justify="right" if name in ("base", "new", "change", "interval", "sees") else "left")
+    for row in comparison.verdicts:
+        metric = describe_metric(row.metric)
+        is_interval = row.interval is not None and row.interval[0] != row.interval[1] and row.ratio is not None
+        cells = (
+            row.case,
+            metric.words,
+            "" if row.base_median is None else metric.format(row.base_median),
+            "" if row.new_median is None else metric.format(row.new_median),
+            "" if row.ratio is None else change(row.ratio),
+            bounds(*row.interval) if is_interval and row.interval is not None else "",
+            "" if row.detectable_ratio is None else f"{(row.detectable_ratio - 1) * 100:+.1f}%",
+        )
+        table.add_row(*map(Text, cells), Text(row.verdict.value.replace("_", " "), styles.get(row.verdict.value, "")))
+    return table

@@ -1,0 +1,224 @@
+"""How often this machine cries wolf and what it can see, from runs of one subject beside itself and slowed copies.
+
+Every comparison draws its blocks from the recorded ones without using one twice, and throws a coin for which of the two
+equal copies is new. Draws share blocks with each other, so that the exact intervals of Clopper and Pearson (1934,
+Biometrika 26, 404-413), which take them as independent, are a little too narrow when few blocks were recorded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from scipy import stats
+
+from capbench.errors import ResultError
+from capbench.gate.compare import judge_family
+from capbench.gate.evidence import Levels, evidence
+from capbench.gate.metrics import describe_metric
+from capbench.gate.noisy import NoisyRow, asked_for
+from capbench.gate.pairing import column, finished, measured_runs
+from capbench.gate.rules import BUILT_IN_RULES, rule_for
+from capbench.results.comparison import Verdict
+from capbench.results.record import Record
+
+__all__ = ["Calibration", "MetricCalibration", "Rate", "calibrate_runs", "noise_floor_of", "read_calibration"]
+
+METRICS = ("wall_s", "cpu_s", "peak_rss_bytes")
+"""What differs from run to run and is judged by default."""
+_QUANTILE = 0.95
+"""The noise floor is exceeded by one comparison of equals in twenty."""
+
+
+class Rate(Record):
+    """A count with its exact interval."""
+
+    count: int
+    """How often it happened."""
+    of: int
+    """How often it could have."""
+    low: float
+    """Lower end of the 95% Clopper-Pearson interval."""
+    high: float
+    """Upper end."""
+
+
+class MetricCalibration(Record):
+    """One metric of one case."""
+
+    case: str
+    """Name of the case."""
+    metric: str
+    """Field of a run."""
+    margin: float
+    """Relative margin that was applied."""
+    noise_per_block: float
+    """Standard deviation of one block's log ratio of equals, robustly; 0.01 is 1%."""
+    noise_floor: float
+    """Relative change that 95% of comparisons of equals stay within."""
+    false_alarms: Rate
+    """Comparisons of equals that were called worse."""
+    detections: dict[str, Rate]
+    """Planted slowdown of wall time, such as `0.05`, to how often the metric was called worse."""
+
+
+class Calibration(Record):
+    """What `capbench calibrate` writes and a gate file names as `calibration`."""
+
+    schema_version: int = 1
+    """Version of this record."""
+    machine: str | None
+    """Fingerprint of the machine."""
+    subject: str
+    """What was compared with itself."""
+    blocks_recorded: int
+    """Blocks that the draws come from."""
+    blocks_each: int
+    """Blocks of one comparison."""
+    metrics: tuple[MetricCalibration, ...]
+    """One for each metric of each case."""
+
+
+def calibrate_runs(
+    runs: pd.DataFrame,
+    *,
+    subject: str,
+    twin: str,
+    slowed: Mapping[float, str],
+    blocks_each: int,
+    comparisons: int,
+    seed: int,
+) -> Calibration:
+    """Compare `subject` with its equal `twin` and with its slowed copies, `comparisons` times each.
+
+    `slowed` maps a relative slowdown to the name of the subject that has it. Raises `ResultError` for too few blocks.
+    """
+    table = finished(measured_runs(runs))
+    rng = np.random.default_rng(seed)
+    found = []
+    recorded: list[int] = []
+    for case, of_case in table.groupby("case", sort=False):
+        names = (subject, twin, *slowed.values())
+        for metric in METRICS:
+            values = _blocks(of_case, names, metric)
+            if values is None:
+                continue
+            if len(values) < blocks_each:
+                raise ResultError(f"{case}: {len(values)} blocks are finished and a comparison needs {blocks_each}")
+            recorded.append(len(values))
+            found.append(
+                _calibrate(
+                    str(case),
+                    metric,
+                    values,
+                    effects=tuple(slowed),
+                    blocks_each=blocks_each,
+                    comparisons=comparisons,
+                    rng=rng,
+                )
+            )
+    if not found:
+        raise ResultError(f"no block holds {subject}, {twin} and the slowed copies; were all of them run?")
+    machines = sorted(set(table["fingerprint"].dropna().astype(str))) if "fingerprint" in table.columns else []
+    return Calibration(
+        machine=machines[0] if len(machines) == 1 else None,
+        subject=subject,
+        blocks_recorded=min(recorded),
+        blocks_each=blocks_each,
+        metrics=tuple(found),
+    )
+
+
+def _blocks(runs: pd.DataFrame, names: Iterable[str], metric: str) -> NDArray[np.float64] | None:
+    """Log values of shape (blocks, len(names)) of the blocks in which every name was measured; None for none."""
+    sides = []
+    for name in names:
+        own = runs[runs["subject"] == name]
+        sides.append(pd.Series(column(own, metric), index=own["block"].to_numpy()))
+    joined = pd.concat(sides, axis=1).dropna()
+    values = joined.to_numpy(dtype=np.float64)
+    return None if len(values) == 0 or (values <= 0).any() else np.log(values)
+
+
+def _calibrate(
+    case: str,
+    metric: str,
+    values: NDArray[np.float64],
+    *,
+    effects: tuple[float, ...],
+    blocks_each: int,
+    comparisons: int,
+    rng: np.random.Generator,
+) -> MetricCalibration:
+    rule = rule_for(BUILT_IN_RULES, metric=metric, case=case, base="", new="")
+    margin = 0.0 if rule is None or rule.margin is None else rule.margin
+    estimates, alarms = [], 0
+    detected = dict.fromkeys(effects, 0)
+    for _ in range(comparisons):
+        drawn = values[rng.choice(len(values), blocks_each, replace=False)]
+        # Equals are exchangeable: a coin for each block decides which of the two is base.
+        first = rng.random(blocks_each) < 0.5
+        base, twin = np.where(first, drawn[:, 0], drawn[:, 1]), np.where(first, drawn[:, 1], drawn[:, 0])
+        shown = _judged(case, metric, twin - base, margin)
+        estimates.append(abs(shown[1]))
+        alarms += shown[0]
+        for place, effect in enumerate(effects):
+            detected[effect] += _judged(case, metric, drawn[:, 2 + place] - base, margin)[0]
+    everything = evidence(values[:, 1] - values[:, 0])
+    spread = everything.standard_error(0.05) * math.sqrt(everything.pairs) if everything.pairs > 1 else 0.0
+    return MetricCalibration(
+        case=case,
+        metric=metric,
+        margin=margin,
+        noise_per_block=spread,
+        noise_floor=math.expm1(float(np.quantile(estimates, _QUANTILE))),
+        false_alarms=_rate(alarms, comparisons),
+        detections={f"{effect:g}": _rate(count, comparisons) for effect, count in detected.items()},
+    )
+
+
+def _judged(case: str, metric: str, log_ratios: NDArray[np.float64], margin: float) -> tuple[bool, float]:
+    """Whether the gate calls it worse, and its estimate."""
+    row = NoisyRow(
+        labels={"case": case, "metric": metric, "base": "base", "new": "new"},
+        metric=describe_metric(metric),
+        shown=evidence(log_ratios),
+        asked=asked_for(margin, None),
+        margin=margin,
+        base_median=1.0,
+        new_median=1.0,
+    )
+    verdict = judge_family([row], Levels())[0]
+    return verdict.verdict is Verdict.WORSE, math.log(verdict.ratio or 1.0)
+
+
+def _rate(count: int, of: int) -> Rate:
+    interval = stats.binomtest(count, of).proportion_ci(0.95, method="exact")
+    return Rate(count=count, of=of, low=float(interval.low), high=float(interval.high))
+
+
+def noise_floor_of(calibration: Calibration, machines: set[str]) -> dict[str, float]:
+    """Metric to the largest noise floor of its cases; empty unless these are the runs of the calibrated machine."""
+    if calibration.machine is None or machines != {calibration.machine}:
+        return {}
+    floors: dict[str, float] = {}
+    for found in calibration.metrics:
+        floors[found.metric] = max(floors.get(found.metric, 0.0), found.noise_floor)
+    return floors
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration file. Raises `ResultError`."""
+    try:
+        return Calibration.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ResultError(f"cannot read the calibration {path}: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ResultError(f"{path}: {where}: {first['msg']}; make it anew with: capbench calibrate") from error

@@ -1,0 +1,147 @@
+"""What the user named to be compared: a folder, one subject of a folder, or a baseline file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from capbench.errors import ResultError
+from capbench.gate.baseline import Baseline, read_baseline
+from capbench.gate.calibration import noise_floor_of, read_calibration
+from capbench.gate.compare import compare, compare_with_baseline, summarise
+from capbench.gate.gate_file import GateFile
+from capbench.gate.pairing import is_floor, measured_runs, side_of
+from capbench.gate.sequential import DEFAULT_MAX_BLOCKS, SequentialGate
+from capbench.results.comparison import Comparison
+from capbench.results.folder import read_folder
+from capbench.results.tidy import table_of
+
+__all__ = ["Side", "compare_sides", "parse_side"]
+
+_MANY_BLOCKS = 10_000
+"""A plan with more blocks than this had no last block: only a budget or a decision ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two arguments of `capbench compare`."""
+
+    path: Path
+    """A result folder, or a baseline file."""
+    subject: str | None = None
+    """None for all subjects of the folder."""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the path is a file."""
+        return self.path.suffix == ".json"
+
+
+def parse_side(text: str) -> Side:
+    """`DIR`, `DIR:SUBJECT` or `BASELINE.json`. Raises `ResultError` where neither reading exists."""
+    path = Path(text)
+    if path.exists() or ":" not in text:
+        return Side(path)
+    folder, _, subject = text.rpartition(":")
+    if not subject or not folder:
+        raise ResultError(f"cannot read {text!r}: write DIR or DIR:SUBJECT")
+    return Side(Path(folder), subject)
+
+
+def compare_sides(base: Side, new: Side, gates: GateFile | None = None) -> Comparison:
+    """Load what was named and judge it, with the baseline and the calibration of the gate file where it names them.
+
+    A folder that was made with `--until-decided` is judged with the error its looks were allowed. Raises `ResultError`.
+    """
+    if new.is_baseline:
+        raise ResultError(f"{new.path} is a baseline and can only be compared against: put it first")
+    contents = {path: read_folder(path) for path in dict.fromkeys((base.path, new.path)) if path.suffix != ".json"}
+    tables = {path: table_of([content]) for path, content in contents.items()}
+    comparison = _compare_tables(base, new, tables, gates or GateFile())
+    problems = [problem for content in contents.values() for problem in content.problems]
+    return comparison.model_copy(update={"warnings": (*comparison.warnings, *problems)})
+
+
+def _compare_tables(base: Side, new: Side, tables: Mapping[Path, pd.DataFrame], gates: GateFile) -> Comparison:
+    runs = tables[new.path]
+    if base.is_baseline:
+        chosen = runs if new.subject is None else _of_subject(runs, new, keep_references=True)
+        return compare_with_baseline(chosen, read_baseline(base.path), gates)
+    base_runs = tables[base.path]
+    if base.path == new.path and base.subject == new.subject:
+        raise ResultError(f"both sides are the same runs of {new.path}; name subjects: {new.path}:{_example(runs)}")
+    if (base.subject is None) != (new.subject is None):
+        raise ResultError("name a subject on both sides or on neither")
+    in_one_folder = base.path == new.path
+    base_table = base_runs if base.subject is None else _of_subject(base_runs, base)
+    new_table = runs if new.subject is None else _of_subject(runs, new)
+    baseline, noise_floor = _baseline_of(gates), _noise_floor(gates, runs)
+    max_blocks = _sequential_blocks(new.path) if in_one_folder else None
+    if base.subject is not None and new.subject is not None and max_blocks is not None:
+        gate = SequentialGate(((base.subject, new.subject),), max_blocks, gates, noise_floor)
+        looked = gate.judge(runs)[0]
+        return looked if baseline is None else _joined(looked, compare_with_baseline(new_table, baseline, gates))
+    return compare(
+        base_table,
+        new_table,
+        gates,
+        base_label="" if in_one_folder else base.path.name,
+        new_label="" if in_one_folder else new.path.name,
+        noise_floor=noise_floor,
+        baseline=baseline,
+        runs=runs,
+    )
+
+
+def _joined(looked: Comparison, held: Comparison) -> Comparison:
+    """What the looks decided, and what a baseline says besides."""
+    return summarise(
+        [*looked.verdicts, *held.verdicts],
+        base=looked.base,
+        new=looked.new,
+        shifts=looked.stage_shifts,
+        machines=looked.machines,
+        warnings=[*looked.warnings, *held.warnings],
+    )
+
+
+def _of_subject(runs: pd.DataFrame, side: Side, *, keep_references: bool = False) -> pd.DataFrame:
+    assert side.subject is not None
+    known = list(dict.fromkeys(measured_runs(runs)["subject"]))
+    if side.subject not in known:
+        raise ResultError(f"{side.path} holds no subject {side.subject!r}; there are {', '.join(known) or 'no runs'}")
+    if keep_references:
+        return runs[(runs["subject"] == side.subject) | runs["subject"].isin(["cpu"]) | runs["subject"].map(is_floor)]
+    return side_of(runs, side.subject)
+
+
+def _example(runs: pd.DataFrame) -> str:
+    return next((str(name) for name in measured_runs(runs)["subject"] if not is_floor(str(name))), "SUBJECT")
+
+
+def _baseline_of(gates: GateFile) -> Baseline | None:
+    return None if gates.gate.baseline is None else read_baseline(Path(gates.gate.baseline))
+
+
+def _noise_floor(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
+    """What the calibration says about the machine of these runs; nothing where it was another one, or none was made."""
+    if gates.gate.calibration is None or not Path(gates.gate.calibration).exists():
+        return {}
+    machines = set(runs["fingerprint"].dropna()) if "fingerprint" in runs.columns else set()
+    return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines)
+
+
+def _sequential_blocks(folder: Path) -> int | None:
+    """The last look that a folder was begun with, where it was to end as soon as it was decided."""
+    try:
+        plan = json.loads((folder / "matrix.json").read_bytes())
+        if "--until-decided" not in plan["command"]:
+            return None
+        blocks = max(int(case["blocks"]) for case in plan["matrix"]["cases"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a folder without a plan is compared by its runs alone
+    return blocks if blocks < _MANY_BLOCKS else DEFAULT_MAX_BLOCKS
