@@ -138,6 +138,30 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Test the report in Chromium, which is installed where it is missing and this is root on a Debian-like system."""
+    _install(session, "tests", "browser")
+    if not shutil.which("chromium") and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "-qq", external=True, success_codes=[0, 100])
+        session.run("apt-get", "install", "-y", "--no-install-recommends", "chromium", external=True)
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Write the page of the newest result folder and the list of all, or what is asked after `--`."""
+    _install(session)
+    if session.posargs:
+        session.run("capbench", "report", *session.posargs)
+        return
+    newest = max((path.parent for path in (ROOT / "reports").glob("*/runs")), default=None)
+    if newest is None:
+        session.error("reports/ holds no results yet; make some with: python3 noxfile.py -s bench")
+    session.run("capbench", "report", str(newest))
+    session.run("capbench", "report", str(ROOT / "reports"))
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and form."""
     session.install("--quiet", *_packages("lint"))
