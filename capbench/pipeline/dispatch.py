@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from capbench.pipeline.device import GpuContext
@@ -18,8 +18,9 @@ def workgroups(width: int, height: int, size: tuple[int, int]) -> tuple[int, int
     return -(-width // size[0]), -(-height // size[1])
 
 
-def bind(gpu: GpuContext, pipeline: Any, group: int, resources: Mapping[int, Any]) -> Any:
-    """A bind group of a pipeline's own layout, from binding numbers to resources. Buffers are bound whole."""
+def bind(gpu: GpuContext, pipeline: Any, group: int, resources: Mapping[int, Any] | Sequence[Any]) -> Any:
+    """A bind group of a pipeline's own layout: resources by binding number, or in order from 0. Buffers are whole."""
+    numbered = resources if isinstance(resources, Mapping) else dict(enumerate(resources))
     entries = [
         {
             "binding": number,
@@ -27,6 +28,6 @@ def bind(gpu: GpuContext, pipeline: Any, group: int, resources: Mapping[int, Any
             if hasattr(resource, "map_state")
             else resource,
         }
-        for number, resource in resources.items()
+        for number, resource in numbered.items()
     ]
     return gpu.device.create_bind_group(layout=pipeline.get_bind_group_layout(group), entries=entries)
