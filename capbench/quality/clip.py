@@ -87,7 +87,7 @@ def read_facts(path: Path) -> ClipFacts:
             codec=video.codec_context.name,
             width=video.width,
             height=video.height,
-            sample_aspect=Fraction(video.sample_aspect_ratio or 1),
+            sample_aspect=Fraction(video.sample_aspect_ratio or 1) or Fraction(1),
             frame_rate=video.average_rate or video.guessed_rate,
             time_base=Fraction(video.time_base or 1),
             claimed_frames=video.frames,

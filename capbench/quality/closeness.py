@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["border_errors_codes", "coarse_step", "sharpness", "shift_px", "turn_correlations", "worst_cell"]
 
 _BORDER_SAMPLES = 2
+_CELL_WEIGHTS = np.array([1.0, 0.5, 0.5], np.float32)
 _ENOUGH_GRADIENT_CODES = 2.0
 """Root mean square gradient below which a plane has no edges to measure a shift by."""
 _ENOUGH_DETAIL_CODES = 1.0
@@ -67,8 +68,12 @@ def border_errors_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tupl
 
 
 def worst_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[float, int, int]:
-    """Largest difference of two thumbnails over all components, in codes, and its column and row."""
-    difference = np.abs(got - want).max(axis=2)
+    """Largest difference of two thumbnails in luma codes, and its column and row; chroma counts half.
+
+    An exporter draws in R'G'B': chroma is interpolated, clamped to what R'G'B' holds and filtered again, which alone
+    moves blocks of saturated fine detail by 20 chroma codes.
+    """
+    difference = (np.abs(got - want) * _CELL_WEIGHTS).max(axis=2)
     row, column = np.unravel_index(int(difference.argmax()), difference.shape)
     return float(difference[row, column]), int(column), int(row)
 

@@ -85,10 +85,11 @@ class PictureEvidence:
     series: dict[str, list[float | None]] = field(default_factory=dict)
     """Metric to its value for each output frame; None where the frame was not measured."""
     worst_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
-    """For each output frame the largest block difference in codes and the block's centre in luma pixels."""
+    """For each output frame the largest block difference in luma codes, chroma counting half, and the block's centre in
+    luma pixels."""
     edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
-    whole picture, of the component where that is most, in codes."""
+    whole picture, in luma codes, chroma counting a third."""
     sampled: list[SampledPair] = field(default_factory=list)
     """Close looks at a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))

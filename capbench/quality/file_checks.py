@@ -39,8 +39,12 @@ def _size(evidence: Evidence) -> Check:
     width, height = evidence.output.size
     wanted_width, wanted_height = evidence.wanted_size
     source_width, source_height = evidence.reference.size
-    # An odd side can only be rounded up or down.
-    close = abs(width - source_width) <= source_width % 2 and abs(height - source_height) <= source_height % 2
+    # An odd side, and one that follows from the shape of the pixels, can only be rounded up or down to even.
+    slack = 0 if evidence.reference.facts.sample_aspect == 1 else 2
+    close = (
+        abs(width - source_width) <= source_width % 2 + slack
+        and abs(height - source_height) <= source_height % 2 + slack
+    ) and evidence.wanted_size == _even(evidence.reference.size)
     if (width, height) == (wanted_width, wanted_height) or close:
         return passed(name, f"{width}x{height}", width * height, wanted_width * wanted_height, "pixels")
     if (height, width) == (wanted_width, wanted_height) and evidence.reference.rotation_degrees % 180:
@@ -53,6 +57,10 @@ def _size(evidence: Evidence) -> Check:
         name, f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
         width * height, wanted_width * wanted_height, "pixels",
     )  # fmt: skip
+
+
+def _even(size: tuple[int, int]) -> tuple[int, int]:
+    return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
 
 
 def _tags(evidence: Evidence, must_state_colour: bool | None) -> list[Check]:

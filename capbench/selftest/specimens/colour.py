@@ -69,7 +69,7 @@ def _truncated(planes: Planes) -> Planes:
 
 
 def _six_bits(planes: Planes) -> Planes:
-    return Planes(*(plane & 0xFC | 2 for plane in planes.all))
+    return Planes(*((plane & 0xFC | 2).astype(np.uint8) for plane in planes.all))
 
 
 def _unchanged(rgb: Rgb) -> Rgb:

@@ -31,7 +31,8 @@ def _with_gap(samples: Audio) -> Audio:
 
 
 def _clipped(samples: Audio) -> Audio:
-    return (samples * (2.5 / np.abs(samples).max())).clip(-1, 1)
+    loud: Audio = (samples * (2.5 / np.abs(samples).max())).clip(-1, 1)
+    return loud
 
 
 register_change(
