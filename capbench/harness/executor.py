@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from capbench.errors import MatrixError
 from capbench.harness.command import fill_command
 from capbench.harness.errand import Answer, ask_worker, last_words
-from capbench.harness.matrix import Case, OwnRecording
+from capbench.harness.matrix import Case, OwnRecording, Subject
 from capbench.harness.plan import Step
 from capbench.harness.process import Outcome, run_process
 from capbench.harness.telemetry import Gauge, summarise
@@ -48,7 +48,7 @@ class PreparedCase:
 class Executor(Protocol):
     """Makes runs; tests have one that only pretends."""
 
-    def prepare(self, case: Case) -> PreparedCase:
+    def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
         """Make or find the source of a case. Raises `MatrixError` for what the matrix says wrongly."""
 
     def execute(self, step: Step, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
@@ -74,7 +74,7 @@ class ProcessExecutor:
     gauge_reasons: dict[str, str] = field(default_factory=dict)
     """Reader to the reason why it is not there."""
 
-    def prepare(self, case: Case) -> PreparedCase:
+    def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
         """Ask a worker; the first time a synthetic recording is made, which can take minutes."""
         recording = case.recording
         answer = ask_worker(
@@ -87,6 +87,8 @@ class ProcessExecutor:
                 "height": case.height,
                 "fps": case.fps,
                 "options": export_options(case),
+                # A command may know scenes that the pipeline does not.
+                "knows_scene": all(subject.path is None for subject in subjects),
             },
             scratch=self._made("outputs"),
             timeout_s=_ERRAND_TIMEOUT_S,

@@ -110,7 +110,7 @@ class _Runner:
             self._progress.say(f"{subject} is left out: {reason}")
         for case in cases:
             self._progress.say(f"preparing {case.name}")
-            self._prepared[case.name] = self._executor.prepare(case)
+            self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))
         if pace.budget_s is not None:
             self._budget_end_s = self._outside.now_s() + pace.budget_s
         openings = [step for case in cases for step in opening_steps(case, self._subjects(case))]

@@ -76,9 +76,13 @@ def _recorded(export: Callable[..., ExportReport], spec: Json) -> Json:
 
 def _prepare(spec: Json) -> Json:
     """Make or find a case's source and read what a command needs to know about it. `recording` or `source`."""
+    from capbench.pipeline.scene import load_scene  # noqa: PLC0415
     from capbench.pipeline.source import probe_source  # noqa: PLC0415
     from capbench.recordings import make_recording  # noqa: PLC0415
 
+    options = _export_options(spec["options"])
+    if not spec["knows_scene"]:
+        load_scene(options.scene)
     recording = spec.get("recording")
     source = (
         Path(spec["source"]) if recording is None else make_recording(_recording_spec(recording, spec["duration_s"]))
@@ -94,7 +98,7 @@ def _prepare(spec: Json) -> Json:
         "height": height,
         "fps": str(rate),
         "duration_s": info.duration_s,
-        "encoder_options": _ffmpeg_options(_export_options(spec["options"]).encoder, width, height, rate),
+        "encoder_options": _ffmpeg_options(options.encoder, width, height, rate),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +64,8 @@ class _FakeExecutor:
     dies_at: int | None = None
     made: list[str] = field(default_factory=list)
 
-    def prepare(self, case: Case) -> PreparedCase:
+    def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
+        assert [subject.name for subject in subjects][:1] == ["floor"]
         return PreparedCase(source=Path(f"{case.name}.mp4"))
 
     def execute(self, step: Step, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
