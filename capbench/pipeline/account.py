@@ -33,6 +33,10 @@ _GPU_FIELDS = (
 )
 
 _MEMCPY_PROBE_BYTES = 16 * 2**20
+_MOST_STEPS = 1000
+"""Different distances between frames that are kept; a variable rate shows long before."""
+_VARIABLE_ABOVE = 0.35
+"""Frames whose distances differ by more of a frame than this have no one rate; a coarse clock rounds by less."""
 
 
 class ExportAccount:
@@ -52,26 +56,39 @@ class ExportAccount:
         self._latencies_s: list[float] = []
         self._first_packet_ns: int | None = None
         self._frames = 0
-        self._last_pts = 0
-        self._gpu: dict[str, Any] = {}
+        self._first_pts: int | None = None
+        self._last_pts: int | None = None
+        self._end_pts = 0
+        self._steps: set[int] = set()
+        self._gpu: _GpuTotals | None = None
 
     def warn(self, message: str) -> None:
         """Tell the user something; damage that `--salvage` accepts comes here."""
         with self._lock:
             self._warnings.append(message)
 
-    def fell_back(self, wanted: str, taken: str, reason: Exception) -> None:
-        """Note that another path runs than was asked for."""
-        self._fallbacks.append(f"{wanted} could not start, took {taken}: {reason}")
+    def fell_back(self, reason: str) -> None:
+        """Note that something other than what was asked for runs."""
+        self._fallbacks.append(reason)
 
     def own(self, owner: str, size_bytes: int) -> None:
         """Note the most bytes that an owner held."""
         self._owned_bytes[owner] = max(size_bytes, self._owned_bytes.get(owner, 0))
 
-    def decoded(self, pts: int) -> None:
-        """Note when a frame left the decoder."""
+    def begin_pass(self) -> None:
+        """Forget the times of a pass over the source before this one: a GIF takes two."""
+        self._decoded_ns.clear()
+        self._first_pts = self._last_pts = None
+
+    def decoded(self, pts: int, duration: int) -> None:
+        """Note when a frame left the decoder, and when it is shown."""
         with self._lock:
             self._decoded_ns[pts] = time.perf_counter_ns()
+        if self._last_pts is None:
+            self._first_pts = pts
+        elif len(self._steps) < _MOST_STEPS:
+            self._steps.add(pts - self._last_pts)
+        self._last_pts, self._end_pts = pts, pts + duration
 
     def encoded(self, pts: int) -> None:
         """Note when a picture left the encoder."""
@@ -83,35 +100,24 @@ class ExportAccount:
         if self._first_packet_ns is None:
             self._first_packet_ns = now_ns
         self._frames += 1
-        self._last_pts = max(self._last_pts, pts)
         if self._on_frame is not None:
             self._on_frame(self._frames)
 
     def rendered(self, gpu: GpuContext, renderer: Renderer, pool: PicturePool) -> None:
         """Take over what the render thread counted."""
-        statistics = renderer.statistics
         self.own("upload ring", renderer.uploader.ring_bytes)
         self.own("staging ring", renderer.staging_bytes)
         self.own("picture pool", pool.total_bytes)
-        self._gpu = {
-            "adapter": gpu.adapter,
-            "adapter_is_software": gpu.is_software,
-            "gpu_memory_bytes": gpu.allocated_bytes,
-            "upload_bytes": renderer.uploader.uploaded_bytes,
-            "readback_bytes": statistics.readback_bytes,
-            "gpu_busy_s": statistics.gpu_ticks_ns / 1e9 if gpu.has_timestamps else None,
-            "mapped_read_gb_per_s": statistics.readback_bytes / statistics.readback_s / 1e9
-            if statistics.readback_s
-            else None,
-            "memcpy_gb_per_s": _memcpy_gb_per_s(),
-        }
+        if self._gpu is None:
+            self._gpu = _GpuTotals()
+        self._gpu.add(gpu, renderer)
 
     def report(self, path_used: str) -> ExportReport:
         """The finished export's report."""
         wall_s = (time.perf_counter_ns() - self._started_ns) / 1e9
-        duration_s = float((self._last_pts + 1) * self._job.time_base) if self._frames else 0.0
-        duration_s = max(duration_s, float(self._frames / self._job.rate))
-        busy_s = self._gpu.get("gpu_busy_s")
+        duration_s = float((self._end_pts - (self._first_pts or 0)) * self._job.time_base)
+        gpu = self._gpu.values(wall_s) if self._gpu is not None else {}
+        unmeasured = self._unmeasured(path_used, gpu)
         return ExportReport(
             frames=self._frames,
             wall_s=wall_s,
@@ -119,15 +125,14 @@ class ExportAccount:
             times_realtime=duration_s / wall_s,
             width=self._job.canvas.width,
             height=self._job.canvas.height,
-            frame_rate=str(self._job.rate),
+            frame_rate=None if self._is_variable else str(self._job.rate),
             duration_s=duration_s,
-            gpu_percent=None if busy_s is None else 100 * busy_s / wall_s,
             output_bytes=self._job.output.stat().st_size,
             path_requested=self._job.path_requested,
             path_used=path_used,
             fallbacks=tuple(self._fallbacks),
             encoder=self._job.options.encoder.name,
-            swscale_threads=self._job.options.swscale_threads if path_used == "cpu" else None,
+            swscale_threads=None if "swscale_threads" in unmeasured else self._job.options.swscale_threads,
             stages=stage_times(self.clocks, STAGE_ORDER),
             pipeline_bytes=self._owned_bytes,
             latency=self._latency(),
@@ -135,9 +140,14 @@ class ExportAccount:
             if self._first_packet_ns is None
             else (self._first_packet_ns - self._started_ns) / 1e9,
             warnings=tuple(self._warnings),
-            unmeasured=self._unmeasured(path_used),
-            **self._gpu,
+            unmeasured=unmeasured,
+            **gpu,
         )
+
+    @property
+    def _is_variable(self) -> bool:
+        steps_s = [step * self._job.time_base for step in self._steps]
+        return bool(steps_s) and float((max(steps_s) - min(steps_s)) * self._job.rate) > _VARIABLE_ABOVE
 
     def _latency(self) -> LatencyPercentiles | None:
         if not self._latencies_s:
@@ -145,16 +155,50 @@ class ExportAccount:
         p50, p95, p99 = (float(value) for value in np.percentile(self._latencies_s, (50, 95, 99)))
         return LatencyPercentiles(p50_s=p50, p95_s=p95, p99_s=p99, max_s=max(self._latencies_s))
 
-    def _unmeasured(self, path_used: str) -> dict[str, str]:
-        if not self._gpu:
+    def _unmeasured(self, path_used: str, gpu: dict[str, Any]) -> dict[str, str]:
+        if not gpu:
             reasons = dict.fromkeys(_GPU_FIELDS, "no GPU took part")
-        elif self._gpu.get("gpu_busy_s") is None:
+        elif gpu["gpu_busy_s"] is None:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
             reasons = {}
-        if path_used != "cpu":
+        if path_used != "cpu" or self._job.is_gif:
             reasons["swscale_threads"] = "swscale took no part"
+        if self._is_variable:
+            reasons["frame_rate"] = "the source's frames come at a variable rate, which is kept"
         return reasons
+
+
+class _GpuTotals:
+    """What the render thread counted, over all devices that it used."""
+
+    def __init__(self) -> None:
+        self._ticks_ns = 0.0
+        self._readback_s = 0.0
+        self._has_timestamps = True
+        self._values: dict[str, Any] = {"gpu_memory_bytes": 0, "upload_bytes": 0, "readback_bytes": 0}
+
+    def add(self, gpu: GpuContext, renderer: Renderer) -> None:
+        """Add one device's share."""
+        statistics, values = renderer.statistics, self._values
+        values["adapter"], values["adapter_is_software"] = gpu.adapter, gpu.is_software
+        values["gpu_memory_bytes"] = max(values["gpu_memory_bytes"], gpu.allocated_bytes)
+        values["upload_bytes"] += renderer.uploader.uploaded_bytes
+        values["readback_bytes"] += statistics.readback_bytes
+        self._ticks_ns += statistics.gpu_ticks_ns
+        self._readback_s += statistics.readback_s
+        self._has_timestamps = self._has_timestamps and gpu.has_timestamps
+
+    def values(self, wall_s: float) -> dict[str, Any]:
+        """Fields of the report."""
+        busy_s = self._ticks_ns / 1e9 if self._has_timestamps else None
+        read_bytes = self._values["readback_bytes"]
+        return self._values | {
+            "gpu_busy_s": busy_s,
+            "gpu_percent": None if busy_s is None else 100 * busy_s / wall_s,
+            "mapped_read_gb_per_s": read_bytes / self._readback_s / 1e9 if self._readback_s else None,
+            "memcpy_gb_per_s": _memcpy_gb_per_s(),
+        }
 
 
 def _memcpy_gb_per_s() -> float:

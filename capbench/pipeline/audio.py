@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+from av.stream import Discard
 
-from capbench.errors import DamagedStreamError
-from capbench.pipeline.source import open_source
+from capbench.errors import DamagedStreamError, SourceError
+from capbench.pipeline.opening import audio_streams, open_parts, reason_of
 
 __all__ = ["SAMPLES_PER_FRAME", "SAMPLE_RATE_HZ", "read_audio"]
 
@@ -43,39 +45,82 @@ class _Mixer:
         self._sink = graph.add("abuffersink")
         graph.link_nodes(last, layout, frames, self._sink).configure()
         self._graph = graph
+        self._samples = 0
 
-    def push(self, track: int, frame: Any | None) -> None:
-        """Add a decoded frame of a track, or its end."""
+    @property
+    def tracks(self) -> int:
+        """Number of tracks."""
+        return len(self._inputs)
+
+    def push(self, track: int, frame: Any) -> None:
+        """Add a decoded frame of a track."""
         self._inputs[track].push(frame)
+
+    def end(self) -> None:
+        """Say that nothing follows on any track."""
+        for source in self._inputs:
+            source.push(None)
 
     def pull(self) -> Iterator[Any]:
         """Frames that are ready."""
         while True:
             try:
-                yield self._sink.pull()
+                frame: Any = self._sink.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
+            # The mix stops giving times when its first track ends; its samples go on without a gap all the same.
+            frame.pts, frame.time_base = self._samples, Fraction(1, SAMPLE_RATE_HZ)
+            self._samples += frame.samples
+            yield frame
 
 
-def read_audio(path: Path, origin_s: Fraction, *, on_damage: Callable[[str], None] | None = None) -> Iterator[Any]:
+def read_audio(path: Path, origin_s: Fraction, *, warn: Callable[[str], None], salvage: bool = False) -> Iterator[Any]:
     """Yield `av.AudioFrame`s, planar float stereo, PTS in samples since `origin_s` without gaps.
 
-    At damage raises `DamagedStreamError`, or with `on_damage` reports it there and ends with what came before.
+    At damage raises `DamagedStreamError`; with `salvage` says so with `warn` and puts silence where nothing decodes.
     """
-    with open_source(path) as container:
-        streams = list(container.streams.audio)
-        mixer = _Mixer(streams)
-        try:
-            for packet in container.demux(streams):
-                for frame in packet.decode():
-                    frame.pts -= round(origin_s / frame.time_base)
-                    mixer.push(streams.index(packet.stream), frame)
-                    yield from mixer.pull()
-        except av.FFmpegError as error:
-            message = f"the sound of {path} is damaged: {error.strerror}; pass --salvage to export what decodes"
-            if on_damage is None:
-                raise DamagedStreamError(message, good_frames=0, good_until_s=0.0) from error
-            on_damage(message)
-        for track in range(len(streams)):
-            mixer.push(track, None)
-        yield from mixer.pull()
+    mixer: _Mixer | None = None
+    lost_packets = 0
+    with closing(open_parts(path)) as parts:
+        for container, shift_s in parts:
+            streams = audio_streams(container)
+            if mixer is None:
+                mixer = _Mixer(streams)
+            if len(streams) != mixer.tracks:
+                raise SourceError(f"{path} changes from {mixer.tracks} to {len(streams)} sound tracks on its way")
+            for stream in container.streams:
+                # Pictures are read by another thread from a container of its own.
+                stream.discard = Discard.default if stream in streams else Discard.all
+            for track, frame in _decoded(path, container, streams, salvage=salvage):
+                if frame is None:
+                    lost_packets += 1
+                    continue
+                if frame.pts is not None:
+                    frame.pts += round((shift_s - origin_s) / frame.time_base)
+                mixer.push(track, frame)
+                yield from mixer.pull()
+    assert mixer is not None, "asked for the sound of a source that has none"
+    if lost_packets:
+        warn(f"the sound of {path} is damaged: {lost_packets} packets did not decode and are silent")
+    mixer.end()
+    yield from mixer.pull()
+
+
+def _decoded(path: Path, container: Any, streams: list[Any], *, salvage: bool) -> Iterator[tuple[int, Any]]:
+    """Frames with the index of their track; None in place of a packet that does not decode."""
+    try:
+        for packet in container.demux(streams):
+            track = streams.index(packet.stream)
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                if not salvage:
+                    raise
+                frames = [None]
+            for frame in frames:
+                yield track, frame
+    except av.FFmpegError as error:
+        if not salvage:
+            message = f"the sound of {path} is damaged: {reason_of(error)}; pass --salvage to export what decodes"
+            raise DamagedStreamError(message, good_frames=0, good_until_s=0.0) from error
+        yield 0, None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from capbench.errors import CancelledExportError, PipelineError, StallError
+from capbench.errors import CancelledExportError, PipelineError
+from capbench.pipeline.watch import StageWatch
 
 __all__ = ["Channel"]
 
@@ -18,7 +18,8 @@ Item = TypeVar("Item")
 class Channel(Generic[Item]):
     """First in, first out, bounded in frames and in bytes; every wait is finite and says who stalled.
 
-    One item always fits, however large: a byte bound below one frame would otherwise be a deadlock.
+    One item always fits, however large: a byte bound below one frame would otherwise be a deadlock. With
+    `carries_frames`, the items' numbers are the frame indexes that errors of both stages name.
     """
 
     def __init__(
@@ -28,8 +29,8 @@ class Channel(Generic[Item]):
         consumer: str,
         max_frames: int,
         max_bytes: int,
-        timeout_s: float,
-        on_depth: Callable[[str, int], None] | None = None,
+        watch: StageWatch,
+        carries_frames: bool = True,
     ) -> None:
         self.producer = producer
         self.consumer = consumer
@@ -39,8 +40,10 @@ class Channel(Generic[Item]):
         """Most bytes that were queued at once."""
         self.high_water_frames = 0
         """Most frames that were queued at once."""
-        self._timeout_s = timeout_s
-        self._on_depth = on_depth
+        self._watch = watch
+        self._carries_frames = carries_frames
+        self._sent = 0
+        self._received = 0
         self._items: deque[tuple[Item, int]] = deque()
         self._bytes = 0
         self._closed = False
@@ -55,7 +58,9 @@ class Channel(Generic[Item]):
             self._bytes += size_bytes
             self.high_water_bytes = max(self.high_water_bytes, self._bytes)
             self.high_water_frames = max(self.high_water_frames, len(self._items))
-            self._announce()
+            self._sent += 1
+            self._watch.progress(self.producer, self._sent if self._carries_frames else None)
+            self._changed.notify_all()
 
     def receive(self) -> Item | None:
         """The next item, or None at the end. Raises `StallError`, or `PipelineError` once the export was stopped."""
@@ -65,7 +70,9 @@ class Channel(Generic[Item]):
                 return None
             item, size_bytes = self._items.popleft()
             self._bytes -= size_bytes
-            self._announce()
+            self._received += 1
+            self._watch.progress(self.consumer, self._received - 1 if self._carries_frames else None)
+            self._changed.notify_all()
             return item
 
     def __iter__(self) -> Iterator[Item]:
@@ -73,11 +80,15 @@ class Channel(Generic[Item]):
         while (item := self.receive()) is not None:
             yield item
 
+    def __len__(self) -> int:
+        """Items that are queued."""
+        return len(self._items)
+
     def close(self) -> None:
         """Say that nothing more will be sent."""
         with self._changed:
             self._closed = True
-            self._announce()
+            self._changed.notify_all()
 
     def stop(self, failure: BaseException) -> None:
         """Wake both sides with an error and drop what is queued, so that its memory is free at once."""
@@ -86,28 +97,27 @@ class Channel(Generic[Item]):
                 self._failure = failure
             self._items.clear()
             self._bytes = 0
-            self._announce()
+            self._changed.notify_all()
 
     def _has_room(self, size_bytes: int) -> bool:
         if not self._items:
             return True
         return len(self._items) < self.max_frames and self._bytes + size_bytes <= self.max_bytes
 
-    def _announce(self) -> None:
-        if self._on_depth is not None:
-            self._on_depth(f"{self.producer} to {self.consumer}", len(self._items))
-        self._changed.notify_all()
-
     def _wait_until(self, ready: Callable[[], bool], *, blamed: str, waiting: str) -> None:
-        deadline_s = time.monotonic() + self._timeout_s
-        while True:
-            if self._failure is not None:
-                if isinstance(self._failure, CancelledExportError):
-                    raise CancelledExportError(str(self._failure))
-                raise PipelineError(f"stopped because of: {self._failure}", stage=waiting) from self._failure
-            if ready():
-                return
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
-                raise StallError(f"{blamed} stalled: {waiting} waited {self._timeout_s:g} s for it", stage=blamed)
-            self._changed.wait(left_s)
+        self._raise_if_stopped(waiting)
+        if ready():
+            return
+        with self._watch.waiting(waiting, blamed):
+            while not ready():
+                culprit, left_s = self._watch.left_s(blamed)
+                if left_s <= 0:
+                    raise self._watch.error(culprit, self._watch.frame(culprit))
+                self._changed.wait(left_s)
+                self._raise_if_stopped(waiting)
+
+    def _raise_if_stopped(self, waiting: str) -> None:
+        if isinstance(self._failure, CancelledExportError):
+            raise CancelledExportError(str(self._failure))
+        if self._failure is not None:
+            raise PipelineError(f"stopped because of: {self._failure}", stage=waiting) from self._failure

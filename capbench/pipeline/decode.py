@@ -1,22 +1,23 @@
-"""Frames of a source, as 8-bit planar pictures in presentation order."""
+"""Frames of a source, as 8-bit planar pictures of one size in presentation order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+from av.stream import Discard
 from av.video.reformatter import VideoReformatter
 
-from capbench.errors import DamagedStreamError
-from capbench.pipeline.source import open_source, planar_format
+from capbench.errors import DamagedStreamError, SourceError
+from capbench.pipeline.opening import open_parts, reason_of, video_stream
+from capbench.pipeline.source import planar_format
+from capbench.pipeline.timeline import SteadyClock
 
 __all__ = ["frame_bytes", "read_frames"]
-
-_GPU_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"})
-"""Formats whose planes the GPU takes as they are."""
 
 
 def frame_bytes(frame: Any) -> int:
@@ -24,45 +25,129 @@ def frame_bytes(frame: Any) -> int:
     return sum(plane.buffer_size for plane in frame.planes)
 
 
-def read_frames(path: Path, *, on_damage: Callable[[str], None] | None = None) -> Iterator[Any]:
-    """Yield each `av.VideoFrame` of the first video stream in one of the planar formats, as long as the stream decodes.
+def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = False) -> Iterator[Any]:
+    """Yield each `av.VideoFrame` of the first video stream in one of the planar formats; PTS rise from frame to frame.
 
-    At damage raises `DamagedStreamError`, or with `on_damage` reports it there and ends. The iterator owns the file:
-    close it, or read it to its end.
+    All have the size, format and time base of the first. At damage raises `DamagedStreamError`; with `salvage` leaves
+    out what does not decode, goes on behind it, and says so with `warn` at the end. The iterator owns the file: close
+    it, or read it to its end.
     """
-    reformatter = VideoReformatter()
-    good, last_s, first_s = 0, Fraction(0), None
-    with open_source(path) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        try:
-            for frame in container.decode(stream):
-                if frame.format.name not in _GPU_FORMATS:
-                    frame = _converted(reformatter, frame)  # noqa: PLW2901  the same picture in another layout
-                time_s = Fraction(frame.pts or 0) * Fraction(frame.time_base)
-                first_s = time_s if first_s is None else first_s
-                good, last_s = good + 1, time_s - first_s
+    clock, layout, damage = SteadyClock(warn), _Layout(path, warn), _Damage(path, salvage=salvage)
+    with closing(open_parts(path)) as parts:
+        for container, shift_s in parts:
+            stream = video_stream(path, container)
+            for other in container.streams:
+                other.discard = Discard.default if other is stream else Discard.all
+            # Frames decoded side by side are lost together at damage; slices of one frame are not.
+            stream.thread_type = "SLICE" if salvage else "AUTO"
+            for decoded in damage.survivors(container, stream):
+                frame = layout.apply(decoded)
+                clock.apply(frame, shift_s)
+                damage.count(frame)
                 yield frame
-        except av.FFmpegError as error:
-            message = (
-                f"{path} is damaged: {good} frames were good, until {float(last_s):.3f} s; then {error.strerror}"
-                "; pass --salvage to export what decodes"
-            )
-            if on_damage is None:
-                raise DamagedStreamError(message, good_frames=good, good_until_s=float(last_s)) from error
-            on_damage(message)
+    if damage.report:
+        warn(damage.report)
 
 
-def _converted(reformatter: VideoReformatter, frame: Any) -> Any:
-    """The frame in an 8-bit planar format of the same matrix and range: a change of layout, not of colour."""
-    colourspace = frame.colorspace
-    planar = reformatter.reformat(
-        frame,
-        format=planar_format(frame.format.name),
-        src_colorspace=colourspace,
-        dst_colorspace=colourspace,
-        src_color_range=frame.color_range,
-        dst_color_range=frame.color_range,
-    )
-    planar.pts, planar.time_base, planar.duration = frame.pts, frame.time_base, frame.duration
-    return planar
+class _Damage:
+    """What did not decode."""
+
+    def __init__(self, path: Path, *, salvage: bool) -> None:
+        self._path = path
+        self._salvage = salvage
+        self._good = 0
+        self._first_s: Fraction | None = None
+        self._last_s = Fraction(0)
+        self._concealed = 0
+        self._lost_packets = 0
+        self._where = ""
+
+    def count(self, frame: Any) -> None:
+        """Note a frame that decoded."""
+        time_s = Fraction(frame.pts) * Fraction(frame.time_base)
+        self._first_s = time_s if self._first_s is None else self._first_s
+        self._good, self._last_s = self._good + 1, time_s - self._first_s
+
+    def survivors(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Frames that decode. Raises `DamagedStreamError` unless they are all that is wanted."""
+        try:
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError as error:
+                    self._lose_or_raise(error)
+                    continue
+                self._concealed += sum(frame.is_corrupt for frame in frames)
+                yield from frames
+        except av.FFmpegError as error:  # the container itself, behind which nothing can be found
+            self._lose_or_raise(error)
+
+    @property
+    def report(self) -> str:
+        """What was lost, in words; empty if nothing was."""
+        lost = f"{self._path} is damaged{self._where}: {self._good} frames decoded"
+        patched = f", {self._concealed} of them patched up by the decoder" if self._concealed else ""
+        if self._lost_packets:
+            return f"{lost}{patched}; {self._lost_packets} packets did not"
+        return f"{lost}{patched}" if patched else ""
+
+    def _lose_or_raise(self, error: av.FFmpegError) -> None:
+        if not self._salvage:
+            raise DamagedStreamError(
+                f"{self._path} is damaged: {self._good} frames were good, until {float(self._last_s):.3f} s; then "
+                f"{reason_of(error)}; pass --salvage to export what decodes",
+                good_frames=self._good,
+                good_until_s=float(self._last_s),
+            ) from error
+        if not self._lost_packets:
+            self._where = f" from frame {self._good} on, {float(self._last_s):.3f} s in"
+        self._lost_packets += 1
+
+
+class _Layout:
+    """Gives every frame the format and size of the first."""
+
+    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
+        self._path = path
+        self._warn = warn
+        self._reformatter = VideoReformatter()
+        self._format: str | None = None
+        self._size = (0, 0)
+        self._rescaled = False
+
+    def apply(self, frame: Any) -> Any:
+        """The frame itself, or a converted one. Raises `SourceError` where its shape differs from the first's."""
+        size = (frame.width, frame.height)
+        if self._format is None:
+            self._format, self._size = planar_format(frame.format.name), size
+        if size != self._size:
+            self._accept(size)
+        # The j formats are the same planes under another name.
+        if size == self._size and frame.format.name.replace("yuvj", "yuv") == self._format:
+            return frame
+        return self._converted(frame)
+
+    def _accept(self, size: tuple[int, int]) -> None:
+        (width, height), (first_width, first_height) = size, self._size
+        change = f"the picture of {self._path} changes from {first_width}x{first_height} to {width}x{height}"
+        if abs(width * first_height - height * first_width) > max(first_width, first_height):
+            raise SourceError(f"{change}, which is another shape; cut the recording there and export the parts")
+        if not self._rescaled:
+            self._warn(f"{change}; it is scaled to the first size")
+            self._rescaled = True
+
+    def _converted(self, frame: Any) -> Any:
+        """The frame in an 8-bit planar format of the same matrix and range: a change of layout, not of colour."""
+        colourspace = frame.colorspace
+        planar = self._reformatter.reformat(
+            frame,
+            width=self._size[0],
+            height=self._size[1],
+            format=self._format,
+            src_colorspace=colourspace,
+            dst_colorspace=colourspace,
+            src_color_range=frame.color_range,
+            dst_color_range=frame.color_range,
+        )
+        planar.pts, planar.time_base, planar.duration = frame.pts, frame.time_base, frame.duration
+        return planar

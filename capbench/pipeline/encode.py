@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.video.frame import PictureType
 
 from capbench.colour import ColourSpec
-from capbench.errors import EncoderError, OutputError
+from capbench.errors import EncoderError
 from capbench.pipeline.audio import SAMPLE_RATE_HZ
-from capbench.pipeline.encoders import EncoderSettings, codec_options
+from capbench.pipeline.encoders import EncoderSettings, codec_options, codec_tag, pixel_format_for
+from capbench.pipeline.sink import writing_to
 from capbench.pipeline.tags import chroma_location_option, tag_stream
 
 __all__ = ["AUDIO_BITS_PER_S", "OutputFormat", "VideoWriter"]
@@ -53,15 +56,11 @@ class VideoWriter:
         self._pending_audio: Any = None
         self._durations: dict[int, int] = {}
         self._output = output
-        self.frames = 0
-        """Pictures that were muxed."""
-        self._last_pts = 0
-        try:
-            # An edit list counts in the movie's timescale: the default of 1000 would round a start offset to 1 ms.
-            container_options = {"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE_HZ * 15)}
+        self._path = path
+        # An edit list counts in the movie's timescale: the default of 1000 would round a start offset to 1 ms.
+        container_options = {"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE_HZ * 15)}
+        with writing_to(path):
             self._container = av.open(str(path), "w", format="mp4", container_options=container_options)
-        except (OSError, av.FFmpegError) as error:
-            raise OutputError(f"cannot write {path.parent}: {error.strerror}") from error
         try:
             self._video = self._open_video(settings)
             self._sound = self._open_audio() if audio is not None else None
@@ -81,7 +80,9 @@ class VideoWriter:
             ) from error
         context: Any = stream.codec_context
         context.width, context.height = output.width, output.height
-        context.pix_fmt = output.pixel_format if settings.name != "libx265" else "yuv420p"
+        context.pix_fmt = pixel_format_for(settings.name, output.pixel_format)
+        if tag := codec_tag(settings.name):
+            context.codec_tag = tag
         context.time_base, context.framerate = output.time_base, output.rate
         context.gop_size = max(1, round(settings.gop_s * output.rate))
         if bit_rate:
@@ -102,25 +103,34 @@ class VideoWriter:
     def write(self, frame: Any, pts: int, duration: int) -> None:
         """Encode an `av.VideoFrame`, with PTS and duration in units of the output's time base.
 
-        The sound before it is written first, so that the file is interleaved.
+        The sound before it is written first, so that the file is interleaved. Raises `OutputError`.
         """
-        self._write_audio_until(pts * self._output.time_base)
-        frame.pts, frame.time_base = pts, self._output.time_base
-        self._durations[pts] = duration
-        self._mux_video(self._video.encode(frame))
+        with writing_to(self._path):
+            self._write_audio_until(pts * self._output.time_base)
+            frame.pts, frame.time_base = pts, self._output.time_base
+            # What the source's encoder chose for a frame is not what this one should.
+            frame.pict_type = PictureType.NONE
+            self._durations[pts] = duration
+            self._mux_video(self._video.encode(frame))
 
-    def finish(self) -> None:
-        """Flush both encoders and complete the file."""
-        self._mux_video(self._video.encode(None))
-        self._write_audio_until(None)
-        if self._sound is not None:
-            for packet in self._sound.encode(None):
-                self._container.mux(packet)
-        self._container.close()
+    def flush(self) -> None:
+        """Write what both encoders still hold. Raises `OutputError`."""
+        with writing_to(self._path):
+            self._mux_video(self._video.encode(None))
+            self._write_audio_until(None)
+            if self._sound is not None:
+                for packet in self._sound.encode(None):
+                    self._container.mux(packet)
+
+    def complete(self) -> None:
+        """Close the file, which moves its index to the front. Raises `OutputError`."""
+        with writing_to(self._path):
+            self._container.close()
 
     def abandon(self) -> None:
         """Close the file as it is; what it holds is not to be used."""
-        self._container.close()
+        with contextlib.suppress(OSError, av.FFmpegError):  # the failure that led here is the one to tell
+            self._container.close()
 
     def _mux_video(self, packets: list[Any]) -> None:
         for packet in packets:
@@ -128,7 +138,6 @@ class VideoWriter:
             # Without a duration the muxer guesses how long the last frame is shown.
             packet.duration = self._durations.pop(pts, 0)
             self._container.mux(packet)
-            self.frames += 1
             self._on_packet(pts)
 
     def _write_audio_until(self, time_s: Fraction | None) -> None:

@@ -12,12 +12,22 @@ import numpy as np
 from capbench.errors import EncoderError, InputError
 from capbench.pipeline.planes import plane_samples
 
-__all__ = ["BITS_PER_PIXEL", "EncoderSettings", "codec_options", "probe_encoder"]
+__all__ = [
+    "BITS_PER_PIXEL",
+    "EncoderSettings",
+    "codec_options",
+    "codec_tag",
+    "is_hevc",
+    "pixel_format_for",
+    "probe_encoder",
+]
 
 BITS_PER_PIXEL = {"highest": 0.3, "high": 0.15, "medium": 0.08, "low": 0.04}
 """Quality name to bits a pixel: the bitrate is width x height x this x frames a second."""
 
 _X264_FAMILY = ("libx264", "libx265")
+_PLANAR_ONLY = ("libx265",)
+"""Encoders that do not take NV12."""
 _PROBE_SIZE = (256, 256)
 _PROBE_FRAMES = 3
 _PROBE_LUMA = 180
@@ -30,7 +40,10 @@ class EncoderSettings:
     """How to encode. At most one of `qp`, `crf` and `quality` counts, in this order."""
 
     name: str = "libx264"
-    """FFmpeg's name of the encoder."""
+    """FFmpeg's name of the encoder; `h264`, `hevc` or `auto` take the first that works here, hardware before software.
+
+    A named one is the default: which hardware a machine has must not decide what a benchmark measures.
+    """
     quality: str = "high"
     """Key of `BITS_PER_PIXEL`."""
     qp: int | None = None
@@ -71,6 +84,24 @@ def _fixed_quantiser(encoder: str, qp: int) -> dict[str, str]:
     raise InputError(f"{encoder} has no fixed quantiser here; use --quality")
 
 
+def is_hevc(encoder: str) -> bool:
+    """Whether an encoder of that name writes HEVC."""
+    return "265" in encoder or "hevc" in encoder
+
+
+def codec_tag(encoder: str) -> str | None:
+    """Sample entry of the MP4 file where FFmpeg's own choice is not the one that plays everywhere.
+
+    `hvc1` keeps HEVC's parameter sets out of the stream (ISO/IEC 14496-15, 8.3.3); Apple's players take nothing else.
+    """
+    return "hvc1" if is_hevc(encoder) else None
+
+
+def pixel_format_for(encoder: str, pixel_format: str) -> str:
+    """Pixel format to open an encoder with for pictures of `pixel_format`: the same samples, perhaps laid out anew."""
+    return "yuv420p" if encoder in _PLANAR_ONLY else pixel_format
+
+
 def probe_encoder(name: str) -> None:
     """Encode a few grey frames and check that they decode to grey: listing an encoder proves nothing.
 
@@ -81,7 +112,7 @@ def probe_encoder(name: str) -> None:
     except (av.FFmpegError, ValueError) as error:
         raise EncoderError(f"unknown encoder {name!r}: {error}; capbench doctor lists what works here") from error
     encoder.width, encoder.height = _PROBE_SIZE
-    encoder.pix_fmt = "nv12" if name != "libx265" else "yuv420p"
+    encoder.pix_fmt = pixel_format_for(name, "nv12")
     encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)
     if name == "libx265":
         encoder.options = {"x265-params": "log-level=error"}
@@ -91,7 +122,7 @@ def probe_encoder(name: str) -> None:
             packet for number in range(_PROBE_FRAMES) for packet in encoder.encode(_grey_frame(encoder.pix_fmt, number))
         ]
         packets += encoder.encode(None)
-        decoder: Any = av.CodecContext.create("hevc" if "265" in name or "hevc" in name else "h264", "r")
+        decoder: Any = av.CodecContext.create("hevc" if is_hevc(name) else "h264", "r")
         frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
     except (av.FFmpegError, ValueError, OSError) as error:
         raise EncoderError(f"encoder {name} does not open here: {getattr(error, 'strerror', None) or error}") from error

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 from capbench.colour import ColourSpec
 from capbench.errors import InputError, OutputError
-from capbench.pipeline.encoders import EncoderSettings, probe_encoder
+from capbench.pipeline.encoder_choice import choose_encoder
+from capbench.pipeline.encoders import EncoderSettings, codec_options
 from capbench.pipeline.geometry import CanvasSize, canvas_size
+from capbench.pipeline.gif import check_dither, gif_rate
 from capbench.pipeline.memory import DEFAULT_BUDGET_BYTES
 from capbench.pipeline.paths import PASSTHROUGH, path_factory
 from capbench.pipeline.scene import Scene, load_scene
@@ -20,6 +22,8 @@ __all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare"]
 
 PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
 """Environment variable: 0 asks for `cpu`, 1 for `gpu`. `ExportOptions.path` wins over it."""
+
+_GIF = ".gif"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class ExportOptions:
     height: int | None = None
     """Output height in pixels, even; None follows the width, or the source."""
     fps: Fraction | None = None
-    """Constant output rate; None keeps the source's own times."""
+    """Constant output rate; None keeps the source's own times, or for a GIF its rate up to 20."""
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     """Encoder, quality, preset."""
     colour: ColourSpec = field(default_factory=ColourSpec)
@@ -44,10 +48,12 @@ class ExportOptions:
     """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
     memory_limit_bytes: int = DEFAULT_BUDGET_BYTES
     """What the pipeline may own in queues, rings and pools."""
+    dither: str = "sierra2_4a"
+    """Dithering of a GIF, one of `gif.DITHERS`."""
     salvage: bool = False
     """Export what decodes of a damaged source instead of failing."""
-    stall_timeout_s: float = 60.0
-    """Longest wait of one stage for another."""
+    stall_timeout_s: float = 75.0
+    """Longest silence of a stage: longer than any wait for a GPU, whose own error says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,12 @@ class ExportJob:
     @property
     def is_gif(self) -> bool:
         """Whether the output is a GIF, by its suffix."""
-        return self.output.suffix.lower() == ".gif"
+        return self.output.suffix.lower() == _GIF
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether the output has sound."""
+        return self.source.audio_streams > 0 and not self.is_gif
 
     @property
     def rate(self) -> Fraction:
@@ -86,10 +97,18 @@ def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
         _check_path_name(options.path)
     info = probe_source(source)
     _check_output(output, source)
-    probe_encoder(options.encoder.name)
     canvas = canvas_size(info, options.width, options.height)
-    job = ExportJob(info, output, scene, canvas, "", options)
-    return ExportJob(info, output, scene, canvas, _choose_path(job), options)
+    if output.suffix.lower() == _GIF:
+        check_dither(options.dither)
+        settled = replace(
+            options, fps=gif_rate(options.fps, info.frame_rate), encoder=replace(options.encoder, name="gif")
+        )
+    else:
+        chosen = choose_encoder(options.encoder.name)
+        settled = replace(options, encoder=replace(options.encoder, name=chosen.name))
+        codec_options(settled.encoder, canvas.width, canvas.height, info.frame_rate)  # finds wrong settings
+    job = ExportJob(info, output, scene, canvas, "", settled)
+    return replace(job, path_requested=_choose_path(job))
 
 
 def _check_path_name(name: str) -> None:
@@ -100,7 +119,7 @@ def _check_path_name(name: str) -> None:
 def _check_output(output: Path, source: Path) -> None:
     if output.is_dir():
         raise OutputError(f"{output} is a folder; name a file, for example {output / 'out.mp4'}")
-    if output.suffix.lower() not in (".mp4", ".gif"):
+    if output.suffix.lower() not in (".mp4", _GIF):
         raise InputError(f"the output's suffix must be .mp4 or .gif, got {output.name!r}")
     if output.exists() and output.samefile(source):
         raise InputError(f"output and source are the same file: {output}")
@@ -120,7 +139,10 @@ def _choose_path(job: ExportJob) -> str:
         return "gpu" if asked == "1" else "cpu"
     if asked is not None:
         raise InputError(f"{PATH_VARIABLE} must be 0 or 1, got {asked!r}")
-    return "gpu" if _why_not_passthrough(job) else PASSTHROUGH
+    if not _why_not_passthrough(job):
+        return PASSTHROUGH
+    # A GIF's palette is chosen from RGB, so nothing is gained by a detour through NV12.
+    return "cpu" if job.is_gif else "gpu"
 
 
 def _why_not_passthrough(job: ExportJob) -> str | None:
@@ -136,6 +158,6 @@ def _why_not_passthrough(job: ExportJob) -> str | None:
         return f"the source is {source.planar_format}, the output 4:2:0"
     if source.colour != job.options.colour:
         return "the source's colour is not the output's"
-    if job.options.fps not in (None, source.frame_rate):
+    if not job.is_gif and job.options.fps not in (None, source.frame_rate):
         return f"the rate changes from {source.frame_rate} to {job.options.fps}"
     return None

@@ -1,20 +1,40 @@
-"""HLS playlists: refused before FFmpeg opens what they name.
+"""HLS playlists: refused before FFmpeg opens what they name, and split where their clock starts anew.
 
 FFmpeg follows whatever a playlist says. A hostile one reads local files or fetches addresses, so every entry must be a
-plain relative name inside the playlist's own folder, and the playlist must have an end (RFC 8216).
+plain relative name inside the playlist's own folder, and the playlist must have an end (RFC 8216). Lines are taken
+apart exactly as FFmpeg's demuxer does, or else a name could hide from this check and not from FFmpeg.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
 from capbench.errors import SourceError, UnsafePlaylistError
 
-__all__ = ["check_playlist", "is_playlist"]
+__all__ = ["PlaylistPart", "check_playlist", "is_playlist", "playlist_parts"]
 
-_URI_ATTRIBUTE = re.compile(r'URI="([^"]*)"')
+# FFmpeg takes a value without quotation marks too.
+_URI_ATTRIBUTE = re.compile(r'(?<=URI=)(?:"([^"]*)"|([^",\s]+))')
+_LINE_END = re.compile(r"\r\n|[\r\n\0]")
+_LONGEST_LINE = 4095
+"""FFmpeg reads lines into 4096 bytes and cuts the rest off: a longer name would be checked whole and opened cut."""
+_SEGMENT_TAG, _VARIANT_TAG, _END_TAG = "#EXTINF:", "#EXT-X-STREAM-INF", "#EXT-X-ENDLIST"
+_DISCONTINUITY_TAG = "#EXT-X-DISCONTINUITY"
+_LASTING_TAGS = ("#EXT-X-MAP:", "#EXT-X-VERSION:", "#EXT-X-TARGETDURATION:")
+"""Tags that hold for all segments after them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaylistPart:
+    """Segments that share one clock, as a playlist of their own with absolute names."""
+
+    start_s: Fraction
+    """When the part begins, by the lengths that the playlist states for the segments before it."""
+    text: str
 
 
 def is_playlist(path: Path) -> bool:
@@ -28,20 +48,64 @@ def check_playlist(path: Path) -> None:
     _check(path.resolve(), path.resolve().parent, seen=set())
 
 
+def playlist_parts(path: Path) -> list[PlaylistPart]:
+    """The parts of a checked media playlist with discontinuities (RFC 8216, 4.3.2.3); empty where it has none.
+
+    FFmpeg hands on the segments' own times, which start anew after a discontinuity.
+    """
+    lines = _lines(path)
+    if _DISCONTINUITY_TAG not in lines:
+        return []
+    parts: list[tuple[Fraction, list[str]]] = []
+    lasting: dict[str, str] = {}
+    pending: list[str] = []
+    clock_s, begin = Fraction(0), True
+    for line in lines:
+        if line == _DISCONTINUITY_TAG:
+            begin = True
+        elif not line.startswith("#"):
+            if begin:
+                parts.append((clock_s, list(lasting.values())))
+                begin = False
+            parts[-1][1].extend([*pending, str(path.resolve().parent / line)])
+            clock_s += _segment_s(pending)
+            pending = []
+        elif tag := next((tag for tag in _LASTING_TAGS if line.startswith(tag)), None):
+            lasting[tag] = _URI_ATTRIBUTE.sub(lambda found: f'"{path.resolve().parent / _value(found)}"', line)
+            if not begin:
+                parts[-1][1].append(lasting[tag])
+        elif line.startswith("#EXT") and line not in ("#EXTM3U", _END_TAG):
+            pending.append(line)
+    return [PlaylistPart(start_s, "\n".join(["#EXTM3U", *body, _END_TAG, ""])) for start_s, body in parts]
+
+
+def _segment_s(tags: list[str]) -> Fraction:
+    for tag in tags:
+        if tag.startswith(_SEGMENT_TAG):
+            try:
+                return Fraction(tag.removeprefix(_SEGMENT_TAG).split(",")[0].strip())
+            except (ValueError, ZeroDivisionError):
+                raise SourceError(f"the playlist states a length that is not a number: {tag!r}") from None
+    return Fraction(0)
+
+
 def _check(path: Path, folder: Path, seen: set[Path]) -> None:
     if path in seen:
         raise UnsafePlaylistError(f"{path.name} names itself")
     seen.add(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not a playlist: {error}") from error
-    names = _names(text)
+    lines = _lines(path)
+    names = [_value(found) for line in lines if line.startswith("#EXT") for found in _URI_ATTRIBUTE.finditer(line)]
+    names += [line for line in lines if not line.startswith("#")]
     if not names:
         raise SourceError(f"{path} names no segment")
-    is_master = "#EXT-X-STREAM-INF" in text
-    if not is_master and "#EXT-X-ENDLIST" not in text:
+    if any(line.startswith("#EXT-X-KEY:") and "METHOD=NONE" not in line for line in lines):
+        raise SourceError(f"{path} is encrypted (EXT-X-KEY); export a decrypted copy")
+    is_master = any(line.startswith(_VARIANT_TAG) for line in lines)
+    has_segments = any(line.startswith(_SEGMENT_TAG) for line in lines)
+    if (has_segments or not is_master) and _END_TAG not in lines:
         raise SourceError(f"{path} is a live playlist without an end (no EXT-X-ENDLIST); record it first")
+    if len(seen) > 1 and _DISCONTINUITY_TAG in lines:
+        raise SourceError(f"{path} is a variant with discontinuities; name it instead of the master playlist")
     for name in names:
         target = _inside(name, path, folder)
         if not target.is_file():
@@ -50,18 +114,30 @@ def _check(path: Path, folder: Path, seen: set[Path]) -> None:
             _check(target, folder, seen)
 
 
-def _names(text: str) -> list[str]:
-    lines = [line.strip() for line in text.splitlines()]
-    segments = [line for line in lines if line and not line.startswith("#")]
-    attributes = [name for line in lines if line.startswith("#EXT") for name in _URI_ATTRIBUTE.findall(line)]
-    return attributes + segments
+def _lines(path: Path) -> list[str]:
+    """Lines that are not empty, trailing blanks cut off as FFmpeg cuts them; leading ones belong to a name."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not a playlist: {error}") from error
+    lines = [line.rstrip(" \t\n\v\f\r") for line in _LINE_END.split(text)]
+    if longest := next((line for line in lines if len(line.encode()) > _LONGEST_LINE), None):
+        raise UnsafePlaylistError(f"{path.name} has a line of {len(longest)} characters; {_LONGEST_LINE} are allowed")
+    return [line for line in lines if line]
+
+
+def _value(found: re.Match[str]) -> str:
+    return found[1] if found[1] is not None else found[2]
 
 
 def _inside(name: str, playlist: Path, folder: Path) -> Path:
-    plain = unquote(name)
-    if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:", plain) or plain.startswith(("/", "\\")):
-        raise UnsafePlaylistError(f"{playlist.name} names {name!r}; only relative names of local files are opened")
-    target = (playlist.parent / plain.split("?")[0]).resolve()
+    # FFmpeg takes local names as they are, but what is unsafe when decoded has no business here either.
+    for form in (name, unquote(name)):
+        if re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*:", form) or form.lstrip().startswith(("/", "\\")):
+            raise UnsafePlaylistError(f"{playlist.name} names {name!r}; only relative names of local files are opened")
+        if ".." in re.split(r"[/\\]", form):
+            raise UnsafePlaylistError(f"{playlist.name} names {name!r}; names with .. are not opened")
+    target = (playlist.parent / name).resolve()
     if not target.is_relative_to(folder):
         raise UnsafePlaylistError(f"{playlist.name} names {name!r}, which lies outside its folder")
     return target

@@ -9,9 +9,10 @@ from typing import Any
 
 import av
 
-from capbench.colour import ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.errors import ColourError, SourceError
-from capbench.pipeline.playlist import check_playlist, is_playlist
+from capbench.pipeline.opening import audio_streams, earliest_s, open_source, reason_of, video_stream
+from capbench.sequence_header import chroma_location
 
 __all__ = ["SourceInfo", "SourcePlanes", "open_source", "planar_format", "probe_source"]
 
@@ -22,7 +23,7 @@ _CODE_RGB = 0
 _HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 _RANGE_FULL = 2
 _HD_LINES = 720
-
+_CENTRE_SITED_CODECS = ("mjpeg", "mpeg1video")
 
 # Formats whose planes the GPU takes as they are. The j formats are the same planes with a full-range tag.
 _PLANAR = {
@@ -107,31 +108,13 @@ class SourceInfo:
         return min(self.start_s, self.audio_start_s)
 
 
-def open_source(path: Path) -> Any:
-    """An `av.container.InputContainer` that may open nothing but local files. Raises `SourceError`."""
-    if not path.exists():
-        raise SourceError(f"no such file: {path}")
-    if path.is_dir():
-        raise SourceError(f"{path} is a folder; name a video file or a .m3u8 playlist")
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty")
-    if is_playlist(path):
-        check_playlist(path)
-    try:
-        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, ValueError) as error:
-        raise SourceError(f"{path} is not a video that FFmpeg can read: {_reason(error)}") from error
-
-
 def probe_source(path: Path) -> SourceInfo:
     """Describe a source. Raises `SourceError`, or `ColourError` for HDR."""
     with open_source(path) as container:
-        if not container.streams.video:
-            raise SourceError(f"{path} has no video stream")
-        stream = container.streams.video[0]
+        stream = video_stream(path, container)
         frame = _first_frame(path, container, stream)
         context = stream.codec_context
-        starts = [s.start_time * s.time_base for s in container.streams.audio if s.start_time is not None]
+        sound = audio_streams(container)
         return SourceInfo(
             path=path,
             width=frame.width,
@@ -143,10 +126,10 @@ def probe_source(path: Path) -> SourceInfo:
             start_s=Fraction(frame.pts or 0) * Fraction(stream.time_base),
             duration_s=_duration_s(container, stream),
             frame_count_claimed=stream.frames,
-            colour=_colour_of(path, frame),
+            colour=_colour_of(path, frame, context),
             planar_format=planar_format(frame.format.name),
-            audio_streams=len(container.streams.audio),
-            audio_start_s=min(starts) if starts else None,
+            audio_streams=len(sound),
+            audio_start_s=earliest_s(sound),
         )
 
 
@@ -155,7 +138,7 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
         for frame in container.decode(stream):
             return frame
     except av.FFmpegError as error:
-        raise SourceError(f"{path}: the first frame does not decode: {_reason(error)}") from error
+        raise SourceError(f"{path}: the first frame does not decode: {reason_of(error)}") from error
     raise SourceError(f"{path} has a video stream without a single frame")
 
 
@@ -165,7 +148,7 @@ def _duration_s(container: Any, stream: Any) -> float | None:
     return container.duration / av.time_base if container.duration else None
 
 
-def _colour_of(path: Path, frame: Any) -> ColourSpec:
+def _colour_of(path: Path, frame: Any, context: Any) -> ColourSpec:
     transfer = int(frame.color_trc)
     if transfer in _HDR_TRANSFERS:
         raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
@@ -177,8 +160,16 @@ def _colour_of(path: Path, frame: Any) -> ColourSpec:
     else:
         raise ColourError(f"{path} uses matrix code {code} (H.273); supported are 1, 5, 6 and 9")
     full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith("yuvj")
-    return ColourSpec(matrix=matrix, range=Range.FULL if full else Range.LIMITED)
+    return ColourSpec(
+        matrix=matrix,
+        range=Range.FULL if full else Range.LIMITED,
+        siting=_siting_of(context.name, context.extradata or b""),
+    )
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _siting_of(codec: str, extradata: bytes) -> ChromaSiting:
+    """JPEG and MPEG-1 put chroma between the columns, the others on the left one unless the stream says so."""
+    if codec in _CENTRE_SITED_CODECS:
+        return ChromaSiting.CENTRE
+    # Odd types lie between the columns (H.264 annex E, figure E-1); the vertical position is not followed.
+    return ChromaSiting.CENTRE if (chroma_location(codec, extradata) or 0) % 2 else ChromaSiting.LEFT

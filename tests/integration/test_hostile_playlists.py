@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from capbench.errors import SourceError, UnsafePlaylistError
 from capbench.pipeline.export import export
@@ -16,15 +14,6 @@ from capbench.pipeline.source import probe_source
 from tests.hostile_playlists import OUTSIDERS, UNUSABLE, HlsFolder, of_segment
 
 NAMED_BY_THE_ISSUE = ("file-url", "file-colon", "absolute", "dot-dot")
-
-
-NOT_YET_REFUSED = frozenset(
-    {
-        *("folder-with-query", "folder-with-hash", "link-that-unquotes", "nul-ends-a-comment", "nul-in-name"),
-        *("map-without-quotes", "sound-without-quotes", "end-in-a-comment"),
-    }
-)
-"""FFmpeg's parser and capbench's disagree about these, so what is opened is not what was checked."""
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +29,13 @@ def hls(made: Path, tmp_path: Path) -> HlsFolder:
     return HlsFolder(tmp_path / "inside", tmp_path / "outside")
 
 
-def cases(names: Iterable[str]) -> list[ParameterSet]:
-    """The names as parameters; those that are still opened are expected to fail, and to be taken off the list."""
-    gap = pytest.mark.xfail(reason="the playlist check and FFmpeg read this differently", strict=True)
-    return [pytest.param(name, marks=[gap] if name in NOT_YET_REFUSED else []) for name in names]
-
-
 def test_good_folder_is_read(hls: HlsFolder) -> None:
     """The proof that the refusals below are about what is named."""
     assert probe_source(hls.write(of_segment("segment000.m4s"))).width == 160
     assert probe_source(hls.folder / "playlist.m3u8").audio_streams == 1
 
 
-@pytest.mark.parametrize("name", cases(OUTSIDERS))
+@pytest.mark.parametrize("name", OUTSIDERS)
 def test_playlist_that_names_something_outside_is_refused(name: str, hls: HlsFolder) -> None:
     playlist = hls.write(OUTSIDERS[name](hls))
 
@@ -64,7 +47,7 @@ def test_playlist_that_names_something_outside_is_refused(name: str, hls: HlsFol
         assert "outside/segment000.m4s" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", cases(UNUSABLE))
+@pytest.mark.parametrize("name", UNUSABLE)
 def test_playlist_that_cannot_be_read_to_an_end_is_refused(name: str, hls: HlsFolder) -> None:
     text, words = UNUSABLE[name]
 

@@ -1,0 +1,88 @@
+"""Opening sources: nothing but local files, and one clock throughout."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from capbench.errors import SourceError
+from capbench.pipeline.playlist import check_playlist, is_playlist, playlist_parts
+
+__all__ = ["audio_streams", "earliest_s", "open_parts", "open_source", "reason_of", "video_stream"]
+
+_OPTIONS = {"protocol_whitelist": "file"}
+"""FFmpeg follows what a file names; this keeps it from going over the network or through other protocols."""
+
+
+def open_source(path: Path) -> Any:
+    """An `av.container.InputContainer` that may open nothing but local files. Raises `SourceError`."""
+    if not path.exists():
+        raise SourceError(f"no such file: {path}")
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder; name a video file or a .m3u8 playlist")
+    try:
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty")
+        if is_playlist(path):
+            check_playlist(path)
+        return av.open(str(path.absolute()), options=_OPTIONS)
+    except (av.FFmpegError, ValueError, OSError) as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(f"{path} is not a video that FFmpeg can read: {reason_of(error)}") from error
+
+
+def open_parts(path: Path) -> Generator[tuple[Any, Fraction], None, None]:
+    """Yield one container after another, each with the seconds to add to its times so that all are on one clock.
+
+    There is only one, with 0, unless `path` is a playlist with discontinuities. A container is closed when the next is
+    asked for, or when the iterator is closed. Raises `SourceError`.
+    """
+    with open_source(path) as container:
+        parts = playlist_parts(path) if is_playlist(path) else []
+        first_s = _start_s(container)
+        if not parts:
+            yield container, Fraction(0)
+            return
+    for part in parts:
+        try:
+            container = av.open(io.BytesIO(part.text.encode()), format="hls", options=_OPTIONS)
+        except (av.FFmpegError, ValueError) as error:
+            raise SourceError(f"{path}: the part at {float(part.start_s):.3f} s: {reason_of(error)}") from error
+        with container:
+            yield container, first_s + part.start_s - _start_s(container)
+
+
+def video_stream(path: Path, container: Any) -> Any:
+    """The first stream of moving pictures; a cover picture is none. Raises `SourceError`."""
+    videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    if not videos:
+        raise SourceError(f"{path} has no video stream")
+    if videos[0].codec_context is None:
+        raise SourceError(f"{path}: no decoder for its video stream")
+    return videos[0]
+
+
+def audio_streams(container: Any) -> list[Any]:
+    """Sound tracks for which there is a decoder."""
+    return [stream for stream in container.streams.audio if stream.codec_context is not None]
+
+
+def earliest_s(streams: list[Any]) -> Fraction | None:
+    """Start of the earliest stream in seconds, as the container states it; None where it states nothing."""
+    starts = [Fraction(s.start_time * s.time_base) for s in streams if s.start_time is not None and s.time_base]
+    return min(starts) if starts else None
+
+
+def reason_of(error: Exception) -> str:
+    """FFmpeg's reason without its number."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _start_s(container: Any) -> Fraction:
+    return earliest_s([*container.streams.video, *audio_streams(container)]) or Fraction(0)

@@ -1,0 +1,173 @@
+"""The body of the render thread: draws every frame, by another path or on a new device where one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from capbench.colour import ColourSpec
+from capbench.errors import CapbenchError, DeviceLostError, StallError, UnavailableError
+from capbench.pipeline.account import ExportAccount
+from capbench.pipeline.channel import Channel
+from capbench.pipeline.device import GpuContext, collected_problems, open_device
+from capbench.pipeline.job import ExportJob
+from capbench.pipeline.laps import LapClock
+from capbench.pipeline.memory import MemoryPlan
+from capbench.pipeline.paths import ConversionPath, path_factory
+from capbench.pipeline.pictures import PicturePool
+from capbench.pipeline.render import Picture, Renderer
+from capbench.pipeline.stages import StageGroup
+from capbench.pipeline.timeline import TimedFrame
+from capbench.pipeline.undelivered import Deliveries, UndeliveredFrames
+from capbench.pipeline.watch import StageWatch
+
+__all__ = ["RenderStage"]
+
+_FALLBACK = {"gpu": "cpu", "gpu-fused": "gpu"}
+_MOST_LOSSES = 3
+"""Devices that an export may lose before it gives up: a driver that resets again and again will not get it done."""
+
+
+class RenderStage:
+    """Everything between decoded frames and pictures. A picture that was delivered is never drawn again."""
+
+    def __init__(
+        self,
+        job: ExportJob,
+        *,
+        plan: Callable[[str], MemoryPlan],
+        frames: Channel[TimedFrame],
+        rendered: Channel[tuple[Picture, ConversionPath]],
+        pictures: Channel[Picture],
+        group: StageGroup,
+        watch: StageWatch,
+        account: ExportAccount,
+        start_convert: Callable[[], None],
+        start_encode: Callable[[str, ColourSpec], None],
+    ) -> None:
+        self._job = job
+        self._plan = plan
+        self._frames = UndeliveredFrames(frames)
+        self._rendered = rendered
+        self._pictures = pictures
+        self._group = group
+        self._watch = watch
+        self._account = account
+        self._start_convert = start_convert
+        self._start_encode = start_encode
+        self._converting = False
+        self._colour: ColourSpec | None = None
+        """As the first renderer promised it; the stream is tagged so."""
+        self._losses = 0
+        self.path = job.path_requested
+        """The path that draws; the last one where several did."""
+
+    def run(self, clock: LapClock) -> None:
+        """Draw every frame. Raises `UnavailableError` where no path can start, `DeviceLostError`, `StallError`."""
+        while True:
+            delivered_before = self._frames.delivered
+            try:
+                self._draw(clock)
+            except UnavailableError as error:
+                self._take_another_path(error)
+            except DeviceLostError as error:
+                self._recover(error, advanced=self._frames.delivered > delivered_before)
+            else:
+                self._account.own("frames in flight", self._frames.high_water_bytes)
+                return
+
+    def _draw(self, clock: LapClock) -> None:
+        gpu = open_device()
+        with collected_problems(gpu):
+            try:
+                self._draw_on(gpu, clock)
+            except Exception as error:
+                if not _is_device_loss(gpu, error):
+                    raise
+                message = str(error).splitlines()[0]
+                raise DeviceLostError(message, stage="render", frame=self._frames.delivered) from error
+            finally:
+                gpu.close()
+
+    def _draw_on(self, gpu: GpuContext, clock: LapClock) -> None:
+        job, plan = self._job, self._plan(self.path)
+        factory = path_factory(self.path)
+        renderer = Renderer(
+            gpu,
+            canvas=job.canvas,
+            scene=job.scene,
+            source=job.source,
+            time_base=job.time_base,
+            make_path=lambda context, compositor: factory(
+                context, compositor, job.options.colour, threads=job.options.swscale_threads
+            ),
+            plan=plan,
+        )
+        path = renderer.path
+        converts = path.converts_on_cpu and not job.is_gif
+        pool = PicturePool(
+            job.canvas.width,
+            job.canvas.height,
+            path.picture_format,
+            plan.pictures,
+            consumer="convert" if converts else "encode",
+            watch=self._watch,
+        )
+        self._group.add(pool.free)
+        clock.mark("setup")
+        self._announce(path, converts=converts)
+        receiver: Channel[Any] = self._rendered if converts else self._pictures
+        try:
+            renderer.run(self._frames, Deliveries(self._frames, receiver, path if converts else None), pool, clock)
+        finally:
+            self._account.rendered(gpu, renderer, pool)
+        if not converts:  # the convert thread closes a path that still finishes pictures
+            path.close()
+
+    def _announce(self, path: ConversionPath, *, converts: bool) -> None:
+        """Start who comes behind, now that the pictures are known."""
+        if converts and not self._converting:
+            self._converting = True
+            self._start_convert()
+        colour = replace(self._job.options.colour, siting=path.siting)
+        if self._colour is None:
+            self._colour = colour
+            self._start_encode("nv12" if converts else path.picture_format, colour)
+        elif colour.siting is not self._colour.siting:
+            self._account.warn(
+                f"from frame {self._frames.delivered} on chroma is sited {colour.siting}, the stream is tagged "
+                f"{self._colour.siting}"
+            )
+
+    def _take_another_path(self, reason: UnavailableError) -> None:
+        if self.path not in _FALLBACK:
+            if self._losses:
+                raise DeviceLostError(
+                    f"the GPU device was lost and none opens again: {reason}",
+                    stage="render",
+                    frame=self._frames.delivered,
+                ) from reason
+            raise reason
+        self._account.fell_back(f"{self.path} could not start, took {_FALLBACK[self.path]}: {reason}")
+        self.path = _FALLBACK[self.path]
+
+    def _recover(self, loss: DeviceLostError, *, advanced: bool) -> None:
+        self._losses += 1
+        # A device that went before it delivered anything may be this path's own doing.
+        path = self.path if advanced else _FALLBACK.get(self.path)
+        if path is None or self._losses > _MOST_LOSSES:
+            raise loss
+        self._account.fell_back(
+            f"the GPU device was lost at frame {loss.frame} ({loss}); a new one went on from there, path {path}"
+        )
+        self.path = path
+
+
+def _is_device_loss(gpu: GpuContext, error: Exception) -> bool:
+    """Whether the device is gone. wgpu raises a validation error or none, and logs the loss."""
+    if isinstance(error, DeviceLostError):
+        return True
+    if isinstance(error, CapbenchError) and not isinstance(error, StallError):
+        return False
+    return any("lost" in text.lower() for text in (str(error), *gpu.problems))
