@@ -6,6 +6,7 @@ import sys
 
 from capbench.cli import (  # noqa: F401  importing a verb registers it
     baseline,
+    calibrate,
     compare,
     doctor,
     export,

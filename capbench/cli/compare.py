@@ -134,8 +134,8 @@ def _table(comparison: Comparison) -> Table:
 
     styles = {"better": "green", "worse": "bold red", "invalid": "bold red", "undecided": "yellow"}
     table = Table(title=Text(f"{comparison.new} against {comparison.base}"), title_justify="left")
-    for name in ("case", "figure", "base", "new", "change", "interval", "sees", "verdict"):
-        table.add_column(name, justify="right" if name in ("base", "new", "change", "interval", "sees") else "left")
+    for name in ("case", "figure", "base", "new", "change", "interval", "visible", "verdict"):
+        table.add_column(name, justify="right" if name in ("base", "new", "change", "interval", "visible") else "left")
     for row in comparison.verdicts:
         metric = describe_metric(row.metric)
         is_interval = row.interval is not None and row.interval[0] != row.interval[1] and row.ratio is not None

@@ -65,7 +65,7 @@ def compare(
         raise ResultError("the two sides have no case and subject in common; see `capbench report` for what each holds")
     warnings += [
         f"not tested, as nothing matched: {rule.claim or rule.metric} (case {', '.join(rule.case)})"
-        for rule in unused_rules(gates.rule, compared)
+        for rule in unused_rules(filter(_claims, gates.rule), compared)
     ]
     if baseline is not None:
         judged = {str(name) for name in new["subject"]}
@@ -197,6 +197,10 @@ def _partial(pair: PairedCase) -> list[str]:
     if lost <= 0 or pair.base.empty:
         return []
     return [f"{pair.case}: {lost} runs of {pair.base_subject} or {pair.new_subject} have no finished partner"]
+
+
+def _claims(rule: GateRule) -> bool:
+    return rule.claims_an_effect
 
 
 def _machines(*tables: pd.DataFrame) -> list[str]:

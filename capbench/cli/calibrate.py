@@ -1,0 +1,128 @@
+"""`capbench calibrate`: how often this machine cries wolf, and what it can see."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from capbench.cli.app import app
+from capbench.cli.json_output import JsonTarget, write_json
+from capbench.errors import InputError
+
+if TYPE_CHECKING:
+    from capbench.gate.calibration import Calibration, Rate
+
+__all__ = ["calibrate"]
+
+_SEED = 20240601
+_EXAMPLES = """
+Examples:
+
+`capbench calibrate quick --budget 20m --json reports/calibration.json`
+
+`capbench calibrate quick --case 1080p --subject cpu --blocks 60 --each 20 --effect 3 --effect 5`
+"""
+
+
+@app.command(epilog=_EXAMPLES)
+def calibrate(
+    matrix: Annotated[str, typer.Argument(metavar="MATRIX", help="`quick`, `standard` or a TOML file.")],
+    *,
+    case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; may repeat.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Compared with itself; else the first but the floor.")] = None,
+    blocks: Annotated[int | None, typer.Option(min=2, help="Blocks to record; without --budget 30.")] = None,
+    each: Annotated[int, typer.Option(min=2, help="Blocks of one comparison.")] = 10,
+    comparisons: Annotated[int, typer.Option(min=1, help="Comparisons to draw for each figure.")] = 200,
+    effect: Annotated[
+        list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to plant; may repeat; else 5, 10.")
+    ] = None,
+    stage: Annotated[str, typer.Option(help="Stage of the pipeline that the slowdown is booked on.")] = "encode",
+    budget: Annotated[str | None, typer.Option(metavar="TIME", help="Record blocks for this long: 90, 20m.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/TIME/.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder: recorded runs are kept.")] = False,
+    json_file: JsonTarget = None,
+) -> None:
+    """Compare a subject with itself and with slowed copies of itself, and count what the gate says.
+
+    A gate file that names the JSON as its `calibration` widens every margin that this machine cannot hold.
+    """
+    from capbench.gate.calibration import calibrate_runs  # noqa: PLC0415  pandas
+    from capbench.gate.copies import TWIN_SUFFIX, calibration_matrix, slowed_name  # noqa: PLC0415
+    from capbench.harness.matrix_file import load_matrix  # noqa: PLC0415
+    from capbench.harness.progress import open_progress  # noqa: PLC0415
+    from capbench.harness.start import run  # noqa: PLC0415
+    from capbench.results.tidy import table_of  # noqa: PLC0415
+    from capbench.units import parse_seconds  # noqa: PLC0415
+
+    shares = [percent / 100 for percent in effect or (5.0, 10.0)]
+    if not all(0 < share <= 10 for share in shares):
+        raise InputError(f"--effect must be above 0 and at most 1000 percent, got {effect}")
+    loaded = load_matrix(matrix).select(tuple(case or ()), ())
+    planned = calibration_matrix(loaded, subject=subject, effects=shares, stage=stage)
+    name = planned.subjects[0].name
+    progress = open_progress(sys.stderr, quiet=False)
+    try:
+        contents = run(
+            planned,
+            out=out,
+            blocks=blocks if blocks or budget else 30,
+            budget_s=None if budget is None else parse_seconds(budget),
+            resume=resume,
+            validate=False,
+            progress=progress,
+            command=("capbench", *sys.argv[1:]),
+        )
+    finally:
+        progress.close()
+    found = calibrate_runs(
+        table_of([contents]),
+        subject=name,
+        twin=f"{name}{TWIN_SUFFIX}",
+        slowed={share: slowed_name(name, share) for share in shares},
+        blocks_each=each,
+        comparisons=comparisons,
+        seed=_SEED,
+    )
+    if json_file is not None:
+        write_json(found, json_file)
+    if json_file != "-":
+        _show(found)
+
+
+def _show(found: Calibration) -> None:
+    from rich.console import Console  # noqa: PLC0415  --json needs no table
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from capbench.gate.metrics import describe_metric  # noqa: PLC0415
+
+    effects = list(found.metrics[0].detections)
+    title = f"{found.subject} with itself: {found.blocks_each} blocks a comparison, drawn from {found.blocks_recorded}"
+    table = Table(title=Text(title), title_justify="left")
+    for column in ("case", "figure", "a block", "noise floor", "margin", "false alarms"):
+        table.add_column(column)
+    for effect in effects:
+        table.add_column(f"sees +{float(effect):.0%}")
+    for row in found.metrics:
+        floor, margin = f"{row.noise_floor:.2%}", f"{row.margin:.0%}"
+        table.add_row(
+            Text(row.case),
+            describe_metric(row.metric).words,
+            f"{row.noise_per_block:.2%}",
+            Text(floor, "yellow" if row.noise_floor > row.margin else ""),
+            margin,
+            _words(row.false_alarms),
+            *(_words(row.detections[effect]) for effect in effects),
+        )
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 150
+    console.print(table)
+    console.print("Intervals are exact 95% ones (Clopper-Pearson); a noise floor above the margin widens it.")
+
+
+def _words(rate: Rate) -> str:
+    return f"{rate.count} of {rate.of} ({rate.low:.1%} to {rate.high:.1%})"
