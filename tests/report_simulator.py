@@ -241,6 +241,7 @@ def _validation(
     keyframes = (np.arange(frames) % 60 == 0) * 0.7
     psnr = 43.2 + wave + keyframes - (9 if broken else 0) + random.normal(0, 0.15, frames)
     psnr[[frames // 3, frames // 2, frames - 7]] -= (4.1, 3.2, 2.7)
+    further = {"psnr_cb": psnr + 1.5, "ffmpeg_psnr_y": psnr}
     series = {"psnr_y": psnr, "ssim_y": 1 - 10 ** (-psnr / 21), "xpsnr_y": psnr - 2.4 + random.normal(0, 0.1, frames)}
     worst = tuple(
         WorstFrame(
@@ -257,7 +258,10 @@ def _validation(
         reference="oracle.y4m",
         output=f"outputs/{block}.mp4",
         checks=_checks(case, broken=broken),
-        metrics={name: _summary(values, "" if name.startswith("ssim") else "dB") for name, values in series.items()},
+        metrics={
+            name: _summary(values, "" if name.startswith("ssim") else "dB")
+            for name, values in (series | further).items()
+        },
         patches=_patches(broken=broken),
         series={name: tuple(float(value) for value in values) for name, values in series.items()},
         worst_frames=worst if simulation.picture_size and block == 0 else (),

@@ -8,13 +8,23 @@ from dataclasses import dataclass
 from capbench.report.chart_lines import quality_chart, trace_charts
 from capbench.report.chart_rows import distribution_chart, effect_chart, latency_chart, traffic_chart
 from capbench.report.chart_stages import find_bottleneck, stage_chart
+from capbench.report.metrics import is_main_metric
 from capbench.report.palette import SubjectStyle
 from capbench.report.pictures import FramePictures, PictureBudget, embed_frame
 from capbench.report.read import ReportFolder, RunFile
 from capbench.report.summary import Cell
 from capbench.report.svg import Chart, chart_style
 from capbench.report.words import seconds_words, shorten, times_words
-from capbench.results import CheckStatus, Comparison, MetricVerdict, PatchError, StageShift, ValidationReport
+from capbench.results import (
+    CheckStatus,
+    Comparison,
+    MetricSummary,
+    MetricVerdict,
+    PatchError,
+    StageShift,
+    ValidationReport,
+    Verdict,
+)
 
 __all__ = ["CaseView", "CheckRow", "SubjectQuality", "arrange_case"]
 
@@ -50,6 +60,10 @@ class SubjectQuality:
     """Run that patches, offsets and metrics are taken from: the one a critic would pick."""
     report: ValidationReport
     """Its validation."""
+    main_metrics: tuple[tuple[str, MetricSummary], ...]
+    """One metric of luma for each kind."""
+    further_metrics: tuple[tuple[str, MetricSummary], ...]
+    """Other planes and other implementations."""
     checks: tuple[CheckRow, ...]
     """Checks over all runs."""
     patches: tuple[PatchError, ...]
@@ -77,7 +91,9 @@ class CaseView:
     quality_chart: Chart | None
     """Quality over time."""
     verdicts: tuple[MetricVerdict, ...]
-    """Every metric of every comparison."""
+    """Metrics that everybody wants to see, and every one that is not good news."""
+    further_verdicts: tuple[MetricVerdict, ...]
+    """The other metrics: planes, percentiles and a second implementation's figures, all fine."""
     subjects_compared: int
     """How many subjects were held against the baseline."""
     shifts: tuple[StageShift, ...]
@@ -136,11 +152,32 @@ def arrange_case(
         summary=_summary(cells),
         charts=tuple(chart for chart in charts if chart is not None),
         quality_chart=over_time,
-        verdicts=verdicts,
+        verdicts=tuple(verdict for verdict in verdicts if _is_prominent(verdict)),
+        further_verdicts=tuple(verdict for verdict in verdicts if not _is_prominent(verdict)),
         subjects_compared=len({verdict.new for verdict in verdicts}),
-        shifts=tuple(shift for comparison in comparisons for shift in comparison.stage_shifts if shift.case == case),
+        shifts=_shifts(comparisons, verdicts, case),
         quality=tuple(_subject_quality(folder, cells[subject], source, budget) for subject, source in critical.items()),
         unmeasured=_unmeasured(cells),
+    )
+
+
+def _is_prominent(verdict: MetricVerdict) -> bool:
+    return is_main_metric(verdict.metric) or verdict.verdict not in (Verdict.BETTER, Verdict.SAME)
+
+
+def _shifts(comparisons: Sequence[Comparison], verdicts: Sequence[MetricVerdict], case: str) -> tuple[StageShift, ...]:
+    """Stages that moved, where wall time did: shares of a change that is not there say nothing."""
+    moved = {
+        verdict.new
+        for verdict in verdicts
+        if verdict.metric == "wall_s" and verdict.verdict in (Verdict.BETTER, Verdict.WORSE)
+    }
+    return tuple(
+        shift
+        for comparison in comparisons
+        if comparison.new in moved
+        for shift in comparison.stage_shifts
+        if shift.case == case
     )
 
 
@@ -180,6 +217,8 @@ def _subject_quality(folder: ReportFolder, cell: Cell, source: RunFile, budget: 
         subject=cell.subject,
         source=source,
         report=report,
+        main_metrics=tuple(item for item in report.metrics.items() if is_main_metric(item[0])),
+        further_metrics=tuple(item for item in report.metrics.items() if not is_main_metric(item[0])),
         checks=_check_rows(cell),
         patches=tuple(sorted(report.patches, key=lambda patch: -patch.error_codes)),
         frames=tuple(found for found in embedded if isinstance(found, FramePictures)),

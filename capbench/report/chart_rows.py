@@ -127,6 +127,8 @@ def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, Subject
     if not shown:
         return None
     rows = _rows(len(shown), "new over base, 1 = no change", row_px=28, right=92)
+    # A run that could have seen nothing short of a slowdown by 5 times must not squeeze what it did see.
+    limit = max(1.5, *(1.15 * ratio for _, ratio in shown))
     several = len({verdict.new for verdict, _ in shown}) > 1
     for row, (verdict, ratio) in enumerate(shown):
         if verdict.margin is not None:
@@ -134,7 +136,7 @@ def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, Subject
         colour = LIGHT[_VERDICT_TOKENS.get(verdict.verdict, "quiet")]
         if verdict.interval is not None:
             rows.axes.plot(verdict.interval, [row, row], color=colour, linewidth=3, solid_capstyle="butt")
-        if verdict.detectable_ratio is not None:
+        if verdict.detectable_ratio is not None and verdict.detectable_ratio <= limit:
             rows.axes.plot([verdict.detectable_ratio] * 2, [row - 0.3, row + 0.3], color=LIGHT["axis"], linewidth=1.4)
         style = styles.get(verdict.new)
         rows.axes.plot(
@@ -150,7 +152,7 @@ def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, Subject
         rows.value(row, effect_words(verdict), colour)
     rows.axes.axvline(1, color=LIGHT["axis"], linewidth=1)
     low, high = rows.axes.get_xlim()
-    rows.axes.set_xlim(min(low, 0.9), max(high, 1.1))
+    rows.axes.set_xlim(min(low, 0.9), min(max(high, 1.1), limit))
     best = shown[0][0]
     change = f"{shorten(best.new)} against {shorten(best.base)}: {metric_words(best.metric)} {effect_words(best)}"
     legend = (
@@ -173,14 +175,15 @@ def traffic_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle],
     ]
     if not shown:
         return None
-    rows = _rows(len(shown), "GB", row_px=28)
+    unit, unit_bytes = ("GB", 1e9) if max(value for _, _, value in shown) >= 1e9 else ("MB", 1e6)
+    rows = _rows(len(shown), unit, row_px=28)
     sentences = []
     for row, (subject, field, value) in enumerate(shown):
         is_upload = field == "upload_bytes"
         colour = LIGHT[styles[subject].token]
         rows.axes.barh(
             row,
-            value / 1e9,
+            value / unit_bytes,
             height=0.55,
             facecolor=LIGHT["page"] if is_upload else colour,
             edgecolor=colour,

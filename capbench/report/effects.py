@@ -23,7 +23,10 @@ def effect_words(verdict: MetricVerdict | None, *, digits: int = 1) -> str:
 
 
 def interval_words(verdict: MetricVerdict | None, *, digits: int = 1) -> str:
-    """The interval in unit and direction of `effect_words`; `exact` for counted bytes; empty where there is none."""
+    """The interval in unit and direction of `effect_words`, signed where it holds both directions.
+
+    `exact` for counted bytes; empty where there is none.
+    """
     if verdict is None or verdict.interval is None:
         return ""
     low, high = verdict.interval
@@ -38,9 +41,11 @@ def interval_words(verdict: MetricVerdict | None, *, digits: int = 1) -> str:
         return "unbounded"
     if verdict.ratio >= 2:
         return f"[{low:.1f}, {high:.1f}] times"
-    sign = -1 if verdict.ratio < 1 else 1
-    bounds = sorted(sign * (bound - 1) * 100 for bound in verdict.interval)
-    first, second = (f"{bound:.{digits}f}".replace("-", MINUS) for bound in bounds)
+    changes = [(bound - 1) * 100 for bound in verdict.interval]
+    if low < 1 < high:  # it may be less or more: only signs tell
+        first, second = (_signed(change, digits) for change in changes)
+    else:
+        first, second = (f"{change:.{digits}f}" for change in sorted(abs(change) for change in changes))
     return f"[{first}, {second}]%"
 
 

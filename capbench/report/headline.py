@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capbench.report.effects import effect_words, interval_words
-from capbench.report.metrics import is_quality_metric, metric_words
+from capbench.report.metrics import is_main_metric, is_quality_metric, metric_words
 from capbench.report.summary import Cell
 from capbench.report.words import change_words, seconds_words, shorten
 from capbench.results import Comparison, MetricVerdict, Verdict
@@ -185,6 +185,7 @@ def _quality_tile(comparison: Comparison, quality: _Quality) -> Tile:
     figure = quality.words.removeprefix("quality ")
     if quality.verdict is not Verdict.SAME:
         return Tile("Quality", figure, quality.reason, quality.verdict)
-    judged = (item.metric for item in comparison.verdicts if item.metric.startswith("quality."))
-    named = dict.fromkeys(metric_words(metric) for metric in judged)
-    return Tile("Quality", figure, ", ".join(["every check", *named]), quality.verdict)
+    figures = {item.metric for item in comparison.verdicts if item.metric.startswith("quality.")}
+    named = sorted({metric_words(metric) for metric in figures if is_main_metric(metric)})
+    others = f" and {len(figures) - len(named)} more" if len(figures) > len(named) else ""
+    return Tile("Quality", figure, ", ".join(["every check", *named]) + others, quality.verdict)

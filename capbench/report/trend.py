@@ -12,7 +12,7 @@ from capbench.report.palette import SubjectStyle
 from capbench.report.read import ReportFolder
 from capbench.report.summary import cells_of
 from capbench.report.svg import Chart, chart_style
-from capbench.report.words import bytes_words, seconds_words, shorten, times_words
+from capbench.report.words import bytes_words, revision_words, seconds_words, shorten, times_words
 
 __all__ = ["Measurement", "Trend", "TrendCase", "arrange_trend"]
 
@@ -123,8 +123,7 @@ def _cell_words(wall_s: float | None, floor: float | None, memory_bytes: float |
 
 def _label(folder: ReportFolder) -> str:
     revision = next((file.run.revision for file in folder.runs if file.run.revision), None)
-    commit, _, dirty = (revision or "").partition("+")
-    return f"{commit[:10]}{'+' if dirty else ''}{dirty}" or folder.name
+    return revision_words(revision) if revision else folder.name
 
 
 def _machine(folder: ReportFolder) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from capbench.report.read import ReportFolder, RunFile
 from capbench.report.rows import Row, arrange_rows
 from capbench.report.summary import Cell, cells_of
 from capbench.report.table import software_note
-from capbench.report.words import shorten
+from capbench.report.words import revision_words, shorten
 from capbench.results import Comparison, RunRole
 from capbench.units import format_bytes
 
@@ -125,7 +125,7 @@ def arrange_folder(
         name=folder.name,
         matrix_name=_matrix_name(folder),
         started_at=starts[0].replace("T", " ").split(".")[0].removesuffix("Z") + " UTC" if starts else "",
-        revision=", ".join(revisions),
+        revision=", ".join(revision_words(revision) for revision in revisions),
         headline=compose_headline(main, cells),
         comparison=main,
         scope=_scope(folder, cells),
@@ -214,14 +214,24 @@ def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems:
     for file in folder.runs:
         for words in (*file.run.warnings, *file.run.fallbacks):
             found[words] += 1
-    for noise in folder.contents.noise:
-        for words in noise.warnings:
-            found[f"{shorten(noise.case)}, block {noise.block}: {words}"] += 1
+    for words in _disturbed(folder):
+        found[words] += 1
     skipped = folder.matrix.get("skipped")
     own = [f"{name} was skipped: {why}" for name, why in skipped.items()] if isinstance(skipped, dict) else []
     repeated = (f"{words} ({count} runs)" if count > 1 else words for words, count in found.items())
     judged = (words for comparison in comparisons for words in comparison.warnings)
     return tuple(dict.fromkeys((*folder.problems, *problems, *repeated, *own, *judged)))
+
+
+def _disturbed(folder: ReportFolder) -> Iterator[str]:
+    """One sentence a case: the noise of every block stands in its own file."""
+    noise = folder.contents.noise
+    for case in dict.fromkeys(block.case for block in noise):
+        blocks = [block for block in noise if block.case == case]
+        disturbed = [block for block in blocks if block.warnings]
+        if disturbed:
+            example = "; ".join(disturbed[0].warnings)
+            yield f"{shorten(case)}: {len(disturbed)} of {len(blocks)} blocks were disturbed, for example: {example}"
 
 
 def flatten(value: object, path: str = "") -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ __all__ = [
     "bytes_words",
     "change_words",
     "number_words",
+    "revision_words",
     "seconds_words",
     "shorten",
     "times_words",
@@ -56,6 +57,12 @@ def change_words(ratio: float | None, less: str = "less", more: str = "more", *,
         return f"{ratio:.1f} times" if math.isfinite(ratio) else "unbounded"
     figure = f"{abs(1 - ratio) * 100:.{digits}f}"
     return "unchanged" if float(figure) == 0 else f"{figure}% {less if ratio < 1 else more}"
+
+
+def revision_words(revision: str) -> str:
+    """A commit by its first 10 characters, `+dirty` kept."""
+    commit, _, dirty = revision.partition("+")
+    return f"{commit[:10]}+{dirty}" if dirty else commit[:10]
 
 
 def shorten(name: str, limit: int = 48) -> str:
