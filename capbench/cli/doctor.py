@@ -11,9 +11,11 @@ from capbench.cli.json_output import JsonTarget, write_json
 from capbench.units import format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
-    from capbench.doctor.findings import MachineFindings
+    from capbench.doctor.findings import EncoderFinding, MachineFindings, PathFinding
 
 __all__ = ["doctor"]
 
@@ -22,7 +24,7 @@ _NOT_POSSIBLE = 4
 
 @app.command(epilog="Example: `capbench doctor --json - | jq .adapters`")
 def doctor(json_file: JsonTarget = None) -> None:
-    """Show adapters, encoders that really work, memory, cache and versions.
+    """Show adapters, encoders and paths that really work, memory, cache and versions.
 
     Exits with 0 when an export by path `gpu` is possible, with 4 when it is not.
     """
@@ -42,8 +44,11 @@ def _show(found: MachineFindings) -> None:
     from rich.console import Console  # noqa: PLC0415  --help and --json need no tables
 
     console = Console(highlight=False)
-    for table in (_adapter_table(found), _encoder_table(found), _resource_table(found), _version_table(found)):
-        console.print(table)
+    console.print(_adapter_table(found))
+    console.print(_trial_table("Encoders, tried on a few frames", found.encoders))
+    console.print(_trial_table("Paths, tried on a few frames", found.paths))
+    console.print(_resource_table(found))
+    console.print(_version_table(found))
     for lack in found.lacks:
         console.print(f"{'missing' if lack.blocks_export else 'note'}: {lack.what}", markup=False, soft_wrap=True)
         console.print(f"  {lack.remedy}", markup=False, soft_wrap=True)
@@ -77,19 +82,20 @@ def _adapter_table(found: MachineFindings) -> Table:
     return table
 
 
-def _encoder_table(found: MachineFindings) -> Table:
-    table = _table("Encoders, tried on a few frames", "encoder", "works", "why not")
-    for encoder in found.encoders:
-        _add(table, encoder.name, "yes" if encoder.works else "no", encoder.reason or "")
+def _trial_table(title: str, trials: Sequence[EncoderFinding | PathFinding]) -> Table:
+    table = _table(title, "name", "works", "why not")
+    for trial in trials:
+        _add(table, trial.name, "yes" if trial.works else "no", trial.reason or "")
     return table
 
 
 def _resource_table(found: MachineFindings) -> Table:
     table = _table("Memory, cache, programs", "what", "value")
     memory, cache = found.memory, found.cache
-    limit = memory.cgroup_limit_bytes
+    limit, left = memory.cgroup_limit_bytes, memory.cgroup_free_bytes
     _add(table, "memory", f"{format_bytes(memory.total_bytes)}, {format_bytes(memory.available_bytes)} available")
-    _add(table, "limit of the control group", "none" if limit is None else format_bytes(limit))
+    group = "no limit" if limit is None or left is None else f"{format_bytes(limit)}, {format_bytes(left)} left"
+    _add(table, "control group", group)
     _add(table, "channels", f"at most {memory.channel_frames} frames; GIF {memory.gif_channel_frames}")
     for plan in memory.channels:
         held = f"{plan.decoded_frames} decoded, {plan.upload_slots} in upload, {plan.staging_slots} in readback"

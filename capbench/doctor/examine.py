@@ -23,33 +23,34 @@ from capbench.doctor.findings import (
     ProgramFinding,
 )
 from capbench.doctor.lacks import Platform, find_lacks
+from capbench.doctor.trial import try_exports
 from capbench.errors import AdapterError
 from capbench.pipeline.device import adapter_name, is_software, list_adapters, open_device
-from capbench.pipeline.memory import available_memory_bytes, cgroup_limit_bytes, channel_frames, plan_memory
+from capbench.pipeline.memory import available_memory_bytes, cgroup_free_bytes, cgroup_limit_bytes, channel_frames
 from capbench.recordings.cache import cache_folder
 
 __all__ = ["examine_machine"]
 
 _LIBRARIES = ("capbench", "av", "wgpu", "numpy", "scipy", "scikit-image", "pandas", "matplotlib", "pydantic")
-_USUAL_SIZES = ((1920, 1080), (3840, 2160))
 
 
 def examine_machine() -> MachineFindings:
-    """Try everything and report it. Takes about a second; a lack is a finding, not an error."""
+    """Try everything and report it. Takes a few seconds; a lack is a finding, not an error."""
     adapters, adapter_error = _examine_adapters()
     encoders = tuple(try_encoder(name) for name in KNOWN_ENCODERS)
+    paths, channels = try_exports()
     found = MachineFindings(
-        can_export_by_gpu=False,
+        can_export_by_gpu=any(path.works for path in paths if path.name == "gpu"),
         adapters=adapters,
         adapter_error=adapter_error,
         encoders=encoders,
-        memory=_examine_memory(),
+        paths=paths,
+        memory=_examine_memory(channels),
         cache=_examine_cache(cache_folder()),
         ffmpeg=_examine_program("ffmpeg", "-version"),
         versions=_versions(),
     )
-    lacks = find_lacks(found, Platform.of_this_machine())
-    return found.model_copy(update={"lacks": lacks, "can_export_by_gpu": not any(lack.blocks_export for lack in lacks)})
+    return found.model_copy(update={"lacks": find_lacks(found, Platform.of_this_machine())})
 
 
 def _examine_adapters() -> tuple[tuple[AdapterFinding, ...], str | None]:
@@ -82,36 +83,16 @@ def _examine_adapters() -> tuple[tuple[AdapterFinding, ...], str | None]:
     ), error_text
 
 
-def _examine_memory() -> MemoryFinding:
+def _examine_memory(channels: tuple[ChannelFinding, ...]) -> MemoryFinding:
     available = available_memory_bytes()
-    frames = channel_frames(available)
     return MemoryFinding(
         total_bytes=int(psutil.virtual_memory().total),
         available_bytes=available,
         cgroup_limit_bytes=cgroup_limit_bytes(),
-        channel_frames=frames,
+        cgroup_free_bytes=cgroup_free_bytes(),
+        channel_frames=channel_frames(available),
         gif_channel_frames=channel_frames(available, gif=True),
-        channels=tuple(_plan_channels(width, height, frames) for width, height in _USUAL_SIZES),
-    )
-
-
-def _plan_channels(width: int, height: int, frames: int) -> ChannelFinding:
-    nv12_bytes = width * height * 3 // 2
-    plan = plan_memory(
-        decoded_bytes=nv12_bytes,
-        upload_bytes=nv12_bytes,
-        staging_bytes=nv12_bytes,
-        picture_bytes=nv12_bytes,
-        max_frames=frames,
-    )
-    return ChannelFinding(
-        width=width,
-        height=height,
-        decoded_frames=plan.decoded_frames,
-        upload_slots=plan.upload_slots,
-        staging_slots=plan.staging_slots,
-        pictures=plan.pictures,
-        owned_bytes=plan.owned_bytes,
+        channels=channels,
     )
 
 

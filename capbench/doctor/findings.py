@@ -12,6 +12,7 @@ __all__ = [
     "Lack",
     "MachineFindings",
     "MemoryFinding",
+    "PathFinding",
     "ProgramFinding",
 ]
 
@@ -44,6 +45,17 @@ class EncoderFinding(Record):
     """Why it does not work; None where it does."""
 
 
+class PathFinding(Record):
+    """One conversion path, tried on a few frames."""
+
+    name: str
+    """As `--path` takes it."""
+    works: bool
+    """Whether an export by it was completed."""
+    reason: str | None = None
+    """Why it does not work; None where it does."""
+
+
 class ChannelFinding(Record):
     """What an export by path `gpu` of one picture size would keep in memory."""
 
@@ -71,7 +83,9 @@ class MemoryFinding(Record):
     available_bytes: int
     """What this process may still take, the control group's limit included."""
     cgroup_limit_bytes: int | None
-    """Limit of this process's control group; None where there is none."""
+    """Limit of this process's control groups; None where there is none."""
+    cgroup_free_bytes: int | None
+    """What is left of that limit; None where there is none."""
     channel_frames: int
     """Most frames in a channel of a video export."""
     gif_channel_frames: int
@@ -119,13 +133,15 @@ class MachineFindings(Record):
     """All that `capbench doctor` found."""
 
     can_export_by_gpu: bool
-    """Whether an export by path `gpu` is possible."""
+    """Whether an export by path `gpu` is possible: one was made."""
     adapters: tuple[AdapterFinding, ...]
     """Every adapter, in wgpu's order."""
     adapter_error: str | None
     """Why no device could be opened; None where one was."""
     encoders: tuple[EncoderFinding, ...]
     """Every encoder that capbench knows, working or not."""
+    paths: tuple[PathFinding, ...]
+    """Every path, working or not."""
     memory: MemoryFinding
     """Memory and channels."""
     cache: CacheFinding

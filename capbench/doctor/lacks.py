@@ -47,12 +47,10 @@ class Platform:
 
 def find_lacks(found: MachineFindings, platform: Platform) -> tuple[Lack, ...]:
     """Every lack that the findings show, the blocking ones first."""
-    lacks = (
-        *_adapter_lacks(found, platform),
-        *_encoder_lacks(found),
-        *_room_lacks(found),
-        *_program_lacks(found, platform),
-    )
+    blocking = _adapter_lacks(found, platform) + _encoder_lacks(found)
+    if not any(lack.blocks_export for lack in blocking):
+        blocking += _path_lacks(found)
+    lacks = [*blocking, *_room_lacks(found), *_program_lacks(found, platform)]
     return tuple(sorted(lacks, key=lambda lack: not lack.blocks_export))
 
 
@@ -74,16 +72,27 @@ def _adapter_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
 
 
 def _encoder_lacks(found: MachineFindings) -> list[Lack]:
-    working = {encoder.name for encoder in found.encoders if encoder.works}
-    if "libx264" in working:
-        return []
-    reason = next((encoder.reason for encoder in found.encoders if encoder.name == "libx264"), "not tried")
     return [
         Lack(
-            what=f"libx264, the default encoder, does not work: {reason}",
+            what=f"{encoder.name}, the default encoder, does not work: {encoder.reason}",
             remedy="python -m pip install --force-reinstall av",
-            blocks_export=not any(name.startswith("h264") for name in working),
+            blocks_export=True,
         )
+        for encoder in found.encoders
+        if encoder.name == "libx264" and not encoder.works
+    ]
+
+
+def _path_lacks(found: MachineFindings) -> list[Lack]:
+    """What is wrong where adapter and encoder are well and the export fails all the same."""
+    return [
+        Lack(
+            what=f"path gpu does not work: {path.reason}",
+            remedy="update the graphics driver; if that does not help, report it with `capbench doctor --json -`",
+            blocks_export=True,
+        )
+        for path in found.paths
+        if path.name == "gpu" and not path.works
     ]
 
 

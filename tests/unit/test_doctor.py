@@ -16,6 +16,7 @@ from capbench.doctor.findings import (
     EncoderFinding,
     MachineFindings,
     MemoryFinding,
+    PathFinding,
     ProgramFinding,
 )
 from capbench.doctor.lacks import Platform, find_lacks
@@ -28,11 +29,13 @@ _WELL = MachineFindings(
     adapters=(_GPU,),
     adapter_error=None,
     encoders=(EncoderFinding(name="libx264", works=True), EncoderFinding(name="h264_nvenc", works=False, reason="no")),
+    paths=(PathFinding(name="gpu", works=True), PathFinding(name="videotoolbox", works=False, reason="no Mac")),
     memory=MemoryFinding(
         channels=(),
         total_bytes=8 * 10**9,
         available_bytes=4 * 10**9,
         cgroup_limit_bytes=None,
+        cgroup_free_bytes=None,
         channel_frames=16,
         gif_channel_frames=16,
     ),
@@ -44,7 +47,7 @@ _DEBIAN = Platform("linux", has_apt=True, is_root=False)
 _NO_ADAPTER = {"adapters": (), "adapter_error": "no GPU adapter"}
 _SOFTWARE_ONLY = {"adapters": (_GPU.model_copy(update={"is_software": True}),)}
 _NO_X264 = {"encoders": (EncoderFinding(name="libx264", works=False, reason="gone"),)}
-_X264_REPLACED = {"encoders": (*_NO_X264["encoders"], EncoderFinding(name="h264_nvenc", works=True))}
+_BROKEN_PATH = {"paths": (PathFinding(name="gpu", works=False, reason="the device was lost"),)}
 _SMALL = {"memory": _WELL.memory.model_copy(update={"available_bytes": 400 * 10**6})}
 _READ_ONLY = {"cache": _WELL.cache.model_copy(update={"is_writable": False})}
 _FULL = {"cache": _WELL.cache.model_copy(update={"free_bytes": 10**6})}
@@ -64,7 +67,8 @@ def test_a_machine_that_lacks_nothing_has_no_lacks() -> None:
         (_NO_ADAPTER, Platform("windows"), "no GPU adapter", "update the graphics driver", True),
         (_SOFTWARE_ONLY, _DEBIAN, "only a software adapter", "install the driver", False),
         (_NO_X264, _DEBIAN, "libx264, the default encoder, does not work: gone", "pip install", True),
-        (_X264_REPLACED, _DEBIAN, "libx264, the default encoder, does not work: gone", "pip install", False),
+        (_BROKEN_PATH, _DEBIAN, "path gpu does not work: the device was lost", "update the graphics driver", True),
+        (_BROKEN_PATH | _NO_ADAPTER, _DEBIAN, "no GPU adapter", "mesa-vulkan-drivers", True),
         (_SMALL, _DEBIAN, "400 MB of memory left", "end other programs", False),
         (_READ_ONLY, _DEBIAN, "cannot write to the cache, /cache", "CAPBENCH_CACHE", False),
         (_FULL, _DEBIAN, "1.00 MB left on the disk", "CAPBENCH_CACHE", False),
@@ -103,8 +107,11 @@ def test_doctor_prints_json_alone_and_says_which_adapter_is_used() -> None:
         [sys.executable, "-m", "capbench", "doctor", "--json", "-"], capture_output=True, timeout=60, check=False
     )
     found = json.loads(ended.stdout)
+    paths = {path["name"]: path["works"] for path in found["paths"]}
 
     assert ended.returncode == 0
+    assert (paths["cpu"], paths["gpu"], paths["passthrough"]) == (True, True, True)
+    assert (paths["videotoolbox"] or sys.platform == "darwin") is (sys.platform == "darwin")
     assert found["can_export_by_gpu"] is True
     assert [(plan["width"], plan["owned_bytes"] > 0) for plan in found["memory"]["channels"]] == [
         (1920, True),
