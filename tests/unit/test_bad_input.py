@@ -134,6 +134,17 @@ def test_an_encoder_that_does_not_work_here_is_exit_4(
     assert not (folder / "out.mp4").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc refuses new files even to root")
+def test_an_output_that_cannot_be_written_is_exit_2(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = _capbench(monkeypatch, folder, "export clip.mp4 /proc/out.mp4 --path passthrough")
+
+    printed = capfd.readouterr()
+    assert (code, printed.out, printed.err.count("\n")) == (2, "", 1)
+    assert "/proc" in printed.err
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
 def test_a_name_that_is_no_text_is_shown_and_not_a_crash(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
