@@ -60,19 +60,19 @@ class RenderStage:
         self._colour: ColourSpec | None = None
         """As the first renderer promised it; the stream is tagged so."""
         self._losses = 0
+        self._lost_at_frame: int | None = None
         self.path = job.path_requested
         """The path that draws; the last one where several did."""
 
     def run(self, clock: LapClock) -> None:
         """Draw every frame. Raises `UnavailableError` where no path can start, `DeviceLostError`, `StallError`."""
         while True:
-            delivered_before = self._frames.delivered
             try:
                 self._draw(clock)
             except UnavailableError as error:
                 self._take_another_path(error)
             except DeviceLostError as error:
-                self._recover(error, advanced=self._frames.delivered > delivered_before)
+                self._recover(error)
             else:
                 self._account.own("frames in flight", self._frames.high_water_bytes)
                 return
@@ -85,8 +85,13 @@ class RenderStage:
             except Exception as error:
                 if not _is_device_loss(gpu, error):
                     raise
-                message = str(error).splitlines()[0]
-                raise DeviceLostError(message, stage="render", frame=self._frames.delivered) from error
+                # wgpu heads its errors with their kind and ends them with the reason.
+                reason = str(error).splitlines()[-1].strip()
+                raise DeviceLostError(
+                    f"the GPU device was lost at frame {self._frames.delivered}: {reason}",
+                    stage="render",
+                    frame=self._frames.delivered,
+                ) from error
             finally:
                 gpu.close()
 
@@ -152,16 +157,14 @@ class RenderStage:
         self._account.fell_back(f"{self.path} could not start, took {_FALLBACK[self.path]}: {reason}")
         self.path = _FALLBACK[self.path]
 
-    def _recover(self, loss: DeviceLostError, *, advanced: bool) -> None:
+    def _recover(self, loss: DeviceLostError) -> None:
         self._losses += 1
-        # A device that went before it delivered anything may be this path's own doing.
-        path = self.path if advanced else _FALLBACK.get(self.path)
+        # A second device that goes at the very same frame may be this path's doing.
+        path = _FALLBACK.get(self.path) if self._lost_at_frame == loss.frame else self.path
         if path is None or self._losses > _MOST_LOSSES:
             raise loss
-        self._account.fell_back(
-            f"the GPU device was lost at frame {loss.frame} ({loss}); a new one went on from there, path {path}"
-        )
-        self.path = path
+        self._account.fell_back(f"{loss}; a new device went on from there by path {path}")
+        self._lost_at_frame, self.path = loss.frame, path
 
 
 def _is_device_loss(gpu: GpuContext, error: Exception) -> bool:
