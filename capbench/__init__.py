@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from capbench.quality.validate import validate
     from capbench.results import Comparison, ExportReport, RunResult, ValidationReport, Verdict
     from capbench.results.folder import FolderContents
+    from capbench.results.tidy import load
 
 __all__ = [
     "CapbenchError",
@@ -37,6 +38,7 @@ __all__ = [
     "compare",
     "errors",
     "export",
+    "load",
     "run",
     "validate",
 ]
@@ -53,6 +55,7 @@ _HOMES = {
     "Verdict": "capbench.results",
     "compare": "capbench.gate.compare",
     "export": "capbench.pipeline.export",
+    "load": "capbench.results.tidy",
     "run": "capbench.harness.start",
     "validate": "capbench.quality.validate",
 }
