@@ -62,6 +62,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 TESTED = ".[parquet]"  # with the extra whose absence would skip tests
 NO_ADAPTER = 4
+APT = ("apt-get", "install", "-y", "--no-install-recommends")
 
 
 def _install(session: nox.Session, *groups: str) -> None:
@@ -71,6 +72,12 @@ def _install(session: nox.Session, *groups: str) -> None:
 
 def _packages(*groups: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PROJECT, *groups)
+
+
+def _apt_install(session: nox.Session, *packages: str) -> None:
+    # 100: a foreign list that cannot be reached must not stop an install from the others.
+    session.run("apt-get", "update", "-qq", external=True, success_codes=[0, 100])
+    session.run(*APT, *packages, external=True, env={"DEBIAN_FRONTEND": "noninteractive"})
 
 
 def _has_adapter(session: nox.Session) -> bool:
@@ -83,7 +90,7 @@ def _need_adapter(session: nox.Session) -> None:
     """Install Mesa's software adapter where there is no adapter at all, or say how and exit 4."""
     if _has_adapter(session):
         return
-    install = ["apt-get", "install", "-y", "--no-install-recommends", "mesa-vulkan-drivers", "libvulkan1"]
+    software_adapter = ("mesa-vulkan-drivers", "libvulkan1")
     if sys.platform != "linux":
         print("noxfile: no GPU adapter; update the graphics driver, then run `capbench doctor`", file=sys.stderr)
         sys.exit(NO_ADAPTER)
@@ -94,11 +101,12 @@ def _need_adapter(session: nox.Session) -> None:
         )
         sys.exit(NO_ADAPTER)
     if os.geteuid() != 0:
-        print(f"noxfile: no Vulkan adapter; run: sudo apt-get update && sudo {' '.join(install)}", file=sys.stderr)
+        print(
+            f"noxfile: no Vulkan adapter; run: sudo apt-get update && sudo {' '.join([*APT, *software_adapter])}",
+            file=sys.stderr,
+        )
         sys.exit(NO_ADAPTER)
-    # 100: a foreign list that cannot be reached must not stop an install from the others.
-    session.run("apt-get", "update", "-qq", external=True, success_codes=[0, 100])
-    session.run(*install, external=True, env={"DEBIAN_FRONTEND": "noninteractive"})
+    _apt_install(session, *software_adapter)
     if not _has_adapter(session):
         print("noxfile: still no Vulkan adapter after installing Mesa's; see `capbench doctor`", file=sys.stderr)
         sys.exit(NO_ADAPTER)
@@ -142,8 +150,7 @@ def browser(session: nox.Session) -> None:
     """Test the report in Chromium, which is installed where it is missing and this is root on a Debian-like system."""
     _install(session, "tests", "browser")
     if not shutil.which("chromium") and shutil.which("apt-get") and os.geteuid() == 0:
-        session.run("apt-get", "update", "-qq", external=True, success_codes=[0, 100])
-        session.run("apt-get", "install", "-y", "--no-install-recommends", "chromium", external=True)
+        _apt_install(session, "chromium")
     session.run("pytest", "tests/browser", *session.posargs)
 
 
