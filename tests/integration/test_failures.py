@@ -1,0 +1,386 @@
+"""What can go wrong in the middle of an export, injected: it ends at once, says where, and leaves nothing behind.
+
+| fault | what the user sees |
+|---|---|
+| a stage raises | `PipelineError` with the stage and the frame |
+| the encoder, the decoder or the GPU hangs | `StallError` that names it |
+| the disk is full | `OutputError`, exit 2 |
+| the device is lost | nothing but a line in `fallbacks`: every frame is in the file once |
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from capbench.errors import (
+    AdapterError,
+    CancelledExportError,
+    DeviceLostError,
+    OutputError,
+    PipelineError,
+    StallError,
+)
+from capbench.pipeline import flow, render_stage, staging
+from capbench.pipeline.encode import VideoWriter
+from capbench.pipeline.encoders import EncoderSettings
+from capbench.pipeline.export import ExportOptions, export
+from capbench.pipeline.paths.cpu import CpuPath
+from capbench.pipeline.render import Renderer
+from capbench.recordings import RecordingSpec, make_recording
+from capbench.recordings.marks import read_frame_number
+from capbench.results import ExportReport
+
+FRAMES = 40
+AT = 12
+"""Frame at which faults strike: after the rings are full and long before the end."""
+STALL_S = 0.4
+"""Long for a frame of this size, even on a busy machine."""
+AT_ONCE_S = 8.0
+"""A stop that had to wait out a stage's grace or another's time-out would take longer."""
+
+OPTIONS = ExportOptions(path="gpu", encoder=EncoderSettings(preset="ultrafast"))
+
+
+@pytest.fixture(scope="module")
+def recording() -> Path:
+    return make_recording(RecordingSpec("failures", 320, 180, 20, FRAMES / 20))
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Iterator[Path]:
+    """A file name in a folder of its own, beside a file that must survive; checks that no thread is left."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    yield folder / "out.mp4"
+    _wait_for_threads()
+
+
+def _wait_for_threads() -> None:
+    deadline_s = time.monotonic() + AT_ONCE_S
+    while left := [t.name for t in threading.enumerate() if t.name.startswith("capbench-")]:
+        assert time.monotonic() < deadline_s, f"threads are left: {left}"
+        time.sleep(0.01)
+
+
+def frame_numbers(video: Path) -> list[int | None]:
+    """The number that is drawn into each frame."""
+    with av.open(str(video)) as container:
+        lumas = [frame.to_ndarray()[: frame.height].astype(np.uint8) for frame in container.decode(video=0)]
+    return [read_frame_number(luma) for luma in lumas]
+
+
+def at_call(number: int, act: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    """`original`, but its call of that number, counted from 0, is `act`'s."""
+    calls = iter(range(10**9))
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return (act if next(calls) == number else original)(*args, **kwargs)
+
+    return wrapped
+
+
+def fail(*_: Any, **__: Any) -> None:
+    raise ZeroDivisionError("planted")
+
+
+def failing_frames(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """A reader that raises at frame `AT`."""
+
+    def read(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for number, frame in enumerate(original(*args, **kwargs)):
+            if number == AT:
+                fail()
+            yield frame
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where to plant a failure, and which path passes there."""
+
+    owner: Any
+    name: str
+    path: str
+    wrap: Callable[[Any], Any]
+
+
+FAULTS = {
+    "decode": Fault(flow, "read_frames", "gpu", failing_frames),
+    "audio": Fault(flow, "read_audio", "gpu", failing_frames),
+    "render": Fault(Renderer, "_submit", "gpu", lambda original: at_call(AT, fail, original)),
+    "convert": Fault(CpuPath, "finish", "cpu", lambda original: at_call(AT, fail, original)),
+    "encode": Fault(VideoWriter, "write", "gpu", lambda original: at_call(AT, fail, original)),
+}
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("stage", FAULTS)
+def test_failing_stage_stops_all_and_is_named(
+    stage: str, recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = FAULTS[stage]
+    monkeypatch.setattr(fault.owner, fault.name, fault.wrap(getattr(fault.owner, fault.name)))
+    started_s = time.monotonic()
+
+    with pytest.raises(PipelineError, match="planted") as caught:
+        export(recording, output, replace(OPTIONS, path=fault.path))
+
+    assert caught.value.stage == stage
+    assert caught.value.frame == (None if stage == "audio" else AT)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert time.monotonic() - started_s < AT_ONCE_S
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[..., None]]:
+    """A call that hangs until the test is over."""
+    over = threading.Event()
+
+    def wait(*_: Any, **__: Any) -> None:
+        over.wait(60)
+
+    yield wait
+    over.set()
+    _wait_for_threads()
+
+
+@pytest.mark.parametrize("call", ["write", "flush", "complete"])
+def test_hung_encoder_is_named(
+    call: str, recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None]
+) -> None:
+    number = AT if call == "write" else 0
+    monkeypatch.setattr(VideoWriter, call, at_call(number, hang, getattr(VideoWriter, call)))
+    started_s = time.monotonic()
+
+    with pytest.raises(StallError, match="encode stalled at frame") as caught:
+        export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
+
+    assert (caught.value.stage, caught.value.frame) == ("encode", AT if call == "write" else FRAMES - 1)
+    assert time.monotonic() - started_s < AT_ONCE_S
+    assert list(output.parent.iterdir()) == []
+
+
+def test_hung_decoder_is_named(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None]
+) -> None:
+    original = flow.read_frames
+
+    def read(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for number, frame in enumerate(original(*args, **kwargs)):
+            if number == AT:
+                hang()
+            yield frame
+
+    monkeypatch.setattr(flow, "read_frames", read)
+
+    with pytest.raises(StallError, match=f"decode stalled at frame {AT}") as caught:
+        export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
+
+    assert (caught.value.stage, caught.value.frame) == ("decode", AT)
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("gpu")
+def test_map_that_never_completes_is_named(recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original_wait = staging.wait_for
+
+    def never(promise: Any, timeout_s: float, what: str) -> None:
+        promise.sync_wait()  # the real one is not left pending
+        stuck = type("Stuck", (), {"_thread_event": threading.Event()})()
+        original_wait(stuck, min(timeout_s, STALL_S), what)
+
+    monkeypatch.setattr(staging, "wait_for", at_call(AT, never, original_wait))
+
+    with pytest.raises(StallError, match="the GPU stalled: reading a picture back did not finish") as caught:
+        export(recording, output, OPTIONS)
+
+    assert caught.value.frame is not None
+    assert caught.value.frame >= AT
+    assert list(output.parent.iterdir()) == []
+
+
+def test_slow_encoder_does_not_stall(recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sound waits for the encoder much longer than a stage may be silent: the encoder is busy, not stuck."""
+    original = VideoWriter.write
+
+    def slow(*args: Any) -> None:
+        time.sleep(STALL_S / 10)
+        original(*args)
+
+    monkeypatch.setattr(VideoWriter, "write", slow)
+    monkeypatch.setattr(flow, "SOUND_FRAMES", 1)
+
+    report = export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
+
+    assert report.frames == FRAMES
+    assert report.stages["audio"].wait_output_s > STALL_S
+
+
+@pytest.fixture
+def file_size_limit() -> Iterator[Callable[[int], None]]:
+    """Sets how large a file of this process may become: what a full disk does, without one."""
+    resource = pytest.importorskip("resource", reason="Windows has no limit on file sizes")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.gif"])
+def test_full_disk(name: str, recording: Path, output: Path, file_size_limit: Callable[[int], None]) -> None:
+    file_size_limit(10_000)
+
+    with pytest.raises(OutputError, match=r"cannot write to .*out: .* after .* kB; free some space") as caught:
+        export(recording, output.with_name(name), replace(OPTIONS, path=None))
+
+    assert caught.value.exit_code == 2
+    assert list(output.parent.iterdir()) == []
+
+
+def test_failed_export_leaves_the_file_that_was_there(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output.write_bytes(b"an older export")
+    monkeypatch.setattr(VideoWriter, "complete", fail)
+
+    with pytest.raises(PipelineError, match="planted"):
+        export(recording, output, replace(OPTIONS, path="passthrough"))
+
+    assert output.read_bytes() == b"an older export"
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_cancelled_export_ends_and_leaves_nothing(recording: Path, output: Path) -> None:
+    cancel = threading.Event()
+
+    def on_frame(number: int) -> None:
+        if number == 1:
+            cancel.set()
+
+    options = replace(OPTIONS, path="passthrough", encoder=EncoderSettings(preset="placebo"))
+    with pytest.raises(CancelledExportError) as caught:
+        export(recording, output, options, on_frame=on_frame, cancel=cancel)
+
+    assert caught.value.exit_code == 130
+    assert list(output.parent.iterdir()) == []
+
+
+def losing_devices(monkeypatch: pytest.MonkeyPatch, *, at: int, times: int = 1) -> None:
+    """Destroy the renderer's device right after its submit of that number, for the first `times` renderers."""
+    original = Renderer._submit
+    lost = []
+
+    def submit(renderer: Any, timed: Any, clock: Any, number: int) -> None:
+        original(renderer, timed, clock, number)
+        if number == at and len(lost) < times:
+            lost.append(renderer)
+            renderer._gpu.device.destroy()
+
+    monkeypatch.setattr(Renderer, "_submit", submit)
+
+
+def exported(recording: Path, output: Path, path: str) -> ExportReport:
+    return export(recording, output, replace(OPTIONS, path=path))
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("path", "at", "times"),
+    [
+        pytest.param("gpu", AT, 1, id="gpu"),
+        pytest.param("gpu-fused", AT, 1, id="gpu-fused"),
+        pytest.param("cpu", AT, 1, id="cpu"),
+        pytest.param("gpu", 0, 1, id="first-frame"),
+        pytest.param("gpu", FRAMES - 1, 1, id="last-frame"),
+        pytest.param("gpu", AT, 3, id="three-devices"),
+    ],
+)
+def test_lost_device_is_replaced_and_every_frame_is_there_once(
+    path: str, at: int, times: int, *, recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing_devices(monkeypatch, at=at, times=times)
+
+    report = exported(recording, output, path)
+
+    assert frame_numbers(output) == list(range(FRAMES))
+    assert report.frames == FRAMES
+    assert report.path_used == path
+    assert len(report.fallbacks) == times
+    assert all("device was lost at frame" in reason for reason in report.fallbacks)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_device_that_is_lost_twice_at_a_frame_gives_way_to_the_cpu_path(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing_devices(monkeypatch, at=0, times=2)
+
+    report = exported(recording, output, "gpu")
+
+    assert frame_numbers(output) == list(range(FRAMES))
+    assert (report.path_requested, report.path_used) == ("gpu", "cpu")
+    assert "by path cpu" in report.fallbacks[-1]
+    assert any("tagged left" in warning for warning in report.warnings)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_devices_that_go_on_being_lost_end_the_export(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing_devices(monkeypatch, at=AT, times=100)
+
+    with pytest.raises(DeviceLostError, match="lost at frame") as caught:
+        exported(recording, output, "gpu")
+
+    assert caught.value.frame is not None
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("gpu")
+def test_device_that_does_not_come_back_ends_the_export(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing_devices(monkeypatch, at=AT)
+    original, opened = render_stage.open_device, []
+
+    def open_once() -> Any:
+        if opened:
+            raise AdapterError("planted: no adapter any more")
+        opened.append(original())
+        return opened[0]
+
+    monkeypatch.setattr(render_stage, "open_device", open_once)
+
+    with pytest.raises(DeviceLostError, match="none opens again: planted"):
+        exported(recording, output, "gpu")
+
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("gpu")
+def test_path_that_cannot_start_falls_back_and_says_so(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def factory(name: str) -> Any:
+        def refuse(*_: Any, **__: Any) -> None:
+            raise AdapterError("planted")
+
+        return refuse if name == "gpu" else CpuPath
+
+    monkeypatch.setattr(render_stage, "path_factory", factory)
+
+    report = exported(recording, output, "gpu")
+
+    assert (report.path_requested, report.path_used) == ("gpu", "cpu")
+    assert report.fallbacks == ("gpu could not start, took cpu: planted",)
+    assert frame_numbers(output) == list(range(FRAMES))
