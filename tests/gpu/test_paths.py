@@ -21,6 +21,7 @@ from capbench.pipeline.export import export
 from capbench.pipeline.floor import floor_export
 from capbench.pipeline.job import PATH_VARIABLE, ExportOptions
 from capbench.pipeline.paths import path_factory, path_names
+from capbench.pipeline.planes import plane_samples
 from capbench.recordings import RecordingSpec, make_recording
 
 pytestmark = pytest.mark.usefixtures("gpu")
@@ -41,7 +42,7 @@ def recording() -> Path:
 def luma_of(path: Path) -> list[NDArray[np.int16]]:
     """Luma of every frame."""
     with av.open(str(path)) as container:
-        return [f.to_ndarray(format="gray").astype(np.int16) for f in container.decode(video=0)]
+        return [plane_samples(frame.planes[0]).astype(np.int16) for frame in container.decode(video=0)]
 
 
 def exported(recording: Path, folder: Path, path: str | None, **changes: Any) -> tuple[Any, Path]:
