@@ -395,6 +395,7 @@ def _environment(simulation: Simulation) -> Environment:
         architecture="x86_64",
         python="CPython 3.12.3",
         packages={"capbench": "0.1.0", "wgpu": "0.32.1", "av": "18.1.0"},
+        unmeasured={"cpu_limit_cores": "no-limit-file-in-/sys/fs/cgroup/a-long-path-without-a-single-blank/cpu.max"},
         adapter=simulation.adapter,
         adapter_is_software=simulation.adapter_is_software,
         git_revision=simulation.revision,

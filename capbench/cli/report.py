@@ -54,6 +54,9 @@ def report(
     gates: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Gate file with margins and required effects.")
     ] = None,
+    pictures: Annotated[
+        str, typer.Option(metavar="SIZE", help="What pictures of frames may take on the page: 500k, 3M; 0 for none.")
+    ] = "3M",
 ) -> None:
     """Write the report of result folders: the page, or its first screen as markdown, JSON, CSV or PNG."""
     from capbench.gate import load_gate_file  # noqa: PLC0415  --help need not wait for pandas
@@ -61,6 +64,7 @@ def report(
     from capbench.report.build import view_folder  # noqa: PLC0415
     from capbench.report.index import result_folders, write_index  # noqa: PLC0415
     from capbench.report.read import is_result_folder, read_folder  # noqa: PLC0415
+    from capbench.units import parse_bytes  # noqa: PLC0415
 
     form = form or _form_of(output)
     last = folders[-1]
@@ -76,7 +80,7 @@ def report(
     rules = None if gates is None else load_gate_file(gates)
     if form is Form.HTML:
         target = output or (last / "index.html" if len(folders) == 1 else last.parent / "report.html")
-        typer.echo(write_report(folders, target, rules))
+        typer.echo(write_report(folders, target, rules, picture_bytes=parse_bytes(pictures)))
         return
     if len(folders) > 1:
         raise InputError(f"{form.value} shows one folder, {len(folders)} were named; name one, or write html")

@@ -13,20 +13,36 @@ from capbench.report.page import render_page
 from capbench.report.palette import style_subjects
 from capbench.report.read import ReportFolder, read_folder
 from capbench.report.trend import arrange_trend
-from capbench.report.view import FolderView, arrange_folder
+from capbench.report.view import PICTURE_BUDGET_BYTES, FolderView, arrange_folder
 
 __all__ = ["view_folder", "write_page", "write_report"]
 
 
-def view_folder(folder: ReportFolder, page_folder: Path, gates: GateFile | None = None, *, charts: bool) -> FolderView:
+def view_folder(
+    folder: ReportFolder,
+    page_folder: Path,
+    gates: GateFile | None = None,
+    *,
+    charts: bool,
+    picture_bytes: int = PICTURE_BUDGET_BYTES,
+) -> FolderView:
     """Judge and arrange one folder for a page that will lie in `page_folder`."""
     comparisons, problems = compare_subjects(folder, gates)
-    return arrange_folder(folder, comparisons, page_folder, problems=problems, charts=charts)
+    return arrange_folder(
+        folder, comparisons, page_folder, problems=problems, charts=charts, picture_bytes=picture_bytes
+    )
 
 
-def write_report(folders: Sequence[Path], output: Path, gates: GateFile | None = None) -> Path:
+def write_report(
+    folders: Sequence[Path],
+    output: Path,
+    gates: GateFile | None = None,
+    *,
+    picture_bytes: int = PICTURE_BUDGET_BYTES,
+) -> Path:
     """Write the page about one folder, or about the newest of several with the trend over all; returns `output`.
 
+    `picture_bytes` is what the pictures of worst frames may take together: lossless where they fit, else compressed.
     Raises `ResultError` for a folder that holds no results, `InputError` without folders, `OutputError` if the page
     cannot be written.
     """
@@ -34,7 +50,7 @@ def write_report(folders: Sequence[Path], output: Path, gates: GateFile | None =
         raise InputError("no result folder was named; make one with: capbench run quick")
     read = [read_folder(folder) for folder in folders]
     newest = max(read, key=lambda folder: (folder.started_at, folder.name))
-    view = view_folder(newest, output.parent, gates, charts=True)
+    view = view_folder(newest, output.parent, gates, charts=True, picture_bytes=picture_bytes)
     trend = None
     if len(read) > 1:
         styles = style_subjects([*view.styles, *(file.run.subject for folder in read for file in folder.blocks)])

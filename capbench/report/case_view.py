@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from capbench.report.chart_lines import quality_chart, trace_charts
+from capbench.report.chart_lines import quality_charts, trace_charts
 from capbench.report.chart_rows import distribution_chart, effect_chart, latency_chart, traffic_chart
 from capbench.report.chart_stages import find_bottleneck, stage_chart
 from capbench.report.metrics import is_main_metric
@@ -26,9 +26,10 @@ from capbench.results import (
     Verdict,
 )
 
-__all__ = ["CaseView", "CheckRow", "SubjectQuality", "arrange_case"]
+__all__ = ["FRAMES_SHOWN", "CaseView", "CheckRow", "SubjectQuality", "arrange_case"]
 
-_FRAMES_SHOWN = 3
+FRAMES_SHOWN = 3
+"""Worst frames of a subject that are shown; the folder holds more."""
 _SEVERITY = (CheckStatus.FAIL, CheckStatus.UNCHECKED, CheckStatus.PASS, CheckStatus.NOT_APPLICABLE)
 
 
@@ -88,7 +89,7 @@ class CaseView:
     """What happened, in a sentence or two."""
     charts: tuple[Chart, ...]
     """Speed and cost."""
-    quality_chart: Chart | None
+    quality_charts: tuple[Chart, ...]
     """Quality over time."""
     verdicts: tuple[MetricVerdict, ...]
     """Metrics that everybody wants to see, and every one that is not good news."""
@@ -145,13 +146,13 @@ def arrange_case(
             traffic_chart(cells, styles, prefix=f"{anchor}-traffic"),
             latency_chart(cells, styles, prefix=f"{anchor}-latency"),
         )
-        over_time = quality_chart(critical, styles, prefix=f"{anchor}-quality")
+        over_time = quality_charts(critical, styles, prefix=f"{anchor}-quality")
     return CaseView(
         name=case,
         anchor=anchor,
         summary=_summary(cells),
         charts=tuple(chart for chart in charts if chart is not None),
-        quality_chart=over_time,
+        quality_charts=over_time,
         verdicts=tuple(verdict for verdict in verdicts if _is_prominent(verdict)),
         further_verdicts=tuple(verdict for verdict in verdicts if not _is_prominent(verdict)),
         subjects_compared=len({verdict.new for verdict in verdicts}),
@@ -212,7 +213,7 @@ def _subject_quality(folder: ReportFolder, cell: Cell, source: RunFile, budget: 
     with_frames = [file for file in cell.validated if file.run.validation and file.run.validation.worst_frames]
     frames_source = source if source in with_frames else next(iter(with_frames), None)
     shown = frames_source.run.validation.worst_frames if frames_source and frames_source.run.validation else ()
-    embedded = [embed_frame(folder.path, worst, budget) for worst in shown[:_FRAMES_SHOWN]]
+    embedded = [embed_frame(folder.path, worst, budget) for worst in shown[:FRAMES_SHOWN]]
     return SubjectQuality(
         subject=cell.subject,
         source=source,

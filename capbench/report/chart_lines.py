@@ -14,8 +14,9 @@ from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.read import RunFile
 from capbench.report.svg import Canvas, Chart
 from capbench.report.words import bytes_words, number_words, shorten
+from capbench.results import ValidationReport
 
-__all__ = ["quality_chart", "thin_by_extreme", "trace_charts"]
+__all__ = ["quality_charts", "thin_by_extreme", "trace_charts"]
 
 _POINTS = 240
 """Points a line: two a pixel is more than a screen shows; the rest would only make the file larger."""
@@ -94,62 +95,56 @@ def _over_time(
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
 
 
-def quality_chart(
+def quality_charts(
     worst_runs: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
+) -> tuple[Chart, ...]:
+    """PSNR, SSIM and XPSNR of luma from the first frame to the last; empty where no series was kept."""
+    charts = (_quality_chart(metric, worst_runs, styles, prefix=f"{prefix}-{metric}") for metric in _SERIES_METRICS)
+    return tuple(chart for chart in charts if chart is not None)
+
+
+def _quality_chart(
+    metric: str, worst_runs: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
 ) -> Chart | None:
-    """PSNR, SSIM and XPSNR of luma for every frame, worst frames marked. None where no series was kept."""
-    metrics = [
-        metric
-        for metric in _SERIES_METRICS
-        if any(file.run.validation and file.run.validation.series.get(metric) for file in worst_runs.values())
-    ]
-    if not metrics:
+    reports = {subject: file.run.validation for subject, file in worst_runs.items()}
+    shown = {subject: report for subject, report in reports.items() if report and any(_known(report, metric))}
+    if not shown:
         return None
-    panel_px = 118
-    canvas = Canvas(height_px=panel_px * len(metrics) + 30, width_px=720)
-    sentences = []
-    for position, metric in enumerate(metrics):
-        axes = canvas.axes(
-            left=52, top=22 + panel_px * position, right=100, bottom=(len(metrics) - 1 - position) * panel_px + 40
+    canvas = Canvas(height_px=192)
+    axes = canvas.axes(left=52, top=24, right=92, bottom=40)
+    ends, sentences, unit = {}, [], ""
+    for subject, report in shown.items():
+        values = np.array([np.nan if value is None else value for value in report.series[metric]])
+        kept, thinned = thin_by_extreme(values, _POINTS, keep_low=True)
+        style = styles[subject]
+        axes.plot(kept, thinned, color=LIGHT[style.token], linewidth=1.2)
+        lowest = int(kept[thinned.argmin()])
+        saved = {worst.frame for worst in report.worst_frames if worst.frame < len(values)}
+        marked = sorted(frame for frame in saved | {lowest} if np.isfinite(values[frame]))
+        axes.plot(
+            marked,
+            values[marked],
+            linestyle="none",
+            marker=style.marker,
+            markersize=7,
+            markerfacecolor=LIGHT["page"],
+            markeredgecolor=LIGHT[style.token],
+            markeredgewidth=1.6,
+            zorder=4,
         )
-        ends = {}
-        for subject, file in worst_runs.items():
-            report = file.run.validation
-            series = report.series.get(metric) if report else None
-            if not series or report is None:
-                continue
-            values = np.array([np.nan if value is None else value for value in series])
-            kept, thinned = thin_by_extreme(values, _POINTS * 2, keep_low=True)
-            colour = LIGHT[styles[subject].token]
-            axes.plot(kept, thinned, color=colour, linewidth=1.1)
-            if not len(thinned):
-                continue
-            lowest = int(kept[thinned.argmin()])
-            marked = sorted({worst.frame for worst in report.worst_frames if worst.frame < len(values)} | {lowest})
-            axes.plot(
-                marked,
-                values[marked],
-                linestyle="none",
-                marker=styles[subject].marker,
-                markersize=7,
-                markerfacecolor=LIGHT["page"],
-                markeredgecolor=colour,
-                markeredgewidth=1.6,
-                zorder=4,
-            )
-            ends[subject] = float(np.nanmedian(thinned[-max(len(thinned) // 10, 1) :]))
-            unit = report.metrics[metric].unit if metric in report.metrics else ""
-            lowest_words = number_words(values[lowest], 2 if unit else 4, unit)
-            sentences.append(f"{shorten(subject)} lowest {metric_words(metric)} {lowest_words} at frame {lowest}")
-        axes.margins(y=0.14)
-        axes.locator_params(axis="y", nbins=4)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        unit_above(axes, f"{metric_words(metric)}{'' if metric.startswith('ssim') else ', dB'}")
-        label_ends(canvas, axes, ends, styles)
-        if position < len(metrics) - 1:
-            axes.tick_params(labelbottom=False)
-        else:
-            axes.set_xlabel("frame")
-    legend = "Rings mark the worst frames; of each subject the run with the lowest quality is shown."
-    reading = f"{'; '.join(sentences)}. {legend}"
-    return Chart("Quality over time", canvas.to_svg(prefix, f"Quality over time. {reading}"), reading)
+        ends[subject] = float(np.median(thinned[-max(len(thinned) // 10, 1) :]))
+        unit = report.metrics[metric].unit if metric in report.metrics else ""
+        sentences.append(f"{shorten(subject)} {number_words(values[lowest], 2 if unit else 4, unit)} at frame {lowest}")
+    axes.margins(y=0.14)
+    axes.locator_params(axis="y", nbins=4)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.set_xlabel("frame")
+    unit_above(axes, unit or "1 is identical")
+    label_ends(canvas, axes, ends, styles)
+    title = f"{metric_words(metric)} over time"
+    reading = f"Lowest: {', '.join(sentences)}. Hollow marks are the worst frames of the run with the lowest quality."
+    return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
+
+
+def _known(report: ValidationReport, metric: str) -> list[bool]:
+    return [value is not None for value in report.series.get(metric, ())]

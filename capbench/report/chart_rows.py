@@ -20,8 +20,8 @@ from capbench.results import MetricVerdict, Verdict
 __all__ = ["distribution_chart", "effect_chart", "latency_chart", "traffic_chart"]
 
 _ROW_PX = 38
-_LEFT_PX = 104
-_RIGHT_PX = 74
+_LEFT_PX = 100
+_RIGHT_PX = 72
 _NAME_LIMIT = 15
 _VERDICT_TOKENS = {
     Verdict.BETTER: "better",

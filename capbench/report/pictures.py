@@ -13,8 +13,10 @@ from PIL import Image, UnidentifiedImageError
 
 from capbench.results import WorstFrame
 
-__all__ = ["FramePictures", "PictureBudget", "embed_frame", "find_worst_region"]
+__all__ = ["PICTURES_PER_FRAME", "FramePictures", "PictureBudget", "embed_frame", "find_worst_region"]
 
+PICTURES_PER_FRAME = 4
+"""Reference, output, difference, and the small whole frame."""
 CROP_WIDTH_PX = 480
 CROP_HEIGHT_PX = 270
 _THUMBNAIL_WIDTH_PX = 160
@@ -86,13 +88,15 @@ def find_worst_region(difference: NDArray[np.uint8], width: int, height: int) ->
 
 def embed_frame(folder: Path, worst: WorstFrame, budget: PictureBudget) -> FramePictures | str:
     """The pictures of one frame within the budget, or the sentence that says why they are not shown."""
+    if budget.left_bytes <= 0:
+        return f"The pictures of frame {worst.frame} are left out: the page may not hold more"
     try:
         pictures = [_open(folder, name) for name in (worst.reference_png, worst.output_png, worst.difference_png)]
     except (OSError, UnidentifiedImageError, ValueError) as error:
-        budget.pictures_to_come -= 4
+        budget.pictures_to_come -= PICTURES_PER_FRAME
         return f"The pictures of frame {worst.frame} cannot be shown: {error}"
     if len({picture.size for picture in pictures}) > 1:
-        budget.pictures_to_come -= 4
+        budget.pictures_to_come -= PICTURES_PER_FRAME
         return f"The pictures of frame {worst.frame} cannot be shown: they differ in size"
     reference, output, difference = pictures
     width, height = min(CROP_WIDTH_PX, output.width), min(CROP_HEIGHT_PX, output.height)

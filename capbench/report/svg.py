@@ -28,7 +28,7 @@ from capbench.report.words import shorten
 
 __all__ = ["CHART_WIDTH_PX", "Canvas", "Chart", "chart_style"]
 
-CHART_WIDTH_PX = 480
+CHART_WIDTH_PX = 440
 """Width of a chart's own coordinates: two beside each other on a desktop, one across a phone at a readable size."""
 
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from capbench.report.case_view import CaseView, arrange_case
+from capbench.report.case_view import FRAMES_SHOWN, CaseView, arrange_case
 from capbench.report.headline import Headline, compose_headline
 from capbench.report.links import relative_url
 from capbench.report.palette import SubjectStyle, style_subjects
-from capbench.report.pictures import PictureBudget
+from capbench.report.pictures import PICTURES_PER_FRAME, PictureBudget
 from capbench.report.read import ReportFolder, RunFile
 from capbench.report.rows import Row, arrange_rows
 from capbench.report.summary import Cell, cells_of
@@ -105,16 +105,19 @@ def arrange_folder(
     *,
     problems: Sequence[str] = (),
     charts: bool = True,
+    picture_bytes: int = PICTURE_BUDGET_BYTES,
 ) -> FolderView:
     """Arrange a folder for a page that will lie in `page_folder`.
 
     `problems` are sentences about what could not be judged. Without `charts` the case sections stay empty.
+    `picture_bytes` is what all pictures of frames may take together.
     """
     cells = cells_of(folder)
     styles = style_subjects(subject for subjects in cells.values() for subject in subjects)
     main = next((one for one in comparisons if one.new == "gpu"), comparisons[0] if comparisons else None)
     saved = sum(len(file.run.validation.worst_frames) for file in folder.blocks if file.run.validation)
-    budget = PictureBudget(PICTURE_BUDGET_BYTES, pictures_to_come=4 * min(saved, 3 * len(styles) * max(len(cells), 1)))
+    shown = min(saved, FRAMES_SHOWN * len(styles) * max(len(cells), 1))
+    budget = PictureBudget(picture_bytes, pictures_to_come=PICTURES_PER_FRAME * shown)
     cases = (
         arrange_case(folder, case, subjects, comparisons, styles, anchor=f"case-{number}", budget=budget)
         for number, (case, subjects) in enumerate(cells.items(), start=1)

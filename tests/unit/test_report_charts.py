@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capbench.report.chart_lines import quality_chart, thin_by_extreme, trace_charts
+from capbench.report.chart_lines import quality_charts, thin_by_extreme, trace_charts
 from capbench.report.chart_rows import distribution_chart, effect_chart, latency_chart, traffic_chart
 from capbench.report.chart_stages import find_bottleneck, stage_chart
 from capbench.report.palette import SubjectStyle, style_subjects
@@ -69,9 +69,9 @@ _CHARTS: dict[str, Callable[[Cells, Styles], Chart | None]] = {
     "memory": lambda cells, styles: trace_charts(
         {name: cell.measured[0] for name, cell in cells.items()}, styles, prefix="p"
     )[1],
-    "quality": lambda cells, styles: quality_chart(
+    "quality": lambda cells, styles: quality_charts(
         {name: cell.measured[0] for name, cell in cells.items()}, styles, prefix="p"
-    ),
+    )[0],
 }
 
 
@@ -155,7 +155,7 @@ def test_what_nobody_measured_gives_no_chart() -> None:
         assert latency_chart(bare, styles, prefix="p") is None
         assert traffic_chart(bare, styles, prefix="p") is None
         assert trace_charts({name: cell.measured[0] for name, cell in bare.items()}, styles, prefix="p") == ()
-        assert quality_chart({name: cell.measured[0] for name, cell in bare.items()}, styles, prefix="p") is None
+        assert quality_charts({name: cell.measured[0] for name, cell in bare.items()}, styles, prefix="p") == ()
         assert effect_chart([], styles, prefix="p") is None
 
 
@@ -243,6 +243,12 @@ def test_a_frame_over_its_budget_is_compressed_and_the_page_is_told(tmp_path: Pa
     assert 120_000 - budget.left_bytes == sum(
         len(uri) for uri in (shown.reference_uri, shown.output_uri, shown.difference_uri, shown.thumbnail_uri)
     )
+
+
+def test_without_a_budget_there_is_no_picture_and_the_page_is_told(tmp_path: Path) -> None:
+    shown = embed_frame(tmp_path, _save_frames(tmp_path, (64, 64)), PictureBudget(0, 4))
+
+    assert shown == "The pictures of frame 7 are left out: the page may not hold more"
 
 
 @pytest.mark.parametrize(
