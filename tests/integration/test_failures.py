@@ -30,6 +30,8 @@ from capbench.errors import (
     StallError,
 )
 from capbench.pipeline import flow, render_stage, staging
+from capbench.pipeline.decode import read_frames
+from capbench.pipeline.device import open_device, wait_for
 from capbench.pipeline.encode import VideoWriter
 from capbench.pipeline.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
@@ -174,7 +176,7 @@ def test_hung_encoder_is_named(
 def test_hung_decoder_is_named(
     recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None]
 ) -> None:
-    original = flow.read_frames
+    original = read_frames
 
     def read(*args: Any, **kwargs: Any) -> Iterator[Any]:
         for number, frame in enumerate(original(*args, **kwargs)):
@@ -193,7 +195,7 @@ def test_hung_decoder_is_named(
 
 @pytest.mark.usefixtures("gpu")
 def test_map_that_never_completes_is_named(recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original_wait = staging.wait_for
+    original_wait = wait_for
 
     def never(promise: Any, timeout_s: float, what: str) -> None:
         promise.sync_wait()  # the real one is not left pending
@@ -278,7 +280,7 @@ def test_cancelled_export_ends_and_leaves_nothing(recording: Path, output: Path)
 def losing_devices(monkeypatch: pytest.MonkeyPatch, *, at: int, times: int = 1) -> None:
     """Destroy the renderer's device right after its submit of that number, for the first `times` renderers."""
     original = Renderer._submit
-    lost = []
+    lost: list[Any] = []
 
     def submit(renderer: Any, timed: Any, clock: Any, number: int) -> None:
         original(renderer, timed, clock, number)
@@ -351,12 +353,12 @@ def test_device_that_does_not_come_back_ends_the_export(
     recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losing_devices(monkeypatch, at=AT)
-    original, opened = render_stage.open_device, []
+    opened: list[Any] = []
 
     def open_once() -> Any:
         if opened:
             raise AdapterError("planted: no adapter any more")
-        opened.append(original())
+        opened.append(open_device())
         return opened[0]
 
     monkeypatch.setattr(render_stage, "open_device", open_once)
