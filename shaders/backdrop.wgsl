@@ -5,7 +5,7 @@
 @group(1) @binding(1) var background_texture: texture_2d<f32>;
 
 fn background_colour(pixel: vec2u, position: vec2f) -> vec3f {
-    if (scene.background_is_image == 1u) {
+    if (BACKGROUND_IS_IMAGE) {
         return textureLoad(background_texture, pixel, 0).rgb;
     }
     let t = clamp(dot(position, scene.gradient_axis.xy) + scene.gradient_axis.z, 0.0, 1.0);

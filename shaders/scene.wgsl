@@ -16,6 +16,14 @@ struct Picture {
     decode_matrix: vec4f,       // Cr to R', Cb to G', Cr to G', Cb to B'
 }
 
+// What never changes during an export stands before this file as constants, written by scene_block.py: a compiler folds
+// them, and a software adapter loads a uniform anew for every invocation.
+//   RECORDING: Picture        the recording, cropped and upright
+//   IS_UNSCALED: bool         each canvas pixel is one luma sample of the recording
+//   HAS_BACKDROP: bool        some of the canvas is not covered by the recording
+//   HAS_OVERLAY: bool         the scene has a layer over the recording
+//   BACKGROUND_IS_IMAGE: bool the backdrop pass loads it; else the gradient
+
 struct Scene {
     canvas_px: vec2f,
     corner_radius_px: f32,
@@ -24,13 +32,13 @@ struct Scene {
     shadow: vec4f,              // x and y offset in pixels, opacity, unused
     border: vec4f,              // R'G'B' and opacity
     border_width_px: f32,
-    background_is_image: u32,   // 1: the backdrop pass loads it; 0: the gradient
-    has_overlay: u32,           // 0: the scene has no layer over the recording
-    padding: u32,
+    padding_0: u32,
+    padding_1: u32,
+    padding_2: u32,
     gradient_from: vec4f,       // R'G'B' at the start of the gradient, alpha unused
     gradient_to: vec4f,         // R'G'B' at its end
     gradient_axis: vec4f,       // position t = x * axis.x + y * axis.y + axis.z, clamped to 0..1
-    recording: Picture,
+    fraction_from_px: vec4f,    // scale and offset from canvas position to fractions of the recording
 }
 
 @group(0) @binding(0) var<uniform> scene: Scene;
@@ -54,11 +62,8 @@ fn texture_position(picture: Picture, fraction: vec2f) -> vec2f {
     return clamp(matrix * fraction + picture.texture_origin.xy, picture.texture_limits.xy, picture.texture_limits.zw);
 }
 
-fn picture_colour(luma_plane: texture_2d<f32>, chroma_plane: texture_2d<f32>, picture: Picture, fraction: vec2f) -> vec3f {
-    let at = texture_position(picture, fraction);
-    let chroma_at = at * picture.chroma_from_luma.xy + picture.chroma_from_luma.zw;
-    let luma_code = textureSampleLevel(luma_plane, linear_sampler, at, 0.0).r;
-    let chroma_code = textureSampleLevel(chroma_plane, linear_sampler, chroma_at, 0.0).rg;
+// R'G'B' of the 8-bit codes of luma and chroma, given as 0..1.
+fn decoded_colour(picture: Picture, luma_code: f32, chroma_code: vec2f) -> vec3f {
     let luma = luma_code * picture.decode_scale.x + picture.decode_scale.y;
     let chroma = chroma_code * picture.decode_scale.z + picture.decode_scale.w;
     let rgb = vec3f(
@@ -69,23 +74,46 @@ fn picture_colour(luma_plane: texture_2d<f32>, chroma_plane: texture_2d<f32>, pi
     return clamp(rgb, vec3f(0.0), vec3f(1.0));
 }
 
-// The recording at fractions of its rectangle.
-fn recording_colour(fraction: vec2f) -> vec3f {
-    return picture_colour(luma_texture, chroma_texture, scene.recording, fraction);
+fn chroma_at(plane: texture_2d<f32>, picture: Picture, luma_position: vec2f) -> vec2f {
+    let at = luma_position * picture.chroma_from_luma.xy + picture.chroma_from_luma.zw;
+    return textureSampleLevel(plane, linear_sampler, at, 0.0).rg;
 }
 
-fn display_colour(position: vec2f) -> vec3f {
-    return recording_colour((position - scene.display_px.xy) / (scene.display_px.zw - scene.display_px.xy));
+fn picture_colour(luma_plane: texture_2d<f32>, chroma_plane: texture_2d<f32>, picture: Picture, fraction: vec2f) -> vec3f {
+    let at = texture_position(picture, fraction);
+    let luma_code = textureSampleLevel(luma_plane, linear_sampler, at, 0.0).r;
+    return decoded_colour(picture, luma_code, chroma_at(chroma_plane, picture, at));
+}
+
+// The recording at fractions of its rectangle.
+fn recording_colour(fraction: vec2f) -> vec3f {
+    return picture_colour(luma_texture, chroma_texture, RECORDING, fraction);
+}
+
+fn display_colour(pixel: vec2u) -> vec3f {
+    let position = vec2f(pixel) + vec2f(0.5);
+    if (IS_UNSCALED) {
+        // The sample itself is what interpolation would return; chroma still lies between its own samples.
+        let luma_code = textureLoad(luma_texture, pixel, 0).r;
+        let at = position / vec2f(textureDimensions(luma_texture));
+        return decoded_colour(RECORDING, luma_code, chroma_at(chroma_texture, RECORDING, at));
+    }
+    return recording_colour(position * scene.fraction_from_px.xy + scene.fraction_from_px.zw);
 }
 
 // R'G'B' of one pixel in 0..1, rounded to the 8 bits that an RGBA texture would hold: every path sees the same codes.
 fn scene_colour(pixel: vec2u) -> vec3f {
-    let backdrop = textureLoad(backdrop_texture, pixel, 0);
-    var colour = backdrop.rgb;
-    if (backdrop.a > 0.0) {
-        colour = mix(colour, display_colour(vec2f(pixel) + vec2f(0.5)), backdrop.a);
+    var colour: vec3f;
+    if (HAS_BACKDROP) {
+        let backdrop = textureLoad(backdrop_texture, pixel, 0);
+        colour = backdrop.rgb;
+        if (backdrop.a > 0.0) {
+            colour = mix(colour, display_colour(pixel), backdrop.a);
+        }
+    } else {
+        colour = display_colour(pixel);
     }
-    if (scene.has_overlay == 1u) {
+    if (HAS_OVERLAY) {
         let overlay = textureLoad(overlay_texture, pixel, 0);
         colour = overlay.rgb + colour * (1.0 - overlay.a);
     }

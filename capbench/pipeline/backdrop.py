@@ -18,7 +18,9 @@ __all__ = ["Backdrop"]
 class Backdrop:
     """Background, shadow and border of the recording; alpha says how much the recording covers. Raises `SceneError`."""
 
-    def __init__(self, gpu: GpuContext, canvas: CanvasSize, background: Background, scene_uniforms: Any) -> None:
+    def __init__(
+        self, gpu: GpuContext, canvas: CanvasSize, background: Background, scene_uniforms: Any, scene_code: str
+    ) -> None:
         self._canvas = canvas
         usage = "STORAGE_BINDING|TEXTURE_BINDING|COPY_SRC"
         self.texture = gpu.texture(canvas.width, canvas.height, "rgba8unorm", usage, "backdrop")
@@ -27,7 +29,7 @@ class Backdrop:
         """Whether the next `record` draws."""
         self.draws = 0
         """How often it was drawn."""
-        self._pipeline = gpu.compute_pipeline(shader_text("scene", "backdrop"), "draw_backdrop", "backdrop")
+        self._pipeline = gpu.compute_pipeline(scene_code + shader_text("backdrop"), "draw_backdrop", "backdrop")
         picture = texture_of(gpu, background_picture(background, canvas), "background")
         self._groups = (
             bind(gpu, self._pipeline, 0, {0: scene_uniforms}),

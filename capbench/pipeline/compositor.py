@@ -11,7 +11,7 @@ from capbench.pipeline.geometry import CanvasSize, display_rectangle
 from capbench.pipeline.layers.zoom import Magnification, magnification_at
 from capbench.pipeline.overlay import Overlay, has_overlay
 from capbench.pipeline.scene import Scene
-from capbench.pipeline.scene_block import scene_uniforms
+from capbench.pipeline.scene_block import scene_code, scene_uniforms
 from capbench.pipeline.source import SourceInfo
 from capbench.pipeline.upload import PlaneUploader
 from capbench.resources import shader_text
@@ -31,20 +31,24 @@ class Compositor:
         self._scene = scene
         self._source = source
         self._zoom = Magnification()
+        self.scene_code = scene_code(scene, source, canvas, has_overlay=has_overlay(scene))
+        """WGSL that a pipeline which draws the scene itself joins before its own: it defines `scene_colour`."""
         uniforms = self._scene_uniforms()
         self._uniforms = gpu.buffer(uniforms.nbytes, "UNIFORM|COPY_DST", "scene")
         gpu.device.queue.write_buffer(self._uniforms, 0, uniforms)
         self._sampler = gpu.device.create_sampler(
             mag_filter="linear", min_filter="linear", address_mode_u="clamp-to-edge", address_mode_v="clamp-to-edge"
         )
-        self.backdrop = Backdrop(gpu, canvas, scene.background, self._uniforms)
+        self.backdrop = Backdrop(gpu, canvas, scene.background, self._uniforms, self.scene_code)
         """What lies behind the recording."""
         self.overlay: Overlay | None = None
         """What lies over it; None where the scene has nothing there."""
         self._no_overlay = gpu.texture(1, 1, "rgba8unorm", "TEXTURE_BINDING", "no overlay")
         if has_overlay(scene):
             resting = display_rectangle(scene.display, source, canvas)
-            self.overlay = Overlay(gpu, scene, canvas, resting, self._recording_bindings())
+            self.overlay = Overlay(
+                gpu, scene, canvas, resting, recording=self._recording_bindings(), scene_code=self.scene_code
+            )
         self._picture: Any = None
         self._pipeline: Any = None
         self._bind_groups: tuple[Any, ...] = ()
@@ -55,7 +59,7 @@ class Compositor:
         if self._picture is None:
             usage = "STORAGE_BINDING|TEXTURE_BINDING|COPY_SRC"
             self._picture = self._gpu.texture(self.canvas.width, self.canvas.height, "rgba8unorm", usage, "picture")
-            code = shader_text("scene", "composite")
+            code = self.scene_code + shader_text("composite")
             self._pipeline = self._gpu.compute_pipeline(code, "composite", "composite")
             self._bind_groups = (
                 self.scene_bind_group(self._pipeline),
@@ -110,4 +114,4 @@ class Compositor:
         compute_pass.end()
 
     def _scene_uniforms(self) -> Any:
-        return scene_uniforms(self._scene, self._source, self.canvas, self._zoom, has_overlay=has_overlay(self._scene))
+        return scene_uniforms(self._scene, self._source, self.canvas, self._zoom)

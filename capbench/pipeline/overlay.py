@@ -70,7 +70,9 @@ class Overlay:
         scene: Scene,
         canvas: CanvasSize,
         resting: Rectangle,
+        *,
         recording: dict[int, Any],
+        scene_code: str,
     ) -> None:
         self._gpu = gpu
         self._canvas = canvas
@@ -88,9 +90,9 @@ class Overlay:
         self.drawn_pixels = 0
         """Pixels drawn so far; those of overlapping rectangles count once for each."""
         self._uniforms = gpu.buffer(LAYERS_DTYPE.itemsize, "UNIFORM|COPY_DST", "layers")
-        self._make_pipelines(recording)
+        self._make_pipelines(recording, scene_code)
 
-    def _make_pipelines(self, recording: dict[int, Any]) -> None:
+    def _make_pipelines(self, recording: dict[int, Any], scene_code: str) -> None:
         """`recording` is what scene.wgsl's group 0 binds, as far as the recording needs it."""
         gpu, masks = self._gpu, self._masks
         means, blurred = masks.means.create_view(), masks.blurred.create_view()
@@ -100,7 +102,7 @@ class Overlay:
         )
         cursor = self._cursor.texture.create_view() if self._cursor else none
         captions = self._captions.texture.create_view()
-        code = shader_text("scene", "layers", "overlay")
+        code = scene_code + shader_text("layers", "overlay")
         self._pipeline = gpu.compute_pipeline(code, "draw_overlay", "overlay")
         output = [self._uniforms, self.texture.create_view()]
         layers = [*output, means, blurred, cursor, image, luma, chroma, captions]
@@ -109,9 +111,9 @@ class Overlay:
             bind(gpu, self._pipeline, 1, dict(enumerate(layers))),
         )
         self._cells: dict[str, tuple[Any, tuple[Any, ...]]] = {}
-        cells = shader_text("scene", "layers", "cells")
+        cells = scene_code + shader_text("layers", "cells")
         for entry_point, groups in (
-            ("average_cells", (recording, {0: self._uniforms, 1: means})),
+            ("average_cells", ({number: recording[number] for number in (1, 2, 3)}, {0: self._uniforms, 1: means})),
             ("blur_cells", ({}, {0: self._uniforms, 1: blurred, 2: means})),
         ):
             pipeline = gpu.compute_pipeline(cells, entry_point, entry_point)

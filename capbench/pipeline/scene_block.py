@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
-from capbench.pipeline.geometry import CanvasSize, clamped_radius, display_rectangle
+from capbench.pipeline.geometry import CanvasSize, clamped_radius, display_rectangle, even_size
 from capbench.pipeline.layers.zoom import Magnification
 from capbench.pipeline.scene import Background, Display, Scene
 from capbench.pipeline.source import SourceInfo, SourcePlanes
+from capbench.resources import shader_text
 
-__all__ = ["PICTURE_DTYPE", "SCENE_DTYPE", "picture_uniforms", "rgb_of", "scene_uniforms"]
+__all__ = ["PICTURE_DTYPE", "SCENE_DTYPE", "picture_uniforms", "rgb_of", "scene_code", "scene_uniforms"]
 
 PICTURE_DTYPE = np.dtype(
     [
@@ -27,6 +29,8 @@ PICTURE_DTYPE = np.dtype(
 )
 """`struct Picture` of shaders/scene.wgsl, field by field."""
 
+PICTURE_NAMES = PICTURE_DTYPE.names or ()
+
 SCENE_DTYPE = np.dtype(
     [
         ("canvas_px", "<f4", 2),
@@ -36,29 +40,54 @@ SCENE_DTYPE = np.dtype(
         ("shadow", "<f4", 4),
         ("border", "<f4", 4),
         ("border_width_px", "<f4"),
-        ("background_is_image", "<u4"),
-        ("has_overlay", "<u4"),
-        ("padding", "<u4"),
+        ("padding", "<u4", 3),
         ("gradient_from", "<f4", 4),
         ("gradient_to", "<f4", 4),
         ("gradient_axis", "<f4", 4),
-        ("recording", PICTURE_DTYPE),
+        ("fraction_from_px", "<f4", 4),
     ]
 )
 """`struct Scene` of shaders/scene.wgsl, field by field."""
 
 
-def scene_uniforms(
-    scene: Scene, source: SourceInfo, canvas: CanvasSize, zoom: Magnification, *, has_overlay: bool
-) -> NDArray[np.void]:
-    """The uniform block of shaders/scene.wgsl: one record of `SCENE_DTYPE`, 240 bytes."""
+def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_overlay: bool) -> str:
+    """shaders/scene.wgsl behind the constants of one export; other shaders are joined behind it."""
+    fills = _fills_canvas(scene.display, source, canvas)
+    unscaled = fills and not scene.zoom and scene.display.crop == (0, 0, 0, 0) and _has_size_of(source, canvas)
+    picture = picture_uniforms(source, scene.display.crop)
+    vectors = ", ".join(
+        f"vec4f({', '.join(str(float(value)) for value in picture[name][0])})" for name in PICTURE_NAMES
+    )
+    constants = {
+        "RECORDING": f"Picture({vectors})",
+        "IS_UNSCALED": str(unscaled).lower(),
+        "HAS_BACKDROP": str(not fills).lower(),
+        "HAS_OVERLAY": str(has_overlay).lower(),
+        "BACKGROUND_IS_IMAGE": str(scene.background.image is not None).lower(),
+    }
+    return "".join(f"const {name} = {value};\n" for name, value in constants.items()) + shader_text("scene") + "\n"
+
+
+def _fills_canvas(display: Display, source: SourceInfo, canvas: CanvasSize) -> bool:
+    """Whether the recording covers every pixel; a zoom about a point inside it only makes it larger."""
+    rectangle = display_rectangle(display, source, canvas)
+    return display.rounding_px == 0 and rectangle.edges == (0, 0, canvas.width, canvas.height)
+
+
+def _has_size_of(source: SourceInfo, canvas: CanvasSize) -> bool:
+    return (
+        source.rotation_degrees == 0
+        and source.pixel_aspect == 1
+        and even_size(source) == (Fraction(canvas.width), Fraction(canvas.height))
+    )
+
+
+def scene_uniforms(scene: Scene, source: SourceInfo, canvas: CanvasSize, zoom: Magnification) -> NDArray[np.void]:
+    """The uniform block of shaders/scene.wgsl: one record of `SCENE_DTYPE`."""
     block = np.zeros(1, SCENE_DTYPE)
     block["canvas_px"] = (canvas.width, canvas.height)
-    block["background_is_image"] = scene.background.image is not None
-    block["has_overlay"] = has_overlay
     _set_frame(block, scene.display, source, canvas, zoom)
     _set_background(block, scene.background, canvas)
-    block["recording"] = picture_uniforms(source, scene.display.crop)
     return block
 
 
@@ -83,7 +112,14 @@ def _set_frame(
     """The recording's rectangle and what lies around it; all of it grows with the zoom."""
     resting = display_rectangle(display, source, canvas)
     unit = canvas.unit_px * zoom.amount
-    block["display_px"] = resting.magnified(zoom).edges
+    rectangle = resting.magnified(zoom)
+    block["display_px"] = rectangle.edges
+    block["fraction_from_px"] = (
+        1 / rectangle.width,
+        1 / rectangle.height,
+        -rectangle.left / rectangle.width,
+        -rectangle.top / rectangle.height,
+    )
     block["corner_radius_px"] = clamped_radius(display.rounding_px * canvas.unit_px, resting) * zoom.amount
     shadow, border = display.shadow, display.border
     block["shadow_blur_px"] = shadow.blur_px * unit if shadow else 1.0

@@ -65,7 +65,7 @@ class FusedPath(_Nv12OnGpu):
             gpu,
             compositor.canvas,
             colour,
-            code=shader_text("scene", "nv12", "fused"),
+            code=compositor.scene_code + shader_text("nv12", "fused"),
             entry_point="fused",
             input_group=compositor.scene_bind_group,
         )
