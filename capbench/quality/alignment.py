@@ -45,8 +45,12 @@ class Match:
 class Aligner:
     """Walks through the reference once. Changes with every match."""
 
-    def __init__(self, reference: Iterator[Picture], window: int) -> None:
-        """With at most `window` reference frames in memory."""
+    def __init__(self, reference: Iterator[Picture], window: int, *, can_compare: bool = True) -> None:
+        """With at most `window` reference frames in memory.
+
+        `can_compare`: whether pictures of the two files may be held against each other as they are.
+        """
+        self._can_compare = can_compare
         self._reference = reference
         self._window: deque[Picture] = deque(maxlen=window)
         self._ahead = window // 2
@@ -58,6 +62,13 @@ class Aligner:
         self._read_one()
         self.marked = bool(self._window) and self._window[0].record.number is not None
         """Whether the first reference frame carries a number."""
+
+    @property
+    def method(self) -> str:
+        """How frames are matched, in words."""
+        if self.marked:
+            return "burnt-in number"
+        return "content" if self._can_compare else "time stamp"
 
     def match(self, got: Picture) -> Match:
         """The reference frame that `got` shows. Output frames must come in presentation order."""
@@ -71,8 +82,8 @@ class Aligner:
             if index is not None:
                 self._lag += index - promised
             return Match(index, self._held(index))
-        if self.marked:
-            # The number is gone: whatever is shown stands in the place of the frame that belongs here.
+        if self.marked or not self._can_compare:
+            # Without a number whatever is shown stands in the place of the frame that belongs here.
             return Match(promised, self._held(promised))
         best = self._best_by_content(got, promised)
         self._lag += best - promised

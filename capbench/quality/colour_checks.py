@@ -11,7 +11,8 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from capbench.colour import ChromaSiting
 from capbench.quality import limits
 from capbench.quality.colour_faults import find_colour_fault, rgb_of_codes
-from capbench.quality.evidence import ClipEvidence, Evidence, PictureEvidence
+from capbench.quality.evidence import Evidence, PictureEvidence
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError
@@ -125,8 +126,8 @@ def _siting(evidence: Evidence, pictures: PictureEvidence) -> Check:
     if luma:  # chroma against luma, so that a shift of the whole picture is told as what it is
         right, down = right - median(dx for dx, _ in luma), down - median(dy for _, dy in luma)
     tagged = evidence.output.spec.siting
-    reference_right, reference_down = _chroma_place(evidence.reference)
-    output_right, output_down = _chroma_place(evidence.output)
+    reference_right, reference_down = chroma_place(evidence.reference.spec.siting, evidence.reference.rotation_degrees)
+    output_right, output_down = chroma_place(evidence.output.spec.siting, evidence.output.rotation_degrees)
     # A sample that stands for a place further right shows the content of there: the plane looks moved left.
     right -= reference_right - output_right
     down -= reference_down - output_down
@@ -145,14 +146,6 @@ def _siting(evidence: Evidence, pictures: PictureEvidence) -> Check:
             limits.CHROMA_SHIFT_PX, "px",
         )  # fmt: skip
     return failed(name, f"chroma lies {words} its place", right, limits.CHROMA_SHIFT_PX, "px")
-
-
-def _chroma_place(clip: ClipEvidence) -> tuple[float, float]:
-    """Where a chroma sample of the upright picture lies, right of and below the middle of its four luma pixels."""
-    right, down = (-0.5 if clip.spec.siting is ChromaSiting.LEFT else 0.0), 0.0
-    for _ in range(round(clip.rotation_degrees / 90) % 4):  # a quarter turn to the left takes right to up
-        right, down = down, -right
-    return right, down
 
 
 def _levels(pictures: PictureEvidence) -> Check:

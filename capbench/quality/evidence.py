@@ -26,6 +26,8 @@ class FrameRecord:
     """Presentation time by the file's own time stamps, in seconds."""
     number: int | None
     """Burnt-in frame number; None where none could be read."""
+    number_visible: bool
+    """Whether a burnt-in number would be in sight: a scene may crop it, cover it or move it out of the picture."""
     mean_codes: tuple[float, float, float]
     """Mean Y, Cb, Cr."""
     spread_codes: float
@@ -33,7 +35,7 @@ class FrameRecord:
     moved_codes: float
     """Mean absolute difference of Y from the frame before, over the same blocks; 0 for the first."""
     flash: float | None
-    """Brightness of the flash mark, 0 black to 1 white; None without marks."""
+    """Brightness of the flash mark, 0 black to 1 white; None without marks or out of sight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Evidence:
     """Rate that the output was asked to have; None for the reference's own time stamps."""
     marked: bool
     """Whether the reference's frames carry burnt-in numbers."""
+    aligned_by: str
+    """How frames were matched, in words: burnt-in number, content or time stamp."""
     matches: tuple[int | None, ...]
     """For each output frame the reference frame that it shows; None where none fits."""
     pictures: PictureEvidence | None
@@ -120,5 +124,3 @@ class Evidence:
     """Why `pictures` is None."""
     sound: SoundEvidence
     """What was heard."""
-    truth: str
-    """What the pictures were held against, in words: the reference's own frames, or the scene's rendering of them."""

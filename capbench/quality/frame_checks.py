@@ -79,7 +79,7 @@ def _missing(evidence: Evidence) -> Check:
     if not shown:
         return unchecked(name, "no output frame could be matched with the reference")
     lost = [index for index in range(min(shown), max(shown)) if index not in shown]
-    how = "by burnt-in number" if evidence.marked else "by content"
+    how = f"by {evidence.aligned_by}"
     if not lost:
         return passed(name, f"no frame is missing between the first and the last ({how})", 0, 0, "frames")
     return failed(
@@ -157,11 +157,14 @@ def _late(evidence: Evidence) -> Check:
 def _unreadable(evidence: Evidence) -> Check:
     name = "frames.readable"
     if not evidence.marked:
-        return not_applicable(name, "the reference carries no burnt-in frame numbers; frames were aligned by content")
-    lost = [record.index for record in evidence.output.frames if record.number is None]
+        return not_applicable(name, f"no burnt-in numbers in the reference; matched by {evidence.aligned_by}")
+    visible = [record for record in evidence.output.frames if record.number_visible]
+    lost = [record.index for record in visible if record.number is None]
+    if not visible:
+        return not_applicable(name, "the scene keeps the burnt-in numbers out of sight")
     if not lost:
-        return passed(name, "the burnt-in number of every frame was read", 0, 0, "frames")
-    if len(lost) == len(evidence.output.frames):
+        return passed(name, f"the burnt-in number of {_plural(len(visible))} was read", 0, 0, "frames")
+    if len(lost) == len(visible):
         return unchecked(name, "the reference carries burnt-in frame numbers, none could be read in the output")
     return failed(
         name, f"the burnt-in number of {_plural(len(lost))} cannot be read, the picture is torn or damaged: "
@@ -210,8 +213,8 @@ def _frozen(evidence: Evidence) -> Check:
     still = []
     moving = 0
     for record, match in zip(evidence.output.frames[1:], evidence.matches[1:], strict=True):
-        if match is None or match == 0:
-            continue
+        if match is None or match == 0 or not record.number_visible:
+            continue  # out of sight: a zoom may leave what moves outside the picture
         wanted = evidence.reference.frames[match].moved_codes
         if wanted < limits.FROZEN_MOVE_CODES:
             continue

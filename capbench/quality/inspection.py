@@ -12,21 +12,26 @@ import av
 
 from capbench.colour import ColourSpec
 from capbench.errors import SourceError
+from capbench.pipeline.scene import Scene
 from capbench.quality.alignment import Aligner, window_frames
 from capbench.quality.clip import Clip, ClipFacts, read_facts
-from capbench.quality.evidence import ClipEvidence, Evidence, FrameRecord, PictureEvidence
+from capbench.quality.evidence import ClipEvidence, Evidence, FrameRecord
 from capbench.quality.expectation import Expectation
+from capbench.quality.ground_truth import GroundTruth
 from capbench.quality.observe import Picture, observe
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.picture_meter import KeptPair, PictureMeter
 from capbench.quality.pictures import Normaliser
 from capbench.quality.sound import SoundEvidence, listen
 from capbench.quality.tags import FileTags, read_tags, spec_of
 from capbench.recordings.layout import Rectangle
 
-__all__ = ["Inspection", "inspect_files"]
+__all__ = ["Inspection", "inspect_files", "upright_size"]
 
 _CLOSE_LOOKS = 16
 """Pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
+_RENDERED_FRAMES = 6
+"""Frames that the oracle renders of a scene: half a second each at 1080p."""
 _ASPECT_TOLERANCE = 0.02
 """Relative difference of the aspect ratio up to which a picture counts as scaled and not as another shape: rounding a
 small side to even is at most that much from 100 lines up."""
@@ -60,79 +65,117 @@ def inspect_files(
     output: Path,
     expected: Expectation,
     *,
+    scene: Scene | None = None,
     keep_worst: bool = False,
     on_frame: Callable[[int], None] | None = None,
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
 
+    With a `scene` the pictures are held against what the scene makes of the reference, at a few frames that the oracle
+    renders; without one every frame against the reference's own.
     Raises `SourceError` where a file cannot be opened, has no video or no single frame.
     """
     want, got = _start(reference), _start(output)
-    wanted_size = expected.size or _even(want.size)
     if "444" in want.pixel_format:
         # Chroma at every pixel has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
-    reason = _incomparable(want.size, target)
-    meter: PictureMeter | None = None
-    crop = want.facts.sample_aspect == 1 and _near(want.size, target)
-    reference_normaliser = Normaliser(
-        want.spec,
-        got.spec,
-        None if reason else target,
-        want.clip.rotation_degrees,
-        crop=crop,
+    side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
+    aligner = Aligner(
+        observe(want.frames, side.normaliser), window_frames(*_even(want.size)), can_compare=side.truth is None
     )
-    output_normaliser = Normaliser(got.spec, got.spec, None, got.clip.rotation_degrees, crop=False)
-    aligner = Aligner(observe(want.frames, reference_normaliser), window_frames(*target))
-    if reason is None:
+    meter = None
+    if side.incomparable is None:
         meter = PictureMeter(
             *target,
-            sample_every=max(1, got.facts.expected_frames // _CLOSE_LOOKS),
-            recording=Rectangle(0, 0, *target) if aligner.marked else None,
+            sample_every=1 if side.truth else max(1, got.facts.expected_frames // _CLOSE_LOOKS),
             keep_worst=keep_worst,
-            every=True,
+            every=side.truth is None,
         )
-    records, matches = _walk(observe(got.frames, output_normaliser), aligner, meter, on_frame)
-    aligner.finish()
-    pictures: PictureEvidence | None = meter.finish() if meter else None
-    return Inspection(
-        Evidence(
-            reference=_clip_evidence(want, aligner.records),
-            output=_clip_evidence(got, records),
-            wanted_size=wanted_size,
-            wanted_rate=expected.rate,
-            marked=aligner.marked,
-            matches=tuple(matches),
-            pictures=pictures,
-            no_pictures_reason=reason,
-            sound=SoundEvidence(listen(reference), listen(output)),
-            truth="the reference's frames",
-        ),
-        meter.worst_pairs if meter else [],
+    output_normaliser = Normaliser(got.spec, got.spec, None, got.clip.rotation_degrees, crop=False)
+    pictures = observe(
+        got.frames, output_normaliser, recording=side.truth.recording if side.truth and aligner.marked else None
     )
+    walk = _Walk(aligner, meter, side.truth, max(1, got.facts.expected_frames // _RENDERED_FRAMES), on_frame)
+    records, matches = walk.through(pictures)
+    aligner.finish()
+    evidence = Evidence(
+        reference=_clip_evidence(want, aligner.records, like=got if side.truth else None),
+        output=_clip_evidence(got, records),
+        wanted_size=expected.size or _even(want.size),
+        wanted_rate=expected.rate,
+        marked=aligner.marked,
+        aligned_by=aligner.method,
+        matches=tuple(matches),
+        pictures=meter.finish() if meter else None,
+        no_pictures_reason=side.incomparable,
+        sound=SoundEvidence(listen(reference), listen(output)),
+    )
+    return Inspection(evidence, meter.worst_pairs if meter else [])
 
 
-def _walk(
-    pictures: Iterator[Picture],
-    aligner: Aligner,
-    meter: PictureMeter | None,
-    on_frame: Callable[[int], None] | None,
-) -> tuple[list[FrameRecord], list[int | None]]:
-    records: list[FrameRecord] = []
-    matches: list[int | None] = []
-    for picture in pictures:
-        match = aligner.match(picture)
-        records.append(picture.record)
-        matches.append(match.index)
-        if meter is not None:
-            if match.picture is None:
-                meter.skip()
-            else:
-                meter.add(picture, match.picture)
-        if on_frame is not None:
-            on_frame(len(records))
-    return records, matches
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """How the reference is brought beside the output."""
+
+    normaliser: Normaliser
+    truth: GroundTruth | None
+    incomparable: str | None
+
+
+def _beside_reference(want: _Opened, got: _Opened, target: tuple[int, int]) -> _Side:
+    reason = _incomparable(want.size, target)
+    crop = want.facts.sample_aspect == 1 and _near(want.size, target)
+    size = None if reason else target
+    return _Side(Normaliser(want.spec, got.spec, size, want.clip.rotation_degrees, crop=crop), None, reason)
+
+
+def _beside_scene(want: _Opened, got: _Opened, target: tuple[int, int], scene: Scene) -> _Side:
+    square = want.facts.sample_aspect == 1
+    shown = _even(want.size) if square else want.size
+    truth = GroundTruth(
+        scene=scene,
+        canvas=target,
+        shown=(float(shown[0]), float(shown[1])),
+        spec=want.spec,
+        chroma_place=chroma_place(want.spec.siting, want.clip.rotation_degrees),
+        wanted=got.spec,
+    )
+    return _Side(Normaliser(want.spec, want.spec, None, want.clip.rotation_degrees, crop=False), truth, None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Walk:
+    """Through the output once, each frame beside the reference frame that it shows."""
+
+    aligner: Aligner
+    meter: PictureMeter | None
+    truth: GroundTruth | None
+    render_every: int
+    on_frame: Callable[[int], None] | None
+
+    def through(self, pictures: Iterator[Picture]) -> tuple[list[FrameRecord], list[int | None]]:
+        records: list[FrameRecord] = []
+        matches: list[int | None] = []
+        for picture in pictures:
+            match = self.aligner.match(picture)
+            records.append(picture.record)
+            matches.append(match.index)
+            if self.meter is not None:
+                self._measure(self.meter, picture, match.picture, float(picture.record.time_s - records[0].time_s))
+            if self.on_frame is not None:
+                self.on_frame(len(records))
+        return records, matches
+
+    def _measure(self, meter: PictureMeter, got: Picture, want: Picture | None, time_s: float) -> None:
+        if want is None or (self.truth is not None and got.record.index % self.render_every):
+            meter.skip()
+        elif self.truth is not None:
+            patches = self.truth.patches(time_s) if self.aligner.marked else None
+            meter.add(got, self.truth.render(want, got, time_s), patches)
+        else:
+            whole = Rectangle(0, 0, got.frame.width, got.frame.height)
+            meter.add(got, want, whole if self.aligner.marked else None)
 
 
 def _start(path: Path) -> _Opened:
@@ -151,13 +194,25 @@ def _start(path: Path) -> _Opened:
     )
 
 
-def _clip_evidence(opened: _Opened, records: list[FrameRecord]) -> ClipEvidence:
+def upright_size(path: Path) -> tuple[Fraction, Fraction]:
+    """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
+    clip = Clip(path)
+    facts = read_facts(path)
+    first = next(clip.frames(), None)
+    if first is None:
+        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+    size = (first.width * facts.sample_aspect, Fraction(first.height))
+    return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
+
+
+def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened | None = None) -> ClipEvidence:
+    """What was seen of a file; its pictures are compared as if made `like` another, where a scene was drawn from it."""
     return ClipEvidence(
         facts=opened.facts,
         tags=opened.tags,
-        spec=opened.spec,
-        size=opened.size,
-        rotation_degrees=opened.clip.rotation_degrees,
+        spec=like.spec if like else opened.spec,
+        size=like.size if like else opened.size,
+        rotation_degrees=0 if like else opened.clip.rotation_degrees,
         frames=tuple(records),
         error=opened.clip.error,
     )

@@ -35,29 +35,36 @@ def observe(
     frames: Iterable[av.VideoFrame],
     normalise: Callable[[av.VideoFrame], av.VideoFrame],
     *,
-    recording: Rectangle | None = None,
+    recording: Callable[[float], Rectangle | None] | None = None,
 ) -> Iterator[Picture]:
     """Pictures of decoded frames in order, one in memory at a time.
 
-    `recording` is where a recording with burnt-in marks lies in the normalised picture, in pixels; the whole picture
-    when None.
+    `recording` says where a recording with burnt-in marks lies in the normalised picture, in pixels, at a time in
+    seconds since the first frame, or None where its marks are out of sight; it fills the picture when there is no such
+    function.
     """
     scaler = VideoReformatter()
     before: NDArray[np.float32] | None = None
+    start_s: Fraction | None = None
     for index, frame in enumerate(frames):
         time_s = Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)
         upright = normalise(frame)
         luma = planes_of(upright).luma
         thumb = thumbnail(upright, scaler)
-        marks_fit = min(luma.shape) >= 2
+        start_s = time_s if start_s is None else start_s
+        whole = Rectangle(0, 0, luma.shape[1], luma.shape[0])
+        place = whole if recording is None else recording(float(time_s - start_s))
+        if min(luma.shape) < 2:
+            place = None
         record = FrameRecord(
             index=index,
             time_s=time_s,
-            number=read_frame_number(luma, recording) if marks_fit else None,
+            number=None if place is None else read_frame_number(luma, place),
+            number_visible=place is not None,
             mean_codes=tuple(float(value) for value in thumb.mean(axis=(0, 1))),  # type: ignore[arg-type]
             spread_codes=float(thumb[..., 0].std()),
             moved_codes=0.0 if before is None else float(np.abs(thumb[..., 0] - before).mean()),
-            flash=flash_level(luma, recording) if marks_fit else None,
+            flash=None if place is None else flash_level(luma, place),
         )
         before = thumb[..., 0]
         yield Picture(record, upright, thumb)

@@ -53,18 +53,14 @@ class KeptPair:
 class PictureMeter:
     """Fed pairs in output order; `finish` gives the evidence. Memory does not grow but for a few figures a frame."""
 
-    def __init__(
-        self, width: int, height: int, *, sample_every: int, recording: Rectangle | None, keep_worst: bool, every: bool
-    ) -> None:
+    def __init__(self, width: int, height: int, *, sample_every: int, keep_worst: bool, every: bool) -> None:
         """For pictures of that size.
 
-        `sample_every` frames apart a pair is looked at closely. `recording` is where burnt-in patches lie, None where
-        there are none. `keep_worst` holds the three worst pairs in memory. `every` runs FFmpeg's filters, which
-        want all frames in order.
+        `sample_every` pairs apart one is looked at closely. `keep_worst` holds the three worst pairs in memory. `every`
+        runs FFmpeg's filters, which want all frames in order.
         """
         self._evidence = PictureEvidence(series={name: [] for name in _OWN_METRICS + FFMPEG_METRICS})
         self._sample_every = sample_every
-        self._recording = recording
         self._filters = FfmpegMeter(width, height) if every else None
         self._filter_frames: list[int] = []
         self._filtered = 0
@@ -90,8 +86,11 @@ class PictureMeter:
         self._evidence.worst_cell_codes.append(None)
         self._evidence.edge_codes.append(None)
 
-    def add(self, got: Picture, want: Picture) -> None:
-        """The next output frame and the reference frame that it shows, of one size."""
+    def add(self, got: Picture, want: Picture, patches: Rectangle | None) -> None:
+        """The next output frame and the reference frame that it shows, of one size.
+
+        `patches` is where a recording lies whose colour patches are in sight, in pixels; None where none are.
+        """
         frame = len(self._evidence.worst_cell_codes)
         self.skip()
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
@@ -106,7 +105,7 @@ class PictureMeter:
         border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
         self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
         if self._pairs % self._sample_every == 0:
-            self._look_closely(frame, got, want)
+            self._look_closely(frame, got, want, patches)
         if self._filters is not None:
             self._filter_frames.append(frame)
             self._store(self._filters.push(got.frame, want.frame))
@@ -131,7 +130,7 @@ class PictureMeter:
             for name, value in frame_values.items():
                 self._evidence.series[name][frame] = value
 
-    def _look_closely(self, frame: int, got: Picture, want: Picture) -> None:
+    def _look_closely(self, frame: int, got: Picture, want: Picture, patches: Rectangle | None) -> None:
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         pairs = list(zip(planes.all, wanted.all, strict=True))
         similarity = [ssim(a, b) for a, b in pairs]
@@ -158,8 +157,8 @@ class PictureMeter:
             )
         )
         self._colours.add(got.thumb, want.thumb)
-        if self._recording is not None:
-            self._patches.append(measure_patches(planes, wanted, self._recording))
+        if patches is not None:
+            self._patches.append(measure_patches(planes, wanted, patches))
 
     def _keep(self, value: float, frame: int, reference_frame: int, got: Planes, want: Planes) -> None:
         assert self._kept is not None

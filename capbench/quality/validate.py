@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+from capbench.pipeline.scene import Scene, load_scene
 from capbench.quality.colour_checks import check_colour, patch_errors
 from capbench.quality.evidence import Evidence
 from capbench.quality.expectation import Expectation
 from capbench.quality.file_checks import check_file
 from capbench.quality.frame_checks import check_frames
-from capbench.quality.inspection import inspect_files
+from capbench.quality.inspection import inspect_files, upright_size
 from capbench.quality.picture_checks import check_pictures
 from capbench.quality.picture_meter import KeptPair
 from capbench.quality.pooling import pool
@@ -19,7 +21,7 @@ from capbench.quality.time_checks import check_times
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport
 
-__all__ = ["report_on", "validate"]
+__all__ = ["report_on", "validate", "validate_run"]
 
 
 def validate(
@@ -42,6 +44,51 @@ def validate(
         Path(reference), Path(output), expectation, keep_worst=save_frames is not None, on_frame=on_frame
     )
     return report_on(inspection.evidence, expectation, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+
+
+def validate_run(
+    source: Path,
+    output: Path,
+    *,
+    scene: Scene | str | Path = "bare",
+    width: int | None = None,
+    height: int | None = None,
+    rate: Fraction | None = None,
+    save_frames: Path | None = None,
+) -> ValidationReport:
+    """Hold an export of `source` by a scene against what the oracle makes of it.
+
+    `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's. An export in
+    which nothing is drawn or scaled is compared frame by frame with the source; of any other a few frames are rendered.
+    Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
+    """
+    drawn = scene if isinstance(scene, Scene) else load_scene(scene)
+    expected = Expectation(size=_canvas(Path(source), width, height), rate=rate, must_state_colour=True)
+    is_plain = drawn.draws_nothing and expected.size in (None, _canvas(Path(source), None, None))
+    inspection = inspect_files(
+        Path(source),
+        Path(output),
+        expected,
+        scene=None if is_plain else drawn,
+        keep_worst=save_frames is not None,
+    )
+    return report_on(inspection.evidence, expected, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+
+
+def _canvas(source: Path, width: int | None, height: int | None) -> tuple[int, int] | None:
+    """Size of an export: what was asked for; a side that was not asked for follows the source's aspect."""
+    if width is not None and height is not None:
+        return width, height
+    upright = upright_size(source)
+    if width is not None:
+        return width, _even(upright[1] * width / upright[0])
+    if height is not None:
+        return _even(upright[0] * height / upright[1]), height
+    return _even(upright[0]), _even(upright[1])
+
+
+def _even(length: Fraction) -> int:
+    return max(2, int(length) // 2 * 2)
 
 
 def report_on(
