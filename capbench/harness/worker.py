@@ -135,16 +135,16 @@ def _inspect(spec: Json) -> Json:
 
 def _validate(spec: Json) -> Json:
     """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
-    from capbench.quality.expectation import Expectation  # noqa: PLC0415
-    from capbench.quality.validate import validate  # noqa: PLC0415
+    from capbench.quality.validate import validate_run  # noqa: PLC0415
 
-    if spec["scene"] != "bare":
-        raise InputError(f"there is no ground truth for scene {spec['scene']!r}")
-    size = (spec["width"], spec["height"]) if spec["width"] and spec["height"] else None
-    rate = Fraction(spec["fps"]) if spec["fps"] else None
-    save_frames = Path(spec["save_frames"]) if spec["save_frames"] else None
-    report = validate(
-        Path(spec["source"]), Path(spec["output"]), expected=Expectation(size=size, rate=rate), save_frames=save_frames
+    report = validate_run(
+        Path(spec["source"]),
+        Path(spec["output"]),
+        scene=spec["scene"],
+        width=spec["width"],
+        height=spec["height"],
+        rate=Fraction(spec["fps"]) if spec["fps"] else None,
+        save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
     )
     return report.model_dump(mode="json")
 
