@@ -10,6 +10,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     compare,
     doctor,
     export,
+    history,
     media,
     report,
     results,

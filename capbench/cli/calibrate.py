@@ -115,7 +115,7 @@ def _show(found: Calibration) -> None:
             Text(floor, "yellow" if row.noise_floor > row.margin else ""),
             margin,
             _words(row.false_alarms),
-            *(_words(row.detections[effect]) for effect in effects),
+            *(_words(row.detections[effect]) if row.metric.endswith("_s") else "" for effect in effects),
         )
     console = Console(highlight=False)
     if not console.is_terminal:

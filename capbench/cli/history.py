@@ -1,0 +1,115 @@
+"""`capbench history`: how figures went over time, and where a level changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from capbench.cli.app import app
+from capbench.cli.json_output import JsonTarget, write_json
+from capbench.errors import ResultError
+
+if TYPE_CHECKING:
+    from capbench.gate.history import Trend
+
+__all__ = ["add", "show"]
+
+_history = typer.Typer(no_args_is_help=True, help="Keep figures over time and find where they changed.")
+app.add_typer(_history, name="history")
+
+_HistoryFile = Annotated[Path, typer.Option("--history", metavar="FILE", help="History file, one line a folder.")]
+_DEFAULT = Path("reports/history.jsonl")
+_BARS = "▁▂▃▄▅▆▇█"
+_MOST_BARS = 40
+
+
+@_history.callback()
+def _group() -> None:
+    """Keep figures over time and find where they changed."""
+
+
+@_history.command(epilog="Example: `capbench history add reports/* --history bench/history.jsonl`")
+def add(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Result folders, or folders that hold result folders.")
+    ],
+    *,
+    history: _HistoryFile = _DEFAULT,
+) -> None:
+    """Add result folders to the history; one that is there already is replaced."""
+    from capbench.gate.history import entry_of, with_entries  # noqa: PLC0415  pandas
+    from capbench.results.folder import read_folder  # noqa: PLC0415
+    from capbench.results.tidy import table_of  # noqa: PLC0415
+
+    entries = [entry_of(table_of([read_folder(folder)]), folder.name) for folder in _result_folders(folders)]
+    count = with_entries(history, entries)
+    typer.echo(f"{history}: {len(entries)} added or replaced, {count} in all")
+
+
+@_history.command(epilog="Example: `capbench history show --case '4k*' --metric wall_s`")
+def show(
+    *,
+    case: Annotated[str, typer.Option(metavar="GLOB", help="Cases.")] = "*",
+    subject: Annotated[str, typer.Option(metavar="GLOB", help="Subjects.")] = "*",
+    metric: Annotated[str, typer.Option(metavar="GLOB", help="Fields of a run: `wall_s`, `quality.*`.")] = "*",
+    history: _HistoryFile = _DEFAULT,
+    json_file: JsonTarget = None,
+) -> None:
+    """Show every series with its steps. Each machine has its own series, so that a new machine is no step."""
+    from capbench.gate.history import TrendList, read_history, trends  # noqa: PLC0415
+
+    entries = read_history(history)
+    if not entries:
+        raise ResultError(f"no history in {history}; begin one with: capbench history add DIR")
+    found = trends(entries, case=case, subject=subject, metric=metric)
+    if not found:
+        raise ResultError(f"nothing in {history} matches --case {case} --subject {subject} --metric {metric}")
+    if json_file is not None:
+        write_json(TrendList(trends=found), json_file)
+    if json_file != "-":
+        _show(found)
+
+
+def _result_folders(folders: Sequence[Path]) -> Iterator[Path]:
+    for folder in folders:
+        inside = sorted(plan.parent for plan in folder.glob("*/runs")) if folder.is_dir() else []
+        yield from inside if inside and not (folder / "runs").is_dir() else [folder]
+
+
+def _show(found: Sequence[Trend]) -> None:
+    from rich.console import Console  # noqa: PLC0415  --json needs no table
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from capbench.gate.metrics import describe_metric  # noqa: PLC0415
+
+    table = Table()
+    for name in ("case", "subject", "figure", "machine", "runs", "latest", "course", "steps"):
+        table.add_column(name)
+    for trend in found:
+        metric = describe_metric(trend.metric)
+        steps = [
+            f"{metric.format(step.before)} to {metric.format(step.after)} at {step.revision or step.taken_at}"
+            for step in trend.steps
+        ]
+        cells = (trend.case, trend.subject, metric.words, trend.machine[:12], str(len(trend.medians)))
+        rest = (metric.format(trend.medians[-1]), _course(trend.medians), "; ".join(steps))
+        table.add_row(*map(Text, (*cells, *rest)))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 170
+    console.print(table)
+    changed = sum(bool(trend.steps) for trend in found)
+    console.print(f"{changed} of {len(found)} series changed their level.")
+
+
+def _course(values: Sequence[float]) -> str:
+    """The latest values as a row of bars."""
+    latest = values[-_MOST_BARS:]
+    low, high = min(latest), max(latest)
+    if not high > low:
+        return _BARS[0] * len(latest)
+    return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in latest)
