@@ -89,7 +89,7 @@ class Overlay:
         self._looks: dict[str, Look] = {}
         self.drawn_pixels = 0
         """Pixels drawn so far; those of overlapping rectangles count once for each."""
-        self._uniforms = gpu.buffer(LAYERS_DTYPE.itemsize, "UNIFORM|COPY_DST", "layers")
+        self._uniforms = gpu.buffer(LAYERS_DTYPE.itemsize, "STORAGE|COPY_DST", "layers")
         self._make_pipelines(recording, scene_code)
 
     def _make_pipelines(self, recording: dict[int, Any], scene_code: str) -> None:
