@@ -15,6 +15,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     report,
     results,
     run,
+    selftest,
     validate,
 )
 from capbench.cli.app import run_app
