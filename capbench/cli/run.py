@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import app
-from capbench.errors import UnavailableError
+from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
+
+if TYPE_CHECKING:
+    from capbench.gate.sequential import Looks
 
 __all__ = ["exit_code_of", "run"]
 
@@ -27,6 +30,8 @@ Examples:
 `capbench run quick --out reports/mine --resume`
 
 `capbench run quick --against main --blocks 10`
+
+`capbench run quick --against main --until-decided --budget 20m`
 """
 
 
@@ -47,6 +52,13 @@ def run(
     against: Annotated[
         str | None, typer.Option(metavar="REV", help="Measure this git revision side by side, as NAME@REV.")
     ] = None,
+    until_decided: Annotated[
+        bool,
+        typer.Option("--until-decided", help="Add blocks until every verdict is decided; NAME@REV or cpu is base."),
+    ] = False,
+    gates: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Gate file with the margins, for --until-decided.")
+    ] = None,
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Kill a run after this time, instead of the matrix's.")
     ] = None,
@@ -60,13 +72,17 @@ def run(
 ) -> None:
     """Run the cases of a matrix and keep every run as one JSON file; docs/matrix.md describes matrix files.
 
-    Exits with 1 when a run or a check failed, and with 4 when something that was asked for cannot run on this machine.
+    Exits with 1 when a run or a check failed, and with 4 when something that was asked for cannot run on this machine;
+    with --until-decided also as `capbench compare` does.
     """
     from capbench.harness.progress import open_progress  # noqa: PLC0415  --help need not wait for it
     from capbench.harness.start import new_folder, resumable_folder  # noqa: PLC0415
     from capbench.harness.start import run as run_matrix  # noqa: PLC0415
     from capbench.units import parse_seconds  # noqa: PLC0415
 
+    looks = _looks(gates, blocks) if until_decided else None
+    if gates is not None and looks is None:
+        raise InputError("--gates says what to decide and needs --until-decided; or use `capbench compare` afterwards")
     budget_s = None if budget is None else parse_seconds(budget)
     timeout_s = None if timeout is None else parse_seconds(timeout)
     folder = out or (resumable_folder(Path(matrix).stem) if resume else new_folder())
@@ -86,6 +102,7 @@ def run(
             validate=validate,
             keep_outputs=keep_outputs,
             trace=trace,
+            is_decided=None if looks is None else looks.is_decided,
             progress=progress,
             command=("capbench", *sys.argv[1:]),
         )
@@ -96,7 +113,19 @@ def run(
     finally:
         progress.close()
     _show(folder)
-    raise typer.Exit(exit_code_of(contents.runs))
+    codes = [exit_code_of(contents.runs)]
+    for comparison in () if looks is None else looks.judge(contents):
+        typer.echo(comparison.sentence)
+        codes.append(comparison.exit_code)
+    raise typer.Exit(next((code for code in (1, 4, 3) if code in codes), 0))
+
+
+def _looks(gates: Path | None, blocks: int | None) -> Looks:
+    """What ends a run that is to go on until it is decided."""
+    from capbench.gate.gate_file import GateFile, load_gate_file  # noqa: PLC0415  pandas and scipy
+    from capbench.gate.sequential import DEFAULT_MAX_BLOCKS, Looks  # noqa: PLC0415
+
+    return Looks(GateFile() if gates is None else load_gate_file(gates), blocks or DEFAULT_MAX_BLOCKS)
 
 
 def _show(folder: Path) -> None:

@@ -19,8 +19,18 @@ from capbench.gate.evidence import Levels
 from capbench.gate.gate_file import GateFile
 from capbench.gate.pairing import is_floor, measured_runs, side_of
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
+from capbench.results.folder import FolderContents
+from capbench.results.run import RunRole
+from capbench.results.tidy import table_of
 
-__all__ = ["DEFAULT_MAX_BLOCKS", "SequentialGate", "levels_of_look", "planned_looks", "subject_pairs"]
+__all__ = [
+    "DEFAULT_MAX_BLOCKS",
+    "Looks",
+    "SequentialGate",
+    "levels_of_look",
+    "planned_looks",
+    "subject_pairs",
+]
 
 DEFAULT_MAX_BLOCKS = 60
 """Where only a budget ends the run: 60 blocks show +2.5% over the margin even with 6% noise a block."""
@@ -81,6 +91,8 @@ class SequentialGate:
 
         Cheap between looks. Raises `ResultError` as `compare` does.
         """
+        if not self.pairs:
+            return True
         blocks = self._complete_blocks(runs)
         if blocks not in planned_looks(self.max_blocks):
             return blocks > self.max_blocks
@@ -125,6 +137,28 @@ class SequentialGate:
         measured = measured_runs(runs)
         counted = measured[measured["subject"].isin(names)].groupby(["case", "subject"])["block"].nunique()
         return int(counted.min()) if len(counted) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a runner asks while a folder grows, and what it says at the end."""
+
+    gates: GateFile
+    """Rules and errors."""
+    max_blocks: int = DEFAULT_MAX_BLOCKS
+    """The last look."""
+
+    def is_decided(self, contents: FolderContents) -> bool:
+        """Whether every pair of `subject_pairs` is decided, or no look is left. One subject alone decides nothing."""
+        return self._gate(contents).decided(table_of([contents]))
+
+    def judge(self, contents: FolderContents) -> tuple[Comparison, ...]:
+        """One comparison a pair, as `SequentialGate.judge`."""
+        return self._gate(contents).judge(table_of([contents]))
+
+    def _gate(self, contents: FolderContents) -> SequentialGate:
+        subjects = dict.fromkeys(run.subject for run in contents.runs if run.role is RunRole.MEASURE)
+        return SequentialGate(subject_pairs(sorted(subjects)), self.max_blocks, self.gates)
 
 
 def _still_open(row: MetricVerdict) -> MetricVerdict:

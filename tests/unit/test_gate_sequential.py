@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,14 @@ from scipy import stats
 
 from capbench.gate.compare import judge_family
 from capbench.gate.evidence import Levels, evidence
+from capbench.gate.gate_file import GateFile
 from capbench.gate.metrics import describe_metric
 from capbench.gate.noisy import NoisyRow, asked_for
-from capbench.gate.sequential import SequentialGate, levels_of_look, planned_looks, subject_pairs
+from capbench.gate.sequential import Looks, SequentialGate, levels_of_look, planned_looks, subject_pairs
 from capbench.results.comparison import Verdict
+from capbench.results.folder import read_folder
 from tests.bench.gate_noise import simulate
+from tests.gate_folders import write_runs
 from tests.gate_runs import noisy, runs_table
 
 
@@ -131,3 +136,22 @@ def test_between_looks_nothing_new_is_decided() -> None:
 )
 def test_which_subjects_are_compared(subjects: list[str], expected: tuple[tuple[str, str], ...]) -> None:
     assert subject_pairs(subjects) == expected
+
+
+def test_the_runner_stops_when_the_folder_decides(tmp_path: Path) -> None:
+    looks = Looks(GateFile(), 40)
+    write_runs(tmp_path, "floor", noisy(4))
+    write_runs(tmp_path, "cpu", noisy(4))
+    write_runs(tmp_path, "gpu", noisy(4, ratio=13))
+
+    assert not looks.is_decided(read_folder(tmp_path))
+    write_runs(tmp_path, "cpu", noisy(1, seed=8), first_block=4)
+    write_runs(tmp_path, "gpu", noisy(1, ratio=13, seed=9), first_block=4)
+    assert looks.is_decided(read_folder(tmp_path))
+    assert looks.judge(read_folder(tmp_path))[0].verdict is Verdict.WORSE
+
+
+def test_a_folder_with_one_subject_has_nothing_to_decide(tmp_path: Path) -> None:
+    write_runs(tmp_path, "cpu", noisy(1))
+
+    assert Looks(GateFile(), 40).is_decided(read_folder(tmp_path))
