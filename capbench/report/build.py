@@ -54,7 +54,7 @@ def write_report(
     trend = None
     if len(read) > 1:
         styles = style_subjects([*view.styles, *(file.run.subject for folder in read for file in folder.blocks)])
-        trend = arrange_trend(read, styles, output.parent)
+        trend = arrange_trend(read, styles, output.parent, gates)
     return write_page(render_page("page.html.j2", {"view": view, "trend": trend}), output)
 
 

@@ -87,5 +87,6 @@ def trend_chart(
     )
     unit_above(axes, unit)
     label_ends(canvas, axes, ends, styles)
-    reading = f"{'; '.join(sentences)}. Marks are medians, lines their range; a grey line is a change of machine."
+    legend = "Marks are medians, bars their range; a grey line is a change of machine, a dashed one of level."
+    reading = f"{'; '.join(sentences)}. {legend}"
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)

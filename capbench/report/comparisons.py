@@ -10,7 +10,7 @@ from capbench.report.read import ReportFolder
 from capbench.results import Comparison
 from capbench.results.tidy import table_of
 
-__all__ = ["baseline_of", "compare_subjects"]
+__all__ = ["baseline_of", "compare_newest", "compare_subjects"]
 
 _FLOOR = "floor"
 _USUAL_BASELINE = "cpu"
@@ -42,3 +42,18 @@ def compare_subjects(
         except ResultError as error:
             problems.append(f"{subject} could not be held against {base}: {error}")
     return tuple(comparisons), tuple(problems)
+
+
+def compare_newest(
+    ordered: Sequence[ReportFolder], gates: GateFile | None = None
+) -> tuple[Comparison | None, str | None]:
+    """The last folder against the last one before it that comes from the same machine, or why that cannot be judged."""
+    newest = ordered[-1]
+    before = next((folder for folder in reversed(ordered[:-1]) if folder.machines == newest.machines), None)
+    if before is None:
+        return None, f"no earlier folder comes from the machine of {newest.name}: it is held against none"
+    try:
+        base, new = table_of([before.contents]), table_of([newest.contents])
+        return compare(base, new, gates, base_label=before.name, new_label=newest.name), None
+    except ResultError as error:
+        return None, f"{newest.name} could not be held against {before.name}: {error}"

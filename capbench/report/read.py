@@ -57,6 +57,11 @@ class ReportFolder:
         return min((file.run.started_at for file in self.runs if file.run.started_at), default="")
 
     @property
+    def machines(self) -> tuple[str, ...]:
+        """Fingerprints of the machines that the runs come from, in order of appearance."""
+        return tuple(dict.fromkeys(file.run.fingerprint for file in self.runs if file.run.fingerprint))
+
+    @property
     def blocks(self) -> tuple[RunFile, ...]:
         """The runs that belong to a block, failed ones too."""
         return tuple(run for run in self.runs if run.run.role is RunRole.MEASURE)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from capbench.gate import GateFile
+from capbench.gate.steps import find_steps
 from capbench.report.chart_trend import TrendPoint, trend_chart
+from capbench.report.comparisons import compare_newest
 from capbench.report.links import relative_url
 from capbench.report.palette import SubjectStyle
 from capbench.report.read import ReportFolder
 from capbench.report.summary import cells_of
 from capbench.report.svg import Chart, chart_style
-from capbench.report.words import bytes_words, revision_words, seconds_words, shorten, times_words
+from capbench.report.words import bytes_words, change_words, revision_words, seconds_words, shorten, times_words
+from capbench.results import Comparison
 
 __all__ = ["Measurement", "Trend", "TrendCase", "arrange_trend"]
 
@@ -59,24 +64,57 @@ class Trend:
     """Cases."""
     notes: tuple[str, ...]
     """Step changes and changes of machine in words."""
+    comparison: Comparison | None
+    """The newest folder against the one before it on the same machine, None where there is none."""
 
 
-def arrange_trend(folders: Sequence[ReportFolder], styles: Mapping[str, SubjectStyle], page_folder: Path) -> Trend:
+_FIELDS = (
+    ("wall_s", "Export time", "seconds", seconds_words),
+    ("times_floor", "Times floor, comparable across machines", "times the floor", times_words),
+)
+_RESOLUTION = 0.002
+"""No clock is steadier than 0.2% between two sessions of measuring."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A change of level of one subject."""
+
+    place: int
+    label: str
+    ratio: float
+
+
+def _steps(points: Sequence[TrendPoint]) -> list[_Step]:
+    """Changes of level on each machine by itself: a new machine is no step."""
+    found: list[_Step] = []
+    for machine in dict.fromkeys(point.machine for point in points):
+        own = [point for point in points if point.machine == machine and point.spread.median > 0]
+        steps = find_steps([math.log(point.spread.median) for point in own], resolution=_RESOLUTION)
+        found.extend(
+            _Step(own[step.index].place, own[step.index].label, math.exp(step.after - step.before)) for step in steps
+        )
+    return found
+
+
+def arrange_trend(
+    folders: Sequence[ReportFolder],
+    styles: Mapping[str, SubjectStyle],
+    page_folder: Path,
+    gates: GateFile | None = None,
+) -> Trend:
     """Arrange folders for a page in `page_folder`; every subject must have a style."""
     ordered = sorted(folders, key=lambda folder: (folder.started_at, folder.name))
     summaries = [cells_of(folder) for folder in ordered]
     labels = [_label(folder) for folder in ordered]
-    machines = [_machine(folder) for folder in ordered]
+    machines = [", ".join(folder.machines) or "unknown" for folder in ordered]
     names = dict.fromkeys(case for cells in summaries for case in cells)
-    cases = []
+    cases, notes = [], list(_machine_notes(labels, machines))
     with chart_style():
         for number, case in enumerate(names, start=1):
             subjects = tuple(dict.fromkeys(subject for cells in summaries for subject in cells.get(case, {})))
             charts = []
-            for field, title, unit, words in (
-                ("wall_s", "Export time", "seconds", seconds_words),
-                ("times_floor", "Times floor, comparable across machines", "times the floor", times_words),
-            ):
+            for field, title, unit, words in _FIELDS:
                 lines = {
                     subject: [
                         TrendPoint(place, labels[place], machines[place], spread)
@@ -85,11 +123,27 @@ def arrange_trend(folders: Sequence[ReportFolder], styles: Mapping[str, SubjectS
                     ]
                     for subject in subjects
                 }
+                steps = {subject: _steps(points) for subject, points in lines.items()}
+                notes += [
+                    f"{shorten(case)}: {title.split(',')[0].lower()} of {shorten(subject)} changed its level at {step.label}: "
+                    f"{change_words(step.ratio)}"
+                    for subject, found in steps.items()
+                    for step in found
+                ]
                 chart = trend_chart(
-                    lines, styles, labels, title=title, unit=unit, words=words, prefix=f"trend-{number}-{field}"
+                    lines,
+                    styles,
+                    labels,
+                    title=title,
+                    unit=unit,
+                    words=words,
+                    prefix=f"trend-{number}-{field}",
+                    steps={subject: [step.place for step in found] for subject, found in steps.items()},
                 )
                 charts += [chart] if chart else []
             cases.append(TrendCase(case, subjects, tuple(charts)))
+    comparison, problem = compare_newest(ordered, gates)
+    notes += [problem] if problem else []
     return Trend(
         measurements=tuple(
             Measurement(
@@ -110,7 +164,8 @@ def arrange_trend(folders: Sequence[ReportFolder], styles: Mapping[str, SubjectS
             for folder, cells, label, machine in zip(ordered, summaries, labels, machines, strict=True)
         ),
         cases=tuple(cases),
-        notes=_machine_notes(labels, machines),
+        notes=tuple(notes),
+        comparison=comparison,
     )
 
 
@@ -124,10 +179,6 @@ def _cell_words(wall_s: float | None, floor: float | None, memory_bytes: float |
 def _label(folder: ReportFolder) -> str:
     revision = next((file.run.revision for file in folder.runs if file.run.revision), None)
     return revision_words(revision) if revision else folder.name
-
-
-def _machine(folder: ReportFolder) -> str:
-    return ", ".join(dict.fromkeys(file.run.fingerprint for file in folder.runs if file.run.fingerprint)) or "unknown"
 
 
 def _machine_notes(labels: Sequence[str], machines: Sequence[str]) -> tuple[str, ...]:

@@ -196,15 +196,15 @@ def _machine(folder: ReportFolder) -> Machine:
         adapter=", ".join(adapters) or "no GPU adapter was reported",
         is_software=any(file.run.adapter_is_software for file in folder.runs),
         host=", ".join(part for part in host if part),
-        fingerprints=tuple(dict.fromkeys(file.run.fingerprint for file in folder.runs if file.run.fingerprint)),
+        fingerprints=folder.machines,
     )
 
 
 def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems: Sequence[str]) -> tuple[str, ...]:
     found: Counter[str] = Counter()
-    machines = dict.fromkeys(file.run.fingerprint for file in folder.runs if file.run.fingerprint)
-    if len(machines) > 1:
-        found[f"The runs come from {len(machines)} machines ({', '.join(machines)}): times are not comparable"] += 1
+    if len(folder.machines) > 1:
+        machines = ", ".join(folder.machines)
+        found[f"The runs come from {len(folder.machines)} machines ({machines}): times are not comparable"] += 1
     blocks = {file.run.block for file in folder.blocks if file.is_measured}
     if len(blocks) == 1:
         found["There is one block only: nothing is known about the noise, no interval can be given"] += 1

@@ -251,9 +251,36 @@ def test_several_folders_show_a_trend_that_does_not_join_machines(tmp_path: Path
 
     assert "Trend over 3 folders" in page.text
     assert "The machine changes at ccccccc (one to other)" in page.text
+    assert "no earlier folder comes from the machine of c" in page.text
     order = [page.text.index(f" {label} 2026-01") for label in ("aaaaaaa", "bbbbbbb", "ccccccc")]
     assert order == sorted(order)
     assert "revision ccccccc" in page.text  # the newest folder is the one shown in full
+
+
+def test_a_step_over_revisions_is_marked_and_put_into_words(tmp_path: Path) -> None:
+    """Gpu loses 40% from the sixth of ten revisions on; nothing else changes."""
+    folders = [
+        write_simulated_folder(
+            tmp_path / f"{number}",
+            replace(
+                _SMALL,
+                blocks=5,
+                trace_samples=0,
+                seed=number,
+                revision=f"revision{number}",
+                started_at=f"2026-01-{number + 1:02d}T00:00:00Z",
+                slowdown={"gpu": 1.4} if number >= 5 else {},
+            ),
+        )
+        for number in range(10)
+    ]
+
+    page = _Page(write_report(folders, tmp_path / "report.html").read_text(encoding="utf-8"))
+
+    assert "9 against 8 , each subject with itself: " in page.text
+    found = re.findall(r"1080p-1min: export time of (\S+) changed its level at (\S+): (\d+)", page.text)
+    assert [(subject, place) for subject, place, _ in found] == [("gpu", "revision5")]
+    assert 35 <= int(found[0][2]) <= 45
 
 
 def test_the_index_lists_every_folder_and_why_one_cannot_be_read(tmp_path: Path) -> None:
