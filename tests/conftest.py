@@ -34,7 +34,7 @@ def cache_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """Let Ctrl-C reach the processes that tests start: a shell's background job ignores it, and so would its children."""
+    """Let Ctrl-C reach the processes that tests start: a background job ignores it, and so would its children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
