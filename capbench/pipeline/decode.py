@@ -32,7 +32,7 @@ def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = Fals
     out what does not decode, goes on behind it, and says so with `warn` at the end. The iterator owns the file: close
     it, or read it to its end.
     """
-    clock, layout, damage = SteadyClock(warn), _Layout(path, warn), _Damage(path, salvage=salvage)
+    clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage)
     with closing(open_parts(path)) as parts:
         for container, shift_s in parts:
             stream = video_stream(path, container)
@@ -40,21 +40,22 @@ def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = Fals
                 other.discard = Discard.default if other is stream else Discard.all
             # Frames decoded side by side are lost together at damage; slices of one frame are not.
             stream.thread_type = "SLICE" if salvage else "AUTO"
-            for decoded in damage.survivors(container, stream):
+            for decoded in tally.survivors(container, stream):
                 frame = layout.apply(decoded)
                 clock.apply(frame, shift_s)
-                damage.count(frame)
+                tally.count(frame)
                 yield frame
-    if damage.report:
-        warn(damage.report)
+    for finding in tally.findings:
+        warn(finding)
 
 
-class _Damage:
-    """What did not decode."""
+class _Tally:
+    """What decoded and what did not."""
 
     def __init__(self, path: Path, *, salvage: bool) -> None:
         self._path = path
         self._salvage = salvage
+        self._claimed = 0
         self._good = 0
         self._first_s: Fraction | None = None
         self._last_s = Fraction(0)
@@ -70,6 +71,7 @@ class _Damage:
 
     def survivors(self, container: Any, stream: Any) -> Iterator[Any]:
         """Frames that decode. Raises `DamagedStreamError` unless they are all that is wanted."""
+        self._claimed += stream.frames
         try:
             for packet in container.demux(stream):
                 try:
@@ -83,13 +85,16 @@ class _Damage:
             self._lose_or_raise(error)
 
     @property
-    def report(self) -> str:
-        """What was lost, in words; empty if nothing was."""
-        lost = f"{self._path} is damaged{self._where}: {self._good} frames decoded"
+    def findings(self) -> list[str]:
+        """What the user should know, in words."""
         patched = f", {self._concealed} of them patched up by the decoder" if self._concealed else ""
-        if self._lost_packets:
-            return f"{lost}{patched}; {self._lost_packets} packets did not"
-        return f"{lost}{patched}" if patched else ""
+        if self._lost_packets or patched:
+            lost = f"; {self._lost_packets} packets did not" if self._lost_packets else ""
+            return [f"{self._path} is damaged{self._where}: {self._good} frames decoded{patched}{lost}"]
+        if self._claimed and self._claimed != self._good:
+            # An edit list cuts frames off, and a header may be plainly wrong; a file cut short looks no different.
+            return [f"the header of {self._path} claims {self._claimed} frames, {self._good} decoded"]
+        return []
 
     def _lose_or_raise(self, error: av.FFmpegError) -> None:
         if not self._salvage:

@@ -18,6 +18,18 @@ __all__ = ["audio_streams", "earliest_s", "open_parts", "open_source", "reason_o
 _OPTIONS = {"protocol_whitelist": "file"}
 """FFmpeg follows what a file names; this keeps it from going over the network or through other protocols."""
 
+_TEXT, _LIST = "text, which FFmpeg would draw", "a list of other files"
+_REFUSED_FORMATS = {
+    "tty": _TEXT,
+    "bin": _TEXT,
+    "adf": _TEXT,
+    "idf": _TEXT,
+    "xbin": _TEXT,
+    "concat": _LIST,
+    "dash": _LIST,
+}
+"""Demuxers that take what nobody recorded: any text file, and scripts that name files which nobody checked."""
+
 
 def open_source(path: Path) -> Any:
     """An `av.container.InputContainer` that may open nothing but local files. Raises `SourceError`."""
@@ -30,11 +42,16 @@ def open_source(path: Path) -> Any:
             raise SourceError(f"{path} is empty")
         if is_playlist(path):
             check_playlist(path)
-        return av.open(str(path.absolute()), options=_OPTIONS)
+        container = av.open(str(path.absolute()), options=_OPTIONS)
     except (av.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, SourceError):
             raise
         raise SourceError(f"{path} is not a video that FFmpeg can read: {reason_of(error)}") from error
+    refusal = _REFUSED_FORMATS.get(container.format.name)
+    if refusal is not None:
+        container.close()
+        raise SourceError(f"{path} is not a video but {refusal}")
+    return container
 
 
 def open_parts(path: Path) -> Generator[tuple[Any, Fraction], None, None]:

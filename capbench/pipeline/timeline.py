@@ -26,6 +26,7 @@ class SteadyClock:
         self._next = 0
         self._last: int | None = None
         self._restart = 0
+        self._step = 1
         self._frames = 0
 
     def apply(self, frame: Any, shift_s: Fraction) -> None:
@@ -42,7 +43,9 @@ class SteadyClock:
             pts = self._next
         if self._last is not None and pts <= self._last:
             pts = self._last + 1
-        self._last, self._next = pts, pts + max(1, duration)
+        if self._last is not None and not duration:
+            self._step = pts - self._last  # nothing better is known of how long this one lasts
+        self._last, self._next = pts, pts + (duration or self._step)
         self._frames += 1
         frame.pts, frame.time_base, frame.duration = pts, self._time_base, duration
 
@@ -84,7 +87,9 @@ def at_constant_rate(
             yield TimedFrame(shown, tick, 1)
             tick, given = tick + 1, given + 1
         shown = frame
-        end_s = start_s + (frame.duration * time_base if frame.duration else 1 / source_rate)
-    while shown is not None and (not given or (tick + Fraction(1, 2)) / rate < end_s):
+        length_s = frame.duration * time_base if frame.duration else 1 / source_rate
+        # PTS and duration are both rounded: an end may lie a tick and a half too late and must not make a frame.
+        end_s = start_s + length_s - min(time_base * 3 / 2, length_s / 2)
+    while shown is not None and (not given or tick / rate < end_s):
         yield TimedFrame(shown, tick, 1)
         tick, given = tick + 1, given + 1
