@@ -24,6 +24,8 @@ Examples:
 
 `capbench compare reports/today:cpu reports/today:gpu`
 
+`capbench compare reports/today:@main reports/today` (after `capbench run ... --against main`)
+
 `capbench compare reports/main reports/branch --gates matrix/gates.toml --junit gate.xml`
 
 `capbench compare reports/baseline.json reports/today --github`

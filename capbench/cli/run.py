@@ -114,7 +114,8 @@ def run(
         progress.close()
     _show(folder)
     codes = [exit_code_of(contents.runs)]
-    for comparison in () if looks is None else looks.judge(contents):
+    comparison = None if looks is None else looks.judge(contents)
+    if comparison is not None:
         typer.echo(comparison.sentence)
         codes.append(comparison.exit_code)
     raise typer.Exit(next((code for code in (1, 4, 3) if code in codes), 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -36,10 +36,12 @@ def compare(
     levels: Levels | None = None,
     baseline: Baseline | None = None,
     runs: pd.DataFrame | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
 ) -> Comparison:
     """Judge `new` against `base`, tables with one row a run and the design's field names as columns.
 
-    Where each holds one subject, those two are compared; otherwise each subject with itself. Pass the whole folder's
+    Where each holds one subject, those two are compared; otherwise each subject with itself; `pairs` of (base, new)
+    subjects replaces that choice. Pass the whole folder's
     table filtered by subject: warm-ups and drift controls are recognised by `role`. `noise_floor` maps a metric to the
     relative change that this machine shows without a cause (`capbench calibrate`) and widens smaller margins.
     The labels name the folders where two are compared.
@@ -55,7 +57,7 @@ def compare(
     shifts: list[StageShift] = []
     warnings: list[str] = []
     compared: list[tuple[str, str, str]] = []
-    for pair in pair_cases(base, new):
+    for pair in pair_cases(base, new, pairs):
         validity = check_validity(pair, base, new, gates.gate)
         compared.append((pair.case, pair.base_subject, pair.new_subject))
         rows += _rows_of(pair, rules, validity, context)
@@ -68,7 +70,7 @@ def compare(
         for rule in unused_rules(filter(_claims, gates.rule), compared)
     ]
     if baseline is not None:
-        judged = {str(name) for name in new["subject"]}
+        judged = {subject for _, _, subject in compared}
         of_baseline = baseline_rows(new if runs is None else runs, baseline, gates, rules)
         rows += (row for row in of_baseline if _labels(row)["new"] in judged)
     return summarise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,25 +80,24 @@ def finished(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["error"].isna()] if "error" in runs.columns else runs
 
 
-def pair_cases(base: pd.DataFrame, new: pd.DataFrame) -> Iterator[PairedCase]:
+def pair_cases(
+    base: pd.DataFrame, new: pd.DataFrame, pairs: Sequence[tuple[str, str]] | None = None
+) -> Iterator[PairedCase]:
     """Pair everything comparable: same case, and the same subject unless both tables hold one subject only.
 
+    `pairs` of (base, new) subjects replaces that choice; a pair of which a case has neither side is left out of it.
     Runs pair by machine and block. A case of base that new lacks comes out with empty tables. Raises `ResultError`
     where two runs of one subject claim the same block.
     """
     base, new = measured_runs(base), measured_runs(new)
     for case in dict.fromkeys([*base["case"], *new["case"]]):
         in_base, in_new = base[base["case"] == case], new[new["case"] == case]
-        for base_subject, new_subject in _subjects(in_base, in_new):
+        for base_subject, new_subject in _subjects(in_base, in_new) if pairs is None else pairs:
             if base_subject == new_subject and is_floor(base_subject):
                 continue  # two folders that hold nothing but the floor in this case
-            yield _pair(
-                str(case),
-                base_subject,
-                new_subject,
-                in_base[in_base["subject"] == base_subject],
-                in_new[in_new["subject"] == new_subject],
-            )
+            of_base, of_new = in_base[in_base["subject"] == base_subject], in_new[in_new["subject"] == new_subject]
+            if len(of_base) or len(of_new):
+                yield _pair(str(case), base_subject, new_subject, of_base, of_new)
 
 
 def side_of(runs: pd.DataFrame, subject: str) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pandas as pd
 from capbench.gate.compare import compare, summarise
 from capbench.gate.evidence import Levels
 from capbench.gate.gate_file import GateFile
-from capbench.gate.pairing import is_floor, measured_runs, side_of
+from capbench.gate.pairing import is_floor, measured_runs
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
 from capbench.results.folder import FolderContents
 from capbench.results.run import RunRole
@@ -98,38 +98,29 @@ class SequentialGate:
             return blocks > self.max_blocks
         if blocks == self.max_blocks:
             return True
-        return all(row.verdict is not Verdict.UNDECIDED for one in self.judge(runs) for row in one.verdicts)
+        return all(row.verdict is not Verdict.UNDECIDED for row in self.judge(runs).verdicts)
 
-    def judge(self, runs: pd.DataFrame) -> tuple[Comparison, ...]:
-        """One comparison a pair, with the error that the looks so far may have; the first decision of a row stands.
+    def judge(self, runs: pd.DataFrame) -> Comparison:
+        """All pairs as one gate, with the error that the looks so far may have; the first decision of a row stands.
 
         What is exact (bytes, frames, checks, quality) is judged on all blocks, whenever it went wrong.
         """
         looks = planned_looks(self.max_blocks)
         done = [index for index, look in enumerate(looks) if look <= self._complete_blocks(runs)]
-        return tuple(self._judge_pair(runs, base, new, looks, done) for base, new in self.pairs)
-
-    def _judge_pair(
-        self, runs: pd.DataFrame, base: str, new: str, looks: Sequence[int], done: Sequence[int]
-    ) -> Comparison:
-        stands: dict[tuple[str, str], MetricVerdict] = {}
+        stands: dict[tuple[str, ...], MetricVerdict] = {}
         for index in done:
             seen = runs[pd.to_numeric(runs["block"]) < looks[index]]
-            levels = levels_of_look(self.gates.levels, looks, index)
-            for row in self._compare(seen, base, new, levels).verdicts:
+            for row in self._look(seen, levels_of_look(self.gates.levels, looks, index)).verdicts:
                 if row.p_value is not None and row.verdict is not Verdict.UNDECIDED:
-                    stands.setdefault((row.case, row.metric), row)
-        last = self._compare(runs, base, new, levels_of_look(self.gates.levels, looks, done[-1] if done else 0))
-        rows = [
-            row if row.p_value is None else stands.get((row.case, row.metric), _still_open(row))
-            for row in last.verdicts
-        ]
+                    stands.setdefault(_key(row), row)
+        last = self._look(runs, levels_of_look(self.gates.levels, looks, done[-1] if done else 0))
+        rows = [row if row.p_value is None else stands.get(_key(row), _still_open(row)) for row in last.verdicts]
         return summarise(
-            rows, base=base, new=new, shifts=last.stage_shifts, machines=last.machines, warnings=last.warnings
+            rows, base=last.base, new=last.new, shifts=last.stage_shifts, machines=last.machines, warnings=last.warnings
         )
 
-    def _compare(self, runs: pd.DataFrame, base: str, new: str, levels: Levels) -> Comparison:
-        return compare(side_of(runs, base), side_of(runs, new), self.gates, noise_floor=self.noise_floor, levels=levels)
+    def _look(self, runs: pd.DataFrame, levels: Levels) -> Comparison:
+        return compare(runs, runs, self.gates, noise_floor=self.noise_floor, levels=levels, pairs=self.pairs)
 
     def _complete_blocks(self, runs: pd.DataFrame) -> int:
         """Blocks that every case has of every subject in the pairs."""
@@ -152,13 +143,18 @@ class Looks:
         """Whether every pair of `subject_pairs` is decided, or no look is left. One subject alone decides nothing."""
         return self._gate(contents).decided(table_of([contents]))
 
-    def judge(self, contents: FolderContents) -> tuple[Comparison, ...]:
-        """One comparison a pair, as `SequentialGate.judge`."""
-        return self._gate(contents).judge(table_of([contents]))
+    def judge(self, contents: FolderContents) -> Comparison | None:
+        """As `SequentialGate.judge`; None for a folder with nothing to compare."""
+        gate = self._gate(contents)
+        return gate.judge(table_of([contents])) if gate.pairs else None
 
     def _gate(self, contents: FolderContents) -> SequentialGate:
         subjects = dict.fromkeys(run.subject for run in contents.runs if run.role is RunRole.MEASURE)
         return SequentialGate(subject_pairs(sorted(subjects)), self.max_blocks, self.gates)
+
+
+def _key(row: MetricVerdict) -> tuple[str, ...]:
+    return row.case, row.metric, row.base, row.new
 
 
 def _still_open(row: MetricVerdict) -> MetricVerdict:

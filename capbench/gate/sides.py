@@ -33,7 +33,7 @@ class Side:
     path: Path
     """A result folder, or a baseline file."""
     subject: str | None = None
-    """None for all subjects of the folder."""
+    """None for all subjects of the folder; `@REV` for all that `capbench run --against REV` added."""
 
     @property
     def is_baseline(self) -> bool:
@@ -42,7 +42,7 @@ class Side:
 
 
 def parse_side(text: str) -> Side:
-    """`DIR`, `DIR:SUBJECT` or `BASELINE.json`. Raises `ResultError` where neither reading exists."""
+    """`DIR`, `DIR:SUBJECT`, `DIR:@REV` or `BASELINE.json`. Raises `ResultError` where neither reading exists."""
     path = Path(text)
     if path.exists() or ":" not in text:
         return Side(path)
@@ -74,27 +74,42 @@ def _compare_tables(base: Side, new: Side, tables: Mapping[Path, pd.DataFrame], 
     base_runs = tables[base.path]
     if base.path == new.path and base.subject == new.subject:
         raise ResultError(f"both sides are the same runs of {new.path}; name subjects: {new.path}:{_example(runs)}")
-    if (base.subject is None) != (new.subject is None):
+    of_revision = base.path == new.path and (base.subject or "").startswith("@") and new.subject is None
+    if (base.subject is None) != (new.subject is None) and not of_revision:
         raise ResultError("name a subject on both sides or on neither")
     in_one_folder = base.path == new.path
-    base_table = base_runs if base.subject is None else _of_subject(base_runs, base)
-    new_table = runs if new.subject is None else _of_subject(runs, new)
     baseline, noise_floor = _baseline_of(gates), _noise_floor(gates, runs)
+    pairs = _pairs(base, new, runs) if in_one_folder else None
     max_blocks = _sequential_blocks(new.path) if in_one_folder else None
-    if base.subject is not None and new.subject is not None and max_blocks is not None:
-        gate = SequentialGate(((base.subject, new.subject),), max_blocks, gates, noise_floor)
-        looked = gate.judge(runs)[0]
-        return looked if baseline is None else _joined(looked, compare_with_baseline(new_table, baseline, gates))
+    if pairs is not None and max_blocks is not None:
+        looked = SequentialGate(pairs, max_blocks, gates, noise_floor).judge(runs)
+        judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]
+        return looked if baseline is None else _joined(looked, compare_with_baseline(judged, baseline, gates))
     return compare(
-        base_table,
-        new_table,
+        base_runs if base.subject is None or in_one_folder else _of_subject(base_runs, base),
+        runs if new.subject is None or in_one_folder else _of_subject(runs, new),
         gates,
         base_label="" if in_one_folder else base.path.name,
         new_label="" if in_one_folder else new.path.name,
         noise_floor=noise_floor,
         baseline=baseline,
         runs=runs,
+        pairs=pairs,
     )
+
+
+def _pairs(base: Side, new: Side, runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    """Subjects of one folder: the two that were named, or all `NAME@REV` with their `NAME`."""
+    known = list(dict.fromkeys(map(str, measured_runs(runs)["subject"])))
+    if base.subject is not None and base.subject.startswith("@"):
+        named = [(name, name.removesuffix(base.subject)) for name in known if name.endswith(base.subject)]
+        pairs = tuple((before, after) for before, after in named if after in known and not is_floor(after))
+        if not pairs:
+            raise ResultError(f"{base.path} holds no NAME{base.subject} beside NAME; there are {', '.join(known)}")
+        return pairs
+    for side in (base, new):
+        _of_subject(runs, side)
+    return ((str(base.subject), str(new.subject)),)
 
 
 def _joined(looked: Comparison, held: Comparison) -> Comparison:
@@ -109,13 +124,17 @@ def _joined(looked: Comparison, held: Comparison) -> Comparison:
     )
 
 
+def _is_reference(subject: str) -> bool:
+    return subject == "cpu" or is_floor(subject)
+
+
 def _of_subject(runs: pd.DataFrame, side: Side, *, keep_references: bool = False) -> pd.DataFrame:
     assert side.subject is not None
     known = list(dict.fromkeys(measured_runs(runs)["subject"]))
     if side.subject not in known:
         raise ResultError(f"{side.path} holds no subject {side.subject!r}; there are {', '.join(known) or 'no runs'}")
     if keep_references:
-        return runs[(runs["subject"] == side.subject) | runs["subject"].isin(["cpu"]) | runs["subject"].map(is_floor)]
+        return runs[(runs["subject"] == side.subject) | runs["subject"].map(_is_reference)]
     return side_of(runs, side.subject)
 
 

@@ -194,3 +194,22 @@ def test_a_damaged_file_is_left_out_and_said(folder: Path) -> None:
     assert result.exit_code == 0
     assert "1080p--gpu--b003.json was left out" in result.stdout
     assert "have no finished partner" in result.stdout
+
+
+def test_a_revision_is_compared_subject_by_subject_in_one_gate(folder: Path) -> None:
+    write_runs(folder, "cpu@main", noisy(12, seed=21))
+    write_runs(folder, "gpu@main", noisy(12, ratio=0.5, seed=22))
+    write_runs(folder, "floor@main", noisy(12, ratio=0.5, seed=23))
+
+    result = capbench("compare", f"{folder}:@main", folder, "--json", "-")
+
+    comparison = Comparison.model_validate_json(result.stdout)
+    walls = {(row.base, row.new): row.verdict for row in comparison.verdicts if row.metric == "wall_s"}
+    assert walls == {("cpu@main", "cpu"): Verdict.SAME, ("gpu@main", "gpu"): Verdict.WORSE}
+
+
+def test_a_revision_that_was_not_run_is_named(folder: Path) -> None:
+    result = capbench("compare", f"{folder}:@v2", folder)
+
+    assert result.exit_code == 2
+    assert "holds no NAME@v2 beside NAME" in result.stderr

@@ -81,7 +81,7 @@ def test_a_clear_effect_stops_at_the_first_look() -> None:
     runs = _folder(40, ratio=13, sd=0.01)
 
     assert _blocks_until_decided(gate, runs) == 5
-    assert gate.judge(runs[runs["block"] < 5])[0].verdict is Verdict.WORSE
+    assert gate.judge(runs[runs["block"] < 5]).verdict is Verdict.WORSE
 
 
 def test_noise_costs_blocks_and_the_verdict_is_still_found() -> None:
@@ -91,7 +91,7 @@ def test_noise_costs_blocks_and_the_verdict_is_still_found() -> None:
     stopped = _blocks_until_decided(gate, runs)
 
     assert 5 < stopped <= 40
-    assert gate.judge(runs[runs["block"] < stopped])[0].verdict is Verdict.WORSE
+    assert gate.judge(runs[runs["block"] < stopped]).verdict is Verdict.WORSE
 
 
 def test_the_last_look_ends_it_undecided() -> None:
@@ -100,7 +100,7 @@ def test_the_last_look_ends_it_undecided() -> None:
     runs = _folder(12, ratio=1.02, sd=0.03)
 
     assert _blocks_until_decided(gate, runs) == 12
-    assert gate.judge(runs)[0].exit_code == 3
+    assert gate.judge(runs).exit_code == 3
 
 
 def test_a_lost_frame_counts_whenever_it_was_lost() -> None:
@@ -108,7 +108,7 @@ def test_a_lost_frame_counts_whenever_it_was_lost() -> None:
     runs = _folder(8, ratio=1.0, sd=0.001).reset_index(drop=True)
     runs.loc[(runs["subject"] == "gpu") & (runs["block"] == 7), "frames"] = 299
 
-    comparison = SequentialGate((("cpu", "gpu"),), max_blocks=40).judge(runs)[0]
+    comparison = SequentialGate((("cpu", "gpu"),), max_blocks=40).judge(runs)
 
     assert comparison.verdict is Verdict.WORSE
     assert next(row for row in comparison.verdicts if row.metric == "wall_s").verdict is Verdict.SAME
@@ -119,7 +119,7 @@ def test_between_looks_nothing_new_is_decided() -> None:
     runs = _folder(6, ratio=1.04, sd=0.02)
     gate = SequentialGate((("cpu", "gpu"),), max_blocks=40)
 
-    at_five, at_six = gate.judge(runs[runs["block"] < 5])[0], gate.judge(runs)[0]
+    at_five, at_six = gate.judge(runs[runs["block"] < 5]), gate.judge(runs)
 
     assert [row.verdict for row in at_five.verdicts] == [row.verdict for row in at_six.verdicts]
     assert not gate.decided(runs)
@@ -148,7 +148,9 @@ def test_the_runner_stops_when_the_folder_decides(tmp_path: Path) -> None:
     write_runs(tmp_path, "cpu", noisy(1, seed=8), first_block=4)
     write_runs(tmp_path, "gpu", noisy(1, ratio=13, seed=9), first_block=4)
     assert looks.is_decided(read_folder(tmp_path))
-    assert looks.judge(read_folder(tmp_path))[0].verdict is Verdict.WORSE
+    found = looks.judge(read_folder(tmp_path))
+    assert found is not None
+    assert found.verdict is Verdict.WORSE
 
 
 def test_a_folder_with_one_subject_has_nothing_to_decide(tmp_path: Path) -> None:
