@@ -12,7 +12,7 @@ from markupsafe import Markup
 from capbench.report.effects import effect_words, interval_words, margin_words, value_words
 from capbench.report.metrics import metric_words
 from capbench.report.palette import DARK, LIGHT
-from capbench.report.words import MISSING, bytes_words, number_words, seconds_words, shorten
+from capbench.report.words import MISSING, bytes_words, number_words, seconds_words, shorten, visible
 
 __all__ = ["render_page"]
 
@@ -37,6 +37,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
         loader=PackageLoader("capbench.report"),
         autoescape=select_autoescape(enabled_extensions=("j2",), default=True),
         undefined=StrictUndefined,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -66,6 +67,11 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
         check_symbols=_CHECK_SYMBOLS,
         missing=MISSING,
     )
+
+
+def _finalize(value: object) -> object:
+    """Whatever a template prints: text from outside must not turn the text around it."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _read(environment: Environment, name: str) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 from capbench.report.metrics import metric_words
 from capbench.report.read import ReportFolder
 from capbench.report.summary import Cell, Spread, cells_of
-from capbench.report.words import MINUS, TIMES, bytes_words, number_words, seconds_words, shorten, times_words
+from capbench.report.words import MINUS, TIMES, bytes_words, number_words, seconds_words, shorten, times_words, visible
 
 __all__ = ["run_table", "software_note"]
 
@@ -40,7 +40,7 @@ def run_table(folder: ReportFolder) -> Group:
                 quality_text(cell),
                 end_section=position == len(subjects) - 1,
             )
-    notes = [Text(note, style="yellow") for note in (software, *folder.problems) if note]
+    notes = [Text(visible(note), style="yellow") for note in (software, *folder.problems) if note]
     if not cells:
         notes.append(Text("no run belongs to a block yet: nothing was measured", style="yellow"))
     return Group(table, *notes)
@@ -59,7 +59,7 @@ def wall_words(spread: Spread | None) -> str:
 def quality_text(cell: Cell) -> Text:
     """What validation said of all runs of a cell."""
     if cell.failed and not cell.measured:
-        return Text(f"all {len(cell.failed)} failed: {cell.failed[0].run.error}", style="bold red")
+        return Text(f"all {len(cell.failed)} failed: {shorten(cell.failed[0].run.error or '', 160)}", style="bold red")
     if cell.invalid:
         checks = ", ".join(cell.failing_checks)
         return Text(f"{len(cell.invalid)} of {len(cell.validated)} invalid: {checks}", style="bold red")

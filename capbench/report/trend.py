@@ -124,8 +124,9 @@ def arrange_trend(
                     for subject in subjects
                 }
                 steps = {subject: _steps(points) for subject, points in lines.items()}
+                what = title.partition(",")[0].lower()
                 notes += [
-                    f"{shorten(case)}: {title.split(',')[0].lower()} of {shorten(subject)} changed its level at {step.label}: "
+                    f"{shorten(case)}: {what} of {shorten(subject)} changed its level at {step.label}: "
                     f"{change_words(step.ratio)}"
                     for subject, found in steps.items()
                     for step in found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 
 from capbench.units import format_bytes, format_seconds
 
@@ -17,6 +19,7 @@ __all__ = [
     "seconds_words",
     "shorten",
     "times_words",
+    "visible",
 ]
 
 MISSING = "\N{EN DASH}"
@@ -27,6 +30,10 @@ MINUS = "\N{MINUS SIGN}"
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 """After a factor."""
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067]")
+"""Control characters but tab and newline, and the directional overrides and embeddings."""
 
 
 def seconds_words(time_s: float | None) -> str:
@@ -66,8 +73,19 @@ def revision_words(revision: str) -> str:
 
 
 def shorten(name: str, limit: int = 48) -> str:
-    """A name cut in its middle: its ends are what tells two names apart."""
-    if len(name) <= limit:
-        return name
-    tail = limit // 3
-    return f"{name[: limit - tail - 1]}…{name[-tail:]}"
+    """A name cut in its middle, because its ends tell two names apart, and kept from changing the words around it.
+
+    Right-to-left letters come isolated (Unicode Standard Annex 9, FSI and PDI), so that they do not turn the sentence.
+    """
+    name = visible(name)
+    if len(name) > limit:
+        tail = limit // 3
+        name = f"{name[: limit - tail - 1]}…{name[-tail:]}"
+    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in name):
+        return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+    return name
+
+
+def visible(text: str) -> str:
+    """Text whose control characters are written out: an override would reverse a page, an escape rule a terminal."""
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

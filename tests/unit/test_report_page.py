@@ -18,6 +18,7 @@ import pytest
 from capbench.errors import InputError, OutputError, ResultError
 from capbench.report import write_report
 from capbench.report.index import write_index
+from capbench.report.words import visible
 from tests.report_simulator import (
     HOSTILE_NAMES,
     STANDARD_CASES,
@@ -133,12 +134,15 @@ def test_hostile_names_come_out_as_text(tmp_path: Path) -> None:
         failing={(HOSTILE_NAMES[4], HOSTILE_NAMES[3]): HOSTILE_NAMES[0]},
     )
 
-    page = _page(tmp_path, hostile, name="<img src=x onerror=alert(1)>")
+    folder = write_simulated_folder(tmp_path / "<img src=x onerror=alert(1)>", hostile)
+    source = write_report([folder], folder / "index.html").read_text(encoding="utf-8")
+    page = _Page(source)
 
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
-    for name in (HOSTILE_NAMES[0], HOSTILE_NAMES[1], HOSTILE_NAMES[3]):
+    for name in (HOSTILE_NAMES[0], HOSTILE_NAMES[1], visible(HOSTILE_NAMES[3])):
         assert name in " ".join(page.words)
+    assert "\u202e" not in source
     assert "{label 0} {{ 7*7 }} {% raw %}" in page.text
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from capbench.report.effects import effect_words, interval_words, margin_words
 from capbench.report.palette import DARK, LIGHT, contrast_ratio, style_subjects
-from capbench.report.words import bytes_words, change_words, seconds_words, shorten, times_words
+from capbench.report.words import bytes_words, change_words, seconds_words, shorten, times_words, visible
 from capbench.results import MetricVerdict, Verdict
 
 _TEXT_ON_GROUND = [
@@ -136,3 +136,21 @@ def test_names_that_differ_at_an_end_stay_different_when_shortened() -> None:
     names = ["x" * 60 + tail for tail in "abc"] + [head + "x" * 60 for head in "abc"]
 
     assert all(shorten(one) != shorten(other) for one, other in itertools.combinations(names, 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain\tand\nlines", "plain\tand\nlines"),
+        ("\u202eevil", "\\u202eevil"),
+        ("\x1b[31mred", "\\u001b[31mred"),
+        ("\u2066a\u2069", "\\u2066a\u2069"),
+    ],
+)
+def test_control_characters_are_written_out(text: str, expected: str) -> None:
+    assert visible(text) == expected
+
+
+def test_right_to_left_names_are_isolated_from_the_sentence() -> None:
+    assert shorten("\u05e9\u05dc\u05d5\u05dd") == "\u2068\u05e9\u05dc\u05d5\u05dd\u2069"
+    assert shorten("plain") == "plain"
