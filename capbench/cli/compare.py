@@ -131,22 +131,24 @@ def _table(comparison: Comparison) -> Table:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    from capbench.gate.condense import condensed  # noqa: PLC0415
     from capbench.gate.metrics import describe_metric  # noqa: PLC0415
-    from capbench.gate.words import bounds, change  # noqa: PLC0415
+    from capbench.gate.words import bounds, change, signed_difference  # noqa: PLC0415
 
     styles = {"better": "green", "worse": "bold red", "invalid": "bold red", "undecided": "yellow"}
     table = Table(title=Text(f"{comparison.new} against {comparison.base}"), title_justify="left")
     for name in ("case", "figure", "base", "new", "change", "interval", "visible", "verdict"):
         table.add_column(name, justify="right" if name in ("base", "new", "change", "interval", "visible") else "left")
-    for row in comparison.verdicts:
+    for shown in condensed(comparison.verdicts):
+        row = shown.row
         metric = describe_metric(row.metric)
         is_interval = row.interval is not None and row.interval[0] != row.interval[1] and row.ratio is not None
         cells = (
             row.case,
-            metric.words,
+            shown.words,
             "" if row.base_median is None else metric.format(row.base_median),
             "" if row.new_median is None else metric.format(row.new_median),
-            "" if row.ratio is None else change(row.ratio),
+            change(row.ratio) if row.ratio is not None else signed_difference(metric, row.difference),
             bounds(*row.interval) if is_interval and row.interval is not None else "",
             "" if row.detectable_ratio is None else f"{(row.detectable_ratio - 1) * 100:+.1f}%",
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from capbench.gate.condense import condensed
 from capbench.gate.metrics import describe_metric
-from capbench.gate.words import bounds, change
+from capbench.gate.words import bounds, change, signed_difference
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
 
 __all__ = ["COMMENT_MARK", "pull_request_comment", "step_summary"]
@@ -28,7 +29,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
 
 
 def step_summary(comparison: Comparison) -> str:
-    """Verdict, every row, the stages that moved most, and warnings."""
+    """Verdict, every row (harmless quality figures share one), the stages that moved most, and warnings."""
     parts = [*_head(comparison), _table(comparison.verdicts), *_stages(comparison), *_warnings(comparison)]
     return "\n\n".join(parts) + "\n"
 
@@ -60,20 +61,19 @@ def _head(comparison: Comparison) -> list[str]:
     return [f"### capbench: {names}: {_SIGNS[comparison.verdict]}", _plain(comparison.sentence)]
 
 
-def _table(rows: Iterable[MetricVerdict]) -> str:
+def _table(rows: Sequence[MetricVerdict]) -> str:
     lines = ["| case | figure | change | interval | blocks | verdict |", "|---|---|---:|---:|---:|---|"]
-    for row in rows:
-        words = describe_metric(row.metric).words
-        cells = (row.case, words, _amount(row), _interval(row), str(row.blocks or ""), "")
+    for shown in condensed(rows):
+        row = shown.row
+        cells = (row.case, shown.words, _amount(row), _interval(row), str(row.blocks or ""), "")
         lines.append("| " + " | ".join(_plain(cell) for cell in cells[:-1]) + f" | {_SIGNS[row.verdict]} |")
     return "\n".join(lines)
 
 
 def _amount(row: MetricVerdict) -> str:
-    if row.difference is not None:
-        shown = describe_metric(row.metric).format(abs(row.difference))
-        return f"{'+' if row.difference > 0 else '-' if row.difference < 0 else ''}{shown}"
-    return change(row.ratio) if row.ratio is not None else ""
+    if row.ratio is not None:
+        return change(row.ratio)
+    return signed_difference(describe_metric(row.metric), row.difference)
 
 
 def _interval(row: MetricVerdict) -> str:

@@ -6,7 +6,7 @@ import math
 
 from capbench.gate.metrics import Metric
 
-__all__ = ["against", "bounds", "change", "more_blocks", "unit_difference"]
+__all__ = ["against", "bounds", "change", "more_blocks", "signed_difference", "unit_difference"]
 
 
 def change(ratio: float) -> str:
@@ -45,6 +45,13 @@ def unit_difference(metric: Metric, difference: float) -> str:
     if difference == 0:
         return "unchanged"
     return f"{metric.format(abs(difference))} {'higher' if difference > 0 else 'lower'}"
+
+
+def signed_difference(metric: Metric, difference: float | None) -> str:
+    """A quality difference in short: `-0.03 dB`; empty for none."""
+    if not difference:
+        return ""
+    return f"{'+' if difference > 0 else '-'}{metric.format(abs(difference))}"
 
 
 def more_blocks(further: int | None) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from capbench.gate import compare
+from capbench.gate.condense import condensed
 from capbench.gate.github import annotation_lines, badge_json
 from capbench.gate.junit import junit_xml
 from capbench.gate.markdown import COMMENT_MARK, pull_request_comment, step_summary
@@ -88,7 +89,8 @@ def test_the_summary_has_a_row_a_figure_and_names_the_stage() -> None:
 
     text = step_summary(comparison)
 
-    assert text.count("\n| 1080p |") == len(comparison.verdicts)
+    assert text.count("\n| 1080p |") == len(condensed(comparison.verdicts)) == len(comparison.verdicts) - 2
+    assert "| quality, 3 figures; least: " in text
     assert "stage readback from 0.2 s to 0.4 s" in text
     assert "🔴 worse" in text.splitlines()[0]
 
@@ -111,7 +113,8 @@ def test_a_comment_is_marked_and_folds_what_did_not_change() -> None:
     assert text.startswith(COMMENT_MARK)
     folded = text[text.index("<details>") :]
     assert "wall time" not in folded
-    assert folded.count("\n| 1080p |") == sum(row.verdict is Verdict.SAME for row in comparison.verdicts)
+    same = [row for row in comparison.verdicts if row.verdict is Verdict.SAME]
+    assert folded.count("\n| 1080p |") == len(condensed(same))
 
 
 def test_a_comment_fits_whatever_the_size_of_the_gate() -> None:
@@ -119,3 +122,13 @@ def test_a_comment_fits_whatever_the_size_of_the_gate() -> None:
     huge = _comparison().model_copy(update={"verdicts": (row,) * 1000})
 
     assert len(pull_request_comment(huge)) < 65_536
+
+
+def test_a_quality_figure_that_got_worse_keeps_its_own_row() -> None:
+    base = runs_table("cpu", noisy(8))
+    comparison = compare(base, base.assign(subject="gpu", **{"quality.psnr_y.mean": 39.0}))
+
+    shown = [row.words for row in condensed(comparison.verdicts)]
+
+    assert "PSNR Y (mean)" in shown
+    assert any(words.startswith("quality, 2 figures") for words in shown)
