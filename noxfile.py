@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -126,6 +127,25 @@ def bench_full(session: nox.Session) -> None:
     _install(session)
     _need_adapter(session)
     session.run("capbench", "run", "standard", *session.posargs)
+
+
+@nox.session
+def gate(session: nox.Session) -> None:
+    """Hold this work tree against its merge base with main, side by side, until it is decided.
+
+    Arguments: a revision instead of the merge base, then options of `capbench run`. Exits with what the gate decides:
+    1 worse, 3 undecided.
+    """
+    _install(session)
+    _need_adapter(session)
+    revision, *options = session.posargs or ["main"]
+    base = str(session.run("git", "merge-base", "HEAD", revision, external=True, silent=True)).strip()
+    folder = f"reports/gate-{time.strftime('%Y-%m-%dT%H-%M-%S')}"
+    limits = ["--until-decided", "--budget", "20m"]
+    session.run(
+        "capbench", "run", "quick", "--against", base, "--out", folder, *limits, *options, success_codes=[0, 1, 3]
+    )
+    session.run("capbench", "compare", f"{folder}:@{base}", folder, "--junit", f"{folder}/junit.xml")
 
 
 @nox.session
