@@ -1,7 +1,7 @@
 // What masks need before they can be drawn: the recording averaged over the squares of a grid. The grid is fixed to the
 // recording, so a zoom magnifies the squares and does not make them swim. Joined behind scene.wgsl and layers.wgsl.
 
-@group(1) @binding(1) var cells_out: texture_storage_2d<rgba8unorm, write>;
+@group(1) @binding(1) var cells_out: texture_storage_2d<rgba16float, write>;
 @group(1) @binding(2) var means_texture: texture_2d<f32>;
 
 // Beyond this many cells a Gaussian of the widths used here has nothing left that 8 bits show.
@@ -21,7 +21,7 @@ fn average_cells(@builtin(global_invocation_id) id: vec3u) {
         }
     }
     let mean = sum / f32(mask.samples * mask.samples);
-    textureStore(cells_out, mask.cells.xy + id.xy, vec4f(floor(mean * 255.0 + 0.5) / 255.0, 1.0));
+    textureStore(cells_out, mask.cells.xy + id.xy, vec4f(mean, 1.0));
 }
 
 @compute @workgroup_size(8, 8)
@@ -42,5 +42,5 @@ fn blur_cells(@builtin(global_invocation_id) id: vec3u) {
             weights += weight;
         }
     }
-    textureStore(cells_out, mask.cells.xy + id.xy, vec4f(floor(sum / weights * 255.0 + 0.5) / 255.0, 1.0));
+    textureStore(cells_out, mask.cells.xy + id.xy, vec4f(sum / weights, 1.0));
 }

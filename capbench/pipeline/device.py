@@ -51,7 +51,7 @@ class GpuContext:
 
     def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> Any:
         """A two-dimensional `wgpu.GPUTexture` with one level, counted."""
-        texel_bytes = {"r8unorm": 1, "rg8unorm": 2, "rgba8unorm": 4}[texel_format]
+        texel_bytes = {"r8unorm": 1, "rg8unorm": 2, "rgba8unorm": 4, "rgba16float": 8}[texel_format]
         self.allocated_bytes += width * height * texel_bytes
         return self.device.create_texture(size=(width, height, 1), format=texel_format, usage=usage, label=label)
 

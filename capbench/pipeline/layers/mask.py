@@ -25,6 +25,8 @@ MARGIN_CELLS = 6
 MOST_SAMPLES = 16
 """Samples across a cell. A sample reads 2 x 2 texels: up to 32 pixels across, a mean misses none."""
 MOST_TEXELS = 8192
+_FORMAT = "rgba16float"
+"""Two roundings to 8 bits, and interpolation between them, would be seen in a blur."""
 _KIND = {"pixelate": 0, "blur": 1, "highlight": 2}
 
 
@@ -87,10 +89,10 @@ class MaskLayer:
         if max(width, height) > MOST_TEXELS:
             raise SceneError(f"the masks need {width} x {height} cells, {MOST_TEXELS} is the most; raise strength_px")
         usage = "STORAGE_BINDING|TEXTURE_BINDING"
-        self.means = gpu.texture(width, height, "rgba8unorm", usage, "means of mask cells")
+        self.means = gpu.texture(width, height, _FORMAT, usage, "means of mask cells")
         """Each cell's mean."""
         blurs = any(mask.kind == "blur" for mask in masks)
-        self.blurred = gpu.texture(*((width, height) if blurs else (1, 1)), "rgba8unorm", usage, "blurred mask cells")
+        self.blurred = gpu.texture(*((width, height) if blurs else (1, 1)), _FORMAT, usage, "blurred mask cells")
         """The same, blurred."""
         self._frame = 0
         self._shown: list[int] = []

@@ -1,0 +1,226 @@
+"""What lies over the recording: masks, cursor, camera and captions, in float64, drawn one after the other.
+
+All blending is of gamma-encoded R'G'B'. Pictures are canvases of shape (height, width, 3) in 0..1. Images of cursor,
+camera and captions are given: how a polygon or a letter is rastered is not what an oracle can know.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.pipeline.scene import Camera, Cursor, Mask, Scene
+from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
+
+__all__ = ["draw_camera", "draw_caption", "draw_cursor", "draw_masks", "recording_coverage", "rounded_coverage"]
+
+Field = NDArray[np.float64]
+Recording = Callable[[Field, Field], Field]
+"""R'G'B' of the recording at rest, at canvas columns and rows: shape (rows, columns, 3)."""
+
+_CLICK_S = 0.5
+_DIP_S, _DIP = 0.12, 0.18
+_FINE = 4
+"""Samples along a canvas pixel for the mean of a mask's square."""
+_FAR = 5
+"""Standard deviations after which a Gaussian counts as 0: a share of 6e-7 is left out."""
+
+
+def rounded_coverage(canvas: tuple[int, int], edges: tuple[float, float, float, float], radius: float) -> Field:
+    """Share of each pixel inside a rectangle with round corners: half a pixel either side of the edge, linear."""
+    return (0.5 - _rounded_distance(_positions(canvas), edges, radius)).clip(0, 1)
+
+
+def recording_coverage(scene: Scene, placement: Placement, canvas: tuple[int, int]) -> Field:
+    """Share of each pixel that the recording covers."""
+    unit = canvas[1] / REFERENCE_LINES * placement.amount
+    radius = min(scene.display.rounding_px * unit, placement.width / 2, placement.height / 2)
+    return rounded_coverage(canvas, _edges(placement), radius)
+
+
+def draw_masks(
+    picture: Field, scene: Scene, recording: Recording, placements: tuple[Placement, Placement], time_s: float
+) -> Field:
+    """The picture with its masks. `placements` are the recording's at rest and at `time_s`."""
+    resting, now = placements
+    canvas = (picture.shape[1], picture.shape[0])
+    unit = canvas[1] / REFERENCE_LINES
+    inside = recording_coverage(scene, now, canvas)
+    shown = [mask for mask in scene.mask if mask.presence(time_s) > 0]
+    coverages = {mask: _mask_coverage(mask, now, canvas) for mask in shown}
+    for mask in shown:
+        if mask.kind == "highlight":
+            continue
+        fractions = _fractions(now, canvas)
+        hidden = _hidden(mask, recording, resting, fractions, mask.strength_px * unit)
+        picture = _over(picture, hidden, coverages[mask] * inside * mask.presence(time_s))
+    highlights = [mask for mask in shown if mask.kind == "highlight"]
+    if highlights:
+        outside = np.prod([1 - coverages[mask] for mask in highlights], axis=0)
+        darkness = max(mask.darkness * mask.presence(time_s) for mask in highlights)
+        picture = _over(picture, np.zeros(3), darkness * outside * inside)
+    return picture
+
+
+def draw_cursor(picture: Field, scene: Scene, texels: Field, placement: Placement, time_s: float) -> Field:
+    """The picture with rings of clicks and the cursor, both clipped to the recording.
+
+    `texels`, shape (rows, columns, 4), are the cursor's image with one transparent texel all around, colour multiplied
+    by alpha.
+    """
+    cursor = scene.cursor
+    assert cursor is not None, "the scene has no cursor to draw"
+    inside = recording_coverage(scene, placement, (picture.shape[1], picture.shape[0]))
+    height, width = picture.shape[:2]
+    size = cursor.size_px * height / REFERENCE_LINES * placement.amount
+    x, y = _positions((width, height))
+    colour = np.array(tuple(bytes.fromhex(cursor.click_colour[1:]))) / 255
+    for click_s in cursor.clicks_s:
+        age = (time_s - click_s) / _CLICK_S
+        if 0 <= age < 1:
+            centre_x, centre_y = placement.point(*_path_point(cursor, click_s))
+            radius = size * (0.2 + 0.8 * age * (2 - age))
+            from_line = np.abs(np.hypot(x - centre_x, y - centre_y) - radius) - 0.045 * size
+            picture = _over(picture, colour, (0.5 - from_line).clip(0, 1) * cursor.click_opacity * (1 - age) * inside)
+    nearest_s = min((abs(time_s - click_s) for click_s in cursor.clicks_s), default=math.inf)
+    texel = size * (1 - _DIP * max(0.0, 1 - nearest_s / _DIP_S)) / (texels.shape[0] - 2)
+    tip_x, tip_y = placement.point(*_path_point(cursor, time_s))
+    left = tip_x - texel * (1 + cursor.hotspot[0] * (texels.shape[1] - 2))
+    top = tip_y - texel * (1 + cursor.hotspot[1] * (texels.shape[0] - 2))
+    columns, rows = (np.arange(width) + 0.5 - left) / texel - 0.5, (np.arange(height) + 0.5 - top) / texel - 0.5
+    sampled = _interpolated(texels, columns, rows) * inside[..., None]
+    return sampled[..., :3] + picture * (1 - sampled[..., 3:])
+
+
+def draw_camera(picture: Field, camera: Camera, content: Field, edges: tuple[float, float, float, float]) -> Field:
+    """The picture with the camera in a rectangle. `content` is a canvas that holds the camera's picture there."""
+    height, width = picture.shape[:2]
+    unit = height / REFERENCE_LINES
+    left, top, right, bottom = edges
+    radius = min(camera.rounding_px * unit, (right - left) / 2, (bottom - top) / 2)
+    if camera.shadow is not None:
+        x, y = _positions((width, height))
+        offset_x, offset_y = (offset * unit for offset in camera.shadow.offset_px)
+        distance = _rounded_distance((x - offset_x, y - offset_y), edges, radius)
+        t = ((distance / (camera.shadow.blur_px * unit) + 1) / 2).clip(0, 1)
+        picture = _over(picture, np.zeros(3), camera.shadow.opacity * (1 - t**2 * (3 - 2 * t)))
+    return _over(picture, content, rounded_coverage((width, height), edges, radius))
+
+
+def draw_caption(picture: Field, texels: Field, corner: tuple[int, int], presence: float) -> Field:
+    """The picture with a caption's texels, colour multiplied by alpha, from a pixel on: x and y."""
+    drawn = picture.copy()
+    rows, columns = texels.shape[:2]
+    part = drawn[corner[1] : corner[1] + rows, corner[0] : corner[0] + columns]
+    part[:] = presence * texels[..., :3] + part * (1 - presence * texels[..., 3:])
+    return drawn
+
+
+def _over(picture: Field, colour: Field, alpha: Field) -> Field:
+    return picture + (colour - picture) * alpha[..., None]
+
+
+def _positions(canvas: tuple[int, int]) -> tuple[Field, Field]:
+    columns, rows = np.arange(canvas[0], dtype=np.float64) + 0.5, np.arange(canvas[1], dtype=np.float64) + 0.5
+    x, y = np.meshgrid(columns, rows)
+    return x, y
+
+
+def _edges(placement: Placement) -> tuple[float, float, float, float]:
+    return placement.left, placement.top, placement.right, placement.bottom
+
+
+def _fractions(placement: Placement, canvas: tuple[int, int]) -> tuple[Field, Field]:
+    """Fractions of the recording at the canvas's columns, and at its rows."""
+    across = (np.arange(canvas[0], dtype=np.float64) + 0.5 - placement.left) / placement.width
+    down = (np.arange(canvas[1], dtype=np.float64) + 0.5 - placement.top) / placement.height
+    return across, down
+
+
+def _rounded_distance(positions: tuple[Field, Field], edges: tuple[float, float, float, float], radius: float) -> Field:
+    """Distance from the rectangle shrunk by the radius, less the radius; inside, from the nearest edge."""
+    x, y = positions
+    left, top, right, bottom = edges
+    beyond_x = np.maximum(left + radius - x, x - right + radius)
+    beyond_y = np.maximum(top + radius - y, y - bottom + radius)
+    outside = np.hypot(beyond_x.clip(0), beyond_y.clip(0))
+    return np.where((beyond_x > 0) | (beyond_y > 0), outside, np.maximum(beyond_x, beyond_y)) - radius
+
+
+def _mask_coverage(mask: Mask, placement: Placement, canvas: tuple[int, int]) -> Field:
+    left, top, width, height = mask.rectangle
+    edges = (*placement.point(left, top), *placement.point(left + width, top + height))
+    radius = mask.rounding_px * canvas[1] / REFERENCE_LINES * placement.amount
+    return rounded_coverage(canvas, edges, min(radius, (edges[2] - edges[0]) / 2, (edges[3] - edges[1]) / 2))
+
+
+def _hidden(
+    mask: Mask, recording: Recording, resting: Placement, fractions: tuple[Field, Field], strength_px: float
+) -> Field:
+    """What a mask shows instead of the recording, at the fractions of the canvas's columns and rows."""
+    left, top, width, height = mask.rectangle
+    edges = (*resting.point(left, top), *resting.point(left + width, top + height))
+    # Positions at rest: a zoom magnifies what the mask made of the resting recording.
+    x = resting.left + fractions[0] * resting.width
+    y = resting.top + fractions[1] * resting.height
+    if mask.kind == "pixelate":
+        return _squares(recording, (x - edges[0]) / strength_px, (y - edges[1]) / strength_px, edges, strength_px)
+    return _gaussian(recording, x, y, edges, strength_px)
+
+
+def _squares(
+    recording: Recording, across: Field, down: Field, edges: tuple[float, float, float, float], side_px: float
+) -> Field:
+    """The mean of each square, for positions counted in squares from the mask's corner."""
+    left, top, right, bottom = edges
+    columns, rows = math.ceil((right - left) / side_px - 1e-6), math.ceil((bottom - top) / side_px - 1e-6)
+    count = _FINE * math.ceil(side_px)
+    places = (np.arange(count) + 0.5) / count
+    fine_x = left + (np.arange(columns)[:, None] + places).ravel() * side_px
+    fine_y = top + (np.arange(rows)[:, None] + places).ravel() * side_px
+    means = recording(fine_x, fine_y).reshape(rows, count, columns, count, 3).mean(axis=(1, 3))
+    column = np.floor(across).clip(0, columns - 1).astype(np.intp)
+    row = np.floor(down).clip(0, rows - 1).astype(np.intp)
+    squares: Field = means[row][:, column]
+    return squares
+
+
+def _gaussian(
+    recording: Recording, x: Field, y: Field, edges: tuple[float, float, float, float], sigma_px: float
+) -> Field:
+    """A Gaussian of the recording at columns and rows inside a mask, summed over steps of half a pixel."""
+    left, top, right, bottom = edges
+    far = _FAR * sigma_px
+    fine_x, fine_y = np.arange(left - far, right + far, 0.5), np.arange(top - far, bottom + far, 0.5)
+    across, down = _gaussian_weights(x, fine_x, sigma_px), _gaussian_weights(y, fine_y, sigma_px)
+    blurred: Field = np.einsum("yr,rck,xc->yxk", down, recording(fine_x, fine_y), across, optimize=True)
+    return blurred
+
+
+def _gaussian_weights(places: Field, samples: Field, sigma_px: float) -> Field:
+    weights = np.exp(-0.5 * ((places[:, None] - samples) / sigma_px) ** 2)
+    # Places far outside the mask get no weight at all, and are not drawn.
+    normalised: Field = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+    return normalised
+
+
+def _path_point(cursor: Cursor, time_s: float) -> tuple[float, float]:
+    times, across, down = zip(*cursor.path, strict=True)
+    return float(np.interp(time_s, times, across)), float(np.interp(time_s, times, down))
+
+
+def _interpolated(texels: Field, columns: Field, rows: Field) -> Field:
+    """Texels read bilinearly at whole-numbered centres; nothing beyond the border."""
+    padded = np.pad(texels, ((1, 1), (1, 1), (0, 0)))
+    across = _weights(columns + 1, padded.shape[1])
+    down = _weights(rows + 1, padded.shape[0])
+    sampled: Field = np.einsum("yr,xc,rck->yxk", down, across, padded)
+    return sampled
+
+
+def _weights(places: Field, count: int) -> Field:
+    """Each place's share of every texel: a tent of half width 1."""
+    return (1 - np.abs(places[:, None] - np.arange(count))).clip(0)
