@@ -28,7 +28,7 @@ from capbench.recordings.layout import Rectangle
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
-_CLOSE_LOOKS = 16
+_CLOSE_LOOKS = 12
 """Pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
 _RENDERED_FRAMES = 6
 """Frames that the oracle renders of a scene: half a second each at 1080p."""

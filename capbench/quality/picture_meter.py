@@ -27,6 +27,7 @@ __all__ = ["KeptPair", "PictureMeter"]
 
 _OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
 _KEPT_PAIRS = 3
+_LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
 _EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
 """Chroma at the border is filtered from repeated samples, by every exporter in its way: up to 10 codes are no fault."""
 
@@ -153,7 +154,7 @@ class PictureMeter:
                 else None,
                 sharpness=sharpness(*pairs[0]),
                 turns=turn_correlations(got.thumb[..., 0], want.thumb[..., 0]),
-                coarse_step_codes=coarse_step(*pairs[0]),
+                coarse_step_codes=coarse_step(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS]),
             )
         )
         self._colours.add(got.thumb, want.thumb)
