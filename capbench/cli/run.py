@@ -130,9 +130,10 @@ def _looks(gates: Path | None, blocks: int | None) -> Looks:
 
 
 def _show(folder: Path) -> None:
-    """The table on stdout, and where the results are."""
+    """The table on stdout, the page beside the results, and where both are."""
     from rich.console import Console  # noqa: PLC0415  --help needs no table
 
+    from capbench.report import write_report  # noqa: PLC0415
     from capbench.report.read import read_folder  # noqa: PLC0415
     from capbench.report.table import run_table  # noqa: PLC0415
 
@@ -140,7 +141,8 @@ def _show(folder: Path) -> None:
     if not console.is_terminal:
         console.width = _LOG_COLUMNS
     console.print(run_table(read_folder(folder)))
-    typer.echo(f"results: {folder}", err=True)
+    page = write_report([folder], folder / "index.html")
+    typer.echo(f"results: {folder}; page: {page}", err=True)
 
 
 def exit_code_of(runs: Iterable[RunResult]) -> int:
