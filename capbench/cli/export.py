@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,8 +34,14 @@ def export(
     ] = None,
     width: Annotated[int | None, typer.Option(help="Output width in pixels, even.")] = None,
     height: Annotated[int | None, typer.Option(help="Output height in pixels, even.")] = None,
-    fps: Annotated[str | None, typer.Option(help="Constant rate such as 30 or 30000/1001.")] = None,
-    encoder: Annotated[str, typer.Option(help="Encoder by FFmpeg's name; `capbench doctor` lists them.")] = "libx264",
+    fps: Annotated[str | None, typer.Option(help="Constant rate such as 30 or 30000/1001; for a GIF 10 to 30.")] = None,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Encoder by FFmpeg's name (`capbench doctor` lists them), or h264, hevc or auto for the first that "
+            "works here, hardware before software. A fixed default keeps benchmarks comparable between machines."
+        ),
+    ] = "libx264",
     quality: Annotated[str, typer.Option(help="highest, high, medium or low.")] = "high",
     qp: Annotated[int | None, typer.Option(help="Fixed quantiser instead of a quality.")] = None,
     crf: Annotated[float | None, typer.Option(help="Constant rate factor instead of a quality.")] = None,
@@ -41,6 +50,7 @@ def export(
     memory_limit: Annotated[
         str | None, typer.Option(help="What queues, rings and pools may hold, such as 100M.")
     ] = None,
+    dither: Annotated[str, typer.Option(help="Dithering of a GIF, such as none, bayer or sierra2_4a.")] = "sierra2_4a",
     salvage: Annotated[bool, typer.Option("--salvage", help="Export what decodes of a damaged source.")] = False,
     json_target: JsonTarget = None,
 ) -> None:
@@ -62,13 +72,32 @@ def export(
         encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
         swscale_threads=swscale_threads,
         memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else DEFAULT_BUDGET_BYTES,
+        dither=dither,
         salvage=salvage,
     )
-    report = run_export(source, output, options)
+    with _progress(output) as on_frame:
+        report = run_export(source, output, options, on_frame=on_frame)
     if json_target is not None:
         write_json(report, json_target)
     if json_target != "-":
         typer.echo(_summary(report, output))
+
+
+@contextlib.contextmanager
+def _progress(output: Path) -> Iterator[Callable[[int], None] | None]:
+    """What to tell about each frame: a line on a terminal, nothing anywhere else."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415  slow to import
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        # Headers lie about their frames, so there is no bar that could be trusted.
+        is_gif = output.suffix.lower() == ".gif"
+        task = progress.add_task("choosing the palette" if is_gif else "starting")
+        yield lambda frames: progress.update(task, description=f"{frames} frames in {output.name}")
 
 
 def _rate(text: str | None) -> Fraction | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.video.frame import PictureType
 
 from capbench.colour import ColourSpec
 from capbench.errors import EncoderError
@@ -108,8 +107,6 @@ class VideoWriter:
         with writing_to(self._path):
             self._write_audio_until(pts * self._output.time_base)
             frame.pts, frame.time_base = pts, self._output.time_base
-            # What the source's encoder chose for a frame is not what this one should.
-            frame.pict_type = PictureType.NONE
             self._durations[pts] = duration
             self._mux_video(self._video.encode(frame))
 

@@ -26,6 +26,10 @@ BITS_PER_PIXEL = {"highest": 0.3, "high": 0.15, "medium": 0.08, "low": 0.04}
 """Quality name to bits a pixel: the bitrate is width x height x this x frames a second."""
 
 _X264_FAMILY = ("libx264", "libx265")
+_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
 _PLANAR_ONLY = ("libx265",)
 """Encoders that do not take NV12."""
 _PROBE_SIZE = (256, 256)
@@ -62,12 +66,17 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
         raise InputError(f"qp must be between 0 and 51, got {settings.qp}")
     if settings.quality not in BITS_PER_PIXEL:
         raise InputError(f"unknown quality {settings.quality!r}; known are {', '.join(BITS_PER_PIXEL)}")
+    if settings.name in _X264_FAMILY and settings.preset not in _PRESETS:
+        raise InputError(f"unknown preset {settings.preset!r}; known are {', '.join(_PRESETS)}")
     options = {"preset": settings.preset} if settings.name in _X264_FAMILY else {}
     if settings.name == "libx265":
         options["x265-params"] = "log-level=error"
     if settings.qp is not None:
         return 0, options | _fixed_quantiser(settings.name, settings.qp)
-    if settings.crf is not None and settings.name in _X264_FAMILY:
+    if settings.crf is not None:
+        if settings.name not in _X264_FAMILY or not 0 <= settings.crf <= 51:
+            family = " or ".join(_X264_FAMILY)
+            raise InputError(f"crf must be between 0 and 51, for {family}; got {settings.crf:g} for {settings.name}")
         return 0, options | {"crf": f"{settings.crf:g}"}
     return round(width * height * BITS_PER_PIXEL[settings.quality] * rate), options
 

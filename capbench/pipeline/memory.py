@@ -127,22 +127,23 @@ def plan_memory(
     picture_bytes: int,
     budget_bytes: int = DEFAULT_BUDGET_BYTES,
     max_frames: int,
+    reserved_bytes: int = 0,
 ) -> MemoryPlan:
     """Share a byte budget between decode queue, upload ring, staging ring and picture pool.
 
     Each starts at the least that works and grows in turn while the budget lasts: a second slot in the staging ring
-    (overlap of GPU and CPU) is worth more than a longer queue, so rings come first. Raises `InputError` where even the
-    least does not fit.
+    (overlap of GPU and CPU) is worth more than a longer queue, so rings come first. `reserved_bytes` of the budget are
+    for what does not grow. Raises `InputError` where even the least does not fit.
     """
     sizes = {"staging": staging_bytes, "upload": upload_bytes, "pictures": picture_bytes, "decoded": decoded_bytes}
     most = {"staging": 4, "upload": 3, "pictures": max_frames, "decoded": max_frames}
     counts = {"staging": 1, "upload": 1, "pictures": 2, "decoded": 1}
     # One more frame is always in somebody's hands, between two of these places.
-    used = sum(counts[name] * sizes[name] for name in counts) + decoded_bytes
+    used = sum(counts[name] * sizes[name] for name in counts) + decoded_bytes + reserved_bytes
     if used > budget_bytes:
         raise InputError(
-            f"a memory limit of {format_bytes(budget_bytes)} is too small: one frame in each place needs "
-            f"{format_bytes(used)}; raise --memory-limit or export a smaller picture"
+            f"{format_bytes(budget_bytes)} of memory is too little: one frame in each place needs "
+            f"{format_bytes(used)}; raise --memory-limit, free some memory, or export a smaller picture"
         )
     growing = True
     while growing:

@@ -21,8 +21,7 @@ def plan_export(job: ExportJob, path: str) -> MemoryPlan:
     """Share the job's memory limit, or half of what the machine has free where that is less. Raises `InputError`."""
     available_bytes = available_memory_bytes()
     budget_bytes = min(job.options.memory_limit_bytes, available_bytes // 2)
-    if job.has_sound:
-        budget_bytes -= SOUND_FRAMES * SOUND_FRAME_BYTES
+    sound_bytes = SOUND_FRAMES * SOUND_FRAME_BYTES if job.has_sound else 0
     decoded_bytes, nv12_bytes, rgba_bytes = job.source.planes.size_bytes, job.canvas.nv12_bytes, job.canvas.rgba_bytes
     max_frames = channel_frames(available_bytes, gif=job.is_gif)
     if path in (PASSTHROUGH, FLOOR):
@@ -33,6 +32,7 @@ def plan_export(job: ExportJob, path: str) -> MemoryPlan:
             picture_bytes=0,
             budget_bytes=budget_bytes,
             max_frames=max_frames,
+            reserved_bytes=sound_bytes,
         )
     readback_bytes = nv12_bytes if path in _READS_NV12 else rgba_bytes
     converted_bytes = 0 if path in _READS_NV12 or job.is_gif else nv12_bytes
@@ -44,4 +44,5 @@ def plan_export(job: ExportJob, path: str) -> MemoryPlan:
         picture_bytes=readback_bytes + converted_bytes,
         budget_bytes=budget_bytes,
         max_frames=max_frames,
+        reserved_bytes=sound_bytes,
     )
