@@ -40,7 +40,7 @@ def add_revision(
     folder = cache or platformdirs.user_cache_path("capbench") / "revisions"
     base_python = build_revision(commit, checkout=checkout, cache=folder, says=says)
     here_python = _build_work_tree(checkout, folder, says)
-    label = re.sub(r"[^A-Za-z0-9._+=-]+", "_", revision)
+    label = re.sub(r"[^A-Za-z0-9._+=-]+|--+", "_", revision)
     subjects, twins = [], {}
     for subject in matrix.subjects:
         if subject.command:
