@@ -91,6 +91,16 @@ class Stage:
         """The compositor under test."""
         return Compositor(self.gpu, self._uploader, self.canvas, self.scene, _info(self.frame))
 
+    @cached_property
+    def _paths(self) -> dict[type[GpuPath | FusedPath], GpuPath | FusedPath]:
+        return {}
+
+    def path(self, path_class: type[GpuPath | FusedPath]) -> GpuPath | FusedPath:
+        """A path on the compositor, made on first use."""
+        if path_class not in self._paths:
+            self._paths[path_class] = path_class(self.gpu, self.compositor, COLOUR, threads=1)
+        return self._paths[path_class]
+
     def rgb(self, time_s: float) -> NDArray[np.uint8]:
         """Codes of the picture at an output time, shape (height, width, 3)."""
         picture = self.compositor.picture
@@ -103,7 +113,7 @@ class Stage:
 
     def nv12(self, time_s: float, path_class: type[GpuPath | FusedPath]) -> NDArray[np.uint8]:
         """Rows of the NV12 picture at an output time, shape (height * 3 / 2, width)."""
-        path = path_class(self.gpu, self.compositor, COLOUR, threads=1)
+        path = self.path(path_class)
         staging = self.gpu.buffer(path.staging_bytes, "COPY_DST|COPY_SRC", "test")
         encoder = self.gpu.device.create_command_encoder()
         self._uploader.record(self.frame, encoder)
