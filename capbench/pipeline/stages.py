@@ -38,7 +38,7 @@ class StageGroup:
         if failures:
             channel.stop(failures[0])
 
-    def start(self, stage: str, body: Callable[[], None]) -> None:
+    def start(self, stage: str, body: Callable[[], object]) -> None:
         """Run `body` on a thread; what it raises stops the group."""
 
         def run() -> None:
