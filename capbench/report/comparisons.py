@@ -1,24 +1,24 @@
-"""Which subject of a folder is held against which, as the gate judges it."""
+"""Which subject of a folder is held against which; the judging is the gate's, the same as `capbench compare`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from capbench.errors import ResultError
-from capbench.gate import GateFile, compare
+from capbench.gate import GateFile
+from capbench.gate.pairing import is_floor
+from capbench.gate.sides import Side, compare_sides
 from capbench.report.read import ReportFolder
 from capbench.results import Comparison
-from capbench.results.tidy import table_of
 
 __all__ = ["baseline_of", "compare_newest", "compare_subjects"]
 
-_FLOOR = "floor"
 _USUAL_BASELINE = "cpu"
 
 
 def baseline_of(subjects: Sequence[str]) -> str | None:
     """`cpu` where it ran, otherwise the first subject that is not the floor; None without two to compare."""
-    candidates = [subject for subject in subjects if subject != _FLOOR]
+    candidates = [subject for subject in subjects if not is_floor(subject)]
     if len(candidates) < 2:
         return None
     return _USUAL_BASELINE if _USUAL_BASELINE in candidates else candidates[0]
@@ -27,20 +27,30 @@ def baseline_of(subjects: Sequence[str]) -> str | None:
 def compare_subjects(
     folder: ReportFolder, gates: GateFile | None = None
 ) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
-    """Every subject against the baseline, in order of the plan, and one sentence for each that could not be judged."""
+    """Every subject against the baseline, and one sentence for each that could not be judged.
+
+    Where `capbench run --against REV` made the folder, each subject against itself at REV: that is what was asked.
+    """
     subjects = list(dict.fromkeys(file.run.subject for file in folder.blocks))
-    base = baseline_of(subjects)
-    if base is None:
-        return (), ()
-    table = table_of([folder.contents])
+    sides: Iterable[tuple[Side, Side]]
+    revisions = dict.fromkeys(f"@{name.partition('@')[2]}" for name in subjects if "@" in name)
+    if revisions:
+        sides = ((Side(folder.path, revision), Side(folder.path)) for revision in revisions)
+    elif (base := baseline_of(subjects)) is not None:
+        judged = (subject for subject in subjects if subject != base and not is_floor(subject))
+        sides = ((Side(folder.path, base), Side(folder.path, subject)) for subject in judged)
+    else:
+        sides = ()
     comparisons, problems = [], []
-    for subject in subjects:
-        if subject in (base, _FLOOR):
-            continue
+    for old, new in sides:
         try:
-            comparisons.append(compare(table[table["subject"] == base], table[table["subject"] == subject], gates))
+            found = compare_sides(old, new, gates)
         except ResultError as error:
-            problems.append(f"{subject} could not be held against {base}: {error}")
+            problems.append(f"{new.subject or 'the work tree'} could not be held against {old.subject}: {error}")
+            continue
+        # The page names damaged files itself, once.
+        said = tuple(words for words in found.warnings if words not in folder.contents.problems)
+        comparisons.append(found.model_copy(update={"warnings": said}))
     return tuple(comparisons), tuple(problems)
 
 
@@ -53,7 +63,6 @@ def compare_newest(
     if before is None:
         return None, f"no earlier folder comes from the machine of {newest.name}: it is held against none"
     try:
-        base, new = table_of([before.contents]), table_of([newest.contents])
-        return compare(base, new, gates, base_label=before.name, new_label=newest.name), None
+        return compare_sides(Side(before.path), Side(newest.path), gates), None
     except ResultError as error:
         return None, f"{newest.name} could not be held against {before.name}: {error}"

@@ -14,6 +14,7 @@ from capbench.results import Comparison, MetricVerdict, Verdict
 
 __all__ = ["Headline", "Tile", "compose_headline", "main_case"]
 
+_USUAL_SUBJECT = "gpu"
 Cells = Mapping[str, Mapping[str, Cell]]
 
 
@@ -59,17 +60,14 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
     finished = any(cell.measured for subjects in cells.values() for cell in subjects.values())
     if comparison is None or not finished:
         return Headline(_uncompared(cells), Verdict.NOT_APPLICABLE, ())
-    case = main_case(cells)
-    cases = list(dict.fromkeys(verdict.case for verdict in comparison.verdicts))
-    if case not in cases:
-        case = cases[0] if cases else None
-    found = {verdict.metric: verdict for verdict in comparison.verdicts if verdict.case == case}
+    case, new = _spokesman(comparison, cells)
+    found = {item.metric: item for item in comparison.verdicts if item.case == case and item.new == new}
     wall, memory = found.get("wall_s"), found.get("peak_rss_bytes")
     quality = _quality(comparison, cells)
     parts = [_speed_words(comparison, case, wall), quality.words]
     if memory is not None and memory.ratio is not None and memory.verdict is not Verdict.INVALID:
         parts.append(f"memory {change_words(memory.ratio, 'lower', 'higher', digits=0)}")
-    others = _other_cases(comparison, case)
+    others = _other_cases(comparison, case, new)
     sentence = ", ".join(part for part in parts if part) + (f"; {others}" if others else "")
     tiles = [
         _tile("Export time", wall, case),
@@ -78,6 +76,15 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
         _quality_tile(comparison, quality),
     ]
     return Headline(sentence, comparison.verdict, tuple(tile for tile in tiles if tile is not None))
+
+
+def _spokesman(comparison: Comparison, cells: Cells) -> tuple[str | None, str | None]:
+    """Case and subject that speak for a comparison: the largest picture, and `gpu` where several were judged."""
+    cases = list(dict.fromkeys(item.case for item in comparison.verdicts))
+    main = main_case(cells)
+    case = main if main in cases else next(iter(cases), None)
+    subjects = list(dict.fromkeys(item.new for item in comparison.verdicts if item.case == case))
+    return case, _USUAL_SUBJECT if _USUAL_SUBJECT in subjects else next(iter(subjects), None)
 
 
 def _uncompared(cells: Cells) -> str:
@@ -99,9 +106,10 @@ def _uncompared(cells: Cells) -> str:
 
 
 def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict | None) -> str:
-    new, base, where = shorten(comparison.new), shorten(comparison.base), shorten(case or "nothing")
+    where = shorten(case or "nothing")
     if wall is None:
-        return f"{new} against {base}: no wall time to compare"
+        return f"{shorten(comparison.new)} against {shorten(comparison.base)}: no wall time to compare"
+    new, base = shorten(wall.new), shorten(wall.base)
     if wall.verdict is Verdict.INVALID:
         reason = f": {wall.reasons[0]}" if wall.reasons else ""
         return f"{new} cannot be judged against {base} at {where}{reason}"
@@ -135,8 +143,9 @@ class _Quality:
 
 def _quality(comparison: Comparison, cells: Cells) -> _Quality:
     """Failed checks before worse figures, those before what could not be decided or was not looked at."""
-    broken = [cell for subjects in cells.values() for cell in subjects.values() if cell.subject == comparison.new]
-    broken = [cell for cell in broken if cell.invalid]
+    judged_subjects = {verdict.new for verdict in comparison.verdicts}
+    every = (cell for subjects in cells.values() for cell in subjects.values())
+    broken = [cell for cell in every if cell.subject in judged_subjects and cell.invalid]
     if broken:
         reason = f"{shorten(broken[0].case)}: {', '.join(broken[0].failing_checks)}"
         return _Quality(f"validation failed {_where([cell.case for cell in broken])}", Verdict.INVALID, reason)
@@ -160,12 +169,12 @@ def _where(cases: Sequence[str]) -> str:
     return f"at {shorten(names[0])}" if len(names) == 1 else f"in {len(names)} cases"
 
 
-def _other_cases(comparison: Comparison, main: str | None) -> str:
+def _other_cases(comparison: Comparison, case: str | None, subject: str | None) -> str:
     """`1 case undecided, 2 cases worse`: the worst word of each other case, where it is not good news."""
     severity = [Verdict.INVALID, Verdict.WORSE, Verdict.UNDECIDED]
     worst: dict[str, Verdict] = {}
     for verdict in comparison.verdicts:
-        if verdict.verdict in severity and verdict.case != main:
+        if verdict.verdict in severity and (verdict.case, verdict.new) != (case, subject):
             known = worst.get(verdict.case)
             if known is None or severity.index(verdict.verdict) < severity.index(known):
                 worst[verdict.case] = verdict.verdict

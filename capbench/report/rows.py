@@ -85,9 +85,8 @@ def _wall_verdict(comparisons: Sequence[Comparison], case: str, subject: str) ->
         (
             verdict
             for comparison in comparisons
-            if comparison.new == subject
             for verdict in comparison.verdicts
-            if verdict.case == case and verdict.metric == "wall_s"
+            if verdict.new == subject and verdict.case == case and verdict.metric == "wall_s"
         ),
         None,
     )
@@ -109,7 +108,7 @@ def _row(
         value = cell.median(field)
         return Quantity(words(value) if callable(words) else str(value), value)
 
-    is_base = any(comparison.base == cell.subject for comparison in comparisons)
+    bases = {item.base for comparison in comparisons for item in comparison.verdicts}
     return Row(
         case=cell.case,
         subject=cell.subject,
@@ -117,7 +116,7 @@ def _row(
         starts_case=starts_case,
         verdict=verdict,
         effect=Quantity(
-            "baseline" if is_base else effect_words(verdict),
+            "baseline" if cell.subject in bases else effect_words(verdict),
             verdict.ratio if verdict else None,
         ),
         interval=_interval(verdict),

@@ -79,7 +79,7 @@ class FolderView:
     styles: Mapping[str, SubjectStyle]
     """Colour and marker of each subject."""
     base: str
-    """Baseline subject, empty without a comparison."""
+    """Baseline subject or revision, empty without a comparison."""
     rows: tuple[Row, ...]
     """The table of the first screen."""
     cases: tuple[CaseView, ...]
@@ -135,7 +135,7 @@ def arrange_folder(
         software=software_note(folder),
         machine=_machine(folder),
         styles=styles,
-        base=main.base if main else "",
+        base=_base_words(main),
         rows=arrange_rows(cells, comparisons, styles),
         cases=tuple(cases) if charts else (),
         runs=tuple(
@@ -150,6 +150,13 @@ def arrange_folder(
         command=_command(folder),
         raw_folder=relative_url(folder.path / "runs", page_folder),
     )
+
+
+def _base_words(comparison: Comparison | None) -> str:
+    """The baseline's name; `@REV` where each subject is held against itself at another revision."""
+    bases = list(dict.fromkeys(verdict.base for verdict in comparison.verdicts)) if comparison else []
+    revisions = {base.partition("@")[2] for base in bases}
+    return f"@{revisions.pop()}" if len(revisions) == 1 and "@" in bases[0] else ", ".join(bases)
 
 
 def _matrix_name(folder: ReportFolder) -> str:

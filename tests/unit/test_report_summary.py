@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from rich.console import Console
 
 from capbench.report.comparisons import baseline_of, compare_subjects
 from capbench.report.headline import compose_headline, main_case
+from capbench.report.palette import style_subjects
 from capbench.report.read import RunFile, read_folder
+from capbench.report.rows import arrange_rows
 from capbench.report.summary import Cell, cells_of
 from capbench.report.table import run_table
 from capbench.results import Comparison, MetricVerdict, RunResult, RunRole, Verdict
@@ -87,6 +90,27 @@ def test_the_critic_picks_a_failed_run_before_one_of_lower_quality() -> None:
 )
 def test_the_baseline_is_cpu_or_the_first_exporter(subjects: list[str], expected: str | None) -> None:
     assert baseline_of(subjects) == expected
+
+
+def test_two_revisions_in_one_folder_are_held_against_each_other(tmp_path: Path) -> None:
+    """What `capbench run --against main` leaves: gpu became 20% slower, cpu did not change."""
+    floor, cpu, gpu = _SMALL.subjects
+    subjects = (floor, cpu, gpu, replace(cpu, name="cpu@main"), replace(gpu, name="gpu@main"))
+    simulation = replace(_SMALL, blocks=12, subjects=subjects, slowdown={"gpu": 1.2})
+    folder = read_folder(write_simulated_folder(tmp_path / "results", simulation))
+
+    comparisons, problems = compare_subjects(folder)
+    headline = compose_headline(comparisons[0], cells_of(folder))
+
+    assert not problems
+    assert len(comparisons) == 1
+    assert re.match(r"gpu exports 1080p-1min in \d\d% more time than gpu@main \[", headline.sentence)
+    assert headline.verdict is Verdict.WORSE
+    names = [subject.name for subject in subjects]
+    rows = {row.subject: row for row in arrange_rows(cells_of(folder), comparisons, style_subjects(names))}
+    assert rows["gpu@main"].effect.words == "baseline"
+    assert rows["gpu"].verdict is not None
+    assert rows["gpu"].verdict.verdict is Verdict.WORSE
 
 
 def test_the_largest_picture_speaks_for_the_matrix(tmp_path: Path) -> None:
