@@ -55,12 +55,9 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
         return None
     whole, correlation = _lag_bins(wanted, found, 0, round(_SEARCH_S / BIN_S))
     middle = round(whole)
-    part = min(round(_PART_S / BIN_S), max(round(_SHORTEST_PART_S / BIN_S), len(wanted) // 3))
+    part = min(round(_PART_S / BIN_S), max(round(_SHORTEST_PART_S / BIN_S), len(wanted) // 2))
     fine = round(_FINE_SEARCH_S / BIN_S)
-    parts = [
-        _lag_bins(wanted[section], found[section], middle, fine)[0] if _contrast(wanted[section]) else whole
-        for section in (np.s_[:part], np.s_[-part:])
-    ]
+    parts = [_part_lag_bins(wanted, found, start, part, middle, fine) for start in (0, len(wanted) - part)]
     return SoundLag(parts[0] * BIN_S * 1e3, parts[1] * BIN_S * 1e3, correlation)
 
 
@@ -112,6 +109,33 @@ def _lag_bins(wanted: NDArray[np.float64], found: NDArray[np.float64], around: i
     best = int(peaks[np.abs(peaks + low - zero - around).argmin()])
     best = _climb(values, best)
     return best + low - zero + _vertex(values, best), float(values[best])
+
+
+def _part_lag_bins(  # noqa: PLR0917  two signals and where to look
+    wanted: NDArray[np.float64], found: NDArray[np.float64], start: int, length: int, around: int, search: int
+) -> float:
+    """Lag of one part, to a fraction of a bin: where a piece of `found` correlates best with that part of `wanted`.
+
+    Each piece is centred and scaled by itself, so that neither a louder neighbour nor what slides in at an end counts.
+    """
+    part = wanted[start : start + length]
+    part = part - part.mean()
+    norm = float(np.sqrt(part @ part))
+    low, high = start + around - search, start + around + search + length
+    padded = np.pad(found, (max(0, -low), max(0, high - len(found))))
+    area = padded[max(0, low) : max(0, low) + high - low]
+    if norm == 0 or _contrast(area) == 0:
+        return float(around)
+    sums, squares = (np.concatenate([[0.0], np.cumsum(values)]) for values in (area, area * area))
+    energy = squares[length:] - squares[:-length] - (sums[length:] - sums[:-length]) ** 2 / length
+    products = correlate(area, part, mode="valid", method="fft")
+    # A piece with next to no sound in it fits nothing; without a floor its noise would be scaled up.
+    values = products / (norm * np.sqrt(np.maximum(energy, 1e-3 * energy.max())))
+    if values.max() < _SAME_SOUND:
+        return float(around)  # nothing but noise in this part: it says nothing of its own
+    peaks = np.flatnonzero(values >= _TIE * values.max())
+    best = _climb(values, int(peaks[np.abs(peaks - search).argmin()]))
+    return around + best - search + _vertex(values, best)
 
 
 def _climb(values: NDArray[np.float64], at: int) -> int:
