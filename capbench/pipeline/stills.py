@@ -120,8 +120,10 @@ def _main() -> None:
         gpu.close()
     labels = [f"{time_s:g} s" for time_s in times_s]
     sheet = contact_sheet(stills, labels, columns=arguments.columns, still_width=arguments.still_width)
-    # A palette keeps a sheet of screens small; dithering would hide what is to be looked at.
-    sheet.quantize(256, dither=Image.Dither.NONE).save(arguments.output, optimize=True)
+    # A palette keeps a sheet of screens small; octrees keep white white.
+    sheet.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.FLOYDSTEINBERG).save(
+        arguments.output, optimize=True
+    )
 
 
 if __name__ == "__main__":

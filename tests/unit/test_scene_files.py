@@ -6,9 +6,23 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from capbench.errors import SceneError
-from capbench.pipeline.scene import Scene, load_scene, scene_names
+from capbench.pipeline.scene import (
+    Background,
+    Border,
+    Camera,
+    Caption,
+    Cursor,
+    Display,
+    Mask,
+    Scene,
+    Shadow,
+    ZoomSegment,
+    load_scene,
+    scene_names,
+)
 from capbench.resources import matrix_folder
 
 
@@ -106,7 +120,7 @@ def test_more_layers_at_once_than_the_shaders_hold_are_refused(tmp_path: Path) -
 
 
 def test_an_unknown_name_lists_what_is_shipped() -> None:
-    with pytest.raises(SceneError, match=r"unknown scene 'nope'; shipped are bare, everything, studio"):
+    with pytest.raises(SceneError, match=r"unknown scene 'nope'; shipped are bare, everything, .*studio"):
         load_scene("nope")
 
 
@@ -123,3 +137,28 @@ def test_everything_has_every_layer() -> None:
 
     assert set(tomllib.loads(text)) == set(Scene.model_fields)
     assert {mask.kind for mask in load_scene("everything").mask} == {"pixelate", "blur", "highlight"}
+
+
+def test_a_camera_may_keep_its_own_aspect(tmp_path: Path) -> None:
+    camera = load_scene(_written(tmp_path, '[camera]\naspect = "own"')).camera
+
+    assert camera is not None
+    assert camera.aspect is None
+    assert "camera.aspect" in _error(tmp_path, '[camera]\naspect = "square"')
+
+
+def test_the_documentation_names_every_key() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "scenes.md").read_text(encoding="utf-8")
+    models: tuple[type[BaseModel], ...] = (
+        Background,
+        Display,
+        Shadow,
+        Border,
+        ZoomSegment,
+        Mask,
+        Cursor,
+        Camera,
+        Caption,
+    )
+
+    assert [key for model in models for key in model.model_fields if f"`{key}`" not in text] == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from capbench.pipeline.scene.base import ExistingFile, Point, SceneModel
 from capbench.pipeline.scene.display import Shadow
@@ -12,6 +12,11 @@ from capbench.pipeline.scene.display import Shadow
 __all__ = ["Camera", "Corner"]
 
 Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+
+
+def _own_is_none(aspect: object) -> object:
+    # TOML has no null.
+    return None if aspect == "own" else aspect
 
 
 class Camera(SceneModel):
@@ -25,8 +30,8 @@ class Camera(SceneModel):
     """Distance from the edges in a corner, in pixels of a canvas 1080 lines high."""
     size: float = Field(0.25, gt=0, le=1)
     """Height as a fraction of the canvas's shorter side."""
-    aspect: float | None = Field(1.0, gt=0.1, lt=10)
-    """Width over height; the picture is cropped to it around its middle. None keeps the picture's own."""
+    aspect: Annotated[float | None, BeforeValidator(_own_is_none), Field(gt=0.1, lt=10)] = 1.0
+    """Width over height; the picture is cropped to it around its middle. None, in a file "own", keeps the picture's."""
     rounding_px: float = Field(24.0, ge=0)
     """Radius of the corners in pixels of a canvas 1080 lines high; half the size gives a circle."""
     mirror: bool = False
