@@ -113,7 +113,10 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
     if wall.verdict is Verdict.INVALID:
         reason = f": {wall.reasons[0]}" if wall.reasons else ""
         return f"{new} cannot be judged against {base} at {where}{reason}"
-    if wall.verdict in (Verdict.UNDECIDED, Verdict.NOT_APPLICABLE) or wall.ratio is None:
+    if wall.verdict is Verdict.NOT_APPLICABLE:
+        reason = f": {wall.reasons[0]}" if wall.reasons else ""
+        return f"the time of {new} against {base} at {where} is not judged{reason}"
+    if wall.verdict is Verdict.UNDECIDED or wall.ratio is None:
         more = f", {wall.blocks_needed} more blocks would decide" if wall.blocks_needed else ""
         return f"{new} against {base} at {where} is undecided{_spaced(wall)}{more}"
     if wall.verdict is Verdict.SAME:
@@ -184,8 +187,10 @@ def _other_cases(comparison: Comparison, case: str | None, subject: str | None) 
 
 
 def _tile(label: str, verdict: MetricVerdict | None, case: str | None) -> Tile | None:
-    if verdict is None or verdict.ratio is None:
+    if verdict is None or (verdict.ratio is None and verdict.verdict is not Verdict.NOT_APPLICABLE):
         return None
+    if verdict.ratio is None:
+        return Tile(label, "not judged", "; ".join(verdict.reasons) or verdict.sentence, verdict.verdict)
     detail = f"{interval_words(verdict)} at {shorten(case or '')}".strip()
     return Tile(label, effect_words(verdict), detail, verdict.verdict)
 

@@ -177,8 +177,16 @@ def test_the_largest_picture_speaks_for_the_matrix(tmp_path: Path) -> None:
                 "1 case invalid, 1 case worse"
             ),
         ),
+        (
+            Verdict.NOT_APPLICABLE,
+            [_verdict("wall_s", Verdict.NOT_APPLICABLE, reasons=("the adapter is a software one",))],
+            (
+                "the time of gpu against cpu at 1080p-1min is not judged: the adapter is a software one, "
+                "quality not judged"
+            ),
+        ),
     ],
-    ids=["better", "worse", "undecided", "same", "invalid"],
+    ids=["better", "worse", "undecided", "same", "invalid", "not applicable"],
 )
 def test_the_verdict_in_one_sentence(
     tmp_path: Path, joint: Verdict, verdicts: list[MetricVerdict], sentence: str
