@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from capbench.gate.evidence import evidence
+from capbench.gate.drift import drift_between_folders, drift_within
 from capbench.gate.gate_file import GateSettings
-from capbench.gate.pairing import FLOOR, PairedCase, column, finished, measured_runs
-from capbench.results.run import FailureKind, RunRole
+from capbench.gate.pairing import PairedCase, finished
+from capbench.results.run import FailureKind
 
 __all__ = ["Validity", "check_validity", "texts"]
 
@@ -40,7 +40,9 @@ def check_validity(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame, sett
     void = [*_absent(pair), *_diverted(pair.base_subject, pair.base_runs), *_diverted(pair.new_subject, pair.new_runs)]
     if settings.require_gpu:
         void += _software(pair)
-    drift, drift_warnings = _drift(pair, base, new, settings.drift_limit)
+    drift, drift_warnings = drift_within(pair, (base,) if base is new else (base, new), settings.drift_limit)
+    if not pair.side_by_side:
+        drift += drift_between_folders(pair, base, new)
     return Validity(
         void=tuple(dict.fromkeys(void)),
         machine=tuple(dict.fromkeys([*_machine_changed(pair), *drift])),
@@ -134,48 +136,3 @@ def _failed_checks(runs: pd.DataFrame) -> list[str]:
         names = list(dict.fromkeys(name for cell in failing["validation.failures"] for name in texts(cell)))
     listed = f": {', '.join(names)}" if names else ""
     return [f"the output failed validation in {len(failing)} of {len(runs)} runs{listed}"]
-
-
-def _drift(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame, limit: float) -> tuple[list[str], list[str]]:
-    """The floor is the same work at all times: what moves it is the machine."""
-    reasons, warnings = [], []
-    for table in (base,) if base is new else (base, new):
-        start, end = (_control(table, pair.case, role) for role in (RunRole.DRIFT_START, RunRole.DRIFT_END))
-        if start is None or end is None:
-            continue
-        moved = end / start
-        text = f"the floor took {moved:.2f} times as long after the last block as before the first"
-        if max(moved, 1 / moved) > 1 + limit:
-            reasons.append(f"{text}: the machine changed while it measured")
-        elif max(moved, 1 / moved) > 1 + limit / 2:
-            warnings.append(f"{pair.case}: {text}; the pairs cancel it")
-    if not pair.side_by_side:
-        reasons += _moved_between_folders(pair, base, new)
-    return list(dict.fromkeys(reasons)), list(dict.fromkeys(warnings))
-
-
-def _control(table: pd.DataFrame, case: str, role: RunRole) -> float | None:
-    if "role" not in table.columns:
-        return None
-    runs = finished(table[(table["case"] == case) & (table["role"].astype(str) == role.value)])
-    times = column(runs, "wall_s")
-    return float(times[0]) if times.size and times[0] > 0 else None
-
-
-def _moved_between_folders(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame) -> list[str]:
-    """Two folders were not run side by side; the floor, if both have it, says whether the machine was the same."""
-    floors = []
-    for table in (base, new):
-        runs = measured_runs(table)
-        floors.append(column(finished(runs[(runs["case"] == pair.case) & (runs["subject"] == FLOOR)]), "wall_s"))
-    blocks = min(floor.size for floor in floors)
-    if blocks == 0:
-        return []
-    ratios = [math.log(after / before) for before, after in zip(floors[0][:blocks], floors[1][:blocks], strict=True)]
-    side = evidence(ratios).centre(0.05)
-    # 2% is the margin of wall time: a machine that moved by more cannot hold it.
-    if max(side.lower(0.05), -side.upper(0.05)) > math.log(1.02):
-        return [
-            f"the floor itself moved to {math.exp(side.estimate):.3f} times between the folders; run both side by side"
-        ]
-    return []

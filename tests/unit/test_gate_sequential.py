@@ -36,7 +36,7 @@ def test_the_looks_share_the_error_and_no_more(max_blocks: int) -> None:
 
 @pytest.mark.parametrize("model", ["shared", "second_slower"])
 def test_false_alarms_of_all_looks_together_stay_below_one_percent(model: str) -> None:
-    """Without a margin to hide behind, any alarm at any look counts. Looking at 1% each time would give 3 to 4%."""
+    """Without a margin to hide behind, any alarm at any look counts. Looking at 1% each time gives 4 to 5%."""
     looks = planned_looks(40)
     times = simulate(model, np.random.default_rng(5), simulations=200, blocks=40, effect=0.0, in_blocks=True)
     log_ratios = np.log(times.new.mean(axis=2) / times.base.mean(axis=2))

@@ -252,13 +252,27 @@ def test_a_floor_that_moved_between_folders_makes_times_invalid() -> None:
     assert "the floor itself moved" in row.sentence
 
 
-@pytest.mark.parametrize(("end_s", "expected"), [(1.05, Verdict.SAME), (1.6, Verdict.INVALID), (0.6, Verdict.INVALID)])
-def test_a_drift_control_that_moved_makes_times_invalid(end_s: float, expected: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("end_s", "drift", "expected"),
+    [
+        (1.05, 1.0, Verdict.SAME),
+        (1.6, 1.0, Verdict.SAME),  # a burst that hit the one control run
+        (1.6, 1.8, Verdict.INVALID),
+        (0.6, 0.5, Verdict.INVALID),
+        (1.6, 0.5, Verdict.SAME),  # the blocks moved the other way: whatever the control caught, it was not this
+    ],
+)
+def test_a_machine_that_changed_makes_times_invalid(end_s: float, drift: float, expected: Verdict) -> None:
+    """Both sides drift alike, by the factor `drift` from the first to the last of 20 blocks."""
     control = runs_table("floor", [1.0, end_s]).assign(block=[-2, -3], role=["drift_start", "drift_end"])
-    base = pd.concat([runs_table("cpu", noisy(20)), control])
-    new = pd.concat([runs_table("gpu", noisy(20, seed=2)), control])
+    course = [drift ** (block / 19) for block in range(20)]
+    base = [wall * factor for wall, factor in zip(noisy(20), course, strict=True)]
+    new = [wall * factor for wall, factor in zip(noisy(20, seed=2), course, strict=True)]
 
-    assert verdict_of(compare(base, new), "wall_s").verdict is expected
+    comparison = compare(pd.concat([runs_table("cpu", base), control]), pd.concat([runs_table("gpu", new), control]))
+
+    assert verdict_of(comparison, "wall_s").verdict is expected
+    assert bool(comparison.warnings) is (expected is Verdict.SAME and end_s > 1.5)
 
 
 def test_warm_ups_do_not_count() -> None:
