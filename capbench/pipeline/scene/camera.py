@@ -30,7 +30,7 @@ class Camera(SceneModel):
     """Distance from the edges in a corner, in pixels of a canvas 1080 lines high."""
     size: float = Field(0.25, gt=0, le=1)
     """Height as a fraction of the canvas's shorter side."""
-    aspect: Annotated[float | None, BeforeValidator(_own_is_none), Field(gt=0.1, lt=10)] = 1.0
+    aspect: Annotated[Annotated[float, Field(gt=0.1, lt=10)] | None, BeforeValidator(_own_is_none)] = 1.0
     """Width over height; the picture is cropped to it around its middle. None, in a file "own", keeps the picture's."""
     rounding_px: float = Field(24.0, ge=0)
     """Radius of the corners in pixels of a canvas 1080 lines high; half the size gives a circle."""
