@@ -65,8 +65,7 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
     wall, memory = found.get("wall_s"), found.get("peak_rss_bytes")
     quality = _quality(comparison, cells)
     parts = [_speed_words(comparison, case, wall), quality.words]
-    if memory is not None and memory.ratio is not None and memory.verdict is not Verdict.INVALID:
-        parts.append(f"memory {change_words(memory.ratio, 'lower', 'higher', digits=0)}")
+    parts.append(_memory_words(memory))
     others = _other_cases(comparison, case, new)
     sentence = ", ".join(part for part in parts if part) + (f"; {others}" if others else "")
     tiles = [
@@ -126,6 +125,16 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
         return f"{new} takes {wall.ratio:.1f} times as long as {base} to export {where}{_spaced(wall)}"
     amount = effect_words(wall, digits=1 if 0.9 < wall.ratio < 1.1 else 0)
     return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}"
+
+
+def _memory_words(memory: MetricVerdict | None) -> str:
+    """What the sentence says of memory: nothing where nothing is known."""
+    if memory is None or memory.ratio is None:
+        return ""
+    if memory.verdict is Verdict.SAME:
+        return "memory unchanged"
+    known = memory.verdict in (Verdict.BETTER, Verdict.WORSE)
+    return f"memory {change_words(memory.ratio, 'lower', 'higher', digits=0)}" if known else ""
 
 
 def _spaced(verdict: MetricVerdict) -> str:

@@ -12,6 +12,7 @@ from capbench.report.palette import LIGHT
 from capbench.report.rows import Row
 from capbench.report.svg import Canvas, chart_style
 from capbench.report.view import FolderView
+from capbench.results import Verdict
 
 __all__ = ["to_png"]
 
@@ -23,7 +24,8 @@ _NOTE_LINE_PX = 16
 def to_png(view: FolderView, *, scale: float = 2.0) -> bytes:
     """PNG file of the overview, 860 units wide; `scale` is pixels a unit."""
     title = textwrap.wrap(view.headline.sentence, 74)
-    notes = textwrap.wrap(view.software or "", 110) + textwrap.wrap(f"{view.scope} {view.machine.adapter}", 110)
+    where = view.software or f"Drawn by {view.machine.adapter}."
+    notes = textwrap.wrap(f"{view.scope} {where}", 128)
     top = 34 + _TITLE_LINE_PX * len(title) + _NOTE_LINE_PX * len(notes)
     places = _places(view.rows)
     with chart_style(), warnings.catch_warnings():
@@ -65,6 +67,6 @@ def _draw_row(canvas: Canvas, axes: Axes, row: Row, place: float, length: float)
     if row.starts_case:
         label_row(axes, place, canvas.label(row.case, 18), offset_px=20 - _LEFT_PX, bold=True)
     time = row.wall.words.split(" (", maxsplit=1)[0]
-    known = row.verdict is not None and row.effect.value is not None
-    effect = row.effect.words if known else row.verdict.verdict.value if row.verdict else ""
+    shown = row.verdict is not None and row.verdict.verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.SAME)
+    effect = row.effect.words if shown else row.verdict.verdict.value.replace("_", " ") if row.verdict else ""
     label_row(axes, place, f"{time}, {effect}" if effect else time, offset_px=8)
