@@ -48,7 +48,7 @@ def export(
     preset: Annotated[str, typer.Option(help="Preset of libx264 and libx265.")] = "veryfast",
     swscale_threads: Annotated[int, typer.Option(help="Threads of path cpu's conversion; 0 is one a core.")] = 1,
     memory_limit: Annotated[
-        str | None, typer.Option(help="What queues, rings and pools may hold, such as 100M.")
+        str | None, typer.Option(help="What queues, rings and pools may hold, such as 400M; 150M if left out.")
     ] = None,
     dither: Annotated[str, typer.Option(help="Dithering of a GIF, such as none, bayer or sierra2_4a.")] = "sierra2_4a",
     salvage: Annotated[bool, typer.Option("--salvage", help="Export what decodes of a damaged source.")] = False,
@@ -61,7 +61,6 @@ def export(
     from capbench.pipeline.encoders import EncoderSettings  # noqa: PLC0415  loads FFmpeg: slow for --help
     from capbench.pipeline.export import export as run_export  # noqa: PLC0415
     from capbench.pipeline.job import ExportOptions  # noqa: PLC0415
-    from capbench.pipeline.memory import DEFAULT_BUDGET_BYTES  # noqa: PLC0415
 
     options = ExportOptions(
         scene=scene,
@@ -71,7 +70,7 @@ def export(
         fps=_rate(fps),
         encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
         swscale_threads=swscale_threads,
-        memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else DEFAULT_BUDGET_BYTES,
+        memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
         dither=dither,
         salvage=salvage,
     )

@@ -73,10 +73,17 @@ class Flow:
         else:
             self._watch.expect("encode", waits_for="render")
             path = self._run_with_renderer()
-        for channel in (self._frames, self._rendered, self._pictures, self._sound):
+        self._account_channels()
+        return path
+
+    def _account_channels(self) -> None:
+        # What waits between readback and its consumer belongs to the picture pool and is counted there.
+        owners: list[Channel[Any]] = [self._frames, self._sound]
+        if self._rendered.high_water_bytes:
+            owners.append(self._pictures)
+        for channel in owners:
             if channel.high_water_bytes:
                 self._account.own(f"channel {channel.producer} to {channel.consumer}", channel.high_water_bytes)
-        return path
 
     def _run_with_renderer(self) -> str:
         stage = RenderStage(

@@ -13,7 +13,6 @@ from capbench.pipeline.encoder_choice import choose_encoder
 from capbench.pipeline.encoders import EncoderSettings, codec_options
 from capbench.pipeline.geometry import CanvasSize, canvas_size
 from capbench.pipeline.gif import check_dither, gif_rate
-from capbench.pipeline.memory import DEFAULT_BUDGET_BYTES
 from capbench.pipeline.paths import PASSTHROUGH, path_factory
 from capbench.pipeline.scene import Scene, load_scene
 from capbench.pipeline.source import SourceInfo, probe_source
@@ -46,8 +45,8 @@ class ExportOptions:
     """Matrix, range and siting of the output; a path that cannot site so tags what it did."""
     swscale_threads: int = 1
     """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
-    memory_limit_bytes: int = DEFAULT_BUDGET_BYTES
-    """What the pipeline may own in queues, rings and pools."""
+    memory_limit_bytes: int | None = None
+    """What the pipeline may own in queues, rings and pools; None is 150 MB, or more where a path cannot do with it."""
     dither: str = "sierra2_4a"
     """Dithering of a GIF, one of `gif.DITHERS`."""
     salvage: bool = False

@@ -125,7 +125,8 @@ def plan_memory(
     upload_bytes: int,
     staging_bytes: int,
     picture_bytes: int,
-    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    budget_bytes: int | None = None,
+    ceiling_bytes: int | None = None,
     max_frames: int,
     reserved_bytes: int = 0,
 ) -> MemoryPlan:
@@ -133,23 +134,28 @@ def plan_memory(
 
     Each starts at the least that works and grows in turn while the budget lasts: a second slot in the staging ring
     (overlap of GPU and CPU) is worth more than a longer queue, so rings come first. `reserved_bytes` of the budget are
-    for what does not grow. Raises `InputError` where even the least does not fit.
+    for what does not grow. Without a budget it is `DEFAULT_BUDGET_BYTES`, or what two staging slots need where that is
+    more: RGBA at 4K does, and a baseline that may not overlap would be beaten unfairly. Raises `InputError`
+    where even the least does not fit into a given budget, or into `ceiling_bytes`.
     """
     sizes = {"staging": staging_bytes, "upload": upload_bytes, "pictures": picture_bytes, "decoded": decoded_bytes}
     most = {"staging": 4, "upload": 3, "pictures": max_frames, "decoded": max_frames}
     counts = {"staging": 1, "upload": 1, "pictures": 2, "decoded": 1}
     # One more frame is always in somebody's hands, between two of these places.
     used = sum(counts[name] * sizes[name] for name in counts) + decoded_bytes + reserved_bytes
-    if used > budget_bytes:
+    limit_bytes = max(used + staging_bytes, DEFAULT_BUDGET_BYTES) if budget_bytes is None else budget_bytes
+    if ceiling_bytes is not None:
+        limit_bytes = min(limit_bytes, ceiling_bytes)
+    if used > limit_bytes:
         raise InputError(
-            f"{format_bytes(budget_bytes)} of memory is too little: one frame in each place needs "
+            f"{format_bytes(limit_bytes)} of memory is too little: one frame in each place needs "
             f"{format_bytes(used)}; raise --memory-limit, free some memory, or export a smaller picture"
         )
     growing = True
     while growing:
         growing = False
         for name, size in sizes.items():
-            if counts[name] < most[name] and used + size <= budget_bytes:
+            if counts[name] < most[name] and used + size <= limit_bytes:
                 counts[name] += 1
                 used += size
                 growing = True

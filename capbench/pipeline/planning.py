@@ -20,7 +20,6 @@ _READS_NV12 = ("gpu", "gpu-fused")
 def plan_export(job: ExportJob, path: str) -> MemoryPlan:
     """Share the job's memory limit, or half of what the machine has free where that is less. Raises `InputError`."""
     available_bytes = available_memory_bytes()
-    budget_bytes = min(job.options.memory_limit_bytes, available_bytes // 2)
     sound_bytes = SOUND_FRAMES * SOUND_FRAME_BYTES if job.has_sound else 0
     decoded_bytes, nv12_bytes, rgba_bytes = job.source.planes.size_bytes, job.canvas.nv12_bytes, job.canvas.rgba_bytes
     max_frames = channel_frames(available_bytes, gif=job.is_gif)
@@ -30,7 +29,8 @@ def plan_export(job: ExportJob, path: str) -> MemoryPlan:
             upload_bytes=0,
             staging_bytes=0,
             picture_bytes=0,
-            budget_bytes=budget_bytes,
+            budget_bytes=job.options.memory_limit_bytes,
+            ceiling_bytes=available_bytes // 2,
             max_frames=max_frames,
             reserved_bytes=sound_bytes,
         )
@@ -42,7 +42,8 @@ def plan_export(job: ExportJob, path: str) -> MemoryPlan:
         # A frame is kept until its picture was delivered: a device may be lost in between.
         staging_bytes=readback_bytes + decoded_bytes,
         picture_bytes=readback_bytes + converted_bytes,
-        budget_bytes=budget_bytes,
+        budget_bytes=job.options.memory_limit_bytes,
+        ceiling_bytes=available_bytes // 2,
         max_frames=max_frames,
         reserved_bytes=sound_bytes,
     )

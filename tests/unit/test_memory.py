@@ -66,6 +66,20 @@ def test_more_memory_never_means_less_room() -> None:
     assert owned == sorted(owned)
 
 
+def test_default_grows_where_the_least_needs_more() -> None:
+    """RGBA at 4K; a limit that was asked for does not grow, nor does memory that is not there."""
+    rgba = 3840 * 2160 * 4
+    sizes = {"decoded_bytes": NV12_4K, "upload_bytes": NV12_4K, "staging_bytes": rgba, "picture_bytes": rgba}
+
+    plan = plan_memory(**sizes, max_frames=32)
+
+    assert plan.owned_bytes > DEFAULT_BUDGET_BYTES
+    assert plan.staging_slots == 2
+    for limit in ({"budget_bytes": 100 * MB}, {"ceiling_bytes": 100 * MB}):
+        with pytest.raises(InputError, match="100 MB of memory is too little"):
+            plan_memory(**sizes, **limit, max_frames=32)
+
+
 def test_too_small_a_limit_says_what_is_needed() -> None:
     with pytest.raises(InputError, match=r"20\.0 MB of memory is too little: .* needs 74\.6 MB; raise --memory-limit"):
         plan_memory(
