@@ -11,7 +11,7 @@ from capbench.pipeline.geometry import CanvasSize, display_rectangle
 from capbench.pipeline.layers.zoom import Magnification, magnification_at
 from capbench.pipeline.overlay import Overlay, has_overlay
 from capbench.pipeline.scene import Scene
-from capbench.pipeline.scene_block import scene_code, scene_uniforms
+from capbench.pipeline.scene_block import fills_canvas, scene_code, scene_uniforms
 from capbench.pipeline.source import SourceInfo
 from capbench.pipeline.upload import PlaneUploader
 from capbench.resources import shader_text
@@ -39,11 +39,13 @@ class Compositor:
         self._sampler = gpu.device.create_sampler(
             mag_filter="linear", min_filter="linear", address_mode_u="clamp-to-edge", address_mode_v="clamp-to-edge"
         )
-        self.backdrop = Backdrop(gpu, canvas, scene.background, self._uniforms, self.scene_code)
-        """What lies behind the recording."""
+        self.backdrop: Backdrop | None = None
+        """What lies behind the recording; None where the recording fills the canvas."""
+        if not fills_canvas(scene.display, source, canvas):
+            self.backdrop = Backdrop(gpu, canvas, scene.background, self._uniforms, self.scene_code)
         self.overlay: Overlay | None = None
         """What lies over it; None where the scene has nothing there."""
-        self._no_overlay = gpu.texture(1, 1, "rgba8unorm", "TEXTURE_BINDING", "no overlay")
+        self._nothing = gpu.texture(1, 1, "rgba8unorm", "TEXTURE_BINDING", "no backdrop or overlay")
         if has_overlay(scene):
             resting = display_rectangle(scene.display, source, canvas)
             self.overlay = Overlay(
@@ -69,8 +71,10 @@ class Compositor:
 
     def scene_bind_group(self, pipeline: Any) -> Any:
         """Bind group 0 of scene.wgsl for a pipeline that draws the scene itself."""
-        overlay = self._no_overlay if self.overlay is None else self.overlay.texture
-        textures = {4: self.backdrop.texture.create_view(), 5: overlay.create_view()}
+        textures = {
+            number: (layer.texture if layer else self._nothing).create_view()
+            for number, layer in ((4, self.backdrop), (5, self.overlay))
+        }
         return bind(self._gpu, pipeline, 0, self._recording_bindings() | textures)
 
     def _recording_bindings(self) -> dict[int, Any]:
@@ -88,8 +92,10 @@ class Compositor:
         if zoom != self._zoom:
             self._zoom = zoom
             self._gpu.device.queue.write_buffer(self._uniforms, 0, self._scene_uniforms())
-            self.backdrop.is_stale = True
-        self.backdrop.record(encoder)
+            if self.backdrop:
+                self.backdrop.is_stale = True
+        if self.backdrop:
+            self.backdrop.record(encoder)
         if self.overlay:
             self.overlay.record(encoder, time_s, zoom)
 

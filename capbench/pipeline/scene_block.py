@@ -15,7 +15,7 @@ from capbench.pipeline.scene import Background, Display, Scene
 from capbench.pipeline.source import SourceInfo, SourcePlanes
 from capbench.resources import shader_text
 
-__all__ = ["PICTURE_DTYPE", "SCENE_DTYPE", "picture_uniforms", "rgb_of", "scene_code", "scene_uniforms"]
+__all__ = ["PICTURE_DTYPE", "SCENE_DTYPE", "fills_canvas", "picture_uniforms", "rgb_of", "scene_code", "scene_uniforms"]
 
 PICTURE_DTYPE = np.dtype(
     [
@@ -52,7 +52,7 @@ SCENE_DTYPE = np.dtype(
 
 def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_overlay: bool) -> str:
     """shaders/scene.wgsl behind the constants of one export; other shaders are joined behind it."""
-    fills = _fills_canvas(scene.display, source, canvas)
+    fills = fills_canvas(scene.display, source, canvas)
     unscaled = fills and not scene.zoom and scene.display.crop == (0, 0, 0, 0) and _has_size_of(source, canvas)
     picture = picture_uniforms(source, scene.display.crop)
     vectors = ", ".join(
@@ -68,7 +68,7 @@ def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_over
     return "".join(f"const {name} = {value};\n" for name, value in constants.items()) + shader_text("scene") + "\n"
 
 
-def _fills_canvas(display: Display, source: SourceInfo, canvas: CanvasSize) -> bool:
+def fills_canvas(display: Display, source: SourceInfo, canvas: CanvasSize) -> bool:
     """Whether the recording covers every pixel; a zoom about a point inside it only makes it larger."""
     rectangle = display_rectangle(display, source, canvas)
     return display.rounding_px == 0 and rectangle.edges == (0, 0, canvas.width, canvas.height)

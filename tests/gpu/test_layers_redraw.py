@@ -50,6 +50,7 @@ def test_the_backdrop_is_drawn_once_and_while_a_zoom_moves(gpu: GpuContext) -> N
     zoom = [{"start_s": 1, "end_s": 3, "amount": 2, "ease_in_s": 0.5, "ease_out_s": 0.5}]
     stage = Stage(gpu, Scene.model_validate({"display": {"padding": 0.1}, "zoom": zoom}), synthetic_frame())
     backdrop = stage.compositor.backdrop
+    assert backdrop is not None
     draws = []
     for times_s in ([0.0, 0.5, 1.0], [1.1, 1.2, 1.4], [1.5], [1.6, 2.0, 2.5], [2.6, 2.9], [3.0], [3.5, 9.0]):
         before = backdrop.draws
@@ -58,6 +59,14 @@ def test_the_backdrop_is_drawn_once_and_while_a_zoom_moves(gpu: GpuContext) -> N
 
     # At rest once; three steps of the motion; arrived; nothing; two steps back; at rest again; nothing.
     assert draws == [1, 3, 1, 0, 2, 1, 0]
+
+
+def test_a_recording_that_fills_the_canvas_has_no_backdrop(gpu: GpuContext) -> None:
+    """Not even while it is magnified: that covers all the more."""
+    zoom = [{"start_s": 1, "end_s": 3}]
+    compositor = Stage(gpu, Scene.model_validate({"zoom": zoom}), synthetic_frame()).compositor
+
+    assert compositor.backdrop is None
 
 
 @pytest.mark.parametrize(
