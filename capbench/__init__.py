@@ -12,8 +12,8 @@ from capbench import errors
 from capbench.errors import CapbenchError
 
 if TYPE_CHECKING:
-    from capbench.gate.compare import compare
     from capbench.gate.gate_file import GateFile
+    from capbench.gate.verb import compare
     from capbench.harness.start import run
     from capbench.pipeline.encoders import EncoderSettings
     from capbench.pipeline.export import export
@@ -53,7 +53,7 @@ _HOMES = {
     "RunResult": "capbench.results",
     "ValidationReport": "capbench.results",
     "Verdict": "capbench.results",
-    "compare": "capbench.gate.compare",
+    "compare": "capbench.gate.verb",
     "export": "capbench.pipeline.export",
     "load": "capbench.results.tidy",
     "run": "capbench.harness.start",

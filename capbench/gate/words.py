@@ -57,5 +57,5 @@ def signed_difference(metric: Metric, difference: float | None) -> str:
 def more_blocks(further: int | None) -> str:
     """`20 more blocks would decide`."""
     if further is None:
-        return "no affordable number of blocks would decide: the change sits on the margin"
+        return "hundreds of blocks would not decide: this is too noisy, or sits on the margin"
     return f"{further} more block{'s' if further != 1 else ''} would decide"

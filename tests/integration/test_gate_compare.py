@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from capbench import compare
 from capbench.cli import main as _registers_the_verbs  # noqa: F401
 from capbench.cli.app import app
+from capbench.gate import load_gate_file
 from capbench.results import Comparison, Verdict
+from capbench.results.folder import read_folder
+from capbench.results.tidy import table_of
 from tests.gate_folders import write_plan, write_runs
 from tests.gate_runs import noisy
 
@@ -213,3 +217,17 @@ def test_a_revision_that_was_not_run_is_named(folder: Path) -> None:
 
     assert result.exit_code == 2
     assert "holds no NAME@v2 beside NAME" in result.stderr
+
+
+def test_the_function_takes_names_or_tables(folder: Path, tmp_path: Path) -> None:
+    gates = tmp_path / "gates.toml"
+    gates.write_text("[[rule]]\nmetric = 'wall_s'\nmargin = 0.5\n", encoding="utf-8")
+    (folder / "environment.json").unlink(missing_ok=True)
+    runs = table_of([read_folder(folder)])
+
+    by_name = compare(f"{folder}:cpu", f"{folder}:gpu", gates)
+    by_table = compare(runs[runs["subject"] == "cpu"], runs[runs["subject"] == "gpu"], load_gate_file(gates))
+
+    assert by_name.verdicts == by_table.verdicts
+    with pytest.raises(TypeError, match="not one of each"):
+        compare(runs, str(folder))

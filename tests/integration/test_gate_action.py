@@ -1,0 +1,101 @@
+"""The composite action's own scripts, executed by bash as a runner would, with a `capbench` that only takes notes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_ACTION = Path(__file__).resolve().parents[2] / ".github" / "actions" / "gate" / "action.yml"
+_STEP = re.compile(
+    r"^    - name: (?P<name>\w+)\n(?:.*\n)*?      run: \|\n(?P<script>(?:        .*\n|\n)+)", re.MULTILINE
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="the action's scripts are bash")
+
+
+def script_of(step: str) -> str:
+    """Text of a step's `run: |`."""
+    found = {match["name"]: match["script"] for match in _STEP.finditer(_ACTION.read_text(encoding="utf-8"))}
+    return re.sub(r"^        ", "", found[step], flags=re.MULTILINE)
+
+
+def execute(step: str, folder: Path, exit_code: int, **variables: str) -> tuple[int, str, dict[str, str]]:
+    """Exit code of the step, what `capbench` was called with, and the step's outputs."""
+    fake = folder / "bin" / "capbench"
+    fake.parent.mkdir(exist_ok=True)
+    fake.write_text(f'#!/bin/bash\necho "$*" >> "{folder}/calls"\nexit {exit_code}\n', encoding="utf-8")
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    environment = {
+        "PATH": f"{fake.parent}:{os.environ['PATH']}",
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "RUNNER_TEMP": str(folder),
+        "GATES": "",
+        "BASE": "",
+        "NEW": "",
+        "AGAINST": "",
+        "BASE_REF": "",
+        "BUDGET": "9m",
+        "MATRIX": "quick",
+        **variables,
+    }
+    (folder / "output").write_text("", encoding="utf-8")
+    ended = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script_of(step)],
+        cwd=_ACTION.parent,
+        env=environment,
+        check=False,
+        capture_output=True,
+    )
+    calls = folder / "calls"
+    outputs = dict(line.split("=", 1) for line in (folder / "output").read_text(encoding="utf-8").splitlines())
+    return ended.returncode, calls.read_text(encoding="utf-8") if calls.exists() else "", outputs
+
+
+@pytest.mark.parametrize(("exit_code", "step_code"), [(0, 0), (1, 0), (3, 0), (2, 2), (4, 4)])
+def test_a_run_stops_the_job_only_where_nothing_was_measured(tmp_path: Path, exit_code: int, step_code: int) -> None:
+    code, calls, _ = execute("Run", tmp_path, exit_code, BASE="main", GATES="a b.toml")
+
+    assert code == step_code
+    assert calls == f"run quick --until-decided --budget 9m --out {tmp_path}/capbench --gates a b.toml\n"
+
+
+def test_without_subjects_the_revision_is_measured_beside(tmp_path: Path) -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=_ACTION.parent, capture_output=True, text=True, check=False)
+    if head.returncode:
+        pytest.skip("not a git checkout")
+
+    code, calls, outputs = execute("Run", tmp_path, 0, AGAINST="HEAD")
+
+    assert code == 0
+    assert outputs["against"] == head.stdout.strip()
+    assert calls.rstrip().endswith(f"--against {head.stdout.strip()}")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sides"),
+    [
+        ({"BASE": "main", "NEW": "branch"}, "{folder}:main {folder}:branch"),
+        ({"AGAINST": "abc"}, "{folder}:@abc {folder}"),
+    ],
+)
+def test_the_comparison_hands_on_verdict_and_exit_code(tmp_path: Path, variables: dict[str, str], sides: str) -> None:
+    (tmp_path / "comparison.json").write_text(json.dumps({"verdict": "worse"}), encoding="utf-8")
+
+    code, calls, outputs = execute("Compare", tmp_path, 1, FOLDER=str(tmp_path), **variables)
+
+    assert code == 0, "the last step decides, after results and comment are out"
+    assert calls.startswith(f"compare {sides.format(folder=tmp_path)} --github --json")
+    assert outputs == {"verdict": "worse", "code": "1"}
+
+
+def test_no_input_is_pasted_into_a_script() -> None:
+    text = _ACTION.read_text(encoding="utf-8")
+
+    assert not [match["name"] for match in _STEP.finditer(text) if "${{" in match["script"]]
