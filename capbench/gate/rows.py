@@ -164,6 +164,8 @@ def _unmeasured(pair: PairedCase, metric: Metric, rule: GateRule, labels: dict[s
         return _verdict(
             labels, Verdict.INVALID, f"{metric.words} is claimed and was not measured for {' and '.join(sides)}"
         )
+    if sides == [pair.base_subject] and metric.kind is Kind.QUALITY:
+        return _verdict(labels, Verdict.UNDECIDED, f"{metric.words} of {sides[0]} was not measured")
     if len(sides) == 1 and metric.kind in (Kind.QUALITY, Kind.EQUAL):
         return _verdict(
             labels, Verdict.INVALID, f"{metric.words} was not measured for {sides[0]}: something is missing"

@@ -35,6 +35,8 @@ class Validity:
 def check_validity(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame, settings: GateSettings) -> Validity:
     """Look at everything but the figures. `base` and `new` are the whole tables, drift controls included."""
     unavailable = _unavailable(pair)
+    if pair.base_runs.empty:
+        unavailable = (f"there is no run of {pair.base_subject} to compare with",)
     if unavailable:
         return Validity(not_applicable=unavailable)
     void = [*_absent(pair), *_diverted(pair.base_subject, pair.base_runs), *_diverted(pair.new_subject, pair.new_runs)]

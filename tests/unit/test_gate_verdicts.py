@@ -233,6 +233,23 @@ def test_a_case_that_new_lacks_is_invalid() -> None:
     assert {row.verdict for row in comparison.verdicts if row.case == "4k"} == {Verdict.INVALID}
 
 
+def test_a_case_that_only_new_has_is_not_applicable() -> None:
+    both = pd.concat([runs_table("gpu", noisy(8, seed=2)), runs_table("gpu", noisy(8), case="4k")])
+
+    comparison = compare(runs_table("gpu", noisy(8)), both)
+
+    assert {row.verdict for row in comparison.verdicts if row.case == "4k"} == {Verdict.NOT_APPLICABLE}
+    assert comparison.exit_code == 0
+
+
+def test_quality_that_only_new_has_cannot_be_shown_to_hold() -> None:
+    base = runs_table("cpu", noisy(8), {"quality.psnr_y.mean": None})
+
+    comparison = compare(base, runs_table("gpu", noisy(8, seed=2)))
+
+    assert verdict_of(comparison, "quality.psnr_y.mean").verdict is Verdict.UNDECIDED
+
+
 def test_two_folders_compare_each_subject_with_itself_and_never_the_floor() -> None:
     base = pd.concat([runs_table(name, noisy(8, seed=n)) for n, name in enumerate(("cpu", "gpu", "floor"))])
     new = pd.concat([runs_table(name, noisy(8, seed=n)) for n, name in enumerate(("cpu", "gpu", "floor"))])
