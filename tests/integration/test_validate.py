@@ -1,0 +1,281 @@
+"""`validate` on files: known faults of real and synthetic clips, bad input, and the verb itself."""
+
+from __future__ import annotations
+
+import json
+import struct
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from capbench.cli import app as command_line
+from capbench.errors import SourceError
+from capbench.quality.expectation import Expectation
+from capbench.quality.pictures import Planes
+from capbench.quality.validate import validate
+from capbench.recordings import RecordingSpec, make_recording
+from capbench.results import CheckStatus, ValidationReport
+from capbench.selftest.remake import Remake, Shot, remake
+
+FRAMES = 60
+WHERE = 8
+"""Frame of single faults, in the part of the footage that moves."""
+
+
+@pytest.fixture(scope="module")
+def recording() -> Path:
+    """Two seconds of a synthetic recording, with sound."""
+    return make_recording(RecordingSpec("selftest", 640, 360, 30, 2.0))
+
+
+@pytest.fixture(scope="module")
+def clean(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recording encoded once more."""
+    return remake(recording, tmp_path_factory.mktemp("validate") / "clean.mp4", Remake())
+
+
+def failures(report: ValidationReport) -> dict[str, str]:
+    return {check.name: check.message for check in report.failures}
+
+
+def status(report: ValidationReport, name: str) -> CheckStatus:
+    return next(check.status for check in report.checks if check.name == name)
+
+
+def test_a_file_is_itself(recording: Path) -> None:
+    report = validate(recording, recording)
+
+    assert failures(report) == {}
+    assert report.metrics["ssim_y"].mean == 1.0
+    assert report.metrics["psnr_y"].frames == report.frames_compared == FRAMES
+    assert report.av_offset_ms == pytest.approx(0, abs=0.1)
+    assert len(report.patches) == 24
+    assert max(patch.ciede2000 for patch in report.patches) == 0
+
+
+def test_a_clean_remake_passes_with_sensible_figures(recording: Path, clean: Path) -> None:
+    report = validate(recording, clean)
+
+    assert failures(report) == {}
+    assert 40 < (report.metrics["psnr_y"].mean or 0) < 60
+    # PSNR by NumPy and by FFmpeg's filter see the same decoded frames.
+    for ours, theirs in zip(report.series["psnr_y"], report.series["ffmpeg_psnr_y"], strict=True):
+        assert ours == pytest.approx(theirs, abs=0.01)
+
+
+@pytest.mark.parametrize("shift_ms", [-120, -40, 25, 90, 400])
+def test_a_known_audio_shift_is_measured_within_5_ms(recording: Path, tmp_path: Path, shift_ms: int) -> None:
+    """Sound that would start before 0 is made by moving the picture instead."""
+    late = Fraction(max(0, shift_ms), 1000)
+    early = Fraction(max(0, -shift_ms), 1000)
+
+    def shots(source: Iterator[Shot]) -> Iterator[Shot]:
+        for shot in source:
+            yield replace(shot, time_s=shot.time_s + early)
+
+    output = remake(recording, tmp_path / "shifted.mp4", Remake(shots=shots, audio_start_s=late))
+
+    report = validate(recording, output)
+
+    assert report.av_offset_ms == pytest.approx(shift_ms, abs=5)
+    assert status(report, "audio.offset") is CheckStatus.FAIL
+
+
+def _dropped(shots: list[Shot]) -> list[Shot]:
+    return [shot for index, shot in enumerate(shots) if index != WHERE]
+
+
+def _swapped(shots: list[Shot]) -> list[Shot]:
+    planes = [shot.planes for shot in shots]
+    planes[WHERE], planes[WHERE + 4] = planes[WHERE + 4], planes[WHERE]
+    return [shot.showing(shown) for shot, shown in zip(shots, planes, strict=True)]
+
+
+def _black(shots: list[Shot]) -> list[Shot]:
+    old = shots[WHERE].planes
+    empty = Planes(np.full_like(old.luma, 16), np.full_like(old.cb, 128), np.full_like(old.cr, 128))
+    return [shot.showing(empty) if index == WHERE else shot for index, shot in enumerate(shots)]
+
+
+@pytest.mark.parametrize(
+    ("edit", "check"),
+    [
+        (None, None),
+        (_dropped, "frames.missing"),
+        (_swapped, "frames.order"),
+        (_black, "frames.black"),
+        (lambda shots: shots[:-6], "frames.last"),
+        (lambda shots: shots[4:], "frames.first"),
+    ],
+    ids=["clean", "dropped", "swapped", "black", "last lost", "first lost"],
+)
+def test_real_footage_without_marks_is_aligned_by_content(
+    media: Path, tmp_path: Path, edit: Callable[[list[Shot]], list[Shot]] | None, check: str | None
+) -> None:
+    """Ordinary footage; the part in which something moves, as frames that look alike cannot be told apart."""
+    source = media / "nasa_two_audio_320x180.mp4"
+
+    def part(frames: Iterator[Shot]) -> list[Shot]:
+        chosen = list(frames)[134:194]
+        return [replace(shot, time_s=shot.time_s - chosen[0].time_s) for shot in chosen]
+
+    def shots(frames: Iterator[Shot]) -> list[Shot]:
+        return part(frames) if edit is None else edit(part(frames))
+
+    short = remake(source, tmp_path / "short.mp4", Remake(shots=part, audio=lambda _: None, qp=10))
+    output = remake(source, tmp_path / "edited.mp4", Remake(shots=shots, audio=lambda _: None))
+
+    found = failures(validate(short, output))
+
+    assert (check in found) if check else found == {}
+
+
+def test_what_an_other_size_is_compared_with(recording: Path, tmp_path: Path) -> None:
+    """Half size: said plainly unless it was meant; the pictures are compared either way."""
+
+    def halved(source: Iterator[Shot]) -> Iterator[Shot]:
+        for shot in source:
+            planes = (
+                np.asarray(
+                    Image.fromarray(plane).resize((plane.shape[1] // 2, plane.shape[0] // 2), Image.Resampling.BICUBIC)
+                )
+                for plane in shot.planes.all
+            )
+            yield shot.showing(Planes(*planes))
+
+    output = remake(recording, tmp_path / "half.mp4", Remake(shots=halved))
+
+    unexpected = validate(recording, output)
+    meant = validate(recording, output, expected=Expectation(size=(320, 180)))
+
+    assert "320x180, it should be 640x360" in failures(unexpected)["picture.size"]
+    assert status(meant, "picture.size") is CheckStatus.PASS
+    assert meant.frames_compared == FRAMES
+
+
+def test_another_shape_is_not_compared_and_not_passed(recording: Path, tmp_path: Path) -> None:
+    def cut(source: Iterator[Shot]) -> Iterator[Shot]:
+        for shot in source:
+            yield shot.showing(shot.planes.cropped(360, 360))
+
+    report = validate(recording, remake(recording, tmp_path / "square.mp4", Remake(shots=cut)))
+
+    assert "picture.size" in failures(report)
+    assert status(report, "picture.quality") is CheckStatus.UNCHECKED
+    assert not report.passed
+
+
+def test_another_rate_is_accepted_where_it_was_meant(recording: Path, tmp_path: Path) -> None:
+    output = remake(recording, tmp_path / "15fps.mp4", Remake(shots=lambda shots: list(shots)[::2]))
+
+    unexpected = failures(validate(recording, output))
+    meant = validate(recording, output, expected=Expectation(rate=Fraction(15)))
+
+    assert "frames.missing" in unexpected
+    assert failures(meant) == {}
+
+
+def test_the_wrong_reference_is_said_to_be_one(media: Path, clean: Path, tmp_path: Path) -> None:
+    other = remake(media / "bt709_full_range_1280x720.mp4", tmp_path / "other.mp4", Remake())
+
+    found = failures(validate(other, clean))
+
+    assert "is it the right reference" in found["picture.same"]
+
+
+def test_a_damaged_reference_is_not_blamed_on_the_output_and_not_passed(media: Path) -> None:
+    damaged = media / "corrupted_1280x720.mp4"
+
+    report = validate(damaged, damaged)
+
+    assert "reference itself is damaged" in failures(report)["reference.decodes"]
+    assert status(report, "frames.last") is CheckStatus.UNCHECKED
+
+
+@pytest.mark.parametrize("name", ["bt601_full_range_320x240.mp4", "nasa_rotated90_480x270.mp4", "odd_444_321x241.mp4"])
+def test_real_clips_are_themselves(media: Path, name: str) -> None:
+    """Whatever the colour, turn or subsampling: no check may find fault with a file that is held against itself."""
+    assert failures(validate(media / name, media / name)) == {}
+
+
+def _sound_file(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(struct.pack("<800h", *range(800)))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("absent.mp4", str, "no such file"),
+        ("folder.mp4", Path.mkdir, "folder"),
+        ("empty.mp4", Path.touch, "empty"),
+        ("text.mp4", lambda path: path.write_text("not a video"), "not a video"),
+        ("sound.wav", _sound_file, "no video"),
+    ],
+)
+def test_files_that_are_no_video_are_refused_in_one_line(
+    recording: Path, tmp_path: Path, name: str, make: Callable[[Path], object], message: str
+) -> None:
+    path = tmp_path / name
+    make(path)
+
+    for arguments in ([str(recording), str(path)], [str(path), str(recording)]):
+        result = CliRunner().invoke(command_line.app, ["validate", *arguments])
+
+        assert result.exit_code == 2
+        assert message in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+    with pytest.raises(SourceError, match=message):
+        validate(recording, path)
+
+
+def test_a_header_without_a_picture_is_refused(recording: Path, tmp_path: Path) -> None:
+    """The index is there and every byte of video is not."""
+    content = recording.read_bytes()
+    start = content.index(b"mdat") + 4
+    end = start + int.from_bytes(content[start - 8 : start - 4], "big") - 8
+    path = tmp_path / "hollow.mp4"
+    path.write_bytes(content[:start] + bytes(end - start) + content[end:])
+
+    with pytest.raises(SourceError, match=r"not one frame decodes|first frame does not decode"):
+        validate(recording, path)
+
+
+@pytest.mark.parametrize("option", [["--expect-size", "big"], ["--expect-size", "0x4"], ["--expect-fps", "1/0"]])
+def test_wrong_expectations_are_refused(recording: Path, option: list[str]) -> None:
+    result = CliRunner().invoke(command_line.app, ["validate", str(recording), str(recording), *option])
+
+    assert result.exit_code == 2
+    assert "write for example" in result.stderr
+
+
+def test_the_verb_prints_writes_and_fails(recording: Path, tmp_path: Path) -> None:
+    output = remake(recording, tmp_path / "[bold]short.mp4", Remake(shots=lambda shots: list(shots)[:-5]))
+    arguments = ["validate", str(recording), str(output)]
+    more = ["--save-frames", str(tmp_path / "worst"), "--csv", str(tmp_path / "frames.csv")]
+
+    table = CliRunner().invoke(command_line.app, [*arguments, *more], env={"COLUMNS": "200"})
+    machine = CliRunner().invoke(command_line.app, [*arguments, "--json", "-"])
+
+    assert (table.exit_code, machine.exit_code) == (1, 1)
+    assert "lost at the end: 5 frames of 60" in table.stdout
+    assert "[bold]short.mp4" in table.stdout
+    report = ValidationReport.model_validate(json.loads(machine.stdout))
+    assert "frames.last" in failures(report)
+    rows = (tmp_path / "frames.csv").read_text().splitlines()
+    assert len(rows) == FRAMES - 5 + 1
+    assert rows[0].startswith("frame,psnr_y,")
+    pictures = sorted(path.name for path in (tmp_path / "worst").iterdir())
+    assert len(pictures) == 9
+    with Image.open(tmp_path / "worst" / pictures[0]) as picture:
+        assert picture.size == (640, 360)
