@@ -56,7 +56,8 @@ def trace_charts(
     }
     peaks = {subject: max(sample.rss_bytes for sample in file.run.trace) for subject, file in shown.items()}
     busy = {subject: float(np.mean(percent)) for subject, (_, percent) in cpu.items()}
-    which = "The run of each subject that is nearest its median"
+    blocks = ", ".join(f"{shorten(subject)} block {file.run.block}" for subject, file in shown.items())
+    which = f"The run of each subject that is nearest its median ({blocks})"
     means = ", ".join(f"{shorten(subject)} {percent:.0f}%" for subject, percent in busy.items())
     largest = ", ".join(f"{shorten(subject)} {bytes_words(peak)}" for subject, peak in peaks.items())
     cpu_reading = f"{which}; mean {means} (100% is one core busy)."

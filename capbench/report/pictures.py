@@ -120,7 +120,7 @@ def embed_frame(folder: Path, worst: WorstFrame, budget: PictureBudget) -> Frame
         thumbnail_uri=thumbnail[0],
         frame_size=output.size,
         crop=(left, top, width, height),
-        note=f"{cut}; {', '.join(kinds)}",
+        note=f"{cut}; shown {' and '.join(kinds)}",
     )
 
 
@@ -151,7 +151,7 @@ def _encode(picture: Image.Image, budget: PictureBudget) -> tuple[str, str]:
         for quality in _QUALITIES:
             buffer = io.BytesIO()
             picture.save(buffer, "JPEG", quality=quality, subsampling=0)
-            mime, kind = "image/jpeg", f"shown as JPEG of quality {quality}"
+            mime, kind = "image/jpeg", f"as JPEG of quality {quality}"
             if buffer.tell() <= share_bytes:
                 break
     uri = f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

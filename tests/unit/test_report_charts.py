@@ -227,7 +227,7 @@ def test_a_frame_is_cropped_and_the_page_is_told(tmp_path: Path) -> None:
 
     assert isinstance(shown, FramePictures)
     assert shown.note.startswith("480 x 270 pixels at (")
-    assert shown.note.endswith(") of 960 x 540; lossless")
+    assert shown.note.endswith(") of 960 x 540; shown lossless")
     assert shown.reference_uri.startswith("data:image/png;base64,")
 
 
