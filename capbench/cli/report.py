@@ -40,7 +40,7 @@ class Form(StrEnum):
 
 
 @app.command(epilog=_EXAMPLES)
-def report(
+def report(  # noqa: PLR0917  options of the command line have names there
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR...", help="Result folders, or one folder that holds result folders.")
     ],
@@ -57,6 +57,9 @@ def report(
     pictures: Annotated[
         str, typer.Option(metavar="SIZE", help="What pictures of frames may take on the page: 500k, 3M; 0 for none.")
     ] = "3M",
+    alone: Annotated[
+        bool, typer.Option("--alone", help="No links to raw files: for a page that is sent without its folder.")
+    ] = False,
 ) -> None:
     """Write the report of result folders: the page, or its first screen as markdown, JSON, CSV or PNG."""
     from capbench.gate import load_gate_file  # noqa: PLC0415  --help need not wait for pandas
@@ -80,7 +83,7 @@ def report(
     rules = None if gates is None else load_gate_file(gates)
     if form is Form.HTML:
         target = output or (last / "index.html" if len(folders) == 1 else last.parent / "report.html")
-        typer.echo(write_report(folders, target, rules, picture_bytes=parse_bytes(pictures)))
+        typer.echo(write_report(folders, target, rules, picture_bytes=parse_bytes(pictures), alone=alone))
         return
     if len(folders) > 1:
         raise InputError(f"{form.value} shows one folder, {len(folders)} were named; name one, or write html")

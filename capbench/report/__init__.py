@@ -14,9 +14,14 @@ __all__ = ["write_report"]
 
 
 def write_report(
-    folders: Sequence[Path], output: Path, gates: GateFile | None = None, *, picture_bytes: int = 3_000_000
+    folders: Sequence[Path],
+    output: Path,
+    gates: GateFile | None = None,
+    *,
+    picture_bytes: int = 3_000_000,
+    alone: bool = False,
 ) -> Path:
     """Write the page about result folders; see `capbench.report.build.write_report`."""
     from capbench.report.build import write_report as build  # noqa: PLC0415  matplotlib and pandas take a second
 
-    return build(folders, output, gates, picture_bytes=picture_bytes)
+    return build(folders, output, gates, picture_bytes=picture_bytes, alone=alone)

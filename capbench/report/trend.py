@@ -100,7 +100,7 @@ def _steps(points: Sequence[TrendPoint]) -> list[_Step]:
 def arrange_trend(
     folders: Sequence[ReportFolder],
     styles: Mapping[str, SubjectStyle],
-    page_folder: Path,
+    page_folder: Path | None,
     gates: GateFile | None = None,
 ) -> Trend:
     """Arrange folders for a page in `page_folder`; every subject must have a style."""
@@ -153,7 +153,7 @@ def arrange_trend(
                 machine=machine,
                 adapter=", ".join(dict.fromkeys(file.run.adapter for file in folder.runs if file.run.adapter)),
                 link=relative_url(folder.path / "index.html", page_folder),
-                has_page=(folder.path / "index.html").is_file(),
+                has_page=page_folder is not None and (folder.path / "index.html").is_file(),
                 cells={
                     (case, subject): _cell_words(
                         cell.median("wall_s"), cell.median("times_floor"), cell.median("peak_rss_bytes")

@@ -95,19 +95,19 @@ class FolderView:
     command: str
     """Command that repeats the measurement, empty where unknown."""
     raw_folder: str
-    """Relative URL of the folder with the raw JSON."""
+    """Relative URL of the folder with the raw JSON, empty for a page that travels alone."""
 
 
 def arrange_folder(
     folder: ReportFolder,
     comparisons: Sequence[Comparison],
-    page_folder: Path,
+    page_folder: Path | None,
     *,
     problems: Sequence[str] = (),
     charts: bool = True,
     picture_bytes: int = PICTURE_BUDGET_BYTES,
 ) -> FolderView:
-    """Arrange a folder for a page that will lie in `page_folder`.
+    """Arrange a folder for a page that will lie in `page_folder`, or that will travel alone where it is None.
 
     `problems` are sentences about what could not be judged. Without `charts` the case sections stay empty.
     `picture_bytes` is what all pictures of frames may take together.

@@ -116,6 +116,15 @@ def test_every_figure_leads_to_its_runs_and_every_run_to_its_raw_file(tmp_path: 
     assert all((tmp_path / "results" / url).is_file() for url in raw)
 
 
+def test_a_page_that_travels_alone_links_nothing_outside_itself(tmp_path: Path) -> None:
+    folder = write_simulated_folder(tmp_path / "results", _SMALL)
+
+    source = write_report([folder], tmp_path / "elsewhere" / "page.html", alone=True).read_text(encoding="utf-8")
+
+    assert [url for url in _Page(source).urls() if not url.startswith(("#", "data:"))] == []
+    assert str(tmp_path) not in source
+
+
 def test_identifiers_are_unique(tmp_path: Path) -> None:
     page = _page(tmp_path, replace(_SMALL, cases=STANDARD_CASES[:2], blocks=2, picture_size=(160, 90)))
 
