@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from capbench.errors import OutputError
 from capbench.harness.command import missing_program
 from capbench.harness.executor import Executor, PreparedCase
 from capbench.harness.matrix import Case, Matrix, Subject
@@ -20,6 +21,7 @@ from capbench.harness.run_folder import RunFolder
 from capbench.harness.thresholds import hold_thresholds
 from capbench.results.environment import NoiseReading
 from capbench.results.folder import FolderContents, read_folder
+from capbench.results.run import RunResult
 
 __all__ = ["UNLIMITED_BLOCKS", "Pace", "Surroundings", "run_matrix", "unavailable_subjects"]
 
@@ -173,13 +175,24 @@ class _Runner:
             begun_s = self._outside.now_s()
             self._progress.begin(step, self._left_s(begun_s))
             self._outside.sleep(step.case.settle_s)
-            run = self._executor.execute(step, self._prepared[step.case.name], self._progress.frame)
+            run = self._execute(step)
             if run.succeeded:
                 run = run.model_copy(update={"thresholds": hold_thresholds(run, step.case.thresholds)})
             self._folder.write_run(step, run)
             self._progress.end(run)
             self._time_left.add(step, self._outside.now_s() - begun_s)
         self._pending.pop(step.stem, None)
+
+    def _execute(self, step: Step) -> RunResult:
+        try:
+            return self._executor.execute(step, self._prepared[step.case.name], self._progress.frame)
+        except OutputError:
+            raise
+        except OSError as error:  # a full disk or a folder that became read-only shows wherever something is written
+            where = f" {error.filename}" if error.filename else ""
+            raise OutputError(
+                f"{step.stem} stopped:{where}: {error.strerror or error}; mend that and go on with --resume"
+            ) from error
 
     def _left_s(self, now_s: float) -> float | None:
         if self._rounds >= UNLIMITED_BLOCKS and self._budget_end_s is not None:

@@ -57,11 +57,12 @@ class _FakeClock:
 
 @dataclass
 class _FakeExecutor:
-    """Each run takes `run_s` of the clock; `dies_at` raises before the run of that number is recorded."""
+    """Each run takes `run_s` of the clock; `dies_at` and `full_at` end the run of that number."""
 
     clock: _FakeClock = field(default_factory=_FakeClock)
     run_s: float = 1.0
     dies_at: int | None = None
+    full_at: int | None = None
     made: list[str] = field(default_factory=list)
 
     def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
@@ -72,6 +73,8 @@ class _FakeExecutor:
         assert prepared.source == Path(f"{step.case.name}.mp4")
         if self.dies_at == len(self.made):
             raise KeyboardInterrupt
+        if self.full_at == len(self.made):
+            raise OSError(28, "No space left on device", "spec.json")
         self.made.append(step.stem)
         self.clock.now_s += self.run_s
         on_frame(30)
@@ -263,6 +266,15 @@ def test_a_result_that_cannot_be_written_ends_the_matrix_with_one_line(
 
     with pytest.raises(OutputError, match=r"cannot write the result .*: No space left on device; .* --resume"):
         run_matrix(plan, folder, _FakeExecutor())
+
+
+def test_a_disk_that_is_full_during_a_run_ends_the_matrix_with_one_line(tmp_path: Path) -> None:
+    executor = _FakeExecutor(full_at=2)
+
+    with pytest.raises(OutputError, match=r"a--gpu--warmup stopped: spec\.json: No space left on device; .* --resume"):
+        _run(_plan(_case("a")), tmp_path / "out", executor)
+
+    assert len(list((tmp_path / "out" / "runs").iterdir())) == 2
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
