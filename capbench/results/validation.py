@@ -117,6 +117,8 @@ class ValidationReport(Record):
     """Change of the offset from start to end, in ms."""
     frames_compared: int = 0
     """Frames that were aligned and compared."""
+    unmeasured: dict[str, str] = Field(default_factory=dict)
+    """Metric that could not be measured to the reason why."""
 
     @property
     def passed(self) -> bool:
