@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from capbench.report.chart_lines import quality_charts, trace_charts
 from capbench.report.chart_rows import distribution_chart, effect_chart, latency_chart, traffic_chart
 from capbench.report.chart_stages import find_bottleneck, stage_chart
+from capbench.report.figures import FigureRow, arrange_figures
 from capbench.report.metrics import is_main_metric
 from capbench.report.palette import SubjectStyle
 from capbench.report.pictures import FramePictures, PictureBudget, embed_frame
@@ -101,6 +102,10 @@ class CaseView:
     """Which stage moved."""
     quality: tuple[SubjectQuality, ...]
     """What validation found, a subject each."""
+    subjects: tuple[str, ...]
+    """Subjects of the case, columns of `figures`."""
+    figures: tuple[FigureRow, ...]
+    """Every figure of every subject."""
     unmeasured: tuple[str, ...]
     """What could not be measured and why, once each."""
 
@@ -158,6 +163,8 @@ def arrange_case(
         subjects_compared=len({verdict.new for verdict in verdicts}),
         shifts=_shifts(comparisons, verdicts, case),
         quality=tuple(_subject_quality(folder, cells[subject], source, budget) for subject, source in critical.items()),
+        subjects=tuple(cells),
+        figures=arrange_figures(cells),
         unmeasured=_unmeasured(cells),
     )
 

@@ -12,7 +12,7 @@ from capbench.report.read import ReportFolder
 from capbench.report.summary import Cell, Spread, cells_of
 from capbench.report.words import MINUS, TIMES, bytes_words, number_words, seconds_words, shorten, times_words, visible
 
-__all__ = ["run_table", "software_note"]
+__all__ = ["quality_text", "run_table", "software_note", "wall_words"]
 
 
 def run_table(folder: ReportFolder) -> Group:

@@ -10,12 +10,14 @@ import pytest
 from rich.console import Console
 
 from capbench.report.comparisons import baseline_of, compare_subjects
+from capbench.report.figures import arrange_figures
 from capbench.report.headline import compose_headline, main_case
 from capbench.report.palette import style_subjects
 from capbench.report.read import RunFile, read_folder
 from capbench.report.rows import arrange_rows
 from capbench.report.summary import Cell, cells_of
 from capbench.report.table import run_table
+from capbench.report.words import MISSING
 from capbench.results import Comparison, MetricVerdict, RunResult, RunRole, Verdict
 from capbench.results.folder import run_file_name
 from tests.report_simulator import STANDARD_CASES, Simulation, simulate_runs, write_simulated_folder
@@ -237,6 +239,22 @@ def _printed(folder: Path) -> str:
     with console.capture() as capture:
         console.print(run_table(read_folder(folder)))
     return capture.get()
+
+
+def test_every_figure_that_somebody_measured_has_a_row() -> None:
+    run = next(run for run in simulate_runs(_SMALL) if run.subject == "gpu")
+    held = {"pipeline_bytes": {"staging": 4_000_000}, "telemetry": {"nvml.energy_j": 55.5, "nvml.state": "text"}}
+    first = run.model_copy(update={**held, "fps": 10.0, "adapter_is_software": True})
+    second = run.model_copy(update={**held, "fps": 20.0})
+
+    rows = {row.name: row.values for row in arrange_figures({"gpu": _cell(first, second), "floor": _cell()})}
+
+    assert rows["frames a second"] == ("15.0 (10.0 to 20.0)", MISSING)
+    assert rows["held by staging"] == ("4.00 MB", MISSING)
+    assert rows["nvml.energy_j"] == ("55.50", MISSING)
+    assert "GPU time, CPU time here" in rows
+    assert "nvml.state" not in rows
+    assert "memcpy of the same size" not in rows
 
 
 def test_the_terminal_table_has_medians_checks_and_names_as_text(tmp_path: Path) -> None:
