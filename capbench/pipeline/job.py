@@ -90,8 +90,10 @@ class ExportJob:
 def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
     """Check everything that can be checked without starting. Raises `InputError`, `OutputError` or `EncoderError`."""
     scene = options.scene if isinstance(options.scene, Scene) else load_scene(options.scene)
-    if options.fps is not None and not 0 < options.fps <= 1000:
-        raise InputError(f"fps must be between 0 and 1000, got {options.fps}")
+    if options.fps is not None:
+        if not 0 < options.fps <= 1000:
+            raise InputError(f"fps must be between 0 and 1000, got {options.fps}")
+        options = replace(options, fps=Fraction(options.fps))  # callers from Python may well say 30
     if options.path is not None:
         _check_path_name(options.path)
     info = probe_source(source)
