@@ -56,11 +56,18 @@ def ratio_10_percent(times: Times, _rng: np.random.Generator) -> Alarms:
     return np.asarray(_pooled(times.new).mean(axis=1) > 1.10 * _pooled(times.base).mean(axis=1))
 
 
+def paired_t_2_percent(times: Times, _rng: np.random.Generator) -> Alarms:
+    """One-sided 5% t test of the log ratios of block means against a margin of 2%."""
+    ratios = np.log(times.new.mean(axis=2) / times.base.mean(axis=2))
+    return np.asarray(stats.ttest_1samp(ratios, np.log(1.02), axis=1, alternative="greater").pvalue < 0.05)
+
+
 RIVALS: dict[str, Callable[[Times, np.random.Generator], Alarms]] = {
     "t test, pooled": pooled_t_test,
     "bootstrap, 1%": bootstrap_1_percent,
     "U test, pooled": u_test,
     "minimum, 5%": minimum_5_percent,
     "ratio, 10%": ratio_10_percent,
+    "paired t test, 2%": paired_t_2_percent,
 }
 """Name in the table to the rule."""
