@@ -25,6 +25,8 @@ __all__ = [
 BITS_PER_PIXEL = {"highest": 0.3, "high": 0.15, "medium": 0.08, "low": 0.04}
 """Quality name to bits a pixel: the bitrate is width x height x this x frames a second."""
 
+_LEAST_BIT_RATE = 10_000
+"""x264 counts in whole kilobits and refuses none at all; a picture of icon size would ask for that."""
 _X264_FAMILY = ("libx264", "libx265")
 _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
@@ -78,7 +80,7 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
             family = " or ".join(_X264_FAMILY)
             raise InputError(f"crf must be between 0 and 51, for {family}; got {settings.crf:g} for {settings.name}")
         return 0, options | {"crf": f"{settings.crf:g}"}
-    return round(width * height * BITS_PER_PIXEL[settings.quality] * rate), options
+    return max(_LEAST_BIT_RATE, round(width * height * BITS_PER_PIXEL[settings.quality] * rate)), options
 
 
 def _fixed_quantiser(encoder: str, qp: int) -> dict[str, str]:

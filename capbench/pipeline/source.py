@@ -23,6 +23,7 @@ _CODE_RGB = 0
 _HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 _RANGE_FULL = 2
 _HD_LINES = 720
+_RATES = (Fraction(1, 60), Fraction(1000))
 _CENTRE_SITED_CODECS = ("mjpeg", "mpeg1video")
 
 # Formats whose planes the GPU takes as they are. The j formats are the same planes with a full-range tag.
@@ -121,7 +122,7 @@ def probe_source(path: Path) -> SourceInfo:
             height=frame.height,
             rotation_degrees=int(-frame.rotation) % 360,
             pixel_aspect=Fraction(context.sample_aspect_ratio or 1) or Fraction(1),
-            frame_rate=Fraction(stream.average_rate or stream.guessed_rate or 30),
+            frame_rate=_plausible_rate(stream.average_rate, stream.guessed_rate),
             time_base=Fraction(stream.time_base),
             start_s=Fraction(frame.pts or 0) * Fraction(stream.time_base),
             duration_s=_duration_s(container, stream),
@@ -131,6 +132,12 @@ def probe_source(path: Path) -> SourceInfo:
             audio_streams=len(sound),
             audio_start_s=earliest_s(sound),
         )
+
+
+def _plausible_rate(*claimed: Any) -> Fraction:
+    """The first rate that a recording can have, else 30: a damaged header may claim a frame an hour."""
+    slowest, fastest = _RATES
+    return next((Fraction(rate) for rate in claimed if rate and slowest <= rate <= fastest), Fraction(30))
 
 
 def _first_frame(path: Path, container: Any, stream: Any) -> Any:

@@ -99,6 +99,10 @@ def test_bit_rate_is_width_x_height_x_bits_a_pixel_x_fps(quality: str, bit_rate:
     assert codec_options(EncoderSettings(quality=quality), 1920, 1080, Fraction(30))[0] == bit_rate
 
 
+def test_bit_rate_of_an_icon_is_one_that_encoders_take() -> None:
+    assert codec_options(EncoderSettings(quality="low"), 16, 16, Fraction(1))[0] == 10_000
+
+
 def test_bit_rate_follows_an_exact_rate() -> None:
     bit_rate, _ = codec_options(EncoderSettings(), 1920, 1080, Fraction(30000, 1001))
 
