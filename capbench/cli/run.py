@@ -49,6 +49,9 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/TIME/.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder: recorded runs are kept.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: make recorded runs that failed again.")
+    ] = False,
     against: Annotated[
         str | None, typer.Option(metavar="REV", help="Measure this git revision side by side, as NAME@REV.")
     ] = None,
@@ -83,6 +86,8 @@ def run(
     looks = _looks(gates, blocks) if until_decided else None
     if gates is not None and looks is None:
         raise InputError("--gates says what to decide and needs --until-decided; or use `capbench compare` afterwards")
+    if retry_failed and not resume:
+        raise InputError("--retry-failed goes on with a folder and needs --resume")
     budget_s = None if budget is None else parse_seconds(budget)
     timeout_s = None if timeout is None else parse_seconds(timeout)
     folder = out or (resumable_folder(Path(matrix).stem) if resume else new_folder())
@@ -99,6 +104,7 @@ def run(
             timeout_s=timeout_s,
             against=against,
             resume=resume,
+            retry_failed=retry_failed,
             validate=validate,
             keep_outputs=keep_outputs,
             trace=trace,

@@ -29,8 +29,11 @@ __all__ = ["RunFolder", "hold_folder"]
 class RunFolder:
     """Reads and writes one result folder; every write is atomic and happens as soon as there is something to write."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, retries_failed: bool = False) -> None:
         self.path = path
+        self._retries_failed = retries_failed
+        self._written: set[str] = set()
+        """Stems of the runs that were recorded by this process: those are not failed ones of before."""
 
     def begin(self, plan: Plan) -> None:
         """Start a new folder. Raises `ResultError` if it holds results, `OutputError` if it cannot be written."""
@@ -78,17 +81,20 @@ class RunFolder:
     def is_done(self, step: Step) -> bool:
         """Whether the step's run is recorded. A damaged file does not count and is replaced."""
         file = self._run_file(step.case.name, step)
+        if step.stem in self._written:
+            return True
         if not file.exists():
             return False
         try:
-            read_run(file)
+            run = read_run(file)
         except ResultError:
             return False
-        return True
+        return run.succeeded or not self._retries_failed
 
     def write_run(self, step: Step, run: RunResult) -> None:
         """Record a run: a later crash must not lose this one."""
         write_record(self._run_file(step.case.name, step), run)
+        self._written.add(step.stem)
 
     def write_noise(self, noise: BlockNoise) -> None:
         """Record what disturbed a block."""

@@ -42,6 +42,7 @@ def run(
     timeout_s: float | None = None,
     against: str | None = None,
     resume: bool = False,
+    retry_failed: bool = False,
     validate: bool = True,
     keep_outputs: bool = False,
     trace: bool = False,
@@ -52,6 +53,7 @@ def run(
     """Run a matrix into a result folder and return what is in it.
 
     `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
+    With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
     `against` is a git revision that is measured side by side. Raises `MatrixError`, `ResultError`, `OutputError`.
     """
     progress = progress or Progress()
@@ -65,7 +67,7 @@ def run(
     if against is not None:
         chosen = add_revision(chosen, against, says=progress.say)
     path = out or (resumable_folder(chosen.name) if resume else new_folder())
-    folder = RunFolder(path)
+    folder = RunFolder(path, retries_failed=retry_failed)
     with hold_folder(path):
         if resume:
             plan = folder.resume(chosen)

@@ -18,7 +18,7 @@ from capbench.harness.run_folder import RunFolder, hold_folder
 from capbench.harness.run_matrix import UNLIMITED_BLOCKS, Pace, Surroundings, run_matrix, unavailable_subjects
 from capbench.results import CheckStatus, RunResult, RunRole
 from capbench.results.environment import Environment, NoiseReading
-from capbench.results.folder import FolderContents
+from capbench.results.folder import FolderContents, read_run
 
 
 def _case(name: str, *, blocks: int = 2, warmup: bool = True, limits: dict[str, Limit] | None = None) -> Case:
@@ -96,12 +96,13 @@ def _run(
     *,
     pace: Pace | None = None,
     resume: bool = False,
+    retry_failed: bool = False,
     noise: Callable[[Path], NoiseReading] = lambda _folder: NoiseReading(),
     foreign_cpu_s: Callable[[], float] = lambda: 0.0,
     progress: Progress | None = None,
 ) -> FolderContents:
     executor = executor or _FakeExecutor()
-    run_folder = RunFolder(folder)
+    run_folder = RunFolder(folder, retries_failed=retry_failed)
     plan = run_folder.resume(plan.matrix) if resume else plan
     if not resume:
         run_folder.begin(plan)
@@ -198,6 +199,21 @@ def test_a_half_written_run_is_made_again(tmp_path: Path) -> None:
 
     assert executor.made == ["a--gpu--b000"]
     assert len(contents.runs) == 5
+
+
+def test_failed_runs_are_made_again_only_when_asked(tmp_path: Path) -> None:
+    plan, folder = _plan(_case("a", blocks=1, warmup=False)), tmp_path / "out"
+    _run(plan, folder)
+    file = folder / "runs/a--gpu--b000.json"
+    file.write_text(read_run(file).model_copy(update={"error": "the disk was full"}).model_dump_json())
+
+    kept, retried = _FakeExecutor(), _FakeExecutor()
+    _run(plan, folder, kept, resume=True)
+    _run(plan, folder, retried, resume=True, retry_failed=True)
+
+    assert kept.made == []
+    assert retried.made == ["a--gpu--b000"]
+    assert read_run(file).succeeded
 
 
 def test_resuming_may_add_blocks(tmp_path: Path) -> None:
