@@ -1,43 +1,11 @@
-// Draws what lies behind the recording: the background, its shadow, its border, and in alpha how much it covers. Runs once,
-// and again while the recording moves. Joined behind scene.wgsl.
-
-@group(1) @binding(0) var backdrop_out: texture_storage_2d<rgba8unorm, write>;
-@group(1) @binding(1) var background_texture: texture_2d<f32>;
-
-fn background_colour(pixel: vec2u, position: vec2f) -> vec3f {
-    if (BACKGROUND_IS_IMAGE) {
-        return textureLoad(background_texture, pixel, 0).rgb;
-    }
-    let t = clamp(dot(position, scene.gradient_axis.xy) + scene.gradient_axis.z, 0.0, 1.0);
-    return mix(scene.gradient_from.rgb, scene.gradient_to.rgb, t);
-}
-
-// Opacity of the soft shadow: smoothstep over twice the blur, centred on the edge of the shifted rectangle.
-fn shadow_opacity(position: vec2f) -> f32 {
-    let distance = rounded_rectangle_distance(position - scene.shadow.xy, scene.display_px, scene.corner_radius_px);
-    return scene.shadow.z * (1.0 - smoothstep(-scene.shadow_blur_px, scene.shadow_blur_px, distance));
-}
-
-// The border's outer edge is parallel to the recording's: a rounded corner gets a radius that is larger by the width.
-fn border_opacity(distance: f32) -> f32 {
-    return scene.border.a * clamp(0.5 - (distance - scene.border_width_px), 0.0, 1.0);
-}
+// Draws the surround without the layers over the recording. Runs once, and again while the recording moves. Joined behind
+// scene.wgsl and surround.wgsl.
 
 @compute @workgroup_size(16, 8)
 fn draw_backdrop(@builtin(global_invocation_id) id: vec3u) {
-    let size = textureDimensions(backdrop_out);
+    let size = textureDimensions(surround_out);
     if (id.x >= size.x || id.y >= size.y) {
         return;
     }
-    let position = vec2f(id.xy) + vec2f(0.5);
-    var colour = background_colour(id.xy, position);
-    if (scene.shadow.z > 0.0) {
-        colour = mix(colour, vec3f(0.0), shadow_opacity(position));
-    }
-    let distance = rounded_rectangle_distance(position, scene.display_px, scene.corner_radius_px);
-    if (scene.border.a > 0.0) {
-        colour = mix(colour, scene.border.rgb, border_opacity(distance));
-    }
-    let coverage = clamp(0.5 - distance, 0.0, 1.0);
-    textureStore(backdrop_out, id.xy, floor(vec4f(colour, coverage) * 255.0 + 0.5) / 255.0);
+    write_surround(id.xy, backdrop_at(id.xy));
 }

@@ -1,7 +1,7 @@
 // What masks need before they can be drawn: the recording averaged over the squares of a grid. The grid is fixed to the
 // recording, so a zoom magnifies the squares and does not make them swim. Joined behind scene.wgsl and layers.wgsl.
 
-@group(1) @binding(1) var cells_out: texture_storage_2d<rgba16float, write>;
+@group(1) @binding(0) var cells_out: texture_storage_2d<rgba16float, write>;
 @group(1) @binding(2) var means_texture: texture_2d<f32>;
 
 // Beyond this many cells a Gaussian of the widths used here has nothing left that 8 bits show.

@@ -55,7 +55,7 @@ struct Layers {
 
 // Storage, not uniform: Mesa's software Vulkan compiles a shader anew for every value of a uniform that an `if` or a
 // loop depends on, 100 ms for each new count of clicks or captions.
-@group(1) @binding(0) var<storage, read> layers: Layers;
+@group(1) @binding(1) var<storage, read> layers: Layers;
 
 // How much of a pixel a rounded rectangle covers, 0..1.
 fn rectangle_coverage(position: vec2f, rectangle: vec4f, radius: f32) -> f32 {

@@ -1,7 +1,6 @@
-// Draws what lies over the recording, colour multiplied by alpha, into the rectangles that changed since the last frame.
-// Joined behind scene.wgsl and layers.wgsl.
+// Draws the surround with the layers over the recording, in the rectangles that changed since the last frame. Joined
+// behind scene.wgsl, surround.wgsl and layers.wgsl.
 
-@group(1) @binding(1) var overlay_out: texture_storage_2d<rgba8unorm, write>;
 @group(1) @binding(2) var means_texture: texture_2d<f32>;
 @group(1) @binding(3) var blurred_texture: texture_2d<f32>;
 @group(1) @binding(4) var cursor_texture: texture_2d<f32>;
@@ -129,5 +128,8 @@ fn draw_overlay(@builtin(global_invocation_id) id: vec3u) {
     }
     colour = with_camera(colour, position);
     colour = with_captions(colour, pixel);
-    textureStore(overlay_out, pixel, floor(colour * 255.0 + 0.5) / 255.0);
+    // The layers, colour multiplied by alpha, lie over the recording and over what is behind it.
+    let behind = backdrop_at(pixel);
+    let left_over = 1.0 - colour.a;
+    write_surround(pixel, vec4f(colour.rgb + behind.rgb * left_over, behind.a * left_over));
 }

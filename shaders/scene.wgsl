@@ -1,7 +1,7 @@
-// What a scene looks like at one pixel: the backdrop, the recording over it, the overlay over both. Shared by the
-// composite pass and the fused path, so that both draw the same picture. Backdrop and overlay are textures that are
-// drawn only where and when they change (backdrop.wgsl, overlay.wgsl): however many layers a scene has, a pixel costs
-// the recording's own two samples and two loads.
+// What a scene looks like at one pixel: the recording and its surround. Shared by the composite pass and the fused path,
+// so that both draw the same picture. The surround is everything else, behind the recording and over it, in a texture
+// that is drawn only where and when it changes (backdrop.wgsl, overlay.wgsl): however many layers a scene has, a pixel
+// costs the recording's own two samples and one load.
 //
 // All positions are pixels of the canvas, x right, y down, pixel centres at .5. All blending is done on gamma-encoded
 // R'G'B', as screen recorders do: a half transparent black over white is code 128.
@@ -20,8 +20,8 @@ struct Picture {
 // them, and a software adapter loads a uniform anew for every invocation.
 //   RECORDING: Picture        the recording, cropped and upright
 //   IS_UNSCALED: bool         each canvas pixel is one luma sample of the recording
-//   HAS_BACKDROP: bool        some of the canvas is not covered by the recording
-//   HAS_OVERLAY: bool         the scene has a layer over the recording
+//   FILLS_CANVAS: bool        the recording covers the canvas
+//   HAS_SURROUND: bool        there is something besides the recording
 //   BACKGROUND_IS_IMAGE: bool the backdrop pass loads it; else the gradient
 
 struct Scene {
@@ -45,8 +45,8 @@ struct Scene {
 @group(0) @binding(1) var luma_texture: texture_2d<f32>;
 @group(0) @binding(2) var chroma_texture: texture_2d<f32>;
 @group(0) @binding(3) var linear_sampler: sampler;
-@group(0) @binding(4) var backdrop_texture: texture_2d<f32>;  // alpha: how much the recording covers
-@group(0) @binding(5) var overlay_texture: texture_2d<f32>;   // colour multiplied by alpha
+// Colour of everything but the recording, and in alpha the share of the pixel that is left to the recording.
+@group(0) @binding(4) var surround_texture: texture_2d<f32>;
 
 // Signed distance in pixels from a rectangle with rounded corners, negative inside (Quilez, rounded box).
 fn rounded_rectangle_distance(position: vec2f, rectangle: vec4f, radius: f32) -> f32 {
@@ -103,19 +103,11 @@ fn display_colour(pixel: vec2u) -> vec3f {
 
 // R'G'B' of one pixel in 0..1, rounded to the 8 bits that an RGBA texture would hold: every path sees the same codes.
 fn scene_colour(pixel: vec2u) -> vec3f {
-    var colour: vec3f;
-    if (HAS_BACKDROP) {
-        let backdrop = textureLoad(backdrop_texture, pixel, 0);
-        colour = backdrop.rgb;
-        if (backdrop.a > 0.0) {
-            colour = mix(colour, display_colour(pixel), backdrop.a);
-        }
-    } else {
-        colour = display_colour(pixel);
-    }
-    if (HAS_OVERLAY) {
-        let overlay = textureLoad(overlay_texture, pixel, 0);
-        colour = overlay.rgb + colour * (1.0 - overlay.a);
+    var colour = display_colour(pixel);
+    if (HAS_SURROUND) {
+        let surround = textureLoad(surround_texture, pixel, 0);
+        // Colour and share are rounded each for itself: their sum may be half a code more than white.
+        colour = min(surround.rgb + colour * surround.a, vec3f(1.0));
     }
     return floor(colour * 255.0 + 0.5) / 255.0;
 }

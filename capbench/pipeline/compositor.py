@@ -8,6 +8,8 @@ from capbench.pipeline.backdrop import Backdrop
 from capbench.pipeline.device import GpuContext
 from capbench.pipeline.dispatch import WORKGROUP_PX, bind, workgroups
 from capbench.pipeline.geometry import CanvasSize, display_rectangle
+from capbench.pipeline.layers.background import background_picture
+from capbench.pipeline.layers.pictures import texture_of
 from capbench.pipeline.layers.zoom import Magnification, magnification_at
 from capbench.pipeline.overlay import Overlay, has_overlay
 from capbench.pipeline.scene import Scene
@@ -31,7 +33,10 @@ class Compositor:
         self._scene = scene
         self._source = source
         self._zoom = Magnification()
-        self.scene_code = scene_code(scene, source, canvas, has_overlay=has_overlay(scene))
+        self._moves = not fills_canvas(scene.display, source, canvas)
+        """Whether a zoom moves something that can be seen besides the recording."""
+        has_surround = self._moves or has_overlay(scene)
+        self.scene_code = scene_code(scene, source, canvas, has_surround=has_surround)
         """WGSL that a pipeline which draws the scene itself joins before its own: it defines `scene_colour`."""
         uniforms = self._scene_uniforms()
         self._uniforms = gpu.buffer(uniforms.nbytes, "UNIFORM|COPY_DST", "scene")
@@ -40,17 +45,14 @@ class Compositor:
             mag_filter="linear", min_filter="linear", address_mode_u="clamp-to-edge", address_mode_v="clamp-to-edge"
         )
         self.backdrop: Backdrop | None = None
-        """What lies behind the recording; None where the recording fills the canvas."""
-        if not fills_canvas(scene.display, source, canvas):
-            self.backdrop = Backdrop(gpu, canvas, scene.background, self._uniforms, self.scene_code)
+        """What lies behind the recording; None where there is nothing but the recording."""
         self.overlay: Overlay | None = None
         """What lies over it; None where the scene has nothing there."""
-        self._nothing = gpu.texture(1, 1, "rgba8unorm", "TEXTURE_BINDING", "no backdrop or overlay")
-        if has_overlay(scene):
-            resting = display_rectangle(scene.display, source, canvas)
-            self.overlay = Overlay(
-                gpu, scene, canvas, resting, recording=self._recording_bindings(), scene_code=self.scene_code
-            )
+        size = (canvas.width, canvas.height) if has_surround else (1, 1)
+        usage = "STORAGE_BINDING|TEXTURE_BINDING|COPY_SRC"
+        self._surround = gpu.texture(*size, "rgba8unorm", usage, "surround")
+        if has_surround:
+            self._make_surround()
         self._picture: Any = None
         self._pipeline: Any = None
         self._bind_groups: tuple[Any, ...] = ()
@@ -71,16 +73,24 @@ class Compositor:
 
     def scene_bind_group(self, pipeline: Any) -> Any:
         """Bind group 0 of scene.wgsl for a pipeline that draws the scene itself."""
-        textures = {
-            number: (layer.texture if layer else self._nothing).create_view()
-            for number, layer in ((4, self.backdrop), (5, self.overlay))
-        }
-        return bind(self._gpu, pipeline, 0, self._recording_bindings() | textures)
+        return bind(self._gpu, pipeline, 0, self._recording_bindings() | {4: self._surround.create_view()})
 
     def _recording_bindings(self) -> dict[int, Any]:
         """What scene.wgsl needs to sample the recording."""
         luma, chroma = self._uploader.luma.create_view(), self._uploader.chroma.create_view()
         return {0: self._uniforms, 1: luma, 2: chroma, 3: self._sampler}
+
+    def _make_surround(self) -> None:
+        gpu, scene = self._gpu, self._scene
+        picture = texture_of(gpu, background_picture(scene.background, self.canvas), "background")
+        bindings = self._recording_bindings() | {5: picture.create_view()}
+        behind = {number: bindings[number] for number in (0, 5)}
+        self.backdrop = Backdrop(gpu, self.canvas, self._surround, scene_bindings=behind, scene_code=self.scene_code)
+        if has_overlay(scene):
+            resting = display_rectangle(scene.display, self._source, self.canvas)
+            self.overlay = Overlay(
+                gpu, scene, self.canvas, resting, self._surround, scene_bindings=bindings, scene_code=self.scene_code
+            )
 
     def prepare(self, encoder: Any, time_s: float) -> None:
         """Record what must be drawn again before the frame of an output time, in seconds since the first frame.
@@ -92,12 +102,13 @@ class Compositor:
         if zoom != self._zoom:
             self._zoom = zoom
             self._gpu.device.queue.write_buffer(self._uniforms, 0, self._scene_uniforms())
-            if self.backdrop:
+            if self.backdrop and self._moves:
                 self.backdrop.is_stale = True
-        if self.backdrop:
+        is_wiped = self.backdrop is not None and self.backdrop.is_stale
+        if self.backdrop and is_wiped:
             self.backdrop.record(encoder)
         if self.overlay:
-            self.overlay.record(encoder, time_s, zoom)
+            self.overlay.record(encoder, time_s, zoom, is_wiped=is_wiped)
 
     def submitted(self) -> None:
         """Say that what `prepare` recorded was submitted."""

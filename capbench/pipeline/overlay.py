@@ -1,4 +1,4 @@
-"""What lies over the recording, as a texture that is drawn only where it changes."""
+"""What lies over the recording, drawn only where it changes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ def _common_bounds(rectangles: Iterable[Pixels]) -> Pixels:
 
 
 class Overlay:
-    """Masks, cursor, camera and captions. Raises `SceneError`, or `SourceError` for a camera that cannot be read."""
+    """Draws masks, cursor, camera and captions into the surround.
+
+    `surround` is the texture to draw into, `scene_bindings` what scene.wgsl and surround.wgsl read.
+    Raises `SceneError`, or `SourceError` for a camera that cannot be read.
+    """
 
     def __init__(
         self,
@@ -70,17 +74,15 @@ class Overlay:
         scene: Scene,
         canvas: CanvasSize,
         resting: Rectangle,
+        surround: Any,
         *,
-        recording: dict[int, Any],
+        scene_bindings: dict[int, Any],
         scene_code: str,
     ) -> None:
         self._gpu = gpu
         self._canvas = canvas
         self._resting = resting
         self._radius_px = clamped_radius(scene.display.rounding_px * canvas.unit_px, resting)
-        usage = "STORAGE_BINDING|TEXTURE_BINDING|COPY_SRC"
-        self.texture = gpu.texture(canvas.width, canvas.height, "rgba8unorm", usage, "overlay")
-        """rgba8unorm, as large as the canvas, colour multiplied by alpha."""
         most_amount = max((segment.amount for segment in scene.zoom), default=1.0)
         self._masks = MaskLayer(gpu, scene.mask, canvas, resting)
         self._cursor = CursorLayer(gpu, scene.cursor, canvas, most_amount) if scene.cursor else None
@@ -90,10 +92,9 @@ class Overlay:
         self.drawn_pixels = 0
         """Pixels drawn so far; those of overlapping rectangles count once for each."""
         self._uniforms = gpu.buffer(LAYERS_DTYPE.itemsize, "STORAGE|COPY_DST", "layers")
-        self._make_pipelines(recording, scene_code)
+        self._make_pipelines(surround, scene_bindings, scene_code)
 
-    def _make_pipelines(self, recording: dict[int, Any], scene_code: str) -> None:
-        """`recording` is what scene.wgsl's group 0 binds, as far as the recording needs it."""
+    def _make_pipelines(self, surround: Any, scene_bindings: dict[int, Any], scene_code: str) -> None:
         gpu, masks = self._gpu, self._masks
         means, blurred = masks.means.create_view(), masks.blurred.create_view()
         none = texture_of(gpu, None, "no layer").create_view()
@@ -102,26 +103,31 @@ class Overlay:
         )
         cursor = self._cursor.texture.create_view() if self._cursor else none
         captions = self._captions.texture.create_view()
-        code = scene_code + shader_text("layers", "overlay")
+        code = scene_code + shader_text("surround", "layers", "overlay")
         self._pipeline = gpu.compute_pipeline(code, "draw_overlay", "overlay")
-        output = [self._uniforms, self.texture.create_view()]
-        layers = [*output, means, blurred, cursor, image, luma, chroma, captions]
+        layers = [surround.create_view(), self._uniforms, means, blurred, cursor, image, luma, chroma, captions]
         self._groups = (
-            bind(gpu, self._pipeline, 0, {3: recording[3]}),
+            bind(gpu, self._pipeline, 0, {number: scene_bindings[number] for number in (0, 3, 5)}),
             bind(gpu, self._pipeline, 1, dict(enumerate(layers))),
         )
         self._cells: dict[str, tuple[Any, tuple[Any, ...]]] = {}
         cells = scene_code + shader_text("layers", "cells")
         for entry_point, groups in (
-            ("average_cells", ({number: recording[number] for number in (1, 2, 3)}, {0: self._uniforms, 1: means})),
-            ("blur_cells", ({}, {0: self._uniforms, 1: blurred, 2: means})),
+            (
+                "average_cells",
+                ({number: scene_bindings[number] for number in (1, 2, 3)}, {0: means, 1: self._uniforms}),
+            ),
+            ("blur_cells", ({}, {0: blurred, 1: self._uniforms, 2: means})),
         ):
             pipeline = gpu.compute_pipeline(cells, entry_point, entry_point)
             bound = tuple(bind(gpu, pipeline, number, group) for number, group in enumerate(groups))
             self._cells[entry_point] = (pipeline, bound)
 
-    def record(self, encoder: Any, time_s: float, zoom: Magnification) -> None:
-        """Record the upload of a new camera picture, and the passes that draw what changed since the last frame."""
+    def record(self, encoder: Any, time_s: float, zoom: Magnification, *, is_wiped: bool) -> None:
+        """Record the upload of a new camera picture, and the passes that draw what changed since the last frame.
+
+        `is_wiped` says that the backdrop was drawn over everything.
+        """
         view = FrameView(time_s, self._resting.magnified(zoom), zoom.amount)
         if self._camera:
             self._camera.record(encoder, time_s)
@@ -132,7 +138,7 @@ class Overlay:
         for layer in (self._masks, self._cursor, self._camera, self._captions):
             if layer:
                 looks |= layer.place(block, view)
-        stale = stale_rectangles(self._looks, looks, self._canvas)
+        stale = stale_rectangles({} if is_wiped else self._looks, looks, self._canvas)
         self._looks = looks
         if stale:
             block["stale_px"][0, : len(stale)] = stale

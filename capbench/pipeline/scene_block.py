@@ -50,7 +50,7 @@ SCENE_DTYPE = np.dtype(
 """`struct Scene` of shaders/scene.wgsl, field by field."""
 
 
-def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_overlay: bool) -> str:
+def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool) -> str:
     """shaders/scene.wgsl behind the constants of one export; other shaders are joined behind it."""
     fills = fills_canvas(scene.display, source, canvas)
     unscaled = fills and not scene.zoom and scene.display.crop == (0, 0, 0, 0) and _has_size_of(source, canvas)
@@ -61,8 +61,8 @@ def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_over
     constants = {
         "RECORDING": f"Picture({vectors})",
         "IS_UNSCALED": str(unscaled).lower(),
-        "HAS_BACKDROP": str(not fills).lower(),
-        "HAS_OVERLAY": str(has_overlay).lower(),
+        "FILLS_CANVAS": str(fills).lower(),
+        "HAS_SURROUND": str(has_surround).lower(),
         "BACKGROUND_IS_IMAGE": str(scene.background.image is not None).lower(),
     }
     return "".join(f"const {name} = {value};\n" for name, value in constants.items()) + shader_text("scene") + "\n"

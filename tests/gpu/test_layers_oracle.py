@@ -37,8 +37,9 @@ from tests.gpu.scene_stage import (
 Field = NDArray[np.float64]
 
 TOLERANCE_CODES = 2
-"""Backdrop and overlay are stored in 8 bits, overlay colour and its alpha each: three roundings of half a code, and one
-of the result. A software adapter's interpolated luma comes in whole codes, and limited range stretches it by 1.16."""
+"""The surround's colour and the recording's share are stored in 8 bits each, and a picture or a caption that lies in it
+was before: three roundings of half a code, and one of the result. A software adapter's interpolated luma comes in whole
+codes, and limited range stretches it by 1.16."""
 COLOURFUL_TOLERANCE_CODES = 4
 """For R'G'B' of a recording whose chroma varies: a software adapter's interpolated samples are up to a code off, a code
 of Cb is 2.1 of blue, one of luma 1.16, and the result is rounded. Exported luma and chroma keep to the two above."""
