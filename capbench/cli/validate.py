@@ -89,6 +89,8 @@ def _print_report(report: ValidationReport) -> None:
     console.print(_checks_table(report))
     if report.metrics:
         console.print(_metrics_table(report))
+    for name, why in report.unmeasured.items():
+        console.print(Text(f"{name}: not measured, {why}", style="dim"))
     failures = len(report.failures)
     # Text, not markup: a file's name may hold brackets.
     verdict = "passed" if report.passed else f"FAILED: {failures} of {len(report.checks)} checks"

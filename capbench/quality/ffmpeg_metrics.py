@@ -11,7 +11,7 @@ from av.filter import filters_available
 
 from capbench.quality.metrics import PSNR_CEILING_DB
 
-__all__ = ["FFMPEG_METRICS", "VMAF_UNAVAILABLE", "FfmpegMeter"]
+__all__ = ["FFMPEG_METRICS", "FfmpegMeter", "unmeasured_metrics"]
 
 _FILTERS = ("psnr", "ssim", "xpsnr")
 _METADATA = {
@@ -28,10 +28,17 @@ _METADATA = {
 FFMPEG_METRICS = tuple(_METADATA)
 """Metrics that `FfmpegMeter` gives, in order."""
 
-VMAF_UNAVAILABLE = (
-    None if "libvmaf" in filters_available else "VMAF: the FFmpeg inside PyAV was built without libvmaf; not measured"
-)
-"""Why VMAF is not measured; None where the filter exists."""
+
+def unmeasured_metrics() -> dict[str, str]:
+    """Metrics that the FFmpeg inside PyAV was built without, and the reason in words."""
+    reasons = {
+        name: f"the FFmpeg inside PyAV has no filter {key.split('.')[1]}"
+        for name, key in _METADATA.items()
+        if key.split(".")[1] not in filters_available
+    }
+    if "libvmaf" not in filters_available:
+        reasons["vmaf"] = "the FFmpeg inside PyAV was built without libvmaf"
+    return reasons
 
 
 class FfmpegMeter:
@@ -39,8 +46,6 @@ class FfmpegMeter:
 
     def __init__(self, width: int, height: int) -> None:
         """For yuv420p frames of that size in pixels."""
-        self.missing = tuple(name for name in _FILTERS if name not in filters_available)
-        """Filters that this FFmpeg was built without."""
         names = [name for name in _FILTERS if name in filters_available]
         self._graph = av.filter.Graph()
         self._graph.threads = 0  # one a core

@@ -8,8 +8,11 @@ __all__: list[str] = []
 
 RATE_ERROR: Final = 2e-4
 """Relative error of the frame rate. 29.97 tagged 30 is 1e-3; a rate that was rounded to 1/1000 fps is 3e-5."""
-START_ERROR_FRAMES: Final = 0.5
-"""Start of the picture against the start of the file. Less than half a frame is edit-list rounding and not seen."""
+START_ERROR_MS: Final = 120.0
+"""Start of the picture against the start of the file, where the sound cannot be compared: containers without edit lists
+keep 21 to 48 ms of an encoder's priming in front, and two frames of reordering."""
+OTHER_RATE: Final = 0.05
+"""Relative difference of the mean rate that is another rate and not a few lost frames."""
 DURATION_ERROR_FRAMES: Final = 1.5
 """Claimed against decoded length: how long the last frame lasts is the muxer's guess, and may be one frame off."""
 
@@ -59,8 +62,8 @@ CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
 EDGE_CODES: Final = 4.0
 """Border rows or columns over the rest of the picture; an encoder treats both alike."""
-SHARPNESS_SHARE: Final = 0.55
-"""Finest detail that must be left. CRF 18 leaves 0.9, CRF 30 0.7, half size enlarged 0.1 to 0.3."""
+SHARPNESS_SHARE: Final = 0.35
+"""Finest detail that must remain: CRF 18 leaves 0.9, CRF 30 0.7, CRF 35 of soft footage 0.5, half size 0.1."""
 LUMA_SHIFT_PX: Final = 0.2
 """Measured to 0.02 on text; half-pixel scaling errors are 0.25 and 0.5."""
 CHROMA_SHIFT_PX: Final = 0.25

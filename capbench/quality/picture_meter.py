@@ -23,9 +23,10 @@ from capbench.quality.observe import Picture
 from capbench.quality.pictures import THUMBNAIL_STEP, Planes, planes_of
 from capbench.recordings.layout import Rectangle
 
-__all__ = ["KeptPair", "PictureMeter"]
+__all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]
 
-_OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
+OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
+"""Metrics that are measured here; the last three of sampled frames only."""
 _KEPT_PAIRS = 3
 _LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
 _EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
@@ -60,7 +61,7 @@ class PictureMeter:
         `sample_every` pairs apart one is looked at closely. `keep_worst` holds the three worst pairs in memory. `every`
         runs FFmpeg's filters, which want all frames in order.
         """
-        self._evidence = PictureEvidence(series={name: [] for name in _OWN_METRICS + FFMPEG_METRICS})
+        self._evidence = PictureEvidence(series={name: [] for name in OWN_METRICS + FFMPEG_METRICS})
         self._sample_every = sample_every
         self._filters = FfmpegMeter(width, height) if every else None
         self._filter_frames: list[int] = []
@@ -96,7 +97,7 @@ class PictureMeter:
         self.skip()
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         errors = [mean_squared_error(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
-        for name, error in zip(_OWN_METRICS[:3], errors, strict=True):
+        for name, error in zip(OWN_METRICS[:3], errors, strict=True):
             self._evidence.series[name][frame] = psnr_db(error)
         size, column, row = worst_cell(got.thumb, want.thumb)
         centre = THUMBNAIL_STEP // 2
@@ -135,7 +136,7 @@ class PictureMeter:
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         pairs = list(zip(planes.all, wanted.all, strict=True))
         similarity = [ssim(a, b) for a, b in pairs]
-        for name, value in zip(_OWN_METRICS[3:], similarity, strict=True):
+        for name, value in zip(OWN_METRICS[3:], similarity, strict=True):
             self._evidence.series[name][frame] = value
         bias = [float(a.mean(dtype=np.float64) - b.mean(dtype=np.float64)) for a, b in pairs]
         shifts = [found for a, b in pairs[1:] if (found := shift_px(a, b)) is not None]

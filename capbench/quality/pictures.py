@@ -7,10 +7,10 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.colour import ChromaSiting, ColourSpec
+from capbench.colour import ChromaSiting, ColourSpec, Matrix
 from capbench.errors import PictureError
 from capbench.quality.respecify import Respecifier
 
@@ -111,6 +111,9 @@ class Normaliser:
         self._scaler = VideoReformatter()
         self._size = size
         self._siting = wanted.siting
+        self._colorspace = {Matrix.BT709: Colorspace.ITU709, Matrix.BT2020: Colorspace.BT2020}.get(
+            spec.matrix, Colorspace.ITU601
+        )
         self._crop = crop
         self._quarter_turns = round(rotation_degrees / 90) % 4
         same = (spec.matrix, spec.range) == (wanted.matrix, wanted.range)
@@ -120,6 +123,11 @@ class Normaliser:
         """The frame as it is to be compared; the same object where nothing had to be done."""
         if frame.format.name.startswith(("yuv444", "yuvj444")):
             frame = self._subsample(frame)
+        elif frame.format.is_rgb or frame.format.has_palette:
+            # Pictures without a matrix of their own (GIF, PNG) become what the tags' guess says they are.
+            frame = self._scaler.reformat(
+                frame, format="yuv420p", **_SAME_CODES | {"src_color_range": 2, "dst_colorspace": self._colorspace}
+            )
         elif frame.format.name not in _PLANAR_420:
             frame = self._scaler.reformat(
                 frame, format="yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p", **_SAME_CODES

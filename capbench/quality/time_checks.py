@@ -13,11 +13,11 @@ from capbench.results import Check
 __all__ = ["check_times"]
 
 
-def check_times(evidence: Evidence) -> list[Check]:
-    """Time stamps of the picture, in a fixed order."""
+def check_times(evidence: Evidence, *, sync_is_measured: bool) -> list[Check]:
+    """Time stamps of the picture, in a fixed order. `sync_is_measured`: the sound says when the picture starts."""
     return [
         _monotonic(evidence),
-        _start(evidence),
+        _start(evidence, sync_is_measured),
         _stamps(evidence),
         _rate(evidence),
         _length(evidence),
@@ -47,8 +47,10 @@ def _lead_s(clip: ClipEvidence) -> Fraction:
     return first - min([first, *(track.start_s for track in clip.facts.audio)])
 
 
-def _start(evidence: Evidence) -> Check:
+def _start(evidence: Evidence, sync_is_measured: bool) -> Check:
     name = "time.start"
+    if sync_is_measured:
+        return not_applicable(name, "the sound itself was compared, see audio.offset")
     if not evidence.reference.facts.audio or not evidence.output.facts.audio:
         return not_applicable(name, "without sound in both files the picture has nothing to start late against")
     first = next((match for match in evidence.matches if match is not None), 0)
@@ -56,7 +58,7 @@ def _start(evidence: Evidence) -> Check:
     lost_s = evidence.reference.frames[first].time_s - evidence.reference.frames[0].time_s
     wanted = _lead_s(evidence.reference)
     error_ms = float(min((_lead_s(evidence.output) - wanted - late for late in (0, lost_s)), key=abs)) * 1e3
-    limit_ms = limits.START_ERROR_FRAMES * float(_interval_s(evidence.reference)) * 1e3
+    limit_ms = limits.START_ERROR_MS
     return passed_if(
         abs(error_ms) <= limit_ms,
         name,
@@ -128,6 +130,12 @@ def _rate(evidence: Evidence) -> Check:
         # Of the frames between the same two pictures, so that a lost frame elsewhere does not count as a rate.
         error = float((reference[last_match].time_s - reference[first_match].time_s) / lasted) - 1
         wanted_rate = 1 / _interval_s(evidence.reference)
+        mean_rate = (len(output) - 1) / (output[-1].time_s - output[0].time_s)
+        if abs(mean_rate / wanted_rate - 1) > limits.OTHER_RATE:
+            return failed(
+                name, f"the output has {float(mean_rate):.3f} fps on average, the reference {float(wanted_rate):.3f}; "
+                "where that was meant, say so (--expect-fps)", float(mean_rate), float(wanted_rate), "fps",
+            )  # fmt: skip
     length_s = float(evidence.output.frames[-1].time_s - evidence.output.frames[0].time_s)
     limit = max(limits.RATE_ERROR, 2 * float(evidence.output.facts.time_base) / max(length_s, 1e-9))
     found_rate = float(wanted_rate or 0) * (1 + error)

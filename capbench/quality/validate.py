@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,11 +10,12 @@ from capbench.pipeline.scene import Scene, load_scene
 from capbench.quality.colour_checks import check_colour, patch_errors
 from capbench.quality.evidence import Evidence
 from capbench.quality.expectation import Expectation
+from capbench.quality.ffmpeg_metrics import FFMPEG_METRICS, unmeasured_metrics
 from capbench.quality.file_checks import check_file
 from capbench.quality.frame_checks import check_frames
 from capbench.quality.inspection import inspect_files, upright_size
 from capbench.quality.picture_checks import check_pictures
-from capbench.quality.picture_meter import KeptPair
+from capbench.quality.picture_meter import OWN_METRICS, KeptPair
 from capbench.quality.pooling import pool
 from capbench.quality.sound_checks import check_sound
 from capbench.quality.time_checks import check_times
@@ -108,7 +109,7 @@ def report_on(
         checks=(
             *check_file(evidence, must_state_colour=expected.must_state_colour),
             *check_frames(evidence),
-            *check_times(evidence),
+            *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,
             *check_pictures(evidence),
             *check_colour(evidence),
@@ -120,4 +121,16 @@ def report_on(
         av_offset_ms=sound.offset_ms,
         av_drift_ms=sound.drift_ms,
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
+        unmeasured=_unmeasured(evidence, measured),
     )
+
+
+def _unmeasured(evidence: Evidence, measured: Mapping[str, object]) -> dict[str, str]:
+    reasons = unmeasured_metrics()
+    if evidence.pictures is None:
+        why = evidence.no_pictures_reason or "no pictures were compared"
+    elif "psnr_y" in measured:
+        why = "only a few frames of a composited scene are rendered; this filter wants all of them"
+    else:
+        why = "pictures are too small, or no frame was matched"
+    return {name: why for name in (*OWN_METRICS, *FFMPEG_METRICS) if name not in measured} | reasons

@@ -23,7 +23,7 @@ def _moved(move: Callable[[Fraction], Fraction]) -> Callable[[], Remake]:
 
 register_change(
     "pts-off-by-one", "time", "every picture carries its successor's time stamp",
-    caught_by=["time.start", "audio.offset"],
+    caught_by=["audio.offset"],
     change=_moved(lambda time_s: time_s + Fraction(1, 30)),
 )  # fmt: skip
 register_change(
@@ -40,7 +40,7 @@ register_change(
 
 @register_pair(
     "start-offset-dropped", "time", "the picture starts half a second after the sound, the output starts both at once",
-    caught_by=["time.start", "audio.offset"],
+    caught_by=["audio.offset"],
 )  # fmt: skip
 def _start_dropped(folder: Path) -> Pair:
     source = source_clip()
