@@ -1,0 +1,68 @@
+"""`capbench calibrate` from matrix to JSON, with an exporter that only copies the file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from capbench.cli import main as _registers_the_verbs  # noqa: F401
+from capbench.cli.app import app
+from capbench.gate.calibration import read_calibration
+
+_MATRIX = """
+[[case]]
+name = "clip"
+recording = {{ width = 160, height = 90, fps = "10" }}
+duration_s = 1
+subjects = ["copy"]
+warmup = false
+settle_s = 0
+timeout_s = 60
+
+[[subject]]
+name = "copy"
+command = ['{python}', "-c", "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])", "{{source}}", "{{output}}"]
+"""
+
+
+@pytest.fixture
+def matrix(tmp_path: Path) -> Path:
+    path = tmp_path / "matrix.toml"
+    path.write_text(_MATRIX.format(python=sys.executable), encoding="utf-8")
+    return path
+
+
+def test_a_command_is_calibrated_and_a_blatant_slowdown_is_seen(matrix: Path, tmp_path: Path) -> None:
+    """Equals and a copy with ten times the wall time, which four blocks on the busiest machine cannot hide."""
+    result = CliRunner().invoke(
+        app,
+        [
+            *("calibrate", str(matrix), "--blocks", "4", "--each", "4", "--comparisons", "5", "--effect", "900"),
+            *("--out", str(tmp_path / "out"), "--json", str(tmp_path / "calibration.json")),
+        ],
+    )
+
+    assert result.exit_code == 0, result.output
+    found = read_calibration(tmp_path / "calibration.json")
+    assert (found.subject, found.blocks_recorded, found.blocks_each) == ("copy", 4, 4)
+    wall = next(metric for metric in found.metrics if metric.metric == "wall_s")
+    assert wall.detections["9"].count == 5
+    assert "copy with itself: 4 blocks a comparison" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--effect", "0"], "--effect must be above 0"),
+        (["--subject", "nobody"], "no subject 'nobody'"),
+        (["--case", "absent"], "absent"),
+    ],
+)
+def test_wrong_use_exits_with_2(matrix: Path, options: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["calibrate", str(matrix), *options])
+
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
