@@ -61,9 +61,8 @@ def test_mp4_is_ready_to_stream_and_tagged(encoder: str, codec: str, tag: str, r
     assert (context.name, stream.codec_tag, report.encoder) == (codec, tag, encoder)
     assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
     assert (stream.codec_context.width, stream.codec_context.height) == (320, 180)
-    if codec == "h264":
-        # x264 does not write the default, which is left (H.264 annex E.2.1).
-        assert chroma_location("h264", context.extradata) in (None, 0)
+    # x264 does not write the default, which is left (H.264 annex E.2.1).
+    assert chroma_location(codec, context.extradata) in (None, 0)
     assert len(list(stream.container.decode(stream))) == report.frames == 30
 
 

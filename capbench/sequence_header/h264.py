@@ -1,11 +1,10 @@
-"""The chroma location in an H.264 sequence parameter set: the one colour tag that FFmpeg's Python binding hides.
-
-Syntax: ITU-T H.264 (08/2021), 7.3.2.1.1 and annex E.1.1.
-"""
+"""The chroma location in an H.264 sequence parameter set. Syntax: ITU-T H.264 (08/2021), 7.3.2.1.1 and annex E.1.1."""
 
 from __future__ import annotations
 
-__all__ = ["chroma_location"]
+from capbench.sequence_header.bits import Bits, annex_b_units
+
+__all__ = ["h264_chroma_location"]
 
 _HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
 """Profiles whose parameter set carries the chroma format (7.3.2.1.1)."""
@@ -13,57 +12,20 @@ _SPS = 7
 _EXTENDED_SAR = 255
 
 
-class _Bits:
-    def __init__(self, data: bytes) -> None:
-        # 0x000003: the third byte keeps start codes out of the payload (7.4.1).
-        raw = data.replace(b"\x00\x00\x03", b"\x00\x00")
-        self._bits = int.from_bytes(raw, "big")
-        self._left = len(raw) * 8
-
-    def u(self, count: int) -> int:
-        if count > self._left:
-            raise ValueError("the parameter set ends early")
-        self._left -= count
-        return self._bits >> self._left & ((1 << count) - 1)
-
-    def ue(self) -> int:
-        zeros = 0
-        while self.u(1) == 0:
-            zeros += 1
-        return (1 << zeros) - 1 + (self.u(zeros) if zeros else 0)
-
-    def se(self) -> int:
-        code = self.ue()
-        return (code + 1) // 2 if code % 2 else -(code // 2)
-
-
-def chroma_location(codec: str, extradata: bytes) -> int | None:
-    """`chroma_sample_loc_type_top_field`, 0 being left and 1 centre; None where the stream does not say.
-
-    Only H.264 is read; for other codecs, or where the set is damaged, None.
-    """
-    if codec not in ("h264", "libx264"):
-        return None
+def h264_chroma_location(extradata: bytes) -> int | None:
+    """`chroma_sample_loc_type_top_field`; None where the stream does not say. Raises `ValueError` for a damaged set."""
     sps = _first_sps(extradata)
-    if sps is None:
-        return None
-    try:
-        return _parse(_Bits(sps[1:]))
-    except ValueError:
-        return None
+    return None if sps is None else _parse(Bits(sps[1:]))
 
 
 def _first_sps(extradata: bytes) -> bytes | None:
     if extradata[:1] == b"\x01" and len(extradata) > 8:  # avcC, ISO/IEC 14496-15, 5.3.3.1
         length = int.from_bytes(extradata[6:8], "big")
         return extradata[8 : 8 + length]
-    for unit in extradata.replace(b"\x00\x00\x00\x01", b"\x00\x00\x01").split(b"\x00\x00\x01"):
-        if unit and unit[0] & 0x1F == _SPS:
-            return unit
-    return None
+    return next((unit for unit in annex_b_units(extradata) if unit[0] & 0x1F == _SPS), None)
 
 
-def _parse(bits: _Bits) -> int | None:
+def _parse(bits: Bits) -> int | None:
     profile = bits.u(8)
     bits.u(16)  # constraint flags and level
     bits.ue()  # seq_parameter_set_id
@@ -92,7 +54,7 @@ def _parse(bits: _Bits) -> int | None:
     return _parse_vui(bits) if bits.u(1) else None
 
 
-def _skip_chroma_format(bits: _Bits) -> None:
+def _skip_chroma_format(bits: Bits) -> None:
     chroma_format = bits.ue()
     if chroma_format == 3:
         bits.u(1)
@@ -106,7 +68,7 @@ def _skip_chroma_format(bits: _Bits) -> None:
             _skip_scaling_list(bits, 16 if number < 6 else 64)
 
 
-def _skip_scaling_list(bits: _Bits, size: int) -> None:
+def _skip_scaling_list(bits: Bits, size: int) -> None:
     scale = 8
     for _ in range(size):
         scale = (scale + bits.se()) % 256
@@ -114,7 +76,7 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
             return
 
 
-def _parse_vui(bits: _Bits) -> int | None:
+def _parse_vui(bits: Bits) -> int | None:
     if bits.u(1) and bits.u(8) == _EXTENDED_SAR:
         bits.u(32)
     if bits.u(1):  # overscan_info_present_flag
