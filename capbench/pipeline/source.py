@@ -141,12 +141,20 @@ def _plausible_rate(*claimed: Any) -> Fraction:
 
 
 def _first_frame(path: Path, container: Any, stream: Any) -> Any:
+    """The first frame that decodes. What is damaged before it is found, or salvaged, by the export itself."""
+    reason = "it has no frames"
     try:
-        for frame in container.decode(stream):
-            return frame
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                reason = reason_of(error)
+                continue
+            if frames:
+                return frames[0]
     except av.FFmpegError as error:
-        raise SourceError(f"{path}: the first frame does not decode: {reason_of(error)}") from error
-    raise SourceError(f"{path} has a video stream without a single frame")
+        reason = reason_of(error)
+    raise SourceError(f"{path} has a video stream of which not a single frame decodes: {reason}")
 
 
 def _duration_s(container: Any, stream: Any) -> float | None:

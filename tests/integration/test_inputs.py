@@ -323,6 +323,23 @@ def test_times_that_repeat_or_start_anew_become_rising_ones(tmp_path: Path) -> N
     assert any("runs back at frame 4" in warning for warning in report.warnings)
 
 
+def test_damage_at_the_very_start(tmp_path: Path) -> None:
+    """The first group of pictures is gone: it is an error with nothing good, and salvage begins at the next."""
+    source = write_clip(tmp_path / "in.mp4", [n * 3600 for n in range(12)], options={"g": "4", "bf": "0"})
+    with av.open(str(source)) as container:
+        first: Any = next(container.demux(video=0))
+    data = bytearray(source.read_bytes())
+    data[first.pos : first.pos + first.size] = b"\xff" * first.size
+    source.write_bytes(data)
+
+    with pytest.raises(DamagedStreamError, match="0 frames were good"):
+        export(source, tmp_path / "out.mp4", PASSED_ON)
+    report = export(source, tmp_path / "out.mp4", replace(PASSED_ON, salvage=True))
+
+    assert [number for number, _ in shown(tmp_path / "out.mp4")] == list(range(4, 12))
+    assert any("damaged from frame 0 on" in warning for warning in report.warnings)
+
+
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
 def test_hdr_is_refused(transfer: int, name: str, tmp_path: Path) -> None:
     source = write_clip(
