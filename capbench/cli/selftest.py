@@ -24,6 +24,9 @@ def selftest(
     ] = None,
     json: JsonTarget = None,
     clean: Annotated[bool, typer.Option(help="Also make clean exports, which must raise no alarm.")] = True,
+    conversions: Annotated[
+        bool, typer.Option("--conversions", help="Also hold each conversion against the oracle.")
+    ] = False,
 ) -> None:
     """Plant known defects and see whether validation and the gate notice; exit 1 when one slips through.
 
@@ -40,7 +43,9 @@ def selftest(
     cases = CLEAN_EXPORTS if clean else ()
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("specimens", total=len(specimens or REGISTRY) + len(cases))
-        report = run_selftest(specimens or (), clean=cases, on_outcome=lambda _: progress.advance(task))
+        report = run_selftest(
+            specimens or (), clean=cases, conversions=conversions, on_outcome=lambda _: progress.advance(task)
+        )
     if json is not None:
         write_json(report, json)
     if json != "-":
@@ -48,6 +53,8 @@ def selftest(
         console.print(_specimens_table(report))
         if report.clean:
             console.print(_clean_table(report))
+        if report.conversions:
+            console.print(_conversions_table(report))
         console.print(_verdict(report))
     if not report.passed:
         raise typer.Exit(1)
@@ -78,6 +85,20 @@ def _clean_table(report: SelfTestReport) -> Table:
         quiet = not export.alarms and export.error is None
         word = Text("quiet", style="green") if quiet else Text("ALARM", style="bold red")
         table.add_row(export.name, word, Text(export.error or "; ".join(export.alarms)))
+    return table
+
+
+def _conversions_table(report: SelfTestReport) -> Table:
+    from rich.table import Table  # noqa: PLC0415  slow to import
+
+    table = Table("conversion", "matrix", "range", "siting", box=None, pad_edge=False)
+    for heading in ("largest error", "exact", "bias Y", "bias Cb", "bias Cr"):
+        table.add_column(heading, justify="right")
+    for row in report.conversions:
+        bias = [f"{value:+.4f}" for value in row.bias_codes]
+        # Rounded down: 100.000% is said of nothing that has a wrong sample.
+        exact = f"{int(row.share_exact * 1e5) / 1e3:.3f}%"
+        table.add_row(row.path, row.matrix, row.range, row.siting, str(row.largest_error_codes), exact, *bias)
     return table
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from capbench.results.record import Record
 
-__all__ = ["CleanExport", "SelfTestReport", "SpecimenOutcome"]
+__all__ = ["CleanExport", "ConversionOutcome", "SelfTestReport", "SpecimenOutcome"]
 
 
 class SpecimenOutcome(Record):
@@ -41,6 +41,25 @@ class CleanExport(Record):
     """Why it could not be made; None when it could."""
 
 
+class ConversionOutcome(Record):
+    """One conversion against the oracle, before encoding."""
+
+    path: str
+    """Path that converts so."""
+    matrix: str
+    """601, 709 or 2020."""
+    range: str
+    """limited or full."""
+    siting: str
+    """left or centre."""
+    largest_error_codes: int
+    """Largest absolute difference of any component."""
+    share_exact: float
+    """Smallest share of equal samples of any component."""
+    bias_codes: tuple[float, float, float]
+    """Mean signed error of Y, Cb, Cr."""
+
+
 class SelfTestReport(Record):
     """The whole self-test. Passes when every specimen was flagged and no clean export raised an alarm."""
 
@@ -48,6 +67,8 @@ class SelfTestReport(Record):
     """In order of registration."""
     clean: tuple[CleanExport, ...] = Field(default=())
     """Exports with nothing wrong; empty where they were left out."""
+    conversions: tuple[ConversionOutcome, ...] = Field(default=())
+    """Conversions against the oracle, for information: swscale is not exact and need not be."""
     seconds: float | None = None
     """How long it took."""
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import capbench.selftest.specimens  # noqa: F401  importing registers them
-from capbench.errors import CapbenchError, InputError
+from capbench.errors import AdapterError, CapbenchError, InputError
+from capbench.pipeline.device import open_device
 from capbench.quality.validate import validate
 from capbench.results import Check, CheckStatus
 from capbench.selftest.clean import CLEAN_EXPORTS, CleanCase, try_clean_exports
-from capbench.selftest.report import CleanExport, SelfTestReport, SpecimenOutcome
+from capbench.selftest.conversions import compare_conversions
+from capbench.selftest.report import CleanExport, ConversionOutcome, SelfTestReport, SpecimenOutcome
 from capbench.selftest.specimen import REGISTRY, FileSpecimen, Specimen
 
 __all__ = ["run_selftest", "try_specimen"]
@@ -22,12 +24,14 @@ def run_selftest(
     names: Sequence[str] = (),
     *,
     clean: tuple[CleanCase, ...] = CLEAN_EXPORTS,
+    conversions: bool = False,
     on_outcome: Callable[[SpecimenOutcome | CleanExport], None] | None = None,
     now_s: Callable[[], float] = time.perf_counter,
 ) -> SelfTestReport:
     """Try the named specimens, all of them when none is named, and then the clean exports.
 
-    `on_outcome` hears of each as it is known. Raises `InputError` for a name that no specimen has.
+    `conversions` adds the table of conversions against the oracle. `on_outcome` hears of each specimen and export as it
+    is known. Raises `InputError` for a name that no specimen has.
     """
     unknown = [name for name in names if name not in REGISTRY]
     if unknown:
@@ -46,7 +50,23 @@ def run_selftest(
             exports.append(export)
             if on_outcome is not None:
                 on_outcome(export)
-    return SelfTestReport(specimens=tuple(outcomes), clean=tuple(exports), seconds=now_s() - started_s)
+    return SelfTestReport(
+        specimens=tuple(outcomes),
+        clean=tuple(exports),
+        conversions=tuple(_conversions()) if conversions else (),
+        seconds=now_s() - started_s,
+    )
+
+
+def _conversions() -> list[ConversionOutcome]:
+    try:
+        gpu = open_device()
+    except AdapterError:
+        return list(compare_conversions(None))
+    try:
+        return list(compare_conversions(gpu))
+    finally:
+        gpu.close()
 
 
 def try_specimen(specimen: Specimen, folder: Path) -> SpecimenOutcome:
