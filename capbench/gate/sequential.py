@@ -27,13 +27,14 @@ __all__ = [
     "DEFAULT_MAX_BLOCKS",
     "Looks",
     "SequentialGate",
+    "levels_left",
     "levels_of_look",
     "planned_looks",
     "subject_pairs",
 ]
 
 DEFAULT_MAX_BLOCKS = 60
-"""Where only a budget ends the run: 60 blocks show +2.5% over the margin even with 6% noise a block."""
+"""Where only a budget ends the run: 60 blocks show 3% over the margin even with 6% noise a block."""
 _FIRST_LOOK = 5
 _GROWTH = 1.35
 """Each look has about a third more blocks than the one before: rarer looks spend less, denser ones stop sooner."""
@@ -54,11 +55,20 @@ def planned_looks(max_blocks: int) -> tuple[int, ...]:
 
 def levels_of_look(levels: Levels, looks: Sequence[int], index: int) -> Levels:
     """The part of each error that look `index` may spend; over all looks the parts add up to `levels`."""
+    return _part(levels, _spent(looks[index], looks) - (_spent(looks[index - 1], looks) if index else 0.0))
 
-    def spent(blocks: int) -> float:
-        return math.log1p((math.e - 1) * blocks / looks[-1])
 
-    share = spent(looks[index]) - (spent(looks[index - 1]) if index else 0.0)
+def levels_left(levels: Levels, looks: Sequence[int], done: int) -> Levels:
+    """What the first `done` looks have left of each error, for a look when the run is over."""
+    return _part(levels, 1.0 - (_spent(looks[done - 1], looks) if done else 0.0))
+
+
+def _spent(blocks: int, looks: Sequence[int]) -> float:
+    """Share of the error that may be spent up to so many blocks."""
+    return math.log1p((math.e - 1) * blocks / looks[-1])
+
+
+def _part(levels: Levels, share: float) -> Levels:
     return Levels(levels.family * share, levels.metric * share, levels.margin * share, blatant=_BLATANT)
 
 
@@ -103,17 +113,24 @@ class SequentialGate:
     def judge(self, runs: pd.DataFrame) -> Comparison:
         """All pairs as one gate, with the error that the looks so far may have; the first decision of a row stands.
 
-        What is exact (bytes, frames, checks, quality) is judged on all blocks, whenever it went wrong.
+        A run that is over, because its budget was, is looked at once more with the error that is left: when a budget
+        ends does not depend on what was measured. What is exact (bytes, frames, checks, quality) is judged on all
+        blocks, whenever it went wrong.
         """
         looks = planned_looks(self.max_blocks)
-        done = [index for index, look in enumerate(looks) if look <= self._complete_blocks(runs)]
+        blocks = self._complete_blocks(runs)
+        levels = self.gates.levels
+        is_over = _is_over(runs) and blocks < looks[-1]
+        done = [index for index, look in enumerate(looks) if look < blocks or (look == blocks and not is_over)]
+        taken = [(looks[index], levels_of_look(levels, looks, index)) for index in done]
+        if is_over:
+            taken.append((blocks, levels_left(levels, looks, len(done))))
         stands: dict[tuple[str, ...], MetricVerdict] = {}
-        for index in done:
-            seen = runs[pd.to_numeric(runs["block"]) < looks[index]]
-            for row in self._look(seen, levels_of_look(self.gates.levels, looks, index)).verdicts:
+        for until, share in taken:
+            for row in self._look(runs[pd.to_numeric(runs["block"]) < until], share).verdicts:
                 if row.p_value is not None and row.verdict is not Verdict.UNDECIDED:
                     stands.setdefault(_key(row), row)
-        last = self._look(runs, levels_of_look(self.gates.levels, looks, done[-1] if done else 0))
+        last = self._look(runs, taken[-1][1] if taken else levels_of_look(levels, looks, 0))
         rows = [row if row.p_value is None else stands.get(_key(row), _still_open(row)) for row in last.verdicts]
         return summarise(
             rows, base=last.base, new=last.new, shifts=last.stage_shifts, machines=last.machines, warnings=last.warnings
@@ -151,6 +168,11 @@ class Looks:
     def _gate(self, contents: FolderContents) -> SequentialGate:
         subjects = dict.fromkeys(run.subject for run in contents.runs if run.role is RunRole.MEASURE)
         return SequentialGate(subject_pairs(sorted(subjects)), self.max_blocks, self.gates)
+
+
+def _is_over(runs: pd.DataFrame) -> bool:
+    """Whether the run has ended: the floor runs once more after the last block."""
+    return "role" in runs.columns and bool((runs["role"].astype(str) == RunRole.DRIFT_END.value).any())
 
 
 def _key(row: MetricVerdict) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from capbench.gate.evidence import Levels, evidence
 from capbench.gate.gate_file import GateFile
 from capbench.gate.metrics import describe_metric
 from capbench.gate.noisy import NoisyRow, asked_for
-from capbench.gate.sequential import Looks, SequentialGate, levels_of_look, planned_looks, subject_pairs
+from capbench.gate.sequential import Looks, SequentialGate, levels_left, levels_of_look, planned_looks, subject_pairs
 from capbench.results.comparison import Verdict
 from capbench.results.folder import read_folder
 from tests.bench.gate_noise import simulate
@@ -136,6 +136,26 @@ def test_between_looks_nothing_new_is_decided() -> None:
 )
 def test_which_subjects_are_compared(subjects: list[str], expected: tuple[tuple[str, str], ...]) -> None:
     assert subject_pairs(subjects) == expected
+
+
+@pytest.mark.parametrize("blocks", [7, 8])
+def test_a_run_that_its_budget_ended_is_looked_at_with_the_error_that_is_left(blocks: int) -> None:
+    """Of a horizon of 60, the looks at 5 and 7 blocks could spend a fifth of the error, the end has the rest."""
+    runs = _folder(blocks, ratio=1.06, sd=0.01)
+    over = pd.concat([runs, runs_table("floor", [1.0]).assign(block=-3, role="drift_end")])
+    gate = SequentialGate((("cpu", "gpu"),))
+
+    assert gate.judge(runs).verdict is Verdict.UNDECIDED
+    assert gate.judge(over).verdict is Verdict.WORSE
+
+
+@pytest.mark.parametrize("done", [0, 1, 3])
+def test_the_looks_and_the_end_spend_the_error_together(done: int) -> None:
+    looks = planned_looks(60)
+
+    spent = sum(levels_of_look(Levels(), looks, index).metric for index in range(done))
+
+    assert spent + levels_left(Levels(), looks, done).metric == pytest.approx(Levels().metric)
 
 
 def test_the_runner_stops_when_the_folder_decides(tmp_path: Path) -> None:
