@@ -21,6 +21,8 @@ from capbench.pipeline.upload import ROW_ALIGNMENT_BYTES, PlaneUploader
 
 __all__ = ["contact_sheet", "draw_stills", "read_rgb"]
 
+_SLACK_S = 1e-6
+"""A decimal fraction of a second is not quite what a float holds; frames are never so close."""
 _GAP_PX = 8
 _LABEL_PX = 18
 
@@ -63,7 +65,7 @@ def draw_stills(
     try:
         for time_s in times_s:
             while following is not None and (
-                shown is None or (following.pts or 0) * following.time_base - info.start_s <= time_s
+                shown is None or (following.pts or 0) * following.time_base - info.start_s <= time_s + _SLACK_S
             ):
                 shown, following = following, next(frames, None)
             encoder = gpu.device.create_command_encoder(label="still")

@@ -50,12 +50,12 @@ def synthetic_frame(
     return frame
 
 
-def _info(frame: Any) -> SourceInfo:
+def _info(frame: Any, rotation_degrees: int = 0) -> SourceInfo:
     return SourceInfo(
         path=Path("synthetic"),
         width=frame.width,
         height=frame.height,
-        rotation_degrees=0,
+        rotation_degrees=rotation_degrees,
         pixel_aspect=Fraction(1),
         frame_rate=Fraction(30),
         time_base=Fraction(1, 30),
@@ -81,6 +81,8 @@ class Stage:
     scene: Scene
     frame: Any
     canvas: CanvasSize = CANVAS
+    rotation_degrees: int = 0
+    """Clockwise turn that the frame needs."""
 
     @cached_property
     def _uploader(self) -> PlaneUploader:
@@ -89,7 +91,7 @@ class Stage:
     @cached_property
     def compositor(self) -> Compositor:
         """The compositor under test."""
-        return Compositor(self.gpu, self._uploader, self.canvas, self.scene, _info(self.frame))
+        return Compositor(self.gpu, self._uploader, self.canvas, self.scene, _info(self.frame, self.rotation_degrees))
 
     @cached_property
     def _paths(self) -> dict[type[GpuPath | FusedPath], GpuPath | FusedPath]:

@@ -97,6 +97,18 @@ def test_display(gpu: GpuContext, values: dict[str, Any], zoom: tuple[Any, ...])
         check(stage, oracle_picture(scene, frame, time_s), time_s, COLOURFUL_TOLERANCE_CODES)
 
 
+@pytest.mark.parametrize("rotation_degrees", [90, 180, 270])
+def test_crop_counts_from_the_upright_picture(gpu: GpuContext, rotation_degrees: int) -> None:
+    scene = Scene.model_validate({"display": {"crop": (0.25, 0.0, 0.125, 0.5), "padding": 0.05}})
+    upright = synthetic_frame()
+    turns = rotation_degrees // 90
+    coded = av.VideoFrame(*((108, 192) if turns % 2 else (192, 108)), "yuv420p")
+    for plane, source in zip(coded.planes, upright.planes, strict=True):
+        plane_samples(plane)[:] = np.rot90(plane_samples(source), turns)
+
+    check(Stage(gpu, scene, coded, rotation_degrees=rotation_degrees), oracle_picture(scene, upright, 0.0), 0.0)
+
+
 @pytest.mark.parametrize("size", [(64, 108), (300, 120), (192, 108)])
 @pytest.mark.parametrize("blur_px", [0, 40])
 def test_background_image(gpu: GpuContext, tmp_path: Path, size: tuple[int, int], blur_px: float) -> None:

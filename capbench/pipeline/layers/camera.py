@@ -27,6 +27,8 @@ __all__ = ["CameraFeed", "CameraLayer", "aspect_crop", "camera_rectangle", "plac
 _LOGGER = logging.getLogger(__name__)
 
 UPLOAD_SLOTS = 2
+SLACK_S = 1e-6
+"""Two clocks that mean the same time may differ by a rounding; pictures are never so close."""
 MOST_SAMPLES = 4
 _PLACEHOLDER_PX = 512
 _OVERSAMPLING = 4
@@ -94,7 +96,7 @@ class CameraFeed:
     def frame_at(self, time_s: float) -> Any:
         """The `av.VideoFrame` that is new at an output time; None if the one before still shows."""
         newest = None
-        while self._next is not None and self._time_s(self._next) - self._first_s <= time_s:
+        while self._next is not None and self._time_s(self._next) - self._first_s <= time_s + SLACK_S:
             newest, self._next = self._next, next(self._frames, None)
         return newest
 
