@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from capbench.report.chart_effect import effect_chart
 from capbench.report.chart_lines import quality_charts, trace_charts
-from capbench.report.chart_rows import distribution_chart, effect_chart, latency_chart, traffic_chart
-from capbench.report.chart_stages import find_bottleneck, stage_chart
+from capbench.report.chart_rows import distribution_chart, latency_chart, traffic_chart
+from capbench.report.chart_stages import bottleneck_words, find_bottleneck, stage_chart
 from capbench.report.figures import FigureRow, arrange_figures
 from capbench.report.metrics import is_main_metric
 from capbench.report.palette import SubjectStyle
@@ -194,7 +195,7 @@ def _summary(cells: Mapping[str, Cell]) -> str:
     for subject, cell in cells.items():
         worst = find_bottleneck(cell.stages())
         if worst is not None and subject != "floor":
-            sentences.append(f"{shorten(subject)} is held up by {shorten(worst.stage)} ({worst.busy_share:.0%} busy)")
+            sentences.append(bottleneck_words(subject, worst))
         if cell.failed and not cell.measured:
             sentences.append(f"{shorten(subject)} never finished: {cell.failed[0].run.error}")
         elif cell.failed:

@@ -1,34 +1,25 @@
-"""Charts with one row a subject: distributions, effects, traffic and latency."""
+"""Charts with one row a subject: distributions, traffic and latency."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
 from capbench.report.direct_labels import label_row
-from capbench.report.effects import effect_words
-from capbench.report.metrics import metric_words
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.read import RunFile
 from capbench.report.summary import Cell, spread_of
 from capbench.report.svg import Canvas, Chart
 from capbench.report.words import bytes_words, seconds_words, shorten
-from capbench.results import MetricVerdict, Verdict
 
-__all__ = ["distribution_chart", "effect_chart", "latency_chart", "traffic_chart"]
+__all__ = ["distribution_chart", "latency_chart", "traffic_chart"]
 
 _ROW_PX = 38
 _LEFT_PX = 100
 _RIGHT_PX = 72
 _NAME_LIMIT = 15
-_VERDICT_TOKENS = {
-    Verdict.BETTER: "better",
-    Verdict.WORSE: "worse",
-    Verdict.SAME: "same",
-    Verdict.UNDECIDED: "undecided",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,78 +112,28 @@ def _run_words(file: RunFile, value: str) -> str:
     return f"{shorten(file.run.subject)}, block {file.run.block}: {value}"
 
 
-def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
-    """New over base of each metric with its interval against the margin. None where no ratio was estimated."""
-    shown = [(verdict, verdict.ratio) for verdict in verdicts if verdict.ratio is not None]
-    if not shown:
-        return None
-    rows = _rows(len(shown), "new over base, 1 = no change", row_px=28, right=92)
-    # A run that could have seen nothing short of a slowdown by 5 times must not squeeze what it did see.
-    limit = max(1.5, *(1.15 * ratio for _, ratio in shown))
-    several = len({verdict.new for verdict, _ in shown}) > 1
-    for row, (verdict, ratio) in enumerate(shown):
-        if verdict.margin is not None:
-            rows.axes.barh(row, 2 * verdict.margin, left=1 - verdict.margin, height=0.8, color=LIGHT["band"])
-        colour = LIGHT[_VERDICT_TOKENS.get(verdict.verdict, "quiet")]
-        if verdict.interval is not None:
-            rows.axes.plot(verdict.interval, [row, row], color=colour, linewidth=3, solid_capstyle="butt")
-        if verdict.detectable_ratio is not None and verdict.detectable_ratio <= limit:
-            rows.axes.plot([verdict.detectable_ratio] * 2, [row - 0.3, row + 0.3], color=LIGHT["axis"], linewidth=1.4)
-        style = styles.get(verdict.new)
-        rows.axes.plot(
-            [ratio],
-            [row],
-            marker=style.marker if style else "o",
-            markersize=7,
-            color=colour,
-            markeredgecolor=LIGHT["page"],
-        )
-        name = metric_words(verdict.metric)
-        rows.name(row, rows.canvas.label(f"{verdict.new}: {name}" if several else name, _NAME_LIMIT), LIGHT["ink"])
-        rows.value(row, effect_words(verdict), colour)
-    rows.axes.axvline(1, color=LIGHT["axis"], linewidth=1)
-    low, high = rows.axes.get_xlim()
-    rows.axes.set_xlim(min(low, 0.9), min(max(high, 1.1), limit))
-    best = shown[0][0]
-    change = f"{shorten(best.new)} against {shorten(best.base)}: {metric_words(best.metric)} {effect_words(best)}"
-    legend = (
-        "Lines are confidence intervals, the grey band is the margin that still counts as the same, "
-        "a grey tick is the smallest slowdown that this run would have seen."
-    )
-    reading = f"{change}. {legend}"
-    return Chart(
-        "Effect against the margin", rows.canvas.to_svg(prefix, f"Effect against the margin. {reading}"), reading
-    )
-
-
 def traffic_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
     """Bytes across the bus: upload and readback of each subject. None where neither was counted."""
-    shown = [
-        (subject, field, value)
-        for subject, cell in cells.items()
-        for field in ("upload_bytes", "readback_bytes")
-        if (value := cell.median(field)) is not None
-    ]
+    counted = {name: (cell.median("upload_bytes"), cell.median("readback_bytes")) for name, cell in cells.items()}
+    shown = {name: pair for name, pair in counted.items() if pair != (None, None)}
     if not shown:
         return None
-    unit, unit_bytes = ("GB", 1e9) if max(value for _, _, value in shown) >= 1e9 else ("MB", 1e6)
-    rows = _rows(len(shown), unit, row_px=28)
+    largest = max(value for pair in shown.values() for value in pair if value is not None)
+    unit, unit_bytes = ("GB", 1e9) if largest >= 1e9 else ("MB", 1e6)
+    rows = _rows(len(shown), unit, row_px=42, right=104)
     sentences = []
-    for row, (subject, field, value) in enumerate(shown):
-        is_upload = field == "upload_bytes"
+    for row, (subject, pair) in enumerate(shown.items()):
         colour = LIGHT[styles[subject].token]
-        rows.axes.barh(
-            row,
-            value / unit_bytes,
-            height=0.55,
-            facecolor=LIGHT["page"] if is_upload else colour,
-            edgecolor=colour,
-            linewidth=1.4,
-        )
-        direction = "up" if is_upload else "back"
-        rows.name(row, rows.canvas.label(f"{shorten(subject, _NAME_LIMIT - 4)} {direction}", _NAME_LIMIT + 4), colour)
-        rows.value(row, bytes_words(value))
-        sentences.append(f"{shorten(subject)} {'uploads' if is_upload else 'reads back'} {bytes_words(value)}")
+        rows.name(row, rows.canvas.label(subject, _NAME_LIMIT), colour, bold=True)
+        for value, offset, fill, short, verb in zip(
+            pair, (-0.2, 0.2), (LIGHT["page"], colour), ("up", "back"), ("uploads", "reads back"), strict=True
+        ):
+            if value is None:
+                continue
+            size = value / unit_bytes
+            rows.axes.barh(row + offset, size, height=0.3, facecolor=fill, edgecolor=colour, linewidth=1.4)
+            rows.value(row + offset, f"{bytes_words(value)} {short}")
+            sentences.append(f"{shorten(subject)} {verb} {bytes_words(value)}")
     rows.axes.set_xlim(left=0)
     reading = f"{', '.join(sentences)} in one export (hollow: upload, filled: readback)."
     return Chart("Traffic to and from the GPU", rows.canvas.to_svg(prefix, f"Traffic. {reading}"), reading)

@@ -12,9 +12,11 @@ from capbench.report.svg import Canvas, Chart
 from capbench.report.words import seconds_words, shorten
 from capbench.results import StageTimes
 
-__all__ = ["Bottleneck", "find_bottleneck", "stage_chart"]
+__all__ = ["Bottleneck", "bottleneck_words", "find_bottleneck", "stage_chart"]
 
 _ROW_PX = 22
+_BUSY = 0.5
+"""A stage that works less than half of its time waits for others more than they wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ def find_bottleneck(stages: Mapping[str, StageTimes]) -> Bottleneck | None:
     name, times = max(stages.items(), key=lambda item: item[1].work_s)
     whole_s = times.work_s + times.wait_input_s + times.wait_output_s
     return Bottleneck(name, times.work_s, times.work_s / whole_s if whole_s else 0.0)
+
+
+def bottleneck_words(subject: str, bottleneck: Bottleneck) -> str:
+    """Which stage holds up a subject; none does where even the busiest waits most of its time."""
+    name, share = shorten(bottleneck.stage), f"{bottleneck.busy_share:.0%} busy"
+    if bottleneck.busy_share < _BUSY:
+        return f"{shorten(subject)} is held up by no stage's work: the busiest is {name} ({share})"
+    return f"{shorten(subject)} is held up by {name} ({share})"
 
 
 def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
@@ -78,10 +88,7 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
             label_row(axes, row, seconds_words(times.work_s), offset_px=8, colour=ink, bold=is_worst, size_px=11)
             row += 1
         if worst is not None:
-            sentences.append(
-                f"{shorten(subject)} is held up by {shorten(worst.stage)}: "
-                f"{seconds_words(worst.work_s)} of work, busy {worst.busy_share:.0%} of its time"
-            )
+            sentences.append(f"{bottleneck_words(subject, worst)}, {seconds_words(worst.work_s)} of work")
     axes.set_xlim(left=0)
     reading = f"{'; '.join(sentences)}. Filled: work; pale: waiting for input; hatched: waiting for room behind it."
     return Chart("Stages: work and waits", canvas.to_svg(prefix, f"Stages. {reading}"), reading)

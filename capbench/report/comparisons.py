@@ -9,6 +9,7 @@ from capbench.gate import GateFile
 from capbench.gate.pairing import is_floor
 from capbench.gate.sides import Side, compare_sides
 from capbench.report.read import ReportFolder
+from capbench.report.summary import cells_of
 from capbench.results import Comparison
 
 __all__ = ["baseline_of", "compare_newest", "compare_subjects"]
@@ -31,7 +32,7 @@ def compare_subjects(
 
     Where `capbench run --against REV` made the folder, each subject against itself at REV: that is what was asked.
     """
-    subjects = list(dict.fromkeys(file.run.subject for file in folder.blocks))
+    subjects = list(dict.fromkeys(subject for cells in cells_of(folder).values() for subject in cells))
     sides: Iterable[tuple[Side, Side]]
     revisions = dict.fromkeys(f"@{name.partition('@')[2]}" for name in subjects if "@" in name)
     if revisions:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.svg import Canvas
 
-__all__ = ["label_ends", "label_row", "unit_above"]
+__all__ = ["label_ends", "label_row", "spread_labels", "unit_above"]
 
 _GAP_PX = 15
 """Distance that keeps two labels of 12 px apart."""
@@ -60,11 +60,12 @@ def unit_above(axes: Axes, unit: str) -> None:
 
 def label_ends(canvas: Canvas, axes: Axes, ends: Mapping[str, float], styles: Mapping[str, SubjectStyle]) -> None:
     """Name each line at its right end, pushed apart where lines end close together."""
-    placed_px = -1e9
     low, high = axes.get_ylim()
-    scale = axes.get_window_extent().height / (high - low) if high > low else 1.0
-    for subject, end in sorted(ends.items(), key=lambda item: item[1]):
-        placed_px = max((end - low) * scale, placed_px + _GAP_PX)
+    height_px = axes.get_window_extent().height
+    scale = height_px / (high - low) if high > low else 1.0
+    ordered = sorted(ends, key=lambda subject: ends[subject])
+    places = spread_labels([(ends[subject] - low) * scale for subject in ordered], height_px)
+    for subject, placed_px in zip(ordered, places, strict=True):
         axes.annotate(
             canvas.label(subject, 13),
             (1, 0),
@@ -76,3 +77,15 @@ def label_ends(canvas: Canvas, axes: Axes, ends: Mapping[str, float], styles: Ma
             color=LIGHT[styles[subject].token],
             fontweight="bold",
         )
+
+
+def spread_labels(wanted_px: Sequence[float], height_px: float) -> list[float]:
+    """Rising places pushed apart upwards, then down again where they would leave the chart at its top."""
+    places: list[float] = []
+    for wanted in wanted_px:
+        places.append(max(wanted, places[-1] + _GAP_PX) if places else wanted)
+    ceiling = height_px
+    for at in reversed(range(len(places))):
+        places[at] = min(places[at], ceiling)
+        ceiling = places[at] - _GAP_PX
+    return places

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from capbench.report.chart_effect import effect_chart
 from capbench.report.chart_lines import quality_charts, thin_by_extreme, trace_charts
-from capbench.report.chart_rows import distribution_chart, effect_chart, latency_chart, traffic_chart
-from capbench.report.chart_stages import find_bottleneck, stage_chart
+from capbench.report.chart_rows import distribution_chart, latency_chart, traffic_chart
+from capbench.report.chart_stages import bottleneck_words, find_bottleneck, stage_chart
+from capbench.report.direct_labels import spread_labels
 from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.pictures import FramePictures, PictureBudget, embed_frame, find_worst_region
 from capbench.report.read import RunFile
@@ -270,3 +272,27 @@ def test_a_picture_that_cannot_be_shown_is_said_so(tmp_path: Path, name: str, re
 
     assert isinstance(shown, str)
     assert reason in shown
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ([10.0, 50.0], [10.0, 50.0]),
+        ([10.0, 10.0, 10.0], [10.0, 25.0, 40.0]),
+        ([95.0, 95.0, 95.0], [70.0, 85.0, 100.0]),
+        ([], []),
+    ],
+)
+def test_labels_of_lines_that_end_together_are_pushed_apart_and_stay_inside(
+    wanted: list[float], expected: list[float]
+) -> None:
+    """15 px apart, in a chart of 100 px."""
+    assert spread_labels(wanted, 100.0) == expected
+
+
+@pytest.mark.parametrize(("work_s", "held_up"), [(9.0, True), (1.0, False)])
+def test_a_stage_that_mostly_waits_is_not_blamed(work_s: float, *, held_up: bool) -> None:
+    found = find_bottleneck({"encode": StageTimes(work_s=work_s, wait_input_s=10 - work_s, wait_output_s=0)})
+
+    assert found is not None
+    assert ("is held up by encode" in bottleneck_words("gpu", found)) == held_up
