@@ -63,7 +63,7 @@ CLEAN_EXPORTS = (
     CleanCase("bare", "gpu", 480, 270),
     CleanCase("bare", "cpu", 480, 270),
     CleanCase("bare", "gpu", 640, 362, rate=_NTSC),
-    CleanCase("bare", "gpu", 640, 360, encoder="libx265", crf=22),
+    CleanCase("bare", "cpu", 640, 360, encoder="libx265", crf=22),
     CleanCase("bare", "gpu", 640, 360, scaled_to=(426, 240)),
     CleanCase("bare", "cpu", 640, 360, scaled_to=(960, 540)),
     CleanCase("bare", "gpu", 640, 360, rate=Fraction(60), output_rate=Fraction(30)),
