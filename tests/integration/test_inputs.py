@@ -212,7 +212,10 @@ def wrong_readings(reading: Reading) -> list[Reading]:
 def test_clip_looks_the_same_after_export(name: str, media: Path, tmp_path: Path) -> None:
     reading, output = READINGS[name], tmp_path / "out.mp4"
 
-    export(media / name, output, ExportOptions(path="gpu", encoder=EncoderSettings(preset="ultrafast", qp=8)))
+    # The one long clip is made smaller to save time; the others keep every pixel.
+    height = 160 if name.startswith("b_pyramid") else None
+    encoder = EncoderSettings(preset="ultrafast", qp=8)
+    export(media / name, output, ExportOptions(path="gpu", height=height, encoder=encoder))
 
     expected = block_colours(media / name, reading)
     got = block_colours(output, Reading(*_709, is_source=False), (expected.shape[1], expected.shape[0]))
