@@ -36,6 +36,7 @@ _XLINK = "{http://www.w3.org/1999/xlink}"
 _TOKENS = {colour: token for token, colour in LIGHT.items()}
 _PLACEHOLDER = re.compile(r"\{label (\d+)\}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_FONT = re.compile(r"(?:(?P<weight>\d+) )?(?P<size>[\d.]+px)")
 _TEXT_PROPERTIES_LEFT_TO_CSS = {"font-family"}
 
 _STYLE: Any = {  # rcParams: matplotlib's stub lists every key, a plain dict has no such type
@@ -182,7 +183,10 @@ def _clean(element: ET.Element, prefix: str, kept: set[str]) -> None:
     """Turn `style` into attributes, colours into tokens, and keep only identifiers that something refers to."""
     for declaration in element.attrib.pop("style", "").split(";"):
         name, _, value = declaration.partition(":")
-        if name.strip() and name.strip() not in _TEXT_PROPERTIES_LEFT_TO_CSS:
+        if name.strip() == "font" and (font := _FONT.search(value)):  # how matplotlib before 3.10 writes it
+            element.set("font-size", font["size"])
+            element.set("font-weight", font["weight"] or "400")
+        elif name.strip() and name.strip() not in _TEXT_PROPERTIES_LEFT_TO_CSS:
             element.set(name.strip(), value.strip())
     for name in ("fill", "stroke"):
         token = _TOKENS.get(element.get(name, ""))

@@ -95,6 +95,15 @@ def test_a_chart_takes_every_colour_from_the_theme_and_needs_no_inline_style(kin
 
 
 @pytest.mark.parametrize("kind", _CHARTS)
+def test_every_label_has_its_size_and_the_page_gives_the_family(kind: str) -> None:
+    labels = ET.fromstring(str(_drawn(kind, "floor", "cpu", "gpu").svg)).findall(".//text")
+
+    assert {label.get("font-size") for label in labels} <= {"11px", "12px"}
+    assert {key for label in labels for key in label.attrib} & {"font", "font-family"} == set()
+    assert any(label.get("font-weight") == "700" for label in labels) or kind == "effect"
+
+
+@pytest.mark.parametrize("kind", _CHARTS)
 def test_a_chart_is_the_same_bytes_each_time(kind: str) -> None:
     assert _drawn(kind, "floor", "cpu", "gpu").svg == _drawn(kind, "floor", "cpu", "gpu").svg
 
