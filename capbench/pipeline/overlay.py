@@ -111,6 +111,8 @@ class Overlay:
             bind(gpu, self._pipeline, 1, dict(enumerate(layers))),
         )
         self._cells: dict[str, tuple[Any, tuple[Any, ...]]] = {}
+        if not masks.has_grids:
+            return
         cells = scene_code + shader_text("layers", "cells")
         for entry_point, groups in (
             (

@@ -94,6 +94,8 @@ class MaskLayer:
         blurs = any(mask.kind == "blur" for mask in masks)
         self.blurred = gpu.texture(*((width, height) if blurs else (1, 1)), _FORMAT, usage, "blurred mask cells")
         """The same, blurred."""
+        self.has_grids = any(self._grids)
+        """Whether `dispatches` ever names one."""
         self._frame = 0
         self._shown: list[int] = []
 
