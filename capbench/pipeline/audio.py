@@ -13,12 +13,34 @@ from av.stream import Discard
 
 from capbench.errors import DamagedStreamError, SourceError
 from capbench.pipeline.opening import audio_streams, open_parts, reason_of
+from capbench.pipeline.timeline import is_break
 
 __all__ = ["SAMPLES_PER_FRAME", "SAMPLE_RATE_HZ", "read_audio"]
 
 SAMPLE_RATE_HZ = 48_000
 SAMPLES_PER_FRAME = 1024
 """Samples of an AAC frame (ISO/IEC 14496-3): the mixer hands out frames that the encoder takes whole."""
+
+
+class _TrackClock:
+    """Gives the frames of one track times on the output's clock, past breaks in its own."""
+
+    def __init__(self, time_base: Fraction) -> None:
+        self._time_base = time_base
+        """The first part's: filters count in it to the end."""
+        self._next_s: Fraction | None = None
+        self._restart_s = Fraction(0)
+
+    def apply(self, frame: Any, shift_s: Fraction) -> None:
+        """Set the PTS of an `av.AudioFrame`, `shift_s` added; one without follows the frame before it."""
+        following_s = Fraction(0) if self._next_s is None else self._next_s
+        time_s = following_s if frame.pts is None else frame.pts * frame.time_base + shift_s + self._restart_s
+        if self._next_s is not None and is_break(time_s - self._next_s):
+            # The picture's clock breaks at the same place, is joined in the same way, and warns of it.
+            self._restart_s += self._next_s - time_s
+            time_s = self._next_s
+        self._next_s = time_s + Fraction(frame.samples, frame.sample_rate)
+        frame.pts, frame.time_base = round(time_s / self._time_base), self._time_base
 
 
 class _Mixer:
@@ -80,12 +102,13 @@ def read_audio(path: Path, origin_s: Fraction, *, warn: Callable[[str], None], s
     At damage raises `DamagedStreamError`; with `salvage` says so with `warn` and puts silence where nothing decodes.
     """
     mixer: _Mixer | None = None
+    clocks: list[_TrackClock] = []
     lost_packets = 0
     with closing(open_parts(path)) as parts:
         for container, shift_s in parts:
             streams = audio_streams(container)
             if mixer is None:
-                mixer = _Mixer(streams)
+                mixer, clocks = _Mixer(streams), [_TrackClock(Fraction(stream.time_base)) for stream in streams]
             if len(streams) != mixer.tracks:
                 raise SourceError(f"{path} changes from {mixer.tracks} to {len(streams)} sound tracks on its way")
             for stream in container.streams:
@@ -95,8 +118,7 @@ def read_audio(path: Path, origin_s: Fraction, *, warn: Callable[[str], None], s
                 if frame is None:
                     lost_packets += 1
                     continue
-                if frame.pts is not None:
-                    frame.pts += round((shift_s - origin_s) / frame.time_base)
+                clocks[track].apply(frame, shift_s - origin_s)
                 mixer.push(track, frame)
                 yield from mixer.pull()
     assert mixer is not None, "asked for the sound of a source that has none"

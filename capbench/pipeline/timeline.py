@@ -7,17 +7,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["SteadyClock", "TimedFrame", "at_constant_rate", "at_source_times"]
+__all__ = ["SteadyClock", "TimedFrame", "at_constant_rate", "at_source_times", "is_break"]
 
 
 _JUMP_S = Fraction(1)
 """Times that run back by more than this have started anew; by less, they are rounding or a muxer's slip."""
+_LEAP_S = Fraction(6 * 3600)
+"""Times that run ahead by more than this are damaged: nobody records a still picture, or silence, for so long."""
+
+
+def is_break(step_s: Fraction) -> bool:
+    """Whether a step between two times, in seconds, is none that a recording makes."""
+    return step_s < -_JUMP_S or step_s > _LEAP_S
 
 
 class SteadyClock:
     """Gives frames of one stream times that rise, in the time base of the first of them.
 
-    A frame without a time follows the one before it, and a clock that starts anew goes on from there.
+    A frame without a time follows the one before it, and a clock that starts anew or leaps goes on from there.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
@@ -37,9 +44,9 @@ class SteadyClock:
         ticks = time_base / self._time_base
         duration = round((frame.duration or 0) * ticks)
         pts = self._next if frame.pts is None else round(frame.pts * ticks + shift_s / self._time_base) + self._restart
-        if self._last is not None and (self._last - pts) * self._time_base > _JUMP_S:
+        if self._last is not None and is_break((pts - self._last) * self._time_base):
             self._restart += self._next - pts
-            self._warn(f"the source's clock runs back at frame {self._frames}; its frames follow those before")
+            self._warn(f"the source's clock breaks at frame {self._frames}; its frames follow those before")
             pts = self._next
         if self._last is not None and pts <= self._last:
             pts = self._last + 1

@@ -98,6 +98,20 @@ def test_all_tracks_are_heard_when_they_should_be(
     assert out.sound_s == pytest.approx(max(track.end_s for track in tracks), abs=0.05)
 
 
+def test_clock_that_starts_anew_keeps_sound_and_picture_together(tmp_path: Path) -> None:
+    """Two transport streams one after the other; their clock counts in 1/90000 s, unlike MP4's in samples."""
+    once = write_clip(tmp_path / "once.ts", Track())
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(once.read_bytes() * 2)
+
+    out = exported(twice)
+
+    assert out.numbers == [*range(60), *range(60)]
+    assert out.flashes_s == pytest.approx([0, 1, 2, 3], abs=1e-4)
+    # AAC's last frame and the picture's last frame do not end together: a frame of sound each time.
+    assert out.beeps_s == pytest.approx([0, 1, 2, 3], abs=0.03)
+
+
 def test_uncompressed_sound(tmp_path: Path) -> None:
     out = exported(write_clip(tmp_path / "in.mov", Track(codec="pcm_s16le")))
 

@@ -117,7 +117,15 @@ def test_clock_that_starts_anew_goes_on() -> None:
     times, warnings = steadied([Frame(5000, 40), Frame(5040, 40), Frame(0, 40), Frame(40, 40)])
 
     assert times == [5000, 5040, 5080, 5120]
-    assert warnings == ["the source's clock runs back at frame 2; its frames follow those before"]
+    assert warnings == ["the source's clock breaks at frame 2; its frames follow those before"]
+
+
+def test_clock_that_leaps_goes_on() -> None:
+    """Eleven days of the same picture are a damaged time stamp; an hour may be a talk without slides."""
+    times, warnings = steadied([Frame(0, 40), Frame(3_600_000, 40), Frame(10**9, 40), Frame(10**9 + 40, 40)])
+
+    assert times == [0, 3_600_000, 3_600_040, 3_600_080]
+    assert len(warnings) == 1
 
 
 def test_parts_are_joined_in_the_first_ones_time_base() -> None:
