@@ -9,40 +9,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from capbench.errors import MatrixError
 from capbench.harness.command import fill_command
 from capbench.harness.errand import Answer, ask_worker, last_words
-from capbench.harness.matrix import Case, OwnRecording, Subject
+from capbench.harness.matrix import Case, Subject
 from capbench.harness.plan import Step
+from capbench.harness.prepare import PreparedCase, export_options, prepare_case
 from capbench.harness.process import Outcome, run_process
 from capbench.harness.telemetry import Gauge, summarise
 from capbench.harness.validation import Validator
 from capbench.results.environment import Environment
 from capbench.results.run import FailureKind, RunResult
 
-__all__ = ["Executor", "PreparedCase", "ProcessExecutor"]
+__all__ = ["Executor", "ProcessExecutor"]
 
-_ERRAND_TIMEOUT_S = 1800.0
-"""Making the ten-minute recording takes minutes on a small machine."""
+_INSPECTION_TIMEOUT_S = 1800.0
+"""Decoding ten minutes of 4K takes minutes on a small machine."""
 _UNAVAILABLE_EXIT_CODE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedCase:
-    """A case whose source is there."""
-
-    source: Path | None = None
-    """File to export."""
-    width: int = 0
-    """Output width in pixels."""
-    height: int = 0
-    """Output height in pixels."""
-    fps: str = ""
-    """Output rate as a fraction."""
-    encoder_options: tuple[str, ...] = ()
-    """The encoder settings as arguments of ffmpeg."""
-    failure: str | None = None
-    """Why the source cannot be used; the case's runs are then recorded as failed."""
 
 
 class Executor(Protocol):
@@ -76,35 +58,7 @@ class ProcessExecutor:
 
     def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
         """Ask a worker; the first time a synthetic recording is made, which can take minutes."""
-        recording = case.recording
-        answer = ask_worker(
-            "prepare",
-            {
-                "source": None if case.source is None else str(case.source),
-                "recording": recording.model_dump() if isinstance(recording, OwnRecording) else recording,
-                "duration_s": case.duration_s,
-                "width": case.width,
-                "height": case.height,
-                "fps": case.fps,
-                "options": export_options(case),
-                # A command may know scenes that the pipeline does not.
-                "knows_scene": all(subject.path is None for subject in subjects),
-            },
-            scratch=self._made("outputs"),
-            timeout_s=_ERRAND_TIMEOUT_S,
-        )
-        if answer.result is not None:
-            found = answer.result
-            return PreparedCase(
-                source=Path(found["source"]),
-                width=found["width"],
-                height=found["height"],
-                fps=found["fps"],
-                encoder_options=tuple(found["encoder_options"]),
-            )
-        if answer.error_type in ("SourceError", "DamagedStreamError", "UnsafePlaylistError", "ColourError"):
-            return PreparedCase(failure=answer.error)
-        raise MatrixError(f"case {case.name!r}: {answer.error}")
+        return prepare_case(case, subjects, scratch=self._made("outputs"))
 
     def execute(self, step: Step, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
         """Time the subject, then inspect and validate what it wrote, then remove it."""
@@ -200,7 +154,7 @@ class ProcessExecutor:
         if error is not None:
             return RunResult(**measured, error=error, error_kind=kind)
         inspected = ask_worker(
-            "inspect", {"output": str(output)}, scratch=self._made("outputs"), timeout_s=_ERRAND_TIMEOUT_S
+            "inspect", {"output": str(output)}, scratch=self._made("outputs"), timeout_s=_INSPECTION_TIMEOUT_S
         )
         if inspected.result is None:
             return RunResult(**measured, error=inspected.error, error_kind=FailureKind.NO_OUTPUT)
@@ -260,12 +214,6 @@ _ONLY_THE_PIPELINE_KNOWS = (
     "adapter",
     "path_used",
 )
-
-
-def export_options(case: Case) -> dict[str, Any]:
-    """A case's settings under the names of the export's options; what is not said is left out."""
-    named = {key: getattr(case, key) for key in ("scene", "width", "height", "fps", "encoder", "quality", "qp")}
-    return {key: value for key, value in named.items() if value is not None} | case.options
 
 
 def _merged(report: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:

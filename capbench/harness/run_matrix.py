@@ -12,10 +12,11 @@ import psutil
 
 from capbench.errors import OutputError
 from capbench.harness.command import missing_program
-from capbench.harness.executor import Executor, PreparedCase
+from capbench.harness.executor import Executor
 from capbench.harness.matrix import Case, Matrix, Subject
 from capbench.harness.noise import busy_s, judge_noise, read_noise
 from capbench.harness.plan import Plan, Step, block_steps, case_order, closing_steps, opening_steps
+from capbench.harness.prepare import PreparedCase
 from capbench.harness.progress import Progress, TimeLeft
 from capbench.harness.run_folder import RunFolder
 from capbench.harness.thresholds import hold_thresholds

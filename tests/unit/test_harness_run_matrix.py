@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import OutputError, ResultError
-from capbench.harness.executor import PreparedCase
 from capbench.harness.matrix import Case, Limit, Matrix, Subject
 from capbench.harness.plan import Plan, Step, block_steps, case_order
+from capbench.harness.prepare import PreparedCase
 from capbench.harness.progress import Progress
 from capbench.harness.run_folder import RunFolder, hold_folder
 from capbench.harness.run_matrix import UNLIMITED_BLOCKS, Pace, Surroundings, run_matrix, unavailable_subjects
