@@ -28,6 +28,8 @@ __all__ = ["Flow", "OpenSink"]
 OpenSink = Callable[[str, ColourSpec, Iterator[Any] | None], PictureSink]
 """Opens where pictures end, given their pixel format, how to read them, and the sound."""
 
+_SCANNED_BYTES_PER_S = 50e6
+"""A disk that reads more slowly than this counts as one that stalled."""
 _CLOSING_BYTES_PER_S = 10e6
 """Moving the index to the front rewrites the file; a slower disk than this counts as one that stalled."""
 
@@ -63,9 +65,11 @@ class Flow:
     def run(self) -> str:
         """Run every stage to the end; returns the path that drew. Raises the first failure."""
         job = self._job
+        # Behind the end of a track the rest of the file is read for more of it, without a sign of life.
+        slack_s = job.source.path.stat().st_size / _SCANNED_BYTES_PER_S
         if job.has_sound:
-            self._group.start("audio", self._read_audio)
-        self._group.start("decode", self._decode)
+            self._group.start("audio", self._read_audio, slack_s=slack_s)
+        self._group.start("decode", self._decode, slack_s=slack_s)
         path = job.path_requested
         if self._is_direct:
             self._start_encode(job.source.planar_format, job.source.colour, self._frames)

@@ -38,8 +38,8 @@ class StageGroup:
         if failures:
             channel.stop(failures[0])
 
-    def start(self, stage: str, body: Callable[[], object]) -> None:
-        """Run `body` on a thread; what it raises stops the group."""
+    def start(self, stage: str, body: Callable[[], object], *, slack_s: float = 0.0) -> None:
+        """Run `body` on a thread; what it raises stops the group. It may be silent for `slack_s` longer than others."""
 
         def run() -> None:
             try:
@@ -49,7 +49,7 @@ class StageGroup:
             finally:
                 self._watch.end(stage)
 
-        self._watch.begin(stage)
+        self._watch.begin(stage, slack_s=slack_s)
         # Daemon: an encoder that hangs in native code must not keep the process alive.
         thread = threading.Thread(target=run, name=f"capbench-{stage}", daemon=True)
         self._threads[stage] = thread

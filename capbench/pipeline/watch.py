@@ -17,8 +17,10 @@ __all__ = ["StageWatch"]
 class _State:
     since_s: float
     """Clock of the last sign of life."""
+    slack_s: float = 0.0
+    """How much longer than others the stage may be silent, always."""
     extra_s: float = 0.0
-    """How much longer than usual the stage may now be silent."""
+    """And now, once."""
     frame: int | None = None
     waits_for: str | None = None
     running: bool = False
@@ -39,10 +41,10 @@ class StageWatch:
         self._states: dict[str, _State] = {}
         self._lock = threading.Lock()
 
-    def begin(self, stage: str) -> None:
-        """A stage's thread starts."""
+    def begin(self, stage: str, *, slack_s: float = 0.0) -> None:
+        """A stage's thread starts; `slack_s` is added to every silence that it may keep."""
         with self._lock:
-            self._states[stage] = _State(self._now_s(), running=True)
+            self._states[stage] = _State(self._now_s(), slack_s=slack_s, running=True)
 
     def end(self, stage: str) -> None:
         """A stage's thread ended."""
@@ -116,4 +118,4 @@ class StageWatch:
 
     def _left_s(self, stage: str) -> float:
         state = self._state(stage)
-        return state.since_s + self.timeout_s + state.extra_s - self._now_s()
+        return state.since_s + self.timeout_s + state.slack_s + state.extra_s - self._now_s()

@@ -179,6 +179,20 @@ def test_stage_may_announce_a_longer_silence_once() -> None:
     assert (stall.stage, stall.frame) == ("encode", 5)
 
 
+def test_stage_with_slack_may_be_silent_for_longer_every_time() -> None:
+    clock = FakeClock()
+    watch = StageWatch(10, now_s=clock)
+    watch.begin("audio", slack_s=5)
+
+    for now_s in (14, 28):
+        clock.now_s = now_s
+        assert watch.left_s("audio") == ("audio", 1)
+        watch.progress("audio")
+    clock.now_s = 44
+
+    assert watch.stalled() is not None
+
+
 def test_stage_that_ended_or_has_not_begun_does_not_stall() -> None:
     clock = FakeClock()
     watch = StageWatch(10, now_s=clock)
