@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from capbench.pipeline.scene import Scene, load_scene
+from capbench.quality.clip import read_facts
 from capbench.quality.colour_checks import check_colour, patch_errors
 from capbench.quality.evidence import Evidence
 from capbench.quality.expectation import Expectation
@@ -65,7 +66,9 @@ def validate_run(
     """
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
     expected = Expectation(size=_canvas(Path(source), width, height), rate=rate, must_state_colour=True)
-    is_plain = drawn.draws_nothing and expected.size in (None, _canvas(Path(source), None, None))
+    # Pixels that are not square are resampled to square ones: that, too, is only comparable with a rendering.
+    keeps_pixels = read_facts(Path(source)).sample_aspect == 1 and expected.size == _canvas(Path(source), None, None)
+    is_plain = drawn.draws_nothing and keeps_pixels
     inspection = inspect_files(
         Path(source),
         Path(output),
@@ -76,7 +79,7 @@ def validate_run(
     return report_on(inspection.evidence, expected, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
 
 
-def _canvas(source: Path, width: int | None, height: int | None) -> tuple[int, int] | None:
+def _canvas(source: Path, width: int | None, height: int | None) -> tuple[int, int]:
     """Size of an export: what was asked for; a side that was not asked for follows the source's aspect."""
     if width is not None and height is not None:
         return width, height
