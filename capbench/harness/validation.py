@@ -10,7 +10,7 @@ from typing import Any
 from capbench.harness.errand import ask_worker
 from capbench.harness.plan import Step
 from capbench.results.run import RunResult, RunRole
-from capbench.results.validation import ValidationReport
+from capbench.results.validation import Check, CheckStatus, ValidationReport
 
 __all__ = ["Validator", "content_digest"]
 
@@ -27,19 +27,16 @@ class Validator:
     _known: dict[tuple[str, str], ValidationReport] = field(default_factory=dict)
 
     def validate(self, run: RunResult, step: Step, source: Path, output: Path) -> RunResult:
-        """The run with what validation found. A validation that could not be made is a reason, never a pass."""
+        """The run with what validation found. A validation that could not be made is unchecked, never a pass."""
         if step.role is not RunRole.MEASURE:
             return _without(run, "warm-ups and drift controls are not validated")
         key = (step.case.name, content_digest(output))
         report = self._known.get(key)
         if report is None:
-            found = self._ask(step, source, output)
-            if isinstance(found, str):
-                return _without(run, f"validation could not be done: {found}")
-            report = self._known[key] = found
+            report = self._known[key] = self._ask(step, source, output)
         return run.model_copy(update={"validation": report.model_copy(update={"output": output.name})})
 
-    def _ask(self, step: Step, source: Path, output: Path) -> ValidationReport | str:
+    def _ask(self, step: Step, source: Path, output: Path) -> ValidationReport:
         pictures = Path("frames") / step.stem
         # The floor is the source in other bytes, whatever the case does to it.
         meant: dict[str, Any] = {"scene": "bare", "width": None, "height": None, "fps": None}
@@ -58,7 +55,9 @@ class Validator:
             timeout_s=_TIMEOUT_S,
         )
         if answer.result is None:
-            return answer.error or "the worker gave no reason"
+            message = f"validation could not be done: {answer.error}"
+            check = Check(name="validation.done", status=CheckStatus.UNCHECKED, message=message)
+            return ValidationReport(reference=str(source), output=output.name, checks=(check,))
         report = ValidationReport.model_validate(answer.result)
         worst = tuple(
             frame.model_copy(
