@@ -14,6 +14,7 @@ from capbench.cli.json_output import JsonTarget, write_json
 from capbench.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
     from rich.table import Table
 
     from capbench.results import ValidationReport
@@ -53,7 +54,15 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         size=None if expect_size is None else _parse_size(expect_size),
         rate=None if expect_fps is None else _parse_rate(expect_fps),
     )
-    report = validate_files(reference, output, expected=expected, save_frames=save_frames)
+    with _progress() as progress:
+        task = progress.add_task("frames", total=None)
+        report = validate_files(
+            reference,
+            output,
+            expected=expected,
+            save_frames=save_frames,
+            on_frame=lambda done: progress.update(task, completed=done),
+        )
     if csv is not None:
         write_frame_csv(report, csv)
     if json is not None:
@@ -62,6 +71,15 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         _print_report(report)
     if not report.passed:
         raise typer.Exit(1)
+
+
+def _progress() -> Progress:
+    from rich.console import Console  # noqa: PLC0415  slow to import
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    # How many frames there are is only known when they have been decoded: a header may lie.
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

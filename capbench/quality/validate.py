@@ -27,8 +27,8 @@ __all__ = ["report_on", "validate", "validate_run"]
 
 
 def validate(
-    reference: Path,
-    output: Path,
+    reference: str | Path,
+    output: str | Path,
     *,
     expected: Expectation | None = None,
     save_frames: Path | None = None,
@@ -49,8 +49,8 @@ def validate(
 
 
 def validate_run(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     *,
     scene: Scene | str | Path = "bare",
     width: int | None = None,

@@ -17,9 +17,12 @@ from typer.testing import CliRunner
 
 from capbench.cli import app as command_line
 from capbench.errors import SourceError
+from capbench.pipeline.encoders import EncoderSettings
+from capbench.pipeline.export import export
+from capbench.pipeline.job import ExportOptions
 from capbench.quality.expectation import Expectation
 from capbench.quality.pictures import Planes
-from capbench.quality.validate import validate
+from capbench.quality.validate import validate, validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import CheckStatus, ValidationReport
 from capbench.selftest.remake import Remake, Shot, remake
@@ -203,6 +206,20 @@ def test_a_damaged_reference_is_not_blamed_on_the_output_and_not_passed(media: P
 def test_real_clips_are_themselves(media: Path, name: str) -> None:
     """Whatever the colour, turn or subsampling: no check may find fault with a file that is held against itself."""
     assert failures(validate(media / name, media / name)) == {}
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("path", ["gpu", "cpu"])
+@pytest.mark.parametrize("name", ["bt601_full_range_320x240.mp4", "nasa_rotated90_480x270.mp4", "odd_444_321x241.mp4"])
+def test_exports_of_real_clips_are_right(media: Path, tmp_path: Path, name: str, path: str) -> None:
+    """Another matrix and range, a turned picture, and 4:4:4 of an odd size become BT.709 limited 4:2:0."""
+    output = tmp_path / "out.mp4"
+    export(media / name, output, ExportOptions(path=path, encoder=EncoderSettings(qp=10)))
+
+    report = validate_run(media / name, output)
+
+    assert failures(report) == {}
+    assert report.frames_compared == len(report.series["psnr_y"])
 
 
 def _sound_file(path: Path) -> None:
