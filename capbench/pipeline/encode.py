@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +14,7 @@ from capbench.colour import ColourSpec
 from capbench.errors import EncoderError
 from capbench.pipeline.audio import SAMPLE_RATE_HZ
 from capbench.pipeline.encoders import EncoderSettings, codec_options, codec_tag, pixel_format_for
-from capbench.pipeline.sink import writing_to
+from capbench.pipeline.sink import ContainerSink, writing_to
 from capbench.pipeline.tags import chroma_location_option, tag_stream
 
 __all__ = ["AUDIO_BITS_PER_S", "OutputFormat", "VideoWriter"]
@@ -38,7 +37,7 @@ class OutputFormat:
     pixel_format: str = "nv12"
 
 
-class VideoWriter:
+class VideoWriter(ContainerSink):
     """One output file. Raises `EncoderError` where the encoder does not open, `OutputError` where the file does not."""
 
     def __init__(
@@ -55,16 +54,13 @@ class VideoWriter:
         self._pending_audio: Any = None
         self._durations: dict[int, int] = {}
         self._output = output
-        self._path = path
         # An edit list counts in the movie's timescale: the default of 1000 would round a start offset to 1 ms.
-        container_options = {"movflags": "+faststart", "movie_timescale": str(SAMPLE_RATE_HZ * 15)}
-        with writing_to(path):
-            self._container = av.open(str(path), "w", format="mp4", container_options=container_options)
+        super().__init__(path, "mp4", movflags="+faststart", movie_timescale=str(SAMPLE_RATE_HZ * 15))
         try:
             self._video = self._open_video(settings)
             self._sound = self._open_audio() if audio is not None else None
         except BaseException:
-            self._container.close()
+            self.abandon()
             raise
 
     def _open_video(self, settings: EncoderSettings) -> Any:
@@ -118,16 +114,6 @@ class VideoWriter:
             if self._sound is not None:
                 for packet in self._sound.encode(None):
                     self._container.mux(packet)
-
-    def complete(self) -> None:
-        """Close the file, which moves its index to the front. Raises `OutputError`."""
-        with writing_to(self._path):
-            self._container.close()
-
-    def abandon(self) -> None:
-        """Close the file as it is; what it holds is not to be used."""
-        with contextlib.suppress(OSError, av.FFmpegError):  # the failure that led here is the one to tell
-            self._container.close()
 
     def _mux_video(self, packets: list[Any]) -> None:
         for packet in packets:

@@ -6,7 +6,6 @@ is gigabytes of disk. Drawing again costs time and nothing else, and most of a G
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +16,7 @@ import av
 
 from capbench.colour import ColourSpec, Matrix, Range
 from capbench.errors import InputError
-from capbench.pipeline.sink import writing_to
+from capbench.pipeline.sink import ContainerSink, writing_to
 
 __all__ = ["DITHERS", "GIF_FPS", "GifPictures", "GifWriter", "PaletteReader", "check_dither", "gif_rate"]
 
@@ -101,13 +100,13 @@ class PaletteReader:
         """There is no file to close."""
 
 
-class GifWriter:
+class GifWriter(ContainerSink):
     """Second pass: maps every picture to the palette and writes the file. Raises `OutputError`."""
 
     def __init__(
         self, path: Path, pictures: GifPictures, palette: Any, dither: str, *, on_packet: Callable[[int], None]
     ) -> None:
-        self._path = path
+        super().__init__(path, "gif")
         self._pictures = pictures
         self._on_packet = on_packet
         self._graph = av.filter.Graph()
@@ -126,8 +125,6 @@ class GifWriter:
         pictures.stamp(palette, 0)
         colours.push(palette)
         colours.push(None)
-        with writing_to(path):
-            self._container = av.open(str(path), "w", format="gif")
         self._stream: Any = self._container.add_stream("gif", rate=pictures.rate)
         self._stream.width, self._stream.height, self._stream.pix_fmt = pictures.width, pictures.height, "pal8"
         self._stream.codec_context.time_base = pictures.time_base
@@ -144,16 +141,6 @@ class GifWriter:
         self._source.push(None)
         self._write_ready()
         self._mux(None)
-
-    def complete(self) -> None:
-        """Close the file."""
-        with writing_to(self._path):
-            self._container.close()
-
-    def abandon(self) -> None:
-        """Close the file as it is; what it holds is not to be used."""
-        with contextlib.suppress(OSError, av.FFmpegError):  # the failure that led here is the one to tell
-            self._container.close()
 
     def _write_ready(self) -> None:
         while True:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import av
+
 from capbench.errors import OutputError
 from capbench.units import format_bytes
 
-__all__ = ["PictureSink", "writing_to"]
+__all__ = ["ContainerSink", "PictureSink", "writing_to"]
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
 _NOT_WRITABLE = (*_NO_ROOM, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR)
@@ -48,3 +50,22 @@ def _written(path: Path, error: OSError) -> str:
     if error.errno not in _NO_ROOM or not path.exists():
         return ""
     return f" after {format_bytes(path.stat().st_size)}; free some space or name another folder"
+
+
+class ContainerSink:
+    """What sinks that write a file with FFmpeg share."""
+
+    def __init__(self, path: Path, container_format: str, **options: str) -> None:
+        self._path = path
+        with writing_to(path):
+            self._container = av.open(str(path), "w", format=container_format, container_options=options)
+
+    def complete(self) -> None:
+        """Close the file, which completes it. Raises `OutputError`."""
+        with writing_to(self._path):
+            self._container.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is; what it holds is not to be used."""
+        with contextlib.suppress(OSError, av.FFmpegError):  # the failure that led here is the one to tell
+            self._container.close()

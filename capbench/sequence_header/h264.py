@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from capbench.sequence_header.bits import Bits, annex_b_units
+from capbench.sequence_header.vui import vui_chroma_location
 
 __all__ = ["h264_chroma_location"]
 
 _HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
 """Profiles whose parameter set carries the chroma format (7.3.2.1.1)."""
 _SPS = 7
-_EXTENDED_SAR = 255
 
 
 def h264_chroma_location(extradata: bytes) -> int | None:
@@ -51,7 +51,7 @@ def _parse(bits: Bits) -> int | None:
     if bits.u(1):  # frame_cropping_flag
         for _ in range(4):
             bits.ue()
-    return _parse_vui(bits) if bits.u(1) else None
+    return vui_chroma_location(bits) if bits.u(1) else None
 
 
 def _skip_chroma_format(bits: Bits) -> None:
@@ -74,15 +74,3 @@ def _skip_scaling_list(bits: Bits, size: int) -> None:
         scale = (scale + bits.se()) % 256
         if scale == 0:  # the rest repeats the last value and is not sent
             return
-
-
-def _parse_vui(bits: Bits) -> int | None:
-    if bits.u(1) and bits.u(8) == _EXTENDED_SAR:
-        bits.u(32)
-    if bits.u(1):  # overscan_info_present_flag
-        bits.u(1)
-    if bits.u(1):  # video_signal_type_present_flag
-        bits.u(4)
-        if bits.u(1):
-            bits.u(24)
-    return bits.ue() if bits.u(1) else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from capbench.sequence_header.bits import Bits, annex_b_units
+from capbench.sequence_header.vui import vui_chroma_location
 
 __all__ = ["hevc_chroma_location"]
 
 _SPS = 33
-_EXTENDED_SAR = 255
 _PROFILE_BITS = 88
 _LEVEL_BITS = 8
 
@@ -64,7 +64,7 @@ def _parse(bits: Bits) -> int | None:
         for _ in range(bits.ue()):
             bits.u(poc_bits + 1)
     bits.u(2)  # sps_temporal_mvp_enabled_flag, strong_intra_smoothing_enabled_flag
-    return _parse_vui(bits) if bits.u(1) else None
+    return vui_chroma_location(bits) if bits.u(1) else None
 
 
 def _skip_codes(bits: Bits, count: int) -> None:
@@ -109,15 +109,3 @@ def _skip_reference_sets(bits: Bits) -> None:
             for _ in range(pictures):
                 bits.ue()
                 bits.u(1)
-
-
-def _parse_vui(bits: Bits) -> int | None:
-    if bits.u(1) and bits.u(8) == _EXTENDED_SAR:
-        bits.u(32)
-    if bits.u(1):  # overscan_info_present_flag
-        bits.u(1)
-    if bits.u(1):  # video_signal_type_present_flag
-        bits.u(4)
-        if bits.u(1):
-            bits.u(24)
-    return bits.ue() if bits.u(1) else None
