@@ -369,6 +369,19 @@ def test_device_that_does_not_come_back_ends_the_export(
     assert list(output.parent.iterdir()) == []
 
 
+def test_machine_without_an_adapter_is_told_so(recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AdapterError("planted: no GPU adapter")
+
+    monkeypatch.setattr(render_stage, "open_device", refuse)
+
+    with pytest.raises(AdapterError, match="planted") as caught:
+        exported(recording, output, "gpu")
+
+    assert caught.value.exit_code == 4
+    assert list(output.parent.iterdir()) == []
+
+
 @pytest.mark.usefixtures("gpu")
 def test_path_that_cannot_start_falls_back_and_says_so(
     recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch

@@ -133,11 +133,13 @@ def test_gif(dither: str, recording: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("gpu")
-def test_gif_of_a_scene_keeps_its_colours(recording: Path, tmp_path: Path) -> None:
-    """The same picture as an MP4 of the same scene, within what 256 colours can do."""
+@pytest.mark.parametrize("path", ["cpu", "gpu"])
+def test_gif_of_a_scene_keeps_its_colours(path: str, recording: Path, tmp_path: Path) -> None:
+    """The same picture as an MP4 of the same scene, within what 256 colours can do: from RGBA, and from NV12."""
     means = []
     for name in ("out.gif", "out.mp4"):
-        export(recording, tmp_path / name, replace(FAST, scene="studio", fps=Fraction(10), dither="none"))
+        options = replace(FAST, scene="studio", fps=Fraction(10), dither="none", path=path)
+        assert export(recording, tmp_path / name, options).path_used == path
         frame: Any = next(video_of(tmp_path / name).container.decode(video=0))
         rgb = frame.reformat(format="rgb24", src_colorspace="ITU709", dst_color_range="JPEG").to_ndarray()
         means.append(rgb.reshape(180, 320, 3).mean(axis=(0, 1)))
