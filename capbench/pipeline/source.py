@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -120,7 +122,7 @@ def probe_source(path: Path) -> SourceInfo:
             path=path,
             width=frame.width,
             height=frame.height,
-            rotation_degrees=int(-frame.rotation) % 360,
+            rotation_degrees=_rotation_degrees(path, frame),
             pixel_aspect=Fraction(context.sample_aspect_ratio or 1) or Fraction(1),
             frame_rate=_plausible_rate(stream.average_rate, stream.guessed_rate),
             time_base=Fraction(stream.time_base),
@@ -155,6 +157,21 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
     except av.FFmpegError as error:
         reason = reason_of(error)
     raise SourceError(f"{path} has a video stream of which not a single frame decodes: {reason}")
+
+
+def _rotation_degrees(path: Path, frame: Any) -> int:
+    """Clockwise quarter turns of the display matrix (ISO/IEC 14496-12, 6.2.2). Raises `SourceError` for any other."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 0
+    a, b, _, c, d, *_ = struct.unpack("=9i", memoryview(data))
+    if a * d - b * c < 0:
+        raise SourceError(f"{path} is shown mirrored, which is not supported; flip it and export that")
+    degrees = math.degrees(math.atan2(b, a))
+    quarters = round(degrees / 90)
+    if abs(degrees - 90 * quarters) > 1:  # what a sensor's noise may add to a quarter turn
+        raise SourceError(f"{path} is shown turned by {degrees:.0f} degrees; only quarter turns are supported")
+    return 90 * quarters % 360
 
 
 def _duration_s(container: Any, stream: Any) -> float | None:
