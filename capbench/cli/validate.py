@@ -79,7 +79,9 @@ def _progress() -> Progress:
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     # How many frames there are is only known when they have been decoded: a header may lie.
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    # Elsewhere than on a terminal the end of a progress display is an empty line, and an error must be one line.
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _parse_size(text: str) -> tuple[int, int]:
