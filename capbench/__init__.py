@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from capbench.gate.gate_file import GateFile
     from capbench.gate.verb import compare
     from capbench.harness.start import run
-    from capbench.pipeline.encoders import EncoderSettings
     from capbench.pipeline.export import export
     from capbench.pipeline.job import ExportOptions
+    from capbench.pipeline.output.encoders import EncoderSettings
     from capbench.quality.validate import validate
     from capbench.results import Comparison, ExportReport, RunResult, ValidationReport, Verdict
     from capbench.results.folder import FolderContents
@@ -45,7 +45,7 @@ __all__ = [
 
 _HOMES = {
     "Comparison": "capbench.results",
-    "EncoderSettings": "capbench.pipeline.encoders",
+    "EncoderSettings": "capbench.pipeline.output.encoders",
     "ExportOptions": "capbench.pipeline.job",
     "ExportReport": "capbench.results",
     "FolderContents": "capbench.results.folder",

@@ -13,7 +13,7 @@ import pytest
 from capbench.errors import AdapterError
 
 if TYPE_CHECKING:
-    from capbench.pipeline.device import GpuContext
+    from capbench.pipeline.gpu.device import GpuContext
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _STEERING_VARIABLES = ("CAP_GPU_FORMAT_CONVERSION", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "CI")
@@ -46,7 +46,7 @@ def gpu() -> Iterator[GpuContext]:
     A test that opens its own device asks for it with `pytest.mark.usefixtures("gpu")`. Skips where there is no adapter;
     fails instead when `CAPBENCH_REQUIRE_GPU=1` promises one.
     """
-    from capbench.pipeline.device import open_device  # noqa: PLC0415  the other tests need no GPU library
+    from capbench.pipeline.gpu.device import open_device  # noqa: PLC0415  the other tests need no GPU library
 
     try:
         context = open_device()

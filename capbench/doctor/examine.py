@@ -25,7 +25,7 @@ from capbench.doctor.findings import (
 from capbench.doctor.lacks import Platform, find_lacks
 from capbench.doctor.trial import try_exports
 from capbench.errors import AdapterError
-from capbench.pipeline.device import adapter_name, is_software, list_adapters, open_device
+from capbench.pipeline.gpu.device import adapter_name, is_software, list_adapters, open_device
 from capbench.pipeline.memory import available_memory_bytes, cgroup_free_bytes, cgroup_limit_bytes, channel_frames
 from capbench.recordings.cache import cache_folder
 

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 from capbench.doctor.findings import ChannelFinding, PathFinding
 from capbench.errors import CapbenchError
+from capbench.pipeline.drawing.geometry import CanvasSize
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.geometry import CanvasSize
 from capbench.pipeline.job import ExportJob, prepare
 from capbench.pipeline.paths import path_names
 from capbench.pipeline.planning import plan_export

@@ -79,7 +79,7 @@ def _recorded(export: Callable[..., ExportReport], spec: Json) -> Json:
 def _prepare(spec: Json) -> Json:
     """Make or find a case's source and read what a command needs to know about it. `recording` or `source`."""
     from capbench.pipeline.scene import load_scene  # noqa: PLC0415
-    from capbench.pipeline.source import probe_source  # noqa: PLC0415
+    from capbench.pipeline.source.probe import probe_source  # noqa: PLC0415
     from capbench.recordings import make_recording  # noqa: PLC0415
 
     options = _export_options(spec["options"])
@@ -108,7 +108,7 @@ def _inspect(spec: Json) -> Json:
     """What a command wrote: `output`. Frames are decoded, because a container's count may lie."""
     import av  # noqa: PLC0415
 
-    from capbench.pipeline.source import open_source  # noqa: PLC0415
+    from capbench.pipeline.source.probe import open_source  # noqa: PLC0415
 
     path = Path(spec["output"])
     with open_source(path) as container:
@@ -154,7 +154,7 @@ def _machine(_spec: Json) -> Json:
     import av  # noqa: PLC0415
 
     from capbench.errors import AdapterError  # noqa: PLC0415
-    from capbench.pipeline.device import open_device  # noqa: PLC0415
+    from capbench.pipeline.gpu.device import open_device  # noqa: PLC0415
 
     libraries = {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
     found: Json = {"libraries": {"ffmpeg": av.ffmpeg_version_info, **libraries}}
@@ -183,8 +183,8 @@ def _export_options(options: Json) -> Any:
     """`ExportOptions` from flat keys: its own fields, and those of its encoder settings."""
     from dataclasses import fields  # noqa: PLC0415
 
-    from capbench.pipeline.encoders import EncoderSettings  # noqa: PLC0415
     from capbench.pipeline.job import ExportOptions  # noqa: PLC0415
+    from capbench.pipeline.output.encoders import EncoderSettings  # noqa: PLC0415
 
     own = {field.name for field in fields(ExportOptions)} - {"encoder", "colour"}
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
@@ -202,7 +202,7 @@ def _export_options(options: Json) -> Any:
 
 def _ffmpeg_options(settings: Any, width: int, height: int, rate: Fraction) -> list[str]:
     """The case's encoder settings as arguments of the program ffmpeg."""
-    from capbench.pipeline.encoders import codec_options  # noqa: PLC0415
+    from capbench.pipeline.output.encoders import codec_options  # noqa: PLC0415
 
     bit_rate, options = codec_options(settings, width, height, rate)
     arguments = ["-c:v", settings.name, "-g", str(round(settings.gop_s * rate))]

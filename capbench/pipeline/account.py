@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from capbench.pipeline.device import GpuContext
+from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.laps import LapClock, stage_times
-from capbench.pipeline.pictures import PicturePool
+from capbench.pipeline.output.pictures import PicturePool
 from capbench.pipeline.render import Renderer
 from capbench.results import ExportReport, LatencyPercentiles
 

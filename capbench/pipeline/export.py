@@ -12,11 +12,11 @@ from capbench.colour import ColourSpec
 from capbench.errors import CapbenchError, OutputError
 from capbench.files import partial_path
 from capbench.pipeline.account import ExportAccount
-from capbench.pipeline.encode import OutputFormat, VideoWriter
 from capbench.pipeline.flow import Flow
-from capbench.pipeline.gif import GifPictures, GifWriter, PaletteReader
 from capbench.pipeline.job import ExportJob, ExportOptions, prepare
 from capbench.pipeline.laps import Span
+from capbench.pipeline.output.encode import OutputFormat, VideoWriter
+from capbench.pipeline.output.gif import GifPictures, GifWriter, PaletteReader
 from capbench.results import ExportReport
 
 __all__ = ["ExportOptions", "export", "run_job"]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from capbench.pipeline.drawing.geometry import CanvasSize
 from capbench.pipeline.export import run_job
-from capbench.pipeline.geometry import CanvasSize
 from capbench.pipeline.job import ExportOptions, prepare
 from capbench.pipeline.laps import Span
 from capbench.pipeline.paths import FLOOR

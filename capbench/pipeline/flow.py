@@ -8,19 +8,19 @@ from typing import Any
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.account import ExportAccount
-from capbench.pipeline.audio import read_audio
 from capbench.pipeline.channel import Channel
-from capbench.pipeline.decode import frame_bytes, read_frames
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.laps import LapClock, Span
 from capbench.pipeline.memory import MemoryPlan
+from capbench.pipeline.output.sink import PictureSink
 from capbench.pipeline.paths import FLOOR, PASSTHROUGH, ConversionPath
 from capbench.pipeline.planning import SOUND_FRAME_BYTES, SOUND_FRAMES, plan_export
 from capbench.pipeline.render import Picture
 from capbench.pipeline.render_stage import RenderStage
-from capbench.pipeline.sink import PictureSink
+from capbench.pipeline.source.audio import read_audio
+from capbench.pipeline.source.decode import frame_bytes, read_frames
+from capbench.pipeline.source.timeline import TimedFrame, at_constant_rate, at_source_times
 from capbench.pipeline.stages import StageGroup
-from capbench.pipeline.timeline import TimedFrame, at_constant_rate, at_source_times
 from capbench.pipeline.watch import StageWatch
 
 __all__ = ["Flow", "OpenSink"]

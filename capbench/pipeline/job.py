@@ -9,13 +9,13 @@ from pathlib import Path
 
 from capbench.colour import ColourSpec
 from capbench.errors import InputError, OutputError
-from capbench.pipeline.encoder_choice import choose_encoder
-from capbench.pipeline.encoders import EncoderSettings, codec_options
-from capbench.pipeline.geometry import CanvasSize, canvas_size
-from capbench.pipeline.gif import check_dither, gif_rate
+from capbench.pipeline.drawing.geometry import CanvasSize, canvas_size
+from capbench.pipeline.output.encoder_choice import choose_encoder
+from capbench.pipeline.output.encoders import EncoderSettings, codec_options
+from capbench.pipeline.output.gif import check_dither, gif_rate
 from capbench.pipeline.paths import PASSTHROUGH, path_factory
 from capbench.pipeline.scene import Scene, load_scene
-from capbench.pipeline.source import SourceInfo, probe_source
+from capbench.pipeline.source.probe import SourceInfo, probe_source
 
 __all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare"]
 

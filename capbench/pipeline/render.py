@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
-from capbench.pipeline.compositor import Compositor
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.geometry import CanvasSize
+from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.staging import StagingRing
+from capbench.pipeline.gpu.timestamps import FrameTimestamps
+from capbench.pipeline.gpu.upload import PlaneUploader
 from capbench.pipeline.laps import LapClock
 from capbench.pipeline.memory import MemoryPlan
+from capbench.pipeline.output.pictures import PicturePool
 from capbench.pipeline.paths import ConversionPath
-from capbench.pipeline.pictures import PicturePool
 from capbench.pipeline.scene import Scene
-from capbench.pipeline.source import SourceInfo
-from capbench.pipeline.staging import StagingRing
-from capbench.pipeline.timeline import TimedFrame
-from capbench.pipeline.timestamps import FrameTimestamps
-from capbench.pipeline.upload import PlaneUploader
+from capbench.pipeline.source.probe import SourceInfo
+from capbench.pipeline.source.timeline import TimedFrame
 
 __all__ = ["Picture", "PictureReceiver", "RenderStatistics", "Renderer"]
 

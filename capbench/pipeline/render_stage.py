@@ -10,15 +10,15 @@ from capbench.colour import ColourSpec
 from capbench.errors import CapbenchError, DeviceLostError, StallError, UnavailableError
 from capbench.pipeline.account import ExportAccount
 from capbench.pipeline.channel import Channel
-from capbench.pipeline.device import GpuContext, collected_problems, open_device
+from capbench.pipeline.gpu.device import GpuContext, collected_problems, open_device
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.laps import LapClock
 from capbench.pipeline.memory import MemoryPlan
+from capbench.pipeline.output.pictures import PicturePool
 from capbench.pipeline.paths import ConversionPath, path_factory
-from capbench.pipeline.pictures import PicturePool
 from capbench.pipeline.render import Picture, Renderer
+from capbench.pipeline.source.timeline import TimedFrame
 from capbench.pipeline.stages import StageGroup
-from capbench.pipeline.timeline import TimedFrame
 from capbench.pipeline.undelivered import Deliveries, UndeliveredFrames
 from capbench.pipeline.watch import StageWatch
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from capbench.pipeline.compositor import Compositor
-from capbench.pipeline.decode import read_frames
-from capbench.pipeline.device import GpuContext, open_device
-from capbench.pipeline.geometry import canvas_size
+from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.drawing.geometry import canvas_size
+from capbench.pipeline.gpu.device import GpuContext, open_device
+from capbench.pipeline.gpu.upload import ROW_ALIGNMENT_BYTES, PlaneUploader
 from capbench.pipeline.scene import Scene, load_scene
-from capbench.pipeline.source import probe_source
-from capbench.pipeline.upload import ROW_ALIGNMENT_BYTES, PlaneUploader
+from capbench.pipeline.source.decode import read_frames
+from capbench.pipeline.source.probe import probe_source
 
 __all__ = ["contact_sheet", "draw_stills", "read_rgb"]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from capbench.pipeline.channel import Channel
-from capbench.pipeline.decode import frame_bytes
 from capbench.pipeline.render import Picture
-from capbench.pipeline.timeline import TimedFrame
+from capbench.pipeline.source.decode import frame_bytes
+from capbench.pipeline.source.timeline import TimedFrame
 
 __all__ = ["Deliveries", "UndeliveredFrames"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 
 from capbench.errors import SourceError
-from capbench.pipeline.source import open_source
+from capbench.pipeline.source.probe import open_source
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
 

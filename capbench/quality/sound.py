@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.pipeline.source import open_source
+from capbench.pipeline.source.probe import open_source
 
 __all__ = ["BIN_S", "Sound", "SoundEvidence", "listen"]
 

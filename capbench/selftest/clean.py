@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from capbench.errors import UnavailableError
-from capbench.pipeline.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
+from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.quality.validate import validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import CheckStatus

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.geometry import CanvasSize
-from capbench.pipeline.nv12_pass import texture_to_nv12
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
+from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.paths.cpu import SwscaleToNv12
 from capbench.quality.oracle import compare_planes, rgb_to_nv12
 from capbench.selftest.report import ConversionOutcome

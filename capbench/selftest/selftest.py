@@ -9,7 +9,7 @@ from pathlib import Path
 
 import capbench.selftest.specimens  # noqa: F401  importing registers them
 from capbench.errors import AdapterError, CapbenchError, InputError
-from capbench.pipeline.device import open_device
+from capbench.pipeline.gpu.device import open_device
 from capbench.quality.validate import validate
 from capbench.results import Check, CheckStatus
 from capbench.selftest.clean import CLEAN_EXPORTS, CleanCase, try_clean_exports

@@ -11,14 +11,14 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.geometry import CanvasSize
-from capbench.pipeline.nv12_pass import texture_to_nv12
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.staging import StagingRing
+from capbench.pipeline.gpu.upload import PlaneUploader
 from capbench.pipeline.paths.cpu import SwscaleToNv12
-from capbench.pipeline.planes import plane_samples
-from capbench.pipeline.source import SourcePlanes
-from capbench.pipeline.staging import StagingRing
-from capbench.pipeline.upload import PlaneUploader
+from capbench.pipeline.source.planes import plane_samples
+from capbench.pipeline.source.probe import SourcePlanes
 from capbench.quality.oracle import rgb_to_nv12
 from tests.gpu.conversion import picture_of
 

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
-from capbench.pipeline.compositor import Compositor
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.geometry import CanvasSize
+from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.upload import PlaneUploader
 from capbench.pipeline.paths.gpu import FusedPath, GpuPath
-from capbench.pipeline.planes import plane_samples
 from capbench.pipeline.scene import Scene
-from capbench.pipeline.source import SourceInfo
+from capbench.pipeline.source.planes import plane_samples
+from capbench.pipeline.source.probe import SourceInfo
 from capbench.pipeline.stills import read_rgb
-from capbench.pipeline.upload import PlaneUploader
 from capbench.quality.oracle.composition import compose
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.sampling import sample_rgb

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
-from capbench.pipeline.device import GpuContext
+from capbench.pipeline.gpu.device import GpuContext
 from capbench.quality.oracle import compare_planes, rgb_to_nv12
 from tests.gpu.conversion import convert_on_gpu, picture_of
 

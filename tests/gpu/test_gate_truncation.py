@@ -10,9 +10,9 @@ import pytest
 
 from capbench import resources
 from capbench.gate import compare
-from capbench.pipeline.encoders import EncoderSettings
 from capbench.pipeline.export import export
 from capbench.pipeline.job import ExportOptions
+from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.quality.validate import validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import Comparison, RunResult, Verdict

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from capbench.colour import ColourSpec, Matrix, Range
-from capbench.pipeline.device import GpuContext
+from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.layers.camera import placeholder
 from capbench.pipeline.layers.caption import lay_out
 from capbench.pipeline.layers.cursor import cursor_texels
 from capbench.pipeline.paths.gpu import FusedPath
-from capbench.pipeline.planes import plane_samples
 from capbench.pipeline.scene import Scene
+from capbench.pipeline.source.planes import plane_samples
 from capbench.quality.oracle.background import blurred, covering
 from capbench.quality.oracle.composition import compose
 from capbench.quality.oracle.conversion import rgb_to_nv12

@@ -16,12 +16,12 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.errors import AdapterError, InputError
-from capbench.pipeline.encoders import EncoderSettings
 from capbench.pipeline.export import export
 from capbench.pipeline.floor import floor_export
 from capbench.pipeline.job import PATH_VARIABLE, ExportOptions
+from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.pipeline.paths import path_factory, path_names
-from capbench.pipeline.planes import plane_samples
+from capbench.pipeline.source.planes import plane_samples
 from capbench.recordings import RecordingSpec, make_recording
 
 pytestmark = pytest.mark.usefixtures("gpu")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.planes import plane_samples
-from capbench.pipeline.source import SourcePlanes
-from capbench.pipeline.staging import StagingRing
-from capbench.pipeline.upload import PlaneUploader
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.staging import StagingRing
+from capbench.pipeline.gpu.upload import PlaneUploader
+from capbench.pipeline.source.planes import plane_samples
+from capbench.pipeline.source.probe import SourcePlanes
 
 
 def fill(gpu: GpuContext, ring: StagingRing[int], number: int) -> None:

@@ -29,14 +29,15 @@ from capbench.errors import (
     PipelineError,
     StallError,
 )
-from capbench.pipeline import flow, render_stage, staging
-from capbench.pipeline.decode import read_frames
-from capbench.pipeline.device import open_device, wait_for
-from capbench.pipeline.encode import VideoWriter
-from capbench.pipeline.encoders import EncoderSettings
+from capbench.pipeline import flow, render_stage
 from capbench.pipeline.export import ExportOptions, export
+from capbench.pipeline.gpu import staging
+from capbench.pipeline.gpu.device import open_device, wait_for
+from capbench.pipeline.output.encode import VideoWriter
+from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.render import Renderer
+from capbench.pipeline.source.decode import read_frames
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.recordings.marks import read_frame_number
 from capbench.results import ExportReport

@@ -14,10 +14,10 @@ import pytest
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.errors import ColourError, DamagedStreamError, SourceError
-from capbench.pipeline.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.planes import plane_samples
-from capbench.pipeline.source import probe_source
+from capbench.pipeline.output.encoders import EncoderSettings
+from capbench.pipeline.source.planes import plane_samples
+from capbench.pipeline.source.probe import probe_source
 
 
 def write_clip(

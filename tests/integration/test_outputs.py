@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from capbench.errors import CapbenchError, EncoderError, InputError, OutputError
-from capbench.pipeline.encoders import BITS_PER_PIXEL, EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.gif import DITHERS
+from capbench.pipeline.output.encoders import BITS_PER_PIXEL, EncoderSettings
+from capbench.pipeline.output.gif import DITHERS
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.sequence_header import chroma_location
 

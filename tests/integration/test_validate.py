@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from capbench.cli import app as command_line
 from capbench.errors import SourceError
-from capbench.pipeline.encoders import EncoderSettings
 from capbench.pipeline.export import export
 from capbench.pipeline.job import ExportOptions
+from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.quality.expectation import Expectation
 from capbench.quality.pictures import Planes
 from capbench.quality.validate import validate, validate_run

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from capbench.errors import EncoderError, InputError
-from capbench.pipeline import encoder_choice, encoders
-from capbench.pipeline.encoder_choice import choose_encoder, encoder_order
-from capbench.pipeline.encoders import EncoderSettings, codec_options, probe_encoder
+from capbench.pipeline.output import encoder_choice, encoders
+from capbench.pipeline.output.encoder_choice import choose_encoder, encoder_order
+from capbench.pipeline.output.encoders import EncoderSettings, codec_options, probe_encoder
 
 
 @pytest.mark.parametrize(

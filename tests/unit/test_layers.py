@@ -174,7 +174,7 @@ def test_the_reader_of_imports_sees_what_the_rules_are_about() -> None:
         "import av\n"
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    from capbench.quality import x\n"
-        "def f():\n    from capbench.pipeline.device import open_device\n"
+        "def f():\n    from capbench.pipeline.gpu.device import open_device\n"
     )
 
     seen = {
@@ -185,5 +185,5 @@ def test_the_reader_of_imports_sees_what_the_rules_are_about() -> None:
         ("av", 1, False),
         ("typing.TYPE_CHECKING", 2, False),
         ("capbench.quality.x", 4, True),
-        ("capbench.pipeline.device.open_device", 6, False),
+        ("capbench.pipeline.gpu.device.open_device", 6, False),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import SourceError, UnsafePlaylistError
-from capbench.pipeline.playlist import check_playlist, is_playlist, playlist_parts
+from capbench.pipeline.source.playlist import check_playlist, is_playlist, playlist_parts
 
 HEAD = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n"
 END = "#EXT-X-ENDLIST\n"

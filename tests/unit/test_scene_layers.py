@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import SceneError
-from capbench.pipeline.geometry import CanvasSize, Rectangle
+from capbench.pipeline.drawing.geometry import CanvasSize, Rectangle
+from capbench.pipeline.drawing.overlay import stale_rectangles
+from capbench.pipeline.drawing.overlay_block import MAX_STALE, Look
 from capbench.pipeline.layers.background import background_picture
 from capbench.pipeline.layers.camera import aspect_crop, camera_rectangle
 from capbench.pipeline.layers.caption import lay_out
 from capbench.pipeline.layers.cursor import CLICK_S, arrow, clicks_at, cursor_position, dip
 from capbench.pipeline.layers.mask import pixelate_grid
 from capbench.pipeline.layers.zoom import Magnification, magnification_at
-from capbench.pipeline.overlay import stale_rectangles
-from capbench.pipeline.overlay_block import MAX_STALE, Look
 from capbench.pipeline.scene import Background, Camera, Caption, Cursor, Mask, ZoomSegment
 
 FULL_HD = CanvasSize(1920, 1080)

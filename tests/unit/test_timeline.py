@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from capbench.pipeline.timeline import SteadyClock, at_constant_rate, at_source_times
+from capbench.pipeline.source.timeline import SteadyClock, at_constant_rate, at_source_times
 
 MS = Fraction(1, 1000)
 

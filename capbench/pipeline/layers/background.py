@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from capbench.pipeline.geometry import CanvasSize
+from capbench.pipeline.drawing.geometry import CanvasSize
 from capbench.pipeline.layers.pictures import open_image
 from capbench.pipeline.scene import Background
 

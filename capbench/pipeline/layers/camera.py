@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from capbench.pipeline.decode import read_frames
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.geometry import CanvasSize, Rectangle, clamped_radius, even_size
+from capbench.pipeline.drawing.geometry import CanvasSize, Rectangle, clamped_radius, even_size
+from capbench.pipeline.drawing.overlay_block import FrameView, Look
+from capbench.pipeline.drawing.scene_block import PICTURE_DTYPE, picture_uniforms
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.upload import PlaneUploader
 from capbench.pipeline.layers.pictures import is_image, open_image, premultiplied, texture_of
-from capbench.pipeline.overlay_block import FrameView, Look
 from capbench.pipeline.scene import Camera
-from capbench.pipeline.scene_block import PICTURE_DTYPE, picture_uniforms
-from capbench.pipeline.source import SourceInfo, probe_source
-from capbench.pipeline.upload import PlaneUploader
+from capbench.pipeline.source.decode import read_frames
+from capbench.pipeline.source.probe import SourceInfo, probe_source
 
 __all__ = ["CameraFeed", "CameraLayer", "aspect_crop", "camera_rectangle", "placeholder"]
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from capbench.errors import SceneError
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.geometry import CanvasSize, Rectangle
+from capbench.pipeline.drawing.geometry import CanvasSize, Rectangle
+from capbench.pipeline.drawing.overlay_block import FrameView, Look
+from capbench.pipeline.drawing.scene_block import rgb_of
+from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.layers.pictures import texture_of, write_texels
-from capbench.pipeline.overlay_block import FrameView, Look
 from capbench.pipeline.scene import MAX_CAPTIONS_AT_ONCE, Caption
-from capbench.pipeline.scene_block import rgb_of
 
 __all__ = ["CaptionLayer", "CaptionPlate", "lay_out"]
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.geometry import CanvasSize, Rectangle
+from capbench.pipeline.drawing.geometry import CanvasSize, Rectangle
+from capbench.pipeline.drawing.overlay_block import MAX_CLICKS, FrameView, Look
+from capbench.pipeline.drawing.scene_block import rgb_of
+from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.layers.pictures import open_image, premultiplied, texture_of
-from capbench.pipeline.overlay_block import MAX_CLICKS, FrameView, Look
 from capbench.pipeline.scene import Cursor, CursorPoint
-from capbench.pipeline.scene_block import rgb_of
 
 __all__ = ["CLICK_S", "Click", "CursorLayer", "arrow", "clicks_at", "cursor_position", "cursor_texels", "dip"]
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.errors import SceneError
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.dispatch import workgroups
-from capbench.pipeline.geometry import CanvasSize, Rectangle, clamped_radius
-from capbench.pipeline.overlay_block import FrameView, Look
+from capbench.pipeline.drawing.geometry import CanvasSize, Rectangle, clamped_radius
+from capbench.pipeline.drawing.overlay_block import FrameView, Look
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.dispatch import workgroups
 from capbench.pipeline.scene import Mask
 
 __all__ = ["CELLS_PER_WORKGROUP", "CellGrid", "MaskLayer", "blur_grid", "pixelate_grid"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from capbench.errors import SceneError
-from capbench.pipeline.device import GpuContext
+from capbench.pipeline.gpu.device import GpuContext
 
 __all__ = ["is_image", "open_image", "premultiplied", "texture_of", "write_texels"]
 

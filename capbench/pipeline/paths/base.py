@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
-from capbench.pipeline.compositor import Compositor
-from capbench.pipeline.device import GpuContext
+from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.gpu.device import GpuContext
 
 __all__ = ["ConversionPath", "PassTimestamps", "PathFactory"]
 

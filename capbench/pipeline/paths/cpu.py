@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
-from capbench.pipeline.compositor import Compositor
-from capbench.pipeline.device import GpuContext
+from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.upload import ROW_ALIGNMENT_BYTES
 from capbench.pipeline.paths.base import PassTimestamps
-from capbench.pipeline.planes import plane_samples
-from capbench.pipeline.upload import ROW_ALIGNMENT_BYTES
+from capbench.pipeline.source.planes import plane_samples
 
 __all__ = ["CpuPath", "RgbaReadback", "SwscaleToNv12"]
 

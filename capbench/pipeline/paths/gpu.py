@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.compositor import Compositor
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.nv12_pass import Nv12Pass, texture_to_nv12
+from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.drawing.nv12_pass import Nv12Pass, texture_to_nv12
+from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.paths.base import PassTimestamps
 from capbench.resources import shader_text
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.compositor import Compositor
-from capbench.pipeline.device import GpuContext, open_device, wait_for
-from capbench.pipeline.nv12_pass import texture_to_nv12
+from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
+from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
 from capbench.pipeline.paths.cpu import RgbaReadback
 
 __all__ = ["LatePath"]

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 from capbench.colour import ColourSpec
 from capbench.errors import AdapterError
-from capbench.pipeline.compositor import Compositor
-from capbench.pipeline.device import GpuContext
+from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.gpu.device import GpuContext
 
 __all__ = ["videotoolbox_path"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from capbench.errors import EncoderError
-from capbench.pipeline.encoders import probe_encoder
+from capbench.pipeline.output.encoders import probe_encoder
 
 __all__ = ["AUTOMATIC", "ChosenEncoder", "choose_encoder", "encoder_order"]
 

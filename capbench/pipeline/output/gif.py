@@ -16,7 +16,7 @@ import av
 
 from capbench.colour import ColourSpec, Matrix, Range
 from capbench.errors import InputError
-from capbench.pipeline.sink import ContainerSink, writing_to
+from capbench.pipeline.output.sink import ContainerSink, writing_to
 
 __all__ = ["DITHERS", "GIF_FPS", "GifPictures", "GifWriter", "PaletteReader", "check_dither", "gif_rate"]
 

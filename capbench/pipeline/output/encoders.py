@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from capbench.errors import EncoderError, InputError
-from capbench.pipeline.planes import plane_samples
+from capbench.pipeline.source.planes import plane_samples
 
 __all__ = [
     "BITS_PER_PIXEL",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from capbench.pipeline.device import GpuContext
+from capbench.pipeline.gpu.device import GpuContext
 
 __all__ = ["WORKGROUP_PX", "bind", "workgroups"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capbench.pipeline.geometry import Rectangle
+from capbench.pipeline.drawing.geometry import Rectangle
+from capbench.pipeline.drawing.scene_block import PICTURE_DTYPE
 from capbench.pipeline.scene import MAX_CAPTIONS_AT_ONCE, MAX_MASKS_AT_ONCE
-from capbench.pipeline.scene_block import PICTURE_DTYPE
 
 __all__ = ["LAYERS_DTYPE", "MAX_CLICKS", "MAX_STALE", "FrameView", "Look"]
 

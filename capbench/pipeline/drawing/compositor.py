@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from capbench.pipeline.backdrop import Backdrop
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.dispatch import WORKGROUP_PX, bind, workgroups
-from capbench.pipeline.geometry import CanvasSize, display_rectangle
+from capbench.pipeline.drawing.backdrop import Backdrop
+from capbench.pipeline.drawing.geometry import CanvasSize, display_rectangle
+from capbench.pipeline.drawing.overlay import Overlay, has_overlay
+from capbench.pipeline.drawing.scene_block import fills_canvas, scene_code, scene_uniforms
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.dispatch import WORKGROUP_PX, bind, workgroups
+from capbench.pipeline.gpu.upload import PlaneUploader
 from capbench.pipeline.layers.background import background_picture
 from capbench.pipeline.layers.pictures import texture_of
 from capbench.pipeline.layers.zoom import Magnification, magnification_at
-from capbench.pipeline.overlay import Overlay, has_overlay
 from capbench.pipeline.scene import Scene
-from capbench.pipeline.scene_block import fills_canvas, scene_code, scene_uniforms
-from capbench.pipeline.source import SourceInfo
-from capbench.pipeline.upload import PlaneUploader
+from capbench.pipeline.source.probe import SourceInfo
 from capbench.resources import shader_text
 
 __all__ = ["Compositor", "workgroups"]

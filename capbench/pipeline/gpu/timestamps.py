@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.staging import TIMESTAMP_BYTES
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.staging import TIMESTAMP_BYTES
 
 __all__ = ["FrameTimestamps"]
 

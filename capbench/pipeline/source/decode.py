@@ -13,9 +13,9 @@ from av.stream import Discard
 from av.video.reformatter import VideoReformatter
 
 from capbench.errors import DamagedStreamError, SourceError
-from capbench.pipeline.opening import open_parts, reason_of, video_stream
-from capbench.pipeline.source import planar_format
-from capbench.pipeline.timeline import SteadyClock
+from capbench.pipeline.source.opening import open_parts, reason_of, video_stream
+from capbench.pipeline.source.probe import planar_format
+from capbench.pipeline.source.timeline import SteadyClock
 
 __all__ = ["frame_bytes", "read_frames"]
 

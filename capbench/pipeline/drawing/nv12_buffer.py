@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
-from capbench.pipeline.geometry import CanvasSize
-from capbench.pipeline.planes import plane_samples
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.source.planes import plane_samples
 
 __all__ = ["BLOCKS_PER_WORKGROUP", "Nv12Layout", "nv12_constants"]
 

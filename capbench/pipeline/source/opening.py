@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from capbench.errors import SourceError
-from capbench.pipeline.playlist import check_playlist, is_playlist, playlist_parts
+from capbench.pipeline.source.playlist import check_playlist, is_playlist, playlist_parts
 
 __all__ = ["audio_streams", "earliest_s", "open_parts", "open_source", "reason_of", "video_stream"]
 

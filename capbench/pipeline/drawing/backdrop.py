@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.dispatch import WORKGROUP_PX, bind, workgroups
-from capbench.pipeline.geometry import CanvasSize
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.dispatch import WORKGROUP_PX, bind, workgroups
 from capbench.resources import shader_text
 
 __all__ = ["Backdrop"]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.dispatch import bind, workgroups
-from capbench.pipeline.geometry import CanvasSize
-from capbench.pipeline.nv12_buffer import BLOCKS_PER_WORKGROUP, Nv12Layout, nv12_constants
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.drawing.nv12_buffer import BLOCKS_PER_WORKGROUP, Nv12Layout, nv12_constants
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.dispatch import bind, workgroups
 from capbench.resources import shader_text
 
 __all__ = ["Nv12Pass", "texture_to_nv12"]

@@ -8,7 +8,7 @@ from fractions import Fraction
 from capbench.errors import InputError
 from capbench.pipeline.layers.zoom import Magnification
 from capbench.pipeline.scene import Display
-from capbench.pipeline.source import SourceInfo
+from capbench.pipeline.source.probe import SourceInfo
 
 __all__ = ["CanvasSize", "Rectangle", "canvas_size", "clamped_radius", "display_rectangle", "even_size"]
 

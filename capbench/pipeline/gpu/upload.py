@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from capbench.pipeline.device import GpuContext, wait_for
-from capbench.pipeline.planes import plane_samples
-from capbench.pipeline.source import SourcePlanes
+from capbench.pipeline.gpu.device import GpuContext, wait_for
+from capbench.pipeline.source.planes import plane_samples
+from capbench.pipeline.source.probe import SourcePlanes
 
 __all__ = ["PlaneUploader"]
 

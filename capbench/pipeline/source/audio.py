@@ -12,8 +12,8 @@ import av
 from av.stream import Discard
 
 from capbench.errors import DamagedStreamError, SourceError
-from capbench.pipeline.opening import audio_streams, open_parts, reason_of
-from capbench.pipeline.timeline import is_break
+from capbench.pipeline.source.opening import audio_streams, open_parts, reason_of
+from capbench.pipeline.source.timeline import is_break
 
 __all__ = ["SAMPLES_PER_FRAME", "SAMPLE_RATE_HZ", "read_audio"]
 

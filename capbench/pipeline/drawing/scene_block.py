@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
-from capbench.pipeline.geometry import CanvasSize, clamped_radius, display_rectangle, even_size
+from capbench.pipeline.drawing.geometry import CanvasSize, clamped_radius, display_rectangle, even_size
 from capbench.pipeline.layers.zoom import Magnification
 from capbench.pipeline.scene import Background, Display, Scene
-from capbench.pipeline.source import SourceInfo, SourcePlanes
+from capbench.pipeline.source.probe import SourceInfo, SourcePlanes
 from capbench.resources import shader_text
 
 __all__ = ["PICTURE_DTYPE", "SCENE_DTYPE", "fills_canvas", "picture_uniforms", "rgb_of", "scene_code", "scene_uniforms"]

@@ -12,10 +12,10 @@ import av
 
 from capbench.colour import ColourSpec
 from capbench.errors import EncoderError
-from capbench.pipeline.audio import SAMPLE_RATE_HZ
-from capbench.pipeline.encoders import EncoderSettings, codec_options, codec_tag, pixel_format_for
-from capbench.pipeline.sink import ContainerSink, writing_to
-from capbench.pipeline.tags import chroma_location_option, tag_stream
+from capbench.pipeline.output.encoders import EncoderSettings, codec_options, codec_tag, pixel_format_for
+from capbench.pipeline.output.sink import ContainerSink, writing_to
+from capbench.pipeline.output.tags import chroma_location_option, tag_stream
+from capbench.pipeline.source.audio import SAMPLE_RATE_HZ
 
 __all__ = ["AUDIO_BITS_PER_S", "OutputFormat", "VideoWriter"]
 

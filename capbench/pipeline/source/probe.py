@@ -13,7 +13,7 @@ import av
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.errors import ColourError, SourceError
-from capbench.pipeline.opening import audio_streams, earliest_s, open_source, reason_of, video_stream
+from capbench.pipeline.source.opening import audio_streams, earliest_s, open_source, reason_of, video_stream
 from capbench.sequence_header import chroma_location
 
 __all__ = ["SourceInfo", "SourcePlanes", "open_source", "planar_format", "probe_source"]

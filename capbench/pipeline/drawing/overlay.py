@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from capbench.pipeline.device import GpuContext
-from capbench.pipeline.dispatch import WORKGROUP_PX, bind, workgroups
-from capbench.pipeline.geometry import CanvasSize, Rectangle, clamped_radius
+from capbench.pipeline.drawing.geometry import CanvasSize, Rectangle, clamped_radius
+from capbench.pipeline.drawing.overlay_block import LAYERS_DTYPE, MAX_STALE, FrameView, Look
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.dispatch import WORKGROUP_PX, bind, workgroups
 from capbench.pipeline.layers.camera import CameraLayer
 from capbench.pipeline.layers.caption import CaptionLayer
 from capbench.pipeline.layers.cursor import CursorLayer
 from capbench.pipeline.layers.mask import MaskLayer
 from capbench.pipeline.layers.pictures import texture_of
 from capbench.pipeline.layers.zoom import Magnification
-from capbench.pipeline.overlay_block import LAYERS_DTYPE, MAX_STALE, FrameView, Look
 from capbench.pipeline.scene import Scene
 from capbench.resources import shader_text
 

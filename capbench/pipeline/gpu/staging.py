@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.pipeline.device import GpuContext, wait_for
+from capbench.pipeline.gpu.device import GpuContext, wait_for
 
 __all__ = ["TIMESTAMP_BYTES", "StagingRing"]
 

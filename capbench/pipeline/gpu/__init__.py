@@ -1,0 +1,1 @@
+"""The GPU device of an export: what goes up, and what comes back."""
