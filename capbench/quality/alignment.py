@@ -18,13 +18,14 @@ from capbench.quality.observe import Picture
 __all__ = ["Aligner", "Match", "window_frames"]
 
 _WINDOW_BUDGET_BYTES = 96 * 2**20
-_SAME_PICTURE_FACTOR = 1.25
+_SAME_PICTURE_FACTOR = 1.6
 _SAME_PICTURE_CODES = 0.15
-"""Coding noise moves the mean block difference by a tenth of a code; a frame must fit clearly better than the one that
-the time stamps promise to be believed instead."""
+"""Coding noise moves the mean block difference by a tenth of a code, and a wrong colour is as wrong in every frame; a
+frame must fit clearly better than the one that the time stamps promise to be believed instead."""
 
-_STRANGER_CODES = 12.0
-"""Mean block difference from which a picture is no coded version of another: limited range read as full gives 10."""
+_STRANGER_CODES = 3.0
+"""Mean block difference from which no frame of the window is trusted: CRF 36 gives 1, wrong colours 4 to 10, and what
+is wrong in every frame must not be taken for frames out of place."""
 
 
 def window_frames(width: int, height: int) -> int:
@@ -127,7 +128,7 @@ class Aligner:
         while len(self.records) <= promised + self._ahead and self._read_one():
             pass
         distances = {
-            held.record.index: float(np.abs(got.thumb[..., 0] - held.thumb[..., 0]).mean())
+            held.record.index: float(np.abs(got.thumb - held.thumb).mean())
             for held in self._window
             if held.thumb.shape == got.thumb.shape
         }

@@ -9,7 +9,7 @@ __all__ = ["border_errors_codes", "coarse_step", "sharpness", "shift_px", "turn_
 
 _BORDER_SAMPLES = 2
 _CELL_WEIGHTS = np.array([1.0, 0.5, 0.5], np.float32)
-_ENOUGH_GRADIENT_CODES = 2.0
+_ENOUGH_GRADIENT_CODES = 0.8
 """Root mean square gradient below which a plane has no edges to measure a shift by."""
 _ENOUGH_DETAIL_CODES = 1.0
 """Root mean square Laplacian below which a plane has no detail to lose."""

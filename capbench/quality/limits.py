@@ -72,8 +72,9 @@ CHROMA_SHIFT_DOWN_PX: Final = 0.6
 """Down, where no siting of H.264 in use differs; a chroma plane that is one row off is 2."""
 COLOUR_ERROR_CODES: Final = 1.6
 """Mean difference of flat colours that is a fault even when no mistake explains it; CRF 28 gives 0.2 to 0.5."""
-COLOUR_SUSPICIOUS_CODES: Final = 0.7
-"""Mean difference from which mistakes are tried: BT.2020 for BT.709 on a mostly grey screen is 1.4."""
+COLOUR_SUSPICIOUS_CODES: Final = 0.35
+"""Mean difference from which mistakes are tried: BT.2020 for BT.709 on a mostly grey screen is 1.4, BT.601 on pale
+footage 0.5. Coding noise may be as large, and no mistake explains it."""
 COLOUR_EXPLAINED_SHARE: Final = 0.45
 """A fault is named when assuming it leaves less than this share of the difference."""
 FEWEST_COLOURS: Final = 3
