@@ -69,10 +69,6 @@ def _info(frame: Any, rotation_degrees: int = 0) -> SourceInfo:
     )
 
 
-class _NoTimestamps:
-    begin = end = both = None
-
-
 @dataclass(frozen=True, eq=False)
 class Stage:
     """A scene set up on a device with one frame to show."""
@@ -120,7 +116,7 @@ class Stage:
         encoder = self.gpu.device.create_command_encoder()
         self._uploader.record(self.frame, encoder)
         self.compositor.prepare(encoder, time_s)
-        path.record(encoder, staging, _NoTimestamps())
+        path.record(encoder, staging)
         self._submit(encoder)
         rows = np.frombuffer(self.gpu.device.queue.read_buffer(staging), np.uint8)
         return rows.reshape(self.canvas.height * 3 // 2, -1)[:, : self.canvas.width].copy()

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.pipeline.gpu.device import GpuContext
+from capbench.colour import ColourSpec
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
+from capbench.pipeline.gpu.device import GpuContext, open_device
 from capbench.pipeline.gpu.staging import StagingRing
+from capbench.pipeline.gpu.timestamps import FrameTimestamps
 from capbench.pipeline.gpu.upload import PlaneUploader
 from capbench.pipeline.source.planes import plane_samples
 from capbench.pipeline.source.probe import SourcePlanes
@@ -73,6 +77,35 @@ def test_a_reader_that_fails_gives_the_buffer_back(gpu: GpuContext) -> None:
 
     fill(gpu, ring, 2)
     assert take(ring) == (2, 2)
+
+
+def ticks_around(gpu: GpuContext, passes: int) -> int:
+    """Ticks between the two timestamps of a frame that converts a 1080p picture so many times."""
+    texture = gpu.texture(1920, 1080, "rgba8unorm", "TEXTURE_BINDING|COPY_DST", "picture")
+    conversion = texture_to_nv12(gpu, texture, CanvasSize(1920, 1080), ColourSpec())
+    timestamps, ring = FrameTimestamps(gpu), StagingRing[None](gpu, 16, 1)
+    encoder = gpu.device.create_command_encoder()
+    timestamps.begin(encoder)
+    for _ in range(passes):
+        conversion.record(encoder)
+    timestamps.end(encoder, ring.next_buffer(), ring.timestamp_offset)
+    gpu.device.queue.submit([encoder.finish()])
+    ring.submitted(None)
+    ring.wait()
+    return ring.take(lambda _: None)[1]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_timestamps_enclose_all_that_is_recorded_between_them() -> None:
+    """Ten passes take longer than none on any adapter; a factor of two leaves room for a busy machine."""
+    # A device of its own: on one that other tests have drawn on, llvmpipe 22.3 answers both queries at the same time.
+    own = open_device()
+    try:
+        if not own.has_timestamps:
+            pytest.skip("the adapter offers no timestamp queries")
+        assert ticks_around(own, passes=10) > 2 * ticks_around(own, passes=0)
+    finally:
+        own.close()
 
 
 def read_texture(gpu: GpuContext, texture: Any, texel_bytes: int) -> NDArray[np.uint8]:

@@ -120,10 +120,10 @@ class Compositor:
         if self.overlay:
             self.overlay.close()
 
-    def draw(self, encoder: Any, timestamp_writes: dict[str, Any] | None = None) -> None:
+    def draw(self, encoder: Any) -> None:
         """Record the pass that draws the uploaded frame into `picture`."""
         assert self._picture is not None, "ask for `picture` before drawing into it"
-        compute_pass = encoder.begin_compute_pass(label="composite", timestamp_writes=timestamp_writes)
+        compute_pass = encoder.begin_compute_pass(label="composite")
         compute_pass.set_pipeline(self._pipeline)
         for number, group in enumerate(self._bind_groups):
             compute_pass.set_bind_group(number, group)

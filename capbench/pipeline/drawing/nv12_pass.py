@@ -39,9 +39,9 @@ class Nv12Pass:
         self._pipeline = gpu.compute_pipeline(code, entry_point, entry_point, constants)
         self._groups = (input_group(self._pipeline), bind(gpu, self._pipeline, 1, [self.buffer]))
 
-    def record(self, encoder: Any, timestamp_writes: dict[str, Any] | None = None) -> None:
+    def record(self, encoder: Any) -> None:
         """Record the dispatch on a `wgpu.GPUCommandEncoder`."""
-        compute_pass = encoder.begin_compute_pass(label="convert", timestamp_writes=timestamp_writes)
+        compute_pass = encoder.begin_compute_pass(label="convert")
         compute_pass.set_pipeline(self._pipeline)
         for number, group in enumerate(self._groups):
             compute_pass.set_bind_group(number, group)

@@ -1,4 +1,4 @@
-"""GPU time of a frame's passes, by timestamp queries."""
+"""GPU time of a frame, by timestamp queries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ __all__ = ["FrameTimestamps"]
 
 
 class FrameTimestamps:
-    """Two timestamps a frame. On a software adapter they are CPU time and must be reported as such."""
+    """Two timestamps a frame, in empty passes around all that is recorded for it.
+
+    Whatever a scene or a path records in between is counted and need not know of it. On a software adapter the times
+    are CPU times and must be reported as such.
+    """
 
     def __init__(self, gpu: GpuContext) -> None:
         self._queries: Any = None
@@ -19,27 +23,18 @@ class FrameTimestamps:
             self._queries = gpu.device.create_query_set(type="timestamp", count=2, label="frame")
             self._resolved = gpu.buffer(TIMESTAMP_BYTES, "QUERY_RESOLVE|COPY_SRC", "timestamps")
 
-    @property
-    def begin(self) -> dict[str, Any] | None:
-        """`timestamp_writes` of the first of several passes."""
-        return self._queries and {"query_set": self._queries, "beginning_of_pass_write_index": 0}
+    def begin(self, encoder: Any) -> None:
+        """Record the time at which the frame's passes begin."""
+        self._record_time(encoder, "beginning_of_pass_write_index", 0)
 
-    @property
-    def end(self) -> dict[str, Any] | None:
-        """`timestamp_writes` of the last of several passes."""
-        return self._queries and {"query_set": self._queries, "end_of_pass_write_index": 1}
-
-    @property
-    def both(self) -> dict[str, Any] | None:
-        """`timestamp_writes` of an only pass."""
-        return self._queries and {
-            "query_set": self._queries,
-            "beginning_of_pass_write_index": 0,
-            "end_of_pass_write_index": 1,
-        }
-
-    def record(self, encoder: Any, staging: Any, offset: int) -> None:
-        """Record the copy of both timestamps to `offset` of a staging buffer."""
+    def end(self, encoder: Any, staging: Any, offset: int) -> None:
+        """Record the time at which they have ended, and the copy of both to `offset` of a staging buffer."""
+        self._record_time(encoder, "end_of_pass_write_index", 1)
         if self._queries is not None:
             encoder.resolve_query_set(self._queries, 0, 2, self._resolved, 0)
             encoder.copy_buffer_to_buffer(self._resolved, 0, staging, offset, TIMESTAMP_BYTES)
+
+    def _record_time(self, encoder: Any, place: str, number: int) -> None:
+        if self._queries is not None:
+            writes = {"query_set": self._queries, place: number}
+            encoder.begin_compute_pass(label="timestamp", timestamp_writes=writes).end()

@@ -11,23 +11,7 @@ from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.drawing.compositor import Compositor
 from capbench.pipeline.gpu.device import GpuContext
 
-__all__ = ["ConversionPath", "PassTimestamps", "PathFactory"]
-
-
-class PassTimestamps(Protocol):
-    """Where a path's passes write the time they begin and end. Both are None where the adapter offers no timestamps."""
-
-    @property
-    def begin(self) -> dict[str, Any] | None:
-        """`timestamp_writes` of the first of several passes."""
-
-    @property
-    def end(self) -> dict[str, Any] | None:
-        """`timestamp_writes` of the last of several passes."""
-
-    @property
-    def both(self) -> dict[str, Any] | None:
-        """`timestamp_writes` of an only pass."""
+__all__ = ["ConversionPath", "PathFactory"]
 
 
 class ConversionPath(Protocol):
@@ -48,7 +32,7 @@ class ConversionPath(Protocol):
     converts_on_cpu: bool
     """Whether `finish` must run, on a thread of its own, before the encoder."""
 
-    def record(self, encoder: Any, staging: Any, timestamps: PassTimestamps) -> None:
+    def record(self, encoder: Any, staging: Any) -> None:
         """Record everything from the uploaded planes to the staging buffer on a `wgpu.GPUCommandEncoder`."""
 
     def read(self, mapped: NDArray[np.uint8], frame: Any) -> None:

@@ -12,7 +12,6 @@ from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.pipeline.drawing.compositor import Compositor
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload import ROW_ALIGNMENT_BYTES
-from capbench.pipeline.paths.base import PassTimestamps
 from capbench.pipeline.source.planes import plane_samples
 
 __all__ = ["CpuPath", "RgbaReadback", "SwscaleToNv12"]
@@ -67,9 +66,9 @@ class RgbaReadback:
         self.staging_bytes = self._stride * self._height
         self.readback_bytes = self._width * self._height * 4
 
-    def record(self, encoder: Any, staging: Any, timestamps: PassTimestamps) -> None:
+    def record(self, encoder: Any, staging: Any) -> None:
         """Composite, then copy the RGBA texture."""
-        self._compositor.draw(encoder, timestamps.both)
+        self._compositor.draw(encoder)
         target = {"buffer": staging, "offset": 0, "bytes_per_row": self._stride, "rows_per_image": self._height}
         encoder.copy_texture_to_buffer({"texture": self._picture}, target, (self._width, self._height, 1))
 

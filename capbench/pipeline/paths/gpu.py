@@ -11,7 +11,6 @@ from capbench.colour import ColourSpec
 from capbench.pipeline.drawing.compositor import Compositor
 from capbench.pipeline.drawing.nv12_pass import Nv12Pass, texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.paths.base import PassTimestamps
 from capbench.resources import shader_text
 
 __all__ = ["FusedPath", "GpuPath"]
@@ -49,10 +48,10 @@ class GpuPath(_Nv12OnGpu):
         super().__init__(texture_to_nv12(gpu, compositor.picture, compositor.canvas, colour), colour)
         self._compositor = compositor
 
-    def record(self, encoder: Any, staging: Any, timestamps: PassTimestamps) -> None:
+    def record(self, encoder: Any, staging: Any) -> None:
         """Record both passes and the copy of the NV12 buffer."""
-        self._compositor.draw(encoder, timestamps.begin)
-        self._conversion.record(encoder, timestamps.end)
+        self._compositor.draw(encoder)
+        self._conversion.record(encoder)
         encoder.copy_buffer_to_buffer(self._conversion.buffer, 0, staging, 0, self.staging_bytes)
 
 
@@ -71,7 +70,7 @@ class FusedPath(_Nv12OnGpu):
         )
         super().__init__(conversion, colour)
 
-    def record(self, encoder: Any, staging: Any, timestamps: PassTimestamps) -> None:
+    def record(self, encoder: Any, staging: Any) -> None:
         """Record the pass and the copy of the NV12 buffer."""
-        self._conversion.record(encoder, timestamps.both)
+        self._conversion.record(encoder)
         encoder.copy_buffer_to_buffer(self._conversion.buffer, 0, staging, 0, self.staging_bytes)
