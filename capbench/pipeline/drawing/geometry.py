@@ -15,6 +15,7 @@ __all__ = ["CanvasSize", "Rectangle", "canvas_size", "clamped_radius", "display_
 REFERENCE_LINES = 1080
 """Lengths in a scene are pixels of a canvas this high."""
 MAX_CANVAS_PX = 8192
+ROUNDING_PX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,10 @@ def display_rectangle(display: Display, source: SourceInfo, canvas: CanvasSize) 
     upright_height = float(whole_height) * (1 - crop_top - crop_bottom)
     scale = min(room_width / upright_width, room_height / upright_height)
     width, height = upright_width * scale, upright_height * scale
-    if abs(width - room_width) < 1.0:  # an aspect that differs by less than a pixel is rounding, not a letterbox
+    # Rounding a side down to even takes less than two pixels: a gap of so little is rounding, not a letterbox.
+    if abs(width - room_width) < ROUNDING_PX:
         width = room_width
-    if abs(height - room_height) < 1.0:
+    if abs(height - room_height) < ROUNDING_PX:
         height = room_height
     left, top = (canvas.width - width) / 2, (canvas.height - height) / 2
     return Rectangle(left, top, left + width, top + height)

@@ -54,7 +54,7 @@ def place_recording(
     """The recording's rectangle, its crop taken off, at an output time in seconds.
 
     `shown` is the recording's upright size in square pixels, `canvas` the output's, both width and height. It is as
-    large as its aspect allows inside the padding, centred; a side that misses the room by less than a pixel fills it.
+    large as its aspect allows inside the padding, centred; a side that misses the room by less than two pixels fills it.
     """
     width, height = canvas
     padding = display.padding * min(width, height)
@@ -63,7 +63,7 @@ def place_recording(
     size = (shown[0] * (1 - left - right), shown[1] * (1 - top - bottom))
     scale = min(room[0] / size[0], room[1] / size[1])
     fitted = [
-        side if abs(length * scale - side) < 1 else length * scale for length, side in zip(size, room, strict=True)
+        side if abs(length * scale - side) < 2 else length * scale for length, side in zip(size, room, strict=True)
     ]
     x, y = (width - fitted[0]) / 2, (height - fitted[1]) / 2
     amount, centre = _zoom_at(zoom, time_s)
