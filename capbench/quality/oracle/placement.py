@@ -54,7 +54,7 @@ def place_recording(
     """The recording's rectangle, its crop taken off, at an output time in seconds.
 
     `shown` is the recording's upright size in square pixels, `canvas` the output's, both width and height. It is as
-    large as its aspect allows inside the padding, centred; a side that misses the room by less than two pixels fills it.
+    large as its aspect allows inside the padding, centred; a side less than two pixels short of the room fills it.
     """
     width, height = canvas
     padding = display.padding * min(width, height)
