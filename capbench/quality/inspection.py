@@ -29,7 +29,9 @@ from capbench.recordings.layout import Rectangle
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
 _CLOSE_LOOKS = 12
-"""Pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
+"""Most pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
+_LARGE_PICTURE_PX = 4 * 10**6
+"""From here on, 4K and up, half as many looks: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
 """Frames that the oracle renders of a scene: half a second each at 1080p."""
 _ASPECT_TOLERANCE = 0.02
@@ -88,7 +90,7 @@ def inspect_files(
     if side.incomparable is None:
         meter = PictureMeter(
             *target,
-            sample_every=1 if side.truth else max(1, got.facts.expected_frames // _CLOSE_LOOKS),
+            sample_every=1 if side.truth else _sample_every(got.facts.expected_frames, *target),
             keep_worst=keep_worst,
             every=side.truth is None,
         )
@@ -216,6 +218,12 @@ def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened
         frames=tuple(records),
         error=opened.clip.error,
     )
+
+
+def _sample_every(frames: int, width: int, height: int) -> int:
+    """Pairs from one close look to the next, so that there are never more than intended."""
+    looks = _CLOSE_LOOKS if width * height < _LARGE_PICTURE_PX else _CLOSE_LOOKS // 2
+    return max(1, -(-frames // looks))
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:
