@@ -23,8 +23,8 @@ __all__ = ["ExportOptions", "export", "run_job"]
 
 
 def export(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     options: ExportOptions | None = None,
     *,
     on_frame: Callable[[int], None] | None = None,

@@ -19,8 +19,8 @@ __all__ = ["floor_export"]
 
 
 def floor_export(
-    source: Path,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     options: ExportOptions | None = None,
     *,
     on_frame: Callable[[int], None] | None = None,
