@@ -40,6 +40,9 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     expect_fps: Annotated[
         str | None, typer.Option(metavar="F", help="Constant rate that the output was made at, such as 30000/1001.")
     ] = None,
+    vmaf: Annotated[
+        bool, typer.Option(help="Measure VMAF where an FFmpeg here has libvmaf. It takes most of the time.")
+    ] = True,
 ) -> None:
     """Check an output's pictures, colours, frames, times and sound against a reference, made by whatever exporter.
 
@@ -62,6 +65,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             expected=expected,
             save_frames=save_frames,
             on_frame=lambda done: progress.update(task, completed=done),
+            with_vmaf=vmaf,
         )
     if csv is not None:
         write_frame_csv(report, csv)
@@ -109,6 +113,8 @@ def _print_report(report: ValidationReport) -> None:
     console.print(_checks_table(report))
     if report.metrics:
         console.print(_metrics_table(report))
+    for name, how in report.how_measured.items():
+        console.print(Text(f"{name}: {how}", style="dim"))
     for name, why in report.unmeasured.items():
         console.print(Text(f"{name}: not measured, {why}", style="dim"))
     failures = len(report.failures)

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 
 from capbench.errors import SourceError
+from capbench.pipeline.source.every_picture import every_picture
 from capbench.pipeline.source.probe import open_source
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
@@ -128,10 +129,8 @@ class Clip:
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures; damage ends the iteration and is kept in `error`. Raises `SourceError` on opening."""
         with _open(self.path) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
             try:
-                for frame in container.decode(stream):
+                for frame in every_picture(self.path, container, lambda: _open(self.path)):
                     if self.decoded == 0:
                         self.rotation_degrees = frame.rotation
                     self.decoded += 1

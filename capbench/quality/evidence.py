@@ -98,6 +98,10 @@ class PictureEvidence:
     """Flat colours found in the pairs: reference Y, Cb, Cr and the output's Y, Cb, Cr in codes, one row a colour."""
     patches: NDArray[np.float64] | None = None
     """Colour patches in the order of `capbench.recordings.layout.PATCHES`: the same six columns; None without marks."""
+    how: dict[str, str] = field(default_factory=dict)
+    """Metric to how it was measured, where its name does not say."""
+    unmeasured: dict[str, str] = field(default_factory=dict)
+    """Metric to the reason why it was not measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

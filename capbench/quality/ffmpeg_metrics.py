@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 import av
 from av.filter import filters_available
 
 from capbench.quality.metrics import PSNR_CEILING_DB
+from capbench.quality.sequence_meter import Measured
 
 __all__ = ["FFMPEG_METRICS", "FfmpegMeter", "unmeasured_metrics"]
 
@@ -31,18 +32,15 @@ FFMPEG_METRICS = tuple(_METADATA)
 
 def unmeasured_metrics() -> dict[str, str]:
     """Metrics that the FFmpeg inside PyAV was built without, and the reason in words."""
-    reasons = {
+    return {
         name: f"the FFmpeg inside PyAV has no filter {key.split('.')[1]}"
         for name, key in _METADATA.items()
         if key.split(".")[1] not in filters_available
     }
-    if "libvmaf" not in filters_available:
-        reasons["vmaf"] = "the FFmpeg inside PyAV was built without libvmaf"
-    return reasons
 
 
 class FfmpegMeter:
-    """A filter graph that is fed pairs and gives values in the same order. Holds FFmpeg state: it changes."""
+    """A filter graph that is fed pairs. Holds FFmpeg state: it changes."""
 
     def __init__(self, width: int, height: int) -> None:
         """For yuv420p frames of that size in pixels."""
@@ -67,29 +65,34 @@ class FfmpegMeter:
         last.link_to(self._sink)
         self._graph.configure()
         self._pushed = 0
+        self._series: dict[str, list[float]] = {name: [] for name in FFMPEG_METRICS}
 
-    def push(self, got: av.VideoFrame, want: av.VideoFrame) -> Iterator[dict[str, float]]:
-        """Add one pair; yields the values that are ready, oldest first."""
+    def push(self, got: av.VideoFrame, want: av.VideoFrame) -> None:
+        """Add one pair."""
         for frame, buffer in ((want, self._want), (got, self._got)):
             frame.pts, frame.time_base = self._pushed, self._time_base
             buffer.push(frame)
         self._pushed += 1
-        yield from self._ready()
+        self._take_what_is_ready()
 
-    def finish(self) -> Iterator[dict[str, float]]:
-        """End of input; yields what was still inside."""
+    def finish(self) -> Measured:
+        """End of input; every filter's values."""
         if self._pushed:
             self._want.push(None)
             self._got.push(None)
-            yield from self._ready()
+            self._take_what_is_ready()
+        return Measured({name: values for name, values in self._series.items() if values}, {}, unmeasured_metrics())
 
-    def _ready(self) -> Iterator[dict[str, float]]:
-        while True:
-            try:
-                frame = self._sink.pull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-            yield {name: _value(frame.metadata[key]) for name, key in _METADATA.items() if key in frame.metadata}
+    def close(self) -> None:
+        """Nothing outlives the graph."""
+
+    def _take_what_is_ready(self) -> None:
+        with suppress(av.BlockingIOError, av.EOFError):
+            while True:
+                metadata = self._sink.pull().metadata
+                for name, key in _METADATA.items():
+                    if key in metadata:
+                        self._series[name].append(_value(metadata[key]))
 
 
 def _value(text: str) -> float:

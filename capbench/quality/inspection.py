@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,13 +18,18 @@ from capbench.quality.alignment import Aligner, window_frames
 from capbench.quality.clip import Clip, ClipFacts, read_facts
 from capbench.quality.evidence import ClipEvidence, Evidence, FrameRecord
 from capbench.quality.expectation import Expectation
+from capbench.quality.ffmpeg_metrics import FfmpegMeter
 from capbench.quality.ground_truth import GroundTruth
+from capbench.quality.look_ahead import LookAhead
 from capbench.quality.observe import Picture, observe
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.picture_meter import KeptPair, PictureMeter
 from capbench.quality.pictures import Normaliser
+from capbench.quality.sequence_meter import BackgroundMeters, Unmeasured
 from capbench.quality.sound import SoundEvidence, listen
 from capbench.quality.tags import FileTags, read_tags, spec_of
+from capbench.quality.vmaf import find_tool
+from capbench.quality.vmaf_meter import open_vmaf
 from capbench.recordings.layout import Rectangle
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
@@ -70,6 +76,7 @@ def inspect_files(
     scene: Scene | None = None,
     keep_worst: bool = False,
     on_frame: Callable[[int], None] | None = None,
+    with_vmaf: bool = True,
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
 
@@ -83,24 +90,24 @@ def inspect_files(
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
     side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
-    aligner = Aligner(
-        observe(want.frames, side.normaliser), window_frames(*_even(want.size)), can_compare=side.truth is None
-    )
-    meter = None
-    if side.incomparable is None:
-        meter = PictureMeter(
-            *target,
-            sample_every=1 if side.truth else _sample_every(got.facts.expected_frames, *target),
-            keep_worst=keep_worst,
-            every=side.truth is None,
-        )
     output_normaliser = Normaliser(got.spec, got.spec, None, got.clip.rotation_degrees, crop=False)
-    pictures = observe(
-        got.frames, output_normaliser, recording=side.truth.recording if side.truth and aligner.marked else None
-    )
-    walk = _Walk(aligner, meter, side.truth, max(1, got.facts.expected_frames // _RENDERED_FRAMES), on_frame)
-    records, matches = walk.through(pictures)
-    aligner.finish()
+    with ExitStack() as held:
+        aligner = Aligner(
+            held.enter_context(closing(LookAhead(observe(want.frames, side.normaliser)))),
+            window_frames(*_even(want.size)),
+            can_compare=side.truth is None,
+        )
+        meter = None
+        if side.incomparable is None:
+            meters = None if side.truth else held.enter_context(closing(_sequence_meters(target, with_vmaf=with_vmaf)))
+            looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
+            meter = PictureMeter(sample_every=looks, keep_worst=keep_worst, meters=meters)
+        place = side.truth.recording if side.truth and aligner.marked else None
+        pictures = held.enter_context(closing(LookAhead(observe(got.frames, output_normaliser, recording=place))))
+        walk = _Walk(aligner, meter, side.truth, max(1, got.facts.expected_frames // _RENDERED_FRAMES), on_frame)
+        records, matches = walk.through(pictures)
+        aligner.finish()
+        found = meter.finish() if meter else None
     evidence = Evidence(
         reference=_clip_evidence(want, aligner.records, like=got if side.truth else None),
         output=_clip_evidence(got, records),
@@ -109,11 +116,16 @@ def inspect_files(
         marked=aligner.marked,
         aligned_by=aligner.method,
         matches=tuple(matches),
-        pictures=meter.finish() if meter else None,
+        pictures=found,
         no_pictures_reason=side.incomparable,
         sound=SoundEvidence(listen(reference), listen(output)),
     )
     return Inspection(evidence, meter.worst_pairs if meter else [])
+
+
+def _sequence_meters(size: tuple[int, int], *, with_vmaf: bool) -> BackgroundMeters:
+    vmaf = open_vmaf(find_tool, *size) if with_vmaf else Unmeasured({"vmaf": "it was not asked for"})
+    return BackgroundMeters([FfmpegMeter(*size), vmaf])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,10 @@ from capbench.quality.closeness import (
 )
 from capbench.quality.colour_samples import ColourSamples, measure_patches
 from capbench.quality.evidence import PictureEvidence, SampledPair
-from capbench.quality.ffmpeg_metrics import FFMPEG_METRICS, FfmpegMeter
 from capbench.quality.metrics import mean_squared_error, psnr_db, ssim
 from capbench.quality.observe import Picture
 from capbench.quality.pictures import THUMBNAIL_STEP, Planes, planes_of
+from capbench.quality.sequence_meter import BackgroundMeters, Measured
 from capbench.recordings.layout import Rectangle
 
 __all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]
@@ -55,26 +56,18 @@ class KeptPair:
 class PictureMeter:
     """Fed pairs in output order; `finish` gives the evidence. Memory does not grow but for a few figures a frame."""
 
-    def __init__(self, width: int, height: int, *, sample_every: int, keep_worst: bool, every: bool) -> None:
-        """For pictures of that size.
+    def __init__(self, *, sample_every: int, keep_worst: bool, meters: BackgroundMeters | None) -> None:
+        """`sample_every` pairs apart one is looked at closely. `keep_worst` holds the three worst pairs in memory.
 
-        `sample_every` pairs apart one is looked at closely. `keep_worst` holds the three worst pairs in memory. `every`
-        runs FFmpeg's filters, which want all frames in order.
+        `meters` are fed every pair; None where there is no sequence to feed them.
         """
-        self._evidence = PictureEvidence(series={name: [] for name in OWN_METRICS + FFMPEG_METRICS})
+        self._evidence = PictureEvidence(series={name: [] for name in OWN_METRICS})
         self._sample_every = sample_every
-        self._filters = FfmpegMeter(width, height) if every else None
-        self._filter_frames: list[int] = []
-        self._filtered = 0
+        self._meters = meters
+        self._pair_frames: list[int] = []
         self._colours = ColourSamples()
         self._patches: list[NDArray[np.float64]] = []
         self._kept: list[KeptPair] | None = [] if keep_worst else None
-        self._pairs = 0
-
-    @property
-    def pairs(self) -> int:
-        """Pairs that were compared."""
-        return self._pairs
 
     @property
     def worst_pairs(self) -> list[KeptPair]:
@@ -95,6 +88,8 @@ class PictureMeter:
         """
         frame = len(self._evidence.worst_cell_codes)
         self.skip()
+        if self._meters is not None:
+            self._meters.push(got.frame, want.frame)
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         errors = [mean_squared_error(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         for name, error in zip(OWN_METRICS[:3], errors, strict=True):
@@ -106,31 +101,27 @@ class PictureMeter:
         borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
         self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
-        if self._pairs % self._sample_every == 0:
+        if len(self._pair_frames) % self._sample_every == 0:
             self._look_closely(frame, got, want, patches)
-        if self._filters is not None:
-            self._filter_frames.append(frame)
-            self._store(self._filters.push(got.frame, want.frame))
+        self._pair_frames.append(frame)
         if self._kept is not None:
             self._keep(psnr_db(errors[0]), frame, want.record.index, planes, wanted)
-        self._pairs += 1
 
     def finish(self) -> PictureEvidence:
         """All that was found; the meter is used up."""
-        if self._filters is not None:
-            self._store(self._filters.finish())
-        patches = np.median(np.stack(self._patches), axis=0) if self._patches else None
-        found = self._evidence
-        return PictureEvidence(
-            found.series, found.worst_cell_codes, found.edge_codes, found.sampled, self._colours.rows(), patches
+        measured = Measured() if self._meters is None else self._meters.finish()
+        series = dict(self._evidence.series)
+        for name, values in measured.series.items():
+            of_frame = dict(zip(self._pair_frames, values, strict=True))
+            series[name] = [of_frame.get(frame) for frame in range(len(self._evidence.worst_cell_codes))]
+        return replace(
+            self._evidence,
+            series=series,
+            colours=self._colours.rows(),
+            patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
+            how=measured.how,
+            unmeasured=measured.unmeasured,
         )
-
-    def _store(self, values: object) -> None:
-        for frame_values in values:  # type: ignore[attr-defined]
-            frame = self._filter_frames[self._filtered]
-            self._filtered += 1
-            for name, value in frame_values.items():
-                self._evidence.series[name][frame] = value
 
     def _look_closely(self, frame: int, got: Picture, want: Picture, patches: Rectangle | None) -> None:
         planes, wanted = planes_of(got.frame), planes_of(want.frame)

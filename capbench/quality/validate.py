@@ -11,7 +11,7 @@ from capbench.quality.clip import read_facts
 from capbench.quality.colour_checks import check_colour, patch_errors
 from capbench.quality.evidence import Evidence
 from capbench.quality.expectation import Expectation
-from capbench.quality.ffmpeg_metrics import FFMPEG_METRICS, unmeasured_metrics
+from capbench.quality.ffmpeg_metrics import FFMPEG_METRICS
 from capbench.quality.file_checks import check_file
 from capbench.quality.frame_checks import check_frames
 from capbench.quality.inspection import inspect_files, upright_size
@@ -33,17 +33,24 @@ def validate(
     expected: Expectation | None = None,
     save_frames: Path | None = None,
     on_frame: Callable[[int], None] | None = None,
+    with_vmaf: bool = True,
 ) -> ValidationReport:
     """Hold `output` against `reference`, file against file.
 
     `expected` says what was meant to differ. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
-    called with the number of output frames read so far. Raises `SourceError` where a file cannot be opened, has no
+    called with the number of output frames read so far. `with_vmaf` measures VMAF where an FFmpeg here has it; it costs
+    several times the rest. Raises `SourceError` where a file cannot be opened, has no
     video or not one frame; everything else that is wrong is a check of the report. Raises `OutputError` for
     `save_frames`.
     """
     expectation = expected or Expectation()
     inspection = inspect_files(
-        Path(reference), Path(output), expectation, keep_worst=save_frames is not None, on_frame=on_frame
+        Path(reference),
+        Path(output),
+        expectation,
+        keep_worst=save_frames is not None,
+        on_frame=on_frame,
+        with_vmaf=with_vmaf,
     )
     return report_on(inspection.evidence, expectation, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
 
@@ -123,17 +130,19 @@ def report_on(
         worst_frames=save_worst_frames(worst_pairs, evidence.output.spec, save_frames) if save_frames else (),
         av_offset_ms=sound.offset_ms,
         av_drift_ms=sound.drift_ms,
+        how_measured=evidence.pictures.how if evidence.pictures else {},
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
         unmeasured=_unmeasured(evidence, measured),
     )
 
 
 def _unmeasured(evidence: Evidence, measured: Mapping[str, object]) -> dict[str, str]:
-    reasons = unmeasured_metrics()
     if evidence.pictures is None:
         why = evidence.no_pictures_reason or "no pictures were compared"
     elif "psnr_y" in measured:
-        why = "only a few frames of a composited scene are rendered; this filter wants all of them"
+        why = "only a few frames of a composited scene are rendered; this metric wants all of them"
     else:
         why = "pictures are too small, or no frame was matched"
-    return {name: why for name in (*OWN_METRICS, *FFMPEG_METRICS) if name not in measured} | reasons
+    named = evidence.pictures.unmeasured if evidence.pictures else {}
+    missing = [name for name in (*OWN_METRICS, *FFMPEG_METRICS, "vmaf") if name not in measured]
+    return {name: named.get(name, why) for name in missing}

@@ -117,6 +117,8 @@ class ValidationReport(Record):
     """Change of the offset from start to end, in ms."""
     frames_compared: int = 0
     """Frames that were aligned and compared."""
+    how_measured: dict[str, str] = Field(default_factory=dict)
+    """Metric to how it was measured, where its name does not say: the model, program and library of `vmaf`."""
     unmeasured: dict[str, str] = Field(default_factory=dict)
     """Metric that could not be measured to the reason why."""
 

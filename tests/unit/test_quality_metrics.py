@@ -62,15 +62,17 @@ def test_ffmpegs_own_figures_agree() -> None:
         pairs.append((Planes(got_y, got_c, got_c), Planes(want_y, want_c, want_c)))
     meter = FfmpegMeter(128, 96)
 
-    values = [value for got, want in pairs for value in meter.push(as_frame(got), as_frame(want))]
-    values += meter.finish()
+    for got, want in pairs:
+        meter.push(as_frame(got), as_frame(want))
+    found = meter.finish().series
 
-    assert len(values) == 2
-    for (got, want), found in zip(pairs, values, strict=True):
-        assert found["ffmpeg_psnr_y"] == pytest.approx(psnr_db(mean_squared_error(got.luma, want.luma)), abs=0.01)
-        assert found["ffmpeg_psnr_cb"] == pytest.approx(psnr_db(mean_squared_error(got.cb, want.cb)), abs=0.01)
-        assert found["ffmpeg_ssim_y"] == pytest.approx(ssim(got.luma, want.luma), abs=0.05)
-        assert found["xpsnr_y"] > 0
+    assert {len(values) for values in found.values()} == {2}
+    for number, (got, want) in enumerate(pairs):
+        ours = [psnr_db(mean_squared_error(*planes)) for planes in zip(got.all, want.all, strict=True)]
+        assert found["ffmpeg_psnr_y"][number] == pytest.approx(ours[0], abs=0.01)
+        assert found["ffmpeg_psnr_cb"][number] == pytest.approx(ours[1], abs=0.01)
+        assert found["ffmpeg_ssim_y"][number] == pytest.approx(ssim(got.luma, want.luma), abs=0.05)
+        assert found["xpsnr_y"][number] > 0
 
 
 def test_identical_planes_have_a_finite_psnr_everywhere() -> None:
@@ -79,10 +81,10 @@ def test_identical_planes_have_a_finite_psnr_everywhere() -> None:
     planes = Planes(plane, plane[::2, ::2], plane[::2, ::2])
     meter = FfmpegMeter(128, 96)
 
-    values = [*meter.push(as_frame(planes), as_frame(planes)), *meter.finish()]
+    meter.push(as_frame(planes), as_frame(planes))
 
     assert psnr_db(mean_squared_error(plane, plane)) == PSNR_CEILING_DB
-    assert values[0]["ffmpeg_psnr_y"] == PSNR_CEILING_DB
+    assert meter.finish().series["ffmpeg_psnr_y"] == [PSNR_CEILING_DB]
 
 
 def test_planes_of_other_sizes_are_refused_and_tiny_ones_have_no_ssim() -> None:
