@@ -108,17 +108,17 @@ def _inspect(spec: Json) -> Json:
     """What a command wrote: `output`. Frames are decoded, because a container's count may lie."""
     import av  # noqa: PLC0415
 
-    from capbench.pipeline.source.probe import open_source  # noqa: PLC0415
+    from capbench.pipeline.source.every_picture import every_picture  # noqa: PLC0415
+    from capbench.pipeline.source.opening import open_source  # noqa: PLC0415
 
     path = Path(spec["output"])
     with open_source(path) as container:
         if not container.streams.video:
             raise InputError(f"{path} has no video stream")
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
         frames = 0
         try:
-            for _ in container.decode(stream):
+            for _ in every_picture(path, container, lambda: open_source(path)):
                 frames += 1
         except av.FFmpegError as error:
             raise InputError(f"{path} stops decoding after {frames} frames: {error.strerror}") from error

@@ -16,8 +16,10 @@ from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.errors import ColourError, DamagedStreamError, SourceError
 from capbench.pipeline.export import ExportOptions, export
 from capbench.pipeline.output.encoders import EncoderSettings
+from capbench.pipeline.source.decode import read_frames
 from capbench.pipeline.source.planes import plane_samples
 from capbench.pipeline.source.probe import probe_source
+from capbench.quality.clip import Clip
 
 
 def write_clip(
@@ -239,3 +241,24 @@ def test_what_is_no_video_is_refused_in_one_line(name: str, content: bytes | Non
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("from_end", [1, 2, 4, 8])
+def test_damage_in_the_last_packets_is_seen_however_many_threads_decode(from_end: int, tmp_path: Path) -> None:
+    """Frame threads hand out the last pictures, and the last errors, in one go at the end: PyAV drops such errors."""
+    source = write_clip(tmp_path / "in.mp4", [3600 * number for number in range(30)])
+    with av.open(str(source)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    position, size = places[-from_end]
+    assert position is not None
+    content = bytearray(source.read_bytes())
+    # The length of the NAL unit stays; its header says a slice, and what follows is none.
+    content[position + 4 : position + size] = b"\x21" + b"\xff" * (size - 5)
+    source.write_bytes(content)
+
+    with pytest.raises(DamagedStreamError, match="frames were good"):
+        list(read_frames(source, warn=pytest.fail))
+
+    validated = Clip(source)
+    assert len(list(validated.frames())) < 30
+    assert validated.error is not None

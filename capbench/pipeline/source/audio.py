@@ -105,20 +105,20 @@ def read_audio(path: Path, origin_s: Fraction, *, warn: Callable[[str], None], s
     clocks: list[_TrackClock] = []
     lost_packets = 0
     with closing(open_parts(path)) as parts:
-        for container, shift_s in parts:
-            streams = audio_streams(container)
+        for part in parts:
+            streams = audio_streams(part.container)
             if mixer is None:
                 mixer, clocks = _Mixer(streams), [_TrackClock(Fraction(stream.time_base)) for stream in streams]
             if len(streams) != mixer.tracks:
                 raise SourceError(f"{path} changes from {mixer.tracks} to {len(streams)} sound tracks on its way")
-            for stream in container.streams:
+            for stream in part.container.streams:
                 # Pictures are read by another thread from a container of its own.
                 stream.discard = Discard.default if stream in streams else Discard.all
-            for track, frame in _decoded(path, container, streams, salvage=salvage):
+            for track, frame in _decoded(path, part.container, streams, salvage=salvage):
                 if frame is None:
                     lost_packets += 1
                     continue
-                clocks[track].apply(frame, shift_s - origin_s)
+                clocks[track].apply(frame, part.shift_s - origin_s)
                 mixer.push(track, frame)
                 yield from mixer.pull()
     assert mixer is not None, "asked for the sound of a source that has none"

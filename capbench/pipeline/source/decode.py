@@ -13,7 +13,8 @@ from av.stream import Discard
 from av.video.reformatter import VideoReformatter
 
 from capbench.errors import DamagedStreamError, SourceError
-from capbench.pipeline.source.opening import open_parts, reason_of, video_stream
+from capbench.pipeline.source.every_picture import every_picture
+from capbench.pipeline.source.opening import OpenPart, open_parts, reason_of, video_stream
 from capbench.pipeline.source.probe import planar_format
 from capbench.pipeline.source.timeline import SteadyClock
 
@@ -34,15 +35,10 @@ def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = Fals
     """
     clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage)
     with closing(open_parts(path)) as parts:
-        for container, shift_s in parts:
-            stream = video_stream(path, container)
-            for other in container.streams:
-                other.discard = Discard.default if other is stream else Discard.all
-            # Frames decoded side by side are lost together at damage; slices of one frame are not.
-            stream.thread_type = "SLICE" if salvage else "AUTO"
-            for decoded in tally.survivors(container, stream):
+        for part in parts:
+            for decoded in tally.survivors(part):
                 frame = layout.apply(decoded)
-                clock.apply(frame, shift_s)
+                clock.apply(frame, part.shift_s)
                 tally.count(frame)
                 yield frame
     for finding in tally.findings:
@@ -69,20 +65,32 @@ class _Tally:
         self._first_s = time_s if self._first_s is None else self._first_s
         self._good, self._last_s = self._good + 1, time_s - self._first_s
 
-    def survivors(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Frames that decode. Raises `DamagedStreamError` unless they are all that is wanted."""
+    def survivors(self, part: OpenPart) -> Iterator[Any]:
+        """Frames that decode. Raises `DamagedStreamError` unless they are all that is wanted, or `SourceError`."""
+        stream = video_stream(self._path, part.container)
+        for other in part.container.streams:
+            other.discard = Discard.default if other is stream else Discard.all
         self._claimed += stream.frames
+        pictures = (
+            self._salvaged(part.container, stream)
+            if self._salvage
+            else every_picture(self._path, part.container, part.reopen)
+        )
         try:
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError as error:
-                    self._lose_or_raise(error)
-                    continue
-                self._concealed += sum(frame.is_corrupt for frame in frames)
-                yield from frames
-        except av.FFmpegError as error:  # the container itself, behind which nothing can be found
+            for frame in pictures:
+                self._concealed += frame.is_corrupt
+                yield frame
+        except av.FFmpegError as error:  # behind which nothing can be found
             self._lose_or_raise(error)
+
+    def _salvaged(self, container: Any, stream: Any) -> Iterator[Any]:
+        # Frames decoded side by side are lost together at damage; slices of one frame are not.
+        stream.thread_type = "SLICE"
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except av.FFmpegError as error:
+                self._lose_or_raise(error)
 
     @property
     def findings(self) -> list[str]:

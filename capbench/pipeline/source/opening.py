@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 
 from capbench.errors import SourceError
-from capbench.pipeline.source.playlist import check_playlist, is_playlist, playlist_parts
+from capbench.pipeline.source.playlist import PlaylistPart, check_playlist, is_playlist, playlist_parts
 
-__all__ = ["audio_streams", "earliest_s", "open_parts", "open_source", "reason_of", "video_stream"]
+__all__ = ["OpenPart", "audio_streams", "earliest_s", "open_parts", "open_source", "reason_of", "video_stream"]
 
 _OPTIONS = {"protocol_whitelist": "file"}
 """FFmpeg follows what a file names; this keeps it from going over the network or through other protocols."""
@@ -54,25 +56,40 @@ def open_source(path: Path) -> Any:
     return container
 
 
-def open_parts(path: Path) -> Generator[tuple[Any, Fraction], None, None]:
-    """Yield one container after another, each with the seconds to add to its times so that all are on one clock.
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenPart:
+    """A stretch of a source that has one clock."""
 
-    There is only one, with 0, unless `path` is a playlist with discontinuities. A container is closed when the next is
-    asked for, or when the iterator is closed. Raises `SourceError`.
+    container: Any
+    """The `av.container.InputContainer`."""
+    shift_s: Fraction
+    """Seconds to add to its times so that all parts are on one clock."""
+    reopen: Callable[[], Any]
+    """Opens the same stretch once more, from its start. Raises `SourceError`."""
+
+
+def open_parts(path: Path) -> Generator[OpenPart, None, None]:
+    """Yield one part after another: one alone, with a shift of 0, unless `path` is a playlist with discontinuities.
+
+    A container is closed when the next is asked for, or when the iterator is closed. Raises `SourceError`.
     """
     with open_source(path) as container:
         parts = playlist_parts(path) if is_playlist(path) else []
         first_s = _start_s(container)
         if not parts:
-            yield container, Fraction(0)
+            yield OpenPart(container, Fraction(0), lambda: open_source(path))
             return
     for part in parts:
-        try:
-            container = av.open(io.BytesIO(part.text.encode()), format="hls", options=_OPTIONS)
-        except (av.FFmpegError, ValueError) as error:
-            raise SourceError(f"{path}: the part at {float(part.start_s):.3f} s: {reason_of(error)}") from error
-        with container:
-            yield container, first_s + part.start_s - _start_s(container)
+        reopen = partial(_open_playlist_part, path, part)
+        with reopen() as container:
+            yield OpenPart(container, first_s + part.start_s - _start_s(container), reopen)
+
+
+def _open_playlist_part(path: Path, part: PlaylistPart) -> Any:
+    try:
+        return av.open(io.BytesIO(part.text.encode()), format="hls", options=_OPTIONS)
+    except (av.FFmpegError, ValueError) as error:
+        raise SourceError(f"{path}: the part at {float(part.start_s):.3f} s: {reason_of(error)}") from error
 
 
 def video_stream(path: Path, container: Any) -> Any:
