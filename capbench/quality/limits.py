@@ -80,7 +80,7 @@ COLOUR_EXPLAINED_SHARE: Final = 0.45
 FEWEST_COLOURS: Final = 3
 """Flat colours from which their difference tells anything."""
 BIAS_CODES: Final = 0.28
-"""Mean signed error over colours, of each component. Truncation gives -0.5, rounding less than 0.1."""
+"""Mean signed error over colours and components. Truncation gives -0.5, rounding less than 0.1."""
 FEWEST_BIAS_COLOURS: Final = 10
 """Colours from which the mean signed error of one, which is anything in -0.5..0.5, averages to a tenth."""
 PATCH_CIEDE2000: Final = 3.0
