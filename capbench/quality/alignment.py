@@ -5,6 +5,7 @@ By the burnt-in number where the reference has them; otherwise by content around
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class Aligner:
         self._start_s: Fraction | None = None
         self._lag = 0
         self._index_of_number: dict[int, int] = {}
+        self._times_s: list[float] = []
         self.records: list[FrameRecord] = []
         """Every reference frame that was read so far."""
         self._read_one()
@@ -101,6 +103,7 @@ class Aligner:
             return False
         self._window.append(picture)
         self.records.append(picture.record)
+        self._times_s.append(float(picture.record.time_s))
         if picture.record.number is not None:
             self._index_of_number.setdefault(picture.record.number, picture.record.index)
         return True
@@ -110,10 +113,11 @@ class Aligner:
         while self.records[-1].time_s - origin_s < since_start_s and self._read_one():
             pass
         # The last few records hold the place: output frames come in order.
-        nearest = min(
-            range(max(0, len(self.records) - 2 * (self._window.maxlen or 1)), len(self.records)),
-            key=lambda index: abs(self.records[index].time_s - origin_s - since_start_s),
-        )
+        recent = range(max(0, len(self.records) - 2 * (self._window.maxlen or 1)), len(self.records))
+        wanted_s = float(origin_s + since_start_s)
+        # Fractions are exact and slow: only the last choice is theirs.
+        nearly = heapq.nsmallest(3, recent, key=lambda index: abs(self._times_s[index] - wanted_s))
+        nearest = min(sorted(nearly), key=lambda index: abs(self.records[index].time_s - origin_s - since_start_s))
         promised = max(0, nearest + self._lag)
         while len(self.records) <= promised and self._read_one():
             pass

@@ -86,7 +86,8 @@ def thumbnail(frame: av.VideoFrame, scaler: VideoReformatter, step: int = THUMBN
         format="yuv444p",
         **_SAME_CODES | {"interpolation": Interpolation.AREA},
     )
-    return np.stack([_rows(plane) for plane in small.planes], axis=-1).astype(np.float32)
+    planes = np.stack([_rows(plane) for plane in small.planes]).astype(np.float32)
+    return np.moveaxis(planes, 0, -1)  # in memory one plane after the other: sums over pixels are 10 times as fast
 
 
 def _rows(plane: Any) -> NDArray[np.uint8]:
