@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import app
 from capbench.cli.json_output import JsonTarget, write_json
+from capbench.errors import CapbenchError, UnavailableError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,22 +59,27 @@ def selftest(
             console.print(_conversions_table(report))
         console.print(_verdict(report))
     if not report.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(UnavailableError.exit_code if report.only_lacks else CapbenchError.exit_code)
 
 
 def _specimens_table(report: SelfTestReport) -> Table:
     from rich.table import Table  # noqa: PLC0415  slow to import
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("specimen", "", "check"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("what the user reads")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
     for outcome in report.specimens:
-        word = Text("flagged", style="green") if outcome.flagged else Text("MISSED", style="bold red")
+        planted = Text.assemble((outcome.name, "bold"), f" ({outcome.mutates}): {outcome.defect}")
         others = ", ".join(outcome.other_checks) or "nothing"
-        sentence = outcome.sentence or outcome.error or f"only {others} failed: {outcome.defect}"
-        table.add_row(outcome.name, word, outcome.check or "", Text(sentence))
+        if outcome.error is not None:
+            word, found = Text("NOT TRIED", style="bold red"), Text(outcome.error)
+        elif outcome.flagged:
+            word, found = Text("flagged", style="green"), Text(f"{outcome.check}: {outcome.sentence}", style="dim")
+        else:
+            word, found = Text("MISSED", style="bold red"), Text(f"{others} failed, and that names something else")
+        table.add_row(word, planted)
+        table.add_row("", found)
     return table
 
 
@@ -80,11 +87,17 @@ def _clean_table(report: SelfTestReport) -> Table:
     from rich.table import Table  # noqa: PLC0415  slow to import
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table("clean export", "", "alarms", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
     for export in report.clean:
-        quiet = not export.alarms and export.error is None
-        word = Text("quiet", style="green") if quiet else Text("ALARM", style="bold red")
-        table.add_row(export.name, word, Text(export.error or "; ".join(export.alarms)))
+        if export.error is not None:
+            word = Text("NOT TRIED", style="bold red")
+        else:
+            word = Text("ALARM", style="bold red") if export.alarms else Text("quiet", style="green")
+        table.add_row(word, Text(export.name))
+        for line in (*export.alarms, *([export.error] if export.error else [])):
+            table.add_row("", Text(line))
     return table
 
 
@@ -103,7 +116,11 @@ def _conversions_table(report: SelfTestReport) -> Table:
 
 
 def _verdict(report: SelfTestReport) -> str:
+    kinds = Counter(outcome.mutates.value for outcome in report.specimens)
     line = f"{report.flagged} of {len(report.specimens)} specimens flagged"
+    line += f" ({', '.join(f'{count} {kind}' for kind, count in kinds.most_common())})"
     if report.clean:
         line += f", {report.alarms} of {len(report.clean)} clean exports raised an alarm"
+    if report.untried:
+        line += f", {report.untried} could not be tried"
     return line if report.seconds is None else f"{line}, {report.seconds:.0f} s"

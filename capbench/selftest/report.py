@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from capbench.results.record import Record
 
-__all__ = ["CleanExport", "ConversionOutcome", "SelfTestReport", "SpecimenOutcome"]
+__all__ = ["CleanExport", "ConversionOutcome", "Mutates", "SelfTestReport", "SpecimenOutcome"]
+
+
+class Mutates(StrEnum):
+    """What a specimen changes."""
+
+    SHADER = "shader"
+    """The text of a shader; the real export runs with it."""
+    PIPELINE = "pipeline"
+    """The text of a module of the pipeline; the real export runs with it."""
+    CONTENT = "content"
+    """Pictures or samples of sound on their way into the encoder: what any exporter may do, this one or another."""
+    MUXING = "muxing"
+    """Time stamps, tags and tracks."""
+    FILE = "file"
+    """Bytes of the finished file."""
+    FIGURES = "figures"
+    """Measurements in the records of runs."""
 
 
 class SpecimenOutcome(Record):
@@ -18,6 +37,8 @@ class SpecimenOutcome(Record):
     """Where such a defect comes from."""
     defect: str
     """What was done."""
+    mutates: Mutates
+    """What was changed to do it."""
     flagged: bool
     """Whether a check that names this defect failed."""
     check: str | None = None
@@ -28,6 +49,8 @@ class SpecimenOutcome(Record):
     """Further checks that failed."""
     error: str | None = None
     """Why the specimen could not be tried; None when it could. Then it is not flagged."""
+    lacks: bool = False
+    """Whether it could not be tried because this machine lacks something, such as a GPU adapter."""
 
 
 class CleanExport(Record):
@@ -39,6 +62,8 @@ class CleanExport(Record):
     """Checks that failed although nothing is wrong, with their sentences."""
     error: str | None = None
     """Why it could not be made; None when it could."""
+    lacks: bool = False
+    """Whether that is because this machine lacks something, such as a GPU adapter or an encoder."""
 
 
 class ConversionOutcome(Record):
@@ -78,11 +103,32 @@ class SelfTestReport(Record):
         return sum(outcome.flagged for outcome in self.specimens)
 
     @property
+    def missed(self) -> int:
+        """Specimens that were tried and that nothing flagged by name."""
+        return sum(not outcome.flagged and outcome.error is None for outcome in self.specimens)
+
+    @property
     def alarms(self) -> int:
-        """Clean exports that raised an alarm or could not be made."""
-        return sum(bool(export.alarms) or export.error is not None for export in self.clean)
+        """Clean exports that raised an alarm."""
+        return sum(bool(export.alarms) for export in self.clean)
+
+    @property
+    def untried(self) -> int:
+        """Specimens and clean exports that could not be made."""
+        return len(self._failures)
+
+    @property
+    def only_lacks(self) -> bool:
+        """Whether nothing is wrong but that this machine could not try everything."""
+        failures = self._failures
+        return bool(failures) and all(one.lacks for one in failures) and not self.missed and not self.alarms
+
+    @property
+    def _failures(self) -> list[SpecimenOutcome | CleanExport]:
+        everything: tuple[SpecimenOutcome | CleanExport, ...] = (*self.specimens, *self.clean)
+        return [one for one in everything if one.error is not None]
 
     @property
     def passed(self) -> bool:
-        """Whether everything was flagged and nothing cried wolf."""
-        return self.flagged == len(self.specimens) and self.alarms == 0
+        """Whether everything was tried, everything flagged, and nothing cried wolf."""
+        return not (self.missed or self.alarms or self.untried)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import capbench.selftest.specimens  # noqa: F401  importing registers them
-from capbench.errors import AdapterError, CapbenchError, InputError
+from capbench.errors import AdapterError, CapbenchError, InputError, UnavailableError
 from capbench.pipeline.gpu.device import open_device
-from capbench.quality.validate import validate
-from capbench.results import Check, CheckStatus
+from capbench.results import CheckStatus
 from capbench.selftest.clean import CLEAN_EXPORTS, CleanCase, try_clean_exports
 from capbench.selftest.conversions import compare_conversions
 from capbench.selftest.report import CleanExport, ConversionOutcome, SelfTestReport, SpecimenOutcome
-from capbench.selftest.specimen import REGISTRY, FileSpecimen, Specimen
+from capbench.selftest.specimen import REGISTRY, Specimen
 
 __all__ = ["run_selftest", "try_specimen"]
 
@@ -39,12 +41,10 @@ def run_selftest(
     started_s = now_s()
     outcomes: list[SpecimenOutcome] = []
     exports: list[CleanExport] = []
-    for name in names or REGISTRY:
-        # A folder each: a specimen's files are gone before the next one needs the space.
-        with tempfile.TemporaryDirectory(prefix="capbench-selftest-") as folder:
-            outcomes.append(try_specimen(REGISTRY[name], Path(folder)))
+    for outcome in _try_all([REGISTRY[name] for name in names or REGISTRY]):
+        outcomes.append(outcome)
         if on_outcome is not None:
-            on_outcome(outcomes[-1])
+            on_outcome(outcome)
     with tempfile.TemporaryDirectory(prefix="capbench-selftest-") as folder:
         for export in try_clean_exports(Path(folder), clean):
             exports.append(export)
@@ -69,27 +69,53 @@ def _conversions() -> list[ConversionOutcome]:
         gpu.close()
 
 
-def try_specimen(specimen: Specimen, folder: Path) -> SpecimenOutcome:
-    """Make one specimen in `folder` and see which checks fail. A capbench error while doing so is an outcome."""
-    about = {"name": specimen.name, "family": specimen.family, "defect": specimen.defect}
+def _try_all(specimens: Sequence[Specimen]) -> Iterator[SpecimenOutcome]:
+    """Outcomes in order. What other processes prepare goes on meanwhile, one at a time and ahead of its turn."""
+    with tempfile.TemporaryDirectory(prefix="capbench-selftest-") as root:
+        folders = {specimen.name: Path(root, specimen.name) for specimen in specimens}
+        preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mutants")
+        try:
+            ready: dict[str, Future[None]] = {}
+            for specimen in specimens:
+                folders[specimen.name].mkdir()
+                if specimen.prepare is not None:
+                    ready[specimen.name] = preparing.submit(specimen.prepare, folders[specimen.name])
+            for specimen in specimens:
+                yield try_specimen(specimen, folders[specimen.name], prepared=ready.get(specimen.name))
+                shutil.rmtree(folders[specimen.name])  # the next ones need the space
+        finally:
+            preparing.shutdown(cancel_futures=True)
+
+
+def try_specimen(specimen: Specimen, folder: Path, *, prepared: Future[None] | None = None) -> SpecimenOutcome:
+    """Make one specimen in `folder` and see which checks fail. A capbench error while doing so is an outcome.
+
+    `prepared` is the end of the specimen's `prepare`, for one that was started before.
+    """
+    about: dict[str, Any] = {
+        "name": specimen.name,
+        "family": specimen.family,
+        "defect": specimen.defect,
+        "mutates": specimen.mutates,
+    }
     try:
-        failures = _failures(specimen, folder)
+        if prepared is not None:
+            prepared.result()
+        elif specimen.prepare is not None:
+            specimen.prepare(folder)
+        failures = [check for check in specimen.judge(folder) if check.status is CheckStatus.FAIL]
     except CapbenchError as error:
-        return SpecimenOutcome(**about, flagged=False, error=f"{type(error).__name__}: {error}")
+        return SpecimenOutcome(
+            **about,
+            flagged=False,
+            error=f"{type(error).__name__}: {error}",
+            lacks=isinstance(error, UnavailableError),
+        )
     named = sorted(
-        (check for check in failures if check.name in specimen.caught_by),
+        (check for check in failures if check.name in specimen.caught_by and specimen.says in check.message),
         key=lambda check: specimen.caught_by.index(check.name),
     )
     others = tuple(check.name for check in failures if not named or check.name != named[0].name)
     if not named:
         return SpecimenOutcome(**about, flagged=False, other_checks=others)
     return SpecimenOutcome(**about, flagged=True, check=named[0].name, sentence=named[0].message, other_checks=others)
-
-
-def _failures(specimen: Specimen, folder: Path) -> list[Check]:
-    if isinstance(specimen, FileSpecimen):
-        pair = specimen.make(folder)
-        checks: Sequence[Check] = validate(pair.reference, pair.output).checks
-    else:
-        checks = specimen.judge(folder)
-    return [check for check in checks if check.status is CheckStatus.FAIL]

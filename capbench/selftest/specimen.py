@@ -7,23 +7,28 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from capbench.quality.validate import validate, validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import Check
+from capbench.selftest.mutant import Replacement, export_by_mutant
 from capbench.selftest.remake import Remake, remake
+from capbench.selftest.report import Mutates
 
 __all__ = [
     "REGISTRY",
-    "FileSpecimen",
     "Pair",
-    "RunSpecimen",
     "Specimen",
     "register_change",
+    "register_mutant",
     "register_pair",
     "register_runs",
+    "source_clip",
 ]
 
 CLIP_S = 2.0
 """Length of the specimens' clips, in seconds: two flashes with their beeps."""
+_MUTANT_CLIP_S = 1.0
+"""Length of the mutants' clips: most of such an export's time is its start."""
 _TALL = {360: "selftest", 362: "selftest-odd-chroma"}
 
 
@@ -38,38 +43,28 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class FileSpecimen:
-    """A defect that is in a file."""
+class Specimen:
+    """One planted defect."""
 
     name: str
     """Short name, unique."""
     family: str
-    """Where such a defect comes from: colour, layout, frames, time, sound, file."""
+    """Where such a defect comes from: colour, layout, frames, time, sound, file, performance."""
     defect: str
     """What was done, in one sentence."""
+    mutates: Mutates
+    """What is changed to do it."""
     caught_by: tuple[str, ...]
     """Checks of which at least one must fail. Another check failing does not count: a defect must be told as it is."""
-    make: Callable[[Path], Pair]
-    """Makes the two files in a folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunSpecimen:
-    """A defect that is in how a run went, not in its picture."""
-
-    name: str
-    """Short name, unique."""
-    family: str
-    """`performance`."""
-    defect: str
-    """What was done, in one sentence."""
-    caught_by: tuple[str, ...]
-    """Checks of which at least one must fail."""
     judge: Callable[[Path], Sequence[Check]]
-    """Makes runs and judges them; gets a folder to work in."""
+    """The checks of what came of the defect. Makes it first, in a folder to work in, unless `prepare` has done so."""
+    prepare: Callable[[Path], None] | None = None
+    """Makes the defect in the folder; all its work is done by another process."""
+    says: str = ""
+    """Words that the check's sentence must hold, where one check knows several defects."""
+    replacements: tuple[Replacement, ...] = ()
+    """What is written into shaders and modules; empty where these stay as they are."""
 
-
-Specimen = FileSpecimen | RunSpecimen
 
 REGISTRY: dict[str, Specimen] = {}
 """Every specimen by name, in the order of registration."""
@@ -86,6 +81,50 @@ def _register(specimen: Specimen) -> None:
     REGISTRY[specimen.name] = specimen
 
 
+def register_mutant(
+    name: str,
+    family: str,
+    defect: str,
+    *replacements: Replacement,
+    caught_by: Sequence[str],
+    says: str = "",
+    path: str = "gpu",
+    scene: str = "bare",
+    size: tuple[int, int] = (640, 360),
+    against_clean: bool = False,
+) -> None:
+    """Register a defect that is written into the text of shaders or modules, and exported for real by `path`.
+
+    `scene` is a shipped scene's name or the text of a scene file. `size` is the recording's: some defects do nothing at
+    most sizes. The export is held against the recording, or with `against_clean` against an export without the defect:
+    what lies over a recording can only be seen so.
+    """
+    source_spec = RecordingSpec("selftest-mutant", *size, 30, _MUTANT_CLIP_S)
+
+    def scene_in(folder: Path) -> str:
+        if "\n" not in scene:
+            return scene
+        file = folder / "scene.toml"
+        file.write_text(scene, encoding="utf-8")
+        return str(file)
+
+    def prepare(folder: Path) -> None:
+        source, drawn = make_recording(source_spec), scene_in(folder)
+        export_by_mutant(replacements, source, folder / f"{name}.mp4", path=path, scene=drawn)
+        if against_clean:
+            export_by_mutant((), source, folder / "clean.mp4", path=path, scene=drawn)
+
+    def judge(folder: Path) -> Sequence[Check]:
+        output = folder / f"{name}.mp4"
+        if against_clean:
+            return validate(folder / "clean.mp4", output).checks
+        return validate_run(make_recording(source_spec), output, scene=scene_in(folder)).checks
+
+    in_shaders = all(replacement.file.startswith("shaders/") for replacement in replacements)
+    mutates = Mutates.SHADER if in_shaders else Mutates.PIPELINE
+    _register(Specimen(name, family, defect, mutates, tuple(caught_by), judge, prepare, says, replacements))
+
+
 def register_change(
     name: str,
     family: str,
@@ -93,25 +132,31 @@ def register_change(
     *,
     caught_by: Sequence[str],
     change: Callable[[], Remake],
+    mutates: Mutates = Mutates.CONTENT,
+    says: str = "",
     height: int = 360,
     rate: Fraction | int = 30,
 ) -> None:
     """Register a defect that is a `Remake` of the clean recording."""
 
-    def make(folder: Path) -> Pair:
+    def judge(folder: Path) -> Sequence[Check]:
         source = source_clip(height=height, rate=rate)
-        return Pair(source, remake(source, folder / f"{name}.mp4", change()))
+        return validate(source, remake(source, folder / f"{name}.mp4", change())).checks
 
-    _register(FileSpecimen(name, family, defect, tuple(caught_by), make))
+    _register(Specimen(name, family, defect, mutates, tuple(caught_by), judge, says=says))
 
 
 def register_pair(
-    name: str, family: str, defect: str, *, caught_by: Sequence[str]
+    name: str, family: str, defect: str, *, caught_by: Sequence[str], mutates: Mutates
 ) -> Callable[[Callable[[Path], Pair]], Callable[[Path], Pair]]:
     """Decorator for a function that makes reference and output itself."""
 
     def keep(make: Callable[[Path], Pair]) -> Callable[[Path], Pair]:
-        _register(FileSpecimen(name, family, defect, tuple(caught_by), make))
+        def judge(folder: Path) -> Sequence[Check]:
+            pair = make(folder)
+            return validate(pair.reference, pair.output).checks
+
+        _register(Specimen(name, family, defect, mutates, tuple(caught_by), judge))
         return make
 
     return keep
@@ -120,10 +165,10 @@ def register_pair(
 def register_runs(
     name: str, defect: str, *, caught_by: Sequence[str]
 ) -> Callable[[Callable[[Path], Sequence[Check]]], Callable[[Path], Sequence[Check]]]:
-    """Decorator for a function that makes runs and judges them."""
+    """Decorator for a function that makes records of runs and judges them."""
 
     def keep(judge: Callable[[Path], Sequence[Check]]) -> Callable[[Path], Sequence[Check]]:
-        _register(RunSpecimen(name, "performance", defect, tuple(caught_by), judge))
+        _register(Specimen(name, "performance", defect, Mutates.FIGURES, tuple(caught_by), judge))
         return judge
 
     return keep

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import capbench
 from capbench.cli import app as command_line
-from capbench.errors import InputError
+from capbench.errors import AdapterError, InputError, PipelineError
+from capbench.quality.validate import validate
+from capbench.resources import shaders_folder
+from capbench.results import Check
 from capbench.selftest.clean import CLEAN_EXPORTS, CleanCase, try_clean_exports
+from capbench.selftest.mutant import Replacement, export_by_mutant, mutant_text
+from capbench.selftest.report import Mutates
 from capbench.selftest.selftest import run_selftest, try_specimen
-from capbench.selftest.specimen import REGISTRY, FileSpecimen, Pair
+from capbench.selftest.specimen import REGISTRY, Specimen, source_clip
+
+PACKAGE = Path(capbench.__file__).parent
 
 # The whole self-test takes minutes (`capbench selftest`); these take a second each and span the families.
 QUICK = (
-    "wrong-matrix",
     "tags-missing",
-    "truncation",
-    "siting",
-    "banding",
-    "u32-at-byte-offsets",
-    "odd-chroma-row",
     "upscaled",
     "half-turn-ignored",
-    "stale-buffer",
-    "tearing",
-    "zeroed-nv12",
     "rate-rounded",
     "start-offset-dropped",
     "audio-drift",
@@ -38,6 +39,8 @@ QUICK = (
     "silent-cpu-fallback",
     "qp-plus-6",
 )
+# Real exports by a changed program.
+MUTANTS = ("truncation", "u32-at-byte-offsets", "padding-left-in")
 
 
 def test_the_registry_is_complete_and_documented() -> None:
@@ -45,9 +48,66 @@ def test_the_registry_is_complete_and_documented() -> None:
     assert len(CLEAN_EXPORTS) == 20
     families = Counter(specimen.family for specimen in REGISTRY.values())
     assert set(families) == {"colour", "layout", "frames", "time", "sound", "file", "performance"}
+    assert {specimen.mutates for specimen in REGISTRY.values()} == set(Mutates)
     for specimen in REGISTRY.values():
         assert specimen.caught_by, specimen.name
         assert len(specimen.defect) > 15, specimen.name
+        assert bool(specimen.replacements) == (specimen.mutates in (Mutates.SHADER, Mutates.PIPELINE)), specimen.name
+
+
+@pytest.mark.parametrize(
+    "specimen",
+    [specimen for specimen in REGISTRY.values() if specimen.replacements],
+    ids=lambda specimen: specimen.name,
+)
+def test_mutants_fit_the_shaders_and_modules_as_they_are(specimen: Specimen) -> None:
+    """A shader or a module that changed must not turn a specimen into an export with nothing wrong."""
+    texts: dict[str, str] = {}
+    for replacement in specimen.replacements:
+        folder, _, name = replacement.file.partition("/")
+        path = shaders_folder() / name if folder == "shaders" else PACKAGE / replacement.file
+        text = texts.get(replacement.file) or path.read_text(encoding="utf-8")
+        texts[replacement.file] = mutant_text(text, replacement)
+
+        assert texts[replacement.file] != text
+
+
+@pytest.mark.parametrize("text", ["nothing of the kind", "round(x) + round(x)"])
+def test_text_that_is_not_there_once_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"'round\(x\)' [02] times, and a specimen needs it once"):
+        mutant_text(text, Replacement("shaders/any.wgsl", "round(x)", "floor(x)"))
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_mutant_without_a_change_is_the_export_itself(tmp_path: Path) -> None:
+    """The copy runs, and nothing but a replacement makes its export another one."""
+    output = tmp_path / "same.mp4"
+
+    report = export_by_mutant((), source_clip(), output, path="gpu")
+
+    assert report.path_used == "gpu"
+    assert validate(source_clip(), output).passed
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("replacement", "reason"),
+    [
+        (Replacement("pipeline/render.py", "self._gpu.check()", "raise AssertionError('planted')"), "planted"),
+        (Replacement("shaders/convert.wgsl", "write_block(id.xy);", "planted(id.xy);"), "no definition in scope"),
+    ],
+    ids=["fails", "does not compile"],
+)
+def test_an_export_that_a_mutant_cannot_make_is_an_error(replacement: Replacement, reason: str, tmp_path: Path) -> None:
+    """It would prove nothing about the checks."""
+    with pytest.raises((PipelineError, InputError), match=reason):
+        export_by_mutant((replacement,), source_clip(), tmp_path / "none.mp4", path="gpu")
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_are_flagged(name: str, tmp_path: Path) -> None:
+    test_specimens_are_flagged(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -79,13 +139,10 @@ def test_clean_exports_raise_no_alarm(case: CleanCase, tmp_path: Path) -> None:
 def test_a_specimen_that_nothing_flags_fails_the_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """The self-test itself must be able to fail."""
 
-    def same(_folder: Path) -> Pair:
-        source = REGISTRY["tags-missing"]
-        assert isinstance(source, FileSpecimen)
-        pair = source.make(_folder)
-        return Pair(pair.reference, pair.reference)
+    def same(_folder: Path) -> Sequence[Check]:
+        return validate(source_clip(), source_clip()).checks
 
-    harmless = FileSpecimen("harmless", "colour", "nothing at all", ("colour.meaning",), same)
+    harmless = Specimen("harmless", "colour", "nothing at all", Mutates.CONTENT, ("colour.meaning",), same)
     monkeypatch.setitem(REGISTRY, "harmless", harmless)
 
     report = run_selftest(["harmless"], clean=())
@@ -94,6 +151,34 @@ def test_a_specimen_that_nothing_flags_fails_the_self_test(monkeypatch: pytest.M
     assert not report.passed
     assert result.exit_code == 1
     assert "MISSED" in result.stdout
+
+
+@pytest.mark.parametrize(("lacks", "code"), [(True, 4), (False, 1)])
+def test_what_could_not_be_tried_is_no_success(lacks: bool, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an adapter the machine is at fault (4), and a mutant that fails is the specimen's own fault (1)."""
+
+    def prepare(_folder: Path) -> None:
+        if lacks:
+            raise AdapterError("no GPU adapter")
+        raise PipelineError("it broke", stage="export")
+
+    broken = replace(REGISTRY["tags-missing"], name="broken", prepare=prepare)
+    monkeypatch.setitem(REGISTRY, "broken", broken)
+
+    result = CliRunner().invoke(command_line.app, ["selftest", "broken", "tags-missing", "--no-clean"])
+
+    assert result.exit_code == code
+    assert "NOT TRIED  broken" in result.stdout
+    assert "1 of 2 specimens flagged (2 muxing), 1 could not be tried" in result.stdout
+
+
+def test_a_check_that_tells_of_another_defect_does_not_count(tmp_path: Path) -> None:
+    """One check knows several mistakes, and a specimen is flagged only by the sentence about its own."""
+    tagged_wrongly = REGISTRY["range-tag-wrong"]
+    other = replace(tagged_wrongly, says="pixels are BT.601 but tagged BT.709")
+
+    assert try_specimen(tagged_wrongly, tmp_path).flagged
+    assert not try_specimen(other, tmp_path).flagged
 
 
 def test_an_unknown_specimen_is_refused() -> None:

@@ -1,5 +1,5 @@
-"""The specimens, one module a family; importing a module registers what is in it."""
+"""The specimens, one module for each place that defects are planted in; importing a module registers what is in it."""
 
-from capbench.selftest.specimens import colour, files, frames, layout, performance, sound, times
+from capbench.selftest.specimens import colour, files, frames, layout, performance, pipeline, shaders, sound, times
 
-__all__ = ["colour", "files", "frames", "layout", "performance", "sound", "times"]
+__all__ = ["colour", "files", "frames", "layout", "performance", "pipeline", "shaders", "sound", "times"]

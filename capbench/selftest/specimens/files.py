@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from capbench.selftest.remake import Remake, remake
+from capbench.selftest.report import Mutates
 from capbench.selftest.specimen import Pair, register_pair, source_clip
 
 __all__: list[str] = []
@@ -17,7 +18,7 @@ def _clean(folder: Path, name: str) -> Pair:
 
 @register_pair(
     "file-truncated", "file", "the file ends after two thirds: the disk was full and nobody looked",
-    caught_by=["file.decodes", "file.frame_count", "frames.last"],
+    caught_by=["file.decodes", "file.frame_count", "frames.last"], mutates=Mutates.FILE,
 )  # fmt: skip
 def _truncated(folder: Path) -> Pair:
     pair = _clean(folder, "file-truncated")
@@ -28,7 +29,7 @@ def _truncated(folder: Path) -> Pair:
 
 @register_pair(
     "bitstream-damaged", "file", "a part of the coded video is overwritten with zeros",
-    caught_by=["file.decodes", "picture.local", "frames.readable"],
+    caught_by=["file.decodes", "picture.local", "frames.readable"], mutates=Mutates.FILE,
 )  # fmt: skip
 def _damaged(folder: Path) -> Pair:
     pair = _clean(folder, "bitstream-damaged")
@@ -41,7 +42,7 @@ def _damaged(folder: Path) -> Pair:
 
 @register_pair(
     "tags-disagree", "file", "the container says BT.601 and the bitstream BT.709",
-    caught_by=["tags.agree"],
+    caught_by=["tags.agree"], mutates=Mutates.FILE,
 )  # fmt: skip
 def _disagreeing(folder: Path) -> Pair:
     pair = _clean(folder, "tags-disagree")

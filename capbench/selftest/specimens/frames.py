@@ -36,40 +36,10 @@ def _filled(luma: int, chroma: int) -> Callable[[list[Shot]], list[Shot]]:
     return edit
 
 
-def _torn(shots: list[Shot]) -> list[Shot]:
-    places = {}
-    for index in range(7, len(shots) - 4, 8):
-        top, bottom = shots[index].planes, shots[index + 4].planes
-        half = top.luma.shape[0] // 4 * 2
-        places[index] = Planes(
-            np.concatenate([top.luma[:half], bottom.luma[half:]]),
-            np.concatenate([top.cb[: half // 2], bottom.cb[half // 2 :]]),
-            np.concatenate([top.cr[: half // 2], bottom.cr[half // 2 :]]),
-        )
-    return _show(shots, places)
-
-
 def _without(shots: list[Shot], index: int) -> list[Shot]:
     return shots[:index] + shots[index + 1 :]
 
 
-register_change(
-    "stale-buffer", "frames", "a buffer is shown before it is filled: the frame before is seen again in its place",
-    caught_by=["frames.repeated"],
-    change=_edited(lambda shots: _show(shots, {index: shots[index - 1].planes for index in range(9, len(shots), 10)})),
-)  # fmt: skip
-register_change(
-    "tearing", "frames", "a ring slot is used again too early: the lower half shows a later frame",
-    caught_by=["picture.local", "picture.outliers"], change=_edited(_torn),
-)  # fmt: skip
-register_change(
-    "last-frames-lost", "frames", "the last 5 frames are never flushed",
-    caught_by=["frames.last"], change=_edited(lambda shots: shots[:-5]),
-)  # fmt: skip
-register_change(
-    "first-frame-lost", "frames", "the first frame is dropped while a device warms up",
-    caught_by=["frames.first"], change=_edited(lambda shots: shots[1:]),
-)  # fmt: skip
 register_change(
     "frame-dropped", "frames", "one frame in the middle is dropped",
     caught_by=["frames.missing"], change=_edited(lambda shots: _without(shots, _WHERE)),
@@ -89,10 +59,6 @@ register_change(
 register_change(
     "black-frame", "frames", "one frame is black",
     caught_by=["frames.black"], change=_edited(_filled(16, 128)),
-)  # fmt: skip
-register_change(
-    "zeroed-nv12", "frames", "one frame is an NV12 buffer that was never written: zeros, which are green",
-    caught_by=["frames.green"], change=_edited(_filled(0, 0)),
 )  # fmt: skip
 register_change(
     "frozen", "frames", "from the middle on the picture stands still",

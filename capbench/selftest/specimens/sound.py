@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from capbench.selftest.remake import Audio, Remake, remake
+from capbench.selftest.report import Mutates
 from capbench.selftest.specimen import Pair, register_change, register_pair, source_clip
 
 __all__: list[str] = []
@@ -37,7 +38,7 @@ def _clipped(samples: Audio) -> Audio:
 
 register_change(
     "audio-late", "sound", "the sound comes 60 ms late",
-    caught_by=["audio.offset"], change=lambda: Remake(audio_start_s=Fraction(6, 100)),
+    caught_by=["audio.offset"], mutates=Mutates.MUXING, change=lambda: Remake(audio_start_s=Fraction(6, 100)),
 )  # fmt: skip
 register_change(
     "audio-drift", "sound", "the sound is resampled by a clock that is 1.7% off",
@@ -45,7 +46,7 @@ register_change(
 )  # fmt: skip
 register_change(
     "audio-missing", "sound", "there is no audio track",
-    caught_by=["audio.present"], change=lambda: Remake(audio=lambda _: None),
+    caught_by=["audio.present"], mutates=Mutates.MUXING, change=lambda: Remake(audio=lambda _: None),
 )  # fmt: skip
 register_change(
     "audio-silent", "sound", "there is an audio track with nothing in it",
@@ -58,7 +59,11 @@ register_change(
 
 
 @register_pair(
-    "stereo-collapsed", "sound", "there are two channels and both carry the left one", caught_by=["audio.channels"]
+    "stereo-collapsed",
+    "sound",
+    "there are two channels and both carry the left one",
+    caught_by=["audio.channels"],
+    mutates=Mutates.CONTENT,
 )
 def _collapsed(folder: Path) -> Pair:
     wide = Remake(audio=lambda samples: samples * np.array([[1.0], [0.3]], np.float32))
