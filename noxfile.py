@@ -63,6 +63,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 TESTED = ".[parquet]"  # with the extra whose absence would skip tests
 NO_ADAPTER = 4
+VERDICT_CODES = {"worse": 1, "invalid": 1, "undecided": 3, "not_applicable": 4}
 APT = ("apt-get", "install", "-y", "--no-install-recommends")
 
 
@@ -133,19 +134,30 @@ def bench_full(session: nox.Session) -> None:
 def gate(session: nox.Session) -> None:
     """Hold this work tree against its merge base with main, side by side, until it is decided.
 
-    Arguments: a revision instead of the merge base, then options of `capbench run`. Exits with what the gate decides:
-    1 worse, 3 undecided.
+    Arguments: a revision instead of the merge base, then options of `capbench run`; or only such options. What the gate
+    decides is the exit code, as of `capbench compare`: 1 worse or invalid, 3 undecided.
     """
     _install(session)
     _need_adapter(session)
-    revision, *options = session.posargs or ["main"]
-    base = str(session.run("git", "merge-base", "HEAD", revision, external=True, silent=True)).strip()
-    folder = f"reports/gate-{time.strftime('%Y-%m-%dT%H-%M-%S')}"
+    has_revision = bool(session.posargs) and not session.posargs[0].startswith("-")
+    revision, options = (session.posargs[0], session.posargs[1:]) if has_revision else ("main", session.posargs)
+    fork = str(session.run("git", "merge-base", "HEAD", revision, external=True, silent=True)).strip()
+    base = str(session.run("git", "rev-parse", "--short=12", fork, external=True, silent=True)).strip()
+    folder = ROOT / "reports" / f"gate-{time.strftime('%Y-%m-%dT%H-%M-%S')}"
     limits = ["--until-decided", "--budget", "20m"]
     session.run(
-        "capbench", "run", "quick", "--against", base, "--out", folder, *limits, *options, success_codes=[0, 1, 3]
+        *("capbench", "run", "quick", "--against", base, "--out", str(folder), *limits, *options),
+        # What is worse or undecided, the comparison says in full, and as files.
+        success_codes=[0, 1, 3],
     )
-    session.run("capbench", "compare", f"{folder}:@{base}", folder, "--junit", f"{folder}/junit.xml")
+    files = ["--json", "comparison.json", "--junit", "junit.xml", "--comment", "comment.md", "--badge", "badge.json"]
+    written = [text if text.startswith("--") else str(folder / text) for text in files]
+    compared = ["capbench", "compare", f"{folder}:@{base}", str(folder), *written]
+    session.run(*compared, success_codes=[0, 1, 3, 4])
+    # nox itself knows only success and failure, and undecided is neither.
+    verdict = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["verdict"]
+    if code := VERDICT_CODES.get(verdict, 0):
+        sys.exit(code)
 
 
 @nox.session

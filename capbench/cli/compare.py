@@ -13,8 +13,11 @@ from capbench.cli.json_output import JsonTarget, write_json
 from capbench.errors import OutputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from rich.table import Table
 
+    from capbench.gate.condense import ShownRow
     from capbench.results import Comparison
 
 __all__ = ["compare"]
@@ -33,6 +36,10 @@ Examples:
 _NOTHING_APPLIES = 4
 _LOG_COLUMNS = 150
 """Width of the table where no terminal says one."""
+_NARROW_COLUMNS = 100
+"""Below this the smallest visible effect has no column: the others would wrap."""
+_FIGURE_COLUMNS = 16
+"""So that `frame count` and `peak memory` do not wrap."""
 
 
 def _file_option(name: str, help_text: str) -> Any:
@@ -118,39 +125,66 @@ def _tell_github(comparison: Comparison) -> None:
 def _show(comparison: Comparison) -> None:
     from rich.console import Console  # noqa: PLC0415  --json needs no table
 
+    from capbench.gate.condense import shared_reasons  # noqa: PLC0415
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _LOG_COLUMNS
-    console.print(_table(comparison))
-    for warning in comparison.warnings:
+    for table in _tables(comparison, is_narrow=console.width < _NARROW_COLUMNS):
+        console.print(table)
+    for warning in (*shared_reasons(comparison.verdicts), *comparison.warnings):
         console.print(f"note: {warning}", markup=False, soft_wrap=True)
     console.print(comparison.sentence, markup=False, soft_wrap=True)
 
 
-def _table(comparison: Comparison) -> Table:
+def _tables(comparison: Comparison, *, is_narrow: bool) -> Iterator[Table]:
+    """One table for each case and pair of subjects, titled with both: several pairs have the same figures."""
+    from capbench.gate.condense import condensed  # noqa: PLC0415
+
+    groups: dict[tuple[str, str, str], list[ShownRow]] = {}
+    for shown in condensed(comparison.verdicts):
+        groups.setdefault((shown.row.case, shown.row.new, shown.row.base), []).append(shown)
+    for (case, new, base), rows in groups.items():
+        yield _table(f"{case}: {new} against {base}", rows, is_narrow=is_narrow)
+
+
+def _table(title: str, rows: Iterable[ShownRow], *, is_narrow: bool) -> Table:
+    from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from capbench.gate.condense import condensed  # noqa: PLC0415
+    styles = {"better": "green", "worse": "bold red", "invalid": "bold red", "undecided": "yellow"}
+    table = Table(
+        title=Text(title, "bold"),
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("figure", min_width=_FIGURE_COLUMNS)
+    for name in ("base", "new", "change", "interval", *(() if is_narrow else ("visible",))):
+        table.add_column(name, justify="right")
+    table.add_column("verdict", no_wrap=True)
+    for shown in rows:
+        cells = _cells(shown)
+        word = shown.row.verdict.value.replace("_", " ")
+        table.add_row(*map(Text, cells[:-1] if is_narrow else cells), Text(word, styles.get(word, "")))
+    return table
+
+
+def _cells(shown: ShownRow) -> tuple[str, ...]:
+    """All columns but the verdict."""
     from capbench.gate.metrics import describe_metric  # noqa: PLC0415
     from capbench.gate.words import bounds, change, signed_difference  # noqa: PLC0415
 
-    styles = {"better": "green", "worse": "bold red", "invalid": "bold red", "undecided": "yellow"}
-    table = Table(title=Text(f"{comparison.new} against {comparison.base}"), title_justify="left")
-    for name in ("case", "figure", "base", "new", "change", "interval", "visible", "verdict"):
-        table.add_column(name, justify="right" if name in ("base", "new", "change", "interval", "visible") else "left")
-    for shown in condensed(comparison.verdicts):
-        row = shown.row
-        metric = describe_metric(row.metric)
-        is_interval = row.interval is not None and row.interval[0] != row.interval[1] and row.ratio is not None
-        cells = (
-            row.case,
-            shown.words,
-            "" if row.base_median is None else metric.format(row.base_median),
-            "" if row.new_median is None else metric.format(row.new_median),
-            change(row.ratio) if row.ratio is not None else signed_difference(metric, row.difference),
-            bounds(*row.interval) if is_interval and row.interval is not None else "",
-            "" if row.detectable_ratio is None else f"{(row.detectable_ratio - 1) * 100:+.1f}%",
-        )
-        table.add_row(*map(Text, cells), Text(row.verdict.value.replace("_", " "), styles.get(row.verdict.value, "")))
-    return table
+    row, metric = shown.row, describe_metric(shown.row.metric)
+    is_interval = row.interval is not None and row.interval[0] != row.interval[1] and row.ratio is not None
+    return (
+        shown.words,
+        "" if row.base_median is None else metric.format(row.base_median),
+        "" if row.new_median is None else metric.format(row.new_median),
+        change(row.ratio) if row.ratio is not None else signed_difference(metric, row.difference),
+        bounds(*row.interval) if is_interval and row.interval is not None else "",
+        "" if row.detectable_ratio is None else f"{(row.detectable_ratio - 1) * 100:+.1f}%",
+    )

@@ -130,7 +130,8 @@ def run(
 def _looks(gates: Path | None, blocks: int | None) -> Looks:
     """What ends a run that is to go on until it is decided."""
     from capbench.gate.gate_file import GateFile, load_gate_file  # noqa: PLC0415  pandas and scipy
-    from capbench.gate.sequential import DEFAULT_MAX_BLOCKS, Looks  # noqa: PLC0415
+    from capbench.gate.looks import DEFAULT_MAX_BLOCKS  # noqa: PLC0415
+    from capbench.gate.sequential import Looks  # noqa: PLC0415
 
     return Looks(GateFile() if gates is None else load_gate_file(gates), blocks or DEFAULT_MAX_BLOCKS)
 

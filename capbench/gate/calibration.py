@@ -20,6 +20,7 @@ from scipy import stats
 from capbench.errors import ResultError
 from capbench.gate.compare import judge_family
 from capbench.gate.evidence import Levels, evidence
+from capbench.gate.gate_file import GateFile
 from capbench.gate.metrics import describe_metric
 from capbench.gate.noisy import NoisyRow, asked_for
 from capbench.gate.pairing import column, finished, measured_runs
@@ -27,7 +28,15 @@ from capbench.gate.rules import BUILT_IN_RULES, rule_for
 from capbench.results.comparison import Verdict
 from capbench.results.record import Record
 
-__all__ = ["Calibration", "MetricCalibration", "Rate", "calibrate_runs", "noise_floor_of", "read_calibration"]
+__all__ = [
+    "Calibration",
+    "MetricCalibration",
+    "Rate",
+    "calibrate_runs",
+    "noise_floor_for",
+    "noise_floor_of",
+    "read_calibration",
+]
 
 METRICS = ("wall_s", "cpu_s", "peak_rss_bytes")
 """What differs from run to run and is judged by default."""
@@ -210,6 +219,17 @@ def noise_floor_of(calibration: Calibration, machines: set[str]) -> dict[str, fl
     for found in calibration.metrics:
         floors[found.metric] = max(floors.get(found.metric, 0.0), found.noise_floor)
     return floors
+
+
+def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
+    """What the gate file's calibration says about the machine of these runs.
+
+    Empty where it names none, the file is absent, or another machine was calibrated.
+    """
+    if gates.gate.calibration is None or not Path(gates.gate.calibration).exists():
+        return {}
+    machines = set(runs["fingerprint"].dropna()) if "fingerprint" in runs.columns else set()
+    return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines)
 
 
 def read_calibration(path: Path) -> Calibration:

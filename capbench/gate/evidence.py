@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from capbench.gate.capped import CappedRanks
-from capbench.gate.ranks import RankCount, rank_sum, signed_rank
+from capbench.gate.ranks import rank_sum
+from capbench.gate.signs import half, sign_test
 
 __all__ = [
     "MIN_RANK_PAIRS",
     "ChangeTest",
     "Evidence",
     "Levels",
+    "RankSide",
     "Side",
     "StudentMean",
     "evidence",
@@ -84,6 +85,14 @@ class Side(Protocol):
         """One-sided upper confidence bound."""
 
 
+class RankSide(Side, Protocol):
+    """Statements from ranks, which so few values may not allow."""
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest error at which there is a bound."""
+
+
 @dataclass(frozen=True, slots=True)
 class StudentMean:
     """Student's t on a handful of differences."""
@@ -124,7 +133,7 @@ class Evidence:
 
     differences: NDArray[np.float64]
     """Log ratios (or differences), new minus base, one a block; of all pairs where the samples are unpaired."""
-    ranks: RankCount
+    ranks: RankSide
     """Estimate and interval."""
     change: ChangeTest
     """The exact test for any change at all."""
@@ -148,10 +157,9 @@ class Evidence:
 def evidence(differences: ArrayLike) -> Evidence:
     """Evidence from at least one finite difference, shape (pairs,). Raises `ValueError`."""
     values = np.asarray(differences, dtype=np.float64)
-    ranks = signed_rank(values)
     spread = float(values.std(ddof=1)) if values.size > 1 else np.inf
     student = StudentMean(float(values.mean()), spread / values.size**0.5, values.size)
-    return Evidence(values, ranks, CappedRanks(values), student, values.size)
+    return Evidence(values, sign_test(values), sign_test(values, cap=half(values.size)), student, values.size)
 
 
 def unpaired_evidence(before: ArrayLike, after: ArrayLike) -> Evidence:
@@ -165,7 +173,7 @@ def unpaired_evidence(before: ArrayLike, after: ArrayLike) -> Evidence:
     smaller = min(first.size, second.size)
     variance = sum(float(s.var(ddof=1)) / s.size for s in (first, second)) if smaller > 1 else np.inf
     student = StudentMean(float(second.mean() - first.mean()), variance**0.5, smaller)
-    return Evidence(ranks.averages, ranks, ranks, student, smaller)
+    return Evidence(ranks.shifts, ranks, ranks, student, smaller)
 
 
 def p_of_change(shown: Evidence, *, centre: float, beyond: float, upwards: bool, level: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capbench.gate.metrics import CHECKS, describe_metric
-from capbench.gate.words import change
+from capbench.gate.words import change, counted
 from capbench.results.comparison import MetricVerdict, StageShift, Verdict
 
 __all__ = ["joint_sentence", "joint_verdict"]
@@ -27,7 +27,7 @@ def joint_verdict(verdicts: Sequence[MetricVerdict]) -> Verdict:
 def joint_sentence(verdict: Verdict, verdicts: Sequence[MetricVerdict], shifts: Sequence[StageShift]) -> str:
     """The verdict in one sentence, with the row that weighs most and, where slower, the stage that moved."""
     rows = [row for row in verdicts if row.verdict is verdict]
-    others = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+    others = f" (and {counted(len(rows) - 1, 'other figure')})" if len(rows) > 1 else ""
     if verdict is Verdict.NOT_APPLICABLE:
         return f"Not applicable: {rows[0].sentence}." if rows else "Not applicable: there was nothing to compare."
     if verdict is Verdict.SAME:
@@ -35,7 +35,8 @@ def joint_sentence(verdict: Verdict, verdicts: Sequence[MetricVerdict], shifts: 
     if verdict is Verdict.BETTER:
         return f"Better: {_improvements(rows)}; quality holds and nothing is missing."
     heaviest = _heaviest(rows)
-    return f"{verdict.value.capitalize()}: {heaviest.sentence}{_blame(heaviest, shifts)}{others}."
+    causes = f"{_blame(heaviest, shifts)}{others}{_broken(verdict, verdicts)}"
+    return f"{verdict.value.capitalize()}: {heaviest.sentence}{causes}."
 
 
 def _improvements(rows: Sequence[MetricVerdict]) -> str:
@@ -61,6 +62,16 @@ def _heaviest(rows: Sequence[MetricVerdict]) -> MetricVerdict:
         return rank, -(row.ratio or 0.0)
 
     return min(rows, key=weight)
+
+
+def _broken(verdict: Verdict, verdicts: Sequence[MetricVerdict]) -> str:
+    """What is worse may be so because the output is broken, and that is what to mend first."""
+    if verdict is not Verdict.WORSE:
+        return ""
+    reasons = [
+        reason for row in verdicts if row.metric == CHECKS and row.verdict is Verdict.INVALID for reason in row.reasons
+    ]
+    return f"; besides, {'; '.join(dict.fromkeys(reasons))}" if reasons else ""
 
 
 def _blame(row: MetricVerdict, shifts: Sequence[StageShift]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from capbench.gate.condense import condensed
+from capbench.gate.condense import condensed, shared_reasons
 from capbench.gate.metrics import describe_metric
 from capbench.gate.words import bounds, change, signed_difference
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
@@ -62,11 +62,15 @@ def _head(comparison: Comparison) -> list[str]:
 
 
 def _table(rows: Sequence[MetricVerdict]) -> str:
-    lines = ["| case | figure | change | interval | blocks | verdict |", "|---|---|---:|---:|---:|---|"]
+    """The subject has a column where there are several: their figures have the same names."""
+    is_mixed = len({(row.base, row.new) for row in rows}) > 1
+    head = ("case", *(("subject",) if is_mixed else ()), "figure", "change", "interval", "blocks", "verdict")
+    to_the_right = {"change", "interval", "blocks"}
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---:' if name in to_the_right else '---' for name in head)}|"]
     for shown in condensed(rows):
         row = shown.row
-        cells = (row.case, shown.words, _amount(row), _interval(row), str(row.blocks or ""), "")
-        lines.append("| " + " | ".join(_plain(cell) for cell in cells[:-1]) + f" | {_SIGNS[row.verdict]} |")
+        cells = (row.case, *((row.new,) if is_mixed else ()), shown.words, _amount(row), _interval(row))
+        lines.append(f"| {' | '.join(map(_plain, cells))} | {row.blocks or ''} | {_SIGNS[row.verdict]} |")
     return "\n".join(lines)
 
 
@@ -102,7 +106,8 @@ def _stages(comparison: Comparison) -> list[str]:
 
 
 def _warnings(comparison: Comparison) -> Sequence[str]:
-    return ["\n".join(f"- ⚠ {_plain(warning)}" for warning in comparison.warnings)] if comparison.warnings else []
+    notes = (*shared_reasons(comparison.verdicts), *comparison.warnings)
+    return ["\n".join(f"- ⚠ {_plain(note)}" for note in notes)] if notes else []
 
 
 def _plain(text: str) -> str:

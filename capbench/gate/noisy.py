@@ -9,7 +9,7 @@ from typing import Any
 from capbench.gate.evidence import Evidence, Levels, p_of_change
 from capbench.gate.metrics import Metric
 from capbench.gate.power import Spread, blocks_that_decide, visible_change
-from capbench.gate.words import against, bounds, change, more_blocks
+from capbench.gate.words import FEWEST_BLOCKS, against, bounds, change, counted, more_blocks, too_few_blocks
 from capbench.results.comparison import MetricVerdict, Verdict
 
 __all__ = ["Asked", "NoisyRow", "asked_for", "judge_noisy", "p_better", "p_worse"]
@@ -108,15 +108,13 @@ def judge_noisy(
     further, seen = None, None
     if math.isfinite(spread.per_block):
         seen = math.exp(min(visible_change(spread, blocks=row.shown.pairs, margin=math.log1p(row.margin)), 50.0))
-        if verdict is Verdict.UNDECIDED:
+        if verdict is Verdict.UNDECIDED and row.shown.pairs >= FEWEST_BLOCKS:
             further = blocks_that_decide(
                 spread,
                 blocks=row.shown.pairs,
                 estimate=side.estimate - asked.change_from,
                 margin=asked.worse_above - asked.change_from,
             )
-    elif verdict is Verdict.UNDECIDED:
-        further = max(3 - row.shown.pairs, 1)  # nothing is known about the noise before the third block
     return MetricVerdict(
         **row.labels,
         verdict=verdict,
@@ -150,15 +148,19 @@ def _sentence(
     row: NoisyRow, verdict: Verdict, estimate: float, interval: tuple[float, float], further: int | None
 ) -> str:
     lower, upper = interval
-    blocks = f"{row.shown.pairs} block{'s' if row.shown.pairs != 1 else ''}"
+    blocks = counted(row.shown.pairs, "block")
+    if math.isfinite(lower) and math.isfinite(upper):
+        blocks = f"{bounds(_exp(lower), _exp(upper))}, {blocks}"
     compared = against(math.exp(estimate), row.labels["base"])
-    found = f"{row.metric.words} of {row.labels['new']} {compared} ({bounds(_exp(lower), _exp(upper))}, {blocks})"
+    found = f"{row.metric.words} of {row.labels['new']} {compared} ({blocks})"
     return f"{row.labels['case']}: {found}: {_conclusion(row, verdict, further)}"
 
 
 def _conclusion(row: NoisyRow, verdict: Verdict, further: int | None) -> str:
     required = row.asked.required_ratio
     if verdict is Verdict.UNDECIDED:
+        if row.shown.pairs < FEWEST_BLOCKS:
+            return f"undecided, {too_few_blocks(row.shown.pairs)}"
         return f"undecided, {more_blocks(further)}"
     if required is not None:
         held = "as" if verdict is Verdict.BETTER else "but"

@@ -11,19 +11,17 @@ import pandas as pd
 
 from capbench.errors import ResultError
 from capbench.gate.baseline import Baseline, read_baseline
-from capbench.gate.calibration import noise_floor_of, read_calibration
+from capbench.gate.calibration import noise_floor_for
 from capbench.gate.compare import compare, compare_with_baseline, summarise
 from capbench.gate.gate_file import GateFile
+from capbench.gate.looks import Look, read_looks
 from capbench.gate.pairing import is_floor, measured_runs, side_of
-from capbench.gate.sequential import DEFAULT_MAX_BLOCKS, SequentialGate
+from capbench.gate.sequential import SequentialGate
 from capbench.results.comparison import Comparison
 from capbench.results.folder import read_folder
 from capbench.results.tidy import table_of
 
 __all__ = ["Side", "compare_sides", "parse_side"]
-
-_MANY_BLOCKS = 10_000
-"""A plan with more blocks than this had no last block: only a budget or a decision ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +76,11 @@ def _compare_tables(base: Side, new: Side, tables: Mapping[Path, pd.DataFrame], 
     if (base.subject is None) != (new.subject is None) and not of_revision:
         raise ResultError("name a subject on both sides or on neither")
     in_one_folder = base.path == new.path
-    baseline, noise_floor = _baseline_of(gates), _noise_floor(gates, runs)
+    baseline, noise_floor = _baseline_of(gates), noise_floor_for(gates, runs)
     pairs = _pairs(base, new, runs) if in_one_folder else None
-    max_blocks = _sequential_blocks(new.path) if in_one_folder else None
-    if pairs is not None and max_blocks is not None:
-        looked = SequentialGate(pairs, max_blocks, gates, noise_floor).judge(runs)
+    taken = _looks_at(new.path) if in_one_folder else None
+    if pairs is not None and taken is not None:
+        looked = SequentialGate(pairs, gates, noise_floor).judge(runs, taken)
         judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]
         return looked if baseline is None else _joined(looked, compare_with_baseline(judged, baseline, gates))
     return compare(
@@ -146,21 +144,13 @@ def _baseline_of(gates: GateFile) -> Baseline | None:
     return None if gates.gate.baseline is None else read_baseline(Path(gates.gate.baseline))
 
 
-def _noise_floor(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
-    """What the calibration says about the machine of these runs; nothing where it was another one, or none was made."""
-    if gates.gate.calibration is None or not Path(gates.gate.calibration).exists():
-        return {}
-    machines = set(runs["fingerprint"].dropna()) if "fingerprint" in runs.columns else set()
-    return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines)
-
-
-def _sequential_blocks(folder: Path) -> int | None:
-    """The last look that a folder was begun with, where it was to end as soon as it was decided."""
+def _looks_at(folder: Path) -> tuple[Look, ...] | None:
+    """The looks at a folder that was to end as soon as it was decided; None where it was not."""
+    taken = read_looks(folder)
+    if taken is not None:
+        return taken
     try:
         plan = json.loads((folder / "matrix.json").read_bytes())
-        if "--until-decided" not in plan["command"]:
-            return None
-        blocks = max(int(case["blocks"]) for case in plan["matrix"]["cases"])
+        return () if "--until-decided" in plan["command"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None  # a folder without a plan is compared by its runs alone
-    return blocks if blocks < _MANY_BLOCKS else DEFAULT_MAX_BLOCKS

@@ -6,7 +6,20 @@ import math
 
 from capbench.gate.metrics import Metric
 
-__all__ = ["against", "bounds", "change", "more_blocks", "signed_difference", "unit_difference"]
+__all__ = [
+    "FEWEST_BLOCKS",
+    "against",
+    "bounds",
+    "change",
+    "counted",
+    "more_blocks",
+    "signed_difference",
+    "too_few_blocks",
+    "unit_difference",
+]
+
+FEWEST_BLOCKS = 3
+"""Two values have a difference and no spread worth the name; the test for a handful of blocks begins at three."""
 
 
 def change(ratio: float) -> str:
@@ -55,7 +68,22 @@ def signed_difference(metric: Metric, difference: float | None) -> str:
 
 
 def more_blocks(further: int | None) -> str:
-    """`20 more blocks would decide`."""
+    """`about 20 more blocks would decide`."""
     if further is None:
         return "hundreds of blocks would not decide: this is too noisy, or sits on the margin"
-    return f"{further} more block{'s' if further != 1 else ''} would decide"
+    return f"about {counted(further, 'more block')} would decide"
+
+
+def too_few_blocks(blocks: int) -> str:
+    """`1 block says nothing about the noise; 2 more blocks are the least`."""
+    says = "says" if blocks == 1 else "say"
+    few = max(FEWEST_BLOCKS - blocks, 1)
+    return (
+        f"{counted(blocks, 'block')} {says} nothing about the noise; "
+        f"{counted(few, 'more block')} {'is' if few == 1 else 'are'} the least"
+    )
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 block`, `2 blocks`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"

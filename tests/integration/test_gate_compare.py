@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from capbench import compare
 from capbench.cli import main as _registers_the_verbs  # noqa: F401
 from capbench.cli.app import app
 from capbench.gate import load_gate_file
+from capbench.gate.looks import Look, write_looks
 from capbench.results import Comparison, Verdict
 from capbench.results.folder import read_folder
 from capbench.results.tidy import table_of
@@ -59,6 +61,21 @@ def test_a_run_without_power_exits_with_3(tmp_path: Path) -> None:
 
     assert result.exit_code == 3
     assert "more blocks would decide" in result.stdout
+
+
+@pytest.mark.parametrize(("columns", "is_wide"), [(80, False), (120, True)])
+def test_the_table_fits_the_terminal(folder: Path, columns: int, is_wide: bool) -> None:
+    """Every figure and every verdict in one piece: 80 columns have no room for the smallest visible effect."""
+    environment = {"COLUMNS": str(columns), "FORCE_COLOR": "1", "TERM": "xterm"}
+    result = CliRunner().invoke(app, ["compare", f"{folder}:cpu", f"{folder}:gpu"], env=environment)
+
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
+    table = plain[: plain.index("note:")].splitlines()
+    assert table[0].rstrip() == "1080p: gpu against cpu"
+    assert max(map(len, table)) <= columns
+    assert not any("…" in line for line in table)
+    assert any("visible" in line for line in table) is is_wide
+    assert [line.split()[0] for line in table if line.rstrip().endswith("better")] == ["wall", "readback"]
 
 
 def test_json_on_stdout_is_alone_and_complete(folder: Path) -> None:
@@ -150,9 +167,10 @@ def test_a_software_adapter_can_be_refused(folder: Path) -> None:
     assert "a GPU was required" in capbench("compare", f"{folder}:gpu", f"{folder}:soft", "--require-gpu").stdout
 
 
-def test_a_folder_that_was_run_until_decided_keeps_the_first_decision(tmp_path: Path) -> None:
-    """At block 7 nobody looked: 5% more from there on must wait for the look at 9 blocks."""
+def test_a_folder_that_was_run_until_decided_is_judged_by_the_looks_at_it(tmp_path: Path) -> None:
+    """Killed after six blocks, looked at after five: comparing must not look on its own."""
     write_plan(tmp_path, ["capbench", "run", "quick", "--until-decided"], blocks=40)
+    write_looks(tmp_path, [Look(blocks=5, share=0.1)])
     write_runs(tmp_path, "cpu", noisy(6, sd=0.02))
     write_runs(tmp_path, "gpu", noisy(6, ratio=1.04, sd=0.02, seed=2))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
 from capbench.gate import compare
-from capbench.gate.condense import condensed
+from capbench.gate.condense import condensed, shared_reasons
 from capbench.gate.github import annotation_lines, badge_json
 from capbench.gate.junit import junit_xml
 from capbench.gate.markdown import COMMENT_MARK, pull_request_comment, step_summary
@@ -90,7 +91,7 @@ def test_the_summary_has_a_row_a_figure_and_names_the_stage() -> None:
     text = step_summary(comparison)
 
     assert text.count("\n| 1080p |") == len(condensed(comparison.verdicts)) == len(comparison.verdicts) - 2
-    assert "| quality, 3 figures; least: " in text
+    assert "| quality, 3 figures; least " in text
     assert "stage readback from 0.2 s to 0.4 s" in text
     assert "🔴 worse" in text.splitlines()[0]
 
@@ -132,3 +133,31 @@ def test_a_quality_figure_that_got_worse_keeps_its_own_row() -> None:
 
     assert "PSNR Y (mean)" in shown
     assert any(words.startswith("quality, 2 figures") for words in shown)
+
+
+def test_figures_of_several_subjects_are_told_apart() -> None:
+    """`cpu` and `gpu` against another revision have the same figures in the same case."""
+    base = pd.concat([runs_table(name, noisy(8)) for name in ("cpu", "gpu")])
+
+    text = step_summary(compare(base, base, base_label="before", new_label="after"))
+
+    assert "| case | subject | figure |" in text
+    assert [text.count(f"| after:{name} | wall time |") for name in ("cpu", "gpu")] == [1, 1]
+
+
+@pytest.mark.parametrize("render", [step_summary, pull_request_comment])
+def test_a_reason_is_said_once_with_the_figures_that_it_holds_for(render: Callable[[Comparison], str]) -> None:
+    fell = runs_table("gpu", noisy(8), path_requested="gpu", path_used="cpu")
+    comparison = compare(runs_table("cpu", noisy(8)), fell)
+
+    found = shared_reasons(comparison.verdicts)
+
+    figures = "validation, frame count, wall time, CPU time and 7 more"
+    assert found == [f"1080p: {figures} of gpu, invalid: gpu was asked for path gpu and took cpu"]
+    assert render(comparison).count("gpu was asked for path gpu and took cpu") == 2, "the sentence, and the note"
+
+
+def test_one_figure_with_a_reason_stands_by_itself() -> None:
+    row = _comparison().verdicts[0].model_copy(update={"reasons": ("why",)})
+
+    assert shared_reasons([row]) == ["1080p: validation of gpu, same: why"]

@@ -9,58 +9,90 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from capbench.gate.capped import CappedRanks, capped_scores, sign_sum_tail
 from capbench.gate.evidence import Evidence, Levels, evidence, p_of_change
 from capbench.gate.holm import holm
 from capbench.gate.power import Spread, blocks_that_decide, visible_change
-from capbench.gate.ranks import rank_sum, signed_rank, signed_rank_tail
+from capbench.gate.ranks import rank_sum
+from capbench.gate.signs import half, scores_of, sign_sum_tail, sign_test
 
 
-@pytest.mark.parametrize("pairs", [1, 2, 5, 9])
-def test_the_null_distribution_is_that_of_all_sign_patterns(pairs: int) -> None:
+@pytest.mark.parametrize("scores", [(1,), (1, 2), (1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 4, 5, 5, 5, 1, 1), (2, 2, 7)])
+def test_the_null_distribution_is_that_of_all_sign_patterns(scores: tuple[int, ...]) -> None:
     """Every sign pattern is as likely as every other; counting them all is the definition."""
-    ranks = np.arange(1, pairs + 1)
-    sums = [ranks[list(signs)].sum() for signs in itertools.product([False, True], repeat=pairs)]
+    patterns = itertools.product([False, True], repeat=len(scores))
+    sums = np.array([np.array(scores)[list(signs)].sum() for signs in patterns])
 
-    expected = [np.mean(np.array(sums) >= w) for w in range(pairs * (pairs + 1) // 2 + 1)]
+    expected = [np.mean(sums >= w) for w in range(sum(scores) + 1)]
 
-    assert signed_rank_tail(pairs) == pytest.approx(expected, abs=1e-12)
+    assert sign_sum_tail(scores) == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_capped_null_distribution_is_that_of_all_sign_patterns() -> None:
-    scores = np.array(capped_scores(9))
-    sums = [scores[list(signs)].sum() for signs in itertools.product([False, True], repeat=9)]
+@pytest.mark.parametrize("cap", [5, 9])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_error_is_exact_for_any_sizes(cap: int, seed: int) -> None:
+    """Whatever the sizes, spikes included: over all sign patterns no level is exceeded more often than it says."""
+    sizes = np.random.default_rng(seed).standard_cauchy(9)
+    patterns = np.array(list(itertools.product([-1.0, 1.0], repeat=9)))
 
-    assert scores.tolist() == [1, 2, 3, 4, 5, 5, 5, 5, 5]
-    expected = [np.mean(np.array(sums) >= w) for w in range(scores.sum() + 1)]
-    assert sign_sum_tail(tuple(scores.tolist())) == pytest.approx(expected, abs=1e-12)
+    p_values = np.array([sign_test(sizes * signs, cap=cap).p_above(0.0) for signs in patterns])
+
+    assert all(np.mean(p_values <= p) <= p + 1e-12 for p in p_values)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([1.0, 1.1, 1.2, 1.3, 1.4, 1.5], [1, 2, 3, 4, 5, 6]),
+        ([1.0, 1.1, 1.2, 1.3, 1.4, 9.0], [1, 2, 3, 4, 5, 1]),
+        ([0.0, 0.0, 0.0, 0.0, 0.1, 0.1], [1, 2, 3, 4, 5, 6]),
+        ([1.0, 1.0, 1.0, 1.0, 1.0, 1.3], [1, 2, 3, 4, 5, 6]),
+    ],
+    ids=["alike", "one far off", "nearly all zero", "no spread"],
+)
+def test_an_outlier_counts_as_little_as_the_smallest(sizes: list[float], expected: list[int]) -> None:
+    assert scores_of(np.array(sizes), cap=6).tolist() == expected
+
+
+def test_scores_stop_rising_at_the_cap() -> None:
+    assert scores_of(np.linspace(1, 2, 9), half(9)).tolist() == [1, 2, 3, 4, 5, 5, 5, 5, 5]
 
 
 def test_spikes_do_not_silence_the_test_for_a_change() -> None:
-    """17 of 20 blocks show +5%, three the opposite by a factor: only capped ranks see it at 1%."""
-    differences = np.concatenate([np.linspace(0.04, 0.06, 17), [-1.0, -1.1, -1.2]])
+    """Nine of ten blocks show +5%, one the opposite by a half: plain ranks cannot tell that from no change at 1%."""
+    differences = np.concatenate([np.linspace(0.04, 0.06, 9), [-0.5]])
 
-    assert CappedRanks(differences).p_above(0.0) < 0.01 < signed_rank(differences).p_above(0.0)
+    assert sign_test(differences).p_above(0.0) < 0.01 < stats.wilcoxon(differences, alternative="greater").pvalue
+    assert sign_test(differences).lower(0.05) > math.log(1.02)
+
+
+def test_spikes_alone_are_no_change() -> None:
+    """Three of twenty runs of new caught a spike; the other blocks disagree about the sign."""
+    ordinary = np.tile([0.01, -0.01], 9)[:17] * np.linspace(0.5, 1.5, 17)
+
+    assert sign_test(np.concatenate([ordinary, [0.3, 0.4, 0.5]]), cap=half(20)).p_above(0.0) > 0.05
 
 
 def test_both_directions_mirror_each_other() -> None:
     differences = np.random.default_rng(3).normal(0.3, 1, 12)
 
-    assert CappedRanks(differences).p_above(0.1) == CappedRanks(-differences).p_below(-0.1)
+    assert sign_test(differences).p_above(0.1) == sign_test(-differences).p_below(-0.1)
+    assert sign_test(differences).lower(0.05) == -sign_test(-differences).upper(0.05)
 
 
-def test_ties_of_the_capped_test_count_for_no_change() -> None:
-    assert CappedRanks(np.zeros(9)).p_above(0.0) == 1.0
-    assert CappedRanks(np.array([0.5, -0.5] * 5)).p_above(0.0) > 0.5
+def test_ties_count_for_no_change() -> None:
+    assert sign_test(np.zeros(9)).p_above(0.0) == 1.0
+    assert sign_test(np.array([0.5, -0.5] * 5)).p_above(0.0) > 0.5
 
 
 @pytest.mark.parametrize("pairs", [5, 8, 20])
-@pytest.mark.parametrize("centre", [-0.1, 0.0, 0.3])
+@pytest.mark.parametrize("centre", [0.0, 0.1, 0.2])
 def test_p_values_are_those_of_scipy(pairs: int, centre: float) -> None:
-    differences = np.random.default_rng(pairs).normal(0.1, 0.4, pairs)
+    """Without an outlier the scores are Wilcoxon's ranks."""
+    rng = np.random.default_rng(pairs)
+    differences = centre + rng.uniform(0.2, 0.6, pairs) * rng.choice([-1, 1], pairs)
 
-    above = signed_rank(differences).p_above(centre)
-    below = signed_rank(differences).p_below(centre)
+    above = sign_test(differences).p_above(centre)
+    below = sign_test(differences).p_below(centre)
 
     assert above == pytest.approx(stats.wilcoxon(differences - centre, alternative="greater", method="exact").pvalue)
     assert below == pytest.approx(stats.wilcoxon(differences - centre, alternative="less", method="exact").pvalue)
@@ -79,7 +111,7 @@ def test_unpaired_p_values_are_those_of_scipy(before: int, after: int) -> None:
 
 def test_estimate_and_interval_agree_with_the_test() -> None:
     """A centre is inside the one-sided bounds exactly when the test does not reject it."""
-    shown = signed_rank(np.random.default_rng(4).normal(0.05, 0.1, 15))
+    shown = sign_test(np.random.default_rng(4).normal(0.05, 0.1, 15))
 
     lower, upper = shown.lower(0.05), shown.upper(0.05)
 
@@ -94,23 +126,23 @@ def test_a_spike_hardly_moves_the_estimate() -> None:
     spiked = quiet.copy()
     spiked[3] = math.log(10)
 
-    assert signed_rank(spiked).estimate == pytest.approx(signed_rank(quiet).estimate, abs=0.0005)
+    assert sign_test(spiked).estimate == pytest.approx(sign_test(quiet).estimate, abs=0.0005)
 
 
 def test_ties_and_zeros_never_make_the_p_value_too_small() -> None:
     """Equal readings are no evidence: a memory figure that never moves must not be called changed."""
-    assert signed_rank(np.zeros(20)).p_above(0.0) == 1.0
-    assert signed_rank([0.0] * 15 + [0.1] * 5).p_above(0.0) >= 0.5**5
+    assert sign_test(np.zeros(20)).p_above(0.0) == 1.0
+    assert sign_test([0.0] * 15 + [0.1] * 5).p_above(0.0) >= 0.5**5
 
 
 @pytest.mark.parametrize("bad", [[], [0.1, math.nan], [math.inf]])
 def test_differences_must_be_finite_numbers(bad: list[float]) -> None:
     with pytest.raises(ValueError, match="finite differences"):
-        signed_rank(bad)
+        sign_test(bad)
 
 
 def test_too_few_pairs_have_no_bound() -> None:
-    assert signed_rank([0.1, 0.2, 0.3]).lower(0.05) == -math.inf
+    assert sign_test([0.1, 0.2, 0.3]).lower(0.05) == -math.inf
     assert evidence([0.1]).centre(0.05).upper(0.05) == math.inf
 
 

@@ -75,6 +75,22 @@ def test_a_run_without_power_is_undecided_and_says_what_would_decide() -> None:
     assert f"{row.blocks_needed} more blocks would decide" in row.sentence
 
 
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        (1, "(1 block): undecided, 1 block says nothing about the noise; 2 more blocks are the least"),
+        (2, "2 blocks): undecided, 2 blocks say nothing about the noise; 1 more block is the least"),
+    ],
+)
+def test_before_the_third_block_nothing_is_promised(blocks: int, words: str) -> None:
+    comparison = compare(runs_table("cpu", noisy(blocks, sd=0.1)), runs_table("gpu", noisy(blocks, sd=0.1, seed=2)))
+
+    row = verdict_of(comparison, "wall_s")
+
+    assert row.sentence.endswith(words)
+    assert row.blocks_needed is None
+
+
 def test_a_drift_that_both_sides_see_is_cancelled_by_the_blocks() -> None:
     """The machine gets three times slower over the run; a rule on pooled values would drown."""
     drift = [1 + 0.1 * block for block in range(20)]
@@ -188,6 +204,7 @@ def test_a_broken_and_slow_export_is_worse_and_the_stage_is_named() -> None:
     slow = verdict_of(comparison, "wall_s")
     assert slow.verdict is Verdict.WORSE
     assert "stage `readback`" in comparison.sentence
+    assert comparison.sentence.endswith("; besides, the output failed validation in 5 of 5 runs.")
 
 
 def test_without_validation_nothing_is_called_better() -> None:
