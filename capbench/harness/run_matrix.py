@@ -141,7 +141,7 @@ class _Runner:
                 continue  # recorded before a resume: says nothing about how long a round takes
             longest_s = max(longest_s, self._outside.now_s() - begun_s)
             if pace.is_decided is not None and pace.is_decided(read_folder(self._folder.path)):
-                self._progress.say(f"decided after {number + 1} blocks")
+                self._progress.say(f"ended after {number + 1} blocks: decided, or no look is left")
                 return
 
     def _make_block(self, case: Case, number: int) -> bool:
