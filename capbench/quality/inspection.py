@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from capbench.errors import SourceError
 from capbench.pipeline.scene import Scene
 from capbench.quality.alignment import Aligner, window_frames
 from capbench.quality.clip import Clip, ClipFacts, read_facts
-from capbench.quality.evidence import ClipEvidence, Evidence, FrameRecord
+from capbench.quality.evidence import ClipEvidence, Evidence, FrameRecord, LayerShare
 from capbench.quality.expectation import Expectation
 from capbench.quality.ffmpeg_metrics import FfmpegMeter
 from capbench.quality.ground_truth import GroundTruth
@@ -25,6 +26,7 @@ from capbench.quality.observe import Picture, observe
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.picture_meter import KeptPair, PictureMeter
 from capbench.quality.pictures import Normaliser
+from capbench.quality.scene_layers import SceneLayers
 from capbench.quality.sequence_meter import BackgroundMeters, Unmeasured
 from capbench.quality.sound import SoundEvidence, listen
 from capbench.quality.tags import FileTags, read_tags, spec_of
@@ -39,7 +41,10 @@ _CLOSE_LOOKS = 12
 _LARGE_PICTURE_PX = 4 * 10**6
 """From here on, 4K and up, half as many looks: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
-"""Frames that the oracle renders of a scene: half a second each at 1080p."""
+"""Frames that the oracle renders of a scene, spread over the clip: half a second each at 1080p."""
+_RENDERED_MOMENTS = 6
+"""Most frames rendered besides, at which a layer has just appeared or is about to go."""
+_SLACK_S = 1e-6  # a decimal fraction of a second is not quite what a float holds
 _ASPECT_TOLERANCE = 0.02
 """Relative difference of the aspect ratio up to which a picture counts as scaled and not as another shape: rounding a
 small side to even is at most that much from 100 lines up."""
@@ -90,7 +95,9 @@ def inspect_files(
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
     side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
-    output_normaliser = Normaliser(got.spec, got.spec, None, got.clip.rotation_degrees, crop=False)
+    # Pixels that are not square are brought to square ones, as the reference's are.
+    stretched = None if got.facts.sample_aspect == 1 else target
+    output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
     with ExitStack() as held:
         aligner = Aligner(
             held.enter_context(closing(LookAhead(observe(want.frames, side.normaliser)))),
@@ -118,6 +125,7 @@ def inspect_files(
         matches=tuple(matches),
         pictures=found,
         no_pictures_reason=side.incomparable,
+        layers=tuple(walk.shares) if side.truth else None,
         sound=SoundEvidence(listen(reference), listen(output)),
     )
     return Inspection(evidence, meter.worst_pairs if meter else [])
@@ -154,6 +162,7 @@ def _beside_scene(want: _Opened, got: _Opened, target: tuple[int, int], scene: S
         spec=want.spec,
         chroma_place=chroma_place(want.spec.siting, want.clip.rotation_degrees),
         wanted=got.spec,
+        layers=SceneLayers(scene, target),
     )
     return _Side(Normaliser(want.spec, want.spec, None, want.clip.rotation_degrees, crop=False), truth, None)
 
@@ -167,29 +176,48 @@ class _Walk:
     truth: GroundTruth | None
     render_every: int
     on_frame: Callable[[int], None] | None
+    shares: list[LayerShare] = field(default_factory=list)
+    """Grows with the frames that are rendered."""
 
     def through(self, pictures: Iterator[Picture]) -> tuple[list[FrameRecord], list[int | None]]:
         records: list[FrameRecord] = []
         matches: list[int | None] = []
+        moments = _thinned(self.truth.layers.moments()) if self.truth else deque()
         for picture in pictures:
             match = self.aligner.match(picture)
             records.append(picture.record)
             matches.append(match.index)
+            time_s = float(picture.record.time_s - records[0].time_s)
+            is_moment = False
+            while moments and moments[0] <= time_s + _SLACK_S:
+                is_moment = True
+                moments.popleft()
             if self.meter is not None:
-                self._measure(self.meter, picture, match.picture, float(picture.record.time_s - records[0].time_s))
+                if match.picture is None:
+                    self.meter.skip()
+                elif self.truth is None:
+                    whole = Rectangle(0, 0, picture.frame.width, picture.frame.height)
+                    self.meter.add(picture, match.picture, whole if self.aligner.marked else None)
+                elif is_moment or picture.record.index % self.render_every == 0:
+                    self._measure_rendered(self.meter, self.truth, picture, match.picture, time_s)
+                else:
+                    self.meter.skip()
             if self.on_frame is not None:
                 self.on_frame(len(records))
         return records, matches
 
-    def _measure(self, meter: PictureMeter, got: Picture, want: Picture | None, time_s: float) -> None:
-        if want is None or (self.truth is not None and got.record.index % self.render_every):
-            meter.skip()
-        elif self.truth is not None:
-            patches = self.truth.patches(time_s) if self.aligner.marked else None
-            meter.add(got, self.truth.render(want, got, time_s), patches)
-        else:
-            whole = Rectangle(0, 0, got.frame.width, got.frame.height)
-            meter.add(got, want, whole if self.aligner.marked else None)
+    def _measure_rendered(
+        self, meter: PictureMeter, truth: GroundTruth, got: Picture, want: Picture, time_s: float
+    ) -> None:
+        rendered = truth.render(want, got, time_s)
+        self.shares.extend(rendered.shares)
+        meter.add(got, rendered.picture, truth.patches(time_s) if self.aligner.marked else None)
+
+
+def _thinned(moments: tuple[float, ...]) -> deque[float]:
+    """At most so many of the moments as are worth rendering, spread over them."""
+    step = -(-len(moments) // _RENDERED_MOMENTS) or 1
+    return deque(moments[::step])
 
 
 def _start(path: Path) -> _Opened:

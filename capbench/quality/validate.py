@@ -15,6 +15,7 @@ from capbench.quality.ffmpeg_metrics import FFMPEG_METRICS
 from capbench.quality.file_checks import check_file
 from capbench.quality.frame_checks import check_frames
 from capbench.quality.inspection import inspect_files, upright_size
+from capbench.quality.layer_checks import check_layers
 from capbench.quality.picture_checks import check_pictures
 from capbench.quality.picture_meter import OWN_METRICS, KeptPair
 from capbench.quality.pooling import pool
@@ -73,8 +74,9 @@ def validate_run(
     """
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
     expected = Expectation(size=_canvas(Path(source), width, height), rate=rate, must_state_colour=True)
-    # Pixels that are not square are resampled to square ones: that, too, is only comparable with a rendering.
-    keeps_pixels = read_facts(Path(source)).sample_aspect == 1 and expected.size == _canvas(Path(source), None, None)
+    # Pixels that an export resampled to square ones are only comparable with a rendering.
+    keeps_aspect = read_facts(Path(source)).sample_aspect in (1, read_facts(Path(output)).sample_aspect)
+    keeps_pixels = keeps_aspect and expected.size == _canvas(Path(source), None, None)
     is_plain = drawn.draws_nothing and keeps_pixels
     inspection = inspect_files(
         Path(source),
@@ -122,6 +124,7 @@ def report_on(
             *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,
             *check_pictures(evidence),
+            *check_layers(evidence),
             *check_colour(evidence),
         ),
         metrics={name: pool(values, "dB" if "psnr" in name else "") for name, values in measured.items()},
