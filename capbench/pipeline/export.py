@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from capbench.pipeline.job import ExportJob, ExportOptions, prepare
 from capbench.pipeline.laps import Span
 from capbench.pipeline.output.encode import OutputFormat, VideoWriter
 from capbench.pipeline.output.gif import GifPictures, GifWriter, PaletteReader
+from capbench.pipeline.paths import FLOOR
 from capbench.results import ExportReport
 
 __all__ = ["ExportOptions", "export", "run_job"]
@@ -91,6 +94,12 @@ class _Passes:
         def open_sink(pixel_format: str, colour: ColourSpec, sound: Iterator[Any] | None) -> VideoWriter:
             size = job.canvas
             output = OutputFormat(size.width, size.height, job.rate, job.time_base, colour, pixel_format)
+            if job.path_requested == FLOOR:
+                # Nothing turns or stretches its pictures, so a player must go on doing so.
+                source = job.source
+                output = replace(
+                    output, rotation_degrees=source.rotation_degrees, pixel_aspect=Fraction(source.pixel_aspect)
+                )
             return VideoWriter(partial, output, job.options.encoder, audio=sound, on_packet=self._account.encoded)
 
         return self._run(open_sink, partial)

@@ -29,6 +29,8 @@ def floor_export(
 ) -> ExportReport:
     """Encode the source as it is with the encoder of `options`: own size, own colour, own times, sound included.
 
+    A source that is shown turned or stretched stays so: its display matrix and pixel aspect go on into the output.
+
     Scene, size, rate and path of `options` are ignored. Raises as `export` does.
     """
     started_ns = time.perf_counter_ns()

@@ -35,6 +35,10 @@ class OutputFormat:
     """Unit of the pictures' PTS, in seconds."""
     colour: ColourSpec
     pixel_format: str = "nv12"
+    rotation_degrees: int = 0
+    """Clockwise quarter turn that a player is to show the pictures with."""
+    pixel_aspect: Fraction = Fraction(1)
+    """Width over height of a pixel."""
 
 
 class VideoWriter(ContainerSink):
@@ -68,12 +72,12 @@ class VideoWriter(ContainerSink):
         bit_rate, options = codec_options(settings, output.width, output.height, output.rate)
         options |= chroma_location_option(output.colour)
         try:
-            stream = self._container.add_stream(settings.name, rate=output.rate, options=options)
+            stream: Any = self._container.add_stream(settings.name, rate=output.rate, options=options)
         except (ValueError, av.FFmpegError) as error:
             raise EncoderError(
                 f"unknown encoder {settings.name!r}: {error}; capbench doctor lists what works here"
             ) from error
-        context: Any = stream.codec_context
+        context = stream.codec_context
         context.width, context.height = output.width, output.height
         context.pix_fmt = pixel_format_for(settings.name, output.pixel_format)
         if tag := codec_tag(settings.name):
@@ -82,6 +86,9 @@ class VideoWriter(ContainerSink):
         context.gop_size = max(1, round(settings.gop_s * output.rate))
         if bit_rate:
             context.bit_rate = bit_rate
+        context.sample_aspect_ratio = output.pixel_aspect
+        if output.rotation_degrees:
+            stream.set_display_rotation(-output.rotation_degrees)  # FFmpeg counts counter-clockwise
         tag_stream(context, output.colour)
         try:
             context.open()
