@@ -207,6 +207,22 @@ def test_a_broken_and_slow_export_is_worse_and_the_stage_is_named() -> None:
     assert comparison.sentence.endswith("; besides, the output failed validation in 5 of 5 runs.")
 
 
+@pytest.mark.parametrize(
+    ("is_software", "named"), [(False, "stage `gpu` went from 0.3 s to 0.8 s"), (True, "stage `render` went from")]
+)
+def test_the_adapters_own_work_is_a_stage_where_it_is_not_the_cpus(named: str, *, is_software: bool) -> None:
+    """On a GPU the pipeline only waits for a slow shader; a software adapter works inside the stage that submits."""
+    base = {"stage.encode.work_s": 0.4, "stage.render.work_s": 0.1, "gpu_busy_s": 0.3}
+    new = {"stage.encode.work_s": 0.4, "stage.render.work_s": 0.15, "gpu_busy_s": 0.8}
+
+    comparison = compare(
+        runs_table("gpu", noisy(8), base, adapter_is_software=is_software),
+        runs_table("gpu@slow", noisy(8, ratio=1.5, seed=2), new, adapter_is_software=is_software),
+    )
+
+    assert named in comparison.sentence
+
+
 def test_without_validation_nothing_is_called_better() -> None:
     unchecked = {"validation.passed": None}
     lenient = GateFile(gate=GateSettings(require_validation=False))
