@@ -148,6 +148,31 @@ def test_on_a_software_adapter_claims_about_hardware_are_not_applicable_and_the_
     assert comparison.exit_code == 0
 
 
+@pytest.mark.parametrize("is_software", [False, True])
+@pytest.mark.parametrize("case", ["4k", "1080p", "1080p-long", "hls"])
+@pytest.mark.parametrize("subject", ["gpu", "gpu-fused"])
+def test_every_claim_applies_on_a_real_adapter_and_has_its_reason_elsewhere(
+    subject: str, case: str, *, is_software: bool
+) -> None:
+    """Over the cases of the standard matrix: a path that is slow in software must not fail a claim about hardware."""
+    measured = {"path_requested": subject, "path_used": subject, "readback_bytes": 3_000_000.0}
+    comparison = compare(
+        runs_table("cpu", noisy(12), case=case),
+        runs_table(subject, noisy(12, ratio=3.0 if is_software else 0.6, seed=2), measured, case=case).assign(
+            adapter_is_software=is_software
+        ),
+        load_gate_file(_OWN),
+    )
+
+    excused = {row.metric: row.reasons for row in comparison.verdicts if row.verdict is Verdict.NOT_APPLICABLE}
+    reason = f"{subject} ran on a software adapter (Test adapter), and the claim is about hardware"
+    assert excused == (dict.fromkeys(["wall_s", "cpu_s", "peak_rss_bytes"], (reason,)) if is_software else {})
+    assert comparison.verdict is Verdict.BETTER
+    untested = [warning for warning in comparison.warnings if "not tested" in warning]
+    assert all("at 4K" in warning for warning in untested)
+    assert bool(untested) is ("4k" not in case)
+
+
 def test_a_claim_that_nothing_tested_is_said() -> None:
     comparison = compare(
         runs_table("cpu", noisy(8), case="720p"),
