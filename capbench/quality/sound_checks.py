@@ -67,8 +67,8 @@ def check_sound(evidence: Evidence) -> SoundVerdict:
         _length(wanted, found),
         _level(wanted, found),
         _content(wanted, lag),
-        _offset(offset_ms, lag),
-        _drift(drift_ms, lag),
+        _offset(offset_ms, lag, limits.AUDIO_OFFSET_MS + _sampling_ms(evidence)),
+        _drift(drift_ms, lag, limits.AUDIO_DRIFT_MS + _sampling_ms(evidence)),
         _gaps(wanted, found, lag),
         _clipping(wanted, found),
     ]
@@ -76,14 +76,32 @@ def check_sound(evidence: Evidence) -> SoundVerdict:
 
 
 def _picture_lag_ms(evidence: Evidence, *, at_end: bool) -> float:
-    """How much later pictures come than in the reference, in the first or last quarter of the matched frames."""
-    pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+    """How much later pictures come than in the reference, in the first or last quarter of the matched frames.
+
+    Counted where a picture is first shown: at twice the rate each is shown twice, and the second time is not late.
+    """
+    first_shown: dict[int, int] = {}
+    for frame, match in enumerate(evidence.matches):
+        if match is not None:
+            first_shown.setdefault(match, frame)
+    pairs = [(frame, match) for match, frame in first_shown.items()]
     if not pairs:
         return 0.0
     part = max(1, len(pairs) // 4)
     chosen = pairs[-part:] if at_end else pairs[:part]
     output, reference = evidence.output.frames, evidence.reference.frames
     return median(float(output[frame].time_s - reference[match].time_s) for frame, match in chosen) * 1e3
+
+
+def _sampling_ms(evidence: Evidence) -> float:
+    """How late a picture may rightly come where the export was asked for another rate: 0 where it was not.
+
+    It is shown at the first output frame after its own time, which is up to one frame of the faster rate away.
+    """
+    rate = evidence.reference.facts.frame_rate
+    if evidence.wanted_rate is None or rate is None or rate == evidence.wanted_rate:
+        return 0.0
+    return 1e3 / float(max(rate, evidence.wanted_rate))
 
 
 def _decodes(found: Sound) -> Check:
@@ -155,36 +173,36 @@ def _content(wanted: Sound, lag: SoundLag | None) -> Check:
     )
 
 
-def _offset(offset_ms: float | None, lag: SoundLag | None) -> Check:
+def _offset(offset_ms: float | None, lag: SoundLag | None, limit_ms: float) -> Check:
     name = "audio.offset"
     if offset_ms is None or lag is None:
         return not_applicable(name, "the reference's sound has nothing to measure sync by")
     if not lag.is_same_sound:
         return unchecked(name, "the sound is not the reference's, so its offset cannot be measured")
     return passed_if(
-        abs(offset_ms) <= limits.AUDIO_OFFSET_MS,
+        abs(offset_ms) <= limit_ms,
         name,
         when_good=f"sound and picture are in sync ({offset_ms:+.1f} ms against the reference)",
         when_bad=f"the sound is {abs(offset_ms):.1f} ms {'late' if offset_ms > 0 else 'early'} against the picture",
         value=offset_ms,
-        limit=limits.AUDIO_OFFSET_MS,
+        limit=limit_ms,
         unit="ms",
     )
 
 
-def _drift(drift_ms: float | None, lag: SoundLag | None) -> Check:
+def _drift(drift_ms: float | None, lag: SoundLag | None, limit_ms: float) -> Check:
     name = "audio.drift"
     if drift_ms is None or lag is None:
         return not_applicable(name, "the reference's sound has nothing to measure sync by")
     if not lag.is_same_sound:
         return unchecked(name, "the sound is not the reference's, so its drift cannot be measured")
     return passed_if(
-        abs(drift_ms) <= limits.AUDIO_DRIFT_MS,
+        abs(drift_ms) <= limit_ms,
         name,
         when_good=f"the offset does not change ({drift_ms:+.1f} ms from start to end)",
         when_bad=f"sound and picture drift apart by {drift_ms:+.1f} ms from start to end",
         value=drift_ms,
-        limit=limits.AUDIO_DRIFT_MS,
+        limit=limit_ms,
         unit="ms",
     )
 

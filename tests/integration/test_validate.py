@@ -185,6 +185,30 @@ def test_another_rate_is_accepted_where_it_was_meant(recording: Path, tmp_path: 
     assert failures(meant) == {}
 
 
+def _at_rate(rate: int) -> Callable[[Iterator[Shot]], list[Shot]]:
+    """Each picture from the first frame of a constant rate on that is not before it."""
+
+    def shots(source: Iterator[Shot]) -> list[Shot]:
+        kept = list(source)
+        times = [Fraction(number, rate) for number in range(int((kept[-1].time_s + Fraction(1, 60)) * rate) + 1)]
+        return [replace([shot for shot in kept if shot.time_s <= time_s][-1], time_s=time_s) for time_s in times]
+
+    return shots
+
+
+@pytest.mark.parametrize(("source_rate", "rate"), [(30, 60), (24, 60), (24, 25)])
+def test_the_raster_of_another_rate_is_no_drift_of_the_sound(source_rate: int, rate: int, tmp_path: Path) -> None:
+    """A picture that falls between two frames comes with the later one; sound that is late by more is still late."""
+    source = make_recording(RecordingSpec("other-rate", 640, 360, source_rate, 2.0))
+    shots = _at_rate(rate)
+    on_time = remake(source, tmp_path / "on-time.mp4", Remake(shots=shots))
+    late = remake(source, tmp_path / "late.mp4", Remake(shots=shots, audio_start_s=Fraction(9, 100)))
+    expected = Expectation(rate=Fraction(rate))
+
+    assert failures(validate(source, on_time, expected=expected)) == {}
+    assert set(failures(validate(source, late, expected=expected))) == {"audio.offset"}
+
+
 def test_the_wrong_reference_is_said_to_be_one(media: Path, clean: Path, tmp_path: Path) -> None:
     other = remake(media / "bt709_full_range_1280x720.mp4", tmp_path / "other.mp4", Remake())
 
