@@ -206,6 +206,9 @@ def lint(session: nox.Session) -> None:
     session.install("--quiet", *_packages("lint"))
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check")
+    for schema, files in (("workflows", "workflows/*.yml"), ("actions", "actions/*/action.yml")):
+        found = [str(path) for path in sorted((ROOT / ".github").glob(files))]
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *found)
 
 
 @nox.session
