@@ -26,9 +26,11 @@ def script_of(step: str) -> str:
     return re.sub(r"^        ", "", found[step], flags=re.MULTILINE)
 
 
-def execute(step: str, folder: Path, exit_code: int, **variables: str) -> tuple[int, str, dict[str, str]]:
-    """Exit code of the step, what `capbench` was called with, and the step's outputs."""
-    fake = folder / "bin" / "capbench"
+def execute(
+    step: str, folder: Path, exit_code: int, *, program: str = "capbench", **variables: str
+) -> tuple[int, str, dict[str, str]]:
+    """Exit code of the step, what the replaced `program` was called with, and the step's outputs."""
+    fake = folder / "bin" / program
     fake.parent.mkdir(exist_ok=True)
     fake.write_text(f'#!/bin/bash\necho "$*" >> "{folder}/calls"\nexit {exit_code}\n', encoding="utf-8")
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
@@ -58,6 +60,17 @@ def execute(step: str, folder: Path, exit_code: int, **variables: str) -> tuple[
     return ended.returncode, calls.read_text(encoding="utf-8") if calls.exists() else "", outputs
 
 
+@pytest.mark.parametrize(("install", "options"), [(".", "--editable ."), ("capbench==1.0", "capbench==1.0")])
+def test_a_work_tree_is_installed_so_that_its_revisions_can_be_found(
+    tmp_path: Path, install: str, options: str
+) -> None:
+    """A copy in site-packages has no history, and `--against` would end with 4."""
+    code, calls, _ = execute("Install", tmp_path, 0, program="python", INSTALL=install, RUNNER_OS="macOS")
+
+    assert code == 0
+    assert calls == f"-m pip install --quiet {options}\n"
+
+
 @pytest.mark.parametrize(("exit_code", "step_code"), [(0, 0), (1, 0), (3, 0), (2, 2), (4, 4)])
 def test_a_run_stops_the_job_only_where_nothing_was_measured(tmp_path: Path, exit_code: int, step_code: int) -> None:
     code, calls, _ = execute("Run", tmp_path, exit_code, BASE="main", GATES="a b.toml")
@@ -67,7 +80,9 @@ def test_a_run_stops_the_job_only_where_nothing_was_measured(tmp_path: Path, exi
 
 
 def test_without_subjects_the_revision_is_measured_beside(tmp_path: Path) -> None:
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=_ACTION.parent, capture_output=True, text=True, check=False)
+    head = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=_ACTION.parent, capture_output=True, text=True, check=False
+    )
     if head.returncode:
         pytest.skip("not a git checkout")
 
