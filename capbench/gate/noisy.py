@@ -101,7 +101,7 @@ def judge_noisy(
     else:
         verdict = Verdict.UNDECIDED
     spread = Spread(
-        row.shown.standard_error(levels.margin) * row.shown.pairs**0.5,
+        row.shown.standard_error_of((lower, upper), levels.margin) * row.shown.pairs**0.5,
         levels.strictest(family_size),
         levels.margin,
     )

@@ -202,6 +202,29 @@ def main(arguments: list[str] | None = None) -> int:
                 for rule in RIVALS
             ),
         )
+    _say("Beside the paired t test of log ratios against the margin, side by side: no change / +2% / +5% / +10%\n")
+    _table(
+        "| blocks | rule | " + " | ".join(models) + " |",
+        (
+            f"| {blocks} | {rule} | "
+            + " | ".join(
+                " / ".join(
+                    str(
+                        gate_alarms(model, effect=effect, blocks=blocks, simulations=simulations)
+                        if rule == "this gate"
+                        else rival_alarms(
+                            model, rule, effect=effect, blocks=blocks, simulations=simulations, in_blocks=True
+                        )
+                    )
+                    for effect in (0.0, 0.02, 0.05, 0.10)
+                )
+                for model in models
+            )
+            + " |"
+            for blocks in (10, 20)
+            for rule in ("paired t test, 2%", "this gate")
+        ),
+    )
     for goal in missed:
         sys.stderr.write(f"missed: {goal}\n")
     return int(bool(missed))
