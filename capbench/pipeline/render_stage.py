@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from capbench.colour import ColourSpec
@@ -15,7 +16,8 @@ from capbench.pipeline.job import ExportJob
 from capbench.pipeline.laps import LapClock
 from capbench.pipeline.memory import MemoryPlan
 from capbench.pipeline.output.pictures import PicturePool
-from capbench.pipeline.paths import ConversionPath, path_factory
+from capbench.pipeline.paths import ConversionPath, PathFactory, path_factory
+from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.render import Picture, Renderer
 from capbench.pipeline.source.timeline import TimedFrame
 from capbench.pipeline.stages import StageGroup
@@ -97,7 +99,7 @@ class RenderStage:
 
     def _draw_on(self, gpu: GpuContext, clock: LapClock) -> None:
         job, plan = self._job, self._plan(self.path)
-        factory = path_factory(self.path)
+        factory = self._path_factory()
         renderer = Renderer(
             gpu,
             canvas=job.canvas,
@@ -129,6 +131,13 @@ class RenderStage:
             self._account.rendered(gpu, renderer, pool)
         if not converts:  # the convert thread closes a path that still finishes pictures
             path.close()
+
+    def _path_factory(self) -> PathFactory:
+        factory = path_factory(self.path)
+        if self._colour is not None and factory is CpuPath:
+            # The stream's tag is written; what swscale does by itself would be half a pixel beside it.
+            return partial(CpuPath, siting=self._colour.siting)
+        return factory
 
     def _announce(self, path: ConversionPath, *, converts: bool) -> None:
         """Start who comes behind, now that the pictures are known."""

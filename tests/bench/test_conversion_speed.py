@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from capbench.colour import ColourSpec
+from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.drawing.geometry import CanvasSize
 from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext
@@ -60,7 +60,7 @@ def test_convert_by_swscale(benchmark: BenchmarkFixture, size: tuple[int, int], 
     frame: Any = av.VideoFrame(*size, "rgba")
     plane_samples(frame.planes[0], 4)[:] = 128
     frame.pts = 0
-    scaler = SwscaleToNv12(*size, ColourSpec(), threads)
+    scaler = SwscaleToNv12(*size, ColourSpec(siting=ChromaSiting.CENTRE), threads)
 
     benchmark(scaler.convert, frame)
 

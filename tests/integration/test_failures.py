@@ -20,6 +20,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from capbench.errors import (
     AdapterError,
@@ -38,6 +39,7 @@ from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.render import Renderer
 from capbench.pipeline.source.decode import read_frames
+from capbench.pipeline.source.planes import plane_samples
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.recordings.marks import read_frame_number
 from capbench.results import ExportReport
@@ -333,7 +335,32 @@ def test_device_that_is_lost_twice_at_a_frame_gives_way_to_the_cpu_path(
     assert frame_numbers(output) == list(range(FRAMES))
     assert (report.path_requested, report.path_used) == ("gpu", "cpu")
     assert "by path cpu" in report.fallbacks[-1]
-    assert any("tagged left" in warning for warning in report.warnings)
+    assert report.warnings == ()
+
+
+def exported_to(recording: Path, output: Path, path: str) -> Path:
+    export(recording, output, replace(OPTIONS, path=path, encoder=EncoderSettings(qp=0, preset="ultrafast")))
+    return output
+
+
+def chroma(video: Path) -> NDArray[np.int16]:
+    """Cb of every frame, shape (frames, rows, columns)."""
+    with av.open(str(video)) as container:
+        return np.stack([plane_samples(frame.planes[1]).astype(np.int16) for frame in container.decode(video=0)])
+
+
+@pytest.mark.usefixtures("gpu")
+def test_chroma_stays_where_the_tag_says_when_the_cpu_path_takes_over(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tag was written with the first frame: left. By itself swscale would site between the columns."""
+    by_path = {path: chroma(exported_to(recording, output.with_name(f"{path}.mp4"), path)) for path in ("gpu", "cpu")}
+    losing_devices(monkeypatch, at=0, times=2)
+
+    taken_over = chroma(exported_to(recording, output, "gpu"))
+
+    off = {path: float(np.abs(taken_over - own).mean()) for path, own in by_path.items()}
+    assert off["gpu"] < off["cpu"]  # not 0: down, swscale weighs four rows and the shader two
 
 
 @pytest.mark.usefixtures("gpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import av
@@ -20,7 +21,7 @@ _SWSCALE_MATRIX = {Matrix.BT601: "bt601", Matrix.BT709: "bt709", Matrix.BT2020: 
 
 
 class SwscaleToNv12:
-    """RGBA frames to NV12 by FFmpeg's scale filter, whose output frames come from a pool."""
+    """RGBA frames to NV12 by FFmpeg's scale filter, whose output frames come from a pool. Sites chroma as told."""
 
     def __init__(self, width: int, height: int, colour: ColourSpec, threads: int) -> None:
         graph = av.filter.Graph()
@@ -34,13 +35,16 @@ class SwscaleToNv12:
             range="pc",
             colorspace="gbr",
         )
+        # By itself swscale halves chroma by pairs of pixels, which lies between the columns. Told to filter all of it
+        # to the left one it weighs [1 2 1] / 4.
+        left = {"flags": "bilinear+full_chroma_inp", "out_h_chr_pos": "0"}
         # Without an explicit destination matrix swscale writes BT.601 and says nothing.
         scale = graph.add(
             "scale",
             in_range="pc",
             out_range="tv" if colour.range is Range.LIMITED else "pc",
             out_color_matrix=_SWSCALE_MATRIX[colour.matrix],
-            flags="bilinear",
+            **(left if colour.siting is ChromaSiting.LEFT else {"flags": "bilinear"}),
         )
         layout = graph.add("format", pix_fmts="nv12")
         graph.link_nodes(source, scale, layout, graph.add("buffersink")).configure()
@@ -81,13 +85,20 @@ class RgbaReadback:
 class CpuPath(RgbaReadback):
     """The classic exporter and the baseline: swscale converts on a thread of its own."""
 
-    # swscale averages 2x2 pixels for 4:2:0, which puts chroma between the columns, so the stream must be tagged so.
-    siting = ChromaSiting.CENTRE
-
-    def __init__(self, gpu: GpuContext, compositor: Compositor, colour: ColourSpec, *, threads: int) -> None:
+    def __init__(
+        self,
+        gpu: GpuContext,
+        compositor: Compositor,
+        colour: ColourSpec,
+        *,
+        threads: int,
+        siting: ChromaSiting = ChromaSiting.CENTRE,
+    ) -> None:
+        """As every factory; `siting` is left only where this path goes on with a stream that is tagged so already."""
         del gpu
         super().__init__(compositor)
-        self._scaler = SwscaleToNv12(self._width, self._height, colour, threads)
+        self.siting = siting
+        self._scaler = SwscaleToNv12(self._width, self._height, replace(colour, siting=siting), threads)
 
     def finish(self, frame: Any) -> Any:
         """Let swscale make NV12."""
