@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 
 from capbench.gate.words import change
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
@@ -23,15 +24,30 @@ _COLOURS = {
 
 
 def annotation_lines(comparison: Comparison) -> list[str]:
-    """Workflow commands, one a line, for every figure that is not the same; the worst first, ten of a level at most."""
+    """Workflow commands, one a line, for figures that are not the same; the worst first, ten of a level at most.
+
+    Of figures that are invalid for one reason only the first is told.
+    """
     lines: list[str] = []
+    told = list(_once_a_reason(comparison.verdicts))
     for level in ("error", "warning", "notice"):
-        rows = [row for row in comparison.verdicts if _LEVELS.get(row.verdict) == level]
+        rows = [row for row in told if _LEVELS.get(row.verdict) == level]
         room = _MOST_OF_A_LEVEL if len(rows) <= _MOST_OF_A_LEVEL else _MOST_OF_A_LEVEL - 1
         lines += [_command(level, f"capbench: {row.case}, {row.metric}", row.sentence) for row in rows[:room]]
         if rows[room:]:
             lines.append(_command(level, "capbench", f"{len(rows) - room} more figures; see the step summary"))
     return lines
+
+
+def _once_a_reason(rows: Iterable[MetricVerdict]) -> Iterator[MetricVerdict]:
+    """Without figures that are invalid for a reason that an earlier one of their case has said."""
+    said: set[tuple[str, str, tuple[str, ...]]] = set()
+    for row in rows:
+        key = (row.case, row.new, row.reasons)
+        if row.verdict is not Verdict.INVALID or key not in said:
+            yield row
+        if row.verdict is Verdict.INVALID:
+            said.add(key)
 
 
 def _command(level: str, title: str, message: str) -> str:

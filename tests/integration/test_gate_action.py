@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from capbench.gate.markdown import COMMENT_MARK
+
 _ACTION = Path(__file__).resolve().parents[2] / ".github" / "actions" / "gate" / "action.yml"
 _STEP = re.compile(
     r"^    - name: (?P<name>\w+)\n(?:.*\n)*?      run: \|\n(?P<script>(?:        .*\n|\n)+)", re.MULTILINE
@@ -27,12 +29,12 @@ def script_of(step: str) -> str:
 
 
 def execute(
-    step: str, folder: Path, exit_code: int, *, program: str = "capbench", **variables: str
+    step: str, folder: Path, exit_code: int, *, program: str = "capbench", says: str = "", **variables: str
 ) -> tuple[int, str, dict[str, str]]:
     """Exit code of the step, what the replaced `program` was called with, and the step's outputs."""
     fake = folder / "bin" / program
     fake.parent.mkdir(exist_ok=True)
-    fake.write_text(f'#!/bin/bash\necho "$*" >> "{folder}/calls"\nexit {exit_code}\n', encoding="utf-8")
+    fake.write_text(f'#!/bin/bash\necho "$*" >> "{folder}/calls"\necho "{says}"\nexit {exit_code}\n', encoding="utf-8")
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     environment = {
         "PATH": f"{fake.parent}:{os.environ['PATH']}",
@@ -108,6 +110,25 @@ def test_the_comparison_hands_on_verdict_and_exit_code(tmp_path: Path, variables
     assert code == 0, "the last step decides, after results and comment are out"
     assert calls.startswith(f"compare {sides.format(folder=tmp_path)} --github --json")
     assert outputs == {"verdict": "worse", "code": "1"}
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        ("", "api --silent repos/me/it/issues/7/comments --field"),
+        ("12", "api --silent --method PATCH repos/me/it/issues/comments/12 --field"),
+        ("12\n34", "api --silent --method PATCH repos/me/it/issues/comments/34 --field"),
+    ],
+)
+def test_the_comment_of_the_run_before_is_replaced_and_no_other(tmp_path: Path, known: str, asked: str) -> None:
+    code, calls, _ = execute(
+        "Comment", tmp_path, 0, program="gh", says=known, REPOSITORY="me/it", NUMBER="7", FOLDER=str(tmp_path)
+    )
+
+    search, written = calls.splitlines()
+    assert code == 0
+    assert f'startswith("{COMMENT_MARK}")' in search
+    assert written == f"{asked} body=@{tmp_path}/comment.md"
 
 
 def test_no_input_is_pasted_into_a_script() -> None:

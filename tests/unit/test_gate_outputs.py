@@ -60,6 +60,14 @@ def test_annotations_are_one_line_each_with_a_level() -> None:
     assert lines[0].count("::") == 4, "two of the command, two of the hostile message, whose line break is escaped"
 
 
+def test_a_broken_output_is_one_annotation_and_not_one_a_figure() -> None:
+    broken = runs_table("gpu", noisy(8, ratio=1.3), {"validation.passed": False})
+
+    lines = annotation_lines(compare(runs_table("cpu", noisy(8)), broken))
+
+    assert [re.sub(r".*%2C (\w+)::.*", r"\1", line) for line in lines] == ["validation", "wall_s"]
+
+
 def test_annotations_say_how_many_they_left_out() -> None:
     lines = annotation_lines(_comparison(cases=14))
 
