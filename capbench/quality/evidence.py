@@ -13,7 +13,7 @@ from capbench.quality.clip import ClipFacts
 from capbench.quality.sound import SoundEvidence
 from capbench.quality.tags import FileTags
 
-__all__ = ["ClipEvidence", "Evidence", "FrameRecord", "PictureEvidence", "SampledPair"]
+__all__ = ["ClipEvidence", "Evidence", "FrameRecord", "LayerShare", "PictureEvidence", "SampledPair"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,25 @@ class SampledPair:
     """Distance of the luma levels that are left: 1 where none was lost."""
 
 
+@dataclass(frozen=True, slots=True)
+class LayerShare:
+    """How much of a layer of the scene is in one output frame."""
+
+    output_frame: int
+    """Frame of the output."""
+    layer: str
+    """The layer in words."""
+    share: float
+    """1 where it is as it should be, 0 where it is missing or elsewhere, between where it is too faint."""
+    presence: float
+    """How much of it should be seen: 1, or less while it fades."""
+
+    @property
+    def opacity_error(self) -> float:
+        """How much more of it is seen than should be."""
+        return (self.share - 1) * self.presence
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureEvidence:
     """All pairs of pictures that were compared."""
@@ -126,5 +145,7 @@ class Evidence:
     """The compared pairs; None where pictures of such sizes cannot be compared."""
     no_pictures_reason: str | None
     """Why `pictures` is None."""
+    layers: tuple[LayerShare, ...] | None
+    """Layers of the scene in the frames that were rendered; None where no scene was."""
     sound: SoundEvidence
     """What was heard."""

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.colour import ColourSpec
+from capbench.colour import ColourSpec, Range
 from capbench.pipeline.scene import Scene
+from capbench.quality.evidence import LayerShare
 from capbench.quality.observe import Picture
 from capbench.quality.oracle import rgb_to_nv12
 from capbench.quality.oracle.composition import compose, hidden_by_layers
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.sampling import sample_rgb
 from capbench.quality.pictures import Planes, as_frame, planes_of, thumbnail
+from capbench.quality.scene_layers import DrawnLayer, SceneLayers
 from capbench.recordings.layout import FRAME_NUMBER, PATCH_CHART, Area, Rectangle
 
-__all__ = ["GroundTruth"]
+__all__ = ["GroundTruth", "Rendered"]
+
+_CHANGED_CODES = 0.5
+_ENOUGH_ENERGY_CODES = 300.0
+"""Root of the summed squares of what a layer changes, from which its share is known: an error of 3 codes in every pixel
+that it changes, alike over neighbouring ones, then moves the share by 3%."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendered:
+    """What an output frame should be, and how much of each layer is in what it is."""
+
+    picture: Picture
+    """The truth."""
+    shares: list[LayerShare]
+    """Layers that change enough to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +57,8 @@ class GroundTruth:
     """Where the upright source's chroma samples lie, right of and below the middle of four luma samples."""
     wanted: ColourSpec
     """How the output's codes are read."""
+    layers: SceneLayers
+    """What the scene draws over the recording."""
 
     def placement(self, time_s: float) -> Placement:
         """Where the recording lies at an output time in seconds since the first frame."""
@@ -73,60 +93,90 @@ class GroundTruth:
         """The same for the colour patches."""
         return self.recording(time_s, PATCH_CHART)
 
-    def render(self, source: Picture, output: Picture, time_s: float) -> Picture:
+    def render(self, source: Picture, output: Picture, time_s: float) -> Rendered:
         """The picture that should be in the output in place of `output`, made from `source`.
 
-        Where a layer lies that the oracle does not draw, it holds the output's own samples: nothing is compared there.
+        Output times must not fall.
         """
-        placement = self.placement(time_s)
-        rgb = compose(self.scene, self._sampled(source.frame, placement), placement, self.canvas)
+        canvas = self.canvas
+        resting = replace(self, scene=self.scene.model_copy(update={"zoom": ()})).placement(0.0)
+        now = self.placement(time_s)
+        across, down = (np.arange(side, dtype=np.float64) + 0.5 for side in canvas)
+        rgb = compose(
+            self.scene, self._recording(source.frame, now, across, down), now, canvas, ground=self.layers.ground
+        )
+        drawn = []
+        for layer in self.layers.at(partial(self._recording, source.frame, resting), (resting, now), time_s):
+            under = rgb[layer.part].copy()
+            rgb[layer.part] = layer.draw(under)
+            drawn.append(_Drawn(layer, self._luma(under), self._luma(rgb[layer.part])))
         # A render target holds 8 bits.
         luma, chroma = rgb_to_nv12(np.floor(rgb * 255 + 0.5).clip(0, 255).astype(np.uint8), self.wanted)
-        truth = Planes(luma, chroma[..., 0].copy(), chroma[..., 1].copy())
-        _copy_where(hidden_by_layers(self.scene, placement, self.canvas, time_s), planes_of(output.frame), truth)
-        frame = as_frame(truth)
-        return replace(source, frame=frame, thumb=thumbnail(frame, VideoReformatter()))
+        frame = as_frame(Planes(luma, chroma[..., 0].copy(), chroma[..., 1].copy()))
+        picture = replace(source, frame=frame, thumb=thumbnail(frame, VideoReformatter()))
+        return Rendered(picture, _shares(drawn, planes_of(output.frame).luma, output.record.index))
 
-    def _sampled(self, frame: av.VideoFrame, placement: Placement) -> NDArray[np.float64]:
+    def _luma(self, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Y in codes of the output, not rounded."""
+        kr, kb = self.wanted.matrix.kr_kb
+        offset, span = (16, 219) if self.wanted.range is Range.LIMITED else (0, 255)
+        luma: NDArray[np.float64] = offset + span * (rgb @ np.array([kr, 1 - kr - kb, kb]))
+        return luma
+
+    def _recording(
+        self, frame: av.VideoFrame, placement: Placement, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """R'G'B' of the recording, lying somewhere, at canvas columns and rows."""
         planes = planes_of(frame).all
         height, width = planes[0].shape
         left, top, right, bottom = self.scene.display.crop
-
-        across = _Axis(self.canvas[0], placement.left, placement.width, (left, right))
-        down = _Axis(self.canvas[1], placement.top, placement.height, (top, bottom))
         return sample_rgb(
             planes,
             self.spec,
-            columns=across.places(width),
-            rows=down.places(height),
+            columns=_Axis(placement.left, placement.width, (left, right)).samples(x, width),
+            rows=_Axis(placement.top, placement.height, (top, bottom)).samples(y, height),
             chroma_place=self.chroma_place,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """A layer in its part of the canvas: luma in codes without it and with it."""
+
+    layer: DrawnLayer
+    without: NDArray[np.float64]
+    with_it: NDArray[np.float64]
+
+
+def _shares(drawn: list[_Drawn], luma: NDArray[np.uint8], output_frame: int) -> list[LayerShare]:
+    """How much of each layer is in an output's luma plane: the regression of what is there on what it changes.
+
+    Pixels that a layer above changes again say nothing about the one below.
+    """
+    uppermost = np.full(luma.shape, -1)
+    for number, one in enumerate(drawn):
+        uppermost[one.layer.part][np.abs(one.with_it - one.without) > _CHANGED_CODES] = number
+    found = []
+    for number, one in enumerate(drawn):
+        own = uppermost[one.layer.part] == number
+        change = (one.with_it - one.without)[own]
+        energy = float(change @ change)
+        if energy >= _ENOUGH_ENERGY_CODES**2:
+            share = float((luma[one.layer.part][own] - one.without[own]) @ change) / energy
+            found.append(LayerShare(output_frame, one.layer.name, share, one.layer.presence))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
     """One direction of the canvas and of the recording on it."""
 
-    pixels: int
     start: float
     length: float
     crop: tuple[float, float]
 
-    def places(self, samples: int) -> NDArray[np.float64]:
-        """Position of each canvas pixel's middle in the recording, in samples of `samples` in all."""
-        fractions = (np.arange(self.pixels, dtype=np.float64) + 0.5 - self.start) / self.length
-        return (self.crop[0] + fractions * (1 - self.crop[0] - self.crop[1])) * samples - 0.5
-
-
-def _copy_where(hidden: NDArray[np.bool_], source: Planes, target: Planes) -> None:
-    if not hidden.any():
-        return
-    height, width = hidden.shape
-    # Chroma of a pixel beside the layer is mixed with it: one sample more each way.
-    blocks: NDArray[np.bool_] = hidden.reshape(height // 2, 2, width // 2, 2).max(axis=(1, 3))
-    grown = blocks.copy()
-    grown[:, 1:] |= blocks[:, :-1]
-    grown[:, :-1] |= blocks[:, 1:]
-    np.copyto(target.luma, source.luma, where=hidden)
-    np.copyto(target.cb, source.cb, where=grown)
-    np.copyto(target.cr, source.cr, where=grown)
+    def samples(self, places: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
+        """Canvas places in samples of the recording, which has so many. What was cut off does not bleed in."""
+        shown = 1 - self.crop[0] - self.crop[1]
+        positions = (self.crop[0] + (places - self.start) / self.length * shown) * samples - 0.5
+        return positions.clip(self.crop[0] * samples, (1 - self.crop[1]) * samples - 1)

@@ -41,8 +41,8 @@ _CLOSE_LOOKS = 12
 _LARGE_PICTURE_PX = 4 * 10**6
 """From here on, 4K and up, half as many looks: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
-"""Frames that the oracle renders of a scene, spread over the clip: half a second each at 1080p."""
-_RENDERED_MOMENTS = 6
+"""Frames that the oracle renders of a scene, spread over the clip: a second each at 1080p."""
+_RENDERED_MOMENTS = 8
 """Most frames rendered besides, at which a layer has just appeared or is about to go."""
 _SLACK_S = 1e-6  # a decimal fraction of a second is not quite what a float holds
 _ASPECT_TOLERANCE = 0.02
@@ -182,7 +182,7 @@ class _Walk:
     def through(self, pictures: Iterator[Picture]) -> tuple[list[FrameRecord], list[int | None]]:
         records: list[FrameRecord] = []
         matches: list[int | None] = []
-        moments = _thinned(self.truth.layers.moments()) if self.truth else deque()
+        moments = _chosen(self.truth.layers.moments(), self.truth.canvas) if self.truth else deque()
         for picture in pictures:
             match = self.aligner.match(picture)
             records.append(picture.record)
@@ -214,10 +214,10 @@ class _Walk:
         meter.add(got, rendered.picture, truth.patches(time_s) if self.aligner.marked else None)
 
 
-def _thinned(moments: tuple[float, ...]) -> deque[float]:
-    """At most so many of the moments as are worth rendering, spread over them."""
-    step = -(-len(moments) // _RENDERED_MOMENTS) or 1
-    return deque(moments[::step])
+def _chosen(moments: tuple[float, ...], canvas: tuple[int, int]) -> deque[float]:
+    """The most telling of them, in order; the first frame is rendered anyway."""
+    most = _RENDERED_MOMENTS if canvas[0] * canvas[1] < _LARGE_PICTURE_PX else _RENDERED_MOMENTS // 2
+    return deque(sorted([moment for moment in moments if moment > 0][:most]))
 
 
 def _start(path: Path) -> _Opened:

@@ -70,6 +70,16 @@ CHROMA_SHIFT_PX: Final = 0.25
 """Chroma off its tagged place, in luma pixels: half of the 0.5 that the wrong siting makes."""
 CHROMA_SHIFT_DOWN_PX: Final = 0.6
 """Down, where no siting of H.264 in use differs; a chroma plane that is one row off is 2."""
+LAYER_SHARE_ERROR: Final = 0.22
+"""Share of a scene's layer that is too much or too little. Exports at CRF 28 are off by 0.16 at most: the thin edge of
+a small cursor."""
+LAYER_OPACITY_ERROR: Final = 0.09
+"""The same in opacity, for layers that fade: x264 at CRF 24 is off by 0.05. A fade of 0.25 s that is one frame late
+at 30 fps is off by 0.13."""
+COARSE_PSNR_DB: Final = 36.0
+"""Luma PSNR of a frame below which its encoder was so coarse that it draws faint changes frames later."""
+COARSE_FACTOR: Final = 2.0
+"""What both limits of layers grow by there: x264 at CRF 32 is off by 0.21 and, of a fade, by 0.11."""
 COLOUR_ERROR_CODES: Final = 1.6
 """Mean difference of flat colours that is a fault even when no mistake explains it; CRF 28 gives 0.2 to 0.5."""
 COLOUR_SUSPICIOUS_CODES: Final = 0.35

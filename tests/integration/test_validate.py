@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from capbench.errors import SourceError
 from capbench.pipeline.export import export
 from capbench.pipeline.job import ExportOptions
 from capbench.pipeline.output.encoders import EncoderSettings
+from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
 from capbench.quality.pictures import Planes
 from capbench.quality.validate import validate, validate_run
@@ -244,6 +246,45 @@ def test_exports_of_real_clips_are_right(media: Path, tmp_path: Path, name: str,
 
     assert failures(report) == {}
     assert report.frames_compared == len(report.series["psnr_y"])
+
+
+LAYERS: dict[str, Any] = {
+    "background": {"gradient": ("#204080", "#e0a060")},
+    "display": {"padding": 0.06, "rounding_px": 40},
+    "mask": [{"kind": "pixelate", "rectangle": (0.3, 0.3, 0.3, 0.3), "strength_px": 60}],
+    "cursor": {"path": [(0.0, 0.55, 0.7), (1.0, 0.75, 0.6)], "size_px": 120, "clicks_s": [0.4]},
+    "camera": {"size": 0.3, "shadow": {}},
+    "caption": [{"text": "One caption", "size_px": 90, "start_s": 0.3, "fade_s": 0.25, "position": (0.4, 0.85)}],
+}
+FRAME_S = 1 / 30
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, None),
+        ({"caption": [LAYERS["caption"][0] | {"start_s": 0.3 + FRAME_S}]}, "caption “One caption” is"),
+        ({"cursor": LAYERS["cursor"] | {"path": [(0.0, 0.56, 0.7), (1.0, 0.76, 0.6)]}}, "cursor is"),
+        ({"mask": []}, "mask 1 (pixelate) is missing"),
+    ],
+    ids=["clean", "caption a frame late", "cursor aside", "mask missing"],
+)
+def test_what_a_scene_draws_over_the_recording_is_held_against_the_oracle(
+    tmp_path: Path, changes: dict[str, Any], words: str | None
+) -> None:
+    """The export draws another scene than the one that was asked for."""
+    short = make_recording(RecordingSpec("layers", 480, 270, 30, 1.0))
+    output = tmp_path / "out.mp4"
+    export(short, output, ExportOptions(scene=Scene.model_validate(LAYERS | changes)))
+
+    found = failures(validate_run(short, output, scene=Scene.model_validate(LAYERS)))
+
+    if words is None:
+        assert found == {}
+    else:
+        assert words in found["picture.layers"]
+        assert found["picture.layers"].count(" is ") == 1
 
 
 def _sound_file(path: Path) -> None:

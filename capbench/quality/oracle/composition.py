@@ -1,7 +1,7 @@
 """What a scene makes of a picture: background, shadow, border and the recording with rounded corners, in float64.
 
-All blending is of gamma-encoded R'G'B', as the scene format defines it. The layers over the recording (cursor, camera,
-masks, captions) are not drawn: `hidden_by_layers` says where they may be, and nothing is claimed there.
+All blending is of gamma-encoded R'G'B', as the scene format defines it. What lies over the recording is in `layers`;
+`hidden_by_layers` says where it may be: marks of the recording cannot be read there.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ _CAPTION_LINE = 1.6
 """Height of a caption's line with its share of the plate, in font sizes."""
 
 
-def compose(scene: Scene, recording: Field, placement: Placement, canvas: tuple[int, int]) -> Field:
+def compose(
+    scene: Scene, recording: Field, placement: Placement, canvas: tuple[int, int], ground: Field | None = None
+) -> Field:
     """R'G'B' of 0..1 of the canvas, shape (height, width, 3).
 
     `recording` is the recording sampled at every canvas pixel, same shape; outside `placement` it does not count.
+    `ground` is the picture in the background, same shape; None where the scene has a colour or a gradient.
     """
     width, height = canvas
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
@@ -34,7 +37,7 @@ def compose(scene: Scene, recording: Field, placement: Placement, canvas: tuple[
     resting_size = (placement.width / placement.amount, placement.height / placement.amount)
     radius = min(scene.display.rounding_px * height / REFERENCE_LINES, *(side / 2 for side in resting_size))
     radius *= placement.amount
-    colour = _background(scene, x, y, canvas)
+    colour = _background(scene, x, y, canvas) if ground is None else ground
     shadow, border = scene.display.shadow, scene.display.border
     if shadow is not None:
         shifted = _distance(x - shadow.offset_px[0] * unit, y - shadow.offset_px[1] * unit, placement, radius)

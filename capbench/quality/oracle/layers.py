@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,17 @@ from numpy.typing import NDArray
 from capbench.pipeline.scene import Camera, Cursor, Mask, Scene
 from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
 
-__all__ = ["draw_camera", "draw_caption", "draw_cursor", "draw_masks", "recording_coverage", "rounded_coverage"]
+__all__ = [
+    "Part",
+    "camera_edges",
+    "draw_camera",
+    "draw_caption",
+    "draw_cursor",
+    "draw_masks",
+    "recording_coverage",
+    "rounded_coverage",
+    "stretched",
+]
 
 Field = NDArray[np.float64]
 Recording = Callable[[Field, Field], Field]
@@ -29,32 +40,79 @@ _FAR = 5
 """Standard deviations after which a Gaussian counts as 0: a share of 6e-7 is left out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A rectangle of a canvas that is drawn by itself, because nothing changes outside it."""
+
+    left: int
+    """Its first column."""
+    top: int
+    """Its first row."""
+    canvas: tuple[int, int]
+    """Width and height of the whole canvas."""
+
+
 def rounded_coverage(canvas: tuple[int, int], edges: tuple[float, float, float, float], radius: float) -> Field:
     """Share of each pixel inside a rectangle with round corners: half a pixel either side of the edge, linear."""
-    return (0.5 - _rounded_distance(_positions(canvas), edges, radius)).clip(0, 1)
+    return _coverage(_positions((canvas[1], canvas[0])), edges, radius)
 
 
 def recording_coverage(scene: Scene, placement: Placement, canvas: tuple[int, int]) -> Field:
     """Share of each pixel that the recording covers."""
-    unit = canvas[1] / REFERENCE_LINES * placement.amount
-    radius = min(scene.display.rounding_px * unit, placement.width / 2, placement.height / 2)
-    return rounded_coverage(canvas, _edges(placement), radius)
+    return _inside(scene, placement, _positions((canvas[1], canvas[0])), canvas[1])
 
 
-def draw_masks(
-    picture: Field, scene: Scene, recording: Recording, placements: tuple[Placement, Placement], time_s: float
+def camera_edges(camera: Camera, canvas: tuple[int, int], own_aspect: float) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the camera on a canvas; `own_aspect` is its picture's, width over height."""
+    height = camera.size * min(canvas)
+    width = height * (own_aspect if camera.aspect is None else camera.aspect)
+    margin = camera.margin_px * canvas[1] / REFERENCE_LINES
+    if isinstance(camera.position, str):
+        vertical, horizontal = camera.position.split("-")
+        left = margin if horizontal == "left" else canvas[0] - margin - width
+        top = margin if vertical == "top" else canvas[1] - margin - height
+    else:
+        left, top = camera.position[0] * canvas[0] - width / 2, camera.position[1] * canvas[1] - height / 2
+    return left, top, left + width, top + height
+
+
+def stretched(texels: Field, edges: tuple[float, float, float, float], shape: tuple[int, int], part: Part) -> Field:
+    """Texels (rows, columns, channels) over a rectangle, read bilinearly at each pixel; its border counts on.
+
+    The result has the `shape` (rows, columns) of a part of the canvas.
+    """
+    x, y = np.arange(shape[1]) + 0.5 + part.left, np.arange(shape[0]) + 0.5 + part.top
+    columns = (x - edges[0]) / (edges[2] - edges[0]) * texels.shape[1] - 0.5
+    rows = (y - edges[1]) / (edges[3] - edges[1]) * texels.shape[0] - 0.5
+    across = _weights(columns.clip(0, texels.shape[1] - 1), texels.shape[1])
+    down = _weights(rows.clip(0, texels.shape[0] - 1), texels.shape[0])
+    drawn: Field = np.einsum("yr,rck,xc->yxk", down, texels, across, optimize=True)
+    return drawn
+
+
+def draw_masks(  # noqa: PLR0917  a picture, what is drawn, and where and when
+    picture: Field,
+    scene: Scene,
+    recording: Recording,
+    placements: tuple[Placement, Placement],
+    time_s: float,
+    part: Part | None = None,
 ) -> Field:
-    """The picture with its masks. `placements` are the recording's at rest and at `time_s`."""
+    """The picture with its masks. `placements` are the recording's at rest and at `time_s`.
+
+    Here and below, `part` says which part of the canvas the picture is; None for the whole.
+    """
     resting, now = placements
-    canvas = (picture.shape[1], picture.shape[0])
-    unit = canvas[1] / REFERENCE_LINES
-    inside = recording_coverage(scene, now, canvas)
+    lines = _lines(picture, part)
+    unit = lines / REFERENCE_LINES
+    positions = _positions(picture.shape, part)
+    inside = _inside(scene, now, positions, lines)
     shown = [mask for mask in scene.mask if mask.presence(time_s) > 0]
-    coverages = {mask: _mask_coverage(mask, now, canvas) for mask in shown}
+    coverages = {mask: _mask_coverage(mask, now, positions, lines) for mask in shown}
     for mask in shown:
         if mask.kind == "highlight":
             continue
-        fractions = _fractions(now, canvas)
+        fractions = _fractions(now, positions)
         hidden = _hidden(mask, recording, resting, fractions, mask.strength_px * unit)
         picture = _over(picture, hidden, coverages[mask] * inside * mask.presence(time_s))
     highlights = [mask for mask in shown if mask.kind == "highlight"]
@@ -65,7 +123,9 @@ def draw_masks(
     return picture
 
 
-def draw_cursor(picture: Field, scene: Scene, texels: Field, placement: Placement, time_s: float) -> Field:
+def draw_cursor(  # noqa: PLR0917  as above
+    picture: Field, scene: Scene, texels: Field, placement: Placement, time_s: float, part: Part | None = None
+) -> Field:
     """The picture with rings of clicks and the cursor, both clipped to the recording.
 
     `texels`, shape (rows, columns, 4), are the cursor's image with one transparent texel all around, colour multiplied
@@ -73,10 +133,10 @@ def draw_cursor(picture: Field, scene: Scene, texels: Field, placement: Placemen
     """
     cursor = scene.cursor
     assert cursor is not None, "the scene has no cursor to draw"
-    inside = recording_coverage(scene, placement, (picture.shape[1], picture.shape[0]))
-    height, width = picture.shape[:2]
-    size = cursor.size_px * height / REFERENCE_LINES * placement.amount
-    x, y = _positions((width, height))
+    lines = _lines(picture, part)
+    size = cursor.size_px * lines / REFERENCE_LINES * placement.amount
+    x, y = _positions(picture.shape, part)
+    inside = _inside(scene, placement, (x, y), lines)
     colour = np.array(tuple(bytes.fromhex(cursor.click_colour[1:]))) / 255
     for click_s in cursor.clicks_s:
         age = (time_s - click_s) / _CLICK_S
@@ -90,24 +150,29 @@ def draw_cursor(picture: Field, scene: Scene, texels: Field, placement: Placemen
     tip_x, tip_y = placement.point(*_path_point(cursor, time_s))
     left = tip_x - texel * (1 + cursor.hotspot[0] * (texels.shape[1] - 2))
     top = tip_y - texel * (1 + cursor.hotspot[1] * (texels.shape[0] - 2))
-    columns, rows = (np.arange(width) + 0.5 - left) / texel - 0.5, (np.arange(height) + 0.5 - top) / texel - 0.5
+    columns, rows = (x[0] - left) / texel - 0.5, (y[:, 0] - top) / texel - 0.5
     sampled = _interpolated(texels, columns, rows) * inside[..., None]
     return sampled[..., :3] + picture * (1 - sampled[..., 3:])
 
 
-def draw_camera(picture: Field, camera: Camera, content: Field, edges: tuple[float, float, float, float]) -> Field:
-    """The picture with the camera in a rectangle. `content` is a canvas that holds the camera's picture there."""
-    height, width = picture.shape[:2]
-    unit = height / REFERENCE_LINES
+def draw_camera(
+    picture: Field,
+    camera: Camera,
+    content: Field,
+    edges: tuple[float, float, float, float],
+    part: Part | None = None,
+) -> Field:
+    """The picture with the camera in a rectangle. `content`, of its shape, holds the camera's picture there."""
+    unit = _lines(picture, part) / REFERENCE_LINES
+    x, y = _positions(picture.shape, part)
     left, top, right, bottom = edges
     radius = min(camera.rounding_px * unit, (right - left) / 2, (bottom - top) / 2)
     if camera.shadow is not None:
-        x, y = _positions((width, height))
         offset_x, offset_y = (offset * unit for offset in camera.shadow.offset_px)
         distance = _rounded_distance((x - offset_x, y - offset_y), edges, radius)
         t = ((distance / (camera.shadow.blur_px * unit) + 1) / 2).clip(0, 1)
         picture = _over(picture, np.zeros(3), camera.shadow.opacity * (1 - t**2 * (3 - 2 * t)))
-    return _over(picture, content, rounded_coverage((width, height), edges, radius))
+    return _over(picture, content, _coverage((x, y), edges, radius))
 
 
 def draw_caption(picture: Field, texels: Field, corner: tuple[int, int], presence: float) -> Field:
@@ -123,21 +188,35 @@ def _over(picture: Field, colour: Field, alpha: Field) -> Field:
     return picture + (colour - picture) * alpha[..., None]
 
 
-def _positions(canvas: tuple[int, int]) -> tuple[Field, Field]:
-    columns, rows = np.arange(canvas[0], dtype=np.float64) + 0.5, np.arange(canvas[1], dtype=np.float64) + 0.5
-    x, y = np.meshgrid(columns, rows)
+def _lines(picture: Field, part: Part | None) -> int:
+    return picture.shape[0] if part is None else part.canvas[1]
+
+
+def _positions(shape: tuple[int, ...], part: Part | None = None) -> tuple[Field, Field]:
+    """Canvas positions of the pixels of a picture of that shape: columns and rows."""
+    left, top = (0, 0) if part is None else (part.left, part.top)
+    x, y = np.meshgrid(np.arange(shape[1]) + 0.5 + left, np.arange(shape[0]) + 0.5 + top)
     return x, y
+
+
+def _coverage(positions: tuple[Field, Field], edges: tuple[float, float, float, float], radius: float) -> Field:
+    return (0.5 - _rounded_distance(positions, edges, radius)).clip(0, 1)
+
+
+def _inside(scene: Scene, placement: Placement, positions: tuple[Field, Field], lines: int) -> Field:
+    unit = lines / REFERENCE_LINES * placement.amount
+    radius = min(scene.display.rounding_px * unit, placement.width / 2, placement.height / 2)
+    return _coverage(positions, _edges(placement), radius)
 
 
 def _edges(placement: Placement) -> tuple[float, float, float, float]:
     return placement.left, placement.top, placement.right, placement.bottom
 
 
-def _fractions(placement: Placement, canvas: tuple[int, int]) -> tuple[Field, Field]:
-    """Fractions of the recording at the canvas's columns, and at its rows."""
-    across = (np.arange(canvas[0], dtype=np.float64) + 0.5 - placement.left) / placement.width
-    down = (np.arange(canvas[1], dtype=np.float64) + 0.5 - placement.top) / placement.height
-    return across, down
+def _fractions(placement: Placement, positions: tuple[Field, Field]) -> tuple[Field, Field]:
+    """Fractions of the recording at columns, and at rows."""
+    x, y = positions
+    return (x[0] - placement.left) / placement.width, (y[:, 0] - placement.top) / placement.height
 
 
 def _rounded_distance(positions: tuple[Field, Field], edges: tuple[float, float, float, float], radius: float) -> Field:
@@ -150,11 +229,11 @@ def _rounded_distance(positions: tuple[Field, Field], edges: tuple[float, float,
     return np.where((beyond_x > 0) | (beyond_y > 0), outside, np.maximum(beyond_x, beyond_y)) - radius
 
 
-def _mask_coverage(mask: Mask, placement: Placement, canvas: tuple[int, int]) -> Field:
+def _mask_coverage(mask: Mask, placement: Placement, positions: tuple[Field, Field], lines: int) -> Field:
     left, top, width, height = mask.rectangle
     edges = (*placement.point(left, top), *placement.point(left + width, top + height))
-    radius = mask.rounding_px * canvas[1] / REFERENCE_LINES * placement.amount
-    return rounded_coverage(canvas, edges, min(radius, (edges[2] - edges[0]) / 2, (edges[3] - edges[1]) / 2))
+    radius = mask.rounding_px * lines / REFERENCE_LINES * placement.amount
+    return _coverage(positions, edges, min(radius, (edges[2] - edges[0]) / 2, (edges[3] - edges[1]) / 2))
 
 
 def _hidden(
@@ -217,7 +296,7 @@ def _interpolated(texels: Field, columns: Field, rows: Field) -> Field:
     padded = np.pad(texels, ((1, 1), (1, 1), (0, 0)))
     across = _weights(columns + 1, padded.shape[1])
     down = _weights(rows + 1, padded.shape[0])
-    sampled: Field = np.einsum("yr,xc,rck->yxk", down, across, padded)
+    sampled: Field = np.einsum("yr,xc,rck->yxk", down, across, padded, optimize=True)
     return sampled
 
 

@@ -1,0 +1,57 @@
+"""Is each layer of the scene in the picture, where and when it should be?"""  # noqa: D400
+
+from __future__ import annotations
+
+from capbench.quality import limits
+from capbench.quality.evidence import Evidence, LayerShare
+from capbench.quality.outcome import failed, not_applicable, passed, unchecked
+from capbench.results import Check
+
+__all__ = ["check_layers"]
+
+_NAME = "picture.layers"
+_MOST_NAMED = 3
+_MISSING_SHARE = 0.25
+"""Less than this is there by chance: a layer that lies elsewhere may overlap its place."""
+
+
+def check_layers(evidence: Evidence) -> list[Check]:
+    """One check: the share of each layer in each rendered frame."""
+    if evidence.layers is None:
+        return [not_applicable(_NAME, "no scene was drawn over the reference")]
+    if evidence.pictures is None or not evidence.pictures.sampled:
+        return [unchecked(_NAME, evidence.no_pictures_reason or "no pair of pictures could be compared")]
+    if not evidence.layers:
+        return [not_applicable(_NAME, "the scene draws nothing over the recording that changes it enough to measure")]
+    psnr_y = evidence.pictures.series["psnr_y"]
+    severity = {found: _severity(found, psnr_y[found.output_frame]) for found in evidence.layers}
+    worst: dict[str, LayerShare] = {}
+    for found in evidence.layers:
+        if found.layer not in worst or severity[found] > severity[worst[found.layer]]:
+            worst[found.layer] = found
+    limit = limits.LAYER_OPACITY_ERROR
+    wrong = sorted((found for found in worst.values() if severity[found] > 1), key=lambda found: -severity[found])
+    largest = max(worst.values(), key=lambda found: severity[found]).opacity_error
+    if not wrong:
+        names = ", ".join(worst)
+        return [passed(_NAME, f"as strong and where it should be: {names}", largest, limit)]
+    words = "; ".join(_in_words(found) for found in wrong[:_MOST_NAMED])
+    more = f"; and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
+    frames = sorted(found.output_frame for found in wrong)
+    return [failed(_NAME, words + more, largest, limit, frames=frames)]
+
+
+def _severity(found: LayerShare, psnr_y_db: float | None) -> float:
+    """How far beyond what is tolerated, which is 1: both of the layer's own strength and of the picture's."""
+    is_coarse = psnr_y_db is None or psnr_y_db < limits.COARSE_PSNR_DB
+    return min(
+        abs(found.share - 1) / limits.LAYER_SHARE_ERROR,
+        abs(found.opacity_error) / limits.LAYER_OPACITY_ERROR,
+    ) / (limits.COARSE_FACTOR if is_coarse else 1.0)
+
+
+def _in_words(found: LayerShare) -> str:
+    where = f"in frame {found.output_frame}"
+    if found.share < _MISSING_SHARE:
+        return f"{found.layer} is missing, late or elsewhere {where}"
+    return f"{found.layer} is {found.share:.0%} there {where}"

@@ -1,0 +1,200 @@
+"""What a scene draws over the recording, layer by layer, each in the part of the canvas that it can change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.layers.caption import lay_out
+from capbench.pipeline.layers.cursor import cursor_texels
+from capbench.pipeline.layers.pictures import open_image
+from capbench.pipeline.scene import Caption, Mask, Scene
+from capbench.quality.camera_picture import CameraPicture, camera_picture
+from capbench.quality.oracle.background import blurred, covering
+from capbench.quality.oracle.layers import (
+    Part,
+    camera_edges,
+    draw_camera,
+    draw_caption,
+    draw_cursor,
+    draw_masks,
+)
+from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
+
+__all__ = ["DrawnLayer", "SceneLayers"]
+
+Field = NDArray[np.float64]
+Recording = Callable[[Field, Field], Field]
+Edges = tuple[float, float, float, float]
+
+_RING_REACH = 1.1  # a ring of a click grows to the cursor's size, and its line is 0.09 of it wide
+_WORDS_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnLayer:
+    """One layer at one time."""
+
+    name: str
+    """In words, as a report names it."""
+    part: tuple[slice, slice]
+    """Rows and columns outside which it changes nothing."""
+    presence: float
+    """How much of it is to be seen, 0 to 1: it may be fading."""
+    draw: Callable[[Field], Field]
+    """What it makes of that part of the canvas."""
+
+
+class SceneLayers:
+    """Draws a scene's layers by the oracle.
+
+    Letters, polygons and reduced photographs are rastered as the pipeline does it, once: where they lie, how they blend
+    and when they show is checked, not the shape of a letter. Times must be asked for in order.
+    """
+
+    def __init__(self, scene: Scene, canvas: tuple[int, int]) -> None:
+        """For a canvas of that width and height. Raises `SceneError` or `SourceError` for pictures of the scene."""
+        self._scene = scene
+        self._canvas = canvas
+        self._unit = canvas[1] / REFERENCE_LINES
+        self._plates = [lay_out(caption, CanvasSize(*canvas)) for caption in scene.caption]
+        self._camera: CameraPicture | None = None if scene.camera is None else camera_picture(scene.camera)
+
+    @cached_property
+    def ground(self) -> Field | None:
+        """The picture in the background, R'G'B', shape (height, width, 3); None where there is none."""
+        background = self._scene.background
+        if background.image is None:
+            return None
+        texels = np.asarray(open_image(background.image)) / 255
+        colour = np.array(tuple(bytes.fromhex(background.colour[1:]))) / 255
+        picture = covering(texels[..., :3] * texels[..., 3:] + colour * (1 - texels[..., 3:]), self._canvas)
+        return blurred(picture, background.blur_px * self._unit) if background.blur_px else picture
+
+    def moments(self) -> tuple[float, ...]:
+        """Output times in seconds at which being late is seen, the most telling first: appearing, going, clicking.
+
+        A quarter into a fade, or half way out of one: a frame too many or too few then changes the layer by a quarter
+        and more.
+        """
+        spans = (*self._scene.mask, *self._scene.caption)
+        appearing = [span.start_s + span.fade_s / 4 for span in spans]
+        going = [span.end_s - span.fade_s / 2 for span in spans if span.end_s is not None and span.fade_s]
+        clicks = () if self._scene.cursor is None else self._scene.cursor.clicks_s
+        return tuple(dict.fromkeys((*appearing, *going, *clicks)))
+
+    def at(self, recording: Recording, placements: tuple[Placement, Placement], time_s: float) -> list[DrawnLayer]:
+        """What is drawn at an output time, from the bottom up.
+
+        `recording` gives R'G'B' of the recording at rest at canvas columns and rows; `placements` are the recording's
+        at rest and now.
+        """
+        now = placements[1]
+        layers = [
+            self._masked((mask,), f"mask {number} ({mask.kind})", recording, placements, time_s)
+            for number, mask in enumerate(self._scene.mask, 1)
+            if mask.kind != "highlight" and mask.presence(time_s) > 0
+        ]
+        lights = tuple(mask for mask in self._scene.mask if mask.kind == "highlight" and mask.presence(time_s) > 0)
+        if lights:
+            layers.append(self._masked(lights, "highlight", recording, placements, time_s))
+        if self._scene.cursor is not None:
+            layers.append(self._with_cursor(now, time_s))
+        if self._scene.camera is not None:
+            layers.append(self._with_camera(time_s))
+        for caption, plate in zip(self._scene.caption, self._plates, strict=True):
+            presence = caption.presence(time_s)
+            if presence > 0:
+                rows = slice(plate.top, plate.top + plate.height)
+                columns = slice(plate.left, plate.left + plate.width)
+                texels = plate.texels() / 255
+                name = _caption_name(caption)
+                layers.append(DrawnLayer(name, (rows, columns), presence, _captioned(texels, presence)))
+        return [layer for layer in layers if all(side.start < side.stop for side in layer.part)]
+
+    def _masked(
+        self,
+        masks: tuple[Mask, ...],
+        name: str,
+        recording: Recording,
+        placements: tuple[Placement, Placement],
+        time_s: float,
+    ) -> DrawnLayer:
+        now = placements[1]
+        edges: Edges = (now.left, now.top, now.right, now.bottom)
+        if masks[0].kind != "highlight":
+            left, top, width, height = masks[0].rectangle
+            edges = (*now.point(left, top), *now.point(left + width, top + height))
+        place, part = self._part(edges, 1)
+        alone = self._scene.model_copy(update={"mask": masks})
+        presence = max(mask.presence(time_s) for mask in masks)
+
+        def draw(under: Field) -> Field:
+            return draw_masks(under, alone, recording, placements, time_s, part)
+
+        return DrawnLayer(name, place, presence, draw)
+
+    def _with_cursor(self, now: Placement, time_s: float) -> DrawnLayer:
+        cursor = self._scene.cursor
+        assert cursor is not None
+        texels = self._cursor_texels
+        height = cursor.size_px * self._unit * now.amount
+        reach = height * max(_RING_REACH, texels.shape[1] / texels.shape[0]) + 2
+        times, across, down = zip(*cursor.path, strict=True)
+        places = [
+            now.point(float(np.interp(at, times, across)), float(np.interp(at, times, down)))
+            for at in (time_s, *(click for click in cursor.clicks_s if 0 <= time_s - click < 1))
+        ]
+        edges = (
+            min(x for x, _ in places) - reach,
+            min(y for _, y in places) - reach,
+            max(x for x, _ in places) + reach,
+            max(y for _, y in places) + reach,
+        )
+        place, part = self._part(edges, 1)
+        scene = self._scene
+        return DrawnLayer("cursor", place, 1.0, lambda under: draw_cursor(under, scene, texels, now, time_s, part))
+
+    @cached_property
+    def _cursor_texels(self) -> Field:
+        cursor = self._scene.cursor
+        assert cursor is not None
+        most = max((segment.amount for segment in self._scene.zoom), default=1.0)
+        return cursor_texels(cursor, max(1, math.ceil(cursor.size_px * self._unit * max(1.0, most)))) / 255
+
+    def _with_camera(self, time_s: float) -> DrawnLayer:
+        camera, picture = self._scene.camera, self._camera
+        assert camera is not None
+        assert picture is not None
+        edges = camera_edges(camera, self._canvas, picture.aspect)
+        reach = 1.0
+        if camera.shadow is not None:
+            reach += (camera.shadow.blur_px + max(map(abs, camera.shadow.offset_px))) * self._unit
+        place, part = self._part(edges, reach)
+
+        def draw(under: Field) -> Field:
+            shown = picture.content(edges, (under.shape[0], under.shape[1]), part, time_s)
+            return draw_camera(under, camera, shown, edges, part)
+
+        return DrawnLayer("camera", place, 1.0, draw)
+
+    def _part(self, edges: Edges, reach: float) -> tuple[tuple[slice, slice], Part]:
+        low, high = np.floor(np.array(edges[:2]) - reach), np.ceil(np.array(edges[2:]) + reach)
+        left, top = (int(side) for side in low.clip(0, self._canvas))
+        right, bottom = (int(side) for side in high.clip(0, self._canvas))
+        return (slice(top, bottom), slice(left, right)), Part(left, top, self._canvas)
+
+
+def _captioned(texels: Field, presence: float) -> Callable[[Field], Field]:
+    return lambda under: draw_caption(under, texels, (0, 0), presence)
+
+
+def _caption_name(caption: Caption) -> str:
+    words = " ".join(caption.text.split())
+    return f"caption “{words if len(words) <= _WORDS_SHOWN else words[:_WORDS_SHOWN] + '…'}”"
