@@ -114,7 +114,8 @@ def run(
         )
     except KeyboardInterrupt:
         progress.close()
-        typer.echo(f"go on with: capbench run {matrix} --out {folder} --resume", err=True)
+        looking = " --until-decided" if until_decided else ""  # without it nobody looks any more
+        typer.echo(f"go on with: capbench run {matrix} --out {folder} --resume{looking}", err=True)
         raise
     finally:
         progress.close()
