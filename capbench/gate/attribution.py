@@ -18,7 +18,7 @@ GPU_STAGE = "gpu"
 _STAGE = re.compile(r"stage\.(.+)\.work_s")
 
 
-def stage_shifts(pair: PairedCase) -> tuple[StageShift, ...]:
+def stage_shifts(pair: PairedCase, base_label: str, new_label: str) -> tuple[StageShift, ...]:
     """Every stage that either side has, the largest change first.
 
     Stages work at the same time, so that shares need not add up to 1; a stage that only one side has counts as 0 s on
@@ -43,7 +43,17 @@ def stage_shifts(pair: PairedCase) -> tuple[StageShift, ...]:
             continue
         before, after = base_s or 0.0, new_s or 0.0
         share = (after - before) / wall_change_s if wall_change_s else 0.0
-        shifts.append(StageShift(case=pair.case, stage=name, base_s=before, new_s=after, share_of_change=share))
+        shifts.append(
+            StageShift(
+                case=pair.case,
+                stage=name,
+                base_s=before,
+                new_s=after,
+                share_of_change=share,
+                base=base_label,
+                new=new_label,
+            )
+        )
     return tuple(sorted(shifts, key=lambda shift: -abs(shift.new_s - shift.base_s)))
 
 

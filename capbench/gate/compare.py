@@ -17,7 +17,7 @@ from capbench.gate.joint import joint_sentence, joint_verdict
 from capbench.gate.metrics import CHECKS
 from capbench.gate.noisy import NoisyRow, judge_noisy, p_better, p_worse
 from capbench.gate.pairing import PairedCase, measured_runs, pair_cases
-from capbench.gate.rows import Context, row_for
+from capbench.gate.rows import Context, row_for, side_labels
 from capbench.gate.rules import BUILT_IN_RULES, judged_metrics, rule_for, unused_rules
 from capbench.gate.validity import Validity, check_validity
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
@@ -61,7 +61,7 @@ def compare(
         validity = check_validity(pair, base, new, gates.gate)
         compared.append((pair.case, pair.base_subject, pair.new_subject))
         rows += _rows_of(pair, rules, validity, context)
-        shifts += stage_shifts(pair)
+        shifts += stage_shifts(pair, *side_labels(pair, context))
         warnings += [*validity.warnings, *_partial(pair)]
     if not compared:
         raise ResultError("the two sides have no case and subject in common; see `capbench report` for what each holds")

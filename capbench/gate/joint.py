@@ -35,8 +35,8 @@ def joint_sentence(verdict: Verdict, verdicts: Sequence[MetricVerdict], shifts: 
     if verdict is Verdict.BETTER:
         return f"Better: {_improvements(rows)}; quality holds and nothing is missing."
     heaviest = _heaviest(rows)
-    causes = f"{_blame(heaviest, shifts)}{others}{_broken(verdict, verdicts)}"
-    return f"{verdict.value.capitalize()}: {heaviest.sentence}{causes}."
+    causes = f"{_blame(heaviest, shifts)}{_broken(verdict, verdicts)}"
+    return f"{verdict.value.capitalize()}: {heaviest.sentence}{others}{causes}."
 
 
 def _improvements(rows: Sequence[MetricVerdict]) -> str:
@@ -77,10 +77,11 @@ def _broken(verdict: Verdict, verdicts: Sequence[MetricVerdict]) -> str:
 def _blame(row: MetricVerdict, shifts: Sequence[StageShift]) -> str:
     if row.metric != "wall_s" or row.verdict is not Verdict.WORSE:
         return ""
-    of_case = [shift for shift in shifts if shift.case == row.case and shift.new_s > shift.base_s]
-    if not of_case:
+    pair = (row.case, row.base, row.new)
+    slower = [shift for shift in shifts if (shift.case, shift.base, shift.new) == pair and shift.new_s > shift.base_s]
+    if not slower:
         return ""
-    largest = max(of_case, key=lambda shift: shift.new_s - shift.base_s)
+    largest = max(slower, key=lambda shift: shift.new_s - shift.base_s)
     return (
         f"; stage `{largest.stage}` went from {largest.base_s:.3g} s to {largest.new_s:.3g} s, "
         f"{largest.share_of_change:.0%} of the change"

@@ -88,26 +88,26 @@ def _interval(row: MetricVerdict) -> str:
 
 
 def _stages(comparison: Comparison) -> list[str]:
-    """The three largest shifts of each case that got slower or faster."""
-    changed = {
-        row.case
+    """The three largest shifts of each case and pair that got slower or faster."""
+    moved = dict.fromkeys(
+        (row.case, row.base, row.new)
         for row in comparison.verdicts
         if row.metric == "wall_s" and row.verdict in (Verdict.WORSE, Verdict.BETTER)
-    }
+    )
     lines: list[str] = []
-    for case in sorted(changed):
-        shifts = [shift for shift in comparison.stage_shifts if shift.case == case][:3]
+    for pair in moved:
+        shifts = [shift for shift in comparison.stage_shifts if (shift.case, shift.base, shift.new) == pair][:3]
         lines += [
-            f"- {_plain(case)}: stage {_plain(shift.stage)} from {shift.base_s:.3g} s to {shift.new_s:.3g} s, "
-            f"{shift.share_of_change:.0%} of the change"
+            f"- {_plain(shift.case)}, {_plain(shift.new)}: stage {_plain(shift.stage)} from {shift.base_s:.3g} s to "
+            f"{shift.new_s:.3g} s, {shift.share_of_change:.0%} of the change"
             for shift in shifts
         ]
-    return ["\n".join(lines)] if lines else []
+    return ["Stages that moved most:", "\n".join(lines)] if lines else []
 
 
 def _warnings(comparison: Comparison) -> Sequence[str]:
     notes = (*shared_reasons(comparison.verdicts), *comparison.warnings)
-    return ["\n".join(f"- ⚠ {_plain(note)}" for note in notes)] if notes else []
+    return ["Notes:", "\n".join(f"- {_plain(note)}" for note in notes)] if notes else []
 
 
 def _plain(text: str) -> str:

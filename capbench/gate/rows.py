@@ -18,7 +18,7 @@ from capbench.gate.pairing import PairedCase, column, finished
 from capbench.gate.validity import Validity, texts
 from capbench.results.comparison import MetricVerdict, Verdict
 
-__all__ = ["Context", "limit_verdict", "row_for"]
+__all__ = ["Context", "limit_verdict", "row_for", "side_labels"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,12 +40,8 @@ def row_for(
 ) -> MetricVerdict | NoisyRow | None:
     """A verdict, or a row that the family decides; None where neither side was measured and nothing is claimed."""
     metric = describe_metric(name)
-    labels = {
-        "case": pair.case,
-        "metric": name,
-        "base": _label(context.base_label, pair.base_subject),
-        "new": _label(context.new_label, pair.new_subject),
-    }
+    base_label, new_label = side_labels(pair, context)
+    labels = {"case": pair.case, "metric": name, "base": base_label, "new": new_label}
     if obstacle := _obstacle(pair, metric, rule, validity, labels):
         return obstacle
     if metric.kind is Kind.CHECKS:
@@ -58,6 +54,11 @@ def row_for(
     judged = _by_kind(metric, rule, labels, (base, new), context)
     over = limit_verdict(pair, metric, rule, labels)
     return over if over is not None and over.verdict is Verdict.WORSE else judged
+
+
+def side_labels(pair: PairedCase, context: Context) -> tuple[str, str]:
+    """What verdicts call base and new."""
+    return _label(context.base_label, pair.base_subject), _label(context.new_label, pair.new_subject)
 
 
 def _label(folder: str, subject: str) -> str:

@@ -78,6 +78,10 @@ class StageShift(Record):
     """Median work of the stage in new, in seconds."""
     share_of_change: float
     """Change of this stage over the change of wall time."""
+    base: str = ""
+    """As in the verdicts of the same pair: one comparison may hold several pairs of a case."""
+    new: str = ""
+    """Likewise."""
 
 
 class Comparison(Record):

@@ -223,6 +223,23 @@ def test_the_adapters_own_work_is_a_stage_where_it_is_not_the_cpus(named: str, *
     assert named in comparison.sentence
 
 
+def test_the_stage_is_that_of_the_pair_that_got_slower() -> None:
+    """`cpu` and `gpu` against another revision: the stage of `cpu` that moved more did not make `gpu` slower."""
+    stages = {"stage.encode.work_s": 0.4, "stage.readback.work_s": 0.1}
+    before = pd.concat([runs_table(name, noisy(8), stages) for name in ("cpu", "gpu")])
+    after = pd.concat(
+        [
+            runs_table("cpu", noisy(8, seed=2), {**stages, "stage.encode.work_s": 2.0}),
+            runs_table("gpu", noisy(8, ratio=1.5, seed=3), {**stages, "stage.readback.work_s": 0.6}),
+        ]
+    )
+
+    comparison = compare(before, after)
+
+    assert "wall time of gpu is" in comparison.sentence
+    assert "stage `readback` went from 0.1 s to 0.6 s" in comparison.sentence
+
+
 def test_without_validation_nothing_is_called_better() -> None:
     unchecked = {"validation.passed": None}
     lenient = GateFile(gate=GateSettings(require_validation=False))
