@@ -134,16 +134,16 @@ def plan_memory(
 
     Each starts at the least that works and grows in turn while the budget lasts: a second slot in the staging ring
     (overlap of GPU and CPU) is worth more than a longer queue, so rings come first. `reserved_bytes` of the budget are
-    for what does not grow. Without a budget it is `DEFAULT_BUDGET_BYTES`, or what two staging slots need where that is
-    more: RGBA at 4K does, and a baseline that may not overlap would be beaten unfairly. Raises `InputError`
-    where even the least does not fit into a given budget, or into `ceiling_bytes`.
+    for what does not grow. Without a budget it is `DEFAULT_BUDGET_BYTES`, or the least where that is more, as with RGBA
+    at 4K. The least still overlaps: while one of the two pictures is converted, the GPU draws the next and it is copied
+    into the other. Raises `InputError` where even the least does not fit into a given budget, or into `ceiling_bytes`.
     """
     sizes = {"staging": staging_bytes, "upload": upload_bytes, "pictures": picture_bytes, "decoded": decoded_bytes}
     most = {"staging": 4, "upload": 3, "pictures": max_frames, "decoded": max_frames}
     counts = {"staging": 1, "upload": 1, "pictures": 2, "decoded": 1}
     # One more frame is always in somebody's hands, between two of these places.
     used = sum(counts[name] * sizes[name] for name in counts) + decoded_bytes + reserved_bytes
-    limit_bytes = max(used + staging_bytes, DEFAULT_BUDGET_BYTES) if budget_bytes is None else budget_bytes
+    limit_bytes = max(used, DEFAULT_BUDGET_BYTES) if budget_bytes is None else budget_bytes
     if ceiling_bytes is not None:
         limit_bytes = min(limit_bytes, ceiling_bytes)
     if used > limit_bytes:
