@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from statistics import median
 
 from capbench.quality import limits
 from capbench.quality.evidence import Evidence
-from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
+from capbench.quality.outcome import failed, not_applicable, passed, passed_if
 from capbench.quality.sound import Sound
 from capbench.quality.sync import SoundLag, measure_lag, silent_gaps
+from capbench.quality.sync_checks import check_sync, find_sync
 from capbench.results import Check
 
 __all__ = ["SoundVerdict", "check_sound"]
@@ -45,9 +45,7 @@ def check_sound(evidence: Evidence) -> SoundVerdict:
     """All checks of the sound. `audio.present` fails alone where there is none; the rest is not applicable then."""
     wanted, found = evidence.sound.reference, evidence.sound.output
     if wanted is None:
-        note = "the reference has no sound"
-        extra = passed("audio.present", note if found is None else f"{note}, the output has some")
-        return SoundVerdict([extra, *(not_applicable(name, note) for name in _NAMES)])
+        return _without_reference(evidence, found)
     if found is None:
         gone = failed(
             "audio.present", f"the sound is missing: the reference has {wanted.tracks} audio track(s), none here"
@@ -57,9 +55,7 @@ def check_sound(evidence: Evidence) -> SoundVerdict:
         mute = failed("audio.present", "the audio track is silent, the reference's is not")
         return SoundVerdict([mute, *(not_applicable(name, "the output is silent") for name in _NAMES)])
     lag = measure_lag(wanted, found)
-    offset_ms = None if lag is None else lag.start_ms - _picture_lag_ms(evidence, at_end=False)
-    end_offset_ms = None if lag is None else lag.end_ms - _picture_lag_ms(evidence, at_end=True)
-    drift_ms = None if offset_ms is None or end_offset_ms is None else end_offset_ms - offset_ms
+    sync = find_sync(evidence, found, lag)
     checks = [
         passed("audio.present", f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
         _decodes(found),
@@ -67,41 +63,22 @@ def check_sound(evidence: Evidence) -> SoundVerdict:
         _length(wanted, found),
         _level(wanted, found),
         _content(wanted, lag),
-        _offset(offset_ms, lag, limits.AUDIO_OFFSET_MS + _sampling_ms(evidence)),
-        _drift(drift_ms, lag, limits.AUDIO_DRIFT_MS + _sampling_ms(evidence)),
+        *check_sync(evidence, sync),
         _gaps(wanted, found, lag),
         _clipping(wanted, found),
     ]
-    return SoundVerdict(checks, offset_ms, drift_ms)
+    return SoundVerdict(checks, sync.offset_ms, sync.drift_ms)
 
 
-def _picture_lag_ms(evidence: Evidence, *, at_end: bool) -> float:
-    """How much later pictures come than in the reference, in the first or last quarter of the matched frames.
-
-    Counted where a picture is first shown: at twice the rate each is shown twice, and the second time is not late.
-    """
-    first_shown: dict[int, int] = {}
-    for frame, match in enumerate(evidence.matches):
-        if match is not None:
-            first_shown.setdefault(match, frame)
-    pairs = [(frame, match) for match, frame in first_shown.items()]
-    if not pairs:
-        return 0.0
-    part = max(1, len(pairs) // 4)
-    chosen = pairs[-part:] if at_end else pairs[:part]
-    output, reference = evidence.output.frames, evidence.reference.frames
-    return median(float(output[frame].time_s - reference[match].time_s) for frame, match in chosen) * 1e3
-
-
-def _sampling_ms(evidence: Evidence) -> float:
-    """How late a picture may rightly come where the export was asked for another rate: 0 where it was not.
-
-    It is shown at the first output frame after its own time, which is up to one frame of the faster rate away.
-    """
-    rate = evidence.reference.facts.frame_rate
-    if evidence.wanted_rate is None or rate is None or rate == evidence.wanted_rate:
-        return 0.0
-    return 1e3 / float(max(rate, evidence.wanted_rate))
+def _without_reference(evidence: Evidence, found: Sound | None) -> SoundVerdict:
+    """The reference has no sound: the output's own may still be out of sync with its own pictures."""
+    note = "the reference has no sound"
+    if found is None:
+        return SoundVerdict([passed("audio.present", note), *(not_applicable(name, note) for name in _NAMES)])
+    sync = find_sync(evidence, found, None)
+    in_sync = {check.name: check for check in check_sync(evidence, sync)}
+    rest = [in_sync.get(name) or not_applicable(name, note) for name in _NAMES]
+    return SoundVerdict([passed("audio.present", f"{note}, the output has some"), *rest], sync.offset_ms, sync.drift_ms)
 
 
 def _decodes(found: Sound) -> Check:
@@ -170,40 +147,6 @@ def _content(wanted: Sound, lag: SoundLag | None) -> Check:
         when_bad="the sound is not the reference's: its envelope does not correlate at any shift up to 2 s",
         value=lag.correlation,
         limit=0.5,
-    )
-
-
-def _offset(offset_ms: float | None, lag: SoundLag | None, limit_ms: float) -> Check:
-    name = "audio.offset"
-    if offset_ms is None or lag is None:
-        return not_applicable(name, "the reference's sound has nothing to measure sync by")
-    if not lag.is_same_sound:
-        return unchecked(name, "the sound is not the reference's, so its offset cannot be measured")
-    return passed_if(
-        abs(offset_ms) <= limit_ms,
-        name,
-        when_good=f"sound and picture are in sync ({offset_ms:+.1f} ms against the reference)",
-        when_bad=f"the sound is {abs(offset_ms):.1f} ms {'late' if offset_ms > 0 else 'early'} against the picture",
-        value=offset_ms,
-        limit=limit_ms,
-        unit="ms",
-    )
-
-
-def _drift(drift_ms: float | None, lag: SoundLag | None, limit_ms: float) -> Check:
-    name = "audio.drift"
-    if drift_ms is None or lag is None:
-        return not_applicable(name, "the reference's sound has nothing to measure sync by")
-    if not lag.is_same_sound:
-        return unchecked(name, "the sound is not the reference's, so its drift cannot be measured")
-    return passed_if(
-        abs(drift_ms) <= limit_ms,
-        name,
-        when_good=f"the offset does not change ({drift_ms:+.1f} ms from start to end)",
-        when_bad=f"sound and picture drift apart by {drift_ms:+.1f} ms from start to end",
-        value=drift_ms,
-        limit=limit_ms,
-        unit="ms",
     )
 
 

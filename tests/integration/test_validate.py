@@ -75,8 +75,7 @@ def test_a_clean_remake_passes_with_sensible_figures(recording: Path, clean: Pat
         assert ours == pytest.approx(theirs, abs=0.01)
 
 
-@pytest.mark.parametrize("shift_ms", [-120, -40, 25, 90, 400])
-def test_a_known_audio_shift_is_measured_within_5_ms(recording: Path, tmp_path: Path, shift_ms: int) -> None:
+def _shifted(recording: Path, output: Path, shift_ms: int) -> Path:
     """Sound that would start before 0 is made by moving the picture instead."""
     late = Fraction(max(0, shift_ms), 1000)
     early = Fraction(max(0, -shift_ms), 1000)
@@ -85,12 +84,44 @@ def test_a_known_audio_shift_is_measured_within_5_ms(recording: Path, tmp_path: 
         for shot in source:
             yield replace(shot, time_s=shot.time_s + early)
 
-    output = remake(recording, tmp_path / "shifted.mp4", Remake(shots=shots, audio_start_s=late))
+    return remake(recording, output, Remake(shots=shots, audio_start_s=late))
 
-    report = validate(recording, output)
+
+@pytest.mark.parametrize("shift_ms", [-120, -40, 25, 90, 400])
+def test_a_known_audio_shift_is_measured_within_5_ms(recording: Path, tmp_path: Path, shift_ms: int) -> None:
+    report = validate(recording, _shifted(recording, tmp_path / "shifted.mp4", shift_ms))
 
     assert report.av_offset_ms == pytest.approx(shift_ms, abs=5)
-    assert status(report, "audio.offset") is CheckStatus.FAIL
+    assert "2 flashes and their beeps" in failures(report)["audio.offset"]
+
+
+@pytest.mark.parametrize("shift_ms", [0, -120, 60])
+def test_sync_needs_no_sound_in_the_reference(recording: Path, tmp_path: Path, shift_ms: int) -> None:
+    silent = remake(recording, tmp_path / "silent.mp4", Remake(audio=lambda _: None))
+
+    report = validate(silent, _shifted(recording, tmp_path / "shifted.mp4", shift_ms))
+
+    assert report.av_offset_ms == pytest.approx(shift_ms, abs=5)
+    assert ("audio.offset" in failures(report)) is (shift_ms != 0)
+
+
+def test_what_the_reference_is_off_by_is_not_the_outputs_fault(recording: Path, tmp_path: Path) -> None:
+    late = _shifted(recording, tmp_path / "late.mp4", 60)
+
+    report = validate(late, _shifted(recording, tmp_path / "as-late.mp4", 60))
+
+    assert report.av_offset_ms == pytest.approx(0, abs=5)
+
+
+@pytest.mark.parametrize("shift_ms", [-40, 90])
+def test_footage_without_flashes_is_measured_by_its_sound(media: Path, tmp_path: Path, shift_ms: int) -> None:
+    """The marks of recordings are absent: the two sounds are held against each other."""
+    source = media / "nasa_two_audio_320x180.mp4"
+
+    report = validate(source, _shifted(source, tmp_path / "shifted.mp4", shift_ms))
+
+    assert report.av_offset_ms == pytest.approx(shift_ms, abs=5)
+    assert "likeness with the reference's sound" in failures(report)["audio.offset"]
 
 
 def _dropped(shots: list[Shot]) -> list[Shot]:

@@ -1,0 +1,121 @@
+"""Do sound and picture stay together?"""  # noqa: D400
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from capbench.quality import limits
+from capbench.quality.evidence import Evidence
+from capbench.quality.flash_sync import FlashSync, measure_flash_sync
+from capbench.quality.outcome import not_applicable, passed_if, unchecked
+from capbench.quality.sound import Sound
+from capbench.quality.sync import SoundLag
+from capbench.results import Check
+
+__all__ = ["Sync", "check_sync", "find_sync"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Sound against picture, compared with the reference; None where it cannot be known."""
+
+    offset_ms: float | None
+    """How late the sound is at the start."""
+    drift_ms: float | None
+    """How much later it is at the end."""
+    by: str
+    """How that was measured; where it was not, why."""
+    is_missing: bool = False
+    """Whether there was something to measure by and it could not be done."""
+
+
+def find_sync(evidence: Evidence, found: Sound, lag: SoundLag | None) -> Sync:
+    """By the flashes and beeps of the output itself; where it has none, by its sound's `lag` behind the reference's.
+
+    What the reference itself is off by is not the exporter's doing, and is taken off.
+    """
+    flashes = measure_flash_sync(evidence.output.frames, evidence.matches, evidence.reference.frames, found)
+    by_lag = _by_lag(evidence, lag)
+    # At another rate every picture is late by up to a frame: what the two sounds say does not depend on single frames.
+    if flashes is None or (evidence.wanted_rate is not None and by_lag.offset_ms is not None):
+        return by_lag
+    own = _reference_sync(evidence)
+    start_ms, end_ms = (flashes.start_ms, flashes.end_ms) if own is None else (
+        flashes.start_ms - own.start_ms, flashes.end_ms - own.end_ms
+    )  # fmt: skip
+    if flashes.flashes == 1:
+        return Sync(start_ms, by_lag.drift_ms, "one flash and its beep")
+    return Sync(start_ms, end_ms - start_ms, f"{flashes.flashes} flashes and their beeps")
+
+
+def _reference_sync(evidence: Evidence) -> FlashSync | None:
+    frames = evidence.reference.frames
+    sound = evidence.sound.reference
+    return None if sound is None else measure_flash_sync(frames, range(len(frames)), frames, sound)
+
+
+def _by_lag(evidence: Evidence, lag: SoundLag | None) -> Sync:
+    if lag is None:
+        return Sync(None, None, "there are no flashes with beeps, and no sound of the reference to measure sync by")
+    if not lag.is_same_sound:
+        return Sync(None, None, "the sound is not the reference's, so how late it is cannot be measured", True)
+    offset_ms = lag.start_ms - _picture_lag_ms(evidence, at_end=False)
+    end_ms = lag.end_ms - _picture_lag_ms(evidence, at_end=True)
+    return Sync(offset_ms, end_ms - offset_ms, "its likeness with the reference's sound")
+
+
+def _picture_lag_ms(evidence: Evidence, *, at_end: bool) -> float:
+    """How much later pictures come than in the reference, in the first or last quarter of the matched frames.
+
+    Counted where a picture is first shown: at twice the rate each is shown twice, and the second time is not late.
+    """
+    first_shown: dict[int, int] = {}
+    for frame, match in enumerate(evidence.matches):
+        if match is not None:
+            first_shown.setdefault(match, frame)
+    pairs = [(frame, match) for match, frame in first_shown.items()]
+    if not pairs:
+        return 0.0
+    part = max(1, len(pairs) // 4)
+    chosen = pairs[-part:] if at_end else pairs[:part]
+    output, reference = evidence.output.frames, evidence.reference.frames
+    return median(float(output[frame].time_s - reference[match].time_s) for frame, match in chosen) * 1e3
+
+
+def _sampling_ms(evidence: Evidence) -> float:
+    """How late a picture may rightly come where the export was asked for another rate: 0 where it was not.
+
+    It is shown at the first output frame after its own time, which is up to one frame of the faster rate away.
+    """
+    rate = evidence.reference.facts.frame_rate
+    if evidence.wanted_rate is None or rate is None or rate == evidence.wanted_rate:
+        return 0.0
+    return 1e3 / float(max(rate, evidence.wanted_rate))
+
+
+def check_sync(evidence: Evidence, sync: Sync) -> list[Check]:
+    """`audio.offset` and `audio.drift`."""
+    offset_ms, drift_ms = sync.offset_ms or 0.0, sync.drift_ms or 0.0
+    return [
+        _within(
+            "audio.offset", sync, sync.offset_ms, limits.AUDIO_OFFSET_MS + _sampling_ms(evidence),
+            when_good=f"sound and picture are in sync ({offset_ms:+.1f} ms by {sync.by})",
+            when_bad=f"the sound is {abs(offset_ms):.1f} ms {'late' if offset_ms > 0 else 'early'} against the picture"
+            f", by {sync.by}",
+        ),
+        _within(
+            "audio.drift", sync, sync.drift_ms, limits.AUDIO_DRIFT_MS + _sampling_ms(evidence),
+            when_good=f"the offset does not change ({drift_ms:+.1f} ms from start to end)",
+            when_bad=f"sound and picture drift apart by {drift_ms:+.1f} ms from start to end, by {sync.by}",
+        ),
+    ]  # fmt: skip
+
+
+def _within(name: str, sync: Sync, value_ms: float | None, limit_ms: float, *, when_good: str, when_bad: str) -> Check:
+    if value_ms is None:
+        return unchecked(name, sync.by) if sync.is_missing else not_applicable(name, sync.by)
+    return passed_if(
+        abs(value_ms) <= limit_ms, name, when_good=when_good, when_bad=when_bad,
+        value=value_ms, limit=limit_ms, unit="ms",
+    )  # fmt: skip
