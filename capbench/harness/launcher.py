@@ -19,6 +19,10 @@ import signal
 import sys
 import time
 
+PAUSE_S = 0.002
+LOOKS = 1000
+"""Two seconds: orders more than a killed process needs on a machine that is merely busy."""
+
 
 def main(life_fd: int, report_fd: int, argv: list[str]) -> None:
     """Start `argv` in a process group of its own, wait, report."""
@@ -49,17 +53,29 @@ def main(life_fd: int, report_fd: int, argv: list[str]) -> None:
             watched.remove(life_fd)
             kill_group(pid)
     wall_ns = time.monotonic_ns() - start_ns
-    kill_group(pid)  # what the subject left running would disturb the next run
+    end_group(pid)  # what the subject left running would disturb the next run
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # bytes on macOS, KiB elsewhere: getrusage(2)
     os.write(report_fd, f"end {wall_ns} {status} {usage.ru_utime} {usage.ru_stime} {peak}\n".encode())
 
 
-def kill_group(group: int) -> None:
-    """End every process of a group; none left is fine."""
-    try:  # noqa: SIM105  contextlib would double what this process imports
+def kill_group(group: int) -> bool:
+    """Send SIGKILL to every process of a group; returns whether there was one."""
+    try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
-        pass
+        return False
+    return True
+
+
+def end_group(group: int) -> None:
+    """Kill a group and wait until it is gone: a killed process runs on until the kernel next has a core for it.
+
+    Gives up in the end: where nobody reaps orphans, a group of zombies is never gone.
+    """
+    for _ in range(LOOKS):
+        if not kill_group(group):
+            return
+        time.sleep(PAUSE_S)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from capbench.harness import launcher
 from capbench.harness.process import Outcome, run_process
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects are POSIX programs")
@@ -125,6 +126,29 @@ def test_what_a_process_leaves_running_is_ended() -> None:
     outcome = _run("sh", "-c", "sleep 61 & echo child=$!")
 
     assert not _is_running(int(outcome.stdout.partition("child=")[2]))
+
+
+def test_a_killed_group_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL takes effect when the kernel next has a core for the process: on a busy machine after the report."""
+    dying, pauses_s = iter([True, True, True, False]), list[float]()
+    monkeypatch.setattr(launcher, "kill_group", lambda _: next(dying))
+    monkeypatch.setattr(time, "sleep", pauses_s.append)
+
+    launcher.end_group(1)
+
+    assert pauses_s == [launcher.PAUSE_S] * 3
+    assert next(dying, None) is None
+
+
+def test_a_group_that_does_not_go_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zombies that nobody reaps."""
+    pauses_s: list[float] = []
+    monkeypatch.setattr(launcher, "kill_group", lambda _: True)
+    monkeypatch.setattr(time, "sleep", pauses_s.append)
+
+    launcher.end_group(1)
+
+    assert sum(pauses_s) == pytest.approx(2.0)
 
 
 def test_megabytes_of_output_neither_block_nor_stay() -> None:
