@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from capbench.pipeline.export import export
 from capbench.recordings import RecordingSpec
@@ -13,7 +14,8 @@ from capbench.recordings.marks import read_frame_number
 from capbench.recordings.write import write_recording
 
 
-def test_frames_after_a_discontinuity_are_exported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_master", [False, True], ids=["media playlist", "master"])
+def test_frames_after_a_discontinuity_are_exported(by_master: bool, tmp_path: Path) -> None:
     for name, duration_s in (("a", 1), ("b", 0.5)):
         (tmp_path / name).mkdir()
         write_recording(RecordingSpec(name, 320, 180, 30, duration_s, "hls"), tmp_path / name / "playlist.m3u8")
@@ -24,8 +26,14 @@ def test_frames_after_a_discontinuity_are_exported(tmp_path: Path) -> None:
         '#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="b/init.mp4"\n#EXTINF:0.5,\nb/segment000.m4s\n#EXT-X-ENDLIST\n'
     )
 
-    export(joined, tmp_path / "out.mp4")
+    master = tmp_path / "master.m3u8"
+    master.write_text("#EXTM3U\n" + "#EXT-X-STREAM-INF:BANDWIDTH=500000\njoined.m3u8\n" * 2)
 
+    report = export(master if by_master else joined, tmp_path / "out.mp4")
+
+    assert report.duration_s == pytest.approx(1.5)
     with av.open(str(tmp_path / "out.mp4")) as container:
+        sound = container.streams.audio[0]
+        assert float((sound.duration or 0) * (sound.time_base or 0)) > 1.45
         frames = [frame.to_ndarray()[: frame.height].astype(np.uint8) for frame in container.decode(video=0)]
     assert [read_frame_number(luma) for luma in frames] == [*range(30), *range(15)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import SourceError, UnsafePlaylistError
-from capbench.pipeline.source.playlist import check_playlist, is_playlist, playlist_parts
+from capbench.pipeline.source.playlist import check_playlist, is_playlist, media_playlist, playlist_parts
 
 HEAD = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n"
 END = "#EXT-X-ENDLIST\n"
@@ -82,13 +82,37 @@ def test_key_that_says_there_is_none_is_fine(tmp_path: Path) -> None:
     check_playlist(write(tmp_path, "#EXT-X-KEY:METHOD=NONE\n#EXTINF:1,\na.m4s\n"))
 
 
-def test_variant_with_discontinuities_is_to_be_named_itself(tmp_path: Path) -> None:
-    write(tmp_path, "#EXTINF:1,\na.m4s\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\nb.m4s\n")
-    master = tmp_path / "master.m3u8"
-    master.write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nplaylist.m3u8\n")
+JOINED = "#EXTINF:1,\na.m4s\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\nb.m4s\n"
+PLAIN = "#EXTINF:1,\na.m4s\n#EXTINF:1,\nb.m4s\n"
 
-    with pytest.raises(SourceError, match="name it instead of the master playlist"):
-        check_playlist(master)
+
+def write_master(folder: Path, media: str, *, extra: str = "") -> Path:
+    """A master playlist whose variants are `media.m3u8` and a copy of it."""
+    for name in ("first", "second"):
+        write(folder, media).rename(folder / f"{name}.m3u8")
+    master = folder / "master.m3u8"
+    variant = "#EXT-X-STREAM-INF:BANDWIDTH={}\n# a comment\n{}.m3u8\n"
+    master.write_text(f"#EXTM3U\n{extra}{variant.format(1, 'first')}{variant.format(2, 'second')}")
+    return master
+
+
+@pytest.mark.parametrize(("media", "read"), [(JOINED, "first.m3u8"), (PLAIN, "master.m3u8")])
+def test_of_variants_with_discontinuities_the_first_is_read(media: str, read: str, tmp_path: Path) -> None:
+    """FFmpeg reads variants side by side, and nothing could be split there."""
+    master = write_master(tmp_path, media)
+
+    check_playlist(master)
+
+    assert media_playlist(master) == tmp_path / read
+
+
+def test_sound_apart_from_a_variant_with_discontinuities_is_refused(tmp_path: Path) -> None:
+    """It would be exported without, and nobody would be told."""
+    write(tmp_path, PLAIN).rename(tmp_path / "sound.m3u8")
+    sound = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="sound.m3u8"\n'
+
+    with pytest.raises(SourceError, match=r"which cannot be split alike; name .*first\.m3u8 to export that alone"):
+        check_playlist(write_master(tmp_path, JOINED, extra=sound))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from capbench.errors import SourceError
-from capbench.pipeline.source.playlist import PlaylistPart, check_playlist, is_playlist, playlist_parts
+from capbench.pipeline.source.playlist import PlaylistPart, check_playlist, is_playlist, media_playlist, playlist_parts
 
 __all__ = ["OpenPart", "audio_streams", "earliest_s", "open_parts", "open_source", "reason_of", "video_stream"]
 
@@ -42,9 +42,11 @@ def open_source(path: Path) -> Any:
     try:
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty")
+        opened = path
         if is_playlist(path):
             check_playlist(path)
-        container = av.open(str(path.absolute()), options=_OPTIONS)
+            opened = media_playlist(path)
+        container = av.open(str(opened.absolute()), options=_OPTIONS)
     except (av.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, SourceError):
             raise
@@ -74,7 +76,7 @@ def open_parts(path: Path) -> Generator[OpenPart, None, None]:
     A container is closed when the next is asked for, or when the iterator is closed. Raises `SourceError`.
     """
     with open_source(path) as container:
-        parts = playlist_parts(path) if is_playlist(path) else []
+        parts = playlist_parts(media_playlist(path)) if is_playlist(path) else []
         first_s = _start_s(container)
         if not parts:
             yield OpenPart(container, Fraction(0), lambda: open_source(path))

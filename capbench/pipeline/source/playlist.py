@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from capbench.errors import SourceError, UnsafePlaylistError
 
-__all__ = ["PlaylistPart", "check_playlist", "is_playlist", "playlist_parts"]
+__all__ = ["PlaylistPart", "check_playlist", "is_playlist", "media_playlist", "playlist_parts"]
 
 # FFmpeg takes a value without quotation marks too.
 _URI_ATTRIBUTE = re.compile(r'(?<=URI=)(?:"([^"]*)"|([^",\s]+))')
@@ -24,6 +24,7 @@ _LONGEST_LINE = 4095
 """FFmpeg reads lines into 4096 bytes and cuts the rest off: a longer name would be checked whole and opened cut."""
 _SEGMENT_TAG, _VARIANT_TAG, _END_TAG = "#EXTINF:", "#EXT-X-STREAM-INF", "#EXT-X-ENDLIST"
 _DISCONTINUITY_TAG = "#EXT-X-DISCONTINUITY"
+_RENDITION_TAG = "#EXT-X-MEDIA:"
 _LASTING_TAGS = ("#EXT-X-MAP:", "#EXT-X-VERSION:", "#EXT-X-TARGETDURATION:")
 """Tags that hold for all segments after them."""
 
@@ -45,7 +46,16 @@ def is_playlist(path: Path) -> bool:
 
 def check_playlist(path: Path) -> None:
     """Check a media or master playlist and all that it names. Raises `UnsafePlaylistError` or `SourceError`."""
-    _check(path.resolve(), path.resolve().parent, seen=set())
+    _check(path.resolve(), path.resolve().parent, within=(), checked=set())
+
+
+def media_playlist(path: Path) -> Path:
+    """What to read of a checked playlist: itself, or a master's first variant where variants have discontinuities.
+
+    FFmpeg reads all variants of a master side by side, and where their clocks start anew nothing could be split.
+    """
+    variants = _variants(path)
+    return variants[0] if any(_DISCONTINUITY_TAG in _lines(variant) for variant in variants) else path
 
 
 def playlist_parts(path: Path) -> list[PlaylistPart]:
@@ -79,6 +89,16 @@ def playlist_parts(path: Path) -> list[PlaylistPart]:
     return [PlaylistPart(start_s, "\n".join(["#EXTM3U", *body, _END_TAG, ""])) for start_s, body in parts]
 
 
+def _variants(path: Path) -> list[Path]:
+    """Playlists that a master names for its variants; empty for a media playlist."""
+    lines, found = _lines(path), []
+    for place, line in enumerate(lines):
+        if line.startswith(_VARIANT_TAG):
+            # The name is the next line that is not a tag or a comment (RFC 8216, 4.3.4.2).
+            found += [path.resolve().parent / name for name in lines[place + 1 :] if not name.startswith("#")][:1]
+    return found
+
+
 def _segment_s(tags: list[str]) -> Fraction:
     for tag in tags:
         if tag.startswith(_SEGMENT_TAG):
@@ -89,10 +109,12 @@ def _segment_s(tags: list[str]) -> Fraction:
     return Fraction(0)
 
 
-def _check(path: Path, folder: Path, seen: set[Path]) -> None:
-    if path in seen:
+def _check(path: Path, folder: Path, within: tuple[Path, ...], checked: set[Path]) -> None:
+    if path in within:
         raise UnsafePlaylistError(f"{path.name} names itself")
-    seen.add(path)
+    if path in checked:  # a master may name one variant with several kinds of sound
+        return
+    checked.add(path)
     lines = _lines(path)
     names = [_value(found) for line in lines if line.startswith("#EXT") for found in _URI_ATTRIBUTE.finditer(line)]
     names += [line for line in lines if not line.startswith("#")]
@@ -104,14 +126,19 @@ def _check(path: Path, folder: Path, seen: set[Path]) -> None:
     has_segments = any(line.startswith(_SEGMENT_TAG) for line in lines)
     if (has_segments or not is_master) and _END_TAG not in lines:
         raise SourceError(f"{path} is a live playlist without an end (no EXT-X-ENDLIST); record it first")
-    if len(seen) > 1 and _DISCONTINUITY_TAG in lines:
-        raise SourceError(f"{path} is a variant with discontinuities; name it instead of the master playlist")
     for name in names:
         target = _inside(name, path, folder)
         if not target.is_file():
             raise SourceError(f"{path.name} names {name!r}, which is missing")
         if is_playlist(target):
-            _check(target, folder, seen)
+            _check(target, folder, (*within, path), checked)
+    apart = [found for line in lines if line.startswith(_RENDITION_TAG) for found in _URI_ATTRIBUTE.finditer(line)]
+    everything = [*_variants(path), *(path.parent / _value(found) for found in apart)]
+    if apart and any(_DISCONTINUITY_TAG in _lines(playlist) for playlist in everything):
+        raise SourceError(
+            f"{path} has discontinuities, and sound or pictures in playlists of their own, which cannot be split "
+            f"alike; name {everything[0]} to export that alone"
+        )
 
 
 def _lines(path: Path) -> list[str]:
