@@ -152,6 +152,8 @@ def gate(session: nox.Session) -> None:
     )
     files = ["--json", "comparison.json", "--junit", "junit.xml", "--comment", "comment.md", "--badge", "badge.json"]
     written = [text if text.startswith("--") else str(folder / text) for text in files]
+    if "--gates" in options:
+        written += options[(at := options.index("--gates")) : at + 2]
     compared = ["capbench", "compare", f"{folder}:@{base}", str(folder), *written]
     session.run(*compared, success_codes=[0, 1, 3, 4])
     # nox itself knows only success and failure, and undecided is neither.
