@@ -93,7 +93,8 @@ def calibrate(
 
 
 def _show(found: Calibration) -> None:
-    from rich.console import Console  # noqa: PLC0415  --json needs no table
+    from rich import box  # noqa: PLC0415  --json needs no table
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -101,7 +102,8 @@ def _show(found: Calibration) -> None:
 
     effects = list(found.metrics[0].detections)
     title = f"{found.subject} with itself: {found.blocks_each} blocks a comparison, drawn from {found.blocks_recorded}"
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left", title_style="")
+    table.title = Text(title, "bold")
     for column in ("case", "figure", "a block", "noise floor", "margin", "false alarms"):
         table.add_column(column)
     for effect in effects:
@@ -125,4 +127,4 @@ def _show(found: Calibration) -> None:
 
 
 def _words(rate: Rate) -> str:
-    return f"{rate.count} of {rate.of} ({rate.low:.1%} to {rate.high:.1%})"
+    return f"{rate.count} of {rate.of}\n{rate.low:.1%} to {rate.high:.1%}"
