@@ -62,6 +62,11 @@ class ClipFacts:
     """Size of the file, of a playlist the playlist's own."""
 
     @property
+    def is_gif(self) -> bool:
+        """Whether the pictures are a GIF's: R'G'B' from a palette, and never any sound."""
+        return self.codec == "gif"
+
+    @property
     def expected_frames(self) -> int:
         """An estimate of the number of frames, at least 1, to spread samples over; never used as the truth."""
         if self.claimed_frames:

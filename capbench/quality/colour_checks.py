@@ -6,6 +6,7 @@ import warnings
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from capbench.colour import ChromaSiting
@@ -17,7 +18,7 @@ from capbench.quality.outcome import failed, not_applicable, passed, passed_if, 
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError
 
-__all__ = ["check_colour", "patch_errors"]
+__all__ = ["check_colour", "colour_differences", "patch_errors"]
 
 _NAMES = ("colour.meaning", "colour.bias", "colour.patches", "colour.siting", "colour.levels")
 
@@ -28,12 +29,14 @@ def check_colour(evidence: Evidence) -> list[Check]:
     if pictures is None or not pictures.sampled:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
         return [unchecked(name, why) for name in _NAMES]
+    palette = "a palette of 256 colours leaves none where it was: that is no rounding"
+    is_gif = evidence.output.facts.is_gif
     return [
         _meaning(evidence, pictures),
-        _bias(pictures),
-        _patches(evidence),
-        _siting(evidence, pictures),
-        _levels(pictures),
+        not_applicable("colour.bias", palette) if is_gif else _bias(pictures),
+        _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else limits.PATCH_CIEDE2000),
+        not_applicable("colour.siting", "a GIF has a colour for each pixel") if is_gif else _siting(evidence, pictures),
+        not_applicable("colour.levels", palette) if is_gif else _levels(pictures),
     ]
 
 
@@ -41,7 +44,10 @@ def _meaning(evidence: Evidence, pictures: PictureEvidence) -> Check:
     name = "colour.meaning"
     if len(pictures.colours) < limits.FEWEST_COLOURS:
         return not_applicable(name, "the pictures have too few flat colours to tell a mistake by")
-    fault = find_colour_fault(pictures.colours[:, :3], pictures.colours[:, 3:], evidence.output.spec)
+    output = evidence.output
+    fault = find_colour_fault(
+        pictures.colours[:, :3], pictures.colours[:, 3:], output.spec, is_tagged=not output.facts.is_gif
+    )
     figures = (fault.error_codes, limits.COLOUR_ERROR_CODES, "codes")
     if fault.name is not None:
         return failed(
@@ -69,6 +75,15 @@ def _bias(pictures: PictureEvidence) -> Check:
     return passed(name, f"rounded to nearest: bias {words} codes", largest, limit, "codes")
 
 
+def colour_differences(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIEDE2000 (CIE 142-2001) of colours in sRGB of 0..1, shape (n, 3), D65; shape (n,)."""
+    with warnings.catch_warnings():
+        # skimage warns of colours outside CIELAB's gamut, which clamped ones are not but for rounding
+        warnings.simplefilter("ignore", UserWarning)
+        distances: NDArray[np.float64] = deltaE_ciede2000(rgb2lab(wanted), rgb2lab(found))  # type: ignore[no-untyped-call]
+    return distances
+
+
 def patch_errors(evidence: Evidence) -> tuple[PatchError, ...]:
     """Every colour patch decoded by the output's tags; empty without patches."""
     if evidence.pictures is None or evidence.pictures.patches is None:
@@ -76,10 +91,7 @@ def patch_errors(evidence: Evidence) -> tuple[PatchError, ...]:
     codes = evidence.pictures.patches
     # Both sides are in the output's codes: the reference was brought there by its own tags.
     wanted, found = (rgb_of_codes(part, evidence.output.spec).clip(0, 1) for part in (codes[:, :3], codes[:, 3:]))
-    with warnings.catch_warnings():
-        # skimage warns of colours outside CIELAB's gamut, which clamped ones are not but for rounding
-        warnings.simplefilter("ignore", UserWarning)
-        distances = deltaE_ciede2000(rgb2lab(wanted), rgb2lab(found))  # type: ignore[no-untyped-call]
+    distances = colour_differences(wanted, found)
     return tuple(
         PatchError(
             name=patch.name,
@@ -92,13 +104,13 @@ def patch_errors(evidence: Evidence) -> tuple[PatchError, ...]:
     )
 
 
-def _patches(evidence: Evidence) -> Check:
+def _patches(evidence: Evidence, limit: float) -> Check:
     name = "colour.patches"
     errors = patch_errors(evidence)
     if not errors:
         return not_applicable(name, "the reference carries no colour patches")
     worst = max(errors, key=lambda patch: patch.ciede2000)
-    wrong = [patch for patch in errors if patch.ciede2000 > limits.PATCH_CIEDE2000]
+    wrong = [patch for patch in errors if patch.ciede2000 > limit]
     expected, got = (", ".join(f"{value:.0f}" for value in rgb) for rgb in (worst.expected, worst.got))
     detail = f"{worst.name} is R'G'B' {got} instead of {expected}, CIEDE2000 {worst.ciede2000:.1f}"
     return passed_if(
@@ -107,7 +119,7 @@ def _patches(evidence: Evidence) -> Check:
         when_good=f"all {len(errors)} patches right; the worst: {detail}",
         when_bad=f"{len(wrong)} of {len(errors)} patches are off; the worst: {detail}",
         value=worst.ciede2000,
-        limit=limits.PATCH_CIEDE2000,
+        limit=limit,
         unit="CIEDE2000",
     )
 

@@ -57,11 +57,14 @@ def _codes_of_rgb(rgb: Codes, spec: ColourSpec) -> Codes:
     return np.stack([offset + luma_span * y, 128 + chroma_span * cb, 128 + chroma_span * cr], axis=-1).clip(0, 255)
 
 
-def _mistakes(tagged: ColourSpec) -> Iterator[tuple[str, Callable[[Codes], Codes]]]:
+def _mistakes(tagged: ColourSpec, *, is_tagged: bool) -> Iterator[tuple[str, Callable[[Codes], Codes]]]:
     """Each mistake in words, and what it makes of the right codes."""
 
     def encoded_as(spec: ColourSpec) -> Callable[[Codes], Codes]:
         return lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged).clip(0, 1), spec)
+
+    def read_as(spec: ColourSpec) -> Callable[[Codes], Codes]:
+        return lambda codes: _codes_of_rgb(rgb_of_codes(codes, spec).clip(0, 1), tagged)
 
     def with_exponent(exponent: float) -> Callable[[Codes], Codes]:
         return lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged).clip(0, 1) ** exponent, tagged)
@@ -74,7 +77,10 @@ def _mistakes(tagged: ColourSpec) -> Iterator[tuple[str, Callable[[Codes], Codes
             if extent is not tagged.range:
                 faults.append(f"{extent.value} range tagged {tagged.range.value}")
             if faults:
-                yield " and ".join(faults), encoded_as(ColourSpec(matrix, extent, tagged.siting))
+                other = ColourSpec(matrix, extent, tagged.siting)
+                read = f"as if {_words(other, tagged)} had been read as {_words(tagged, other)}"
+                yield (" and ".join(faults) if is_tagged else read), encoded_as(other)
+                yield f"as if {_words(tagged, other)} had been read as {_words(other, tagged)}", read_as(other)
     yield "Cb and Cr swapped", lambda codes: codes[..., [0, 2, 1]]
     yield (
         "red and blue swapped",
@@ -95,16 +101,23 @@ def _mistakes(tagged: ColourSpec) -> Iterator[tuple[str, Callable[[Codes], Codes
         yield f"gamma error: the picture is {way} by an exponent of about {exponent:.2f}", with_exponent(exponent)
 
 
-def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec) -> ColourFault:
+def _words(spec: ColourSpec, other: ColourSpec) -> str:
+    """What of a specification differs from another."""
+    matrix = [_NAMES[spec.matrix]] if spec.matrix is not other.matrix else []
+    extent = [f"{spec.range.value} range"] if spec.range is not other.range else []
+    return " in ".join(matrix + extent)
+
+
+def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool = True) -> ColourFault:
     """Hold colours of the output against those of the reference, both in codes read as `tagged`.
 
     Arrays have shape (colours, 3). A mistake is named when it leaves less than `limits.COLOUR_EXPLAINED_SHARE` of the
-    difference, and the smallest rest of all.
+    difference, and the smallest rest of all. `is_tagged`: whether the output has codes and tags, and not R'G'B'.
     """
     error = _difference(wanted, found)
     if error <= limits.COLOUR_SUSPICIOUS_CODES:
         return ColourFault(error, None, error)
-    rests = [(_difference(mistake(wanted), found), name) for name, mistake in _mistakes(tagged)]
+    rests = [(_difference(mistake(wanted), found), name) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
     rest, name = min(rests, key=lambda pair: pair[0])
     if rest < limits.COLOUR_EXPLAINED_SHARE * error:
         return ColourFault(error, name, rest)

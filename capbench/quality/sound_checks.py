@@ -46,6 +46,9 @@ def check_sound(evidence: Evidence) -> SoundVerdict:
     wanted, found = evidence.sound.reference, evidence.sound.output
     if wanted is None:
         return _without_reference(evidence, found)
+    if found is None and evidence.output.facts.is_gif:
+        silent = "a GIF carries no sound"
+        return SoundVerdict([not_applicable(name, silent) for name in ("audio.present", *_NAMES)])
     if found is None:
         gone = failed(
             "audio.present", f"the sound is missing: the reference has {wanted.tracks} audio track(s), none here"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
+from capbench.pipeline.output.gif import gif_rate
 from capbench.pipeline.scene import Scene, load_scene
 from capbench.quality.clip import read_facts
 from capbench.quality.colour_checks import check_colour, patch_errors
@@ -73,6 +74,8 @@ def validate_run(
     Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
     """
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
+    if rate is None and read_facts(Path(output)).is_gif:
+        rate = gif_rate(None, read_facts(Path(source)).frame_rate or Fraction(30))
     expected = Expectation(size=_canvas(Path(source), width, height), rate=rate, must_state_colour=True)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_aspect = read_facts(Path(source)).sample_aspect in (1, read_facts(Path(output)).sample_aspect)

@@ -11,19 +11,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from capbench.cli import app as command_line
+from capbench.colour import ColourSpec, Matrix
 from capbench.errors import SourceError
 from capbench.pipeline.export import export
 from capbench.pipeline.job import ExportOptions
 from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
-from capbench.quality.pictures import Planes
+from capbench.quality.oracle import nv12_to_rgb
+from capbench.quality.pictures import Planes, planes_of
 from capbench.quality.validate import validate, validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import CheckStatus, ValidationReport
@@ -316,6 +319,52 @@ def test_what_a_scene_draws_over_the_recording_is_held_against_the_oracle(
     else:
         assert words in found["picture.layers"]
         assert found["picture.layers"].count(" is ") == 1
+
+
+def _gif(source: Path, output: Path, spec: ColourSpec) -> Path:
+    """A GIF of 10 pictures a second that takes the source's codes for `spec`."""
+    with av.open(str(source)) as container:
+        pictures = []
+        for frame in list(container.decode(video=0))[::3]:
+            planes = planes_of(frame)
+            rgb = nv12_to_rgb(planes.luma, planes.chroma, spec)
+            pictures.append(Image.fromarray((rgb * 255 + 0.5).astype(np.uint8)))
+    palette = pictures[0].quantize(256, Image.Quantize.FASTOCTREE)
+    pictures = [picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for picture in pictures]
+    pictures[0].save(output, save_all=True, append_images=pictures[1:], duration=100, loop=0)
+    return output
+
+
+def test_a_gif_is_held_to_what_a_gif_can_do(recording: Path, tmp_path: Path) -> None:
+    """No sound, no tags, no colour as it was: none of it is a fault. Another rate is, where it was not meant."""
+    output = _gif(recording, tmp_path / "out.gif", ColourSpec())
+
+    meant = validate(recording, output, expected=Expectation(rate=Fraction(10)))
+    unexpected = failures(validate(recording, output))
+
+    assert failures(meant) == {}
+    for name in ("tags.present", "audio.present", "audio.offset", "colour.bias", "colour.levels", "colour.siting"):
+        assert status(meant, name) is CheckStatus.NOT_APPLICABLE
+    for name in ("colour.meaning", "colour.patches", "picture.quality", "time.stamps", "frames.readable"):
+        assert status(meant, name) is CheckStatus.PASS
+    assert "--expect-fps" in unexpected["time.rate"]
+
+
+def test_a_gif_of_the_wrong_colours_is_flagged(recording: Path, tmp_path: Path) -> None:
+    output = _gif(recording, tmp_path / "out.gif", ColourSpec(Matrix.BT601))
+
+    found = failures(validate(recording, output, expected=Expectation(rate=Fraction(10))))
+
+    assert "as if BT.709 had been read as BT.601" in found["colour.meaning"]
+    assert "colour.patches" in found
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_run_that_makes_a_gif_has_a_gifs_rate(recording: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.gif"
+    export(recording, output, ExportOptions(path="gpu"))
+
+    assert failures(validate_run(recording, output)) == {}
 
 
 def _sound_file(path: Path) -> None:

@@ -61,6 +61,24 @@ def test_wrong_matrix_and_range_are_named(made: ColourSpec, tagged: ColourSpec, 
 
 
 @pytest.mark.parametrize(
+    ("read_as", "name"),
+    [
+        (ColourSpec(Matrix.BT601), "as if BT.709 had been read as BT.601"),
+        (ColourSpec(Matrix.BT2020), "as if BT.709 had been read as BT.2020"),
+        (ColourSpec(range=Range.FULL), "as if limited range had been read as full range"),
+        (ColourSpec(Matrix.BT601, Range.FULL), "as if BT.709 in limited range had been read as BT.601 in full range"),
+    ],
+)
+def test_wrong_reading_is_told_from_wrong_writing(read_as: ColourSpec, name: str) -> None:
+    """A player, or what makes a GIF, shows R'G'B' of codes that it takes for others."""
+    muted = 40 + RGB // 2  # nothing is clipped
+    right = codes_of(muted, TAGGED)
+    shown = rgb_of_codes(right, read_as).clip(0, 1)
+
+    assert find_colour_fault(right, codes_of(shown, TAGGED), TAGGED).name == name
+
+
+@pytest.mark.parametrize(
     ("mistake", "name"),
     [
         (lambda codes: codes[:, [0, 2, 1]], "Cb and Cr swapped"),
