@@ -73,34 +73,71 @@ class GpuContext:
         self.device.destroy()
 
 
+_thread_owners: dict[int, GpuContext] = {}
+"""Threads that work for one device alone: what wgpu logs there is about no other export's."""
+
+
 class _ProblemHandler(logging.Handler):
     """Keeps what wgpu logs about a device while an export runs."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, context: GpuContext) -> None:
         super().__init__(level=logging.ERROR)
-        self._problems = problems
+        self._context = context
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._problems.append(record.getMessage().splitlines()[0])
+        # A record of a thread that nobody owns, a driver's own, may be about any device.
+        if _thread_owners.get(record.thread or 0, self._context) is self._context:
+            self._context.problems.append(record.getMessage().splitlines()[0])
 
 
 @contextlib.contextmanager
 def collected_problems(context: GpuContext) -> Iterator[None]:
-    """Collect errors from the logger `wgpu` into `context.problems` for the duration of the block."""
-    handler = _ProblemHandler(context.problems)
+    """Collect errors from the logger `wgpu` into `context.problems` for the duration of the block.
+
+    Call it on the thread that submits to the device. wgpu names no device in what it logs, but it logs on the thread
+    that it was called on, or on the one with which it polls the device: of several exports in a process each hears of
+    its own device.
+    """
+    handler = _ProblemHandler(context)
     logger = logging.getLogger("wgpu")
+    # wgpu-py 0.32 shows its polling thread nowhere else.
+    threads = [threading.get_ident(), context.device._poller.ident]  # noqa: SLF001
+    _thread_owners.update(dict.fromkeys(threads, context))
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        for thread in threads:
+            del _thread_owners[thread]
+
+
+@contextlib.contextmanager
+def _room_for_the_logger() -> Iterator[None]:
+    """Let wgpu-py 0.32 make its logger, and give it what a program had set on one of that name before.
+
+    On import it asserts that the logger is of its own class, which one that exists already is not.
+    """
+    earlier = logging.root.manager.loggerDict.get("wgpu")
+    if "wgpu" in sys.modules or not isinstance(earlier, logging.Logger):
+        yield
+        return
+    del logging.root.manager.loggerDict["wgpu"]
+    yield
+    logger = logging.getLogger("wgpu")
+    logger.propagate = earlier.propagate
+    if earlier.level:
+        logger.setLevel(earlier.level)
+    for handler in earlier.handlers:
+        logger.addHandler(handler)
 
 
 def _ready_gpu() -> Any:
     """`wgpu.gpu`, its instance limited to the backends that can compute. Raises `AdapterError`."""
     global _instance_ready  # noqa: PLW0603  wgpu has one instance a process
     try:
-        import wgpu  # noqa: PLC0415  loads a native library that may be missing; only GPU paths need it
+        with _instance_lock, _room_for_the_logger():
+            import wgpu  # noqa: PLC0415  loads a native library that may be missing; only GPU paths need it
         from wgpu.backends.wgpu_native.extras import set_instance_extras  # noqa: PLC0415
     except (ImportError, OSError, RuntimeError) as error:
         raise AdapterError(f"wgpu cannot be loaded: {error}; reinstall the package wgpu") from error

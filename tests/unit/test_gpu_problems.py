@@ -1,0 +1,92 @@
+"""Two exports in a process share wgpu's logger, and each hears of its own device."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+
+from capbench.errors import DeviceLostError
+from capbench.pipeline.gpu.device import GpuContext, collected_problems
+
+LOSS = "The WGPU device was lost (unknown):\nand why"
+
+
+class Export:
+    """Stands for an export: a thread that submits, and one that polls for wgpu."""
+
+    def __init__(self) -> None:
+        self.submitting = ThreadPoolExecutor(max_workers=1)
+        self.polling = ThreadPoolExecutor(max_workers=1)
+        poller = SimpleNamespace(ident=self.polling.submit(threading.get_ident).result())
+        self.context = GpuContext(SimpleNamespace(_poller=poller), "none", True, False, 1.0, 0.0)
+        self.collecting = collected_problems(self.context)
+        self.submitting.submit(self.collecting.__enter__).result()
+
+    def end(self) -> None:
+        self.submitting.submit(self.collecting.__exit__, None, None, None).result()
+        self.submitting.shutdown()
+        self.polling.shutdown()
+
+
+def log_loss() -> None:
+    logging.getLogger("wgpu").error(LOSS)
+
+
+@pytest.mark.parametrize(
+    ("log_on", "first_hears", "second_hears"),
+    [
+        (lambda first, _: first.submitting.submit(log_loss).result(), True, False),
+        (lambda first, _: first.polling.submit(log_loss).result(), True, False),
+        (lambda _, second: second.polling.submit(log_loss).result(), False, True),
+        (lambda _, __: log_loss(), True, True),
+    ],
+    ids=["submitting", "polling", "the other's", "nobody's"],
+)
+def test_an_export_hears_of_its_own_device(
+    log_on: Callable[[Export, Export], None], first_hears: bool, second_hears: bool
+) -> None:
+    first, second = Export(), Export()
+    try:
+        log_on(first, second)
+    finally:
+        first.end()
+        second.end()
+
+    for export, hears in ((first, first_hears), (second, second_hears)):
+        assert export.context.problems == ([LOSS.splitlines()[0]] if hears else [])
+        if hears:
+            with pytest.raises(DeviceLostError, match="device was lost"):
+                export.context.check()
+
+
+def test_a_logger_that_was_there_before_wgpu_is_no_obstacle() -> None:
+    """A program that only wants to hear less of wgpu, and has not imported it."""
+    code = (
+        "import logging\n"
+        "logging.getLogger('wgpu').setLevel(logging.CRITICAL)\n"
+        "logging.getLogger('wgpu').addHandler(logging.NullHandler())\n"
+        "from capbench.pipeline.gpu.device import list_adapters\n"
+        "list_adapters()\n"
+        "logger = logging.getLogger('wgpu')\n"
+        "print(logger.level, [type(handler).__name__ for handler in logger.handlers])\n"
+    )
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert said.stdout.split("\n")[0] == "50 ['NullHandler']"
+
+
+def test_nothing_is_heard_after_the_end() -> None:
+    export = Export()
+    export.end()
+
+    log_loss()
+
+    assert export.context.problems == []
