@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from capbench.colour import ChromaSiting
 from capbench.errors import (
     AdapterError,
     CancelledExportError,
@@ -36,6 +37,7 @@ from capbench.pipeline.gpu import staging
 from capbench.pipeline.gpu.device import open_device, wait_for
 from capbench.pipeline.output.encode import VideoWriter
 from capbench.pipeline.output.encoders import EncoderSettings
+from capbench.pipeline.paths import path_factory
 from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.render import Renderer
 from capbench.pipeline.source.decode import read_frames
@@ -361,6 +363,30 @@ def test_chroma_stays_where_the_tag_says_when_the_cpu_path_takes_over(
 
     off = {path: float(np.abs(taken_over - own).mean()) for path, own in by_path.items()}
     assert off["gpu"] < off["cpu"]  # not 0: down, swscale weighs four rows and the shader two
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_path_that_sites_otherwise_on_a_new_device_is_told_of(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths are open to others, and the tag of the stream is written."""
+    sitings = iter([ChromaSiting.LEFT, ChromaSiting.CENTRE])
+
+    def wayward(name: str) -> Callable[..., Any]:
+        def make(*arguments: Any, **options: Any) -> Any:
+            path: Any = path_factory(name)(*arguments, **options)
+            path.siting = next(sitings)
+            return path
+
+        return make
+
+    losing_devices(monkeypatch, at=AT)
+    monkeypatch.setattr(render_stage, "path_factory", wayward)
+
+    report = exported(recording, output, "gpu")
+
+    assert len(report.warnings) == 1
+    assert "chroma is sited centre, the stream is tagged left" in report.warnings[0]
 
 
 @pytest.mark.usefixtures("gpu")
