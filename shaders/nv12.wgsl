@@ -1,7 +1,8 @@
 // R'G'B' to NV12, four columns and two rows an invocation, so that whole u32 words are written and no invocation touches
 // another's bytes. The caller's file defines `fn pixel_colour(pixel: vec2u) -> vec3f`.
 //
-// Rounding is to nearest. Matrix from Kr and Kb (ITU-R BT.709-6 item 3; the same form in BT.601 and BT.2020):
+// Rounding is to nearest: pack4x8unorm does it (WGSL, data packing built-in functions). Matrix from Kr and Kb (ITU-R
+// BT.709-6 item 3; the same form in BT.601 and BT.2020):
 //   Y = Kr R + Kg G + Kb B,  Cb = (B - Y) / (2 (1 - Kb)),  Cr = (R - Y) / (2 (1 - Kr)).
 
 // Parameters are pipeline constants and not a uniform block: they never change during an export, a compiler folds them,
@@ -23,20 +24,20 @@ fn luma_of(rgb: vec3f) -> f32 {
     return dot(rgb, vec3f(nv12_kr, 1.0 - nv12_kr - nv12_kb, nv12_kb));
 }
 
-fn luma_code(rgb: vec3f) -> u32 {
-    return u32(clamp(floor(nv12_luma_offset + nv12_luma_span * luma_of(rgb) + 0.5), 0.0, 255.0));
-}
-
-// Cb in the low byte, Cr above it, as NV12 stores them.
-fn chroma_codes(rgb: vec3f) -> u32 {
+// Cb and Cr, in the order in which NV12 stores them.
+fn chroma_of(rgb: vec3f) -> vec2f {
     let luma = luma_of(rgb);
-    let chroma = vec2f((rgb.b - luma) / (2.0 * (1.0 - nv12_kb)), (rgb.r - luma) / (2.0 * (1.0 - nv12_kr)));
-    let codes = vec2u(clamp(floor(128.0 + nv12_chroma_span * chroma + 0.5), vec2f(0.0), vec2f(255.0)));
-    return codes.x | (codes.y << 8u);
+    return vec2f((rgb.b - luma) * (0.5 / (1.0 - nv12_kb)), (rgb.r - luma) * (0.5 / (1.0 - nv12_kr)));
 }
 
 fn packed_luma(row: array<vec3f, 5>) -> u32 {
-    return luma_code(row[1]) | (luma_code(row[2]) << 8u) | (luma_code(row[3]) << 16u) | (luma_code(row[4]) << 24u);
+    let luma = vec4f(luma_of(row[1]), luma_of(row[2]), luma_of(row[3]), luma_of(row[4]));
+    return pack4x8unorm(nv12_luma_offset / 255.0 + (nv12_luma_span / 255.0) * luma);
+}
+
+fn packed_chroma(first: vec3f, second: vec3f) -> u32 {
+    let chroma = vec4f(chroma_of(first), chroma_of(second));
+    return pack4x8unorm(128.0 / 255.0 + (nv12_chroma_span / 255.0) * chroma);
 }
 
 fn write_block(block: vec2u) {
@@ -66,5 +67,5 @@ fn write_block(block: vec2u) {
         second = 0.125 * ((upper[2] + lower[2]) + 2.0 * (upper[3] + lower[3]) + (upper[4] + lower[4]));
     }
     let chroma_words = nv12_height * nv12_stride_words;
-    nv12_words[chroma_words + block.y * nv12_stride_words + block.x] = chroma_codes(first) | (chroma_codes(second) << 16u);
+    nv12_words[chroma_words + block.y * nv12_stride_words + block.x] = packed_chroma(first, second);
 }

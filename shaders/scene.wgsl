@@ -19,6 +19,7 @@ struct Picture {
 // What never changes during an export stands before this file as constants, written by scene_block.py: a compiler folds
 // them, and a software adapter loads a uniform anew for every invocation.
 //   RECORDING: Picture        the recording, cropped and upright
+//   LUMA_TEXEL: vec2f         size of a luma sample in texture coordinates
 //   IS_UNSCALED: bool         each canvas pixel is one luma sample of the recording
 //   FILLS_CANVAS: bool        the recording covers the canvas
 //   HAS_SURROUND: bool        there is something besides the recording
@@ -95,7 +96,7 @@ fn display_colour(pixel: vec2u) -> vec3f {
     if (IS_UNSCALED) {
         // The sample itself is what interpolation would return; chroma still lies between its own samples.
         let luma_code = textureLoad(luma_texture, pixel, 0).r;
-        let at = position / vec2f(textureDimensions(luma_texture));
+        let at = position * LUMA_TEXEL;
         return decoded_colour(RECORDING, luma_code, chroma_at(chroma_texture, RECORDING, at));
     }
     return recording_colour(position * scene.fraction_from_px.xy + scene.fraction_from_px.zw);
@@ -109,5 +110,5 @@ fn scene_colour(pixel: vec2u) -> vec3f {
         // Colour and share are rounded each for itself: their sum may be half a code more than white.
         colour = min(surround.rgb + colour * surround.a, vec3f(1.0));
     }
-    return floor(colour * 255.0 + 0.5) / 255.0;
+    return floor(colour * 255.0 + 0.5) * (1.0 / 255.0);
 }

@@ -9,7 +9,7 @@ from capbench.pipeline.drawing.geometry import CanvasSize, display_rectangle
 from capbench.pipeline.drawing.overlay import Overlay, has_overlay
 from capbench.pipeline.drawing.scene_block import fills_canvas, scene_code, scene_uniforms
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.gpu.dispatch import WORKGROUP_PX, bind, workgroups
+from capbench.pipeline.gpu.dispatch import bind, workgroups
 from capbench.pipeline.gpu.upload import PlaneUploader
 from capbench.pipeline.layers.background import background_picture
 from capbench.pipeline.layers.pictures import texture_of
@@ -19,6 +19,9 @@ from capbench.pipeline.source.probe import SourceInfo
 from capbench.resources import shader_text
 
 __all__ = ["Compositor", "workgroups"]
+
+_PICTURE_WORKGROUP_PX = (64, 8)
+"""Pixels that a workgroup of composite.wgsl writes: four to an invocation."""
 
 
 class Compositor:
@@ -127,7 +130,7 @@ class Compositor:
         compute_pass.set_pipeline(self._pipeline)
         for number, group in enumerate(self._bind_groups):
             compute_pass.set_bind_group(number, group)
-        compute_pass.dispatch_workgroups(*workgroups(self.canvas.width, self.canvas.height, WORKGROUP_PX))
+        compute_pass.dispatch_workgroups(*workgroups(self.canvas.width, self.canvas.height, _PICTURE_WORKGROUP_PX))
         compute_pass.end()
 
     def _scene_uniforms(self) -> Any:

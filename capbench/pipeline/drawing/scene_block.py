@@ -60,6 +60,7 @@ def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surr
     )
     constants = {
         "RECORDING": f"Picture({vectors})",
+        "LUMA_TEXEL": f"vec2f({1 / source.width}, {1 / source.height})",
         "IS_UNSCALED": str(unscaled).lower(),
         "FILLS_CANVAS": str(fills).lower(),
         "HAS_SURROUND": str(has_surround).lower(),

@@ -46,7 +46,7 @@ def _typed_in_matrix(kr: float, kb: float) -> tuple[Replacement, Replacement]:
             f"dot(rgb, vec3f({kr}, {1 - kr - kb:.4f}, {kb}))",
         ),
         _nv12(
-            "vec2f((rgb.b - luma) / (2.0 * (1.0 - nv12_kb)), (rgb.r - luma) / (2.0 * (1.0 - nv12_kr)))",
+            "vec2f((rgb.b - luma) * (0.5 / (1.0 - nv12_kb)), (rgb.r - luma) * (0.5 / (1.0 - nv12_kr)))",
             f"vec2f((rgb.b - luma) / {2 * (1 - kb):.4f}, (rgb.r - luma) / {2 * (1 - kr):.4f})",
         ),
     )
@@ -65,14 +65,14 @@ register_mutant(
 )  # fmt: skip
 register_mutant(
     "wrong-range", "colour", "pixels use the full range and are tagged limited",
-    _nv12("nv12_luma_offset + nv12_luma_span * luma_of(rgb)", "255.0 * luma_of(rgb)"),
-    _nv12("128.0 + nv12_chroma_span * chroma", "128.0 + 255.0 * chroma"),
+    _nv12("nv12_luma_offset / 255.0 + (nv12_luma_span / 255.0) * luma", "luma"),
+    _nv12("(nv12_chroma_span / 255.0) * chroma", "chroma"),
     caught_by=["colour.meaning"], says="full range tagged limited",
 )  # fmt: skip
 register_mutant(
     "truncation", "colour", "the conversion truncates instead of rounding: white becomes Cr 127",
-    _nv12("nv12_luma_span * luma_of(rgb) + 0.5)", "nv12_luma_span * luma_of(rgb))"),
-    _nv12("nv12_chroma_span * chroma + 0.5)", "nv12_chroma_span * chroma)"),
+    _nv12("(nv12_luma_span / 255.0) * luma)", "(nv12_luma_span / 255.0) * luma - 0.5 / 255.0)"),
+    _nv12("(nv12_chroma_span / 255.0) * chroma)", "(nv12_chroma_span / 255.0) * chroma - 0.5 / 255.0)"),
     caught_by=["colour.bias"], says="truncated",
 )  # fmt: skip
 register_mutant(
@@ -82,7 +82,8 @@ register_mutant(
 )  # fmt: skip
 register_mutant(
     "chroma-swapped", "colour", "Cb and Cr are exchanged (NV21 taken for NV12)",
-    _nv12("return codes.x | (codes.y << 8u);", "return codes.y | (codes.x << 8u);"),
+    _nv12("let chroma = vec4f(chroma_of(first), chroma_of(second));",
+          "let chroma = vec4f(chroma_of(first), chroma_of(second)).yxwz;"),
     caught_by=["colour.meaning"], says="Cb and Cr swapped",
 )  # fmt: skip
 register_mutant(
@@ -118,12 +119,13 @@ register_mutant(
 )  # fmt: skip
 register_mutant(
     "banding", "colour", "six bits of luma survive",
-    _nv12("return u32(clamp(floor(nv12_luma_offset", "return 2u | 0xfcu & u32(clamp(floor(nv12_luma_offset"),
+    _nv12("return pack4x8unorm(nv12_luma_offset", "return 0x02020202u | 0xfcfcfcfcu & pack4x8unorm(nv12_luma_offset"),
     caught_by=["colour.levels"], says="6 bits are left",
 )  # fmt: skip
 register_mutant(
     "chroma-lost", "colour", "the chroma plane is neutral throughout",
-    _nv12("return codes.x | (codes.y << 8u);", "return 0x8080u;"), caught_by=["colour.meaning"], says="chroma lost",
+    _nv12("let chroma = vec4f(chroma_of(first), chroma_of(second));", "let chroma = vec4f(0.0);"),
+    caught_by=["colour.meaning"], says="chroma lost",
 )  # fmt: skip
 register_mutant(
     "u32-at-byte-offsets", "layout",
