@@ -55,7 +55,7 @@ def judge_counted(
         **labels,
         verdict=verdict,
         sentence=f"{labels['case']}: {metric.words} of {labels['new']} {against(float(worst), labels['base'])} "
-        f"({metric.format(float(np.median(base)))} to {metric.format(float(np.median(new)))}): "
+        f"({_from_to(metric.format(float(np.median(base))), metric.format(float(np.median(new))))}): "
         f"{conclusion}",
         ratio=float(worst),
         interval=(float(min(known)), float(worst)),
@@ -64,6 +64,10 @@ def judge_counted(
         required_ratio=float(equals_ratio) if equals_ratio is not None else required_ratio,
         **_medians(base, new),
     )
+
+
+def _from_to(before: str, after: str) -> str:
+    return before if before == after else f"{before} to {after}"
 
 
 def _from_nothing(labels: dict[str, str], metric: Metric, base: Values, new: Values) -> MetricVerdict:

@@ -149,7 +149,7 @@ def _sentence(
 ) -> str:
     lower, upper = interval
     blocks = counted(row.shown.pairs, "block")
-    if math.isfinite(lower) and math.isfinite(upper):
+    if math.isfinite(lower) and math.isfinite(upper) and lower < upper:
         blocks = f"{bounds(_exp(lower), _exp(upper))}, {blocks}"
     compared = against(math.exp(estimate), row.labels["base"])
     found = f"{row.metric.words} of {row.labels['new']} {compared} ({blocks})"
@@ -161,7 +161,8 @@ def _conclusion(row: NoisyRow, verdict: Verdict, further: int | None) -> str:
     if verdict is Verdict.UNDECIDED:
         if row.shown.pairs < FEWEST_BLOCKS:
             return f"undecided, {too_few_blocks(row.shown.pairs)}"
-        return f"undecided, {more_blocks(further)}"
+        asks = "" if required is None else f"the gate asks for at least {change(required)}; "
+        return f"undecided, {asks}{more_blocks(further)}"
     if required is not None:
         held = "as" if verdict is Verdict.BETTER else "but"
         return f"{verdict.value}, {held} the gate asks for at least {change(required)}"

@@ -91,6 +91,19 @@ def test_before_the_third_block_nothing_is_promised(blocks: int, words: str) -> 
     assert row.blocks_needed is None
 
 
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        ("cpu_s", "CPU time of gpu equals that of cpu (8 blocks): the same, no more than 3% worse"),
+        ("output_bytes", "output size of gpu equals that of cpu (1.00 MB): the same"),
+    ],
+)
+def test_what_never_varies_is_said_without_a_range(metric: str, words: str) -> None:
+    comparison = compare(runs_table("cpu", noisy(8)), runs_table("gpu", noisy(8, seed=2)))
+
+    assert verdict_of(comparison, metric).sentence == f"1080p: {words}"
+
+
 def test_a_drift_that_both_sides_see_is_cancelled_by_the_blocks() -> None:
     """The machine gets three times slower over the run; a rule on pooled values would drown."""
     drift = [1 + 0.1 * block for block in range(20)]
