@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from capbench.results.comparison import Comparison, MetricVerdict
+
 STEADY: dict[str, Any] = {
     "cpu_s": 8.0,
     "peak_rss_bytes": 300e6,
@@ -49,3 +51,8 @@ def runs_table(
 def noisy(blocks: int, *, ratio: float = 1.0, sd: float = 0.01, seed: int = 1) -> list[float]:
     """Wall times around `ratio` seconds with log-normal noise."""
     return list(ratio * np.exp(np.random.default_rng(seed).normal(0, sd, blocks)))
+
+
+def verdict_of(comparison: Comparison, metric: str) -> MetricVerdict:
+    """The row of a metric."""
+    return next(row for row in comparison.verdicts if row.metric == metric)

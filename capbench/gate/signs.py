@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["SignTest", "half", "scores_of", "sign_sum_tail", "sign_test"]
 
 _FULL_WEIGHT_TO, _NO_WEIGHT_FROM = 2.5, 5.0
-"""Spreads above the median size. Of normal differences 3% lie beyond the first and 0.1% beyond the second."""
+"""Spreads above the median size. Of normal differences 3% lie beyond the first and 0.03% beyond the second."""
 _SMALLEST_SPREAD = 0.3
 """Of the median size: where all sizes are nearly alike, a deviation of some percent makes no outlier."""
 _MAD_TO_SD = 1.4826
