@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -136,10 +137,18 @@ def _checks_table(report: ValidationReport) -> Table:
         "unchecked": ("UNCHECKED", "bold yellow"),
     }
     table = Table("check", "", "evidence", box=None, pad_edge=False)
-    for check in report.checks:
-        word, style = words[check.status.value]
-        table.add_row(check.name, Text(word, style=style), Text(check.message))
+    for (status, message), checks in itertools.groupby(
+        report.checks, key=lambda check: (check.status.value, check.message)
+    ):
+        word, style = words[status]
+        names = [check.name for check in checks]
+        # What stands beside many checks for one reason is said once.
+        table.add_row(names[0], Text(word, style=style), Text(message + _and_others(names[1:])))
     return table
+
+
+def _and_others(names: list[str]) -> str:
+    return f" (and {', '.join(name.rpartition('.')[2] for name in names)})" if names else ""
 
 
 def _metrics_table(report: ValidationReport) -> Table:

@@ -60,6 +60,8 @@ class ClipFacts:
     """Audio streams in file order."""
     size_bytes: int
     """Size of the file, of a playlist the playlist's own."""
+    holds_rgb: bool
+    """Whether its pictures are R'G'B', which have no matrix: GIF, PNG and some lossless video."""
 
     @property
     def is_gif(self) -> bool:
@@ -109,6 +111,7 @@ def read_facts(path: Path) -> ClipFacts:
                 for track in container.streams.audio
             ),
             size_bytes=path.stat().st_size,
+            holds_rgb=video.format is not None and (video.format.is_rgb or video.format.has_palette),
         )
 
 

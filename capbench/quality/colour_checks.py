@@ -15,6 +15,7 @@ from capbench.quality.colour_faults import find_colour_fault, rgb_of_codes
 from capbench.quality.evidence import Evidence, PictureEvidence
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
+from capbench.quality.picture_checks import how_turned
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError
 
@@ -29,13 +30,15 @@ def check_colour(evidence: Evidence) -> list[Check]:
     if pictures is None or not pictures.sampled:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
         return [unchecked(name, why) for name in _NAMES]
+    if (turned := how_turned(pictures)) is not None:
+        return [unchecked(name, f"the picture is {turned} against the reference") for name in _NAMES]
     palette = "a palette of 256 colours leaves none where it was: that is no rounding"
     is_gif = evidence.output.facts.is_gif
     return [
         _meaning(evidence, pictures),
         not_applicable("colour.bias", palette) if is_gif else _bias(pictures),
         _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else limits.PATCH_CIEDE2000),
-        not_applicable("colour.siting", "a GIF has a colour for each pixel") if is_gif else _siting(evidence, pictures),
+        _siting(evidence, pictures),
         not_applicable("colour.levels", palette) if is_gif else _levels(pictures),
     ]
 
@@ -46,7 +49,7 @@ def _meaning(evidence: Evidence, pictures: PictureEvidence) -> Check:
         return not_applicable(name, "the pictures have too few flat colours to tell a mistake by")
     output = evidence.output
     fault = find_colour_fault(
-        pictures.colours[:, :3], pictures.colours[:, 3:], output.spec, is_tagged=not output.facts.is_gif
+        pictures.colours[:, :3], pictures.colours[:, 3:], output.spec, is_tagged=not output.facts.holds_rgb
     )
     figures = (fault.error_codes, limits.COLOUR_ERROR_CODES, "codes")
     if fault.name is not None:
@@ -127,6 +130,8 @@ def _patches(evidence: Evidence, limit: float) -> Check:
 def _siting(evidence: Evidence, pictures: PictureEvidence) -> Check:
     """Chroma must lie where the output's tags put it; the reference's lies where its own put it."""
     name = "colour.siting"
+    if evidence.output.facts.holds_rgb:
+        return not_applicable(name, "the output has a colour for each pixel")
     wanted_width, wanted_height = evidence.reference.size
     width, height = evidence.output.size
     if abs(width - wanted_width) > 1 or abs(height - wanted_height) > 1:

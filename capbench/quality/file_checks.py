@@ -64,8 +64,8 @@ def _even(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _tags(evidence: Evidence, must_state_colour: bool | None) -> list[Check]:
-    if evidence.output.facts.is_gif:
-        why = "a GIF's colours are R'G'B': there is no matrix to state"
+    if evidence.output.facts.holds_rgb:
+        why = "the output's colours are R'G'B': there is no matrix to state"
         return [not_applicable("tags.present", why), not_applicable("tags.agree", why)]
     tags = evidence.output.tags
     required = evidence.reference.tags.merged.states_colour if must_state_colour is None else must_state_colour

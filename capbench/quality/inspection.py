@@ -12,7 +12,7 @@ from pathlib import Path
 
 import av
 
-from capbench.colour import ColourSpec
+from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
 from capbench.pipeline.scene import Scene
 from capbench.quality.alignment import Aligner, window_frames
@@ -231,9 +231,10 @@ def _start(path: Path) -> _Opened:
     if round(clip.rotation_degrees / 90) % 2:
         size = (size[1], size[0])
     tags = read_tags(path)
-    return _Opened(
-        facts, tags, spec_of(tags.merged, first.height), clip, itertools.chain([first], frames), size, first.format.name
-    )
+    spec = spec_of(tags.merged, first.height)
+    if facts.holds_rgb:
+        spec = replace(spec, range=Range.LIMITED)  # what they are brought to, whatever their own range
+    return _Opened(facts, tags, spec, clip, itertools.chain([first], frames), size, first.format.name)
 
 
 def upright_size(path: Path) -> tuple[Fraction, Fraction]:

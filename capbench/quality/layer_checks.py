@@ -5,6 +5,7 @@ from __future__ import annotations
 from capbench.quality import limits
 from capbench.quality.evidence import Evidence, LayerShare
 from capbench.quality.outcome import failed, not_applicable, passed, unchecked
+from capbench.quality.picture_checks import how_turned
 from capbench.results import Check
 
 __all__ = ["check_layers"]
@@ -21,6 +22,8 @@ def check_layers(evidence: Evidence) -> list[Check]:
         return [not_applicable(_NAME, "no scene was drawn over the reference")]
     if evidence.pictures is None or not evidence.pictures.sampled:
         return [unchecked(_NAME, evidence.no_pictures_reason or "no pair of pictures could be compared")]
+    if (turned := how_turned(evidence.pictures)) is not None:
+        return [unchecked(_NAME, f"the picture is {turned} against the reference")]
     if not evidence.layers:
         return [not_applicable(_NAME, "the scene draws nothing over the recording that changes it enough to measure")]
     psnr_y = evidence.pictures.series["psnr_y"]

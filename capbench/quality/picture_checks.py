@@ -7,9 +7,9 @@ from statistics import median
 from capbench.quality import limits
 from capbench.quality.evidence import Evidence, PictureEvidence
 from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
-from capbench.results import Check
+from capbench.results import Check, CheckStatus
 
-__all__ = ["check_pictures"]
+__all__ = ["check_pictures", "how_turned"]
 
 _NAMES = (
     "picture.same",
@@ -29,8 +29,22 @@ def check_pictures(evidence: Evidence) -> list[Check]:
     if pictures is None or not pictures.sampled:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
         return [unchecked(name, why) for name in _NAMES]
+    if (turned := how_turned(pictures)) is not None:
+        message = f"the picture is {turned} against the reference"
+        limit = limits.SAME_PICTURE_CORRELATION
+        return [
+            passed("picture.same", "the same pictures once turned"),
+            failed("picture.orientation", message, _likeness(pictures)["as it is"], limit),
+            *(unchecked(name, message) for name in _NAMES[2:]),
+        ]
+    same = _same(pictures)
+    if same[0].status is CheckStatus.FAIL:
+        # How sharp another picture is, and where it lies, are no news; that it is another one may have a cause.
+        why = "the output shows other pictures than the reference"
+        rest = [unchecked(name, why) for name in ("picture.outliers", *_NAMES[5:])]
+        return [*same, _quality(pictures), _local(pictures), *rest]
     return [
-        *_same(pictures),
+        *same,
         _quality(pictures),
         _outliers(pictures),
         _local(pictures),
@@ -40,22 +54,28 @@ def check_pictures(evidence: Evidence) -> list[Check]:
     ]
 
 
+def _likeness(pictures: PictureEvidence) -> dict[str, float]:
+    """Typical correlation of the pictures as they are and after each turn; empty for flat ones."""
+    looks = [pair.turns for pair in pictures.sampled if "as it is" in pair.turns]
+    return {name: median(look.get(name, -1.0) for look in looks) for name in looks[0]} if looks else {}
+
+
+def how_turned(pictures: PictureEvidence) -> str | None:
+    """How the pictures are turned or flipped, in words; None where they are upright, other ones or flat."""
+    likeness = _likeness(pictures)
+    if not likeness or likeness["as it is"] >= limits.SAME_PICTURE_CORRELATION:
+        return None
+    best = max(likeness, key=lambda name: likeness[name])
+    return best if likeness[best] >= limits.SAME_PICTURE_CORRELATION else None
+
+
 def _same(pictures: PictureEvidence) -> list[Check]:
     same, turned = "picture.same", "picture.orientation"
-    looks = [pair.turns for pair in pictures.sampled if "as it is" in pair.turns]
-    if not looks:
+    likeness = _likeness(pictures)
+    if not likeness:
         why = "the pictures are flat: any two look alike"
         return [not_applicable(same, why), not_applicable(turned, why)]
-    typical = {name: median(look.get(name, -1.0) for look in looks) for name in looks[0]}
-    upright = typical["as it is"]
-    best = max(typical, key=lambda name: typical[name])
-    limit = limits.SAME_PICTURE_CORRELATION
-    if upright < limit <= typical[best]:
-        message = f"the picture is {best} against the reference"
-        return [
-            passed(same, "the same pictures once turned", typical[best], limit),
-            failed(turned, message, upright, limit),
-        ]
+    upright, limit = likeness["as it is"], limits.SAME_PICTURE_CORRELATION
     return [
         passed_if(
             upright >= limit,

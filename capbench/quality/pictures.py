@@ -122,13 +122,13 @@ class Normaliser:
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame as it is to be compared; the same object where nothing had to be done."""
-        if frame.format.name.startswith(("yuv444", "yuvj444")):
-            frame = self._subsample(frame)
-        elif frame.format.is_rgb or frame.format.has_palette:
+        if frame.format.is_rgb or frame.format.has_palette:
             # Pictures without a matrix of their own (GIF, PNG) become what the tags' guess says they are.
             frame = self._scaler.reformat(
-                frame, format="yuv420p", **_SAME_CODES | {"src_color_range": 2, "dst_colorspace": self._colorspace}
+                frame, format="yuv444p", **_SAME_CODES | {"src_color_range": 2, "dst_colorspace": self._colorspace}
             )
+        if frame.format.name.startswith(("yuv444", "yuvj444")):
+            frame = self._subsample(frame)
         elif frame.format.name not in _PLANAR_420:
             frame = self._scaler.reformat(
                 frame, format="yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p", **_SAME_CODES

@@ -45,7 +45,7 @@ def find_sync(evidence: Evidence, found: Sound, lag: SoundLag | None) -> Sync:
         flashes.start_ms - own.start_ms, flashes.end_ms - own.end_ms
     )  # fmt: skip
     if flashes.flashes == 1:
-        return Sync(start_ms, by_lag.drift_ms, "one flash and its beep")
+        return Sync(start_ms, None, "one flash and its beep, which say nothing about drift")
     return Sync(start_ms, end_ms - start_ms, f"{flashes.flashes} flashes and their beeps")
 
 
