@@ -20,6 +20,7 @@ from capbench.pipeline.memory import MemoryPlan
 from capbench.pipeline.output.pictures import PicturePool
 from capbench.pipeline.paths import ConversionPath
 from capbench.pipeline.scene import Scene
+from capbench.pipeline.source.decode import frame_bytes
 from capbench.pipeline.source.probe import SourceInfo
 from capbench.pipeline.source.timeline import TimedFrame
 
@@ -87,19 +88,31 @@ class Renderer:
         """Bytes of the staging ring."""
         self.statistics = RenderStatistics()
 
-    def run(self, frames: Iterable[TimedFrame], pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
-        """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`."""
+    def run(
+        self,
+        frames: Iterable[TimedFrame],
+        pictures: PictureReceiver,
+        pool: PicturePool,
+        clock: LapClock,
+        *,
+        finishes: bool = False,
+    ) -> None:
+        """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`.
+
+        With `finishes` the path's `finish` runs here, before the picture goes on.
+        """
+        deliver = self._deliver_finished if finishes else self._deliver
         # A scene's camera is a file of its own, open while frames are drawn.
         with closing(self.compositor):
             for number, timed in enumerate(frames):
                 clock.mark("render", "wait_input", number)
                 if self._ring.is_full:
-                    self._deliver(pictures, pool, clock)
+                    deliver(pictures, pool, clock)
                 self._submit(timed, clock, number)
                 self._gpu.check()
             clock.mark("render", "wait_input")
             while not self._ring.is_empty:  # the last pictures have no successor to push them out
-                self._deliver(pictures, pool, clock)
+                deliver(pictures, pool, clock)
             pictures.close()
 
     def _submit(self, timed: TimedFrame, clock: LapClock, number: int) -> None:
@@ -123,6 +136,20 @@ class Renderer:
         return float((timed.pts - self._first_pts) * self._time_base)
 
     def _deliver(self, pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
+        picture = self._read_back(pool, clock)
+        pictures.send(picture, pool.picture_bytes)
+        clock.mark("readback", "wait_output")
+
+    def _deliver_finished(self, pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
+        picture = self._read_back(pool, clock)
+        frame = self.path.finish(picture.frame)
+        pool.release(picture.frame)
+        clock.mark("convert")
+        pictures.send(Picture(frame, picture.pts, picture.duration, pool=None), frame_bytes(frame))
+        clock.mark("convert", "wait_output")
+
+    def _read_back(self, pool: PicturePool, clock: LapClock) -> Picture:
+        """The oldest picture in flight, as the path reads it."""
         self._ring.wait()
         clock.mark("readback", "wait_input")
         frame = pool.acquire()
@@ -134,5 +161,4 @@ class Renderer:
         self.statistics.gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
         clock.note("gpu", ticks * self._gpu.timestamp_period_ns)
         clock.mark("readback", "work")
-        pictures.send(Picture(frame, timed.pts, timed.duration, pool), pool.picture_bytes)
-        clock.mark("readback", "wait_output")
+        return Picture(frame, timed.pts, timed.duration, pool)

@@ -16,7 +16,7 @@ from capbench.pipeline.job import ExportJob
 from capbench.pipeline.laps import LapClock
 from capbench.pipeline.memory import MemoryPlan
 from capbench.pipeline.output.pictures import PicturePool
-from capbench.pipeline.paths import ConversionPath, PathFactory, path_factory
+from capbench.pipeline.paths import ConversionPath, Finishing, PathFactory, path_factory
 from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.render import Picture, Renderer
 from capbench.pipeline.source.timeline import TimedFrame
@@ -112,24 +112,27 @@ class RenderStage:
             plan=plan,
         )
         path = renderer.path
-        converts = path.converts_on_cpu and not job.is_gif
+        # A GIF's palette is chosen from RGBA.
+        finishing = Finishing.NOT_NEEDED if job.is_gif else path.finishing
+        aside = finishing is Finishing.ASIDE
         pool = PicturePool(
             job.canvas.width,
             job.canvas.height,
             path.picture_format,
             plan.pictures,
-            consumer="convert" if converts else "encode",
+            consumer="convert" if aside else "encode",
             watch=self._watch,
         )
         self._group.add(pool.free)
         clock.mark("setup")
-        self._announce(path, converts=converts)
-        receiver: Channel[Any] = self._rendered if converts else self._pictures
+        self._announce(path, finishing)
+        receiver: Channel[Any] = self._rendered if aside else self._pictures
+        deliveries = Deliveries(self._frames, receiver, path if aside else None)
         try:
-            renderer.run(self._frames, Deliveries(self._frames, receiver, path if converts else None), pool, clock)
+            renderer.run(self._frames, deliveries, pool, clock, finishes=finishing is Finishing.IN_LINE)
         finally:
             self._account.rendered(gpu, renderer, pool)
-        if not converts:  # the convert thread closes a path that still finishes pictures
+        if not aside:  # the convert thread closes a path that still finishes pictures
             path.close()
 
     def _path_factory(self) -> PathFactory:
@@ -139,15 +142,15 @@ class RenderStage:
             return partial(CpuPath, siting=self._colour.siting)
         return factory
 
-    def _announce(self, path: ConversionPath, *, converts: bool) -> None:
+    def _announce(self, path: ConversionPath, finishing: Finishing) -> None:
         """Start who comes behind, now that the pictures are known."""
-        if converts and not self._converting:
+        if finishing is Finishing.ASIDE and not self._converting:
             self._converting = True
             self._start_convert()
         colour = replace(self._job.options.colour, siting=path.siting)
         if self._colour is None:
             self._colour = colour
-            self._start_encode("nv12" if converts else path.picture_format, colour)
+            self._start_encode(path.picture_format if finishing is Finishing.NOT_NEEDED else "nv12", colour)
         elif colour.siting is not self._colour.siting:
             self._account.warn(
                 f"from frame {self._frames.delivered} on chroma is sited {colour.siting}, the stream is tagged "

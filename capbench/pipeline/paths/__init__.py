@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from capbench.errors import AdapterError, InputError
-from capbench.pipeline.paths.base import ConversionPath, PathFactory
+from capbench.pipeline.paths.base import ConversionPath, Finishing, PathFactory
 from capbench.pipeline.paths.cpu import CpuPath
 from capbench.pipeline.paths.gpu import FusedPath, GpuPath
 from capbench.pipeline.paths.late import LatePath
 from capbench.pipeline.paths.videotoolbox import videotoolbox_path
 
-__all__ = ["FLOOR", "PASSTHROUGH", "ConversionPath", "PathFactory", "path_factory", "path_names"]
+__all__ = ["FLOOR", "PASSTHROUGH", "ConversionPath", "Finishing", "PathFactory", "path_factory", "path_names"]
 
 PASSTHROUGH = "passthrough"
 """Not a conversion: decoded planes go straight to the encoder, without a GPU."""

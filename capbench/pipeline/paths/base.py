@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,14 +12,25 @@ from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.drawing.compositor import Compositor
 from capbench.pipeline.gpu.device import GpuContext
 
-__all__ = ["ConversionPath", "PathFactory"]
+__all__ = ["ConversionPath", "Finishing", "PathFactory"]
+
+
+class Finishing(Enum):
+    """Where a path's `finish` runs, between readback and encoder."""
+
+    NOT_NEEDED = "not needed"
+    """What is read back is NV12 already."""
+    ASIDE = "aside"
+    """On a thread of its own, while the next frame is drawn."""
+    IN_LINE = "in line"
+    """On the render thread, which draws nothing meanwhile."""
 
 
 class ConversionPath(Protocol):
     """One way from the uploaded frame to an NV12 picture, set up for one export.
 
-    `record` and `read` run on the render thread. `finish` and `close` run on the convert thread where
-    `converts_on_cpu`, else on the render thread too.
+    `record` and `read` run on the render thread. `finish` and `close` run on the convert thread where `finishing` is
+    `ASIDE`, else on the render thread too.
     """
 
     siting: ChromaSiting
@@ -29,8 +41,8 @@ class ConversionPath(Protocol):
     """Bytes of picture that `read` takes from mapped memory for each frame, padding not counted."""
     picture_format: str
     """FFmpeg pixel format of the frames that `read` fills: `nv12`, or what `finish` takes."""
-    converts_on_cpu: bool
-    """Whether `finish` must run, on a thread of its own, before the encoder."""
+    finishing: Finishing
+    """Whether and where `finish` must run before the encoder."""
 
     def record(self, encoder: Any, staging: Any) -> None:
         """Record everything from the uploaded planes to the staging buffer on a `wgpu.GPUCommandEncoder`."""

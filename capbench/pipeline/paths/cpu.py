@@ -13,6 +13,7 @@ from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.pipeline.drawing.compositor import Compositor
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload import ROW_ALIGNMENT_BYTES
+from capbench.pipeline.paths.base import Finishing
 from capbench.pipeline.source.planes import plane_samples
 
 __all__ = ["CpuPath", "RgbaReadback", "SwscaleToNv12"]
@@ -60,7 +61,7 @@ class RgbaReadback:
     """What the paths share that bring RGBA to the CPU: 4 bytes a pixel cross the bus."""
 
     picture_format = "rgba"
-    converts_on_cpu = True
+    finishing = Finishing.ASIDE
 
     def __init__(self, compositor: Compositor) -> None:
         self._compositor = compositor

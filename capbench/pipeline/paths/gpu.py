@@ -11,6 +11,7 @@ from capbench.colour import ColourSpec
 from capbench.pipeline.drawing.compositor import Compositor
 from capbench.pipeline.drawing.nv12_pass import Nv12Pass, texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.paths.base import Finishing
 from capbench.resources import shader_text
 
 __all__ = ["FusedPath", "GpuPath"]
@@ -20,7 +21,7 @@ class _Nv12OnGpu:
     """What both paths share: reading the NV12 buffer back."""
 
     picture_format = "nv12"
-    converts_on_cpu = False
+    finishing = Finishing.NOT_NEEDED
 
     def __init__(self, conversion: Nv12Pass, colour: ColourSpec) -> None:
         self.siting = colour.siting

@@ -1,7 +1,7 @@
 """Path `gpu-late`: the attempt that was 13 times slower, kept as a specimen.
 
-RGBA crosses to the CPU, goes up again to a second device, is converted there, and every frame is waited for right after
-its submit. The picture is right; only the time is not. A gate that cannot see this path is blind.
+RGBA crosses to the CPU, goes up again to a second device, is converted there, and the renderer waits for every frame
+right after its submit. The picture is right; only the time is not. A gate that cannot see this path is blind.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from capbench.colour import ColourSpec
 from capbench.pipeline.drawing.compositor import Compositor
 from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
+from capbench.pipeline.paths.base import Finishing
 from capbench.pipeline.paths.cpu import RgbaReadback
 
 __all__ = ["LatePath"]
 
 
 class LatePath(RgbaReadback):
-    """RGBA readback, then a second device that converts one frame at a time."""
+    """RGBA readback, then a second device that converts one frame at a time, while nothing is drawn."""
+
+    finishing = Finishing.IN_LINE
 
     def __init__(self, gpu: GpuContext, compositor: Compositor, colour: ColourSpec, *, threads: int) -> None:
         del gpu, threads
@@ -35,7 +38,6 @@ class LatePath(RgbaReadback):
     def finish(self, frame: Any) -> Any:
         """Upload to the second device, convert, wait."""
         if self._second is None:
-            # On the convert thread, which is the only one to submit to this device.
             self._open_second_device()
         assert self._second is not None
         plane = frame.planes[0]
