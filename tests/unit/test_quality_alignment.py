@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -82,6 +83,23 @@ def test_pictures_that_cannot_be_compared_are_matched_by_time() -> None:
 
     assert [aligner.match(p).index for p in clip([0] * 5, numbered=False, times=times)] == [0, 1, 2, 4, 5]
     assert aligner.method == "time stamp"
+
+
+@pytest.mark.parametrize(
+    "ahead_s", [Fraction(0), Fraction(1, 75), Fraction(1, 51)], ids=["due", "half a tick", "nearest"]
+)
+@pytest.mark.parametrize("rate", [25, 24, 60, Fraction(60000, 1001)])
+def test_frames_without_a_number_follow_the_rule_of_those_with_one(rate: Fraction | int, ahead_s: Fraction) -> None:
+    """A zoom moves the number out of the picture while the rate changes: one frame beside is a wrong picture."""
+    times = [Fraction(tick) / rate for tick in range(int(1.9 * rate))]
+    shown = [int((time_s + ahead_s) * 30) for time_s in times]
+    pictures = clip(shown, numbered=True, times=times)
+    half = len(pictures) // 2
+    pictures[half:] = [replace(one, record=replace(one.record, number=None)) for one in pictures[half:]]
+
+    aligner = Aligner(iter(clip(range(FRAMES), numbered=True)), 16)
+
+    assert [aligner.match(picture).index for picture in pictures] == shown
 
 
 def test_the_window_is_bounded_and_the_reference_is_read_to_its_end() -> None:
