@@ -14,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -211,6 +212,44 @@ def test_another_shape_is_not_compared_and_not_passed(recording: Path, tmp_path:
     assert not report.passed
 
 
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (lambda plane: plane[::-1, ::-1], "turned by 180°"),
+        (lambda plane: plane[:, ::-1], "mirrored"),
+    ],
+)
+def test_of_a_turned_picture_nothing_else_is_judged(
+    recording: Path, tmp_path: Path, turn: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], words: str
+) -> None:
+    """It is neither blurred nor banded nor of wrong colours, and not passed."""
+
+    def turned(source: Iterator[Shot]) -> Iterator[Shot]:
+        for shot in list(source)[::20]:
+            yield shot.showing(Planes(*(turn(plane).copy() for plane in shot.planes.all)))
+
+    report = validate(recording, remake(recording, tmp_path / "turned.mp4", Remake(shots=turned)))
+
+    assert words in failures(report)["picture.orientation"]
+    for name in ("picture.quality", "picture.sharpness", "colour.meaning", "colour.levels"):
+        assert status(report, name) is CheckStatus.UNCHECKED
+
+
+def test_pictures_that_are_rgb_need_no_matrix_and_no_range(recording: Path, tmp_path: Path) -> None:
+    """A single PNG of the right colours: lost frames are what is wrong with it."""
+    with av.open(str(recording)) as container:
+        planes = planes_of(next(container.decode(video=0)))
+    rgb = nv12_to_rgb(planes.luma, planes.chroma, ColourSpec())
+    Image.fromarray((rgb * 255 + 0.5).astype(np.uint8)).save(tmp_path / "first.png")
+
+    report = validate(recording, tmp_path / "first.png")
+
+    assert "frames.last" in failures(report)
+    assert status(report, "tags.present") is CheckStatus.NOT_APPLICABLE
+    for name in ("colour.meaning", "colour.bias", "colour.patches", "colour.levels"):
+        assert status(report, name) is CheckStatus.PASS
+
+
 def test_another_rate_is_accepted_where_it_was_meant(recording: Path, tmp_path: Path) -> None:
     output = remake(recording, tmp_path / "15fps.mp4", Remake(shots=lambda shots: list(shots)[::2]))
 
@@ -401,6 +440,23 @@ def test_files_that_are_no_video_are_refused_in_one_line(
         validate(recording, path)
 
 
+def test_one_reason_for_many_checks_is_said_once(recording: Path, tmp_path: Path) -> None:
+    def cut(source: Iterator[Shot]) -> Iterator[Shot]:
+        for shot in list(source)[::20]:
+            yield shot.showing(shot.planes.cropped(360, 360))
+
+    output = remake(recording, tmp_path / "square.mp4", Remake(shots=cut, audio=lambda _: None))
+
+    shown = (
+        CliRunner().invoke(command_line.app, ["validate", str(recording), str(output)], env={"COLUMNS": "300"}).stdout
+    )
+
+    rows = [line for line in shown.splitlines() if "UNCHECKED" in line and "another shape" in line]
+    assert [row.split()[0] for row in rows] == ["picture.same", "colour.meaning"]
+    assert "(and orientation, quality, outliers, local, edges, place, sharpness)" in rows[0]
+    assert "the output has no sound (and channels, length," in shown
+
+
 def test_a_header_without_a_picture_is_refused(recording: Path, tmp_path: Path) -> None:
     """The index is there and every byte of video is not."""
     content = recording.read_bytes()
@@ -426,12 +482,13 @@ def test_the_verb_prints_writes_and_fails(recording: Path, tmp_path: Path) -> No
     arguments = ["validate", str(recording), str(output)]
     more = ["--save-frames", str(tmp_path / "worst"), "--csv", str(tmp_path / "frames.csv")]
 
-    table = CliRunner().invoke(command_line.app, [*arguments, *more], env={"COLUMNS": "200"})
+    table = CliRunner().invoke(command_line.app, [*arguments, *more, "--no-vmaf"], env={"COLUMNS": "200"})
     machine = CliRunner().invoke(command_line.app, [*arguments, "--json", "-"])
 
     assert (table.exit_code, machine.exit_code) == (1, 1)
     assert "lost at the end: 5 frames of 60" in table.stdout
     assert "[bold]short.mp4" in table.stdout
+    assert "vmaf: not measured, it was not asked for" in table.stdout
     report = ValidationReport.model_validate(json.loads(machine.stdout))
     assert "frames.last" in failures(report)
     rows = (tmp_path / "frames.csv").read_text().splitlines()
