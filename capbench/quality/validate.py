@@ -66,11 +66,13 @@ def validate_run(
     height: int | None = None,
     rate: Fraction | None = None,
     save_frames: Path | None = None,
+    with_vmaf: bool = True,
 ) -> ValidationReport:
     """Hold an export of `source` by a scene against what the oracle makes of it.
 
-    `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's. An export in
-    which nothing is drawn or scaled is compared frame by frame with the source; of any other a few frames are rendered.
+    `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's or to take a
+    GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
+    frames are rendered. `with_vmaf` as in `validate`.
     Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
     """
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
@@ -87,6 +89,7 @@ def validate_run(
         expected,
         scene=None if is_plain else drawn,
         keep_worst=save_frames is not None,
+        with_vmaf=with_vmaf,
     )
     return report_on(inspection.evidence, expected, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
 
