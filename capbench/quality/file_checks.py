@@ -53,6 +53,8 @@ def _size(evidence: Evidence) -> Check:
         turned = "as if turned by 90°"
     else:
         turned = f"{width * height / (wanted_width * wanted_height):.0%} of the pixels"
+        if evidence.wanted_size == _even(evidence.reference.size):
+            turned += f"; where that was meant, say so (--expect-size {width}x{height})"
     return failed(
         name, f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
         width * height, wanted_width * wanted_height, "pixels",

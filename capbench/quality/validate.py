@@ -41,9 +41,8 @@ def validate(
 
     `expected` says what was meant to differ. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
     called with the number of output frames read so far. `with_vmaf` measures VMAF where an FFmpeg here has it; it costs
-    several times the rest. Raises `SourceError` where a file cannot be opened, has no
-    video or not one frame; everything else that is wrong is a check of the report. Raises `OutputError` for
-    `save_frames`.
+    more than all the rest. Raises `SourceError` where a file cannot be opened, has no video or not one frame;
+    everything else that is wrong is a check of the report. Raises `OutputError` for `save_frames`.
     """
     expectation = expected or Expectation()
     inspection = inspect_files(

@@ -196,6 +196,7 @@ def test_what_an_other_size_is_compared_with(recording: Path, tmp_path: Path) ->
     meant = validate(recording, output, expected=Expectation(size=(320, 180)))
 
     assert "320x180, it should be 640x360" in failures(unexpected)["picture.size"]
+    assert "--expect-size 320x180" in failures(unexpected)["picture.size"]
     assert status(meant, "picture.size") is CheckStatus.PASS
     assert meant.frames_compared == FRAMES
 
