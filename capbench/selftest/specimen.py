@@ -91,13 +91,11 @@ def register_mutant(
     path: str = "gpu",
     scene: str = "bare",
     size: tuple[int, int] = (640, 360),
-    against_clean: bool = False,
 ) -> None:
     """Register a defect that is written into the text of shaders or modules, and exported for real by `path`.
 
     `scene` is a shipped scene's name or the text of a scene file. `size` is the recording's: some defects do nothing at
-    most sizes. The export is held against the recording, or with `against_clean` against an export without the defect:
-    what lies over a recording can only be seen so.
+    most sizes.
     """
     source_spec = RecordingSpec("selftest-mutant", *size, 30, _MUTANT_CLIP_S)
 
@@ -109,16 +107,12 @@ def register_mutant(
         return str(file)
 
     def prepare(folder: Path) -> None:
-        source, drawn = make_recording(source_spec), scene_in(folder)
-        export_by_mutant(replacements, source, folder / f"{name}.mp4", path=path, scene=drawn)
-        if against_clean:
-            export_by_mutant((), source, folder / "clean.mp4", path=path, scene=drawn)
+        export_by_mutant(
+            replacements, make_recording(source_spec), folder / f"{name}.mp4", path=path, scene=scene_in(folder)
+        )
 
     def judge(folder: Path) -> Sequence[Check]:
-        output = folder / f"{name}.mp4"
-        if against_clean:
-            return validate(folder / "clean.mp4", output).checks
-        return validate_run(make_recording(source_spec), output, scene=scene_in(folder)).checks
+        return validate_run(make_recording(source_spec), folder / f"{name}.mp4", scene=scene_in(folder)).checks
 
     in_shaders = all(replacement.file.startswith("shaders/") for replacement in replacements)
     mutates = Mutates.SHADER if in_shaders else Mutates.PIPELINE

@@ -115,7 +115,7 @@ register_mutant(
         "return top + under * (1.0 - top.a);",
         "return vec4f(top.rgb * top.a, top.a) + under * (1.0 - top.a);",
     ),
-    caught_by=["picture.local"], scene=_TRANSLUCENT, against_clean=True,
+    caught_by=["picture.layers"], says="caption", scene=_TRANSLUCENT,
 )  # fmt: skip
 register_mutant(
     "banding", "colour", "six bits of luma survive",
@@ -131,7 +131,7 @@ register_mutant(
     "u32-at-byte-offsets", "layout",
     "chroma is stored as u32 words at byte offsets, four times too far: most of it is never written, and zero is green",
     _nv12(_CHROMA_WRITE, "nv12_words[chroma_words + 4u * (block.y * nv12_stride_words + block.x)] ="),
-    caught_by=["colour.meaning", "frames.green"],
+    caught_by=["frames.green"],
 )  # fmt: skip
 register_mutant(
     "odd-chroma-row", "layout", "with a height of 362 the last of 181 chroma rows is not written",
