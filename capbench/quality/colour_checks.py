@@ -37,7 +37,7 @@ def check_colour(evidence: Evidence) -> list[Check]:
     return [
         _meaning(evidence, pictures),
         not_applicable("colour.bias", palette) if is_gif else _bias(pictures),
-        _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else limits.PATCH_CIEDE2000),
+        _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else _patch_limit(pictures)),
         _siting(evidence, pictures),
         not_applicable("colour.levels", palette) if is_gif else _levels(pictures),
     ]
@@ -105,6 +105,12 @@ def patch_errors(evidence: Evidence) -> tuple[PatchError, ...]:
         )
         for patch, a, b, distance in zip(PATCHES, wanted, found, distances, strict=True)
     )
+
+
+def _patch_limit(pictures: PictureEvidence) -> float:
+    psnr_y = [value for value in pictures.series["psnr_y"] if value is not None]
+    is_coarse = sum(psnr_y) < limits.COARSE_PSNR_DB * len(psnr_y)
+    return limits.COARSE_PATCH_CIEDE2000 if is_coarse else limits.PATCH_CIEDE2000
 
 
 def _patches(evidence: Evidence, limit: float) -> Check:

@@ -95,6 +95,8 @@ FEWEST_BIAS_COLOURS: Final = 10
 """Colours from which the mean signed error of one, which is anything in -0.5..0.5, averages to a tenth."""
 PATCH_CIEDE2000: Final = 3.0
 """Largest colour difference of a patch. 4:2:0 at 8 bits alone gives up to 1.2 in dark blue, CRF 23 up to 2."""
+COARSE_PATCH_CIEDE2000: Final = 5.0
+"""The same where luma PSNR is below `COARSE_PSNR_DB` on average: ultrafast presets at 240 lines and 33 dB reach 4.2."""
 PALETTE_CIEDE2000: Final = 7.0
 """The same in a GIF: a palette of 256 colours for a whole clip, dithered, moves greys by up to 3.5. BT.601 taken for
 BT.709 moves green by 9."""

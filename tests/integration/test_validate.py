@@ -291,6 +291,16 @@ def test_a_damaged_reference_is_not_blamed_on_the_output_and_not_passed(media: P
     assert status(report, "frames.last") is CheckStatus.UNCHECKED
 
 
+def test_a_coarse_encoder_is_no_fault_of_colour(tmp_path: Path) -> None:
+    """At QP 40 a patch is off by CIEDE2000 4, which in a good picture would be too much."""
+    small = make_recording(RecordingSpec("coarse", 426, 240, 30, 1.0))
+
+    report = validate(small, remake(small, tmp_path / "coarse.mp4", Remake(qp=40)))
+
+    assert failures(report) == {}
+    assert max(patch.ciede2000 for patch in report.patches) > 3
+
+
 @pytest.mark.parametrize("name", ["bt601_full_range_320x240.mp4", "nasa_rotated90_480x270.mp4", "odd_444_321x241.mp4"])
 def test_real_clips_are_themselves(media: Path, name: str) -> None:
     """Whatever the colour, turn or subsampling: no check may find fault with a file that is held against itself."""
