@@ -168,7 +168,7 @@ def _table(title: str, rows: Iterable[ShownRow], *, is_narrow: bool) -> Table:
     table.add_column("verdict", no_wrap=True)
     for shown in rows:
         cells = _cells(shown)
-        word = shown.row.verdict.value.replace("_", " ")
+        word = shown.row.label
         table.add_row(*map(Text, cells[:-1] if is_narrow else cells), Text(word, styles.get(word, "")))
     return table
 

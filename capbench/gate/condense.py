@@ -41,7 +41,7 @@ def shared_reasons(rows: Sequence[MetricVerdict]) -> list[str]:
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for row in rows:
         for reason in row.reasons:
-            key = (row.case, row.new, row.verdict.value.replace("_", " "), reason)
+            key = (row.case, row.new, row.label, reason)
             groups.setdefault(key, []).append(describe_metric(row.metric).words)
     return [
         f"{case}: {_listed(words)} of {new}, {verdict}: {reason}"

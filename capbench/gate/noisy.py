@@ -96,7 +96,7 @@ def judge_noisy(
         verdict = Verdict.WORSE
     elif is_better:
         verdict = Verdict.BETTER
-    elif asked.required_ratio is None and upper <= asked.worse_above:
+    elif asked.required_ratio is None and upper <= asked.worse_above and row.shown.pairs >= FEWEST_BLOCKS:
         verdict = Verdict.SAME
     else:
         verdict = Verdict.UNDECIDED
@@ -153,10 +153,10 @@ def _sentence(
         blocks = f"{bounds(_exp(lower), _exp(upper))}, {blocks}"
     compared = against(math.exp(estimate), row.labels["base"])
     found = f"{row.metric.words} of {row.labels['new']} {compared} ({blocks})"
-    return f"{row.labels['case']}: {found}: {_conclusion(row, verdict, further)}"
+    return f"{row.labels['case']}: {found}: {_conclusion(row, verdict, upper, further)}"
 
 
-def _conclusion(row: NoisyRow, verdict: Verdict, further: int | None) -> str:
+def _conclusion(row: NoisyRow, verdict: Verdict, upper: float, further: int | None) -> str:
     required = row.asked.required_ratio
     if verdict is Verdict.UNDECIDED:
         if row.shown.pairs < FEWEST_BLOCKS:
@@ -166,6 +166,8 @@ def _conclusion(row: NoisyRow, verdict: Verdict, further: int | None) -> str:
     if required is not None:
         held = "as" if verdict is Verdict.BETTER else "but"
         return f"{verdict.value}, {held} the gate asks for at least {change(required)}"
+    if verdict is Verdict.SAME and upper < row.asked.better_below:
+        return "no worse, and too few blocks to call it better"
     within = f"{row.margin * 100:.3g}%"
     return {
         Verdict.SAME: f"the same, no more than {within} worse",

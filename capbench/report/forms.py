@@ -52,7 +52,7 @@ def to_markdown(view: FolderView) -> str:
             shorten(row.subject, 40),
             row.wall.words,
             effect,
-            row.verdict.verdict.value.replace("_", " ") if row.verdict else "",
+            row.verdict.label if row.verdict else "",
             row.floor.words,
             row.cpu.words,
             row.memory.words,

@@ -117,14 +117,22 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
         return f"the time of {new} against {base} at {where} is not judged{reason}"
     if wall.verdict is Verdict.UNDECIDED or wall.ratio is None:
         more = f", {wall.blocks_needed} more blocks would decide" if wall.blocks_needed else ""
-        return f"{new} against {base} at {where} is undecided{_spaced(wall)}{more}"
-    if wall.verdict is Verdict.SAME:
+        return f"{new} against {base} at {where} is undecided{_so_far(wall)}{_spaced(wall)}{more}"
+    if wall.verdict is Verdict.SAME and not wall.is_promising:
         within = f" within {wall.margin:.0%}" if wall.margin else ""
         return f"{new} exports {where} in the same time as {base}{within}{_spaced(wall)}"
     if wall.ratio >= 2:
         return f"{new} takes {wall.ratio:.1f} times as long as {base} to export {where}{_spaced(wall)}"
     amount = effect_words(wall, digits=1 if 0.9 < wall.ratio < 1.1 else 0)
-    return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}"
+    doubt = " in too few blocks to be sure" if wall.is_promising else ""
+    return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}{doubt}"
+
+
+def _so_far(wall: MetricVerdict) -> str:
+    """Which way it points, where the interval has one direction and so no signs."""
+    if wall.ratio is None or wall.interval is None or wall.interval[0] < 1 < wall.interval[1]:
+        return ""
+    return f", {effect_words(wall, digits=1 if 0.9 < wall.ratio < 1.1 else 0)} time so far"
 
 
 def _memory_words(memory: MetricVerdict | None) -> str:
@@ -132,7 +140,7 @@ def _memory_words(memory: MetricVerdict | None) -> str:
     if memory is None or memory.ratio is None:
         return ""
     if memory.verdict is Verdict.SAME:
-        return "memory unchanged"
+        return "memory no higher" if memory.is_promising else "memory unchanged"
     known = memory.verdict in (Verdict.BETTER, Verdict.WORSE)
     return f"memory {change_words(memory.ratio, 'lower', 'higher', digits=0)}" if known else ""
 

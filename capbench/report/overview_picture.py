@@ -68,5 +68,5 @@ def _draw_row(canvas: Canvas, axes: Axes, row: Row, place: float, length: float)
         label_row(axes, place, canvas.label(row.case, 18), offset_px=20 - _LEFT_PX, bold=True)
     time = row.wall.words.split(" (", maxsplit=1)[0]
     shown = row.verdict is not None and row.verdict.verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.SAME)
-    effect = row.effect.words if shown else row.verdict.verdict.value.replace("_", " ") if row.verdict else ""
+    effect = row.effect.words if shown else row.verdict.label if row.verdict else ""
     label_row(axes, place, f"{time}, {effect}" if effect else time, offset_px=8)

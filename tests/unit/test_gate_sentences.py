@@ -116,3 +116,21 @@ def test_the_stage_is_that_of_the_pair_that_got_slower() -> None:
 
     assert "wall time of gpu is" in comparison.sentence
     assert "stage `readback` went from 0.1 s to 0.6 s" in comparison.sentence
+
+
+def test_a_large_gain_that_the_test_cannot_show_yet_is_not_called_the_same() -> None:
+    comparison = compare(runs_table("cpu", [1.0] * 3), runs_table("gpu", [0.5, 0.6, 0.75]))
+
+    row = verdict_of(comparison, "wall_s")
+
+    assert row.verdict is Verdict.SAME
+    assert row.label == "no worse"
+    assert row.sentence.endswith(
+        "39.2% less than that of cpu (-56.8% to -14.3%, 3 blocks): no worse, and too few blocks to call it better"
+    )
+
+
+def test_two_blocks_are_never_the_same_however_far_apart() -> None:
+    comparison = compare(runs_table("cpu", [14.0, 12.6]), runs_table("gpu", [7.2, 6.9]))
+
+    assert verdict_of(comparison, "wall_s").verdict is Verdict.UNDECIDED

@@ -157,6 +157,26 @@ def test_the_largest_picture_speaks_for_the_matrix(tmp_path: Path) -> None:
             ),
         ),
         (
+            Verdict.UNDECIDED,
+            [_verdict("wall_s", Verdict.UNDECIDED, ratio=0.53, interval=(0.44, 0.64))],
+            (
+                "gpu against cpu at 1080p-1min is undecided, 47% less time so far [36,\N{NO-BREAK SPACE}56]%, "
+                "quality not judged"
+            ),
+        ),
+        (
+            Verdict.SAME,
+            [
+                _verdict("wall_s", Verdict.SAME, ratio=0.53, interval=(0.44, 0.64), margin=0.02),
+                _verdict("peak_rss_bytes", Verdict.SAME, ratio=0.92, interval=(0.91, 0.93), margin=0.05),
+                _verdict("quality.psnr_y.mean", Verdict.SAME, difference=0.0),
+            ],
+            (
+                "gpu exports 1080p-1min in 47% less time than cpu [36,\N{NO-BREAK SPACE}56]% in too few blocks to be "
+                "sure, quality unchanged, memory no higher"
+            ),
+        ),
+        (
             Verdict.SAME,
             [
                 _verdict("wall_s", Verdict.SAME, ratio=1.001, interval=(0.99, 1.01), margin=0.02),
@@ -188,7 +208,7 @@ def test_the_largest_picture_speaks_for_the_matrix(tmp_path: Path) -> None:
             ),
         ),
     ],
-    ids=["better", "worse", "undecided", "same", "invalid", "not applicable"],
+    ids=["better", "worse", "undecided", "undecided but one-sided", "no worse", "same", "invalid", "not applicable"],
 )
 def test_the_verdict_in_one_sentence(
     tmp_path: Path, joint: Verdict, verdicts: list[MetricVerdict], sentence: str
