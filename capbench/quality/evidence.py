@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.quality.clip import ClipFacts
-from capbench.quality.sound import SoundEvidence
-from capbench.quality.tags import FileTags
+from capbench.quality.reading.clip import ClipFacts
+from capbench.quality.reading.sound import SoundEvidence
+from capbench.quality.reading.tags import FileTags
 
 __all__ = ["ClipEvidence", "Evidence", "FrameRecord", "LayerShare", "PictureEvidence", "SampledPair"]
 

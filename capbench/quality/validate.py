@@ -8,20 +8,20 @@ from pathlib import Path
 
 from capbench.pipeline.output.gif import gif_rate
 from capbench.pipeline.scene import Scene, load_scene
-from capbench.quality.clip import read_facts
-from capbench.quality.colour_checks import check_colour, patch_errors
+from capbench.quality.checks.colour_checks import check_colour, patch_errors
+from capbench.quality.checks.expectation import Expectation
+from capbench.quality.checks.file_checks import check_file
+from capbench.quality.checks.frame_checks import check_frames
+from capbench.quality.checks.layer_checks import check_layers
+from capbench.quality.checks.picture_checks import check_pictures
+from capbench.quality.checks.sound_checks import check_sound
+from capbench.quality.checks.time_checks import check_times
 from capbench.quality.evidence import Evidence
-from capbench.quality.expectation import Expectation
-from capbench.quality.ffmpeg_metrics import FFMPEG_METRICS
-from capbench.quality.file_checks import check_file
-from capbench.quality.frame_checks import check_frames
 from capbench.quality.inspection import inspect_files, upright_size
-from capbench.quality.layer_checks import check_layers
-from capbench.quality.picture_checks import check_pictures
-from capbench.quality.picture_meter import OWN_METRICS, KeptPair
-from capbench.quality.pooling import pool
-from capbench.quality.sound_checks import check_sound
-from capbench.quality.time_checks import check_times
+from capbench.quality.measuring.ffmpeg_metrics import FFMPEG_METRICS
+from capbench.quality.measuring.picture_meter import OWN_METRICS, KeptPair
+from capbench.quality.measuring.pooling import pool
+from capbench.quality.reading.clip import read_facts
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from capbench.colour import ColourSpec, Matrix, Range
 from capbench.errors import OutputError
-from capbench.quality.picture_meter import KeptPair
-from capbench.quality.pictures import Planes, as_frame
+from capbench.quality.measuring.picture_meter import KeptPair
+from capbench.quality.reading.pictures import Planes, as_frame
 from capbench.results import WorstFrame
 
 __all__ = ["DIFFERENCE_GAIN", "save_worst_frames"]

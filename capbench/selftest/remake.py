@@ -12,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.quality.pictures import Planes, as_frame, planes_of
+from capbench.quality.reading.pictures import Planes, as_frame, planes_of
 
 __all__ = ["Audio", "Remake", "Shot", "Tags", "remake"]
 

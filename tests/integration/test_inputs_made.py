@@ -19,7 +19,7 @@ from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.pipeline.source.decode import read_frames
 from capbench.pipeline.source.planes import plane_samples
 from capbench.pipeline.source.probe import probe_source
-from capbench.quality.clip import Clip
+from capbench.quality.reading.clip import Clip
 
 
 def write_clip(

@@ -24,9 +24,9 @@ from capbench.pipeline.export import export
 from capbench.pipeline.job import ExportOptions
 from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.pipeline.scene import Scene
-from capbench.quality.expectation import Expectation
+from capbench.quality.checks.expectation import Expectation
 from capbench.quality.oracle import nv12_to_rgb
-from capbench.quality.pictures import Planes, planes_of
+from capbench.quality.reading.pictures import Planes, planes_of
 from capbench.quality.validate import validate, validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import CheckStatus, ValidationReport

@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from capbench.quality.alignment import Aligner, window_frames
 from capbench.quality.evidence import FrameRecord
-from capbench.quality.observe import Picture
+from capbench.quality.reading.alignment import Aligner, window_frames
+from capbench.quality.reading.observe import Picture
 
 FRAMES = 60
 

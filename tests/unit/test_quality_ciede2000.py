@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000
 
-from capbench.quality.colour_checks import colour_differences
+from capbench.quality.checks.colour_checks import colour_differences
 
 Values = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift, zoom
 
-from capbench.quality.closeness import (
+from capbench.quality.measuring.closeness import (
     border_errors_codes,
     coarse_step,
     sharpness,

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
-from capbench.quality.colour_faults import find_colour_fault, rgb_of_codes
+from capbench.quality.checks.colour_faults import find_colour_fault, rgb_of_codes
 from capbench.quality.oracle import nv12_to_rgb, rgb_to_nv12
-from capbench.quality.respecify import Respecifier
+from capbench.quality.reading.respecify import Respecifier
 
 TAGGED = ColourSpec()
 RGB = np.array(list(itertools.product((0, 90, 170, 255), repeat=3)), np.uint8)

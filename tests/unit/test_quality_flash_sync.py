@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from capbench.quality.evidence import FrameRecord
-from capbench.quality.flash_sync import beep_onsets_s, measure_flash_sync
-from capbench.quality.sound import Sound
+from capbench.quality.measuring.flash_sync import beep_onsets_s, measure_flash_sync
+from capbench.quality.reading.sound import Sound
 
 RATE = 30
 FLASH_FRAMES = 3

@@ -15,11 +15,11 @@ from PIL import Image
 from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
 from capbench.quality.evidence import FrameRecord, LayerShare
-from capbench.quality.ground_truth import GroundTruth, Rendered
-from capbench.quality.observe import Picture
 from capbench.quality.oracle.placement import chroma_place
-from capbench.quality.pictures import Planes, as_frame, planes_of, thumbnail
-from capbench.quality.scene_layers import SceneLayers
+from capbench.quality.reading.observe import Picture
+from capbench.quality.reading.pictures import Planes, as_frame, planes_of, thumbnail
+from capbench.quality.truth.ground_truth import GroundTruth, Rendered
+from capbench.quality.truth.scene_layers import SceneLayers
 
 CANVAS = (192, 108)
 MASK = {"kind": "pixelate", "rectangle": (0.05, 0.1, 0.3, 0.3), "strength_px": 80}

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from capbench.errors import PictureError
-from capbench.quality.ffmpeg_metrics import FfmpegMeter
-from capbench.quality.metrics import PSNR_CEILING_DB, mean_squared_error, psnr_db, ssim
-from capbench.quality.pictures import Planes, as_frame
-from capbench.quality.pooling import pool
+from capbench.quality.measuring.ffmpeg_metrics import FfmpegMeter
+from capbench.quality.measuring.metrics import PSNR_CEILING_DB, mean_squared_error, psnr_db, ssim
+from capbench.quality.measuring.pooling import pool
+from capbench.quality.reading.pictures import Planes, as_frame
 
 Plane = NDArray[np.uint8]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.quality.sound import BIN_S, Sound
-from capbench.quality.sync import measure_lag, silent_gaps
+from capbench.quality.measuring.sync import measure_lag, silent_gaps
+from capbench.quality.reading.sound import BIN_S, Sound
 
 
 def speech(length_s: float, seed: int = 1) -> NDArray[np.float32]:

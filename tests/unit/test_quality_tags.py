@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
-from capbench.quality.boxes import find_colour_box
-from capbench.quality.pictures import Planes, as_frame
-from capbench.quality.tags import ColourTags, read_tags, spec_of
+from capbench.quality.reading.boxes import find_colour_box
+from capbench.quality.reading.pictures import Planes, as_frame
+from capbench.quality.reading.tags import ColourTags, read_tags, spec_of
 
 
 def video(

@@ -9,8 +9,8 @@ from contextlib import closing
 import av
 import pytest
 
-from capbench.quality.look_ahead import LookAhead
-from capbench.quality.sequence_meter import BackgroundMeters, Measured
+from capbench.quality.measuring.sequence_meter import BackgroundMeters, Measured
+from capbench.quality.reading.look_ahead import LookAhead
 
 
 def test_items_come_in_order_one_made_ahead() -> None:

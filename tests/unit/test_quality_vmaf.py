@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from capbench.errors import UnavailableError
-from capbench.quality.ffmpeg_metrics import FfmpegMeter
-from capbench.quality.pictures import Planes, as_frame
-from capbench.quality.sequence_meter import BackgroundMeters, Measured
-from capbench.quality.vmaf import VmafTool, choose_tool, find_tool, model_for, read_log
-from capbench.quality.vmaf_meter import GraphRun, VmafMeter, open_vmaf, program_command
+from capbench.quality.measuring.ffmpeg_metrics import FfmpegMeter
+from capbench.quality.measuring.sequence_meter import BackgroundMeters, Measured
+from capbench.quality.measuring.vmaf import VmafTool, choose_tool, find_tool, model_for, read_log
+from capbench.quality.measuring.vmaf_meter import GraphRun, VmafMeter, open_vmaf, program_command
+from capbench.quality.reading.pictures import Planes, as_frame
 
 WIDTH, HEIGHT = 98, 64
 """Not a multiple of FFmpeg's row alignment: rows of its frames are longer than the picture."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from capbench.colour import ColourSpec, Matrix, Range
+from capbench.quality.measuring.picture_meter import KeptPair
 from capbench.quality.oracle import rgb_to_nv12
-from capbench.quality.picture_meter import KeptPair
-from capbench.quality.pictures import Planes
+from capbench.quality.reading.pictures import Planes
 from capbench.quality.worst_frames import DIFFERENCE_GAIN, save_worst_frames
 
 

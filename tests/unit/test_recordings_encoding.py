@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from capbench.quality.tags import read_tags
+from capbench.quality.reading.tags import read_tags
 from capbench.recordings import RecordingSpec
 from capbench.recordings.layout import PATCHES, Rectangle
 from capbench.recordings.marks import flash_level, read_frame_number

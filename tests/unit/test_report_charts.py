@@ -184,6 +184,28 @@ def test_the_bottleneck_is_the_stage_with_the_most_work() -> None:
     assert find_bottleneck({}) is None
 
 
+@pytest.mark.parametrize(
+    ("waits_s", "expected"),
+    [(0, "the render thread (upload, render, readback, convert)"), (1, "encode")],
+    ids=["in line", "on a thread of its own"],
+)
+def test_stages_of_one_thread_are_blamed_together(waits_s: float, expected: str) -> None:
+    """As `gpu-late` measured them: each stage of the render thread waits for the others of its own."""
+    stages = {
+        "upload": StageTimes(work_s=1.6, wait_input_s=0, wait_output_s=0),
+        "render": StageTimes(work_s=0.5, wait_input_s=0, wait_output_s=0),
+        "readback": StageTimes(work_s=1.9, wait_input_s=0.5, wait_output_s=0),
+        "convert": StageTimes(work_s=3.6, wait_input_s=waits_s, wait_output_s=0),
+        "encode": StageTimes(work_s=4.3, wait_input_s=3.9, wait_output_s=0),
+    }
+
+    found = find_bottleneck(stages)
+
+    assert found is not None
+    assert found.stage == expected
+    assert bottleneck_words("gpu-late", found).startswith(f"gpu-late is held up by {expected}")
+
+
 @pytest.mark.parametrize("keep_low", [True, False])
 @pytest.mark.parametrize("count", [3, 240, 241, 18_000])
 def test_thinning_keeps_the_worst_frame_and_the_peak(count: int, *, keep_low: bool) -> None:

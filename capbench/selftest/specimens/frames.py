@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from capbench.quality.pictures import Planes
+from capbench.quality.reading.pictures import Planes
 from capbench.selftest.remake import Remake, Shot
 from capbench.selftest.specimen import register_change
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from capbench.quality import limits
+from capbench.quality.checks import limits
+from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
+from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.evidence import Evidence
-from capbench.quality.outcome import failed, not_applicable, passed, passed_if
-from capbench.quality.sound import Sound
-from capbench.quality.sync import SoundLag, measure_lag, silent_gaps
-from capbench.quality.sync_checks import check_sync, find_sync
+from capbench.quality.measuring.sync import SoundLag, measure_lag, silent_gaps
+from capbench.quality.reading.sound import Sound
 from capbench.results import Check
 
 __all__ = ["SoundVerdict", "check_sound"]

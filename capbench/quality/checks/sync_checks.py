@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from capbench.quality import limits
+from capbench.quality.checks import limits
+from capbench.quality.checks.outcome import not_applicable, passed_if, unchecked
 from capbench.quality.evidence import Evidence
-from capbench.quality.flash_sync import FlashSync, measure_flash_sync
-from capbench.quality.outcome import not_applicable, passed_if, unchecked
-from capbench.quality.sound import Sound
-from capbench.quality.sync import SoundLag
+from capbench.quality.measuring.flash_sync import FlashSync, measure_flash_sync
+from capbench.quality.measuring.sync import SoundLag
+from capbench.quality.reading.sound import Sound
 from capbench.results import Check
 
 __all__ = ["Sync", "check_sync", "find_sync"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.quality.pictures import Planes
+from capbench.quality.reading.pictures import Planes
 from capbench.recordings.layout import PATCHES, Rectangle
 
 __all__ = ["ColourSamples", "measure_patches"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from capbench.quality import limits
+from capbench.quality.checks import limits
+from capbench.quality.checks.outcome import failed, not_applicable, passed, unchecked
+from capbench.quality.checks.picture_checks import how_turned
 from capbench.quality.evidence import Evidence, LayerShare
-from capbench.quality.outcome import failed, not_applicable, passed, unchecked
-from capbench.quality.picture_checks import how_turned
 from capbench.results import Check
 
 __all__ = ["check_layers"]

@@ -13,12 +13,12 @@ from PIL import Image
 from capbench.pipeline.layers.camera import placeholder
 from capbench.pipeline.layers.pictures import is_image, open_image
 from capbench.pipeline.scene import Camera
-from capbench.quality.clip import Clip, read_facts
 from capbench.quality.oracle.layers import Part, stretched
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.oracle.sampling import sample_rgb
-from capbench.quality.pictures import Normaliser, planes_of
-from capbench.quality.tags import read_tags, spec_of
+from capbench.quality.reading.clip import Clip, read_facts
+from capbench.quality.reading.pictures import Normaliser, planes_of
+from capbench.quality.reading.tags import read_tags, spec_of
 
 __all__ = ["CameraPicture", "CameraStill", "CameraVideo", "camera_picture"]
 

@@ -9,8 +9,8 @@ from fractions import Fraction
 import av
 from av.filter import filters_available
 
-from capbench.quality.metrics import PSNR_CEILING_DB
-from capbench.quality.sequence_meter import Measured
+from capbench.quality.measuring.metrics import PSNR_CEILING_DB
+from capbench.quality.measuring.sequence_meter import Measured
 
 __all__ = ["FFMPEG_METRICS", "FfmpegMeter", "unmeasured_metrics"]
 

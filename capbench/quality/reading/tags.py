@@ -14,7 +14,7 @@ from typing import Any
 import av
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
-from capbench.quality.boxes import find_colour_box
+from capbench.quality.reading.boxes import find_colour_box
 from capbench.sequence_header import chroma_location
 
 __all__ = ["ColourTags", "FileTags", "read_tags", "spec_of"]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.quality.closeness import (
+from capbench.quality.evidence import PictureEvidence, SampledPair
+from capbench.quality.measuring.closeness import (
     border_errors_codes,
     coarse_step,
     sharpness,
@@ -16,12 +17,11 @@ from capbench.quality.closeness import (
     turn_correlations,
     worst_cell,
 )
-from capbench.quality.colour_samples import ColourSamples, measure_patches
-from capbench.quality.evidence import PictureEvidence, SampledPair
-from capbench.quality.metrics import mean_squared_error, psnr_db, ssim
-from capbench.quality.observe import Picture
-from capbench.quality.pictures import THUMBNAIL_STEP, Planes, planes_of
-from capbench.quality.sequence_meter import BackgroundMeters, Measured
+from capbench.quality.measuring.colour_samples import ColourSamples, measure_patches
+from capbench.quality.measuring.metrics import mean_squared_error, psnr_db, ssim
+from capbench.quality.measuring.sequence_meter import BackgroundMeters, Measured
+from capbench.quality.reading.observe import Picture
+from capbench.quality.reading.pictures import THUMBNAIL_STEP, Planes, planes_of
 from capbench.recordings.layout import Rectangle
 
 __all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import theilslopes
 
 from capbench.quality.evidence import FrameRecord
-from capbench.quality.sound import BIN_S, Sound
+from capbench.quality.reading.sound import BIN_S, Sound
 from capbench.recordings.marks import FLASH_LENGTH_S
 
 __all__ = ["FlashSync", "beep_onsets_s", "measure_flash_sync"]

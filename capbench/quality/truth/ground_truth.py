@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from capbench.colour import ColourSpec, Range
 from capbench.pipeline.scene import Scene
 from capbench.quality.evidence import LayerShare
-from capbench.quality.observe import Picture
 from capbench.quality.oracle import rgb_to_nv12
 from capbench.quality.oracle.composition import compose, hidden_by_layers
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.sampling import sample_rgb
-from capbench.quality.pictures import Planes, as_frame, planes_of, thumbnail
-from capbench.quality.scene_layers import DrawnLayer, SceneLayers
+from capbench.quality.reading.observe import Picture
+from capbench.quality.reading.pictures import Planes, as_frame, planes_of, thumbnail
+from capbench.quality.truth.scene_layers import DrawnLayer, SceneLayers
 from capbench.recordings.layout import FRAME_NUMBER, PATCH_CHART, Area, Rectangle
 
 __all__ = ["GroundTruth", "Rendered"]

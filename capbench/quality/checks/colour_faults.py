@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec, Matrix, Range
-from capbench.quality import limits
+from capbench.quality.checks import limits
 
 __all__ = ["ColourFault", "find_colour_fault", "rgb_of_codes"]
 

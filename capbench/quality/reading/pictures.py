@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix
 from capbench.errors import PictureError
-from capbench.quality.respecify import Respecifier
+from capbench.quality.reading.respecify import Respecifier
 
 __all__ = ["THUMBNAIL_STEP", "Normaliser", "Planes", "as_frame", "planes_of", "thumbnail"]
 

@@ -14,9 +14,9 @@ import av
 import numpy as np
 
 from capbench.errors import UnavailableError
-from capbench.quality.pictures import planes_of
-from capbench.quality.sequence_meter import Measured, SequenceMeter, Unmeasured
-from capbench.quality.vmaf import SMALLEST_SIDE_PX, VmafTool, model_for, read_log
+from capbench.quality.measuring.sequence_meter import Measured, SequenceMeter, Unmeasured
+from capbench.quality.measuring.vmaf import SMALLEST_SIDE_PX, VmafTool, model_for, read_log
+from capbench.quality.reading.pictures import planes_of
 
 __all__ = ["GraphRun", "ProgramRun", "VmafMeter", "open_vmaf", "program_command", "vmaf_options"]
 

@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.quality.evidence import FrameRecord
-from capbench.quality.pictures import planes_of, thumbnail
+from capbench.quality.reading.pictures import planes_of, thumbnail
 from capbench.recordings.layout import Rectangle
 from capbench.recordings.marks import flash_level, read_frame_number
 

@@ -15,7 +15,6 @@ from capbench.pipeline.layers.caption import lay_out
 from capbench.pipeline.layers.cursor import cursor_texels
 from capbench.pipeline.layers.pictures import open_image
 from capbench.pipeline.scene import Caption, Mask, Scene
-from capbench.quality.camera_picture import CameraPicture, camera_picture
 from capbench.quality.oracle.background import blurred, covering
 from capbench.quality.oracle.layers import (
     Part,
@@ -26,6 +25,7 @@ from capbench.quality.oracle.layers import (
     draw_masks,
 )
 from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
+from capbench.quality.truth.camera_picture import CameraPicture, camera_picture
 
 __all__ = ["DrawnLayer", "SceneLayers"]
 

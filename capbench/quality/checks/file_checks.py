@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
 from capbench.quality.evidence import Evidence
-from capbench.quality.outcome import failed, not_applicable, passed, passed_if
-from capbench.quality.tags import ColourTags
+from capbench.quality.reading.tags import ColourTags
 from capbench.results import Check
 
 __all__ = ["check_file"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import correlate
 
-from capbench.quality.sound import BIN_S, Sound
+from capbench.quality.reading.sound import BIN_S, Sound
 
 __all__ = ["SoundLag", "measure_lag", "silent_gaps"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from capbench.quality import limits
+from capbench.quality.checks import limits
+from capbench.quality.checks.outcome import failed, not_applicable, passed, unchecked
 from capbench.quality.evidence import Evidence, FrameRecord
-from capbench.quality.outcome import failed, not_applicable, passed, unchecked
 from capbench.results import Check
 
 __all__ = ["check_frames"]

@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from capbench.quality.evidence import FrameRecord
-from capbench.quality.observe import Picture
+from capbench.quality.reading.observe import Picture
 
 __all__ = ["Aligner", "Match", "window_frames"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from fractions import Fraction
 
-from capbench.quality import limits
+from capbench.quality.checks import limits
+from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
 from capbench.quality.evidence import ClipEvidence, Evidence
-from capbench.quality.outcome import failed, not_applicable, passed, passed_if, unchecked
 from capbench.results import Check
 
 __all__ = ["check_times"]

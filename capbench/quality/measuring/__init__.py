@@ -1,0 +1,1 @@
+"""Figures of pairs of pictures and of sound; nothing here decides."""

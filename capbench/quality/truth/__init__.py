@@ -1,0 +1,1 @@
+"""What a scene should look like: frames and layers by the oracle."""
