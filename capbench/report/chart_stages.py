@@ -15,16 +15,20 @@ from capbench.results import StageTimes
 __all__ = ["Bottleneck", "bottleneck_words", "find_bottleneck", "stage_chart"]
 
 _ROW_PX = 22
+_RENDER_THREAD = ("upload", "render", "readback")
+"""Stages that take turns on one thread: none of them can go on while another works."""
 _BUSY = 0.5
 """A stage that works less than half of its time waits for others more than they wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """The stage that the others wait for."""
+    """The stage that the others wait for, or the stages of a thread."""
 
     stage: str
-    """Its name."""
+    """Its name, or the thread's with those of its stages."""
+    parts: tuple[str, ...]
+    """The stages that it is."""
     work_s: float
     """Its work, in seconds."""
     busy_share: float
@@ -32,17 +36,30 @@ class Bottleneck:
 
 
 def find_bottleneck(stages: Mapping[str, StageTimes]) -> Bottleneck | None:
-    """The stage with the most work: in a pipeline of threads it alone sets the pace. None without stages."""
-    if not stages:
+    """The thread with the most work: in a pipeline of threads it alone sets the pace. None without stages."""
+    threads = _threads(stages)
+    if not threads:
         return None
-    name, times = max(stages.items(), key=lambda item: item[1].work_s)
-    whole_s = times.work_s + times.wait_input_s + times.wait_output_s
-    return Bottleneck(name, times.work_s, times.work_s / whole_s if whole_s else 0.0)
+    parts = max(threads, key=lambda names: sum(stages[name].work_s for name in names))
+    times = [stages[name] for name in parts]
+    work_s = sum(part.work_s for part in times)
+    whole_s = work_s + sum(part.wait_input_s + part.wait_output_s for part in times)
+    name = parts[0] if len(parts) == 1 else f"the render thread ({', '.join(parts)})"
+    return Bottleneck(name, parts, work_s, work_s / whole_s if whole_s else 0.0)
+
+
+def _threads(stages: Mapping[str, StageTimes]) -> list[tuple[str, ...]]:
+    """The stages of each thread. A conversion that never waits for input is a part of the render thread."""
+    convert = stages.get("convert")
+    in_line = ("convert",) if convert is not None and convert.wait_input_s == 0 else ()
+    shared = tuple(name for name in (*_RENDER_THREAD, *in_line) if name in stages)
+    alone: list[tuple[str, ...]] = [(name,) for name in stages if name not in shared]
+    return [*alone, shared] if shared else alone
 
 
 def bottleneck_words(subject: str, bottleneck: Bottleneck) -> str:
     """Which stage holds up a subject; none does where even the busiest waits most of its time."""
-    name, share = shorten(bottleneck.stage), f"{bottleneck.busy_share:.0%} busy"
+    name, share = shorten(bottleneck.stage, 80), f"{bottleneck.busy_share:.0%} busy"
     if bottleneck.busy_share < _BUSY:
         return f"{shorten(subject)} is held up by no stage's work: the busiest is {name} ({share})"
     return f"{shorten(subject)} is held up by {name} ({share})"
@@ -70,7 +87,7 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
         label_row(axes, row, canvas.label(subject, 40), offset_px=-96, colour=colour, bold=True)
         row += 1
         for stage, times in stages.items():
-            is_worst = worst is not None and stage == worst.stage
+            is_worst = worst is not None and stage in worst.parts
             axes.barh(row, times.work_s, height=0.66, color=colour)
             axes.barh(row, times.wait_input_s, left=times.work_s, height=0.66, color=LIGHT["band"])
             axes.barh(
