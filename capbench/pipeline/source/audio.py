@@ -20,6 +20,9 @@ __all__ = ["SAMPLES_PER_FRAME", "SAMPLE_RATE_HZ", "read_audio"]
 SAMPLE_RATE_HZ = 48_000
 SAMPLES_PER_FRAME = 1024
 """Samples of an AAC frame (ISO/IEC 14496-3): the mixer hands out frames that the encoder takes whole."""
+_LARGEST_SLIP_S = 0.02
+"""Sound that is this far from its time stamp is put there, by silence or by leaving samples out; less is jitter of a
+container's time stamps. FFmpeg's own 0.1 s would let picture and sound part by as much at a pause of a recording."""
 
 
 class _TrackClock:
@@ -50,7 +53,10 @@ class _Mixer:
         graph = av.filter.Graph()
         self._inputs = [graph.add_abuffer(template=stream) for stream in streams]
         # async fills gaps and first_pts pads the head with silence, so that sample n is time n / 48000 of the output.
-        tracks = [graph.add("aresample", f"{SAMPLE_RATE_HZ}:async=1:first_pts=0") for _ in streams]
+        tracks = [
+            graph.add("aresample", f"{SAMPLE_RATE_HZ}:async=1:min_hard_comp={_LARGEST_SLIP_S}:first_pts=0")
+            for _ in streams
+        ]
         for source, track in zip(self._inputs, tracks, strict=True):
             source.link_to(track)
         last = tracks[0]

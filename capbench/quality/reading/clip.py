@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 
 from capbench.errors import SourceError
 from capbench.pipeline.source.every_picture import every_picture
+from capbench.pipeline.source.opening import open_parts
 from capbench.pipeline.source.probe import open_source
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
@@ -135,13 +137,19 @@ class Clip:
         """Pictures that came out so far."""
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Decoded pictures; damage ends the iteration and is kept in `error`. Raises `SourceError` on opening."""
-        with _open(self.path) as container:
+        """Decoded pictures; damage ends the iteration and is kept in `error`. Raises `SourceError` on opening.
+
+        Times are on one clock also behind the discontinuities of a playlist.
+        """
+        with closing(open_parts(self.path)) as parts:
             try:
-                for frame in every_picture(self.path, container, lambda: _open(self.path)):
-                    if self.decoded == 0:
-                        self.rotation_degrees = frame.rotation
-                    self.decoded += 1
-                    yield frame
+                for part in parts:
+                    for frame in every_picture(self.path, part.container, part.reopen):
+                        if self.decoded == 0:
+                            self.rotation_degrees = frame.rotation
+                        if part.shift_s and frame.pts is not None and frame.time_base is not None:
+                            frame.pts += round(part.shift_s / frame.time_base)
+                        self.decoded += 1
+                        yield frame
             except av.FFmpegError as error:
                 self.error = f"{type(error).__name__} after {self.decoded} frames: {error.strerror}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from capbench.pipeline.source.opening import OpenPart, open_parts
 from capbench.pipeline.source.probe import open_source
 
 __all__ = ["BIN_S", "Sound", "SoundEvidence", "listen"]
@@ -104,11 +106,12 @@ def listen(path: Path) -> Sound | None:
     channels = 0
     error = None
     for track in range(count):
-        with open_source(path) as container:
-            stream = container.streams.audio[track]
-            channels = max(channels, stream.codec_context.channels)
+        with closing(open_parts(path)) as parts:
             try:
-                counts += _listen_to(container, stream, timeline)
+                for part in parts:
+                    stream = part.container.streams.audio[track]
+                    channels = max(channels, stream.codec_context.channels)
+                    counts += _listen_to(part, stream, timeline)
             except av.FFmpegError as problem:
                 error = f"audio track {track}: {problem.strerror}"
     samples, clipped, side, middle = counts
@@ -123,17 +126,16 @@ def listen(path: Path) -> Sound | None:
     )
 
 
-def _listen_to(
-    container: av.container.InputContainer, stream: av.AudioStream, timeline: _Timeline
-) -> NDArray[np.float64]:
+def _listen_to(part: OpenPart, stream: av.AudioStream, timeline: _Timeline) -> NDArray[np.float64]:
     counts = np.zeros(4)
     resampler = av.AudioResampler(format="fltp", rate=_RATE_HZ)
-    for frame in itertools.chain(container.decode(stream), [None]):
+    for frame in itertools.chain(part.container.decode(stream), [None]):
         for piece in resampler.resample(frame):
             samples = piece.to_ndarray().astype(np.float64)
             if samples.size == 0 or piece.pts is None or piece.time_base is None:
                 continue
-            timeline.add(round(piece.pts * piece.time_base * _RATE_HZ), np.square(samples).mean(axis=0))
+            time_s = piece.pts * piece.time_base + part.shift_s
+            timeline.add(round(time_s * _RATE_HZ), np.square(samples).mean(axis=0))
             side = samples[0] - samples[1] if len(samples) > 1 else np.zeros(1)
             middle = samples[0] + samples[1] if len(samples) > 1 else 2 * samples[0]
             counts += [
