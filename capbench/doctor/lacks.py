@@ -121,5 +121,5 @@ def _program_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
     remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
         platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
     )
-    what = "no program ffmpeg on PATH; only subjects that start it need it"
+    what = "no program ffmpeg on PATH; subjects that start it need it, and VMAF may"
     return [Lack(what=what, remedy=remedy, blocks_export=False)]

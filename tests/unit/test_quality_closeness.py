@@ -46,6 +46,15 @@ def test_a_flat_picture_and_edges_in_one_direction_have_no_place() -> None:
     assert shift_px(stripes, stripes) is None
 
 
+def test_edges_fainter_than_the_noise_between_both_have_no_place() -> None:
+    """Coarse coding of a picture without strong colours: what is left of its edges would be taken for a shift."""
+    want = 90 + (picture(sigma=2.5) - 90) * 0.2
+    noise = np.random.default_rng(3).normal(0, 6, want.shape)
+
+    assert shift_px(codes(want), codes(want)) is not None
+    assert shift_px(codes(want + noise), codes(want)) is None
+
+
 def test_sharpness_falls_with_blur_and_ignores_noise() -> None:
     want = codes(picture(sigma=0.6))
     small = zoom(want.astype(float), 0.5, order=3)

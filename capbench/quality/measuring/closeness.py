@@ -20,7 +20,10 @@ _ENOUGH_SAMPLES = 100
 
 
 def shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
-    """How far `got` lies right of and below `want`, in samples of the plane; None where `want` has too few edges.
+    """How far `got` lies right of and below `want`, in samples of the plane.
+
+    None where `want` has too few edges, or fainter ones than the noise between both: quantised edges then pull the
+    estimate by tenths of a sample.
 
     Least squares on got - want = -dx gx - dy gy + c with central differences of the mean of both pictures, whose error
     is of third order in the shift (Lucas and Kanade 1981, with the symmetric gradient). Good to about one sample.
@@ -29,7 +32,8 @@ def shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, fl
     mean = (first + second) / 2
     gx = ((mean[1:-1, 2:] - mean[1:-1, :-2]) / 2).ravel()
     gy = ((mean[2:, 1:-1] - mean[:-2, 1:-1]) / 2).ravel()
-    if gx.size == 0 or np.sqrt(np.mean(gx * gx) + np.mean(gy * gy)) < _ENOUGH_GRADIENT_CODES:
+    gradient = float(np.sqrt(np.mean(gx * gx) + np.mean(gy * gy))) if gx.size else 0.0
+    if gradient < _ENOUGH_GRADIENT_CODES:
         return None
     difference = (first - second)[1:-1, 1:-1].ravel()
     difference = difference - difference.mean()
@@ -37,6 +41,9 @@ def shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, fl
     if np.linalg.cond(normal) > 1e4:  # edges in one direction only say nothing about the other
         return None
     dx, dy = np.linalg.solve(normal, np.array([gx @ difference, gy @ difference], dtype=np.float64))
+    noise = difference - np.float32(dx) * gx - np.float32(dy) * gy
+    if np.sqrt(np.mean(noise * noise)) > gradient:
+        return None
     return float(dx), float(dy)
 
 
