@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
-from capbench.colour import ColourSpec, Matrix, Range
+from capbench.colour import ColourSpec, Range
 from capbench.errors import OutputError
 from capbench.quality.measuring.picture_meter import KeptPair
-from capbench.quality.reading.pictures import Planes, as_frame
+from capbench.quality.reading.pictures import COLOURSPACES, Planes, as_frame
 from capbench.results import WorstFrame
 
 __all__ = ["DIFFERENCE_GAIN", "save_worst_frames"]
@@ -22,7 +22,6 @@ DIFFERENCE_GAIN = 8
 """Amplification of the difference picture: an error of 4 codes becomes visible."""
 _FAST = 1
 """zlib's level: pictures grow by a fifth, and noise of 4K is packed in a quarter of the time, 0.7 s instead of 3."""
-_COLOURSPACES = {Matrix.BT601: Colorspace.ITU601, Matrix.BT709: Colorspace.ITU709, Matrix.BT2020: Colorspace.BT2020}
 
 
 def save_worst_frames(pairs: list[KeptPair], spec: ColourSpec, folder: Path) -> tuple[WorstFrame, ...]:
@@ -60,7 +59,7 @@ def _rgb(planes: Planes, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[
     picture: Any = scaler.reformat(
         as_frame(planes),
         format="rgb24",
-        src_colorspace=_COLOURSPACES[spec.matrix],
+        src_colorspace=COLOURSPACES[spec.matrix],
         src_color_range=ColorRange.JPEG if spec.range is Range.FULL else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG,
     )

@@ -123,7 +123,7 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
         return f"{new} exports {where} in the same time as {base}{within}{_spaced(wall)}"
     if wall.ratio >= 2:
         return f"{new} takes {wall.ratio:.1f} times as long as {base} to export {where}{_spaced(wall)}"
-    amount = effect_words(wall, digits=1 if 0.9 < wall.ratio < 1.1 else 0)
+    amount = effect_words(wall, digits=_digits(wall))
     doubt = " in too few blocks to be sure" if wall.is_promising else ""
     return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}{doubt}"
 
@@ -132,7 +132,7 @@ def _so_far(wall: MetricVerdict) -> str:
     """Which way it points, where the interval has one direction and so no signs."""
     if wall.ratio is None or wall.interval is None or wall.interval[0] < 1 < wall.interval[1]:
         return ""
-    return f", {effect_words(wall, digits=1 if 0.9 < wall.ratio < 1.1 else 0)} time so far"
+    return f", {effect_words(wall, digits=_digits(wall))} time so far"
 
 
 def _memory_words(memory: MetricVerdict | None) -> str:
@@ -147,9 +147,13 @@ def _memory_words(memory: MetricVerdict | None) -> str:
 
 def _spaced(verdict: MetricVerdict) -> str:
     """The interval behind a space, rounded like the sentence: ` [41, 45]%`."""
-    narrow = verdict.ratio is not None and abs(1 - verdict.ratio) < 0.1
-    words = interval_words(verdict, digits=1 if narrow else 0)
+    words = interval_words(verdict, digits=_digits(verdict))
     return f" {words}".replace(", ", ",\N{NO-BREAK SPACE}") if words else ""
+
+
+def _digits(verdict: MetricVerdict) -> int:
+    """Decimals of a percentage in the sentence: one where the change is so small that it would round away."""
+    return 1 if verdict.ratio is not None and abs(1 - verdict.ratio) < 0.1 else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from capbench.pipeline.scene import Scene
 from capbench.pipeline.source.probe import SourceInfo
 from capbench.resources import shader_text
 
-__all__ = ["Compositor", "workgroups"]
+__all__ = ["Compositor"]
 
 _PICTURE_WORKGROUP_PX = (64, 8)
 """Pixels that a workgroup of composite.wgsl writes: four to an invocation."""

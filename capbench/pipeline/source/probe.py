@@ -16,7 +16,7 @@ from capbench.errors import ColourError, SourceError
 from capbench.pipeline.source.opening import audio_streams, earliest_s, open_source, reason_of, video_stream
 from capbench.sequence_header import chroma_location
 
-__all__ = ["SourceInfo", "SourcePlanes", "open_source", "planar_format", "probe_source"]
+__all__ = ["SourceInfo", "SourcePlanes", "planar_format", "probe_source"]
 
 # ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
 _MATRIX_OF_CODE = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020}

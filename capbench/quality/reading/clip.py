@@ -12,8 +12,7 @@ import av
 
 from capbench.errors import SourceError
 from capbench.pipeline.source.every_picture import every_picture
-from capbench.pipeline.source.opening import open_parts
-from capbench.pipeline.source.probe import open_source
+from capbench.pipeline.source.opening import open_parts, open_source
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
 

@@ -14,7 +14,7 @@ from capbench.colour import ChromaSiting, ColourSpec, Matrix
 from capbench.errors import PictureError
 from capbench.quality.reading.respecify import Respecifier
 
-__all__ = ["THUMBNAIL_STEP", "Normaliser", "Planes", "as_frame", "planes_of", "thumbnail"]
+__all__ = ["COLOURSPACES", "THUMBNAIL_STEP", "Normaliser", "Planes", "as_frame", "planes_of", "thumbnail"]
 
 _PLANAR_420 = ("yuv420p", "yuvj420p")
 _SAME_CODES: dict[str, Any] = {
@@ -26,6 +26,8 @@ _SAME_CODES: dict[str, Any] = {
     | Interpolation.FULL_CHR_H_INP,
 }
 """Same range in and out: swscale may change size, depth and subsampling, never the meaning of a code."""
+COLOURSPACES = {Matrix.BT601: Colorspace.ITU601, Matrix.BT709: Colorspace.ITU709, Matrix.BT2020: Colorspace.BT2020}
+"""Matrices as swscale names them."""
 THUMBNAIL_STEP = 8
 """Luma pixels of a picture for one of its thumbnail, each way: small enough to place a fault, big enough that the
 coding noise of a block averages out."""
@@ -112,9 +114,7 @@ class Normaliser:
         self._scaler = VideoReformatter()
         self._size = size
         self._siting = wanted.siting
-        self._colorspace = {Matrix.BT709: Colorspace.ITU709, Matrix.BT2020: Colorspace.BT2020}.get(
-            spec.matrix, Colorspace.ITU601
-        )
+        self._colorspace = COLOURSPACES[spec.matrix]
         self._crop = crop
         self._quarter_turns = round(rotation_degrees / 90) % 4
         same = (spec.matrix, spec.range) == (wanted.matrix, wanted.range)

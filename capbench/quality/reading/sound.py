@@ -11,8 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.pipeline.source.opening import OpenPart, open_parts
-from capbench.pipeline.source.probe import open_source
+from capbench.pipeline.source.opening import OpenPart, open_parts, open_source
 
 __all__ = ["BIN_S", "Sound", "SoundEvidence", "listen"]
 
