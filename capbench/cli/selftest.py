@@ -104,7 +104,7 @@ def _clean_table(report: SelfTestReport) -> Table:
 def _conversions_table(report: SelfTestReport) -> Table:
     from rich.table import Table  # noqa: PLC0415  slow to import
 
-    table = Table("conversion", "matrix", "range", "siting", box=None, pad_edge=False)
+    table = Table("path", "matrix", "range", "siting", box=None, pad_edge=False)
     for heading in ("largest error", "exact", "bias Y", "bias Cb", "bias Cr"):
         table.add_column(heading, justify="right")
     for row in report.conversions:

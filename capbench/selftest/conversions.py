@@ -27,11 +27,11 @@ Planes = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 def compare_conversions(gpu: GpuContext | None) -> Iterator[ConversionOutcome]:
     """Every matrix, range and siting by the shader (without `gpu` left out) and by swscale, of one test picture."""
     picture = _picture()
+    specs = [ColourSpec(*choice) for choice in itertools.product(Matrix, Range, ChromaSiting)]
     if gpu is not None:
-        for spec in (ColourSpec(*choice) for choice in itertools.product(Matrix, Range, ChromaSiting)):
+        for spec in specs:
             yield _outcome("gpu", spec, _by_shader(gpu, picture, spec), picture)
-    for matrix, extent in itertools.product(Matrix, Range):
-        spec = ColourSpec(matrix, extent, ChromaSiting.CENTRE)  # swscale averages 2x2 and cannot do otherwise
+    for spec in specs:
         yield _outcome("cpu", spec, _by_swscale(picture, spec), picture)
 
 

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 import capbench
 from capbench.cli import app as command_line
 from capbench.errors import AdapterError, InputError, PipelineError
+from capbench.pipeline.gpu.device import GpuContext
 from capbench.quality.validate import validate
 from capbench.resources import shaders_folder
 from capbench.results import Check
 from capbench.selftest.clean import CLEAN_EXPORTS, CleanCase, try_clean_exports
+from capbench.selftest.conversions import compare_conversions
 from capbench.selftest.mutant import Replacement, export_by_mutant, mutant_text
 from capbench.selftest.report import Mutates
 from capbench.selftest.selftest import run_selftest, try_specimen
@@ -184,3 +186,14 @@ def test_a_check_that_tells_of_another_defect_does_not_count(tmp_path: Path) -> 
 def test_an_unknown_specimen_is_refused() -> None:
     with pytest.raises(InputError, match="no specimen is called 'nonsense'"):
         run_selftest(["nonsense"])
+
+
+def test_the_conversion_table_has_every_colour_by_both_converters(gpu: GpuContext) -> None:
+    rows = list(compare_conversions(gpu))
+
+    assert len({(row.path, row.matrix, row.range, row.siting) for row in rows}) == 2 * 3 * 2 * 2
+    for row in rows:
+        if row.path == "gpu":  # what the design demands of it; swscale is held to nothing
+            assert row.largest_error_codes <= 1
+            assert row.share_exact >= 0.999
+            assert max(map(abs, row.bias_codes)) < 0.01
