@@ -14,14 +14,14 @@ from capbench.errors import CapbenchError
 if TYPE_CHECKING:
     from capbench.gate.gate_file import GateFile
     from capbench.gate.verb import compare
-    from capbench.harness.start import run
+    from capbench.harness.run.start import run
+    from capbench.pipeline.encode.encoders import EncoderSettings
     from capbench.pipeline.export import export
     from capbench.pipeline.job import ExportOptions
-    from capbench.pipeline.output.encoders import EncoderSettings
     from capbench.quality.validate import validate
     from capbench.results import Comparison, ExportReport, RunResult, ValidationReport, Verdict
     from capbench.results.folder import FolderContents
-    from capbench.results.tidy import load
+    from capbench.results.tidy_table import load
 
 __all__ = [
     "CapbenchError",
@@ -45,7 +45,7 @@ __all__ = [
 
 _HOMES = {
     "Comparison": "capbench.results",
-    "EncoderSettings": "capbench.pipeline.output.encoders",
+    "EncoderSettings": "capbench.pipeline.encode.encoders",
     "ExportOptions": "capbench.pipeline.job",
     "ExportReport": "capbench.results",
     "FolderContents": "capbench.results.folder",
@@ -55,8 +55,8 @@ _HOMES = {
     "Verdict": "capbench.results",
     "compare": "capbench.gate.verb",
     "export": "capbench.pipeline.export",
-    "load": "capbench.results.tidy",
-    "run": "capbench.harness.start",
+    "load": "capbench.results.tidy_table",
+    "run": "capbench.harness.run.start",
     "validate": "capbench.quality.validate",
 }
 """Public name to the module that defines it."""

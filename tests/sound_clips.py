@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 
 from capbench.recordings import RecordingSpec
 from capbench.recordings.marks import FLASH_LENGTH_S
-from capbench.recordings.planes import Planes
+from capbench.recordings.recording_planes import Planes
 from capbench.recordings.screen import Screen
 
 WIDTH, HEIGHT, FPS = 320, 180, 30

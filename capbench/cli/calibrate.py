@@ -51,10 +51,10 @@ def calibrate(
     """
     from capbench.gate.calibration import calibrate_runs  # noqa: PLC0415  pandas
     from capbench.gate.copies import TWIN_SUFFIX, calibration_matrix, slowed_name  # noqa: PLC0415
-    from capbench.harness.matrix_file import load_matrix  # noqa: PLC0415
-    from capbench.harness.progress import open_progress  # noqa: PLC0415
-    from capbench.harness.start import run  # noqa: PLC0415
-    from capbench.results.tidy import table_of  # noqa: PLC0415
+    from capbench.harness.matrix.toml_file import load_matrix  # noqa: PLC0415
+    from capbench.harness.run.progress import open_progress  # noqa: PLC0415
+    from capbench.harness.run.start import run  # noqa: PLC0415
+    from capbench.results.tidy_table import table_of  # noqa: PLC0415
     from capbench.units import parse_seconds  # noqa: PLC0415
 
     shares = [percent / 100 for percent in effect or (5.0, 10.0)]
@@ -98,7 +98,7 @@ def _show(found: Calibration) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from capbench.gate.metrics import describe_metric  # noqa: PLC0415
+    from capbench.gate.verdicts.judged_metrics import describe_metric  # noqa: PLC0415
 
     effects = list(found.metrics[0].detections)
     title = f"{found.subject} with itself: {found.blocks_each} blocks a comparison, drawn from {found.blocks_recorded}"

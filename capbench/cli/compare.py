@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from capbench.gate.condense import ShownRow
+    from capbench.report.formats.grouping import ShownRow
     from capbench.results import Comparison
 
 __all__ = ["compare"]
@@ -69,11 +69,11 @@ def compare(
     Exits with 0 when all verdicts pass, 1 when something is worse or invalid, 3 when the runs could not have seen the
     effect that is asked about, and 4 when nothing of it applies to this machine.
     """
+    from capbench.gate.compare_targets import compare_sides, parse_side  # noqa: PLC0415
     from capbench.gate.gate_file import GateFile, load_gate_file  # noqa: PLC0415  pydantic and pandas
-    from capbench.gate.github import badge_json  # noqa: PLC0415
-    from capbench.gate.junit import junit_xml  # noqa: PLC0415
-    from capbench.gate.markdown import pull_request_comment, step_summary  # noqa: PLC0415
-    from capbench.gate.sides import compare_sides, parse_side  # noqa: PLC0415
+    from capbench.report.formats.github import badge_json  # noqa: PLC0415
+    from capbench.report.formats.junit import junit_xml  # noqa: PLC0415
+    from capbench.report.formats.pull_request import pull_request_comment, step_summary  # noqa: PLC0415
     from capbench.results import Verdict  # noqa: PLC0415
 
     loaded = GateFile() if gates is None else load_gate_file(gates)
@@ -107,8 +107,8 @@ def _write(path: Path, text: str) -> None:
 
 def _tell_github(comparison: Comparison) -> None:
     """Annotations go to stderr: a runner reads both streams, and stdout may be JSON."""
-    from capbench.gate.github import annotation_lines  # noqa: PLC0415
-    from capbench.gate.markdown import step_summary  # noqa: PLC0415
+    from capbench.report.formats.github import annotation_lines  # noqa: PLC0415
+    from capbench.report.formats.pull_request import step_summary  # noqa: PLC0415
 
     for line in annotation_lines(comparison):
         typer.echo(line, err=True)
@@ -125,7 +125,7 @@ def _tell_github(comparison: Comparison) -> None:
 def _show(comparison: Comparison) -> None:
     from rich.console import Console  # noqa: PLC0415  --json needs no table
 
-    from capbench.gate.condense import shared_reasons  # noqa: PLC0415
+    from capbench.report.formats.grouping import shared_reasons  # noqa: PLC0415
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -139,7 +139,7 @@ def _show(comparison: Comparison) -> None:
 
 def _tables(comparison: Comparison, *, is_narrow: bool) -> Iterator[Table]:
     """One table for each case and pair of subjects, titled with both: several pairs have the same figures."""
-    from capbench.gate.condense import condensed  # noqa: PLC0415
+    from capbench.report.formats.grouping import condensed  # noqa: PLC0415
 
     groups: dict[tuple[str, str, str], list[ShownRow]] = {}
     for shown in condensed(comparison.verdicts):
@@ -175,8 +175,8 @@ def _table(title: str, rows: Iterable[ShownRow], *, is_narrow: bool) -> Table:
 
 def _cells(shown: ShownRow) -> tuple[str, ...]:
     """All columns but the verdict."""
-    from capbench.gate.metrics import describe_metric  # noqa: PLC0415
-    from capbench.gate.words import bounds, change, signed_difference  # noqa: PLC0415
+    from capbench.gate.verdicts.judged_metrics import describe_metric  # noqa: PLC0415
+    from capbench.gate.verdicts.phrases import bounds, change, signed_difference  # noqa: PLC0415
 
     row, metric = shown.row, describe_metric(shown.row.metric)
     is_interval = row.interval is not None and row.interval[0] != row.interval[1] and row.ratio is not None

@@ -28,7 +28,7 @@ def doctor(json_file: JsonTarget = None) -> None:
 
     Exits with 0 when an export by path `gpu` is possible, with 4 when it is not.
     """
-    from capbench.doctor.examine import examine_machine  # noqa: PLC0415  loads wgpu and av
+    from capbench.doctor.probe_machine import examine_machine  # noqa: PLC0415  loads wgpu and av
 
     found = examine_machine()
     if json_file is not None:

@@ -58,9 +58,9 @@ def export(
 
     Prints the report to stdout, or writes it as JSON with `--json`.
     """
+    from capbench.pipeline.encode.encoders import EncoderSettings  # noqa: PLC0415  loads FFmpeg: slow for --help
     from capbench.pipeline.export import export as run_export  # noqa: PLC0415
     from capbench.pipeline.job import ExportOptions  # noqa: PLC0415
-    from capbench.pipeline.output.encoders import EncoderSettings  # noqa: PLC0415  loads FFmpeg: slow for --help
 
     options = ExportOptions(
         scene=scene,

@@ -13,7 +13,7 @@ from capbench.cli.json_output import JsonTarget, write_json
 from capbench.errors import ResultError
 
 if TYPE_CHECKING:
-    from capbench.gate.history import Trend
+    from capbench.gate.history.series import Trend
 
 __all__ = ["add", "show"]
 
@@ -40,9 +40,9 @@ def add(
     history: _HistoryFile = _DEFAULT,
 ) -> None:
     """Add result folders to the history; one that is there already is replaced."""
-    from capbench.gate.history import entry_of, with_entries  # noqa: PLC0415  pandas
+    from capbench.gate.history.series import entry_of, with_entries  # noqa: PLC0415  pandas
     from capbench.results.folder import read_folder  # noqa: PLC0415
-    from capbench.results.tidy import table_of  # noqa: PLC0415
+    from capbench.results.tidy_table import table_of  # noqa: PLC0415
 
     entries = [entry_of(table_of([read_folder(folder)]), folder.name) for folder in _result_folders(folders)]
     count = with_entries(history, entries)
@@ -59,7 +59,7 @@ def show(
     json_file: JsonTarget = None,
 ) -> None:
     """Show every series with its steps. Each machine has its own series, so that a new machine is no step."""
-    from capbench.gate.history import TrendList, read_history, trends  # noqa: PLC0415
+    from capbench.gate.history.series import TrendList, read_history, trends  # noqa: PLC0415
 
     entries = read_history(history)
     if not entries:
@@ -84,7 +84,7 @@ def _show(found: Sequence[Trend]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from capbench.gate.metrics import describe_metric  # noqa: PLC0415
+    from capbench.gate.verdicts.judged_metrics import describe_metric  # noqa: PLC0415
 
     table = Table()
     for name in ("case", "subject", "figure", "machine", "runs", "latest", "course", "steps"):

@@ -26,7 +26,7 @@ def results(
 ) -> None:
     """Hand results to another tool. CSV and Parquet hold every run; the other formats hold the measured ones."""
     from capbench.files import write_atomic  # noqa: PLC0415  --help need not wait
-    from capbench.results.exporters import EXPORTERS  # noqa: PLC0415
+    from capbench.report.formats.run_tables import EXPORTERS  # noqa: PLC0415
     from capbench.results.folder import read_folder  # noqa: PLC0415
 
     if to not in EXPORTERS:

@@ -14,7 +14,7 @@ from capbench.errors import CapbenchError, UnavailableError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from capbench.selftest.report import SelfTestReport
+    from capbench.selftest.selftest_report import SelfTestReport
 
 __all__ = ["selftest"]
 
@@ -38,8 +38,8 @@ def selftest(
     from rich.console import Console  # noqa: PLC0415  slow to import
     from rich.progress import Progress  # noqa: PLC0415
 
-    from capbench.selftest.clean import CLEAN_EXPORTS  # noqa: PLC0415  it loads the pipeline
-    from capbench.selftest.selftest import run_selftest  # noqa: PLC0415
+    from capbench.selftest.negative_controls import CLEAN_EXPORTS  # noqa: PLC0415  it loads the pipeline
+    from capbench.selftest.run_specimens import run_selftest  # noqa: PLC0415
     from capbench.selftest.specimen import REGISTRY  # noqa: PLC0415
 
     cases = CLEAN_EXPORTS if clean else ()

@@ -50,7 +50,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     Exit code 0 when every check passed or had nothing to check, 1 when one failed or could not be made, 2 when a file
     cannot be read at all.
     """
-    from capbench.quality.checks.expectation import Expectation  # noqa: PLC0415  decoding libraries are slow to import
+    from capbench.quality.expectation import Expectation  # noqa: PLC0415  decoding libraries are slow to import
     from capbench.quality.frame_csv import write_frame_csv  # noqa: PLC0415
     from capbench.quality.validate import validate as validate_files  # noqa: PLC0415
 

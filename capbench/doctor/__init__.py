@@ -1,1 +1,4 @@
-"""What this machine can do, found out by trying, and what would mend what it cannot."""
+"""What this machine can do, found out by trying, and what to install for what it cannot.
+
+Timing it lives in `harness`.
+"""

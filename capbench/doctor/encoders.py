@@ -7,7 +7,7 @@ import av.logging
 
 from capbench.doctor.findings import EncoderFinding
 from capbench.errors import EncoderError
-from capbench.pipeline.output.encoders import probe_encoder
+from capbench.pipeline.encode.encoders import probe_encoder
 
 __all__ = ["KNOWN_ENCODERS", "try_encoder"]
 

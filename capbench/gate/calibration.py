@@ -19,12 +19,12 @@ from scipy import stats
 
 from capbench.errors import ResultError
 from capbench.gate.compare import judge_family
-from capbench.gate.evidence import Levels, evidence
 from capbench.gate.gate_file import GateFile
-from capbench.gate.metrics import describe_metric
-from capbench.gate.noisy import NoisyRow, asked_for
-from capbench.gate.pairing import column, finished, measured_runs
 from capbench.gate.rules import BUILT_IN_RULES, rule_for
+from capbench.gate.statistics.inference import Levels, evidence
+from capbench.gate.verdicts.judged_metrics import describe_metric
+from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
+from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.results.comparison import Verdict
 from capbench.results.record import Record
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from capbench.errors import MatrixError
-from capbench.gate.pairing import is_floor
-from capbench.harness.matrix import Case, Matrix, Subject
-from capbench.harness.planted import VARIABLE
+from capbench.gate.verdicts.pairing import is_floor
+from capbench.harness.matrix.model import Case, Matrix, Subject
+from capbench.harness.worker.slowdown import VARIABLE
 
 __all__ = ["TWIN_SUFFIX", "calibration_matrix", "slowed_name"]
 
@@ -42,7 +42,7 @@ def calibration_matrix(matrix: Matrix, *, subject: str | None, effects: Sequence
 
 def _copy(original: Subject, name: str, share: float, stage: str) -> Subject:
     if original.command:
-        wrapper = (sys.executable, "-m", "capbench.harness.planted", f"{share:g}") if share else ()
+        wrapper = (sys.executable, "-m", "capbench.harness.worker.slowdown", f"{share:g}") if share else ()
         return original.model_copy(update={"name": name, "command": (*wrapper, *original.command)})
     planted = {VARIABLE: f"{stage}:{share:g}"} if share else {}
     return original.model_copy(update={"name": name, "env": original.env | planted})

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from capbench.errors import GateFileError, InputError
-from capbench.gate.evidence import Levels
-from capbench.gate.metrics import HIGHER_IS_BETTER_TWINS
+from capbench.gate.statistics.inference import Levels
+from capbench.gate.verdicts.judged_metrics import HIGHER_IS_BETTER_TWINS
 from capbench.units import parse_bytes
 
 __all__ = ["GateFile", "GateRule", "GateSettings", "load_gate_file"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from capbench.gate.gate_file import GateRule
-from capbench.gate.metrics import CHECKS, HIGHER_IS_BETTER_TWINS
+from capbench.gate.verdicts.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS
 
 __all__ = ["BUILT_IN_RULES", "judged_metrics", "rule_for", "unused_rules"]
 

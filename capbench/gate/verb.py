@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from capbench.gate.compare import compare as compare_tables
+from capbench.gate.compare_targets import compare_sides, parse_side
 from capbench.gate.gate_file import GateFile, load_gate_file
-from capbench.gate.sides import compare_sides, parse_side
 from capbench.results.comparison import Comparison
 
 __all__ = ["compare"]

@@ -10,19 +10,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capbench.harness.matrix import Case, Matrix, Subject
-    from capbench.harness.matrix_file import load_matrix
-    from capbench.harness.run_matrix import Pace, run_matrix
+    from capbench.harness.matrix.model import Case, Matrix, Subject
+    from capbench.harness.matrix.toml_file import load_matrix
+    from capbench.harness.run.runner import Pace, run_matrix
 
 __all__ = ["Case", "Matrix", "Pace", "Subject", "load_matrix", "run_matrix"]
 
 _HOME = {
-    "Case": "matrix",
-    "Matrix": "matrix",
-    "Pace": "run_matrix",
-    "Subject": "matrix",
-    "load_matrix": "matrix_file",
-    "run_matrix": "run_matrix",
+    "Case": "matrix.model",
+    "Matrix": "matrix.model",
+    "Pace": "run.runner",
+    "Subject": "matrix.model",
+    "load_matrix": "matrix.toml_file",
+    "run_matrix": "run.runner",
 }
 
 

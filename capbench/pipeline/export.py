@@ -13,13 +13,13 @@ from typing import Any
 from capbench.colour import ColourSpec
 from capbench.errors import CapbenchError, OutputError
 from capbench.files import partial_path
-from capbench.pipeline.account import ExportAccount
-from capbench.pipeline.flow import Flow
+from capbench.pipeline.conversion.registry import FLOOR
+from capbench.pipeline.encode.gif import GifPictures, GifWriter, PaletteReader
+from capbench.pipeline.encode.mp4 import OutputFormat, VideoWriter
 from capbench.pipeline.job import ExportJob, ExportOptions, prepare
-from capbench.pipeline.laps import Span
-from capbench.pipeline.output.encode import OutputFormat, VideoWriter
-from capbench.pipeline.output.gif import GifPictures, GifWriter, PaletteReader
-from capbench.pipeline.paths import FLOOR
+from capbench.pipeline.recorder import ExportAccount
+from capbench.pipeline.stage_graph import Flow
+from capbench.pipeline.threads.stage_timer import Span
 from capbench.results import ExportReport
 
 __all__ = ["ExportOptions", "export", "run_job"]

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.conversion.registry import FLOOR
 from capbench.pipeline.export import run_job
 from capbench.pipeline.job import ExportOptions, prepare
-from capbench.pipeline.laps import Span
-from capbench.pipeline.paths import FLOOR
+from capbench.pipeline.threads.stage_timer import Span
 from capbench.results import ExportReport
 
 __all__ = ["floor_export"]

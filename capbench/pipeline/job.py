@@ -9,13 +9,13 @@ from pathlib import Path
 
 from capbench.colour import ColourSpec
 from capbench.errors import InputError, OutputError
-from capbench.pipeline.drawing.geometry import CanvasSize, canvas_size
-from capbench.pipeline.output.encoder_choice import choose_encoder
-from capbench.pipeline.output.encoders import EncoderSettings, codec_options
-from capbench.pipeline.output.gif import check_dither, gif_rate
-from capbench.pipeline.paths import PASSTHROUGH, path_factory
+from capbench.pipeline.compositor.geometry import CanvasSize, canvas_size
+from capbench.pipeline.conversion.registry import PASSTHROUGH, path_factory
+from capbench.pipeline.decode.probe import SourceInfo, probe_source
+from capbench.pipeline.encode.encoder_choice import choose_encoder
+from capbench.pipeline.encode.encoders import EncoderSettings, codec_options
+from capbench.pipeline.encode.gif import check_dither, gif_rate
 from capbench.pipeline.scene import Scene, load_scene
-from capbench.pipeline.source.probe import SourceInfo, probe_source
 
 __all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare"]
 

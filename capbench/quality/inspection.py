@@ -15,22 +15,22 @@ import av
 from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
 from capbench.pipeline.scene import Scene
-from capbench.quality.checks.expectation import Expectation
-from capbench.quality.evidence import ClipEvidence, Evidence, FrameRecord, LayerShare
-from capbench.quality.measuring.ffmpeg_metrics import FfmpegMeter
-from capbench.quality.measuring.picture_meter import KeptPair, PictureMeter
-from capbench.quality.measuring.sequence_meter import BackgroundMeters, Unmeasured
-from capbench.quality.measuring.vmaf import find_tool
-from capbench.quality.measuring.vmaf_meter import open_vmaf
+from capbench.quality.expectation import Expectation
+from capbench.quality.measurements import ClipEvidence, Evidence, FrameRecord, LayerShare
+from capbench.quality.metrics.background_meters import BackgroundMeters, Unmeasured
+from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
+from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
+from capbench.quality.metrics.vmaf import open_vmaf
+from capbench.quality.metrics.vmaf_tool import find_tool
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
 from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
-from capbench.quality.reading.look_ahead import LookAhead
-from capbench.quality.reading.observe import Picture, observe
-from capbench.quality.reading.pictures import Normaliser
-from capbench.quality.reading.sound import SoundEvidence, listen
+from capbench.quality.reading.observed_frame import Picture, observe
+from capbench.quality.reading.planes import Normaliser
+from capbench.quality.reading.prefetch import LookAhead
+from capbench.quality.reading.sound_envelope import SoundEvidence, listen
 from capbench.quality.reading.tags import FileTags, read_tags, spec_of
-from capbench.quality.truth.ground_truth import GroundTruth
+from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import Rectangle
 

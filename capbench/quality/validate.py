@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from capbench.pipeline.output.gif import gif_rate
+from capbench.pipeline.encode.gif import gif_rate
 from capbench.pipeline.scene import Scene, load_scene
 from capbench.quality.checks.colour_checks import check_colour, patch_errors
-from capbench.quality.checks.expectation import Expectation
 from capbench.quality.checks.file_checks import check_file
 from capbench.quality.checks.frame_checks import check_frames
 from capbench.quality.checks.layer_checks import check_layers
 from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
-from capbench.quality.evidence import Evidence
+from capbench.quality.expectation import Expectation
 from capbench.quality.inspection import inspect_files, upright_size
-from capbench.quality.measuring.ffmpeg_metrics import FFMPEG_METRICS
-from capbench.quality.measuring.picture_meter import OWN_METRICS, KeptPair
-from capbench.quality.measuring.pooling import pool
+from capbench.quality.measurements import Evidence
+from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
+from capbench.quality.metrics.frame_pairs import OWN_METRICS, KeptPair
+from capbench.quality.metrics.pooling import pool
 from capbench.quality.reading.clip import read_facts
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport

@@ -12,8 +12,8 @@ from PIL import Image
 
 from capbench.colour import ColourSpec, Range
 from capbench.errors import OutputError
-from capbench.quality.measuring.picture_meter import KeptPair
-from capbench.quality.reading.pictures import COLOURSPACES, Planes, as_frame
+from capbench.quality.metrics.frame_pairs import KeptPair
+from capbench.quality.reading.planes import COLOURSPACES, Planes, as_frame
 from capbench.results import WorstFrame
 
 __all__ = ["DIFFERENCE_GAIN", "save_worst_frames"]

@@ -10,7 +10,7 @@ from capbench.recordings import layout
 from capbench.recordings.layout import Area
 from capbench.recordings.marks import FLASH_LENGTH_S, frame_number_cells
 from capbench.recordings.motion import Motion, scroll_px
-from capbench.recordings.planes import Planes, planes_from_rgb
+from capbench.recordings.recording_planes import Planes, planes_from_rgb
 from capbench.recordings.spec import RecordingSpec
 from capbench.recordings.text import font, text_strip
 from capbench.recordings.windows import Cursor, draw_frame, moving_windows, title_px

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from capbench.recordings.planes import Planes, planes_from_rgb
+from capbench.recordings.recording_planes import Planes, planes_from_rgb
 from capbench.recordings.text import font, text_strip
 
 __all__ = ["Cursor", "draw_frame", "moving_windows", "title_px"]

@@ -16,8 +16,8 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from capbench.recordings.parts import PartFiles
-from capbench.recordings.planes import Planes
+from capbench.recordings.hls_files import PartFiles
+from capbench.recordings.recording_planes import Planes
 from capbench.recordings.screen import Screen
 from capbench.recordings.sound import SAMPLE_RATE_HZ, sample_count, second_of_sound
 from capbench.recordings.spec import RecordingSpec

@@ -21,7 +21,7 @@ def write_report(
     picture_bytes: int = 3_000_000,
     alone: bool = False,
 ) -> Path:
-    """Write the page about result folders; see `capbench.report.build.write_report`."""
-    from capbench.report.build import write_report as build  # noqa: PLC0415  matplotlib and pandas take a second
+    """Write the page about result folders; see `capbench.report.page.write_page.write_report`."""
+    from capbench.report.page.write_page import write_report as build  # noqa: PLC0415  matplotlib and pandas take a second
 
     return build(folders, output, gates, picture_bytes=picture_bytes, alone=alone)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from capbench.errors import ResultError
 from capbench.gate import GateFile
-from capbench.gate.pairing import is_floor
-from capbench.gate.sides import Side, compare_sides
-from capbench.report.read import ReportFolder
-from capbench.report.summary import cells_of
+from capbench.gate.compare_targets import Side, compare_sides
+from capbench.gate.verdicts.pairing import is_floor
+from capbench.report.aggregate import cells_of
+from capbench.report.report_folder import ReportFolder
 from capbench.results import Comparison
 
 __all__ = ["baseline_of", "compare_newest", "compare_subjects"]

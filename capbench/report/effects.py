@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from capbench.gate.metrics import describe_metric
-from capbench.report.words import MINUS, MISSING, change_words
+from capbench.gate.verdicts.judged_metrics import describe_metric
+from capbench.report.wording import MINUS, MISSING, change_words
 from capbench.results import MetricVerdict
 
 __all__ = ["effect_words", "interval_words", "margin_words", "value_words"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from capbench.gate.metrics import CHECKS, Kind, describe_metric
+from capbench.gate.verdicts.judged_metrics import CHECKS, Kind, describe_metric
 
 __all__ = ["is_main_metric", "is_quality_metric", "metric_words"]
 

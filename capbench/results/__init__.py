@@ -1,8 +1,8 @@
 """What is measured and decided, as data: one run, its validation, a comparison, and the folder they live in."""
 
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
-from capbench.results.export import ExportReport, LatencyPercentiles, StageTimes
-from capbench.results.run import SCHEMA_VERSION, FailureKind, RunResult, RunRole, TraceSample
+from capbench.results.export_report import ExportReport, LatencyPercentiles, StageTimes
+from capbench.results.run_record import SCHEMA_VERSION, FailureKind, RunResult, RunRole, TraceSample
 from capbench.results.validation import (
     Check,
     CheckStatus,

@@ -24,7 +24,7 @@ from capbench.errors import OutputError, ResultError
 from capbench.files import write_atomic
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.record import Record
-from capbench.results.run import SCHEMA_VERSION, RunResult, RunRole
+from capbench.results.run_record import SCHEMA_VERSION, RunResult, RunRole
 
 __all__ = [
     "DamagedResultWarning",

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from capbench.results.run import SCHEMA_VERSION, RunResult
+from capbench.results.run_record import SCHEMA_VERSION, RunResult
 
 __all__ = ["SCHEMA_FILE", "run_schema_text"]
 

@@ -1,1 +1,4 @@
-"""Planted defects: does validation notice, and does it keep quiet about clean exports?"""  # noqa: D400
+"""Planted defects, and whether validation notices them and keeps quiet about clean exports.
+
+The checks themselves live in `quality`.
+"""

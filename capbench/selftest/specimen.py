@@ -10,9 +10,9 @@ from pathlib import Path
 from capbench.quality.validate import validate, validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import Check
-from capbench.selftest.mutant import Replacement, export_by_mutant
-from capbench.selftest.remake import Remake, remake
-from capbench.selftest.report import Mutates
+from capbench.selftest.mutation import Replacement, export_by_mutant
+from capbench.selftest.reencode import Remake, remake
+from capbench.selftest.selftest_report import Mutates
 
 __all__ = [
     "REGISTRY",

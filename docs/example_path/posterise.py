@@ -12,10 +12,10 @@ import av
 import numpy as np
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.drawing.compositor import Compositor
+from capbench.pipeline.compositor.scene_compositor import Compositor
+from capbench.pipeline.conversion.swscale import RgbaReadback
+from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.paths.cpu import RgbaReadback
-from capbench.pipeline.source.planes import plane_samples
 
 LEVELS = 4
 

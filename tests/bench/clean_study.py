@@ -24,8 +24,8 @@ from typing import Any, Literal
 import av
 
 from capbench.errors import CapbenchError
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.quality.validate import validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import CheckStatus

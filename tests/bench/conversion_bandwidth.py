@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.drawing.geometry import CanvasSize
-from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
+from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
-from capbench.pipeline.gpu.timestamps import FrameTimestamps
+from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
 
 PICTURES = 6
 """Pictures of 4K that take turns: 270 MB, which no cache holds."""

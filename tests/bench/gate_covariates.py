@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.gate.evidence import Levels, evidence
-from capbench.gate.noisy import asked_for
+from capbench.gate.statistics.inference import Levels, evidence
+from capbench.gate.verdicts.noisy_figures import asked_for
 from tests.bench.gate_noise import NOISE
 
 __all__ = ["ADJUSTMENTS", "adjusted", "alarms", "main"]

@@ -11,14 +11,14 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from capbench.colour import ChromaSiting, ColourSpec
-from capbench.pipeline.drawing.geometry import CanvasSize
-from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
+from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
+from capbench.pipeline.conversion.swscale import SwscaleToNv12
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.gpu.staging import StagingRing
-from capbench.pipeline.gpu.upload import PlaneUploader
-from capbench.pipeline.paths.cpu import SwscaleToNv12
-from capbench.pipeline.source.planes import plane_samples
-from capbench.pipeline.source.probe import SourcePlanes
+from capbench.pipeline.gpu.readback_ring import StagingRing
+from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.quality.oracle import rgb_to_nv12
 from tests.gpu.conversion import picture_of
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from capbench.report import write_report
-from capbench.report.index import write_index
+from capbench.report.page.index import write_index
 from capbench.report.palette import DARK, LIGHT
 from tests.report_simulator import (
     HOSTILE_NAMES,

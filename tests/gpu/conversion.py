@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.drawing.geometry import CanvasSize
-from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
+from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext
 
 __all__ = ["Planes", "convert_on_gpu", "picture_of"]

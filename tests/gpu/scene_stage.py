@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
-from capbench.pipeline.drawing.compositor import Compositor
-from capbench.pipeline.drawing.geometry import CanvasSize
+from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.compositor.scene_compositor import Compositor
+from capbench.pipeline.contact_sheet import read_rgb
+from capbench.pipeline.conversion.shader import FusedPath, GpuPath
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.probe import SourceInfo
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.gpu.upload import PlaneUploader
-from capbench.pipeline.paths.gpu import FusedPath, GpuPath
+from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Scene
-from capbench.pipeline.source.planes import plane_samples
-from capbench.pipeline.source.probe import SourceInfo
-from capbench.pipeline.stills import read_rgb
 from capbench.quality.oracle.composition import compose
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.sampling import sample_rgb

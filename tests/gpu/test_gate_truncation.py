@@ -10,13 +10,13 @@ import pytest
 
 from capbench import resources
 from capbench.gate import compare
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import export
 from capbench.pipeline.job import ExportOptions
-from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.quality.validate import validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import Comparison, RunResult, Verdict
-from capbench.results.tidy import tidy_row
+from capbench.results.tidy_table import tidy_row
 from tests.gate_runs import noisy
 
 pytestmark = pytest.mark.usefixtures("gpu")

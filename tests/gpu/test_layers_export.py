@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.errors import DamagedStreamError, SourceError
+from capbench.pipeline.compositor.layers.camera import CameraFeed
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import export
 from capbench.pipeline.job import ExportOptions
-from capbench.pipeline.layers.camera import CameraFeed
-from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.pipeline.scene import Scene
-from capbench.pipeline.source.planes import plane_samples
 from capbench.recordings import RecordingSpec, make_recording
 
 pytestmark = pytest.mark.usefixtures("gpu")

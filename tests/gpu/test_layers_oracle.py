@@ -12,17 +12,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from capbench.colour import ColourSpec, Matrix, Range
+from capbench.pipeline.compositor.layers.camera import placeholder
+from capbench.pipeline.compositor.layers.caption import lay_out
+from capbench.pipeline.compositor.layers.cursor import cursor_texels
+from capbench.pipeline.conversion.shader import FusedPath
+from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.layers.camera import placeholder
-from capbench.pipeline.layers.caption import lay_out
-from capbench.pipeline.layers.cursor import cursor_texels
-from capbench.pipeline.paths.gpu import FusedPath
 from capbench.pipeline.scene import Scene
-from capbench.pipeline.source.planes import plane_samples
-from capbench.quality.oracle.background import blurred, covering
+from capbench.quality.oracle.background_fill import blurred, covering
 from capbench.quality.oracle.composition import compose
-from capbench.quality.oracle.conversion import rgb_to_nv12
-from capbench.quality.oracle.layers import draw_camera, draw_caption, draw_cursor, draw_masks, recording_coverage
+from capbench.quality.oracle.overlay_layers import (
+    draw_camera,
+    draw_caption,
+    draw_cursor,
+    draw_masks,
+    recording_coverage,
+)
+from capbench.quality.oracle.reference_nv12 import rgb_to_nv12
 from capbench.quality.oracle.sampling import sample_rgb
 from tests.gpu.scene_stage import (
     CANVAS,

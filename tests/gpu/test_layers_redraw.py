@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from capbench.pipeline.conversion.shader import FusedPath, GpuPath
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.paths.gpu import FusedPath, GpuPath
 from capbench.pipeline.scene import Scene, load_scene
 from tests.gpu.scene_stage import CANVAS, Stage, synthetic_frame
 

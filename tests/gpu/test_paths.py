@@ -16,12 +16,12 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.errors import AdapterError, InputError
+from capbench.pipeline.conversion.registry import path_factory, path_names
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import export
 from capbench.pipeline.floor import floor_export
 from capbench.pipeline.job import PATH_VARIABLE, ExportOptions
-from capbench.pipeline.output.encoders import EncoderSettings
-from capbench.pipeline.paths import path_factory, path_names
-from capbench.pipeline.source.planes import plane_samples
 from capbench.recordings import RecordingSpec, make_recording
 
 pytestmark = pytest.mark.usefixtures("gpu")
@@ -124,7 +124,7 @@ def test_gpu_that_cannot_start_falls_back_and_says_so(
     def broken(*_: object, **__: object) -> None:
         raise AdapterError("no storage buffers")
 
-    monkeypatch.setitem(sys.modules["capbench.pipeline.paths"]._BUILT_IN, "gpu", broken)
+    monkeypatch.setitem(sys.modules["capbench.pipeline.conversion.registry"]._BUILT_IN, "gpu", broken)
 
     report, output = exported(recording, tmp_path, "gpu")
 

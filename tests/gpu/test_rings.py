@@ -10,14 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.drawing.geometry import CanvasSize
-from capbench.pipeline.drawing.nv12_pass import texture_to_nv12
+from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu.device import GpuContext, open_device
-from capbench.pipeline.gpu.staging import StagingRing
-from capbench.pipeline.gpu.timestamps import FrameTimestamps
-from capbench.pipeline.gpu.upload import PlaneUploader
-from capbench.pipeline.source.planes import plane_samples
-from capbench.pipeline.source.probe import SourcePlanes
+from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
+from capbench.pipeline.gpu.readback_ring import StagingRing
+from capbench.pipeline.gpu.upload_ring import PlaneUploader
 
 
 def fill(gpu: GpuContext, ring: StagingRing[int], number: int) -> None:

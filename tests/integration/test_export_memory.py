@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import InputError
-from capbench.pipeline import planning
+from capbench.pipeline import memory_plan as planning
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.recordings import RecordingSpec, make_recording
 
 NV12_BYTES = 640 * 360 * 3 // 2

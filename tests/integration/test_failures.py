@@ -31,17 +31,18 @@ from capbench.errors import (
     PipelineError,
     StallError,
 )
-from capbench.pipeline import flow, render_stage
+from capbench.pipeline import stage_graph as flow
+from capbench.pipeline.conversion.registry import path_factory
+from capbench.pipeline.conversion.swscale import CpuPath
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.video import read_frames
+from capbench.pipeline.encode.encoders import EncoderSettings
+from capbench.pipeline.encode.mp4 import VideoWriter
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.gpu import staging
+from capbench.pipeline.gpu import readback_ring as staging
 from capbench.pipeline.gpu.device import open_device, wait_for
-from capbench.pipeline.output.encode import VideoWriter
-from capbench.pipeline.output.encoders import EncoderSettings
-from capbench.pipeline.paths import path_factory
-from capbench.pipeline.paths.cpu import CpuPath
-from capbench.pipeline.render import Renderer
-from capbench.pipeline.source.decode import read_frames
-from capbench.pipeline.source.planes import plane_samples
+from capbench.pipeline.render import render_stage
+from capbench.pipeline.render.renderer import Renderer
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.recordings.marks import read_frame_number
 from capbench.results import ExportReport

@@ -8,13 +8,13 @@ from pathlib import Path
 import av
 import pytest
 
+from capbench.pipeline.decode.probe import probe_source
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions
 from capbench.pipeline.floor import floor_export
-from capbench.pipeline.output.encoders import EncoderSettings
-from capbench.pipeline.source.probe import probe_source
 from capbench.quality.validate import validate_run
 from capbench.recordings import RecordingSpec, make_recording
-from capbench.selftest.remake import Remake, remake
+from capbench.selftest.reencode import Remake, remake
 
 NEAR_LOSSLESS = ExportOptions(scene="studio", encoder=EncoderSettings(qp=8, preset="ultrafast"))
 

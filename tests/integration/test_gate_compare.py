@@ -15,10 +15,10 @@ from capbench import compare
 from capbench.cli import main as _registers_the_verbs  # noqa: F401
 from capbench.cli.app import app
 from capbench.gate import load_gate_file
-from capbench.gate.looks import Look, write_looks
+from capbench.gate.sequential.interim_looks import Look, write_looks
 from capbench.results import Comparison, Verdict
 from capbench.results.folder import read_folder
-from capbench.results.tidy import table_of
+from capbench.results.tidy_table import table_of
 from tests.gate_folders import write_plan, write_runs
 from tests.gate_runs import noisy
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from capbench.cli import main as _registers_the_verbs  # noqa: F401
 from capbench.cli.app import app
-from capbench.gate.looks import read_looks
+from capbench.gate.sequential.interim_looks import read_looks
 
 _MATRIX = """
 [[case]]

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.quality.validate import validate
 from capbench.recordings import RecordingSpec
 from capbench.recordings.marks import read_frame_number

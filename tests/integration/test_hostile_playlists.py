@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import SourceError, UnsafePlaylistError
+from capbench.pipeline.decode.probe import probe_source
 from capbench.pipeline.export import export
-from capbench.pipeline.source.probe import probe_source
 from tests.hostile_playlists import OUTSIDERS, UNUSABLE, HlsFolder, of_segment
 
 NAMED_BY_THE_ISSUE = ("file-url", "file-colon", "absolute", "dot-dot")

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from capbench.errors import DamagedStreamError
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
 from capbench.pipeline.job import prepare
-from capbench.pipeline.output.encoders import EncoderSettings
 
 FAST = EncoderSettings(preset="ultrafast")
 

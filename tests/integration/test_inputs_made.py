@@ -14,11 +14,11 @@ import pytest
 
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
 from capbench.errors import ColourError, DamagedStreamError, SourceError
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.probe import probe_source
+from capbench.pipeline.decode.video import read_frames
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.output.encoders import EncoderSettings
-from capbench.pipeline.source.decode import read_frames
-from capbench.pipeline.source.planes import plane_samples
-from capbench.pipeline.source.probe import probe_source
 from capbench.quality.reading.clip import Clip
 
 

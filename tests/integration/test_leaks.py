@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from capbench.errors import CapbenchError
+from capbench.pipeline.encode.encoders import EncoderSettings
+from capbench.pipeline.encode.mp4 import VideoWriter
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.output.encode import VideoWriter
-from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.recordings import RecordingSpec, make_recording
 
 KINDS = ("gpu", "cpu", "gif", "failing", "gpu", "cpu", "gif", "failing", "gpu-fused", "gpu")

@@ -12,12 +12,12 @@ import av
 import numpy as np
 import pytest
 
+from capbench.bitstream import chroma_location
 from capbench.errors import CapbenchError, EncoderError, InputError, OutputError
+from capbench.pipeline.encode.encoders import BITS_PER_PIXEL, EncoderSettings
+from capbench.pipeline.encode.gif import DITHERS
 from capbench.pipeline.export import ExportOptions, export
-from capbench.pipeline.output.encoders import BITS_PER_PIXEL, EncoderSettings
-from capbench.pipeline.output.gif import DITHERS
 from capbench.recordings import RecordingSpec, make_recording
-from capbench.sequence_header import chroma_location
 
 FAST = ExportOptions(encoder=EncoderSettings(preset="ultrafast"))
 NTSC = Fraction(30000, 1001)

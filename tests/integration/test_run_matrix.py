@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 
 from capbench.cli.app import app
 from capbench.errors import MatrixError
-from capbench.harness.executor import ProcessExecutor
-from capbench.harness.matrix_file import load_matrix
-from capbench.harness.start import run
+from capbench.harness.matrix.toml_file import load_matrix
+from capbench.harness.run.executor import ProcessExecutor
+from capbench.harness.run.start import run
 from capbench.results import FailureKind, RunResult, RunRole
 from capbench.results.environment import Environment
 from capbench.results.folder import read_folder
-from capbench.results.tidy import load
+from capbench.results.tidy_table import load
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects are POSIX commands")
 

@@ -17,11 +17,11 @@ from capbench.pipeline.gpu.device import GpuContext
 from capbench.quality.validate import validate
 from capbench.resources import shaders_folder
 from capbench.results import Check
-from capbench.selftest.clean import CLEAN_EXPORTS, CleanCase, try_clean_exports
-from capbench.selftest.conversions import compare_conversions
-from capbench.selftest.mutant import Replacement, export_by_mutant, mutant_text
-from capbench.selftest.report import Mutates
-from capbench.selftest.selftest import run_selftest, try_specimen
+from capbench.selftest.conversion_table import compare_conversions
+from capbench.selftest.mutation import Replacement, export_by_mutant, mutant_text
+from capbench.selftest.negative_controls import CLEAN_EXPORTS, CleanCase, try_clean_exports
+from capbench.selftest.run_specimens import run_selftest, try_specimen
+from capbench.selftest.selftest_report import Mutates
 from capbench.selftest.specimen import REGISTRY, Specimen, source_clip
 
 PACKAGE = Path(capbench.__file__).parent
@@ -95,7 +95,7 @@ def test_a_mutant_without_a_change_is_the_export_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("replacement", "reason"),
     [
-        (Replacement("pipeline/render.py", "self._gpu.check()", "raise AssertionError('planted')"), "planted"),
+        (Replacement("pipeline/render/renderer.py", "self._gpu.check()", "raise AssertionError('planted')"), "planted"),
         (Replacement("shaders/convert.wgsl", "write_block(id.xy);", "planted(id.xy);"), "no definition in scope"),
     ],
     ids=["fails", "does not compile"],

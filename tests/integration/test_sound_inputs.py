@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from capbench.errors import SourceError
+from capbench.pipeline.decode.probe import probe_source
 from capbench.pipeline.export import export
-from capbench.pipeline.source.probe import probe_source
 from capbench.recordings.marks import flash_level, read_frame_number
 from capbench.recordings.sound import beep_onsets_s
 from tests.sound_clips import Track, write_clip

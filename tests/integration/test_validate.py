@@ -20,17 +20,17 @@ from typer.testing import CliRunner
 from capbench.cli import app as command_line
 from capbench.colour import ColourSpec, Matrix
 from capbench.errors import SourceError
+from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import export
 from capbench.pipeline.job import ExportOptions
-from capbench.pipeline.output.encoders import EncoderSettings
 from capbench.pipeline.scene import Scene
-from capbench.quality.checks.expectation import Expectation
+from capbench.quality.expectation import Expectation
 from capbench.quality.oracle import nv12_to_rgb
-from capbench.quality.reading.pictures import Planes, planes_of
+from capbench.quality.reading.planes import Planes, planes_of
 from capbench.quality.validate import validate, validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import CheckStatus, ValidationReport
-from capbench.selftest.remake import Remake, Shot, remake
+from capbench.selftest.reencode import Remake, Shot, remake
 
 FRAMES = 60
 WHERE = 8

@@ -1,1 +1,1 @@
-"""The GPU device of an export: what goes up, and what comes back."""
+"""The device, and what goes up to it and comes back. What is computed on it lives in `compositor` and `conversion`."""

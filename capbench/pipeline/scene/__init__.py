@@ -5,7 +5,7 @@ from capbench.pipeline.scene.camera import Camera
 from capbench.pipeline.scene.caption import Caption
 from capbench.pipeline.scene.cursor import Cursor, CursorPoint
 from capbench.pipeline.scene.display import Border, Display, Shadow
-from capbench.pipeline.scene.load import load_scene, scene_names
+from capbench.pipeline.scene.load_scene import load_scene, scene_names
 from capbench.pipeline.scene.mask import Mask
 from capbench.pipeline.scene.model import MAX_CAPTIONS_AT_ONCE, MAX_MASKS_AT_ONCE, Scene
 from capbench.pipeline.scene.zoom import ZoomSegment

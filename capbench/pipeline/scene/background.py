@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from capbench.pipeline.scene.base import Colour, ExistingFile, SceneModel
+from capbench.pipeline.scene.scene_values import Colour, ExistingFile, SceneModel
 
 __all__ = ["Background"]
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from capbench.pipeline.scene.base import ExistingFile, Point, SceneModel
 from capbench.pipeline.scene.display import Shadow
+from capbench.pipeline.scene.scene_values import ExistingFile, Point, SceneModel
 
 __all__ = ["Camera", "Corner"]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from capbench.pipeline.scene.base import Colour, ExistingFile, Fraction01, Point, TimeSpan
+from capbench.pipeline.scene.scene_values import Colour, ExistingFile, Fraction01, Point, TimeSpan
 
 __all__ = ["Caption"]
 

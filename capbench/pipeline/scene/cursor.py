@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from capbench.pipeline.scene.base import Colour, ExistingFile, Fraction01, Point, SceneModel, Seconds
+from capbench.pipeline.scene.scene_values import Colour, ExistingFile, Fraction01, Point, SceneModel, Seconds
 
 __all__ = ["Cursor", "CursorPoint"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from capbench.pipeline.scene.base import Fraction01, TimeSpan
+from capbench.pipeline.scene.scene_values import Fraction01, TimeSpan
 
 __all__ = ["Mask"]
 

@@ -9,12 +9,12 @@ from typing import Self
 from pydantic import model_validator
 
 from capbench.pipeline.scene.background import Background
-from capbench.pipeline.scene.base import SceneModel, TimeSpan
 from capbench.pipeline.scene.camera import Camera
 from capbench.pipeline.scene.caption import Caption
 from capbench.pipeline.scene.cursor import Cursor
 from capbench.pipeline.scene.display import Display
 from capbench.pipeline.scene.mask import Mask
+from capbench.pipeline.scene.scene_values import SceneModel, TimeSpan
 from capbench.pipeline.scene.zoom import ZoomSegment
 
 __all__ = ["MAX_CAPTIONS_AT_ONCE", "MAX_MASKS_AT_ONCE", "Scene"]

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from capbench.pipeline.scene.base import Point, SceneModel, Seconds
+from capbench.pipeline.scene.scene_values import Point, SceneModel, Seconds
 
 __all__ = ["ZoomSegment"]
 

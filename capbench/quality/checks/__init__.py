@@ -1,1 +1,4 @@
-"""Decisions: each module reads evidence and says what passes, what fails and what does not apply."""
+"""Decisions: each module reads measurements and says what passes, what fails and what does not apply.
+
+Nothing here measures.
+"""

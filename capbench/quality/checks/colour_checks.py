@@ -11,10 +11,10 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from capbench.colour import ChromaSiting
 from capbench.quality.checks import limits
-from capbench.quality.checks.colour_faults import find_colour_fault, rgb_of_codes
+from capbench.quality.checks.colour_diagnosis import find_colour_fault, rgb_of_codes
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
 from capbench.quality.checks.picture_checks import how_turned
-from capbench.quality.evidence import Evidence, PictureEvidence
+from capbench.quality.measurements import Evidence, PictureEvidence
 from capbench.quality.oracle.placement import chroma_place
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError

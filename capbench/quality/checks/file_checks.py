@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
-from capbench.quality.evidence import Evidence
+from capbench.quality.measurements import Evidence
 from capbench.quality.reading.tags import ColourTags
 from capbench.results import Check
 

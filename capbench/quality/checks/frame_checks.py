@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, unchecked
-from capbench.quality.evidence import Evidence, FrameRecord
+from capbench.quality.measurements import Evidence, FrameRecord
 from capbench.results import Check
 
 __all__ = ["check_frames"]

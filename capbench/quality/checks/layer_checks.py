@@ -5,7 +5,7 @@ from __future__ import annotations
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, unchecked
 from capbench.quality.checks.picture_checks import how_turned
-from capbench.quality.evidence import Evidence, LayerShare
+from capbench.quality.measurements import Evidence, LayerShare
 from capbench.results import Check
 
 __all__ = ["check_layers"]

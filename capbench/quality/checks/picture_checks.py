@@ -6,7 +6,7 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
-from capbench.quality.evidence import Evidence, PictureEvidence
+from capbench.quality.measurements import Evidence, PictureEvidence
 from capbench.results import Check, CheckStatus
 
 __all__ = ["check_pictures", "how_turned"]

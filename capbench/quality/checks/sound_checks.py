@@ -7,9 +7,9 @@ import math
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
 from capbench.quality.checks.sync_checks import check_sync, find_sync
-from capbench.quality.evidence import Evidence
-from capbench.quality.measuring.sync import SoundLag, measure_lag, silent_gaps
-from capbench.quality.reading.sound import Sound
+from capbench.quality.measurements import Evidence
+from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
+from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
 
 __all__ = ["SoundVerdict", "check_sound"]

@@ -7,10 +7,10 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import not_applicable, passed_if, unchecked
-from capbench.quality.evidence import Evidence
-from capbench.quality.measuring.flash_sync import FlashSync, measure_flash_sync
-from capbench.quality.measuring.sync import SoundLag
-from capbench.quality.reading.sound import Sound
+from capbench.quality.measurements import Evidence
+from capbench.quality.metrics.flash_sync import FlashSync, measure_flash_sync
+from capbench.quality.metrics.sound_lag import SoundLag
+from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
 
 __all__ = ["Sync", "check_sync", "find_sync"]

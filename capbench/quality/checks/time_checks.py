@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
-from capbench.quality.evidence import ClipEvidence, Evidence
+from capbench.quality.measurements import ClipEvidence, Evidence
 from capbench.results import Check
 
 __all__ = ["check_times"]

@@ -13,8 +13,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from capbench.quality.evidence import FrameRecord
-from capbench.quality.reading.observe import Picture
+from capbench.quality.measurements import FrameRecord
+from capbench.quality.reading.observed_frame import Picture
 
 __all__ = ["Aligner", "Match", "window_frames"]
 

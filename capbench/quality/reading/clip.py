@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 
 from capbench.errors import SourceError
-from capbench.pipeline.source.every_picture import every_picture
-from capbench.pipeline.source.opening import open_parts, open_source
+from capbench.pipeline.decode.drain import every_picture
+from capbench.pipeline.decode.open_source import open_parts, open_source
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import av
 
+from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
-from capbench.quality.reading.boxes import find_colour_box
-from capbench.sequence_header import chroma_location
+from capbench.quality.reading.mp4_boxes import find_colour_box
 
 __all__ = ["ColourTags", "FileTags", "read_tags", "spec_of"]
 

@@ -1,1 +1,1 @@
-"""What a scene should look like: frames and layers by the oracle."""
+"""What an export of a scene should look like, frame by frame, put together from the arithmetic of `oracle`."""

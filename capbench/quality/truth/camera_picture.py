@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from capbench.pipeline.layers.camera import placeholder
-from capbench.pipeline.layers.pictures import is_image, open_image
+from capbench.pipeline.compositor.layers.camera import placeholder
+from capbench.pipeline.compositor.layers.image_textures import is_image, open_image
 from capbench.pipeline.scene import Camera
-from capbench.quality.oracle.layers import Part, stretched
+from capbench.quality.oracle.overlay_layers import Part, stretched
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.oracle.sampling import sample_rgb
 from capbench.quality.reading.clip import Clip, read_facts
-from capbench.quality.reading.pictures import Normaliser, planes_of
+from capbench.quality.reading.planes import Normaliser, planes_of
 from capbench.quality.reading.tags import read_tags, spec_of
 
 __all__ = ["CameraPicture", "CameraStill", "CameraVideo", "camera_picture"]

@@ -10,13 +10,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.pipeline.drawing.geometry import CanvasSize
-from capbench.pipeline.layers.caption import lay_out
-from capbench.pipeline.layers.cursor import cursor_texels
-from capbench.pipeline.layers.pictures import open_image
+from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.compositor.layers.caption import lay_out
+from capbench.pipeline.compositor.layers.cursor import cursor_texels
+from capbench.pipeline.compositor.layers.image_textures import open_image
 from capbench.pipeline.scene import Caption, Mask, Scene
-from capbench.quality.oracle.background import blurred, covering
-from capbench.quality.oracle.layers import (
+from capbench.quality.oracle.background_fill import blurred, covering
+from capbench.quality.oracle.overlay_layers import (
     Part,
     camera_edges,
     draw_camera,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from capbench.selftest.remake import Remake, Tags
-from capbench.selftest.report import Mutates
+from capbench.selftest.reencode import Remake, Tags
+from capbench.selftest.selftest_report import Mutates
 from capbench.selftest.specimen import register_change
 
 __all__: list[str] = []

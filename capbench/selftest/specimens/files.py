@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from capbench.selftest.remake import Remake, remake
-from capbench.selftest.report import Mutates
+from capbench.selftest.reencode import Remake, remake
+from capbench.selftest.selftest_report import Mutates
 from capbench.selftest.specimen import Pair, register_pair, source_clip
 
 __all__: list[str] = []

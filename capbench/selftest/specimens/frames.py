@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from capbench.quality.reading.pictures import Planes
-from capbench.selftest.remake import Remake, Shot
+from capbench.quality.reading.planes import Planes
+from capbench.selftest.reencode import Remake, Shot
 from capbench.selftest.specimen import register_change
 
 __all__: list[str] = []

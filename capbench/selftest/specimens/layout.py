@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from capbench.quality.reading.pictures import Planes
-from capbench.selftest.remake import Remake, Shot, remake
-from capbench.selftest.report import Mutates
+from capbench.quality.reading.planes import Planes
+from capbench.selftest.reencode import Remake, Shot, remake
+from capbench.selftest.selftest_report import Mutates
 from capbench.selftest.specimen import Pair, register_change, register_pair, source_clip
 
 __all__: list[str] = []

@@ -13,8 +13,8 @@ from capbench.gate import compare
 from capbench.quality.validate import validate
 from capbench.results import Check, CheckStatus, RunResult, ValidationReport, Verdict
 from capbench.results.folder import FolderContents
-from capbench.results.tidy import table_of
-from capbench.selftest.remake import Remake, Tags, remake
+from capbench.results.tidy_table import table_of
+from capbench.selftest.reencode import Remake, Tags, remake
 from capbench.selftest.specimen import register_runs, source_clip
 
 __all__: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capbench.selftest.mutant import Replacement
+from capbench.selftest.mutation import Replacement
 from capbench.selftest.specimen import register_mutant
 
 __all__: list[str] = []
@@ -12,13 +12,13 @@ _DISPATCH = "return -(-width // size[0]), -(-height // size[1])"
 
 
 def _dispatch(new: str) -> Replacement:
-    return Replacement("pipeline/gpu/dispatch.py", _DISPATCH, new)
+    return Replacement("pipeline/gpu/compute_pass.py", _DISPATCH, new)
 
 
 register_mutant(
     "stride-off-by-4", "layout", "the shader writes rows 4 bytes further apart than they are read",
     Replacement(
-        "pipeline/drawing/nv12_buffer.py",
+        "pipeline/conversion/nv12_layout.py",
         '"nv12_stride_words": layout.stride_bytes // 4,', '"nv12_stride_words": layout.stride_bytes // 4 + 1,',
     ),
     caught_by=_EVERYWHERE,
@@ -26,7 +26,7 @@ register_mutant(
 register_mutant(
     "padding-left-in", "layout", "rows that a copy padded to 256 bytes are read as if they were tight",
     Replacement(
-        "pipeline/paths/cpu.py",
+        "pipeline/conversion/swscale.py",
         "picture = mapped[: self.staging_bytes].reshape(self._height, self._stride)",
         "picture = mapped[: self.readback_bytes].reshape(self._height, self._width * 4)",
     ),
@@ -35,7 +35,7 @@ register_mutant(
 register_mutant(
     "chroma-column-offset", "layout", "the chroma plane is copied out one sample too late",
     Replacement(
-        "pipeline/drawing/nv12_buffer.py",
+        "pipeline/conversion/nv12_layout.py",
         "plane_samples(frame.planes[1], 2)[:] = rows[height:]",
         "plane_samples(frame.planes[1], 2)[:] = np.roll(rows[height:], 2, axis=1)",
     ),
@@ -54,7 +54,7 @@ register_mutant(
 register_mutant(
     "stale-buffer", "frames", "one of three upload buffers never reaches the texture: the frame before is shown again",
     Replacement(
-        "pipeline/gpu/upload.py",
+        "pipeline/gpu/upload_ring.py",
         "encoder.copy_buffer_to_texture(layout",
         "if self._next != 2:\n                encoder.copy_buffer_to_texture(layout",
     ),
@@ -63,7 +63,7 @@ register_mutant(
 register_mutant(
     "tearing", "frames", "a readback slot is read before its copy is done: below, an older frame is still in it",
     Replacement(
-        "pipeline/render.py",
+        "pipeline/render/renderer.py",
         "self.path.record(encoder, staging)",
         "self.path.staging_bytes = self._ring.timestamp_offset // (3 if number % 8 == 7 else 1)\n"
         "        self.path.record(encoder, staging)",
@@ -72,13 +72,13 @@ register_mutant(
 )  # fmt: skip
 register_mutant(
     "last-frames-lost", "frames", "the frames that are in flight at the end of input are never drained",
-    Replacement("pipeline/render.py", "while not self._ring.is_empty:", "while False:"),
+    Replacement("pipeline/render/renderer.py", "while not self._ring.is_empty:", "while False:"),
     caught_by=["frames.last"],
 )  # fmt: skip
 register_mutant(
     "first-frame-lost", "frames", "the first frame is dropped while a device warms up",
     Replacement(
-        "pipeline/render.py",
+        "pipeline/render/renderer.py",
         "if self._ring.is_full:",
         "if number == 0:\n                    continue\n                if self._ring.is_full:",
     ),
@@ -87,7 +87,7 @@ register_mutant(
 register_mutant(
     "zeroed-nv12", "frames", "one frame's commands are never recorded: its buffer is still zero, which is green",
     Replacement(
-        "pipeline/render.py",
+        "pipeline/render/renderer.py",
         "self.path.record(encoder, staging)", "if number != 2:\n            self.path.record(encoder, staging)",
     ),
     caught_by=["frames.green"],

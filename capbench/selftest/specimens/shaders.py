@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capbench.selftest.mutant import Replacement
+from capbench.selftest.mutation import Replacement
 from capbench.selftest.specimen import register_mutant
 
 __all__: list[str] = []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from capbench.selftest.remake import Audio, Remake, remake
-from capbench.selftest.report import Mutates
+from capbench.selftest.reencode import Audio, Remake, remake
+from capbench.selftest.selftest_report import Mutates
 from capbench.selftest.specimen import Pair, register_change, register_pair, source_clip
 
 __all__: list[str] = []

@@ -7,8 +7,8 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from capbench.selftest.remake import Remake, Shot, remake
-from capbench.selftest.report import Mutates
+from capbench.selftest.reencode import Remake, Shot, remake
+from capbench.selftest.selftest_report import Mutates
 from capbench.selftest.specimen import Pair, register_change, register_pair, source_clip
 
 __all__: list[str] = []

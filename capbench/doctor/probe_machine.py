@@ -1,0 +1,134 @@
+"""Look at the machine: adapters, encoders, memory, cache, programs, versions. Measures; judges nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import av
+import psutil
+
+from capbench.doctor.encoders import KNOWN_ENCODERS, try_encoder
+from capbench.doctor.findings import (
+    AdapterFinding,
+    CacheFinding,
+    ChannelFinding,
+    MachineFindings,
+    MemoryFinding,
+    ProgramFinding,
+)
+from capbench.doctor.remedies import Platform, find_lacks
+from capbench.doctor.trial_exports import try_exports
+from capbench.errors import AdapterError
+from capbench.pipeline.gpu.device import adapter_name, is_software, list_adapters, open_device
+from capbench.pipeline.threads.memory_budget import (
+    available_memory_bytes,
+    cgroup_free_bytes,
+    cgroup_limit_bytes,
+    channel_frames,
+)
+from capbench.recordings.cache import cache_folder
+
+__all__ = ["examine_machine"]
+
+_LIBRARIES = ("capbench", "av", "wgpu", "numpy", "scipy", "scikit-image", "pandas", "matplotlib", "pydantic")
+
+
+def examine_machine() -> MachineFindings:
+    """Try everything and report it. Takes a few seconds; a lack is a finding, not an error."""
+    adapters, adapter_error = _examine_adapters()
+    encoders = tuple(try_encoder(name) for name in KNOWN_ENCODERS)
+    paths, channels = try_exports()
+    found = MachineFindings(
+        can_export_by_gpu=any(path.works for path in paths if path.name == "gpu"),
+        adapters=adapters,
+        adapter_error=adapter_error,
+        encoders=encoders,
+        paths=paths,
+        memory=_examine_memory(channels),
+        cache=_examine_cache(cache_folder()),
+        ffmpeg=_examine_program("ffmpeg", "-version"),
+        versions=_versions(),
+    )
+    return found.model_copy(update={"lacks": find_lacks(found, Platform.of_this_machine())})
+
+
+def _examine_adapters() -> tuple[tuple[AdapterFinding, ...], str | None]:
+    """Every adapter, and why no device opens where none does."""
+    chosen, error_text = None, None
+    try:
+        infos = [adapter.info for adapter in list_adapters()]
+    except AdapterError as error:
+        return (), str(error)
+    try:
+        context = open_device()
+    except AdapterError as error:
+        error_text = str(error)
+    else:
+        chosen = context.adapter
+        context.close()
+    names = [adapter_name(info) for info in infos]
+    # two cards of one model have one name; the first of them is the one that is opened
+    chosen_number = names.index(chosen) if chosen in names else None
+    return tuple(
+        AdapterFinding(
+            name=info["device"],
+            backend=info["backend_type"],
+            adapter_type=info["adapter_type"],
+            driver=info["description"],
+            is_software=is_software(info),
+            is_chosen=number == chosen_number,
+        )
+        for number, info in enumerate(infos)
+    ), error_text
+
+
+def _examine_memory(channels: tuple[ChannelFinding, ...]) -> MemoryFinding:
+    available = available_memory_bytes()
+    return MemoryFinding(
+        total_bytes=int(psutil.virtual_memory().total),
+        available_bytes=available,
+        cgroup_limit_bytes=cgroup_limit_bytes(),
+        cgroup_free_bytes=cgroup_free_bytes(),
+        channel_frames=channel_frames(available),
+        gif_channel_frames=channel_frames(available, gif=True),
+        channels=channels,
+    )
+
+
+def _examine_cache(folder: Path) -> CacheFinding:
+    # The folder is made with the first recording; until then its nearest parent tells what it will be like.
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    return CacheFinding(
+        folder=str(folder),
+        size_bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        free_bytes=psutil.disk_usage(str(existing)).free,
+        is_writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
+    )
+
+
+def _examine_program(name: str, *arguments: str) -> ProgramFinding:
+    """Where a program is, and the first line of what it says about itself."""
+    path = shutil.which(name)
+    if path is None:
+        return ProgramFinding(name=name, path=None, version=None)
+    try:
+        said = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""  # found and does not run: the version stays unknown
+    first_line = said.partition("\n")[0].partition(" Copyright")[0]
+    return ProgramFinding(name=name, path=path, version=first_line.strip() or None)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} ({platform.machine()}, {sys.platform})",
+        **{name: version(name) for name in _LIBRARIES},
+        "ffmpeg libraries in av": av.ffmpeg_version_info,
+    }

@@ -1,0 +1,156 @@
+"""What the user named to be compared: a folder, one subject of a folder, or a baseline file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from capbench.errors import ResultError
+from capbench.gate.calibration import noise_floor_for
+from capbench.gate.compare import compare, compare_with_baseline, summarise
+from capbench.gate.gate_file import GateFile
+from capbench.gate.history.baseline_figures import Baseline, read_baseline
+from capbench.gate.sequential.interim_looks import Look, read_looks
+from capbench.gate.sequential.stopping import SequentialGate
+from capbench.gate.verdicts.pairing import is_floor, measured_runs, side_of
+from capbench.results.comparison import Comparison
+from capbench.results.folder import read_folder
+from capbench.results.tidy_table import table_of
+
+__all__ = ["Side", "compare_sides", "parse_side"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two arguments of `capbench compare`."""
+
+    path: Path
+    """A result folder, or a baseline file."""
+    subject: str | None = None
+    """None for all subjects of the folder; `@REV` for all that `capbench run --against REV` added."""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the path is a file."""
+        return self.path.suffix == ".json"
+
+
+def parse_side(text: str) -> Side:
+    """`DIR`, `DIR:SUBJECT`, `DIR:@REV` or `BASELINE.json`. Raises `ResultError` where neither reading exists."""
+    path = Path(text)
+    if path.exists() or ":" not in text:
+        return Side(path)
+    folder, _, subject = text.rpartition(":")
+    if not subject or not folder:
+        raise ResultError(f"cannot read {text!r}: write DIR or DIR:SUBJECT")
+    return Side(Path(folder), subject)
+
+
+def compare_sides(base: Side, new: Side, gates: GateFile | None = None) -> Comparison:
+    """Load what was named and judge it, with the baseline and the calibration of the gate file where it names them.
+
+    A folder that was made with `--until-decided` is judged with the error its looks were allowed. Raises `ResultError`.
+    """
+    if new.is_baseline:
+        raise ResultError(f"{new.path} is a baseline and can only be compared against: put it first")
+    contents = {path: read_folder(path) for path in dict.fromkeys((base.path, new.path)) if path.suffix != ".json"}
+    tables = {path: table_of([content]) for path, content in contents.items()}
+    comparison = _compare_tables(base, new, tables, gates or GateFile())
+    problems = [problem for content in contents.values() for problem in content.problems]
+    return comparison.model_copy(update={"warnings": (*comparison.warnings, *problems)})
+
+
+def _compare_tables(base: Side, new: Side, tables: Mapping[Path, pd.DataFrame], gates: GateFile) -> Comparison:
+    runs = tables[new.path]
+    if base.is_baseline:
+        chosen = runs if new.subject is None else _of_subject(runs, new, keep_references=True)
+        return compare_with_baseline(chosen, read_baseline(base.path), gates)
+    base_runs = tables[base.path]
+    if base.path == new.path and base.subject == new.subject:
+        raise ResultError(f"both sides are the same runs of {new.path}; name subjects: {new.path}:{_example(runs)}")
+    of_revision = base.path == new.path and (base.subject or "").startswith("@") and new.subject is None
+    if (base.subject is None) != (new.subject is None) and not of_revision:
+        raise ResultError("name a subject on both sides or on neither")
+    in_one_folder = base.path == new.path
+    baseline, noise_floor = _baseline_of(gates), noise_floor_for(gates, runs)
+    pairs = _pairs(base, new, runs) if in_one_folder else None
+    taken = _looks_at(new.path) if in_one_folder else None
+    if pairs is not None and taken is not None:
+        looked = SequentialGate(pairs, gates, noise_floor).judge(runs, taken)
+        judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]
+        return looked if baseline is None else _joined(looked, compare_with_baseline(judged, baseline, gates))
+    return compare(
+        base_runs if base.subject is None or in_one_folder else _of_subject(base_runs, base),
+        runs if new.subject is None or in_one_folder else _of_subject(runs, new),
+        gates,
+        base_label="" if in_one_folder else base.path.name,
+        new_label="" if in_one_folder else new.path.name,
+        noise_floor=noise_floor,
+        baseline=baseline,
+        runs=runs,
+        pairs=pairs,
+    )
+
+
+def _pairs(base: Side, new: Side, runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    """Subjects of one folder: the two that were named, or all `NAME@REV` with their `NAME`."""
+    known = list(dict.fromkeys(map(str, measured_runs(runs)["subject"])))
+    if base.subject is not None and base.subject.startswith("@"):
+        named = [(name, name.removesuffix(base.subject)) for name in known if name.endswith(base.subject)]
+        pairs = tuple((before, after) for before, after in named if after in known and not is_floor(after))
+        if not pairs:
+            raise ResultError(f"{base.path} holds no NAME{base.subject} beside NAME; there are {', '.join(known)}")
+        return pairs
+    for side in (base, new):
+        _of_subject(runs, side)
+    return ((str(base.subject), str(new.subject)),)
+
+
+def _joined(looked: Comparison, held: Comparison) -> Comparison:
+    """What the looks decided, and what a baseline says besides."""
+    return summarise(
+        [*looked.verdicts, *held.verdicts],
+        base=looked.base,
+        new=looked.new,
+        shifts=looked.stage_shifts,
+        machines=looked.machines,
+        warnings=[*looked.warnings, *held.warnings],
+    )
+
+
+def _is_reference(subject: str) -> bool:
+    return subject == "cpu" or is_floor(subject)
+
+
+def _of_subject(runs: pd.DataFrame, side: Side, *, keep_references: bool = False) -> pd.DataFrame:
+    assert side.subject is not None
+    known = list(dict.fromkeys(measured_runs(runs)["subject"]))
+    if side.subject not in known:
+        raise ResultError(f"{side.path} holds no subject {side.subject!r}; there are {', '.join(known) or 'no runs'}")
+    if keep_references:
+        return runs[(runs["subject"] == side.subject) | runs["subject"].map(_is_reference)]
+    return side_of(runs, side.subject)
+
+
+def _example(runs: pd.DataFrame) -> str:
+    return next((str(name) for name in measured_runs(runs)["subject"] if not is_floor(str(name))), "SUBJECT")
+
+
+def _baseline_of(gates: GateFile) -> Baseline | None:
+    return None if gates.gate.baseline is None else read_baseline(Path(gates.gate.baseline))
+
+
+def _looks_at(folder: Path) -> tuple[Look, ...] | None:
+    """The looks at a folder that was to end as soon as it was decided; None where it was not."""
+    taken = read_looks(folder)
+    if taken is not None:
+        return taken
+    try:
+        plan = json.loads((folder / "matrix.json").read_bytes())
+        return () if "--until-decided" in plan["command"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a folder without a plan is compared by its runs alone

@@ -1,0 +1,88 @@
+"""A run against a committed baseline: two samples that were never side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from capbench.gate.gate_file import GateFile, GateRule
+from capbench.gate.history.baseline_figures import Baseline, BaselineFigure, software_adapter
+from capbench.gate.rules import rule_for
+from capbench.gate.statistics.inference import unpaired_evidence
+from capbench.gate.verdicts.exact_figures import judge_counted, judge_equal, judge_quality
+from capbench.gate.verdicts.judged_metrics import Kind, Metric, describe_metric
+from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
+from capbench.gate.verdicts.pairing import column
+from capbench.gate.verdicts.portable_ratios import with_ratios
+from capbench.results.comparison import MetricVerdict, Verdict
+
+__all__ = ["BASELINE", "baseline_rows"]
+
+BASELINE = "baseline"
+"""What a verdict calls the side that comes from a baseline file."""
+
+
+def baseline_rows(
+    runs: pd.DataFrame, baseline: Baseline, gates: GateFile, rules: Sequence[GateRule]
+) -> Iterator[MetricVerdict | NoisyRow]:
+    """One row for each figure of the baseline whose case and subject are in `runs`, judged by the rules."""
+    table = with_ratios(runs)
+    groups = {(str(case), str(subject)): group for (case, subject), group in table.groupby(["case", "subject"])}
+    for figure in baseline.figures:
+        group = groups.get((figure.case, figure.subject))
+        rule = rule_for(rules, metric=figure.metric, case=figure.case, base=BASELINE, new=figure.subject)
+        if group is not None and rule is not None:
+            yield _row(figure, group, rule, gates)
+
+
+def _row(figure: BaselineFigure, runs: pd.DataFrame, rule: GateRule, gates: GateFile) -> MetricVerdict | NoisyRow:
+    metric = describe_metric(figure.metric)
+    labels = {"case": figure.case, "metric": figure.metric, "base": BASELINE, "new": figure.subject}
+    new = column(runs, figure.metric)
+    new = new[np.isfinite(new)]
+    if new.size == 0:
+        return _without_figures(labels, metric, "was not measured")
+    if metric.kind is Kind.NOISY and (reason := _other_adapter(figure, runs)):
+        return _without_figures(labels, metric, reason)
+    base = np.asarray(figure.values)
+    margin = 0.0 if rule.margin is None else rule.margin
+    steady = np.ptp(base) == 0 and np.ptp(new) == 0
+    if metric.kind in (Kind.EQUAL, Kind.COUNTED) and (steady or metric.kind is Kind.EQUAL or margin == 0):
+        # Counted alike in every block, so that any block stands for all; where they vary, the worst of each side.
+        base, new = np.array([base.max()]), np.array([new.max()])
+        if metric.kind is Kind.EQUAL:
+            return judge_equal(labels, metric, base, new)
+        return judge_counted(labels, metric, base, new, margin=margin, required_ratio=None, equals_ratio=None)
+    if metric.kind is Kind.QUALITY:
+        middle = np.array([np.median(base)])
+        return judge_quality(labels, metric, middle, np.array([new.min()]), margin=margin, levels=gates.levels)
+    return NoisyRow(
+        labels=labels,
+        metric=metric,
+        shown=unpaired_evidence(np.log(base), np.log(new)),
+        asked=asked_for(margin, None),
+        margin=margin,
+        base_median=float(np.median(base)),
+        new_median=float(np.median(new)),
+    )
+
+
+def _other_adapter(figure: BaselineFigure, runs: pd.DataFrame) -> str | None:
+    now = software_adapter(runs)
+    if now == figure.adapter_is_software:
+        return None
+    kinds = {True: "a software adapter", False: "a GPU", None: "no adapter"}
+    return (
+        f"does not compare: the baseline was taken with {kinds[figure.adapter_is_software]}, this run with {kinds[now]}"
+    )
+
+
+def _without_figures(labels: dict[str, str], metric: Metric, reason: str) -> MetricVerdict:
+    return MetricVerdict(
+        **labels,
+        verdict=Verdict.NOT_APPLICABLE,
+        sentence=f"{labels['case']}: {metric.words} of {labels['new']} {reason}: not applicable",
+        reasons=(f"{metric.words} {reason}",),
+    )

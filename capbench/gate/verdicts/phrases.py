@@ -1,0 +1,89 @@
+"""The sentences of the gate: figures in words, nothing decided."""
+
+from __future__ import annotations
+
+import math
+
+from capbench.gate.verdicts.judged_metrics import Metric
+
+__all__ = [
+    "FEWEST_BLOCKS",
+    "against",
+    "bounds",
+    "change",
+    "counted",
+    "more_blocks",
+    "signed_difference",
+    "too_few_blocks",
+    "unit_difference",
+]
+
+FEWEST_BLOCKS = 3
+"""Two values have a difference and no spread worth the name; the test for a handful of blocks begins at three."""
+
+
+def change(ratio: float) -> str:
+    """New over base: `36.8% less`, `5.1% more`, `13.2 times as much`, `unchanged`."""
+    if ratio == 1:
+        return "unchanged"
+    if not math.isfinite(ratio):
+        return "unbounded"
+    if ratio >= 2:
+        return f"{ratio:.1f} times as much"
+    percent = abs(ratio - 1) * 100
+    digits = 1 if percent >= 0.05 else 3
+    return f"{percent:.{digits}f}% {'more' if ratio > 1 else 'less'}"
+
+
+def bounds(low: float, high: float) -> str:
+    """An interval of ratios in short: `-38.2% to -35.1%`."""
+    return f"{_signed(low)} to {_signed(high)}"
+
+
+def _signed(ratio: float) -> str:
+    if not math.isfinite(ratio):
+        return "unbounded"
+    return f"{ratio:.1f} times" if ratio >= 2 else f"{(ratio - 1) * 100:+.1f}%"
+
+
+def against(ratio: float, base: str) -> str:
+    """`is 36.8% less than that of cpu`, `is 13.2 times that of cpu`, `equals that of cpu`."""
+    if ratio == 1:
+        return f"equals that of {base}"
+    return f"is {ratio:.1f} times that of {base}" if ratio >= 2 else f"is {change(ratio)} than that of {base}"
+
+
+def unit_difference(metric: Metric, difference: float) -> str:
+    """A quality difference: `0.03 dB higher`."""
+    if difference == 0:
+        return "unchanged"
+    return f"{metric.format(abs(difference))} {'higher' if difference > 0 else 'lower'}"
+
+
+def signed_difference(metric: Metric, difference: float | None) -> str:
+    """A quality difference in short: `-0.03 dB`; empty for none."""
+    if not difference:
+        return ""
+    return f"{'+' if difference > 0 else '-'}{metric.format(abs(difference))}"
+
+
+def more_blocks(further: int | None) -> str:
+    """`about 20 more blocks would decide`."""
+    if further is None:
+        return "hundreds of blocks would not decide: this is too noisy, or sits on the margin"
+    return f"about {counted(further, 'more block')} would decide"
+
+
+def too_few_blocks(blocks: int) -> str:
+    """`1 block says nothing about the noise; 2 more blocks are the least`."""
+    says = "says" if blocks == 1 else "say"
+    few = max(FEWEST_BLOCKS - blocks, 1)
+    return (
+        f"{counted(blocks, 'block')} {says} nothing about the noise; "
+        f"{counted(few, 'more block')} {'is' if few == 1 else 'are'} the least"
+    )
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 block`, `2 blocks`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -1,0 +1,47 @@
+"""Figures that mean the same on every machine: ratios to a reference of the same block, bytes, and quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+import numpy as np
+import pandas as pd
+
+from capbench.gate.verdicts.pairing import FLOOR, column, finished, measured_runs
+
+__all__ = ["RATIO_COLUMNS", "RATIO_REFERENCES", "portable_columns", "with_ratios"]
+
+RATIO_REFERENCES = (FLOOR, "cpu")
+"""Subjects that others are held against: what no exporter can beat, and the exporter to beat."""
+RATIO_COLUMNS = ("wall_s", "cpu_s", "peak_rss_bytes")
+"""Columns that belong to one machine, and whose ratio to a reference nearly does not."""
+_PORTABLE = ("frames", "readback_bytes", "upload_bytes", "output_bytes", "quality.*.mean", "quality.*.p1")
+
+
+def with_ratios(runs: pd.DataFrame) -> pd.DataFrame:
+    """Finished measured runs with a column `wall_s/floor`, `cpu_s/cpu` and so on for each reference of the same block.
+
+    NaN where the block holds no finished reference, and for the reference itself.
+    """
+    table = finished(measured_runs(runs)).reset_index(drop=True)
+    keys = ["case", "block", *(name for name in ("fingerprint", "folder") if name in table.columns)]
+    for reference in RATIO_REFERENCES:
+        own = table[table["subject"] == reference].drop_duplicates(keys)
+        for name in RATIO_COLUMNS:
+            if name not in table.columns:
+                continue
+            beside = table[keys].merge(own[[*keys, name]], on=keys, how="left")
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = column(table, name) / column(beside, name)
+            ratio[~np.isfinite(ratio) | (ratio <= 0) | (table["subject"] == reference).to_numpy()] = np.nan
+            table[f"{name}/{reference}"] = ratio
+    return table
+
+
+def portable_columns(runs: pd.DataFrame) -> Iterator[str]:
+    """Columns of a table `with_ratios` that compare across machines."""
+    ratios = {f"{name}/{reference}" for name in RATIO_COLUMNS for reference in RATIO_REFERENCES}
+    for name in map(str, runs.columns):
+        if name in ratios or any(fnmatchcase(name, pattern) for pattern in _PORTABLE):
+            yield name

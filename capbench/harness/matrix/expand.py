@@ -1,0 +1,191 @@
+"""From parsed matrix files to the matrix that will run: defaults, overrides and products applied."""
+
+from __future__ import annotations
+
+import itertools
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from capbench.errors import MatrixError
+from capbench.harness.matrix.command_line import split_command
+from capbench.harness.matrix.model import FLOOR, Case, Matrix, OwnRecording, Subject
+
+if TYPE_CHECKING:
+    from capbench.harness.matrix.toml_file import CaseTable, MatrixFile, SubjectTable
+
+__all__ = ["expand_matrix"]
+
+_DEFAULTS: dict[str, Any] = {
+    "scene": "bare",
+    "blocks": 5,
+    "timeout_s": 900.0,
+    "settle_s": 0.5,
+    "warmup": True,
+    "drift_control": True,
+    "subjects": [FLOOR, "cpu", "gpu"],
+}
+
+
+def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[str]) -> Matrix:
+    """Apply what the files say; `files` is in reading order, includes first. Raises `MatrixError`."""
+    settings: dict[str, Any] = dict(_DEFAULTS)
+    for path, file in files.items():
+        settings = _merge(settings, _said(file.defaults, path))
+    tables = [
+        (f"{path}:case[{index}]", path, table) for path, file in files.items() for index, table in enumerate(file.case)
+    ]
+    if not tables:
+        raise MatrixError(f"{main}:case: the matrix has no case; add a [[case]] table")
+    subjects = _subjects(files)
+    cases: dict[str, Case] = {}
+    for where, path, table in tables:
+        for name, own in _combinations(where, path, table):
+            merged = _merge(settings, own)
+            for override_path, override in _overrides_of(files, name):
+                merged = _merge(merged, _said(override, override_path))
+            case = _case(f"{where}({name})", name, merged)
+            if name in cases:
+                raise MatrixError(f"{where}({name}): another case has this name; rename one")
+            cases[name] = case
+            for subject in case.subjects:
+                _ensure_subject(f"{where}({name}).subjects", subject, subjects, paths)
+    _check_overrides(files, cases)
+    used = {subject for case in cases.values() for subject in case.subjects}
+    return Matrix(
+        name=main.stem,
+        description=files[main].description or "",
+        files=tuple(files),
+        cases=tuple(cases.values()),
+        subjects=tuple(subject for subject in subjects.values() if subject.name in used),
+    )
+
+
+def _said(table: BaseModel, path: Path) -> dict[str, Any]:
+    """The settings that a table really holds, with file names made absolute against its own folder."""
+    held = {key: getattr(table, key) for key in table.model_fields_set - {"name", "product", "case"}}
+    if held.get("source"):
+        held["source"] = (path.parent / held["source"]).resolve()
+    if str(held.get("scene") or "").endswith(".toml"):
+        held["scene"] = str((path.parent / held["scene"]).resolve())
+    return held
+
+
+def _combinations(where: str, path: Path, table: CaseTable) -> list[tuple[str, dict[str, Any]]]:
+    """Name and settings of each case that one table stands for."""
+    own = _said(table, path)
+    base_name = table.name or ""
+    if not table.product:
+        if not base_name:
+            raise MatrixError(f"{where}.name: a case needs a name")
+        return [(base_name, own)]
+    for key, values in table.product.items():
+        if key not in type(table).model_fields or key in ("name", "product"):
+            raise MatrixError(f"{where}.product.{key}: unknown setting")
+        if not values:
+            raise MatrixError(f"{where}.product.{key}: an empty list leaves no case")
+    combinations = []
+    for chosen_values in itertools.product(*table.product.values()):
+        chosen: dict[str, Any] = dict(zip(table.product, chosen_values, strict=True))
+        try:
+            checked = type(table).model_validate({"name": None, **chosen})
+        except ValidationError as error:
+            problem = error.errors()[0]
+            message = problem["msg"].removeprefix("Value error, ")
+            raise MatrixError(f"{where}.product.{problem['loc'][0]}: {message}, got {problem['input']!r}") from error
+        label = "-".join(
+            [*([base_name] if base_name else []), *(f"{key}={_word(value)}" for key, value in chosen.items())]
+        )
+        combinations.append((label, _merge(own, _said(checked, path))))
+    return combinations
+
+
+def _word(value: object) -> str:
+    """A product's value as a part of a name."""
+    text = Path(value).stem if isinstance(value, str) else str(value)
+    return "".join(letter if letter.isalnum() or letter in "._+" else "_" for letter in text)
+
+
+def _overrides_of(files: dict[Path, MatrixFile], case: str) -> list[tuple[Path, BaseModel]]:
+    return [
+        (path, override)
+        for path, file in files.items()
+        for override in file.override
+        if fnmatchcase(case, override.case)
+    ]
+
+
+def _check_overrides(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> None:
+    """An override that matches nothing is a misspelt one."""
+    for path, file in files.items():
+        for index, override in enumerate(file.override):
+            if not any(fnmatchcase(case, override.case) for case in cases):
+                raise MatrixError(
+                    f"{path}:override[{index}].case: {override.case!r} matches no case; there are {', '.join(cases)}"
+                )
+
+
+def _merge(settings: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """`said` over `settings`; what it rules out goes."""
+    excluded = {"source": ("recording", "duration_s"), "recording": ("source",), "quality": ("qp",), "qp": ("quality",)}
+    gone = {other for key in said for other in excluded.get(key, ())}
+    return {key: value for key, value in settings.items() if key not in gone} | said
+
+
+def _case(where: str, name: str, merged: dict[str, Any]) -> Case:
+    if merged.get("source") is None and merged.get("recording") is None:
+        raise MatrixError(f"{where}: give source (a file) or recording (a synthetic one)")
+    if isinstance(merged.get("recording"), OwnRecording) and merged.get("duration_s") is None:
+        raise MatrixError(f"{where}.duration_s: a recording of your own size needs a length in seconds")
+    if not merged["subjects"]:
+        raise MatrixError(f"{where}.subjects: an empty list leaves nobody to time")
+    if repeated := {subject for subject in merged["subjects"] if merged["subjects"].count(subject) > 1}:
+        raise MatrixError(f"{where}.subjects: {min(repeated)!r} is listed twice")
+    if (source := merged.get("source")) is not None and not source.is_file():
+        raise MatrixError(f"{where}.source: no such file: {source}")
+    scene = merged["scene"]
+    if scene.endswith(".toml") and not Path(scene).is_file():
+        raise MatrixError(f"{where}.scene: no such file: {scene}")
+    return Case(name=name, **{key: value for key, value in merged.items() if value is not None})
+
+
+def _subjects(files: dict[Path, MatrixFile]) -> dict[str, Subject]:
+    subjects: dict[str, Subject] = {}
+    for path, file in files.items():
+        for index, table in enumerate(file.subject):
+            if table.name in subjects:
+                raise MatrixError(
+                    f"{path}:subject[{index}]({table.name}).name: another subject has this name; rename one"
+                )
+            subjects[table.name] = _subject(table, path.parent)
+    return subjects
+
+
+def _subject(table: SubjectTable, folder: Path) -> Subject:
+    return Subject(
+        name=table.name,
+        is_floor=table.floor,
+        path=table.path,
+        command=split_command(table.command) if table.command is not None else (),
+        options=table.options,
+        env=table.env,
+        scenes=tuple(table.scenes),
+        output_suffix=table.output_suffix,
+        folder=folder if table.command is not None else None,
+        sampled=table.sampled,
+    )
+
+
+def _ensure_subject(where: str, name: str, subjects: dict[str, Subject], paths: frozenset[str]) -> None:
+    """Floor and the pipeline's paths need no table of their own."""
+    if name in subjects:
+        return
+    if name == FLOOR:
+        subjects[name] = Subject(name=name, is_floor=True)
+    elif name in paths:
+        subjects[name] = Subject(name=name, path=name)
+    else:
+        known = ", ".join(sorted({*subjects, FLOOR, *paths}))
+        raise MatrixError(f"{where}: unknown subject {name!r}; add a [[subject]] table or use one of {known}")

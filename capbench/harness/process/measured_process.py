@@ -1,0 +1,170 @@
+"""One measured process from start to end: time limit, samples, the tail of what it said."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from capbench.harness.machine.gpu_telemetry import Gauge
+from capbench.harness.process.sampler import TreeReader, TreeSampler
+from capbench.harness.process.spawn import Ending, Launched, launch
+from capbench.results.run_record import TraceSample
+
+__all__ = ["Outcome", "Tail", "run_process"]
+
+_TAIL_BYTES = 8192
+"""What is kept of an output stream: enough for a traceback, whatever a subject prints."""
+_FRAME = re.compile(rb"\bframe=\s*(\d+)")
+"""How the worker, and ffmpeg's `-progress pipe:1`, say how far they are."""
+_START_PAUSE_S = 0.01
+"""The launcher needs a moment before there is anything to sample."""
+_IDLE_PAUSE_S = 5.0
+"""Longest time without a look at the clock and the process."""
+_KILL_TIMEOUT_S = 10.0
+"""A killed process that is stuck in the kernel is given up after this time."""
+_STREAM_TIMEOUT_S = 1.0
+"""A descendant that escaped may hold the output open after the process has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one process did and used."""
+
+    ending: Ending
+    """How it ended."""
+    timed_out: bool
+    """Whether it was killed because its time was up."""
+    stdout: str
+    """The end of its standard output."""
+    stderr: str
+    """The end of its standard error."""
+    samples: tuple[TraceSample, ...] = ()
+    """Sampled memory and CPU."""
+    sampler_cpu_s: float | None = None
+    """CPU seconds that sampling took."""
+    cpu_per_core_percent: tuple[float, ...] = ()
+    """Load of each core of the machine meanwhile."""
+
+
+class Tail:
+    """Drains a stream and keeps its end, so that a subject that prints megabytes neither blocks nor fills memory."""
+
+    def __init__(self, stream: IO[bytes], on_frame: Callable[[int], None] | None = None) -> None:
+        self._stream = stream
+        self._on_frame = on_frame
+        self._kept = b""
+        self._thread = threading.Thread(target=self._drain, daemon=True, name="tail")
+        self._thread.start()
+
+    def _drain(self) -> None:
+        while chunk := self._read():
+            self._kept = (self._kept + chunk)[-_TAIL_BYTES:]
+            if self._on_frame is not None and (found := _FRAME.findall(self._kept)):
+                self._on_frame(int(found[-1]))
+
+    def _read(self) -> bytes:
+        try:
+            return self._stream.read1(65536)  # type: ignore[attr-defined,no-any-return]  # Popen's pipes are buffered readers
+        except (ValueError, OSError):
+            return b""  # closed under us after the process had ended
+
+    def text(self, timeout_s: float) -> str:
+        """The end of the stream. A descendant that escaped may hold it open: wait no longer than `timeout_s`."""
+        self._thread.join(timeout_s)
+        return self._kept.decode(errors="replace")
+
+
+def run_process(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    timeout_s: float,
+    sampled: bool = True,
+    gauges: Sequence[Gauge] = (),
+    on_frame: Callable[[int], None] | None = None,
+) -> Outcome:
+    """Run a program to its end or to its time limit. An interrupt kills it and is raised again."""
+    cores_before = psutil.cpu_times(percpu=True)
+    process = launch(argv, env=env, cwd=cwd)
+    try:
+        stdout, stderr = Tail(process.stdout, on_frame), Tail(process.stderr, on_frame)
+        watch = _Watch(process, sampled, gauges)
+        timed_out = watch.until_end(timeout_s)
+        texts = stdout.text(_STREAM_TIMEOUT_S), stderr.text(_STREAM_TIMEOUT_S)
+    finally:
+        process.close()  # kills what an interrupt leaves running
+    sampler = watch.sampler
+    return Outcome(
+        ending=process.ending,
+        timed_out=timed_out,
+        stdout=texts[0],
+        stderr=texts[1],
+        samples=tuple(sampler.samples) if sampler else (),
+        sampler_cpu_s=sampler.cost_s if sampler else None,
+        cpu_per_core_percent=_busy_percent(cores_before, psutil.cpu_times(percpu=True)),
+    )
+
+
+class _Watch:
+    """Samples a process and limits its time."""
+
+    def __init__(self, process: Launched, sampled: bool, gauges: Sequence[Gauge]) -> None:
+        self._process = process
+        self._sampled = sampled
+        self._gauges = gauges
+        self._start_s = time.monotonic()
+        self._reader: TreeReader | None = None
+        self.sampler: TreeSampler | None = None
+
+    def until_end(self, timeout_s: float) -> bool:
+        """Wait for the end; returns whether the time ran out and the process was killed."""
+        pause_s = _START_PAUSE_S
+        while not self._process.ended.wait(pause_s):
+            passed_s = time.monotonic() - self._start_s
+            if passed_s >= timeout_s:
+                self._process.kill()
+                self._process.ended.wait(_KILL_TIMEOUT_S)
+                if self._reader is not None:
+                    self._reader.kill_rest()
+                return True
+            pause_s = min(self._sample(passed_s), timeout_s - passed_s)
+        return False
+
+    def _sample(self, passed_s: float) -> float:
+        """Take one sample if there is something to sample; returns the pause until the next."""
+        pid = self._process.pid
+        if pid is None:
+            return _START_PAUSE_S
+        if not self._sampled:
+            return _IDLE_PAUSE_S
+        if self.sampler is None:
+            try:
+                self._reader = TreeReader(pid)
+            except psutil.Error:
+                return _START_PAUSE_S  # already over
+            self.sampler = TreeSampler(self._reader, self._gauges)
+        self.sampler.take(passed_s)
+        return min(self.sampler.next_interval_s(time.monotonic() - self._start_s), _IDLE_PAUSE_S)
+
+
+def _busy_percent(before: Sequence[object], after: Sequence[object]) -> tuple[float, ...]:
+    shares: list[float] = []
+    for was, now in zip(before, after, strict=False):  # a core may be taken offline meanwhile
+        # guest time is part of user time on Linux and would count twice
+        spent = {
+            name: getattr(now, name) - getattr(was, name)
+            for name in getattr(now, "_fields", ())
+            if name not in ("guest", "guest_nice")
+        }
+        total_s = sum(spent.values())
+        idle_s = spent.get("idle", 0.0) + spent.get("iowait", 0.0)
+        shares.append(round(100 * (1 - idle_s / total_s), 1) if total_s > 0 else 0.0)
+    return tuple(shares)

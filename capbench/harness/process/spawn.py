@@ -1,0 +1,198 @@
+"""Starting a process so that its time, CPU and memory can be had from the kernel when it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import psutil
+
+__all__ = ["Ending", "Launched", "launch"]
+
+_LAUNCHER = Path(__file__).with_name("supervisor.py")
+_CLOSE_TIMEOUT_S = 10.0
+"""SIGKILL takes effect at once except for a process that is stuck in the kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a process ended and what the kernel says it used."""
+
+    exit_code: int | None
+    """Exit code; negative for a signal; None if the process never started."""
+    wall_s: float | None = None
+    """From just before the start until it was reaped, in seconds."""
+    user_s: float | None = None
+    """CPU seconds in user mode, with those of waited-for children."""
+    system_s: float | None = None
+    """CPU seconds in the kernel, likewise."""
+    peak_rss_bytes: int | None = None
+    """High-water mark of the largest process of the tree."""
+    failure: str | None = None
+    """Why it could not be started or its end could not be learnt."""
+
+
+class Launched(Protocol):
+    """A process that runs."""
+
+    stdout: IO[bytes]
+    """Its standard output."""
+    stderr: IO[bytes]
+    """Its standard error."""
+    ended: threading.Event
+    """Set once `ending` is known."""
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the subject itself; None until it has started."""
+
+    @property
+    def ending(self) -> Ending:
+        """How it ended; to be read after `ended` is set."""
+
+    def kill(self) -> None:
+        """End it and its process group; returns at once."""
+
+    def close(self) -> None:
+        """Give back pipes and handles."""
+
+
+def launch(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Launched:
+    """Start a process. A program that cannot be started is reported by `ending`, not raised."""
+    return _WindowsProcess(argv, env, cwd) if sys.platform == "win32" else _PosixProcess(argv, env, cwd)
+
+
+class _PosixProcess:
+    """Behind the launcher, which explains why there is one."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+        life_read, self._life_write = os.pipe()
+        report_read, report_write = os.pipe()
+        try:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_LAUNCHER), str(life_read), str(report_write), *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(env),
+                cwd=cwd,
+                pass_fds=(life_read, report_write),
+                start_new_session=True,  # Ctrl-C reaches the runner alone, which then ends the run in order
+            )
+        finally:
+            os.close(life_read)
+            os.close(report_write)
+        assert self._popen.stdout is not None
+        assert self._popen.stderr is not None
+        self.stdout: IO[bytes] = self._popen.stdout
+        self.stderr: IO[bytes] = self._popen.stderr
+        self.ended = threading.Event()
+        self._pid: int | None = None
+        self._ending = Ending(exit_code=None, failure="the launcher ended without a report")
+        self._reader = threading.Thread(target=self._read_report, args=(report_read,), daemon=True, name="report")
+        self._reader.start()
+
+    def _read_report(self, report_fd: int) -> None:
+        with os.fdopen(report_fd, "r", encoding="utf-8") as lines:
+            for line in lines:
+                word, _, rest = line.strip().partition(" ")
+                if word == "pid":
+                    self._pid = int(rest)
+                elif word == "fail":
+                    self._ending = Ending(exit_code=None, failure=rest)
+                elif word == "end":
+                    wall_ns, status, user_s, system_s, peak = rest.split()
+                    self._ending = Ending(
+                        exit_code=os.waitstatus_to_exitcode(int(status)),
+                        wall_s=int(wall_ns) / 1e9,
+                        user_s=float(user_s),
+                        system_s=float(system_s),
+                        peak_rss_bytes=int(peak),
+                    )
+        self.ended.set()
+
+    @property
+    def pid(self) -> int | None:
+        return self._pid
+
+    @property
+    def ending(self) -> Ending:
+        return self._ending
+
+    def kill(self) -> None:
+        if self._life_write >= 0:
+            os.close(self._life_write)
+            self._life_write = -1
+
+    def close(self) -> None:
+        self.kill()
+        if not self.ended.wait(_CLOSE_TIMEOUT_S):
+            self._popen.kill()  # its subject is stuck in the kernel; nothing more can be learnt
+        self._popen.wait()
+        self._reader.join()
+        self.stdout.close()
+        self.stderr.close()
+
+
+class _WindowsProcess:
+    """Directly: Windows keeps the peak working set per process and hands nothing on to a child."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+        self.ended = threading.Event()
+        self._start_ns = time.monotonic_ns()
+        self._popen = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(env), cwd=cwd
+        )
+        assert self._popen.stdout is not None
+        assert self._popen.stderr is not None
+        self.stdout: IO[bytes] = self._popen.stdout
+        self.stderr: IO[bytes] = self._popen.stderr
+        self._process = psutil.Process(self._popen.pid)
+        self._ending = Ending(exit_code=None, failure="still running")
+        self._waiter = threading.Thread(target=self._wait, daemon=True, name="wait")
+        self._waiter.start()
+
+    def _wait(self) -> None:
+        exit_code = self._popen.wait()
+        wall_s = (time.monotonic_ns() - self._start_ns) / 1e9
+        try:
+            # Popen still holds the handle, so the ended process can be asked.
+            times, memory = self._process.cpu_times(), self._process.memory_info()
+            self._ending = Ending(
+                exit_code, wall_s, times.user, times.system, getattr(memory, "peak_wset", memory.rss), None
+            )
+        except psutil.Error:
+            self._ending = Ending(exit_code, wall_s)
+        self.ended.set()
+
+    @property
+    def pid(self) -> int | None:
+        return self._popen.pid
+
+    @property
+    def ending(self) -> Ending:
+        return self._ending
+
+    def kill(self) -> None:
+        try:
+            family = [*self._process.children(recursive=True), self._process]
+        except psutil.NoSuchProcess:
+            return
+        for process in family:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+
+    def close(self) -> None:
+        self.kill()
+        self._waiter.join()
+        self.stdout.close()
+        self.stderr.close()

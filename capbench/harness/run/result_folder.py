@@ -1,0 +1,154 @@
+"""The folder of a matrix in progress: beginning it, resuming it, knowing what is already there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from capbench.errors import OutputError, ResultError
+from capbench.harness.matrix.model import Matrix
+from capbench.harness.run.schedule import Plan, Step
+from capbench.results.environment import BlockNoise, Environment
+from capbench.results.folder import (
+    FolderContents,
+    read_folder,
+    read_run,
+    run_file_name,
+    with_times_floor,
+    write_record,
+)
+from capbench.results.run_record import RunResult
+
+__all__ = ["RunFolder", "hold_folder"]
+
+
+class RunFolder:
+    """Reads and writes one result folder; every write is atomic and happens as soon as there is something to write."""
+
+    def __init__(self, path: Path, *, retries_failed: bool = False) -> None:
+        self.path = path
+        self._retries_failed = retries_failed
+        self._written: set[str] = set()
+        """Stems of the runs that were recorded by this process: those are not failed ones of before."""
+
+    def begin(self, plan: Plan) -> None:
+        """Start a new folder. Raises `ResultError` if it holds results, `OutputError` if it cannot be written."""
+        if (self.path / "matrix.json").exists() or (self.path / "runs").exists():
+            raise ResultError(f"{self.path} already holds results; add --resume or choose another --out")
+        try:
+            (self.path / "runs").mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(f"cannot make the result folder {self.path}: {error.strerror or error}") from error
+        write_record(self.path / "matrix.json", plan)
+
+    def resume(self, matrix: Matrix) -> Plan:
+        """The plan that began the folder, with the blocks of `matrix`. Raises `ResultError` if another matrix did."""
+        file = self.path / "matrix.json"
+        try:
+            plan = Plan.model_validate_json(file.read_bytes())
+        except OSError as error:
+            raise ResultError(f"nothing to resume in {self.path}: {file.name}: {error.strerror or error}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            raise ResultError(f"cannot resume {file}: {where}: {first['msg']}") from error
+        if difference := _difference(plan.matrix, matrix):
+            raise ResultError(f"cannot resume {self.path}: {difference}; choose another --out")
+        (self.path / "runs").mkdir(exist_ok=True)
+        for leftover in (*(self.path / "runs").glob(".*.partial.json"), *self.path.glob("outputs/*")):
+            leftover.unlink(missing_ok=True)  # of the run that was in hand when the runner died
+        plan = plan.model_copy(update={"matrix": matrix})
+        write_record(file, plan)
+        return plan
+
+    def check_machine(self, environment: Environment) -> None:
+        """Keep the machine's description. Raises `ResultError` if the folder was begun on another one."""
+        file = self.path / "environment.json"
+        if not file.exists():
+            write_record(file, environment)
+            return
+        begun_on = read_folder(self.path).environment
+        if begun_on is not None and begun_on.fingerprint != environment.fingerprint:
+            raise ResultError(
+                f"{self.path} was begun on machine {begun_on.fingerprint} and this is {environment.fingerprint}: "
+                "hardware or software changed; choose another --out"
+            )
+
+    def is_done(self, step: Step) -> bool:
+        """Whether the step's run is recorded. A damaged file does not count and is replaced."""
+        file = self._run_file(step.case.name, step)
+        if step.stem in self._written:
+            return True
+        if not file.exists():
+            return False
+        try:
+            run = read_run(file)
+        except ResultError:
+            return False
+        return run.succeeded or not self._retries_failed
+
+    def write_run(self, step: Step, run: RunResult) -> None:
+        """Record a run: a later crash must not lose this one."""
+        write_record(self._run_file(step.case.name, step), run)
+        self._written.add(step.stem)
+
+    def write_noise(self, noise: BlockNoise) -> None:
+        """Record what disturbed a block."""
+        write_record(self.path / "blocks" / f"{noise.case}--b{noise.block:03d}.json", noise)
+
+    def finish(self) -> FolderContents:
+        """Read everything back, and keep `times_floor`, which is known only now."""
+        contents = read_folder(self.path)
+        for run in with_times_floor(contents.runs):
+            file = self.path / "runs" / run_file_name(run.case, run.subject, run.role, run.block)
+            if read_run(file) != run:
+                write_record(file, run)
+        with contextlib.suppress(OSError):  # outputs that were to be kept, or that are still open on Windows
+            (self.path / "outputs").rmdir()
+        return contents
+
+    def _run_file(self, case: str, step: Step) -> Path:
+        return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block)
+
+
+def _difference(begun: Matrix, now: Matrix) -> str | None:
+    """What two matrices disagree on, apart from the number of blocks; None for nothing."""
+    then_cases = {case.name: case.model_copy(update={"blocks": 1}) for case in begun.cases}
+    now_cases = {case.name: case.model_copy(update={"blocks": 1}) for case in now.cases}
+    then_subjects = {subject.name: subject for subject in begun.subjects}
+    now_subjects = {subject.name: subject for subject in now.subjects}
+    for kind, then, current in (("case", then_cases, now_cases), ("subject", then_subjects, now_subjects)):
+        for name in {**then, **current}:
+            if name not in current:
+                return f"it was begun with {kind} {name!r}, which is not in the matrix now"
+            if name not in then:
+                return f"it was begun without {kind} {name!r}"
+            if then[name] != current[name]:
+                return f"{kind} {name!r} has changed since it was begun"
+    return None
+
+
+@contextlib.contextmanager
+def hold_folder(path: Path) -> Iterator[None]:
+    """Keep other runners out of a folder; the system lets go by itself when this process dies. Raises `ResultError`."""
+    if os.name == "nt":
+        yield  # Windows refuses to replace files that another process has open, which shows there is one
+        return
+    import fcntl  # noqa: PLC0415  exists on POSIX only
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path / ".lock", os.O_CREAT | os.O_RDWR)
+    except OSError as error:
+        raise OutputError(f"cannot write to the result folder {path}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ResultError(f"another capbench is running into {path}; wait for it or choose another --out") from None
+    finally:
+        os.close(lock)

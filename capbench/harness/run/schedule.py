@@ -1,0 +1,91 @@
+"""What will be run, in which order: everything follows from the matrix and one recorded seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from capbench.harness.matrix.model import FLOOR, Case, Matrix, Subject
+from capbench.results.folder import run_file_name
+from capbench.results.record import Record
+from capbench.results.run_record import RunRole
+
+__all__ = ["Plan", "Step", "block_steps", "case_order", "closing_steps", "opening_steps"]
+
+_BLOCK_OF_ROLE = {RunRole.WARMUP: -1, RunRole.DRIFT_START: -2, RunRole.DRIFT_END: -3}
+
+
+class Plan(Record):
+    """`matrix.json`: what a folder's runs follow, resumed or not."""
+
+    schema_version: int = 1
+    """Version of this record."""
+    matrix: Matrix
+    """The matrix after `--case` and `--subject`."""
+    seed: int
+    """Decides the order of everything."""
+    command: tuple[str, ...] = ()
+    """Command line that began the folder."""
+    started_at: str | None = None
+    """ISO 8601, UTC."""
+    skipped: dict[str, str] = Field(default_factory=dict)
+    """Subject to the reason why this machine cannot run it; it has no runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run to be made."""
+
+    case: Case
+    """The case."""
+    subject: Subject
+    """The subject."""
+    block: int
+    """Block number; negative outside blocks."""
+    order: int
+    """Position in its block."""
+    role: RunRole = RunRole.MEASURE
+    """Why it is made."""
+
+    @property
+    def stem(self) -> str:
+        """Unique name of the run inside a folder: its file's name without the suffix."""
+        return Path(run_file_name(self.case.name, self.subject.name, self.role, self.block)).stem
+
+
+def case_order(seed: int, block: int, cases: Sequence[Case]) -> list[Case]:
+    """The cases that have this block, shuffled: no case is always the one that runs when the machine is warm."""
+    with_block = [case for case in cases if block < case.blocks]
+    random.Random(f"{seed}/cases/{block}").shuffle(with_block)
+    return with_block
+
+
+def block_steps(seed: int, block: int, case: Case, subjects: Sequence[Subject]) -> list[Step]:
+    """One block of one case, shuffled. Depends on nothing but its arguments, so a resumed block keeps its order."""
+    shuffled = list(subjects)
+    random.Random(f"{seed}/{case.name}/{block}").shuffle(shuffled)
+    return [Step(case, subject, block, order) for order, subject in enumerate(shuffled)]
+
+
+def opening_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[Step]:
+    """Warm-ups, then the floor that later ones are held against."""
+    if case.warmup:
+        for order, subject in enumerate(subjects):
+            yield Step(case, subject, _BLOCK_OF_ROLE[RunRole.WARMUP], order, RunRole.WARMUP)
+    yield from _drift_step(case, subjects, RunRole.DRIFT_START)
+
+
+def closing_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[Step]:
+    """The floor once more: a machine that changed shows here."""
+    yield from _drift_step(case, subjects, RunRole.DRIFT_END)
+
+
+def _drift_step(case: Case, subjects: Sequence[Subject], role: RunRole) -> Iterator[Step]:
+    if case.drift_control:
+        for subject in subjects:
+            if subject.name == FLOOR:
+                yield Step(case, subject, _BLOCK_OF_ROLE[role], 0, role)

@@ -1,0 +1,130 @@
+"""Starting a matrix by name: what `capbench run` and `capbench.run()` do."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from capbench.errors import MatrixError, ResultError
+from capbench.harness.machine.gpu_telemetry import open_gauges
+from capbench.harness.machine.read_machine import read_environment
+from capbench.harness.matrix.git_revisions import add_revision
+from capbench.harness.matrix.model import Matrix
+from capbench.harness.matrix.toml_file import load_matrix
+from capbench.harness.run.executor import ProcessExecutor
+from capbench.harness.run.progress import Progress
+from capbench.harness.run.result_folder import RunFolder, hold_folder
+from capbench.harness.run.runner import UNLIMITED_BLOCKS, Pace, run_matrix, unavailable_subjects
+from capbench.harness.run.schedule import Plan
+from capbench.harness.run.validate_output import Validator
+from capbench.harness.worker.client import ask_worker
+from capbench.results.folder import FolderContents
+
+__all__ = ["new_folder", "resumable_folder", "run"]
+
+_MACHINE_TIMEOUT_S = 120.0
+"""Opening a GPU device compiles nothing, but a cold disk has been seen to take a minute for the drivers."""
+
+
+def run(
+    matrix: str | Path | Matrix,
+    *,
+    out: Path | None = None,
+    cases: Sequence[str] = (),
+    subjects: Sequence[str] = (),
+    blocks: int | None = None,
+    budget_s: float | None = None,
+    seed: int | None = None,
+    timeout_s: float | None = None,
+    against: str | None = None,
+    resume: bool = False,
+    retry_failed: bool = False,
+    validate: bool = True,
+    keep_outputs: bool = False,
+    trace: bool = False,
+    is_decided: Callable[[FolderContents], bool] | None = None,
+    progress: Progress | None = None,
+    command: Sequence[str] = (),
+) -> FolderContents:
+    """Run a matrix into a result folder and return what is in it.
+
+    `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
+    With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
+    `against` is a git revision that is measured side by side. Raises `MatrixError`, `ResultError`, `OutputError`.
+    """
+    progress = progress or Progress()
+    loaded = matrix if isinstance(matrix, Matrix) else load_matrix(matrix)
+    chosen = loaded.select(tuple(cases), tuple(subjects))
+    if blocks is not None and blocks < 1:
+        raise MatrixError(f"--blocks must be at least 1, got {blocks}")
+    if blocks is None and (budget_s is not None or is_decided is not None):
+        blocks = UNLIMITED_BLOCKS
+    chosen = _with_settings(chosen, blocks=blocks, timeout_s=timeout_s)
+    if against is not None:
+        chosen = add_revision(chosen, against, says=progress.say)
+    path = out or (resumable_folder(chosen.name) if resume else new_folder())
+    folder = RunFolder(path, retries_failed=retry_failed)
+    with hold_folder(path):
+        if resume:
+            plan = folder.resume(chosen)
+        else:
+            plan = Plan(
+                matrix=chosen,
+                seed=secrets.randbelow(2**32) if seed is None else seed,
+                command=tuple(command),
+                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                skipped=unavailable_subjects(chosen),
+            )
+            folder.begin(plan)
+        environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
+        folder.check_machine(environment)
+        gauges, reasons = open_gauges()
+        executor = ProcessExecutor(
+            folder=path,
+            environment=environment,
+            validator=Validator(path) if validate else None,
+            keeps_outputs=keep_outputs,
+            traces=trace,
+            gauges=gauges,
+            gauge_reasons=reasons,
+        )
+        return run_matrix(
+            plan, folder, executor, pace=Pace(budget_s=budget_s, is_decided=is_decided), progress=progress
+        )
+
+
+def new_folder(reports: Path = Path("reports"), *, now: datetime | None = None) -> Path:
+    """A folder of this moment that does not exist yet."""
+    stamp = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H-%M-%SZ")
+    candidates = (reports / stamp, *(reports / f"{stamp}-{number}" for number in range(2, 1000)))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def resumable_folder(matrix_name: str, reports: Path = Path("reports")) -> Path:
+    """The newest folder of a matrix. Raises `ResultError` if there is none."""
+    found = [plan.parent for plan in reports.glob("*/matrix.json") if _matrix_name(plan) == matrix_name]
+    if not found:
+        raise ResultError(f"no folder of matrix {matrix_name!r} under {reports}/ to resume; name it with --out")
+    return max(found, key=lambda folder: (folder / "matrix.json").stat().st_mtime)
+
+
+def _matrix_name(plan_file: Path) -> str | None:
+    try:
+        return Plan.model_validate_json(plan_file.read_bytes()).matrix.name
+    except (OSError, ValueError):
+        return None  # not a folder of ours, or damaged: nothing to resume
+
+
+def _with_settings(matrix: Matrix, *, blocks: int | None, timeout_s: float | None) -> Matrix:
+    changes: dict[str, Any] = {"blocks": blocks, "timeout_s": timeout_s}
+    said = {key: value for key, value in changes.items() if value is not None}
+    return matrix.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in matrix.cases)})
+
+
+def _ask_machine(folder: Path) -> dict[str, Any]:
+    answer = ask_worker("machine", {}, scratch=folder, timeout_s=_MACHINE_TIMEOUT_S, python=Path(sys.executable))
+    return answer.result if answer.result is not None else {"error": answer.error}

@@ -1,0 +1,245 @@
+"""The measured process, and the errands that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
+
+The runner must import neither library, so everything that touches them happens here, one job a process. The spec is
+a JSON object with `job` (a key of `JOBS`), `answer` (file to write) and the job's own keys; unknown keys are ignored,
+so that an older revision can be measured by a newer runner. The answer is `{"result": ...}`, or `{"error": ...,
+"exit_code": ...}` for an error that capbench raises on purpose. `frame=N` lines on stdout say how far an export is.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from capbench.errors import CapbenchError, InputError
+
+if TYPE_CHECKING:
+    from capbench.results import ExportReport
+
+__all__ = ["JOBS", "main"]
+
+Json = dict[str, Any]
+
+_PROGRESS_EVERY_S = 0.25
+"""Four lines a second: enough for a person, nothing for the measurement."""
+
+
+def main(spec_path: Path) -> int:
+    """Do one job and write its answer; returns the exit code."""
+    spec: Json = json.loads(spec_path.read_text(encoding="utf-8"))
+    try:
+        answer: Json = {"result": JOBS[spec["job"]](spec)}
+        exit_code = 0
+    except CapbenchError as error:
+        answer = {"error": str(error), "exit_code": error.exit_code, "type": type(error).__name__}
+        exit_code = error.exit_code
+    Path(spec["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    return exit_code
+
+
+def _export(spec: Json) -> Json:
+    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`."""
+    from capbench.pipeline.export import export  # noqa: PLC0415  only this job pays for it
+
+    return _recorded(export, spec)
+
+
+def _floor(spec: Json) -> Json:
+    """Decode and encode, nothing between. Keys as in `_export`."""
+    from capbench.pipeline.floor import floor_export  # noqa: PLC0415
+
+    return _recorded(floor_export, spec)
+
+
+def _recorded(export: Callable[..., ExportReport], spec: Json) -> Json:
+    recorder = None
+    if spec.get("trace"):
+        from capbench.harness.worker.perfetto import TraceRecorder  # noqa: PLC0415
+
+        recorder = TraceRecorder()
+    report = export(
+        Path(spec["source"]),
+        Path(spec["output"]),
+        _export_options(spec["options"]),
+        on_frame=_progress_printer(),
+        on_span=recorder,
+    )
+    if recorder is not None:
+        recorder.write(Path(spec["trace"]))
+    from capbench.harness.worker.slowdown import plant  # noqa: PLC0415
+
+    return plant(report.model_dump(mode="json"))
+
+
+def _prepare(spec: Json) -> Json:
+    """Make or find a case's source and read what a command needs to know about it. `recording` or `source`."""
+    from capbench.pipeline.decode.probe import probe_source  # noqa: PLC0415
+    from capbench.pipeline.scene import load_scene  # noqa: PLC0415
+    from capbench.recordings import make_recording  # noqa: PLC0415
+
+    options = _export_options(spec["options"])
+    if not spec["knows_scene"]:
+        load_scene(options.scene)
+    recording = spec.get("recording")
+    source = (
+        Path(spec["source"]) if recording is None else make_recording(_recording_spec(recording, spec["duration_s"]))
+    )
+    info = probe_source(source)
+    upright = info.rotation_degrees % 180 == 0
+    width, height = (info.width, info.height) if upright else (info.height, info.width)
+    rate = Fraction(spec["fps"]) if spec.get("fps") else info.frame_rate
+    width, height = spec.get("width") or width + width % 2, spec.get("height") or height + height % 2
+    return {
+        "source": str(source),
+        "width": width,
+        "height": height,
+        "fps": str(rate),
+        "duration_s": info.duration_s,
+        "encoder_options": _ffmpeg_options(options.encoder, width, height, rate),
+    }
+
+
+def _inspect(spec: Json) -> Json:
+    """What a command wrote: `output`. Frames are decoded, because a container's count may lie."""
+    import av  # noqa: PLC0415
+
+    from capbench.pipeline.decode.drain import every_picture  # noqa: PLC0415
+    from capbench.pipeline.decode.open_source import open_source  # noqa: PLC0415
+
+    path = Path(spec["output"])
+    with open_source(path) as container:
+        if not container.streams.video:
+            raise InputError(f"{path} has no video stream")
+        stream = container.streams.video[0]
+        frames = 0
+        try:
+            for _ in every_picture(path, container, lambda: open_source(path)):
+                frames += 1
+        except av.FFmpegError as error:
+            raise InputError(f"{path} stops decoding after {frames} frames: {error.strerror}") from error
+        rate = stream.average_rate
+        return {
+            "frames": frames,
+            "width": stream.codec_context.width,
+            "height": stream.codec_context.height,
+            "frame_rate": str(rate) if rate else None,
+            "duration_s": float(frames / rate) if rate else None,
+            "encoder": None,
+        }
+
+
+def _validate(spec: Json) -> Json:
+    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
+    from capbench.quality.validate import validate_run  # noqa: PLC0415
+
+    report = validate_run(
+        Path(spec["source"]),
+        Path(spec["output"]),
+        scene=spec["scene"],
+        width=spec["width"],
+        height=spec["height"],
+        rate=Fraction(spec["fps"]) if spec["fps"] else None,
+        save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
+    )
+    return report.model_dump(mode="json")
+
+
+def _machine(_spec: Json) -> Json:
+    """Adapter, driver and FFmpeg's libraries of this machine."""
+    import av  # noqa: PLC0415
+
+    from capbench.errors import AdapterError  # noqa: PLC0415
+    from capbench.pipeline.gpu.device import open_device  # noqa: PLC0415
+
+    libraries = {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
+    found: Json = {"libraries": {"ffmpeg": av.ffmpeg_version_info, **libraries}}
+    try:
+        context = open_device()
+    except AdapterError as error:
+        return found | {"adapter_error": str(error)}
+    found |= {"adapter": context.adapter, "adapter_is_software": context.is_software}
+    found["driver"] = context.device.adapter.info["description"]
+    context.close()
+    return found
+
+
+JOBS: dict[str, Callable[[Json], Json]] = {
+    "export": _export,
+    "floor": _floor,
+    "prepare": _prepare,
+    "inspect": _inspect,
+    "validate": _validate,
+    "machine": _machine,
+}
+"""Job name to what does it."""
+
+
+def _export_options(options: Json) -> Any:
+    """`ExportOptions` from flat keys: its own fields, and those of its encoder settings."""
+    from dataclasses import fields  # noqa: PLC0415
+
+    from capbench.pipeline.encode.encoders import EncoderSettings  # noqa: PLC0415
+    from capbench.pipeline.job import ExportOptions  # noqa: PLC0415
+
+    own = {field.name for field in fields(ExportOptions)} - {"encoder", "colour"}
+    of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
+    if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
+        known = ", ".join(sorted(own | of_encoder))
+        raise InputError(f"unknown export option {unknown[0]!r}; there are {known}")
+    encoder = {key: value for key, value in options.items() if key in of_encoder}
+    if "encoder" in options:
+        encoder["name"] = options["encoder"]
+    values = {key: value for key, value in options.items() if key in own}
+    if "fps" in values:
+        values["fps"] = Fraction(values["fps"])
+    return ExportOptions(**values, encoder=EncoderSettings(**encoder))
+
+
+def _ffmpeg_options(settings: Any, width: int, height: int, rate: Fraction) -> list[str]:
+    """The case's encoder settings as arguments of the program ffmpeg."""
+    from capbench.pipeline.encode.encoders import codec_options  # noqa: PLC0415
+
+    bit_rate, options = codec_options(settings, width, height, rate)
+    arguments = ["-c:v", settings.name, "-g", str(round(settings.gop_s * rate))]
+    if bit_rate:
+        arguments += ["-b:v", str(bit_rate)]
+    for name, value in options.items():
+        arguments += [f"-{name}", value]
+    return arguments
+
+
+def _recording_spec(recording: str | Json, duration_s: float | None) -> Any:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from capbench.recordings import STANDARD_RECORDINGS, RecordingSpec  # noqa: PLC0415
+
+    if isinstance(recording, dict):
+        rate = Fraction(recording["fps"])
+        return RecordingSpec(**(recording | {"name": "own", "fps": rate, "duration_s": duration_s}))
+    if recording not in STANDARD_RECORDINGS:
+        raise InputError(f"unknown recording {recording!r}; there are {', '.join(STANDARD_RECORDINGS)}")
+    standard = STANDARD_RECORDINGS[recording]
+    return standard if duration_s is None else replace(standard, duration_s=duration_s)
+
+
+def _progress_printer() -> Callable[[int], None]:
+    last_s = 0.0
+
+    def on_frame(done: int) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s >= _PROGRESS_EVERY_S:
+            last_s = now_s
+            sys.stdout.write(f"frame={done}\n")
+            sys.stdout.flush()
+
+    return on_frame
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

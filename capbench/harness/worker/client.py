@@ -1,0 +1,92 @@
+"""Giving a job to a worker process and reading its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from capbench.harness.machine.gpu_telemetry import Gauge
+from capbench.harness.process.measured_process import Outcome, run_process
+
+__all__ = ["Answer", "ask_worker", "last_words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker said, and how its process went. Exactly one of `result` and `error` is set."""
+
+    outcome: Outcome
+    """The process."""
+    result: dict[str, Any] | None = None
+    """What the job returned."""
+    error: str | None = None
+    """Why it failed, in one line."""
+    exit_code: int = 1
+    """Exit code of the design for that error."""
+    error_type: str | None = None
+    """Name of the exception; None where the process died."""
+
+
+def ask_worker(
+    job: str,
+    spec: Mapping[str, Any],
+    *,
+    scratch: Path,
+    timeout_s: float,
+    python: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    sampled: bool = False,
+    gauges: Sequence[Gauge] = (),
+    on_frame: Callable[[int], None] | None = None,
+) -> Answer:
+    """Run one job of `capbench.harness.worker` in a process of its own. `scratch` is a folder for the two files."""
+    token, scratch = secrets.token_hex(4), scratch.absolute()  # the process starts inside it
+    spec_path, answer_path = scratch / f"{job}-{token}.spec.json", scratch / f"{job}-{token}.answer.json"
+    try:
+        spec_path.write_text(json.dumps({**spec, "job": job, "answer": str(answer_path)}), encoding="utf-8")
+        outcome = run_process(
+            [str(python or sys.executable), "-P", "-m", "capbench.harness.worker", str(spec_path)],
+            env=os.environ | dict(env or {}),
+            cwd=scratch,
+            timeout_s=timeout_s,
+            sampled=sampled,
+            gauges=gauges,
+            on_frame=on_frame,
+        )
+        return _read_answer(outcome, answer_path, timeout_s)
+    finally:
+        spec_path.unlink(missing_ok=True)
+        answer_path.unlink(missing_ok=True)
+
+
+def _read_answer(outcome: Outcome, answer_path: Path, timeout_s: float) -> Answer:
+    if outcome.timed_out:
+        return Answer(outcome, error=f"did not end within {timeout_s:g} s and was killed")
+    try:
+        said = json.loads(answer_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Answer(outcome, error=last_words("the worker", outcome))
+    if "result" in said:
+        return Answer(outcome, result=said["result"])
+    return Answer(outcome, error=said["error"], exit_code=said["exit_code"], error_type=said["type"])
+
+
+def last_words(who: str, outcome: Outcome) -> str:
+    """One line on a process that failed: how it ended and the last line that it wrote to stderr."""
+    ending = outcome.ending
+    if ending.failure is not None:
+        return ending.failure
+    code = ending.exit_code or 0
+    how = f"exit code {code}"
+    if code < 0:
+        names = {number.value: number.name for number in signal.Signals}
+        how = f"signal {names.get(-code, -code)}"
+    lines = [line.strip() for line in outcome.stderr.splitlines() if line.strip()]
+    return f"{who} ended with {how}" + (f": {lines[-1][:300]}" if lines else " and said nothing on stderr")

@@ -1,0 +1,1 @@
+"""What each layer of a scene shows at a time. Drawing them lives in `overlay_pass`."""

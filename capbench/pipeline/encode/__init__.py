@@ -1,0 +1,1 @@
+"""Writing: encoders, files, and the tags that say what was done. Reading lives in `decode`."""

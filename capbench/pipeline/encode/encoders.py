@@ -1,0 +1,154 @@
+"""Encoders: which ones open on this machine, and the options that a quality means to each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+
+from capbench.errors import EncoderError, InputError
+from capbench.pipeline.decode.decoded_planes import plane_samples
+
+__all__ = [
+    "BITS_PER_PIXEL",
+    "EncoderSettings",
+    "codec_options",
+    "codec_tag",
+    "is_hevc",
+    "pixel_format_for",
+    "probe_encoder",
+]
+
+BITS_PER_PIXEL = {"highest": 0.3, "high": 0.15, "medium": 0.08, "low": 0.04}
+"""Quality name to bits a pixel: the bitrate is width x height x this x frames a second."""
+
+_LEAST_BIT_RATE = 10_000
+"""x264 counts in whole kilobits and refuses none at all; a picture of icon size would ask for that."""
+_X264_FAMILY = ("libx264", "libx265")
+_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+_PLANAR_ONLY = ("libx265",)
+"""Encoders that do not take NV12."""
+_PROBE_SIZE = (256, 256)
+_PROBE_FRAMES = 3
+_PROBE_LUMA = 180
+_PROBE_TOLERANCE_CODES = 12
+"""A flat grey survives any working encoder far better than this; a broken one shows black or green."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """How to encode. At most one of `qp`, `crf` and `quality` counts, in this order."""
+
+    name: str = "libx264"
+    """FFmpeg's name of the encoder; `h264`, `hevc` or `auto` take the first that works here, hardware before software.
+
+    A named one is the default: which hardware a machine has must not decide what a benchmark measures.
+    """
+    quality: str = "high"
+    """Key of `BITS_PER_PIXEL`."""
+    qp: int | None = None
+    """Fixed quantiser, for comparisons."""
+    crf: float | None = None
+    """Constant rate factor of libx264 and libx265."""
+    preset: str = "veryfast"
+    """Preset of libx264 and libx265."""
+    gop_s: float = 2.0
+    """Longest distance between key frames in seconds."""
+
+
+def codec_options(settings: EncoderSettings, width: int, height: int, rate: Fraction) -> tuple[int, dict[str, str]]:
+    """Bit rate (0 where quantisers decide) and the encoder's options. Raises `InputError`."""
+    if settings.qp is not None and not 0 <= settings.qp <= 51:
+        raise InputError(f"qp must be between 0 and 51, got {settings.qp}")
+    if settings.quality not in BITS_PER_PIXEL:
+        raise InputError(f"unknown quality {settings.quality!r}; known are {', '.join(BITS_PER_PIXEL)}")
+    if settings.name in _X264_FAMILY and settings.preset not in _PRESETS:
+        raise InputError(f"unknown preset {settings.preset!r}; known are {', '.join(_PRESETS)}")
+    options = {"preset": settings.preset} if settings.name in _X264_FAMILY else {}
+    if settings.name == "libx265":
+        options["x265-params"] = "log-level=error"
+    if settings.qp is not None:
+        return 0, options | _fixed_quantiser(settings.name, settings.qp)
+    if settings.crf is not None:
+        if settings.name not in _X264_FAMILY or not 0 <= settings.crf <= 51:
+            family = " or ".join(_X264_FAMILY)
+            raise InputError(f"crf must be between 0 and 51, for {family}; got {settings.crf:g} for {settings.name}")
+        return 0, options | {"crf": f"{settings.crf:g}"}
+    return max(_LEAST_BIT_RATE, round(width * height * BITS_PER_PIXEL[settings.quality] * rate)), options
+
+
+def _fixed_quantiser(encoder: str, qp: int) -> dict[str, str]:
+    if encoder == "libx264":
+        return {"qp": str(qp)}
+    if encoder == "libx265":
+        return {"x265-params": f"qp={qp}:log-level=error"}
+    if encoder.endswith("_nvenc"):
+        return {"rc": "constqp", "qp": str(qp)}
+    if encoder.endswith(("_vaapi", "_qsv")):
+        return {"global_quality": str(qp)}
+    raise InputError(f"{encoder} has no fixed quantiser here; use --quality")
+
+
+def is_hevc(encoder: str) -> bool:
+    """Whether an encoder of that name writes HEVC."""
+    return "265" in encoder or "hevc" in encoder
+
+
+def codec_tag(encoder: str) -> str | None:
+    """Sample entry of the MP4 file where FFmpeg's own choice is not the one that plays everywhere.
+
+    `hvc1` keeps HEVC's parameter sets out of the stream (ISO/IEC 14496-15, 8.3.3); Apple's players take nothing else.
+    """
+    return "hvc1" if is_hevc(encoder) else None
+
+
+def pixel_format_for(encoder: str, pixel_format: str) -> str:
+    """Pixel format to open an encoder with for pictures of `pixel_format`: the same samples, perhaps laid out anew."""
+    if encoder in _PLANAR_ONLY and pixel_format == "nv12":
+        return "yuv420p"
+    return "nv12" if encoder.endswith("_qsv") and pixel_format == "yuv420p" else pixel_format
+
+
+def probe_encoder(name: str) -> None:
+    """Encode a few grey frames and check that they decode to grey: listing an encoder proves nothing.
+
+    Raises `EncoderError` with FFmpeg's reason.
+    """
+    try:
+        encoder: Any = av.CodecContext.create(name, "w")
+    except (av.FFmpegError, ValueError) as error:
+        raise EncoderError(f"unknown encoder {name!r}: {error}; capbench doctor lists what works here") from error
+    encoder.width, encoder.height = _PROBE_SIZE
+    encoder.pix_fmt = pixel_format_for(name, "nv12")
+    encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)
+    if name == "libx265":
+        encoder.options = {"x265-params": "log-level=error"}
+    try:
+        encoder.open()
+        packets = [
+            packet for number in range(_PROBE_FRAMES) for packet in encoder.encode(_grey_frame(encoder.pix_fmt, number))
+        ]
+        packets += encoder.encode(None)
+        decoder: Any = av.CodecContext.create("hevc" if is_hevc(name) else "h264", "r")
+        frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise EncoderError(f"encoder {name} does not open here: {getattr(error, 'strerror', None) or error}") from error
+    if len(frames) != _PROBE_FRAMES:
+        raise EncoderError(f"encoder {name} returned {len(frames)} of {_PROBE_FRAMES} frames")
+    worst = int(np.abs(plane_samples(frames[0].planes[0]).astype(int) - _PROBE_LUMA).max())
+    if worst > _PROBE_TOLERANCE_CODES:
+        raise EncoderError(f"encoder {name} opens but its picture is wrong: grey {_PROBE_LUMA} is off by {worst} codes")
+
+
+def _grey_frame(pixel_format: str, number: int) -> Any:
+    frame: Any = av.VideoFrame(*_PROBE_SIZE, pixel_format)
+    for plane, code in zip(frame.planes, (_PROBE_LUMA, 128, 128), strict=False):
+        np.frombuffer(plane, np.uint8)[:] = code
+    frame.pts, frame.time_base = number, Fraction(1, 30)
+    return frame

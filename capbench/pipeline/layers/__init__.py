@@ -1,1 +1,0 @@
-"""The layers of a scene: what each one looks like at a time. `compositor` draws them."""

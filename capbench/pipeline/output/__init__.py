@@ -1,1 +1,0 @@
-"""Writing: encoders, files, and the tags that say what was done."""

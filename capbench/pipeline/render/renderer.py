@@ -1,0 +1,164 @@
+"""The render thread: upload, composite, convert, read back. It alone submits to the device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.compositor.scene_compositor import Compositor
+from capbench.pipeline.conversion.registry import ConversionPath
+from capbench.pipeline.decode.frame_times import TimedFrame
+from capbench.pipeline.decode.probe import SourceInfo
+from capbench.pipeline.decode.video import frame_bytes
+from capbench.pipeline.encode.frame_pool import PicturePool
+from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
+from capbench.pipeline.gpu.readback_ring import StagingRing
+from capbench.pipeline.gpu.upload_ring import PlaneUploader
+from capbench.pipeline.scene import Scene
+from capbench.pipeline.threads.memory_budget import MemoryPlan
+from capbench.pipeline.threads.stage_timer import LapClock
+
+__all__ = ["Picture", "PictureReceiver", "RenderStatistics", "Renderer"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A rendered picture on its way to the encoder."""
+
+    frame: Any
+    """An `av.VideoFrame` of the path's picture format."""
+    pts: int
+    duration: int
+    pool: PicturePool | None
+    """Where `frame` goes back to when it is encoded; None where it belongs to nobody."""
+
+
+class PictureReceiver(Protocol):
+    """Where rendered pictures go: a channel, or what stands before one."""
+
+    def send(self, item: Picture, size_bytes: int) -> None:
+        """Take a picture, waiting for room."""
+
+    def close(self) -> None:
+        """Hear that no picture follows."""
+
+
+@dataclass(slots=True)
+class RenderStatistics:
+    """What the renderer counted."""
+
+    gpu_ticks_ns: float = 0.0
+    """Sum of the pass times."""
+    readback_bytes: int = 0
+    """Picture bytes read from mapped memory."""
+    readback_s: float = 0.0
+    """Time that those reads took."""
+
+
+class Renderer:
+    """Everything on the GPU for one export. Make and use it on one thread."""
+
+    def __init__(
+        self,
+        gpu: GpuContext,
+        *,
+        canvas: CanvasSize,
+        scene: Scene,
+        source: SourceInfo,
+        time_base: Fraction,
+        make_path: Callable[[GpuContext, Compositor], ConversionPath],
+        plan: MemoryPlan,
+    ) -> None:
+        self._gpu = gpu
+        self.uploader = PlaneUploader(gpu, source.planes, plan.upload_slots)
+        self.compositor = Compositor(gpu, self.uploader, canvas, scene, source)
+        self.path = make_path(gpu, self.compositor)
+        self._time_base = time_base
+        # From the source, not from the first frame that comes by: a renderer may take over in the middle of an export.
+        self._first_pts = round((source.start_s - source.origin_s) / time_base)
+        self._timestamps = FrameTimestamps(gpu)
+        self._ring: StagingRing[TimedFrame] = StagingRing(gpu, self.path.staging_bytes, plan.staging_slots)
+        self.staging_bytes = self._ring.slot_bytes * plan.staging_slots
+        """Bytes of the staging ring."""
+        self.statistics = RenderStatistics()
+
+    def run(
+        self,
+        frames: Iterable[TimedFrame],
+        pictures: PictureReceiver,
+        pool: PicturePool,
+        clock: LapClock,
+        *,
+        finishes: bool = False,
+    ) -> None:
+        """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`.
+
+        With `finishes` the path's `finish` runs here, before the picture goes on.
+        """
+        deliver = self._deliver_finished if finishes else self._deliver
+        # A scene's camera is a file of its own, open while frames are drawn.
+        with closing(self.compositor):
+            for number, timed in enumerate(frames):
+                clock.mark("render", "wait_input", number)
+                if self._ring.is_full:
+                    deliver(pictures, pool, clock)
+                self._submit(timed, clock, number)
+                self._gpu.check()
+            clock.mark("render", "wait_input")
+            while not self._ring.is_empty:  # the last pictures have no successor to push them out
+                deliver(pictures, pool, clock)
+            pictures.close()
+
+    def _submit(self, timed: TimedFrame, clock: LapClock, number: int) -> None:
+        encoder = self._gpu.device.create_command_encoder(label="frame")
+        self.uploader.record(timed.frame, encoder)
+        clock.mark("upload", "work", number)
+        staging = self._ring.next_buffer()
+        self._timestamps.begin(encoder)
+        self.compositor.prepare(encoder, self._time_s(timed))
+        self.path.record(encoder, staging)
+        self._timestamps.end(encoder, staging, self._ring.timestamp_offset)
+        self._gpu.device.queue.submit([encoder.finish()])
+        self.uploader.submitted()
+        self.compositor.submitted()
+        # Only the times go on: the decoder gets its frame back as soon as the samples are uploaded.
+        self._ring.submitted(TimedFrame(None, timed.pts, timed.duration))
+        clock.mark("render", "work", number)
+
+    def _time_s(self, timed: TimedFrame) -> float:
+        """Output time since the first frame, which is what scenes are timed by."""
+        return float((timed.pts - self._first_pts) * self._time_base)
+
+    def _deliver(self, pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
+        picture = self._read_back(pool, clock)
+        pictures.send(picture, pool.picture_bytes)
+        clock.mark("readback", "wait_output")
+
+    def _deliver_finished(self, pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
+        picture = self._read_back(pool, clock)
+        frame = self.path.finish(picture.frame)
+        pool.release(picture.frame)
+        clock.mark("convert")
+        pictures.send(Picture(frame, picture.pts, picture.duration, pool=None), frame_bytes(frame))
+        clock.mark("convert", "wait_output")
+
+    def _read_back(self, pool: PicturePool, clock: LapClock) -> Picture:
+        """The oldest picture in flight, as the path reads it."""
+        self._ring.wait()
+        clock.mark("readback", "wait_input")
+        frame = pool.acquire()
+        clock.mark("readback", "wait_output")
+        started_ns = time.perf_counter_ns()
+        timed, ticks = self._ring.take(lambda mapped: self.path.read(mapped, frame))
+        self.statistics.readback_s += (time.perf_counter_ns() - started_ns) / 1e9
+        self.statistics.readback_bytes += self.path.readback_bytes
+        self.statistics.gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
+        clock.note("gpu", ticks * self._gpu.timestamp_period_ns)
+        clock.mark("readback", "work")
+        return Picture(frame, timed.pts, timed.duration, pool)

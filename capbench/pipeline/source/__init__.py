@@ -1,1 +1,0 @@
-"""Reading: what a source is, its frames, its sound, and when they are shown."""

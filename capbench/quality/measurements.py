@@ -1,0 +1,151 @@
+"""What was seen in two files: data only. `capbench.quality.inspection` fills it in, the check modules read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.colour import ColourSpec
+from capbench.quality.reading.clip import ClipFacts
+from capbench.quality.reading.sound_envelope import SoundEvidence
+from capbench.quality.reading.tags import FileTags
+
+__all__ = ["ClipEvidence", "Evidence", "FrameRecord", "LayerShare", "PictureEvidence", "SampledPair"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecord:
+    """One decoded frame in a few figures; the picture itself is gone."""
+
+    index: int
+    """Position in its file, counted from 0."""
+    time_s: Fraction
+    """Presentation time by the file's own time stamps, in seconds."""
+    number: int | None
+    """Burnt-in frame number; None where none could be read."""
+    number_visible: bool
+    """Whether a burnt-in number would be in sight: a scene may crop it, cover it or move it out of the picture."""
+    mean_codes: tuple[float, float, float]
+    """Mean Y, Cb, Cr."""
+    spread_codes: float
+    """Standard deviation of Y over blocks of 8x8 pixels: near 0 for an empty picture."""
+    moved_codes: float
+    """Mean absolute difference of Y from the frame before, over the same blocks; 0 for the first."""
+    flash: float | None
+    """Brightness of the flash mark, 0 black to 1 white; None without marks or out of sight."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipEvidence:
+    """One file, decoded to its end or to where it broke."""
+
+    facts: ClipFacts
+    """What it claims."""
+    tags: FileTags
+    """Its colour tags."""
+    spec: ColourSpec
+    """How a player reads its codes."""
+    size: tuple[int, int]
+    """Width and height upright, in pixels."""
+    rotation_degrees: int
+    """Counter-clockwise turn that its display matrix asks for."""
+    frames: tuple[FrameRecord, ...]
+    """Every decoded frame, in presentation order."""
+    error: str | None
+    """Why decoding stopped early; None when it did not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledPair:
+    """A close look at one pair of pictures."""
+
+    output_frame: int
+    """Frame of the output."""
+    ssim: tuple[float | None, float | None, float | None]
+    """SSIM of Y, Cb, Cr."""
+    bias_codes: tuple[float, float, float]
+    """Mean of output - reference of Y, Cb, Cr."""
+    luma_shift_px: tuple[float, float] | None
+    """How far the output's luma lies right of and below the reference's, in luma pixels; None without detail."""
+    chroma_shift_px: tuple[float, float] | None
+    """The same of chroma, in luma pixels."""
+    sharpness: float | None
+    """Share of the reference's finest luma detail that the output has; None without detail."""
+    turns: dict[str, float]
+    """Correlation of block means with the reference's after each turn or flip; empty for flat pictures."""
+    coarse_step_codes: int
+    """Distance of the luma levels that are left: 1 where none was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShare:
+    """How much of a layer of the scene is in one output frame."""
+
+    output_frame: int
+    """Frame of the output."""
+    layer: str
+    """The layer in words."""
+    share: float
+    """1 where it is as it should be, 0 where it is missing or elsewhere, between where it is too faint."""
+    presence: float
+    """How much of it should be seen: 1, or less while it fades."""
+
+    @property
+    def opacity_error(self) -> float:
+        """How much more of it is seen than should be."""
+        return (self.share - 1) * self.presence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureEvidence:
+    """All pairs of pictures that were compared."""
+
+    series: dict[str, list[float | None]] = field(default_factory=dict)
+    """Metric to its value for each output frame; None where the frame was not measured."""
+    worst_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
+    """For each output frame the largest block difference in luma codes, chroma counting half, and the block's centre in
+    luma pixels."""
+    edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
+    """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
+    whole picture, in luma codes, chroma counting a third."""
+    sampled: list[SampledPair] = field(default_factory=list)
+    """Close looks at a few pairs, spread over the clip."""
+    colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
+    """Flat colours found in the pairs: reference Y, Cb, Cr and the output's Y, Cb, Cr in codes, one row a colour."""
+    patches: NDArray[np.float64] | None = None
+    """Colour patches in the order of `capbench.recordings.layout.PATCHES`: the same six columns; None without marks."""
+    how: dict[str, str] = field(default_factory=dict)
+    """Metric to how it was measured, where its name does not say."""
+    unmeasured: dict[str, str] = field(default_factory=dict)
+    """Metric to the reason why it was not measured."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Everything that the checks read."""
+
+    reference: ClipEvidence
+    """The file that is held to be right."""
+    output: ClipEvidence
+    """The file under test."""
+    wanted_size: tuple[int, int]
+    """Width and height that the output should have, in pixels."""
+    wanted_rate: Fraction | None
+    """Rate that the output was asked to have; None for the reference's own time stamps."""
+    marked: bool
+    """Whether the reference's frames carry burnt-in numbers."""
+    aligned_by: str
+    """How frames were matched, in words: burnt-in number, content or time stamp."""
+    matches: tuple[int | None, ...]
+    """For each output frame the reference frame that it shows; None where none fits."""
+    pictures: PictureEvidence | None
+    """The compared pairs; None where pictures of such sizes cannot be compared."""
+    no_pictures_reason: str | None
+    """Why `pictures` is None."""
+    layers: tuple[LayerShare, ...] | None
+    """Layers of the scene in the frames that were rendered; None where no scene was."""
+    sound: SoundEvidence
+    """What was heard."""

@@ -1,1 +1,0 @@
-"""Figures of pairs of pictures and of sound; nothing here decides."""

@@ -1,0 +1,63 @@
+"""Flat colours of picture pairs: the codes that the reference has, and those that the output has there."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.quality.reading.planes import Planes
+from capbench.recordings.layout import PATCHES, Rectangle
+
+__all__ = ["ColourSamples", "measure_patches"]
+
+_FLAT_CODES = 4.0
+"""Largest difference to the eight neighbours of a block in a flat area; edges tell of filters, not of colours."""
+_BIN_CODES = 12
+_FEWEST_BLOCKS = 3
+
+
+class ColourSamples:
+    """Gathers flat blocks by colour, so that one colour counts once however large its area is. Changes with `add`."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[int, int, int], NDArray[np.float64]] = {}
+
+    def add(self, got: NDArray[np.float32], want: NDArray[np.float32]) -> None:
+        """Thumbnails of one pair, shape (rows, columns, 3), in codes."""
+        if min(want.shape[:2]) < 3:
+            return
+        neighbours = np.stack([want[r : r - 2 or None, c : c - 2 or None] for r in range(3) for c in range(3)])
+        flat = (neighbours.max(axis=0) - neighbours.min(axis=0)).max(axis=-1) <= _FLAT_CODES
+        wanted, found = want[1:-1, 1:-1][flat], got[1:-1, 1:-1][flat]
+        bins = (wanted // _BIN_CODES).astype(np.int32)
+        keys, places = np.unique(bins, axis=0, return_inverse=True)
+        for number, key in enumerate(keys):
+            chosen = places.ravel() == number
+            row = np.concatenate([[chosen.sum()], wanted[chosen].sum(axis=0), found[chosen].sum(axis=0)])
+            place = (int(key[0]), int(key[1]), int(key[2]))
+            self._sums[place] = self._sums.get(place, 0.0) + row.astype(np.float64)
+
+    def rows(self) -> NDArray[np.float64]:
+        """Mean codes of each colour: reference Y, Cb, Cr, output Y, Cb, Cr."""
+        kept = [row[1:] / row[0] for row in self._sums.values() if row[0] >= _FEWEST_BLOCKS]
+        return np.stack(kept) if kept else np.empty((0, 6))
+
+
+def measure_patches(got: Planes, want: Planes, recording: Rectangle) -> NDArray[np.float64]:
+    """Mean codes of the middle of each colour patch, as `ColourSamples.rows` has them, in the order of `PATCHES`."""
+    rows = []
+    for patch in PATCHES:
+        area = patch.sample.within(recording)
+        left, top = round(area.left / 2), round(area.top / 2)
+        right, bottom = (
+            max(left + 1, round((area.left + area.width) / 2)),
+            max(top + 1, round((area.top + area.height) / 2)),
+        )
+        chroma = np.s_[top:bottom, left:right]
+        luma = np.s_[2 * top : 2 * bottom, 2 * left : 2 * right]
+        rows.append([
+            float(plane[part].mean())
+            for planes in (want, got)
+            for plane, part in zip(planes.all, (luma, chroma, chroma), strict=True)
+        ])  # fmt: skip
+    return np.array(rows)

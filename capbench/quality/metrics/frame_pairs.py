@@ -1,0 +1,163 @@
+"""Compares pairs of pictures as they stream past and keeps figures only."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capbench.quality.measurements import PictureEvidence, SampledPair
+from capbench.quality.metrics.background_meters import BackgroundMeters, Measured
+from capbench.quality.metrics.colour_samples import ColourSamples, measure_patches
+from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
+from capbench.quality.metrics.registration import (
+    border_errors_codes,
+    coarse_step,
+    sharpness,
+    shift_px,
+    turn_correlations,
+    worst_cell,
+)
+from capbench.quality.reading.observed_frame import Picture
+from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
+from capbench.recordings.layout import Rectangle
+
+__all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]
+
+OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
+"""Metrics that are measured here; the last three of sampled frames only."""
+_KEPT_PAIRS = 3
+_LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
+_EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
+"""Chroma at the border is filtered from repeated samples, by every exporter in its way: up to 10 codes are no fault."""
+
+
+class KeptPair:
+    """A pair that is among the worst: its planes are copies."""
+
+    def __init__(self, psnr_y_db: float, output_frame: int, reference_frame: int, got: Planes, want: Planes) -> None:
+        self.psnr_y_db = psnr_y_db
+        """PSNR of Y in dB."""
+        self.output_frame = output_frame
+        """Frame of the output."""
+        self.reference_frame = reference_frame
+        """Frame of the reference."""
+        self.got = got
+        """Output."""
+        self.want = want
+        """Reference."""
+
+    def __lt__(self, other: KeptPair) -> bool:
+        return self.psnr_y_db > other.psnr_y_db  # the heap's first is the best of the worst
+
+
+class PictureMeter:
+    """Fed pairs in output order; `finish` gives the evidence. Memory does not grow but for a few figures a frame."""
+
+    def __init__(self, *, sample_every: int, keep_worst: bool, meters: BackgroundMeters | None) -> None:
+        """`sample_every` pairs apart one is looked at closely. `keep_worst` holds the three worst pairs in memory.
+
+        `meters` are fed every pair; None where there is no sequence to feed them.
+        """
+        self._evidence = PictureEvidence(series={name: [] for name in OWN_METRICS})
+        self._sample_every = sample_every
+        self._meters = meters
+        self._pair_frames: list[int] = []
+        self._colours = ColourSamples()
+        self._patches: list[NDArray[np.float64]] = []
+        self._kept: list[KeptPair] | None = [] if keep_worst else None
+
+    @property
+    def worst_pairs(self) -> list[KeptPair]:
+        """The pairs of lowest luma PSNR, worst first; empty unless they were to be kept."""
+        return sorted(self._kept or [], key=lambda kept: kept.psnr_y_db)
+
+    def skip(self) -> None:
+        """An output frame that has no counterpart."""
+        for values in self._evidence.series.values():
+            values.append(None)
+        self._evidence.worst_cell_codes.append(None)
+        self._evidence.edge_codes.append(None)
+
+    def add(self, got: Picture, want: Picture, patches: Rectangle | None) -> None:
+        """The next output frame and the reference frame that it shows, of one size.
+
+        `patches` is where a recording lies whose colour patches are in sight, in pixels; None where none are.
+        """
+        frame = len(self._evidence.worst_cell_codes)
+        self.skip()
+        if self._meters is not None:
+            self._meters.push(got.frame, want.frame)
+        planes, wanted = planes_of(got.frame), planes_of(want.frame)
+        errors = [mean_squared_error(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+        for name, error in zip(OWN_METRICS[:3], errors, strict=True):
+            self._evidence.series[name][frame] = psnr_db(error)
+        size, column, row = worst_cell(got.thumb, want.thumb)
+        centre = THUMBNAIL_STEP // 2
+        self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
+        typical = np.abs(got.thumb - want.thumb).mean(axis=(0, 1))
+        borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+        border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
+        self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
+        if len(self._pair_frames) % self._sample_every == 0:
+            self._look_closely(frame, got, want, patches)
+        self._pair_frames.append(frame)
+        if self._kept is not None:
+            self._keep(psnr_db(errors[0]), frame, want.record.index, planes, wanted)
+
+    def finish(self) -> PictureEvidence:
+        """All that was found; the meter is used up."""
+        measured = Measured() if self._meters is None else self._meters.finish()
+        series = dict(self._evidence.series)
+        for name, values in measured.series.items():
+            of_frame = dict(zip(self._pair_frames, values, strict=True))
+            series[name] = [of_frame.get(frame) for frame in range(len(self._evidence.worst_cell_codes))]
+        return replace(
+            self._evidence,
+            series=series,
+            colours=self._colours.rows(),
+            patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
+            how=measured.how,
+            unmeasured=measured.unmeasured,
+        )
+
+    def _look_closely(self, frame: int, got: Picture, want: Picture, patches: Rectangle | None) -> None:
+        planes, wanted = planes_of(got.frame), planes_of(want.frame)
+        pairs = list(zip(planes.all, wanted.all, strict=True))
+        similarity = [ssim(a, b) for a, b in pairs]
+        for name, value in zip(OWN_METRICS[3:], similarity, strict=True):
+            self._evidence.series[name][frame] = value
+        bias = [float(a.mean(dtype=np.float64) - b.mean(dtype=np.float64)) for a, b in pairs]
+        shifts = [found for a, b in pairs[1:] if (found := shift_px(a, b)) is not None]
+        self._evidence.sampled.append(
+            SampledPair(
+                output_frame=frame,
+                ssim=(similarity[0], similarity[1], similarity[2]),
+                bias_codes=(bias[0], bias[1], bias[2]),
+                luma_shift_px=shift_px(*pairs[0]),
+                # a chroma sample is two luma pixels wide
+                chroma_shift_px=(
+                    2 * sum(dx for dx, _ in shifts) / len(shifts),
+                    2 * sum(dy for _, dy in shifts) / len(shifts),
+                )
+                if shifts
+                else None,
+                sharpness=sharpness(*pairs[0]),
+                turns=turn_correlations(got.thumb[..., 0], want.thumb[..., 0]),
+                coarse_step_codes=coarse_step(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS]),
+            )
+        )
+        self._colours.add(got.thumb, want.thumb)
+        if patches is not None:
+            self._patches.append(measure_patches(planes, wanted, patches))
+
+    def _keep(self, value: float, frame: int, reference_frame: int, got: Planes, want: Planes) -> None:
+        assert self._kept is not None
+        if len(self._kept) == _KEPT_PAIRS and value >= self._kept[0].psnr_y_db:
+            return
+        copies = [Planes(*(plane.copy() for plane in planes.all)) for planes in (got, want)]
+        heapq.heappush(self._kept, KeptPair(value, frame, reference_frame, *copies))
+        if len(self._kept) > _KEPT_PAIRS:
+            heapq.heappop(self._kept)

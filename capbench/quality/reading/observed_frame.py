@@ -1,0 +1,70 @@
+"""One decoded frame turned into a comparable picture and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from capbench.quality.measurements import FrameRecord
+from capbench.quality.reading.planes import planes_of, thumbnail
+from capbench.recordings.layout import Rectangle
+from capbench.recordings.marks import flash_level, read_frame_number
+
+__all__ = ["Picture", "observe"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A frame that is still in memory."""
+
+    record: FrameRecord
+    """Its figures."""
+    frame: av.VideoFrame
+    """Upright yuv420p, normalised."""
+    thumb: NDArray[np.float32]
+    """Block means of Y, Cb, Cr, shape (rows, columns, 3), in codes."""
+
+
+def observe(
+    frames: Iterable[av.VideoFrame],
+    normalise: Callable[[av.VideoFrame], av.VideoFrame],
+    *,
+    recording: Callable[[float], Rectangle | None] | None = None,
+) -> Iterator[Picture]:
+    """Pictures of decoded frames in order, one in memory at a time.
+
+    `recording` says where a recording with burnt-in marks lies in the normalised picture, in pixels, at a time in
+    seconds since the first frame, or None where its marks are out of sight; it fills the picture when there is no such
+    function.
+    """
+    scaler = VideoReformatter()
+    before: NDArray[np.float32] | None = None
+    start_s: Fraction | None = None
+    for index, frame in enumerate(frames):
+        time_s = Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)
+        upright = normalise(frame)
+        luma = planes_of(upright).luma
+        thumb = thumbnail(upright, scaler)
+        start_s = time_s if start_s is None else start_s
+        whole = Rectangle(0, 0, luma.shape[1], luma.shape[0])
+        place = whole if recording is None else recording(float(time_s - start_s))
+        if min(luma.shape) < 2:
+            place = None
+        record = FrameRecord(
+            index=index,
+            time_s=time_s,
+            number=None if place is None else read_frame_number(luma, place),
+            number_visible=place is not None,
+            mean_codes=tuple(float(value) for value in thumb.mean(axis=(0, 1))),  # type: ignore[arg-type]
+            spread_codes=float(thumb[..., 0].std()),
+            moved_codes=0.0 if before is None else float(np.abs(thumb[..., 0] - before).mean()),
+            flash=None if place is None else flash_level(luma, place),
+        )
+        before = thumb[..., 0]
+        yield Picture(record, upright, thumb)

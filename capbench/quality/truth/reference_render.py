@@ -1,0 +1,182 @@
+"""What an export of a scene should look like: chosen frames rendered by the oracle, as pictures to compare with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from capbench.colour import ColourSpec, Range
+from capbench.pipeline.scene import Scene
+from capbench.quality.measurements import LayerShare
+from capbench.quality.oracle import rgb_to_nv12
+from capbench.quality.oracle.composition import compose, hidden_by_layers
+from capbench.quality.oracle.placement import Placement, place_recording
+from capbench.quality.oracle.sampling import sample_rgb
+from capbench.quality.reading.observed_frame import Picture
+from capbench.quality.reading.planes import Planes, as_frame, planes_of, thumbnail
+from capbench.quality.truth.scene_layers import DrawnLayer, SceneLayers
+from capbench.recordings.layout import FRAME_NUMBER, PATCH_CHART, Area, Rectangle
+
+__all__ = ["GroundTruth", "Rendered"]
+
+_CHANGED_CODES = 0.5
+_ENOUGH_ENERGY_CODES = 300.0
+"""Root of the summed squares of what a layer changes, from which its share is known: an error of 3 codes in every pixel
+that it changes, alike over neighbouring ones, then moves the share by 3%."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendered:
+    """What an output frame should be, and how much of each layer is in what it is."""
+
+    picture: Picture
+    """The truth."""
+    shares: list[LayerShare]
+    """Layers that change enough to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroundTruth:
+    """Renders a scene's pictures from upright, unconverted frames of the source."""
+
+    scene: Scene
+    """The scene."""
+    canvas: tuple[int, int]
+    """Width and height of the output in pixels."""
+    shown: tuple[float, float]
+    """Upright size of the source in square pixels, an odd last column or row of square pixels left off."""
+    spec: ColourSpec
+    """How the source's codes are read."""
+    chroma_place: tuple[float, float]
+    """Where the upright source's chroma samples lie, right of and below the middle of four luma samples."""
+    wanted: ColourSpec
+    """How the output's codes are read."""
+    layers: SceneLayers
+    """What the scene draws over the recording."""
+
+    def placement(self, time_s: float) -> Placement:
+        """Where the recording lies at an output time in seconds since the first frame."""
+        return place_recording(self.scene.display, self.scene.zoom, shown=self.shown, canvas=self.canvas, time_s=time_s)
+
+    def recording(self, time_s: float, area: Area = FRAME_NUMBER) -> Rectangle | None:
+        """The rectangle that the whole recording fills, its crop included, for reading its marks.
+
+        None where `area` of the recording cannot be seen whole: cropped, out of the canvas, or under a layer.
+        """
+        placement = self.placement(time_s)
+        left, top, right, bottom = self.scene.display.crop
+        width, height = placement.width / (1 - left - right), placement.height / (1 - top - bottom)
+        whole = Rectangle(placement.left - left * width, placement.top - top * height, width, height)
+        place = area.within(whole)
+        inside = (area.left >= left and area.right <= 1 - right and area.top >= top and area.bottom <= 1 - bottom) and (
+            place.left >= 0
+            and place.top >= 0
+            and place.left + place.width <= self.canvas[0]
+            and place.top + place.height <= self.canvas[1]
+        )
+        if not inside:
+            return None
+        hidden = hidden_by_layers(self.scene, placement, self.canvas, time_s)
+        part = hidden[
+            math.floor(place.top) : math.ceil(place.top + place.height),
+            math.floor(place.left) : math.ceil(place.left + place.width),
+        ]
+        return None if part.any() else whole
+
+    def patches(self, time_s: float) -> Rectangle | None:
+        """The same for the colour patches."""
+        return self.recording(time_s, PATCH_CHART)
+
+    def render(self, source: Picture, output: Picture, time_s: float) -> Rendered:
+        """The picture that should be in the output in place of `output`, made from `source`.
+
+        Output times must not fall.
+        """
+        canvas = self.canvas
+        resting = replace(self, scene=self.scene.model_copy(update={"zoom": ()})).placement(0.0)
+        now = self.placement(time_s)
+        across, down = (np.arange(side, dtype=np.float64) + 0.5 for side in canvas)
+        rgb = compose(
+            self.scene, self._recording(source.frame, now, across, down), now, canvas, ground=self.layers.ground
+        )
+        drawn = []
+        for layer in self.layers.at(partial(self._recording, source.frame, resting), (resting, now), time_s):
+            under = rgb[layer.part].copy()
+            rgb[layer.part] = layer.draw(under)
+            drawn.append(_Drawn(layer, self._luma(under), self._luma(rgb[layer.part])))
+        # A render target holds 8 bits.
+        luma, chroma = rgb_to_nv12(np.floor(rgb * 255 + 0.5).clip(0, 255).astype(np.uint8), self.wanted)
+        frame = as_frame(Planes(luma, chroma[..., 0].copy(), chroma[..., 1].copy()))
+        picture = replace(source, frame=frame, thumb=thumbnail(frame, VideoReformatter()))
+        return Rendered(picture, _shares(drawn, planes_of(output.frame).luma, output.record.index))
+
+    def _luma(self, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Y in codes of the output, not rounded."""
+        kr, kb = self.wanted.matrix.kr_kb
+        offset, span = (16, 219) if self.wanted.range is Range.LIMITED else (0, 255)
+        luma: NDArray[np.float64] = offset + span * (rgb @ np.array([kr, 1 - kr - kb, kb]))
+        return luma
+
+    def _recording(
+        self, frame: av.VideoFrame, placement: Placement, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """R'G'B' of the recording, lying somewhere, at canvas columns and rows."""
+        planes = planes_of(frame).all
+        height, width = planes[0].shape
+        left, top, right, bottom = self.scene.display.crop
+        return sample_rgb(
+            planes,
+            self.spec,
+            columns=_Axis(placement.left, placement.width, (left, right)).samples(x, width),
+            rows=_Axis(placement.top, placement.height, (top, bottom)).samples(y, height),
+            chroma_place=self.chroma_place,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """A layer in its part of the canvas: luma in codes without it and with it."""
+
+    layer: DrawnLayer
+    without: NDArray[np.float64]
+    with_it: NDArray[np.float64]
+
+
+def _shares(drawn: list[_Drawn], luma: NDArray[np.uint8], output_frame: int) -> list[LayerShare]:
+    """How much of each layer is in an output's luma plane: the regression of what is there on what it changes.
+
+    Pixels that a layer above changes again say nothing about the one below.
+    """
+    uppermost = np.full(luma.shape, -1)
+    for number, one in enumerate(drawn):
+        uppermost[one.layer.part][np.abs(one.with_it - one.without) > _CHANGED_CODES] = number
+    found = []
+    for number, one in enumerate(drawn):
+        own = uppermost[one.layer.part] == number
+        change = (one.with_it - one.without)[own]
+        energy = float(change @ change)
+        if energy >= _ENOUGH_ENERGY_CODES**2:
+            share = float((luma[one.layer.part][own] - one.without[own]) @ change) / energy
+            found.append(LayerShare(output_frame, one.layer.name, share, one.layer.presence))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One direction of the canvas and of the recording on it."""
+
+    start: float
+    length: float
+    crop: tuple[float, float]
+
+    def samples(self, places: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
+        """Canvas places in samples of the recording, which has so many. What was cut off does not bleed in."""
+        shown = 1 - self.crop[0] - self.crop[1]
+        positions = (self.crop[0] + (places - self.start) / self.length * shown) * samples - 0.5
+        return positions.clip(self.crop[0] * samples, (1 - self.crop[1]) * samples - 1)

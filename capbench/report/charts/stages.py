@@ -1,0 +1,111 @@
+"""Where the time of an export goes: work and waits of each stage, and which stage holds up the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from capbench.report.aggregate import Cell
+from capbench.report.charts.canvas import Canvas, Chart
+from capbench.report.charts.labels import label_row
+from capbench.report.palette import LIGHT, SubjectStyle
+from capbench.report.wording import seconds_words, shorten
+from capbench.results import StageTimes
+
+__all__ = ["Bottleneck", "bottleneck_words", "find_bottleneck", "stage_chart"]
+
+_ROW_PX = 22
+_RENDER_THREAD = ("upload", "render", "readback")
+"""Stages that take turns on one thread: none of them can go on while another works."""
+_BUSY = 0.5
+"""A stage that works less than half of its time waits for others more than they wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """The stage that the others wait for, or the stages of a thread."""
+
+    stage: str
+    """Its name, or the thread's with those of its stages."""
+    parts: tuple[str, ...]
+    """The stages that it is."""
+    work_s: float
+    """Its work, in seconds."""
+    busy_share: float
+    """Its work over its work and waits, 0 to 1."""
+
+
+def find_bottleneck(stages: Mapping[str, StageTimes]) -> Bottleneck | None:
+    """The thread with the most work: in a pipeline of threads it alone sets the pace. None without stages."""
+    threads = _threads(stages)
+    if not threads:
+        return None
+    parts = max(threads, key=lambda names: sum(stages[name].work_s for name in names))
+    times = [stages[name] for name in parts]
+    work_s = sum(part.work_s for part in times)
+    whole_s = work_s + sum(part.wait_input_s + part.wait_output_s for part in times)
+    name = parts[0] if len(parts) == 1 else f"the render thread ({', '.join(parts)})"
+    return Bottleneck(name, parts, work_s, work_s / whole_s if whole_s else 0.0)
+
+
+def _threads(stages: Mapping[str, StageTimes]) -> list[tuple[str, ...]]:
+    """The stages of each thread. A conversion that never waits for input is a part of the render thread."""
+    convert = stages.get("convert")
+    in_line = ("convert",) if convert is not None and convert.wait_input_s == 0 else ()
+    shared = tuple(name for name in (*_RENDER_THREAD, *in_line) if name in stages)
+    alone: list[tuple[str, ...]] = [(name,) for name in stages if name not in shared]
+    return [*alone, shared] if shared else alone
+
+
+def bottleneck_words(subject: str, bottleneck: Bottleneck) -> str:
+    """Which stage holds up a subject; none does where even the busiest waits most of its time."""
+    name, share = shorten(bottleneck.stage, 80), f"{bottleneck.busy_share:.0%} busy"
+    if bottleneck.busy_share < _BUSY:
+        return f"{shorten(subject)} is held up by no stage's work: the busiest is {name} ({share})"
+    return f"{shorten(subject)} is held up by {name} ({share})"
+
+
+def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
+    """Stages of every subject as bars of work, waiting for input, waiting for room. None where none reports them."""
+    shown = {name: stages for name, cell in cells.items() if (stages := cell.stages())}
+    if not shown:
+        return None
+    count = sum(len(stages) + 1 for stages in shown.values())
+    canvas = Canvas(height_px=count * _ROW_PX + 52)
+    axes = canvas.axes(left=104, top=6, right=74, bottom=44)
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("seconds, median over runs")
+    axes.locator_params(axis="x", nbins=5)
+    row = 0
+    sentences = []
+    for subject, stages in shown.items():
+        colour = LIGHT[styles[subject].token]
+        worst = find_bottleneck(stages)
+        label_row(axes, row, canvas.label(subject, 40), offset_px=-96, colour=colour, bold=True)
+        row += 1
+        for stage, times in stages.items():
+            is_worst = worst is not None and stage in worst.parts
+            axes.barh(row, times.work_s, height=0.66, color=colour)
+            axes.barh(row, times.wait_input_s, left=times.work_s, height=0.66, color=LIGHT["band"])
+            axes.barh(
+                row,
+                times.wait_output_s,
+                left=times.work_s + times.wait_input_s,
+                height=0.66,
+                facecolor=LIGHT["page"],
+                edgecolor=LIGHT["line"],
+                hatch="////",
+                linewidth=0,
+            )
+            ink = LIGHT["ink"] if is_worst else LIGHT["quiet"]
+            label_row(axes, row, canvas.label(stage, 14), offset_px=-8, colour=ink, bold=is_worst, size_px=11)
+            label_row(axes, row, seconds_words(times.work_s), offset_px=8, colour=ink, bold=is_worst, size_px=11)
+            row += 1
+        if worst is not None:
+            sentences.append(f"{bottleneck_words(subject, worst)}, {seconds_words(worst.work_s)} of work")
+    axes.set_xlim(left=0)
+    reading = f"{'; '.join(sentences)}. Filled: work; pale: waiting for input; hatched: waiting for room behind it."
+    return Chart("Stages: work and waits", canvas.to_svg(prefix, f"Stages. {reading}"), reading)

@@ -1,0 +1,151 @@
+"""Charts over time: CPU and memory while a run lasts, quality from the first frame to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from capbench.report.charts.canvas import Canvas, Chart
+from capbench.report.charts.labels import label_ends, unit_above
+from capbench.report.metrics import metric_words
+from capbench.report.palette import LIGHT, SubjectStyle
+from capbench.report.report_folder import RunFile
+from capbench.report.wording import bytes_words, number_words, shorten
+from capbench.results import ValidationReport
+
+__all__ = ["quality_charts", "thin_by_extreme", "trace_charts"]
+
+_POINTS = 240
+"""Points a line: two a pixel is more than a screen shows; the rest would only make the file larger."""
+_SERIES_METRICS = ("psnr_y", "ssim_y", "xpsnr_y")
+
+
+def thin_by_extreme(
+    values: NDArray[np.float64], points: int, *, keep_low: bool
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Positions and values of the lowest (or highest) value of each of `points` equal bins.
+
+    A peak of memory or a bad frame is what the chart is for: it must survive thinning, an average would hide it.
+    Values that are not a number are skipped.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known) <= points:
+        return known, values[known]
+    pick = np.argmin if keep_low else np.argmax
+    kept = np.array([bin_[pick(values[bin_])] for bin_ in np.array_split(known, points)])
+    return kept, values[kept]
+
+
+def trace_charts(
+    typical: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
+) -> tuple[Chart, ...]:
+    """CPU and memory over time of one typical run of each subject; empty where no run was sampled."""
+    shown = {subject: file for subject, file in typical.items() if file.run.trace}
+    if not shown:
+        return ()
+    cpu = {
+        subject: ([sample.time_s for sample in file.run.trace], [sample.cpu_percent for sample in file.run.trace])
+        for subject, file in shown.items()
+    }
+    memory = {
+        subject: ([sample.time_s for sample in file.run.trace], [sample.rss_bytes / 1e6 for sample in file.run.trace])
+        for subject, file in shown.items()
+    }
+    peaks = {subject: max(sample.rss_bytes for sample in file.run.trace) for subject, file in shown.items()}
+    busy = {subject: float(np.mean(percent)) for subject, (_, percent) in cpu.items()}
+    blocks = ", ".join(f"{shorten(subject)} block {file.run.block}" for subject, file in shown.items())
+    which = f"The run of each subject that is nearest its median ({blocks})"
+    means = ", ".join(f"{shorten(subject)} {percent:.0f}%" for subject, percent in busy.items())
+    largest = ", ".join(f"{shorten(subject)} {bytes_words(peak)}" for subject, peak in peaks.items())
+    cpu_reading = f"{which}; mean {means} (100% is one core busy)."
+    memory_reading = f"{which}; largest sample {largest}."
+    return (
+        _over_time("CPU over time", "% of one core", cpu, styles, reading=cpu_reading, prefix=f"{prefix}-cpu"),
+        _over_time(
+            "Memory over time", "MB resident", memory, styles, reading=memory_reading, prefix=f"{prefix}-memory"
+        ),
+    )
+
+
+def _over_time(
+    title: str,
+    unit: str,
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    styles: Mapping[str, SubjectStyle],
+    *,
+    reading: str,
+    prefix: str,
+) -> Chart:
+    canvas = Canvas(height_px=224)
+    axes = canvas.axes(left=46, top=22, right=92, bottom=40)
+    ends = {}
+    for subject, (times, values) in lines.items():
+        kept, thinned = thin_by_extreme(np.asarray(values, np.float64), _POINTS, keep_low=False)
+        at = np.asarray(times, np.float64)[kept]
+        axes.plot(at, thinned, color=LIGHT[styles[subject].token], linewidth=1.5)
+        if len(thinned):
+            ends[subject] = float(np.median(thinned[-max(len(thinned) // 20, 1) :]))
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("seconds since the start")
+    unit_above(axes, unit)
+    label_ends(canvas, axes, ends, styles)
+    return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
+
+
+def quality_charts(
+    worst_runs: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
+) -> tuple[Chart, ...]:
+    """PSNR, SSIM and XPSNR of luma from the first frame to the last; empty where no series was kept."""
+    charts = (_quality_chart(metric, worst_runs, styles, prefix=f"{prefix}-{metric}") for metric in _SERIES_METRICS)
+    return tuple(chart for chart in charts if chart is not None)
+
+
+def _quality_chart(
+    metric: str, worst_runs: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
+) -> Chart | None:
+    reports = {subject: file.run.validation for subject, file in worst_runs.items()}
+    shown = {subject: report for subject, report in reports.items() if report and any(_known(report, metric))}
+    if not shown:
+        return None
+    canvas = Canvas(height_px=192)
+    axes = canvas.axes(left=52, top=24, right=92, bottom=40)
+    ends, sentences, unit = {}, [], ""
+    for subject, report in shown.items():
+        values = np.array([np.nan if value is None else value for value in report.series[metric]])
+        kept, thinned = thin_by_extreme(values, _POINTS, keep_low=True)
+        style = styles[subject]
+        axes.plot(kept, thinned, color=LIGHT[style.token], linewidth=1.2)
+        lowest = int(kept[thinned.argmin()])
+        saved = {worst.frame for worst in report.worst_frames if worst.frame < len(values)}
+        marked = sorted(frame for frame in saved | {lowest} if np.isfinite(values[frame]))
+        axes.plot(
+            marked,
+            values[marked],
+            linestyle="none",
+            marker=style.marker,
+            markersize=7,
+            markerfacecolor=LIGHT["page"],
+            markeredgecolor=LIGHT[style.token],
+            markeredgewidth=1.6,
+            zorder=4,
+        )
+        ends[subject] = float(np.median(thinned[-max(len(thinned) // 10, 1) :]))
+        unit = report.metrics[metric].unit if metric in report.metrics else ""
+        sentences.append(f"{shorten(subject)} {number_words(values[lowest], 2 if unit else 4, unit)} at frame {lowest}")
+    axes.margins(y=0.14)
+    axes.locator_params(axis="y", nbins=4)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.set_xlabel("frame")
+    unit_above(axes, unit or "1 is identical")
+    label_ends(canvas, axes, ends, styles)
+    title = f"{metric_words(metric)} over time"
+    reading = f"Lowest: {', '.join(sentences)}. Hollow marks are the worst frames of the run with the lowest quality."
+    return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
+
+
+def _known(report: ValidationReport, metric: str) -> list[bool]:
+    return [value is not None for value in report.series.get(metric, ())]

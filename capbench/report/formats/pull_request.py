@@ -1,0 +1,115 @@
+"""A comparison as GitHub markdown: the step summary and the body of a pull-request comment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from capbench.gate.verdicts.judged_metrics import describe_metric
+from capbench.gate.verdicts.phrases import bounds, change, signed_difference
+from capbench.report.formats.grouping import condensed, shared_reasons
+from capbench.results.comparison import Comparison, MetricVerdict, Verdict
+
+__all__ = ["COMMENT_MARK", "pull_request_comment", "step_summary"]
+
+COMMENT_MARK = "<!-- capbench comparison -->"
+"""First line of a comment: whoever posts it finds the comment of the run before and replaces it."""
+
+_SIGNS = {
+    Verdict.BETTER: "🟢 better",
+    Verdict.SAME: "⚪ same",
+    Verdict.WORSE: "🔴 worse",
+    Verdict.UNDECIDED: "🟡 undecided",
+    Verdict.INVALID: "🔴 invalid",
+    Verdict.NOT_APPLICABLE: "⚫ not applicable",
+}
+_MOST_COMMENT_CHARACTERS = 60_000
+"""GitHub refuses a comment of more than 65536 characters."""
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
+
+
+def step_summary(comparison: Comparison) -> str:
+    """Verdict, every row (harmless quality figures share one), the stages that moved most, and warnings."""
+    parts = [*_head(comparison), _table(comparison.verdicts), *_stages(comparison), *_warnings(comparison)]
+    return "\n\n".join(parts) + "\n"
+
+
+def pull_request_comment(comparison: Comparison) -> str:
+    """The same for a pull request: what matters in sight, the rest folded; at most 60000 characters."""
+    plain = (Verdict.SAME, Verdict.NOT_APPLICABLE)
+    noteworthy = [row for row in comparison.verdicts if row.verdict not in plain]
+    rest = [row for row in comparison.verdicts if row.verdict in plain]
+    for shown in (len(rest), 20, 0):
+        parts = [COMMENT_MARK, *_head(comparison)]
+        if noteworthy:
+            parts.append(_table(noteworthy))
+        parts += _stages(comparison)
+        if rest[:shown]:
+            left_out = f" (the first {shown})" if shown < len(rest) else ""
+            parts.append(
+                f"<details><summary>{len(rest)} figures are the same or not applicable{left_out}</summary>\n\n"
+                f"{_table(rest[:shown])}\n\n</details>"
+            )
+        text = "\n\n".join([*parts, *_warnings(comparison)]) + "\n"
+        if len(text) <= _MOST_COMMENT_CHARACTERS:
+            return text
+    return text[:_MOST_COMMENT_CHARACTERS] + "\n\n… cut; the whole comparison is in the job's artifacts.\n"
+
+
+def _head(comparison: Comparison) -> list[str]:
+    names = f"{_plain(comparison.new)} against {_plain(comparison.base)}"
+    return [f"### capbench: {names}: {_SIGNS[comparison.verdict]}", _plain(comparison.sentence)]
+
+
+def _table(rows: Sequence[MetricVerdict]) -> str:
+    """The subject has a column where there are several: their figures have the same names."""
+    is_mixed = len({(row.base, row.new) for row in rows}) > 1
+    head = ("case", *(("subject",) if is_mixed else ()), "figure", "change", "interval", "blocks", "verdict")
+    to_the_right = {"change", "interval", "blocks"}
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---:' if name in to_the_right else '---' for name in head)}|"]
+    for shown in condensed(rows):
+        row = shown.row
+        cells = (row.case, *((row.new,) if is_mixed else ()), shown.words, _amount(row), _interval(row))
+        lines.append(f"| {' | '.join(map(_plain, cells))} | {row.blocks or ''} | {_SIGNS[row.verdict]} |")
+    return "\n".join(lines)
+
+
+def _amount(row: MetricVerdict) -> str:
+    if row.ratio is not None:
+        return change(row.ratio)
+    return signed_difference(describe_metric(row.metric), row.difference)
+
+
+def _interval(row: MetricVerdict) -> str:
+    if row.interval is None or row.interval[0] == row.interval[1]:
+        return ""
+    low, high = row.interval
+    return f"{low:+.3f} to {high:+.3f}" if row.difference is not None else bounds(low, high)
+
+
+def _stages(comparison: Comparison) -> list[str]:
+    """The three largest shifts of each case and pair that got slower or faster."""
+    moved = dict.fromkeys(
+        (row.case, row.base, row.new)
+        for row in comparison.verdicts
+        if row.metric == "wall_s" and row.verdict in (Verdict.WORSE, Verdict.BETTER)
+    )
+    lines: list[str] = []
+    for pair in moved:
+        shifts = [shift for shift in comparison.stage_shifts if (shift.case, shift.base, shift.new) == pair][:3]
+        lines += [
+            f"- {_plain(shift.case)}, {_plain(shift.new)}: stage {_plain(shift.stage)} from {shift.base_s:.3g} s to "
+            f"{shift.new_s:.3g} s, {shift.share_of_change:.0%} of the change"
+            for shift in shifts
+        ]
+    return ["Stages that moved most:", "\n".join(lines)] if lines else []
+
+
+def _warnings(comparison: Comparison) -> Sequence[str]:
+    notes = (*shared_reasons(comparison.verdicts), *comparison.warnings)
+    return ["Notes:", "\n".join(f"- {_plain(note)}" for note in notes)] if notes else []
+
+
+def _plain(text: str) -> str:
+    """Names come from files: none of them may become markup, a mention or a table cell."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,266 @@
+"""A result folder arranged for the page: the template only lays out what stands here."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from capbench.report.aggregate import Cell, cells_of
+from capbench.report.formats.terminal import software_note
+from capbench.report.page.case_view import FRAMES_SHOWN, CaseView, arrange_case
+from capbench.report.page.headline import Headline, compose_headline
+from capbench.report.page.links import relative_url
+from capbench.report.page.overview_rows import Row, arrange_rows
+from capbench.report.page.show_worst_frames import PICTURES_PER_FRAME, PictureBudget
+from capbench.report.palette import SubjectStyle, style_subjects
+from capbench.report.report_folder import ReportFolder, RunFile
+from capbench.report.wording import revision_words, shorten
+from capbench.results import Comparison, RunRole
+from capbench.units import format_bytes
+
+__all__ = ["PICTURE_BUDGET_BYTES", "FolderView", "Machine", "RunRow", "arrange_folder"]
+
+PICTURE_BUDGET_BYTES = 3_000_000
+"""For all pictures of a page: the whole page may take 5 MB, charts and tables of the standard matrix take about 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where the runs were made."""
+
+    adapter: str
+    """GPU adapter in words."""
+    is_software: bool
+    """Whether it draws on the CPU."""
+    host: str
+    """CPU, memory and system in words, as far as known."""
+    fingerprints: tuple[str, ...]
+    """Identifiers of the machines, more than one where a folder was mixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run in the list of runs: the end of every figure's trail."""
+
+    file: RunFile
+    """The run."""
+    link: str
+    """Relative URL of its raw JSON, empty where its file is unknown."""
+    status: str
+    """`measured`, or why it does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderView:
+    """Everything that the page shows of one folder."""
+
+    name: str
+    """Name of the folder."""
+    matrix_name: str
+    """Name of the matrix, empty where unknown."""
+    started_at: str
+    """When the first run started, empty where unknown."""
+    revision: str
+    """Git revision, empty where unknown."""
+    headline: Headline
+    """The verdict."""
+    comparison: Comparison | None
+    """What the headline speaks about."""
+    scope: str
+    """How much was measured, one sentence."""
+    software: str | None
+    """The banner of a software adapter."""
+    machine: Machine
+    """Where it was measured."""
+    styles: Mapping[str, SubjectStyle]
+    """Colour and marker of each subject."""
+    base: str
+    """Baseline subject or revision, empty without a comparison."""
+    rows: tuple[Row, ...]
+    """The table of the first screen."""
+    cases: tuple[CaseView, ...]
+    """One section each."""
+    runs: tuple[RunRow, ...]
+    """Every run."""
+    warnings: tuple[str, ...]
+    """What the reader should know, once each."""
+    environment: tuple[tuple[str, str], ...]
+    """The machine, key and value."""
+    plan: tuple[tuple[str, str], ...]
+    """Seed, blocks and so on, key and value."""
+    command: str
+    """Command that repeats the measurement, empty where unknown."""
+    raw_folder: str
+    """Relative URL of the folder with the raw JSON, empty for a page that travels alone."""
+
+
+def arrange_folder(
+    folder: ReportFolder,
+    comparisons: Sequence[Comparison],
+    page_folder: Path | None,
+    *,
+    problems: Sequence[str] = (),
+    charts: bool = True,
+    picture_bytes: int = PICTURE_BUDGET_BYTES,
+) -> FolderView:
+    """Arrange a folder for a page that will lie in `page_folder`, or that will travel alone where it is None.
+
+    `problems` are sentences about what could not be judged. Without `charts` the case sections stay empty.
+    `picture_bytes` is what all pictures of frames may take together.
+    """
+    cells = cells_of(folder)
+    styles = style_subjects(subject for subjects in cells.values() for subject in subjects)
+    main = next((one for one in comparisons if one.new == "gpu"), comparisons[0] if comparisons else None)
+    saved = sum(len(file.run.validation.worst_frames) for file in folder.blocks if file.run.validation)
+    shown = min(saved, FRAMES_SHOWN * len(styles) * max(len(cells), 1))
+    budget = PictureBudget(picture_bytes, pictures_to_come=PICTURES_PER_FRAME * shown)
+    cases = (
+        arrange_case(folder, case, subjects, comparisons, styles, anchor=f"case-{number}", budget=budget)
+        for number, (case, subjects) in enumerate(cells.items(), start=1)
+    )
+    starts = sorted(file.run.started_at for file in folder.runs if file.run.started_at)
+    revisions = dict.fromkeys(file.run.revision for file in folder.runs if file.run.revision)
+    return FolderView(
+        name=folder.name,
+        matrix_name=_matrix_name(folder),
+        started_at=starts[0].replace("T", " ").split(".")[0].removesuffix("Z") + " UTC" if starts else "",
+        revision=", ".join(revision_words(revision) for revision in revisions),
+        headline=compose_headline(main, cells),
+        comparison=main,
+        scope=_scope(folder, cells),
+        software=software_note(folder),
+        machine=_machine(folder),
+        styles=styles,
+        base=_base_words(main),
+        rows=arrange_rows(cells, comparisons, styles),
+        cases=tuple(cases) if charts else (),
+        runs=tuple(
+            RunRow(file, relative_url(file.path, page_folder) if file.path else "", _status(file))
+            for file in folder.runs
+        ),
+        warnings=_warnings(folder, comparisons, problems),
+        environment=tuple(
+            flatten(folder.contents.environment.model_dump(mode="json")) if folder.contents.environment else ()
+        ),
+        plan=_plan(folder),
+        command=_command(folder),
+        raw_folder=relative_url(folder.path / "runs", page_folder),
+    )
+
+
+def _base_words(comparison: Comparison | None) -> str:
+    """The baseline's name; `@REV` where each subject is held against itself at another revision."""
+    bases = list(dict.fromkeys(verdict.base for verdict in comparison.verdicts)) if comparison else []
+    revisions = {base.partition("@")[2] for base in bases}
+    return f"@{revisions.pop()}" if len(revisions) == 1 and "@" in bases[0] else ", ".join(bases)
+
+
+def _matrix_name(folder: ReportFolder) -> str:
+    matrix = folder.matrix.get("matrix")
+    return str(matrix.get("name") or "") if isinstance(matrix, dict) else ""
+
+
+def _scope(folder: ReportFolder, cells: Mapping[str, Mapping[str, Cell]]) -> str:
+    measured = sum(file.is_measured for file in folder.blocks)
+    subjects = {subject for subjects in cells.values() for subject in subjects}
+    blocks = len({file.run.block for file in folder.blocks})
+    counts = ((len(cells), "case"), (len(subjects), "subject"), (blocks, "block"), (measured, "measured run"))
+    return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts) + "."
+
+
+def _plan(folder: ReportFolder) -> tuple[tuple[str, str], ...]:
+    """The plan without its cases and subjects, which the page shows one by one, and its command, shown to be copied."""
+    top = {key: value for key, value in folder.matrix.items() if key not in ("matrix", "command")}
+    blocks = Counter(file.run.block for file in folder.blocks)
+    return (*flatten(top), ("blocks", str(len(blocks))), ("runs", str(len(folder.runs))))
+
+
+def _status(file: RunFile) -> str:
+    run = file.run
+    if run.error is not None:
+        return f"failed: {run.error}"
+    if run.role is not RunRole.MEASURE:
+        return {"warmup": "warm-up, discarded"}.get(run.role.value, "drift control")
+    if not run.took_requested_path:
+        return f"took path {run.path_used} instead of {run.path_requested}: not counted"
+    return "measured"
+
+
+def _machine(folder: ReportFolder) -> Machine:
+    adapters = dict.fromkeys(file.run.adapter for file in folder.runs if file.run.adapter)
+    machine = folder.contents.environment
+    host: list[str | None] = []
+    if machine is not None:
+        cores = f"{machine.cores_usable or machine.cores_logical} cores" if machine.cores_logical else None
+        memory = f"{machine.memory_gib} GiB memory" if machine.memory_gib else None
+        host = [machine.cpu_model, cores, memory, machine.os]
+        adapters = adapters or dict.fromkeys([machine.adapter] if machine.adapter else [])
+    return Machine(
+        adapter=", ".join(adapters) or "no GPU adapter was reported",
+        is_software=any(file.run.adapter_is_software for file in folder.runs),
+        host=", ".join(part for part in host if part),
+        fingerprints=folder.machines,
+    )
+
+
+def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems: Sequence[str]) -> tuple[str, ...]:
+    found: Counter[str] = Counter()
+    if len(folder.machines) > 1:
+        machines = ", ".join(folder.machines)
+        found[f"The runs come from {len(folder.machines)} machines ({machines}): times are not comparable"] += 1
+    blocks = {file.run.block for file in folder.blocks if file.is_measured}
+    if len(blocks) == 1:
+        found["There is one block only: nothing is known about the noise, no interval can be given"] += 1
+    failed: Counter[tuple[str, str, str]] = Counter()
+    for file in folder.blocks:
+        if file.run.error is not None:
+            failed[(file.run.case, file.run.subject, file.run.error)] += 1
+    for (case, subject, error), count in failed.items():
+        found[f"{shorten(subject)} failed {count} times at {shorten(case)}: {error}"] += 1
+    for file in folder.runs:
+        for words in (*file.run.warnings, *file.run.fallbacks):
+            found[words] += 1
+    for words in _disturbed(folder):
+        found[words] += 1
+    skipped = folder.matrix.get("skipped")
+    own = [f"{name} was skipped: {why}" for name, why in skipped.items()] if isinstance(skipped, dict) else []
+    repeated = (f"{words} ({count} runs)" if count > 1 else words for words, count in found.items())
+    judged = (words for comparison in comparisons for words in comparison.warnings)
+    return tuple(dict.fromkeys((*folder.problems, *problems, *repeated, *own, *judged)))
+
+
+def _disturbed(folder: ReportFolder) -> Iterator[str]:
+    """One sentence a case: the noise of every block stands in its own file."""
+    noise = folder.contents.noise
+    for case in dict.fromkeys(block.case for block in noise):
+        blocks = [block for block in noise if block.case == case]
+        disturbed = [block for block in blocks if block.warnings]
+        if disturbed:
+            example = "; ".join(disturbed[0].warnings)
+            yield f"{shorten(case)}: {len(disturbed)} of {len(blocks)} blocks were disturbed, for example: {example}"
+
+
+def flatten(value: object, path: str = "") -> list[tuple[str, str]]:
+    """Nested JSON as key and value for a two-column table; keys are joined by spaces, short lists by commas."""
+    if isinstance(value, dict):
+        return [pair for key, inner in value.items() for pair in flatten(inner, f"{path} {key}".strip())]
+    if isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+        return [pair for number, inner in enumerate(value, start=1) for pair in flatten(inner, f"{path} {number}")]
+    if isinstance(value, list):
+        return [(path, ", ".join(str(inner) for inner in value))] if value else []
+    if value is None:
+        return [(path, "unknown")]
+    if path.endswith("_bytes") and isinstance(value, int | float):
+        return [(path.removesuffix("_bytes"), format_bytes(value))]
+    return [(path, value if isinstance(value, str) else json.dumps(value))]
+
+
+def _command(folder: ReportFolder) -> str:
+    command = folder.matrix.get("command")
+    if isinstance(command, list):
+        return shlex.join(str(part) for part in command)
+    return str(command) if command else ""

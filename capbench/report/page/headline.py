@@ -1,0 +1,226 @@
+"""The verdict in one sentence, and the figures that stand beneath it on the first screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from capbench.report.aggregate import Cell
+from capbench.report.effects import effect_words, interval_words
+from capbench.report.metrics import is_main_metric, is_quality_metric, metric_words
+from capbench.report.wording import change_words, seconds_words, shorten
+from capbench.results import Comparison, MetricVerdict, Verdict
+
+__all__ = ["Headline", "Tile", "compose_headline", "main_case"]
+
+_USUAL_SUBJECT = "gpu"
+Cells = Mapping[str, Mapping[str, Cell]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure of the first screen."""
+
+    label: str
+    """What it is."""
+    figure: str
+    """The figure, or a word."""
+    detail: str
+    """Interval, case, or why there is no figure."""
+    verdict: Verdict
+    """Decides the colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What a reader takes away in ten seconds."""
+
+    sentence: str
+    """The verdict in one sentence."""
+    verdict: Verdict
+    """Joint outcome; not applicable where nothing could be compared."""
+    tiles: tuple[Tile, ...]
+    """At most four figures."""
+
+
+def main_case(cells: Cells) -> str | None:
+    """The case that speaks for the matrix: the largest picture, then the longest; None without cases."""
+
+    def weight(case: str) -> tuple[float, float]:
+        runs = [file.run for cell in cells[case].values() for file in cell.measured]
+        pixels = max(((run.width or 0) * (run.height or 0) for run in runs), default=0)
+        return (pixels, max((run.frames or 0 for run in runs), default=0))
+
+    return max(cells, key=weight, default=None)
+
+
+def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
+    """The sentence and tiles of one comparison; without one, what was measured or why nothing was."""
+    finished = any(cell.measured for subjects in cells.values() for cell in subjects.values())
+    if comparison is None or not finished:
+        return Headline(_uncompared(cells), Verdict.NOT_APPLICABLE, ())
+    case, new = _spokesman(comparison, cells)
+    found = {item.metric: item for item in comparison.verdicts if item.case == case and item.new == new}
+    wall, memory = found.get("wall_s"), found.get("peak_rss_bytes")
+    quality = _quality(comparison, cells)
+    parts = [_speed_words(comparison, case, wall), quality.words]
+    parts.append(_memory_words(memory))
+    others = _other_cases(comparison, case, new)
+    sentence = ", ".join(part for part in parts if part) + (f"; {others}" if others else "")
+    tiles = [
+        _tile("Export time", wall, case),
+        _tile("Peak memory", memory, case),
+        _tile("Readback", found.get("readback_bytes"), case),
+        _quality_tile(comparison, quality),
+    ]
+    return Headline(sentence, comparison.verdict, tuple(tile for tile in tiles if tile is not None))
+
+
+def _spokesman(comparison: Comparison, cells: Cells) -> tuple[str | None, str | None]:
+    """Case and subject that speak for a comparison: the largest picture, and `gpu` where several were judged."""
+    cases = list(dict.fromkeys(item.case for item in comparison.verdicts))
+    main = main_case(cells)
+    case = main if main in cases else next(iter(cases), None)
+    subjects = list(dict.fromkeys(item.new for item in comparison.verdicts if item.case == case))
+    return case, _USUAL_SUBJECT if _USUAL_SUBJECT in subjects else next(iter(subjects), None)
+
+
+def _uncompared(cells: Cells) -> str:
+    runs = [cell for subjects in cells.values() for cell in subjects.values()]
+    finished = [cell for cell in runs if cell.measured]
+    failed = sum(len(cell.failed) for cell in runs)
+    if not runs:
+        return "Nothing was measured: no run of a block was found"
+    if not finished:
+        return f"Nothing was measured: no run finished, {failed} failed"
+    case = main_case(cells) or finished[0].case
+    timed = ", ".join(
+        f"{shorten(subject)} {seconds_words(cell.median('wall_s'))}"
+        for subject, cell in cells[case].items()
+        if cell.measured
+    )
+    words = f"{shorten(case)} takes {timed}" if timed else f"{len(finished)} of {len(runs)} subjects finished"
+    return f"{words}; nothing was compared" + (f", {failed} runs failed" if failed else "")
+
+
+def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict | None) -> str:
+    where = shorten(case or "nothing")
+    if wall is None:
+        return f"{shorten(comparison.new)} against {shorten(comparison.base)}: no wall time to compare"
+    new, base = shorten(wall.new), shorten(wall.base)
+    if wall.verdict is Verdict.INVALID:
+        reason = f": {wall.reasons[0]}" if wall.reasons else ""
+        return f"{new} cannot be judged against {base} at {where}{reason}"
+    if wall.verdict is Verdict.NOT_APPLICABLE:
+        reason = f": {wall.reasons[0]}" if wall.reasons else ""
+        return f"the time of {new} against {base} at {where} is not judged{reason}"
+    if wall.verdict is Verdict.UNDECIDED or wall.ratio is None:
+        more = f", {wall.blocks_needed} more blocks would decide" if wall.blocks_needed else ""
+        return f"{new} against {base} at {where} is undecided{_so_far(wall)}{_spaced(wall)}{more}"
+    if wall.verdict is Verdict.SAME and not wall.is_promising:
+        within = f" within {wall.margin:.0%}" if wall.margin else ""
+        return f"{new} exports {where} in the same time as {base}{within}{_spaced(wall)}"
+    if wall.ratio >= 2:
+        return f"{new} takes {wall.ratio:.1f} times as long as {base} to export {where}{_spaced(wall)}"
+    amount = effect_words(wall, digits=_digits(wall))
+    doubt = " in too few blocks to be sure" if wall.is_promising else ""
+    return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}{doubt}"
+
+
+def _so_far(wall: MetricVerdict) -> str:
+    """Which way it points, where the interval has one direction and so no signs."""
+    if wall.ratio is None or wall.interval is None or wall.interval[0] < 1 < wall.interval[1]:
+        return ""
+    return f", {effect_words(wall, digits=_digits(wall))} time so far"
+
+
+def _memory_words(memory: MetricVerdict | None) -> str:
+    """What the sentence says of memory: nothing where nothing is known."""
+    if memory is None or memory.ratio is None:
+        return ""
+    if memory.verdict is Verdict.SAME:
+        return "memory no higher" if memory.is_promising else "memory unchanged"
+    known = memory.verdict in (Verdict.BETTER, Verdict.WORSE)
+    return f"memory {change_words(memory.ratio, 'lower', 'higher', digits=0)}" if known else ""
+
+
+def _spaced(verdict: MetricVerdict) -> str:
+    """The interval behind a space, rounded like the sentence: ` [41, 45]%`."""
+    words = interval_words(verdict, digits=_digits(verdict))
+    return f" {words}".replace(", ", ",\N{NO-BREAK SPACE}") if words else ""
+
+
+def _digits(verdict: MetricVerdict) -> int:
+    """Decimals of a percentage in the sentence: one where the change is so small that it would round away."""
+    return 1 if verdict.ratio is not None and abs(1 - verdict.ratio) < 0.1 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Quality:
+    """What all cases together say about what is in the outputs."""
+
+    words: str
+    verdict: Verdict
+    reason: str = ""
+
+
+def _quality(comparison: Comparison, cells: Cells) -> _Quality:
+    """Failed checks before worse figures, those before what could not be decided or was not looked at."""
+    judged_subjects = {verdict.new for verdict in comparison.verdicts}
+    every = (cell for subjects in cells.values() for cell in subjects.values())
+    broken = [cell for cell in every if cell.subject in judged_subjects and cell.invalid]
+    if broken:
+        reason = f"{shorten(broken[0].case)}: {', '.join(broken[0].failing_checks)}"
+        return _Quality(f"validation failed {_where([cell.case for cell in broken])}", Verdict.INVALID, reason)
+    judged = [verdict for verdict in comparison.verdicts if is_quality_metric(verdict.metric)]
+    worse = [verdict for verdict in judged if verdict.verdict is Verdict.WORSE]
+    if worse:
+        return _Quality(f"quality worse {_where([item.case for item in worse])}", Verdict.WORSE, worse[0].sentence)
+    decided = [item for item in judged if item.verdict in (Verdict.SAME, Verdict.BETTER, Verdict.UNDECIDED)]
+    if not decided:
+        return _Quality(
+            "quality not judged", Verdict.UNDECIDED, judged[0].sentence if judged else "nothing was measured"
+        )
+    undecided = [item for item in decided if item.verdict is Verdict.UNDECIDED]
+    if undecided:
+        return _Quality("quality undecided", Verdict.UNDECIDED, undecided[0].sentence)
+    return _Quality("quality unchanged", Verdict.SAME)
+
+
+def _where(cases: Sequence[str]) -> str:
+    names = list(dict.fromkeys(cases))
+    return f"at {shorten(names[0])}" if len(names) == 1 else f"in {len(names)} cases"
+
+
+def _other_cases(comparison: Comparison, case: str | None, subject: str | None) -> str:
+    """`1 case undecided, 2 cases worse`: the worst word of each other case, where it is not good news."""
+    severity = [Verdict.INVALID, Verdict.WORSE, Verdict.UNDECIDED]
+    worst: dict[str, Verdict] = {}
+    for verdict in comparison.verdicts:
+        if verdict.verdict in severity and (verdict.case, verdict.new) != (case, subject):
+            known = worst.get(verdict.case)
+            if known is None or severity.index(verdict.verdict) < severity.index(known):
+                worst[verdict.case] = verdict.verdict
+    counts = Counter(worst.values())
+    found = [(word, counts[word]) for word in severity if counts[word]]
+    return ", ".join(f"{count} {'case' if count == 1 else 'cases'} {word}" for word, count in found)
+
+
+def _tile(label: str, verdict: MetricVerdict | None, case: str | None) -> Tile | None:
+    if verdict is None or (verdict.ratio is None and verdict.verdict is not Verdict.NOT_APPLICABLE):
+        return None
+    if verdict.ratio is None:
+        return Tile(label, "not judged", "; ".join(verdict.reasons) or verdict.sentence, verdict.verdict)
+    detail = f"{interval_words(verdict)} at {shorten(case or '')}".strip()
+    return Tile(label, effect_words(verdict), detail, verdict.verdict)
+
+
+def _quality_tile(comparison: Comparison, quality: _Quality) -> Tile:
+    figure = quality.words.removeprefix("quality ")
+    if quality.verdict is not Verdict.SAME:
+        return Tile("Quality", figure, quality.reason, quality.verdict)
+    figures = {item.metric for item in comparison.verdicts if item.metric.startswith("quality.")}
+    named = sorted({metric_words(metric) for metric in figures if is_main_metric(metric)})
+    others = f" and {len(figures) - len(named)} more" if len(figures) > len(named) else ""
+    return Tile("Quality", figure, ", ".join(["every check", *named]) + others, quality.verdict)

@@ -1,0 +1,98 @@
+"""The HTML page: one file, no network, a strict content security policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from capbench.report.effects import effect_words, interval_words, margin_words, value_words
+from capbench.report.metrics import metric_words
+from capbench.report.palette import DARK, LIGHT
+from capbench.report.wording import MISSING, bytes_words, number_words, seconds_words, shorten, visible
+
+__all__ = ["render_page"]
+
+_SYMBOLS = {
+    "better": "\u2713",
+    "worse": "\u2715",
+    "same": "=",
+    "undecided": "?",
+    "invalid": "!",
+    "not_applicable": MISSING,
+}
+_CHECK_SYMBOLS = {"pass": "\u2713", "fail": "\u2715", "unchecked": "?", "not_applicable": MISSING}
+
+
+def render_page(template: str, values: Mapping[str, object]) -> str:
+    """Render a template with the shared style and script; every value is escaped, whatever it is called.
+
+    The policy admits only the page's own style and script, by their SHA-256 (CSP level 3, section 2.3.1), and pictures
+    that lie in the page.
+    """
+    environment = Environment(
+        loader=PackageLoader("capbench.report"),
+        autoescape=select_autoescape(enabled_extensions=("j2",), default=True),
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "bytes": bytes_words,
+        "effect": effect_words,
+        "interval": interval_words,
+        "in_unit": value_words,
+        "margin": margin_words,
+        "metric": metric_words,
+        "number": number_words,
+        "seconds": seconds_words,
+        "shorten": shorten,
+    }
+    style = _read(environment, "page.css").replace("/*tokens*/", _tokens())
+    script = _read(environment, "page.js")
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
+    )
+    return environment.get_template(template).render(
+        **values,
+        policy=policy,
+        style=Markup(style),  # noqa: S704  our own file
+        script=Markup(script),  # noqa: S704  our own file
+        symbols=_SYMBOLS,
+        check_symbols=_CHECK_SYMBOLS,
+        missing=MISSING,
+    )
+
+
+def _finalize(value: object) -> object:
+    """Whatever a template prints: text from outside must not turn the text around it."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _read(environment: Environment, name: str) -> str:
+    loader = environment.loader
+    assert loader is not None
+    return loader.get_source(environment, name)[0]
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+def _tokens() -> str:
+    """The colour tokens as CSS: light, dark by preference, and both by choice; print is always light."""
+
+    def declare(theme: Mapping[str, str]) -> str:
+        return "".join(f"--{token}:{colour};" for token, colour in theme.items())
+
+    light, dark = declare(LIGHT), declare(DARK)
+    return (
+        f":root{{color-scheme:light;{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}\n"
+        f"@media screen{{:root[data-theme=dark]{{color-scheme:dark;{dark}}}}}\n"
+    )

@@ -1,0 +1,120 @@
+"""One run: an export of one case by one subject, in its own process."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from capbench.results.export_report import ExportReport
+from capbench.results.record import Record
+from capbench.results.validation import Check, ValidationReport
+
+__all__ = ["SCHEMA_VERSION", "FailureKind", "RunResult", "RunRole", "TraceSample"]
+
+SCHEMA_VERSION = 1
+"""Version of the files in a result folder; a reader accepts this and older ones."""
+
+
+class RunRole(StrEnum):
+    """Why a run was made. Statistics use `measure` only."""
+
+    MEASURE = "measure"
+    """Part of a block."""
+    WARMUP = "warmup"
+    """Discarded: it fills caches; block -1."""
+    DRIFT_START = "drift_start"
+    """The floor before the first block, block -2: with `drift_end` it shows whether the machine changed."""
+    DRIFT_END = "drift_end"
+    """The floor after the last block, block -3."""
+
+
+class FailureKind(StrEnum):
+    """What kind of failure `error` describes."""
+
+    EXIT = "exit"
+    """The process ended with a code other than 0, or could not be started."""
+    TIMEOUT = "timeout"
+    """The process did not end in time and was killed."""
+    NO_OUTPUT = "no_output"
+    """The process ended well and its output file is absent, empty or not a video."""
+    UNAVAILABLE = "unavailable"
+    """This machine cannot run the subject."""
+
+
+class TraceSample(Record):
+    """One sample of the run's process tree."""
+
+    time_s: float
+    """Since the start of the run, in seconds."""
+    rss_bytes: int
+    """Resident memory of the process tree."""
+    cpu_percent: float
+    """CPU since the sample before, in percent of one core."""
+
+
+class RunResult(ExportReport):
+    """One run, raw. Fields of `ExportReport` are None with a reason where the subject does not report them."""
+
+    schema_version: int = SCHEMA_VERSION
+    """Version of this record."""
+    case: str
+    """Name of the case."""
+    subject: str
+    """Name of the subject."""
+    block: int
+    """Block number, counted from 0; -1 is the discarded warm-up, -2 and -3 the drift controls: see `role`."""
+    role: RunRole = RunRole.MEASURE
+    """Why the run was made."""
+    order: int = 0
+    """Position in the shuffled block, counted from 0."""
+    started_at: str | None = None
+    """ISO 8601, UTC."""
+    command: tuple[str, ...] = ()
+    """Command line that was started."""
+    fingerprint: str | None = None
+    """Identifies the machine and its software."""
+    revision: str | None = None
+    """Git revision of what was measured, with `+dirty` where the work tree differed."""
+    process_wall_s: float | None = None
+    """From the start of the process until it ended, in seconds; `wall_s` of a subject that is a command."""
+    cpu_s: float | None = None
+    """CPU seconds, user and system, children included."""
+    cpu_percent: float | None = None
+    """`cpu_s` over `process_wall_s`, in percent of one core."""
+    cpu_per_core_percent: tuple[float, ...] = ()
+    """How busy each core of the machine was while the run lasted, by any process, in percent."""
+    peak_rss_bytes: int | None = None
+    """High-water mark of resident memory from the kernel, of the largest single process of the run's tree."""
+    peak_tree_rss_bytes: int | None = None
+    """Largest sampled sum of resident memory over the process tree; a lower bound, pages shared are counted twice."""
+    times_floor: float | None = None
+    """`wall_s` over the median `wall_s` of the floor runs of the same block's case."""
+    bitrate_bits_per_s: float | None = None
+    """Output bits over the length of the video."""
+    trace: tuple[TraceSample, ...] = ()
+    """Sampled memory and CPU over time."""
+    sample_interval_s: float | None = None
+    """Mean time between samples of `trace`, in seconds; it adapts to keep `sampler_cpu_s` small."""
+    sampler_cpu_s: float | None = None
+    """CPU seconds that the runner spent on sampling, which the subject did not have; not part of `cpu_s`."""
+    telemetry: dict[str, float | str | None] = Field(default_factory=dict)
+    """GPU utilisation, clocks, energy and so on, from the vendor's interface."""
+    validation: ValidationReport | None = None
+    """What validation found; None with a reason where it did not run."""
+    thresholds: tuple[Check, ...] = ()
+    """The case's thresholds from the matrix file, held against this run."""
+    error: str | None = None
+    """Why the run failed, in one line; None when it succeeded."""
+    error_kind: FailureKind | None = None
+    """What kind of failure `error` is."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the subject finished and wrote its output; validation is a separate question."""
+        return self.error is None
+
+    @property
+    def took_requested_path(self) -> bool:
+        """Whether this run counts as a measurement of the path that was asked for."""
+        return self.path_requested == self.path_used

@@ -1,0 +1,97 @@
+"""Runs as one tidy table: a row a run, a column a figure."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from capbench.errors import ResultError
+from capbench.results.folder import DamagedResultWarning, FolderContents, read_folder
+from capbench.results.run_record import RunResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["load", "require_same_machine", "table_of", "tidy_row"]
+
+_NESTED = {"stages", "latency", "pipeline_bytes", "telemetry", "validation", "thresholds", "trace", "unmeasured"}
+_POOLS = ("mean", "harmonic_mean", "p5", "p1", "worst")
+_NUMBERS = frozenset(
+    name for name, field in RunResult.model_fields.items() if field.annotation in (int, float, int | None, float | None)
+)
+
+
+def load(*folders: str | Path) -> pd.DataFrame:
+    """All runs of one or more result folders, warm-ups and drift controls too (see the column `role`).
+
+    Columns: `folder`; every field of a run by its name; `stage.<name>.work_s`, `.wait_input_s`, `.wait_output_s`;
+    `latency.p50_s` and so on; `pipeline_bytes.<owner>`; `telemetry.<name>`; `quality.<metric>.<pool>`;
+    `validation.passed` (None where it did not run) and `validation.failures`; `thresholds.failures`. What was not
+    measured is NaN or None; why stands in the run's file. `folder` and `fingerprint` tell machines apart. Warns
+    `DamagedResultWarning` for a file left out; raises `ResultError` for a folder that is foreign or too new.
+    """
+    if not folders:
+        raise ResultError("name at least one result folder")
+    contents = [read_folder(Path(folder)) for folder in folders]
+    for problem in (problem for content in contents for problem in content.problems):
+        warnings.warn(problem, DamagedResultWarning, stacklevel=2)
+    return table_of(contents)
+
+
+def table_of(contents: Iterable[FolderContents]) -> pd.DataFrame:
+    """The table of folders that have been read already."""
+    import pandas as pd  # noqa: PLC0415  half a second; the runner reads folders without it
+
+    rows = [{"folder": str(content.path)} | tidy_row(run) for content in contents for run in content.runs]
+    if not rows:
+        return pd.DataFrame(columns=["folder", *(name for name in RunResult.model_fields if name not in _NESTED)])
+    table = pd.DataFrame(rows)
+    for name in _NUMBERS & set(table.columns):
+        # A column without a single value would be of type object, and arithmetic on it would fail.
+        table[name] = pd.to_numeric(table[name])
+    return table
+
+
+def tidy_row(run: RunResult) -> dict[str, Any]:
+    """One run as column name to value."""
+    row: dict[str, Any] = run.model_dump(mode="python", exclude=_NESTED)
+    row |= {"role": run.role.value, "error_kind": None if run.error_kind is None else run.error_kind.value}
+    for stage, times in run.stages.items():
+        row |= {f"stage.{stage}.{name}": value for name, value in times.model_dump().items()}
+    if run.latency is not None:
+        row |= {f"latency.{name}": value for name, value in run.latency.model_dump().items()}
+    row |= {f"pipeline_bytes.{owner}": size for owner, size in run.pipeline_bytes.items()}
+    row |= {f"telemetry.{name}": value for name, value in run.telemetry.items()}
+    row["validation.passed"], row["validation.failures"] = None, ()
+    if run.validation is not None:
+        row["validation.passed"] = run.validation.passed
+        row["validation.failures"] = tuple(check.name for check in run.validation.failures)
+        for metric, summary in run.validation.metrics.items():
+            row |= {f"quality.{metric}.{pool}": getattr(summary, pool) for pool in _POOLS}
+        row["quality.av_offset_ms"], row["quality.av_drift_ms"] = (
+            run.validation.av_offset_ms,
+            run.validation.av_drift_ms,
+        )
+    row["thresholds.failures"] = tuple(check.name for check in run.thresholds if check.status.value != "pass")
+    return row
+
+
+def require_same_machine(base: pd.DataFrame, new: pd.DataFrame) -> None:
+    """Refuse to hold absolute times of different machines against each other. Raises `ResultError`.
+
+    Ratios, such as `times_floor`, need no such check: each is made on one machine.
+    """
+    machines = [_fingerprints(table) for table in (base, new)]
+    if len(machines[0] | machines[1]) > 1:
+        words = [", ".join(sorted(found)) or "an unknown machine" for found in machines]
+        raise ResultError(
+            f"times of different machines cannot be compared ({words[0]} against {words[1]}); "
+            "compare ratios such as times_floor, or measure both on one machine"
+        )
+
+
+def _fingerprints(table: pd.DataFrame) -> set[str]:
+    found: Sequence[Any] = table["fingerprint"].tolist() if "fingerprint" in table.columns else []
+    return {value if isinstance(value, str) and value else "unknown" for value in found}

@@ -1,0 +1,1 @@
+"""Tests without a GPU adapter, one folder a package."""

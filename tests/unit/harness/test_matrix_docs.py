@@ -1,0 +1,37 @@
+"""The matrix in docs/matrix.md works as printed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from capbench.harness.matrix.toml_file import load_matrix
+
+_DOCUMENT = Path(__file__).parents[3] / "docs" / "matrix.md"
+
+
+def test_the_printed_matrices_load(tmp_path: Path) -> None:
+    first, product = re.findall(r"```toml\n(.*?)```", _DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "demo.mp4").write_bytes(b"")
+    (tmp_path / "mine.toml").write_text(first)
+    (tmp_path / "product.toml").write_text(product)
+
+    mine, combined = load_matrix(tmp_path / "mine.toml"), load_matrix(tmp_path / "product.toml")
+
+    assert [(case.name, case.blocks, case.subjects) for case in mine.cases] == [
+        ("clip", 10, ("floor", "gpu", "mine")),
+        ("4k", 10, ("floor", "gpu", "mine")),
+    ]
+    assert mine.cases[1].thresholds["psnr_y.mean"].min == 38
+    assert len(combined.cases) == 6
+    assert combined.cases[1].name == "quality-qp=16-scene=studio"
+
+
+def test_every_setting_is_documented() -> None:
+    from capbench.harness.matrix.toml_file import OverrideTable, SubjectTable  # noqa: PLC0415
+
+    text = _DOCUMENT.read_text(encoding="utf-8")
+
+    for name in {*OverrideTable.model_fields, *SubjectTable.model_fields} - {"case", "floor", "sampled"}:
+        assert f"`{name}`" in text, name

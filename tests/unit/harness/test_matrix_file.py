@@ -1,0 +1,217 @@
+"""What a matrix file may say, and what its author reads when it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capbench.errors import MatrixError
+from capbench.harness.matrix.model import Matrix
+from capbench.harness.matrix.toml_file import load_matrix
+from capbench.resources import matrix_folder
+
+_CASE = """
+[[case]]
+name = "one"
+recording = "1080p-1min"
+"""
+
+
+def _load(folder: Path, text: str, name: str = "mine.toml") -> Matrix:
+    (folder / name).write_text(text, encoding="utf-8")
+    return load_matrix(folder / name)
+
+
+@pytest.mark.parametrize("name", ["quick", "standard"])
+def test_shipped_matrices_have_the_four_rows(name: str) -> None:
+    matrix = load_matrix(name)
+
+    assert [case.recording for case in matrix.cases] == ["1080p-1min", "4k-1min", "1080p-10min", "hls-1080p-1min"]
+    assert all({"floor", "cpu", "gpu"} <= set(case.subjects) for case in matrix.cases)
+    assert matrix.name == name
+
+
+def test_quick_is_standard_cut_short() -> None:
+    quick, standard = load_matrix("quick"), load_matrix("standard")
+
+    assert all(case.duration_s is not None and case.duration_s <= 5 for case in quick.cases)
+    assert all(case.duration_s is None for case in standard.cases)
+    assert quick.files == (*(matrix_folder() / f"{name}.toml" for name in ("subjects", "standard", "quick")),)
+
+
+def test_a_case_gets_defaults_of_its_file_over_those_of_includes(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text("[defaults]\nblocks = 7\nsettle_s = 2\n")
+
+    matrix = _load(tmp_path, 'include = ["base.toml"]\n[defaults]\nblocks = 3\n' + _CASE)
+
+    assert (matrix.cases[0].blocks, matrix.cases[0].settle_s) == (3, 2)
+
+
+def test_overrides_change_included_cases_in_order(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(_CASE + _CASE.replace("one", "two") + "qp = 20\n")
+
+    matrix = _load(
+        tmp_path,
+        'include = ["base.toml"]\n'
+        '[[override]]\ncase = "*"\nblocks = 2\nduration_s = 4\n'
+        '[[override]]\ncase = "two"\nblocks = 9\nquality = "low"\n',
+    )
+
+    one, two = matrix.cases
+    assert (one.blocks, one.duration_s, one.qp) == (2, 4.0, None)
+    assert (two.blocks, two.duration_s, two.qp, two.quality) == (9, 4.0, None, "low")
+
+
+def test_product_makes_one_case_for_each_combination(tmp_path: Path) -> None:
+    matrix = _load(tmp_path, _CASE + "[case.product]\nqp = [10, 20]\nscene = ['bare', 'studio']\n")
+
+    assert [(case.name, case.qp, case.scene) for case in matrix.cases] == [
+        ("one-qp=10-scene=bare", 10, "bare"),
+        ("one-qp=10-scene=studio", 10, "studio"),
+        ("one-qp=20-scene=bare", 20, "bare"),
+        ("one-qp=20-scene=studio", 20, "studio"),
+    ]
+
+
+def test_a_file_included_twice_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(_CASE)
+    (tmp_path / "left.toml").write_text('include = ["base.toml"]\n')
+    (tmp_path / "right.toml").write_text('include = ["base.toml"]\n')
+
+    assert len(_load(tmp_path, 'include = ["left.toml", "right.toml"]\n').cases) == 1
+
+
+def test_source_is_relative_to_the_matrix_file(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"x")
+
+    matrix = _load(tmp_path, '[[case]]\nname = "mine"\nsource = "clip.mp4"\n')
+
+    assert matrix.cases[0].source == tmp_path / "clip.mp4"
+
+
+def test_rates_stay_exact(tmp_path: Path) -> None:
+    assert _load(tmp_path, _CASE + 'fps = "30000/1001"\n').cases[0].fps == "30000/1001"
+
+
+def test_paths_and_floor_need_no_subject_table(tmp_path: Path) -> None:
+    matrix = _load(tmp_path, _CASE + 'subjects = ["floor", "gpu-late"]\n')
+
+    assert [(s.name, s.is_floor, s.path) for s in matrix.subjects] == [
+        ("floor", True, None),
+        ("gpu-late", False, "gpu-late"),
+    ]
+
+
+def test_a_command_is_split_like_a_shell_would_and_keeps_its_folder(tmp_path: Path) -> None:
+    matrix = _load(
+        tmp_path,
+        _CASE + "subjects = ['mine']\n[[subject]]\nname = 'mine'\ncommand = \"run 'a b' {source}\\n {output}\"\n",
+    )
+
+    assert matrix.subject("mine").command == ("run", "a b", "{source}", "{output}")
+    assert matrix.subject("mine").folder == tmp_path
+
+
+def test_a_subject_only_takes_part_in_scenes_that_it_draws(tmp_path: Path) -> None:
+    matrix = _load(
+        tmp_path,
+        _CASE + "subjects = ['gpu', 'mine']\n[case.product]\nscene = ['bare', 'studio']\n"
+        "[[subject]]\nname = 'mine'\ncommand = 'run {output}'\nscenes = ['stud*']\n",
+    )
+
+    assert [[s.name for s in matrix.subjects_of(case)] for case in matrix.cases] == [["gpu"], ["gpu", "mine"]]
+
+
+def test_select_keeps_what_matches(tmp_path: Path) -> None:
+    matrix = _load(tmp_path, _CASE + _CASE.replace("one", "two"))
+
+    chosen = matrix.select(("t*",), ("g*", "floor"))
+
+    assert [(case.name, case.subjects) for case in chosen.cases] == [("two", ("floor", "gpu"))]
+    assert {subject.name for subject in chosen.subjects} == {"floor", "gpu"}
+
+
+@pytest.mark.parametrize(
+    ("cases", "subjects", "message"),
+    [
+        (("x*",), (), "no case matches 'x*'; there are one"),
+        ((), ("nvenc",), "no subject matches 'nvenc'; there are floor, cpu, gpu"),
+    ],
+)
+def test_a_glob_that_matches_nothing_is_an_error(
+    tmp_path: Path, cases: tuple[str, ...], subjects: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(MatrixError) as caught:
+        _load(tmp_path, _CASE).select(cases, subjects)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (_CASE + "scenne = 'bare'\n", ":case[0](one).scenne: unknown key"),
+        ("[defaults]\ntimeout = 3\n" + _CASE, ":defaults.timeout: unknown key"),
+        (_CASE + "blocks = 0\n", ":case[0](one).blocks: Input should be greater than or equal to 1, got 0"),
+        (_CASE + "width = 33\n", ":case[0](one).width: Input should be a multiple of 2, got 33"),
+        (_CASE + "fps = 'fast'\n", ":case[0](one).fps: 'fast' is not a rate; write for example 30 or '30000/1001'"),
+        (_CASE + "fps = 0\n", ":case[0](one).fps: 0 is not a rate above 0"),
+        (_CASE + "qp = 20\nquality = 'low'\n", ":case[0](one): quality and qp exclude each other"),
+        (_CASE + "source = 'x.mp4'\n", ":case[0](one): source and recording exclude each other"),
+        (_CASE + "[case.product]\nqp = []\n", ":case[0].product.qp: an empty list leaves no case"),
+        (_CASE + "[case.product]\nqpp = [1]\n", ":case[0].product.qpp: unknown setting"),
+        (_CASE + "[case.product]\nqp = [10, 'x']\n", ":case[0].product.qp: Input should be a valid integer"),
+        (_CASE + "subjects = []\n", ":case[0](one).subjects: an empty list leaves nobody to time"),
+        (_CASE + "subjects = ['gpu', 'gpu']\n", ":case[0](one).subjects: 'gpu' is listed twice"),
+        (_CASE + "subjects = ['gpv']\n", ":case[0](one).subjects: unknown subject 'gpv'; add a [[subject]] table"),
+        (_CASE + "[case.thresholds]\nwall_s = {}\n", ":case[0](one).thresholds.wall_s: give min, max or both"),
+        (_CASE + _CASE, ":case[1](one): another case has this name; rename one"),
+        ("[[case]]\nname = 'one'\n", ":case[0](one): give source (a file) or recording (a synthetic one)"),
+        ("[[case]]\nname = 'a--b'\n", ":case[0](a--b).name: 'a--b' cannot be part of a file name"),
+        ("[[case]]\nname = '../up'\n", ":case[0](../up).name: '../up' cannot be part of a file name"),
+        ("[[case]]\nname = 'one'\nsource = 'gone.mp4'\n", ":case[0](one).source: no such file: "),
+        ("[[case]]\nname = 'one'\nrecording = {width=320, height=180}\n", ":case[0](one).duration_s: a recording of "),
+        ("", ":case: the matrix has no case; add a [[case]] table"),
+        (_CASE + "[[override]]\ncase = 'two'\nblocks = 1\n", ":override[0].case: 'two' matches no case; there are one"),
+        (_CASE + "[[subject]]\nname = 'x'\n", ":subject[0](x): give exactly one of path, command and floor = true"),
+        (_CASE + "[[subject]]\nname = 'x'\npath = 'gppu'\n", ":subject[0](x): unknown path 'gppu'; there are cpu"),
+        (_CASE + "[[subject]]\nname = 'x'\ncommand = ''\n", ":subject[0](x): the command is empty"),
+        (_CASE + "[[subject]]\nname = 'x'\ncommand = 'a {out}'\n", ":subject[0](x): unknown placeholder {out}; "),
+        (_CASE + "[[subject]]\nname = 'x'\ncommand = 'a {source}'\n", ":subject[0](x): the command has no {output}"),
+        (_CASE + "[[subject]]\nname = 'x'\ncommand = \"a 'b\"\n", ":subject[0](x): cannot split the command: "),
+        (_CASE + "[[case\n", ": not TOML: "),
+        ('include = ["gone.toml"]\n', ":include[0]: no matrix 'gone.toml': neither a file nor a shipped one ("),
+    ],
+)
+def test_a_mistake_is_answered_with_file_key_and_remedy(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(MatrixError) as caught:
+        _load(tmp_path, text)
+
+    assert str(caught.value).startswith(f"{tmp_path / 'mine.toml'}{message}")
+
+
+def test_includes_in_a_circle_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('include = ["b.toml"]\n')
+    (tmp_path / "b.toml").write_text('include = ["mine.toml"]\n')
+
+    with pytest.raises(MatrixError, match=r"circle: mine\.toml -> a\.toml -> b\.toml -> mine\.toml$"):
+        _load(tmp_path, 'include = ["a.toml"]\n' + _CASE)
+
+
+def test_a_binary_file_is_no_matrix(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(MatrixError, match="not a text file in UTF-8"):
+        load_matrix(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize("name", ["nonsense", "/nowhere/at/all.toml"])
+def test_an_unknown_name_lists_the_shipped_ones(name: str) -> None:
+    with pytest.raises(MatrixError, match=r"no matrix .*\(quick, rivals, standard\)"):
+        load_matrix(name)
+
+
+def test_a_directory_is_no_matrix(tmp_path: Path) -> None:
+    with pytest.raises(MatrixError, match="is a directory; name a matrix file inside it"):
+        load_matrix(tmp_path)

@@ -1,0 +1,120 @@
+"""Two revisions side by side: what is checked out, what is built, and who takes part. Nothing is installed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from capbench.errors import InputError, UnavailableError
+from capbench.harness.matrix import git_revisions as revisions
+from capbench.harness.matrix.git_revisions import add_revision, resolve_revision
+from capbench.harness.matrix.model import Case, Matrix, Subject
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    return subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A work tree with two commits; the first is tagged `old` and its `version.txt` says 1."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    _git(folder, "init", "--quiet", "--initial-branch", "main")
+    for version in ("1", "2"):
+        (folder / "version.txt").write_text(version)
+        _git(folder, "add", "version.txt")
+        _git(folder, "commit", "--quiet", "-m", version)
+        if version == "1":
+            _git(folder, "tag", "old")
+    return folder
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Instead of installing, note the version that would have been, and make what stands for an interpreter."""
+    versions: list[str] = []
+
+    def build(source: Path, target: Path) -> None:
+        versions.append((source / "version.txt").read_text())
+        python = revisions._python_of(target)
+        python.parent.mkdir(parents=True)
+        python.write_text("")
+
+    monkeypatch.setattr(revisions, "_build", build)
+    return versions
+
+
+def _matrix() -> Matrix:
+    case = Case(
+        name="a",
+        recording="x",
+        subjects=("floor", "theirs", "gpu"),
+        blocks=1,
+        timeout_s=1,
+        settle_s=0,
+        warmup=False,
+        drift_control=False,
+    )
+    subjects = (
+        Subject(name="floor", is_floor=True),
+        Subject(name="theirs", command=("prog", "{output}")),
+        Subject(name="gpu", path="gpu"),
+    )
+    return Matrix(name="m", cases=(case,), subjects=subjects)
+
+
+def test_paths_and_floor_get_a_twin_and_commands_do_not(checkout: Path, built: list[str], tmp_path: Path) -> None:
+    matrix = add_revision(_matrix(), "old", checkout=checkout, cache=tmp_path / "cache")
+
+    assert matrix.cases[0].subjects == ("floor", "floor@old", "theirs", "gpu", "gpu@old")
+    twin, own = matrix.subject("gpu@old"), matrix.subject("gpu")
+    assert twin.path == own.path == "gpu"
+    assert twin.revision == _git(checkout, "rev-parse", "old")
+    assert own.revision is None
+    assert twin.python is not None
+    assert own.python is not None
+    assert twin.python != own.python
+    assert built == ["1", "2"]
+
+
+def test_a_revision_is_built_once_and_the_work_tree_each_time(checkout: Path, built: list[str], tmp_path: Path) -> None:
+    add_revision(_matrix(), "old", checkout=checkout, cache=tmp_path / "cache")
+    (checkout / "version.txt").write_text("2, edited")
+
+    add_revision(_matrix(), "old", checkout=checkout, cache=tmp_path / "cache")
+
+    assert built == ["1", "2", "2, edited"]
+
+
+def test_no_work_tree_is_left_behind(checkout: Path, built: list[str], tmp_path: Path) -> None:
+    add_revision(_matrix(), "old", checkout=checkout, cache=tmp_path / "cache")
+
+    assert built
+    assert len(_git(checkout, "worktree", "list").splitlines()) == 1
+    assert not list((tmp_path / "cache").glob("*.tree"))
+
+
+def test_a_revision_with_a_slash_is_part_of_a_file_name(checkout: Path, built: list[str], tmp_path: Path) -> None:
+    _git(checkout, "branch", "feature/one--two")
+
+    matrix = add_revision(_matrix(), "feature/one--two", checkout=checkout, cache=tmp_path / "cache")
+
+    assert built
+    assert "gpu@feature_one_two" in matrix.cases[0].subjects
+
+
+@pytest.mark.parametrize("revision", ["nonsense", "--help", ""])
+def test_an_unknown_revision_is_said(checkout: Path, revision: str) -> None:
+    with pytest.raises(InputError, match="git knows no revision"):
+        resolve_revision(revision, checkout)
+
+
+def test_without_a_work_tree_there_is_nothing_to_hold_against(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="--against needs a git work tree"):
+        resolve_revision("HEAD", tmp_path)

@@ -1,0 +1,390 @@
+"""Order, resume, budget and records of a matrix; the executor only pretends and nothing sleeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from capbench.errors import OutputError, ResultError
+from capbench.harness.matrix.model import Case, Limit, Matrix, Subject
+from capbench.harness.run.prepare_source import PreparedCase
+from capbench.harness.run.progress import Progress
+from capbench.harness.run.result_folder import RunFolder, hold_folder
+from capbench.harness.run.runner import UNLIMITED_BLOCKS, Pace, Surroundings, run_matrix, unavailable_subjects
+from capbench.harness.run.schedule import Plan, Step, block_steps, case_order
+from capbench.results import CheckStatus, RunResult, RunRole
+from capbench.results.environment import Environment, NoiseReading
+from capbench.results.folder import FolderContents, read_run
+
+
+def _case(name: str, *, blocks: int = 2, warmup: bool = True, limits: dict[str, Limit] | None = None) -> Case:
+    return Case(
+        name=name,
+        recording="1080p-1min",
+        subjects=("floor", "cpu", "gpu"),
+        blocks=blocks,
+        timeout_s=10,
+        settle_s=0.5,
+        warmup=warmup,
+        drift_control=True,
+        thresholds=limits or {},
+    )
+
+
+def _plan(*cases: Case, seed: int = 7) -> Plan:
+    subjects = (
+        Subject(name="floor", is_floor=True),
+        Subject(name="cpu", path="cpu"),
+        Subject(name="gpu", path="gpu"),
+    )
+    return Plan(matrix=Matrix(name="fake", cases=cases, subjects=subjects), seed=seed)
+
+
+@dataclass
+class _FakeClock:
+    now_s: float = 0.0
+
+    def read(self) -> float:
+        return self.now_s
+
+    def sleep(self, time_s: float) -> None:
+        self.now_s += time_s
+
+
+@dataclass
+class _FakeExecutor:
+    """Each run takes `run_s` of the clock; `dies_at` and `full_at` end the run of that number."""
+
+    clock: _FakeClock = field(default_factory=_FakeClock)
+    run_s: float = 1.0
+    dies_at: int | None = None
+    full_at: int | None = None
+    made: list[str] = field(default_factory=list)
+
+    def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
+        assert [subject.name for subject in subjects][:1] == ["floor"]
+        return PreparedCase(source=Path(f"{case.name}.mp4"))
+
+    def execute(self, step: Step, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
+        assert prepared.source == Path(f"{step.case.name}.mp4")
+        if self.dies_at == len(self.made):
+            raise KeyboardInterrupt
+        if self.full_at == len(self.made):
+            raise OSError(28, "No space left on device", "spec.json")
+        self.made.append(step.stem)
+        self.clock.now_s += self.run_s
+        on_frame(30)
+        wall_s = {"floor": 2.0, "cpu": 6.0, "gpu": 3.0}[step.subject.name]
+        return RunResult(
+            case=step.case.name,
+            subject=step.subject.name,
+            block=step.block,
+            order=step.order,
+            role=step.role,
+            wall_s=wall_s,
+        )
+
+
+def _run(
+    plan: Plan,
+    folder: Path,
+    executor: _FakeExecutor | None = None,
+    *,
+    pace: Pace | None = None,
+    resume: bool = False,
+    retry_failed: bool = False,
+    noise: Callable[[Path], NoiseReading] = lambda _folder: NoiseReading(),
+    foreign_cpu_s: Callable[[], float] = lambda: 0.0,
+    progress: Progress | None = None,
+) -> FolderContents:
+    executor = executor or _FakeExecutor()
+    run_folder = RunFolder(folder, retries_failed=retry_failed)
+    plan = run_folder.resume(plan.matrix) if resume else plan
+    if not resume:
+        run_folder.begin(plan)
+    surroundings = Surroundings(
+        now_s=executor.clock.read, sleep=executor.clock.sleep, read_noise=noise, foreign_cpu_s=foreign_cpu_s
+    )
+    return run_matrix(plan, run_folder, executor, pace=pace, progress=progress, surroundings=surroundings)
+
+
+_OPENING = ["floor--warmup", "cpu--warmup", "gpu--warmup", "floor--drift-start"]
+
+
+def test_a_case_opens_with_warmups_and_is_framed_by_floors(tmp_path: Path) -> None:
+    executor = _FakeExecutor()
+
+    _run(_plan(_case("a", blocks=1)), tmp_path / "out", executor)
+
+    names = [stem.removeprefix("a--") for stem in executor.made]
+    assert names[:4] == _OPENING
+    assert sorted(names[4:7]) == ["cpu--b000", "floor--b000", "gpu--b000"]
+    assert names[7:] == ["floor--drift-end"]
+
+
+def test_every_block_has_each_subject_once_in_an_order_that_the_seed_decides() -> None:
+    plan = _plan(_case("a", blocks=8))
+    orders = [
+        tuple(s.subject.name for s in block_steps(7, block, plan.matrix.cases[0], plan.matrix.subjects))
+        for block in range(8)
+    ]
+
+    assert all(sorted(order) == ["cpu", "floor", "gpu"] for order in orders)
+    assert len(set(orders)) > 1
+    assert orders[3] == tuple(s.subject.name for s in block_steps(7, 3, plan.matrix.cases[0], plan.matrix.subjects))
+    other = [
+        tuple(s.subject.name for s in block_steps(8, block, plan.matrix.cases[0], plan.matrix.subjects))
+        for block in range(8)
+    ]
+    assert other != orders
+
+
+def test_rounds_take_one_block_of_every_case_that_still_has_one() -> None:
+    cases = [_case("a", blocks=1), _case("b", blocks=3)]
+
+    assert sorted(case.name for case in case_order(1, 0, cases)) == ["a", "b"]
+    assert [case.name for case in case_order(1, 2, cases)] == ["b"]
+
+
+def test_times_floor_is_held_against_the_measured_floor_runs(tmp_path: Path) -> None:
+    contents = _run(_plan(_case("a")), tmp_path / "out")
+
+    factors = {(run.subject, run.times_floor) for run in contents.runs}
+    assert factors == {("floor", 1.0), ("cpu", 3.0), ("gpu", 1.5)}
+    recorded = json.loads((tmp_path / "out/runs/a--gpu--b001.json").read_text())
+    assert recorded["times_floor"] == 1.5
+
+
+@pytest.mark.parametrize("dies_at", range(0, 13, 3))
+def test_a_killed_matrix_resumes_with_each_run_exactly_once(tmp_path: Path, dies_at: int) -> None:
+    plan, folder = _plan(_case("a"), _case("b", warmup=False)), tmp_path / "out"
+    first = _FakeExecutor(dies_at=dies_at)
+    with pytest.raises(KeyboardInterrupt):
+        _run(plan, folder, first)
+
+    second = _FakeExecutor()
+    contents = _run(plan, folder, second, resume=True)
+
+    whole = _FakeExecutor()
+    _run(plan, tmp_path / "whole", whole)
+    assert first.made + second.made == whole.made
+    assert len(contents.runs) == len(whole.made) == len(set(whole.made))
+
+
+def test_a_resumed_block_says_that_its_runs_did_not_follow_each_other(tmp_path: Path) -> None:
+    plan = _plan(_case("a", warmup=False))
+    with pytest.raises(KeyboardInterrupt):
+        _run(plan, tmp_path / "out", _FakeExecutor(dies_at=2))
+
+    contents = _run(plan, tmp_path / "out", resume=True)
+
+    assert [noise.warnings for noise in contents.noise] == [
+        ("the block was interrupted and resumed: its runs did not follow each other",),
+        (),
+    ]
+
+
+def test_a_half_written_run_is_made_again(tmp_path: Path) -> None:
+    plan, folder = _plan(_case("a", blocks=1, warmup=False)), tmp_path / "out"
+    _run(plan, folder)
+    file = folder / "runs/a--gpu--b000.json"
+    file.write_text(file.read_text()[:40])
+
+    executor = _FakeExecutor()
+    contents = _run(plan, folder, executor, resume=True)
+
+    assert executor.made == ["a--gpu--b000"]
+    assert len(contents.runs) == 5
+
+
+def test_failed_runs_are_made_again_only_when_asked(tmp_path: Path) -> None:
+    plan, folder = _plan(_case("a", blocks=1, warmup=False)), tmp_path / "out"
+    _run(plan, folder)
+    file = folder / "runs/a--gpu--b000.json"
+    file.write_text(read_run(file).model_copy(update={"error": "the disk was full"}).model_dump_json())
+
+    kept, retried = _FakeExecutor(), _FakeExecutor()
+    _run(plan, folder, kept, resume=True)
+    _run(plan, folder, retried, resume=True, retry_failed=True)
+
+    assert kept.made == []
+    assert retried.made == ["a--gpu--b000"]
+    assert read_run(file).succeeded
+
+
+def test_resuming_may_add_blocks(tmp_path: Path) -> None:
+    _run(_plan(_case("a", blocks=1)), tmp_path / "out")
+
+    contents = _run(_plan(_case("a", blocks=3)), tmp_path / "out", resume=True)
+
+    assert sorted({run.block for run in contents.runs if run.role is RunRole.MEASURE}) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (_plan(_case("b")), "begun with case 'a', which is not in the matrix now"),
+        (_plan(_case("a"), _case("b")), "begun without case 'b'"),
+        (_plan(_case("a", warmup=False)), "case 'a' has changed since it was begun"),
+    ],
+)
+def test_resuming_with_another_matrix_is_refused(tmp_path: Path, changed: Plan, message: str) -> None:
+    _run(_plan(_case("a")), tmp_path / "out")
+
+    with pytest.raises(ResultError, match=message):
+        _run(changed, tmp_path / "out", resume=True)
+
+
+def test_a_folder_with_results_is_not_overwritten(tmp_path: Path) -> None:
+    _run(_plan(_case("a")), tmp_path / "out")
+
+    with pytest.raises(ResultError, match="already holds results; add --resume"):
+        _run(_plan(_case("a")), tmp_path / "out")
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match="nothing to resume"):
+        _run(_plan(_case("a")), tmp_path / "out", resume=True)
+
+
+def test_a_folder_that_another_runner_holds_is_refused(tmp_path: Path) -> None:
+    with (
+        hold_folder(tmp_path),
+        pytest.raises(ResultError, match="another capbench is running into"),
+        hold_folder(tmp_path),
+    ):
+        pass
+
+
+def test_a_folder_of_another_machine_is_not_continued(tmp_path: Path) -> None:
+    _run(_plan(_case("a")), tmp_path / "out")
+    folder = RunFolder(tmp_path / "out")
+    folder.check_machine(Environment(fingerprint="aaaa"))
+    folder.check_machine(Environment(fingerprint="aaaa"))
+
+    with pytest.raises(ResultError, match="was begun on machine aaaa and this is bbbb"):
+        folder.check_machine(Environment(fingerprint="bbbb"))
+
+
+def test_a_result_that_cannot_be_written_ends_the_matrix_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_target: Path, _content: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    plan, folder = _plan(_case("a")), RunFolder(tmp_path / "out")
+    folder.begin(plan)
+    monkeypatch.setattr("capbench.results.folder.write_atomic", full)
+
+    with pytest.raises(OutputError, match=r"cannot write the result .*: No space left on device; .* --resume"):
+        run_matrix(plan, folder, _FakeExecutor())
+
+
+def test_a_disk_that_is_full_during_a_run_ends_the_matrix_with_one_line(tmp_path: Path) -> None:
+    executor = _FakeExecutor(full_at=2)
+
+    with pytest.raises(OutputError, match=r"a--gpu--warmup stopped: spec\.json: No space left on device; .* --resume"):
+        _run(_plan(_case("a")), tmp_path / "out", executor)
+
+    assert len(list((tmp_path / "out" / "runs").iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(OutputError, match="cannot make the result folder"):
+        RunFolder(tmp_path / "file" / "out").begin(_plan(_case("a")))
+
+
+# A round of the fake: one block of three runs, each 1 s and 0.5 s of settling, so 4.5 s; the opening takes 1.5 s and
+# the closing, expected like the floor runs before, 1.5 s.
+@pytest.mark.parametrize(("budget_s", "blocks"), [(0.1, 1), (7.5, 1), (11.9, 1), (12.0, 2), (16.5, 3), (16.4, 2)])
+def test_a_budget_takes_the_whole_blocks_that_fit(tmp_path: Path, budget_s: float, blocks: int) -> None:
+    executor = _FakeExecutor()
+    plan = _plan(_case("a", blocks=UNLIMITED_BLOCKS, warmup=False))
+
+    contents = _run(plan, tmp_path / "out", executor, pace=Pace(budget_s=budget_s))
+
+    assert sum(run.role is RunRole.MEASURE for run in contents.runs) == 3 * blocks
+    assert executor.made[-1] == "a--floor--drift-end"
+    assert blocks == 1 or executor.clock.now_s <= budget_s
+
+
+def test_a_matrix_ends_when_it_is_decided(tmp_path: Path) -> None:
+    def decided(contents: FolderContents) -> bool:
+        return sum(run.role is RunRole.MEASURE for run in contents.runs) >= 6
+
+    plan = _plan(_case("a", blocks=50))
+    contents = _run(plan, tmp_path / "out", pace=Pace(is_decided=decided))
+
+    assert sum(run.role is RunRole.MEASURE for run in contents.runs) == 6
+
+
+def test_noise_around_a_block_is_kept_as_data(tmp_path: Path) -> None:
+    readings = iter([NoiseReading(throttle_events=3), NoiseReading(throttle_events=5)])
+    foreign = iter([10.0, 11.0])
+
+    contents = _run(
+        _plan(_case("a", blocks=1)),
+        tmp_path / "out",
+        noise=lambda _folder: next(readings),
+        foreign_cpu_s=lambda: next(foreign),
+    )
+
+    (noise,) = contents.noise
+    assert noise.foreign_cpu_s == 1.0
+    assert noise.warnings == (
+        "others used 22% of a core during the block",
+        "the processor throttled 2 times for heat",
+    )
+
+
+def test_thresholds_are_held_against_every_run(tmp_path: Path) -> None:
+    limits = {"wall_s": Limit(max=5), "psnr_y.mean": Limit(min=30)}
+
+    contents = _run(_plan(_case("a", blocks=1, warmup=False, limits=limits)), tmp_path / "out")
+
+    found = {run.subject: [check.status for check in run.thresholds] for run in contents.runs}
+    assert found["cpu"] == [CheckStatus.FAIL, CheckStatus.UNCHECKED]
+    assert found["gpu"] == [CheckStatus.PASS, CheckStatus.UNCHECKED]
+
+
+def test_a_program_that_is_absent_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    absent = Subject(name="theirs", command=("no-such-exporter", "{output}"))
+    case = _case("a", blocks=1, warmup=False).model_copy(update={"subjects": ("floor", "theirs")})
+    matrix = Matrix(name="fake", cases=(case,), subjects=(Subject(name="floor", is_floor=True), absent))
+    skipped = unavailable_subjects(matrix)
+
+    contents = _run(Plan(matrix=matrix, seed=1, skipped=skipped), tmp_path / "out")
+
+    assert skipped == {"theirs": "program 'no-such-exporter' is not on PATH; install it or leave it out"}
+    assert {run.subject for run in contents.runs} == {"floor"}
+
+
+class _Listener(Progress):
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.left_s: list[float | None] = []
+        self.frames: list[int] = []
+
+    def begin(self, step: Step, left_s: float | None) -> None:
+        self.steps.append(step.stem)
+        self.left_s.append(left_s)
+
+    def frame(self, done: int) -> None:
+        self.frames.append(done)
+
+
+def test_time_left_counts_down_to_the_last_run(tmp_path: Path) -> None:
+    listener = _Listener()
+
+    _run(_plan(_case("a", blocks=1, warmup=False)), tmp_path / "out", progress=listener)
+
+    # five runs of 1.5 s; before the first nothing is known
+    assert listener.left_s == [None, 6.0, 4.5, 3.0, 1.5]
+    assert listener.frames == [30] * 5
+    assert (listener.steps[0], listener.steps[-1]) == ("a--floor--drift-start", "a--floor--drift-end")

@@ -1,0 +1,147 @@
+"""An export stays inside its memory: the plan adds up, and limits of control groups count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capbench.errors import InputError
+from capbench.pipeline.threads.memory_budget import (
+    DEFAULT_BUDGET_BYTES,
+    cgroup_free_bytes,
+    cgroup_limit_bytes,
+    channel_frames,
+    plan_memory,
+)
+
+NV12_4K = 3840 * 2160 * 3 // 2
+MB = 10**6
+
+
+@pytest.mark.parametrize("budget_bytes", [100 * MB, DEFAULT_BUDGET_BYTES, 400 * MB, 10**10])
+@pytest.mark.parametrize("reserved_bytes", [0, 2 * MB])
+def test_plan_stays_inside_its_budget(budget_bytes: int, reserved_bytes: int) -> None:
+    plan = plan_memory(
+        decoded_bytes=NV12_4K,
+        upload_bytes=NV12_4K,
+        staging_bytes=2 * NV12_4K,
+        picture_bytes=NV12_4K,
+        budget_bytes=budget_bytes,
+        max_frames=32,
+        reserved_bytes=reserved_bytes,
+    )
+
+    in_hand = 1
+    frames = in_hand + plan.decoded_frames + plan.upload_slots + 2 * plan.staging_slots + plan.pictures
+    assert plan.owned_bytes == frames * NV12_4K + reserved_bytes
+    assert plan.owned_bytes <= budget_bytes
+    assert plan.staging_slots <= 4
+    assert max(plan.pictures, plan.decoded_frames) <= 32
+
+
+def test_default_holds_4k_in_150_mb_with_two_pictures_in_flight() -> None:
+    plan = plan_memory(
+        decoded_bytes=NV12_4K, upload_bytes=NV12_4K, staging_bytes=2 * NV12_4K, picture_bytes=NV12_4K, max_frames=32
+    )
+
+    assert plan.owned_bytes <= 150 * MB
+    assert plan.staging_slots == 2
+
+
+def test_more_memory_never_means_less_room() -> None:
+    plans = [
+        plan_memory(
+            decoded_bytes=MB,
+            upload_bytes=MB,
+            staging_bytes=MB,
+            picture_bytes=MB,
+            budget_bytes=budget * MB,
+            max_frames=32,
+        )
+        for budget in range(7, 80)
+    ]
+
+    owned = [plan.owned_bytes for plan in plans]
+    assert owned == sorted(owned)
+
+
+def test_default_grows_to_the_least_where_that_is_more() -> None:
+    """RGBA at 4K; a limit that was asked for does not grow, nor does memory that is not there."""
+    rgba = 3840 * 2160 * 4
+    sizes = {"decoded_bytes": NV12_4K, "upload_bytes": NV12_4K, "staging_bytes": rgba, "picture_bytes": rgba + NV12_4K}
+
+    plan = plan_memory(**sizes, max_frames=32)
+
+    assert plan.owned_bytes == 3 * rgba + 5 * NV12_4K > DEFAULT_BUDGET_BYTES
+    assert (plan.staging_slots, plan.pictures) == (1, 2)
+    for limit in ({"budget_bytes": 100 * MB}, {"ceiling_bytes": 100 * MB}):
+        with pytest.raises(InputError, match="100 MB of memory is too little"):
+            plan_memory(**sizes, **limit, max_frames=32)
+
+
+def test_too_small_a_limit_says_what_is_needed() -> None:
+    with pytest.raises(InputError, match=r"20\.0 MB of memory is too little: .* needs 74\.6 MB; raise --memory-limit"):
+        plan_memory(
+            decoded_bytes=NV12_4K,
+            upload_bytes=NV12_4K,
+            staging_bytes=NV12_4K,
+            picture_bytes=NV12_4K,
+            budget_bytes=20 * MB,
+            max_frames=16,
+        )
+
+
+@pytest.mark.parametrize(
+    ("memory_bytes", "gif", "frames"), [(17 * 10**9, False, 32), (16 * 10**9, False, 16), (64 * 10**9, True, 16)]
+)
+def test_channel_frames_follow_the_memory(memory_bytes: int, gif: bool, frames: int) -> None:
+    assert channel_frames(memory_bytes, gif=gif) == frames
+
+
+def write_group(folder: Path, limit: str, used: int = 0, cache: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon {used - cache}\ninactive_file {cache}\n")
+
+
+@pytest.mark.parametrize(
+    ("groups", "limit", "free"),
+    [
+        pytest.param({"": ("max", 0, 0)}, None, None, id="no-limit"),
+        pytest.param({"": ("1000", 300, 0)}, 1000, 700, id="container"),
+        pytest.param({"": ("1000", 300, 100)}, 1000, 800, id="file-cache-is-free"),
+        pytest.param({"a/b": ("1000", 300, 0)}, 1000, 700, id="own-group"),
+        pytest.param({"a": ("500", 450, 0), "a/b": ("1000", 300, 0)}, 500, 50, id="group-above-binds"),
+        pytest.param({"a/b": ("1000", 1200, 0)}, 1000, 0, id="over-the-limit"),
+        pytest.param({"other": ("10", 0, 0)}, None, None, id="not-ours"),
+    ],
+)
+def test_control_groups(
+    groups: dict[str, tuple[str, int, int]], limit: int | None, free: int | None, tmp_path: Path
+) -> None:
+    membership = tmp_path / "membership"
+    membership.write_text("0::/a/b\n")
+    for name, values in groups.items():
+        write_group(tmp_path / "cgroup" / name, *values)
+
+    assert cgroup_limit_bytes(tmp_path / "cgroup", membership) == limit
+    assert cgroup_free_bytes(tmp_path / "cgroup", membership) == free
+
+
+def test_first_version_of_control_groups(tmp_path: Path) -> None:
+    membership, folder = tmp_path / "membership", tmp_path / "cgroup" / "memory" / "a"
+    membership.write_text("9:name=systemd:/\n7:memory:/a\n")
+    folder.mkdir(parents=True)
+    (folder / "memory.limit_in_bytes").write_text("1000\n")
+    (folder / "memory.usage_in_bytes").write_text("300\n")
+    (folder / "memory.stat").write_text("cache 100\ntotal_inactive_file 100\n")
+    (tmp_path / "cgroup" / "memory" / "memory.limit_in_bytes").write_text(f"{2**63 - 4096}\n")
+
+    assert cgroup_limit_bytes(tmp_path / "cgroup", membership) == 1000
+    assert cgroup_free_bytes(tmp_path / "cgroup", membership) == 800
+
+
+def test_machine_without_control_groups(tmp_path: Path) -> None:
+    assert cgroup_free_bytes(tmp_path / "cgroup", tmp_path / "membership") is None

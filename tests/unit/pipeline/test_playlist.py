@@ -1,0 +1,126 @@
+"""A playlist with discontinuities becomes parts, each on its own clock."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from capbench.errors import SourceError, UnsafePlaylistError
+from capbench.pipeline.decode.hls_playlist import check_playlist, is_playlist, media_playlist, playlist_parts
+
+HEAD = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n"
+END = "#EXT-X-ENDLIST\n"
+
+
+def write(folder: Path, body: str, *, head: str = HEAD, end: str = END) -> Path:
+    """A playlist beside files of every name that the tests use."""
+    for name in ("a.m4s", "b.m4s", "c.m4s", "init.mp4", "other.mp4"):
+        (folder / name).write_bytes(b"")
+    path = folder / "playlist.m3u8"
+    path.write_text(head + body + end)
+    return path
+
+
+def test_one_clock_gives_no_parts(tmp_path: Path) -> None:
+    path = write(tmp_path, "#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXTINF:4,\na.m4s\n#EXTINF:4,\nb.m4s\n")
+
+    assert playlist_parts(path) == []
+
+
+def test_parts_start_where_the_stated_lengths_end(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '#EXT-X-MAP:URI="init.mp4"\n#EXTINF:4.000,title\na.m4s\n#EXTINF:2.5,\nb.m4s\n'
+        '#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="other.mp4"\n#EXT-X-BYTERANGE:10@0\n#EXTINF:1.001,\nc.m4s\n',
+    )
+
+    first, second = playlist_parts(path)
+
+    assert [first.start_s, second.start_s] == [0, Fraction("6.5")]
+    assert first.text.splitlines() == [
+        *("#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:4", f'#EXT-X-MAP:URI="{tmp_path}/init.mp4"'),
+        *("#EXTINF:4.000,title", f"{tmp_path}/a.m4s", "#EXTINF:2.5,", f"{tmp_path}/b.m4s", "#EXT-X-ENDLIST"),
+    ]
+    assert second.text.splitlines() == [
+        *("#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:4", f'#EXT-X-MAP:URI="{tmp_path}/other.mp4"'),
+        *("#EXT-X-BYTERANGE:10@0", "#EXTINF:1.001,", f"{tmp_path}/c.m4s", "#EXT-X-ENDLIST"),
+    ]
+
+
+def test_map_lasts_until_the_next(tmp_path: Path) -> None:
+    body = '#EXT-X-MAP:URI="init.mp4"\n#EXTINF:1,\na.m4s\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\nb.m4s\n'
+
+    assert all("init.mp4" in part.text for part in playlist_parts(write(tmp_path, body)))
+
+
+def test_discontinuity_before_anything_makes_no_empty_part(tmp_path: Path) -> None:
+    parts = playlist_parts(write(tmp_path, "#EXT-X-DISCONTINUITY\n#EXTINF:1,\na.m4s\n#EXT-X-DISCONTINUITY\n"))
+
+    assert [part.start_s for part in parts] == [0]
+
+
+def test_length_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="a length that is not a number: '#EXTINF:long,'"):
+        playlist_parts(write(tmp_path, "#EXTINF:long,\na.m4s\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\nb.m4s\n"))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("#EXT-X-KEY:METHOD=AES-128,URI=init.mp4\n#EXTINF:1,\na.m4s\n", "is encrypted"),
+        (f"#EXTINF:1,\n{'x' * 5000}\n", "a line of 5000 characters"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(body: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises((SourceError, UnsafePlaylistError), match=words):
+        check_playlist(write(tmp_path, body))
+
+
+def test_key_that_says_there_is_none_is_fine(tmp_path: Path) -> None:
+    check_playlist(write(tmp_path, "#EXT-X-KEY:METHOD=NONE\n#EXTINF:1,\na.m4s\n"))
+
+
+JOINED = "#EXTINF:1,\na.m4s\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\nb.m4s\n"
+PLAIN = "#EXTINF:1,\na.m4s\n#EXTINF:1,\nb.m4s\n"
+
+
+def write_master(folder: Path, media: str, *, extra: str = "") -> Path:
+    """A master playlist whose variants are `media.m3u8` and a copy of it."""
+    for name in ("first", "second"):
+        write(folder, media).rename(folder / f"{name}.m3u8")
+    master = folder / "master.m3u8"
+    variant = "#EXT-X-STREAM-INF:BANDWIDTH={}\n# a comment\n{}.m3u8\n"
+    master.write_text(f"#EXTM3U\n{extra}{variant.format(1, 'first')}{variant.format(2, 'second')}")
+    return master
+
+
+@pytest.mark.parametrize(("media", "read"), [(JOINED, "first.m3u8"), (PLAIN, "master.m3u8")])
+def test_of_variants_with_discontinuities_the_first_is_read(media: str, read: str, tmp_path: Path) -> None:
+    """FFmpeg reads variants side by side, and nothing could be split there."""
+    master = write_master(tmp_path, media)
+
+    check_playlist(master)
+
+    assert media_playlist(master) == tmp_path / read
+
+
+def test_sound_apart_from_a_variant_with_discontinuities_is_refused(tmp_path: Path) -> None:
+    """It would be exported without, and nobody would be told."""
+    write(tmp_path, PLAIN).rename(tmp_path / "sound.m3u8")
+    sound = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="sound.m3u8"\n'
+
+    with pytest.raises(SourceError, match=r"which cannot be split alike; name .*first\.m3u8 to export that alone"):
+        check_playlist(write_master(tmp_path, JOINED, extra=sound))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(b"#EXTM3U\n", True), (b"\xef\xbb\xbf#EXTM3U\n", True), (b" #EXTM3U\n", False), (b"", False), (b"RIFF", False)],
+)
+def test_playlist_is_known_by_its_first_line(content: bytes, expected: bool, tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_bytes(content)
+
+    assert is_playlist(path) is expected

@@ -1,0 +1,139 @@
+"""Output times: rising, exact, and at a constant rate one frame for each tick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pytest
+
+from capbench.pipeline.decode.frame_times import SteadyClock, at_constant_rate, at_source_times
+
+MS = Fraction(1, 1000)
+
+
+@dataclass(slots=True)
+class Frame:
+    """As much of an `av.VideoFrame` as times need."""
+
+    pts: int | None
+    duration: int = 0
+    time_base: Fraction = MS
+    number: int = 0
+
+
+def frames_at(rate: Fraction, count: int, time_base: Fraction = MS) -> list[Frame]:
+    """Frames of a constant rate, times and durations rounded to the time base, as files have them."""
+    ticks = [round(n / rate / time_base) for n in range(count + 1)]
+    return [Frame(ticks[n], round(1 / rate / time_base), time_base, n) for n in range(count)]
+
+
+def resampled(frames: list[Frame], rate: Fraction, origin_s: Fraction = Fraction(0)) -> list[int]:
+    """Numbers of the frames shown, checking that ticks follow each other."""
+    timed = list(at_constant_rate(frames, origin_s, rate, Fraction(30)))
+    assert [item.pts for item in timed] == list(range(timed[0].pts, timed[0].pts + len(timed)))
+    assert {item.duration for item in timed} == {1}
+    return [item.frame.number for item in timed]
+
+
+@pytest.mark.parametrize("time_base", [MS, Fraction(1, 90000), Fraction(1, 15360)])
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(30), Fraction(30000, 1001), Fraction(60), Fraction(120)])
+def test_own_rate_maps_one_to_one_whatever_the_rounding(rate: Fraction, time_base: Fraction) -> None:
+    assert resampled(frames_at(rate, 300, time_base), rate) == list(range(300))
+
+
+@pytest.mark.parametrize(
+    ("rate", "count"),
+    [(Fraction(20), 24), (Fraction(10), 12), (Fraction(120), 144), (Fraction(25), 30)],
+)
+def test_length_stays(rate: Fraction, count: int) -> None:
+    """1.2 s of 60 fps."""
+    numbers = resampled(frames_at(Fraction(60), 72, Fraction(1, 15360)), rate)
+
+    assert len(numbers) == count
+    assert numbers == sorted(numbers)
+
+
+def test_doubling_shows_each_frame_twice() -> None:
+    assert resampled(frames_at(Fraction(10), 3), Fraction(20)) == [0, 0, 1, 1, 2, 2]
+
+
+def test_still_frame_is_held() -> None:
+    assert resampled([Frame(0, 500, number=0), Frame(500, 100, number=1)], Fraction(10)) == [0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("duration", [0, 1])
+def test_frame_of_no_length_is_still_shown(duration: int) -> None:
+    assert resampled([Frame(0, duration)], Fraction(10)) == [0]
+
+
+def test_no_frames_give_none() -> None:
+    assert list(at_constant_rate([], Fraction(0), Fraction(10), Fraction(30))) == []
+
+
+def test_late_start_is_kept() -> None:
+    timed = list(at_constant_rate([Frame(1000, 100), Frame(1100, 100)], Fraction(0), Fraction(10), Fraction(30)))
+
+    assert [item.pts for item in timed] == [10, 11]
+
+
+def test_source_times_are_counted_from_the_origin() -> None:
+    timed = list(at_source_times([Frame(8333, 33), Frame(8400)], Fraction(8), Fraction(30)))
+
+    assert [(item.pts, item.duration) for item in timed] == [(333, 33), (400, 33)]
+
+
+def steadied(
+    frames: Sequence[Frame], shifts_s: Sequence[int | Fraction] | None = None
+) -> tuple[list[int | None], list[str]]:
+    warnings: list[str] = []
+    clock = SteadyClock(warnings.append)
+    for number, frame in enumerate(frames):
+        clock.apply(frame, Fraction(shifts_s[number]) if shifts_s else Fraction(0))
+    return [frame.pts for frame in frames], warnings
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param([(0, 40), (40, 40), (80, 40)], [0, 40, 80], id="good"),
+        pytest.param([(None, 40), (None, 40), (None, 40)], [0, 40, 80], id="no-times"),
+        pytest.param([(0, 40), (None, 40), (80, 40)], [0, 40, 80], id="one-missing"),
+        pytest.param([(0, 40), (0, 40), (40, 40)], [0, 1, 40], id="repeated"),
+        pytest.param([(0, 40), (40, 40), (30, 40), (80, 40)], [0, 40, 41, 80], id="slip"),
+        pytest.param([(-80, 40), (-40, 40)], [-80, -40], id="negative"),
+        pytest.param([(0, 0), (40, 0), (None, 0)], [0, 40, 80], id="no-durations"),
+    ],
+)
+def test_times_rise(given: list[tuple[int | None, int]], expected: list[int]) -> None:
+    times, warnings = steadied([Frame(pts, duration) for pts, duration in given])
+
+    assert times == expected
+    assert warnings == []
+
+
+def test_clock_that_starts_anew_goes_on() -> None:
+    times, warnings = steadied([Frame(5000, 40), Frame(5040, 40), Frame(0, 40), Frame(40, 40)])
+
+    assert times == [5000, 5040, 5080, 5120]
+    assert warnings == ["the source's clock breaks at frame 2; its frames follow those before"]
+
+
+def test_clock_that_leaps_goes_on() -> None:
+    """Eleven days of the same picture are a damaged time stamp; an hour may be a talk without slides."""
+    times, warnings = steadied([Frame(0, 40), Frame(3_600_000, 40), Frame(10**9, 40), Frame(10**9 + 40, 40)])
+
+    assert times == [0, 3_600_000, 3_600_040, 3_600_080]
+    assert len(warnings) == 1
+
+
+def test_parts_are_joined_in_the_first_ones_time_base() -> None:
+    """The second part counts in 1/90000 s from 2 s, and is to begin at 0.08 s."""
+    second = [Frame(180000, 3600, Fraction(1, 90000)), Frame(183600, 3600, Fraction(1, 90000))]
+    shift_s = Fraction(8, 100) - 2
+
+    times, _ = steadied([Frame(0, 40), Frame(40, 40), *second], [0, 0, shift_s, shift_s])
+
+    assert times == [0, 40, 80, 120]
+    assert [(frame.duration, frame.time_base) for frame in second] == [(40, MS), (40, MS)]

@@ -1,0 +1,122 @@
+"""Which reference frame an output frame is taken for, with pictures that are nothing but their thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from capbench.quality.measurements import FrameRecord
+from capbench.quality.reading.alignment import Aligner, window_frames
+from capbench.quality.reading.observed_frame import Picture
+
+FRAMES = 60
+
+
+def clip(shown: Sequence[int], *, numbered: bool, times: Sequence[Fraction] | None = None) -> list[Picture]:
+    """Frames that show the given contents: a bright bar that moves to the right."""
+    pictures = []
+    for index, content in enumerate(shown):
+        thumb = np.full((9, 80, 3), 60, np.float32)
+        if content >= 0:
+            thumb[:, content : content + 4] = 200
+        else:
+            thumb[:] = 16  # black
+        record = FrameRecord(
+            index=index,
+            time_s=times[index] if times else Fraction(index, 30),
+            number=content if numbered and content >= 0 else None,
+            number_visible=numbered,
+            mean_codes=(float(thumb[..., 0].mean()), 128.0, 128.0),
+            spread_codes=float(thumb[..., 0].std()),
+            moved_codes=1.0,
+            flash=None,
+        )
+        pictures.append(Picture(record, av.VideoFrame(16, 16, "yuv420p"), thumb))
+    return pictures
+
+
+def matched(
+    shown: Sequence[int], *, numbered: bool, window: int = 16, times: Sequence[Fraction] | None = None
+) -> list[int | None]:
+    aligner = Aligner(iter(clip(range(FRAMES), numbered=numbered)), window)
+    return [aligner.match(picture).index for picture in clip(shown, numbered=numbered, times=times)]
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        list(range(FRAMES)),
+        list(range(3, FRAMES)),
+        list(range(FRAMES - 7)),
+        [n for n in range(FRAMES) if n not in (20, 21, 40)],
+        [*range(20), 19, *range(20, FRAMES)],
+        [*range(20), 21, 20, *range(22, FRAMES)],
+    ],
+    ids=["clean", "first lost", "last lost", "dropped", "repeated", "swapped"],
+)
+def test_frames_are_taken_for_what_they_show(shown: list[int], numbered: bool) -> None:
+    assert matched(shown, numbered=numbered) == shown
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_black_frame_stands_in_its_place_and_the_next_is_found_again(numbered: bool) -> None:
+    shown = [-1 if n == 30 else n for n in range(FRAMES)]
+
+    assert matched(shown, numbered=numbered) == list(range(FRAMES))
+
+
+def test_content_is_followed_through_a_rate_that_is_tagged_wrongly() -> None:
+    times = [Fraction(n * 10, 333) for n in range(FRAMES)]  # 33.3 fps instead of 30: six frames off at the end
+
+    assert matched(list(range(FRAMES)), numbered=False, times=times) == list(range(FRAMES))
+
+
+def test_pictures_that_cannot_be_compared_are_matched_by_time() -> None:
+    aligner = Aligner(iter(clip(range(FRAMES), numbered=False)), 8, can_compare=False)
+    times = [Fraction(n, 30) for n in (0, 1, 2, 4, 5)]
+
+    assert [aligner.match(p).index for p in clip([0] * 5, numbered=False, times=times)] == [0, 1, 2, 4, 5]
+    assert aligner.method == "time stamp"
+
+
+@pytest.mark.parametrize(
+    "ahead_s", [Fraction(0), Fraction(1, 75), Fraction(1, 51)], ids=["due", "half a tick", "nearest"]
+)
+@pytest.mark.parametrize("rate", [25, 24, 60, Fraction(60000, 1001)])
+def test_frames_without_a_number_follow_the_rule_of_those_with_one(rate: Fraction | int, ahead_s: Fraction) -> None:
+    """A zoom moves the number out of the picture while the rate changes: one frame beside is a wrong picture."""
+    times = [Fraction(tick) / rate for tick in range(int(1.9 * rate))]
+    shown = [int((time_s + ahead_s) * 30) for time_s in times]
+    pictures = clip(shown, numbered=True, times=times)
+    half = len(pictures) // 2
+    pictures[half:] = [replace(one, record=replace(one.record, number=None)) for one in pictures[half:]]
+
+    aligner = Aligner(iter(clip(range(FRAMES), numbered=True)), 16)
+
+    assert [aligner.match(picture).index for picture in pictures] == shown
+
+
+def test_the_window_is_bounded_and_the_reference_is_read_to_its_end() -> None:
+    aligner = Aligner(iter(clip(range(FRAMES), numbered=True)), 6)
+    far = clip([40, 2], numbered=True)
+
+    first, second = aligner.match(far[0]), aligner.match(far[1])
+    aligner.finish()
+
+    assert first.index == 40
+    assert first.picture is not None
+    assert (second.index, second.picture) == (2, None)  # long gone from the window, and still known by its number
+    assert len(aligner.records) == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("size", "frames"), [((640, 360), 24), ((1920, 1080), 24), ((3840, 2160), 8), ((7680, 4320), 6)]
+)
+def test_the_window_shrinks_with_the_picture(size: tuple[int, int], frames: int) -> None:
+    assert window_frames(*size) == frames

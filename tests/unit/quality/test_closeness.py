@@ -1,0 +1,113 @@
+"""Shifts, sharpness, borders, turns and lost levels, against pictures made with a known amount of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, shift, zoom
+
+from capbench.quality.metrics.registration import (
+    border_errors_codes,
+    coarse_step,
+    sharpness,
+    shift_px,
+    turn_correlations,
+    worst_cell,
+)
+
+
+def picture(seed: int = 1, size: tuple[int, int] = (96, 128), sigma: float = 1.2) -> NDArray[np.float64]:
+    """Band-limited noise that uses most of the codes."""
+    noise = gaussian_filter(np.random.default_rng(seed).normal(0, 1, size), sigma)
+    scaled: NDArray[np.float64] = 128 + 40 * noise / noise.std()
+    return scaled
+
+
+def codes(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return values.round().clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("right", "down"), [(0.0, 0.0), (0.25, 0.0), (-0.5, 0.25), (0.0, 0.5)])
+def test_a_known_shift_is_measured(right: float, down: float) -> None:
+    want = picture(sigma=2.5)
+    got = shift(want, (down, right), order=3, mode="nearest")
+
+    measured = shift_px(codes(got), codes(want))
+
+    assert measured is not None
+    assert measured == pytest.approx((right, down), abs=0.05)
+
+
+def test_a_flat_picture_and_edges_in_one_direction_have_no_place() -> None:
+    stripes = np.tile((np.arange(64) // 8 % 2 * 200).astype(np.uint8), (64, 1))
+
+    assert shift_px(codes(np.full((64, 64), 90.0)), codes(np.full((64, 64), 90.0))) is None
+    assert shift_px(stripes, stripes) is None
+
+
+def test_edges_fainter_than_the_noise_between_both_have_no_place() -> None:
+    """Coarse coding of a picture without strong colours: what is left of its edges would be taken for a shift."""
+    want = 90 + (picture(sigma=2.5) - 90) * 0.2
+    noise = np.random.default_rng(3).normal(0, 6, want.shape)
+
+    assert shift_px(codes(want), codes(want)) is not None
+    assert shift_px(codes(want + noise), codes(want)) is None
+
+
+def test_sharpness_falls_with_blur_and_ignores_noise() -> None:
+    want = codes(picture(sigma=0.6))
+    small = zoom(want.astype(float), 0.5, order=3)
+    noise = np.random.default_rng(2).normal(0, 6, want.shape)
+
+    assert sharpness(want, want) == 1.0
+    assert sharpness(codes(zoom(small, 2, order=3)), want) == pytest.approx(0.1, abs=0.15)
+    assert sharpness(codes(want + noise), want) == pytest.approx(1.0, abs=0.05)
+    assert sharpness(want, np.full_like(want, 7)) is None
+
+
+@pytest.mark.parametrize("step", [1, 2, 4, 8, 16])
+def test_lost_levels_are_counted_under_coding_noise(step: int) -> None:
+    want = codes(picture())
+    coarse = want // step * step + (step // 2)
+    got = codes(coarse + np.random.default_rng(3).normal(0, 1.0, want.shape))
+
+    assert coarse_step(got, want) == step
+
+
+def test_a_wrong_bottom_edge_stands_out() -> None:
+    want = codes(picture())
+    got = want.copy()
+    got[-2:] = 0
+
+    top, bottom, left, right = border_errors_codes(got, want)
+
+    assert (top, bottom > 50) == (0.0, True)
+    assert max(left, right) < bottom / 4
+
+
+@pytest.mark.parametrize(
+    ("turn", "name"),
+    [
+        (lambda p: p, "as it is"),
+        (lambda p: np.rot90(p, 2), "turned by 180°"),
+        (lambda p: p[:, ::-1], "mirrored"),
+        (lambda p: p[::-1], "upside down"),
+    ],
+)
+def test_turns_are_recognised(turn: object, name: str) -> None:
+    want = picture(sigma=4).astype(np.float32)
+
+    found = turn_correlations(turn(want), want)  # type: ignore[operator]
+
+    assert max(found, key=lambda key: found[key]) == name
+    assert found[name] == pytest.approx(1.0)
+    assert turn_correlations(np.zeros_like(want), want) == {}
+
+
+def test_the_worst_block_is_placed_and_chroma_counts_half() -> None:
+    want = np.zeros((4, 6, 3), np.float32)
+    got = want.copy()
+    got[1, 2, 0], got[3, 4, 1] = 30, 50
+
+    assert worst_cell(got, want) == (30.0, 2, 1)

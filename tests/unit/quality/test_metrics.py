@@ -1,0 +1,113 @@
+"""PSNR, SSIM and their pooling against scikit-image, FFmpeg's own filters and values by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from capbench.errors import PictureError
+from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
+from capbench.quality.metrics.pooling import pool
+from capbench.quality.metrics.psnr_ssim import PSNR_CEILING_DB, mean_squared_error, psnr_db, ssim
+from capbench.quality.reading.planes import Planes, as_frame
+
+Plane = NDArray[np.uint8]
+
+
+def noisy_pair(height: int, width: int, amount: int, seed: int = 1) -> tuple[Plane, Plane]:
+    """A smooth picture and the same with uniform noise of up to `amount` codes."""
+    noise = np.random.default_rng(seed)
+    want = (np.add.outer(np.arange(height), 2 * np.arange(width)) % 256).astype(np.uint8)
+    got = (want.astype(int) + noise.integers(-amount, amount + 1, want.shape)).clip(0, 255).astype(np.uint8)
+    return got, want
+
+
+@pytest.mark.parametrize("amount", [1, 6, 40])
+def test_psnr_is_scikit_images(amount: int) -> None:
+    got, want = noisy_pair(150, 98, amount)
+
+    expected = peak_signal_noise_ratio(want, got, data_range=255)  # type: ignore[no-untyped-call]
+
+    assert psnr_db(mean_squared_error(got, want)) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(90, 160), (139, 200), (11, 11)])
+def test_ssim_is_scikit_images(shape: tuple[int, int]) -> None:
+    got, want = noisy_pair(*shape, 12)
+
+    expected = structural_similarity(  # type: ignore[no-untyped-call]
+        got, want, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+    )
+
+    assert ssim(got, want) == pytest.approx(expected, abs=1e-12)
+
+
+def test_ssim_is_symmetric_and_one_for_identical_planes() -> None:
+    got, want = noisy_pair(64, 64, 20)
+
+    assert ssim(got, want) == pytest.approx(ssim(want, got), abs=1e-12)
+    assert ssim(want, want) == 1.0
+
+
+def test_ffmpegs_own_figures_agree() -> None:
+    """PSNR within 0.01 dB of ours; its SSIM uses 8x8 blocks, so it only has to be near."""
+    pairs = []
+    for amount in (2, 9):
+        got_y, want_y = noisy_pair(96, 128, amount)
+        got_c, want_c = noisy_pair(48, 64, amount, seed=3)
+        pairs.append((Planes(got_y, got_c, got_c), Planes(want_y, want_c, want_c)))
+    meter = FfmpegMeter(128, 96)
+
+    for got, want in pairs:
+        meter.push(as_frame(got), as_frame(want))
+    found = meter.finish().series
+
+    assert {len(values) for values in found.values()} == {2}
+    for number, (got, want) in enumerate(pairs):
+        ours = [psnr_db(mean_squared_error(*planes)) for planes in zip(got.all, want.all, strict=True)]
+        assert found["ffmpeg_psnr_y"][number] == pytest.approx(ours[0], abs=0.01)
+        assert found["ffmpeg_psnr_cb"][number] == pytest.approx(ours[1], abs=0.01)
+        assert found["ffmpeg_ssim_y"][number] == pytest.approx(ssim(got.luma, want.luma), abs=0.05)
+        assert found["xpsnr_y"][number] > 0
+
+
+def test_identical_planes_have_a_finite_psnr_everywhere() -> None:
+    """Infinite values would make every mean infinite."""
+    plane = noisy_pair(96, 128, 3)[0]
+    planes = Planes(plane, plane[::2, ::2], plane[::2, ::2])
+    meter = FfmpegMeter(128, 96)
+
+    meter.push(as_frame(planes), as_frame(planes))
+
+    assert psnr_db(mean_squared_error(plane, plane)) == PSNR_CEILING_DB
+    assert meter.finish().series["ffmpeg_psnr_y"] == [PSNR_CEILING_DB]
+
+
+def test_planes_of_other_sizes_are_refused_and_tiny_ones_have_no_ssim() -> None:
+    got, want = noisy_pair(16, 16, 3)
+
+    with pytest.raises(PictureError, match="size"):
+        mean_squared_error(got[:8], want)
+    with pytest.raises(PictureError, match="size"):
+        ssim(got[:, :8], want)
+    assert ssim(got[:10], want[:10]) is None
+
+
+def test_pooling_by_hand() -> None:
+    summary = pool([40.0, None, 20.0, 30.0], "dB")
+
+    assert summary.mean == 30.0
+    assert summary.harmonic_mean == pytest.approx(3 / (1 / 40 + 1 / 20 + 1 / 30))
+    assert (summary.worst, summary.worst_frame, summary.frames, summary.unit) == (20.0, 2, 3, "dB")
+    assert summary.p5 == pytest.approx(21.0)
+    assert summary.p1 == pytest.approx(20.2)
+
+
+def test_pooling_nothing_and_values_without_a_harmonic_mean() -> None:
+    assert pool([None, None]).mean is None
+    assert pool([0.0, 1.0]).harmonic_mean is None
+    assert not math.isnan(pool([0.0, 1.0]).mean or 0.0)

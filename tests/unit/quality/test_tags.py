@@ -1,0 +1,110 @@
+"""Colour tags read back from files that were written with known ones."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.quality.reading.mp4_boxes import find_colour_box
+from capbench.quality.reading.planes import Planes, as_frame
+from capbench.quality.reading.tags import ColourTags, read_tags, spec_of
+
+
+def video(
+    path: Path, *, codes: tuple[int, int, int] = (1, 1, 1), full: bool = False, location: str | None = None
+) -> Path:
+    """Two grey pictures with these primaries, transfer and matrix."""
+    with av.open(str(path), "w") as container:
+        options = {} if location is None else {"chroma_sample_location": location}
+        stream = container.add_stream("libx264", rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace = codes
+        context.color_range = 2 if full else 1
+        for index in range(2):
+            frame = as_frame(Planes(np.full((48, 64), 90, np.uint8), *np.full((2, 24, 32), 128, np.uint8)))
+            frame.pts, frame.time_base = index, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("codes", "full", "expected"),
+    [
+        ((1, 1, 1), False, ColourSpec()),
+        ((6, 6, 6), True, ColourSpec(Matrix.BT601, Range.FULL)),
+        ((9, 14, 9), False, ColourSpec(Matrix.BT2020)),
+    ],
+)
+def test_tags_are_read_from_both_places(
+    tmp_path: Path, codes: tuple[int, int, int], full: bool, expected: ColourSpec
+) -> None:
+    tags = read_tags(video(tmp_path / "tagged.mp4", codes=codes, full=full))
+
+    assert tags.container == ColourTags(*codes, full_range=full)
+    assert (tags.bitstream.primaries, tags.bitstream.transfer, tags.bitstream.matrix) == codes
+    assert tags.bitstream.full_range is full
+    assert spec_of(tags.merged, 48) == expected
+
+
+@pytest.mark.parametrize(
+    ("location", "code", "siting"),
+    # x264 does not write 0, which is what silence means.
+    [(None, None, ChromaSiting.LEFT), ("left", None, ChromaSiting.LEFT), ("center", 1, ChromaSiting.CENTRE)],
+)
+def test_the_chroma_location_is_read(
+    tmp_path: Path, location: str | None, code: int | None, siting: ChromaSiting
+) -> None:
+    tags = read_tags(video(tmp_path / "sited.mp4", location=location))
+
+    assert tags.bitstream.chroma_location == code
+    assert spec_of(tags.merged, 48).siting is siting
+
+
+def test_what_the_container_says_does_not_leak_into_the_bitstream(tmp_path: Path) -> None:
+    """FFmpeg would merge the two: here the colr box alone is edited."""
+    path = video(tmp_path / "edited.mp4")
+    content = path.read_bytes()
+    place = content.index(b"colrnclx") + 8
+    path.write_bytes(content[:place] + bytes([0, 6, 0, 6, 0, 6]) + content[place + 6 :])
+
+    tags = read_tags(path)
+
+    assert tags.container is not None
+    assert (tags.container.matrix, tags.bitstream.matrix) == (6, 1)
+    assert tags.merged.matrix == 1  # decoders follow the bitstream
+
+
+def test_a_silent_file_is_read_by_its_height(tmp_path: Path) -> None:
+    tags = read_tags(video(tmp_path / "silent.mp4", codes=(2, 2, 2)))
+
+    assert not tags.merged.states_colour
+    assert spec_of(tags.merged, 480).matrix is Matrix.BT601
+    assert spec_of(tags.merged, 720).matrix is Matrix.BT709
+
+
+def test_a_container_without_a_colour_box_is_not_held_against_the_file(tmp_path: Path) -> None:
+    assert read_tags(video(tmp_path / "tagged.mkv")).container is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not boxes at all",
+        (8).to_bytes(4, "big") + b"moov",
+        (24).to_bytes(4, "big") + b"moov" + (4).to_bytes(4, "big") + b"trak" + bytes(8),
+        (2**31).to_bytes(4, "big") + b"moov" + bytes(20),
+    ],
+)
+def test_damaged_boxes_hold_no_colour(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(content)
+
+    assert find_colour_box(path) is None

@@ -1,0 +1,42 @@
+"""The pictures of the worst pairs: the right colours, and a difference that can be seen."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from capbench.colour import ColourSpec, Matrix, Range
+from capbench.quality.metrics.frame_pairs import KeptPair
+from capbench.quality.oracle import rgb_to_nv12
+from capbench.quality.reading.planes import Planes
+from capbench.quality.worst_frames import DIFFERENCE_GAIN, save_worst_frames
+
+
+def picture_of(folder: Path, name: str) -> NDArray[np.int16]:
+    return np.asarray(Image.open(folder / name)).astype(np.int16)
+
+
+@pytest.mark.parametrize("spec", [ColourSpec(*pair) for pair in itertools.product(Matrix, Range)], ids=str)
+def test_pictures_show_the_colours_that_the_tags_mean(spec: ColourSpec, tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    rgb = np.kron(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
+    luma, chroma = rgb_to_nv12(rgb, spec)
+    planes = Planes(luma, chroma[..., 0], chroma[..., 1])
+    darker = Planes(luma - 4, planes.cb, planes.cr)
+
+    (saved,) = save_worst_frames([KeptPair(30.0, 11, 12, got=darker, want=planes)], spec, tmp_path)
+
+    middle = (slice(4, None, 8), slice(4, None, 8))  # of each patch: away from chroma's edges
+    shown = picture_of(tmp_path, saved.reference_png)[middle]
+    # One code of Cb is 2 of B' in limited range, and swscale adds its own rounding.
+    assert np.abs(shown - rgb[middle].astype(np.int16)).max() <= 4
+    difference = picture_of(tmp_path, saved.difference_png)[middle]
+    seen = np.abs(shown - picture_of(tmp_path, saved.output_png)[middle]) * DIFFERENCE_GAIN
+    assert np.array_equal(difference, seen.clip(0, 255))
+    assert np.median(difference) >= 3 * DIFFERENCE_GAIN
+    assert saved.frame == 12

@@ -1,0 +1,329 @@
+"""Charts and pictures: nothing lost by thinning, nothing from outside read as markup, the same bytes each time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from capbench.report.aggregate import Cell
+from capbench.report.charts.canvas import Chart, chart_style
+from capbench.report.charts.distribution import distribution_chart, latency_chart, traffic_chart
+from capbench.report.charts.effect import effect_chart
+from capbench.report.charts.labels import spread_labels
+from capbench.report.charts.stages import bottleneck_words, find_bottleneck, stage_chart
+from capbench.report.charts.time_series import quality_charts, thin_by_extreme, trace_charts
+from capbench.report.page.show_worst_frames import FramePictures, PictureBudget, embed_frame, find_worst_region
+from capbench.report.palette import SubjectStyle, style_subjects
+from capbench.report.report_folder import RunFile
+from capbench.report.wording import seconds_words, shorten, visible
+from capbench.results import MetricVerdict, StageTimes, Verdict, WorstFrame
+from tests.report_simulator import HOSTILE_NAMES, STANDARD_CASES, STANDARD_SUBJECTS, Simulation, simulate_runs
+
+Cells = Mapping[str, Cell]
+Styles = Mapping[str, SubjectStyle]
+
+
+def _cells(*names: str, blocks: int = 4) -> dict[str, Cell]:
+    subjects = tuple(replace(subject, name=name) for subject, name in zip(STANDARD_SUBJECTS, names, strict=False))
+    runs = simulate_runs(Simulation(cases=STANDARD_CASES[:1], subjects=subjects, blocks=blocks, trace_samples=9))
+    files = [RunFile(run, None, f"run-{number}") for number, run in enumerate(runs)]
+    return {name: Cell("c", name, tuple(file for file in files if file.run.subject == name), (), ()) for name in names}
+
+
+def _wall(cells: Cells, styles: Styles) -> Chart | None:
+    return distribution_chart(
+        cells, styles, "wall_s", title="Export time", unit="seconds", words=seconds_words, prefix="p"
+    )
+
+
+def _effect(cells: Cells, styles: Styles) -> Chart | None:
+    verdicts = [
+        MetricVerdict(
+            case="c",
+            metric="wall_s",
+            base="cpu",
+            new=name,
+            verdict=Verdict.BETTER,
+            sentence="s",
+            ratio=0.6,
+            interval=(0.5, 0.7),
+            margin=0.02,
+            detectable_ratio=1.05,
+        )
+        for name in cells
+    ]
+    return effect_chart(verdicts, styles, prefix="p")
+
+
+_CHARTS: dict[str, Callable[[Cells, Styles], Chart | None]] = {
+    "wall": _wall,
+    "effect": _effect,
+    "stages": lambda cells, styles: stage_chart(cells, styles, prefix="p"),
+    "traffic": lambda cells, styles: traffic_chart(cells, styles, prefix="p"),
+    "latency": lambda cells, styles: latency_chart(cells, styles, prefix="p"),
+    "memory": lambda cells, styles: trace_charts(
+        {name: cell.measured[0] for name, cell in cells.items()}, styles, prefix="p"
+    )[1],
+    "quality": lambda cells, styles: quality_charts(
+        {name: cell.measured[0] for name, cell in cells.items()}, styles, prefix="p"
+    )[0],
+}
+
+
+def _drawn(kind: str, *names: str) -> Chart:
+    cells = _cells(*names)
+    with chart_style():
+        chart = _CHARTS[kind](cells, style_subjects(names))
+    assert chart is not None
+    return chart
+
+
+@pytest.mark.parametrize("kind", _CHARTS)
+def test_a_chart_takes_every_colour_from_the_theme_and_needs_no_inline_style(kind: str) -> None:
+    svg = str(_drawn(kind, "floor", "cpu", "gpu").svg)
+
+    assert "style=" not in svg
+    assert not re.findall(r'(?:fill|stroke)="#', svg)
+    assert "var(--s2)" in svg or kind == "effect"
+
+
+@pytest.mark.parametrize("kind", _CHARTS)
+def test_every_label_has_its_size_and_the_page_gives_the_family(kind: str) -> None:
+    labels = ET.fromstring(str(_drawn(kind, "floor", "cpu", "gpu").svg)).findall(".//text")
+
+    assert {label.get("font-size") for label in labels} <= {"11px", "12px"}
+    assert {key for label in labels for key in label.attrib} & {"font", "font-family"} == set()
+    assert any(label.get("font-weight") == "700" for label in labels) or kind == "effect"
+
+
+@pytest.mark.parametrize("kind", _CHARTS)
+def test_a_chart_is_the_same_bytes_each_time(kind: str) -> None:
+    assert _drawn(kind, "floor", "cpu", "gpu").svg == _drawn(kind, "floor", "cpu", "gpu").svg
+
+
+@pytest.mark.parametrize("kind", _CHARTS)
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=["script", "quotes", "long", "right-to-left", "emoji"])
+def test_a_hostile_name_comes_out_as_text_of_the_chart(kind: str, name: str) -> None:
+    chart = _drawn(kind, "floor", name, "gpu")
+
+    root = ET.fromstring(str(chart.svg))
+    assert not [element for element in root.iter() if element.tag == "script"]
+    assert not [key for element in root.iter() for key in element.attrib if key.startswith("on")]
+    texts = "".join(element.text or "" for element in root.iter("text"))
+    assert visible(name)[:3] in texts
+    assert shorten(name) in chart.reading or kind == "effect"
+
+
+def test_every_run_is_a_dot_that_names_its_run() -> None:
+    cells = _cells("floor", "cpu", "gpu", blocks=7)
+    with chart_style():
+        chart = _wall(cells, style_subjects(cells))
+    assert chart is not None
+
+    dots = [element for element in ET.fromstring(str(chart.svg)).iter() if "data-run" in element.attrib]
+
+    assert [dot.get("data-run") for dot in dots] == [file.anchor for cell in cells.values() for file in cell.measured]
+    assert (dots[0][0].text or "").startswith("floor, block 0: ")
+
+
+def test_what_nobody_measured_gives_no_chart() -> None:
+    bare = {
+        name: replace(
+            cell,
+            measured=tuple(
+                RunFile(
+                    file.run.model_copy(
+                        update={
+                            "wall_s": None,
+                            "stages": {},
+                            "latency": None,
+                            "trace": (),
+                            "validation": None,
+                            "upload_bytes": None,
+                            "readback_bytes": None,
+                        }
+                    ),
+                    None,
+                    file.anchor,
+                )
+                for file in cell.measured
+            ),
+        )
+        for name, cell in _cells("cpu", "gpu").items()
+    }
+    styles = style_subjects(bare)
+
+    with chart_style():
+        assert _wall(bare, styles) is None
+        assert stage_chart(bare, styles, prefix="p") is None
+        assert latency_chart(bare, styles, prefix="p") is None
+        assert traffic_chart(bare, styles, prefix="p") is None
+        assert trace_charts({name: cell.measured[0] for name, cell in bare.items()}, styles, prefix="p") == ()
+        assert quality_charts({name: cell.measured[0] for name, cell in bare.items()}, styles, prefix="p") == ()
+        assert effect_chart([], styles, prefix="p") is None
+
+
+def test_the_bottleneck_is_the_stage_with_the_most_work() -> None:
+    stages = {
+        "decode": StageTimes(work_s=2, wait_input_s=0, wait_output_s=8),
+        "encode": StageTimes(work_s=9, wait_input_s=1, wait_output_s=0),
+        "mux": StageTimes(work_s=0.1, wait_input_s=9.9, wait_output_s=0),
+    }
+
+    found = find_bottleneck(stages)
+
+    assert found is not None
+    assert (found.stage, found.work_s, found.busy_share) == ("encode", 9, 0.9)
+    assert find_bottleneck({}) is None
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "expected"),
+    [(0, "the render thread (upload, render, readback, convert)"), (1, "encode")],
+    ids=["in line", "on a thread of its own"],
+)
+def test_stages_of_one_thread_are_blamed_together(waits_s: float, expected: str) -> None:
+    """As `gpu-late` measured them: each stage of the render thread waits for the others of its own."""
+    stages = {
+        "upload": StageTimes(work_s=1.6, wait_input_s=0, wait_output_s=0),
+        "render": StageTimes(work_s=0.5, wait_input_s=0, wait_output_s=0),
+        "readback": StageTimes(work_s=1.9, wait_input_s=0.5, wait_output_s=0),
+        "convert": StageTimes(work_s=3.6, wait_input_s=waits_s, wait_output_s=0),
+        "encode": StageTimes(work_s=4.3, wait_input_s=3.9, wait_output_s=0),
+    }
+
+    found = find_bottleneck(stages)
+
+    assert found is not None
+    assert found.stage == expected
+    assert bottleneck_words("gpu-late", found).startswith(f"gpu-late is held up by {expected}")
+
+
+@pytest.mark.parametrize("keep_low", [True, False])
+@pytest.mark.parametrize("count", [3, 240, 241, 18_000])
+def test_thinning_keeps_the_worst_frame_and_the_peak(count: int, *, keep_low: bool) -> None:
+    values = np.random.default_rng(count).normal(40, 1, count)
+    values[count // 2] = 3 if keep_low else 99
+    values[0] = np.nan
+
+    places, kept = thin_by_extreme(values, 240, keep_low=keep_low)
+
+    assert len(kept) <= 240
+    assert count // 2 in places
+    assert np.array_equal(values[places], kept)
+    assert np.all(np.diff(places) > 0)
+
+
+@pytest.mark.parametrize(("width", "height"), [(4, 3), (1, 1), (30, 20), (64, 64)])
+def test_the_worst_region_is_the_one_a_full_search_finds(width: int, height: int) -> None:
+    random = np.random.default_rng(5)
+    difference = random.integers(0, 9, (20, 30, 3)).astype(np.uint8)
+    difference[11:13, 17:20] = 255
+    width_used, height_used = min(width, 30), min(height, 20)
+    sums = {
+        (left, top): int(difference[top : top + height_used, left : left + width_used].sum(dtype=np.int64))
+        for left in range(30 - width_used + 1)
+        for top in range(20 - height_used + 1)
+    }
+
+    found = find_worst_region(difference, width, height)
+
+    assert sums[found] >= 0.98 * max(sums.values())  # the middle one of those within 2%
+
+
+def _save_frames(folder: Path, size: tuple[int, int]) -> WorstFrame:
+    random = np.random.default_rng(1)
+    for name in ("reference", "output", "difference"):
+        pixels = random.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return WorstFrame(
+        frame=7,
+        metric="psnr_y",
+        value=31.5,
+        reference_png="reference.png",
+        output_png="output.png",
+        difference_png="difference.png",
+    )
+
+
+def test_a_frame_is_cropped_and_the_page_is_told(tmp_path: Path) -> None:
+    worst = _save_frames(tmp_path, (960, 540))
+
+    shown = embed_frame(tmp_path, worst, PictureBudget(10_000_000, 4))
+
+    assert isinstance(shown, FramePictures)
+    assert shown.note.startswith("480 x 270 pixels at (")
+    assert shown.note.endswith(") of 960 x 540; shown lossless")
+    assert shown.reference_uri.startswith("data:image/png;base64,")
+
+
+def test_a_frame_over_its_budget_is_compressed_and_the_page_is_told(tmp_path: Path) -> None:
+    worst = _save_frames(tmp_path, (320, 180))
+    budget = PictureBudget(120_000, 4)
+
+    shown = embed_frame(tmp_path, worst, budget)
+
+    assert isinstance(shown, FramePictures)
+    assert "whole frame; shown as JPEG of quality" in shown.note
+    assert budget.pictures_to_come == 0
+    assert 120_000 - budget.left_bytes == sum(
+        len(uri) for uri in (shown.reference_uri, shown.output_uri, shown.difference_uri, shown.thumbnail_uri)
+    )
+
+
+def test_without_a_budget_there_is_no_picture_and_the_page_is_told(tmp_path: Path) -> None:
+    shown = embed_frame(tmp_path, _save_frames(tmp_path, (64, 64)), PictureBudget(0, 4))
+
+    assert shown == "The pictures of frame 7 are left out: the page may not hold more"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("../secret.png", "lies outside the result folder"),
+        ("absent.png", "No such file"),
+        ("text.png", "cannot identify"),
+    ],
+)
+def test_a_picture_that_cannot_be_shown_is_said_so(tmp_path: Path, name: str, reason: str) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    worst = _save_frames(folder, (64, 64)).model_copy(update={"output_png": name})
+    Image.new("RGB", (64, 64)).save(tmp_path / "secret.png")
+    (folder / "text.png").write_text("not a picture", encoding="utf-8")
+
+    shown = embed_frame(folder, worst, PictureBudget(1_000_000, 4))
+
+    assert isinstance(shown, str)
+    assert reason in shown
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ([10.0, 50.0], [10.0, 50.0]),
+        ([10.0, 10.0, 10.0], [10.0, 25.0, 40.0]),
+        ([95.0, 95.0, 95.0], [70.0, 85.0, 100.0]),
+        ([], []),
+    ],
+)
+def test_labels_of_lines_that_end_together_are_pushed_apart_and_stay_inside(
+    wanted: list[float], expected: list[float]
+) -> None:
+    """15 px apart, in a chart of 100 px."""
+    assert spread_labels(wanted, 100.0) == expected
+
+
+@pytest.mark.parametrize(("work_s", "held_up"), [(9.0, True), (1.0, False)])
+def test_a_stage_that_mostly_waits_is_not_blamed(work_s: float, *, held_up: bool) -> None:
+    found = find_bottleneck({"encode": StageTimes(work_s=work_s, wait_input_s=10 - work_s, wait_output_s=0)})
+
+    assert found is not None
+    assert ("is held up by encode" in bottleneck_words("gpu", found)) == held_up
