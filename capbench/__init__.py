@@ -12,8 +12,8 @@ from capbench import errors
 from capbench.errors import CapbenchError
 
 if TYPE_CHECKING:
+    from capbench.gate.compare_targets import compare
     from capbench.gate.gate_file import GateFile
-    from capbench.gate.verb import compare
     from capbench.harness.run.start import run
     from capbench.pipeline.encode.encoders import EncoderSettings
     from capbench.pipeline.export import export
@@ -53,7 +53,7 @@ _HOMES = {
     "RunResult": "capbench.results",
     "ValidationReport": "capbench.results",
     "Verdict": "capbench.results",
-    "compare": "capbench.gate.verb",
+    "compare": "capbench.gate.compare_targets",
     "export": "capbench.pipeline.export",
     "load": "capbench.results.tidy_table",
     "run": "capbench.harness.run.start",
@@ -67,7 +67,7 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and then knows 
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
-            from importlib.metadata import version  # noqa: PLC0415  takes longer than all the rest
+            from importlib.metadata import version  # takes longer than all the rest
 
             return version("capbench")
         if name not in _HOMES:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ChromaSiting", "ColourSpec", "Matrix", "Range"]
+__all__ = ["ChromaSiting", "ColourSpec", "MatrixCoefficients", "Range"]
 
 
-class Matrix(StrEnum):
+class MatrixCoefficients(StrEnum):
     """Luma coefficients, named by their standard."""
 
     BT601 = "601"
@@ -45,7 +45,7 @@ class ChromaSiting(StrEnum):
 class ColourSpec:
     """How 8-bit Y'CbCr codes of a picture are to be read."""
 
-    matrix: Matrix = Matrix.BT709
+    matrix: MatrixCoefficients = MatrixCoefficients.BT709
     range: Range = Range.LIMITED
     siting: ChromaSiting = ChromaSiting.LEFT
 

@@ -46,7 +46,7 @@ def gpu() -> Iterator[GpuContext]:
     A test that opens its own device asks for it with `pytest.mark.usefixtures("gpu")`. Skips where there is no adapter;
     fails instead when `CAPBENCH_REQUIRE_GPU=1` promises one.
     """
-    from capbench.pipeline.gpu.device import open_device  # noqa: PLC0415  the other tests need no GPU library
+    from capbench.pipeline.gpu.device import open_device  # the other tests need no GPU library
 
     try:
         context = open_device()

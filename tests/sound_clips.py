@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 
 from capbench.recordings import RecordingSpec
 from capbench.recordings.marks import FLASH_LENGTH_S
-from capbench.recordings.recording_planes import Planes
+from capbench.recordings.recording_planes import RecordingPlanes
 from capbench.recordings.screen import Screen
 
 WIDTH, HEIGHT, FPS = 320, 180, 30
@@ -48,7 +48,7 @@ def write_clip(path: Path, *tracks: Track, frames: int = 60, first_frame_s: floa
             sounds.append(sound)
         screen = Screen(RecordingSpec("clip", WIDTH, HEIGHT, FPS, frames / FPS))
         for number in range(frames):
-            planes = Planes(*(np.empty((HEIGHT // part, WIDTH // part), np.uint8) for part in (1, 2, 2)))
+            planes = RecordingPlanes(*(np.empty((HEIGHT // part, WIDTH // part), np.uint8) for part in (1, 2, 2)))
             screen.draw(number, planes)
             packed = np.concatenate([plane.ravel() for plane in (planes.luma, planes.cb, planes.cr)])
             frame = av.VideoFrame.from_ndarray(packed.reshape(HEIGHT * 3 // 2, WIDTH), format="yuv420p")

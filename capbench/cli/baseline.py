@@ -27,9 +27,9 @@ def update(
 
     Refuses a folder in which a run failed, fell back or failed validation.
     """
-    from capbench.gate.history.baseline_figures import take_baseline, write_baseline  # noqa: PLC0415  pandas
-    from capbench.results.folder import read_folder  # noqa: PLC0415
-    from capbench.results.tidy_table import table_of  # noqa: PLC0415
+    from capbench.gate.history.baseline_figures import take_baseline, write_baseline  # pandas
+    from capbench.results.folder import read_folder
+    from capbench.results.tidy_table import table_of
 
     contents = read_folder(folder)
     for problem in contents.problems:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capbench.cli.app import app
-from capbench.cli.json_output import JsonTarget, write_json
+from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,13 +48,17 @@ def calibrate(
 
     A gate file that names the JSON as its `calibration` widens every margin that this machine cannot hold.
     """
-    from capbench.gate.calibration import calibrate_runs  # noqa: PLC0415  pandas
-    from capbench.gate.copies import TWIN_SUFFIX, calibration_matrix, slowed_name  # noqa: PLC0415
-    from capbench.harness.matrix.toml_file import load_matrix  # noqa: PLC0415
-    from capbench.harness.run.progress import open_progress  # noqa: PLC0415
-    from capbench.harness.run.start import run  # noqa: PLC0415
-    from capbench.results.tidy_table import table_of  # noqa: PLC0415
-    from capbench.units import parse_seconds  # noqa: PLC0415
+    from capbench.gate.calibration import (
+        TWIN_SUFFIX,
+        calibrate_runs,
+        calibration_matrix,
+        slowed_name,
+    )
+    from capbench.harness.matrix.toml_file import load_matrix
+    from capbench.harness.run.progress import open_progress
+    from capbench.harness.run.start import run
+    from capbench.results.tidy_table import table_of
+    from capbench.units import parse_seconds
 
     shares = [percent / 100 for percent in effect or (5.0, 10.0)]
     if not all(0 < share <= 10 for share in shares):
@@ -93,12 +96,12 @@ def calibrate(
 
 
 def _show(found: Calibration) -> None:
-    from rich import box  # noqa: PLC0415  --json needs no table
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box  # --json needs no table
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    from capbench.gate.verdicts.judged_metrics import describe_metric  # noqa: PLC0415
+    from capbench.gate.judged_metrics import describe_metric
 
     effects = list(found.metrics[0].detections)
     title = f"{found.subject} with itself: {found.blocks_each} blocks a comparison, drawn from {found.blocks_recorded}"

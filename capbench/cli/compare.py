@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from capbench.cli.app import app
-from capbench.cli.json_output import JsonTarget, write_json
+from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import OutputError
 
 if TYPE_CHECKING:
@@ -69,12 +68,12 @@ def compare(
     Exits with 0 when all verdicts pass, 1 when something is worse or invalid, 3 when the runs could not have seen the
     effect that is asked about, and 4 when nothing of it applies to this machine.
     """
-    from capbench.gate.compare_targets import compare_sides, parse_side  # noqa: PLC0415
-    from capbench.gate.gate_file import GateFile, load_gate_file  # noqa: PLC0415  pydantic and pandas
-    from capbench.report.formats.github import badge_json  # noqa: PLC0415
-    from capbench.report.formats.junit import junit_xml  # noqa: PLC0415
-    from capbench.report.formats.pull_request import pull_request_comment, step_summary  # noqa: PLC0415
-    from capbench.results import Verdict  # noqa: PLC0415
+    from capbench.gate.compare_targets import compare_sides, parse_side
+    from capbench.gate.gate_file import GateFile, load_gate_file  # pydantic and pandas
+    from capbench.report.formats.github import badge_json
+    from capbench.report.formats.junit import junit_xml
+    from capbench.report.formats.pull_request import pull_request_comment, step_summary
+    from capbench.results import Verdict
 
     loaded = GateFile() if gates is None else load_gate_file(gates)
     if require_gpu:
@@ -96,7 +95,7 @@ def compare(
 
 
 def _write(path: Path, text: str) -> None:
-    from capbench.files import write_atomic  # noqa: PLC0415
+    from capbench.files import write_atomic
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,8 +106,8 @@ def _write(path: Path, text: str) -> None:
 
 def _tell_github(comparison: Comparison) -> None:
     """Annotations go to stderr: a runner reads both streams, and stdout may be JSON."""
-    from capbench.report.formats.github import annotation_lines  # noqa: PLC0415
-    from capbench.report.formats.pull_request import step_summary  # noqa: PLC0415
+    from capbench.report.formats.github import annotation_lines
+    from capbench.report.formats.pull_request import step_summary
 
     for line in annotation_lines(comparison):
         typer.echo(line, err=True)
@@ -123,9 +122,9 @@ def _tell_github(comparison: Comparison) -> None:
 
 
 def _show(comparison: Comparison) -> None:
-    from rich.console import Console  # noqa: PLC0415  --json needs no table
+    from rich.console import Console  # --json needs no table
 
-    from capbench.report.formats.grouping import shared_reasons  # noqa: PLC0415
+    from capbench.report.formats.grouping import shared_reasons
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -139,7 +138,7 @@ def _show(comparison: Comparison) -> None:
 
 def _tables(comparison: Comparison, *, is_narrow: bool) -> Iterator[Table]:
     """One table for each case and pair of subjects, titled with both: several pairs have the same figures."""
-    from capbench.report.formats.grouping import condensed  # noqa: PLC0415
+    from capbench.report.formats.grouping import condensed
 
     groups: dict[tuple[str, str, str], list[ShownRow]] = {}
     for shown in condensed(comparison.verdicts):
@@ -149,9 +148,9 @@ def _tables(comparison: Comparison, *, is_narrow: bool) -> Iterator[Table]:
 
 
 def _table(title: str, rows: Iterable[ShownRow], *, is_narrow: bool) -> Table:
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
 
     styles = {"better": "green", "worse": "bold red", "invalid": "bold red", "undecided": "yellow"}
     table = Table(
@@ -175,8 +174,8 @@ def _table(title: str, rows: Iterable[ShownRow], *, is_narrow: bool) -> Table:
 
 def _cells(shown: ShownRow) -> tuple[str, ...]:
     """All columns but the verdict."""
-    from capbench.gate.verdicts.judged_metrics import describe_metric  # noqa: PLC0415
-    from capbench.gate.verdicts.phrases import bounds, change, signed_difference  # noqa: PLC0415
+    from capbench.gate.judged_metrics import describe_metric
+    from capbench.gate.verdicts.phrases import bounds, change, signed_difference
 
     row, metric = shown.row, describe_metric(shown.row.metric)
     is_interval = row.interval is not None and row.interval[0] != row.interval[1] and row.ratio is not None

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from capbench.cli.app import app
-from capbench.cli.json_output import JsonTarget, write_json
+from capbench.cli.app import JsonTarget, app, write_json
 from capbench.units import format_bytes
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def doctor(json_file: JsonTarget = None) -> None:
 
     Exits with 0 when an export by path `gpu` is possible, with 4 when it is not.
     """
-    from capbench.doctor.probe_machine import examine_machine  # noqa: PLC0415  loads wgpu and av
+    from capbench.doctor.probe_machine import examine_machine  # loads wgpu and av
 
     found = examine_machine()
     if json_file is not None:
@@ -41,7 +40,7 @@ def doctor(json_file: JsonTarget = None) -> None:
 
 def _show(found: MachineFindings) -> None:
     """Print tables to stdout."""
-    from rich.console import Console  # noqa: PLC0415  --help and --json need no tables
+    from rich.console import Console  # --help and --json need no tables
 
     console = Console(highlight=False)
     console.print(_adapter_table(found))
@@ -57,7 +56,7 @@ def _show(found: MachineFindings) -> None:
 
 
 def _table(title: str, *columns: str) -> Table:
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     table = Table(title=title, title_justify="left")
     for column in columns:
@@ -67,7 +66,7 @@ def _table(title: str, *columns: str) -> Table:
 
 def _add(table: Table, *cells: str) -> None:
     """Add a row of plain text: a driver's words may hold square brackets."""
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text
 
     table.add_row(*(Text(cell) for cell in cells))
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capbench.cli.app import app
-from capbench.cli.json_output import JsonTarget, write_json
+from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import InputError
 from capbench.units import format_bytes, format_seconds, parse_bytes
 
@@ -58,9 +57,9 @@ def export(
 
     Prints the report to stdout, or writes it as JSON with `--json`.
     """
-    from capbench.pipeline.encode.encoders import EncoderSettings  # noqa: PLC0415  loads FFmpeg: slow for --help
-    from capbench.pipeline.export import export as run_export  # noqa: PLC0415
-    from capbench.pipeline.job import ExportOptions  # noqa: PLC0415
+    from capbench.pipeline.encode.encoders import EncoderSettings  # loads FFmpeg: slow for --help
+    from capbench.pipeline.export import export as run_export
+    from capbench.pipeline.job import ExportOptions
 
     options = ExportOptions(
         scene=scene,
@@ -88,8 +87,8 @@ def _progress(output: Path) -> Iterator[Callable[[int], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console  # noqa: PLC0415  slow to import
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.console import Console  # slow to import
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capbench.cli.app import app
-from capbench.cli.json_output import JsonTarget, write_json
+from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import ResultError
 
 if TYPE_CHECKING:
@@ -40,9 +39,9 @@ def add(
     history: _HistoryFile = _DEFAULT,
 ) -> None:
     """Add result folders to the history; one that is there already is replaced."""
-    from capbench.gate.history.series import entry_of, with_entries  # noqa: PLC0415  pandas
-    from capbench.results.folder import read_folder  # noqa: PLC0415
-    from capbench.results.tidy_table import table_of  # noqa: PLC0415
+    from capbench.gate.history.series import entry_of, with_entries  # pandas
+    from capbench.results.folder import read_folder
+    from capbench.results.tidy_table import table_of
 
     entries = [entry_of(table_of([read_folder(folder)]), folder.name) for folder in _result_folders(folders)]
     count = with_entries(history, entries)
@@ -59,7 +58,7 @@ def show(
     json_file: JsonTarget = None,
 ) -> None:
     """Show every series with its steps. Each machine has its own series, so that a new machine is no step."""
-    from capbench.gate.history.series import TrendList, read_history, trends  # noqa: PLC0415
+    from capbench.gate.history.series import TrendList, read_history, trends
 
     entries = read_history(history)
     if not entries:
@@ -80,11 +79,11 @@ def _result_folders(folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def _show(found: Sequence[Trend]) -> None:
-    from rich.console import Console  # noqa: PLC0415  --json needs no table
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console  # --json needs no table
+    from rich.table import Table
+    from rich.text import Text
 
-    from capbench.gate.verdicts.judged_metrics import describe_metric  # noqa: PLC0415
+    from capbench.gate.judged_metrics import describe_metric
 
     table = Table()
     for name in ("case", "subject", "figure", "machine", "runs", "latest", "course", "steps"):

@@ -62,8 +62,8 @@ def _describe(spec: RecordingSpec) -> str:
 
 
 def _make(specs: list[RecordingSpec]) -> None:
-    from rich.console import Console  # noqa: PLC0415  slow to import
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console  # slow to import
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

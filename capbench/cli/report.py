@@ -62,12 +62,12 @@ def report(  # noqa: PLR0917  options of the command line have names there
     ] = False,
 ) -> None:
     """Write the report of result folders: the page, or its first screen as markdown, JSON, CSV or PNG."""
-    from capbench.gate import load_gate_file  # noqa: PLC0415  --help need not wait for pandas
-    from capbench.report import write_report  # noqa: PLC0415
-    from capbench.report.page.index import result_folders, write_index  # noqa: PLC0415
-    from capbench.report.page.write_page import view_folder  # noqa: PLC0415
-    from capbench.report.report_folder import is_result_folder, read_folder  # noqa: PLC0415
-    from capbench.units import parse_bytes  # noqa: PLC0415
+    from capbench.gate import load_gate_file  # --help need not wait for pandas
+    from capbench.report import write_report
+    from capbench.report.page.index import result_folders, write_index
+    from capbench.report.page.write_page import view_folder
+    from capbench.report.report_folder import is_result_folder, read_folder
+    from capbench.units import parse_bytes
 
     form = form or _form_of(output)
     last = folders[-1]
@@ -96,9 +96,9 @@ def _form_of(output: Path | None) -> Form:
 
 
 def _write_form(view: FolderView, form: Form, output: Path | None, folder: Path) -> None:
-    from capbench.files import write_atomic  # noqa: PLC0415
-    from capbench.report.formats import overview_forms as forms  # noqa: PLC0415
-    from capbench.report.formats.overview_png import to_png  # noqa: PLC0415
+    from capbench.files import write_atomic
+    from capbench.report.formats import overview_forms as forms
+    from capbench.report.formats.overview_png import to_png
 
     if form is Form.PNG:
         output = output or folder / "report.png"

@@ -25,9 +25,9 @@ def results(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else stdout.")] = None,
 ) -> None:
     """Hand results to another tool. CSV and Parquet hold every run; the other formats hold the measured ones."""
-    from capbench.files import write_atomic  # noqa: PLC0415  --help need not wait
-    from capbench.report.formats.run_tables import EXPORTERS  # noqa: PLC0415
-    from capbench.results.folder import read_folder  # noqa: PLC0415
+    from capbench.files import write_atomic  # --help need not wait
+    from capbench.report.formats.run_tables import EXPORTERS
+    from capbench.results.folder import read_folder
 
     if to not in EXPORTERS:
         raise InputError(f"unknown format {to!r}; there are {', '.join(EXPORTERS)}")

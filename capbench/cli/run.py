@@ -14,7 +14,7 @@ from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
 
 if TYPE_CHECKING:
-    from capbench.gate.sequential.stopping import Looks
+    from capbench.gate.sequential.stopping import SequentialTest
 
 __all__ = ["exit_code_of", "run"]
 
@@ -78,10 +78,10 @@ def run(
     Exits with 1 when a run or a check failed, and with 4 when something that was asked for cannot run on this machine;
     with --until-decided also as `capbench compare` does.
     """
-    from capbench.harness.run.progress import open_progress  # noqa: PLC0415  --help need not wait for it
-    from capbench.harness.run.start import new_folder, resumable_folder  # noqa: PLC0415
-    from capbench.harness.run.start import run as run_matrix  # noqa: PLC0415
-    from capbench.units import parse_seconds  # noqa: PLC0415
+    from capbench.harness.run.progress import open_progress  # --help need not wait for it
+    from capbench.harness.run.start import new_folder, resumable_folder
+    from capbench.harness.run.start import run as run_matrix
+    from capbench.units import parse_seconds
 
     looks = _looks(gates, blocks) if until_decided else None
     if gates is not None and looks is None:
@@ -128,22 +128,22 @@ def run(
     raise typer.Exit(next((code for code in (1, 4, 3) if code in codes), 0))
 
 
-def _looks(gates: Path | None, blocks: int | None) -> Looks:
+def _looks(gates: Path | None, blocks: int | None) -> SequentialTest:
     """What ends a run that is to go on until it is decided."""
-    from capbench.gate.gate_file import GateFile, load_gate_file  # noqa: PLC0415  pandas and scipy
-    from capbench.gate.sequential.interim_looks import DEFAULT_MAX_BLOCKS  # noqa: PLC0415
-    from capbench.gate.sequential.stopping import Looks  # noqa: PLC0415
+    from capbench.gate.gate_file import GateFile, load_gate_file  # pandas and scipy
+    from capbench.gate.sequential.alpha_spending import DEFAULT_MAX_BLOCKS
+    from capbench.gate.sequential.stopping import SequentialTest
 
-    return Looks(GateFile() if gates is None else load_gate_file(gates), blocks or DEFAULT_MAX_BLOCKS)
+    return SequentialTest(GateFile() if gates is None else load_gate_file(gates), blocks or DEFAULT_MAX_BLOCKS)
 
 
 def _show(folder: Path) -> None:
     """The table on stdout, the page beside the results, and where both are."""
-    from rich.console import Console  # noqa: PLC0415  --help needs no table
+    from rich.console import Console  # --help needs no table
 
-    from capbench.report import write_report  # noqa: PLC0415
-    from capbench.report.formats.terminal import run_table  # noqa: PLC0415
-    from capbench.report.report_folder import read_folder  # noqa: PLC0415
+    from capbench.report import write_report
+    from capbench.report.formats.terminal import run_table
+    from capbench.report.report_folder import read_folder
 
     console = Console()
     if not console.is_terminal:

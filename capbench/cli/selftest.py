@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capbench.cli.app import app
-from capbench.cli.json_output import JsonTarget, write_json
+from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import CapbenchError, UnavailableError
 
 if TYPE_CHECKING:
@@ -35,12 +34,12 @@ def selftest(
     A defect counts as noticed only when a check fails that names it. Clean exports over scenes, sizes, paths and
     encoders must raise no alarm.
     """
-    from rich.console import Console  # noqa: PLC0415  slow to import
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console  # slow to import
+    from rich.progress import Progress
 
-    from capbench.selftest.negative_controls import CLEAN_EXPORTS  # noqa: PLC0415  it loads the pipeline
-    from capbench.selftest.run_specimens import run_selftest  # noqa: PLC0415
-    from capbench.selftest.specimen import REGISTRY  # noqa: PLC0415
+    from capbench.selftest.negative_controls import CLEAN_EXPORTS  # it loads the pipeline
+    from capbench.selftest.run_specimens import run_selftest
+    from capbench.selftest.specimen import REGISTRY
 
     cases = CLEAN_EXPORTS if clean else ()
     with Progress(console=Console(stderr=True)) as progress:
@@ -63,8 +62,8 @@ def selftest(
 
 
 def _specimens_table(report: SelfTestReport) -> Table:
-    from rich.table import Table  # noqa: PLC0415  slow to import
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # slow to import
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -84,8 +83,8 @@ def _specimens_table(report: SelfTestReport) -> Table:
 
 
 def _clean_table(report: SelfTestReport) -> Table:
-    from rich.table import Table  # noqa: PLC0415  slow to import
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # slow to import
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -102,7 +101,7 @@ def _clean_table(report: SelfTestReport) -> Table:
 
 
 def _conversions_table(report: SelfTestReport) -> Table:
-    from rich.table import Table  # noqa: PLC0415  slow to import
+    from rich.table import Table  # slow to import
 
     table = Table("path", "matrix", "range", "siting", box=None, pad_edge=False)
     for heading in ("largest error", "exact", "bias Y", "bias Cb", "bias Cr"):

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capbench.cli.app import app
-from capbench.cli.json_output import JsonTarget, write_json
+from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,9 +49,9 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     Exit code 0 when every check passed or had nothing to check, 1 when one failed or could not be made, 2 when a file
     cannot be read at all.
     """
-    from capbench.quality.expectation import Expectation  # noqa: PLC0415  decoding libraries are slow to import
-    from capbench.quality.frame_csv import write_frame_csv  # noqa: PLC0415
-    from capbench.quality.validate import validate as validate_files  # noqa: PLC0415
+    from capbench.quality.expectation import Expectation  # decoding libraries are slow to import
+    from capbench.quality.validate import validate as validate_files
+    from capbench.quality.worst_frames import write_frame_csv
 
     expected = Expectation(
         size=None if expect_size is None else _parse_size(expect_size),
@@ -79,8 +78,8 @@ def validate(  # noqa: PLR0917  options of the command line have names there
 
 
 def _progress() -> Progress:
-    from rich.console import Console  # noqa: PLC0415  slow to import
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.console import Console  # slow to import
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     # How many frames there are is only known when they have been decoded: a header may lie.
@@ -107,8 +106,8 @@ def _parse_rate(text: str) -> Fraction:
 
 
 def _print_report(report: ValidationReport) -> None:
-    from rich.console import Console  # noqa: PLC0415  slow to import
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console  # slow to import
+    from rich.text import Text
 
     console = Console(soft_wrap=False, highlight=False)
     console.print(_checks_table(report))
@@ -127,8 +126,8 @@ def _print_report(report: ValidationReport) -> None:
 
 
 def _checks_table(report: ValidationReport) -> Table:
-    from rich.table import Table  # noqa: PLC0415  slow to import
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # slow to import
+    from rich.text import Text
 
     words = {
         "pass": ("pass", "green"),
@@ -152,7 +151,7 @@ def _and_others(names: list[str]) -> str:
 
 
 def _metrics_table(report: ValidationReport) -> Table:
-    from rich.table import Table  # noqa: PLC0415  slow to import
+    from rich.table import Table  # slow to import
 
     table = Table("metric", box=None, pad_edge=False)
     for heading in ("mean", "harmonic", "p5", "p1", "worst", "at frame", "frames"):

@@ -11,20 +11,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 import av
+import av.logging
 import psutil
 
-from capbench.doctor.encoders import KNOWN_ENCODERS, try_encoder
 from capbench.doctor.findings import (
     AdapterFinding,
     CacheFinding,
     ChannelFinding,
+    EncoderFinding,
     MachineFindings,
     MemoryFinding,
     ProgramFinding,
 )
 from capbench.doctor.remedies import Platform, find_lacks
 from capbench.doctor.trial_exports import try_exports
-from capbench.errors import AdapterError
+from capbench.errors import AdapterError, EncoderError
+from capbench.pipeline.encode.encoders import probe_encoder
 from capbench.pipeline.gpu.device import adapter_name, is_software, list_adapters, open_device
 from capbench.pipeline.threads.memory_budget import (
     available_memory_bytes,
@@ -34,7 +36,7 @@ from capbench.pipeline.threads.memory_budget import (
 )
 from capbench.recordings.cache import cache_folder
 
-__all__ = ["examine_machine"]
+__all__ = ["KNOWN_ENCODERS", "examine_machine", "try_encoder"]
 
 _LIBRARIES = ("capbench", "av", "wgpu", "numpy", "scipy", "scikit-image", "pandas", "matplotlib", "pydantic")
 
@@ -132,3 +134,25 @@ def _versions() -> dict[str, str]:
         **{name: version(name) for name in _LIBRARIES},
         "ffmpeg libraries in av": av.ffmpeg_version_info,
     }
+
+
+KNOWN_ENCODERS = ("libx264", "libx265", "h264_nvenc", "h264_qsv", "h264_amf", "h264_videotoolbox", "h264_vaapi")
+"""Software first, then one for each vendor's hardware."""
+
+
+def try_encoder(name: str) -> EncoderFinding:
+    """Let an encoder work on a few frames; one that does not is a finding and raises nothing."""
+    if name not in av.codecs_available:
+        return EncoderFinding(name=name, works=False, reason="not part of this build of FFmpeg")
+    level = av.logging.get_level()
+    # The error code of a missing driver is "operation not permitted"; only the log names the library.
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as log:
+            probe_encoder(name)
+    except EncoderError as error:
+        # The first complaint is the cause, later ones follow from it.
+        return EncoderFinding(name=name, works=False, reason=log[0][2].strip() if log else str(error))
+    finally:
+        av.logging.set_level(level)
+    return EncoderFinding(name=name, works=True)

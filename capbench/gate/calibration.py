@@ -8,7 +8,8 @@ Biometrika 26, 404-413), which take them as independent, are a little too narrow
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,25 +18,29 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy import stats
 
-from capbench.errors import ResultError
+from capbench.errors import MatrixError, ResultError
 from capbench.gate.compare import judge_family
-from capbench.gate.gate_file import GateFile
-from capbench.gate.rules import BUILT_IN_RULES, rule_for
+from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, rule_for
+from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.statistics.inference import Levels, evidence
-from capbench.gate.verdicts.judged_metrics import describe_metric
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
-from capbench.gate.verdicts.pairing import column, finished, measured_runs
+from capbench.gate.verdicts.pairing import column, finished, is_floor, measured_runs
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
+from capbench.harness.worker.slowdown import VARIABLE
 from capbench.results.comparison import Verdict
 from capbench.results.record import Record
 
 __all__ = [
+    "TWIN_SUFFIX",
     "Calibration",
     "MetricCalibration",
     "Rate",
     "calibrate_runs",
+    "calibration_matrix",
     "noise_floor_for",
     "noise_floor_of",
     "read_calibration",
+    "slowed_name",
 ]
 
 METRICS = ("wall_s", "cpu_s", "peak_rss_bytes")
@@ -242,3 +247,44 @@ def read_calibration(path: Path) -> Calibration:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ResultError(f"{path}: {where}: {first['msg']}; make it anew with: capbench calibrate") from error
+
+
+TWIN_SUFFIX = "~same"
+"""What the name of the equal copy ends in."""
+
+
+def slowed_name(subject: str, share: float) -> str:
+    """Name of the copy that is slower by a share of its wall time: `cpu~plus5` for 0.05."""
+    return f"{subject}~plus{share * 100:g}"
+
+
+def calibration_matrix(matrix: RunMatrix, *, subject: str | None, effects: Sequence[float], stage: str) -> RunMatrix:
+    """Every case with only `subject` (the first that is not the floor where None) and its copies.
+
+    Raises `MatrixError` where a case lacks the subject or no effect is asked for.
+    """
+    if not effects:
+        raise MatrixError("give at least one --effect")
+    name = subject or next((known.name for known in matrix.subjects if not is_floor(known.name)), None)
+    if name is None:
+        raise MatrixError(f"matrix {matrix.name} has no subject to calibrate with")
+    original = matrix.subject(name)
+    copies = [original, _copy(original, f"{name}{TWIN_SUFFIX}", 0.0, stage)]
+    copies += [_copy(original, slowed_name(name, share), share, stage) for share in effects]
+    cases = tuple(_only(case, name, copies) for case in matrix.cases if name in case.subjects)
+    if not cases:
+        raise MatrixError(f"no case has the subject {name!r}")
+    return matrix.model_copy(update={"subjects": tuple(copies), "cases": cases})
+
+
+def _copy(original: Subject, name: str, share: float, stage: str) -> Subject:
+    if original.command:
+        wrapper = (sys.executable, "-m", "capbench.harness.worker.slowdown", f"{share:g}") if share else ()
+        return original.model_copy(update={"name": name, "command": (*wrapper, *original.command)})
+    planted = {VARIABLE: f"{stage}:{share:g}"} if share else {}
+    return original.model_copy(update={"name": name, "env": original.env | planted})
+
+
+def _only(case: Case, name: str, copies: Sequence[Subject]) -> Case:
+    assert name in case.subjects
+    return case.model_copy(update={"subjects": tuple(copy.name for copy in copies), "drift_control": False})

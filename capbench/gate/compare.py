@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from capbench.errors import ResultError
-from capbench.gate.gate_file import GateFile, GateRule
+from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, GateRule, judged_metrics, rule_for, unused_rules
 from capbench.gate.history.baseline_figures import Baseline
 from capbench.gate.history.baseline_verdicts import BASELINE, baseline_rows
-from capbench.gate.rules import BUILT_IN_RULES, judged_metrics, rule_for, unused_rules
+from capbench.gate.judged_metrics import CHECKS
 from capbench.gate.statistics.holm import holm
 from capbench.gate.statistics.inference import Levels
 from capbench.gate.verdicts.judge_row import Context, row_for, side_labels
-from capbench.gate.verdicts.judged_metrics import CHECKS
 from capbench.gate.verdicts.noisy_figures import NoisyRow, judge_noisy, p_better, p_worse
 from capbench.gate.verdicts.overall_verdict import joint_sentence, joint_verdict
 from capbench.gate.verdicts.pairing import PairedCase, measured_runs, pair_cases

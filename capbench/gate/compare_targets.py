@@ -11,21 +11,22 @@ import pandas as pd
 
 from capbench.errors import ResultError
 from capbench.gate.calibration import noise_floor_for
-from capbench.gate.compare import compare, compare_with_baseline, summarise
-from capbench.gate.gate_file import GateFile
+from capbench.gate.compare import compare as compare_tables
+from capbench.gate.compare import compare_with_baseline, summarise
+from capbench.gate.gate_file import GateFile, load_gate_file
 from capbench.gate.history.baseline_figures import Baseline, read_baseline
-from capbench.gate.sequential.interim_looks import Look, read_looks
+from capbench.gate.sequential.interim_looks import InterimLook, read_looks
 from capbench.gate.sequential.stopping import SequentialGate
 from capbench.gate.verdicts.pairing import is_floor, measured_runs, side_of
 from capbench.results.comparison import Comparison
 from capbench.results.folder import read_folder
 from capbench.results.tidy_table import table_of
 
-__all__ = ["Side", "compare_sides", "parse_side"]
+__all__ = ["CompareTarget", "compare", "compare_sides", "parse_side"]
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class CompareTarget:
     """One of the two arguments of `capbench compare`."""
 
     path: Path
@@ -39,18 +40,18 @@ class Side:
         return self.path.suffix == ".json"
 
 
-def parse_side(text: str) -> Side:
+def parse_side(text: str) -> CompareTarget:
     """`DIR`, `DIR:SUBJECT`, `DIR:@REV` or `BASELINE.json`. Raises `ResultError` where neither reading exists."""
     path = Path(text)
     if path.exists() or ":" not in text:
-        return Side(path)
+        return CompareTarget(path)
     folder, _, subject = text.rpartition(":")
     if not subject or not folder:
         raise ResultError(f"cannot read {text!r}: write DIR or DIR:SUBJECT")
-    return Side(Path(folder), subject)
+    return CompareTarget(Path(folder), subject)
 
 
-def compare_sides(base: Side, new: Side, gates: GateFile | None = None) -> Comparison:
+def compare_sides(base: CompareTarget, new: CompareTarget, gates: GateFile | None = None) -> Comparison:
     """Load what was named and judge it, with the baseline and the calibration of the gate file where it names them.
 
     A folder that was made with `--until-decided` is judged with the error its looks were allowed. Raises `ResultError`.
@@ -64,7 +65,9 @@ def compare_sides(base: Side, new: Side, gates: GateFile | None = None) -> Compa
     return comparison.model_copy(update={"warnings": (*comparison.warnings, *problems)})
 
 
-def _compare_tables(base: Side, new: Side, tables: Mapping[Path, pd.DataFrame], gates: GateFile) -> Comparison:
+def _compare_tables(
+    base: CompareTarget, new: CompareTarget, tables: Mapping[Path, pd.DataFrame], gates: GateFile
+) -> Comparison:
     runs = tables[new.path]
     if base.is_baseline:
         chosen = runs if new.subject is None else _of_subject(runs, new, keep_references=True)
@@ -83,7 +86,7 @@ def _compare_tables(base: Side, new: Side, tables: Mapping[Path, pd.DataFrame], 
         looked = SequentialGate(pairs, gates, noise_floor).judge(runs, taken)
         judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]
         return looked if baseline is None else _joined(looked, compare_with_baseline(judged, baseline, gates))
-    return compare(
+    return compare_tables(
         base_runs if base.subject is None or in_one_folder else _of_subject(base_runs, base),
         runs if new.subject is None or in_one_folder else _of_subject(runs, new),
         gates,
@@ -96,7 +99,7 @@ def _compare_tables(base: Side, new: Side, tables: Mapping[Path, pd.DataFrame], 
     )
 
 
-def _pairs(base: Side, new: Side, runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+def _pairs(base: CompareTarget, new: CompareTarget, runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     """Subjects of one folder: the two that were named, or all `NAME@REV` with their `NAME`."""
     known = list(dict.fromkeys(map(str, measured_runs(runs)["subject"])))
     if base.subject is not None and base.subject.startswith("@"):
@@ -126,7 +129,7 @@ def _is_reference(subject: str) -> bool:
     return subject == "cpu" or is_floor(subject)
 
 
-def _of_subject(runs: pd.DataFrame, side: Side, *, keep_references: bool = False) -> pd.DataFrame:
+def _of_subject(runs: pd.DataFrame, side: CompareTarget, *, keep_references: bool = False) -> pd.DataFrame:
     assert side.subject is not None
     known = list(dict.fromkeys(measured_runs(runs)["subject"]))
     if side.subject not in known:
@@ -144,7 +147,7 @@ def _baseline_of(gates: GateFile) -> Baseline | None:
     return None if gates.gate.baseline is None else read_baseline(Path(gates.gate.baseline))
 
 
-def _looks_at(folder: Path) -> tuple[Look, ...] | None:
+def _looks_at(folder: Path) -> tuple[InterimLook, ...] | None:
     """The looks at a folder that was to end as soon as it was decided; None where it was not."""
     taken = read_looks(folder)
     if taken is not None:
@@ -154,3 +157,20 @@ def _looks_at(folder: Path) -> tuple[Look, ...] | None:
         return () if "--until-decided" in plan["command"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None  # a folder without a plan is compared by its runs alone
+
+
+def compare(
+    base: pd.DataFrame | str | Path, new: pd.DataFrame | str | Path, gates: GateFile | str | Path | None = None
+) -> Comparison:
+    """Say whether `new` is better, the same or worse than `base`.
+
+    Either two tables of `capbench.load`, each filtered to what it is to be judged by: one subject each, or the same
+    subjects. Or two names as on the command line: a result folder, `DIR:SUBJECT`, `DIR:@REV`, or a baseline's JSON file
+    first. Raises `ResultError`, `GateFileError`, and `TypeError` for a table beside a name.
+    """
+    loaded = gates if isinstance(gates, GateFile) or gates is None else load_gate_file(Path(gates))
+    if isinstance(base, pd.DataFrame) and isinstance(new, pd.DataFrame):
+        return compare_tables(base, new, loaded)
+    if isinstance(base, pd.DataFrame) or isinstance(new, pd.DataFrame):
+        raise TypeError("give two tables or two names, not one of each")
+    return compare_sides(parse_side(str(base)), parse_side(str(new)), loaded)

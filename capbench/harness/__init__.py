@@ -10,16 +10,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capbench.harness.matrix.model import Case, Matrix, Subject
+    from capbench.harness.matrix.model import Case, RunMatrix, Subject
     from capbench.harness.matrix.toml_file import load_matrix
-    from capbench.harness.run.runner import Pace, run_matrix
+    from capbench.harness.run.runner import StoppingRule, run_matrix
 
-__all__ = ["Case", "Matrix", "Pace", "Subject", "load_matrix", "run_matrix"]
+__all__ = ["Case", "RunMatrix", "StoppingRule", "Subject", "load_matrix", "run_matrix"]
 
 _HOME = {
     "Case": "matrix.model",
-    "Matrix": "matrix.model",
-    "Pace": "run.runner",
+    "RunMatrix": "matrix.model",
+    "StoppingRule": "run.runner",
     "Subject": "matrix.model",
     "load_matrix": "matrix.toml_file",
     "run_matrix": "run.runner",

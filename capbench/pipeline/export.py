@@ -13,16 +13,17 @@ from typing import Any
 from capbench.colour import ColourSpec
 from capbench.errors import CapbenchError, OutputError
 from capbench.files import partial_path
+from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.conversion.registry import FLOOR
 from capbench.pipeline.encode.gif import GifPictures, GifWriter, PaletteReader
 from capbench.pipeline.encode.mp4 import OutputFormat, VideoWriter
 from capbench.pipeline.job import ExportJob, ExportOptions, prepare
-from capbench.pipeline.recorder import ExportAccount
+from capbench.pipeline.recorder import ExportRecorder
 from capbench.pipeline.stage_graph import Flow
 from capbench.pipeline.threads.stage_timer import Span
 from capbench.results import ExportReport
 
-__all__ = ["ExportOptions", "export", "run_job"]
+__all__ = ["ExportOptions", "export", "floor_export", "run_job"]
 
 
 def export(
@@ -60,7 +61,7 @@ def run_job(
     on_span: Callable[[Span], None] | None = None,
 ) -> ExportReport:
     """Run a settled export; `started_ns` is when its clock began. Raises as `export` does."""
-    account = ExportAccount(job, started_ns, on_frame)
+    account = ExportRecorder(job, started_ns, on_frame)
     passes = _Passes(job, account, cancel or threading.Event(), on_span)
     try:
         with partial_path(job.output) as partial:
@@ -78,7 +79,7 @@ class _Passes:
     def __init__(
         self,
         job: ExportJob,
-        account: ExportAccount,
+        account: ExportRecorder,
         cancel: threading.Event,
         on_span: Callable[[Span], None] | None,
     ) -> None:
@@ -139,3 +140,27 @@ class _Passes:
             written_bytes=lambda: partial.stat().st_size if partial.exists() else 0,
         )
         return flow.run()
+
+
+def floor_export(
+    source: str | Path,
+    output: str | Path,
+    options: ExportOptions | None = None,
+    *,
+    on_frame: Callable[[int], None] | None = None,
+    cancel: threading.Event | None = None,
+    on_span: Callable[[Span], None] | None = None,
+) -> ExportReport:
+    """Encode the source as it is with the encoder of `options`: own size, own colour, own times, sound included.
+
+    A source that is shown turned or stretched stays so: its display matrix and pixel aspect go on into the output.
+
+    Scene, size, rate and path of `options` are ignored. Raises as `export` does.
+    """
+    started_ns = time.perf_counter_ns()
+    plain = replace(options or ExportOptions(), scene="bare", path=None, width=None, height=None, fps=None)
+    job = prepare(Path(source), Path(output), plain)
+    # 4:2:0 has no odd sizes: the encoder drops the last column or row.
+    canvas = CanvasSize(job.source.width // 2 * 2, job.source.height // 2 * 2)
+    job = replace(job, canvas=canvas, path_requested=FLOOR)
+    return run_job(job, started_ns, on_frame=on_frame, cancel=cancel, on_span=on_span)

@@ -12,8 +12,7 @@ from capbench.errors import InputError, OutputError
 from capbench.pipeline.compositor.geometry import CanvasSize, canvas_size
 from capbench.pipeline.conversion.registry import PASSTHROUGH, path_factory
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
-from capbench.pipeline.encode.encoder_choice import choose_encoder
-from capbench.pipeline.encode.encoders import EncoderSettings, codec_options
+from capbench.pipeline.encode.encoders import EncoderSettings, choose_encoder, codec_options
 from capbench.pipeline.encode.gif import check_dither, gif_rate
 from capbench.pipeline.scene import Scene, load_scene
 

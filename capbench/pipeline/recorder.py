@@ -13,10 +13,10 @@ from capbench.pipeline.encode.frame_pool import PicturePool
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.render.renderer import Renderer
-from capbench.pipeline.threads.stage_timer import LapClock, stage_times
+from capbench.pipeline.threads.stage_timer import StageTimer, stage_times
 from capbench.results import ExportReport, LatencyPercentiles
 
-__all__ = ["ExportAccount"]
+__all__ = ["ExportRecorder"]
 
 STAGE_ORDER = ("setup", "decode", "audio", "upload", "render", "readback", "convert", "encode")
 
@@ -39,7 +39,7 @@ _VARIABLE_ABOVE = 0.35
 """Frames whose distances differ by more of a frame than this have no one rate; a coarse clock rounds by less."""
 
 
-class ExportAccount:
+class ExportRecorder:
     """Filled by the stages, each of its fields by one thread; read when they ended."""
 
     def __init__(self, job: ExportJob, started_ns: int, on_frame: Callable[[int], None] | None) -> None:
@@ -47,7 +47,7 @@ class ExportAccount:
         self._started_ns = started_ns
         self._on_frame = on_frame
         self._lock = threading.Lock()
-        self.clocks: list[LapClock] = []
+        self.clocks: list[StageTimer] = []
         """One for each thread."""
         self._warnings: list[str] = []
         self._fallbacks: list[str] = []

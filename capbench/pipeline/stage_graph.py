@@ -14,13 +14,13 @@ from capbench.pipeline.decode.video import frame_bytes, read_frames
 from capbench.pipeline.encode.sink import PictureSink
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.memory_plan import SOUND_FRAME_BYTES, SOUND_FRAMES, plan_export
-from capbench.pipeline.recorder import ExportAccount
+from capbench.pipeline.recorder import ExportRecorder
 from capbench.pipeline.render.render_stage import RenderStage
-from capbench.pipeline.render.renderer import Picture
+from capbench.pipeline.render.renderer import RenderedPicture
 from capbench.pipeline.threads.channel import Channel
 from capbench.pipeline.threads.memory_budget import MemoryPlan
 from capbench.pipeline.threads.stage_group import StageGroup
-from capbench.pipeline.threads.stage_timer import LapClock, Span
+from capbench.pipeline.threads.stage_timer import Span, StageTimer
 from capbench.pipeline.threads.watchdog import StageWatch
 
 __all__ = ["Flow", "OpenSink"]
@@ -41,7 +41,7 @@ class Flow:
         self,
         job: ExportJob,
         *,
-        account: ExportAccount,
+        account: ExportRecorder,
         cancel: threading.Event,
         on_span: Callable[[Span], None] | None,
         open_sink: OpenSink,
@@ -58,8 +58,8 @@ class Flow:
         frames, pictures = self._plan.decoded_frames, self._plan.pictures
         self._is_direct = job.path_requested in (PASSTHROUGH, FLOOR)
         self._frames: Channel[TimedFrame] = self._channel("decode", "encode" if self._is_direct else "render", frames)
-        self._rendered: Channel[tuple[Picture, ConversionPath]] = self._channel("render", "convert", pictures)
-        self._pictures: Channel[Picture] = self._channel("convert", "encode", pictures)
+        self._rendered: Channel[tuple[RenderedPicture, ConversionPath]] = self._channel("render", "convert", pictures)
+        self._pictures: Channel[RenderedPicture] = self._channel("convert", "encode", pictures)
         self._sound: Channel[Any] = self._channel("audio", "encode", SOUND_FRAMES, carries_frames=False)
 
     def run(self) -> str:
@@ -118,8 +118,8 @@ class Flow:
         self._group.add(channel)
         return channel
 
-    def _clock(self) -> LapClock:
-        clock = LapClock(on_span=self._on_span)
+    def _clock(self) -> StageTimer:
+        clock = StageTimer(on_span=self._on_span)
         self._account.clocks.append(clock)
         return clock
 
@@ -160,7 +160,7 @@ class Flow:
             if picture.pool is not None:
                 picture.pool.release(picture.frame)
             clock.mark("convert")
-            self._pictures.send(Picture(frame, picture.pts, picture.duration, pool=None), frame_bytes(frame))
+            self._pictures.send(RenderedPicture(frame, picture.pts, picture.duration, pool=None), frame_bytes(frame))
             clock.mark("convert", "wait_output")
         clock.mark("convert", "wait_input")
         if last is not None:
@@ -177,7 +177,7 @@ class Flow:
             for number, picture in enumerate(pictures):
                 clock.mark("encode", "wait_input", number)
                 sink.write(picture.frame, picture.pts, picture.duration)
-                if isinstance(picture, Picture) and picture.pool is not None:
+                if isinstance(picture, RenderedPicture) and picture.pool is not None:
                     picture.pool.release(picture.frame)
                 clock.mark("encode", "work", number)
             clock.mark("encode", "wait_input")

@@ -16,7 +16,7 @@ from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
-from capbench.quality.measurements import ClipEvidence, Evidence, FrameRecord, LayerShare
+from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
 from capbench.quality.metrics.background_meters import BackgroundMeters, Unmeasured
 from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
@@ -25,14 +25,14 @@ from capbench.quality.metrics.vmaf_tool import find_tool
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
 from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
-from capbench.quality.reading.observed_frame import Picture, observe
+from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture, observe
 from capbench.quality.reading.planes import Normaliser
 from capbench.quality.reading.prefetch import LookAhead
-from capbench.quality.reading.sound_envelope import SoundEvidence, listen
+from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
 from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
-from capbench.recordings.layout import Rectangle
+from capbench.recordings.layout import LayoutRectangle
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
@@ -54,7 +54,7 @@ small side to even is at most that much from 100 lines up."""
 class Inspection:
     """Evidence, and the worst pairs of pictures where they were to be kept."""
 
-    evidence: Evidence
+    evidence: Measurements
     """All figures."""
     worst_pairs: list[KeptPair]
     """Pairs of the lowest luma PSNR, worst first."""
@@ -115,7 +115,7 @@ def inspect_files(
         records, matches = walk.through(pictures)
         aligner.finish()
         found = meter.finish() if meter else None
-    evidence = Evidence(
+    evidence = Measurements(
         reference=_clip_evidence(want, aligner.records, like=got if side.truth else None),
         output=_clip_evidence(got, records),
         wanted_size=expected.size or _even(want.size),
@@ -126,7 +126,7 @@ def inspect_files(
         pictures=found,
         no_pictures_reason=side.incomparable,
         layers=tuple(walk.shares) if side.truth else None,
-        sound=SoundEvidence(listen(reference), listen(output)),
+        sound=SoundMeasurements(listen(reference), listen(output)),
     )
     return Inspection(evidence, meter.worst_pairs if meter else [])
 
@@ -179,7 +179,7 @@ class _Walk:
     shares: list[LayerShare] = field(default_factory=list)
     """Grows with the frames that are rendered."""
 
-    def through(self, pictures: Iterator[Picture]) -> tuple[list[FrameRecord], list[int | None]]:
+    def through(self, pictures: Iterator[ObservedPicture]) -> tuple[list[FrameRecord], list[int | None]]:
         records: list[FrameRecord] = []
         matches: list[int | None] = []
         moments = _chosen(self.truth.layers.moments(), self.truth.canvas) if self.truth else deque()
@@ -196,7 +196,7 @@ class _Walk:
                 if match.picture is None:
                     self.meter.skip()
                 elif self.truth is None:
-                    whole = Rectangle(0, 0, picture.frame.width, picture.frame.height)
+                    whole = LayoutRectangle(0, 0, picture.frame.width, picture.frame.height)
                     self.meter.add(picture, match.picture, whole if self.aligner.marked else None)
                 elif is_moment or picture.record.index % self.render_every == 0:
                     self._measure_rendered(self.meter, self.truth, picture, match.picture, time_s)
@@ -207,7 +207,7 @@ class _Walk:
         return records, matches
 
     def _measure_rendered(
-        self, meter: PictureMeter, truth: GroundTruth, got: Picture, want: Picture, time_s: float
+        self, meter: PictureMeter, truth: GroundTruth, got: ObservedPicture, want: ObservedPicture, time_s: float
     ) -> None:
         rendered = truth.render(want, got, time_s)
         self.shares.extend(rendered.shares)
@@ -248,9 +248,9 @@ def upright_size(path: Path) -> tuple[Fraction, Fraction]:
     return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
 
 
-def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened | None = None) -> ClipEvidence:
+def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened | None = None) -> ClipMeasurements:
     """What was seen of a file; its pictures are compared as if made `like` another, where a scene was drawn from it."""
-    return ClipEvidence(
+    return ClipMeasurements(
         facts=opened.facts,
         tags=opened.tags,
         spec=like.spec if like else opened.spec,

@@ -10,36 +10,15 @@ from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
 from capbench.quality.reading.clip import ClipFacts
-from capbench.quality.reading.sound_envelope import SoundEvidence
+from capbench.quality.reading.observed_frame import FrameRecord
+from capbench.quality.reading.sound_envelope import SoundMeasurements
 from capbench.quality.reading.tags import FileTags
 
-__all__ = ["ClipEvidence", "Evidence", "FrameRecord", "LayerShare", "PictureEvidence", "SampledPair"]
+__all__ = ["ClipMeasurements", "LayerShare", "Measurements", "PictureMeasurements", "SampledPair"]
 
 
 @dataclass(frozen=True, slots=True)
-class FrameRecord:
-    """One decoded frame in a few figures; the picture itself is gone."""
-
-    index: int
-    """Position in its file, counted from 0."""
-    time_s: Fraction
-    """Presentation time by the file's own time stamps, in seconds."""
-    number: int | None
-    """Burnt-in frame number; None where none could be read."""
-    number_visible: bool
-    """Whether a burnt-in number would be in sight: a scene may crop it, cover it or move it out of the picture."""
-    mean_codes: tuple[float, float, float]
-    """Mean Y, Cb, Cr."""
-    spread_codes: float
-    """Standard deviation of Y over blocks of 8x8 pixels: near 0 for an empty picture."""
-    moved_codes: float
-    """Mean absolute difference of Y from the frame before, over the same blocks; 0 for the first."""
-    flash: float | None
-    """Brightness of the flash mark, 0 black to 1 white; None without marks or out of sight."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClipEvidence:
+class ClipMeasurements:
     """One file, decoded to its end or to where it broke."""
 
     facts: ClipFacts
@@ -100,7 +79,7 @@ class LayerShare:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PictureEvidence:
+class PictureMeasurements:
     """All pairs of pictures that were compared."""
 
     series: dict[str, list[float | None]] = field(default_factory=dict)
@@ -124,12 +103,12 @@ class PictureEvidence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class Measurements:
     """Everything that the checks read."""
 
-    reference: ClipEvidence
+    reference: ClipMeasurements
     """The file that is held to be right."""
-    output: ClipEvidence
+    output: ClipMeasurements
     """The file under test."""
     wanted_size: tuple[int, int]
     """Width and height that the output should have, in pixels."""
@@ -141,11 +120,11 @@ class Evidence:
     """How frames were matched, in words: burnt-in number, content or time stamp."""
     matches: tuple[int | None, ...]
     """For each output frame the reference frame that it shows; None where none fits."""
-    pictures: PictureEvidence | None
+    pictures: PictureMeasurements | None
     """The compared pairs; None where pictures of such sizes cannot be compared."""
     no_pictures_reason: str | None
     """Why `pictures` is None."""
     layers: tuple[LayerShare, ...] | None
     """Layers of the scene in the frames that were rendered; None where no scene was."""
-    sound: SoundEvidence
+    sound: SoundMeasurements
     """What was heard."""

@@ -17,7 +17,7 @@ from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation
 from capbench.quality.inspection import inspect_files, upright_size
-from capbench.quality.measurements import Evidence
+from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
 from capbench.quality.metrics.frame_pairs import OWN_METRICS, KeptPair
 from capbench.quality.metrics.pooling import pool
@@ -110,7 +110,7 @@ def _even(length: Fraction) -> int:
 
 
 def report_on(
-    evidence: Evidence,
+    evidence: Measurements,
     expected: Expectation,
     *,
     worst_pairs: list[KeptPair],
@@ -144,7 +144,7 @@ def report_on(
     )
 
 
-def _unmeasured(evidence: Evidence, measured: Mapping[str, object]) -> dict[str, str]:
+def _unmeasured(evidence: Measurements, measured: Mapping[str, object]) -> dict[str, str]:
     if evidence.pictures is None:
         why = evidence.no_pictures_reason or "no pictures were compared"
     elif "psnr_y" in measured:

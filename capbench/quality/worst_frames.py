@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ from PIL import Image
 
 from capbench.colour import ColourSpec, Range
 from capbench.errors import OutputError
+from capbench.files import write_atomic
 from capbench.quality.metrics.frame_pairs import KeptPair
 from capbench.quality.reading.planes import COLOURSPACES, Planes, as_frame
-from capbench.results import WorstFrame
+from capbench.results import ValidationReport, WorstFrame
 
-__all__ = ["DIFFERENCE_GAIN", "save_worst_frames"]
+__all__ = ["DIFFERENCE_GAIN", "save_worst_frames", "write_frame_csv"]
 
 DIFFERENCE_GAIN = 8
 """Amplification of the difference picture: an error of 4 codes becomes visible."""
@@ -65,3 +68,17 @@ def _rgb(planes: Planes, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[
     )
     rgb: NDArray[np.uint8] = picture.to_ndarray()
     return rgb
+
+
+def write_frame_csv(report: ValidationReport, target: Path) -> None:
+    """One row an output frame, one column a metric; empty where a frame was not measured. Raises `OutputError`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(report.series)
+    writer.writerow(["frame", *names])
+    for frame, values in enumerate(zip(*report.series.values(), strict=True)):
+        writer.writerow([frame, *("" if value is None else f"{value:.6g}" for value in values)])
+    try:
+        write_atomic(target, text.getvalue())
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error

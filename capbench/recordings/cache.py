@@ -56,7 +56,7 @@ def make_recording(
     if path.is_file():
         return path
     # Only now: finding a recording must not cost the import of the codecs and fonts.
-    from capbench.recordings.write import write_recording  # noqa: PLC0415
+    from capbench.recordings.write import write_recording
 
     target = path.parent if spec.container == "hls" else path
     try:

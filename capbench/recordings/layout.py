@@ -20,14 +20,14 @@ __all__ = [
     "PATCH_CHART",
     "TOP_BAR",
     "Area",
+    "LayoutRectangle",
     "Patch",
-    "Rectangle",
     "edge_positions",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Rectangle:
+class LayoutRectangle:
     """A rectangle in pixels of some picture; the edges may lie between pixels."""
 
     left: float
@@ -53,9 +53,9 @@ class Area:
     bottom: float
     """Bottom edge."""
 
-    def within(self, recording: Rectangle) -> Rectangle:
+    def within(self, recording: LayoutRectangle) -> LayoutRectangle:
         """This area in pixels, where the whole recording fills `recording`."""
-        return Rectangle(
+        return LayoutRectangle(
             left=recording.left + self.left * recording.width,
             top=recording.top + self.top * recording.height,
             width=(self.right - self.left) * recording.width,

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.recordings.layout import FLASH, FRAME_NUMBER, Area, Rectangle
+from capbench.recordings.layout import FLASH, FRAME_NUMBER, Area, LayoutRectangle
 
 __all__ = ["FLASH_LENGTH_S", "MAX_FRAME_NUMBER", "flash_level", "frame_number_cells", "read_frame_number"]
 
@@ -42,7 +42,7 @@ def frame_number_cells(number: int) -> NDArray[np.uint8]:
     return np.array([upper, [1 - bit for bit in upper]], dtype=np.uint8)
 
 
-def read_frame_number(luma: NDArray[np.uint8], recording: Rectangle | None = None) -> int | None:
+def read_frame_number(luma: NDArray[np.uint8], recording: LayoutRectangle | None = None) -> int | None:
     """Frame number in a luma plane of shape (height, width), or None where there is no intact one.
 
     `recording` is where the recording lies in the picture, in pixels; the whole picture when None.
@@ -61,7 +61,7 @@ def read_frame_number(luma: NDArray[np.uint8], recording: Rectangle | None = Non
     return number if _checksum(number) == checksum else None
 
 
-def flash_level(luma: NDArray[np.uint8], recording: Rectangle | None = None) -> float | None:
+def flash_level(luma: NDArray[np.uint8], recording: LayoutRectangle | None = None) -> float | None:
     """Brightness of the flash area between the black (0) and the white (1) of the frame number's cells.
 
     About 0.05 without and 1 with a flash: 0.5 divides them. None where the cells have no contrast. `recording` as in
@@ -78,16 +78,16 @@ def _checksum(number: int) -> int:
     return crc_hqx(number.to_bytes(3, "big"), _CRC_START)
 
 
-def _cell_levels(luma: NDArray[np.uint8], recording: Rectangle | None) -> NDArray[np.float64]:
+def _cell_levels(luma: NDArray[np.uint8], recording: LayoutRectangle | None) -> NDArray[np.float64]:
     return _area_levels(luma, recording, FRAME_NUMBER, columns=_CELLS, rows=2)
 
 
 def _area_levels(
-    luma: NDArray[np.uint8], recording: Rectangle | None, area: Area, *, columns: int, rows: int
+    luma: NDArray[np.uint8], recording: LayoutRectangle | None, area: Area, *, columns: int, rows: int
 ) -> NDArray[np.float64]:
     """Mean luma codes of the middle of each cell of an area, shape (rows, columns), from bilinear samples."""
     height, width = luma.shape
-    place = area.within(recording or Rectangle(0, 0, width, height))
+    place = area.within(recording or LayoutRectangle(0, 0, width, height))
     inner = np.array([0.35, 0.5, 0.65])  # the outer third of a cell is where scaling and compression mix neighbours
     x = place.left + place.width / columns * (np.arange(columns)[:, None] + inner).ravel() - 0.5
     y = place.top + place.height / rows * (np.arange(rows)[:, None] + inner).ravel() - 0.5

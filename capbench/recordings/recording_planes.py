@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
 
-__all__ = ["Planes", "planes_from_rgb"]
+__all__ = ["RecordingPlanes", "planes_from_rgb"]
 
 _BAND_ROWS: Final = 128
 """Rows converted at a time: float64 of a whole 4K text strip would be 300 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Planes:
+class RecordingPlanes:
     """One 4:2:0 picture, or views of a part of one."""
 
     luma: NDArray[np.uint8]
@@ -37,13 +37,15 @@ class Planes:
         """Height in pixels."""
         return int(self.luma.shape[0])
 
-    def part(self, rows: slice, columns: slice) -> Planes:
+    def part(self, rows: slice, columns: slice) -> RecordingPlanes:
         """Views of a part; all four edges are even."""
         half_rows = slice(rows.start // 2, rows.stop // 2)
         half_columns = slice(columns.start // 2, columns.stop // 2)
-        return Planes(self.luma[rows, columns], self.cb[half_rows, half_columns], self.cr[half_rows, half_columns])
+        return RecordingPlanes(
+            self.luma[rows, columns], self.cb[half_rows, half_columns], self.cr[half_rows, half_columns]
+        )
 
-    def paste(self, picture: Planes, left: int = 0, top: int = 0) -> None:
+    def paste(self, picture: RecordingPlanes, left: int = 0, top: int = 0) -> None:
         """Copy `picture` in with its top left corner at an even place."""
         place = self.part(slice(top, top + picture.height), slice(left, left + picture.width))
         place.luma[...] = picture.luma
@@ -51,7 +53,7 @@ class Planes:
         place.cr[...] = picture.cr
 
 
-def planes_from_rgb(rgb: NDArray[np.uint8]) -> Planes:
+def planes_from_rgb(rgb: NDArray[np.uint8]) -> RecordingPlanes:
     """BT.709 limited, left-sited 4:2:0 of an (height, width, 3) R'G'B' picture with even sides.
 
     Equations of ITU-R BT.709-6 items 3.2 to 3.5; chroma is [1 2 1]/4 across and the mean of two rows down, rounded
@@ -59,7 +61,7 @@ def planes_from_rgb(rgb: NDArray[np.uint8]) -> Planes:
     """
     colour = ColourSpec()
     height, width = rgb.shape[:2]
-    planes = Planes(
+    planes = RecordingPlanes(
         np.empty((height, width), np.uint8),
         np.empty((height // 2, width // 2), np.uint8),
         np.empty((height // 2, width // 2), np.uint8),

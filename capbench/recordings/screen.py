@@ -10,10 +10,10 @@ from capbench.recordings import layout
 from capbench.recordings.layout import Area
 from capbench.recordings.marks import FLASH_LENGTH_S, frame_number_cells
 from capbench.recordings.motion import Motion, scroll_px
-from capbench.recordings.recording_planes import Planes, planes_from_rgb
+from capbench.recordings.recording_planes import RecordingPlanes, planes_from_rgb
 from capbench.recordings.spec import RecordingSpec
 from capbench.recordings.text import font, text_strip
-from capbench.recordings.windows import Cursor, draw_frame, moving_windows, title_px
+from capbench.recordings.windows import ArrowCursor, draw_frame, moving_windows, title_px
 
 __all__ = ["Screen"]
 
@@ -35,7 +35,7 @@ class Screen:
         line_px = max(10, round(scale_px * 0.026 / 2) * 2)
         self._text = planes_from_rgb(np.asarray(text_strip(text_width, 140, line_px, seed=spec.seed)))
         self._windows = moving_windows(width, height, scale_px, seed=spec.seed)
-        self._cursor = Cursor.of_height(round(scale_px * 0.03))
+        self._cursor = ArrowCursor.of_height(round(scale_px * 0.03))
         self._motion = Motion.seeded(len(self._windows), spec.duration_s, seed=spec.seed)
         self._flash_frames = frozenset(
             flash + late for flash in spec.flash_frames for late in range(max(1, round(FLASH_LENGTH_S * spec.rate)))
@@ -45,7 +45,7 @@ class Screen:
                            layout.FRAME_NUMBER.right, frame_number_cells(0).shape[1] + 1)])  # fmt: skip
         self._cell_widths: NDArray[np.int64] = columns
 
-    def draw(self, frame: int, onto: Planes) -> None:
+    def draw(self, frame: int, onto: RecordingPlanes) -> None:
         """Draw frame `frame`, counted from 0, over all of `onto`, which has the recording's size."""
         time_s = float(frame / self._spec.rate)
         onto.paste(self._still)
@@ -57,7 +57,7 @@ class Screen:
             place = onto.part(*layout.FLASH.pixels(onto.width, onto.height, multiple=2))
             place.luma[...], place.cb[...], place.cr[...] = _WHITE, 128, 128
 
-    def _draw_text(self, onto: Planes, scrolled_px: int) -> None:
+    def _draw_text(self, onto: RecordingPlanes, scrolled_px: int) -> None:
         place = onto.part(*self._text_place)
         start, done = scrolled_px % self._text.height, 0
         while done < place.height:
@@ -65,7 +65,7 @@ class Screen:
             place.paste(self._text.part(slice(start, start + rows), slice(0, place.width)), top=done)
             start, done = 0, done + rows
 
-    def _draw_windows(self, onto: Planes, time_s: float) -> None:
+    def _draw_windows(self, onto: RecordingPlanes, time_s: float) -> None:
         rows, columns = layout.MOVING.pixels(onto.width, onto.height, multiple=2)
         area = onto.part(rows, columns)
         sample = self._windows[0][0]
@@ -78,14 +78,14 @@ class Screen:
             area.paste(loop[int(time_s * 15) % len(loop)], *pose.windows[number])
         self._cursor.blend(onto, columns.start + pose.cursor[0], rows.start + pose.cursor[1])
 
-    def _draw_frame_number(self, onto: Planes, frame: int) -> None:
+    def _draw_frame_number(self, onto: RecordingPlanes, frame: int) -> None:
         rows, columns = layout.FRAME_NUMBER.pixels(onto.width, onto.height)
         middle = round((layout.FRAME_NUMBER.top + layout.FRAME_NUMBER.bottom) / 2 * onto.height)
         codes = _BLACK + (_WHITE - _BLACK) * np.repeat(frame_number_cells(frame), self._cell_widths, axis=1)
         onto.luma[rows.start : middle, columns] = codes[0]
         onto.luma[middle : rows.stop, columns] = codes[1]
 
-    def _draw_clock(self, onto: Planes, time_s: float) -> None:
+    def _draw_clock(self, onto: RecordingPlanes, time_s: float) -> None:
         left = round(onto.width * 0.885)
         for sign in f"{int(time_s) // 60:02d}:{time_s % 60:05.2f}":
             digit = self._digits[sign]

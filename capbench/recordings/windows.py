@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from capbench.recordings.recording_planes import Planes, planes_from_rgb
+from capbench.recordings.recording_planes import RecordingPlanes, planes_from_rgb
 from capbench.recordings.text import font, text_strip
 
-__all__ = ["Cursor", "draw_frame", "moving_windows", "title_px"]
+__all__ = ["ArrowCursor", "draw_frame", "moving_windows", "title_px"]
 
 _TITLE: Final = (52, 54, 68)
 _BORDER: Final = (14, 15, 20)
@@ -38,7 +38,7 @@ def draw_frame(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], title:
     draw.text(((left + right) / 2, middle), title, fill=(205, 207, 216), font=font(bar_px * 0.6), anchor="mm")
 
 
-def moving_windows(width: int, height: int, scale_px: int, *, seed: int) -> tuple[tuple[Planes, ...], ...]:
+def moving_windows(width: int, height: int, scale_px: int, *, seed: int) -> tuple[tuple[RecordingPlanes, ...], ...]:
     """The windows of a recording; each is a loop of pictures of one size, most of them of one picture."""
     box = (round(width * 0.11) * 2, round(height * 0.13) * 2)
     inside = (box[0] - 4, box[1] - title_px(scale_px) - 2)
@@ -49,7 +49,7 @@ def moving_windows(width: int, height: int, scale_px: int, *, seed: int) -> tupl
     )
 
 
-def _window(box: tuple[int, int], title: str, scale_px: int, content: Image.Image) -> Planes:
+def _window(box: tuple[int, int], title: str, scale_px: int, content: Image.Image) -> RecordingPlanes:
     picture = Image.new("RGB", box)
     draw_frame(ImageDraw.Draw(picture), (0, 0, *box), title, title_px(scale_px))
     picture.paste(content, (2, title_px(scale_px)))
@@ -103,7 +103,7 @@ def _film(size: tuple[int, int]) -> list[Image.Image]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cursor:
+class ArrowCursor:
     """An arrow, blended at any whole pixel."""
 
     grey: NDArray[np.float32]
@@ -112,7 +112,7 @@ class Cursor:
     """How much of each pixel the arrow covers, 0..1, same shape."""
 
     @classmethod
-    def of_height(cls, height_px: int) -> Cursor:
+    def of_height(cls, height_px: int) -> ArrowCursor:
         """An arrow of about that height, at least 10 pixels."""
         size, fine = max(10, height_px), 8
         outline = np.array([(0, 0), (0, 17), (4, 13.2), (6.6, 19), (9.4, 17.8), (6.9, 12.2), (12.2, 12.2)]) / 20 + 0.03
@@ -127,7 +127,7 @@ class Cursor:
             np.asarray(cover.resize((size, size), box), np.float32) / np.float32(255),
         )
 
-    def blend(self, onto: Planes, x: int, y: int) -> None:
+    def blend(self, onto: RecordingPlanes, x: int, y: int) -> None:
         """Draw the arrow with its tip at (x, y), all of it inside the picture."""
         left, top = x // 2 * 2, y // 2 * 2
         height, width = (self.cover.shape[0] + 3) // 2 * 2, (self.cover.shape[1] + 3) // 2 * 2

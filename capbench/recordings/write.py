@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from capbench.recordings.hls_files import PartFiles
-from capbench.recordings.recording_planes import Planes
+from capbench.recordings.recording_planes import RecordingPlanes
 from capbench.recordings.screen import Screen
 from capbench.recordings.sound import SAMPLE_RATE_HZ, sample_count, second_of_sound
 from capbench.recordings.spec import RecordingSpec
@@ -98,7 +98,7 @@ def _video_packets(spec: RecordingSpec, stream: VideoStream) -> Iterator[list[Pa
     for number in range(spec.frames):
         # A new frame each time: the encoder keeps references to those it has not coded yet.
         frame = av.VideoFrame(spec.width, spec.height, "yuv420p")
-        screen.draw(number, Planes(*(_plane_view(frame, plane) for plane in range(3))))
+        screen.draw(number, RecordingPlanes(*(_plane_view(frame, plane) for plane in range(3))))
         frame.pts, frame.time_base = number, 1 / spec.rate
         yield stream.encode(frame)
 

@@ -22,6 +22,6 @@ def write_report(
     alone: bool = False,
 ) -> Path:
     """Write the page about result folders; see `capbench.report.page.write_page.write_report`."""
-    from capbench.report.page.write_page import write_report as build  # noqa: PLC0415  matplotlib and pandas take a second
+    from capbench.report.page.write_page import write_report as build  # matplotlib and pandas take a second
 
     return build(folders, output, gates, picture_bytes=picture_bytes, alone=alone)

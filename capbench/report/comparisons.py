@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from capbench.errors import ResultError
 from capbench.gate import GateFile
-from capbench.gate.compare_targets import Side, compare_sides
+from capbench.gate.compare_targets import CompareTarget, compare_sides
 from capbench.gate.verdicts.pairing import is_floor
 from capbench.report.aggregate import cells_of
 from capbench.report.report_folder import ReportFolder
@@ -33,13 +33,13 @@ def compare_subjects(
     Where `capbench run --against REV` made the folder, each subject against itself at REV: that is what was asked.
     """
     subjects = list(dict.fromkeys(subject for cells in cells_of(folder).values() for subject in cells))
-    sides: Iterable[tuple[Side, Side]]
+    sides: Iterable[tuple[CompareTarget, CompareTarget]]
     revisions = dict.fromkeys(f"@{name.partition('@')[2]}" for name in subjects if "@" in name)
     if revisions:
-        sides = ((Side(folder.path, revision), Side(folder.path)) for revision in revisions)
+        sides = ((CompareTarget(folder.path, revision), CompareTarget(folder.path)) for revision in revisions)
     elif (base := baseline_of(subjects)) is not None:
         judged = (subject for subject in subjects if subject != base and not is_floor(subject))
-        sides = ((Side(folder.path, base), Side(folder.path, subject)) for subject in judged)
+        sides = ((CompareTarget(folder.path, base), CompareTarget(folder.path, subject)) for subject in judged)
     else:
         sides = ()
     comparisons, problems = [], []
@@ -64,6 +64,6 @@ def compare_newest(
     if before is None:
         return None, f"no earlier folder comes from the machine of {newest.name}: it is held against none"
     try:
-        return compare_sides(Side(before.path), Side(newest.path), gates), None
+        return compare_sides(CompareTarget(before.path), CompareTarget(newest.path), gates), None
     except ResultError as error:
         return None, f"{newest.name} could not be held against {before.name}: {error}"

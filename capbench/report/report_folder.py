@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from capbench.results import RunResult, RunRole, folder
 
-__all__ = ["JsonObject", "ReportFolder", "RunFile", "is_result_folder", "read_folder"]
+__all__ = ["JsonObject", "ReportFolder", "RunFile", "is_result_folder", "read_folder", "relative_url"]
 
 JsonObject = dict[str, object]
 """A JSON object whose keys another module decides."""
@@ -104,3 +106,14 @@ def _read_plan(file: Path, problems: list[str]) -> JsonObject:
         problems.append(f"{file.name} holds no JSON object")
         return {}
     return found
+
+
+def relative_url(target: Path, page_folder: Path | None) -> str:
+    """URL of a file relative to the page, so that the link survives moving both together.
+
+    Empty for a page that travels alone (`page_folder` None), whose links would lead nowhere and tell where it was made.
+    """
+    if page_folder is None:
+        return ""
+    relative = os.path.relpath(target.resolve(), page_folder.resolve())
+    return quote(Path(relative).as_posix())

@@ -6,6 +6,8 @@ import math
 import re
 import unicodedata
 
+from capbench.gate.judged_metrics import CHECKS, Kind, describe_metric
+from capbench.results import MetricVerdict
 from capbench.units import format_bytes, format_seconds
 
 __all__ = [
@@ -14,11 +16,18 @@ __all__ = [
     "TIMES",
     "bytes_words",
     "change_words",
+    "effect_words",
+    "interval_words",
+    "is_main_metric",
+    "is_quality_metric",
+    "margin_words",
+    "metric_words",
     "number_words",
     "revision_words",
     "seconds_words",
     "shorten",
     "times_words",
+    "value_words",
     "visible",
 ]
 
@@ -89,3 +98,92 @@ def shorten(name: str, limit: int = 48) -> str:
 def visible(text: str) -> str:
     """Text whose control characters are written out: an override would reverse a page, an escape rule a terminal."""
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def effect_words(verdict: MetricVerdict | None, *, digits: int = 1) -> str:
+    """`42.3% less`, `13.2 times`, `+0.02 dB`, or a dash. `digits` counts the decimals of a percentage."""
+    if verdict is None:
+        return MISSING
+    if verdict.ratio is not None:
+        return change_words(verdict.ratio, digits=digits)
+    if verdict.difference is not None:
+        return _signed(verdict.difference, _decimals(verdict)) + _unit(verdict)
+    return MISSING
+
+
+def interval_words(verdict: MetricVerdict | None, *, digits: int = 1) -> str:
+    """The interval in unit and direction of `effect_words`, signed where it holds both directions.
+
+    `exact` for counted bytes; empty where there is none.
+    """
+    if verdict is None or verdict.interval is None:
+        return ""
+    low, high = verdict.interval
+    if verdict.ratio is None:
+        if verdict.difference is None:
+            return ""
+        places = _decimals(verdict)
+        return f"[{_signed(low, places)}, {_signed(high, places)}]{_unit(verdict)}"
+    if low == high:
+        return "exact"
+    if not math.isfinite(low) or not math.isfinite(high):
+        return "unbounded"
+    if verdict.ratio >= 2:
+        return f"[{low:.1f}, {high:.1f}] times"
+    changes = [(bound - 1) * 100 for bound in verdict.interval]
+    if low < 1 < high:  # it may be less or more: only signs tell
+        first, second = (_signed(change, digits) for change in changes)
+    else:
+        first, second = (f"{change:.{digits}f}" for change in sorted(abs(change) for change in changes))
+    return f"[{first}, {second}]%"
+
+
+def margin_words(verdict: MetricVerdict) -> str:
+    """The margin in the unit of the effect, the effect that a gate file requires, or a dash."""
+    if verdict.required_ratio is not None:
+        return f"needs {change_words(verdict.required_ratio)}"
+    if verdict.margin is None:
+        return MISSING
+    if verdict.difference is not None:
+        return f"{verdict.margin:.{_decimals(verdict)}f}{_unit(verdict)}"
+    return f"{verdict.margin:.1%}"
+
+
+def value_words(value: float | None, metric: str) -> str:
+    """A median of a metric with its unit, or a dash."""
+    return MISSING if value is None else describe_metric(metric).format(value)
+
+
+def _decimals(verdict: MetricVerdict) -> int:
+    return 4 if "ssim" in verdict.metric else 2
+
+
+def _unit(verdict: MetricVerdict) -> str:
+    return "" if "ssim" in verdict.metric else " dB"
+
+
+def _signed(value: float, places: int) -> str:
+    words = f"{value:+.{places}f}".replace("-", MINUS)
+    return words if float(f"{value:.{places}f}") else words[1:]  # zero has no sign
+
+
+_MEASURE = re.compile(r"(ffmpeg_)?(psnr|ssim|xpsnr|vmaf)")
+_MAIN = re.compile(r"(quality\.)?(psnr_y|ssim_y|xpsnr_y|vmaf)(\.mean)?")
+
+
+def metric_words(metric: str) -> str:
+    """`peak memory` for `peak_rss_bytes`, `PSNR Y` for `psnr_y` or `quality.psnr_y.mean`; unknown names as they are."""
+    if not _MEASURE.match(metric.removeprefix("quality.")):
+        return describe_metric(metric).words
+    words = describe_metric(f"quality.{metric.removeprefix('quality.')}").words.removesuffix(" (mean)")
+    return words.replace("FFMPEG", "FFmpeg").replace(" CB", " Cb").replace(" CR", " Cr")
+
+
+def is_quality_metric(metric: str) -> bool:
+    """Whether a metric speaks about what is in the output rather than about its cost."""
+    return metric.startswith(CHECKS) or describe_metric(metric).kind in (Kind.QUALITY, Kind.EQUAL)
+
+
+def is_main_metric(metric: str) -> bool:
+    """Whether a metric stands in the first row: costs, checks, and one figure of luma for each kind of quality."""
+    return not _MEASURE.match(metric.removeprefix("quality.")) or _MAIN.fullmatch(metric) is not None

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,6 @@ from capbench.results.run_record import SCHEMA_VERSION, RunResult, RunRole
 __all__ = [
     "DamagedResultWarning",
     "FolderContents",
-    "load_runs",
     "read_folder",
     "read_run",
     "run_file_name",
@@ -103,14 +101,6 @@ def read_folder(folder: Path) -> FolderContents:
         environment=environments[0] if environments else None,
         problems=tuple(problems),
     )
-
-
-def load_runs(folder: Path) -> list[RunResult]:
-    """Every run of a folder, of every role. Warns `DamagedResultWarning` for a file left out; raises `ResultError`."""
-    contents = read_folder(folder)
-    for problem in contents.problems:
-        warnings.warn(problem, DamagedResultWarning, stacklevel=2)
-    return list(contents.runs)
 
 
 def with_times_floor(runs: Iterable[RunResult]) -> tuple[RunResult, ...]:

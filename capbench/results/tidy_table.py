@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from capbench.results.run_record import RunResult
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load", "require_same_machine", "table_of", "tidy_row"]
+__all__ = ["load", "table_of", "tidy_row"]
 
 _NESTED = {"stages", "latency", "pipeline_bytes", "telemetry", "validation", "thresholds", "trace", "unmeasured"}
 _POOLS = ("mean", "harmonic_mean", "p5", "p1", "worst")
@@ -42,7 +42,7 @@ def load(*folders: str | Path) -> pd.DataFrame:
 
 def table_of(contents: Iterable[FolderContents]) -> pd.DataFrame:
     """The table of folders that have been read already."""
-    import pandas as pd  # noqa: PLC0415  half a second; the runner reads folders without it
+    import pandas as pd  # half a second; the runner reads folders without it
 
     rows = [{"folder": str(content.path)} | tidy_row(run) for content in contents for run in content.runs]
     if not rows:
@@ -76,22 +76,3 @@ def tidy_row(run: RunResult) -> dict[str, Any]:
         )
     row["thresholds.failures"] = tuple(check.name for check in run.thresholds if check.status.value != "pass")
     return row
-
-
-def require_same_machine(base: pd.DataFrame, new: pd.DataFrame) -> None:
-    """Refuse to hold absolute times of different machines against each other. Raises `ResultError`.
-
-    Ratios, such as `times_floor`, need no such check: each is made on one machine.
-    """
-    machines = [_fingerprints(table) for table in (base, new)]
-    if len(machines[0] | machines[1]) > 1:
-        words = [", ".join(sorted(found)) or "an unknown machine" for found in machines]
-        raise ResultError(
-            f"times of different machines cannot be compared ({words[0]} against {words[1]}); "
-            "compare ratios such as times_floor, or measure both on one machine"
-        )
-
-
-def _fingerprints(table: pd.DataFrame) -> set[str]:
-    found: Sequence[Any] = table["fingerprint"].tolist() if "fingerprint" in table.columns else []
-    return {value if isinstance(value, str) and value else "unknown" for value in found}

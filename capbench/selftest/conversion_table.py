@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.conversion.swscale import SwscaleToNv12
@@ -27,7 +27,7 @@ Planes = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 def compare_conversions(gpu: GpuContext | None) -> Iterator[ConversionOutcome]:
     """Every matrix, range and siting by the shader (without `gpu` left out) and by swscale, of one test picture."""
     picture = _picture()
-    specs = [ColourSpec(*choice) for choice in itertools.product(Matrix, Range, ChromaSiting)]
+    specs = [ColourSpec(*choice) for choice in itertools.product(MatrixCoefficients, Range, ChromaSiting)]
     if gpu is not None:
         for spec in specs:
             yield _outcome("gpu", spec, _by_shader(gpu, picture, spec), picture)

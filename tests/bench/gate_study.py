@@ -15,8 +15,8 @@ import numpy as np
 from scipy import stats
 
 from capbench.gate.compare import judge_family
+from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.statistics.inference import Levels, evidence
-from capbench.gate.verdicts.judged_metrics import describe_metric
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.results.comparison import Verdict
 from tests.bench.gate_noise import NOISE, Times, simulate

@@ -17,7 +17,7 @@ from capbench.pipeline.conversion.swscale import SwscaleToNv12
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.gpu.readback_ring import StagingRing
+from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.quality.oracle import rgb_to_nv12
 from tests.gpu.conversion import picture_of
@@ -39,7 +39,7 @@ def test_convert_by_compute_shader(benchmark: BenchmarkFixture, gpu: GpuContext,
     texture = gpu.texture(*size, "rgba8unorm", "TEXTURE_BINDING|COPY_DST", "picture")
     conversion = texture_to_nv12(gpu, texture, CanvasSize(*size), ColourSpec())
     # One word is read back each time: mapping it is the only finite way to wait for the pass that wgpu-py 0.32 has.
-    ring: StagingRing[None] = StagingRing(gpu, 4, slots=1)
+    ring: ReadbackRing[None] = ReadbackRing(gpu, 4, slots=1)
 
     def convert() -> None:
         encoder = gpu.device.create_command_encoder()
@@ -96,7 +96,7 @@ def test_readback(
     """A GPU buffer to CPU memory, as large as a picture of that kind."""
     size_bytes = int(size[0] * size[1] * bytes_a_pixel)
     picture = gpu.buffer(size_bytes, "COPY_SRC", kind)
-    ring: StagingRing[None] = StagingRing(gpu, size_bytes, slots=1)
+    ring: ReadbackRing[None] = ReadbackRing(gpu, size_bytes, slots=1)
     target = np.empty(size_bytes, np.uint8)
     copy: Callable[[Any], None] = lambda mapped: np.copyto(target, mapped[:size_bytes])  # noqa: E731  one expression
 

@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.quality.oracle import compare_planes, rgb_to_nv12
 from tests.gpu.conversion import convert_on_gpu, picture_of
 
-EVERY_COLOUR = [ColourSpec(*spec) for spec in itertools.product(Matrix, Range, ChromaSiting)]
+EVERY_COLOUR = [ColourSpec(*spec) for spec in itertools.product(MatrixCoefficients, Range, ChromaSiting)]
 SMALL_SIZES = [(2, 2), (4, 2), (6, 2), (2, 6), (10, 4), (66, 34), (480, 270)]
 LARGE_SIZES = [(1366, 768), (1920, 1080), (3840, 2160)]
 

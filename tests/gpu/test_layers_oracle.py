@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from capbench.colour import ColourSpec, Matrix, Range
+from capbench.colour import ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.compositor.layers.camera import placeholder
 from capbench.pipeline.compositor.layers.caption import lay_out
 from capbench.pipeline.compositor.layers.cursor import cursor_texels
@@ -241,7 +241,11 @@ def test_camera_video_is_read_by_its_own_tags_and_in_step(gpu: GpuContext, tmp_p
         columns, rows = np.arange(59.0, -1, -1), np.arange(40.0)
         content = np.zeros((CANVAS.height, CANVAS.width, 3))
         content[34:74, 66:126] = sample_rgb(
-            (luma, cb, cr), ColourSpec(Matrix.BT601, Range.FULL), columns=columns, rows=rows, chroma_place=(-0.5, 0.0)
+            (luma, cb, cr),
+            ColourSpec(MatrixCoefficients.BT601, Range.FULL),
+            columns=columns,
+            rows=rows,
+            chroma_place=(-0.5, 0.0),
         )
         want = draw_camera(oracle_picture(scene, frame, time_s), scene.camera, content, (66, 34, 126, 74))
         check(stage, want, time_s)

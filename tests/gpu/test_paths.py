@@ -19,8 +19,7 @@ from capbench.errors import AdapterError, InputError
 from capbench.pipeline.conversion.registry import path_factory, path_names
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.encode.encoders import EncoderSettings
-from capbench.pipeline.export import export
-from capbench.pipeline.floor import floor_export
+from capbench.pipeline.export import export, floor_export
 from capbench.pipeline.job import PATH_VARIABLE, ExportOptions
 from capbench.recordings import RecordingSpec, make_recording
 

@@ -16,11 +16,11 @@ from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu.device import GpuContext, open_device
 from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
-from capbench.pipeline.gpu.readback_ring import StagingRing
+from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 
 
-def fill(gpu: GpuContext, ring: StagingRing[int], number: int) -> None:
+def fill(gpu: GpuContext, ring: ReadbackRing[int], number: int) -> None:
     """Submit commands that leave `number` in every word of the ring's next buffer."""
     source = gpu.device.create_buffer_with_data(data=np.full(4, number, np.uint32), usage="COPY_SRC")
     encoder = gpu.device.create_command_encoder()
@@ -29,7 +29,7 @@ def fill(gpu: GpuContext, ring: StagingRing[int], number: int) -> None:
     ring.submitted(number)
 
 
-def take(ring: StagingRing[int]) -> tuple[int, int]:
+def take(ring: ReadbackRing[int]) -> tuple[int, int]:
     """Tag and first word of the oldest picture."""
     words: list[int] = []
     ring.wait()
@@ -39,7 +39,7 @@ def take(ring: StagingRing[int]) -> tuple[int, int]:
 
 @pytest.mark.parametrize("slots", [1, 2, 4])
 def test_pictures_come_out_once_each_in_order(gpu: GpuContext, slots: int) -> None:
-    ring: StagingRing[int] = StagingRing(gpu, 16, slots)
+    ring: ReadbackRing[int] = ReadbackRing(gpu, 16, slots)
     taken = []
 
     for number in range(1, 10):
@@ -53,7 +53,7 @@ def test_pictures_come_out_once_each_in_order(gpu: GpuContext, slots: int) -> No
 
 
 def test_as_many_are_in_flight_as_there_are_slots(gpu: GpuContext) -> None:
-    ring: StagingRing[int] = StagingRing(gpu, 16, 3)
+    ring: ReadbackRing[int] = ReadbackRing(gpu, 16, 3)
     for number in range(3):
         assert not ring.is_full
         fill(gpu, ring, number)
@@ -65,7 +65,7 @@ def test_as_many_are_in_flight_as_there_are_slots(gpu: GpuContext) -> None:
 
 def test_a_reader_that_fails_gives_the_buffer_back(gpu: GpuContext) -> None:
     """The buffer must be unmapped, or the next submit that writes to it fails."""
-    ring: StagingRing[int] = StagingRing(gpu, 16, 1)
+    ring: ReadbackRing[int] = ReadbackRing(gpu, 16, 1)
     fill(gpu, ring, 1)
     ring.wait()
 
@@ -83,7 +83,7 @@ def ticks_around(gpu: GpuContext, passes: int) -> int:
     """Ticks between the two timestamps of a frame that converts a 1080p picture so many times."""
     texture = gpu.texture(1920, 1080, "rgba8unorm", "TEXTURE_BINDING|COPY_DST", "picture")
     conversion = texture_to_nv12(gpu, texture, CanvasSize(1920, 1080), ColourSpec())
-    timestamps, ring = FrameTimestamps(gpu), StagingRing[None](gpu, 16, 1)
+    timestamps, ring = FrameTimestamps(gpu), ReadbackRing[None](gpu, 16, 1)
     encoder = gpu.device.create_command_encoder()
     timestamps.begin(encoder)
     for _ in range(passes):

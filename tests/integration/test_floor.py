@@ -10,8 +10,7 @@ import pytest
 
 from capbench.pipeline.decode.probe import probe_source
 from capbench.pipeline.encode.encoders import EncoderSettings
-from capbench.pipeline.export import ExportOptions
-from capbench.pipeline.floor import floor_export
+from capbench.pipeline.export import ExportOptions, floor_export
 from capbench.quality.validate import validate_run
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.selftest.reencode import Remake, remake

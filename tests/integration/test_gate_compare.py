@@ -15,7 +15,7 @@ from capbench import compare
 from capbench.cli import main as _registers_the_verbs  # noqa: F401
 from capbench.cli.app import app
 from capbench.gate import load_gate_file
-from capbench.gate.sequential.interim_looks import Look, write_looks
+from capbench.gate.sequential.interim_looks import InterimLook, write_looks
 from capbench.results import Comparison, Verdict
 from capbench.results.folder import read_folder
 from capbench.results.tidy_table import table_of
@@ -170,7 +170,7 @@ def test_a_software_adapter_can_be_refused(folder: Path) -> None:
 def test_a_folder_that_was_run_until_decided_is_judged_by_the_looks_at_it(tmp_path: Path) -> None:
     """Killed after six blocks, looked at after five: comparing must not look on its own."""
     write_plan(tmp_path, ["capbench", "run", "quick", "--until-decided"], blocks=40)
-    write_looks(tmp_path, [Look(blocks=5, share=0.1)])
+    write_looks(tmp_path, [InterimLook(blocks=5, share=0.1)])
     write_runs(tmp_path, "cpu", noisy(6, sd=0.02))
     write_runs(tmp_path, "gpu", noisy(6, ratio=1.04, sd=0.02, seed=2))
 

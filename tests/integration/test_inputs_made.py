@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.errors import ColourError, DamagedStreamError, SourceError
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.probe import probe_source
@@ -58,7 +58,9 @@ def shown(path: Path) -> list[tuple[int, float]]:
         ]
 
 
-PASSED_ON = ExportOptions(encoder=EncoderSettings(preset="ultrafast", qp=4), colour=ColourSpec(matrix=Matrix.BT601))
+PASSED_ON = ExportOptions(
+    encoder=EncoderSettings(preset="ultrafast", qp=4), colour=ColourSpec(matrix=MatrixCoefficients.BT601)
+)
 """An untagged small source is BT.601: asked for the same, nothing is drawn and grey stays the same grey."""
 VARIABLE = [0, 9000, 12000, 30000, 33000, 90000]
 """0, 0.1, 0.1333, 0.3333, 0.3667 and 1 s."""
@@ -199,7 +201,7 @@ def test_hdr_is_refused(transfer: int, name: str, tmp_path: Path) -> None:
 def test_chroma_siting_is_read_from_the_stream(option: dict[str, str], siting: ChromaSiting, tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mp4", [0, 3600], options=option)
 
-    assert probe_source(source).colour == ColourSpec(Matrix.BT601, Range.LIMITED, siting)
+    assert probe_source(source).colour == ColourSpec(MatrixCoefficients.BT601, Range.LIMITED, siting)
 
 
 def test_cover_picture_is_no_video(tmp_path: Path) -> None:

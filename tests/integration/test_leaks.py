@@ -25,7 +25,7 @@ OPTIONS = ExportOptions(scene="studio", encoder=EncoderSettings(preset="ultrafas
 
 def held() -> Counter[str]:
     """What this process holds, by kind."""
-    import wgpu  # noqa: PLC0415  only where there is an adapter
+    import wgpu  # only where there is an adapter
 
     for _ in range(3):  # rings of Python objects around native ones need more than one round
         gc.collect()

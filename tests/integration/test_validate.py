@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from capbench.cli import app as command_line
-from capbench.colour import ColourSpec, Matrix
+from capbench.colour import ColourSpec, MatrixCoefficients
 from capbench.errors import SourceError
 from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import export
@@ -387,7 +387,7 @@ def test_a_gif_is_held_to_what_a_gif_can_do(recording: Path, tmp_path: Path) -> 
 
 
 def test_a_gif_of_the_wrong_colours_is_flagged(recording: Path, tmp_path: Path) -> None:
-    output = _gif(recording, tmp_path / "out.gif", ColourSpec(Matrix.BT601))
+    output = _gif(recording, tmp_path / "out.gif", ColourSpec(MatrixCoefficients.BT601))
 
     found = failures(validate(recording, output, expected=Expectation(rate=Fraction(10))))
 

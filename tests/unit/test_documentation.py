@@ -45,7 +45,7 @@ def test_the_matrix_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_the_python_of_the_readme_uses_names_that_exist() -> None:
-    import capbench  # noqa: PLC0415  the subject of this test
+    import capbench  # the subject of this test
 
     (example,) = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
     names = set(re.findall(r"capbench\.(\w+)", example))

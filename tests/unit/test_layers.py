@@ -15,7 +15,7 @@ import pytest
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGE = _REPOSITORY / "capbench"
 
-_VALUES = ("errors", "units", "frames", "colour", "bitstream", "files", "resources", "results")
+_VALUES = ("errors", "units", "colour", "bitstream", "files", "resources", "results")
 _LAYERS = (
     _VALUES,
     ("pipeline", "recordings"),
@@ -140,7 +140,7 @@ def test_no_two_parts_import_each_other() -> None:
 
 
 def test_the_harness_does_not_share_a_process_with_what_it_measures() -> None:
-    """Neither wgpu nor av nor the pipeline, not even inside a function; `worker/__main__.py` is the measured process itself."""
+    """Neither wgpu nor av nor the pipeline, not even inside a function; the worker is the measured process itself."""
     outside = [
         str(found)
         for found in _imports()

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from capbench.gate.gate_file import GateFile, GateRule
+from capbench.gate.gate_file import GateFile, GateRule, rule_for
 from capbench.gate.history.baseline_figures import Baseline, BaselineFigure, software_adapter
-from capbench.gate.rules import rule_for
+from capbench.gate.judged_metrics import Kind, Metric, describe_metric
 from capbench.gate.statistics.inference import unpaired_evidence
 from capbench.gate.verdicts.exact_figures import judge_counted, judge_equal, judge_quality
-from capbench.gate.verdicts.judged_metrics import Kind, Metric, describe_metric
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.gate.verdicts.pairing import column
 from capbench.gate.verdicts.portable_ratios import with_ratios

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import write_atomic
+from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.gate.statistics.change_points import find_steps
-from capbench.gate.verdicts.judged_metrics import Kind, describe_metric
 from capbench.gate.verdicts.pairing import column
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.results.record import Record

@@ -1,15 +1,7 @@
-"""When a growing run is looked at, and what each look may spend of the gate's error. Every look is recorded.
-
-Looks share the error: each gets what the spending function adds since the one before (Lan and DeMets 1983, Biometrika
-70, 659-663; their Pocock-like function, which leaves early looks enough to be of use with exact tests). The shares are
-simply added up (Boole's inequality), so that the guarantee needs no joint distribution of the looks and the exact tests
-stay what they are; a little power is lost to that. Because what was spent is on record, a run can be killed, resumed,
-ended by its budget and resumed with more blocks, and the shares never add up to more than 1.
-"""
+"""The looks at a growing run, on record: `looks.json` of a result folder."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,32 +11,10 @@ from capbench.errors import ResultError
 from capbench.results.folder import write_record
 from capbench.results.record import Record
 
-__all__ = [
-    "DEFAULT_MAX_BLOCKS",
-    "Look",
-    "LooksTaken",
-    "ending_look",
-    "next_look",
-    "planned_looks",
-    "read_looks",
-    "write_looks",
-]
-
-DEFAULT_MAX_BLOCKS = 60
-"""Where only a budget ends the run: 60 blocks show 3% over the margin even with 6% noise a block."""
-_FIRST_LOOK = 5
-"""Fewer blocks prove nothing but a blatant change, and five are enough for that."""
-_SECOND_LOOK = 9
-"""From here on the exact test can speak with the share that a look gets."""
-_FIRST_SHARE = 0.1
-"""Of the error, at most: the first look only stops a blatant change, which needs no more."""
-_GROWTH = 1.35
-"""Each look has about a third more blocks than the one before: rarer looks spend less, denser ones stop sooner."""
-_KEPT = 0.1
-"""Of what an ending could spend, for a run that is resumed after all. It costs the ending next to no power."""
+__all__ = ["InterimLook", "InterimLooks", "read_looks", "write_looks"]
 
 
-class Look(Record):
+class InterimLook(Record):
     """One look."""
 
     blocks: int
@@ -55,69 +25,28 @@ class Look(Record):
     """Whether the run was over: its last planned look, or its budget."""
 
 
-class LooksTaken(Record):
+class InterimLooks(Record):
     """`looks.json` of a result folder."""
 
     schema_version: int = 1
     """Version of this record."""
-    looks: tuple[Look, ...] = ()
+    looks: tuple[InterimLook, ...] = ()
     """In order. Written before each look, so that a killed run cannot forget one."""
 
 
-def planned_looks(max_blocks: int) -> tuple[int, ...]:
-    """Numbers of blocks after which to look; the last is `max_blocks`, and its neighbour is not too close to it."""
-    looks = [_FIRST_LOOK]
-    blocks = float(_SECOND_LOOK)
-    while round(blocks * _GROWTH) < max_blocks:
-        looks.append(round(blocks))
-        blocks *= _GROWTH
-    return (*(look for look in looks if look < max_blocks), max_blocks)
-
-
-def next_look(taken: Sequence[Look], *, blocks: int, max_blocks: int) -> Look | None:
-    """The look that is due now that there are `blocks` blocks; None between looks."""
-    seen = taken[-1].blocks if taken else 0
-    if blocks >= max_blocks:
-        return ending_look(taken, blocks=blocks)
-    if not any(seen < look <= blocks for look in planned_looks(max_blocks)):
-        return None
-    before, now = (_spent_by(count, max_blocks) for count in (seen, blocks))
-    return Look(blocks=blocks, share=_left(taken) * (now - before) / (1.0 - before))
-
-
-def ending_look(taken: Sequence[Look], *, blocks: int) -> Look | None:
-    """The look at a run that is over, with nearly all that is left; None where it was made, or there are no blocks.
-
-    When a budget ends does not depend on what was measured.
-    """
-    if blocks == 0 or (taken and taken[-1].ends and taken[-1].blocks >= blocks):
-        return None
-    return Look(blocks=blocks, share=_left(taken) * (1.0 - _KEPT), ends=True)
-
-
-def _left(taken: Sequence[Look]) -> float:
-    return max(0.0, 1.0 - sum(look.share for look in taken))
-
-
-def _spent_by(blocks: int, max_blocks: int) -> float:
-    """Share of the error that may be spent up to so many blocks, below `max_blocks`."""
-    spent = math.log1p((math.e - 1) * blocks / max_blocks)
-    return min(spent, _FIRST_SHARE) if blocks < _SECOND_LOOK else spent
-
-
-def read_looks(folder: Path) -> tuple[Look, ...] | None:
+def read_looks(folder: Path) -> tuple[InterimLook, ...] | None:
     """The looks at a result folder; None where nobody ever looked. Raises `ResultError` for a damaged record."""
     file = folder / "looks.json"
     if not file.exists():
         return None
     try:
-        return LooksTaken.model_validate_json(file.read_bytes()).looks
+        return InterimLooks.model_validate_json(file.read_bytes()).looks
     except (OSError, ValidationError) as error:
         raise ResultError(
             f"cannot read {file}: without it the looks at these runs are not known; make them anew"
         ) from error
 
 
-def write_looks(folder: Path, looks: Sequence[Look]) -> None:
+def write_looks(folder: Path, looks: Sequence[InterimLook]) -> None:
     """Record the looks, the new one included. Raises `OutputError`."""
-    write_record(folder / "looks.json", LooksTaken(looks=tuple(looks)))
+    write_record(folder / "looks.json", InterimLooks(looks=tuple(looks)))

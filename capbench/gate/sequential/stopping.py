@@ -1,4 +1,4 @@
-"""Stopping a run as soon as it is decided, without paying for the looks in false alarms; `looks.py` has the account."""
+"""Stopping a run as soon as it is decided; `alpha_spending` keeps the looks from adding false alarms."""
 
 from __future__ import annotations
 
@@ -11,14 +11,8 @@ import pandas as pd
 from capbench.gate.calibration import noise_floor_for
 from capbench.gate.compare import compare, summarise
 from capbench.gate.gate_file import GateFile
-from capbench.gate.sequential.interim_looks import (
-    DEFAULT_MAX_BLOCKS,
-    Look,
-    ending_look,
-    next_look,
-    read_looks,
-    write_looks,
-)
+from capbench.gate.sequential.alpha_spending import DEFAULT_MAX_BLOCKS, ending_look, next_look
+from capbench.gate.sequential.interim_looks import InterimLook, read_looks, write_looks
 from capbench.gate.statistics.inference import Levels
 from capbench.gate.verdicts.pairing import is_floor, measured_runs
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
@@ -26,7 +20,7 @@ from capbench.results.folder import FolderContents
 from capbench.results.run_record import RunRole
 from capbench.results.tidy_table import table_of
 
-__all__ = ["Looks", "SequentialGate", "levels_of", "subject_pairs"]
+__all__ = ["SequentialGate", "SequentialTest", "levels_of", "subject_pairs"]
 
 _BLATANT = math.log(1.5)
 """Early looks have too few blocks for the exact test. Only a factor that no run order explains may stop them."""
@@ -59,7 +53,7 @@ class SequentialGate:
     noise_floor: Mapping[str, float] = field(default_factory=dict)
     """As in `compare`."""
 
-    def judge(self, runs: pd.DataFrame, taken: Sequence[Look]) -> Comparison:
+    def judge(self, runs: pd.DataFrame, taken: Sequence[InterimLook]) -> Comparison:
         """All pairs as one gate; the first decision of a row stands, and nothing is decided between looks.
 
         What is exact (bytes, frames, checks, quality) is judged on all blocks, whenever it went wrong. Raises
@@ -90,7 +84,7 @@ class SequentialGate:
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class SequentialTest:
     """What a runner asks while a folder grows, and what it says at the end. Keeps `looks.json` in the folder."""
 
     gates: GateFile

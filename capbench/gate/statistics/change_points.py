@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import ruptures
 
-__all__ = ["MIN_POINTS", "Step", "find_steps"]
+__all__ = ["MIN_POINTS", "LevelStep", "find_steps"]
 
 MIN_POINTS = 6
 """Fewer say nothing about their own noise."""
@@ -27,7 +27,7 @@ _MAD_TO_SD = 1.4826
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LevelStep:
     """A change of level."""
 
     index: int
@@ -38,7 +38,7 @@ class Step:
     """Median of the new level."""
 
 
-def find_steps(values: Sequence[float], *, resolution: float) -> tuple[Step, ...]:
+def find_steps(values: Sequence[float], *, resolution: float) -> tuple[LevelStep, ...]:
     """Steps in a series, in order; none in fewer than `MIN_POINTS` points.
 
     `resolution` is the noise below which nothing counts, in the unit of the values, for series that repeat themselves.
@@ -53,4 +53,4 @@ def find_steps(values: Sequence[float], *, resolution: float) -> tuple[Step, ...
     edges = [0, *detector.predict(pen=_PENALTY * math.log(len(series)))]
     levels = [float(np.median(series[start:end])) for start, end in itertools.pairwise(edges)]
     inner = edges[1:-1]
-    return tuple(Step(*found) for found in zip(inner, levels, levels[1:], strict=False))
+    return tuple(LevelStep(*found) for found in zip(inner, levels, levels[1:], strict=False))

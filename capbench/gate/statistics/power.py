@@ -11,7 +11,7 @@ from scipy import special
 
 from capbench.gate.statistics.inference import MIN_RANK_PAIRS
 
-__all__ = ["MAX_FURTHER_BLOCKS", "POWER", "Spread", "blocks_that_decide", "visible_change"]
+__all__ = ["MAX_FURTHER_BLOCKS", "POWER", "DecisionNoise", "blocks_that_decide", "visible_change"]
 
 POWER = 0.90
 """Probability with which an effect of the reported size would have been seen."""
@@ -20,7 +20,7 @@ MAX_FURTHER_BLOCKS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class DecisionNoise:
     """Noise of the paired log ratios and the errors that a decision may have."""
 
     per_block: float
@@ -41,14 +41,14 @@ class Spread:
         return reached
 
 
-def visible_change(spread: Spread, *, blocks: int, margin: float) -> float:
+def visible_change(spread: DecisionNoise, *, blocks: int, margin: float) -> float:
     """Smallest change, in log units above 0, that is called larger than `margin` with probability `POWER`."""
     count = np.array([blocks])
     by_change, by_margin = spread.reach(spread.change_error, count), spread.reach(spread.margin_error, count)
     return float(max(by_change[0], margin + by_margin[0]))
 
 
-def blocks_that_decide(spread: Spread, *, blocks: int, estimate: float, margin: float) -> int | None:
+def blocks_that_decide(spread: DecisionNoise, *, blocks: int, estimate: float, margin: float) -> int | None:
     """Further blocks after which "no worse than `margin`" or "worse" is likely said, if the estimate is the truth.
 
     `margin` and `estimate` in log units. None where `MAX_FURTHER_BLOCKS` would not do.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from capbench.gate.judged_metrics import Metric
 from capbench.gate.statistics.inference import MIN_RANK_PAIRS, Levels, evidence
-from capbench.gate.verdicts.judged_metrics import Metric
 from capbench.gate.verdicts.phrases import against, change, unit_difference
 from capbench.results.comparison import MetricVerdict, Verdict
 

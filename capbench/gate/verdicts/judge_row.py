@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from capbench.gate.gate_file import GateFile, GateRule
+from capbench.gate.judged_metrics import CHECKS, Kind, Metric, describe_metric
 from capbench.gate.statistics.inference import evidence
 from capbench.gate.verdicts.exact_figures import judge_counted, judge_equal, judge_quality
-from capbench.gate.verdicts.judged_metrics import CHECKS, Kind, Metric, describe_metric
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.gate.verdicts.pairing import PairedCase, column, finished
 from capbench.gate.verdicts.validity import Validity, texts

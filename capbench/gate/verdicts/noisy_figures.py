@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from capbench.gate.judged_metrics import Metric
 from capbench.gate.statistics.inference import Evidence, Levels, p_of_change
-from capbench.gate.statistics.power import Spread, blocks_that_decide, visible_change
-from capbench.gate.verdicts.judged_metrics import Metric
+from capbench.gate.statistics.power import DecisionNoise, blocks_that_decide, visible_change
 from capbench.gate.verdicts.phrases import FEWEST_BLOCKS, against, bounds, change, counted, more_blocks, too_few_blocks
 from capbench.results.comparison import MetricVerdict, Verdict
 
@@ -100,7 +100,7 @@ def judge_noisy(
         verdict = Verdict.SAME
     else:
         verdict = Verdict.UNDECIDED
-    spread = Spread(
+    spread = DecisionNoise(
         row.shown.standard_error_of((lower, upper), levels.margin) * row.shown.pairs**0.5,
         levels.strictest(family_size),
         levels.margin,

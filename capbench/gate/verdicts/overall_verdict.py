@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from capbench.gate.verdicts.judged_metrics import CHECKS, describe_metric
+from capbench.gate.judged_metrics import CHECKS, describe_metric
 from capbench.gate.verdicts.phrases import change, counted
 from capbench.results.comparison import MetricVerdict, StageShift, Verdict
 

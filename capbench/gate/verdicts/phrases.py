@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from capbench.gate.verdicts.judged_metrics import Metric
+from capbench.gate.judged_metrics import Metric
 
 __all__ = [
     "FEWEST_BLOCKS",

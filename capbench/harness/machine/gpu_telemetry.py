@@ -204,7 +204,7 @@ def summarise(gauges: Sequence[Gauge], reasons: Mapping[str, str]) -> Telemetry:
 
 def _open_nvml() -> tuple[list[Gauge], str | None]:
     try:
-        import pynvml  # noqa: PLC0415  an optional extra
+        import pynvml  # an optional extra
     except ImportError:
         return [], "nvidia-ml-py is not installed; pip install 'capbench[nvml]'"
     try:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from capbench.errors import MatrixError
 from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.model import FLOOR, Case, Matrix, OwnRecording, Subject
+from capbench.harness.matrix.model import FLOOR, Case, OwnRecording, RunMatrix, Subject
 
 if TYPE_CHECKING:
     from capbench.harness.matrix.toml_file import CaseTable, MatrixFile, SubjectTable
@@ -29,7 +29,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[str]) -> Matrix:
+def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[str]) -> RunMatrix:
     """Apply what the files say; `files` is in reading order, includes first. Raises `MatrixError`."""
     settings: dict[str, Any] = dict(_DEFAULTS)
     for path, file in files.items():
@@ -54,7 +54,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
                 _ensure_subject(f"{where}({name}).subjects", subject, subjects, paths)
     _check_overrides(files, cases)
     used = {subject for case in cases.values() for subject in case.subjects}
-    return Matrix(
+    return RunMatrix(
         name=main.stem,
         description=files[main].description or "",
         files=tuple(files),

@@ -13,7 +13,7 @@ import platformdirs
 
 from capbench.errors import InputError, UnavailableError
 from capbench.files import partial_path
-from capbench.harness.matrix.model import Matrix
+from capbench.harness.matrix.model import RunMatrix
 
 __all__ = ["add_revision", "build_revision", "resolve_revision"]
 
@@ -23,13 +23,13 @@ _BUILD_TIMEOUT_S = 1200.0
 
 
 def add_revision(
-    matrix: Matrix,
+    matrix: RunMatrix,
     revision: str,
     *,
     checkout: Path = _CHECKOUT,
     cache: Path | None = None,
     says: Callable[[str], None] = lambda _line: None,
-) -> Matrix:
+) -> RunMatrix:
     """The matrix with a second subject `NAME@REVISION` for every path and floor, run by that revision.
 
     Both revisions run from environments built the same way: the one of the work tree is built from its files as they

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from capbench.errors import MatrixError
 from capbench.results.record import Record
 
-__all__ = ["FLOOR", "Case", "Limit", "Matrix", "OptionValue", "OwnRecording", "Subject"]
+__all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
 
 FLOOR = "floor"
 """Name of the subject that every other one is held against."""
@@ -126,7 +126,7 @@ class Case(Record):
     """Field of a run or `<metric>.<pool>` of its quality, to what is allowed."""
 
 
-class Matrix(Record):
+class RunMatrix(Record):
     """Cases and subjects, in the order of their files."""
 
     name: str
@@ -151,7 +151,7 @@ class Matrix(Record):
         """Subjects of a case that can draw its scene, in the case's order."""
         return tuple(subject for name in case.subjects if (subject := self.subject(name)).draws(case.scene))
 
-    def select(self, case_globs: tuple[str, ...] = (), subject_globs: tuple[str, ...] = ()) -> Matrix:
+    def select(self, case_globs: tuple[str, ...] = (), subject_globs: tuple[str, ...] = ()) -> RunMatrix:
         """The part whose names match any of the globs; no glob means all. Raises `MatrixError` if nothing is left."""
         cases = [case for case in self.cases if _matches(case.name, case_globs)]
         if not cases:

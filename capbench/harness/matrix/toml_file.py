@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from capbench.errors import MatrixError
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.expand import expand_matrix
-from capbench.harness.matrix.model import Limit, Matrix, OptionValue, OwnRecording
+from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, RunMatrix
 from capbench.resources import matrix_folder
 
 __all__ = ["BUILT_IN_PATHS", "CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths", "load_matrix"]
@@ -176,7 +176,7 @@ class MatrixFile(_Table):
     """Changes to cases, in order."""
 
 
-def load_matrix(name_or_path: str | Path) -> Matrix:
+def load_matrix(name_or_path: str | Path) -> RunMatrix:
     """Read a matrix by the name of a shipped one or by its path. Raises `MatrixError` that points at file and key."""
     path = _find(str(name_or_path), beside=Path.cwd())
     files: dict[Path, MatrixFile] = {}

@@ -14,9 +14,9 @@ from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.process.measured_process import Outcome, run_process
 from capbench.harness.run.prepare_source import PreparedCase, export_options, prepare_case
-from capbench.harness.run.schedule import Step
+from capbench.harness.run.schedule import ScheduledRun
 from capbench.harness.run.validate_output import Validator
-from capbench.harness.worker.client import Answer, ask_worker, last_words
+from capbench.harness.worker.client import JobResult, ask_worker, describe_failure
 from capbench.results.environment import Environment
 from capbench.results.run_record import FailureKind, RunResult
 
@@ -33,7 +33,7 @@ class Executor(Protocol):
     def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
         """Make or find the source of a case. Raises `MatrixError` for what the matrix says wrongly."""
 
-    def execute(self, step: Step, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
+    def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
         """Make one run. A failure of the subject is in the result, not raised."""
 
 
@@ -60,7 +60,7 @@ class ProcessExecutor:
         """Ask a worker; the first time a synthetic recording is made, which can take minutes."""
         return prepare_case(case, subjects, scratch=self._made("outputs"))
 
-    def execute(self, step: Step, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
+    def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
         """Time the subject, then inspect and validate what it wrote, then remove it."""
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         base: dict[str, Any] = {
@@ -99,7 +99,12 @@ class ProcessExecutor:
         return folder.absolute()
 
     def _run_pipeline(
-        self, step: Step, prepared: PreparedCase, output: Path, base: dict[str, Any], on_frame: Callable[[int], None]
+        self,
+        step: ScheduledRun,
+        prepared: PreparedCase,
+        output: Path,
+        base: dict[str, Any],
+        on_frame: Callable[[int], None],
     ) -> RunResult:
         subject = step.subject
         job = "floor" if subject.is_floor else "export"
@@ -126,7 +131,12 @@ class ProcessExecutor:
         return _with_bitrate(RunResult(**_merged(answer.result, measured)))
 
     def _run_command(
-        self, step: Step, prepared: PreparedCase, output: Path, base: dict[str, Any], on_frame: Callable[[int], None]
+        self,
+        step: ScheduledRun,
+        prepared: PreparedCase,
+        output: Path,
+        base: dict[str, Any],
+        on_frame: Callable[[int], None],
     ) -> RunResult:
         subject = step.subject
         values = {
@@ -228,7 +238,7 @@ def _with_bitrate(run: RunResult) -> RunResult:
     return run.model_copy(update={"bitrate_bits_per_s": 8 * run.output_bytes / run.duration_s})
 
 
-def _kind_of(answer: Answer) -> FailureKind:
+def _kind_of(answer: JobResult) -> FailureKind:
     if answer.outcome.timed_out:
         return FailureKind.TIMEOUT
     return FailureKind.UNAVAILABLE if answer.exit_code == _UNAVAILABLE_EXIT_CODE else FailureKind.EXIT
@@ -247,7 +257,7 @@ def _command_failure(
     if outcome.ending.exit_code is None:
         return outcome.ending.failure, FailureKind.UNAVAILABLE
     if outcome.ending.exit_code != 0:
-        return last_words(program, outcome), FailureKind.EXIT
+        return describe_failure(program, outcome), FailureKind.EXIT
     if output.is_file() and output.stat().st_size > 0:
         return None, None
     what = "left an empty file at" if output.is_file() else "wrote nothing to"

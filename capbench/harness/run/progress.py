@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from capbench.harness.run.schedule import Step
+from capbench.harness.run.schedule import ScheduledRun
 from capbench.results.run_record import RunResult, RunRole
 from capbench.units import format_seconds
 
@@ -23,19 +23,19 @@ class TimeLeft:
     def __init__(self) -> None:
         self._spent_s: dict[tuple[str, ...], list[float]] = {}
 
-    def add(self, step: Step, spent_s: float) -> None:
+    def add(self, step: ScheduledRun, spent_s: float) -> None:
         """Learn how long a step took, everything around the run included."""
         for key in (step.case.name, step.subject.name), (step.case.name,), ():
             self._spent_s.setdefault(key, []).append(spent_s)
 
-    def expect_s(self, step: Step) -> float | None:
+    def expect_s(self, step: ScheduledRun) -> float | None:
         """Expected time of one step in seconds; None before the first was made."""
         for key in (step.case.name, step.subject.name), (step.case.name,), ():
             if spent := self._spent_s.get(key):
                 return sum(spent) / len(spent)
         return None
 
-    def of(self, steps: list[Step]) -> float | None:
+    def of(self, steps: list[ScheduledRun]) -> float | None:
         """Expected time of all `steps` in seconds; None before the first was made."""
         expected = [self.expect_s(step) for step in steps]
         known = [time_s for time_s in expected if time_s is not None]
@@ -48,7 +48,7 @@ class Progress:
     def say(self, line: str) -> None:
         """Something the user should know between runs."""
 
-    def begin(self, step: Step, left_s: float | None) -> None:
+    def begin(self, step: ScheduledRun, left_s: float | None) -> None:
         """A run starts; `left_s` is the expected time of this and all later runs."""
 
     def frame(self, done: int) -> None:
@@ -61,7 +61,7 @@ class Progress:
         """Nothing more will come."""
 
 
-def _label(step: Step) -> str:
+def _label(step: ScheduledRun) -> str:
     part = f"block {step.block + 1}" if step.role is RunRole.MEASURE else step.role.value.replace("_", " ")
     return f"{step.case.name}  {step.subject.name}  {part}"
 
@@ -90,7 +90,7 @@ class PlainProgress(Progress):
         """Print it."""
         self._write(line)
 
-    def begin(self, step: Step, left_s: float | None) -> None:
+    def begin(self, step: ScheduledRun, left_s: float | None) -> None:
         """Remember the run."""
         self._begun = f"{_label(step)}  {_left(left_s)}".rstrip()
 
@@ -123,7 +123,7 @@ class LiveProgress(Progress):
         """Print it."""
         self._console.print(line, markup=False, highlight=False)
 
-    def begin(self, step: Step, left_s: float | None) -> None:
+    def begin(self, step: ScheduledRun, left_s: float | None) -> None:
         """Remember the run."""
         self._label, self._left_s, self._begun_s = _label(step), left_s, self._now_s()
         self._frames, self._fps, self._last_frame_s = 0, None, None

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
-from capbench.harness.matrix.model import Matrix
-from capbench.harness.run.schedule import Plan, Step
+from capbench.harness.matrix.model import RunMatrix
+from capbench.harness.run.schedule import Plan, ScheduledRun
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.folder import (
     FolderContents,
@@ -23,7 +23,7 @@ from capbench.results.folder import (
 )
 from capbench.results.run_record import RunResult
 
-__all__ = ["RunFolder", "hold_folder"]
+__all__ = ["RunFolder", "lock_folder"]
 
 
 class RunFolder:
@@ -45,7 +45,7 @@ class RunFolder:
             raise OutputError(f"cannot make the result folder {self.path}: {error.strerror or error}") from error
         write_record(self.path / "matrix.json", plan)
 
-    def resume(self, matrix: Matrix) -> Plan:
+    def resume(self, matrix: RunMatrix) -> Plan:
         """The plan that began the folder, with the blocks of `matrix`. Raises `ResultError` if another matrix did."""
         file = self.path / "matrix.json"
         try:
@@ -78,7 +78,7 @@ class RunFolder:
                 "hardware or software changed; choose another --out"
             )
 
-    def is_done(self, step: Step) -> bool:
+    def is_done(self, step: ScheduledRun) -> bool:
         """Whether the step's run is recorded. A damaged file does not count and is replaced."""
         file = self._run_file(step.case.name, step)
         if step.stem in self._written:
@@ -91,7 +91,7 @@ class RunFolder:
             return False
         return run.succeeded or not self._retries_failed
 
-    def write_run(self, step: Step, run: RunResult) -> None:
+    def write_run(self, step: ScheduledRun, run: RunResult) -> None:
         """Record a run: a later crash must not lose this one."""
         write_record(self._run_file(step.case.name, step), run)
         self._written.add(step.stem)
@@ -111,11 +111,11 @@ class RunFolder:
             (self.path / "outputs").rmdir()
         return contents
 
-    def _run_file(self, case: str, step: Step) -> Path:
+    def _run_file(self, case: str, step: ScheduledRun) -> Path:
         return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block)
 
 
-def _difference(begun: Matrix, now: Matrix) -> str | None:
+def _difference(begun: RunMatrix, now: RunMatrix) -> str | None:
     """What two matrices disagree on, apart from the number of blocks; None for nothing."""
     then_cases = {case.name: case.model_copy(update={"blocks": 1}) for case in begun.cases}
     now_cases = {case.name: case.model_copy(update={"blocks": 1}) for case in now.cases}
@@ -133,12 +133,12 @@ def _difference(begun: Matrix, now: Matrix) -> str | None:
 
 
 @contextlib.contextmanager
-def hold_folder(path: Path) -> Iterator[None]:
+def lock_folder(path: Path) -> Iterator[None]:
     """Keep other runners out of a folder; the system lets go by itself when this process dies. Raises `ResultError`."""
     if os.name == "nt":
         yield  # Windows refuses to replace files that another process has open, which shows there is one
         return
-    import fcntl  # noqa: PLC0415  exists on POSIX only
+    import fcntl  # exists on POSIX only
 
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -13,25 +13,25 @@ import psutil
 from capbench.errors import OutputError
 from capbench.harness.machine.interference import busy_s, judge_noise, read_noise
 from capbench.harness.matrix.command_line import missing_program
-from capbench.harness.matrix.model import Case, Matrix, Subject
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.run.executor import Executor
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
 from capbench.harness.run.result_folder import RunFolder
-from capbench.harness.run.schedule import Plan, Step, block_steps, case_order, closing_steps, opening_steps
-from capbench.harness.run.thresholds import hold_thresholds
+from capbench.harness.run.schedule import Plan, ScheduledRun, block_steps, case_order, closing_steps, opening_steps
+from capbench.harness.run.thresholds import check_thresholds
 from capbench.results.environment import NoiseReading
 from capbench.results.folder import FolderContents, read_folder
 from capbench.results.run_record import RunResult
 
-__all__ = ["UNLIMITED_BLOCKS", "Pace", "Surroundings", "run_matrix", "unavailable_subjects"]
+__all__ = ["UNLIMITED_BLOCKS", "StoppingRule", "SystemProbe", "run_matrix", "unavailable_subjects"]
 
 UNLIMITED_BLOCKS = 100_000
 """Blocks of a matrix that only its budget ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StoppingRule:
     """When a matrix ends before its last block."""
 
     budget_s: float | None = None
@@ -48,7 +48,7 @@ def read_foreign_cpu_s() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SystemProbe:
     """What the runner takes from outside; tests replace it."""
 
     now_s: Callable[[], float] = time.monotonic
@@ -61,7 +61,7 @@ class Surroundings:
     """CPU seconds of everything but the runner and its children so far."""
 
 
-def unavailable_subjects(matrix: Matrix) -> dict[str, str]:
+def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
     """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix goes on."""
     found: dict[str, str] = {}
     for subject in matrix.subjects:
@@ -75,17 +75,17 @@ def run_matrix(
     folder: RunFolder,
     executor: Executor,
     *,
-    pace: Pace | None = None,
+    pace: StoppingRule | None = None,
     progress: Progress | None = None,
-    surroundings: Surroundings | None = None,
+    surroundings: SystemProbe | None = None,
 ) -> FolderContents:
     """Make every run of the plan that is not recorded yet. Raises `MatrixError`, `OutputError`, `KeyboardInterrupt`.
 
     The order is rounds of blocks: one block of every case, cases shuffled, then the next round. What drifts over
     minutes then hits all cases and subjects alike, and a matrix that is ended early has whole blocks of every case.
     """
-    runner = _Runner(plan, folder, executor, progress or Progress(), surroundings or Surroundings())
-    runner.run(pace or Pace())
+    runner = _Runner(plan, folder, executor, progress or Progress(), surroundings or SystemProbe())
+    runner.run(pace or StoppingRule())
     return folder.finish()
 
 
@@ -93,7 +93,7 @@ class _Runner:
     """State of one matrix while it runs."""
 
     def __init__(
-        self, plan: Plan, folder: RunFolder, executor: Executor, progress: Progress, surroundings: Surroundings
+        self, plan: Plan, folder: RunFolder, executor: Executor, progress: Progress, surroundings: SystemProbe
     ) -> None:
         self._plan = plan
         self._folder = folder
@@ -103,11 +103,11 @@ class _Runner:
         self._prepared: dict[str, PreparedCase] = {}
         self._time_left = TimeLeft()
         self._rounds = max(case.blocks for case in plan.matrix.cases)
-        self._pending: dict[str, Step] = {}
+        self._pending: dict[str, ScheduledRun] = {}
         """Steps to come by their stems; without those of the blocks when only a budget ends the matrix."""
         self._budget_end_s: float | None = None
 
-    def run(self, pace: Pace) -> None:
+    def run(self, pace: StoppingRule) -> None:
         cases = self._plan.matrix.cases
         for subject, reason in self._plan.skipped.items():
             self._progress.say(f"{subject} is left out: {reason}")
@@ -125,7 +125,7 @@ class _Runner:
         for step in closings:
             self._make(step)
 
-    def _make_rounds(self, pace: Pace, closings: list[Step]) -> None:
+    def _make_rounds(self, pace: StoppingRule, closings: list[ScheduledRun]) -> None:
         longest_s = 0.0
         for number in range(self._rounds):
             begun_s = self._outside.now_s()
@@ -170,7 +170,7 @@ class _Runner:
             self._progress.say(f"{case.name}, block {number + 1}: {warning}")
         return True
 
-    def _make(self, step: Step) -> None:
+    def _make(self, step: ScheduledRun) -> None:
         """Make one run and record it, unless it is recorded already."""
         if not self._folder.is_done(step):
             begun_s = self._outside.now_s()
@@ -178,13 +178,13 @@ class _Runner:
             self._outside.sleep(step.case.settle_s)
             run = self._execute(step)
             if run.succeeded:
-                run = run.model_copy(update={"thresholds": hold_thresholds(run, step.case.thresholds)})
+                run = run.model_copy(update={"thresholds": check_thresholds(run, step.case.thresholds)})
             self._folder.write_run(step, run)
             self._progress.end(run)
             self._time_left.add(step, self._outside.now_s() - begun_s)
         self._pending.pop(step.stem, None)
 
-    def _execute(self, step: Step) -> RunResult:
+    def _execute(self, step: ScheduledRun) -> RunResult:
         try:
             return self._executor.execute(step, self._prepared[step.case.name], self._progress.frame)
         except OutputError:
@@ -204,7 +204,7 @@ class _Runner:
         subjects = self._plan.matrix.subjects_of(case)
         return tuple(subject for subject in subjects if subject.name not in self._plan.skipped)
 
-    def _steps_of_blocks(self) -> list[Step]:
+    def _steps_of_blocks(self) -> list[ScheduledRun]:
         if self._rounds >= UNLIMITED_BLOCKS:
             return []
         return [

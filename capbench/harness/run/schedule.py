@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from capbench.harness.matrix.model import FLOOR, Case, Matrix, Subject
+from capbench.harness.matrix.model import FLOOR, Case, RunMatrix, Subject
 from capbench.results.folder import run_file_name
 from capbench.results.record import Record
 from capbench.results.run_record import RunRole
 
-__all__ = ["Plan", "Step", "block_steps", "case_order", "closing_steps", "opening_steps"]
+__all__ = ["Plan", "ScheduledRun", "block_steps", "case_order", "closing_steps", "opening_steps"]
 
 _BLOCK_OF_ROLE = {RunRole.WARMUP: -1, RunRole.DRIFT_START: -2, RunRole.DRIFT_END: -3}
 
@@ -24,7 +24,7 @@ class Plan(Record):
 
     schema_version: int = 1
     """Version of this record."""
-    matrix: Matrix
+    matrix: RunMatrix
     """The matrix after `--case` and `--subject`."""
     seed: int
     """Decides the order of everything."""
@@ -37,7 +37,7 @@ class Plan(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScheduledRun:
     """One run to be made."""
 
     case: Case
@@ -64,28 +64,28 @@ def case_order(seed: int, block: int, cases: Sequence[Case]) -> list[Case]:
     return with_block
 
 
-def block_steps(seed: int, block: int, case: Case, subjects: Sequence[Subject]) -> list[Step]:
+def block_steps(seed: int, block: int, case: Case, subjects: Sequence[Subject]) -> list[ScheduledRun]:
     """One block of one case, shuffled. Depends on nothing but its arguments, so a resumed block keeps its order."""
     shuffled = list(subjects)
     random.Random(f"{seed}/{case.name}/{block}").shuffle(shuffled)
-    return [Step(case, subject, block, order) for order, subject in enumerate(shuffled)]
+    return [ScheduledRun(case, subject, block, order) for order, subject in enumerate(shuffled)]
 
 
-def opening_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[Step]:
+def opening_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:
     """Warm-ups, then the floor that later ones are held against."""
     if case.warmup:
         for order, subject in enumerate(subjects):
-            yield Step(case, subject, _BLOCK_OF_ROLE[RunRole.WARMUP], order, RunRole.WARMUP)
+            yield ScheduledRun(case, subject, _BLOCK_OF_ROLE[RunRole.WARMUP], order, RunRole.WARMUP)
     yield from _drift_step(case, subjects, RunRole.DRIFT_START)
 
 
-def closing_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[Step]:
+def closing_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:
     """The floor once more: a machine that changed shows here."""
     yield from _drift_step(case, subjects, RunRole.DRIFT_END)
 
 
-def _drift_step(case: Case, subjects: Sequence[Subject], role: RunRole) -> Iterator[Step]:
+def _drift_step(case: Case, subjects: Sequence[Subject], role: RunRole) -> Iterator[ScheduledRun]:
     if case.drift_control:
         for subject in subjects:
             if subject.name == FLOOR:
-                yield Step(case, subject, _BLOCK_OF_ROLE[role], 0, role)
+                yield ScheduledRun(case, subject, _BLOCK_OF_ROLE[role], 0, role)

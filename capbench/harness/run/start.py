@@ -13,12 +13,12 @@ from capbench.errors import MatrixError, ResultError
 from capbench.harness.machine.gpu_telemetry import open_gauges
 from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
-from capbench.harness.matrix.model import Matrix
+from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.matrix.toml_file import load_matrix
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.progress import Progress
-from capbench.harness.run.result_folder import RunFolder, hold_folder
-from capbench.harness.run.runner import UNLIMITED_BLOCKS, Pace, run_matrix, unavailable_subjects
+from capbench.harness.run.result_folder import RunFolder, lock_folder
+from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matrix, unavailable_subjects
 from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import ask_worker
@@ -31,7 +31,7 @@ _MACHINE_TIMEOUT_S = 120.0
 
 
 def run(
-    matrix: str | Path | Matrix,
+    matrix: str | Path | RunMatrix,
     *,
     out: Path | None = None,
     cases: Sequence[str] = (),
@@ -57,7 +57,7 @@ def run(
     `against` is a git revision that is measured side by side. Raises `MatrixError`, `ResultError`, `OutputError`.
     """
     progress = progress or Progress()
-    loaded = matrix if isinstance(matrix, Matrix) else load_matrix(matrix)
+    loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
     chosen = loaded.select(tuple(cases), tuple(subjects))
     if blocks is not None and blocks < 1:
         raise MatrixError(f"--blocks must be at least 1, got {blocks}")
@@ -68,7 +68,7 @@ def run(
         chosen = add_revision(chosen, against, says=progress.say)
     path = out or (resumable_folder(chosen.name) if resume else new_folder())
     folder = RunFolder(path, retries_failed=retry_failed)
-    with hold_folder(path):
+    with lock_folder(path):
         if resume:
             plan = folder.resume(chosen)
         else:
@@ -93,7 +93,7 @@ def run(
             gauge_reasons=reasons,
         )
         return run_matrix(
-            plan, folder, executor, pace=Pace(budget_s=budget_s, is_decided=is_decided), progress=progress
+            plan, folder, executor, pace=StoppingRule(budget_s=budget_s, is_decided=is_decided), progress=progress
         )
 
 
@@ -119,7 +119,7 @@ def _matrix_name(plan_file: Path) -> str | None:
         return None  # not a folder of ours, or damaged: nothing to resume
 
 
-def _with_settings(matrix: Matrix, *, blocks: int | None, timeout_s: float | None) -> Matrix:
+def _with_settings(matrix: RunMatrix, *, blocks: int | None, timeout_s: float | None) -> RunMatrix:
     changes: dict[str, Any] = {"blocks": blocks, "timeout_s": timeout_s}
     said = {key: value for key, value in changes.items() if value is not None}
     return matrix.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in matrix.cases)})

@@ -8,10 +8,10 @@ from capbench.harness.matrix.model import Limit
 from capbench.results.run_record import RunResult
 from capbench.results.validation import Check, CheckStatus
 
-__all__ = ["hold_thresholds"]
+__all__ = ["check_thresholds"]
 
 
-def hold_thresholds(run: RunResult, limits: Mapping[str, Limit]) -> tuple[Check, ...]:
+def check_thresholds(run: RunResult, limits: Mapping[str, Limit]) -> tuple[Check, ...]:
     """One check for each limit. A value that is not there is unchecked, which is not a pass."""
     return tuple(_hold(run, name, limit) for name, limit in limits.items())
 

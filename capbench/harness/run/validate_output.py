@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from capbench.harness.run.schedule import Step
+from capbench.harness.run.schedule import ScheduledRun
 from capbench.harness.worker.client import ask_worker
 from capbench.results.run_record import RunResult, RunRole
 from capbench.results.validation import Check, CheckStatus, ValidationReport
@@ -26,7 +26,7 @@ class Validator:
     """The result folder; pictures of the worst frames go to `frames/` inside."""
     _known: dict[tuple[str, str], ValidationReport] = field(default_factory=dict)
 
-    def validate(self, run: RunResult, step: Step, source: Path, output: Path) -> RunResult:
+    def validate(self, run: RunResult, step: ScheduledRun, source: Path, output: Path) -> RunResult:
         """The run with what validation found. A validation that could not be made is unchecked, never a pass."""
         if step.role is not RunRole.MEASURE:
             return _without(run, "warm-ups and drift controls are not validated")
@@ -36,7 +36,7 @@ class Validator:
             report = self._known[key] = self._ask(step, source, output)
         return run.model_copy(update={"validation": report.model_copy(update={"output": output.name})})
 
-    def _ask(self, step: Step, source: Path, output: Path) -> ValidationReport:
+    def _ask(self, step: ScheduledRun, source: Path, output: Path) -> ValidationReport:
         pictures = Path("frames") / step.stem
         # The floor is the source in other bytes, whatever the case does to it.
         meant: dict[str, Any] = {"scene": "bare", "width": None, "height": None, "fps": None}

@@ -44,14 +44,14 @@ def main(spec_path: Path) -> int:
 
 def _export(spec: Json) -> Json:
     """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`."""
-    from capbench.pipeline.export import export  # noqa: PLC0415  only this job pays for it
+    from capbench.pipeline.export import export  # only this job pays for it
 
     return _recorded(export, spec)
 
 
 def _floor(spec: Json) -> Json:
     """Decode and encode, nothing between. Keys as in `_export`."""
-    from capbench.pipeline.floor import floor_export  # noqa: PLC0415
+    from capbench.pipeline.export import floor_export
 
     return _recorded(floor_export, spec)
 
@@ -59,7 +59,7 @@ def _floor(spec: Json) -> Json:
 def _recorded(export: Callable[..., ExportReport], spec: Json) -> Json:
     recorder = None
     if spec.get("trace"):
-        from capbench.harness.worker.perfetto import TraceRecorder  # noqa: PLC0415
+        from capbench.harness.worker.perfetto import TraceRecorder
 
         recorder = TraceRecorder()
     report = export(
@@ -71,16 +71,16 @@ def _recorded(export: Callable[..., ExportReport], spec: Json) -> Json:
     )
     if recorder is not None:
         recorder.write(Path(spec["trace"]))
-    from capbench.harness.worker.slowdown import plant  # noqa: PLC0415
+    from capbench.harness.worker.slowdown import plant
 
     return plant(report.model_dump(mode="json"))
 
 
 def _prepare(spec: Json) -> Json:
     """Make or find a case's source and read what a command needs to know about it. `recording` or `source`."""
-    from capbench.pipeline.decode.probe import probe_source  # noqa: PLC0415
-    from capbench.pipeline.scene import load_scene  # noqa: PLC0415
-    from capbench.recordings import make_recording  # noqa: PLC0415
+    from capbench.pipeline.decode.probe import probe_source
+    from capbench.pipeline.scene import load_scene
+    from capbench.recordings import make_recording
 
     options = _export_options(spec["options"])
     if not spec["knows_scene"]:
@@ -106,10 +106,10 @@ def _prepare(spec: Json) -> Json:
 
 def _inspect(spec: Json) -> Json:
     """What a command wrote: `output`. Frames are decoded, because a container's count may lie."""
-    import av  # noqa: PLC0415
+    import av
 
-    from capbench.pipeline.decode.drain import every_picture  # noqa: PLC0415
-    from capbench.pipeline.decode.open_source import open_source  # noqa: PLC0415
+    from capbench.pipeline.decode.open_source import open_source
+    from capbench.pipeline.decode.video import every_picture
 
     path = Path(spec["output"])
     with open_source(path) as container:
@@ -135,7 +135,7 @@ def _inspect(spec: Json) -> Json:
 
 def _validate(spec: Json) -> Json:
     """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
-    from capbench.quality.validate import validate_run  # noqa: PLC0415
+    from capbench.quality.validate import validate_run
 
     report = validate_run(
         Path(spec["source"]),
@@ -151,10 +151,10 @@ def _validate(spec: Json) -> Json:
 
 def _machine(_spec: Json) -> Json:
     """Adapter, driver and FFmpeg's libraries of this machine."""
-    import av  # noqa: PLC0415
+    import av
 
-    from capbench.errors import AdapterError  # noqa: PLC0415
-    from capbench.pipeline.gpu.device import open_device  # noqa: PLC0415
+    from capbench.errors import AdapterError
+    from capbench.pipeline.gpu.device import open_device
 
     libraries = {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
     found: Json = {"libraries": {"ffmpeg": av.ffmpeg_version_info, **libraries}}
@@ -181,10 +181,10 @@ JOBS: dict[str, Callable[[Json], Json]] = {
 
 def _export_options(options: Json) -> Any:
     """`ExportOptions` from flat keys: its own fields, and those of its encoder settings."""
-    from dataclasses import fields  # noqa: PLC0415
+    from dataclasses import fields
 
-    from capbench.pipeline.encode.encoders import EncoderSettings  # noqa: PLC0415
-    from capbench.pipeline.job import ExportOptions  # noqa: PLC0415
+    from capbench.pipeline.encode.encoders import EncoderSettings
+    from capbench.pipeline.job import ExportOptions
 
     own = {field.name for field in fields(ExportOptions)} - {"encoder", "colour"}
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
@@ -202,7 +202,7 @@ def _export_options(options: Json) -> Any:
 
 def _ffmpeg_options(settings: Any, width: int, height: int, rate: Fraction) -> list[str]:
     """The case's encoder settings as arguments of the program ffmpeg."""
-    from capbench.pipeline.encode.encoders import codec_options  # noqa: PLC0415
+    from capbench.pipeline.encode.encoders import codec_options
 
     bit_rate, options = codec_options(settings, width, height, rate)
     arguments = ["-c:v", settings.name, "-g", str(round(settings.gop_s * rate))]
@@ -214,9 +214,9 @@ def _ffmpeg_options(settings: Any, width: int, height: int, rate: Fraction) -> l
 
 
 def _recording_spec(recording: str | Json, duration_s: float | None) -> Any:
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
-    from capbench.recordings import STANDARD_RECORDINGS, RecordingSpec  # noqa: PLC0415
+    from capbench.recordings import STANDARD_RECORDINGS, RecordingSpec
 
     if isinstance(recording, dict):
         rate = Fraction(recording["fps"])

@@ -15,11 +15,11 @@ from typing import Any
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.process.measured_process import Outcome, run_process
 
-__all__ = ["Answer", "ask_worker", "last_words"]
+__all__ = ["JobResult", "ask_worker", "describe_failure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JobResult:
     """What a worker said, and how its process went. Exactly one of `result` and `error` is set."""
 
     outcome: Outcome
@@ -45,7 +45,7 @@ def ask_worker(
     sampled: bool = False,
     gauges: Sequence[Gauge] = (),
     on_frame: Callable[[int], None] | None = None,
-) -> Answer:
+) -> JobResult:
     """Run one job of `capbench.harness.worker` in a process of its own. `scratch` is a folder for the two files."""
     token, scratch = secrets.token_hex(4), scratch.absolute()  # the process starts inside it
     spec_path, answer_path = scratch / f"{job}-{token}.spec.json", scratch / f"{job}-{token}.answer.json"
@@ -66,19 +66,19 @@ def ask_worker(
         answer_path.unlink(missing_ok=True)
 
 
-def _read_answer(outcome: Outcome, answer_path: Path, timeout_s: float) -> Answer:
+def _read_answer(outcome: Outcome, answer_path: Path, timeout_s: float) -> JobResult:
     if outcome.timed_out:
-        return Answer(outcome, error=f"did not end within {timeout_s:g} s and was killed")
+        return JobResult(outcome, error=f"did not end within {timeout_s:g} s and was killed")
     try:
         said = json.loads(answer_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return Answer(outcome, error=last_words("the worker", outcome))
+        return JobResult(outcome, error=describe_failure("the worker", outcome))
     if "result" in said:
-        return Answer(outcome, result=said["result"])
-    return Answer(outcome, error=said["error"], exit_code=said["exit_code"], error_type=said["type"])
+        return JobResult(outcome, result=said["result"])
+    return JobResult(outcome, error=said["error"], exit_code=said["exit_code"], error_type=said["type"])
 
 
-def last_words(who: str, outcome: Outcome) -> str:
+def describe_failure(who: str, outcome: Outcome) -> str:
     """One line on a process that failed: how it ended and the last line that it wrote to stderr."""
     ending = outcome.ending
     if ending.failure is not None:

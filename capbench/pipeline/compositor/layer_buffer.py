@@ -10,7 +10,7 @@ from capbench.pipeline.compositor.geometry import Rectangle
 from capbench.pipeline.compositor.scene_uniforms import PICTURE_DTYPE
 from capbench.pipeline.scene import MAX_CAPTIONS_AT_ONCE, MAX_MASKS_AT_ONCE
 
-__all__ = ["LAYERS_DTYPE", "MAX_CLICKS", "MAX_STALE", "FrameView", "Look"]
+__all__ = ["LAYERS_DTYPE", "MAX_CLICKS", "MAX_STALE", "FrameView", "LayerState"]
 
 MAX_CLICKS = 4
 """Rings that can be seen at once; of more the latest are drawn."""
@@ -77,7 +77,7 @@ class FrameView:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LayerState:
     """How one thing on the overlay looks in a frame: it is drawn again where this differs from the frame before."""
 
     state: object

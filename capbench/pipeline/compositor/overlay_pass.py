@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, clamped_radius
-from capbench.pipeline.compositor.layer_buffer import LAYERS_DTYPE, MAX_STALE, FrameView, Look
+from capbench.pipeline.compositor.layer_buffer import LAYERS_DTYPE, MAX_STALE, FrameView, LayerState
 from capbench.pipeline.compositor.layers.camera import CameraLayer
 from capbench.pipeline.compositor.layers.caption import CaptionLayer
 from capbench.pipeline.compositor.layers.cursor import CursorLayer
@@ -21,7 +21,7 @@ from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.scene import Scene
 from capbench.resources import shader_text
 
-__all__ = ["Overlay", "has_overlay", "stale_rectangles"]
+__all__ = ["Overlay", "dirty_rectangles", "has_overlay"]
 
 Pixels = tuple[int, int, int, int]
 """Left, top, right, bottom, right and bottom excluded."""
@@ -32,7 +32,7 @@ def has_overlay(scene: Scene) -> bool:
     return bool(scene.mask or scene.cursor or scene.camera or scene.caption)
 
 
-def stale_rectangles(before: dict[str, Look], after: dict[str, Look], canvas: CanvasSize) -> list[Pixels]:
+def dirty_rectangles(before: dict[str, LayerState], after: dict[str, LayerState], canvas: CanvasSize) -> list[Pixels]:
     """Pixels that must be drawn again: where something was that changed, and where it is now. At most `MAX_STALE`."""
     changed = [
         look.bounds
@@ -88,7 +88,7 @@ class Overlay:
         self._cursor = CursorLayer(gpu, scene.cursor, canvas, most_amount) if scene.cursor else None
         self._camera = CameraLayer(gpu, scene.camera, canvas) if scene.camera else None
         self._captions = CaptionLayer(gpu, scene.caption, canvas)
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, LayerState] = {}
         self.drawn_pixels = 0
         """Pixels drawn so far; those of overlapping rectangles count once for each."""
         self._uniforms = gpu.buffer(LAYERS_DTYPE.itemsize, "STORAGE|COPY_DST", "layers")
@@ -136,11 +136,11 @@ class Overlay:
         block = np.zeros(1, LAYERS_DTYPE)
         block["display_px"] = view.display.edges
         block["display_radius_px"] = self._radius_px * zoom.amount
-        looks: dict[str, Look] = {}
+        looks: dict[str, LayerState] = {}
         for layer in (self._masks, self._cursor, self._camera, self._captions):
             if layer:
                 looks |= layer.place(block, view)
-        stale = stale_rectangles({} if is_wiped else self._looks, looks, self._canvas)
+        stale = dirty_rectangles({} if is_wiped else self._looks, looks, self._canvas)
         self._looks = looks
         if stale:
             block["stale_px"][0, : len(stale)] = stale

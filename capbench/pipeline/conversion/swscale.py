@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.interface import Finishing
 from capbench.pipeline.decode.decoded_planes import plane_samples
@@ -18,7 +18,11 @@ from capbench.pipeline.gpu.upload_ring import ROW_ALIGNMENT_BYTES
 
 __all__ = ["CpuPath", "RgbaReadback", "SwscaleToNv12"]
 
-_SWSCALE_MATRIX = {Matrix.BT601: "bt601", Matrix.BT709: "bt709", Matrix.BT2020: "bt2020"}
+_SWSCALE_MATRIX = {
+    MatrixCoefficients.BT601: "bt601",
+    MatrixCoefficients.BT709: "bt709",
+    MatrixCoefficients.BT2020: "bt2020",
+}
 
 
 class SwscaleToNv12:

@@ -12,14 +12,19 @@ from typing import Any
 import av
 
 from capbench.bitstream import chroma_location
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.errors import ColourError, SourceError
 from capbench.pipeline.decode.open_source import audio_streams, earliest_s, open_source, reason_of, video_stream
 
 __all__ = ["SourceInfo", "SourcePlanes", "planar_format", "probe_source"]
 
 # ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
-_MATRIX_OF_CODE = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020}
+_MATRIX_OF_CODE = {
+    1: MatrixCoefficients.BT709,
+    5: MatrixCoefficients.BT601,
+    6: MatrixCoefficients.BT601,
+    9: MatrixCoefficients.BT2020,
+}
 _CODE_UNSPECIFIED = 2
 _CODE_RGB = 0
 _HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
@@ -186,7 +191,7 @@ def _colour_of(path: Path, frame: Any, context: Any) -> ColourSpec:
         raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
     code = int(frame.colorspace)
     if code in (_CODE_UNSPECIFIED, _CODE_RGB):
-        matrix = Matrix.BT709 if frame.height >= _HD_LINES else Matrix.BT601
+        matrix = MatrixCoefficients.BT709 if frame.height >= _HD_LINES else MatrixCoefficients.BT601
     elif code in _MATRIX_OF_CODE:
         matrix = _MATRIX_OF_CODE[code]
     else:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 
 __all__ = ["chroma_location_option", "tag_stream"]
 
 # (matrix coefficients, colour primaries, transfer characteristics); the SDR transfers are the same curve.
-_CODES = {Matrix.BT601: (6, 6, 6), Matrix.BT709: (1, 1, 1), Matrix.BT2020: (9, 9, 14)}
+_CODES = {
+    MatrixCoefficients.BT601: (6, 6, 6),
+    MatrixCoefficients.BT709: (1, 1, 1),
+    MatrixCoefficients.BT2020: (9, 9, 14),
+}
 
 
 def tag_stream(context: Any, colour: ColourSpec) -> None:

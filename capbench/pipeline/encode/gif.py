@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 
-from capbench.colour import ColourSpec, Matrix, Range
+from capbench.colour import ColourSpec, MatrixCoefficients, Range
 from capbench.errors import InputError
 from capbench.pipeline.encode.sink import ContainerSink, writing_to
 
@@ -26,7 +26,11 @@ _DEFAULT_FPS = Fraction(20)
 """5/100 s a picture: GIF counts in hundredths of a second, so this rate is exact."""
 DITHERS = ("none", "bayer", "heckbert", "floyd_steinberg", "sierra2", "sierra2_4a", "sierra3", "burkes", "atkinson")
 """Dithering of FFmpeg's filter paletteuse."""
-_MATRIX_NAMES = {Matrix.BT601: "smpte170m", Matrix.BT709: "bt709", Matrix.BT2020: "bt2020nc"}
+_MATRIX_NAMES = {
+    MatrixCoefficients.BT601: "smpte170m",
+    MatrixCoefficients.BT709: "bt709",
+    MatrixCoefficients.BT2020: "bt2020nc",
+}
 _PALETTE_SIDE_PX = 16
 
 

@@ -137,8 +137,8 @@ def _ready_gpu() -> Any:
     global _instance_ready  # noqa: PLW0603  wgpu has one instance a process
     try:
         with _instance_lock, _room_for_the_logger():
-            import wgpu  # noqa: PLC0415  loads a native library that may be missing; only GPU paths need it
-        from wgpu.backends.wgpu_native.extras import set_instance_extras  # noqa: PLC0415
+            import wgpu  # loads a native library that may be missing; only GPU paths need it
+        from wgpu.backends.wgpu_native.extras import set_instance_extras
     except (ImportError, OSError, RuntimeError) as error:
         raise AdapterError(f"wgpu cannot be loaded: {error}; reinstall the package wgpu") from error
     with _instance_lock:
@@ -204,7 +204,7 @@ def open_device() -> GpuContext:
 
 def _timestamp_period_ns(device: Any) -> float:
     """wgpu-native resolves raw ticks, and wgpu-py 0.32 does not expose their period: ask the library itself."""
-    from wgpu.backends.wgpu_native import lib  # noqa: PLC0415  loaded already by the caller
+    from wgpu.backends.wgpu_native import lib  # loaded already by the caller
 
     return float(lib.wgpuQueueGetTimestampPeriod(device.queue._internal))  # noqa: SLF001
 

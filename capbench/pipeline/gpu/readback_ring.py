@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from capbench.pipeline.gpu.device import GpuContext, wait_for
 
-__all__ = ["TIMESTAMP_BYTES", "StagingRing"]
+__all__ = ["TIMESTAMP_BYTES", "ReadbackRing"]
 
 TIMESTAMP_BYTES = 16
 """Two 64-bit timestamps ride behind each picture in its staging buffer: they cost no mapping of their own."""
@@ -27,7 +27,7 @@ class _InFlight(Generic[Tag]):
     tag: Tag
 
 
-class StagingRing(Generic[Tag]):
+class ReadbackRing(Generic[Tag]):
     """Readback buffers. The picture's bytes come first, `TIMESTAMP_BYTES` of pass timestamps last."""
 
     def __init__(self, gpu: GpuContext, picture_bytes: int, slots: int) -> None:

@@ -15,13 +15,13 @@ from capbench.pipeline.decode.frame_times import TimedFrame
 from capbench.pipeline.encode.frame_pool import PicturePool
 from capbench.pipeline.gpu.device import GpuContext, collected_problems, open_device
 from capbench.pipeline.job import ExportJob
-from capbench.pipeline.recorder import ExportAccount
-from capbench.pipeline.render.renderer import Picture, Renderer
+from capbench.pipeline.recorder import ExportRecorder
+from capbench.pipeline.render.renderer import RenderedPicture, Renderer
 from capbench.pipeline.render.replay import Deliveries, UndeliveredFrames
 from capbench.pipeline.threads.channel import Channel
 from capbench.pipeline.threads.memory_budget import MemoryPlan
 from capbench.pipeline.threads.stage_group import StageGroup
-from capbench.pipeline.threads.stage_timer import LapClock
+from capbench.pipeline.threads.stage_timer import StageTimer
 from capbench.pipeline.threads.watchdog import StageWatch
 
 __all__ = ["RenderStage"]
@@ -40,11 +40,11 @@ class RenderStage:
         *,
         plan: Callable[[str], MemoryPlan],
         frames: Channel[TimedFrame],
-        rendered: Channel[tuple[Picture, ConversionPath]],
-        pictures: Channel[Picture],
+        rendered: Channel[tuple[RenderedPicture, ConversionPath]],
+        pictures: Channel[RenderedPicture],
         group: StageGroup,
         watch: StageWatch,
-        account: ExportAccount,
+        account: ExportRecorder,
         start_convert: Callable[[], None],
         start_encode: Callable[[str, ColourSpec], None],
     ) -> None:
@@ -66,7 +66,7 @@ class RenderStage:
         self.path = job.path_requested
         """The path that draws; the last one where several did."""
 
-    def run(self, clock: LapClock) -> None:
+    def run(self, clock: StageTimer) -> None:
         """Draw every frame. Raises `UnavailableError` where no path can start, `DeviceLostError`, `StallError`."""
         while True:
             try:
@@ -79,7 +79,7 @@ class RenderStage:
                 self._account.own("frames in flight", self._frames.high_water_bytes)
                 return
 
-    def _draw(self, clock: LapClock) -> None:
+    def _draw(self, clock: StageTimer) -> None:
         gpu = open_device()
         with collected_problems(gpu):
             try:
@@ -97,7 +97,7 @@ class RenderStage:
             finally:
                 gpu.close()
 
-    def _draw_on(self, gpu: GpuContext, clock: LapClock) -> None:
+    def _draw_on(self, gpu: GpuContext, clock: StageTimer) -> None:
         job, plan = self._job, self._plan(self.path)
         factory = self._path_factory()
         renderer = Renderer(

@@ -18,17 +18,17 @@ from capbench.pipeline.decode.video import frame_bytes
 from capbench.pipeline.encode.frame_pool import PicturePool
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
-from capbench.pipeline.gpu.readback_ring import StagingRing
+from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Scene
 from capbench.pipeline.threads.memory_budget import MemoryPlan
-from capbench.pipeline.threads.stage_timer import LapClock
+from capbench.pipeline.threads.stage_timer import StageTimer
 
-__all__ = ["Picture", "PictureReceiver", "RenderStatistics", "Renderer"]
+__all__ = ["PictureReceiver", "RenderStatistics", "RenderedPicture", "Renderer"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class RenderedPicture:
     """A rendered picture on its way to the encoder."""
 
     frame: Any
@@ -42,7 +42,7 @@ class Picture:
 class PictureReceiver(Protocol):
     """Where rendered pictures go: a channel, or what stands before one."""
 
-    def send(self, item: Picture, size_bytes: int) -> None:
+    def send(self, item: RenderedPicture, size_bytes: int) -> None:
         """Take a picture, waiting for room."""
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Renderer:
         # From the source, not from the first frame that comes by: a renderer may take over in the middle of an export.
         self._first_pts = round((source.start_s - source.origin_s) / time_base)
         self._timestamps = FrameTimestamps(gpu)
-        self._ring: StagingRing[TimedFrame] = StagingRing(gpu, self.path.staging_bytes, plan.staging_slots)
+        self._ring: ReadbackRing[TimedFrame] = ReadbackRing(gpu, self.path.staging_bytes, plan.staging_slots)
         self.staging_bytes = self._ring.slot_bytes * plan.staging_slots
         """Bytes of the staging ring."""
         self.statistics = RenderStatistics()
@@ -93,7 +93,7 @@ class Renderer:
         frames: Iterable[TimedFrame],
         pictures: PictureReceiver,
         pool: PicturePool,
-        clock: LapClock,
+        clock: StageTimer,
         *,
         finishes: bool = False,
     ) -> None:
@@ -115,7 +115,7 @@ class Renderer:
                 deliver(pictures, pool, clock)
             pictures.close()
 
-    def _submit(self, timed: TimedFrame, clock: LapClock, number: int) -> None:
+    def _submit(self, timed: TimedFrame, clock: StageTimer, number: int) -> None:
         encoder = self._gpu.device.create_command_encoder(label="frame")
         self.uploader.record(timed.frame, encoder)
         clock.mark("upload", "work", number)
@@ -135,20 +135,20 @@ class Renderer:
         """Output time since the first frame, which is what scenes are timed by."""
         return float((timed.pts - self._first_pts) * self._time_base)
 
-    def _deliver(self, pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
+    def _deliver(self, pictures: PictureReceiver, pool: PicturePool, clock: StageTimer) -> None:
         picture = self._read_back(pool, clock)
         pictures.send(picture, pool.picture_bytes)
         clock.mark("readback", "wait_output")
 
-    def _deliver_finished(self, pictures: PictureReceiver, pool: PicturePool, clock: LapClock) -> None:
+    def _deliver_finished(self, pictures: PictureReceiver, pool: PicturePool, clock: StageTimer) -> None:
         picture = self._read_back(pool, clock)
         frame = self.path.finish(picture.frame)
         pool.release(picture.frame)
         clock.mark("convert")
-        pictures.send(Picture(frame, picture.pts, picture.duration, pool=None), frame_bytes(frame))
+        pictures.send(RenderedPicture(frame, picture.pts, picture.duration, pool=None), frame_bytes(frame))
         clock.mark("convert", "wait_output")
 
-    def _read_back(self, pool: PicturePool, clock: LapClock) -> Picture:
+    def _read_back(self, pool: PicturePool, clock: StageTimer) -> RenderedPicture:
         """The oldest picture in flight, as the path reads it."""
         self._ring.wait()
         clock.mark("readback", "wait_input")
@@ -161,4 +161,4 @@ class Renderer:
         self.statistics.gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
         clock.note("gpu", ticks * self._gpu.timestamp_period_ns)
         clock.mark("readback", "work")
-        return Picture(frame, timed.pts, timed.duration, pool)
+        return RenderedPicture(frame, timed.pts, timed.duration, pool)

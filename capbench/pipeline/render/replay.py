@@ -8,7 +8,7 @@ from typing import Any
 
 from capbench.pipeline.decode.frame_times import TimedFrame
 from capbench.pipeline.decode.video import frame_bytes
-from capbench.pipeline.render.renderer import Picture
+from capbench.pipeline.render.renderer import RenderedPicture
 from capbench.pipeline.threads.channel import Channel
 
 __all__ = ["Deliveries", "UndeliveredFrames"]
@@ -48,7 +48,7 @@ class Deliveries:
         self._receiver = receiver
         self._path = path
 
-    def send(self, item: Picture, size_bytes: int) -> None:
+    def send(self, item: RenderedPicture, size_bytes: int) -> None:
         """Pass a picture on, with the path that must finish it where there is one."""
         self._receiver.send(item if self._path is None else (item, self._path), size_bytes)
         self._frames.confirm()

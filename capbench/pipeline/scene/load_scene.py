@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from capbench.errors import SceneError
-from capbench.pipeline.scene.model import Scene
+from capbench.pipeline.scene.scene_schema import Scene
 from capbench.resources import matrix_folder
 
 __all__ = ["load_scene", "scene_names"]

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from capbench.results import StageTimes
 
-__all__ = ["Kind", "LapClock", "Span", "stage_times"]
+__all__ = ["Kind", "Span", "StageTimer", "stage_times"]
 
 Kind = Literal["work", "wait_input", "wait_output"]
 
@@ -23,7 +23,7 @@ class Span(NamedTuple):
     frame: int | None
 
 
-class LapClock:
+class StageTimer:
     """Attributes the time since the last mark to a stage. One clock a thread; not shared between threads.
 
     Marks instead of nested timers: no moment is counted twice or lost, so the stages of a thread sum to its life.
@@ -53,7 +53,7 @@ class LapClock:
             self._on_span(Span(stage, "work", now - round(length_ns), now, frame))
 
 
-def stage_times(clocks: list[LapClock], order: tuple[str, ...]) -> dict[str, StageTimes]:
+def stage_times(clocks: list[StageTimer], order: tuple[str, ...]) -> dict[str, StageTimes]:
     """Seconds of each stage over all threads, in the given order; a stage that never ran is left out."""
     totals: dict[str, dict[str, float]] = {}
     for clock in clocks:

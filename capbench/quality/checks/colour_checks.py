@@ -14,7 +14,7 @@ from capbench.quality.checks import limits
 from capbench.quality.checks.colour_diagnosis import find_colour_fault, rgb_of_codes
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
 from capbench.quality.checks.picture_checks import how_turned
-from capbench.quality.measurements import Evidence, PictureEvidence
+from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.oracle.placement import chroma_place
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError
@@ -24,7 +24,7 @@ __all__ = ["check_colour", "colour_differences", "patch_errors"]
 _NAMES = ("colour.meaning", "colour.bias", "colour.patches", "colour.siting", "colour.levels")
 
 
-def check_colour(evidence: Evidence) -> list[Check]:
+def check_colour(evidence: Measurements) -> list[Check]:
     """Meaning, rounding, patches, siting and banding, in a fixed order."""
     pictures = evidence.pictures
     if pictures is None or not pictures.sampled:
@@ -43,7 +43,7 @@ def check_colour(evidence: Evidence) -> list[Check]:
     ]
 
 
-def _meaning(evidence: Evidence, pictures: PictureEvidence) -> Check:
+def _meaning(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     name = "colour.meaning"
     if len(pictures.colours) < limits.FEWEST_COLOURS:
         return not_applicable(name, "the pictures have too few flat colours to tell a mistake by")
@@ -62,7 +62,7 @@ def _meaning(evidence: Evidence, pictures: PictureEvidence) -> Check:
     return failed(name, f"colours are off by {fault.error_codes:.1f} codes, and no known mistake explains it", *figures)
 
 
-def _bias(pictures: PictureEvidence) -> Check:
+def _bias(pictures: PictureMeasurements) -> Check:
     name = "colour.bias"
     if len(pictures.colours) < limits.FEWEST_BIAS_COLOURS:
         return not_applicable(name, "the pictures have too few flat colours to measure rounding by")
@@ -87,7 +87,7 @@ def colour_differences(wanted: NDArray[np.float64], found: NDArray[np.float64]) 
     return distances
 
 
-def patch_errors(evidence: Evidence) -> tuple[PatchError, ...]:
+def patch_errors(evidence: Measurements) -> tuple[PatchError, ...]:
     """Every colour patch decoded by the output's tags; empty without patches."""
     if evidence.pictures is None or evidence.pictures.patches is None:
         return ()
@@ -107,13 +107,13 @@ def patch_errors(evidence: Evidence) -> tuple[PatchError, ...]:
     )
 
 
-def _patch_limit(pictures: PictureEvidence) -> float:
+def _patch_limit(pictures: PictureMeasurements) -> float:
     psnr_y = [value for value in pictures.series["psnr_y"] if value is not None]
     is_coarse = sum(psnr_y) < limits.COARSE_PSNR_DB * len(psnr_y)
     return limits.COARSE_PATCH_CIEDE2000 if is_coarse else limits.PATCH_CIEDE2000
 
 
-def _patches(evidence: Evidence, limit: float) -> Check:
+def _patches(evidence: Measurements, limit: float) -> Check:
     name = "colour.patches"
     errors = patch_errors(evidence)
     if not errors:
@@ -133,7 +133,7 @@ def _patches(evidence: Evidence, limit: float) -> Check:
     )
 
 
-def _siting(evidence: Evidence, pictures: PictureEvidence) -> Check:
+def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     """Chroma must lie where the output's tags put it; the reference's lies where its own put it."""
     name = "colour.siting"
     if evidence.output.facts.holds_rgb:
@@ -172,7 +172,7 @@ def _siting(evidence: Evidence, pictures: PictureEvidence) -> Check:
     return failed(name, f"chroma lies {words} its place", right, limits.CHROMA_SHIFT_PX, "px")
 
 
-def _levels(pictures: PictureEvidence) -> Check:
+def _levels(pictures: PictureMeasurements) -> Check:
     name = "colour.levels"
     step = int(median(pair.coarse_step_codes for pair in pictures.sampled))
     return passed_if(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.colour import ColourSpec, Matrix, Range
+from capbench.colour import ColourSpec, MatrixCoefficients, Range
 from capbench.quality.checks import limits
 
 __all__ = ["ColourFault", "find_colour_fault", "rgb_of_codes"]
@@ -16,8 +16,12 @@ __all__ = ["ColourFault", "find_colour_fault", "rgb_of_codes"]
 Codes = NDArray[np.float64]
 """Y, Cb, Cr in 8-bit codes, one colour a row."""
 
-_WEIGHTS = {Matrix.BT601: (0.299, 0.114), Matrix.BT709: (0.2126, 0.0722), Matrix.BT2020: (0.2627, 0.0593)}
-_NAMES = {Matrix.BT601: "BT.601", Matrix.BT709: "BT.709", Matrix.BT2020: "BT.2020"}
+_WEIGHTS = {
+    MatrixCoefficients.BT601: (0.299, 0.114),
+    MatrixCoefficients.BT709: (0.2126, 0.0722),
+    MatrixCoefficients.BT2020: (0.2627, 0.0593),
+}
+_NAMES = {MatrixCoefficients.BT601: "BT.601", MatrixCoefficients.BT709: "BT.709", MatrixCoefficients.BT2020: "BT.2020"}
 _EXPONENTS = (0.35, 0.45, 1 / 1.96, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.8, 1.96, 2.2, 2.4)
 """Gamma mistakes in use: 2.2 and 1/2.2 (a transfer applied twice or not at all), 1.96 and the 1.1 to 1.2 of players."""
 _LARGEST_USEFUL_CODES = 64.0
@@ -69,7 +73,7 @@ def _mistakes(tagged: ColourSpec, *, is_tagged: bool) -> Iterator[tuple[str, Cal
     def with_exponent(exponent: float) -> Callable[[Codes], Codes]:
         return lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged).clip(0, 1) ** exponent, tagged)
 
-    for matrix in Matrix:
+    for matrix in MatrixCoefficients:
         for extent in Range:
             faults = []
             if matrix is not tagged.matrix:

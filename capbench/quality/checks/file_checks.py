@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
-from capbench.quality.measurements import Evidence
+from capbench.quality.measurements import Measurements
 from capbench.quality.reading.tags import ColourTags
 from capbench.results import Check
 
 __all__ = ["check_file"]
 
 
-def check_file(evidence: Evidence, *, must_state_colour: bool | None) -> list[Check]:
+def check_file(evidence: Measurements, *, must_state_colour: bool | None) -> list[Check]:
     """Decoding, size and tags in order. `must_state_colour` None: tags are needed where the reference has them."""
     return [
         _reference_decodes(evidence),
@@ -20,21 +20,21 @@ def check_file(evidence: Evidence, *, must_state_colour: bool | None) -> list[Ch
     ]
 
 
-def _reference_decodes(evidence: Evidence) -> Check:
+def _reference_decodes(evidence: Measurements) -> Check:
     error = evidence.reference.error
     if error is None:
         return passed("reference.decodes", f"the reference decodes: {len(evidence.reference.frames)} frames")
     return failed("reference.decodes", f"the reference itself is damaged: {error}; what follows that is not compared")
 
 
-def _decodes(evidence: Evidence) -> Check:
+def _decodes(evidence: Measurements) -> Check:
     error = evidence.output.error
     if error is None:
         return passed("file.decodes", f"decodes to its end: {len(evidence.output.frames)} frames")
     return failed("file.decodes", f"does not decode to its end: {error}", len(evidence.output.frames))
 
 
-def _size(evidence: Evidence) -> Check:
+def _size(evidence: Measurements) -> Check:
     name = "picture.size"
     width, height = evidence.output.size
     wanted_width, wanted_height = evidence.wanted_size
@@ -65,7 +65,7 @@ def _even(size: tuple[int, int]) -> tuple[int, int]:
     return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
 
 
-def _tags(evidence: Evidence, must_state_colour: bool | None) -> list[Check]:
+def _tags(evidence: Measurements, must_state_colour: bool | None) -> list[Check]:
     if evidence.output.facts.holds_rgb:
         why = "the output's colours are R'G'B': there is no matrix to state"
         return [not_applicable("tags.present", why), not_applicable("tags.agree", why)]

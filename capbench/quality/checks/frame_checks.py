@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, unchecked
-from capbench.quality.measurements import Evidence, FrameRecord
+from capbench.quality.measurements import Measurements
+from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.results import Check
 
 __all__ = ["check_frames"]
 
 
-def check_frames(evidence: Evidence) -> list[Check]:
+def check_frames(evidence: Measurements) -> list[Check]:
     """Identity and content of the frames, in a fixed order."""
     return [
         _first(evidence),
@@ -34,14 +35,14 @@ def _plural(count: int, thing: str = "frame") -> str:
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
-def _slack(evidence: Evidence) -> int:
+def _slack(evidence: Measurements) -> int:
     """Reference frames that may be skipped or shown twice because the output has another rate."""
     if evidence.wanted_rate is None or evidence.reference.facts.frame_rate is None:
         return 0
     return max(1, -(-evidence.reference.facts.frame_rate // evidence.wanted_rate))
 
 
-def _first(evidence: Evidence) -> Check:
+def _first(evidence: Measurements) -> Check:
     name = "frames.first"
     found = next((match for match in evidence.matches if match is not None), None)
     if found is None:
@@ -54,7 +55,7 @@ def _first(evidence: Evidence) -> Check:
     )  # fmt: skip
 
 
-def _last(evidence: Evidence) -> Check:
+def _last(evidence: Measurements) -> Check:
     name = "frames.last"
     if evidence.reference.error is not None:
         return unchecked(name, f"the reference itself does not decode to its end: {evidence.reference.error}")
@@ -71,7 +72,7 @@ def _last(evidence: Evidence) -> Check:
     )  # fmt: skip
 
 
-def _missing(evidence: Evidence) -> Check:
+def _missing(evidence: Measurements) -> Check:
     name = "frames.missing"
     if evidence.wanted_rate is not None:
         return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")
@@ -88,7 +89,7 @@ def _missing(evidence: Evidence) -> Check:
     )  # fmt: skip
 
 
-def _repeated(evidence: Evidence) -> Check:
+def _repeated(evidence: Measurements) -> Check:
     name = "frames.repeated"
     if evidence.wanted_rate is not None:
         return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")
@@ -108,11 +109,11 @@ def _repeated(evidence: Evidence) -> Check:
     )  # fmt: skip
 
 
-def _identified(evidence: Evidence, frame: int) -> bool:
+def _identified(evidence: Measurements, frame: int) -> bool:
     return not evidence.marked or evidence.output.frames[frame].number is not None
 
 
-def _order(evidence: Evidence) -> Check:
+def _order(evidence: Measurements) -> Check:
     name = "frames.order"
     highest = -1
     back = []
@@ -130,7 +131,7 @@ def _order(evidence: Evidence) -> Check:
     )  # fmt: skip
 
 
-def _late(evidence: Evidence) -> Check:
+def _late(evidence: Measurements) -> Check:
     """A picture that is on screen at a time at which the reference shows a later one."""
     name = "frames.late"
     pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
@@ -154,7 +155,7 @@ def _late(evidence: Evidence) -> Check:
     )  # fmt: skip
 
 
-def _unreadable(evidence: Evidence) -> Check:
+def _unreadable(evidence: Measurements) -> Check:
     name = "frames.readable"
     if not evidence.marked:
         return not_applicable(name, f"no burnt-in numbers in the reference; matched by {evidence.aligned_by}")
@@ -185,7 +186,7 @@ def _is_green(record: FrameRecord) -> bool:
     return max(record.mean_codes[1:]) < limits.GREEN_CHROMA_CODE
 
 
-def _empty(evidence: Evidence) -> list[Check]:
+def _empty(evidence: Measurements) -> list[Check]:
     black_code = evidence.output.spec.luma_offset_code
     reference_black = evidence.reference.spec.luma_offset_code
     black, green = [], []
@@ -206,7 +207,7 @@ def _empty(evidence: Evidence) -> list[Check]:
     return checks
 
 
-def _frozen(evidence: Evidence) -> Check:
+def _frozen(evidence: Measurements) -> Check:
     name = "frames.frozen"
     if evidence.wanted_rate is not None:
         return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, unchecked
 from capbench.quality.checks.picture_checks import how_turned
-from capbench.quality.measurements import Evidence, LayerShare
+from capbench.quality.measurements import LayerShare, Measurements
 from capbench.results import Check
 
 __all__ = ["check_layers"]
@@ -16,7 +16,7 @@ _MISSING_SHARE = 0.25
 """Less than this is there by chance: a layer that lies elsewhere may overlap its place."""
 
 
-def check_layers(evidence: Evidence) -> list[Check]:
+def check_layers(evidence: Measurements) -> list[Check]:
     """One check: the share of each layer in each rendered frame."""
     if evidence.layers is None:
         return [not_applicable(_NAME, "no scene was drawn over the reference")]

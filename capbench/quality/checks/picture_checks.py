@@ -6,7 +6,7 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
-from capbench.quality.measurements import Evidence, PictureEvidence
+from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.results import Check, CheckStatus
 
 __all__ = ["check_pictures", "how_turned"]
@@ -23,7 +23,7 @@ _NAMES = (
 )
 
 
-def check_pictures(evidence: Evidence) -> list[Check]:
+def check_pictures(evidence: Measurements) -> list[Check]:
     """Content, quality, places and sharpness, in a fixed order."""
     pictures = evidence.pictures
     if pictures is None or not pictures.sampled:
@@ -54,13 +54,13 @@ def check_pictures(evidence: Evidence) -> list[Check]:
     ]
 
 
-def _likeness(pictures: PictureEvidence) -> dict[str, float]:
+def _likeness(pictures: PictureMeasurements) -> dict[str, float]:
     """Typical correlation of the pictures as they are and after each turn; empty for flat ones."""
     looks = [pair.turns for pair in pictures.sampled if "as it is" in pair.turns]
     return {name: median(look.get(name, -1.0) for look in looks) for name in looks[0]} if looks else {}
 
 
-def how_turned(pictures: PictureEvidence) -> str | None:
+def how_turned(pictures: PictureMeasurements) -> str | None:
     """How the pictures are turned or flipped, in words; None where they are upright, other ones or flat."""
     likeness = _likeness(pictures)
     if not likeness or likeness["as it is"] >= limits.SAME_PICTURE_CORRELATION:
@@ -69,7 +69,7 @@ def how_turned(pictures: PictureEvidence) -> str | None:
     return best if likeness[best] >= limits.SAME_PICTURE_CORRELATION else None
 
 
-def _same(pictures: PictureEvidence) -> list[Check]:
+def _same(pictures: PictureMeasurements) -> list[Check]:
     same, turned = "picture.same", "picture.orientation"
     likeness = _likeness(pictures)
     if not likeness:
@@ -89,11 +89,11 @@ def _same(pictures: PictureEvidence) -> list[Check]:
     ]
 
 
-def _values(pictures: PictureEvidence, metric: str) -> dict[int, float]:
+def _values(pictures: PictureMeasurements, metric: str) -> dict[int, float]:
     return {frame: value for frame, value in enumerate(pictures.series.get(metric, ())) if value is not None}
 
 
-def _quality(pictures: PictureEvidence) -> Check:
+def _quality(pictures: PictureMeasurements) -> Check:
     values = _values(pictures, "psnr_y")
     mean = sum(values.values()) / len(values)
     return passed_if(
@@ -107,7 +107,7 @@ def _quality(pictures: PictureEvidence) -> Check:
     )
 
 
-def _outliers(pictures: PictureEvidence) -> Check:
+def _outliers(pictures: PictureMeasurements) -> Check:
     name = "picture.outliers"
     values = _values(pictures, "psnr_y")
     limit = min(median(values.values()) - limits.PSNR_OUTLIER_DB, limits.PSNR_OUTLIER_FLOOR_DB)
@@ -123,7 +123,7 @@ def _outliers(pictures: PictureEvidence) -> Check:
     )  # fmt: skip
 
 
-def _local(pictures: PictureEvidence) -> Check:
+def _local(pictures: PictureMeasurements) -> Check:
     name = "picture.local"
     cells = {frame: cell for frame, cell in enumerate(pictures.worst_cell_codes) if cell is not None}
     bad = [frame for frame, cell in cells.items() if cell[0] > limits.CELL_CODES]
@@ -140,7 +140,7 @@ def _local(pictures: PictureEvidence) -> Check:
     )  # fmt: skip
 
 
-def _edges(pictures: PictureEvidence) -> Check:
+def _edges(pictures: PictureMeasurements) -> Check:
     name = "picture.edges"
     rows = [edges for edges in pictures.edge_codes if edges is not None]
     typical = {
@@ -158,7 +158,7 @@ def _edges(pictures: PictureEvidence) -> Check:
     )
 
 
-def _place(pictures: PictureEvidence) -> Check:
+def _place(pictures: PictureMeasurements) -> Check:
     name = "picture.place"
     shifts = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
     if not shifts:
@@ -176,7 +176,7 @@ def _place(pictures: PictureEvidence) -> Check:
     )
 
 
-def _sharpness(pictures: PictureEvidence) -> Check:
+def _sharpness(pictures: PictureMeasurements) -> Check:
     name = "picture.sharpness"
     shares = [pair.sharpness for pair in pictures.sampled if pair.sharpness is not None]
     if not shares:

@@ -7,7 +7,7 @@ import math
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
 from capbench.quality.checks.sync_checks import check_sync, find_sync
-from capbench.quality.measurements import Evidence
+from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
 from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
@@ -41,7 +41,7 @@ class SoundVerdict:
         """Change of it until the end."""
 
 
-def check_sound(evidence: Evidence) -> SoundVerdict:
+def check_sound(evidence: Measurements) -> SoundVerdict:
     """All checks of the sound. `audio.present` fails alone where there is none; the rest is not applicable then."""
     wanted, found = evidence.sound.reference, evidence.sound.output
     if wanted is None:
@@ -73,7 +73,7 @@ def check_sound(evidence: Evidence) -> SoundVerdict:
     return SoundVerdict(checks, sync.offset_ms, sync.drift_ms)
 
 
-def _without_reference(evidence: Evidence, found: Sound | None) -> SoundVerdict:
+def _without_reference(evidence: Measurements, found: Sound | None) -> SoundVerdict:
     """The reference has no sound: the output's own may still be out of sync with its own pictures."""
     note = "the reference has no sound"
     if found is None:

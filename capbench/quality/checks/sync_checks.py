@@ -7,7 +7,7 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import not_applicable, passed_if, unchecked
-from capbench.quality.measurements import Evidence
+from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.flash_sync import FlashSync, measure_flash_sync
 from capbench.quality.metrics.sound_lag import SoundLag
 from capbench.quality.reading.sound_envelope import Sound
@@ -30,7 +30,7 @@ class Sync:
     """Whether there was something to measure by and it could not be done."""
 
 
-def find_sync(evidence: Evidence, found: Sound, lag: SoundLag | None) -> Sync:
+def find_sync(evidence: Measurements, found: Sound, lag: SoundLag | None) -> Sync:
     """By the flashes and beeps of the output itself; where it has none, by its sound's `lag` behind the reference's.
 
     What the reference itself is off by is not the exporter's doing, and is taken off.
@@ -49,13 +49,13 @@ def find_sync(evidence: Evidence, found: Sound, lag: SoundLag | None) -> Sync:
     return Sync(start_ms, end_ms - start_ms, f"{flashes.flashes} flashes and their beeps")
 
 
-def _reference_sync(evidence: Evidence) -> FlashSync | None:
+def _reference_sync(evidence: Measurements) -> FlashSync | None:
     frames = evidence.reference.frames
     sound = evidence.sound.reference
     return None if sound is None else measure_flash_sync(frames, range(len(frames)), frames, sound)
 
 
-def _by_lag(evidence: Evidence, lag: SoundLag | None) -> Sync:
+def _by_lag(evidence: Measurements, lag: SoundLag | None) -> Sync:
     if lag is None:
         return Sync(None, None, "there are no flashes with beeps, and no sound of the reference to measure sync by")
     if not lag.is_same_sound:
@@ -65,7 +65,7 @@ def _by_lag(evidence: Evidence, lag: SoundLag | None) -> Sync:
     return Sync(offset_ms, end_ms - offset_ms, "its likeness with the reference's sound")
 
 
-def _picture_lag_ms(evidence: Evidence, *, at_end: bool) -> float:
+def _picture_lag_ms(evidence: Measurements, *, at_end: bool) -> float:
     """How much later pictures come than in the reference, in the first or last quarter of the matched frames.
 
     Counted where a picture is first shown: at twice the rate each is shown twice, and the second time is not late.
@@ -83,7 +83,7 @@ def _picture_lag_ms(evidence: Evidence, *, at_end: bool) -> float:
     return median(float(output[frame].time_s - reference[match].time_s) for frame, match in chosen) * 1e3
 
 
-def _sampling_ms(evidence: Evidence) -> float:
+def _sampling_ms(evidence: Measurements) -> float:
     """How late a picture may rightly come where the export was asked for another rate: 0 where it was not.
 
     It is shown at the first output frame after its own time, which is up to one frame of the faster rate away.
@@ -94,7 +94,7 @@ def _sampling_ms(evidence: Evidence) -> float:
     return 1e3 / float(max(rate, evidence.wanted_rate))
 
 
-def check_sync(evidence: Evidence, sync: Sync) -> list[Check]:
+def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:
     """`audio.offset` and `audio.drift`."""
     offset_ms, drift_ms = sync.offset_ms or 0.0, sync.drift_ms or 0.0
     return [

@@ -7,13 +7,13 @@ from fractions import Fraction
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
-from capbench.quality.measurements import ClipEvidence, Evidence
+from capbench.quality.measurements import ClipMeasurements, Measurements
 from capbench.results import Check
 
 __all__ = ["check_times"]
 
 
-def check_times(evidence: Evidence, *, sync_is_measured: bool) -> list[Check]:
+def check_times(evidence: Measurements, *, sync_is_measured: bool) -> list[Check]:
     """Time stamps of the picture, in a fixed order. `sync_is_measured`: the sound says when the picture starts."""
     return [
         _monotonic(evidence),
@@ -25,14 +25,14 @@ def check_times(evidence: Evidence, *, sync_is_measured: bool) -> list[Check]:
     ]
 
 
-def _interval_s(clip: ClipEvidence) -> Fraction:
+def _interval_s(clip: ClipMeasurements) -> Fraction:
     """Mean time from one frame to the next; of a single frame what the container claims."""
     if len(clip.frames) > 1:
         return (clip.frames[-1].time_s - clip.frames[0].time_s) / (len(clip.frames) - 1)
     return 1 / (clip.facts.frame_rate or Fraction(30))
 
 
-def _monotonic(evidence: Evidence) -> Check:
+def _monotonic(evidence: Measurements) -> Check:
     name = "time.monotonic"
     frames = evidence.output.frames
     back = [after.index for before, after in itertools.pairwise(frames) if after.time_s <= before.time_s]
@@ -41,13 +41,13 @@ def _monotonic(evidence: Evidence) -> Check:
     return failed(name, f"time stamps do not increase at output frame {back[0]}", len(back), 0, "frames", frames=back)
 
 
-def _lead_s(clip: ClipEvidence) -> Fraction:
+def _lead_s(clip: ClipMeasurements) -> Fraction:
     """How long after the start of the file the picture starts; the earliest of picture and sound is the start."""
     first = clip.frames[0].time_s
     return first - min([first, *(track.start_s for track in clip.facts.audio)])
 
 
-def _start(evidence: Evidence, sync_is_measured: bool) -> Check:
+def _start(evidence: Measurements, sync_is_measured: bool) -> Check:
     name = "time.start"
     if sync_is_measured:
         return not_applicable(name, "the sound itself was compared, see audio.offset")
@@ -72,7 +72,7 @@ def _start(evidence: Evidence, sync_is_measured: bool) -> Check:
     )
 
 
-def _stamps(evidence: Evidence) -> Check:
+def _stamps(evidence: Measurements) -> Check:
     name = "time.stamps"
     if evidence.wanted_rate is not None:
         return _constant_stamps(evidence, evidence.wanted_rate)
@@ -98,7 +98,7 @@ def _stamps(evidence: Evidence) -> Check:
     )  # fmt: skip
 
 
-def _constant_stamps(evidence: Evidence, rate: Fraction) -> Check:
+def _constant_stamps(evidence: Measurements, rate: Fraction) -> Check:
     frames = evidence.output.frames
     tick_s = evidence.output.facts.time_base
     errors = [frame.time_s - frames[0].time_s - frame.index / rate for frame in frames]
@@ -112,7 +112,7 @@ def _constant_stamps(evidence: Evidence, rate: Fraction) -> Check:
     )  # fmt: skip
 
 
-def _rate(evidence: Evidence) -> Check:
+def _rate(evidence: Measurements) -> Check:
     name = "time.rate"
     if evidence.wanted_rate is not None:
         wanted_rate: Fraction | None = evidence.wanted_rate
@@ -151,7 +151,7 @@ def _rate(evidence: Evidence) -> Check:
     )
 
 
-def _length(evidence: Evidence) -> Check:
+def _length(evidence: Measurements) -> Check:
     name = "time.duration"
     if evidence.reference.error is not None:
         return unchecked(name, "the reference does not decode to its end, so its length is unknown")
@@ -173,7 +173,7 @@ def _length(evidence: Evidence) -> Check:
     )
 
 
-def _claimed_count(evidence: Evidence) -> Check:
+def _claimed_count(evidence: Measurements) -> Check:
     name = "file.frame_count"
     claimed, decoded = evidence.output.facts.claimed_frames, len(evidence.output.frames)
     if not claimed:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.quality.reading.planes import Planes
-from capbench.recordings.layout import PATCHES, Rectangle
+from capbench.recordings.layout import PATCHES, LayoutRectangle
 
 __all__ = ["ColourSamples", "measure_patches"]
 
@@ -43,7 +43,7 @@ class ColourSamples:
         return np.stack(kept) if kept else np.empty((0, 6))
 
 
-def measure_patches(got: Planes, want: Planes, recording: Rectangle) -> NDArray[np.float64]:
+def measure_patches(got: Planes, want: Planes, recording: LayoutRectangle) -> NDArray[np.float64]:
     """Mean codes of the middle of each colour patch, as `ColourSamples.rows` has them, in the order of `PATCHES`."""
     rows = []
     for patch in PATCHES:

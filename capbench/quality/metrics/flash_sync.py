@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import theilslopes
 
-from capbench.quality.measurements import FrameRecord
+from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
 from capbench.recordings.marks import FLASH_LENGTH_S
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.quality.measurements import PictureEvidence, SampledPair
+from capbench.quality.measurements import PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured
 from capbench.quality.metrics.colour_samples import ColourSamples, measure_patches
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
@@ -20,9 +20,9 @@ from capbench.quality.metrics.registration import (
     turn_correlations,
     worst_cell,
 )
-from capbench.quality.reading.observed_frame import Picture
+from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
-from capbench.recordings.layout import Rectangle
+from capbench.recordings.layout import LayoutRectangle
 
 __all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]
 
@@ -61,7 +61,7 @@ class PictureMeter:
 
         `meters` are fed every pair; None where there is no sequence to feed them.
         """
-        self._evidence = PictureEvidence(series={name: [] for name in OWN_METRICS})
+        self._evidence = PictureMeasurements(series={name: [] for name in OWN_METRICS})
         self._sample_every = sample_every
         self._meters = meters
         self._pair_frames: list[int] = []
@@ -81,7 +81,7 @@ class PictureMeter:
         self._evidence.worst_cell_codes.append(None)
         self._evidence.edge_codes.append(None)
 
-    def add(self, got: Picture, want: Picture, patches: Rectangle | None) -> None:
+    def add(self, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None) -> None:
         """The next output frame and the reference frame that it shows, of one size.
 
         `patches` is where a recording lies whose colour patches are in sight, in pixels; None where none are.
@@ -107,7 +107,7 @@ class PictureMeter:
         if self._kept is not None:
             self._keep(psnr_db(errors[0]), frame, want.record.index, planes, wanted)
 
-    def finish(self) -> PictureEvidence:
+    def finish(self) -> PictureMeasurements:
         """All that was found; the meter is used up."""
         measured = Measured() if self._meters is None else self._meters.finish()
         series = dict(self._evidence.series)
@@ -123,7 +123,9 @@ class PictureMeter:
             unmeasured=measured.unmeasured,
         )
 
-    def _look_closely(self, frame: int, got: Picture, want: Picture, patches: Rectangle | None) -> None:
+    def _look_closely(
+        self, frame: int, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None
+    ) -> None:
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         pairs = list(zip(planes.all, wanted.all, strict=True))
         similarity = [ssim(a, b) for a, b in pairs]

@@ -10,15 +10,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.errors import PictureError
 
 __all__ = ["nv12_to_rgb", "rgb_to_nv12"]
 
 _LUMA_WEIGHTS = {
-    Matrix.BT601: (0.299, 0.587, 0.114),
-    Matrix.BT709: (0.2126, 0.7152, 0.0722),
-    Matrix.BT2020: (0.2627, 0.6780, 0.0593),
+    MatrixCoefficients.BT601: (0.299, 0.587, 0.114),
+    MatrixCoefficients.BT709: (0.2126, 0.7152, 0.0722),
+    MatrixCoefficients.BT2020: (0.2627, 0.6780, 0.0593),
 }
 """Weights of R', G', B' in Y'."""
 

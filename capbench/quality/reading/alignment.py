@@ -13,8 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from capbench.quality.measurements import FrameRecord
-from capbench.quality.reading.observed_frame import Picture
+from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
 
 __all__ = ["Aligner", "Match", "window_frames"]
 
@@ -44,21 +43,21 @@ class Match:
 
     index: int | None
     """Its position in the reference; None where nothing fits."""
-    picture: Picture | None
+    picture: ObservedPicture | None
     """The frame itself; None where it has already left the window."""
 
 
 class Aligner:
     """Walks through the reference once. Changes with every match."""
 
-    def __init__(self, reference: Iterator[Picture], window: int, *, can_compare: bool = True) -> None:
+    def __init__(self, reference: Iterator[ObservedPicture], window: int, *, can_compare: bool = True) -> None:
         """With at most `window` reference frames in memory.
 
         `can_compare`: whether pictures of the two files may be held against each other as they are.
         """
         self._can_compare = can_compare
         self._reference = reference
-        self._window: deque[Picture] = deque(maxlen=window)
+        self._window: deque[ObservedPicture] = deque(maxlen=window)
         self._ahead = window // 2
         self._start_s: Fraction | None = None
         self._lag = 0
@@ -78,7 +77,7 @@ class Aligner:
             return "burnt-in number"
         return "content" if self._can_compare else "time stamp"
 
-    def match(self, got: Picture) -> Match:
+    def match(self, got: ObservedPicture) -> Match:
         """The reference frame that `got` shows. Output frames must come in presentation order."""
         if self._start_s is None:
             self._start_s = got.record.time_s
@@ -159,7 +158,7 @@ class Aligner:
             pass
         return self._index_of_number.get(number)
 
-    def _best_by_content(self, got: Picture, promised: int) -> int:
+    def _best_by_content(self, got: ObservedPicture, promised: int) -> int:
         while len(self.records) <= promised + self._ahead and self._read_one():
             pass
         distances = {
@@ -177,5 +176,5 @@ class Aligner:
             return promised
         return best
 
-    def _held(self, index: int | None) -> Picture | None:
+    def _held(self, index: int | None) -> ObservedPicture | None:
         return next((held for held in self._window if held.record.index == index), None)

@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 
 from capbench.errors import SourceError
-from capbench.pipeline.decode.drain import every_picture
 from capbench.pipeline.decode.open_source import open_parts, open_source
+from capbench.pipeline.decode.video import every_picture
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
 

@@ -11,16 +11,37 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.quality.measurements import FrameRecord
 from capbench.quality.reading.planes import planes_of, thumbnail
-from capbench.recordings.layout import Rectangle
+from capbench.recordings.layout import LayoutRectangle
 from capbench.recordings.marks import flash_level, read_frame_number
 
-__all__ = ["Picture", "observe"]
+__all__ = ["FrameRecord", "ObservedPicture", "observe"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecord:
+    """One decoded frame in a few figures; the picture itself is gone."""
+
+    index: int
+    """Position in its file, counted from 0."""
+    time_s: Fraction
+    """Presentation time by the file's own time stamps, in seconds."""
+    number: int | None
+    """Burnt-in frame number; None where none could be read."""
+    number_visible: bool
+    """Whether a burnt-in number would be in sight: a scene may crop it, cover it or move it out of the picture."""
+    mean_codes: tuple[float, float, float]
+    """Mean Y, Cb, Cr."""
+    spread_codes: float
+    """Standard deviation of Y over blocks of 8x8 pixels: near 0 for an empty picture."""
+    moved_codes: float
+    """Mean absolute difference of Y from the frame before, over the same blocks; 0 for the first."""
+    flash: float | None
+    """Brightness of the flash mark, 0 black to 1 white; None without marks or out of sight."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class ObservedPicture:
     """A frame that is still in memory."""
 
     record: FrameRecord
@@ -35,8 +56,8 @@ def observe(
     frames: Iterable[av.VideoFrame],
     normalise: Callable[[av.VideoFrame], av.VideoFrame],
     *,
-    recording: Callable[[float], Rectangle | None] | None = None,
-) -> Iterator[Picture]:
+    recording: Callable[[float], LayoutRectangle | None] | None = None,
+) -> Iterator[ObservedPicture]:
     """Pictures of decoded frames in order, one in memory at a time.
 
     `recording` says where a recording with burnt-in marks lies in the normalised picture, in pixels, at a time in
@@ -52,7 +73,7 @@ def observe(
         luma = planes_of(upright).luma
         thumb = thumbnail(upright, scaler)
         start_s = time_s if start_s is None else start_s
-        whole = Rectangle(0, 0, luma.shape[1], luma.shape[0])
+        whole = LayoutRectangle(0, 0, luma.shape[1], luma.shape[0])
         place = whole if recording is None else recording(float(time_s - start_s))
         if min(luma.shape) < 2:
             place = None
@@ -67,4 +88,4 @@ def observe(
             flash=None if place is None else flash_level(luma, place),
         )
         before = thumb[..., 0]
-        yield Picture(record, upright, thumb)
+        yield ObservedPicture(record, upright, thumb)

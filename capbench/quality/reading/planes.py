@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients
 from capbench.errors import PictureError
 from capbench.quality.reading.colour_conversion import Respecifier
 
@@ -26,7 +26,11 @@ _SAME_CODES: dict[str, Any] = {
     | Interpolation.FULL_CHR_H_INP,
 }
 """Same range in and out: swscale may change size, depth and subsampling, never the meaning of a code."""
-COLOURSPACES = {Matrix.BT601: Colorspace.ITU601, Matrix.BT709: Colorspace.ITU709, Matrix.BT2020: Colorspace.BT2020}
+COLOURSPACES = {
+    MatrixCoefficients.BT601: Colorspace.ITU601,
+    MatrixCoefficients.BT709: Colorspace.ITU709,
+    MatrixCoefficients.BT2020: Colorspace.BT2020,
+}
 """Matrices as swscale names them."""
 THUMBNAIL_STEP = 8
 """Luma pixels of a picture for one of its thumbnail, each way: small enough to place a fault, big enough that the

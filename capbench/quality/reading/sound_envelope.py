@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from capbench.pipeline.decode.open_source import OpenPart, open_parts, open_source
 
-__all__ = ["BIN_S", "Sound", "SoundEvidence", "listen"]
+__all__ = ["BIN_S", "Sound", "SoundMeasurements", "listen"]
 
 BIN_S = 0.001
 """Length of one value of an envelope, in seconds."""
@@ -54,7 +54,7 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SoundEvidence:
+class SoundMeasurements:
     """What was heard in the two files; None where a file has no audio track."""
 
     reference: Sound | None

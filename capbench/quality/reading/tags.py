@@ -14,13 +14,18 @@ from typing import Any
 import av
 
 from capbench.bitstream import chroma_location
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.reading.mp4_boxes import find_colour_box
 
 __all__ = ["ColourTags", "FileTags", "read_tags", "spec_of"]
 
 _UNSPECIFIED = 2
-_MATRIX_OF_CODE = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020}
+_MATRIX_OF_CODE = {
+    1: MatrixCoefficients.BT709,
+    5: MatrixCoefficients.BT601,
+    6: MatrixCoefficients.BT601,
+    9: MatrixCoefficients.BT2020,
+}
 _NAMES = {1: "BT.709", 2: "unspecified", 5: "BT.470BG", 6: "BT.601", 9: "BT.2020", 13: "sRGB", 16: "PQ", 18: "HLG"}
 _PACKETS_TO_TRY = 60
 """Two seconds at 30 fps: a decoder that has shown nothing by then does not start at the beginning."""
@@ -81,7 +86,7 @@ class FileTags:
 
 def spec_of(tags: ColourTags, height: int) -> ColourSpec:
     """How a player reads pictures with these tags: untagged means BT.709 from 720 lines up, BT.601 below, limited."""
-    guess = Matrix.BT709 if height >= _HD_LINES else Matrix.BT601
+    guess = MatrixCoefficients.BT709 if height >= _HD_LINES else MatrixCoefficients.BT601
     return ColourSpec(
         matrix=guess if tags.matrix is None else _MATRIX_OF_CODE.get(tags.matrix, guess),
         range=Range.FULL if tags.full_range else Range.LIMITED,

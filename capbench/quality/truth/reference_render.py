@@ -18,10 +18,10 @@ from capbench.quality.oracle import rgb_to_nv12
 from capbench.quality.oracle.composition import compose, hidden_by_layers
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.sampling import sample_rgb
-from capbench.quality.reading.observed_frame import Picture
+from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import Planes, as_frame, planes_of, thumbnail
 from capbench.quality.truth.scene_layers import DrawnLayer, SceneLayers
-from capbench.recordings.layout import FRAME_NUMBER, PATCH_CHART, Area, Rectangle
+from capbench.recordings.layout import FRAME_NUMBER, PATCH_CHART, Area, LayoutRectangle
 
 __all__ = ["GroundTruth", "Rendered"]
 
@@ -35,7 +35,7 @@ that it changes, alike over neighbouring ones, then moves the share by 3%."""
 class Rendered:
     """What an output frame should be, and how much of each layer is in what it is."""
 
-    picture: Picture
+    picture: ObservedPicture
     """The truth."""
     shares: list[LayerShare]
     """Layers that change enough to tell."""
@@ -64,7 +64,7 @@ class GroundTruth:
         """Where the recording lies at an output time in seconds since the first frame."""
         return place_recording(self.scene.display, self.scene.zoom, shown=self.shown, canvas=self.canvas, time_s=time_s)
 
-    def recording(self, time_s: float, area: Area = FRAME_NUMBER) -> Rectangle | None:
+    def recording(self, time_s: float, area: Area = FRAME_NUMBER) -> LayoutRectangle | None:
         """The rectangle that the whole recording fills, its crop included, for reading its marks.
 
         None where `area` of the recording cannot be seen whole: cropped, out of the canvas, or under a layer.
@@ -72,7 +72,7 @@ class GroundTruth:
         placement = self.placement(time_s)
         left, top, right, bottom = self.scene.display.crop
         width, height = placement.width / (1 - left - right), placement.height / (1 - top - bottom)
-        whole = Rectangle(placement.left - left * width, placement.top - top * height, width, height)
+        whole = LayoutRectangle(placement.left - left * width, placement.top - top * height, width, height)
         place = area.within(whole)
         inside = (area.left >= left and area.right <= 1 - right and area.top >= top and area.bottom <= 1 - bottom) and (
             place.left >= 0
@@ -89,11 +89,11 @@ class GroundTruth:
         ]
         return None if part.any() else whole
 
-    def patches(self, time_s: float) -> Rectangle | None:
+    def patches(self, time_s: float) -> LayoutRectangle | None:
         """The same for the colour patches."""
         return self.recording(time_s, PATCH_CHART)
 
-    def render(self, source: Picture, output: Picture, time_s: float) -> Rendered:
+    def render(self, source: ObservedPicture, output: ObservedPicture, time_s: float) -> Rendered:
         """The picture that should be in the output in place of `output`, made from `source`.
 
         Output times must not fall.

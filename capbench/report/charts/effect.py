@@ -9,10 +9,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from capbench.report.charts.canvas import Canvas, Chart
 from capbench.report.charts.labels import label_row
-from capbench.report.effects import effect_words
-from capbench.report.metrics import metric_words
 from capbench.report.palette import LIGHT, SubjectStyle
-from capbench.report.wording import shorten
+from capbench.report.wording import effect_words, metric_words, shorten
 from capbench.results import MetricVerdict, Verdict
 
 __all__ = ["effect_chart"]

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from capbench.report.charts.canvas import Canvas, Chart
 from capbench.report.charts.labels import label_ends, unit_above
-from capbench.report.metrics import metric_words
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.report_folder import RunFile
-from capbench.report.wording import bytes_words, number_words, shorten
+from capbench.report.wording import bytes_words, metric_words, number_words, shorten
 from capbench.results import ValidationReport
 
 __all__ = ["quality_charts", "thin_by_extreme", "trace_charts"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from capbench.gate.verdicts.judged_metrics import Kind, describe_metric
+from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.results.comparison import MetricVerdict, Verdict
 
 __all__ = ["ShownRow", "condensed", "shared_reasons"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from capbench.gate.verdicts.judged_metrics import describe_metric
+from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.verdicts.phrases import bounds, change, signed_difference
 from capbench.report.formats.grouping import condensed, shared_reasons
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict

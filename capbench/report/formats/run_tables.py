@@ -39,7 +39,7 @@ def _csv(contents: Sequence[FolderContents]) -> bytes:
 def _parquet(contents: Sequence[FolderContents]) -> bytes:
     """One row a run."""
     try:
-        import pyarrow as _  # noqa: F401, ICN001, PLC0415  an optional extra
+        import pyarrow as _  # noqa: F401, ICN001  an optional extra
     except ImportError as error:
         raise UnavailableError("parquet needs pyarrow; pip install 'capbench[parquet]'") from error
     buffer = io.BytesIO()

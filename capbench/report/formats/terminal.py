@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from capbench.report.aggregate import Cell, Spread, cells_of
-from capbench.report.metrics import metric_words
 from capbench.report.report_folder import ReportFolder
 from capbench.report.wording import (
     MINUS,
     TIMES,
     bytes_words,
+    metric_words,
     number_words,
     seconds_words,
     shorten,

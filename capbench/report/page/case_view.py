@@ -11,12 +11,11 @@ from capbench.report.charts.distribution import distribution_chart, latency_char
 from capbench.report.charts.effect import effect_chart
 from capbench.report.charts.stages import bottleneck_words, find_bottleneck, stage_chart
 from capbench.report.charts.time_series import quality_charts, trace_charts
-from capbench.report.metrics import is_main_metric
 from capbench.report.page.all_metrics import FigureRow, arrange_figures
 from capbench.report.page.show_worst_frames import FramePictures, PictureBudget, embed_frame
 from capbench.report.palette import SubjectStyle
 from capbench.report.report_folder import ReportFolder, RunFile
-from capbench.report.wording import seconds_words, shorten, times_words
+from capbench.report.wording import is_main_metric, seconds_words, shorten, times_words
 from capbench.results import (
     CheckStatus,
     Comparison,

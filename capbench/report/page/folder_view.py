@@ -13,11 +13,10 @@ from capbench.report.aggregate import Cell, cells_of
 from capbench.report.formats.terminal import software_note
 from capbench.report.page.case_view import FRAMES_SHOWN, CaseView, arrange_case
 from capbench.report.page.headline import Headline, compose_headline
-from capbench.report.page.links import relative_url
 from capbench.report.page.overview_rows import Row, arrange_rows
 from capbench.report.page.show_worst_frames import PICTURES_PER_FRAME, PictureBudget
 from capbench.report.palette import SubjectStyle, style_subjects
-from capbench.report.report_folder import ReportFolder, RunFile
+from capbench.report.report_folder import ReportFolder, RunFile, relative_url
 from capbench.report.wording import revision_words, shorten
 from capbench.results import Comparison, RunRole
 from capbench.units import format_bytes

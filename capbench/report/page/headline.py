@@ -7,9 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capbench.report.aggregate import Cell
-from capbench.report.effects import effect_words, interval_words
-from capbench.report.metrics import is_main_metric, is_quality_metric, metric_words
-from capbench.report.wording import change_words, seconds_words, shorten
+from capbench.report.wording import (
+    change_words,
+    effect_words,
+    interval_words,
+    is_main_metric,
+    is_quality_metric,
+    metric_words,
+    seconds_words,
+    shorten,
+)
 from capbench.results import Comparison, MetricVerdict, Verdict
 
 __all__ = ["Headline", "Tile", "compose_headline", "main_case"]

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capbench.report.aggregate import Cell
-from capbench.report.effects import effect_words, interval_words
 from capbench.report.formats.terminal import quality_text, wall_words
 from capbench.report.palette import SubjectStyle
-from capbench.report.wording import MISSING, bytes_words, seconds_words, times_words
+from capbench.report.wording import MISSING, bytes_words, effect_words, interval_words, seconds_words, times_words
 from capbench.results import Comparison, MetricVerdict, Verdict
 
 __all__ = ["Quantity", "Row", "arrange_rows"]

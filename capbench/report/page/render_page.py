@@ -9,10 +9,20 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from capbench.report.effects import effect_words, interval_words, margin_words, value_words
-from capbench.report.metrics import metric_words
 from capbench.report.palette import DARK, LIGHT
-from capbench.report.wording import MISSING, bytes_words, number_words, seconds_words, shorten, visible
+from capbench.report.wording import (
+    MISSING,
+    bytes_words,
+    effect_words,
+    interval_words,
+    margin_words,
+    metric_words,
+    number_words,
+    seconds_words,
+    shorten,
+    value_words,
+    visible,
+)
 
 __all__ = ["render_page"]
 

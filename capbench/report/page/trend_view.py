@@ -13,13 +13,12 @@ from capbench.report.aggregate import cells_of
 from capbench.report.charts.canvas import Chart, chart_style
 from capbench.report.charts.trend import TrendPoint, trend_chart
 from capbench.report.comparisons import compare_newest
-from capbench.report.page.links import relative_url
 from capbench.report.palette import SubjectStyle
-from capbench.report.report_folder import ReportFolder
+from capbench.report.report_folder import ReportFolder, relative_url
 from capbench.report.wording import bytes_words, change_words, revision_words, seconds_words, shorten, times_words
 from capbench.results import Comparison
 
-__all__ = ["Measurement", "Trend", "TrendCase", "arrange_trend"]
+__all__ = ["Measurement", "TrendCase", "TrendView", "arrange_trend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class TrendCase:
 
 
 @dataclass(frozen=True, slots=True)
-class Trend:
+class TrendView:
     """What several folders show together."""
 
     measurements: tuple[Measurement, ...]
@@ -102,7 +101,7 @@ def arrange_trend(
     styles: Mapping[str, SubjectStyle],
     page_folder: Path | None,
     gates: GateFile | None = None,
-) -> Trend:
+) -> TrendView:
     """Arrange folders for a page in `page_folder`; every subject must have a style."""
     ordered = sorted(folders, key=lambda folder: (folder.started_at, folder.name))
     summaries = [cells_of(folder) for folder in ordered]
@@ -145,7 +144,7 @@ def arrange_trend(
             cases.append(TrendCase(case, subjects, tuple(charts)))
     comparison, problem = compare_newest(ordered, gates)
     notes += [problem] if problem else []
-    return Trend(
+    return TrendView(
         measurements=tuple(
             Measurement(
                 label=label,

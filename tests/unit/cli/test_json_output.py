@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from capbench.cli.json_output import write_json
+from capbench.cli.app import write_json
 from capbench.errors import OutputError
 
 

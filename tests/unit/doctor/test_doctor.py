@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from capbench.doctor.encoders import try_encoder
 from capbench.doctor.findings import (
     AdapterFinding,
     CacheFinding,
@@ -19,6 +18,7 @@ from capbench.doctor.findings import (
     PathFinding,
     ProgramFinding,
 )
+from capbench.doctor.probe_machine import try_encoder
 from capbench.doctor.remedies import Platform, find_lacks
 
 _GPU = AdapterFinding(

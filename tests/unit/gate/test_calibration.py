@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 
 from capbench.errors import InputError, MatrixError, ResultError
-from capbench.gate.calibration import Calibration, calibrate_runs, noise_floor_of, read_calibration
-from capbench.gate.copies import calibration_matrix
-from capbench.harness.matrix.model import Case, Matrix, Subject
+from capbench.gate.calibration import Calibration, calibrate_runs, calibration_matrix, noise_floor_of, read_calibration
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.worker.slowdown import VARIABLE, main, plant, spin
 from tests.gate_runs import runs_table
 
@@ -150,7 +149,7 @@ def test_a_wrapper_that_cannot_wrap_says_so(arguments: list[str], code: int, cap
     assert capfd.readouterr().err
 
 
-def _matrix() -> Matrix:
+def _matrix() -> RunMatrix:
     case = Case(
         name="1080p",
         subjects=("floor", "cpu", "mine"),
@@ -165,7 +164,7 @@ def _matrix() -> Matrix:
         Subject(name="cpu", path="cpu", env={"A": "1"}),
         Subject(name="mine", command=("mine", "{output}")),
     )
-    return Matrix(name="m", cases=(case,), subjects=subjects)
+    return RunMatrix(name="m", cases=(case,), subjects=subjects)
 
 
 def test_a_path_is_slowed_by_its_environment() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from capbench.errors import GateFileError
 from capbench.gate import GateFile, GateRule, compare, load_gate_file
-from capbench.gate.rules import BUILT_IN_RULES, judged_metrics, rule_for
+from capbench.gate.gate_file import BUILT_IN_RULES, judged_metrics, rule_for
 from capbench.results.comparison import Comparison, Verdict
 from tests.gate_runs import noisy, runs_table
 

@@ -12,10 +12,11 @@ from scipy import stats
 from capbench.errors import ResultError
 from capbench.gate.compare import judge_family
 from capbench.gate.gate_file import GateFile
-from capbench.gate.sequential.interim_looks import Look, ending_look, next_look, planned_looks, read_looks
-from capbench.gate.sequential.stopping import Looks, SequentialGate, levels_of, subject_pairs
+from capbench.gate.judged_metrics import describe_metric
+from capbench.gate.sequential.alpha_spending import ending_look, next_look, planned_looks
+from capbench.gate.sequential.interim_looks import InterimLook, read_looks
+from capbench.gate.sequential.stopping import SequentialGate, SequentialTest, levels_of, subject_pairs
 from capbench.gate.statistics.inference import Levels, evidence
-from capbench.gate.verdicts.judged_metrics import describe_metric
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.results.comparison import Verdict
 from capbench.results.folder import read_folder
@@ -24,7 +25,7 @@ from tests.gate_folders import write_runs
 from tests.gate_runs import noisy, runs_table
 
 
-def _looks(max_blocks: int, until: int | None = None, taken: tuple[Look, ...] = ()) -> tuple[Look, ...]:
+def _looks(max_blocks: int, until: int | None = None, taken: tuple[InterimLook, ...] = ()) -> tuple[InterimLook, ...]:
     """Every look that a runner takes that asks after each block, up to `until` blocks."""
     for blocks in range(1, (until or max_blocks) + 1):
         due = next_look(taken, blocks=blocks, max_blocks=max_blocks)
@@ -58,7 +59,7 @@ def test_the_last_look_can_speak(max_blocks: int) -> None:
 
 def test_however_often_a_run_is_ended_and_resumed_the_error_is_never_overspent() -> None:
     """Ended by its budget after 8 and after 25 blocks, then resumed with another horizon, then ended again."""
-    taken: tuple[Look, ...] = ()
+    taken: tuple[InterimLook, ...] = ()
     spent = []
     for until, max_blocks in ((8, 60), (25, 60), (31, 30), (90, 200)):
         taken = _looks(max_blocks, until, taken)
@@ -84,7 +85,7 @@ def test_a_look_that_a_killed_run_missed_is_taken_at_the_next_block() -> None:
 
 
 def test_an_ended_run_is_not_looked_at_twice() -> None:
-    ended = (Look(blocks=8, share=0.5, ends=True),)
+    ended = (InterimLook(blocks=8, share=0.5, ends=True),)
 
     assert ending_look(ended, blocks=8) is None
     assert ending_look((), blocks=0) is None
@@ -132,9 +133,9 @@ def _folder(blocks: int, ratio: float, sd: float) -> pd.DataFrame:
 _GATE = SequentialGate((("cpu", "gpu"),))
 
 
-def _until_decided(runs: pd.DataFrame, max_blocks: int) -> tuple[int, tuple[Look, ...]]:
+def _until_decided(runs: pd.DataFrame, max_blocks: int) -> tuple[int, tuple[InterimLook, ...]]:
     """Blocks after which a runner stops, and the looks that it took."""
-    taken: tuple[Look, ...] = ()
+    taken: tuple[InterimLook, ...] = ()
     for blocks in range(1, max_blocks + 1):
         due = next_look(taken, blocks=blocks, max_blocks=max_blocks)
         if due is None:
@@ -223,7 +224,7 @@ def eight_blocks(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_its_budget_ended_is_looked_at_with_the_error_that_is_left(eight_blocks: Path) -> None:
-    looks = Looks(GateFile(), 60)
+    looks = SequentialTest(GateFile(), 60)
 
     assert not looks.is_decided(read_folder(eight_blocks))
     found = looks.judge(read_folder(eight_blocks))
@@ -236,7 +237,7 @@ def test_a_run_that_its_budget_ended_is_looked_at_with_the_error_that_is_left(ei
 
 
 def test_what_was_decided_stands_and_is_not_looked_at_again(eight_blocks: Path) -> None:
-    looks = Looks(GateFile(), 60)
+    looks = SequentialTest(GateFile(), 60)
     looks.judge(read_folder(eight_blocks))
     before = read_looks(eight_blocks)
     write_runs(eight_blocks, "cpu", noisy(1, ratio=9), first_block=8)
@@ -253,10 +254,10 @@ def test_a_resumed_run_knows_what_was_spent(tmp_path: Path) -> None:
     """Undecided when its budget ended; after the resume more blocks, a tenth of the error, and still a verdict."""
     write_runs(tmp_path, "cpu", noisy(8, sd=0.05))
     write_runs(tmp_path, "gpu", noisy(8, ratio=1.05, sd=0.05, seed=2))
-    first = Looks(GateFile(), 60).judge(read_folder(tmp_path))
+    first = SequentialTest(GateFile(), 60).judge(read_folder(tmp_path))
     write_runs(tmp_path, "cpu", noisy(32, sd=0.01, seed=3), first_block=8)
     write_runs(tmp_path, "gpu", noisy(32, ratio=1.06, sd=0.01, seed=4), first_block=8)
-    resumed = Looks(GateFile(), 40)
+    resumed = SequentialTest(GateFile(), 40)
 
     assert resumed.is_decided(read_folder(tmp_path))
     second = resumed.judge(read_folder(tmp_path))
@@ -279,7 +280,7 @@ def test_a_damaged_record_of_the_looks_is_not_taken_for_none(tmp_path: Path) -> 
 
 
 def test_the_runner_stops_when_the_folder_decides(tmp_path: Path) -> None:
-    looks = Looks(GateFile(), 40)
+    looks = SequentialTest(GateFile(), 40)
     write_runs(tmp_path, "floor", noisy(4))
     write_runs(tmp_path, "cpu", noisy(4))
     write_runs(tmp_path, "gpu", noisy(4, ratio=13))
@@ -296,4 +297,4 @@ def test_the_runner_stops_when_the_folder_decides(tmp_path: Path) -> None:
 def test_a_folder_with_one_subject_has_nothing_to_decide(tmp_path: Path) -> None:
     write_runs(tmp_path, "cpu", noisy(1))
 
-    assert Looks(GateFile(), 40).is_decided(read_folder(tmp_path))
+    assert SequentialTest(GateFile(), 40).is_decided(read_folder(tmp_path))

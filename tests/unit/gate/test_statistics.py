@@ -11,7 +11,7 @@ from scipy import stats
 
 from capbench.gate.statistics.holm import holm
 from capbench.gate.statistics.inference import Evidence, Levels, evidence, p_of_change
-from capbench.gate.statistics.power import Spread, blocks_that_decide, visible_change
+from capbench.gate.statistics.power import DecisionNoise, blocks_that_decide, visible_change
 from capbench.gate.statistics.rank_sum import rank_sum
 from capbench.gate.statistics.signed_rank import half, scores_of, sign_sum_tail, sign_test
 
@@ -178,7 +178,7 @@ def test_the_strictest_level_follows_the_family() -> None:
 def test_an_effect_of_the_visible_size_is_seen_nine_times_in_ten(blocks: int, per_block: float) -> None:
     """Simulated: the promise of `detectable_ratio`. 2% for the simulation, 5% since ranks are a bit weaker than t."""
     levels, margin = Levels(), math.log(1.02)
-    effect = visible_change(Spread(per_block, levels.metric, levels.margin), blocks=blocks, margin=margin)
+    effect = visible_change(DecisionNoise(per_block, levels.metric, levels.margin), blocks=blocks, margin=margin)
     draws = np.random.default_rng(blocks).normal(effect, per_block, (1500, blocks))
 
     seen = 0
@@ -194,7 +194,7 @@ def test_an_effect_of_the_visible_size_is_seen_nine_times_in_ten(blocks: int, pe
 def test_blocks_that_decide_are_about_enough() -> None:
     """A quiet +5% needs few more, a noisy one many, and an effect on the margin no number."""
     margin = math.log(1.02)
-    quiet, loud = Spread(0.01, 0.01, 0.05), Spread(0.06, 0.01, 0.05)
+    quiet, loud = DecisionNoise(0.01, 0.01, 0.05), DecisionNoise(0.06, 0.01, 0.05)
 
     few = blocks_that_decide(quiet, blocks=4, estimate=math.log(1.05), margin=margin)
     many = blocks_that_decide(loud, blocks=4, estimate=math.log(1.05), margin=margin)

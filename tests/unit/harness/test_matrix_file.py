@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import MatrixError
-from capbench.harness.matrix.model import Matrix
+from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.matrix.toml_file import load_matrix
 from capbench.resources import matrix_folder
 
@@ -18,7 +18,7 @@ recording = "1080p-1min"
 """
 
 
-def _load(folder: Path, text: str, name: str = "mine.toml") -> Matrix:
+def _load(folder: Path, text: str, name: str = "mine.toml") -> RunMatrix:
     (folder / name).write_text(text, encoding="utf-8")
     return load_matrix(folder / name)
 

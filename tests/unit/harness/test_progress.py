@@ -9,11 +9,11 @@ from rich.console import Console
 from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.run.progress import LiveProgress, PlainProgress, TimeLeft, open_progress
-from capbench.harness.run.schedule import Step
+from capbench.harness.run.schedule import ScheduledRun
 from capbench.results import RunResult, RunRole
 
 
-def _step(case: str = "4k", subject: str = "gpu", block: int = 0, role: RunRole = RunRole.MEASURE) -> Step:
+def _step(case: str = "4k", subject: str = "gpu", block: int = 0, role: RunRole = RunRole.MEASURE) -> ScheduledRun:
     settled = Case(
         name=case,
         recording="x",
@@ -24,7 +24,7 @@ def _step(case: str = "4k", subject: str = "gpu", block: int = 0, role: RunRole 
         warmup=False,
         drift_control=False,
     )
-    return Step(settled, Subject(name=subject, path="gpu"), block, 0, role)
+    return ScheduledRun(settled, Subject(name=subject, path="gpu"), block, 0, role)
 
 
 def _run(**more: object) -> RunResult:

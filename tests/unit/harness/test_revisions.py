@@ -10,7 +10,7 @@ import pytest
 from capbench.errors import InputError, UnavailableError
 from capbench.harness.matrix import git_revisions as revisions
 from capbench.harness.matrix.git_revisions import add_revision, resolve_revision
-from capbench.harness.matrix.model import Case, Matrix, Subject
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -50,7 +50,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return versions
 
 
-def _matrix() -> Matrix:
+def _matrix() -> RunMatrix:
     case = Case(
         name="a",
         recording="x",
@@ -66,7 +66,7 @@ def _matrix() -> Matrix:
         Subject(name="theirs", command=("prog", "{output}")),
         Subject(name="gpu", path="gpu"),
     )
-    return Matrix(name="m", cases=(case,), subjects=subjects)
+    return RunMatrix(name="m", cases=(case,), subjects=subjects)
 
 
 def test_paths_and_floor_get_a_twin_and_commands_do_not(checkout: Path, built: list[str], tmp_path: Path) -> None:

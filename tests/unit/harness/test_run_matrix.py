@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import OutputError, ResultError
-from capbench.harness.matrix.model import Case, Limit, Matrix, Subject
+from capbench.harness.matrix.model import Case, Limit, RunMatrix, Subject
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress
-from capbench.harness.run.result_folder import RunFolder, hold_folder
-from capbench.harness.run.runner import UNLIMITED_BLOCKS, Pace, Surroundings, run_matrix, unavailable_subjects
-from capbench.harness.run.schedule import Plan, Step, block_steps, case_order
+from capbench.harness.run.result_folder import RunFolder, lock_folder
+from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, SystemProbe, run_matrix, unavailable_subjects
+from capbench.harness.run.schedule import Plan, ScheduledRun, block_steps, case_order
 from capbench.results import CheckStatus, RunResult, RunRole
 from capbench.results.environment import Environment, NoiseReading
 from capbench.results.folder import FolderContents, read_run
@@ -41,7 +41,7 @@ def _plan(*cases: Case, seed: int = 7) -> Plan:
         Subject(name="cpu", path="cpu"),
         Subject(name="gpu", path="gpu"),
     )
-    return Plan(matrix=Matrix(name="fake", cases=cases, subjects=subjects), seed=seed)
+    return Plan(matrix=RunMatrix(name="fake", cases=cases, subjects=subjects), seed=seed)
 
 
 @dataclass
@@ -69,7 +69,7 @@ class _FakeExecutor:
         assert [subject.name for subject in subjects][:1] == ["floor"]
         return PreparedCase(source=Path(f"{case.name}.mp4"))
 
-    def execute(self, step: Step, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
+    def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
         assert prepared.source == Path(f"{step.case.name}.mp4")
         if self.dies_at == len(self.made):
             raise KeyboardInterrupt
@@ -94,7 +94,7 @@ def _run(
     folder: Path,
     executor: _FakeExecutor | None = None,
     *,
-    pace: Pace | None = None,
+    pace: StoppingRule | None = None,
     resume: bool = False,
     retry_failed: bool = False,
     noise: Callable[[Path], NoiseReading] = lambda _folder: NoiseReading(),
@@ -106,7 +106,7 @@ def _run(
     plan = run_folder.resume(plan.matrix) if resume else plan
     if not resume:
         run_folder.begin(plan)
-    surroundings = Surroundings(
+    surroundings = SystemProbe(
         now_s=executor.clock.read, sleep=executor.clock.sleep, read_noise=noise, foreign_cpu_s=foreign_cpu_s
     )
     return run_matrix(plan, run_folder, executor, pace=pace, progress=progress, surroundings=surroundings)
@@ -253,9 +253,9 @@ def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
 
 def test_a_folder_that_another_runner_holds_is_refused(tmp_path: Path) -> None:
     with (
-        hold_folder(tmp_path),
+        lock_folder(tmp_path),
         pytest.raises(ResultError, match="another capbench is running into"),
-        hold_folder(tmp_path),
+        lock_folder(tmp_path),
     ):
         pass
 
@@ -307,7 +307,7 @@ def test_a_budget_takes_the_whole_blocks_that_fit(tmp_path: Path, budget_s: floa
     executor = _FakeExecutor()
     plan = _plan(_case("a", blocks=UNLIMITED_BLOCKS, warmup=False))
 
-    contents = _run(plan, tmp_path / "out", executor, pace=Pace(budget_s=budget_s))
+    contents = _run(plan, tmp_path / "out", executor, pace=StoppingRule(budget_s=budget_s))
 
     assert sum(run.role is RunRole.MEASURE for run in contents.runs) == 3 * blocks
     assert executor.made[-1] == "a--floor--drift-end"
@@ -319,7 +319,7 @@ def test_a_matrix_ends_when_it_is_decided(tmp_path: Path) -> None:
         return sum(run.role is RunRole.MEASURE for run in contents.runs) >= 6
 
     plan = _plan(_case("a", blocks=50))
-    contents = _run(plan, tmp_path / "out", pace=Pace(is_decided=decided))
+    contents = _run(plan, tmp_path / "out", pace=StoppingRule(is_decided=decided))
 
     assert sum(run.role is RunRole.MEASURE for run in contents.runs) == 6
 
@@ -356,7 +356,7 @@ def test_thresholds_are_held_against_every_run(tmp_path: Path) -> None:
 def test_a_program_that_is_absent_is_skipped_with_the_reason(tmp_path: Path) -> None:
     absent = Subject(name="theirs", command=("no-such-exporter", "{output}"))
     case = _case("a", blocks=1, warmup=False).model_copy(update={"subjects": ("floor", "theirs")})
-    matrix = Matrix(name="fake", cases=(case,), subjects=(Subject(name="floor", is_floor=True), absent))
+    matrix = RunMatrix(name="fake", cases=(case,), subjects=(Subject(name="floor", is_floor=True), absent))
     skipped = unavailable_subjects(matrix)
 
     contents = _run(Plan(matrix=matrix, seed=1, skipped=skipped), tmp_path / "out")
@@ -371,7 +371,7 @@ class _Listener(Progress):
         self.left_s: list[float | None] = []
         self.frames: list[int] = []
 
-    def begin(self, step: Step, left_s: float | None) -> None:
+    def begin(self, step: ScheduledRun, left_s: float | None) -> None:
         self.steps.append(step.stem)
         self.left_s.append(left_s)
 

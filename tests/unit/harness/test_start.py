@@ -12,14 +12,14 @@ import pytest
 
 from capbench.cli.run import exit_code_of
 from capbench.errors import ResultError
-from capbench.harness.matrix.model import Case, Matrix, Subject
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.process.measured_process import Outcome
 from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output as validation
-from capbench.harness.run.schedule import Plan, Step
+from capbench.harness.run.schedule import Plan, ScheduledRun
 from capbench.harness.run.start import new_folder, resumable_folder
 from capbench.harness.run.validate_output import Validator
-from capbench.harness.worker.client import Answer, last_words
+from capbench.harness.worker.client import JobResult, describe_failure
 from capbench.results import Check, CheckStatus, FailureKind, RunResult, RunRole, ValidationReport
 from capbench.results.folder import write_record
 
@@ -48,7 +48,7 @@ def test_a_folder_of_one_moment_is_never_used_twice(tmp_path: Path) -> None:
 
 def test_the_newest_folder_of_the_matrix_is_resumed(tmp_path: Path) -> None:
     for age, (folder, matrix) in enumerate([("other", "standard"), ("new", "quick"), ("old", "quick")]):
-        plan = Plan(matrix=Matrix(name=matrix, cases=(_CASE,), subjects=()), seed=1)
+        plan = Plan(matrix=RunMatrix(name=matrix, cases=(_CASE,), subjects=()), seed=1)
         write_record(tmp_path / folder / "matrix.json", plan)
         os.utime(tmp_path / folder / "matrix.json", (1000 - age, 1000 - age))
     (tmp_path / "foreign").mkdir()
@@ -97,10 +97,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
     """What the worker is asked to validate; it answers that everything passed."""
     specs: list[Mapping[str, Any]] = []
 
-    def answer(job: str, spec: Mapping[str, Any], **_how: Any) -> Answer:
+    def answer(job: str, spec: Mapping[str, Any], **_how: Any) -> JobResult:
         assert job == "validate"
         specs.append(spec)
-        return Answer(_outcome(), result=_report(CheckStatus.PASS).model_dump(mode="json"))
+        return JobResult(_outcome(), result=_report(CheckStatus.PASS).model_dump(mode="json"))
 
     monkeypatch.setattr(validation, "ask_worker", answer)
     return specs
@@ -110,8 +110,8 @@ def _outcome(exit_code: int = 0, stderr: str = "") -> Outcome:
     return Outcome(ending=Ending(exit_code), timed_out=False, stdout="", stderr=stderr)
 
 
-def _step(subject: str = "gpu", block: int = 0, role: RunRole = RunRole.MEASURE) -> Step:
-    return Step(_CASE, Subject(name=subject, is_floor=subject == "floor", path=None), block, 0, role)
+def _step(subject: str = "gpu", block: int = 0, role: RunRole = RunRole.MEASURE) -> ScheduledRun:
+    return ScheduledRun(_CASE, Subject(name=subject, is_floor=subject == "floor", path=None), block, 0, role)
 
 
 def test_identical_outputs_of_a_case_are_validated_once(tmp_path: Path, asked: list[Mapping[str, Any]]) -> None:
@@ -151,7 +151,7 @@ def test_only_block_0_keeps_pictures_and_warmups_are_not_validated(
 
 
 def test_a_validation_that_could_not_be_made_is_not_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "ask_worker", lambda *_args, **_how: Answer(_outcome(1), error="it broke"))
+    monkeypatch.setattr(validation, "ask_worker", lambda *_args, **_how: JobResult(_outcome(1), error="it broke"))
     (tmp_path / "out.mp4").write_bytes(b"x")
 
     run = Validator(tmp_path).validate(_run(), _step(), Path("s.mp4"), tmp_path / "out.mp4")
@@ -170,4 +170,4 @@ def test_a_validation_that_could_not_be_made_is_not_a_pass(tmp_path: Path, monke
     ],
 )
 def test_last_words_are_one_line(outcome: Outcome, words: str) -> None:
-    assert last_words("prog", outcome) == words
+    assert describe_failure("prog", outcome) == words

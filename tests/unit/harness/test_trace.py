@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from capbench.harness.worker.perfetto import GPU_STAGE, RecordedSpan, TraceRecorder, trace_events
-from capbench.pipeline.threads.stage_timer import LapClock, Span
+from capbench.pipeline.threads.stage_timer import Span, StageTimer
 
 
 def _spans() -> list[RecordedSpan]:
@@ -69,7 +69,7 @@ def test_the_recorder_knows_the_thread_and_writes_what_perfetto_reads(tmp_path: 
     recorder = TraceRecorder()
 
     def work() -> None:
-        LapClock(now_ns=iter([0, 5000]).__next__, on_span=recorder).mark("decode")
+        StageTimer(now_ns=iter([0, 5000]).__next__, on_span=recorder).mark("decode")
 
     thread = threading.Thread(target=work, name="decoder")
     thread.start()

@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 
 from capbench.errors import EncoderError, InputError
-from capbench.pipeline.encode import encoder_choice, encoders
-from capbench.pipeline.encode.encoder_choice import choose_encoder, encoder_order
-from capbench.pipeline.encode.encoders import EncoderSettings, codec_options, probe_encoder
+from capbench.pipeline.encode import encoders
+from capbench.pipeline.encode.encoders import (
+    EncoderSettings,
+    choose_encoder,
+    codec_options,
+    encoder_order,
+    probe_encoder,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,10 +38,10 @@ def working(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
         if name not in names:
             raise EncoderError(f"{name} does not work")
 
-    monkeypatch.setattr(encoder_choice, "probe_encoder", probe)
-    encoder_choice._why_not.cache_clear()
+    monkeypatch.setattr(encoders, "probe_encoder", probe)
+    encoders._why_not.cache_clear()
     yield names
-    encoder_choice._why_not.cache_clear()
+    encoders._why_not.cache_clear()
 
 
 def test_first_that_works_is_taken_and_the_others_reasons_kept(working: set[str]) -> None:
@@ -64,7 +69,7 @@ def test_none_that_works_says_why_of_each(working: set[str]) -> None:
 def test_each_encoder_is_probed_once_a_process(monkeypatch: pytest.MonkeyPatch, working: set[str]) -> None:
     del working
     probed: list[str] = []
-    monkeypatch.setattr(encoder_choice, "probe_encoder", probed.append)
+    monkeypatch.setattr(encoders, "probe_encoder", probed.append)
 
     for _ in range(3):
         choose_encoder("libx264")

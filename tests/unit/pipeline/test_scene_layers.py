@@ -8,14 +8,14 @@ import pytest
 
 from capbench.errors import SceneError
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle
-from capbench.pipeline.compositor.layer_buffer import MAX_STALE, Look
+from capbench.pipeline.compositor.layer_buffer import MAX_STALE, LayerState
 from capbench.pipeline.compositor.layers.background import background_picture
 from capbench.pipeline.compositor.layers.camera import aspect_crop, camera_rectangle
 from capbench.pipeline.compositor.layers.caption import lay_out
 from capbench.pipeline.compositor.layers.cursor import CLICK_S, arrow, clicks_at, cursor_position, dip
 from capbench.pipeline.compositor.layers.mask import pixelate_grid
 from capbench.pipeline.compositor.layers.zoom import Magnification, magnification_at
-from capbench.pipeline.compositor.overlay_pass import stale_rectangles
+from capbench.pipeline.compositor.overlay_pass import dirty_rectangles
 from capbench.pipeline.scene import Background, Camera, Caption, Cursor, Mask, ZoomSegment
 
 FULL_HD = CanvasSize(1920, 1080)
@@ -154,27 +154,27 @@ CANVAS = CanvasSize(100, 100)
     ("before", "after", "stale"),
     [
         ({}, {}, []),
-        ({"a": Look(1, Rectangle(1, 1, 5, 5))}, {"a": Look(1, Rectangle(1, 1, 5, 5))}, []),
-        ({}, {"a": Look(1, Rectangle(0.5, 1.5, 4.2, 5))}, [(0, 1, 5, 5)]),
-        ({"a": Look(1, Rectangle(1, 1, 5, 5))}, {}, [(1, 1, 5, 5)]),
+        ({"a": LayerState(1, Rectangle(1, 1, 5, 5))}, {"a": LayerState(1, Rectangle(1, 1, 5, 5))}, []),
+        ({}, {"a": LayerState(1, Rectangle(0.5, 1.5, 4.2, 5))}, [(0, 1, 5, 5)]),
+        ({"a": LayerState(1, Rectangle(1, 1, 5, 5))}, {}, [(1, 1, 5, 5)]),
         (
-            {"a": Look(1, Rectangle(1, 1, 5, 5))},
-            {"a": Look(2, Rectangle(10, 10, 15, 15))},
+            {"a": LayerState(1, Rectangle(1, 1, 5, 5))},
+            {"a": LayerState(2, Rectangle(10, 10, 15, 15))},
             [(1, 1, 5, 5), (10, 10, 15, 15)],
         ),
-        ({"a": Look(1, Rectangle(2, 2, 3, 3))}, {"b": Look(2, Rectangle(1, 1, 5, 5))}, [(1, 1, 5, 5)]),
-        ({}, {"a": Look(1, Rectangle(-20, 90, 20, 120))}, [(0, 90, 20, 100)]),
-        ({}, {"a": Look(1, Rectangle(120, 0, 140, 20))}, []),
+        ({"a": LayerState(1, Rectangle(2, 2, 3, 3))}, {"b": LayerState(2, Rectangle(1, 1, 5, 5))}, [(1, 1, 5, 5)]),
+        ({}, {"a": LayerState(1, Rectangle(-20, 90, 20, 120))}, [(0, 90, 20, 100)]),
+        ({}, {"a": LayerState(1, Rectangle(120, 0, 140, 20))}, []),
     ],
     ids=["nothing", "unchanged", "appears", "vanishes", "moves", "contained", "clipped", "outside"],
 )
 def test_what_changed_is_drawn_where_it_was_and_where_it_is(
-    before: dict[str, Look], after: dict[str, Look], stale: list[tuple[int, int, int, int]]
+    before: dict[str, LayerState], after: dict[str, LayerState], stale: list[tuple[int, int, int, int]]
 ) -> None:
-    assert stale_rectangles(before, after, CANVAS) == stale
+    assert dirty_rectangles(before, after, CANVAS) == stale
 
 
 def test_too_many_changes_become_one_rectangle() -> None:
-    looks = {str(n): Look(n, Rectangle(5 * n, 5 * n, 5 * n + 2, 5 * n + 2)) for n in range(MAX_STALE + 1)}
+    looks = {str(n): LayerState(n, Rectangle(5 * n, 5 * n, 5 * n + 2, 5 * n + 2)) for n in range(MAX_STALE + 1)}
 
-    assert stale_rectangles({}, looks, CANVAS) == [(0, 0, 82, 82)]
+    assert dirty_rectangles({}, looks, CANVAS) == [(0, 0, 82, 82)]

@@ -10,14 +10,13 @@ import av
 import numpy as np
 import pytest
 
-from capbench.quality.measurements import FrameRecord
 from capbench.quality.reading.alignment import Aligner, window_frames
-from capbench.quality.reading.observed_frame import Picture
+from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
 
 FRAMES = 60
 
 
-def clip(shown: Sequence[int], *, numbered: bool, times: Sequence[Fraction] | None = None) -> list[Picture]:
+def clip(shown: Sequence[int], *, numbered: bool, times: Sequence[Fraction] | None = None) -> list[ObservedPicture]:
     """Frames that show the given contents: a bright bar that moves to the right."""
     pictures = []
     for index, content in enumerate(shown):
@@ -36,7 +35,7 @@ def clip(shown: Sequence[int], *, numbered: bool, times: Sequence[Fraction] | No
             moved_codes=1.0,
             flash=None,
         )
-        pictures.append(Picture(record, av.VideoFrame(16, 16, "yuv420p"), thumb))
+        pictures.append(ObservedPicture(record, av.VideoFrame(16, 16, "yuv420p"), thumb))
     return pictures
 
 

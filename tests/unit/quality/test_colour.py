@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.checks.colour_diagnosis import find_colour_fault, rgb_of_codes
 from capbench.quality.oracle import nv12_to_rgb, rgb_to_nv12
 from capbench.quality.reading.colour_conversion import Respecifier
 
 TAGGED = ColourSpec()
 RGB = np.array(list(itertools.product((0, 90, 170, 255), repeat=3)), np.uint8)
-SPECS = [ColourSpec(matrix, extent) for matrix, extent in itertools.product(Matrix, Range)]
+SPECS = [ColourSpec(matrix, extent) for matrix, extent in itertools.product(MatrixCoefficients, Range)]
 
 
 def codes_of(rgb: NDArray[np.generic], spec: ColourSpec) -> NDArray[np.float64]:
@@ -39,13 +39,17 @@ def test_right_colours_with_coding_noise_are_no_fault() -> None:
 @pytest.mark.parametrize(
     ("made", "tagged", "name"),
     [
-        (ColourSpec(Matrix.BT601), TAGGED, "pixels are BT.601 but tagged BT.709"),
-        (ColourSpec(Matrix.BT709), ColourSpec(Matrix.BT601), "pixels are BT.709 but tagged BT.601"),
-        (ColourSpec(Matrix.BT2020), TAGGED, "pixels are BT.2020 but tagged BT.709"),
+        (ColourSpec(MatrixCoefficients.BT601), TAGGED, "pixels are BT.601 but tagged BT.709"),
+        (
+            ColourSpec(MatrixCoefficients.BT709),
+            ColourSpec(MatrixCoefficients.BT601),
+            "pixels are BT.709 but tagged BT.601",
+        ),
+        (ColourSpec(MatrixCoefficients.BT2020), TAGGED, "pixels are BT.2020 but tagged BT.709"),
         (TAGGED, ColourSpec(range=Range.FULL), "limited range tagged full"),
         (ColourSpec(range=Range.FULL), TAGGED, "full range tagged limited"),
         (
-            ColourSpec(Matrix.BT601, Range.FULL),
+            ColourSpec(MatrixCoefficients.BT601, Range.FULL),
             TAGGED,
             "pixels are BT.601 but tagged BT.709 and full range tagged limited",
         ),
@@ -63,10 +67,13 @@ def test_wrong_matrix_and_range_are_named(made: ColourSpec, tagged: ColourSpec, 
 @pytest.mark.parametrize(
     ("read_as", "name"),
     [
-        (ColourSpec(Matrix.BT601), "as if BT.709 had been read as BT.601"),
-        (ColourSpec(Matrix.BT2020), "as if BT.709 had been read as BT.2020"),
+        (ColourSpec(MatrixCoefficients.BT601), "as if BT.709 had been read as BT.601"),
+        (ColourSpec(MatrixCoefficients.BT2020), "as if BT.709 had been read as BT.2020"),
         (ColourSpec(range=Range.FULL), "as if limited range had been read as full range"),
-        (ColourSpec(Matrix.BT601, Range.FULL), "as if BT.709 in limited range had been read as BT.601 in full range"),
+        (
+            ColourSpec(MatrixCoefficients.BT601, Range.FULL),
+            "as if BT.709 in limited range had been read as BT.601 in full range",
+        ),
     ],
 )
 def test_wrong_reading_is_told_from_wrong_writing(read_as: ColourSpec, name: str) -> None:

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from capbench.quality.measurements import FrameRecord
 from capbench.quality.metrics.flash_sync import beep_onsets_s, measure_flash_sync
+from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import Sound
 
 RATE = 30

@@ -14,9 +14,9 @@ from PIL import Image
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
-from capbench.quality.measurements import FrameRecord, LayerShare
+from capbench.quality.measurements import LayerShare
 from capbench.quality.oracle.placement import chroma_place
-from capbench.quality.reading.observed_frame import Picture
+from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
 from capbench.quality.reading.planes import Planes, as_frame, planes_of, thumbnail
 from capbench.quality.truth.reference_render import GroundTruth, Rendered
 from capbench.quality.truth.scene_layers import SceneLayers
@@ -31,13 +31,13 @@ FRAMED = {"display": {"padding": 0.05}, "background": {"gradient": ("#204080", "
 ALL: dict[str, Any] = FRAMED | {"mask": [MASK, HIGHLIGHT], "cursor": CURSOR, "caption": [CAPTION], "camera": CAMERA}
 
 
-def picture(frame: av.VideoFrame) -> Picture:
+def picture(frame: av.VideoFrame) -> ObservedPicture:
     record = FrameRecord(0, Fraction(0), None, False, (0, 0, 0), 0.0, 0.0, None)
-    return Picture(record, frame, thumbnail(frame, VideoReformatter()))
+    return ObservedPicture(record, frame, thumbnail(frame, VideoReformatter()))
 
 
 @pytest.fixture(scope="module")
-def source() -> Picture:
+def source() -> ObservedPicture:
     """Coarse blocks of noise: masks have something to hide."""
     noise = np.random.default_rng(5)
     luma = noise.integers(60, 200, (27, 48), dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
@@ -45,7 +45,9 @@ def source() -> Picture:
     return picture(as_frame(Planes(luma, *chroma)))
 
 
-def render(values: dict[str, Any], source: Picture, time_s: float, output: Picture | None = None) -> Rendered:
+def render(
+    values: dict[str, Any], source: ObservedPicture, time_s: float, output: ObservedPicture | None = None
+) -> Rendered:
     scene, spec = Scene.model_validate(values), ColourSpec()
     truth = GroundTruth(
         scene=scene,
@@ -59,13 +61,15 @@ def render(values: dict[str, Any], source: Picture, time_s: float, output: Pictu
     return truth.render(source, output or source, time_s)
 
 
-def shares(values: dict[str, Any], shown: dict[str, Any], source: Picture, time_s: float) -> dict[str, LayerShare]:
+def shares(
+    values: dict[str, Any], shown: dict[str, Any], source: ObservedPicture, time_s: float
+) -> dict[str, LayerShare]:
     """What an output is found to have of the layers of `values` that shows `shown`."""
     output = render(shown, source, time_s).picture
     return {found.layer: found for found in render(values, source, time_s, output).shares}
 
 
-def test_every_layer_is_wholly_in_its_own_picture(source: Picture) -> None:
+def test_every_layer_is_wholly_in_its_own_picture(source: ObservedPicture) -> None:
     found = shares(ALL, ALL, source, 0.5)
 
     assert list(found) == ["mask 1 (pixelate)", "highlight", "cursor", "camera", "caption “words”"]
@@ -88,7 +92,7 @@ def test_every_layer_is_wholly_in_its_own_picture(source: Picture) -> None:
     ],
 )
 def test_what_is_missing_faint_or_elsewhere_is_measured(
-    source: Picture, changes: dict[str, Any], layer: str, share: float
+    source: ObservedPicture, changes: dict[str, Any], layer: str, share: float
 ) -> None:
     found = shares(ALL, ALL | changes, source, 0.5)
 
@@ -98,13 +102,13 @@ def test_what_is_missing_faint_or_elsewhere_is_measured(
         assert others == pytest.approx([1.0] * 4, abs=0.02)
 
 
-def test_what_hardly_changes_the_picture_says_nothing(source: Picture) -> None:
+def test_what_hardly_changes_the_picture_says_nothing(source: ObservedPicture) -> None:
     flat = picture(as_frame(Planes(*(np.full_like(plane, 90) for plane in planes_of(source.frame).all))))
 
     assert shares(FRAMED | {"mask": [MASK]}, FRAMED, flat, 0.0) == {}
 
 
-def test_a_layer_out_of_the_picture_is_none(source: Picture) -> None:
+def test_a_layer_out_of_the_picture_is_none(source: ObservedPicture) -> None:
     zoom = [{"start_s": 0, "end_s": 9, "amount": 3.0, "centre": (1.0, 1.0), "ease_in_s": 0, "ease_out_s": 0}]
 
     assert shares(FRAMED | {"mask": [MASK], "zoom": zoom}, FRAMED, source, 0.5) == {}
@@ -118,7 +122,7 @@ def test_moments_are_in_fades_and_at_clicks_most_telling_first() -> None:
     assert moments == pytest.approx((0.0, 0.3, 3.0, 0.8, 0.4))
 
 
-def test_an_image_lies_behind_everything(source: Picture, tmp_path: Path) -> None:
+def test_an_image_lies_behind_everything(source: ObservedPicture, tmp_path: Path) -> None:
     """Its left half shows, its right half is transparent over the colour."""
     texels = np.zeros((108, 192, 4), np.uint8)
     texels[:, :96] = (200, 100, 50, 255)
@@ -144,7 +148,7 @@ def _video(path: Path, levels: list[int]) -> Path:
     return path
 
 
-def test_a_camera_video_is_in_step_and_stays(source: Picture, tmp_path: Path) -> None:
+def test_a_camera_video_is_in_step_and_stays(source: ObservedPicture, tmp_path: Path) -> None:
     camera = {"source": _video(tmp_path / "camera.mkv", [60, 120, 180]), "position": (0.5, 0.5), "rounding_px": 0}
     scene = Scene.model_validate({"camera": camera | {"size": 0.5}})
     spec = ColourSpec()

@@ -7,34 +7,34 @@ import itertools
 import numpy as np
 import pytest
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.errors import PictureError
 from capbench.quality.oracle import compare_planes, nv12_to_rgb, rgb_to_nv12
 
-ALL_SPECS = [ColourSpec(*choice) for choice in itertools.product(Matrix, Range, ChromaSiting)]
+ALL_SPECS = [ColourSpec(*choice) for choice in itertools.product(MatrixCoefficients, Range, ChromaSiting)]
 
 
 @pytest.mark.parametrize(
     ("matrix", "rgb", "code"),
     [
         # 100% bars as they are published for the two standards, 8-bit limited range (Y, Cb, Cr).
-        (Matrix.BT709, (255, 255, 255), (235, 128, 128)),
-        (Matrix.BT709, (255, 255, 0), (219, 16, 138)),
-        (Matrix.BT709, (0, 255, 255), (188, 154, 16)),
-        (Matrix.BT709, (0, 255, 0), (173, 42, 26)),
-        (Matrix.BT709, (255, 0, 255), (78, 214, 230)),
-        (Matrix.BT709, (255, 0, 0), (63, 102, 240)),
-        (Matrix.BT709, (0, 0, 255), (32, 240, 118)),
-        (Matrix.BT709, (0, 0, 0), (16, 128, 128)),
-        (Matrix.BT601, (255, 255, 0), (210, 16, 146)),
-        (Matrix.BT601, (0, 255, 255), (170, 166, 16)),
-        (Matrix.BT601, (0, 255, 0), (145, 54, 34)),
-        (Matrix.BT601, (255, 0, 255), (106, 202, 222)),
-        (Matrix.BT601, (255, 0, 0), (81, 90, 240)),
-        (Matrix.BT601, (0, 0, 255), (41, 240, 110)),
+        (MatrixCoefficients.BT709, (255, 255, 255), (235, 128, 128)),
+        (MatrixCoefficients.BT709, (255, 255, 0), (219, 16, 138)),
+        (MatrixCoefficients.BT709, (0, 255, 255), (188, 154, 16)),
+        (MatrixCoefficients.BT709, (0, 255, 0), (173, 42, 26)),
+        (MatrixCoefficients.BT709, (255, 0, 255), (78, 214, 230)),
+        (MatrixCoefficients.BT709, (255, 0, 0), (63, 102, 240)),
+        (MatrixCoefficients.BT709, (0, 0, 255), (32, 240, 118)),
+        (MatrixCoefficients.BT709, (0, 0, 0), (16, 128, 128)),
+        (MatrixCoefficients.BT601, (255, 255, 0), (210, 16, 146)),
+        (MatrixCoefficients.BT601, (0, 255, 255), (170, 166, 16)),
+        (MatrixCoefficients.BT601, (0, 255, 0), (145, 54, 34)),
+        (MatrixCoefficients.BT601, (255, 0, 255), (106, 202, 222)),
+        (MatrixCoefficients.BT601, (255, 0, 0), (81, 90, 240)),
+        (MatrixCoefficients.BT601, (0, 0, 255), (41, 240, 110)),
     ],
 )
-def test_published_bars(matrix: Matrix, rgb: tuple[int, int, int], code: tuple[int, int, int]) -> None:
+def test_published_bars(matrix: MatrixCoefficients, rgb: tuple[int, int, int], code: tuple[int, int, int]) -> None:
     luma, chroma = rgb_to_nv12(np.full((2, 4, 3), rgb, np.uint8), ColourSpec(matrix))
 
     assert np.all(luma == code[0])
@@ -46,7 +46,7 @@ def test_full_range_reaches_both_ends_and_clamps() -> None:
     picture = np.zeros((2, 4, 3), np.uint8)
     picture[:, 2:] = (0, 0, 255)
 
-    luma, chroma = rgb_to_nv12(picture, ColourSpec(Matrix.BT709, Range.FULL, ChromaSiting.CENTRE))
+    luma, chroma = rgb_to_nv12(picture, ColourSpec(MatrixCoefficients.BT709, Range.FULL, ChromaSiting.CENTRE))
 
     assert luma[0].tolist() == [0, 0, 18, 18]
     assert chroma[0, :, 0].tolist() == [128, 255]

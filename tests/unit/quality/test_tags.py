@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from capbench.colour import ChromaSiting, ColourSpec, Matrix, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.reading.mp4_boxes import find_colour_box
 from capbench.quality.reading.planes import Planes, as_frame
 from capbench.quality.reading.tags import ColourTags, read_tags, spec_of
@@ -38,8 +38,8 @@ def video(
     ("codes", "full", "expected"),
     [
         ((1, 1, 1), False, ColourSpec()),
-        ((6, 6, 6), True, ColourSpec(Matrix.BT601, Range.FULL)),
-        ((9, 14, 9), False, ColourSpec(Matrix.BT2020)),
+        ((6, 6, 6), True, ColourSpec(MatrixCoefficients.BT601, Range.FULL)),
+        ((9, 14, 9), False, ColourSpec(MatrixCoefficients.BT2020)),
     ],
 )
 def test_tags_are_read_from_both_places(
@@ -85,8 +85,8 @@ def test_a_silent_file_is_read_by_its_height(tmp_path: Path) -> None:
     tags = read_tags(video(tmp_path / "silent.mp4", codes=(2, 2, 2)))
 
     assert not tags.merged.states_colour
-    assert spec_of(tags.merged, 480).matrix is Matrix.BT601
-    assert spec_of(tags.merged, 720).matrix is Matrix.BT709
+    assert spec_of(tags.merged, 480).matrix is MatrixCoefficients.BT601
+    assert spec_of(tags.merged, 720).matrix is MatrixCoefficients.BT709
 
 
 def test_a_container_without_a_colour_box_is_not_held_against_the_file(tmp_path: Path) -> None:

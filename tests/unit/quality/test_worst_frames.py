@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from capbench.colour import ColourSpec, Matrix, Range
+from capbench.colour import ColourSpec, MatrixCoefficients, Range
 from capbench.quality.metrics.frame_pairs import KeptPair
 from capbench.quality.oracle import rgb_to_nv12
 from capbench.quality.reading.planes import Planes
@@ -21,7 +21,7 @@ def picture_of(folder: Path, name: str) -> NDArray[np.int16]:
     return np.asarray(Image.open(folder / name)).astype(np.int16)
 
 
-@pytest.mark.parametrize("spec", [ColourSpec(*pair) for pair in itertools.product(Matrix, Range)], ids=str)
+@pytest.mark.parametrize("spec", [ColourSpec(*pair) for pair in itertools.product(MatrixCoefficients, Range)], ids=str)
 def test_pictures_show_the_colours_that_the_tags_mean(spec: ColourSpec, tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     rgb = np.kron(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))

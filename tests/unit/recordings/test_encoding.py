@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from capbench.quality.reading.tags import read_tags
 from capbench.recordings import RecordingSpec
-from capbench.recordings.layout import PATCHES, Rectangle
+from capbench.recordings.layout import PATCHES, LayoutRectangle
 from capbench.recordings.marks import flash_level, read_frame_number
 from capbench.recordings.sound import SAMPLE_RATE_HZ, beep_onsets_s, beep_pitch_hz, sample_count, second_of_sound
 from capbench.recordings.write import write_recording
@@ -72,8 +72,8 @@ def test_every_frame_number_and_flash_survive_a_smaller_rectangle(mp4: Path, lef
             (320, 180), Image.Transform.AFFINE, inverse, Image.Resampling.BILINEAR, fillcolor=0
         )
         picture = np.asarray(Image.composite(small, background, mask))
-        read.append(read_frame_number(picture, Rectangle(left, top, 192, 108)))
-        flashes.append(flash_level(picture, Rectangle(left, top, 192, 108)))
+        read.append(read_frame_number(picture, LayoutRectangle(left, top, 192, 108)))
+        flashes.append(flash_level(picture, LayoutRectangle(left, top, 192, 108)))
 
     assert read == list(range(66))
     assert [number for number, level in enumerate(flashes) if level is None or level > 0.5] == [

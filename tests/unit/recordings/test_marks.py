@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from capbench.recordings.layout import FLASH, FRAME_NUMBER, Rectangle
+from capbench.recordings.layout import FLASH, FRAME_NUMBER, LayoutRectangle
 from capbench.recordings.marks import MAX_FRAME_NUMBER, flash_level, frame_number_cells, read_frame_number
 
 SIZES = [(160, 90), (192, 108), (640, 360), (1366, 768), (1080, 1920)]
@@ -98,7 +98,7 @@ def test_number_and_flash_survive_a_change_of_brightness(change: Callable[[Luma]
 def test_number_and_flash_are_read_inside_a_rectangle(scale: float) -> None:
     """Scaled to a width that is no whole number, with padding and rounded corners, over a bright background."""
     width, height = 640, 360
-    recording = Rectangle(31.3, 22.6, width * scale, height * scale)
+    recording = LayoutRectangle(31.3, 22.6, width * scale, height * scale)
     source = Image.fromarray(picture_of(frame_number_cells(987654), width, height, flash=True))
     inverse = (1 / scale, 0, -recording.left / scale, 0, 1 / scale, -recording.top / scale)
     moved = source.transform((width, height), Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC)

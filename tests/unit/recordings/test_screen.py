@@ -12,25 +12,25 @@ from capbench.recordings import RecordingSpec
 from capbench.recordings.layout import EDGE_CHART, EDGE_COLOURS, FRAME_NUMBER, PATCHES, Area, edge_positions
 from capbench.recordings.marks import flash_level, read_frame_number
 from capbench.recordings.motion import scroll_px
-from capbench.recordings.recording_planes import Planes, planes_from_rgb
+from capbench.recordings.recording_planes import RecordingPlanes, planes_from_rgb
 from capbench.recordings.screen import Screen
 
 WIDTH, HEIGHT = 640, 360
 SPEC = RecordingSpec("screen", WIDTH, HEIGHT, 30, 10)
 
 
-def blank(width: int = WIDTH, height: int = HEIGHT) -> Planes:
+def blank(width: int = WIDTH, height: int = HEIGHT) -> RecordingPlanes:
     """Planes that no frame would leave as they are."""
-    return Planes(*(np.full((height // part, width // part), 77, np.uint8) for part in (1, 2, 2)))
+    return RecordingPlanes(*(np.full((height // part, width // part), 77, np.uint8) for part in (1, 2, 2)))
 
 
-def drawn(frame: int, spec: RecordingSpec = SPEC) -> Planes:
+def drawn(frame: int, spec: RecordingSpec = SPEC) -> RecordingPlanes:
     planes = blank(spec.width, spec.height)
     Screen(spec).draw(frame, planes)
     return planes
 
 
-def rgb_of(planes: Planes) -> NDArray[np.float64]:
+def rgb_of(planes: RecordingPlanes) -> NDArray[np.float64]:
     """R'G'B' in 0..255 as the oracle reads it."""
     return nv12_to_rgb(planes.luma, np.stack([planes.cb, planes.cr], axis=-1), ColourSpec()) * 255
 

@@ -6,9 +6,18 @@ import itertools
 
 import pytest
 
-from capbench.report.effects import effect_words, interval_words, margin_words
 from capbench.report.palette import DARK, LIGHT, contrast_ratio, style_subjects
-from capbench.report.wording import bytes_words, change_words, seconds_words, shorten, times_words, visible
+from capbench.report.wording import (
+    bytes_words,
+    change_words,
+    effect_words,
+    interval_words,
+    margin_words,
+    seconds_words,
+    shorten,
+    times_words,
+    visible,
+)
 from capbench.results import MetricVerdict, Verdict
 
 _TEXT_ON_GROUND = [

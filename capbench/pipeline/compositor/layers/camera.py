@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, clamped_radius, even_size
-from capbench.pipeline.compositor.layer_buffer import FrameView, Look
+from capbench.pipeline.compositor.layer_buffer import FrameView, LayerState
 from capbench.pipeline.compositor.layers.image_textures import is_image, open_image, premultiplied, texture_of
 from capbench.pipeline.compositor.scene_uniforms import PICTURE_DTYPE, picture_uniforms
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
@@ -162,7 +162,7 @@ class CameraLayer:
         self._image = texture_of(gpu, None, "no camera image")
         self._luma, self._chroma = self._uploader.luma, self._uploader.chroma
 
-    def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, Look]:
+    def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, LayerState]:
         """Write the camera into a record of `LAYERS_DTYPE`. It stays where it is, whatever the zoom."""
         del view
         camera, shadow, unit_px = self._camera, self._camera.shadow, self._unit_px
@@ -181,7 +181,7 @@ class CameraLayer:
             record["shadow_blur_px"] = shadow.blur_px * unit_px
             record["shadow_opacity"] = shadow.opacity
             bounds = bounds.grown(shadow.blur_px * unit_px + max(abs(right), abs(down)))
-        return {"camera": Look(self._picture_number, bounds)}
+        return {"camera": LayerState(self._picture_number, bounds)}
 
     def record(self, encoder: Any, time_s: float) -> None:
         """Record the upload of the picture that is new at an output time, if one is. Raises `DamagedStreamError`."""

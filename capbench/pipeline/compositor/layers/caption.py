@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from capbench.errors import SceneError
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle
-from capbench.pipeline.compositor.layer_buffer import FrameView, Look
+from capbench.pipeline.compositor.layer_buffer import FrameView, LayerState
 from capbench.pipeline.compositor.layers.image_textures import texture_of, write_texels
 from capbench.pipeline.compositor.scene_uniforms import rgb_of
 from capbench.pipeline.gpu.device import GpuContext
@@ -135,7 +135,7 @@ class CaptionLayer:
         self.uploads = 0
         """How often letters were uploaded."""
 
-    def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, Look]:
+    def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, LayerState]:
         """Write the frame's captions into a record of `LAYERS_DTYPE`, and upload those that appear."""
         presence = {n: plate.caption.presence(view.time_s) for n, plate in enumerate(self._plates)}
         shown = [number for number, opacity in presence.items() if opacity > 0]
@@ -149,7 +149,7 @@ class CaptionLayer:
             record["rectangle_px"] = edges
             record["origin"] = (0, self._row_of(number) * self._row_height)
             record["opacity"] = presence[number]
-            looks[f"caption {number}"] = Look(presence[number], Rectangle(*edges))
+            looks[f"caption {number}"] = LayerState(presence[number], Rectangle(*edges))
         return looks
 
     def _row_of(self, number: int) -> int:

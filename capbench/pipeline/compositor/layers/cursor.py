@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle
-from capbench.pipeline.compositor.layer_buffer import MAX_CLICKS, FrameView, Look
+from capbench.pipeline.compositor.layer_buffer import MAX_CLICKS, FrameView, LayerState
 from capbench.pipeline.compositor.layers.image_textures import open_image, premultiplied, texture_of
 from capbench.pipeline.compositor.scene_uniforms import rgb_of
 from capbench.pipeline.gpu.device import GpuContext
@@ -110,12 +110,12 @@ class CursorLayer:
         """rgba8unorm, colour multiplied by alpha."""
         self._texels = texels.shape[1], texels.shape[0]
 
-    def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, Look]:
+    def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, LayerState]:
         """Write the frame's cursor and rings into a record of `LAYERS_DTYPE`."""
         cursor, height_px = self._cursor, self._height_px * view.amount
         box = self._box(view, height_px * dip(cursor, view.time_s))
         block["cursor_px"] = box.edges
-        looks = {"cursor": Look(box.edges, box)}
+        looks = {"cursor": LayerState(box.edges, box)}
         clicks = clicks_at(cursor, view.time_s)
         half_width_px = 0.045 * height_px
         block["click_count"] = len(clicks)
@@ -127,7 +127,7 @@ class CursorLayer:
             ring = (x, y, radius_px, cursor.click_opacity * (1 - click.progress))
             block["clicks"][0, number] = ring
             bounds = Rectangle(x, y, x, y).grown(radius_px + half_width_px + 1)
-            looks[f"click {number}"] = Look(ring, bounds)
+            looks[f"click {number}"] = LayerState(ring, bounds)
         return looks
 
     def _box(self, view: FrameView, height_px: float) -> Rectangle:

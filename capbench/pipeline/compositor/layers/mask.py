@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from capbench.errors import SceneError
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, clamped_radius
-from capbench.pipeline.compositor.layer_buffer import FrameView, Look
+from capbench.pipeline.compositor.layer_buffer import FrameView, LayerState
 from capbench.pipeline.gpu.compute_pass import workgroups
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.scene import Mask
@@ -99,7 +99,7 @@ class MaskLayer:
         self._frame = 0
         self._shown: list[int] = []
 
-    def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, Look]:
+    def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, LayerState]:
         """Write the frame's masks into a record of `LAYERS_DTYPE`."""
         self._frame += 1
         presence = {n: mask.presence(view.time_s) for n, mask in enumerate(self._masks)}
@@ -116,11 +116,11 @@ class MaskLayer:
             record["opacity"] = presence[number] * (mask.darkness if grid is None else 1.0)
             if grid is None:
                 state: object = (rectangle.edges, presence[number], view.display.edges)
-                looks[f"mask {number}"] = Look(state, view.display)
+                looks[f"mask {number}"] = LayerState(state, view.display)
             else:
                 self._place_grid(record, number, grid, rectangle, view.amount)
                 # The recording behind it is another in every frame.
-                looks[f"mask {number}"] = Look(self._frame, rectangle.grown(1))
+                looks[f"mask {number}"] = LayerState(self._frame, rectangle.grown(1))
         return looks
 
     def _place_grid(
