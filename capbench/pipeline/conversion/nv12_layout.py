@@ -1,4 +1,4 @@
-"""How an NV12 picture lies in a GPU buffer, and the parameters of shaders/nv12.wgsl."""
+"""How an NV12 picture lies in a GPU buffer, and the parameters of shaders/shared/nv12.wgsl."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.decode.decoded_planes import plane_samples
 
-__all__ = ["BLOCKS_PER_WORKGROUP", "Nv12Layout", "nv12_constants"]
-
-BLOCKS_PER_WORKGROUP = (16, 4)
-"""`@workgroup_size` of convert.wgsl and fused.wgsl, in blocks of 4x2 pixels."""
+__all__ = ["Nv12Layout", "nv12_constants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Nv12Layout:
 
 
 def nv12_constants(layout: Nv12Layout, colour: ColourSpec) -> dict[str, float]:
-    """The pipeline constants of shaders/nv12.wgsl."""
+    """The pipeline constants of shaders/shared/nv12.wgsl."""
     kr, kb = colour.matrix.kr_kb
     return {
         "nv12_width": layout.canvas.width,

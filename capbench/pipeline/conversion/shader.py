@@ -12,7 +12,7 @@ from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.interface import Finishing
 from capbench.pipeline.conversion.nv12_pass import Nv12Pass, texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.resources import shader_text
+from capbench.resources import shader_source
 
 __all__ = ["FusedPath", "GpuPath"]
 
@@ -65,9 +65,8 @@ class FusedPath(_Nv12OnGpu):
             gpu,
             compositor.canvas,
             colour,
-            code=compositor.scene_code + shader_text("nv12", "fused"),
-            entry_point="fused",
-            input_group=compositor.scene_bind_group,
+            source=shader_source("fused", compositor.generated),
+            inputs=compositor.scene_bindings(),
         )
         super().__init__(conversion, colour)
 

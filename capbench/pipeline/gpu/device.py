@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from capbench.errors import AdapterError, DeviceLostError, StallError
+from capbench.errors import AdapterError, DeviceLostError, ShaderError, StallError
+from capbench.resources import ShaderSource
 
 __all__ = ["GpuContext", "adapter_name", "list_adapters", "open_device", "wait_for"]
 
 GPU_TIMEOUT_S = 10.0
 SOFTWARE_TIMEOUT_S = 60.0
 """A software adapter draws a 4K frame in a good part of a second, and shares its cores with the encoder."""
+
+_COMPILER_PLACE = re.compile(r"wgsl:(?P<line>\d+):(?P<column>\d+)")
+"""Where wgpu's compiler says that an error is."""
 
 _instance_lock = threading.Lock()
 _instance_ready = False
@@ -56,12 +61,20 @@ class GpuContext:
         return self.device.create_texture(size=(width, height, 1), format=texel_format, usage=usage, label=label)
 
     def compute_pipeline(
-        self, code: str, entry_point: str, label: str, constants: Mapping[str, float] | None = None
+        self, source: ShaderSource, entry_point: str, constants: Mapping[str, float] | None = None
     ) -> Any:
-        """A `wgpu.GPUComputePipeline` with the layout that its shader implies; `constants` are WGSL's overrides."""
-        module = self.device.create_shader_module(code=code, label=label)
-        stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
-        return self.device.create_compute_pipeline(layout="auto", compute=stage, label=label)
+        """A `wgpu.GPUComputePipeline` with the layout that its shader implies; `constants` are WGSL's overrides.
+
+        Raises `ShaderError` with file and line where the shader does not compile.
+        """
+        from wgpu import GPUError  # loaded by whoever opened the device
+
+        try:
+            module = self.device.create_shader_module(code=source.text, label=source.name)
+            stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
+            return self.device.create_compute_pipeline(layout="auto", compute=stage, label=entry_point)
+        except GPUError as error:
+            raise ShaderError(_compiler_message(source, entry_point, str(error))) from error
 
     def check(self) -> None:
         """Raise what wgpu could only log. Raises `DeviceLostError`."""
@@ -71,6 +84,17 @@ class GpuContext:
     def close(self) -> None:
         """Destroy the device; what was made from it dies with it."""
         self.device.destroy()
+
+
+def _compiler_message(source: ShaderSource, entry_point: str, report: str) -> str:
+    """What the compiler of WGSL says, in one line, with the file and the line that the text came from."""
+    place = f"shader {source.name}, entry point {entry_point}"
+    if (found := _COMPILER_PLACE.search(report)) is not None:
+        place = f"{source.origin(int(found['line']))}:{found['column']}"
+    # A report heads with the call that failed, and draws the line in question below the reason.
+    lines = [line.strip() for line in report.splitlines() if line.strip()]
+    reason = next((line for line in lines if "error:" in line.lower()), lines[-1] if lines else "no reason given")
+    return f"{place}: {reason.partition('error: ')[2] or reason}"
 
 
 _thread_owners: dict[int, GpuContext] = {}
