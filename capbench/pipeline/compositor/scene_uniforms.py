@@ -193,13 +193,12 @@ def _set_texture_mapping(
 
 
 def _set_decoding(block: NDArray[np.void], colour: ColourSpec) -> None:
-    """Inverse of the NV12 equations, from Kr and Kb (ITU-R BT.709-6 item 3)."""
-    kr, kb = colour.matrix.kr_kb
-    kg = 1 - kr - kb
+    """From codes to R'G'B'."""
     block["decode_scale"] = (
         255 / colour.luma_span_codes,
         -colour.luma_offset_code / colour.luma_span_codes,
         255 / colour.chroma_span_codes,
         -128 / colour.chroma_span_codes,
     )
-    block["decode_matrix"] = (2 * (1 - kr), -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg, 2 * (1 - kb))
+    (_, _, red_cr), (_, green_cb, green_cr), (_, blue_cb, _) = colour.matrix.rgb_from_differences
+    block["decode_matrix"] = (red_cr, green_cb, green_cr, blue_cb)
