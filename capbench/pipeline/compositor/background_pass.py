@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.resources import shader_source
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["Backdrop"]
 
@@ -24,7 +27,7 @@ class Backdrop:
         self,
         gpu: GpuContext,
         canvas: CanvasSize,
-        surround: Any,
+        surround: GPUTexture,
         *,
         scene_bindings: Bindings,
         generated: Mapping[str, str],
@@ -37,7 +40,7 @@ class Backdrop:
         source = shader_source("draw_background", generated)
         self._pass = ComputePass(gpu, source, "draw_background", [scene_bindings, {0: surround.create_view()}])
 
-    def record(self, encoder: Any) -> None:
+    def record(self, encoder: GPUCommandEncoder) -> None:
         """Record the pass that draws the whole canvas."""
         self._pass.record(encoder, self._canvas.width, self._canvas.height)
         self.is_stale = False

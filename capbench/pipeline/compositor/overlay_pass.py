@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from capbench.pipeline.compositor.layers.cursor import CursorLayer
 from capbench.pipeline.compositor.layers.image_textures import texture_of
 from capbench.pipeline.compositor.layers.mask import MaskLayer
 from capbench.pipeline.compositor.layers.zoom import Magnification
-from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass
+from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass, Resource
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.scene import Scene
 from capbench.resources import shader_source
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["Overlay", "dirty_rectangles", "has_overlay"]
 
@@ -75,7 +78,7 @@ class Overlay:
         scene: Scene,
         canvas: CanvasSize,
         resting: Rectangle,
-        surround: Any,
+        surround: GPUTexture,
         *,
         scene_bindings: Bindings,
         generated: Mapping[str, str],
@@ -95,7 +98,7 @@ class Overlay:
         self._uniforms = gpu.buffer(LAYERS_DTYPE.itemsize, "STORAGE|COPY_DST", "layers")
         self._make_passes(surround, scene_bindings, generated)
 
-    def _make_passes(self, surround: Any, scene_bindings: Bindings, generated: Mapping[str, str]) -> None:
+    def _make_passes(self, surround: GPUTexture, scene_bindings: Bindings, generated: Mapping[str, str]) -> None:
         gpu, masks = self._gpu, self._masks
         means, blurred = masks.means.create_view(), masks.blurred.create_view()
         none = texture_of(gpu, None, "no layer").create_view()
@@ -104,7 +107,8 @@ class Overlay:
         )
         cursor = self._cursor.texture.create_view() if self._cursor else none
         captions = self._captions.texture.create_view()
-        layers = [surround.create_view(), self._uniforms, means, blurred, cursor, image, luma, chroma, captions]
+        target = surround.create_view()
+        layers: list[Resource] = [target, self._uniforms, means, blurred, cursor, image, luma, chroma, captions]
         behind = {number: scene_bindings[number] for number in (0, 3, 5)}
         source = shader_source("draw_layers", generated)
         self._pass = ComputePass(gpu, source, "draw_layers", [behind, dict(enumerate(layers))])
@@ -119,7 +123,7 @@ class Overlay:
         }
         self._cell_passes = {name: ComputePass(gpu, source, name, bound) for name, bound in groups.items()}
 
-    def record(self, encoder: Any, time_s: float, zoom: Magnification, *, is_wiped: bool) -> None:
+    def record(self, encoder: GPUCommandEncoder, time_s: float, zoom: Magnification, *, is_wiped: bool) -> None:
         """Record the upload of a new camera picture, and the passes that draw what changed since the last frame.
 
         `is_wiped` says that the background was drawn over everything.
@@ -141,7 +145,7 @@ class Overlay:
             self._gpu.device.queue.write_buffer(self._uniforms, 0, block)
             self._draw(encoder, stale)
 
-    def _draw(self, encoder: Any, stale: list[Pixels]) -> None:
+    def _draw(self, encoder: GPUCommandEncoder, stale: list[Pixels]) -> None:
         for entry_point, cells in self._masks.dispatches():
             self._cell_passes[entry_point].record(encoder, *cells)
         widths, heights = [right - left for left, _, right, _ in stale], [bottom - top for _, top, _, bottom in stale]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from capbench.pipeline.compositor.background_pass import Backdrop
 from capbench.pipeline.compositor.geometry import CanvasSize, display_rectangle
@@ -12,11 +15,14 @@ from capbench.pipeline.compositor.layers.zoom import Magnification, magnificatio
 from capbench.pipeline.compositor.overlay_pass import Overlay, has_overlay
 from capbench.pipeline.compositor.scene_uniforms import fills_canvas, scene_constants, scene_uniforms
 from capbench.pipeline.decode.probe import SourceInfo
-from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass
+from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass, Resource
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Scene
 from capbench.resources import shader_source
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["Compositor"]
 
@@ -54,12 +60,12 @@ class Compositor:
         self._surround = gpu.texture(*size, "rgba8unorm", usage, "surround")
         if has_surround:
             self._make_surround()
-        self._picture: Any = None
+        self._picture: GPUTexture | None = None
         self._pass: ComputePass | None = None
         self._columns = 0
 
     @property
-    def picture(self) -> Any:
+    def picture(self) -> GPUTexture:
         """RGBA texture (rgba8unorm) that `draw` fills."""
         if self._picture is None:
             usage = "STORAGE_BINDING|TEXTURE_BINDING|COPY_SRC"
@@ -74,7 +80,7 @@ class Compositor:
         """Group 0 of a pass that draws the scene itself, by `scene_colour` of scene.wgsl."""
         return self._recording_bindings() | {4: self._surround.create_view()}
 
-    def _recording_bindings(self) -> dict[int, Any]:
+    def _recording_bindings(self) -> dict[int, Resource]:
         """What scene.wgsl needs to sample the recording."""
         luma, chroma = self._uploader.luma.create_view(), self._uploader.chroma.create_view()
         return {0: self._uniforms, 1: luma, 2: chroma, 3: self._sampler}
@@ -91,7 +97,7 @@ class Compositor:
                 gpu, scene, self.canvas, resting, self._surround, scene_bindings=bindings, generated=self.generated
             )
 
-    def prepare(self, encoder: Any, time_s: float) -> None:
+    def prepare(self, encoder: GPUCommandEncoder, time_s: float) -> None:
         """Record what must be drawn again before the frame of an output time, in seconds since the first frame.
 
         Call it for every frame, after its upload is recorded and before the path records its own passes. Where nothing
@@ -119,10 +125,10 @@ class Compositor:
         if self.overlay:
             self.overlay.close()
 
-    def draw(self, encoder: Any) -> None:
+    def draw(self, encoder: GPUCommandEncoder) -> None:
         """Record the pass that draws the uploaded frame into `picture`."""
         assert self._pass is not None, "ask for `picture` before drawing into it"
         self._pass.record(encoder, self._columns, self.canvas.height)
 
-    def _scene_uniforms(self) -> Any:
+    def _scene_uniforms(self) -> NDArray[np.void]:
         return scene_uniforms(self._scene, self._source, self.canvas, self._zoom)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +41,7 @@ class Nv12Layout:
         """Bytes of the samples alone: 1.5 a pixel."""
         return self.canvas.width * self.canvas.height * 3 // 2
 
-    def copy_to_frame(self, mapped: NDArray[np.uint8], frame: Any) -> None:
+    def copy_to_frame(self, mapped: NDArray[np.uint8], frame: av.VideoFrame) -> None:
         """Copy a mapped picture of `size_bytes` into the planes of an `av.VideoFrame` in nv12."""
         width, height = self.canvas.width, self.canvas.height
         rows = mapped[: self.size_bytes].reshape(height * 3 // 2, self.stride_bytes)[:, :width]

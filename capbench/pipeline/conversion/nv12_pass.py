@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.compositor.geometry import CanvasSize
@@ -10,6 +10,9 @@ from capbench.pipeline.conversion.nv12_layout import Nv12Layout, nv12_constants
 from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.resources import ShaderSource, shader_source
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["Nv12Pass", "texture_to_nv12"]
 
@@ -30,11 +33,11 @@ class Nv12Pass:
         constants = nv12_constants(self.layout, colour)
         self._pass = ComputePass(gpu, source, source.name, [inputs, {0: self.buffer}], constants=constants)
 
-    def record(self, encoder: Any) -> None:
+    def record(self, encoder: GPUCommandEncoder) -> None:
         """Record the dispatch on a `wgpu.GPUCommandEncoder`."""
         self._pass.record(encoder, *self.layout.blocks)
 
 
-def texture_to_nv12(gpu: GpuContext, texture: Any, canvas: CanvasSize, colour: ColourSpec) -> Nv12Pass:
+def texture_to_nv12(gpu: GpuContext, texture: GPUTexture, canvas: CanvasSize, colour: ColourSpec) -> Nv12Pass:
     """The pass that converts an RGBA texture (rgba8unorm) of the canvas's size."""
     return Nv12Pass(gpu, canvas, colour, source=shader_source("convert"), inputs={0: texture.create_view()})

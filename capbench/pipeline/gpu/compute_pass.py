@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.resources import ShaderSource
 
 if TYPE_CHECKING:
-    from wgpu._classes import GPUBindGroup, GPUBuffer, GPUCommandEncoder, GPUComputePipeline, GPUSampler, GPUTextureView
+    from capbench.pipeline.gpu.wgpu_types import (
+        GPUBindGroup,
+        GPUBuffer,
+        GPUCommandEncoder,
+        GPUComputePipeline,
+        GPUSampler,
+        GPUTextureView,
+    )
 
-__all__ = ["Bindings", "ComputePass", "workgroups"]
+__all__ = ["Bindings", "ComputePass", "Resource", "workgroups"]
 
-Bindings = Mapping[int, "GPUBuffer | GPUTextureView | GPUSampler"]
+Resource: TypeAlias = "GPUBuffer | GPUTextureView | GPUSampler"
+Bindings: TypeAlias = "Mapping[int, Resource]"
 """What a bind group holds, by binding number. Buffers are bound whole."""
 
 
@@ -56,12 +64,11 @@ class ComputePass:
 def _bind(gpu: GpuContext, pipeline: GPUComputePipeline, group: int, bindings: Bindings) -> GPUBindGroup:
     """A bind group of a pipeline's own layout."""
     entries = [
-        {
-            "binding": number,
-            "resource": {"buffer": resource, "offset": 0, "size": resource.size}
-            if hasattr(resource, "map_state")
-            else resource,
-        }
-        for number, resource in bindings.items()
+        {"binding": number, "resource": _whole(cast("GPUBuffer", bound)) if hasattr(bound, "map_state") else bound}
+        for number, bound in bindings.items()
     ]
     return gpu.device.create_bind_group(layout=pipeline.get_bind_group_layout(group), entries=entries)
+
+
+def _whole(buffer: GPUBuffer) -> dict[str, object]:
+    return {"buffer": buffer, "offset": 0, "size": buffer.size}

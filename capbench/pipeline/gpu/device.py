@@ -10,10 +10,22 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from capbench.errors import AdapterError, DeviceLostError, ShaderError, StallError
 from capbench.resources import ShaderSource
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import (
+        GPU,
+        GPUAdapter,
+        GPUAdapterInfo,
+        GPUBuffer,
+        GPUComputePipeline,
+        GPUDevice,
+        GPUPromise,
+        GPUTexture,
+    )
 
 __all__ = ["GpuContext", "adapter_name", "list_adapters", "open_device", "wait_for"]
 
@@ -32,7 +44,7 @@ _instance_ready = False
 class GpuContext:
     """One device and what everybody needs to know about it. Only the thread that renders submits to it."""
 
-    device: Any
+    device: GPUDevice
     """The `wgpu.GPUDevice`."""
     adapter: str
     """Adapter and driver, in words."""
@@ -49,12 +61,12 @@ class GpuContext:
     problems: list[str] = field(default_factory=list)
     """What wgpu logged outside a call: it raises nothing there."""
 
-    def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> Any:
+    def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> GPUBuffer:
         """A `wgpu.GPUBuffer`, counted."""
         self.allocated_bytes += size_bytes
         return self.device.create_buffer(size=size_bytes, usage=usage, label=label, mapped_at_creation=mapped)
 
-    def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> Any:
+    def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> GPUTexture:
         """A two-dimensional `wgpu.GPUTexture` with one level, counted."""
         texel_bytes = {"r8unorm": 1, "rg8unorm": 2, "rgba8unorm": 4, "rgba16float": 8}[texel_format]
         self.allocated_bytes += width * height * texel_bytes
@@ -62,12 +74,12 @@ class GpuContext:
 
     def compute_pipeline(
         self, source: ShaderSource, entry_point: str, constants: Mapping[str, float] | None = None
-    ) -> Any:
+    ) -> GPUComputePipeline:
         """A `wgpu.GPUComputePipeline` with the layout that its shader implies; `constants` are WGSL's overrides.
 
         Raises `ShaderError` with file and line where the shader does not compile.
         """
-        from wgpu import GPUError  # loaded by whoever opened the device
+        from wgpu import GPUError  # type: ignore[attr-defined]  # a name that is made when wgpu is imported
 
         try:
             module = self.device.create_shader_module(code=source.text, label=source.name)
@@ -125,7 +137,8 @@ def collected_problems(context: GpuContext) -> Iterator[None]:
     handler = _ProblemHandler(context)
     logger = logging.getLogger("wgpu")
     # wgpu-py 0.32 shows its polling thread nowhere else.
-    threads = [threading.get_ident(), context.device._poller.ident]  # noqa: SLF001
+    polling = context.device._poller.ident  # type: ignore[attr-defined]  # noqa: SLF001  of wgpu's native backend
+    threads = [threading.get_ident(), polling]
     _thread_owners.update(dict.fromkeys(threads, context))
     logger.addHandler(handler)
     try:
@@ -156,7 +169,7 @@ def _room_for_the_logger() -> Iterator[None]:
         logger.addHandler(handler)
 
 
-def _ready_gpu() -> Any:
+def _ready_gpu() -> GPU:
     """`wgpu.gpu`, its instance limited to the backends that can compute. Raises `AdapterError`."""
     global _instance_ready  # noqa: PLW0603  wgpu has one instance a process
     try:
@@ -173,22 +186,23 @@ def _ready_gpu() -> Any:
             # OpenGL has no compute to speak of, and probing it costs time.
             set_instance_extras(backends=["Vulkan"])
         _instance_ready = True
-    return wgpu.gpu
+    gpu: GPU = wgpu.gpu
+    return gpu
 
 
-def adapter_name(info: Any) -> str:
+def adapter_name(info: GPUAdapterInfo) -> str:
     """Adapter, driver and backend in words, from a `wgpu.GPUAdapterInfo`."""
     driver = info["description"]
     name = f"{info['device']}, {driver}" if driver and driver != info["device"] else info["device"]
     return f"{name} ({info['backend_type']})"
 
 
-def is_software(info: Any) -> bool:
+def is_software(info: GPUAdapterInfo) -> bool:
     """Whether the adapter runs on the CPU: llvmpipe, lavapipe, SwiftShader and WARP say so themselves."""
     return bool(info["adapter_type"] == "CPU")
 
 
-def list_adapters() -> list[Any]:
+def list_adapters() -> list[GPUAdapter]:
     """Every `wgpu.GPUAdapter` of this machine. Raises `AdapterError` where wgpu cannot be loaded."""
     return list(_ready_gpu().enumerate_adapters_sync())
 
@@ -226,14 +240,14 @@ def open_device() -> GpuContext:
     )
 
 
-def _timestamp_period_ns(device: Any) -> float:
+def _timestamp_period_ns(device: GPUDevice) -> float:
     """wgpu-native resolves raw ticks, and wgpu-py 0.32 does not expose their period: ask the library itself."""
-    from wgpu.backends.wgpu_native import lib  # loaded already by the caller
+    from wgpu.backends.wgpu_native import lib  # type: ignore[attr-defined]  # the C library, re-exported by a star
 
     return float(lib.wgpuQueueGetTimestampPeriod(device.queue._internal))  # noqa: SLF001
 
 
-def wait_for(promise: Any, timeout_s: float, what: str) -> None:
+def wait_for(promise: GPUPromise[None], timeout_s: float, what: str) -> None:
     """Wait for a wgpu promise, at most `timeout_s`. Raises `StallError`, or `DeviceLostError` if it was rejected."""
     # wgpu-py 0.32 has no public wait with a time-out: `sync_wait` waits on this very event without one.
     if not promise._thread_event.wait(timeout_s):  # noqa: SLF001

@@ -6,8 +6,9 @@ import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
@@ -21,6 +22,9 @@ from capbench.pipeline.decode.video import read_frames
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Camera
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["CameraFeed", "CameraLayer", "aspect_crop", "camera_rectangle", "placeholder"]
 
@@ -89,11 +93,11 @@ class CameraFeed:
     """Pictures of a camera video in step with the output: it begins with the output's first frame."""
 
     def __init__(self, path: Path) -> None:
-        self._frames: Iterator[Any] = read_frames(path, warn=_LOGGER.warning)
-        self._next: Any = next(self._frames, None)
+        self._frames: Iterator[av.VideoFrame] = read_frames(path, warn=_LOGGER.warning)
+        self._next: av.VideoFrame | None = next(self._frames, None)
         self._first_s = self._time_s(self._next) if self._next is not None else 0.0
 
-    def frame_at(self, time_s: float) -> Any:
+    def frame_at(self, time_s: float) -> av.VideoFrame | None:
         """The `av.VideoFrame` that is new at an output time; None if the one before still shows."""
         newest = None
         while self._next is not None and self._time_s(self._next) - self._first_s <= time_s + SLACK_S:
@@ -106,7 +110,8 @@ class CameraFeed:
         self._frames.close()  # type: ignore[attr-defined]  # a generator
 
     @staticmethod
-    def _time_s(frame: Any) -> float:
+    def _time_s(frame: av.VideoFrame) -> float:
+        assert frame.time_base is not None  # read_frames gives every frame the stream's
         return float((frame.pts or 0) * frame.time_base)
 
 
@@ -126,7 +131,7 @@ class CameraLayer:
             self._open_image(gpu, open_image(camera.source) if camera.source else placeholder(), canvas)
 
     @property
-    def textures(self) -> tuple[Any, Any, Any]:
+    def textures(self) -> tuple[GPUTexture, GPUTexture, GPUTexture]:
         """Image (rgba8unorm), luma (r8unorm) and chroma (rg8unorm); those that are not needed are one texel."""
         return self._image, self._luma, self._chroma
 
@@ -183,7 +188,7 @@ class CameraLayer:
             bounds = bounds.grown(shadow.blur_px * unit_px + max(abs(right), abs(down)))
         return {"camera": LayerState(self._picture_number, bounds)}
 
-    def record(self, encoder: Any, time_s: float) -> None:
+    def record(self, encoder: GPUCommandEncoder, time_s: float) -> None:
         """Record the upload of the picture that is new at an output time, if one is. Raises `DamagedStreamError`."""
         if self._feed is None or self._uploader is None or (frame := self._feed.frame_at(time_s)) is None:
             return

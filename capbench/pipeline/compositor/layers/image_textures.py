@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from capbench.errors import SceneError
 from capbench.pipeline.gpu.device import GpuContext
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUTexture
 
 __all__ = ["is_image", "open_image", "premultiplied", "texture_of", "write_texels"]
 
@@ -45,7 +48,7 @@ def premultiplied(image: Image.Image) -> NDArray[np.uint8]:
     return np.concatenate([np.floor(colour + 0.5), texels[..., 3:]], axis=-1).astype(np.uint8)
 
 
-def texture_of(gpu: GpuContext, texels: NDArray[np.uint8] | None, label: str) -> Any:
+def texture_of(gpu: GpuContext, texels: NDArray[np.uint8] | None, label: str) -> GPUTexture:
     """An rgba8unorm texture of texels of shape (height, width, 4); None gives a single transparent one."""
     texels = np.zeros((1, 1, 4), np.uint8) if texels is None else texels
     texture = gpu.texture(texels.shape[1], texels.shape[0], "rgba8unorm", "TEXTURE_BINDING|COPY_DST", label)
@@ -53,7 +56,7 @@ def texture_of(gpu: GpuContext, texels: NDArray[np.uint8] | None, label: str) ->
     return texture
 
 
-def write_texels(gpu: GpuContext, texture: Any, texels: NDArray[np.uint8], origin: tuple[int, int]) -> None:
+def write_texels(gpu: GpuContext, texture: GPUTexture, texels: NDArray[np.uint8], origin: tuple[int, int]) -> None:
     """Write texels of shape (height, width, 4) into an rgba8unorm texture, the first at `origin`, x and y."""
     height, width = texels.shape[:2]
     gpu.device.queue.write_texture(
