@@ -8,6 +8,7 @@ from fractions import Fraction
 from capbench.errors import InputError
 from capbench.pipeline.compositor.layers.zoom import Magnification
 from capbench.pipeline.decode.probe import SourceInfo
+from capbench.pipeline.gpu.device import MAX_TEXTURE_PX
 from capbench.pipeline.scene import Display
 from capbench.units import even_length
 
@@ -15,8 +16,8 @@ __all__ = ["CanvasSize", "Rectangle", "canvas_size", "clamped_radius", "display_
 
 REFERENCE_LINES = 1080
 """Lengths in a scene are pixels of a canvas this high."""
-MAX_CANVAS_PX = 8192
-"""Longest side of an output: as large a texture as every WebGPU device has (limit maxTextureDimension2D)."""
+MAX_CANVAS_PX = MAX_TEXTURE_PX
+"""Longest side of an output in pixels: it is drawn into one texture."""
 ROUNDING_PX = 2
 
 

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
         GPUTexture,
     )
 
-__all__ = ["GpuContext", "adapter_name", "list_adapters", "open_device", "wait_for"]
+__all__ = ["MAX_TEXTURE_PX", "GpuContext", "adapter_name", "list_adapters", "open_device", "wait_for"]
 
+MAX_TEXTURE_PX = 8192
+"""Longest side of a texture that every WebGPU device has (limit maxTextureDimension2D); most have twice that."""
 GPU_TIMEOUT_S = 10.0
 SOFTWARE_TIMEOUT_S = 60.0
 """A software adapter draws a 4K frame in a good part of a second, and shares its cores with the encoder."""
@@ -62,15 +64,22 @@ class GpuContext:
     """What wgpu logged outside a call: it raises nothing there."""
 
     def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> GPUBuffer:
-        """A `wgpu.GPUBuffer`, counted."""
+        """A `wgpu.GPUBuffer`, counted. Raises `AdapterError` where the device has none so large."""
+        self._check_limit("max-buffer-size", size_bytes, f"a buffer of {size_bytes} bytes for {label}")
         self.allocated_bytes += size_bytes
         return self.device.create_buffer(size=size_bytes, usage=usage, label=label, mapped_at_creation=mapped)
 
     def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> GPUTexture:
-        """A two-dimensional `wgpu.GPUTexture` with one level, counted."""
+        """A two-dimensional `wgpu.GPUTexture` with one level, counted. Raises `AdapterError` as `buffer` does."""
+        self._check_limit("max-texture-dimension-2d", max(width, height), f"a texture of {width}x{height} for {label}")
         texel_bytes = {"r8unorm": 1, "rg8unorm": 2, "rgba8unorm": 4, "rgba16float": 8}[texel_format]
         self.allocated_bytes += width * height * texel_bytes
         return self.device.create_texture(size=(width, height, 1), format=texel_format, usage=usage, label=label)
+
+    def _check_limit(self, name: str, wanted: int, what: str) -> None:
+        most = int(self.device.limits[name])
+        if wanted > most:
+            raise AdapterError(f"{self.adapter} has no {what}: its limit {name} is {most}")
 
     def compute_pipeline(
         self, source: ShaderSource, entry_point: str, constants: Mapping[str, float] | None = None
