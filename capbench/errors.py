@@ -16,7 +16,8 @@ CapbenchError
 │   └── EncoderError                   no encoder of that name opens here
 ├── PipelineError (RuntimeError)       exit 1: an export failed; carries `stage` and `frame`
 │   ├── StallError (TimeoutError)      a bounded wait ran out; says who stalled
-│   └── DeviceLostError                the GPU device went away
+│   ├── DeviceLostError                the GPU device went away
+│   └── ShaderError                    a shader is not put together or does not compile; names file and line
 ├── OutputError (OSError)              exit 2: the output cannot be written
 └── CancelledExportError               exit 130: interrupted
 """
@@ -39,6 +40,7 @@ __all__ = [
     "PipelineError",
     "ResultError",
     "SceneError",
+    "ShaderError",
     "SourceError",
     "StallError",
     "UnavailableError",
@@ -135,6 +137,13 @@ class StallError(PipelineError, TimeoutError):
 
 class DeviceLostError(PipelineError):
     """The GPU device went away during an export."""
+
+
+class ShaderError(PipelineError):
+    """A shader cannot be put together or does not compile; the message names file and line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, stage="render")
 
 
 class OutputError(CapbenchError, OSError):

@@ -1,12 +1,14 @@
-"""Quantities as people write them."""
+"""Quantities as people write them, and sizes as 4:2:0 video can have them."""
 
 from __future__ import annotations
 
+import math
 import re
+from fractions import Fraction
 
 from capbench.errors import InputError
 
-__all__ = ["format_bytes", "format_seconds", "parse_bytes", "parse_seconds"]
+__all__ = ["even_length", "format_bytes", "format_seconds", "parse_bytes", "parse_seconds"]
 
 _BYTE_FACTORS = {"": 1, "B": 1, "K": 10**3, "KB": 10**3, "KIB": 2**10, "M": 10**6, "MB": 10**6, "MIB": 2**20}
 _BYTE_FACTORS |= {"G": 10**9, "GB": 10**9, "GIB": 2**30}
@@ -63,3 +65,11 @@ def format_seconds(time_s: float) -> str:
         return f"{minutes} min {seconds:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def even_length(length: Fraction | float) -> int:
+    """The even number of pixels that is nearest to a length, at least 2; of an odd number the one below.
+
+    4:2:0 has one chroma sample for two columns and two rows. A last odd column or row of a picture is cut off.
+    """
+    return max(2, 2 * math.ceil((Fraction(length) - 1) / 2))

@@ -33,6 +33,7 @@ from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import LayoutRectangle
+from capbench.units import even_length
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
@@ -268,7 +269,7 @@ def _sample_every(frames: int, width: int, height: int) -> int:
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:
-    return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+    return even_length(size[0]), even_length(size[1])
 
 
 def _near(size: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -34,7 +34,7 @@ class Replacement:
     """One piece of text for another, in one file."""
 
     file: str
-    """`shaders/<name>.wgsl`, or a module's path inside the package, such as `pipeline/render/renderer.py`."""
+    """Path in the package: `shaders/<name>.wgsl`, `shaders/shared/<name>.wgsl`, or a module's."""
     old: str
     """Text that occurs in the file exactly once."""
     new: str

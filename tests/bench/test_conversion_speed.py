@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from capbench.colour import ChromaSiting, ColourSpec
@@ -57,7 +55,7 @@ def test_convert_by_compute_shader(benchmark: BenchmarkFixture, gpu: GpuContext,
 @pytest.mark.parametrize("threads", [1, 0])
 def test_convert_by_swscale(benchmark: BenchmarkFixture, size: tuple[int, int], threads: int) -> None:
     """RGBA in CPU memory to NV12, the conversion of path cpu."""
-    frame: Any = av.VideoFrame(*size, "rgba")
+    frame = av.VideoFrame(*size, "rgba")
     plane_samples(frame.planes[0], 4)[:] = 128
     frame.pts = 0
     scaler = SwscaleToNv12(*size, ColourSpec(siting=ChromaSiting.CENTRE), threads)
@@ -98,7 +96,9 @@ def test_readback(
     picture = gpu.buffer(size_bytes, "COPY_SRC", kind)
     ring: ReadbackRing[None] = ReadbackRing(gpu, size_bytes, slots=1)
     target = np.empty(size_bytes, np.uint8)
-    copy: Callable[[Any], None] = lambda mapped: np.copyto(target, mapped[:size_bytes])  # noqa: E731  one expression
+
+    def copy(mapped: NDArray[np.uint8]) -> None:
+        np.copyto(target, mapped[:size_bytes])
 
     def read_back() -> None:
         encoder = gpu.device.create_command_encoder()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -18,6 +18,9 @@ from capbench.pipeline.gpu.device import GpuContext, open_device
 from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
 from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUTexture
 
 
 def fill(gpu: GpuContext, ring: ReadbackRing[int], number: int) -> None:
@@ -108,7 +111,7 @@ def test_timestamps_enclose_all_that_is_recorded_between_them() -> None:
         own.close()
 
 
-def read_texture(gpu: GpuContext, texture: Any, texel_bytes: int) -> NDArray[np.uint8]:
+def read_texture(gpu: GpuContext, texture: GPUTexture, texel_bytes: int) -> NDArray[np.uint8]:
     """Bytes of a texture, shape (height, width * texel_bytes)."""
     width, height, _ = texture.size
     stride = -(-width * texel_bytes // 256) * 256
@@ -126,7 +129,7 @@ def read_texture(gpu: GpuContext, texture: Any, texel_bytes: int) -> NDArray[np.
 @pytest.mark.parametrize("size", [(64, 48), (321, 241), (1366, 2)], ids=str)
 def test_uploaded_planes_are_the_frames_samples(gpu: GpuContext, pixel_format: str, size: tuple[int, int]) -> None:
     """More frames than slots, each with its own noise; the textures hold the last one, without row padding."""
-    frame: Any = av.VideoFrame(*size, pixel_format)
+    frame = av.VideoFrame(*size, pixel_format)
     chroma = frame.planes[1]
     uploader = PlaneUploader(gpu, SourcePlanes(*size, chroma.width, chroma.height), slots=2)
     noise = np.random.default_rng(3)

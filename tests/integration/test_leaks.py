@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import psutil
@@ -30,7 +31,8 @@ def held() -> Counter[str]:
     for _ in range(3):  # rings of Python objects around native ones need more than one round
         gc.collect()
     counts: Counter[str] = Counter()
-    for kind, row in wgpu.diagnostics.object_counts.get_dict().items():
+    diagnostics: Any = wgpu.diagnostics  # type: ignore[attr-defined]  # made when wgpu is imported
+    for kind, row in diagnostics.object_counts.get_dict().items():
         counts[f"wgpu {kind}"] = row["count"]
     counts["threads"] = threading.active_count()
     counts["pictures"] = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from capbench.errors import InputError
-from capbench.units import format_bytes, format_seconds, parse_bytes, parse_seconds
+from capbench.units import even_length, format_bytes, format_seconds, parse_bytes, parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -91,3 +93,19 @@ def test_sizes_have_three_figures(size_bytes: float, text: str) -> None:
 )
 def test_times_are_written_for_people(time_s: float, text: str) -> None:
     assert format_seconds(time_s) == text
+
+
+@pytest.mark.parametrize(
+    ("length", "even"),
+    [
+        (Fraction(2560, 3), 854),  # 640x480 with pixels of 4:3: 853.33
+        (Fraction(8529, 10), 852),
+        (321, 320),  # a last odd column is cut off
+        (322, 322),
+        (1, 2),
+        (Fraction(1, 1000), 2),
+        (10**30 + 1, 10**30),
+    ],
+)
+def test_sides_are_rounded_to_the_nearest_even_number(length: Fraction, even: int) -> None:
+    assert even_length(length) == even

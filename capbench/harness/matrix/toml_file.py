@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from fractions import Fraction
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -16,16 +15,14 @@ from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.expand import expand_matrix
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, RunMatrix
 from capbench.resources import matrix_folder
+from capbench.results.path_names import path_names
 
-__all__ = ["BUILT_IN_PATHS", "CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths", "load_matrix"]
-
-BUILT_IN_PATHS = ("cpu", "gpu", "gpu-fused", "gpu-late", "passthrough", "videotoolbox")
-"""Paths of the design's table; a case may name them, and `floor`, without a `[[subject]]` table."""
+__all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths", "load_matrix"]
 
 
 def known_paths() -> frozenset[str]:
-    """Built-in paths and those that installed packages add; nothing is imported to find out."""
-    return frozenset(BUILT_IN_PATHS) | {point.name for point in entry_points(group="capbench.paths")}
+    """Paths, built in or installed; a case may name them, and `floor`, without a `[[subject]]` table."""
+    return frozenset(path_names())
 
 
 def _check_name(name: str) -> str:

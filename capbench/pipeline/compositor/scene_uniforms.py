@@ -1,4 +1,4 @@
-"""The parameters of shaders/scene.wgsl: from a scene, a source and a zoom to one uniform block."""
+"""The parameters of shaders/shared/scene.wgsl: from a scene, a source and a zoom to one uniform block."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ from capbench.pipeline.compositor.geometry import CanvasSize, clamped_radius, di
 from capbench.pipeline.compositor.layers.zoom import Magnification
 from capbench.pipeline.decode.probe import SourceInfo, SourcePlanes
 from capbench.pipeline.scene import Background, Display, Scene
-from capbench.resources import shader_text
 
-__all__ = ["PICTURE_DTYPE", "SCENE_DTYPE", "fills_canvas", "picture_uniforms", "rgb_of", "scene_code", "scene_uniforms"]
+__all__ = [
+    "PICTURE_DTYPE",
+    "SCENE_DTYPE",
+    "fills_canvas",
+    "picture_uniforms",
+    "rgb_of",
+    "scene_constants",
+    "scene_uniforms",
+]
 
 PICTURE_DTYPE = np.dtype(
     [
@@ -27,7 +34,7 @@ PICTURE_DTYPE = np.dtype(
         ("decode_matrix", "<f4", 4),
     ]
 )
-"""`struct Picture` of shaders/scene.wgsl, field by field."""
+"""`struct Picture` of shaders/shared/scene.wgsl, field by field."""
 
 PICTURE_NAMES = PICTURE_DTYPE.names or ()
 
@@ -47,11 +54,11 @@ SCENE_DTYPE = np.dtype(
         ("fraction_from_px", "<f4", 4),
     ]
 )
-"""`struct Scene` of shaders/scene.wgsl, field by field."""
+"""`struct Scene` of shaders/shared/scene.wgsl, field by field."""
 
 
-def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool) -> str:
-    """shaders/scene.wgsl behind the constants of one export; other shaders are joined behind it."""
+def scene_constants(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool) -> str:
+    """What shaders/shared/scene.wgsl imports as `scene_constants`: what never changes during one export."""
     fills = fills_canvas(scene.display, source, canvas)
     unscaled = fills and not scene.zoom and scene.display.crop == (0, 0, 0, 0) and _has_size_of(source, canvas)
     picture = picture_uniforms(source, scene.display.crop)
@@ -66,7 +73,7 @@ def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surr
         "HAS_SURROUND": str(has_surround).lower(),
         "BACKGROUND_IS_IMAGE": str(scene.background.image is not None).lower(),
     }
-    return "".join(f"const {name} = {value};\n" for name, value in constants.items()) + shader_text("scene") + "\n"
+    return "".join(f"const {name} = {value};\n" for name, value in constants.items())
 
 
 def fills_canvas(display: Display, source: SourceInfo, canvas: CanvasSize) -> bool:
@@ -84,7 +91,7 @@ def _has_size_of(source: SourceInfo, canvas: CanvasSize) -> bool:
 
 
 def scene_uniforms(scene: Scene, source: SourceInfo, canvas: CanvasSize, zoom: Magnification) -> NDArray[np.void]:
-    """The uniform block of shaders/scene.wgsl: one record of `SCENE_DTYPE`."""
+    """The uniform block of shaders/shared/scene.wgsl: one record of `SCENE_DTYPE`."""
     block = np.zeros(1, SCENE_DTYPE)
     block["canvas_px"] = (canvas.width, canvas.height)
     _set_frame(block, scene.display, source, canvas, zoom)
@@ -186,13 +193,12 @@ def _set_texture_mapping(
 
 
 def _set_decoding(block: NDArray[np.void], colour: ColourSpec) -> None:
-    """Inverse of the NV12 equations, from Kr and Kb (ITU-R BT.709-6 item 3)."""
-    kr, kb = colour.matrix.kr_kb
-    kg = 1 - kr - kb
+    """From codes to R'G'B'."""
     block["decode_scale"] = (
         255 / colour.luma_span_codes,
         -colour.luma_offset_code / colour.luma_span_codes,
         255 / colour.chroma_span_codes,
         -128 / colour.chroma_span_codes,
     )
-    block["decode_matrix"] = (2 * (1 - kr), -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg, 2 * (1 - kb))
+    (_, _, red_cr), (_, green_cb, green_cr), (_, blue_cb, _) = colour.matrix.rgb_from_differences
+    block["decode_matrix"] = (red_cr, green_cb, green_cr, blue_cb)

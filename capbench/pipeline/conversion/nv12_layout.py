@@ -1,10 +1,10 @@
-"""How an NV12 picture lies in a GPU buffer, and the parameters of shaders/nv12.wgsl."""
+"""How an NV12 picture lies in a GPU buffer, and the parameters of shaders/shared/nv12.wgsl."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,10 +12,7 @@ from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.decode.decoded_planes import plane_samples
 
-__all__ = ["BLOCKS_PER_WORKGROUP", "Nv12Layout", "nv12_constants"]
-
-BLOCKS_PER_WORKGROUP = (16, 4)
-"""`@workgroup_size` of convert.wgsl and fused.wgsl, in blocks of 4x2 pixels."""
+__all__ = ["Nv12Layout", "nv12_constants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class Nv12Layout:
         """Bytes of the samples alone: 1.5 a pixel."""
         return self.canvas.width * self.canvas.height * 3 // 2
 
-    def copy_to_frame(self, mapped: NDArray[np.uint8], frame: Any) -> None:
+    def copy_to_frame(self, mapped: NDArray[np.uint8], frame: av.VideoFrame) -> None:
         """Copy a mapped picture of `size_bytes` into the planes of an `av.VideoFrame` in nv12."""
         width, height = self.canvas.width, self.canvas.height
         rows = mapped[: self.size_bytes].reshape(height * 3 // 2, self.stride_bytes)[:, :width]
@@ -53,7 +50,7 @@ class Nv12Layout:
 
 
 def nv12_constants(layout: Nv12Layout, colour: ColourSpec) -> dict[str, float]:
-    """The pipeline constants of shaders/nv12.wgsl."""
+    """The pipeline constants of shaders/shared/nv12.wgsl."""
     kr, kb = colour.matrix.kr_kb
     return {
         "nv12_width": layout.canvas.width,

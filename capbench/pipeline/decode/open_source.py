@@ -26,6 +26,14 @@ __all__ = ["OpenPart", "audio_streams", "earliest_s", "open_parts", "open_source
 _OPTIONS = {"protocol_whitelist": "file"}
 """FFmpeg follows what a file names; this keeps it from going over the network or through other protocols."""
 
+MAX_PICTURE_PX = 2**26
+"""Pixels of a coded picture: 8192 x 8192, twice an 8K screen and above H.264's and HEVC's largest level. A decoder
+allocates what a header claims, several times over."""
+
+_DECODER_OPTIONS = {"max_pixels": str(MAX_PICTURE_PX)}
+_MOST_STREAMS = 64
+"""Streams that are bounded while a file is looked through, in which FFmpeg decodes a picture to learn its format."""
+
 _TEXT, _LIST = "text, which FFmpeg would draw", "a list of other files"
 _REFUSED_FORMATS = {
     "tty": _TEXT,
@@ -52,7 +60,7 @@ def open_source(path: Path) -> Any:
         if is_playlist(path):
             check_playlist(path)
             opened = media_playlist(path)
-        container = av.open(str(opened.absolute()), options=_OPTIONS)
+        container = _bounded(str(opened.absolute()))
     except (av.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, SourceError):
             raise
@@ -93,9 +101,17 @@ def open_parts(path: Path) -> Generator[OpenPart, None, None]:
             yield OpenPart(container, first_s + part.start_s - _start_s(container), reopen)
 
 
+def _bounded(file: str | io.BytesIO, container_format: str | None = None) -> Any:
+    """Open with decoders that refuse pictures of more than `MAX_PICTURE_PX` before they allocate them."""
+    # PyAV's annotations know neither files that are objects nor that a stream's options are a dictionary.
+    source: Any = file
+    per_stream: list[Any] = [dict(_DECODER_OPTIONS) for _ in range(_MOST_STREAMS)]
+    return av.open(source, format=container_format, options=_OPTIONS, stream_options=per_stream)
+
+
 def _open_playlist_part(path: Path, part: PlaylistPart) -> Any:
     try:
-        return av.open(io.BytesIO(part.text.encode()), format="hls", options=_OPTIONS)
+        return _bounded(io.BytesIO(part.text.encode()), container_format="hls")
     except (av.FFmpegError, ValueError) as error:
         raise SourceError(f"{path}: the part at {float(part.start_s):.3f} s: {reason_of(error)}") from error
 
@@ -107,7 +123,19 @@ def video_stream(path: Path, container: Any) -> Any:
         raise SourceError(f"{path} has no video stream")
     if videos[0].codec_context is None:
         raise SourceError(f"{path}: no decoder for its video stream")
+    _bound_decoder(path, videos[0].codec_context)
     return videos[0]
+
+
+def _bound_decoder(path: Path, context: Any) -> None:
+    """Let a decoder refuse what is too large. Raises `SourceError` where the header says already that it is."""
+    if context.width * context.height > MAX_PICTURE_PX:
+        raise SourceError(
+            f"the picture of {path} is {context.width}x{context.height}; {MAX_PICTURE_PX / 1e6:.0f} megapixels are the "
+            "most, scale it down"
+        )
+    if not context.is_open:
+        context.options = {**context.options, **_DECODER_OPTIONS}
 
 
 def audio_streams(container: Any) -> list[Any]:

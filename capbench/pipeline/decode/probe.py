@@ -14,7 +14,14 @@ import av
 from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.errors import ColourError, SourceError
-from capbench.pipeline.decode.open_source import audio_streams, earliest_s, open_source, reason_of, video_stream
+from capbench.pipeline.decode.open_source import (
+    MAX_PICTURE_PX,
+    audio_streams,
+    earliest_s,
+    open_source,
+    reason_of,
+    video_stream,
+)
 
 __all__ = ["SourceInfo", "SourcePlanes", "planar_format", "probe_source"]
 
@@ -161,6 +168,8 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
                 return frames[0]
     except av.FFmpegError as error:
         reason = reason_of(error)
+    if not stream.codec_context.width:  # its header was refused, as a decoder does with a picture that is too large
+        reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels are the most"
     raise SourceError(f"{path} has a video stream of which not a single frame decodes: {reason}")
 
 

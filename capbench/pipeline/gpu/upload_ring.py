@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import av
 import numpy as np
 
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu.device import GpuContext, wait_for
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUBuffer, GPUCommandEncoder, GPUPromise
 
 __all__ = ["PlaneUploader"]
 
@@ -23,8 +27,8 @@ def _aligned(size_bytes: int) -> int:
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    buffer: Any
-    mapping: Any
+    buffer: GPUBuffer
+    mapping: GPUPromise[None] | None
     """Promise of the mapping; None right after creation, when the buffer is mapped already."""
 
 
@@ -54,7 +58,7 @@ class PlaneUploader:
         self.uploaded_bytes = 0
         """Bytes of planes written so far, row padding not counted."""
 
-    def record(self, frame: Any, encoder: Any) -> None:
+    def record(self, frame: av.VideoFrame, encoder: GPUCommandEncoder) -> None:
         """Write a planar frame's samples into the next buffer and record its copy to the textures.
 
         Call `submitted` after the submit. Raises `StallError` if the GPU does not give the buffer back in time.
@@ -78,10 +82,11 @@ class PlaneUploader:
         slot.mapping = slot.buffer.map_async("WRITE")
         self._next = (self._next + 1) % len(self._slots)
 
-    def _fill(self, buffer: Any, frame: Any) -> None:
+    def _fill(self, buffer: GPUBuffer, frame: av.VideoFrame) -> None:
         # The view must not outlive this call: after unmap its memory belongs to the GPU.
         # wgpu-py 0.32 has no public way to write rows into a mapping in place; `write_mapped` wants them contiguous.
-        mapped = np.frombuffer(buffer._experimental_get_mapped_range(0, self.slot_bytes), np.uint8)  # noqa: SLF001
+        native: Any = buffer
+        mapped = np.frombuffer(native._experimental_get_mapped_range(0, self.slot_bytes), np.uint8)  # noqa: SLF001
         planes = self._planes
         luma = mapped[: self._chroma_offset].reshape(planes.height, self._luma_stride)
         chroma = mapped[self._chroma_offset :].reshape(planes.chroma_height, self._chroma_stride)

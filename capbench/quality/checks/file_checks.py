@@ -6,6 +6,7 @@ from capbench.quality.checks.outcome import failed, not_applicable, passed, pass
 from capbench.quality.measurements import Measurements
 from capbench.quality.reading.tags import ColourTags
 from capbench.results import Check
+from capbench.units import even_length
 
 __all__ = ["check_file"]
 
@@ -62,7 +63,7 @@ def _size(evidence: Measurements) -> Check:
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:
-    return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+    return even_length(size[0]), even_length(size[1])
 
 
 def _tags(evidence: Measurements, must_state_colour: bool | None) -> list[Check]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.colour import ChromaSiting, ColourSpec, Range
+from capbench.colour import ChromaSiting, ColourSpec
 
 __all__ = ["Respecifier"]
 
@@ -18,17 +18,9 @@ Plane = NDArray[np.uint8]
 
 def _rgb_from_codes(spec: ColourSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Matrix M and offset o with R'G'B' = M (codes - o)."""
-    kr, kb = spec.matrix.kr_kb
-    kg = 1 - kr - kb
-    offset, luma_span, chroma_span = (16.0, 219.0, 224.0) if spec.range is Range.LIMITED else (0.0, 255.0, 255.0)
-    from_differences = np.array(
-        [
-            [1.0, 0.0, 2 * (1 - kr)],
-            [1.0, -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg],
-            [1.0, 2 * (1 - kb), 0.0],
-        ]
-    )
-    return from_differences / [luma_span, chroma_span, chroma_span], np.array([offset, 128.0, 128.0])
+    spans = (spec.luma_span_codes, spec.chroma_span_codes, spec.chroma_span_codes)
+    offsets = np.array([spec.luma_offset_code, 128.0, 128.0])
+    return np.array(spec.matrix.rgb_from_differences) / spans, offsets
 
 
 class Respecifier:

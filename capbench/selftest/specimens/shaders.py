@@ -31,7 +31,7 @@ plate_opacity = 0.5
 
 
 def _nv12(old: str, new: str) -> Replacement:
-    return Replacement("shaders/nv12.wgsl", old, new)
+    return Replacement("shaders/shared/nv12.wgsl", old, new)
 
 
 def _convert(old: str, new: str) -> Replacement:
@@ -102,7 +102,7 @@ register_mutant(
 register_mutant(
     "blended-in-linear-light", "colour", "a shadow is blended in linear light, where the recorder blends in gamma",
     Replacement(
-        "shaders/surround.wgsl",
+        "shaders/shared/background.wgsl",
         "colour = mix(colour, vec3f(0.0), shadow_opacity(position));",
         "colour = pow(mix(pow(colour, vec3f(2.2)), vec3f(0.0), shadow_opacity(position)), vec3f(1.0 / 2.2));",
     ),
@@ -111,7 +111,7 @@ register_mutant(
 register_mutant(
     "alpha-premultiplied-twice", "colour", "a layer's colour is multiplied by its alpha once more when it is drawn",
     Replacement(
-        "shaders/overlay.wgsl",
+        "shaders/draw_layers.wgsl",
         "return top + under * (1.0 - top.a);",
         "return vec4f(top.rgb * top.a, top.a) + under * (1.0 - top.a);",
     ),

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,8 @@ class Export:
         self.submitting = ThreadPoolExecutor(max_workers=1)
         self.polling = ThreadPoolExecutor(max_workers=1)
         poller = SimpleNamespace(ident=self.polling.submit(threading.get_ident).result())
-        self.context = GpuContext(SimpleNamespace(_poller=poller), "none", True, False, 1.0, 0.0)
+        device: Any = SimpleNamespace(_poller=poller)
+        self.context = GpuContext(device, "none", True, False, 1.0, 0.0)
         self.collecting = collected_problems(self.context)
         self.submitting.submit(self.collecting.__enter__).result()
 

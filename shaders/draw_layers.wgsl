@@ -1,5 +1,8 @@
-// Draws the surround with the layers over the recording, in the rectangles that changed since the last frame. Joined
-// behind scene.wgsl, surround.wgsl and layers.wgsl.
+// Draws the surround with the layers over the recording, in the rectangles that changed since the last frame.
+
+#import scene
+#import background
+#import layers
 
 @group(1) @binding(2) var means_texture: texture_2d<f32>;
 @group(1) @binding(3) var blurred_texture: texture_2d<f32>;
@@ -112,7 +115,7 @@ fn with_captions(under: vec4f, pixel: vec2u) -> vec4f {
 }
 
 @compute @workgroup_size(16, 8)
-fn draw_overlay(@builtin(global_invocation_id) id: vec3u) {
+fn draw_layers(@builtin(global_invocation_id) id: vec3u) {
     let stale = layers.stale_px[id.z];
     let pixel = stale.xy + id.xy;
     if (any(pixel >= stale.zw)) {
