@@ -88,6 +88,8 @@ class ExportReport(Record):
     """Largest number of bytes that each owner (staging, channels, pools) held."""
     latency: LatencyPercentiles | None = None
     """Per-frame latency."""
+    setup_s: float | None = None
+    """From the call until source, device, shaders and encoder were ready for the first frame, in seconds."""
     time_to_first_frame_s: float | None = None
     """From the call until the first encoded packet, in seconds."""
     warnings: tuple[str, ...] = ()

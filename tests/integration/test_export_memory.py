@@ -13,7 +13,8 @@ from capbench.pipeline.export import ExportOptions, export
 from capbench.recordings import RecordingSpec, make_recording
 
 NV12_BYTES = 640 * 360 * 3 // 2
-SOUND_BYTES = planning.SOUND_FRAMES * planning.SOUND_FRAME_BYTES
+PACKET_BYTES = 2 * planning.PACKET_QUEUE_BYTES
+"""Of picture and sound."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def options(path: str, limit_bytes: int) -> ExportOptions:
     ],
 )
 def test_pipeline_stays_inside_its_limit(path: str, frames: int, recording: Path, tmp_path: Path) -> None:
-    limit_bytes = SOUND_BYTES + frames * NV12_BYTES + 4096  # rings end with a few bytes of timestamps each
+    limit_bytes = PACKET_BYTES + frames * NV12_BYTES + 4096  # rings end with a few bytes of timestamps each
 
     report = export(recording, tmp_path / "out.mp4", options(path, limit_bytes))
 
@@ -52,7 +53,7 @@ def test_pipeline_stays_inside_its_limit(path: str, frames: int, recording: Path
 @pytest.mark.parametrize(("path", "frames"), [("gpu", 6), ("cpu", 13), ("passthrough", 1)])
 def test_limit_that_cannot_be_kept_is_refused(path: str, frames: int, recording: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="of memory is too little: one frame in each place needs"):
-        export(recording, tmp_path / "out.mp4", options(path, SOUND_BYTES + frames * NV12_BYTES))
+        export(recording, tmp_path / "out.mp4", options(path, PACKET_BYTES + frames * NV12_BYTES))
 
     assert list(tmp_path.iterdir()) == []
 

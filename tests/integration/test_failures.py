@@ -31,13 +31,14 @@ from capbench.errors import (
     PipelineError,
     StallError,
 )
-from capbench.pipeline import stage_graph as flow
+from capbench.pipeline import stage_graph, stages
 from capbench.pipeline.conversion.registry import path_factory
 from capbench.pipeline.conversion.swscale import CpuPath
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.video import read_frames
 from capbench.pipeline.encode.encoders import EncoderSettings
-from capbench.pipeline.encode.mp4 import VideoWriter
+from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder
+from capbench.pipeline.encode.mux import OutputFile
 from capbench.pipeline.export import ExportOptions, export
 from capbench.pipeline.gpu import readback_ring as staging
 from capbench.pipeline.gpu.device import open_device, wait_for
@@ -123,11 +124,12 @@ class Fault:
 
 
 FAULTS = {
-    "decode": Fault(flow, "read_frames", "gpu", failing_frames),
-    "audio": Fault(flow, "read_audio", "gpu", failing_frames),
+    "decode": Fault(stages, "read_frames", "gpu", failing_frames),
+    "audio": Fault(stages, "read_audio", "gpu", failing_frames),
     "render": Fault(Renderer, "_submit", "gpu", lambda original: at_call(AT, fail, original)),
     "convert": Fault(CpuPath, "finish", "cpu", lambda original: at_call(AT, fail, original)),
-    "encode": Fault(VideoWriter, "write", "gpu", lambda original: at_call(AT, fail, original)),
+    "encode": Fault(VideoEncoder, "encode", "gpu", lambda original: at_call(AT, fail, original)),
+    "mux": Fault(OutputFile, "write", "gpu", lambda original: at_call(0, fail, original)),
 }
 
 
@@ -144,7 +146,7 @@ def test_failing_stage_stops_all_and_is_named(
         export(recording, output, replace(OPTIONS, path=fault.path))
 
     assert caught.value.stage == stage
-    assert caught.value.frame == (None if stage == "audio" else AT)
+    assert caught.value.frame == (None if stage in ("audio", "mux") else AT)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert time.monotonic() - started_s < AT_ONCE_S
     assert list(output.parent.iterdir()) == []
@@ -163,18 +165,35 @@ def hang() -> Iterator[Callable[..., None]]:
     _wait_for_threads()
 
 
-@pytest.mark.parametrize("call", ["write", "flush", "complete"])
-def test_hung_encoder_is_named(
-    call: str, recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None]
+@pytest.mark.parametrize(
+    ("owner", "call", "number", "stage", "frame"),
+    [
+        pytest.param(VideoEncoder, "encode", AT, "encode", AT, id="encode"),
+        pytest.param(VideoEncoder, "finish", 0, "encode", FRAMES - 1, id="encode-end"),
+        pytest.param(SoundEncoder, "encode", AT, "audio", None, id="audio"),
+        pytest.param(OutputFile, "write", 0, "mux", None, id="mux"),
+        pytest.param(OutputFile, "complete", 0, "mux", FRAMES - 1, id="mux-end"),
+    ],
+)
+def test_hung_stage_is_named(
+    owner: Any,
+    call: str,
+    number: int,
+    stage: str,
+    frame: int | None,
+    *,
+    recording: Path,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hang: Callable[..., None],
 ) -> None:
-    number = AT if call == "write" else 0
-    monkeypatch.setattr(VideoWriter, call, at_call(number, hang, getattr(VideoWriter, call)))
+    monkeypatch.setattr(owner, call, at_call(number, hang, getattr(owner, call)))
     started_s = time.monotonic()
 
-    with pytest.raises(StallError, match="encode stalled at frame") as caught:
+    with pytest.raises(StallError, match=f"{stage} stalled") as caught:
         export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
 
-    assert (caught.value.stage, caught.value.frame) == ("encode", AT if call == "write" else FRAMES - 1)
+    assert (caught.value.stage, caught.value.frame) == (stage, frame)
     assert time.monotonic() - started_s < AT_ONCE_S
     assert list(output.parent.iterdir()) == []
 
@@ -190,7 +209,7 @@ def test_hung_decoder_is_named(
                 hang()
             yield frame
 
-    monkeypatch.setattr(flow, "read_frames", read)
+    monkeypatch.setattr(stages, "read_frames", read)
 
     with pytest.raises(StallError, match=f"decode stalled at frame {AT}") as caught:
         export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
@@ -220,14 +239,14 @@ def test_map_that_never_completes_is_named(recording: Path, output: Path, monkey
 
 def test_slow_encoder_does_not_stall(recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sound waits for the encoder much longer than a stage may be silent: the encoder is busy, not stuck."""
-    original = VideoWriter.write
+    original = VideoEncoder.encode
 
-    def slow(*args: Any) -> None:
+    def slow(*args: Any) -> Any:
         time.sleep(STALL_S / 10)
-        original(*args)
+        return original(*args)
 
-    monkeypatch.setattr(VideoWriter, "write", slow)
-    monkeypatch.setattr(flow, "SOUND_FRAMES", 1)
+    monkeypatch.setattr(VideoEncoder, "encode", slow)
+    monkeypatch.setattr(stage_graph, "SOUND_PACKETS", 1)
 
     report = export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
 
@@ -259,7 +278,7 @@ def test_failed_export_leaves_the_file_that_was_there(
     recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output.write_bytes(b"an older export")
-    monkeypatch.setattr(VideoWriter, "complete", fail)
+    monkeypatch.setattr(OutputFile, "complete", fail)
 
     with pytest.raises(PipelineError, match="planted"):
         export(recording, output, replace(OPTIONS, path="passthrough"))
