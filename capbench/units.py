@@ -6,13 +6,17 @@ import math
 import re
 from fractions import Fraction
 
-from capbench.errors import InputError
+from capbench.errors import InputError, shown
 
-__all__ = ["even_length", "format_bytes", "format_seconds", "parse_bytes", "parse_seconds"]
+__all__ = ["even_length", "format_bytes", "format_seconds", "parse_bytes", "parse_ratio", "parse_seconds"]
 
 _BYTE_FACTORS = {"": 1, "B": 1, "K": 10**3, "KB": 10**3, "KIB": 2**10, "M": 10**6, "MB": 10**6, "MIB": 2**20}
 _BYTE_FACTORS |= {"G": 10**9, "GB": 10**9, "GIB": 2**30}
 _NUMBER = r"\d{1,15}(?:\.\d{1,15})?"
+_RATIO = re.compile(
+    r"[+-]?(?:\d{1,18}/(?P<below>\d{1,18})|(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:[eE][+-]?\d{1,2})?)", re.ASCII
+)
+"""Bounded, because `Fraction("1e999999999")` works for hours on its power of ten."""
 _TIME = re.compile(
     rf"(?:(?P<h>{_NUMBER})\s*h)?\s*(?:(?P<m>{_NUMBER})\s*m(?:in)?(?!s))?\s*"
     rf"(?:(?P<s>{_NUMBER})\s*s)?\s*(?:(?P<ms>{_NUMBER})\s*ms)?"
@@ -38,6 +42,14 @@ def parse_seconds(text: str) -> float:
     if match is None:
         raise InputError(f"not a time: {text!r}; write for example 90, 10m or 1h30m")
     return sum(float(number) * _SECOND_FACTORS[unit] for unit, number in match.groupdict(default="0").items())
+
+
+def parse_ratio(text: str) -> Fraction:
+    """An exact ratio from text such as `0.375`, `3/8` or `25e-2`. Raises `InputError`."""
+    match = _RATIO.fullmatch(text.strip())
+    if match is None or (match["below"] is not None and int(match["below"]) == 0):
+        raise InputError(f"not a ratio: {shown(text)}; write for example 0.375 or 3/8")
+    return Fraction(match[0])
 
 
 def format_bytes(size_bytes: float) -> str:

@@ -54,7 +54,7 @@ def calibrate(
         calibration_matrix,
         slowed_name,
     )
-    from capbench.harness.matrix.toml_file import load_matrix
+    from capbench.harness.matrix.load_matrix import load_matrix
     from capbench.harness.run.progress import open_progress
     from capbench.harness.run.start import run
     from capbench.results.tidy_table import table_of

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from capbench.errors import MatrixError, ResultError
+from capbench.files import is_file, read_json
 from capbench.gate.compare import judge_family
 from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, rule_for
 from capbench.gate.judged_metrics import describe_metric
@@ -231,7 +232,7 @@ def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
 
     Empty where it names none, the file is absent, or another machine was calibrated.
     """
-    if gates.gate.calibration is None or not Path(gates.gate.calibration).exists():
+    if gates.gate.calibration is None or not is_file(Path(gates.gate.calibration)):
         return {}
     machines = set(runs["fingerprint"].dropna()) if "fingerprint" in runs.columns else set()
     return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines)
@@ -240,9 +241,9 @@ def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
 def read_calibration(path: Path) -> Calibration:
     """Read a calibration file. Raises `ResultError`."""
     try:
-        return Calibration.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ResultError(f"cannot read the calibration {path}: {error.strerror or error}") from error
+        return Calibration.model_validate(read_json(path, ResultError))
+    except ResultError as error:
+        raise ResultError(f"{error}; make it anew with: capbench calibrate") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"

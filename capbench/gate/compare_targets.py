@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from capbench.errors import ResultError
+from capbench.files import is_file, is_folder, read_json
 from capbench.gate.calibration import noise_floor_for
 from capbench.gate.compare import compare as compare_tables
 from capbench.gate.compare import compare_with_baseline, summarise
@@ -43,7 +43,7 @@ class CompareTarget:
 def parse_side(text: str) -> CompareTarget:
     """`DIR`, `DIR:SUBJECT`, `DIR:@REV` or `BASELINE.json`. Raises `ResultError` where neither reading exists."""
     path = Path(text)
-    if path.exists() or ":" not in text:
+    if is_file(path) or is_folder(path) or ":" not in text:
         return CompareTarget(path)
     folder, _, subject = text.rpartition(":")
     if not subject or not folder:
@@ -153,10 +153,11 @@ def _looks_at(folder: Path) -> tuple[InterimLook, ...] | None:
     if taken is not None:
         return taken
     try:
-        plan = json.loads((folder / "matrix.json").read_bytes())
-        return () if "--until-decided" in plan["command"] else None
-    except (OSError, ValueError, KeyError, TypeError):
+        plan = read_json(folder / "matrix.json", ResultError)
+    except ResultError:
         return None  # a folder without a plan is compared by its runs alone
+    command = plan.get("command") if isinstance(plan, dict) else None
+    return () if isinstance(command, list) and "--until-decided" in command else None
 
 
 def compare(

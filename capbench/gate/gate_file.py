@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -11,10 +10,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from capbench.errors import GateFileError, InputError
+from capbench.errors import GateFileError, InputError, shown
+from capbench.files import read_toml
 from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS
 from capbench.gate.statistics.inference import Levels
-from capbench.units import parse_bytes
+from capbench.units import parse_bytes, parse_ratio
 
 __all__ = [
     "BUILT_IN_RULES",
@@ -41,9 +41,9 @@ def _quantity(value: object) -> object:
 def _exact(value: object) -> object:
     """A ratio as the user wrote it: 0.375 means 3/8 and not the nearest double."""
     try:
-        return Fraction(str(value))
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"not a ratio: {value!r}; write for example 0.375 or '3/8'") from error
+        return parse_ratio(str(value))
+    except InputError as error:
+        raise ValueError(str(error)) from error
 
 
 def _globs(value: object) -> object:
@@ -141,19 +141,14 @@ class GateFile(_Table):
 
 def load_gate_file(path: Path) -> GateFile:
     """Read and check a gate file; files that it names become absolute. Raises `GateFileError` that names the key."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise GateFileError(f"cannot read the gate file {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise GateFileError(f"{path}: not TOML: {error}") from error
+    table = read_toml(path, GateFileError)
     try:
         gates = GateFile.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
         message = first["msg"].removeprefix("Value error, ")
-        raise GateFileError(f"{path}:{where}: {message}, got {first['input']!r}") from error
+        raise GateFileError(f"{path}:{where}: {message}, got {shown(first['input'])}") from error
     named = {
         key: str(path.parent / value)
         for key in ("baseline", "calibration")

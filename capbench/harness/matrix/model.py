@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from capbench.errors import MatrixError
+from capbench.errors import InputError, MatrixError, shown
 from capbench.results.record import Record
+from capbench.units import parse_ratio
 
 __all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
 
 FLOOR = "floor"
 """Name of the subject that every other one is held against."""
+
+_MOST_FPS = 1000
+"""As for an export."""
+_MOST_RECORDED_PIXELS_A_SIDE = 8192
+"""Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
@@ -35,14 +41,24 @@ class Limit(Record):
         return self
 
 
+def _check_rate(text: str) -> str:
+    try:
+        rate = parse_ratio(text)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    if not 0 < rate <= _MOST_FPS:
+        raise ValueError(f"{shown(text)} is not a rate above 0 and up to {_MOST_FPS}")
+    return text
+
+
 class OwnRecording(Record):
     """A synthetic recording of the user's own size."""
 
-    width: int
+    width: Annotated[int, Field(gt=0, le=_MOST_RECORDED_PIXELS_A_SIDE)]
     """Width in pixels, even."""
-    height: int
+    height: Annotated[int, Field(gt=0, le=_MOST_RECORDED_PIXELS_A_SIDE)]
     """Height in pixels, even."""
-    fps: str = "30"
+    fps: Annotated[str, AfterValidator(_check_rate)] = "30"
     """Frames a second as an exact fraction."""
     container: Literal["mp4", "hls"] = "mp4"
     """One file, or a playlist with fragmented MP4 segments."""

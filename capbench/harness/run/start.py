@@ -13,11 +13,12 @@ from capbench.errors import MatrixError, ResultError
 from capbench.harness.machine.gpu_telemetry import open_gauges
 from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
+from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.toml_file import load_matrix
 from capbench.harness.run.executor import ProcessExecutor
+from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
-from capbench.harness.run.result_folder import RunFolder, lock_folder
+from capbench.harness.run.result_folder import RunFolder, lock_folder, read_plan
 from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matrix, unavailable_subjects
 from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
@@ -114,8 +115,8 @@ def resumable_folder(matrix_name: str, reports: Path = Path("reports")) -> Path:
 
 def _matrix_name(plan_file: Path) -> str | None:
     try:
-        return Plan.model_validate_json(plan_file.read_bytes()).matrix.name
-    except (OSError, ValueError):
+        return read_plan(plan_file.parent).matrix.name
+    except ResultError:
         return None  # not a folder of ours, or damaged: nothing to resume
 
 
@@ -126,5 +127,6 @@ def _with_settings(matrix: RunMatrix, *, blocks: int | None, timeout_s: float | 
 
 
 def _ask_machine(folder: Path) -> dict[str, Any]:
-    answer = ask_worker("machine", {}, scratch=folder, timeout_s=_MACHINE_TIMEOUT_S, python=Path(sys.executable))
+    scratch = own_folder(folder, IN_PROGRESS)
+    answer = ask_worker("machine", {}, scratch=scratch, timeout_s=_MACHINE_TIMEOUT_S, python=Path(sys.executable))
     return answer.result if answer.result is not None else {"error": answer.error}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import MatrixError
+from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.toml_file import load_matrix
 from capbench.resources import matrix_folder
 
 _CASE = """
