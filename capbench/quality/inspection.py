@@ -33,6 +33,7 @@ from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import LayoutRectangle
+from capbench.units import even_length
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
@@ -227,7 +228,8 @@ def _start(path: Path) -> _Opened:
     first = next(frames, None)
     if first is None:
         raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
-    size = (max(1, round(first.width * facts.sample_aspect)), first.height)
+    square = facts.sample_aspect == 1
+    size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
     if round(clip.rotation_degrees / 90) % 2:
         size = (size[1], size[0])
     tags = read_tags(path)

@@ -24,6 +24,7 @@ from capbench.quality.metrics.pooling import pool
 from capbench.quality.reading.clip import read_facts
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport
+from capbench.units import even_length
 
 __all__ = ["report_on", "validate", "validate_run"]
 
@@ -99,14 +100,10 @@ def _canvas(source: Path, width: int | None, height: int | None) -> tuple[int, i
         return width, height
     upright = upright_size(source)
     if width is not None:
-        return width, _even(upright[1] * width / upright[0])
+        return width, even_length(upright[1] * width / upright[0])
     if height is not None:
-        return _even(upright[0] * height / upright[1]), height
-    return _even(upright[0]), _even(upright[1])
-
-
-def _even(length: Fraction) -> int:
-    return max(2, int(length) // 2 * 2)
+        return even_length(upright[0] * height / upright[1]), height
+    return even_length(upright[0]), even_length(upright[1])
 
 
 def report_on(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from capbench.errors import MatrixError
 from capbench.results.record import Record
+from capbench.units import parse_rate
 
-__all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
+__all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
 
 FLOOR = "floor"
 """Name of the subject that every other one is held against."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
+Rate = Annotated[str, BeforeValidator(lambda value: str(parse_rate(value)))]
+"""Frames a second as an exact fraction, from anything that `parse_rate` takes."""
 
 
 class Limit(Record):
@@ -42,7 +45,7 @@ class OwnRecording(Record):
     """Width in pixels, even."""
     height: int
     """Height in pixels, even."""
-    fps: str = "30"
+    fps: Rate = "30"
     """Frames a second as an exact fraction."""
     container: Literal["mp4", "hls"] = "mp4"
     """One file, or a playlist with fragmented MP4 segments."""
@@ -100,7 +103,7 @@ class Case(Record):
     """Output width in pixels; None for the source's."""
     height: int | None = None
     """Output height in pixels; None for the source's."""
-    fps: str | None = None
+    fps: Rate | None = None
     """Output rate as an exact fraction; None for the source's."""
     encoder: str | None = None
     """Encoder name; None for the pipeline's default."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from fractions import Fraction
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from capbench.errors import MatrixError
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.expand import expand_matrix
-from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, RunMatrix
+from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate, RunMatrix
 from capbench.resources import matrix_folder
 
 __all__ = ["BUILT_IN_PATHS", "CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths", "load_matrix"]
@@ -35,20 +34,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _check_fps(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{value!r} is not a rate; write for example 30 or '30000/1001'")  # noqa: TRY004  pydantic wants ValueError
-    try:
-        rate = Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{value!r} is not a rate; write for example 30 or '30000/1001'") from None
-    if rate <= 0:
-        raise ValueError(f"{value!r} is not a rate above 0")
-    return str(rate)
-
-
 Name = Annotated[str, AfterValidator(_check_name)]
-Rate = Annotated[str, BeforeValidator(_check_fps)]
 Even = Annotated[int, Field(gt=0, multiple_of=2)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
 
