@@ -54,7 +54,10 @@ SHOWN_CHARACTERS = 80
 
 def shown(value: object) -> str:
     """A value as a message quotes it: `repr`, cut to `SHOWN_CHARACTERS`."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than some thousand digits
+        return "a number of thousands of digits"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 

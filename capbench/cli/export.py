@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import InputError
-from capbench.units import format_bytes, format_seconds, parse_bytes
+from capbench.units import format_bytes, format_seconds, parse_bytes, parse_rate
 
 if TYPE_CHECKING:
     from capbench.results import ExportReport
@@ -66,7 +64,7 @@ def export(
         path=path,
         width=width,
         height=height,
-        fps=_rate(fps),
+        fps=None if fps is None else parse_rate(fps),
         encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
         swscale_threads=swscale_threads,
         memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
@@ -96,15 +94,6 @@ def _progress(output: Path) -> Iterator[Callable[[int], None] | None]:
         is_gif = output.suffix.lower() == ".gif"
         task = progress.add_task("choosing the palette" if is_gif else "starting")
         yield lambda frames: progress.update(task, description=f"{frames} frames in {output.name}")
-
-
-def _rate(text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise InputError(f"not a frame rate: {text!r}; write for example 30 or 30000/1001") from None
 
 
 def _summary(report: ExportReport, output: Path) -> str:

@@ -15,6 +15,7 @@ from capbench.pipeline.decode.probe import SourceInfo, probe_source
 from capbench.pipeline.encode.encoders import EncoderSettings, choose_encoder, codec_options
 from capbench.pipeline.encode.gif import check_dither, gif_rate
 from capbench.pipeline.scene import Scene, load_scene
+from capbench.units import parse_rate
 
 __all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare"]
 
@@ -22,6 +23,8 @@ PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
 """Environment variable: 0 asks for `cpu`, 1 for `gpu`. `ExportOptions.path` wins over it."""
 
 _GIF = ".gif"
+_MOST_SWSCALE_THREADS = 256
+"""More than any machine has cores. libswscale starts as many as it is told, and aborts the process below 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,13 @@ def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
     """Check everything that can be checked without starting. Raises `InputError`, `OutputError` or `EncoderError`."""
     scene = options.scene if isinstance(options.scene, Scene) else load_scene(options.scene)
     if options.fps is not None:
-        if not 0 < options.fps <= 1000:
-            raise InputError(f"fps must be between 0 and 1000, got {options.fps}")
-        options = replace(options, fps=Fraction(options.fps))  # callers from Python may well say 30
+        options = replace(options, fps=parse_rate(options.fps))  # callers from Python may well say 30 or 29.97
+    threads = options.swscale_threads
+    if not isinstance(threads, int) or not 0 <= threads <= _MOST_SWSCALE_THREADS:
+        raise InputError(
+            f"swscale_threads must be a whole number between 0 and {_MOST_SWSCALE_THREADS}, got {threads!r}; "
+            "0 is one a core"
+        )
     if options.path is not None:
         _check_path_name(options.path)
     info = probe_source(source)

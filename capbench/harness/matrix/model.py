@@ -6,24 +6,24 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from capbench.errors import InputError, MatrixError, shown
+from capbench.errors import MatrixError
 from capbench.results.record import Record
-from capbench.units import parse_ratio
+from capbench.units import parse_rate
 
-__all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
+__all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
 
 FLOOR = "floor"
 """Name of the subject that every other one is held against."""
 
-_MOST_FPS = 1000
-"""As for an export."""
 _MOST_RECORDED_PIXELS_A_SIDE = 8192
 """Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
+Rate = Annotated[str, BeforeValidator(lambda value: str(parse_rate(value)))]
+"""Frames a second as an exact fraction, from anything that `parse_rate` takes."""
 
 
 class Limit(Record):
@@ -41,16 +41,6 @@ class Limit(Record):
         return self
 
 
-def _check_rate(text: str) -> str:
-    try:
-        rate = parse_ratio(text)
-    except InputError as error:
-        raise ValueError(str(error)) from error
-    if not 0 < rate <= _MOST_FPS:
-        raise ValueError(f"{shown(text)} is not a rate above 0 and up to {_MOST_FPS}")
-    return text
-
-
 class OwnRecording(Record):
     """A synthetic recording of the user's own size."""
 
@@ -58,7 +48,7 @@ class OwnRecording(Record):
     """Width in pixels, even."""
     height: Annotated[int, Field(gt=0, le=_MOST_RECORDED_PIXELS_A_SIDE)]
     """Height in pixels, even."""
-    fps: Annotated[str, AfterValidator(_check_rate)] = "30"
+    fps: Rate = "30"
     """Frames a second as an exact fraction."""
     container: Literal["mp4", "hls"] = "mp4"
     """One file, or a playlist with fragmented MP4 segments."""
@@ -116,7 +106,7 @@ class Case(Record):
     """Output width in pixels; None for the source's."""
     height: int | None = None
     """Output height in pixels; None for the source's."""
-    fps: str | None = None
+    fps: Rate | None = None
     """Output rate as an exact fraction; None for the source's."""
     encoder: str | None = None
     """Encoder name; None for the pipeline's default."""

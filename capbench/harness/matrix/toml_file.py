@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from capbench.errors import InputError, shown
+from capbench.errors import shown
 from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording
+from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
 from capbench.results.path_names import path_names
-from capbench.units import parse_ratio
 
 __all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
 
 
-MOST_FPS = 1000
-"""As for an export."""
 MOST_PIXELS_A_SIDE = 16384
 """The most that H.264 has a level for; a frame of that size takes 400 MB."""
 LONGEST_RECORDING_S = 24 * 3600.0
@@ -48,18 +45,6 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _check_fps(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{shown(value)} is not a rate; write for example 30 or '30000/1001'")  # noqa: TRY004  pydantic wants ValueError
-    try:
-        rate = parse_ratio(str(value))
-    except InputError:
-        raise ValueError(f"{shown(value)} is not a rate; write for example 30 or '30000/1001'") from None
-    if not 0 < rate <= MOST_FPS:
-        raise ValueError(f"{shown(value)} is not a rate above 0 and up to {MOST_FPS}")
-    return str(rate)
-
-
 def _check_variable(name: str) -> str:
     if not name or "=" in name:
         raise ValueError(f"{shown(name)} cannot be the name of an environment variable")
@@ -67,7 +52,6 @@ def _check_variable(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
-Rate = Annotated[str, BeforeValidator(_check_fps)]
 Variable = Annotated[str, AfterValidator(_check_variable)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
