@@ -96,8 +96,13 @@ def _export_by(mutant: Path, source: Path, output: Path, *, path: str, scene: st
     try:
         ended = subprocess.run(
             [sys.executable, "-m", "capbench", *arguments, "--json", str(report_file)],
-            cwd=mutant, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
-        )  # fmt: skip
+            cwd=mutant,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
         raise StallError(f"a mutant's export did not end in {_TIMEOUT_S:g} s", stage="export") from error
     if ended.returncode:

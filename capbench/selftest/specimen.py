@@ -82,10 +82,11 @@ def _register(specimen: Specimen) -> None:
 
 
 def register_mutant(
+    *,
     name: str,
     family: str,
     defect: str,
-    *replacements: Replacement,
+    replacements: Sequence[Replacement],
     caught_by: Sequence[str],
     says: str = "",
     path: str = "gpu",
@@ -116,14 +117,14 @@ def register_mutant(
 
     in_shaders = all(replacement.file.startswith("shaders/") for replacement in replacements)
     mutates = Mutates.SHADER if in_shaders else Mutates.PIPELINE
-    _register(Specimen(name, family, defect, mutates, tuple(caught_by), judge, prepare, says, replacements))
+    _register(Specimen(name, family, defect, mutates, tuple(caught_by), judge, prepare, says, tuple(replacements)))
 
 
 def register_change(
+    *,
     name: str,
     family: str,
     defect: str,
-    *,
     caught_by: Sequence[str],
     change: Callable[[], Remake],
     mutates: Mutates = Mutates.CONTENT,
@@ -141,7 +142,7 @@ def register_change(
 
 
 def register_pair(
-    name: str, family: str, defect: str, *, caught_by: Sequence[str], mutates: Mutates
+    *, name: str, family: str, defect: str, caught_by: Sequence[str], mutates: Mutates
 ) -> Callable[[Callable[[Path], Pair]], Callable[[Path], Pair]]:
     """Decorator for a function that makes reference and output itself."""
 
@@ -157,7 +158,7 @@ def register_pair(
 
 
 def register_runs(
-    name: str, defect: str, *, caught_by: Sequence[str]
+    *, name: str, defect: str, caught_by: Sequence[str]
 ) -> Callable[[Callable[[Path], Sequence[Check]]], Callable[[Path], Sequence[Check]]]:
     """Decorator for a function that makes records of runs and judges them."""
 
