@@ -9,8 +9,8 @@ from pathlib import Path
 
 from capbench.quality.validate import validate, validate_run
 from capbench.recordings import RecordingSpec, make_recording
-from capbench.results import Check
-from capbench.selftest.mutation import Replacement, export_by_mutant
+from capbench.results import Check, ValidationReport
+from capbench.selftest.mutation import Replacement, export_by_mutant, validate_by_mutant
 from capbench.selftest.reencode import Remake, remake
 from capbench.selftest.selftest_report import Mutates
 
@@ -29,6 +29,7 @@ CLIP_S = 2.0
 """Length of the specimens' clips, in seconds: two flashes with their beeps."""
 _MUTANT_CLIP_S = 1.0
 """Length of the mutants' clips: most of such an export's time is its start."""
+_REPORT = "validation.json"
 _TALL = {360: "selftest", 362: "selftest-odd-chroma"}
 
 
@@ -92,11 +93,13 @@ def register_mutant(
     path: str = "gpu",
     scene: str = "bare",
     size: tuple[int, int] = (640, 360),
+    judged_by_mutant: bool = False,
 ) -> None:
     """Register a defect that is written into the text of shaders or modules, and exported for real by `path`.
 
     `scene` is a shipped scene's name or the text of a scene file. `size` is the recording's: some defects do nothing at
-    most sizes.
+    most sizes. `judged_by_mutant`: validation runs with the same replacements, which shows that it does not take from
+    the exporter what it checks.
     """
     source_spec = RecordingSpec("selftest-mutant", *size, 30, _MUTANT_CLIP_S)
 
@@ -108,11 +111,15 @@ def register_mutant(
         return str(file)
 
     def prepare(folder: Path) -> None:
-        export_by_mutant(
-            replacements, make_recording(source_spec), folder / f"{name}.mp4", path=path, scene=scene_in(folder)
-        )
+        source, output = make_recording(source_spec), folder / f"{name}.mp4"
+        export_by_mutant(replacements, source, output, path=path, scene=scene_in(folder))
+        if judged_by_mutant:
+            found = validate_by_mutant(replacements, source, output, scene=scene_in(folder))
+            (folder / _REPORT).write_text(found.model_dump_json(), encoding="utf-8")
 
     def judge(folder: Path) -> Sequence[Check]:
+        if judged_by_mutant:
+            return ValidationReport.model_validate_json((folder / _REPORT).read_text(encoding="utf-8")).checks
         return validate_run(make_recording(source_spec), folder / f"{name}.mp4", scene=scene_in(folder)).checks
 
     in_shaders = all(replacement.file.startswith("shaders/") for replacement in replacements)

@@ -7,6 +7,15 @@ from capbench.selftest.specimen import register_mutant
 
 __all__: list[str] = []
 
+_FADING_CAPTION = """
+[[caption]]
+text = "Slowly there"
+size_px = 130
+plate_colour = "#ffe066"
+plate_opacity = 1
+fade_s = 0.6
+"""
+"""A large layer that is seen half, a third and a quarter."""
 _EVERYWHERE = ["picture.same", "picture.local", "picture.quality"]
 _DISPATCH = "return -(-width // size[0]), -(-height // size[1])"
 
@@ -134,4 +143,20 @@ register_mutant(
         )
     ],
     caught_by=["frames.green"],
+)
+register_mutant(
+    name="fade-too-slow",
+    family="frames",
+    defect="layers take twice as long to appear, by arithmetic that the exporter and whoever judges it could share",
+    replacements=[
+        Replacement(
+            "pipeline/scene/scene_values.py",
+            "arrived = (time_s - self.start_s) / self.fade_s",
+            "arrived = (time_s - self.start_s) / (2 * self.fade_s)",
+        )
+    ],
+    caught_by=["picture.layers"],
+    says="caption",
+    scene=_FADING_CAPTION,
+    judged_by_mutant=True,
 )
