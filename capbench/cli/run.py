@@ -55,9 +55,13 @@ def run(
     against: Annotated[
         str | None, typer.Option(metavar="REV", help="Measure this git revision side by side, as NAME@REV.")
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="SUBJECT", help="Compare the others with this subject, not with the matrix's reference."),
+    ] = None,
     until_decided: Annotated[
         bool,
-        typer.Option("--until-decided", help="Add blocks until every verdict is decided; NAME@REV or cpu is base."),
+        typer.Option("--until-decided", help="Add blocks until every verdict is decided."),
     ] = False,
     gates: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Gate file with the margins, for --until-decided.")
@@ -103,6 +107,7 @@ def run(
             seed=seed,
             timeout_s=timeout_s,
             against=against,
+            base=base,
             resume=resume,
             retry_failed=retry_failed,
             validate=validate,
@@ -123,6 +128,7 @@ def run(
     codes = [exit_code_of(contents.runs)]
     comparison = None if looks is None else looks.judge(contents)
     if comparison is not None:
+        typer.echo(comparison.base_note)
         typer.echo(comparison.sentence)
         codes.append(comparison.exit_code)
     raise typer.Exit(next((code for code in (1, 4, 3) if code in codes), 0))

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pandas as pd
 
-from capbench.gate.verdicts.pairing import FLOOR, column, finished, measured_runs
+from capbench.gate.verdicts.pairing import column, finished, measured_runs
+from capbench.results.subject_name import FLOOR
 
 __all__ = ["RATIO_COLUMNS", "RATIO_REFERENCES", "portable_columns", "with_ratios"]
 

@@ -11,10 +11,7 @@ from pydantic import Field, model_validator
 from capbench.errors import MatrixError
 from capbench.results.record import Record
 
-__all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
-
-FLOOR = "floor"
-"""Name of the subject that every other one is held against."""
+__all__ = ["Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
@@ -138,7 +135,9 @@ class RunMatrix(Record):
     cases: tuple[Case, ...]
     """At least one."""
     subjects: tuple[Subject, ...]
-    """At least one."""
+    """At least one, in the order in which the cases name them."""
+    reference: str | None = None
+    """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""

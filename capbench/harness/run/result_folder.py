@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from capbench.errors import OutputError, ResultError
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.run.schedule import Plan, ScheduledRun
+from capbench.results.base_subject import choose_base
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.folder import (
     FolderContents,
@@ -45,8 +46,11 @@ class RunFolder:
             raise OutputError(f"cannot make the result folder {self.path}: {error.strerror or error}") from error
         write_record(self.path / "matrix.json", plan)
 
-    def resume(self, matrix: RunMatrix) -> Plan:
-        """The plan that began the folder, with the blocks of `matrix`. Raises `ResultError` if another matrix did."""
+    def resume(self, matrix: RunMatrix, base: str | None = None) -> Plan:
+        """The plan that began the folder, with the blocks of `matrix`, and with `base` where one is named.
+
+        Raises `ResultError` if another matrix began it, `InputError` for a base that is not there.
+        """
         file = self.path / "matrix.json"
         try:
             plan = Plan.model_validate_json(file.read_bytes())
@@ -58,10 +62,12 @@ class RunFolder:
             raise ResultError(f"cannot resume {file}: {where}: {first['msg']}") from error
         if difference := _difference(plan.matrix, matrix):
             raise ResultError(f"cannot resume {self.path}: {difference}; choose another --out")
+        base = base or plan.base
+        choose_base([subject.name for subject in matrix.subjects], asked=base, reference=matrix.reference)
         (self.path / "runs").mkdir(exist_ok=True)
         for leftover in (*(self.path / "runs").glob(".*.partial.json"), *self.path.glob("outputs/*")):
             leftover.unlink(missing_ok=True)  # of the run that was in hand when the runner died
-        plan = plan.model_copy(update={"matrix": matrix})
+        plan = plan.model_copy(update={"matrix": matrix, "base": base})
         write_record(file, plan)
         return plan
 
