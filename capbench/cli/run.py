@@ -137,10 +137,13 @@ def run(
 def _looks(gates: Path | None, blocks: int | None) -> SequentialTest:
     """What ends a run that is to go on until it is decided."""
     from capbench.gate.gate_file import GateFile, load_gate_file  # pandas and scipy
+    from capbench.gate.rule_coverage import check_rules
     from capbench.gate.sequential.alpha_spending import DEFAULT_MAX_BLOCKS
     from capbench.gate.sequential.stopping import SequentialTest
 
-    return SequentialTest(GateFile() if gates is None else load_gate_file(gates), blocks or DEFAULT_MAX_BLOCKS)
+    loaded = GateFile() if gates is None else load_gate_file(gates)
+    check_rules(loaded.rule)  # a misspelt figure is said before hours of runs, not after
+    return SequentialTest(loaded, blocks or DEFAULT_MAX_BLOCKS)
 
 
 def _show(folder: Path) -> None:

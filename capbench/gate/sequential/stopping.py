@@ -96,7 +96,8 @@ class SequentialTest:
             return blocks >= self.max_blocks
         taken = (*taken, due)
         write_looks(contents.path, taken)
-        return due.ends or all(row.verdict is not Verdict.UNDECIDED for row in gate.judge(runs, taken).verdicts)
+        # What was not measured at all has no blocks, and more of them would not decide it.
+        return due.ends or not any(_is_open(row) and row.blocks > 0 for row in gate.judge(runs, taken).verdicts)
 
     def judge(self, contents: FolderContents) -> Comparison | None:
         """The verdict on a run that is over; None for a folder with nothing to compare.

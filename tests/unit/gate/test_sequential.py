@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -205,7 +206,7 @@ def test_a_run_that_was_killed_before_its_first_look_says_how_to_go_on() -> None
 @pytest.mark.parametrize("order", [("main", "branch"), ("branch", "main")])
 @pytest.mark.parametrize("named", [{"reference": "main"}, {"base": "main"}])
 def test_a_slower_branch_is_worse_however_the_names_sort(
-    tmp_path: Path, order: tuple[str, str], named: dict[str, str]
+    tmp_path: Path, order: tuple[str, str], named: dict[str, Any]
 ) -> None:
     """Three times slower: with the alphabetically first subject for base, this was once "the same"."""
     write_plan(tmp_path, ("capbench", "run"), blocks=10, subjects=order, **named)
