@@ -112,7 +112,9 @@ def _exit_codes() -> Iterator[str]:
     }
     by_code: dict[int, list[str]] = {}
     for name in errors.__all__:
-        by_code.setdefault(getattr(errors, name).exit_code, []).append(f"`{name}`")
+        error = getattr(errors, name)
+        if isinstance(error, type) and issubclass(error, errors.CapbenchError):
+            by_code.setdefault(error.exit_code, []).append(f"`{name}`")
     assert set(by_code) <= set(meanings), "an error ends with a code that this page does not know"
     for code, meaning in meanings.items():
         yield f"| {code} | {meaning} | {', '.join(by_code.get(code, []))} |"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from capbench.errors import GateFileError, InputError, shown
 from capbench.files import read_toml
-from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS
+from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS, is_figure
 from capbench.gate.statistics.inference import Levels
 from capbench.units import parse_bytes, parse_ratio
 
@@ -23,8 +23,8 @@ __all__ = [
     "GateSettings",
     "judged_metrics",
     "load_gate_file",
+    "matches_pair",
     "rule_for",
-    "unused_rules",
 ]
 
 
@@ -97,6 +97,11 @@ class GateRule(_Table):
         if self.required_ratio is not None and self.equals_ratio is not None:
             raise ValueError("give required_ratio or equals_ratio, not both")
         return self
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether the metric is a glob rather than a name."""
+        return bool(set(self.metric) & set("*?["))
 
     @property
     def claims_an_effect(self) -> bool:
@@ -184,10 +189,10 @@ BUILT_IN_RULES: tuple[GateRule, ...] = (
 
 def judged_metrics(rules: Iterable[GateRule], columns: Iterable[str]) -> tuple[str, ...]:
     """Metrics that any rule names, and columns that a rule's glob matches, in the order of the rules."""
-    known = list(columns)
+    known = [name for name in columns if is_figure(name)]
     names: dict[str, None] = {}
     for rule in rules:
-        matched = [rule.metric] if not set(rule.metric) & set("*?[") else known
+        matched = known if rule.is_glob else [rule.metric]
         names.update(
             (name, None) for name in matched if fnmatchcase(name, rule.metric) and name not in HIGHER_IS_BETTER_TWINS
         )
@@ -206,16 +211,11 @@ def rule_for(rules: Sequence[GateRule], *, metric: str, case: str, base: str, ne
     return merged_rule if merged_rule.judge else None
 
 
-def unused_rules(rules: Iterable[GateRule], compared: Iterable[tuple[str, str, str]]) -> tuple[GateRule, ...]:
-    """Rules whose case and subjects match none of `compared`, rows of (case, base, new): what they ask is untested."""
-    rows = list(compared)
-    return tuple(
-        rule for rule in rules if not any(_matches(rule, rule.metric, case, base, new) for case, base, new in rows)
-    )
+def matches_pair(rule: GateRule, case: str, base: str, new: str) -> bool:
+    """Whether a rule is about a case of two subjects, whatever its metric."""
+    named = ((case, rule.case), (base, rule.base), (new, rule.new))
+    return all(any(fnmatchcase(name, glob) for glob in globs) for name, globs in named)
 
 
 def _matches(rule: GateRule, metric: str, case: str, base: str, new: str) -> bool:
-    named = ((case, rule.case), (base, rule.base), (new, rule.new))
-    return (metric == rule.metric or fnmatchcase(metric, rule.metric)) and all(
-        any(fnmatchcase(name, glob) for glob in globs) for name, globs in named
-    )
+    return (metric == rule.metric or fnmatchcase(metric, rule.metric)) and matches_pair(rule, case, base, new)

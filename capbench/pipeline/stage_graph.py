@@ -18,7 +18,7 @@ from capbench.pipeline.memory_plan import PACKET_QUEUE_BYTES, PICTURE_PACKETS, S
 from capbench.pipeline.recorder import ExportRecorder, RenderOutcome
 from capbench.pipeline.render.render_stage import RenderOutputs, RenderStage
 from capbench.pipeline.render.replay import UnfinishedPicture
-from capbench.pipeline.stages import (
+from capbench.pipeline.stage_bodies import (
     convert_pictures,
     decode_pictures,
     encode_pictures,

@@ -10,11 +10,9 @@ from urllib.parse import quote
 from capbench.errors import ResultError
 from capbench.files import is_folder, read_json
 from capbench.results import RunResult, RunRole, folder
+from capbench.results.folder_plan import FolderPlan, JsonObject, plan_of
 
-__all__ = ["JsonObject", "ReportFolder", "RunFile", "is_result_folder", "read_folder", "relative_url"]
-
-JsonObject = dict[str, object]
-"""A JSON object whose keys another module decides."""
+__all__ = ["ReportFolder", "RunFile", "is_result_folder", "read_folder", "relative_url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,11 @@ class ReportFolder:
     def name(self) -> str:
         """Last part of the folder's path."""
         return self.path.name
+
+    @property
+    def plan(self) -> FolderPlan:
+        """The plan, as far as it is known."""
+        return plan_of(self.matrix)
 
     @property
     def started_at(self) -> str:

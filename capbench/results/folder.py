@@ -23,6 +23,7 @@ from capbench.files import is_folder, read_json, write_atomic
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.record import Record
 from capbench.results.run_record import SCHEMA_VERSION, RunResult, RunRole
+from capbench.results.subject_name import FLOOR
 
 __all__ = [
     "DamagedResultWarning",
@@ -36,8 +37,6 @@ __all__ = [
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 Json = dict[str, Any]
-
-FLOOR_SUBJECT = "floor"
 
 
 class DamagedResultWarning(UserWarning):
@@ -110,7 +109,7 @@ def with_times_floor(runs: Iterable[RunResult]) -> tuple[RunResult, ...]:
     runs = tuple(runs)
     floors: dict[str, list[float]] = {}
     for run in runs:
-        if run.subject == FLOOR_SUBJECT and run.role is RunRole.MEASURE and run.succeeded and run.wall_s:
+        if run.subject == FLOOR and run.role is RunRole.MEASURE and run.succeeded and run.wall_s:
             floors.setdefault(run.case, []).append(run.wall_s)
     medians = {case: statistics.median(walls) for case, walls in floors.items()}
     return tuple(_with_floor(run, medians.get(run.case)) for run in runs)

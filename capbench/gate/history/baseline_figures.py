@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import read_json, write_atomic
-from capbench.gate.verdicts.pairing import column, finished, is_floor, measured_runs
+from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.gate.verdicts.validity import texts
 from capbench.results.record import Record
+from capbench.results.subject_name import is_floor
 
 __all__ = ["Baseline", "BaselineFigure", "read_baseline", "take_baseline", "write_baseline"]
 

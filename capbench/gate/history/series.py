@@ -22,6 +22,7 @@ from capbench.gate.statistics.change_points import find_steps
 from capbench.gate.verdicts.pairing import column
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.results.record import Record
+from capbench.results.subject_name import SubjectName
 
 __all__ = [
     "HistoryEntry",
@@ -156,7 +157,7 @@ def entry_of(runs: pd.DataFrame, folder: str) -> HistoryEntry:
                         blocks=known.size,
                     )
                 )
-    revisions = _distinct(table[~table["subject"].astype(str).str.contains("@")], "revision")
+    revisions = _distinct(table[[not SubjectName.parse(str(name)).revision for name in table["subject"]]], "revision")
     return HistoryEntry(
         taken_at=taken_at[0],
         folder=folder,

@@ -10,11 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from capbench.errors import MatrixError, shown
+from capbench.errors import InputError, MatrixError, shown
 from capbench.files import is_file
 from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.model import FLOOR, Case, OwnRecording, RunMatrix, Subject
+from capbench.harness.matrix.model import Case, OwnRecording, RunMatrix, Subject
 from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, CaseTable, MatrixFile, SubjectTable
+from capbench.results.base_subject import choose_base
+from capbench.results.subject_name import FLOOR
 
 __all__ = ["expand_matrix"]
 
@@ -55,14 +57,27 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
             for subject in case.subjects:
                 _ensure_subject(f"{where}({name}).subjects", subject, subjects, paths)
     _check_overrides(files, cases)
-    used = {subject for case in cases.values() for subject in case.subjects}
+    used = dict.fromkeys(subject for case in cases.values() for subject in case.subjects)
     return RunMatrix(
         name=main.stem,
         description=files[main].description or "",
         files=tuple(files),
         cases=tuple(cases.values()),
-        subjects=tuple(subject for subject in subjects.values() if subject.name in used),
+        subjects=tuple(subjects[name] for name in used),
+        reference=_reference(files, tuple(used)),
     )
+
+
+def _reference(files: dict[Path, MatrixFile], subjects: tuple[str, ...]) -> str | None:
+    """The last file's word on what the others are compared with; None where no file has one."""
+    path, reference = next(
+        ((path, file.reference) for path, file in reversed(files.items()) if file.reference is not None), (None, None)
+    )
+    try:
+        choose_base(subjects, reference=reference)
+    except InputError as error:
+        raise MatrixError(f"{path}:reference: {error}") from error
+    return reference
 
 
 def _said(table: BaseModel, path: Path) -> dict[str, Any]:

@@ -12,10 +12,8 @@ from capbench.errors import MatrixError
 from capbench.results.record import Record
 from capbench.units import parse_rate
 
-__all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
+__all__ = ["Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
 
-FLOOR = "floor"
-"""Name of the subject that every other one is held against."""
 
 _MOST_RECORDED_PIXELS_A_SIDE = 8192
 """Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
@@ -144,7 +142,9 @@ class RunMatrix(Record):
     cases: tuple[Case, ...]
     """At least one."""
     subjects: tuple[Subject, ...]
-    """At least one."""
+    """At least one, in the order in which the cases name them."""
+    reference: str | None = None
+    """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""

@@ -11,6 +11,7 @@ from capbench.errors import shown
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
 from capbench.results.path_names import path_names
+from capbench.results.subject_name import FLOOR
 
 __all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
 
@@ -154,6 +155,9 @@ class SubjectTable(_Table):
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
+        if self.floor and self.name != FLOOR:
+            # Runs know their subject by its name alone: another floor would be judged like an exporter.
+            raise ValueError(f"floor = true belongs to the subject {FLOOR!r}; name it so")
         if [self.floor, self.path is not None, self.command is not None].count(True) != 1:
             raise ValueError("give exactly one of path, command and floor = true")
         if self.path is not None and self.path not in known_paths():
@@ -172,6 +176,8 @@ class MatrixFile(_Table):
     """One line for people."""
     include: list[str] = Field(default_factory=list, max_length=MOST_INCLUDES)
     """Other matrix files, relative to this one, or names of shipped ones."""
+    reference: Name | None = None
+    """Subject that the others are compared with; that of the including file wins."""
     defaults: _Settings = Field(default_factory=_Settings)
     """Settings of every case that does not say otherwise; those of the including file win."""
     case: list[CaseTable] = Field(default_factory=list, max_length=MOST_CASES)

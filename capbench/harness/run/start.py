@@ -23,6 +23,7 @@ from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matr
 from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import ask_worker
+from capbench.results.base_subject import BaseChoice, choose_base
 from capbench.results.folder import FolderContents
 
 __all__ = ["new_folder", "resumable_folder", "run"]
@@ -42,6 +43,7 @@ def run(
     seed: int | None = None,
     timeout_s: float | None = None,
     against: str | None = None,
+    base: str | None = None,
     resume: bool = False,
     retry_failed: bool = False,
     validate: bool = True,
@@ -55,7 +57,8 @@ def run(
 
     `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
     With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
-    `against` is a git revision that is measured side by side. Raises `MatrixError`, `ResultError`, `OutputError`.
+    `against` is a git revision that is measured side by side. `base` is the subject that the others are compared with,
+    instead of the matrix's `reference`. Raises `InputError`, `MatrixError`, `ResultError`, `OutputError`.
     """
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
@@ -67,11 +70,13 @@ def run(
     chosen = _with_settings(chosen, blocks=blocks, timeout_s=timeout_s)
     if against is not None:
         chosen = add_revision(chosen, against, says=progress.say)
+    if not resume:  # hours of runs must not end with a base that was never there
+        _choose_base(chosen, base)
     path = out or (resumable_folder(chosen.name) if resume else new_folder())
     folder = RunFolder(path, retries_failed=retry_failed)
     with lock_folder(path):
         if resume:
-            plan = folder.resume(chosen)
+            plan = folder.resume(chosen, base)
         else:
             plan = Plan(
                 matrix=chosen,
@@ -79,8 +84,10 @@ def run(
                 command=tuple(command),
                 started_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 skipped=unavailable_subjects(chosen),
+                base=base,
             )
             folder.begin(plan)
+        progress.say(_choose_base(chosen, plan.base).sentence or "there is nothing to compare: one subject alone")
         environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
@@ -96,6 +103,10 @@ def run(
         return run_matrix(
             plan, folder, executor, pace=StoppingRule(budget_s=budget_s, is_decided=is_decided), progress=progress
         )
+
+
+def _choose_base(matrix: RunMatrix, base: str | None) -> BaseChoice:
+    return choose_base([subject.name for subject in matrix.subjects], asked=base, reference=matrix.reference)
 
 
 def new_folder(reports: Path = Path("reports"), *, now: datetime | None = None) -> Path:
