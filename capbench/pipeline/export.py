@@ -17,6 +17,7 @@ from capbench.pipeline.encode.gif import GifEncoder, GifShape, PaletteReader
 from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder, VideoShape, open_mp4
 from capbench.pipeline.encode.mux import OutputFile
 from capbench.pipeline.job import ExportJob, ExportOptions, prepare
+from capbench.pipeline.memory_plan import estimated_bytes, plan_codecs
 from capbench.pipeline.recorder import ExportRecorder
 from capbench.pipeline.stage_graph import Output, run_pass
 from capbench.pipeline.threads.stage_timer import Span
@@ -72,6 +73,8 @@ def run_job(
         if isinstance(error, CapbenchError):
             raise
         raise OutputError(f"cannot write {job.output}: {error.strerror}") from error
+    codecs = plan_codecs(job)
+    recorder.planned(codecs.decoder_threads, codecs.encoder_threads, estimated_bytes(job, recorder.path_used))
     return recorder.report()
 
 
@@ -82,7 +85,14 @@ def _write_mp4(job: ExportJob, path: Path, recorder: ExportRecorder, cancel: thr
         source = job.source
         shape = replace(shape, rotation_degrees=source.rotation_degrees, pixel_aspect=Fraction(source.pixel_aspect))
     file = open_mp4(path)
-    pictures = VideoEncoder(file, shape, job.options.encoder)
+    codecs = plan_codecs(job)
+    pictures = VideoEncoder(
+        file,
+        shape,
+        job.options.encoder,
+        threads=codecs.encoder_threads,
+        look_ahead_frames=codecs.look_ahead_frames,
+    )
     sound = SoundEncoder(file) if job.has_sound else None
     run_pass(job, Output(pictures, sound, file), recorder, cancel)
 

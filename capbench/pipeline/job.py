@@ -22,6 +22,8 @@ PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
 """Environment variable: 0 asks for `cpu`, 1 for `gpu`. `ExportOptions.path` wins over it."""
 
 _GIF = ".gif"
+_MOST_THREADS = 64
+"""FFmpeg's codecs take no more (`MAX_AUTO_THREADS` is 16; x264 and frame threads end at 64 or 128)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,13 @@ class ExportOptions:
     """Matrix, range and siting of the output; a path that cannot site so tags what it did."""
     swscale_threads: int = 1
     """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
+    decoder_threads: int | None = None
+    """Threads of the decoder; None is one a core, up to 4."""
+    encoder_threads: int | None = None
+    """Threads of a software encoder; None follows cores and picture size. x264's bytes depend on it."""
     memory_limit_bytes: int | None = None
-    """What the pipeline may own in queues, rings and pools; None is 150 MB, or more where a path cannot do with it."""
+    """What the whole process may hold, libraries and codecs by estimate; None bounds queues, rings and pools alone, at
+    150 MB, or more where a path cannot do with it."""
     dither: str = "sierra2_4a"
     """Dithering of a GIF, one of `gif.DITHERS`."""
     salvage: bool = False
@@ -93,6 +100,13 @@ def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
         if not 0 < options.fps <= 1000:
             raise InputError(f"fps must be between 0 and 1000, got {options.fps}")
         options = replace(options, fps=Fraction(options.fps))  # callers from Python may well say 30
+    for name in ("decoder_threads", "encoder_threads"):
+        threads = getattr(options, name)
+        if threads is not None and not 1 <= threads <= _MOST_THREADS:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} must be between 1 and {_MOST_THREADS}, got {threads}; leave it out for the usual"
+            )
     if options.path is not None:
         _check_path_name(options.path)
     info = probe_source(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +100,9 @@ class ExportRecorder:
         self._clocks: list[StageTimer] = []
         self._warnings: list[str] = []
         self._fallbacks: list[str] = []
-        self._path_used = job.path_requested
+        self.path_used = job.path_requested
+        """The path that drew."""
+        self._threads: dict[str, int | None] = {}
         self._owned_bytes: dict[str, int] = {}
         self._decoded_ns: dict[int, int] = {}
         self._latencies_s: list[float] = []
@@ -170,7 +172,7 @@ class ExportRecorder:
 
     def rendered(self, outcome: RenderOutcome) -> None:
         """Note what came of a pass over the source."""
-        self._path_used = outcome.path_used
+        self.path_used = outcome.path_used
         self._fallbacks += outcome.fallbacks
         self._warnings += outcome.warnings
         for device in outcome.devices:
@@ -181,9 +183,15 @@ class ExportRecorder:
         self.own("picture pool", outcome.picture_pool_bytes)
         self.own("frames in flight", outcome.frames_in_flight_bytes)
 
+    def planned(self, decoder_threads: int, encoder_threads: int | None, estimates: Mapping[str, int]) -> None:
+        """Note the threads of decoder and encoder, and what owners hold that cannot be counted."""
+        self._threads = {"decoder_threads": decoder_threads, "encoder_threads": encoder_threads}
+        for owner, size_bytes in estimates.items():
+            self.own(owner, size_bytes)
+
     def report(self) -> ExportReport:
         """The finished export's report."""
-        path_used = self._path_used
+        path_used = self.path_used
         wall_s = (time.perf_counter_ns() - self._started_ns) / 1e9
         duration_s = float((self._end_pts - (self._first_pts or 0)) * self._job.time_base)
         gpu = self._gpu.values(wall_s) if self._gpu is not None else {}
@@ -210,6 +218,7 @@ class ExportRecorder:
             time_to_first_frame_s=self._since_start_s(self._first_packet_ns),
             warnings=tuple(self._warnings),
             unmeasured=unmeasured,
+            **self._threads,
             **gpu,
         )
 
@@ -234,6 +243,8 @@ class ExportRecorder:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
             reasons = {}
+        if self._threads.get("encoder_threads") is None:
+            reasons["encoder_threads"] = f"{self._job.options.encoder.name} takes no number of threads"
         if path_used != "cpu" or self._job.is_gif:
             reasons["swscale_threads"] = "swscale took no part"
         if self._is_variable:

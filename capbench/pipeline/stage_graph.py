@@ -14,7 +14,7 @@ from capbench.pipeline.encode.frame_pool import PictureFormat, PooledPicture
 from capbench.pipeline.encode.mp4 import PictureEncoder, SoundEncoder
 from capbench.pipeline.encode.mux import EncodedPacket, OutputFile
 from capbench.pipeline.job import ExportJob
-from capbench.pipeline.memory_plan import PACKET_QUEUE_BYTES, PICTURE_PACKETS, SOUND_PACKETS, plan_export
+from capbench.pipeline.memory_plan import PACKET_QUEUE_BYTES, PICTURE_PACKETS, SOUND_PACKETS, plan_codecs, plan_export
 from capbench.pipeline.recorder import ExportRecorder, RenderOutcome
 from capbench.pipeline.render.render_stage import RenderOutputs, RenderStage
 from capbench.pipeline.render.replay import UnfinishedPicture
@@ -62,7 +62,8 @@ def run_pass(job: ExportJob, output: Output, recorder: ExportRecorder, cancel: t
     frames: Channel[TimedFrame] = group.channel(
         "decode", "render" if draws else "encode", max_frames=plan.decoded_frames, max_bytes=plan.channel_bytes
     )
-    start("decode", lambda clock: decode_pictures(job, frames, recorder, clock), slack_s=slack_s)
+    threads = plan_codecs(job).decoder_threads
+    start("decode", partial(decode_pictures, job, threads, frames, recorder), slack_s=slack_s)
 
     formats: Channel[PictureFormat] = group.channel("render", "encode", max_frames=1, max_bytes=1, carries_frames=False)
     pictures: Channel[PooledPicture] = group.channel(

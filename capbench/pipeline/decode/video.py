@@ -25,14 +25,14 @@ def frame_bytes(frame: Any) -> int:
     return sum(plane.buffer_size for plane in frame.planes)
 
 
-def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = False) -> Iterator[Any]:
+def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = False, threads: int = 0) -> Iterator[Any]:
     """Yield each `av.VideoFrame` of the first video stream in one of the planar formats; PTS rise from frame to frame.
 
     All have the size, format and time base of the first. At damage raises `DamagedStreamError`; with `salvage` leaves
-    out what does not decode, goes on behind it, and says so with `warn` at the end. The iterator owns the file: close
-    it, or read it to its end.
+    out what does not decode, goes on behind it, and says so with `warn` at the end. 0 leaves the number of `threads` to
+    the decoder. The iterator owns the file: close it, or read it to its end.
     """
-    clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage)
+    clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage, threads=threads)
     with closing(open_parts(path)) as parts:
         for part in parts:
             for decoded in tally.survivors(part):
@@ -47,8 +47,9 @@ def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = Fals
 class _Tally:
     """What decoded and what did not."""
 
-    def __init__(self, path: Path, *, salvage: bool) -> None:
+    def __init__(self, path: Path, *, salvage: bool, threads: int) -> None:
         self._path = path
+        self._threads = threads
         self._salvage = salvage
         self._claimed = 0
         self._good = 0
@@ -73,7 +74,7 @@ class _Tally:
         pictures = (
             self._salvaged(part.container, stream)
             if self._salvage
-            else every_picture(self._path, part.container, part.reopen)
+            else every_picture(self._path, part.container, part.reopen, threads=self._threads)
         )
         try:
             for frame in pictures:
@@ -165,7 +166,7 @@ class _Layout:
         return planar
 
 
-def every_picture(path: Path, container: Any, reopen: Callable[[], Any]) -> Iterator[Any]:
+def every_picture(path: Path, container: Any, reopen: Callable[[], Any], *, threads: int = 0) -> Iterator[Any]:
     """Yield each `av.VideoFrame` of the first video stream of `container`, the first error ends it.
 
     Frame threads hand out a picture as many packets late as there are threads. What the last packets hold, errors
@@ -177,6 +178,7 @@ def every_picture(path: Path, container: Any, reopen: Callable[[], Any]) -> Iter
     """
     stream = video_stream(path, container)
     stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
     last_sent = last_shown = None
     for packet in container.demux(stream):
         # An edit list marks what must be decoded and not be shown.

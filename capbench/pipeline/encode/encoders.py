@@ -23,8 +23,10 @@ __all__ = [
     "codec_options",
     "codec_tag",
     "encoder_order",
+    "has_threads",
     "is_hevc",
     "pixel_format_for",
+    "preset_look_ahead",
     "probe_encoder",
 ]
 
@@ -38,6 +40,18 @@ _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
+_HARDWARE_SUFFIXES = ("_nvenc", "_qsv", "_amf", "_vaapi", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_d3d12va")
+"""Of encoders that run elsewhere: threads of ours mean nothing to them."""
+_LOOK_AHEAD_FRAMES = {
+    "ultrafast": 0,
+    "superfast": 0,
+    "veryfast": 10,
+    "faster": 20,
+    "fast": 30,
+    "medium": 40,
+    "slow": 50,
+}
+"""Frames that x264's presets look ahead (`x264 --fullhelp`); 60 for slower ones."""
 _PLANAR_ONLY = ("libx265",)
 """Encoders that do not take NV12."""
 _PROBE_SIZE = (256, 256)
@@ -87,6 +101,16 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
             raise InputError(f"crf must be between 0 and 51, for {family}; got {settings.crf:g} for {settings.name}")
         return 0, options | {"crf": f"{settings.crf:g}"}
     return max(_LEAST_BIT_RATE, round(width * height * BITS_PER_PIXEL[settings.quality] * rate)), options
+
+
+def has_threads(encoder: str) -> bool:
+    """Whether an encoder is software that takes a number of threads."""
+    return encoder != "gif" and not encoder.endswith(_HARDWARE_SUFFIXES)
+
+
+def preset_look_ahead(preset: str) -> int:
+    """Frames that x264 looks ahead with a preset."""
+    return _LOOK_AHEAD_FRAMES.get(preset, 60)
 
 
 def _fixed_quantiser(encoder: str, qp: int) -> dict[str, str]:
