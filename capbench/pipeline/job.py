@@ -16,12 +16,14 @@ from capbench.pipeline.encode.encoders import EncoderSettings, choose_encoder, c
 from capbench.pipeline.encode.gif import check_dither, gif_rate
 from capbench.pipeline.scene import Scene, load_scene
 
-__all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare"]
+__all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare", "surely_draws"]
 
 PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
 """Environment variable: 0 asks for `cpu`, 1 for `gpu`. `ExportOptions.path` wins over it."""
 
 _GIF = ".gif"
+_BARE = "bare"
+"""Name of the shipped scene that draws nothing."""
 _MOST_THREADS = 64
 """FFmpeg's codecs take no more (`MAX_AUTO_THREADS` is 16; x264 and frame threads end at 64 or 128)."""
 
@@ -30,7 +32,7 @@ _MOST_THREADS = 64
 class ExportOptions:
     """How to export."""
 
-    scene: Scene | str | Path = "bare"
+    scene: Scene | str | Path = _BARE
     """A scene, the name of a shipped one, or a TOML file."""
     path: str | None = None
     """Conversion path; None takes the environment variable, then what fits: nothing to draw is passed through."""
@@ -123,6 +125,16 @@ def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
         codec_options(settled.encoder, canvas.width, canvas.height, info.frame_rate)  # finds wrong settings
     job = ExportJob(info, output, scene, canvas, "", settled)
     return replace(job, path_requested=_choose_path(job))
+
+
+def surely_draws(options: ExportOptions) -> bool:
+    """Whether an export needs a GPU whatever its source is; known before that is probed."""
+    if options.path is not None:
+        return options.path != PASSTHROUGH
+    if os.environ.get(PATH_VARIABLE) in ("0", "1"):
+        return True
+    scene = options.scene
+    return not scene.draws_nothing if isinstance(scene, Scene) else str(scene) != _BARE
 
 
 def _check_path_name(name: str) -> None:
