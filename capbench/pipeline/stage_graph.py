@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from capbench.pipeline.conversion.registry import FLOOR, PASSTHROUGH
 from capbench.pipeline.decode.frame_times import TimedFrame
@@ -115,7 +114,7 @@ def run_pass(run: Run, output: Output) -> None:
 
     group.wait()
     recorder.rendered(RenderOutcome(job.path_requested) if render is None else render.outcome())
-    queues: list[Channel[Any]] = [frames, packets]
+    queues: list[Channel[TimedFrame] | Channel[PooledPicture] | Channel[EncodedPacket]] = [frames, packets]
     queues += [sound] if sound is not None else []
     # Pictures that need no finishing belong to their pool and are counted there.
     queues += [pictures] if unfinished.high_water_bytes else []

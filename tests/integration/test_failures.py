@@ -522,7 +522,11 @@ def test_device_that_is_not_needed_any_more_is_closed(
         return opened[0]
 
     closed: list[Any] = []
-    monkeypatch.setattr(GpuContext, "close", lambda device: closed.append(device))
+
+    def close(device: Any) -> None:
+        closed.append(device)
+
+    monkeypatch.setattr(GpuContext, "close", close)
     replace_devices(monkeypatch, open_noted)
 
     with pytest.raises(InputError):

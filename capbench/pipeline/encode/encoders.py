@@ -6,10 +6,10 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any
 
 import av
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 
 from capbench.errors import EncoderError, InputError
 from capbench.pipeline.decode.decoded_planes import plane_samples
@@ -151,21 +151,24 @@ def probe_encoder(name: str) -> None:
     Raises `EncoderError` with FFmpeg's reason.
     """
     try:
-        encoder: Any = av.CodecContext.create(name, "w")
+        encoder = av.CodecContext.create(name, "w")
     except (av.FFmpegError, ValueError) as error:
         raise EncoderError(f"unknown encoder {name!r}: {error}; capbench doctor lists what works here") from error
+    if not isinstance(encoder, VideoCodecContext):
+        raise EncoderError(f"{name} does not encode video; capbench doctor lists what does")
     encoder.width, encoder.height = _PROBE_SIZE
-    encoder.pix_fmt = pixel_format_for(name, "nv12")
+    pixel_format = encoder.pix_fmt = pixel_format_for(name, "nv12")
     encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)
     if name == "libx265":
         encoder.options = {"x265-params": "log-level=error"}
     try:
         encoder.open()
         packets = [
-            packet for number in range(_PROBE_FRAMES) for packet in encoder.encode(_grey_frame(encoder.pix_fmt, number))
+            packet for number in range(_PROBE_FRAMES) for packet in encoder.encode(_grey_frame(pixel_format, number))
         ]
         packets += encoder.encode(None)
-        decoder: Any = av.CodecContext.create("hevc" if is_hevc(name) else "h264", "r")
+        decoder = av.CodecContext.create("hevc" if is_hevc(name) else "h264", "r")
+        assert isinstance(decoder, VideoCodecContext)
         frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
     except (av.FFmpegError, ValueError, OSError) as error:
         raise EncoderError(f"encoder {name} does not open here: {getattr(error, 'strerror', None) or error}") from error
@@ -176,10 +179,10 @@ def probe_encoder(name: str) -> None:
         raise EncoderError(f"encoder {name} opens but its picture is wrong: grey {_PROBE_LUMA} is off by {worst} codes")
 
 
-def _grey_frame(pixel_format: str, number: int) -> Any:
-    frame: Any = av.VideoFrame(*_PROBE_SIZE, pixel_format)
+def _grey_frame(pixel_format: str, number: int) -> av.VideoFrame:
+    frame = av.VideoFrame(*_PROBE_SIZE, pixel_format)
     for plane, code in zip(frame.planes, (_PROBE_LUMA, 128, 128), strict=False):
-        np.frombuffer(plane, np.uint8)[:] = code
+        plane_samples(plane)[:] = code
     frame.pts, frame.time_base = number, Fraction(1, 30)
     return frame
 
