@@ -44,8 +44,21 @@ def export(
     crf: Annotated[float | None, typer.Option(help="Constant rate factor instead of a quality.")] = None,
     preset: Annotated[str, typer.Option(help="Preset of libx264 and libx265.")] = "veryfast",
     swscale_threads: Annotated[int, typer.Option(help="Threads of path cpu's conversion; 0 is one a core.")] = 1,
+    decoder_threads: Annotated[
+        int | None, typer.Option(help="Threads of the decoder (default: cores, up to 4).")
+    ] = None,
+    encoder_threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads of a software encoder (default: by cores and picture size). x264's bytes depend on it."
+        ),
+    ] = None,
     memory_limit: Annotated[
-        str | None, typer.Option(help="What queues, rings and pools may hold, such as 400M; 150M if left out.")
+        str | None,
+        typer.Option(
+            help="What the whole process may hold, such as 600M (default: 150M for queues, rings and pools, and no "
+            "limit for libraries and codecs)."
+        ),
     ] = None,
     dither: Annotated[str, typer.Option(help="Dithering of a GIF, such as none, bayer or sierra2_4a.")] = "sierra2_4a",
     salvage: Annotated[bool, typer.Option("--salvage", help="Export what decodes of a damaged source.")] = False,
@@ -67,6 +80,8 @@ def export(
         fps=None if fps is None else parse_rate(fps),
         encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
         swscale_threads=swscale_threads,
+        decoder_threads=decoder_threads,
+        encoder_threads=encoder_threads,
         memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
         dither=dither,
         salvage=salvage,

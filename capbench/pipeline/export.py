@@ -16,13 +16,15 @@ from capbench.pipeline.conversion.registry import FLOOR
 from capbench.pipeline.encode.gif import GifEncoder, GifShape, PaletteReader
 from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder, VideoShape, open_mp4
 from capbench.pipeline.encode.mux import OutputFile
-from capbench.pipeline.job import ExportJob, ExportOptions, prepare
+from capbench.pipeline.job import ExportOptions, prepare, surely_draws
+from capbench.pipeline.memory_plan import estimated_bytes, plan_codecs
 from capbench.pipeline.recorder import ExportRecorder
-from capbench.pipeline.stage_graph import Output, run_pass
+from capbench.pipeline.render.first_device import FirstDevice
+from capbench.pipeline.stage_graph import Output, Run, run_pass
 from capbench.pipeline.threads.stage_timer import Span
 from capbench.results import ExportReport
 
-__all__ = ["ExportOptions", "export", "floor_export", "run_job"]
+__all__ = ["ExportOptions", "export", "floor_export"]
 
 
 def export(
@@ -42,60 +44,62 @@ def export(
     way, and `CancelledExportError`.
     """
     started_ns = time.perf_counter_ns()
-    return run_job(
-        prepare(Path(source), Path(output), options or ExportOptions()),
-        started_ns,
-        on_frame=on_frame,
-        cancel=cancel,
-        on_span=on_span,
-    )
+    asked = options or ExportOptions()
+    with FirstDevice() as device:
+        # Where the source is missing, the user need not wait for a device to be told.
+        if surely_draws(asked) and Path(source).is_file():
+            device.start()
+        job = prepare(Path(source), Path(output), asked)
+        recorder = ExportRecorder(job, started_ns, on_frame, on_span)
+        return _run(Run(job, recorder, cancel or threading.Event(), device))
 
 
-def run_job(
-    job: ExportJob,
-    started_ns: int,
-    *,
-    on_frame: Callable[[int], None] | None = None,
-    cancel: threading.Event | None = None,
-    on_span: Callable[[Span], None] | None = None,
-) -> ExportReport:
-    """Run a settled export; `started_ns` is when its clock began. Raises as `export` does."""
-    recorder = ExportRecorder(job, started_ns, on_frame, on_span)
-    stop = cancel or threading.Event()
+def _run(run: Run) -> ExportReport:
+    """Decode, draw, convert, encode and mux into a file that gets its name when it is complete; then report."""
+    job = run.job
     try:
         with partial_path(job.output) as partial:
             if job.is_gif:
-                _write_gif(job, partial, recorder, stop)
+                _write_gif(run, partial)
             else:
-                _write_mp4(job, partial, recorder, stop)
+                _write_mp4(run, partial)
     except OSError as error:
         if isinstance(error, CapbenchError):
             raise
         raise OutputError(f"cannot write {job.output}: {error.strerror}") from error
-    return recorder.report()
+    codecs, estimates = plan_codecs(job), estimated_bytes(job, run.recorder.path_used)
+    run.recorder.planned(codecs.decoder_threads, codecs.encoder_threads, estimates)
+    return run.recorder.report()
 
 
-def _write_mp4(job: ExportJob, path: Path, recorder: ExportRecorder, cancel: threading.Event) -> None:
+def _write_mp4(run: Run, path: Path) -> None:
+    job, codecs = run.job, plan_codecs(run.job)
     shape = VideoShape(job.canvas.width, job.canvas.height, job.rate, job.time_base)
     if job.path_requested == FLOOR:
         # Nothing turns or stretches its pictures, so a player must go on doing so.
         source = job.source
         shape = replace(shape, rotation_degrees=source.rotation_degrees, pixel_aspect=Fraction(source.pixel_aspect))
     file = open_mp4(path)
-    pictures = VideoEncoder(file, shape, job.options.encoder)
+    pictures = VideoEncoder(
+        file,
+        shape,
+        job.options.encoder,
+        threads=codecs.encoder_threads,
+        look_ahead_frames=codecs.look_ahead_frames,
+    )
     sound = SoundEncoder(file) if job.has_sound else None
-    run_pass(job, Output(pictures, sound, file), recorder, cancel)
+    run_pass(run, Output(pictures, sound, file))
 
 
-def _write_gif(job: ExportJob, path: Path, recorder: ExportRecorder, cancel: threading.Event) -> None:
+def _write_gif(run: Run, path: Path) -> None:
     """Choose the palette, then draw again and write the file."""
+    job = run.job
     shape = GifShape(job.canvas.width, job.canvas.height, job.rate, job.time_base)
     palette = PaletteReader(shape)
-    run_pass(job, Output(palette), recorder, cancel)
-    recorder.begin_pass()
+    run_pass(run, Output(palette))
+    run.recorder.begin_pass()
     file = OutputFile(path, "gif")
-    pictures = GifEncoder(file, shape, palette.palette, job.options.dither)
-    run_pass(job, Output(pictures, file=file), recorder, cancel)
+    run_pass(run, Output(GifEncoder(file, shape, palette.palette, job.options.dither), file=file))
 
 
 def floor_export(
@@ -119,4 +123,5 @@ def floor_export(
     # 4:2:0 has no odd sizes: the encoder drops the last column or row.
     canvas = CanvasSize(job.source.width // 2 * 2, job.source.height // 2 * 2)
     job = replace(job, canvas=canvas, path_requested=FLOOR)
-    return run_job(job, started_ns, on_frame=on_frame, cancel=cancel, on_span=on_span)
+    recorder = ExportRecorder(job, started_ns, on_frame, on_span)
+    return _run(Run(job, recorder, cancel or threading.Event(), FirstDevice()))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -100,7 +99,9 @@ class ExportRecorder:
         self._clocks: list[StageTimer] = []
         self._warnings: list[str] = []
         self._fallbacks: list[str] = []
-        self._path_used = job.path_requested
+        self.path_used = job.path_requested
+        """The path that drew."""
+        self._threads: dict[str, int | None] = {}
         self._owned_bytes: dict[str, int] = {}
         self._decoded_ns: dict[int, int] = {}
         self._latencies_s: list[float] = []
@@ -111,7 +112,7 @@ class ExportRecorder:
         self._last_pts: int | None = None
         self._end_pts = 0
         self._steps: set[int] = set()
-        self._gpu: _GpuTotals | None = None
+        self._devices: list[DeviceStatistics] = []
 
     def warn(self, message: str) -> None:
         """Tell the user something; damage that `--salvage` accepts comes here."""
@@ -170,23 +171,28 @@ class ExportRecorder:
 
     def rendered(self, outcome: RenderOutcome) -> None:
         """Note what came of a pass over the source."""
-        self._path_used = outcome.path_used
+        self.path_used = outcome.path_used
         self._fallbacks += outcome.fallbacks
         self._warnings += outcome.warnings
         for device in outcome.devices:
             self.own("upload ring", device.upload_ring_bytes)
             self.own("staging ring", device.staging_ring_bytes)
-            self._gpu = self._gpu or _GpuTotals()
-            self._gpu.add(device)
+            self._devices.append(device)
         self.own("picture pool", outcome.picture_pool_bytes)
         self.own("frames in flight", outcome.frames_in_flight_bytes)
 
+    def planned(self, decoder_threads: int, encoder_threads: int | None, estimates: Mapping[str, int]) -> None:
+        """Note the threads of decoder and encoder, and what owners hold that cannot be counted."""
+        self._threads = {"decoder_threads": decoder_threads, "encoder_threads": encoder_threads}
+        for owner, size_bytes in estimates.items():
+            self.own(owner, size_bytes)
+
     def report(self) -> ExportReport:
         """The finished export's report."""
-        path_used = self._path_used
+        path_used = self.path_used
         wall_s = (time.perf_counter_ns() - self._started_ns) / 1e9
         duration_s = float((self._end_pts - (self._first_pts or 0)) * self._job.time_base)
-        gpu = self._gpu.values(wall_s) if self._gpu is not None else {}
+        gpu = _gpu_totals(self._devices, wall_s)
         unmeasured = self._unmeasured(path_used, gpu)
         return ExportReport(
             frames=self._frames,
@@ -210,8 +216,8 @@ class ExportRecorder:
             time_to_first_frame_s=self._since_start_s(self._first_packet_ns),
             warnings=tuple(self._warnings),
             unmeasured=unmeasured,
-            **gpu,
-        )
+            **self._threads,
+        ).model_copy(update=gpu)
 
     def _since_start_s(self, moment_ns: int | None) -> float | None:
         return None if moment_ns is None else (moment_ns - self._started_ns) / 1e9
@@ -227,13 +233,15 @@ class ExportRecorder:
         p50, p95, p99 = (float(value) for value in np.percentile(self._latencies_s, (50, 95, 99)))
         return LatencyPercentiles(p50_s=p50, p95_s=p95, p99_s=p99, max_s=max(self._latencies_s))
 
-    def _unmeasured(self, path_used: str, gpu: dict[str, Any]) -> dict[str, str]:
+    def _unmeasured(self, path_used: str, gpu: Mapping[str, object]) -> dict[str, str]:
         if not gpu:
             reasons = dict.fromkeys(_GPU_FIELDS, "no GPU took part")
         elif gpu["gpu_busy_s"] is None:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
             reasons = {}
+        if self._threads.get("encoder_threads") is None:
+            reasons["encoder_threads"] = f"{self._job.options.encoder.name} takes no number of threads"
         if path_used != "cpu" or self._job.is_gif:
             reasons["swscale_threads"] = "swscale took no part"
         if self._is_variable:
@@ -241,36 +249,23 @@ class ExportRecorder:
         return reasons
 
 
-class _GpuTotals:
-    """What was counted, over all devices."""
-
-    def __init__(self) -> None:
-        self._ticks_ns = 0.0
-        self._readback_s = 0.0
-        self._has_timestamps = True
-        self._values: dict[str, Any] = {"gpu_memory_bytes": 0, "upload_bytes": 0, "readback_bytes": 0}
-
-    def add(self, device: DeviceStatistics) -> None:
-        """Add one device's share."""
-        values = self._values
-        values["adapter"], values["adapter_is_software"] = device.adapter, device.adapter_is_software
-        values["gpu_memory_bytes"] = max(values["gpu_memory_bytes"], device.allocated_bytes)
-        values["upload_bytes"] += device.uploaded_bytes
-        values["readback_bytes"] += device.readback_bytes
-        self._ticks_ns += device.gpu_ticks_ns
-        self._readback_s += device.readback_s
-        self._has_timestamps = self._has_timestamps and device.has_timestamps
-
-    def values(self, wall_s: float) -> dict[str, Any]:
-        """Fields of the report."""
-        busy_s = self._ticks_ns / 1e9 if self._has_timestamps else None
-        read_bytes = self._values["readback_bytes"]
-        return self._values | {
-            "gpu_busy_s": busy_s,
-            "gpu_percent": None if busy_s is None else 100 * busy_s / wall_s,
-            "mapped_read_gb_per_s": read_bytes / self._readback_s / 1e9 if self._readback_s else None,
-            "memcpy_gb_per_s": _memcpy_gb_per_s(),
-        }
+def _gpu_totals(devices: list[DeviceStatistics], wall_s: float) -> dict[str, object]:
+    """What was counted over all devices, as fields of the report; none where no GPU took part."""
+    if not devices:
+        return {}
+    busy_s = sum(d.gpu_ticks_ns for d in devices) / 1e9 if all(d.has_timestamps for d in devices) else None
+    read_bytes, read_s = sum(d.readback_bytes for d in devices), sum(d.readback_s for d in devices)
+    return {
+        "adapter": devices[-1].adapter,
+        "adapter_is_software": devices[-1].adapter_is_software,
+        "gpu_memory_bytes": max(d.allocated_bytes for d in devices),
+        "upload_bytes": sum(d.uploaded_bytes for d in devices),
+        "readback_bytes": read_bytes,
+        "gpu_busy_s": busy_s,
+        "gpu_percent": None if busy_s is None else 100 * busy_s / wall_s,
+        "mapped_read_gb_per_s": read_bytes / read_s / 1e9 if read_s else None,
+        "memcpy_gb_per_s": _memcpy_gb_per_s(),
+    }
 
 
 def _memcpy_gb_per_s() -> float:

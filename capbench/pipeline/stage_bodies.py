@@ -25,10 +25,12 @@ _CLOSING_BYTES_PER_S = 10e6
 """Moving the index to the front rewrites the file; a slower disk than this counts as one that stalled."""
 
 
-def decode_pictures(job: ExportJob, frames: Channel[TimedFrame], recorder: ExportRecorder, clock: StageTimer) -> None:
+def decode_pictures(
+    job: ExportJob, threads: int, frames: Channel[TimedFrame], recorder: ExportRecorder, clock: StageTimer
+) -> None:
     """Decode the source's pictures at the times of the output."""
     source, options = job.source, job.options
-    decoded = read_frames(source.path, warn=recorder.warn, salvage=options.salvage)
+    decoded = read_frames(source.path, warn=recorder.warn, salvage=options.salvage, threads=threads)
     timed = (
         at_constant_rate(decoded, source.origin_s, options.fps, source.frame_rate)
         if options.fps

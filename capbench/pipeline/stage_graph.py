@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from capbench.pipeline.conversion.registry import FLOOR, PASSTHROUGH
 from capbench.pipeline.decode.frame_times import TimedFrame
@@ -14,8 +13,9 @@ from capbench.pipeline.encode.frame_pool import PictureFormat, PooledPicture
 from capbench.pipeline.encode.mp4 import PictureEncoder, SoundEncoder
 from capbench.pipeline.encode.mux import EncodedPacket, OutputFile
 from capbench.pipeline.job import ExportJob
-from capbench.pipeline.memory_plan import PACKET_QUEUE_BYTES, PICTURE_PACKETS, SOUND_PACKETS, plan_export
+from capbench.pipeline.memory_plan import PACKET_QUEUE_BYTES, PICTURE_PACKETS, SOUND_PACKETS, plan_codecs, plan_export
 from capbench.pipeline.recorder import ExportRecorder, RenderOutcome
+from capbench.pipeline.render.first_device import FirstDevice
 from capbench.pipeline.render.render_stage import RenderOutputs, RenderStage
 from capbench.pipeline.render.replay import UnfinishedPicture
 from capbench.pipeline.stage_bodies import (
@@ -30,7 +30,7 @@ from capbench.pipeline.threads.stage_group import StageGroup
 from capbench.pipeline.threads.stage_timer import StageTimer
 from capbench.pipeline.threads.watchdog import StageWatch
 
-__all__ = ["Output", "run_pass"]
+__all__ = ["Output", "Run", "run_pass"]
 
 _SCANNED_BYTES_PER_S = 50e6
 """A disk that reads more slowly than this counts as one that stalled."""
@@ -47,10 +47,23 @@ class Output:
     """None for a pass that writes nothing, whose encoder makes no packets."""
 
 
-def run_pass(job: ExportJob, output: Output, recorder: ExportRecorder, cancel: threading.Event) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One export on its way."""
+
+    job: ExportJob
+    recorder: ExportRecorder
+    cancel: threading.Event
+    """Stops the export when it is set."""
+    device: FirstDevice
+    """May be open, or on its way, before there are frames."""
+
+
+def run_pass(run: Run, output: Output) -> None:
     """Run every stage from the source to `output`, each on a thread of its own. Raises the first failure."""
+    job, recorder = run.job, run.recorder
     watch = StageWatch(job.options.stall_timeout_s)
-    group = StageGroup(watch, cancel)
+    group = StageGroup(watch, run.cancel)
     plan = plan_export(job, job.path_requested)
     draws = job.path_requested not in (PASSTHROUGH, FLOOR)
 
@@ -62,7 +75,8 @@ def run_pass(job: ExportJob, output: Output, recorder: ExportRecorder, cancel: t
     frames: Channel[TimedFrame] = group.channel(
         "decode", "render" if draws else "encode", max_frames=plan.decoded_frames, max_bytes=plan.channel_bytes
     )
-    start("decode", lambda clock: decode_pictures(job, frames, recorder, clock), slack_s=slack_s)
+    threads = plan_codecs(job).decoder_threads
+    start("decode", partial(decode_pictures, job, threads, frames, recorder), slack_s=slack_s)
 
     formats: Channel[PictureFormat] = group.channel("render", "encode", max_frames=1, max_bytes=1, carries_frames=False)
     pictures: Channel[PooledPicture] = group.channel(
@@ -71,8 +85,10 @@ def run_pass(job: ExportJob, output: Output, recorder: ExportRecorder, cancel: t
     unfinished: Channel[UnfinishedPicture] = group.channel(
         "render", "convert", max_frames=plan.pictures, max_bytes=plan.channel_bytes, numbers_producer=False
     )
-    render = RenderStage(job, group, frames, RenderOutputs(formats, unfinished, pictures)) if draws else None
-    if render is not None:
+    render = None
+    if draws:
+        outputs = RenderOutputs(formats, unfinished, pictures)
+        render = RenderStage(job, group, frames, outputs, device=run.device)
         start("render", render.run)
         start("convert", lambda clock: convert_pictures(unfinished, pictures, clock))
     else:
@@ -98,7 +114,7 @@ def run_pass(job: ExportJob, output: Output, recorder: ExportRecorder, cancel: t
 
     group.wait()
     recorder.rendered(RenderOutcome(job.path_requested) if render is None else render.outcome())
-    queues: list[Channel[Any]] = [frames, packets]
+    queues: list[Channel[TimedFrame] | Channel[PooledPicture] | Channel[EncodedPacket]] = [frames, packets]
     queues += [sound] if sound is not None else []
     # Pictures that need no finishing belong to their pool and are counted there.
     queues += [pictures] if unfinished.high_water_bytes else []

@@ -27,10 +27,12 @@ from capbench.errors import (
     AdapterError,
     CancelledExportError,
     DeviceLostError,
+    InputError,
     OutputError,
     PipelineError,
     StallError,
 )
+from capbench.pipeline import export as export_module
 from capbench.pipeline import stage_bodies, stage_graph
 from capbench.pipeline.conversion.registry import path_factory
 from capbench.pipeline.conversion.swscale import CpuPath
@@ -41,8 +43,9 @@ from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder
 from capbench.pipeline.encode.mux import OutputFile
 from capbench.pipeline.export import ExportOptions, export
 from capbench.pipeline.gpu import readback_ring as staging
-from capbench.pipeline.gpu.device import open_device, wait_for
-from capbench.pipeline.render import render_stage
+from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
+from capbench.pipeline.job import prepare
+from capbench.pipeline.render import first_device, render_stage
 from capbench.pipeline.render.renderer import Renderer
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.recordings.marks import read_frame_number
@@ -422,6 +425,12 @@ def test_devices_that_go_on_being_lost_end_the_export(
     assert list(output.parent.iterdir()) == []
 
 
+def replace_devices(monkeypatch: pytest.MonkeyPatch, opener: Callable[[], Any]) -> None:
+    """Let `opener` open the first device of an export, and those that replace it."""
+    for module in (first_device, render_stage):
+        monkeypatch.setattr(module, "open_device", opener)
+
+
 @pytest.mark.usefixtures("gpu")
 def test_device_that_does_not_come_back_ends_the_export(
     recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
@@ -435,7 +444,7 @@ def test_device_that_does_not_come_back_ends_the_export(
         opened.append(open_device())
         return opened[0]
 
-    monkeypatch.setattr(render_stage, "open_device", open_once)
+    replace_devices(monkeypatch, open_once)
 
     with pytest.raises(DeviceLostError, match="none opens again: planted"):
         exported(recording, output, "gpu")
@@ -447,7 +456,7 @@ def test_machine_without_an_adapter_is_told_so(recording: Path, output: Path, mo
     def refuse() -> None:
         raise AdapterError("planted: no GPU adapter")
 
-    monkeypatch.setattr(render_stage, "open_device", refuse)
+    replace_devices(monkeypatch, refuse)
 
     with pytest.raises(AdapterError, match="planted") as caught:
         exported(recording, output, "gpu")
@@ -473,3 +482,65 @@ def test_path_that_cannot_start_falls_back_and_says_so(
     assert (report.path_requested, report.path_used) == ("gpu", "cpu")
     assert report.fallbacks == ("gpu could not start, took cpu: planted",)
     assert frame_numbers(output) == list(range(FRAMES))
+
+
+@pytest.mark.usefixtures("gpu")
+def test_device_opens_while_the_source_is_probed(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other to have begun: one after the other they would wait in vain."""
+    probing, opening = threading.Event(), threading.Event()
+
+    def open_slowly() -> Any:
+        opening.set()
+        assert probing.wait(AT_ONCE_S), "the source was not being probed"
+        return open_device()
+
+    def prepare_slowly(*arguments: Any) -> Any:
+        probing.set()
+        assert opening.wait(AT_ONCE_S), "the device was not being opened"
+        return prepare(*arguments)
+
+    replace_devices(monkeypatch, open_slowly)
+    monkeypatch.setattr(export_module, "prepare", prepare_slowly)
+
+    report = exported(recording, output, "gpu")
+
+    assert report.setup_s is not None
+    assert report.time_to_first_frame_s is not None
+    assert 0 < report.setup_s <= report.time_to_first_frame_s
+
+
+@pytest.mark.usefixtures("gpu")
+def test_device_that_is_not_needed_any_more_is_closed(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+
+    def open_noted() -> Any:
+        opened.append(open_device())
+        return opened[0]
+
+    closed: list[Any] = []
+
+    def close(device: Any) -> None:
+        closed.append(device)
+
+    monkeypatch.setattr(GpuContext, "close", close)
+    replace_devices(monkeypatch, open_noted)
+
+    with pytest.raises(InputError):
+        export(recording, output.with_suffix(".avi"), OPTIONS)
+
+    assert closed == opened
+    assert len(opened) == 1
+    opened[0].device.destroy()
+
+
+def test_no_device_opens_for_what_needs_none(recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AdapterError("planted: nobody needs a device here")
+
+    replace_devices(monkeypatch, refuse)
+
+    assert export(recording, output, replace(OPTIONS, path=None)).path_used == "passthrough"

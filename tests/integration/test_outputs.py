@@ -165,6 +165,7 @@ def test_unknown_dithering_names_the_known(recording: Path, tmp_path: Path) -> N
     ("settings", "kind", "words"),
     [
         (EncoderSettings(name="h265"), EncoderError, "unknown encoder 'h265'"),
+        (EncoderSettings(name="aac"), EncoderError, "aac does not encode video"),
         (EncoderSettings(quality="good"), InputError, "unknown quality 'good'; known are highest, high"),
         (EncoderSettings(preset="quick"), InputError, "unknown preset 'quick'; known are ultrafast"),
         (EncoderSettings(qp=52), InputError, "qp must be between 0 and 51, got 52"),

@@ -31,14 +31,16 @@ def frame_bytes(frame: av.VideoFrame) -> int:
     return sum(plane.buffer_size for plane in frame.planes)
 
 
-def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = False) -> Iterator[av.VideoFrame]:
+def read_frames(
+    path: Path, *, warn: Callable[[str], None], salvage: bool = False, threads: int = 0
+) -> Iterator[av.VideoFrame]:
     """Yield each frame of the first video stream in one of the planar formats; PTS rise from frame to frame.
 
     All have the size, format and time base of the first. At damage raises `DamagedStreamError`; with `salvage` leaves
-    out what does not decode, goes on behind it, and says so with `warn` at the end. The iterator owns the file: close
-    it, or read it to its end.
+    out what does not decode, goes on behind it, and says so with `warn` at the end. 0 leaves the number of `threads` to
+    the decoder. The iterator owns the file: close it, or read it to its end.
     """
-    clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage)
+    clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage, threads=threads)
     with closing(open_parts(path)) as parts:
         for part in parts:
             for decoded in tally.survivors(part):
@@ -53,8 +55,9 @@ def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = Fals
 class _Tally:
     """What decoded and what did not."""
 
-    def __init__(self, path: Path, *, salvage: bool) -> None:
+    def __init__(self, path: Path, *, salvage: bool, threads: int) -> None:
         self._path = path
+        self._threads = threads
         self._salvage = salvage
         self._claimed = 0
         self._good = 0
@@ -81,7 +84,7 @@ class _Tally:
         pictures = (
             self._salvaged(part.container, stream)
             if self._salvage
-            else every_picture(self._path, part.container, part.reopen)
+            else every_picture(self._path, part.container, part.reopen, threads=self._threads)
         )
         try:
             for frame in pictures:
@@ -230,7 +233,7 @@ def _has_own_threads(stream: av.VideoStream) -> bool:
 
 
 def every_picture(
-    path: Path, container: InputContainer, reopen: Callable[[], InputContainer]
+    path: Path, container: InputContainer, reopen: Callable[[], InputContainer], *, threads: int = 0
 ) -> Iterator[av.VideoFrame]:
     """Yield each frame of the first video stream of `container`, at the time when it is shown; the first error ends it.
 
@@ -243,6 +246,7 @@ def every_picture(
     """
     stream = video_stream(path, container)
     stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
     times, ledger = PresentationTimes(container, stream), _Ledger(stream)
     for packet in container.demux(stream):
         time = times.sent(packet)

@@ -60,16 +60,33 @@ def open_mp4(path: Path) -> OutputFile:
 class VideoEncoder:
     """Pictures to the video stream of a file. Raises `EncoderError` where the encoder does not open."""
 
-    def __init__(self, file: OutputFile, shape: VideoShape, settings: EncoderSettings) -> None:
+    def __init__(
+        self,
+        file: OutputFile,
+        shape: VideoShape,
+        settings: EncoderSettings,
+        *,
+        threads: int | None = None,
+        look_ahead_frames: int | None = None,
+    ) -> None:
+        """None for `threads` and for libx264's `look_ahead_frames` leaves them to the encoder."""
         self._stream = file.add_video(settings.name, shape.rate)
         self._shape = shape
         self._settings = settings
+        self._threads = threads
+        self._look_ahead_frames = look_ahead_frames
         self._durations: dict[int, int] = {}
 
     def open(self, layout: PictureFormat) -> None:
         """Set the encoder up. Raises `EncoderError`."""
         shape, settings, context = self._shape, self._settings, self._stream.codec_context
         bit_rate, options = codec_options(settings, shape.width, shape.height, shape.rate)
+        if self._look_ahead_frames is not None:
+            options["rc-lookahead"] = str(self._look_ahead_frames)
+        if self._threads is not None and settings.name == "libx265":
+            options["x265-params"] += f":pools={self._threads}"  # its threads of FFmpeg's name are frames side by side
+        elif self._threads is not None:
+            context.thread_count = self._threads
         context.options = options | chroma_location_option(layout.colour)
         context.width, context.height = shape.width, shape.height
         context.pix_fmt = pixel_format_for(settings.name, layout.pixel_format)

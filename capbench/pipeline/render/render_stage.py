@@ -16,6 +16,7 @@ from capbench.pipeline.gpu.device import GpuContext, collected_problems, open_de
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.memory_plan import plan_export
 from capbench.pipeline.recorder import DeviceStatistics, RenderOutcome
+from capbench.pipeline.render.first_device import FirstDevice
 from capbench.pipeline.render.renderer import Renderer
 from capbench.pipeline.render.replay import Deliveries, UndeliveredFrames, UnfinishedPicture
 from capbench.pipeline.threads.channel import Channel
@@ -44,9 +45,18 @@ class RenderOutputs:
 class RenderStage:
     """Everything between decoded frames and pictures. A picture that was delivered is never drawn again."""
 
-    def __init__(self, job: ExportJob, group: StageGroup, frames: Channel[TimedFrame], outputs: RenderOutputs) -> None:
+    def __init__(
+        self,
+        job: ExportJob,
+        group: StageGroup,
+        frames: Channel[TimedFrame],
+        outputs: RenderOutputs,
+        *,
+        device: FirstDevice,
+    ) -> None:
         """`group` is that of the stage itself, which stops its picture pools too."""
         self._job = job
+        self._device = device
         self._group = group
         self._frames = UndeliveredFrames(frames)
         self._outputs = outputs
@@ -85,7 +95,7 @@ class RenderStage:
         )
 
     def _draw(self, clock: StageTimer) -> None:
-        gpu = open_device()
+        gpu = self._device.take() or open_device()
         with collected_problems(gpu):
             try:
                 self._draw_on(gpu, clock)

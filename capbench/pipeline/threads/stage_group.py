@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 from capbench.errors import CancelledExportError, CapbenchError, PipelineError, StallError
 from capbench.pipeline.threads.channel import Channel
@@ -21,13 +21,19 @@ _GRACE_S = 5.0
 """How long stages may take to notice that the export was stopped. A stage that hangs in native code is left behind."""
 
 
+class _Stoppable(Protocol):
+    """A channel, whatever it carries."""
+
+    def stop(self, failure: BaseException) -> None: ...
+
+
 class StageGroup:
     """Runs stages on threads of their own and ends them together."""
 
     def __init__(self, watch: StageWatch, cancel: threading.Event) -> None:
         self._watch = watch
         self._cancel = cancel
-        self._channels: list[Channel[Any]] = []
+        self._channels: list[_Stoppable] = []
         self._threads: dict[str, threading.Thread] = {}
         self._failures: list[BaseException] = []
         self._lock = threading.Lock()
