@@ -82,8 +82,8 @@ class Compositor:
 
     def _recording_bindings(self) -> dict[int, Resource]:
         """What scene.wgsl needs to sample the recording."""
-        luma, chroma = self._uploader.luma.create_view(), self._uploader.chroma.create_view()
-        return {0: self._uniforms, 1: luma, 2: chroma, 3: self._sampler}
+        luma, cb, cr = (texture.create_view() for texture in self._uploader.textures)
+        return {0: self._uniforms, 1: luma, 2: cb, 3: self._sampler, 6: cr}
 
     def _make_surround(self) -> None:
         gpu, scene = self._gpu, self._scene

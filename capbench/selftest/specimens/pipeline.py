@@ -36,8 +36,8 @@ register_mutant(
     "chroma-column-offset", "layout", "the chroma plane is copied out one sample too late",
     Replacement(
         "pipeline/conversion/nv12_layout.py",
-        "plane_samples(frame.planes[1], 2)[:] = rows[height:]",
-        "plane_samples(frame.planes[1], 2)[:] = np.roll(rows[height:], 2, axis=1)",
+        "luma, chroma = rows[: self.canvas.height], rows[self.canvas.height :]",
+        "luma, chroma = rows[: self.canvas.height], np.roll(rows[self.canvas.height :], 2, axis=1)",
     ),
     caught_by=["colour.siting"], says="right of its place",
 )  # fmt: skip
@@ -55,8 +55,8 @@ register_mutant(
     "stale-buffer", "frames", "one of three upload buffers never reaches the texture: the frame before is shown again",
     Replacement(
         "pipeline/gpu/upload_ring.py",
-        "encoder.copy_buffer_to_texture(layout",
-        "if self._next != 2:\n                encoder.copy_buffer_to_texture(layout",
+        "for target in self._targets:\n            encoder",
+        "for target in self._targets if self.number != 2 else ():\n            encoder",
     ),
     caught_by=["frames.repeated"],
 )  # fmt: skip
