@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.errors import DeviceLostError
+from capbench.errors import DeviceLostError, PictureError
 from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.conversion.nv12_layout import Nv12Layout
 from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
@@ -151,10 +151,10 @@ def planes_of(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
     ]
 
 
-def uploader_for(gpu: GpuContext, frame: av.VideoFrame, slots: int) -> PlaneUploader:
+def uploader_for(gpu: GpuContext, frame: av.VideoFrame, slots: int, *, interleaves: bool = False) -> PlaneUploader:
     chroma, is_interleaved = frame.planes[1], len(frame.planes) == 2
     planes = SourcePlanes(frame.width, frame.height, chroma.width, chroma.height, is_interleaved)
-    return PlaneUploader(gpu, planes, slots)
+    return PlaneUploader(gpu, planes, slots, interleaves_chroma=interleaves)
 
 
 def assert_uploaded(gpu: GpuContext, uploader: PlaneUploader, frame: av.VideoFrame) -> None:
@@ -179,6 +179,32 @@ def test_uploaded_planes_are_the_frames_samples(gpu: GpuContext, pixel_format: s
         assert_uploaded(gpu, uploader, frame)
 
     assert uploader.uploaded_bytes == 5 * sum(samples.size for samples in planes_of(frame))
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_chroma_is_interleaved_where_that_is_cheaper(gpu: GpuContext, pixel_format: str, size: tuple[int, int]) -> None:
+    frame = noisy_frame(size, pixel_format, 7)
+    uploader = uploader_for(gpu, frame, 2, interleaves=True)
+    encoder = gpu.device.create_command_encoder()
+    uploader.record(frame, encoder)
+    gpu.device.queue.submit([encoder.finish()])
+    uploader.submitted()
+
+    luma, cb, cr = planes_of(frame)
+    chroma = read_texture(gpu, uploader.textures[1], 2)
+    assert uploader.textures[1] is uploader.textures[2]
+    assert np.array_equal(read_texture(gpu, uploader.textures[0], 1), luma)
+    assert np.array_equal(chroma[:, 0::2], cb)
+    assert np.array_equal(chroma[:, 1::2], cr)
+
+
+def test_interleaved_chroma_does_not_go_into_three_textures(gpu: GpuContext) -> None:
+    """A decoder that changes its mind in the middle must not leave old chroma under new luma."""
+    uploader = uploader_for(gpu, noisy_frame((64, 48), "yuv420p", 0), 1)
+
+    with pytest.raises(PictureError, match="a frame of 2 planes does not fit the textures of one of 3"):
+        uploader.slots[0].fill(noisy_frame((64, 48), "nv12", 1))
 
 
 @pytest.mark.parametrize("slots", [1, 3])

@@ -42,7 +42,13 @@ class Compositor:
         self._moves = not fills_canvas(scene.display, source, canvas)
         """Whether a zoom moves something that can be seen besides the recording."""
         has_surround = self._moves or has_overlay(scene)
-        constants = scene_constants(scene, source, canvas, has_surround=has_surround)
+        constants = scene_constants(
+            scene,
+            source,
+            canvas,
+            has_surround=has_surround,
+            chroma_is_interleaved=uploader.chroma_is_interleaved,
+        )
         self.generated = {"scene_constants": constants}
         """What `shader_source` needs beside the files for a shader that imports `scene`."""
         uniforms = self._scene_uniforms()

@@ -59,11 +59,13 @@ SCENE_DTYPE = np.dtype(
 """`struct Scene` of shaders/shared/scene.wgsl, field by field."""
 
 
-def scene_constants(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool) -> str:
+def scene_constants(
+    scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool, chroma_is_interleaved: bool
+) -> str:
     """What shaders/shared/scene.wgsl imports as `scene_constants`: what never changes during one export."""
     fills = fills_canvas(scene.display, source, canvas)
     unscaled = fills and not scene.zoom and scene.display.crop == (0, 0, 0, 0) and _has_size_of(source, canvas)
-    picture = picture_uniforms(source, scene.display.crop)
+    picture = picture_uniforms(source, scene.display.crop, chroma_is_interleaved=chroma_is_interleaved)
     fields = ", ".join(_literal(picture[name][0]) for name in PICTURE_NAMES)
     constants = {
         "RECORDING": f"Picture({fields})",
@@ -107,11 +109,19 @@ def scene_uniforms(scene: Scene, source: SourceInfo, canvas: CanvasSize, zoom: M
 
 
 def picture_uniforms(
-    source: SourceInfo, crop: tuple[float, float, float, float], *, mirror: bool = False
+    source: SourceInfo,
+    crop: tuple[float, float, float, float],
+    *,
+    chroma_is_interleaved: bool,
+    mirror: bool = False,
 ) -> NDArray[np.void]:
-    """How a source's planes are read: one record of `PICTURE_DTYPE`. `crop` as in `Display`, of the upright picture."""
+    """How a source's planes are read: one record of `PICTURE_DTYPE`.
+
+    `crop` as in `Display`, of the upright picture; `chroma_is_interleaved` as the `PlaneUploader` says.
+    """
     block = np.zeros(1, PICTURE_DTYPE)
     _set_texture_mapping(block, source, source.planes, crop, mirror=mirror)
+    block["chroma_is_interleaved"] = chroma_is_interleaved
     _set_decoding(block, source.colour)
     return block
 
@@ -186,7 +196,6 @@ def _set_texture_mapping(
         corner, column_x = corner + column_x, -column_x
     block["texture_from_fraction"] = (*column_x, *column_y)
     block["texture_origin"] = corner
-    block["chroma_is_interleaved"] = planes.chroma_is_interleaved
     # Half a texel inside: interpolation at the edge must not reach what is cut off.
     opposite = corner + column_x + column_y
     half_texel = np.array((0.5 / planes.width, 0.5 / planes.height))

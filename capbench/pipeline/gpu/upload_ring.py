@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
+from numpy.typing import NDArray
 
-from capbench.errors import DeviceLostError
-from capbench.pipeline.decode.decoded_planes import copy_rows, plane_rows
+from capbench.errors import DeviceLostError, PictureError
+from capbench.pipeline.decode.decoded_planes import copy_rows, plane_rows, plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu.device import GpuContext, wait_for
 
@@ -44,6 +46,10 @@ class _PlaneTarget:
     row_bytes: int
     """Bytes of a row without its padding."""
     stride: int
+
+    def rows_in(self, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The plane's place in the bytes of an upload buffer, shape (height, stride)."""
+        return buffer[self.offset :][: self.stride * self.height].reshape(self.height, self.stride)
 
 
 class UploadSlot:
@@ -82,11 +88,19 @@ class UploadSlot:
             native: Any = self._buffer
             # The view must not outlive the lock: after unmap its memory belongs to the GPU.
             mapped = np.frombuffer(native._experimental_get_mapped_range(), np.uint8)  # noqa: SLF001  see above
-            for target, plane in zip(self._targets, frame.planes, strict=True):
-                rows = mapped[target.offset :][: target.stride * target.height].reshape(target.height, target.stride)
-                copy_rows(plane_rows(plane), rows, target.row_bytes)
+            rows = [target.rows_in(mapped) for target in self._targets]
+            self._write(list(frame.planes), rows)
             del mapped, rows
         self.is_filled = True
+
+    def _write(self, planes: list[VideoPlane], rows: list[NDArray[np.uint8]]) -> None:
+        if (len(planes), len(rows)) not in ((3, 3), (2, 2), (3, 2)):
+            raise PictureError(f"a frame of {len(planes)} planes does not fit the textures of one of {len(rows)}")
+        plain = len(rows) if len(planes) == len(rows) else 1
+        for plane, place, target in zip(planes[:plain], rows[:plain], self._targets[:plain], strict=True):
+            copy_rows(plane_rows(plane), place, target.row_bytes)
+        for first_byte, plane in enumerate(planes[plain:]):
+            rows[1][:, first_byte : self._targets[1].row_bytes : 2] = plane_samples(plane)
 
     def record(self, encoder: GPUCommandEncoder) -> None:
         """Give the buffer to the GPU and record the copies to the textures. Call `give_back` after the submit."""
@@ -118,14 +132,21 @@ class UploadSlot:
 class PlaneUploader:
     """Owns the textures that hold a source's planes, and the buffers that fill them.
 
-    Planes go up as the decoder laid them out: three of one byte a sample, or luma and interleaved chroma (NV12).
+    Planes go up as the decoder laid them out: three of one byte a sample, or luma and interleaved chroma (NV12). For a
+    software adapter Cb and Cr are interleaved on the way: llvmpipe spends 8 ms more on a 1080p frame where it samples
+    two planes of chroma instead of one, and interleaving them takes 0.3 ms. `interleaves_chroma` says otherwise.
     """
 
-    def __init__(self, gpu: GpuContext, planes: SourcePlanes, slots: int) -> None:
+    def __init__(
+        self, gpu: GpuContext, planes: SourcePlanes, slots: int, *, interleaves_chroma: bool | None = None
+    ) -> None:
+        interleaves = gpu.is_software if interleaves_chroma is None else interleaves_chroma
+        self.chroma_is_interleaved = planes.chroma_is_interleaved or interleaves
+        """Whether one texture has both Cb and Cr, in red and green."""
         usage = "TEXTURE_BINDING|COPY_DST|COPY_SRC"  # COPY_SRC: what arrived can be read back and checked
         chroma_size = planes.chroma_width, planes.chroma_height
         luma = gpu.texture(planes.width, planes.height, "r8unorm", usage, "luma")
-        if planes.chroma_is_interleaved:
+        if self.chroma_is_interleaved:
             chroma = [gpu.texture(*chroma_size, "rg8unorm", usage, "chroma")]
         else:
             chroma = [gpu.texture(*chroma_size, "r8unorm", usage, name) for name in ("Cb", "Cr")]

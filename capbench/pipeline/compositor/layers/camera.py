@@ -168,13 +168,16 @@ class CameraLayer:
         source: SourceInfo = probe_source(path)
         width, height = (float(length) for length in even_size(source))
         self._rectangle = camera_rectangle(self._camera, canvas, width / height)
-        self._mapping = picture_uniforms(
-            source, aspect_crop(width / height, self._camera.aspect), mirror=self._camera.mirror
-        )
         # A sample reads 2 x 2 texels: with one for every two of them across, a reduction skips none.
         reduction = min(width / self._rectangle.width, height / self._rectangle.height)
         self._samples = min(max(1, math.ceil(reduction / 2)), MOST_SAMPLES)
         self._uploader = PlaneUploader(gpu, source.planes, UPLOAD_SLOTS)
+        self._mapping = picture_uniforms(
+            source,
+            aspect_crop(width / height, self._camera.aspect),
+            chroma_is_interleaved=self._uploader.chroma_is_interleaved,
+            mirror=self._camera.mirror,
+        )
         self._feed = CameraFeed(path)
         self._image = texture_of(gpu, None, "no camera image")
         self._planes = self._uploader.textures
