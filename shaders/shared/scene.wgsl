@@ -1,7 +1,7 @@
 // What a scene looks like at one pixel: the recording and its surround. Shared by the composite pass and the fused path,
 // so that both draw the same picture. The surround is everything else, behind the recording and over it, in a texture
 // that is drawn only where and when it changes (draw_background, draw_layers): however many layers a scene has, a pixel
-// costs the recording's own two samples and one load.
+// costs the recording's own samples and one load.
 //
 // All positions are pixels of the canvas, x right, y down, pixel centres at .5. All blending is done on gamma-encoded
 // R'G'B', as screen recorders do: a half transparent black over white is code 128.
@@ -9,7 +9,9 @@
 // Where a decoded picture's samples lie in its textures, and how they become R'G'B'.
 struct Picture {
     texture_from_fraction: vec4f, // 2x2 matrix, by columns: texture coordinates a step across and down the picture
-    texture_origin: vec4f,      // texture coordinates of the picture's corner; zw unused
+    texture_origin: vec2f,      // texture coordinates of the picture's corner
+    chroma_is_interleaved: u32, // 1: the plane of Cb has Cr in its green channel, and the plane of Cr is not read
+    padding: u32,
     texture_limits: vec4f,      // smallest and largest texture coordinates that lie inside the crop
     chroma_from_luma: vec4f,    // scale and offset from luma to chroma texture coordinates: siting and odd sizes
     decode_scale: vec4f,        // luma scale, luma offset, chroma scale, chroma offset: 8-bit codes to 0..1 and -.5..5
@@ -45,10 +47,11 @@ struct Scene {
 
 @group(0) @binding(0) var<uniform> scene: Scene;
 @group(0) @binding(1) var luma_texture: texture_2d<f32>;
-@group(0) @binding(2) var chroma_texture: texture_2d<f32>;
+@group(0) @binding(2) var cb_texture: texture_2d<f32>;
 @group(0) @binding(3) var linear_sampler: sampler;
 // Colour of everything but the recording, and in alpha the share of the pixel that is left to the recording.
 @group(0) @binding(4) var surround_texture: texture_2d<f32>;
+@group(0) @binding(6) var cr_texture: texture_2d<f32>;
 
 // Signed distance in pixels from a rectangle with rounded corners, negative inside (Quilez, rounded box).
 fn rounded_rectangle_distance(position: vec2f, rectangle: vec4f, radius: f32) -> f32 {
@@ -61,7 +64,7 @@ fn rounded_rectangle_distance(position: vec2f, rectangle: vec4f, radius: f32) ->
 // Texture coordinates, luma's, of fractions across and down a picture.
 fn texture_position(picture: Picture, fraction: vec2f) -> vec2f {
     let matrix = mat2x2f(picture.texture_from_fraction.xy, picture.texture_from_fraction.zw);
-    return clamp(matrix * fraction + picture.texture_origin.xy, picture.texture_limits.xy, picture.texture_limits.zw);
+    return clamp(matrix * fraction + picture.texture_origin, picture.texture_limits.xy, picture.texture_limits.zw);
 }
 
 // R'G'B' of the 8-bit codes of luma and chroma, given as 0..1.
@@ -76,20 +79,31 @@ fn decoded_colour(picture: Picture, luma_code: f32, chroma_code: vec2f) -> vec3f
     return clamp(rgb, vec3f(0.0), vec3f(1.0));
 }
 
-fn chroma_at(plane: texture_2d<f32>, picture: Picture, luma_position: vec2f) -> vec2f {
+// Cb and Cr, from planes as a decoder makes them: nothing is interleaved on the CPU for the GPU's sake.
+fn chroma_at(cb_plane: texture_2d<f32>, cr_plane: texture_2d<f32>, picture: Picture, luma_position: vec2f) -> vec2f {
     let at = luma_position * picture.chroma_from_luma.xy + picture.chroma_from_luma.zw;
-    return textureSampleLevel(plane, linear_sampler, at, 0.0).rg;
+    let chroma = textureSampleLevel(cb_plane, linear_sampler, at, 0.0).rg;
+    if (picture.chroma_is_interleaved == 1u) {
+        return chroma;
+    }
+    return vec2f(chroma.r, textureSampleLevel(cr_plane, linear_sampler, at, 0.0).r);
 }
 
-fn picture_colour(luma_plane: texture_2d<f32>, chroma_plane: texture_2d<f32>, picture: Picture, fraction: vec2f) -> vec3f {
+fn picture_colour(
+    luma_plane: texture_2d<f32>,
+    cb_plane: texture_2d<f32>,
+    cr_plane: texture_2d<f32>,
+    picture: Picture,
+    fraction: vec2f,
+) -> vec3f {
     let at = texture_position(picture, fraction);
     let luma_code = textureSampleLevel(luma_plane, linear_sampler, at, 0.0).r;
-    return decoded_colour(picture, luma_code, chroma_at(chroma_plane, picture, at));
+    return decoded_colour(picture, luma_code, chroma_at(cb_plane, cr_plane, picture, at));
 }
 
 // The recording at fractions of its rectangle.
 fn recording_colour(fraction: vec2f) -> vec3f {
-    return picture_colour(luma_texture, chroma_texture, RECORDING, fraction);
+    return picture_colour(luma_texture, cb_texture, cr_texture, RECORDING, fraction);
 }
 
 fn display_colour(pixel: vec2u) -> vec3f {
@@ -98,7 +112,7 @@ fn display_colour(pixel: vec2u) -> vec3f {
         // The sample itself is what interpolation would return; chroma still lies between its own samples.
         let luma_code = textureLoad(luma_texture, pixel, 0).r;
         let at = position * LUMA_TEXEL;
-        return decoded_colour(RECORDING, luma_code, chroma_at(chroma_texture, RECORDING, at));
+        return decoded_colour(RECORDING, luma_code, chroma_at(cb_texture, cr_texture, RECORDING, at));
     }
     return recording_colour(position * scene.fraction_from_px.xy + scene.fraction_from_px.zw);
 }

@@ -10,13 +10,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.conversion.nv12_layout import Nv12Layout
 from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.conversion.swscale import SwscaleToNv12
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.readback_ring import ReadbackRing
-from capbench.pipeline.gpu.upload_ring import PlaneUploader
+from capbench.pipeline.gpu.upload_ring import PlaneUploader, UploadSlot
 from capbench.quality.oracle import rgb_to_nv12
 from tests.gpu.conversion import picture_of
 
@@ -72,7 +73,7 @@ def test_convert_by_the_oracle(benchmark: BenchmarkFixture, kind: str) -> None:
 @at_every_size
 @pytest.mark.parametrize("slots", [1, 3])
 def test_upload(benchmark: BenchmarkFixture, gpu: GpuContext, size: tuple[int, int], slots: int) -> None:
-    """Decoded planes to textures through mapped buffers."""
+    """Decoded planes to textures through mapped buffers, filled and submitted by one thread."""
     planes = SourcePlanes(*size, size[0] // 2, size[1] // 2)
     uploader = PlaneUploader(gpu, planes, slots)
     frame = av.VideoFrame(*size, "yuv420p")
@@ -84,6 +85,44 @@ def test_upload(benchmark: BenchmarkFixture, gpu: GpuContext, size: tuple[int, i
         uploader.submitted()
 
     naming_the_adapter(benchmark, gpu)(upload)
+
+
+@at_every_size
+@pytest.mark.parametrize("interleaves", [False, True], ids=["planes", "interleaved"])
+def test_fill(benchmark: BenchmarkFixture, gpu: GpuContext, size: tuple[int, int], *, interleaves: bool) -> None:
+    """Decoded planes into a mapped buffer, which may happen on another thread: no GPU takes part."""
+    planes = SourcePlanes(*size, size[0] // 2, size[1] // 2)
+    slot = PlaneUploader(gpu, planes, 1, interleaves_chroma=interleaves).slots[0]
+
+    benchmark(slot.fill, av.VideoFrame(*size, "yuv420p"))
+
+
+@at_every_size
+def test_record_a_filled_slot(benchmark: BenchmarkFixture, gpu: GpuContext, size: tuple[int, int]) -> None:
+    """What is left of an upload for the thread that submits."""
+    planes = SourcePlanes(*size, size[0] // 2, size[1] // 2)
+    uploader, frame = PlaneUploader(gpu, planes, 1), av.VideoFrame(*size, "yuv420p")
+
+    def filled() -> tuple[tuple[UploadSlot], dict[str, object]]:
+        uploader.slots[0].fill(frame)
+        return (uploader.slots[0],), {}
+
+    def record(slot: UploadSlot) -> None:
+        encoder = gpu.device.create_command_encoder()
+        uploader.record_filled(slot, encoder)
+        gpu.device.queue.submit([encoder.finish()])
+        uploader.submitted()
+
+    named = naming_the_adapter(benchmark, gpu)
+    named.pedantic(record, setup=filled, rounds=50)  # type: ignore[no-untyped-call]  # annotated but for this
+
+
+@at_every_size
+def test_copy_a_picture_out(benchmark: BenchmarkFixture, size: tuple[int, int]) -> None:
+    """A mapped NV12 picture into the frame that an encoder takes."""
+    layout = Nv12Layout(CanvasSize(*size))
+
+    benchmark(layout.copy_to_frame, np.zeros(layout.size_bytes, np.uint8), av.VideoFrame(*size, "nv12"))
 
 
 @at_every_size

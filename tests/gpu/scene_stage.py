@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -66,7 +66,7 @@ def _info(frame: av.VideoFrame, rotation_degrees: int = 0) -> SourceInfo:
         duration_s=None,
         frame_count_claimed=0,
         colour=COLOUR,
-        planar_format="yuv420p",
+        planar_format=frame.format.name,
         audio_streams=0,
         audio_start_s=None,
     )
@@ -82,15 +82,23 @@ class Stage:
     canvas: CanvasSize = CANVAS
     rotation_degrees: int = 0
     """Clockwise turn that the frame needs."""
+    colour: ColourSpec = COLOUR
+    """How the frame's codes are to be read; the output is always `COLOUR`."""
+    interleaves_chroma: bool | None = None
+    """As `PlaneUploader` has it."""
+
+    @cached_property
+    def _source(self) -> SourceInfo:
+        return replace(_info(self.frame, self.rotation_degrees), colour=self.colour)
 
     @cached_property
     def _uploader(self) -> PlaneUploader:
-        return PlaneUploader(self.gpu, _info(self.frame).planes, 2)
+        return PlaneUploader(self.gpu, self._source.planes, 2, interleaves_chroma=self.interleaves_chroma)
 
     @cached_property
     def compositor(self) -> Compositor:
         """The compositor under test."""
-        return Compositor(self.gpu, self._uploader, self.canvas, self.scene, _info(self.frame, self.rotation_degrees))
+        return Compositor(self.gpu, self._uploader, self.canvas, self.scene, self._source)
 
     @cached_property
     def _paths(self) -> dict[type[GpuPath | FusedPath], GpuPath | FusedPath]:

@@ -102,20 +102,18 @@ class Overlay:
         gpu, masks = self._gpu, self._masks
         means, blurred = masks.means.create_view(), masks.blurred.create_view()
         none = texture_of(gpu, None, "no layer").create_view()
-        image, luma, chroma = (
-            (texture.create_view() for texture in self._camera.textures) if self._camera else (none, none, none)
-        )
+        camera = [texture.create_view() for texture in self._camera.textures] if self._camera else [none] * 4
         cursor = self._cursor.texture.create_view() if self._cursor else none
         captions = self._captions.texture.create_view()
         target = surround.create_view()
-        layers: list[Resource] = [target, self._uniforms, means, blurred, cursor, image, luma, chroma, captions]
+        layers: list[Resource] = [target, self._uniforms, means, blurred, cursor, *camera, captions]
         behind = {number: scene_bindings[number] for number in (0, 3, 5)}
         source = shader_source("draw_layers", generated)
         self._pass = ComputePass(gpu, source, "draw_layers", [behind, dict(enumerate(layers))])
         self._cell_passes: dict[str, ComputePass] = {}
         if not masks.has_grids:
             return
-        recording = {number: scene_bindings[number] for number in (1, 2, 3)}
+        recording = {number: scene_bindings[number] for number in (1, 2, 3, 6)}
         source = shader_source("average_cells", generated)
         groups: dict[str, list[Bindings]] = {
             "average_cells": [recording, {0: means, 1: self._uniforms}],

@@ -42,7 +42,13 @@ class Compositor:
         self._moves = not fills_canvas(scene.display, source, canvas)
         """Whether a zoom moves something that can be seen besides the recording."""
         has_surround = self._moves or has_overlay(scene)
-        constants = scene_constants(scene, source, canvas, has_surround=has_surround)
+        constants = scene_constants(
+            scene,
+            source,
+            canvas,
+            has_surround=has_surround,
+            chroma_is_interleaved=uploader.chroma_is_interleaved,
+        )
         self.generated = {"scene_constants": constants}
         """What `shader_source` needs beside the files for a shader that imports `scene`."""
         uniforms = self._scene_uniforms()
@@ -82,8 +88,8 @@ class Compositor:
 
     def _recording_bindings(self) -> dict[int, Resource]:
         """What scene.wgsl needs to sample the recording."""
-        luma, chroma = self._uploader.luma.create_view(), self._uploader.chroma.create_view()
-        return {0: self._uniforms, 1: luma, 2: chroma, 3: self._sampler}
+        luma, cb, cr = (texture.create_view() for texture in self._uploader.textures)
+        return {0: self._uniforms, 1: luma, 2: cb, 3: self._sampler, 6: cr}
 
     def _make_surround(self) -> None:
         gpu, scene = self._gpu, self._scene

@@ -27,7 +27,9 @@ __all__ = [
 PICTURE_DTYPE = np.dtype(
     [
         ("texture_from_fraction", "<f4", 4),
-        ("texture_origin", "<f4", 4),
+        ("texture_origin", "<f4", 2),
+        ("chroma_is_interleaved", "<u4"),
+        ("padding", "<u4"),
         ("texture_limits", "<f4", 4),
         ("chroma_from_luma", "<f4", 4),
         ("decode_scale", "<f4", 4),
@@ -57,16 +59,16 @@ SCENE_DTYPE = np.dtype(
 """`struct Scene` of shaders/shared/scene.wgsl, field by field."""
 
 
-def scene_constants(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool) -> str:
+def scene_constants(
+    scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool, chroma_is_interleaved: bool
+) -> str:
     """What shaders/shared/scene.wgsl imports as `scene_constants`: what never changes during one export."""
     fills = fills_canvas(scene.display, source, canvas)
     unscaled = fills and not scene.zoom and scene.display.crop == (0, 0, 0, 0) and _has_size_of(source, canvas)
-    picture = picture_uniforms(source, scene.display.crop)
-    vectors = ", ".join(
-        f"vec4f({', '.join(str(float(value)) for value in picture[name][0])})" for name in PICTURE_NAMES
-    )
+    picture = picture_uniforms(source, scene.display.crop, chroma_is_interleaved=chroma_is_interleaved)
+    fields = ", ".join(_literal(picture[name][0]) for name in PICTURE_NAMES)
     constants = {
-        "RECORDING": f"Picture({vectors})",
+        "RECORDING": f"Picture({fields})",
         "LUMA_TEXEL": f"vec2f({1 / source.width}, {1 / source.height})",
         "IS_UNSCALED": str(unscaled).lower(),
         "FILLS_CANVAS": str(fills).lower(),
@@ -74,6 +76,13 @@ def scene_constants(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has
         "BACKGROUND_IS_IMAGE": str(scene.background.image is not None).lower(),
     }
     return "".join(f"const {name} = {value};\n" for name, value in constants.items())
+
+
+def _literal(value: NDArray[np.float32] | np.uint32) -> str:
+    """WGSL for a field of a record."""
+    if isinstance(value, np.uint32):
+        return f"{value}u"
+    return f"vec{len(value)}f({', '.join(str(float(number)) for number in value)})"
 
 
 def fills_canvas(display: Display, source: SourceInfo, canvas: CanvasSize) -> bool:
@@ -100,11 +109,19 @@ def scene_uniforms(scene: Scene, source: SourceInfo, canvas: CanvasSize, zoom: M
 
 
 def picture_uniforms(
-    source: SourceInfo, crop: tuple[float, float, float, float], *, mirror: bool = False
+    source: SourceInfo,
+    crop: tuple[float, float, float, float],
+    *,
+    chroma_is_interleaved: bool,
+    mirror: bool = False,
 ) -> NDArray[np.void]:
-    """How a source's planes are read: one record of `PICTURE_DTYPE`. `crop` as in `Display`, of the upright picture."""
+    """How a source's planes are read: one record of `PICTURE_DTYPE`.
+
+    `crop` as in `Display`, of the upright picture; `chroma_is_interleaved` as the `PlaneUploader` says.
+    """
     block = np.zeros(1, PICTURE_DTYPE)
     _set_texture_mapping(block, source, source.planes, crop, mirror=mirror)
+    block["chroma_is_interleaved"] = chroma_is_interleaved
     _set_decoding(block, source.colour)
     return block
 
@@ -178,7 +195,7 @@ def _set_texture_mapping(
     if mirror:
         corner, column_x = corner + column_x, -column_x
     block["texture_from_fraction"] = (*column_x, *column_y)
-    block["texture_origin"] = (*corner, 0.0, 0.0)
+    block["texture_origin"] = corner
     # Half a texel inside: interpolation at the edge must not reach what is cut off.
     opposite = corner + column_x + column_y
     half_texel = np.array((0.5 / planes.width, 0.5 / planes.height))

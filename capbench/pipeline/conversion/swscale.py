@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.interface import Finishing
-from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.decoded_planes import copy_rows, plane_rows
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload_ring import ROW_ALIGNMENT_BYTES
 
@@ -87,7 +87,7 @@ class RgbaReadback:
     def read(self, mapped: NDArray[np.uint8], frame: av.VideoFrame) -> None:
         """Copy the RGBA rows without their padding."""
         picture = mapped[: self.staging_bytes].reshape(self._height, self._stride)
-        plane_samples(frame.planes[0], 4)[:] = picture[:, : self._width * 4]
+        copy_rows(picture, plane_rows(frame.planes[0]), self._width * 4)
 
 
 class CpuPath(RgbaReadback):

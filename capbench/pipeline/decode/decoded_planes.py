@@ -6,7 +6,7 @@ import numpy as np
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
-__all__ = ["plane_rows", "plane_samples"]
+__all__ = ["copy_rows", "plane_rows", "plane_samples"]
 
 
 def plane_rows(plane: VideoPlane) -> NDArray[np.uint8]:
@@ -22,3 +22,14 @@ def plane_samples(plane: VideoPlane, sample_bytes: int = 1) -> NDArray[np.uint8]
     `sample_bytes` is 1 for a plane of 8-bit samples, 2 for the chroma of NV12, 4 for RGBA.
     """
     return plane_rows(plane)[:, : plane.width * sample_bytes]
+
+
+def copy_rows(source: NDArray[np.uint8], target: NDArray[np.uint8], row_bytes: int) -> None:
+    """Copy rows that may be padded differently, shape (height, stride); of each the first `row_bytes` count.
+
+    Where the strides agree it is one copy of the whole memory, padding included.
+    """
+    if source.shape == target.shape:
+        target[:] = source
+    else:
+        target[:, :row_bytes] = source[:, :row_bytes]

@@ -44,6 +44,8 @@ class SourcePlanes:
     height: int
     chroma_width: int
     chroma_height: int
+    chroma_is_interleaved: bool = False
+    """Whether Cb and Cr share a plane, as in NV12."""
 
     @property
     def size_bytes(self) -> int:
@@ -73,7 +75,7 @@ class SourceInfo:
     """As the header claims, which may be wrong; 0 where it says nothing."""
     colour: ColourSpec
     planar_format: str
-    """Format in which frames are handed on: yuv420p, yuv422p or yuv444p."""
+    """Format in which frames are handed on: yuv420p, yuv422p, yuv444p, or nv12 from a hardware decoder."""
     audio_streams: int
     audio_start_s: Fraction | None
     """Presentation time of the first audio sample over all tracks."""
@@ -81,10 +83,12 @@ class SourceInfo:
     @property
     def planes(self) -> SourcePlanes:
         """Sizes of the planes of a frame."""
-        halved_x, halved_y = self.planar_format != "yuv444p", self.planar_format == "yuv420p"
+        halved_x, halved_y = self.planar_format != "yuv444p", self.planar_format in ("yuv420p", "nv12")
         chroma_width = (self.width + 1) // 2 if halved_x else self.width
         chroma_height = (self.height + 1) // 2 if halved_y else self.height
-        return SourcePlanes(self.width, self.height, chroma_width, chroma_height)
+        return SourcePlanes(
+            self.width, self.height, chroma_width, chroma_height, chroma_is_interleaved=self.planar_format == "nv12"
+        )
 
     @property
     def origin_s(self) -> Fraction:

@@ -10,7 +10,8 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from capbench.errors import AdapterError, DeviceLostError, ShaderError, StallError
 from capbench.resources import ShaderSource
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         GPUTexture,
     )
 
-__all__ = ["MAX_TEXTURE_PX", "GpuContext", "adapter_name", "list_adapters", "open_device", "wait_for"]
+__all__ = ["MAX_TEXTURE_PX", "GpuContext", "MemoryWriter", "adapter_name", "list_adapters", "open_device", "wait_for"]
 
 MAX_TEXTURE_PX = 8192
 """Longest side of a texture that every WebGPU device has (limit maxTextureDimension2D); most have twice that."""
@@ -40,6 +41,13 @@ _COMPILER_PLACE = re.compile(r"wgsl:(?P<line>\d+):(?P<column>\d+)")
 
 _instance_lock = threading.Lock()
 _instance_ready = False
+
+
+class MemoryWriter(Protocol):
+    """Somebody who writes to mapped memory of a device."""
+
+    def close(self) -> None:
+        """Return once nobody writes, and let nobody write any more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +70,9 @@ class GpuContext:
     """Bytes of buffers and textures made through `buffer` and `texture`."""
     problems: list[str] = field(default_factory=list)
     """What wgpu logged outside a call: it raises nothing there."""
+
+    writers: WeakSet[MemoryWriter] = field(default_factory=WeakSet)
+    """Who writes to this device's memory on other threads, and must be stopped before the device takes it back."""
 
     def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> GPUBuffer:
         """A `wgpu.GPUBuffer`, counted. Raises `AdapterError` where the device has none so large."""
@@ -103,7 +114,9 @@ class GpuContext:
             raise DeviceLostError(f"the GPU reported: {self.problems[0]}", stage="render")
 
     def close(self) -> None:
-        """Destroy the device; what was made from it dies with it."""
+        """Destroy the device; what was made from it dies with it, and nobody writes to its memory any more."""
+        for writer in list(self.writers):
+            writer.close()
         self.device.destroy()
 
 

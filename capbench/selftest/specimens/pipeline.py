@@ -59,8 +59,8 @@ register_mutant(
     replacements=[
         Replacement(
             "pipeline/conversion/nv12_layout.py",
-            "plane_samples(frame.planes[1], 2)[:] = rows[height:]",
-            "plane_samples(frame.planes[1], 2)[:] = np.roll(rows[height:], 2, axis=1)",
+            "luma, chroma = rows[: self.canvas.height], rows[self.canvas.height :]",
+            "luma, chroma = rows[: self.canvas.height], np.roll(rows[self.canvas.height :], 2, axis=1)",
         )
     ],
     caught_by=["colour.siting"],
@@ -91,8 +91,8 @@ register_mutant(
     replacements=[
         Replacement(
             "pipeline/gpu/upload_ring.py",
-            "encoder.copy_buffer_to_texture(layout",
-            "if self._next != 2:\n                encoder.copy_buffer_to_texture(layout",
+            "for target in self._targets:\n            encoder",
+            "for target in self._targets if self.number != 2 else ():\n            encoder",
         )
     ],
     caught_by=["frames.repeated"],

@@ -140,9 +140,9 @@ class CameraLayer:
             self._open_image(gpu, open_image(camera.source) if camera.source else placeholder(), canvas)
 
     @property
-    def textures(self) -> tuple[GPUTexture, GPUTexture, GPUTexture]:
-        """Image (rgba8unorm), luma (r8unorm) and chroma (rg8unorm); those that are not needed are one texel."""
-        return self._image, self._luma, self._chroma
+    def textures(self) -> tuple[GPUTexture, GPUTexture, GPUTexture, GPUTexture]:
+        """Image (rgba8unorm), then luma, Cb and Cr as `PlaneUploader` has them; what is not needed is one texel."""
+        return self._image, *self._planes
 
     def _open_image(self, gpu: GpuContext, image: Image.Image, canvas: CanvasSize) -> None:
         own_aspect = image.width / image.height
@@ -156,8 +156,8 @@ class CameraLayer:
         drawn = image.convert("RGB").resize(size, Image.Resampling.LANCZOS, box=box).convert("RGBA")
         texels = np.asarray(ImageOps.mirror(drawn) if self._camera.mirror else drawn)  # opaque throughout
         self._image = texture_of(gpu, texels, "camera image")
-        self._luma = gpu.texture(1, 1, "r8unorm", "TEXTURE_BINDING", "no camera luma")
-        self._chroma = gpu.texture(1, 1, "rg8unorm", "TEXTURE_BINDING", "no camera chroma")
+        none = gpu.texture(1, 1, "r8unorm", "TEXTURE_BINDING", "no camera plane")
+        self._planes = (none, none, none)
         self._samples = 1
         self._mapping = np.zeros(1, PICTURE_DTYPE)
         self._mapping["texture_from_fraction"] = (1, 0, 0, 1)
@@ -168,16 +168,19 @@ class CameraLayer:
         source: SourceInfo = probe_source(path)
         width, height = (float(length) for length in even_size(source))
         self._rectangle = camera_rectangle(self._camera, canvas, width / height)
-        self._mapping = picture_uniforms(
-            source, aspect_crop(width / height, self._camera.aspect), mirror=self._camera.mirror
-        )
         # A sample reads 2 x 2 texels: with one for every two of them across, a reduction skips none.
         reduction = min(width / self._rectangle.width, height / self._rectangle.height)
         self._samples = min(max(1, math.ceil(reduction / 2)), MOST_SAMPLES)
         self._uploader = PlaneUploader(gpu, source.planes, UPLOAD_SLOTS)
+        self._mapping = picture_uniforms(
+            source,
+            aspect_crop(width / height, self._camera.aspect),
+            chroma_is_interleaved=self._uploader.chroma_is_interleaved,
+            mirror=self._camera.mirror,
+        )
         self._feed = CameraFeed(path)
         self._image = texture_of(gpu, None, "no camera image")
-        self._luma, self._chroma = self._uploader.luma, self._uploader.chroma
+        self._planes = self._uploader.textures
 
     def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, LayerState]:
         """Write the camera into a record of `LAYERS_DTYPE`. It stays where it is, whatever the zoom."""
