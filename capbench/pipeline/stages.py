@@ -10,8 +10,9 @@ from capbench.pipeline.decode.audio import read_audio
 from capbench.pipeline.decode.frame_times import TimedFrame, at_constant_rate, at_source_times
 from capbench.pipeline.decode.video import frame_bytes, read_frames
 from capbench.pipeline.encode.frame_pool import PictureFormat, PooledPicture
-from capbench.pipeline.encode.mp4 import PictureEncoder, SoundEncoder
+from capbench.pipeline.encode.mp4 import SoundEncoder
 from capbench.pipeline.encode.mux import EncodedPacket, OutputFile, in_decoding_order
+from capbench.pipeline.encode.picture_encoder import PictureEncoder
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.recorder import ExportRecorder
 from capbench.pipeline.render.replay import UnfinishedPicture
