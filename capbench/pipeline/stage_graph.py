@@ -19,7 +19,7 @@ from capbench.pipeline.recorder import ExportRecorder, RenderOutcome
 from capbench.pipeline.render.first_device import FirstDevice
 from capbench.pipeline.render.render_stage import RenderOutputs, RenderStage
 from capbench.pipeline.render.replay import UnfinishedPicture
-from capbench.pipeline.stages import (
+from capbench.pipeline.stage_bodies import (
     convert_pictures,
     decode_pictures,
     encode_pictures,

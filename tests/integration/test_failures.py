@@ -33,7 +33,7 @@ from capbench.errors import (
     StallError,
 )
 from capbench.pipeline import export as export_module
-from capbench.pipeline import stage_graph, stages
+from capbench.pipeline import stage_bodies, stage_graph
 from capbench.pipeline.conversion.registry import path_factory
 from capbench.pipeline.conversion.swscale import CpuPath
 from capbench.pipeline.decode.decoded_planes import plane_samples
@@ -127,8 +127,8 @@ class Fault:
 
 
 FAULTS = {
-    "decode": Fault(stages, "read_frames", "gpu", failing_frames),
-    "audio": Fault(stages, "read_audio", "gpu", failing_frames),
+    "decode": Fault(stage_bodies, "read_frames", "gpu", failing_frames),
+    "audio": Fault(stage_bodies, "read_audio", "gpu", failing_frames),
     "render": Fault(Renderer, "_submit", "gpu", lambda original: at_call(AT, fail, original)),
     "convert": Fault(CpuPath, "finish", "cpu", lambda original: at_call(AT, fail, original)),
     "encode": Fault(VideoEncoder, "encode", "gpu", lambda original: at_call(AT, fail, original)),
@@ -212,7 +212,7 @@ def test_hung_decoder_is_named(
                 hang()
             yield frame
 
-    monkeypatch.setattr(stages, "read_frames", read)
+    monkeypatch.setattr(stage_bodies, "read_frames", read)
 
     with pytest.raises(StallError, match=f"decode stalled at frame {AT}") as caught:
         export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
