@@ -22,7 +22,9 @@ __all__ = ["export"]
 @app.command(epilog="Example: `capbench export recording.mp4 out.mp4 --scene studio --path gpu --json -`")
 def export(
     source: Annotated[Path, typer.Argument(help="Video file, or an HLS playlist (.m3u8).")],
-    output: Annotated[Path, typer.Argument(help="File to write: .mp4, or .gif.")],
+    output: Annotated[
+        Path | None, typer.Argument(help="File to write: .mp4, or .gif. Left out with --encoder none alone.")
+    ] = None,
     *,
     scene: Annotated[str, typer.Option(help="Name of a shipped scene, or a TOML file.")] = "bare",
     path: Annotated[
@@ -36,7 +38,8 @@ def export(
         str,
         typer.Option(
             help="Encoder by FFmpeg's name (`capbench doctor` lists them), or h264, hevc or auto for the first that "
-            "works here, hardware before software. A fixed default keeps benchmarks comparable between machines."
+            "works here, hardware before software; none draws and writes nothing, to see how fast pictures come. A "
+            "fixed default keeps benchmarks comparable between machines."
         ),
     ] = "libx264",
     quality: Annotated[str, typer.Option(help="highest, high, medium or low.")] = "high",
@@ -95,7 +98,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _progress(output: Path) -> Iterator[Callable[[int], None] | None]:
+def _progress(output: Path | None) -> Iterator[Callable[[int], None] | None]:
     """What to tell about each frame: a line on a terminal, nothing anywhere else."""
     if not sys.stderr.isatty():
         yield None
@@ -106,16 +109,17 @@ def _progress(output: Path) -> Iterator[Callable[[int], None] | None]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         # Headers lie about their frames, so there is no bar that could be trusted.
-        is_gif = output.suffix.lower() == ".gif"
+        is_gif = output is not None and output.suffix.lower() == ".gif"
+        name = "no file" if output is None else output.name
         task = progress.add_task("choosing the palette" if is_gif else "starting")
-        yield lambda frames: progress.update(task, description=f"{frames} frames in {output.name}")
+        yield lambda frames: progress.update(task, description=f"{frames} frames in {name}")
 
 
-def _summary(report: ExportReport, output: Path) -> str:
+def _summary(report: ExportReport, output: Path | None) -> str:
     assert report.wall_s is not None
-    assert report.output_bytes is not None
+    written = "nothing written" if report.output_bytes is None else format_bytes(report.output_bytes)
     lines = [
-        f"{output}: {report.frames} frames, {report.width}x{report.height}, {format_bytes(report.output_bytes)}",
+        f"{output or 'no export'}: {report.frames} frames, {report.width}x{report.height}, {written}",
         f"{format_seconds(report.wall_s)}, {report.fps:.1f} frames/s, {report.times_realtime:.2f} x real time",
         f"path {report.path_used}, {report.encoder}" + (f", {report.adapter}" if report.adapter else ""),
     ]

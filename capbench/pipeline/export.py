@@ -16,6 +16,7 @@ from capbench.pipeline.conversion.registry import FLOOR
 from capbench.pipeline.encode.gif import GifEncoder, GifShape, PaletteReader
 from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder, VideoShape, open_mp4
 from capbench.pipeline.encode.mux import OutputFile
+from capbench.pipeline.encode.picture_encoder import DiscardingEncoder
 from capbench.pipeline.job import ExportOptions, prepare, surely_draws
 from capbench.pipeline.memory_plan import estimated_bytes, plan_codecs
 from capbench.pipeline.recorder import ExportRecorder
@@ -29,7 +30,7 @@ __all__ = ["ExportOptions", "export", "floor_export"]
 
 def export(
     source: str | Path,
-    output: str | Path,
+    output: str | Path | None,
     options: ExportOptions | None = None,
     *,
     on_frame: Callable[[int], None] | None = None,
@@ -37,6 +38,8 @@ def export(
     on_span: Callable[[Span], None] | None = None,
 ) -> ExportReport:
     """Export `source` to `output`, which appears only when it is complete.
+
+    `output` is None for encoder `none` alone: pictures are drawn, read back and let go, which is no export.
 
     `on_frame` is told how many frames are in the file so far, from the thread that writes it; `cancel` stops the export
     when it is set; `on_span` receives what every thread does, for a trace. Raises `InputError` or `OutputError` for
@@ -49,7 +52,7 @@ def export(
         # Where the source is missing, the user need not wait for a device to be told.
         if surely_draws(asked) and Path(source).is_file():
             device.start()
-        job = prepare(Path(source), Path(output), asked)
+        job = prepare(Path(source), None if output is None else Path(output), asked)
         recorder = ExportRecorder(job, started_ns, on_frame, on_span)
         return _run(Run(job, recorder, cancel or threading.Event(), device))
 
@@ -57,19 +60,26 @@ def export(
 def _run(run: Run) -> ExportReport:
     """Decode, draw, convert, encode and mux into a file that gets its name when it is complete; then report."""
     job = run.job
+    if job.output is None:
+        run_pass(run, Output(DiscardingEncoder(run.recorder.written)))
+    else:
+        _write(run, job.output)
+    codecs, estimates = plan_codecs(job), estimated_bytes(job, run.recorder.path_used)
+    run.recorder.planned(codecs.decoder_threads, codecs.encoder_threads, estimates)
+    return run.recorder.report()
+
+
+def _write(run: Run, target: Path) -> None:
     try:
-        with partial_path(job.output) as partial:
-            if job.is_gif:
+        with partial_path(target) as partial:
+            if run.job.is_gif:
                 _write_gif(run, partial)
             else:
                 _write_mp4(run, partial)
     except OSError as error:
         if isinstance(error, CapbenchError):
             raise
-        raise OutputError(f"cannot write {job.output}: {error.strerror}") from error
-    codecs, estimates = plan_codecs(job), estimated_bytes(job, run.recorder.path_used)
-    run.recorder.planned(codecs.decoder_threads, codecs.encoder_threads, estimates)
-    return run.recorder.report()
+        raise OutputError(f"cannot write {target}: {error.strerror}") from error
 
 
 def _write_mp4(run: Run, path: Path) -> None:
@@ -104,7 +114,7 @@ def _write_gif(run: Run, path: Path) -> None:
 
 def floor_export(
     source: str | Path,
-    output: str | Path,
+    output: str | Path | None,
     options: ExportOptions | None = None,
     *,
     on_frame: Callable[[int], None] | None = None,
@@ -119,7 +129,7 @@ def floor_export(
     """
     started_ns = time.perf_counter_ns()
     plain = replace(options or ExportOptions(), scene="bare", path=None, width=None, height=None, fps=None)
-    job = prepare(Path(source), Path(output), plain)
+    job = prepare(Path(source), None if output is None else Path(output), plain)
     # 4:2:0 has no odd sizes: the encoder drops the last column or row.
     canvas = CanvasSize(job.source.width // 2 * 2, job.source.height // 2 * 2)
     job = replace(job, canvas=canvas, path_requested=FLOOR)

@@ -12,7 +12,7 @@ from capbench.errors import InputError, OutputError
 from capbench.pipeline.compositor.geometry import CanvasSize, canvas_size
 from capbench.pipeline.conversion.registry import PASSTHROUGH, path_factory
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
-from capbench.pipeline.encode.encoders import EncoderSettings, choose_encoder, codec_options
+from capbench.pipeline.encode.encoders import NO_ENCODER, EncoderSettings, choose_encoder, codec_options
 from capbench.pipeline.encode.gif import check_dither, gif_rate
 from capbench.pipeline.scene import Scene, load_scene
 from capbench.units import parse_rate
@@ -71,7 +71,8 @@ class ExportJob:
     """A settled export."""
 
     source: SourceInfo
-    output: Path
+    output: Path | None
+    """None where nothing is written."""
     scene: Scene
     canvas: CanvasSize
     path_requested: str
@@ -80,12 +81,12 @@ class ExportJob:
     @property
     def is_gif(self) -> bool:
         """Whether the output is a GIF, by its suffix."""
-        return self.output.suffix.lower() == _GIF
+        return self.output is not None and self.output.suffix.lower() == _GIF
 
     @property
     def has_sound(self) -> bool:
         """Whether the output has sound."""
-        return self.source.audio_streams > 0 and not self.is_gif
+        return self.source.audio_streams > 0 and self.output is not None and not self.is_gif
 
     @property
     def rate(self) -> Fraction:
@@ -98,7 +99,7 @@ class ExportJob:
         return 1 / self.options.fps if self.options.fps else self.source.time_base
 
 
-def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
+def prepare(source: Path, output: Path | None, options: ExportOptions) -> ExportJob:
     """Check everything that can be checked without starting. Raises `InputError`, `OutputError` or `EncoderError`."""
     scene = options.scene if isinstance(options.scene, Scene) else load_scene(options.scene)
     if options.fps is not None:
@@ -118,10 +119,14 @@ def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
             )
     if options.path is not None:
         _check_path_name(options.path)
+    _check_whether_written(output, options)
     info = probe_source(source)
-    _check_output(output, source)
+    if output is not None:
+        _check_output(output, source)
     canvas = canvas_size(info, options.width, options.height)
-    if output.suffix.lower() == _GIF:
+    if output is None:
+        settled = options
+    elif output.suffix.lower() == _GIF:
         check_dither(options.dither)
         settled = replace(
             options, fps=gif_rate(options.fps, info.frame_rate), encoder=replace(options.encoder, name="gif")
@@ -147,6 +152,14 @@ def surely_draws(options: ExportOptions) -> bool:
 def _check_path_name(name: str) -> None:
     if name != PASSTHROUGH:
         path_factory(name)
+
+
+def _check_whether_written(output: Path | None, options: ExportOptions) -> None:
+    writes = options.encoder.name != NO_ENCODER
+    if output is None and writes:
+        raise InputError(f"no output is named; name a .mp4 or .gif file, or pass --encoder {NO_ENCODER}")
+    if output is not None and not writes:
+        raise InputError(f"--encoder {NO_ENCODER} writes nothing; leave {output} out or choose an encoder")
 
 
 def _check_output(output: Path, source: Path) -> None:

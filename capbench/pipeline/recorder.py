@@ -203,7 +203,7 @@ class ExportRecorder:
             height=self._job.canvas.height,
             frame_rate=None if self._is_variable else str(self._job.rate),
             duration_s=duration_s,
-            output_bytes=self._job.output.stat().st_size,
+            output_bytes=None if self._job.output is None else self._job.output.stat().st_size,
             path_requested=self._job.path_requested,
             path_used=path_used,
             fallbacks=tuple(self._fallbacks),
@@ -240,6 +240,8 @@ class ExportRecorder:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
             reasons = {}
+        if self._job.output is None:
+            reasons |= dict.fromkeys(("output_bytes", "time_to_first_frame_s", "latency"), "nothing is encoded")
         if self._threads.get("encoder_threads") is None:
             reasons["encoder_threads"] = f"{self._job.options.encoder.name} takes no number of threads"
         if path_used != "cpu" or self._job.is_gif:

@@ -10,8 +10,9 @@ from capbench.pipeline.decode.audio import read_audio
 from capbench.pipeline.decode.frame_times import TimedFrame, at_constant_rate, at_source_times
 from capbench.pipeline.decode.video import frame_bytes, read_frames
 from capbench.pipeline.encode.frame_pool import PictureFormat, PooledPicture
-from capbench.pipeline.encode.mp4 import PictureEncoder, SoundEncoder
+from capbench.pipeline.encode.mp4 import SoundEncoder
 from capbench.pipeline.encode.mux import EncodedPacket, OutputFile, in_decoding_order
+from capbench.pipeline.encode.picture_encoder import PictureEncoder
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.recorder import ExportRecorder
 from capbench.pipeline.render.replay import UnfinishedPicture
@@ -68,7 +69,8 @@ def convert_pictures(
     """Let each picture's path finish it; closes `pictures`, those that needed no finishing included."""
     last = None
     for picture, path in unfinished:
-        clock.mark("convert", "wait_input")
+        # A device and its shaders are waited for once; that says nothing about the pace of converting.
+        clock.mark("setup" if last is None else "convert", "wait_input")
         if last is not None and last is not path:
             last.close()
         last = path
@@ -95,7 +97,7 @@ def encode_pictures(
     """Open the encoder for the format that is announced, and give it every picture."""
     layout = formats.receive()
     assert layout is not None, "a format is announced before anything is closed"
-    clock.mark("encode", "wait_input")
+    clock.mark("setup", "wait_input")
     encoder.open(layout)
     recorder.ready()
     clock.mark("setup")

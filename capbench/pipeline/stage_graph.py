@@ -10,8 +10,9 @@ from functools import partial
 from capbench.pipeline.conversion.registry import FLOOR, PASSTHROUGH
 from capbench.pipeline.decode.frame_times import TimedFrame
 from capbench.pipeline.encode.frame_pool import PictureFormat, PooledPicture
-from capbench.pipeline.encode.mp4 import PictureEncoder, SoundEncoder
+from capbench.pipeline.encode.mp4 import SoundEncoder
 from capbench.pipeline.encode.mux import EncodedPacket, OutputFile
+from capbench.pipeline.encode.picture_encoder import PictureEncoder
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.memory_plan import PACKET_QUEUE_BYTES, PICTURE_PACKETS, SOUND_PACKETS, plan_codecs, plan_export
 from capbench.pipeline.recorder import ExportRecorder, RenderOutcome

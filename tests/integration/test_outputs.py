@@ -19,7 +19,7 @@ from capbench.pipeline import stage_graph
 from capbench.pipeline.encode.encoders import BITS_PER_PIXEL, EncoderSettings
 from capbench.pipeline.encode.gif import DITHERS
 from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder
-from capbench.pipeline.export import ExportOptions, export
+from capbench.pipeline.export import ExportOptions, export, floor_export
 from capbench.recordings import RecordingSpec, make_recording
 
 FAST = ExportOptions(encoder=EncoderSettings(preset="ultrafast"))
@@ -264,3 +264,36 @@ def test_picture_and_sound_of_very_different_lengths(
     with av.open(str(output)) as container:
         length_s = max(float(stream.duration * stream.time_base) for stream in container.streams)  # type: ignore[operator]
     assert length_s == pytest.approx(max(picture_s, sound_s), abs=0.1)  # AAC pads to whole frames of 21 ms
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("path", ["gpu", "cpu", "passthrough"])
+def test_no_encoder_draws_everything_and_writes_nothing(path: str, recording: Path, tmp_path: Path) -> None:
+    counts: list[int] = []
+    options = replace(FAST, path=path, encoder=EncoderSettings(name="none"))
+
+    report = export(recording, None, options, on_frame=counts.append)
+
+    assert (report.frames, report.encoder, report.path_used) == (30, "none", path)
+    assert counts == list(range(1, 31))
+    assert report.output_bytes is None
+    assert report.unmeasured["output_bytes"] == "nothing is encoded"
+    assert {"audio", "mux"}.isdisjoint(report.stages)
+    if path != "passthrough":
+        assert report.readback_bytes
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_decoding_alone(recording: Path) -> None:
+    report = floor_export(recording, None, replace(FAST, encoder=EncoderSettings(name="none")))
+
+    assert (report.frames, report.path_used) == (30, "floor")
+
+
+def test_output_and_no_encoder_exclude_each_other(recording: Path, tmp_path: Path) -> None:
+    """What writes nothing must not pass for an export."""
+    with pytest.raises(InputError, match=r"--encoder none writes nothing; leave .* out"):
+        export(recording, tmp_path / "out.mp4", replace(FAST, encoder=EncoderSettings(name="none")))
+    with pytest.raises(InputError, match="no output is named"):
+        export(recording, None, FAST)
+    assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,7 @@ from capbench.pipeline.decode.decoded_planes import plane_samples
 __all__ = [
     "AUTOMATIC",
     "BITS_PER_PIXEL",
+    "NO_ENCODER",
     "ChosenEncoder",
     "EncoderSettings",
     "choose_encoder",
@@ -66,7 +67,8 @@ class EncoderSettings:
     """How to encode. At most one of `qp`, `crf` and `quality` counts, in this order."""
 
     name: str = "libx264"
-    """FFmpeg's name of the encoder; `h264`, `hevc` or `auto` take the first that works here, hardware before software.
+    """FFmpeg's name of the encoder; `h264`, `hevc` or `auto` take the first that works here, hardware before software;
+    `none` writes nothing.
 
     A named one is the default: which hardware a machine has must not decide what a benchmark measures.
     """
@@ -105,7 +107,7 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
 
 def has_threads(encoder: str) -> bool:
     """Whether an encoder is software that takes a number of threads."""
-    return encoder != "gif" and not encoder.endswith(_HARDWARE_SUFFIXES)
+    return encoder not in ("gif", NO_ENCODER) and not encoder.endswith(_HARDWARE_SUFFIXES)
 
 
 def preset_look_ahead(preset: str) -> int:
@@ -187,6 +189,8 @@ def _grey_frame(pixel_format: str, number: int) -> av.VideoFrame:
     return frame
 
 
+NO_ENCODER = "none"
+"""In place of an encoder's name: pictures are drawn, read back and let go, and nothing is written."""
 AUTOMATIC = {"auto": "h264", "h264": "h264", "hevc": "hevc"}
 """What may stand in place of an encoder's name, and the codec that it means."""
 

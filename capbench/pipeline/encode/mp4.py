@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 
 import av
 
@@ -16,23 +15,10 @@ from capbench.pipeline.encode.encoders import EncoderSettings, codec_options, co
 from capbench.pipeline.encode.frame_pool import PictureFormat
 from capbench.pipeline.encode.mux import EncodedPacket, OutputFile
 
-__all__ = ["AUDIO_BITS_PER_S", "PictureEncoder", "SoundEncoder", "VideoEncoder", "VideoShape", "open_mp4"]
+__all__ = ["AUDIO_BITS_PER_S", "SoundEncoder", "VideoEncoder", "VideoShape", "open_mp4"]
 
 AUDIO_BITS_PER_S = 192_000
 """AAC-LC at 48 kHz stereo, where its own coder is close to transparent."""
-
-
-class PictureEncoder(Protocol):
-    """Takes pictures in order, on one thread."""
-
-    def open(self, layout: PictureFormat) -> None:
-        """Get ready for pictures of a format. Called once, before all else."""
-
-    def encode(self, frame: av.VideoFrame, pts: int, duration: int) -> list[EncodedPacket]:
-        """Take a picture, PTS and duration in units of the output's time base; returns the packets that are ready."""
-
-    def finish(self) -> list[EncodedPacket]:
-        """The packets that were held back, after the last picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,23 @@ def test_error_without_a_frame_gets_the_one_in_hand() -> None:
     assert (caught.value.stage, caught.value.frame) == ("gpu", 0)
 
 
+def test_error_about_another_stage_does_not_get_the_frame_of_the_one_that_waited() -> None:
+    group, over = Group(), threading.Event()
+
+    def wait_in_vain() -> None:
+        group.channel.receive()
+        raise StallError("a stalled", stage="a")
+
+    group.stages.start("a", lambda: over.wait(TIMEOUT_S))
+    group.stages.start("b", wait_in_vain)
+    group.channel.send("frame", 1)
+
+    with pytest.raises(StallError) as caught:
+        group.stages.wait()
+    over.set()
+    assert (caught.value.stage, caught.value.frame) == ("a", None)
+
+
 def test_cancelled_group_ends() -> None:
     group = Group()
     group.stages.start("b", lambda: list(group.channel))
