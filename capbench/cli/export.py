@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import InputError
-from capbench.units import format_bytes, format_seconds, parse_bytes
+from capbench.units import format_bytes, format_seconds, parse_bytes, parse_rate
 
 if TYPE_CHECKING:
     from capbench.results import ExportReport
@@ -46,8 +44,21 @@ def export(
     crf: Annotated[float | None, typer.Option(help="Constant rate factor instead of a quality.")] = None,
     preset: Annotated[str, typer.Option(help="Preset of libx264 and libx265.")] = "veryfast",
     swscale_threads: Annotated[int, typer.Option(help="Threads of path cpu's conversion; 0 is one a core.")] = 1,
+    decoder_threads: Annotated[
+        int | None, typer.Option(help="Threads of the decoder (default: cores, up to 4).")
+    ] = None,
+    encoder_threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads of a software encoder (default: by cores and picture size). x264's bytes depend on it."
+        ),
+    ] = None,
     memory_limit: Annotated[
-        str | None, typer.Option(help="What queues, rings and pools may hold, such as 400M; 150M if left out.")
+        str | None,
+        typer.Option(
+            help="What the whole process may hold, such as 600M (default: 150M for queues, rings and pools, and no "
+            "limit for libraries and codecs)."
+        ),
     ] = None,
     dither: Annotated[str, typer.Option(help="Dithering of a GIF, such as none, bayer or sierra2_4a.")] = "sierra2_4a",
     salvage: Annotated[bool, typer.Option("--salvage", help="Export what decodes of a damaged source.")] = False,
@@ -66,9 +77,11 @@ def export(
         path=path,
         width=width,
         height=height,
-        fps=_rate(fps),
+        fps=None if fps is None else parse_rate(fps),
         encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
         swscale_threads=swscale_threads,
+        decoder_threads=decoder_threads,
+        encoder_threads=encoder_threads,
         memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
         dither=dither,
         salvage=salvage,
@@ -96,15 +109,6 @@ def _progress(output: Path) -> Iterator[Callable[[int], None] | None]:
         is_gif = output.suffix.lower() == ".gif"
         task = progress.add_task("choosing the palette" if is_gif else "starting")
         yield lambda frames: progress.update(task, description=f"{frames} frames in {output.name}")
-
-
-def _rate(text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise InputError(f"not a frame rate: {text!r}; write for example 30 or 30000/1001") from None
 
 
 def _summary(report: ExportReport, output: Path) -> str:

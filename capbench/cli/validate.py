@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import InputError
+from capbench.units import parse_rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -55,7 +55,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
 
     expected = Expectation(
         size=None if expect_size is None else _parse_size(expect_size),
-        rate=None if expect_fps is None else _parse_rate(expect_fps),
+        rate=None if expect_fps is None else parse_rate(expect_fps),
     )
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
@@ -93,16 +93,6 @@ def _parse_size(text: str) -> tuple[int, int]:
     if match is None or not all(0 < int(side) <= _MOST_PIXELS_A_SIDE for side in match.groups()):
         raise InputError(f"not a size: {text!r}; write for example 1280x720")
     return int(match[1]), int(match[2])
-
-
-def _parse_rate(text: str) -> Fraction:
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if rate <= 0:
-        raise InputError(f"not a frame rate: {text!r}; write for example 30 or 30000/1001")
-    return rate
 
 
 def _print_report(report: ValidationReport) -> None:

@@ -68,7 +68,7 @@ def draw_stills(
     try:
         for time_s in times_s:
             while following is not None and (
-                shown is None or (following.pts or 0) * following.time_base - info.start_s <= time_s + _SLACK_S
+                shown is None or (following.pts or 0) * (following.time_base or 1) - info.start_s <= time_s + _SLACK_S
             ):
                 shown, following = following, next(frames, None)
             encoder = gpu.device.create_command_encoder(label="still")

@@ -15,20 +15,27 @@ from capbench.pipeline.decode.probe import SourceInfo, probe_source
 from capbench.pipeline.encode.encoders import EncoderSettings, choose_encoder, codec_options
 from capbench.pipeline.encode.gif import check_dither, gif_rate
 from capbench.pipeline.scene import Scene, load_scene
+from capbench.units import parse_rate
 
-__all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare"]
+__all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare", "surely_draws"]
 
 PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
 """Environment variable: 0 asks for `cpu`, 1 for `gpu`. `ExportOptions.path` wins over it."""
 
 _GIF = ".gif"
+_MOST_SWSCALE_THREADS = 256
+"""More than any machine has cores. libswscale starts as many as it is told, and aborts the process below 0."""
+_BARE = "bare"
+"""Name of the shipped scene that draws nothing."""
+_MOST_THREADS = 64
+"""FFmpeg's codecs take no more (`MAX_AUTO_THREADS` is 16; x264 and frame threads end at 64 or 128)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """How to export."""
 
-    scene: Scene | str | Path = "bare"
+    scene: Scene | str | Path = _BARE
     """A scene, the name of a shipped one, or a TOML file."""
     path: str | None = None
     """Conversion path; None takes the environment variable, then what fits: nothing to draw is passed through."""
@@ -44,8 +51,13 @@ class ExportOptions:
     """Matrix, range and siting of the output; a path that cannot site so tags what it did."""
     swscale_threads: int = 1
     """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
+    decoder_threads: int | None = None
+    """Threads of the decoder; None is one a core, up to 4."""
+    encoder_threads: int | None = None
+    """Threads of a software encoder; None follows cores and picture size. x264's bytes depend on it."""
     memory_limit_bytes: int | None = None
-    """What the pipeline may own in queues, rings and pools; None is 150 MB, or more where a path cannot do with it."""
+    """What the whole process may hold, libraries and codecs by estimate; None bounds queues, rings and pools alone, at
+    150 MB, or more where a path cannot do with it."""
     dither: str = "sierra2_4a"
     """Dithering of a GIF, one of `gif.DITHERS`."""
     salvage: bool = False
@@ -90,9 +102,20 @@ def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
     """Check everything that can be checked without starting. Raises `InputError`, `OutputError` or `EncoderError`."""
     scene = options.scene if isinstance(options.scene, Scene) else load_scene(options.scene)
     if options.fps is not None:
-        if not 0 < options.fps <= 1000:
-            raise InputError(f"fps must be between 0 and 1000, got {options.fps}")
-        options = replace(options, fps=Fraction(options.fps))  # callers from Python may well say 30
+        options = replace(options, fps=parse_rate(options.fps))  # callers from Python may well say 30 or 29.97
+    threads = options.swscale_threads
+    if not isinstance(threads, int) or not 0 <= threads <= _MOST_SWSCALE_THREADS:
+        raise InputError(
+            f"swscale_threads must be a whole number between 0 and {_MOST_SWSCALE_THREADS}, got {threads!r}; "
+            "0 is one a core"
+        )
+    for name in ("decoder_threads", "encoder_threads"):
+        count = getattr(options, name)
+        if count is not None and not 1 <= count <= _MOST_THREADS:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} must be between 1 and {_MOST_THREADS}, got {count}; leave it out for the usual"
+            )
     if options.path is not None:
         _check_path_name(options.path)
     info = probe_source(source)
@@ -109,6 +132,16 @@ def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
         codec_options(settled.encoder, canvas.width, canvas.height, info.frame_rate)  # finds wrong settings
     job = ExportJob(info, output, scene, canvas, "", settled)
     return replace(job, path_requested=_choose_path(job))
+
+
+def surely_draws(options: ExportOptions) -> bool:
+    """Whether an export needs a GPU whatever its source is; known before that is probed."""
+    if options.path is not None:
+        return options.path != PASSTHROUGH
+    if os.environ.get(PATH_VARIABLE) in ("0", "1"):
+        return True
+    scene = options.scene
+    return not scene.draws_nothing if isinstance(scene, Scene) else str(scene) != _BARE
 
 
 def _check_path_name(name: str) -> None:

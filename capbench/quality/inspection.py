@@ -228,7 +228,8 @@ def _start(path: Path) -> _Opened:
     first = next(frames, None)
     if first is None:
         raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
-    size = (max(1, round(first.width * facts.sample_aspect)), first.height)
+    square = facts.sample_aspect == 1
+    size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
     if round(clip.rotation_degrees / 90) % 2:
         size = (size[1], size[0])
     tags = read_tags(path)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -90,7 +89,7 @@ def remake(source: Path, target: Path, change: Remake) -> Path:
         video = _add_video(container, width, height, change)
         samples = _read_audio(source)
         changed = None if samples is None else change.audio(samples)
-        sound: Any = None
+        sound: av.AudioStream | None = None
         if changed is not None:
             sound = container.add_stream("aac", rate=_AUDIO_RATE_HZ, layout="stereo" if len(changed) == 2 else "mono")
             sound.bit_rate = 128_000
@@ -104,7 +103,7 @@ def remake(source: Path, target: Path, change: Remake) -> Path:
     return target
 
 
-def _add_video(container: Any, width: int, height: int, change: Remake) -> Any:
+def _add_video(container: av.container.OutputContainer, width: int, height: int, change: Remake) -> av.VideoStream:
     tags = change.tags
     # Scene cuts would move key frames about; two runs of one specimen must give one file.
     options = {"preset": "superfast", "qp": str(change.qp), "sc_threshold": "0", "g": "60", "threads": "1"}
@@ -139,7 +138,7 @@ def _read_audio(source: Path) -> Audio | None:
     return np.concatenate(pieces, axis=1).astype(np.float32)
 
 
-def _write_audio(container: Any, stream: Any, samples: Audio, start: int) -> None:
+def _write_audio(container: av.container.OutputContainer, stream: av.AudioStream, samples: Audio, start: int) -> None:
     layout = "stereo" if len(samples) == 2 else "mono"
     for at in range(0, samples.shape[1], _AAC_SAMPLES):
         piece = np.ascontiguousarray(samples[:, at : at + _AAC_SAMPLES])

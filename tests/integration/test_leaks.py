@@ -16,7 +16,7 @@ import pytest
 
 from capbench.errors import CapbenchError
 from capbench.pipeline.encode.encoders import EncoderSettings
-from capbench.pipeline.encode.mp4 import VideoWriter
+from capbench.pipeline.encode.mp4 import VideoEncoder
 from capbench.pipeline.export import ExportOptions, export
 from capbench.recordings import RecordingSpec, make_recording
 
@@ -47,7 +47,7 @@ def held() -> Counter[str]:
 @pytest.mark.usefixtures("gpu")
 def test_ten_exports_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_recording(RecordingSpec("leaks", 160, 90, 10, 0.6))
-    flush = VideoWriter.flush
+    finish = VideoEncoder.finish
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
@@ -55,7 +55,7 @@ def test_ten_exports_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mo
     def run(kind: str) -> None:
         output = tmp_path / ("out.gif" if kind == "gif" else "out.mp4")
         path = "cpu" if kind == "gif" else "gpu" if kind == "failing" else kind
-        monkeypatch.setattr(VideoWriter, "flush", fail if kind == "failing" else flush)
+        monkeypatch.setattr(VideoEncoder, "finish", fail if kind == "failing" else finish)
         try:
             # A device that another export closed must not look like one that this export lost.
             assert export(source, output, replace(OPTIONS, path=path)).fallbacks == ()

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from capbench.errors import InputError
-from capbench.units import even_length, format_bytes, format_seconds, parse_bytes, parse_seconds
+from capbench.units import even_length, format_bytes, format_seconds, parse_bytes, parse_ratio, parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,27 @@ def test_times_are_written_for_people(time_s: float, text: str) -> None:
 )
 def test_sides_are_rounded_to_the_nearest_even_number(length: Fraction, even: int) -> None:
     assert even_length(length) == even
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"),
+    [
+        ("0.375", Fraction(3, 8)),
+        ("3/8", Fraction(3, 8)),
+        (" 2 ", Fraction(2)),
+        ("25e-2", Fraction(1, 4)),
+        (".5", Fraction(1, 2)),
+    ],
+)
+def test_a_ratio_is_exact(text: str, ratio: Fraction) -> None:
+    assert parse_ratio(text) == ratio
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1/0", "nan", "inf", "1e999999999", "9" * 5000, "1/" + "9" * 5000, "a", "1e-999", "\u0663"]
+)
+def test_what_is_no_ratio_is_refused_at_once(text: str) -> None:
+    with pytest.raises(InputError, match="not a ratio") as raised:
+        parse_ratio(text)
+
+    assert len(str(raised.value)) < 200

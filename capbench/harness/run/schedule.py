@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from capbench.harness.matrix.model import FLOOR, Case, RunMatrix, Subject
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.results.folder import run_file_name
 from capbench.results.record import Record
 from capbench.results.run_record import RunRole
+from capbench.results.subject_name import FLOOR
 
 __all__ = ["Plan", "ScheduledRun", "block_steps", "case_order", "closing_steps", "opening_steps"]
 
@@ -34,6 +35,8 @@ class Plan(Record):
     """ISO 8601, UTC."""
     skipped: dict[str, str] = Field(default_factory=dict)
     """Subject to the reason why this machine cannot run it; it has no runs."""
+    base: str | None = None
+    """What `--base` named; None leaves it to the matrix and its order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
 from capbench.quality.measurements import Measurements
 from capbench.quality.reading.tags import ColourTags
 from capbench.results import Check
@@ -24,15 +23,21 @@ def check_file(evidence: Measurements, *, must_state_colour: bool | None) -> lis
 def _reference_decodes(evidence: Measurements) -> Check:
     error = evidence.reference.error
     if error is None:
-        return passed("reference.decodes", f"the reference decodes: {len(evidence.reference.frames)} frames")
-    return failed("reference.decodes", f"the reference itself is damaged: {error}; what follows that is not compared")
+        return Check.passed(
+            name="reference.decodes", message=f"the reference decodes: {len(evidence.reference.frames)} frames"
+        )
+    return Check.failed(
+        name="reference.decodes", message=f"the reference itself is damaged: {error}; what follows that is not compared"
+    )
 
 
 def _decodes(evidence: Measurements) -> Check:
     error = evidence.output.error
     if error is None:
-        return passed("file.decodes", f"decodes to its end: {len(evidence.output.frames)} frames")
-    return failed("file.decodes", f"does not decode to its end: {error}", len(evidence.output.frames))
+        return Check.passed(name="file.decodes", message=f"decodes to its end: {len(evidence.output.frames)} frames")
+    return Check.failed(
+        name="file.decodes", message=f"does not decode to its end: {error}", value=len(evidence.output.frames)
+    )
 
 
 def _size(evidence: Measurements) -> Check:
@@ -47,7 +52,13 @@ def _size(evidence: Measurements) -> Check:
         and abs(height - source_height) <= source_height % 2 + slack
     ) and evidence.wanted_size == _even(evidence.reference.size)
     if (width, height) == (wanted_width, wanted_height) or close:
-        return passed(name, f"{width}x{height}", width * height, wanted_width * wanted_height, "pixels")
+        return Check.passed(
+            name=name,
+            message=f"{width}x{height}",
+            value=width * height,
+            limit=wanted_width * wanted_height,
+            unit="pixels",
+        )
     if (height, width) == (wanted_width, wanted_height) and evidence.reference.rotation_degrees % 180:
         turned = f"as if the reference's rotation of {evidence.reference.rotation_degrees}° were ignored"
     elif (height, width) == (wanted_width, wanted_height):
@@ -56,10 +67,13 @@ def _size(evidence: Measurements) -> Check:
         turned = f"{width * height / (wanted_width * wanted_height):.0%} of the pixels"
         if evidence.wanted_size == _even(evidence.reference.size):
             turned += f"; where that was meant, say so (--expect-size {width}x{height})"
-    return failed(
-        name, f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
-        width * height, wanted_width * wanted_height, "pixels",
-    )  # fmt: skip
+    return Check.failed(
+        name=name,
+        message=f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
+        value=width * height,
+        limit=wanted_width * wanted_height,
+        unit="pixels",
+    )
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:
@@ -69,7 +83,10 @@ def _even(size: tuple[int, int]) -> tuple[int, int]:
 def _tags(evidence: Measurements, must_state_colour: bool | None) -> list[Check]:
     if evidence.output.facts.holds_rgb:
         why = "the output's colours are R'G'B': there is no matrix to state"
-        return [not_applicable("tags.present", why), not_applicable("tags.agree", why)]
+        return [
+            Check.not_applicable(name="tags.present", reason=why),
+            Check.not_applicable(name="tags.agree", reason=why),
+        ]
     tags = evidence.output.tags
     required = evidence.reference.tags.merged.states_colour if must_state_colour is None else must_state_colour
     return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container, required)]
@@ -78,31 +95,30 @@ def _tags(evidence: Measurements, must_state_colour: bool | None) -> list[Check]
 def _stated(merged: ColourTags, required: bool) -> Check:
     name = "tags.present"
     if merged.states_colour:
-        return passed(name, f"the file says: {merged}")
+        return Check.passed(name=name, message=f"the file says: {merged}")
     if not required:
-        return not_applicable(name, "neither the reference nor the output says how its colours are to be read")
-    return failed(name, "the file does not say which matrix its colours use: players have to guess")
+        return Check.not_applicable(
+            name=name, reason="neither the reference nor the output says how its colours are to be read"
+        )
+    return Check.failed(name=name, message="the file does not say which matrix its colours use: players have to guess")
 
 
 def _both_places(bitstream: ColourTags, container: ColourTags | None, required: bool) -> Check:
     name = "tags.agree"
     if container is None:
-        return not_applicable(name, "this container has no place for colour tags that is read here")
+        return Check.not_applicable(name=name, reason="this container has no place for colour tags that is read here")
     for field in ("matrix", "primaries", "transfer", "full_range"):
         in_stream, in_box = getattr(bitstream, field), getattr(container, field)
         if in_stream is not None and in_box is not None and not _same(field, in_stream, in_box):
-            return failed(name, f"bitstream and container disagree: {bitstream} in the one, {container} in the other")
+            return Check.failed(
+                name=name, message=f"bitstream and container disagree: {bitstream} in the one, {container} in the other"
+            )
     if bitstream.states_colour != container.states_colour and required:
         place = "bitstream" if container.states_colour else "container (colr box)"
-        return failed(name, f"the {place} does not say which matrix is used; players that read only that guess")
-    return passed_if(
-        True,
-        name,
-        when_good="bitstream and container do not contradict each other",
-        when_bad="",
-        value=None,
-        limit=None,
-    )
+        return Check.failed(
+            name=name, message=f"the {place} does not say which matrix is used; players that read only that guess"
+        )
+    return Check.passed(name=name, message="bitstream and container do not contradict each other")
 
 
 def _same(field: str, first: int, second: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
 from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
@@ -48,19 +47,24 @@ def check_sound(evidence: Measurements) -> SoundVerdict:
         return _without_reference(evidence, found)
     if found is None and evidence.output.facts.is_gif:
         silent = "a GIF carries no sound"
-        return SoundVerdict([not_applicable(name, silent) for name in ("audio.present", *_NAMES)])
+        return SoundVerdict([Check.not_applicable(name=name, reason=silent) for name in ("audio.present", *_NAMES)])
     if found is None:
-        gone = failed(
-            "audio.present", f"the sound is missing: the reference has {wanted.tracks} audio track(s), none here"
+        gone = Check.failed(
+            name="audio.present",
+            message=f"the sound is missing: the reference has {wanted.tracks} audio track(s), none here",
         )
-        return SoundVerdict([gone, *(not_applicable(name, "the output has no sound") for name in _NAMES)])
+        return SoundVerdict(
+            [gone, *(Check.not_applicable(name=name, reason="the output has no sound") for name in _NAMES)]
+        )
     if wanted.loudness >= _SILENT_LEVEL > found.loudness:
-        mute = failed("audio.present", "the audio track is silent, the reference's is not")
-        return SoundVerdict([mute, *(not_applicable(name, "the output is silent") for name in _NAMES)])
+        mute = Check.failed(name="audio.present", message="the audio track is silent, the reference's is not")
+        return SoundVerdict(
+            [mute, *(Check.not_applicable(name=name, reason="the output is silent") for name in _NAMES)]
+        )
     lag = measure_lag(wanted, found)
     sync = find_sync(evidence, found, lag)
     checks = [
-        passed("audio.present", f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
+        Check.passed(name="audio.present", message=f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
         _decodes(found),
         _channels(wanted, found),
         _length(wanted, found),
@@ -77,40 +81,57 @@ def _without_reference(evidence: Measurements, found: Sound | None) -> SoundVerd
     """The reference has no sound: the output's own may still be out of sync with its own pictures."""
     note = "the reference has no sound"
     if found is None:
-        return SoundVerdict([passed("audio.present", note), *(not_applicable(name, note) for name in _NAMES)])
+        return SoundVerdict(
+            [
+                Check.passed(name="audio.present", message=note),
+                *(Check.not_applicable(name=name, reason=note) for name in _NAMES),
+            ]
+        )
     sync = find_sync(evidence, found, None)
     in_sync = {check.name: check for check in check_sync(evidence, sync)}
-    rest = [in_sync.get(name) or not_applicable(name, note) for name in _NAMES]
-    return SoundVerdict([passed("audio.present", f"{note}, the output has some"), *rest], sync.offset_ms, sync.drift_ms)
+    rest = [in_sync.get(name) or Check.not_applicable(name=name, reason=note) for name in _NAMES]
+    return SoundVerdict(
+        [Check.passed(name="audio.present", message=f"{note}, the output has some"), *rest],
+        sync.offset_ms,
+        sync.drift_ms,
+    )
 
 
 def _decodes(found: Sound) -> Check:
     if found.error is None:
-        return passed("audio.decodes", "the sound decodes to its end")
-    return failed("audio.decodes", f"the sound does not decode: {found.error}")
+        return Check.passed(name="audio.decodes", message="the sound decodes to its end")
+    return Check.failed(name="audio.decodes", message=f"the sound does not decode: {found.error}")
 
 
 def _channels(wanted: Sound, found: Sound) -> Check:
     name = "audio.channels"
     if wanted.channels < 2:
-        return not_applicable(name, "the reference is mono")
+        return Check.not_applicable(name=name, reason="the reference is mono")
     if found.channels < 2:
-        return failed(name, f"mono for stereo: 1 channel, the reference has {wanted.channels}", 1, 2, "channels")
+        return Check.failed(
+            name=name,
+            message=f"mono for stereo: 1 channel, the reference has {wanted.channels}",
+            value=1,
+            limit=2,
+            unit="channels",
+        )
     is_wide = wanted.side_share >= limits.AUDIO_SIDE_SHARE
     if is_wide and found.side_share < limits.AUDIO_SIDE_KEPT * wanted.side_share:
-        return failed(
-            name, "mono for stereo: both channels carry the same, in the reference they differ",
-            found.side_share, wanted.side_share * limits.AUDIO_SIDE_KEPT,
-        )  # fmt: skip
-    return passed(name, f"{found.channels} channels", found.channels, 2, "channels")
+        return Check.failed(
+            name=name,
+            message="mono for stereo: both channels carry the same, in the reference they differ",
+            value=found.side_share,
+            limit=wanted.side_share * limits.AUDIO_SIDE_KEPT,
+        )
+    return Check.passed(name=name, message=f"{found.channels} channels", value=found.channels, limit=2, unit="channels")
 
 
 def _length(wanted: Sound, found: Sound) -> Check:
     error_ms = (found.length_s - wanted.length_s) * 1e3
     # A longer tail is padding; what must not happen is that the end is cut off.
-    return passed_if(
-        error_ms >= -limits.AUDIO_LENGTH_MS,
-        "audio.length",
+    return Check.passed_if(
+        good=error_ms >= -limits.AUDIO_LENGTH_MS,
+        name="audio.length",
         when_good=f"the sound lasts {found.length_s:.2f} s, in the reference {wanted.length_s:.2f} s",
         when_bad=f"the sound ends {-error_ms:.0f} ms early: {found.length_s:.2f} s instead of {wanted.length_s:.2f} s",
         value=error_ms,
@@ -122,14 +143,14 @@ def _length(wanted: Sound, found: Sound) -> Check:
 def _level(wanted: Sound, found: Sound) -> Check:
     name = "audio.level"
     if wanted.loudness < _SILENT_LEVEL:
-        return not_applicable(name, "the reference is silent")
+        return Check.not_applicable(name=name, reason="the reference is silent")
     change_db = 20 * math.log10(found.loudness / wanted.loudness)
     limit_db = limits.AUDIO_LEVEL_DB if wanted.channels == found.channels else limits.AUDIO_PAN_LEVEL_DB
     if wanted.tracks > 1:
         limit_db = limits.AUDIO_MIX_LEVEL_DB
-    return passed_if(
-        abs(change_db) <= limit_db,
-        name,
+    return Check.passed_if(
+        good=abs(change_db) <= limit_db,
+        name=name,
         when_good=f"as loud as the reference ({change_db:+.1f} dB)",
         when_bad=f"{abs(change_db):.1f} dB {'louder' if change_db > 0 else 'quieter'} than the reference",
         value=change_db,
@@ -142,10 +163,10 @@ def _content(wanted: Sound, lag: SoundLag | None) -> Check:
     name = "audio.content"
     if lag is None:
         why = "silent" if wanted.loudness < _SILENT_LEVEL else "too short or too steady to recognise"
-        return not_applicable(name, f"the reference's sound is {why}")
-    return passed_if(
-        lag.is_same_sound,
-        name,
+        return Check.not_applicable(name=name, reason=f"the reference's sound is {why}")
+    return Check.passed_if(
+        good=lag.is_same_sound,
+        name=name,
         when_good="the sound is the reference's",
         when_bad="the sound is not the reference's: its envelope does not correlate at any shift up to 2 s",
         value=lag.correlation,
@@ -158,19 +179,24 @@ def _gaps(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     gaps = silent_gaps(wanted, found, lag.start_ms if lag is not None and lag.is_same_sound else 0.0)
     total_ms = sum(end - start for start, end in gaps) * 1e3
     if total_ms < limits.AUDIO_GAP_MS:
-        return passed(name, "no gap where the reference sounds", total_ms, limits.AUDIO_GAP_MS, "ms")
+        return Check.passed(
+            name=name, message="no gap where the reference sounds", value=total_ms, limit=limits.AUDIO_GAP_MS, unit="ms"
+        )
     start_s = gaps[0][0]
-    return failed(
-        name, f"silent for {total_ms:.0f} ms where the reference sounds, first at {start_s:.2f} s", total_ms,
-        limits.AUDIO_GAP_MS, "ms",
-    )  # fmt: skip
+    return Check.failed(
+        name=name,
+        message=f"silent for {total_ms:.0f} ms where the reference sounds, first at {start_s:.2f} s",
+        value=total_ms,
+        limit=limits.AUDIO_GAP_MS,
+        unit="ms",
+    )
 
 
 def _clipping(wanted: Sound, found: Sound) -> Check:
     more = found.clipped_share - wanted.clipped_share
-    return passed_if(
-        more <= limits.AUDIO_CLIPPED_SHARE,
-        "audio.clipping",
+    return Check.passed_if(
+        good=more <= limits.AUDIO_CLIPPED_SHARE,
+        name="audio.clipping",
         when_good="no more clipping than in the reference",
         when_bad=f"clipped: {found.clipped_share:.1%} of samples at full scale instead of {wanted.clipped_share:.1%}",
         value=more,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from statistics import median
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.outcome import not_applicable, passed_if, unchecked
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.flash_sync import FlashSync, measure_flash_sync
 from capbench.quality.metrics.sound_lag import SoundLag
@@ -41,9 +40,11 @@ def find_sync(evidence: Measurements, found: Sound, lag: SoundLag | None) -> Syn
     if flashes is None or (evidence.wanted_rate is not None and by_lag.offset_ms is not None):
         return by_lag
     own = _reference_sync(evidence)
-    start_ms, end_ms = (flashes.start_ms, flashes.end_ms) if own is None else (
-        flashes.start_ms - own.start_ms, flashes.end_ms - own.end_ms
-    )  # fmt: skip
+    start_ms, end_ms = (
+        (flashes.start_ms, flashes.end_ms)
+        if own is None
+        else (flashes.start_ms - own.start_ms, flashes.end_ms - own.end_ms)
+    )
     if flashes.flashes == 1:
         return Sync(start_ms, None, "one flash and its beep, which say nothing about drift")
     return Sync(start_ms, end_ms - start_ms, f"{flashes.flashes} flashes and their beeps")
@@ -99,23 +100,38 @@ def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:
     offset_ms, drift_ms = sync.offset_ms or 0.0, sync.drift_ms or 0.0
     return [
         _within(
-            "audio.offset", sync, sync.offset_ms, limits.AUDIO_OFFSET_MS + _sampling_ms(evidence),
+            "audio.offset",
+            sync,
+            sync.offset_ms,
+            limits.AUDIO_OFFSET_MS + _sampling_ms(evidence),
             when_good=f"sound and picture are in sync ({offset_ms:+.1f} ms by {sync.by})",
             when_bad=f"the sound is {abs(offset_ms):.1f} ms {'late' if offset_ms > 0 else 'early'} against the picture"
             f", by {sync.by}",
         ),
         _within(
-            "audio.drift", sync, sync.drift_ms, limits.AUDIO_DRIFT_MS + _sampling_ms(evidence),
+            "audio.drift",
+            sync,
+            sync.drift_ms,
+            limits.AUDIO_DRIFT_MS + _sampling_ms(evidence),
             when_good=f"the offset does not change ({drift_ms:+.1f} ms from start to end)",
             when_bad=f"sound and picture drift apart by {drift_ms:+.1f} ms from start to end, by {sync.by}",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _within(name: str, sync: Sync, value_ms: float | None, limit_ms: float, *, when_good: str, when_bad: str) -> Check:
     if value_ms is None:
-        return unchecked(name, sync.by) if sync.is_missing else not_applicable(name, sync.by)
-    return passed_if(
-        abs(value_ms) <= limit_ms, name, when_good=when_good, when_bad=when_bad,
-        value=value_ms, limit=limit_ms, unit="ms",
-    )  # fmt: skip
+        return (
+            Check.unchecked(name=name, reason=sync.by)
+            if sync.is_missing
+            else Check.not_applicable(name=name, reason=sync.by)
+        )
+    return Check.passed_if(
+        good=abs(value_ms) <= limit_ms,
+        name=name,
+        when_good=when_good,
+        when_bad=when_bad,
+        value=value_ms,
+        limit=limit_ms,
+        unit="ms",
+    )

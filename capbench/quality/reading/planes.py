@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -17,7 +18,15 @@ from capbench.quality.reading.colour_conversion import Respecifier
 __all__ = ["COLOURSPACES", "THUMBNAIL_STEP", "Normaliser", "Planes", "as_frame", "planes_of", "thumbnail"]
 
 _PLANAR_420 = ("yuv420p", "yuvj420p")
-_SAME_CODES: dict[str, Any] = {
+
+
+class _Reformatting(TypedDict):
+    src_color_range: int
+    dst_color_range: int
+    interpolation: int
+
+
+_SAME_CODES: _Reformatting = {
     "src_color_range": 1,
     "dst_color_range": 1,
     "interpolation": Interpolation.BICUBIC
@@ -26,6 +35,8 @@ _SAME_CODES: dict[str, Any] = {
     | Interpolation.FULL_CHR_H_INP,
 }
 """Same range in and out: swscale may change size, depth and subsampling, never the meaning of a code."""
+_FULL_TO_LIMITED: _Reformatting = {**_SAME_CODES, "src_color_range": 2}
+_MEANS_OF_AREAS: _Reformatting = {**_SAME_CODES, "interpolation": Interpolation.AREA}
 COLOURSPACES = {
     MatrixCoefficients.BT601: Colorspace.ITU601,
     MatrixCoefficients.BT709: Colorspace.ITU709,
@@ -90,15 +101,14 @@ def thumbnail(frame: av.VideoFrame, scaler: VideoReformatter, step: int = THUMBN
         width=max(2, frame.width // step),
         height=max(2, frame.height // step),
         format="yuv444p",
-        **_SAME_CODES | {"interpolation": Interpolation.AREA},
+        **_MEANS_OF_AREAS,
     )
     planes = np.stack([_rows(plane) for plane in small.planes]).astype(np.float32)
     return np.moveaxis(planes, 0, -1)  # in memory one plane after the other: sums over pixels are 10 times as fast
 
 
-def _rows(plane: Any) -> NDArray[np.uint8]:
-    # PyAV's planes are buffers, which its type stubs do not say.
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
 class Normaliser:
@@ -128,9 +138,7 @@ class Normaliser:
         """The frame as it is to be compared; the same object where nothing had to be done."""
         if frame.format.is_rgb or frame.format.has_palette:
             # Pictures without a matrix of their own (GIF, PNG) become what the tags' guess says they are.
-            frame = self._scaler.reformat(
-                frame, format="yuv444p", **_SAME_CODES | {"src_color_range": 2, "dst_colorspace": self._colorspace}
-            )
+            frame = self._scaler.reformat(frame, format="yuv444p", dst_colorspace=self._colorspace, **_FULL_TO_LIMITED)
         if frame.format.name.startswith(("yuv444", "yuvj444")):
             frame = self._subsample(frame)
         elif frame.format.name not in _PLANAR_420:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import av
 
@@ -109,9 +108,10 @@ def read_tags(path: Path) -> FileTags:
     )
 
 
-def _bitstream_tags(container: av.container.InputContainer, stream: Any) -> ColourTags:
+def _bitstream_tags(container: av.container.InputContainer, stream: av.VideoStream) -> ColourTags:
     # A context of its own has the sequence headers and none of what the container said.
-    context: Any = av.CodecContext.create(stream.codec_context.codec.name, "r")
+    context = av.CodecContext.create(stream.codec_context.codec.name, "r")
+    assert isinstance(context, av.VideoCodecContext)
     context.extradata = stream.codec_context.extradata
     try:
         for count, packet in enumerate(container.demux(stream)):
@@ -129,7 +129,7 @@ def _bitstream_tags(container: av.container.InputContainer, stream: Any) -> Colo
     return ColourTags()
 
 
-def _range(frame: Any) -> bool | None:
+def _range(frame: av.VideoFrame) -> bool | None:
     if frame.format.name.startswith("yuvj"):
         return True
     return {0: None, 1: False, 2: True}.get(int(frame.color_range))

@@ -9,22 +9,37 @@ from capbench.selftest.specimen import register_change
 __all__: list[str] = []
 
 register_change(
-    "range-tag-wrong", "colour", "pixels use the limited range and are tagged full",
-    caught_by=["colour.meaning"], says="limited range tagged full", mutates=Mutates.MUXING,
+    name="range-tag-wrong",
+    family="colour",
+    defect="pixels use the limited range and are tagged full",
+    caught_by=["colour.meaning"],
+    says="limited range tagged full",
+    mutates=Mutates.MUXING,
     change=lambda: Remake(tags=Tags(full_range=True)),
-)  # fmt: skip
+)
 register_change(
-    "matrix-tag-wrong", "colour", "pixels are BT.709 and tagged BT.601",
-    caught_by=["colour.meaning"], says="pixels are BT.709 but tagged BT.601", mutates=Mutates.MUXING,
+    name="matrix-tag-wrong",
+    family="colour",
+    defect="pixels are BT.709 and tagged BT.601",
+    caught_by=["colour.meaning"],
+    says="pixels are BT.709 but tagged BT.601",
+    mutates=Mutates.MUXING,
     change=lambda: Remake(tags=Tags(matrix=6, primaries=6, transfer=6)),
-)  # fmt: skip
+)
 register_change(
-    "tags-missing", "colour", "the file says nothing about its colour",
-    caught_by=["tags.present"], mutates=Mutates.MUXING,
+    name="tags-missing",
+    family="colour",
+    defect="the file says nothing about its colour",
+    caught_by=["tags.present"],
+    mutates=Mutates.MUXING,
     change=lambda: Remake(tags=Tags(2, 2, 2, None)),
-)  # fmt: skip
+)
 register_change(
-    "siting-tag-wrong", "colour", "chroma is left-sited and tagged centre",
-    caught_by=["colour.siting"], says="chroma sited left, tagged centre", mutates=Mutates.MUXING,
+    name="siting-tag-wrong",
+    family="colour",
+    defect="chroma is left-sited and tagged centre",
+    caught_by=["colour.siting"],
+    says="chroma sited left, tagged centre",
+    mutates=Mutates.MUXING,
     change=lambda: Remake(tags=Tags(chroma_location="center")),
-)  # fmt: skip
+)

@@ -37,31 +37,48 @@ def _clipped(samples: Audio) -> Audio:
 
 
 register_change(
-    "audio-late", "sound", "the sound comes 60 ms late",
-    caught_by=["audio.offset"], mutates=Mutates.MUXING, change=lambda: Remake(audio_start_s=Fraction(6, 100)),
-)  # fmt: skip
+    name="audio-late",
+    family="sound",
+    defect="the sound comes 60 ms late",
+    caught_by=["audio.offset"],
+    mutates=Mutates.MUXING,
+    change=lambda: Remake(audio_start_s=Fraction(6, 100)),
+)
 register_change(
-    "audio-drift", "sound", "the sound is resampled by a clock that is 1.7% off",
-    caught_by=["audio.drift"], change=lambda: Remake(audio=_stretched),
-)  # fmt: skip
+    name="audio-drift",
+    family="sound",
+    defect="the sound is resampled by a clock that is 1.7% off",
+    caught_by=["audio.drift"],
+    change=lambda: Remake(audio=_stretched),
+)
 register_change(
-    "audio-missing", "sound", "there is no audio track",
-    caught_by=["audio.present"], mutates=Mutates.MUXING, change=lambda: Remake(audio=lambda _: None),
-)  # fmt: skip
+    name="audio-missing",
+    family="sound",
+    defect="there is no audio track",
+    caught_by=["audio.present"],
+    mutates=Mutates.MUXING,
+    change=lambda: Remake(audio=lambda _: None),
+)
 register_change(
-    "audio-silent", "sound", "there is an audio track with nothing in it",
-    caught_by=["audio.present"], change=lambda: Remake(audio=np.zeros_like),
-)  # fmt: skip
+    name="audio-silent",
+    family="sound",
+    defect="there is an audio track with nothing in it",
+    caught_by=["audio.present"],
+    change=lambda: Remake(audio=np.zeros_like),
+)
 register_change(
-    "mono-for-stereo", "sound", "both channels are mixed to one",
-    caught_by=["audio.channels"], change=lambda: Remake(audio=lambda samples: samples.mean(axis=0, keepdims=True)),
-)  # fmt: skip
+    name="mono-for-stereo",
+    family="sound",
+    defect="both channels are mixed to one",
+    caught_by=["audio.channels"],
+    change=lambda: Remake(audio=lambda samples: samples.mean(axis=0, keepdims=True)),
+)
 
 
 @register_pair(
-    "stereo-collapsed",
-    "sound",
-    "there are two channels and both carry the left one",
+    name="stereo-collapsed",
+    family="sound",
+    defect="there are two channels and both carry the left one",
     caught_by=["audio.channels"],
     mutates=Mutates.CONTENT,
 )
@@ -74,14 +91,23 @@ def _collapsed(folder: Path) -> Pair:
 
 
 register_change(
-    "audio-gap", "sound", "60 ms of sound are missing in the middle",
-    caught_by=["audio.gaps"], change=lambda: Remake(audio=_with_gap),
-)  # fmt: skip
+    name="audio-gap",
+    family="sound",
+    defect="60 ms of sound are missing in the middle",
+    caught_by=["audio.gaps"],
+    change=lambda: Remake(audio=_with_gap),
+)
 register_change(
-    "audio-clipped", "sound", "the sound is amplified until it clips",
-    caught_by=["audio.clipping", "audio.level"], change=lambda: Remake(audio=_clipped),
-)  # fmt: skip
+    name="audio-clipped",
+    family="sound",
+    defect="the sound is amplified until it clips",
+    caught_by=["audio.clipping", "audio.level"],
+    change=lambda: Remake(audio=_clipped),
+)
 register_change(
-    "audio-cut-short", "sound", "the last half second of sound is missing",
-    caught_by=["audio.length"], change=lambda: Remake(audio=lambda samples: samples[:, : -_RATE_HZ // 2]),
-)  # fmt: skip
+    name="audio-cut-short",
+    family="sound",
+    defect="the last half second of sound is missing",
+    caught_by=["audio.length"],
+    change=lambda: Remake(audio=lambda samples: samples[:, : -_RATE_HZ // 2]),
+)

@@ -23,8 +23,7 @@ class Group:
         self.cancel = threading.Event()
         self.watch = StageWatch(timeout_s)
         self.stages = StageGroup(self.watch, self.cancel)
-        self.channel: Channel[Any] = Channel(producer="a", consumer="b", max_frames=1, max_bytes=10, watch=self.watch)
-        self.stages.add(self.channel)
+        self.channel: Channel[Any] = self.stages.channel("a", "b", max_frames=1, max_bytes=10)
 
 
 def fail() -> None:
@@ -131,8 +130,7 @@ def test_hung_stage_is_left_behind_after_a_grace(monkeypatch: pytest.MonkeyPatch
 def test_channel_that_joins_late_is_stopped_at_once() -> None:
     group = Group()
     group.stages.stop(ZeroDivisionError("planted"))
-    late: Channel[Any] = Channel(producer="a", consumer="b", max_frames=1, max_bytes=1, watch=group.watch)
-    group.stages.add(late)
+    late: Channel[Any] = group.stages.channel("a", "b", max_frames=1, max_bytes=1)
 
     with pytest.raises(PipelineError, match="planted"):
         late.receive()

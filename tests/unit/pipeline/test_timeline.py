@@ -19,7 +19,7 @@ class Frame:
 
     pts: int | None
     duration: int = 0
-    time_base: Fraction = MS
+    time_base: Fraction | None = MS
     number: int = 0
 
 
