@@ -156,7 +156,7 @@ def test_a_glob_that_matches_nothing_is_an_error(
         (_CASE + "blocks = 0\n", ":case[0](one).blocks: Input should be greater than or equal to 1, got 0"),
         (_CASE + "width = 33\n", ":case[0](one).width: Input should be a multiple of 2, got 33"),
         (_CASE + "fps = 'fast'\n", ":case[0](one).fps: not a frame rate: 'fast'; write for example 30 or '30000/1001'"),
-        (_CASE + "fps = 0\n", ":case[0](one).fps: 0 is not a rate above 0"),
+        (_CASE + "fps = 0\n", ":case[0](one).fps: a frame rate must be between 1/3600 and 1000, got 0"),
         (_CASE + "qp = 20\nquality = 'low'\n", ":case[0](one): quality and qp exclude each other"),
         (_CASE + "source = 'x.mp4'\n", ":case[0](one): source and recording exclude each other"),
         (_CASE + "[case.product]\nqp = []\n", ":case[0].product.qp: an empty list leaves no case"),
