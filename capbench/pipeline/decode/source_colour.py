@@ -74,9 +74,9 @@ def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
     transfer = int(frame.color_trc)
     if transfer in _HDR_TRANSFERS:
         raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
-    code = int(frame.colorspace)
+    code, is_rgb = int(frame.colorspace), _holds_rgb(frame.format)
     # Pictures that are converted from R'G'B' get the matrix that an untagged picture of their size is read with.
-    is_tagged = code not in (_CODE_UNSPECIFIED, _CODE_RGB) and not _holds_rgb(frame.format)
+    is_tagged = code not in (_CODE_UNSPECIFIED, _CODE_RGB) and not is_rgb
     if not is_tagged:
         matrix = MatrixCoefficients.BT709 if frame.height >= _HD_LINES else MatrixCoefficients.BT601
     elif code in _MATRIX_OF_CODE:
@@ -84,6 +84,8 @@ def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
     else:
         raise ColourError(f"{path} uses matrix code {code} (H.273); supported are 1, 5, 6 and 9")
     full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith(_FULL_RANGE_FORMATS)
+    if is_rgb:  # swscale rounds towards limited range, and truncates towards full range
+        full = False
     primaries = int(frame.color_primaries)
     return FrameColour(
         matrix=matrix,
