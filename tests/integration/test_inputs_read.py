@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def write_numbered(
     codec: str,
     options: dict[str, str] | None = None,
     frames: int = 24,
-    tags: dict[str, int] | None = None,
+    tags: Mapping[str, int | Fraction] | None = None,
     size: tuple[int, int] = (64, 48),
     first: int = 0,
 ) -> Path:
@@ -105,6 +105,44 @@ def test_a_chunk_that_avi_leaves_empty_does_not_shift_what_follows(tmp_path: Pat
     kept = [number for number in range(24) if number not in (5, 6)]
     assert [tick for _, tick in found] == pytest.approx(kept)
     assert [number for number, _ in found] == pytest.approx(kept, abs=0.7)
+
+
+def is_bi_predicted(packet: bytes) -> bool:
+    """By the type of the picture in an MPEG-4 packet (ISO/IEC 14496-2, 6.2.5)."""
+    return packet[packet.index(b"\x00\x00\x01\xb6") + 4] >> 6 == 2
+
+
+@pytest.mark.parametrize("salvage", [False, True])
+def test_packed_bitstream_in_avi_is_shown_in_order(salvage: bool, tmp_path: Path) -> None:
+    """DivX and XviD put a picture and the bi-predicted one before it into one chunk, and nothing into the next."""
+    plain = write_numbered(
+        tmp_path / "plain.avi",
+        codec="mpeg4",
+        options={"bf": "1", "b_strategy": "0", "q": "1", "sc_threshold": "1000000"},
+    )
+    source = tmp_path / "in.avi"
+    with av.open(str(plain)) as read, av.open(str(source), "w") as written:
+        chunks: list[bytes] = []
+        for packet in (bytes(packet) for packet in read.demux(video=0) if packet.size):
+            if is_bi_predicted(packet):
+                chunks[-1] += packet
+                chunks.append(b"\x00\x00\x01\xb6\x51\x00\x7f")  # a picture that is not coded
+            else:
+                chunks.append(packet)
+        chunks[0] = b"\x00\x00\x01\xb2DivX503b1393p" + chunks[0]
+        stream = written.add_stream_from_template(read.streams.video[0])
+        for number, chunk in enumerate(chunks):
+            packed = av.Packet(chunk)
+            packed.stream, packed.time_base = stream, Fraction(1, 25)
+            packed.pts = packed.dts = number
+            packed.is_keyframe = number == 0
+            written.mux(packed)
+    assert sum(len(chunk) == 7 for chunk in chunks) > 8
+
+    found = numbers_and_ticks(source, salvage=salvage)
+
+    assert [tick for _, tick in found] == pytest.approx(range(24))
+    assert [number for number, _ in found] == pytest.approx(range(24), abs=0.7)
 
 
 def write_rgb(path: Path, codec: str, pixel_format: str, picture: Image.Image) -> Path:
@@ -182,6 +220,21 @@ def test_colour_that_changes_on_the_way_is_refused(
 
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_pixels_that_change_their_shape_are_refused(tmp_path: Path) -> None:
+    """A broadcast that goes over from 4:3 to 16:9 keeps its size and changes its pixels."""
+    parts = [
+        write_numbered(
+            tmp_path / f"{n}.ts", codec="libx264", tags={"sample_aspect_ratio": aspect}, first=8 * n, frames=8
+        )
+        for n, aspect in enumerate((Fraction(12, 11), Fraction(16, 11)))
+    ]
+    source = tmp_path / "in.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+
+    with pytest.raises(SourceError, match="change from 12:11 to 16:11 behind frame [0-8],"):
+        list(read_frames(source, warn=lambda _: None))
 
 
 def exif_bytes(orientation: int) -> Image.Exif:
