@@ -51,9 +51,9 @@ def test_summary_for_people(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["out.mp4", "--fps", "fast"], 2, "not a frame rate: 'fast'; write for example 30 or 30000/1001"),
+        (["out.mp4", "--fps", "fast"], 2, "not a frame rate: 'fast'; write for example 30 or '30000/1001'"),
         (["out.mp4", "--fps", "1/0"], 2, "not a frame rate: '1/0'"),
-        (["out.mp4", "--fps", "0"], 2, "fps must be between 0 and 1000, got 0"),
+        (["out.mp4", "--fps", "0"], 2, "a frame rate must be between 1/3600 and 1000, got 0"),
         (["out.mp4", "--memory-limit", "much"], 2, "not a size in bytes: 'much'"),
         (["out.mp4", "--memory-limit", "10k"], 2, "of memory is too little"),
         (["out.mp4", "--scene", "none"], 2, "unknown scene 'none'"),

@@ -149,11 +149,11 @@ class _Mixer:
     def mix(self, track: int, frame: av.AudioFrame, shift_s: Fraction) -> Iterator[av.AudioFrame]:
         """Add a decoded frame of a track; yields what is ready."""
         for _ in self.tracks[track].push(frame, shift_s):
+            lead = self.tracks[track].position - _LARGEST_LEAD_SAMPLES
+            for other in self.tracks:
+                for _ in other.fill(lead):
+                    yield from self._pull()
             yield from self._pull()
-        lead = self.tracks[track].position - _LARGEST_LEAD_SAMPLES
-        for other in self.tracks:
-            for _ in other.fill(lead):
-                yield from self._pull()
 
     def end(self) -> Iterator[av.AudioFrame]:
         """Say that nothing follows on any track; yields the rest."""

@@ -17,6 +17,8 @@ _JUMP_S = Fraction(1)
 """Times that run back by more than this have started anew; by less, they are rounding or a muxer's slip."""
 _LEAP_S = Fraction(6 * 3600)
 """Times that run ahead by more than this are damaged: nobody records a still picture, or silence, for so long."""
+_UNKNOWN_FRAME_S = Fraction(1, 30)
+"""How long the first frame is shown where nothing says it."""
 _PAUSE_S = Fraction(60)
 """A step that is longer than this is a pause: something that a file claims in a few bytes."""
 _LONGEST_PAUSES_S = Fraction(24 * 3600)
@@ -79,6 +81,7 @@ class SteadyClock:
         time_base = Fraction(frame.time_base or 1)
         if self._time_base is None:
             self._time_base = time_base
+            self._step = max(1, round(_UNKNOWN_FRAME_S / time_base))
         ticks = time_base / self._time_base
         duration = self._plausible(round((frame.duration or 0) * ticks))
         pts = self._next if frame.pts is None else round(frame.pts * ticks + shift_s / self._time_base) + self._restart

@@ -29,6 +29,8 @@ _PRIMARIES_OF_CODE = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "BT.601", 9: "BT
 """Those of 625 and of 525 lines count as one, as their matrix does."""
 _HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 _RANGE_FULL = 2
+_FULL_RANGE_FORMATS = ("yuvj", "mono")
+"""Beginnings of the names of formats that have no other range: JPEG's, and black and white."""
 _HD_LINES = 720
 _CENTRE_SITED_CODECS = ("mjpeg", "mpeg1video")
 
@@ -72,16 +74,18 @@ def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
     transfer = int(frame.color_trc)
     if transfer in _HDR_TRANSFERS:
         raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
-    code = int(frame.colorspace)
+    code, is_rgb = int(frame.colorspace), _holds_rgb(frame.format)
     # Pictures that are converted from R'G'B' get the matrix that an untagged picture of their size is read with.
-    is_tagged = code not in (_CODE_UNSPECIFIED, _CODE_RGB) and not _holds_rgb(frame.format)
+    is_tagged = code not in (_CODE_UNSPECIFIED, _CODE_RGB) and not is_rgb
     if not is_tagged:
         matrix = MatrixCoefficients.BT709 if frame.height >= _HD_LINES else MatrixCoefficients.BT601
     elif code in _MATRIX_OF_CODE:
         matrix = _MATRIX_OF_CODE[code]
     else:
         raise ColourError(f"{path} uses matrix code {code} (H.273); supported are 1, 5, 6 and 9")
-    full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith("yuvj")
+    full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith(_FULL_RANGE_FORMATS)
+    if is_rgb:  # swscale rounds towards limited range, and truncates towards full range
+        full = False
     primaries = int(frame.color_primaries)
     return FrameColour(
         matrix=matrix,
@@ -126,7 +130,9 @@ class PlanarConverter:
         matrix = _SWSCALE_MATRIX[colour.matrix]
         codes = ColorRange.JPEG if colour.range is Range.FULL else ColorRange.MPEG
         is_rgb = _holds_rgb(frame.format)
-        # swscale takes BT.601 for what comes from R'G'B' unless it is told, and R'G'B' has a full range only.
+        # swscale takes every grey for full range, so it is told of no other, and the samples stay as they are.
+        swscale_codes = ColorRange.JPEG if not is_rgb and len(frame.format.components) < 3 else codes
+        # It takes BT.601 for what comes from R'G'B' unless it is told, and R'G'B' has a full range only.
         converted = self._reformatter.reformat(
             frame,
             width=size[0],
@@ -134,11 +140,14 @@ class PlanarConverter:
             format=planar,
             src_colorspace=None if is_rgb else matrix,
             dst_colorspace=matrix,
-            src_color_range=ColorRange.JPEG if is_rgb else codes,
-            dst_color_range=codes,
+            src_color_range=ColorRange.JPEG if is_rgb else swscale_codes,
+            dst_color_range=swscale_codes,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
         )
-        converted.pts, converted.time_base, converted.duration = frame.pts, frame.time_base, frame.duration
+        converted.color_range = codes
+        converted.pts, converted.duration = frame.pts, frame.duration
+        if frame.time_base is not None:
+            converted.time_base = frame.time_base
         return converted
 
 

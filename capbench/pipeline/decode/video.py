@@ -67,6 +67,7 @@ class _Tally:
         self._lost_packets = 0
         self._where = ""
         self._unheard = 0
+        self._aspect: Fraction | None = None
 
     def count(self, frame: av.VideoFrame) -> None:
         """Note a frame that decoded."""
@@ -88,10 +89,25 @@ class _Tally:
         )
         try:
             for frame in pictures:
+                self._check_aspect(stream)
                 self._concealed += frame.is_corrupt
                 yield frame
         except av.FFmpegError as error:  # behind which nothing can be found
             self._lose_or_raise(error)
+
+    def _check_aspect(self, stream: av.VideoStream) -> None:
+        """Raise `SourceError` where the codec's pixel aspect is not what it was at the first frame.
+
+        A frame does not carry it, and the decoder may be some frames ahead of those that it gives.
+        """
+        aspect = stream.codec_context.sample_aspect_ratio
+        if aspect and self._aspect and aspect != self._aspect:
+            before, after = (f"{ratio.numerator}:{ratio.denominator}" for ratio in (self._aspect, aspect))
+            raise SourceError(
+                f"the pixels of {self._path} change from {before} to {after} behind frame {self._good}, which is "
+                "another shape; cut the recording there and export the parts"
+            )
+        self._aspect = self._aspect or aspect
 
     def _salvaged(self, container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
         # Frames decoded side by side are lost together at damage; slices of one frame are not.

@@ -92,6 +92,9 @@ def test_source_is_relative_to_the_matrix_file(tmp_path: Path) -> None:
 
 def test_rates_stay_exact(tmp_path: Path) -> None:
     assert _load(tmp_path, _CASE + 'fps = "30000/1001"\n').cases[0].fps == "30000/1001"
+    assert _load(tmp_path, _CASE + "fps = 29.97\n").cases[0].fps == "30000/1001"
+    assert _load(tmp_path, _CASE + "fps = 29.5\n").cases[0].fps == "59/2"
+    assert _load(tmp_path, _CASE + 'fps = "2997/100"\n').cases[0].fps == "2997/100"
 
 
 def test_paths_and_floor_need_no_subject_table(tmp_path: Path) -> None:
