@@ -40,6 +40,10 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     expect_fps: Annotated[
         str | None, typer.Option(metavar="F", help="Constant rate that the output was made at, such as 30000/1001.")
     ] = None,
+    expect_depth: Annotated[
+        int | None,
+        typer.Option(metavar="BITS", min=8, max=16, help="Bits a sample that the output was meant to have."),
+    ] = None,
     vmaf: Annotated[
         bool, typer.Option(help="Measure VMAF where an FFmpeg here has libvmaf. It takes most of the time.")
     ] = True,
@@ -56,6 +60,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     expected = Expectation(
         size=None if expect_size is None else _parse_size(expect_size),
         rate=None if expect_fps is None else _parse_rate(expect_fps),
+        bits=expect_depth,
     )
     with _progress() as progress:
         task = progress.add_task("frames", total=None)

@@ -55,7 +55,7 @@ def validate(
         on_frame=on_frame,
         with_vmaf=with_vmaf,
     )
-    return report_on(inspection.evidence, expectation, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
 
 
 def validate_run(
@@ -79,10 +79,12 @@ def validate_run(
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
     if rate is None and read_facts(Path(output)).is_gif:
         rate = min(max(read_facts(Path(source)).frame_rate or Fraction(30), _SLOWEST_GIF), _FASTEST_GIF)
-    expected = Expectation(size=_canvas(Path(source), width, height), rate=rate, must_state_colour=True)
+    asked = None if width is None and height is None else _canvas(Path(source), width, height, like=Path(output))
+    # The exporter writes 8 bits by design, whatever the source has.
+    expected = Expectation(size=asked, rate=rate, bits=8)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_aspect = read_facts(Path(source)).sample_aspect in (1, read_facts(Path(output)).sample_aspect)
-    keeps_pixels = keeps_aspect and expected.size == _canvas(Path(source), None, None)
+    keeps_pixels = keeps_aspect and asked in (None, _canvas(Path(source), None, None, like=Path(output)))
     is_plain = drawn.draws_nothing and keeps_pixels
     inspection = inspect_files(
         Path(source),
@@ -92,28 +94,31 @@ def validate_run(
         keep_worst=save_frames is not None,
         with_vmaf=with_vmaf,
     )
-    return report_on(inspection.evidence, expected, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
 
 
-def _canvas(source: Path, width: int | None, height: int | None) -> tuple[int, int]:
-    """Size of an export: what was asked for; a side that was not asked for follows the source's aspect."""
+def _canvas(source: Path, width: int | None, height: int | None, *, like: Path) -> tuple[int, int]:
+    """Size of an export: what was asked for; a side that was not asked for follows the source's aspect.
+
+    Of the two even numbers about a length either is right, so that is taken which the file `like` has.
+    """
     if width is not None and height is not None:
         return width, height
-    upright = upright_size(source)
+    upright, facts = upright_size(source), read_facts(like)
     if width is not None:
-        return width, _even(upright[1] * width / upright[0])
+        return width, _even(upright[1] * width / upright[0], facts.height)
     if height is not None:
-        return _even(upright[0] * height / upright[1]), height
-    return _even(upright[0]), _even(upright[1])
+        return _even(upright[0] * height / upright[1], facts.width), height
+    return _even(upright[0], facts.width), _even(upright[1], facts.height)
 
 
-def _even(length: Fraction) -> int:
-    return max(2, int(length) // 2 * 2)
+def _even(length: Fraction, found: int) -> int:
+    below = max(2, int(length) // 2 * 2)
+    return found if found in (below, below + 2) and abs(found - length) < 2 else below
 
 
 def report_on(
     evidence: Measurements,
-    expected: Expectation,
     *,
     worst_pairs: list[KeptPair],
     save_frames: Path | None,
@@ -126,7 +131,7 @@ def report_on(
         reference=str(evidence.reference.facts.path),
         output=str(evidence.output.facts.path),
         checks=(
-            *check_file(evidence, must_state_colour=expected.must_state_colour),
+            *check_file(evidence),
             *check_frames(evidence),
             *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,

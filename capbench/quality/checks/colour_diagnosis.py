@@ -28,7 +28,7 @@ _LARGEST_USEFUL_CODES = 64.0
 """A colour that is off by more than this counts as this much: one wrong block must not outvote the rest."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ColourFault:
     """How far colours are off, and the one mistake that explains it."""
 
@@ -38,6 +38,8 @@ class ColourFault:
     """The mistake in words; None where the colours are right, or where no single mistake explains them."""
     remaining_codes: float
     """The difference that is left when that mistake is assumed."""
+    assumed: Codes
+    """The reference's colours, with that mistake made where one is named."""
 
 
 def rgb_of_codes(codes: Codes, spec: ColourSpec) -> Codes:
@@ -120,12 +122,13 @@ def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tag
     """
     error = _difference(wanted, found)
     if error <= limits.COLOUR_SUSPICIOUS_CODES:
-        return ColourFault(error, None, error)
-    rests = [(_difference(mistake(wanted), found), name) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
-    rest, name = min(rests, key=lambda pair: pair[0])
+        return ColourFault(error, None, error, wanted)
+    tried = [(name, mistake(wanted)) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
+    name, assumed = min(tried, key=lambda attempt: _difference(attempt[1], found))
+    rest = _difference(assumed, found)
     if rest < limits.COLOUR_EXPLAINED_SHARE * error:
-        return ColourFault(error, name, rest)
-    return ColourFault(error, None, rest)
+        return ColourFault(error, name, rest, assumed)
+    return ColourFault(error, None, rest, wanted)
 
 
 def _difference(wanted: Codes, found: Codes) -> float:
