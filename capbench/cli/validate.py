@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import InputError
+from capbench.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -77,7 +77,12 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     if json is not None:
         write_json(report, json)
     if json != "-":
-        _print_report(report)
+        try:
+            _print_report(report)
+        except BrokenPipeError:
+            raise  # whoever read it has gone, which is no fault
+        except OSError as error:  # a full disk behind `> FILE`
+            raise OutputError(f"cannot write to stdout: {error.strerror or error}") from error
     if not report.passed:
         raise typer.Exit(1)
 

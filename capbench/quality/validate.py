@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -128,8 +129,8 @@ def report_on(
     series = evidence.pictures.series if evidence.pictures else {}
     measured = {name: values for name, values in series.items() if any(value is not None for value in values)}
     return ValidationReport(
-        reference=str(evidence.reference.facts.path),
-        output=str(evidence.output.facts.path),
+        reference=_printable(evidence.reference.facts.path),
+        output=_printable(evidence.output.facts.path),
         checks=(
             *check_file(evidence),
             *check_frames(evidence),
@@ -149,6 +150,11 @@ def report_on(
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
         unmeasured=_unmeasured(evidence, measured),
     )
+
+
+def _printable(path: Path) -> str:
+    """A path as text that JSON can hold: in a locale that is not UTF-8 its bytes are not text yet."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _unmeasured(evidence: Measurements, measured: Mapping[str, object]) -> dict[str, str]:

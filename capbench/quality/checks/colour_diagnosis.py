@@ -120,7 +120,7 @@ def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tag
     Arrays have shape (colours, 3). A mistake is named when it leaves less than `limits.COLOUR_EXPLAINED_SHARE` of the
     difference, and the smallest rest of all. `is_tagged`: whether the output has codes and tags, and not R'G'B'.
     """
-    error = _difference(wanted, found)
+    error = _difference(wanted, found) if len(wanted) else 0.0
     if error <= limits.COLOUR_SUSPICIOUS_CODES:
         return ColourFault(error, None, error, wanted)
     tried = [(name, mistake(wanted)) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]

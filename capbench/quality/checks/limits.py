@@ -35,12 +35,11 @@ AUDIO_CLIPPED_SHARE: Final = 1e-3
 """Additional share of samples at full scale; AAC overshoots a loud peak now and then."""
 AUDIO_SIDE_SHARE: Final = 0.01
 """Energy of left minus right over left plus right from which stereo is audibly stereo."""
-AUDIO_SIDES_EXCHANGED: Final = -0.5
-"""Correlation of sums times that of differences: 1 in a right output, -1 where left and right are exchanged. A
-difference that a coder at 32 kbit/s made up anew is near 0."""
-AUDIO_POLARITY_SHARE: Final = 0.5
-"""Share of the sound that sum and difference explain by each other, and by how much more than by themselves, from which
-one side is turned: 1 against 0 where it is, and equal at most where only one side sounds."""
+AUDIO_TURNED: Final = -0.5
+"""Product of two correlations, of left and right or of sum and difference: 1 in a right output, -1 where one of the two
+is turned over. A difference that a coder at 32 kbit/s made up anew is near 0."""
+AUDIO_ALIKE_SHARE: Final = 0.5
+"""Share of the sound that the reference's samples must explain to be compared with: AAC at 64 kbit/s leaves 0.9."""
 AUDIO_SIDE_KEPT: Final = 0.2
 """Share of that energy that must survive: AAC's joint stereo keeps half and more."""
 

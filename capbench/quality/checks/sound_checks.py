@@ -157,37 +157,39 @@ def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Che
     if found.channels < 2:
         why = "the output has one channel, which is neither left nor right"
         return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
-    image = measure_stereo_image(wanted, found, _lag_ms(wanted, found, lag), least_side_share=limits.AUDIO_SIDE_SHARE)
-    if image is None or max(image.kept, image.exchanged) < limits.AUDIO_POLARITY_SHARE:
+    image = measure_stereo_image(wanted, found, _lag_ms(wanted, found, lag), least_share=limits.AUDIO_SIDE_SHARE)
+    if image is None or image.alike < limits.AUDIO_ALIKE_SHARE:
         why = "the sound cannot be compared sample by sample: it is silent, too far out of sync, or another one"
         return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
-    limit = limits.AUDIO_POLARITY_SHARE
-    if image.exchanged - image.kept > limit:
+    limit = limits.AUDIO_TURNED
+    if image.polarity is not None and image.polarity < limit:
         return [
             Check.not_applicable(name=sides, reason="one side's polarity is turned: left and right cannot be told"),
             Check.failed(
                 name=polarity,
-                message="one channel's polarity is turned: what both sides shared cancels out, "
-                f"{image.exchanged:.0%} of the sound is explained by that and {image.kept:.0%} without",
-                value=image.exchanged,
+                message="one channel's polarity is turned: it swings against the reference's while the other swings "
+                "with it, and what both share cancels out",
+                value=image.polarity,
                 limit=limit,
             ),
         ]
-    upright = Check.passed(
-        name=polarity, message="both channels swing as in the reference", value=image.exchanged, limit=limit
-    )
-    if image.sides is None:
-        return [Check.not_applicable(name=sides, reason="left and right hardly differ in the reference"), upright]
+    only = "only one of the channels sounds, or they are exchanged"
     return [
-        Check.passed_if(
-            good=image.sides > limits.AUDIO_SIDES_EXCHANGED,
+        Check.not_applicable(name=sides, reason="left and right hardly differ in the reference")
+        if image.sides is None
+        else Check.passed_if(
+            good=image.sides >= limit,
             name=sides,
             when_good=f"left is left and right is right, in {image.pieces} pieces of the sound",
             when_bad="left and right are exchanged: the difference of both sides is turned over, their sum is not",
             value=image.sides,
-            limit=limits.AUDIO_SIDES_EXCHANGED,
+            limit=limit,
         ),
-        upright,
+        Check.not_applicable(name=polarity, reason=only)
+        if image.polarity is None
+        else Check.passed(
+            name=polarity, message="both channels swing as in the reference", value=image.polarity, limit=limit
+        ),
     ]
 
 
