@@ -28,6 +28,8 @@ _PADDING_S = 0.15
 _SAME_SOUND = 0.5
 _TIE = 0.98
 """A beep each second correlates at every second; among equals the smallest lag is meant."""
+_PEAK_BINS = 150
+"""Way around a peak in which what fits nearly as well is its flank: beeps come farther apart."""
 _AUDIBLE = 0.003  # -50 dB of full scale
 _GAP_SHARE = 0.1
 _GAP_BINS = 20
@@ -155,8 +157,7 @@ def _lag_bins(wanted: Line, found: Line, search: int) -> tuple[float, float]:
     zero = len(a) - 1
     low, high = max(0, zero - search), min(len(full), zero + search + 1)
     values = full[low:high]
-    peaks = np.flatnonzero(values >= _TIE * values.max())
-    best = _climb(values, int(peaks[np.abs(peaks + low - zero).argmin()]))
+    best = _best_peak(values, zero - low)
     return best + low - zero + _vertex(values, best), float(values[best])
 
 
@@ -183,8 +184,7 @@ def _part_lag_bins(wanted: Line, found: Line, bounds: tuple[int, int], around: i
     values = products / (norm * np.sqrt(np.maximum(energy, 1e-3 * energy.max())))
     if values.max() < _SAME_SOUND:
         return None
-    peaks = np.flatnonzero(values >= _TIE * values.max())
-    best = _climb(values, int(peaks[np.abs(peaks - search).argmin()]))
+    best = _best_peak(values, search)
     return around + best - search + _vertex(values, best)
 
 
@@ -196,10 +196,14 @@ def _cut_out(line: Line, start: int, end: int) -> NDArray[np.float64]:
     return piece
 
 
-def _climb(values: NDArray[np.float64], at: int) -> int:
-    while 0 < at < len(values) - 1 and max(values[at - 1], values[at + 1]) > values[at]:
-        at += 1 if values[at + 1] > values[at - 1] else -1
-    return at
+def _best_peak(values: NDArray[np.float64], expected: int) -> int:
+    """The place nearest to the expected one of those that fit next to best, each the best for some way around it."""
+    tied = np.flatnonzero(values >= _TIE * values.max())
+    peaks: list[int] = []
+    for place in tied[np.argsort(-values[tied], kind="stable")].tolist():
+        if all(abs(place - peak) > _PEAK_BINS for peak in peaks):
+            peaks.append(place)
+    return min(peaks, key=lambda peak: abs(peak - expected))
 
 
 def _vertex(values: NDArray[np.float64], at: int) -> float:

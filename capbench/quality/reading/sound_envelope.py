@@ -174,8 +174,9 @@ class _Ear:
         for piece in _resampled(part.container.decode(stream)):
             if piece.samples == 0 or piece.pts is None or piece.time_base is None:
                 continue
-            samples = np.asarray(piece.to_ndarray(), np.float32)
-            downmix = Downmix([channel.name for channel in piece.layout.channels])
+            channels = [channel.name for channel in piece.layout.channels]
+            samples = np.asarray(piece.to_ndarray(), np.float32).reshape(-1, len(channels)).T
+            downmix = Downmix(channels)
             stereo = downmix(samples)
             time_s = piece.pts * piece.time_base + part.shift_s
             self.timeline.add(round(time_s * SOUND_RATE_HZ), np.square(stereo).mean(axis=0))
@@ -201,7 +202,8 @@ def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
             resampler = None
         if frame is not None:
             if resampler is None:
-                resampler, shape = av.AudioResampler(format="fltp", rate=SOUND_RATE_HZ), now
+                # Interleaved: of 8 planes PyAV 18.1 reads a ninth, which is not there.
+                resampler, shape = av.AudioResampler(format="flt", rate=SOUND_RATE_HZ), now
             yield from resampler.resample(frame)
 
 
