@@ -69,7 +69,7 @@ def _by_lag(evidence: Measurements, lag: SoundLag | None) -> Sync:
         unlike = "the sound is not the reference's, so how late it is cannot be measured"
         return Sync(None, None, unlike, is_missing=True)
     offset_ms = lag.start_ms - _picture_lag_ms(evidence, at_end=False)
-    by = "its likeness with the reference's sound"
+    by = "the beginning of a steady sound" if lag.by_onset else "its likeness with the reference's sound"
     if lag.end_ms is None:
         return Sync(offset_ms, None, by, no_drift="the sound is too steady at its end to tell how late it is there")
     end_ms = lag.end_ms - _picture_lag_ms(evidence, at_end=True)

@@ -47,6 +47,8 @@ class SoundLag:
     """In the last part; None where that is too steady, or too unlike the reference's, to tell."""
     correlation: float
     """How alike the envelopes are, at most 1."""
+    by_onset: bool = False
+    """Whether the sound is too steady to be told by anything but its beginning; what it is is not known then."""
 
     @property
     def drift_ms(self) -> float | None:
@@ -65,9 +67,11 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     It is looked for around the lag that the first pictures of the files have, whatever time they start at.
     """
     moved = _pictures_apart_bins(reference, output)
-    wanted, found = _on_one_timeline(reference, output, moved)
-    if len(wanted) < _SHORTEST_PART_S / BIN_S or _contrast(wanted) < _STEADY_CONTRAST or _contrast(found) == 0:
+    if min(len(reference.level), len(output.level)) < _SHORTEST_PART_S / BIN_S:
         return None
+    if _contrast(reference.level) < _STEADY_CONTRAST:
+        return _lag_of_onset(reference, output)
+    wanted, found = _on_one_timeline(reference, output, moved)
     # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
     wanted, found = (_smooth(np.pad(line, _SMOOTH_BINS)) for line in (wanted, found))
     whole, correlation = _lag_bins(*_loudest(wanted, found), round(_SEARCH_S / BIN_S))
@@ -83,6 +87,20 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
         end_ms=None if last is None else (last + moved) * BIN_S * 1e3,
         correlation=correlation,
     )
+
+
+def _lag_of_onset(reference: Sound, output: Sound) -> SoundLag | None:
+    onsets = [_onset_bin(sound) for sound in (reference, output)]
+    if onsets[0] is None or onsets[1] is None:
+        return None
+    return SoundLag((onsets[1] - onsets[0]) * BIN_S * 1e3, None, 1.0, by_onset=True)
+
+
+def _onset_bin(sound: Sound) -> int | None:
+    """When a steady sound reaches half of its level; None where it is silent."""
+    level = _smooth(sound.level)
+    typical = float(np.median(level))
+    return sound.start_bin + int((level >= typical / 2).argmax()) if typical > _AUDIBLE else None
 
 
 def silent_gaps(reference: Sound, output: Sound, lag_ms: float) -> list[tuple[float, float]]:
