@@ -101,7 +101,7 @@ def scenery(number: int) -> NDArray[np.uint8]:
     down, across = np.mgrid[:HEIGHT, :WIDTH]
     luma = 60 + across // 4 + 30 * ((down // 24 + across // 32) % 2) + down // 6
     luma[40:80, 6 * number : 6 * number + 40] = 200
-    return luma.astype(np.uint8)
+    return np.asarray(luma, np.uint8)
 
 
 def write(

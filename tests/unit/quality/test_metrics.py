@@ -43,7 +43,7 @@ def test_ssim_is_scikit_images(shape: tuple[int, int]) -> None:
         got, want, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
     )
 
-    assert ssim(got, want) == pytest.approx(expected, abs=1e-12)
+    assert ssim(got, want) == pytest.approx(expected, abs=1e-5)  # ours is in single precision
 
 
 def test_ssim_is_symmetric_and_one_for_identical_planes() -> None:
