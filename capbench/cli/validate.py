@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import InputError
+from capbench.errors import InputError, OutputError
 from capbench.units import parse_rate
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     expect_fps: Annotated[
         str | None, typer.Option(metavar="F", help="Constant rate that the output was made at, such as 30000/1001.")
     ] = None,
+    expect_depth: Annotated[
+        int | None,
+        typer.Option(metavar="BITS", min=8, max=16, help="Bits a sample that the output was meant to have."),
+    ] = None,
     vmaf: Annotated[
         bool, typer.Option(help="Measure VMAF where an FFmpeg here has libvmaf. It takes most of the time.")
     ] = True,
@@ -56,6 +60,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     expected = Expectation(
         size=None if expect_size is None else _parse_size(expect_size),
         rate=None if expect_fps is None else parse_rate(expect_fps),
+        bits=expect_depth,
     )
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
@@ -72,7 +77,12 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     if json is not None:
         write_json(report, json)
     if json != "-":
-        _print_report(report)
+        try:
+            _print_report(report)
+        except BrokenPipeError:
+            raise  # whoever read it has gone, which is no fault
+        except OSError as error:  # a full disk behind `> FILE`
+            raise OutputError(f"cannot write to stdout: {error.strerror or error}") from error
     if not report.passed:
         raise typer.Exit(1)
 

@@ -11,7 +11,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from capbench.colour import ChromaSiting
 from capbench.quality.checks import limits
-from capbench.quality.checks.colour_diagnosis import find_colour_fault, rgb_of_codes
+from capbench.quality.checks.colour_diagnosis import ColourFault, find_colour_fault, rgb_of_codes
 from capbench.quality.checks.picture_checks import how_turned
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.oracle.placement import chroma_place
@@ -33,23 +33,23 @@ def check_colour(evidence: Measurements) -> list[Check]:
         return [Check.unchecked(name=name, reason=f"the picture is {turned} against the reference") for name in _NAMES]
     palette = "a palette of 256 colours leaves none where it was: that is no rounding"
     is_gif = evidence.output.facts.is_gif
+    output = evidence.output
+    fault = find_colour_fault(
+        pictures.colours[:, :3], pictures.colours[:, 3:], output.spec, is_tagged=not output.facts.holds_rgb
+    )
     return [
-        _meaning(evidence, pictures),
-        Check.not_applicable(name="colour.bias", reason=palette) if is_gif else _bias(pictures),
+        _meaning(pictures, fault),
+        Check.not_applicable(name="colour.bias", reason=palette) if is_gif else _bias(pictures, fault),
         _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else _patch_limit(pictures)),
         _siting(evidence, pictures),
         Check.not_applicable(name="colour.levels", reason=palette) if is_gif else _levels(pictures),
     ]
 
 
-def _meaning(evidence: Measurements, pictures: PictureMeasurements) -> Check:
+def _meaning(pictures: PictureMeasurements, fault: ColourFault) -> Check:
     name = "colour.meaning"
     if len(pictures.colours) < limits.FEWEST_COLOURS:
         return Check.not_applicable(name=name, reason="the pictures have too few flat colours to tell a mistake by")
-    output = evidence.output
-    fault = find_colour_fault(
-        pictures.colours[:, :3], pictures.colours[:, 3:], output.spec, is_tagged=not output.facts.holds_rgb
-    )
     error, limit = fault.error_codes, limits.COLOUR_ERROR_CODES
     if fault.name is not None:
         return Check.failed(
@@ -77,19 +77,28 @@ def _meaning(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     )
 
 
-def _bias(pictures: PictureMeasurements) -> Check:
+def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
+    """Rounding, of what is left once the mistake that `colour.meaning` names is undone."""
     name = "colour.bias"
     if len(pictures.colours) < limits.FEWEST_BIAS_COLOURS:
         return Check.not_applicable(name=name, reason="the pictures have too few flat colours to measure rounding by")
-    bias = np.mean(np.clip(pictures.colours[:, 3:] - pictures.colours[:, :3], -4, 4), axis=0)
+    if float(np.ptp(pictures.colours[:, 1:3], axis=0).max()) < limits.GREY_SPREAD_CODES:
+        return Check.not_applicable(
+            name=name,
+            reason="the pictures are grey: chroma has one value, which tells nothing of how others are rounded",
+        )
+    if fault.name is None and fault.error_codes > limits.COLOUR_ERROR_CODES:
+        return Check.unchecked(name=name, reason="colours are wrong for a reason that is not known, see colour.meaning")
+    bias = np.mean(np.clip(pictures.colours[:, 3:] - fault.assumed, -4, 4), axis=0)
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
     words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
     limit = limits.BIAS_CODES
+    undone = "" if fault.name is None else ", once what colour.meaning names is undone"
     # One component alone says little: chroma of greys is a whole number, which truncation leaves or lowers by one.
     if np.all(bias < -limit / 2) and mean < -limit and largest < 1:
         return Check.failed(
             name=name,
-            message=f"truncated: bias {words} codes, where rounding has none",
+            message=f"truncated: bias {words} codes, where rounding has none{undone}",
             value=mean,
             limit=-limit,
             unit="codes",
@@ -97,7 +106,7 @@ def _bias(pictures: PictureMeasurements) -> Check:
     if largest > 2 * limit:
         return Check.failed(
             name=name,
-            message=f"colours are off to one side: bias {words} codes",
+            message=f"colours are off to one side: bias {words} codes{undone}",
             value=largest,
             limit=2 * limit,
             unit="codes",

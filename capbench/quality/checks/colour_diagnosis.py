@@ -23,7 +23,7 @@ _LARGEST_USEFUL_CODES = 64.0
 """A colour that is off by more than this counts as this much: one wrong block must not outvote the rest."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ColourFault:
     """How far colours are off, and the one mistake that explains it."""
 
@@ -33,6 +33,8 @@ class ColourFault:
     """The mistake in words; None where the colours are right, or where no single mistake explains them."""
     remaining_codes: float
     """The difference that is left when that mistake is assumed."""
+    assumed: Codes
+    """The reference's colours, with that mistake made where one is named."""
 
 
 def rgb_of_codes(codes: Codes, spec: ColourSpec) -> Codes:
@@ -108,14 +110,15 @@ def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tag
     Arrays have shape (colours, 3). A mistake is named when it leaves less than `limits.COLOUR_EXPLAINED_SHARE` of the
     difference, and the smallest rest of all. `is_tagged`: whether the output has codes and tags, and not R'G'B'.
     """
-    error = _difference(wanted, found)
+    error = _difference(wanted, found) if len(wanted) else 0.0
     if error <= limits.COLOUR_SUSPICIOUS_CODES:
-        return ColourFault(error, None, error)
-    rests = [(_difference(mistake(wanted), found), name) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
-    rest, name = min(rests, key=lambda pair: pair[0])
+        return ColourFault(error, None, error, wanted)
+    tried = [(name, mistake(wanted)) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
+    name, assumed = min(tried, key=lambda attempt: _difference(attempt[1], found))
+    rest = _difference(assumed, found)
     if rest < limits.COLOUR_EXPLAINED_SHARE * error:
-        return ColourFault(error, name, rest)
-    return ColourFault(error, None, rest)
+        return ColourFault(error, name, rest, assumed)
+    return ColourFault(error, None, rest, wanted)
 
 
 def _difference(wanted: Codes, found: Codes) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from statistics import median
+
+from capbench.quality.checks import limits
 from capbench.quality.measurements import Measurements
 from capbench.quality.reading.tags import ColourTags
 from capbench.results import Check
@@ -9,14 +12,18 @@ from capbench.units import even_length
 
 __all__ = ["check_file"]
 
+_PLAIN_BITS = 8
+"""Depth of which no exporter keeps less."""
 
-def check_file(evidence: Measurements, *, must_state_colour: bool | None) -> list[Check]:
-    """Decoding, size and tags in order. `must_state_colour` None: tags are needed where the reference has them."""
+
+def check_file(evidence: Measurements) -> list[Check]:
+    """Decoding, size, depth and tags in order."""
     return [
         _reference_decodes(evidence),
         _decodes(evidence),
         _size(evidence),
-        *_tags(evidence, must_state_colour),
+        _depth(evidence),
+        *_tags(evidence),
     ]
 
 
@@ -80,16 +87,55 @@ def _even(size: tuple[int, int]) -> tuple[int, int]:
     return even_length(size[0]), even_length(size[1])
 
 
-def _tags(evidence: Measurements, must_state_colour: bool | None) -> list[Check]:
+def _depth(evidence: Measurements) -> Check:
+    """Bits a sample, said and real. A run knows that its exporter writes 8; of two files the reference's are wanted."""
+    name = "picture.depth"
+    wanted, found = evidence.wanted_bits or evidence.reference.bits, evidence.output.bits
+    if evidence.output.facts.is_gif:
+        return Check.not_applicable(name=name, reason="a GIF's colours are a palette's")
+    if evidence.reference.bits <= _PLAIN_BITS:
+        return Check.not_applicable(name=name, reason=f"the reference has {evidence.reference.bits} bits a sample")
+    sampled = evidence.pictures.sampled if evidence.pictures else []
+    if found < wanted and max((pair.gradient_codes for pair in sampled), default=wanted) < limits.GRADIENT_CODES:
+        return Check.not_applicable(
+            name=name,
+            reason=f"the output has {found} bits a sample and the reference {evidence.reference.bits}, but no gradient "
+            f"that {found} do not hold",
+        )
+    if found < wanted:
+        meant = "" if evidence.wanted_bits else f"; where that was meant, say so (--expect-depth {found})"
+        return Check.failed(
+            name=name,
+            message=f"{wanted - found} bits lost: the output has {found} a sample, the reference "
+            f"{evidence.reference.bits}{meant}",
+            value=found,
+            limit=wanted,
+            unit="bits",
+        )
+    steps = [pair.deep_step_codes for pair in sampled]
+    left = found - int(median(step for step in steps if step)).bit_length() + 1 if any(steps) else found
+    if left < wanted:
+        return Check.failed(
+            name=name,
+            message=f"{found - left} bits lost: {found} a sample are stated, and luma comes in steps of "
+            f"{1 << (found - left)} codes, as after {left} bits",
+            value=left,
+            limit=wanted,
+            unit="bits",
+        )
+    expected = ", as was expected" if found < evidence.reference.bits else ""
+    return Check.passed(name=name, message=f"{found} bits a sample{expected}", value=left, limit=wanted, unit="bits")
+
+
+def _tags(evidence: Measurements) -> list[Check]:
     if evidence.output.facts.holds_rgb:
         why = "the output's colours are R'G'B': there is no matrix to state"
-        return [
-            Check.not_applicable(name="tags.present", reason=why),
-            Check.not_applicable(name="tags.agree", reason=why),
-        ]
+        return [Check.not_applicable(name=name, reason=why) for name in ("tags.present", "tags.agree")]
     tags = evidence.output.tags
-    required = evidence.reference.tags.merged.states_colour if must_state_colour is None else must_state_colour
-    return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container, required)]
+    # One rule for files and runs: an output says what its reference says. Untagged pixels that mean something else
+    # than the reference's are a fault of colour, and named there.
+    required = evidence.reference.tags.merged.states_colour
+    return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container)]
 
 
 def _stated(merged: ColourTags, required: bool) -> Check:
@@ -103,7 +149,7 @@ def _stated(merged: ColourTags, required: bool) -> Check:
     return Check.failed(name=name, message="the file does not say which matrix its colours use: players have to guess")
 
 
-def _both_places(bitstream: ColourTags, container: ColourTags | None, required: bool) -> Check:
+def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
     name = "tags.agree"
     if container is None:
         return Check.not_applicable(name=name, reason="this container has no place for colour tags that is read here")
@@ -111,13 +157,14 @@ def _both_places(bitstream: ColourTags, container: ColourTags | None, required: 
         in_stream, in_box = getattr(bitstream, field), getattr(container, field)
         if in_stream is not None and in_box is not None and not _same(field, in_stream, in_box):
             return Check.failed(
-                name=name, message=f"bitstream and container disagree: {bitstream} in the one, {container} in the other"
+                name=name,
+                message=f"bitstream and container disagree: {bitstream} in the one, {container} in the other",
             )
-    if bitstream.states_colour != container.states_colour and required:
-        place = "bitstream" if container.states_colour else "container (colr box)"
-        return Check.failed(
-            name=name, message=f"the {place} does not say which matrix is used; players that read only that guess"
-        )
+    # Silence contradicts nothing: FFmpeg writes no colour box where the primaries are unknown, and a player reads on.
+    places = {"bitstream": bitstream, "container": container}
+    stating = [place for place, tags in places.items() if tags.states_colour]
+    if len(stating) == 1:
+        return Check.passed(name=name, message=f"only the {stating[0]} states the matrix, and nothing contradicts it")
     return Check.passed(name=name, message="bitstream and container do not contradict each other")
 
 

@@ -70,11 +70,19 @@ def _last(evidence: Measurements) -> Check:
     if found is None:
         return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     total = len(evidence.reference.frames)
-    lost = total - 1 - found
+    lost = _lost_at_end(evidence)
     if lost <= _slack(evidence):
         return Check.passed(
             name=name,
             message=f"the output ends with the reference's last frame, {total - 1}",
+            value=0,
+            limit=0,
+            unit="frames",
+        )
+    if evidence.ends_alike:
+        return Check.passed(
+            name=name,
+            message="the output ends with the reference's last picture; see frames.missing for those before it",
             value=0,
             limit=0,
             unit="frames",
@@ -89,6 +97,11 @@ def _last(evidence: Measurements) -> Check:
     )
 
 
+def _lost_at_end(evidence: Measurements) -> int:
+    """Reference frames behind the last one that was matched."""
+    return len(evidence.reference.frames) - 1 - max(match for match in evidence.matches if match is not None)
+
+
 def _missing(evidence: Measurements) -> Check:
     name = "frames.missing"
     if evidence.wanted_rate is not None:
@@ -98,6 +111,18 @@ def _missing(evidence: Measurements) -> Check:
         return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     lost = [index for index in range(min(shown), max(shown)) if index not in shown]
     how = f"by {evidence.aligned_by}"
+    unplaced = _lost_at_end(evidence) if evidence.ends_alike and evidence.reference.error is None else 0
+    if unplaced:
+        # Where pictures look alike they were matched by their times, which may have been closed up over a gap.
+        return Check.failed(
+            name=name,
+            message=f"missing: {_plural(unplaced + len(lost))} of the reference ({how}); the output ends with its last "
+            "picture, and those before it are too much alike to tell where",
+            value=unplaced + len(lost),
+            limit=0,
+            unit="frames",
+            frames=lost,
+        )
     if not lost:
         return Check.passed(
             name=name,
@@ -171,6 +196,10 @@ def _late(evidence: Measurements) -> Check:
     """A picture that is on screen at a time at which the reference shows a later one."""
     name = "frames.late"
     pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+    if evidence.no_times_reason is not None:
+        return Check.not_applicable(name=name, reason=evidence.no_times_reason)
+    if pairs and len(evidence.reference.frames) == 1:
+        return Check.not_applicable(name=name, reason="the reference is a single picture, which cannot come late")
     if len(pairs) < 2:
         return Check.unchecked(name=name, reason="fewer than two output frames could be matched with the reference")
     output, reference = evidence.output.frames, evidence.reference.frames

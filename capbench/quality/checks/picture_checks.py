@@ -49,7 +49,7 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         _quality(pictures),
         _outliers(pictures),
         _local(pictures),
-        _edges(pictures),
+        _edges(evidence, pictures),
         _place(pictures),
         _sharpness(pictures),
     ]
@@ -64,10 +64,14 @@ def _likeness(pictures: PictureMeasurements) -> dict[str, float]:
 def how_turned(pictures: PictureMeasurements) -> str | None:
     """How the pictures are turned or flipped, in words; None where they are upright, other ones or flat."""
     likeness = _likeness(pictures)
-    if not likeness or likeness["as it is"] >= limits.SAME_PICTURE_CORRELATION:
+    if not likeness:
         return None
     best = max(likeness, key=lambda name: likeness[name])
-    return best if likeness[best] >= limits.SAME_PICTURE_CORRELATION else None
+    # What does not correlate is the coding noise where a picture is upright, and its own asymmetry where it is not:
+    # much of a soft picture is the same upside down.
+    upright_rest, best_rest = 1 - likeness["as it is"], 1 - likeness[best]
+    is_turned = best_rest < limits.TURNED_REST * upright_rest and upright_rest > limits.UPRIGHT_REST
+    return best if is_turned and likeness[best] >= limits.SAME_PICTURE_CORRELATION else None
 
 
 def _same(pictures: PictureMeasurements) -> list[Check]:
@@ -75,21 +79,23 @@ def _same(pictures: PictureMeasurements) -> list[Check]:
     likeness = _likeness(pictures)
     if not likeness:
         why = "the pictures are flat: any two look alike"
-        return [Check.not_applicable(name=same, reason=why), Check.not_applicable(name=turned, reason=why)]
+        return [Check.not_applicable(name=name, reason=why) for name in (same, turned)]
     upright, limit = likeness["as it is"], limits.SAME_PICTURE_CORRELATION
-    return [
-        Check.passed_if(
-            good=upright >= limit,
-            name=same,
-            when_good="shows what the reference shows",
-            when_bad="shows other pictures than the reference: is it the right reference?",
-            value=upright,
-            limit=limit,
-        ),
-        Check.passed(name=turned, message="upright")
-        if upright >= limit
-        else Check.unchecked(name=turned, reason="the pictures differ in any orientation"),
-    ]
+    is_same = Check.passed_if(
+        good=upright >= limit,
+        name=same,
+        when_good="shows what the reference shows",
+        when_bad="shows other pictures than the reference: is it the right reference?",
+        value=upright,
+        limit=limit,
+    )
+    if upright < limit:
+        return [is_same, Check.unchecked(name=turned, reason="the pictures differ in any orientation")]
+    alike = [name for name, value in likeness.items() if name != "as it is" and 1 - value < limits.UPRIGHT_REST]
+    if alike:
+        why = f"the reference looks the same {alike[0]}: which way up it is shown cannot be told"
+        return [is_same, Check.not_applicable(name=turned, reason=why)]
+    return [is_same, Check.passed(name=turned, message="upright")]
 
 
 def _values(pictures: PictureMeasurements, metric: str) -> dict[int, float]:
@@ -160,8 +166,10 @@ def _local(pictures: PictureMeasurements) -> Check:
     )
 
 
-def _edges(pictures: PictureMeasurements) -> Check:
+def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     name = "picture.edges"
+    if min(evidence.output.size) < limits.SMALLEST_EDGED_PX:
+        return Check.not_applicable(name=name, reason="the picture is too small to tell its border from the rest")
     rows = [edges for edges in pictures.edge_codes if edges is not None]
     typical = {
         side: median(edges[place] for edges in rows) for place, side in enumerate(("top", "bottom", "left", "right"))

@@ -25,6 +25,8 @@ class Sync:
     """How much later it is at the end."""
     by: str
     """How that was measured; where it was not, why."""
+    no_drift: str = ""
+    """Why the drift is not known, where the offset is."""
     is_missing: bool = False
     """Whether there was something to measure by and it could not be done."""
 
@@ -34,7 +36,11 @@ def find_sync(evidence: Measurements, found: Sound, lag: SoundLag | None) -> Syn
 
     What the reference itself is off by is not the exporter's doing, and is taken off.
     """
-    flashes = measure_flash_sync(evidence.output.frames, evidence.matches, evidence.reference.frames, found)
+    if evidence.no_times_reason is not None:
+        return Sync(None, None, evidence.no_times_reason)
+    flashes = None
+    if evidence.marked:  # elsewhere whatever is bright where a recording has its mark would be taken for a flash
+        flashes = measure_flash_sync(evidence.output.frames, evidence.matches, evidence.reference.frames, found)
     by_lag = _by_lag(evidence, lag)
     # At another rate every picture is late by up to a frame: what the two sounds say does not depend on single frames.
     if flashes is None or (evidence.wanted_rate is not None and by_lag.offset_ms is not None):
@@ -46,7 +52,7 @@ def find_sync(evidence: Measurements, found: Sound, lag: SoundLag | None) -> Syn
         else (flashes.start_ms - own.start_ms, flashes.end_ms - own.end_ms)
     )
     if flashes.flashes == 1:
-        return Sync(start_ms, None, "one flash and its beep, which say nothing about drift")
+        return Sync(start_ms, None, "one flash and its beep", no_drift="one flash and its beep say nothing about drift")
     return Sync(start_ms, end_ms - start_ms, f"{flashes.flashes} flashes and their beeps")
 
 
@@ -60,10 +66,14 @@ def _by_lag(evidence: Measurements, lag: SoundLag | None) -> Sync:
     if lag is None:
         return Sync(None, None, "there are no flashes with beeps, and no sound of the reference to measure sync by")
     if not lag.is_same_sound:
-        return Sync(None, None, "the sound is not the reference's, so how late it is cannot be measured", True)
+        unlike = "the sound is not the reference's, so how late it is cannot be measured"
+        return Sync(None, None, unlike, is_missing=True)
     offset_ms = lag.start_ms - _picture_lag_ms(evidence, at_end=False)
+    by = "the beginning of a steady sound" if lag.by_onset else "its likeness with the reference's sound"
+    if lag.end_ms is None:
+        return Sync(offset_ms, None, by, no_drift="the sound is too steady at its end to tell how late it is there")
     end_ms = lag.end_ms - _picture_lag_ms(evidence, at_end=True)
-    return Sync(offset_ms, end_ms - offset_ms, "its likeness with the reference's sound")
+    return Sync(offset_ms, end_ms - offset_ms, by)
 
 
 def _picture_lag_ms(evidence: Measurements, *, at_end: bool) -> float:
@@ -121,11 +131,9 @@ def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:
 
 def _within(name: str, sync: Sync, value_ms: float | None, limit_ms: float, *, when_good: str, when_bad: str) -> Check:
     if value_ms is None:
-        return (
-            Check.unchecked(name=name, reason=sync.by)
-            if sync.is_missing
-            else Check.not_applicable(name=name, reason=sync.by)
-        )
+        reason = sync.by if sync.offset_ms is None else sync.no_drift
+        unknown = Check.unchecked if sync.is_missing else Check.not_applicable
+        return unknown(name=name, reason=reason)
     return Check.passed_if(
         good=abs(value_ms) <= limit_ms,
         name=name,

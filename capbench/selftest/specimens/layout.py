@@ -96,3 +96,25 @@ def _quarter_turn(folder: Path) -> Pair:
 )
 def _half_turn(folder: Path) -> Pair:
     return _rotated(folder, 180)
+
+
+def _soft(planes: Planes) -> Planes:
+    """Light in the middle, dark at the borders, and a little darker at the bottom than at the top: no edges."""
+    height, width = planes.luma.shape
+    down, across = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
+    luma = 200 - 90 * (down**2 + across**2) / 2 - 14 * down
+    grey = np.full_like(planes.cb, 128)
+    return Planes(np.floor(luma + 0.5).astype(np.uint8), grey, grey)
+
+
+@register_pair(
+    name="upside-down-without-edges",
+    family="layout",
+    defect="a soft picture is upside down, most of which looks the same either way",
+    caught_by=["picture.orientation"],
+    mutates=Mutates.CONTENT,
+)
+def _soft_upside_down(folder: Path) -> Pair:
+    reference = remake(source_clip(), folder / "soft.mp4", Remake(shots=_each(_soft)))
+    turned = _each(lambda planes: Planes(*(plane[::-1].copy() for plane in planes.all)))
+    return Pair(reference, remake(reference, folder / "soft-upside-down.mp4", Remake(shots=turned)))

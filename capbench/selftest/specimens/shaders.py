@@ -82,14 +82,23 @@ register_mutant(
     caught_by=["colour.meaning"],
     says="full range tagged limited",
 )
+_TRUNCATION = (
+    _nv12("(nv12_luma_span / 255.0) * luma)", "(nv12_luma_span / 255.0) * luma - 0.5 / 255.0)"),
+    _nv12("(nv12_chroma_span / 255.0) * chroma)", "(nv12_chroma_span / 255.0) * chroma - 0.5 / 255.0)"),
+)
 register_mutant(
     name="truncation",
     family="colour",
     defect="the conversion truncates instead of rounding: white becomes Cr 127",
-    replacements=[
-        _nv12("(nv12_luma_span / 255.0) * luma)", "(nv12_luma_span / 255.0) * luma - 0.5 / 255.0)"),
-        _nv12("(nv12_chroma_span / 255.0) * chroma)", "(nv12_chroma_span / 255.0) * chroma - 0.5 / 255.0)"),
-    ],
+    replacements=_TRUNCATION,
+    caught_by=["colour.bias"],
+    says="truncated",
+)
+register_mutant(
+    name="truncation-behind-matrix",
+    family="colour",
+    defect="the conversion truncates, and uses BT.601 besides: the larger mistake hides the smaller one",
+    replacements=[*_typed_in_matrix(0.299, 0.114), *_TRUNCATION],
     caught_by=["colour.bias"],
     says="truncated",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -75,6 +76,13 @@ register_change(
 )
 
 
+def _of_wide(folder: Path, name: str, change: Callable[[Audio], Audio]) -> Pair:
+    """Of a reference whose right channel is quieter than its left."""
+    wide = Remake(audio=lambda samples: samples * np.array([[1.0], [0.3]], np.float32))
+    reference = remake(source_clip(), folder / "wide.mp4", wide)
+    return Pair(reference, remake(reference, folder / f"{name}.mp4", Remake(audio=change)))
+
+
 @register_pair(
     name="stereo-collapsed",
     family="sound",
@@ -83,11 +91,29 @@ register_change(
     mutates=Mutates.CONTENT,
 )
 def _collapsed(folder: Path) -> Pair:
-    wide = Remake(audio=lambda samples: samples * np.array([[1.0], [0.3]], np.float32))
-    reference = remake(source_clip(), folder / "wide.mp4", wide)
-    return Pair(
-        reference, remake(reference, folder / "stereo-collapsed.mp4", Remake(audio=lambda samples: samples[[0, 0]]))
-    )
+    return _of_wide(folder, "stereo-collapsed", lambda samples: samples[[0, 0]])
+
+
+@register_pair(
+    name="stereo-exchanged",
+    family="sound",
+    defect="left and right are exchanged",
+    caught_by=["audio.sides"],
+    mutates=Mutates.CONTENT,
+)
+def _exchanged(folder: Path) -> Pair:
+    return _of_wide(folder, "stereo-exchanged", lambda samples: samples[::-1].copy())
+
+
+@register_pair(
+    name="polarity-turned",
+    family="sound",
+    defect="the right channel is multiplied by -1: what both channels share cancels out in the middle",
+    caught_by=["audio.polarity"],
+    mutates=Mutates.CONTENT,
+)
+def _turned(folder: Path) -> Pair:
+    return _of_wide(folder, "polarity-turned", lambda samples: samples * np.array([[1.0], [-1.0]], np.float32))
 
 
 register_change(

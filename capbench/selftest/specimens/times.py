@@ -61,3 +61,23 @@ def _start_dropped(folder: Path) -> Pair:
     reference = remake(source, folder / "late-start.mp4", _moved(lambda time_s: time_s + Fraction(1, 2))())
     back = _moved(lambda time_s: time_s - Fraction(1, 2))()
     return Pair(reference, remake(reference, folder / "start-dropped.mp4", back))
+
+
+@register_pair(
+    name="last-picture-not-held",
+    family="time",
+    defect="a recording that stands still at its end loses its last seconds: the last picture is shown for one frame",
+    caught_by=["time.duration"],
+    mutates=Mutates.MUXING,
+)
+def _last_not_held(folder: Path) -> Pair:
+    def slow(source: Iterator[Shot]) -> Iterator[Shot]:
+        # Few pictures far apart: a mean interval is seconds, and no measure for the last one.
+        shots = list(source)[::6]
+        for number, shot in enumerate(shots):
+            yield replace(shot, time_s=Fraction(number * (number + 1), 20))
+
+    held = Remake(shots=slow, last_held_s=Fraction(3, 2), audio=lambda _: None)
+    reference = remake(source_clip(), folder / "held.mp4", held)
+    short = Remake(last_held_s=Fraction(1, 30), audio=lambda _: None)
+    return Pair(reference, remake(reference, folder / "not-held.mp4", short))
