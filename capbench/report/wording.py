@@ -8,6 +8,7 @@ import unicodedata
 
 from capbench.gate.judged_metrics import CHECKS, Kind, describe_metric
 from capbench.results import MetricVerdict
+from capbench.results.visible_text import plain_line
 from capbench.units import format_bytes, format_seconds
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "shorten",
     "times_words",
     "value_words",
-    "visible",
 ]
 
 MISSING = "\N{EN DASH}"
@@ -39,10 +39,6 @@ MINUS = "\N{MINUS SIGN}"
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 """After a factor."""
-
-
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067]")
-"""Control characters but tab and newline, and the directional overrides and embeddings."""
 
 
 def seconds_words(time_s: float | None) -> str:
@@ -86,18 +82,13 @@ def shorten(name: str, limit: int = 48) -> str:
 
     Right-to-left letters come isolated (Unicode Standard Annex 9, FSI and PDI), so that they do not turn the sentence.
     """
-    name = visible(name)
+    name = plain_line(name)
     if len(name) > limit:
         tail = limit // 3
         name = f"{name[: limit - tail - 1]}…{name[-tail:]}"
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in name):
         return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
     return name
-
-
-def visible(text: str) -> str:
-    """Text whose control characters are written out: an override would reverse a page, an escape rule a terminal."""
-    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def effect_words(verdict: MetricVerdict | None, *, digits: int = 1) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from capbench.report.aggregate import Cell, Spread, cells_of
+from capbench.report.formats.terminal_table import open_table, text_cell
 from capbench.report.report_folder import ReportFolder
 from capbench.report.wording import (
     MINUS,
@@ -18,7 +17,6 @@ from capbench.report.wording import (
     seconds_words,
     shorten,
     times_words,
-    visible,
 )
 from capbench.results.subject_name import is_floor
 
@@ -28,7 +26,7 @@ __all__ = ["quality_text", "run_table", "software_note", "wall_words"]
 def run_table(folder: ReportFolder) -> Group:
     """The table and its notes as one rich renderable. Names are text, never markup."""
     cells = cells_of(folder)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = open_table()
     software = software_note(folder)
     for title in ("case", "subject", f"{'software ' if software else ''}wall (range)"):
         table.add_column(title, justify="left" if title in ("case", "subject") else "right", overflow="fold")
@@ -38,19 +36,19 @@ def run_table(folder: ReportFolder) -> Group:
     for case, subjects in cells.items():
         for position, (subject, cell) in enumerate(subjects.items()):
             table.add_row(
-                Text(shorten(case) if position == 0 else ""),
-                Text(shorten(subject)),
-                Text(wall_words(cell.spread("wall_s"))),
-                Text(times_words(cell.median("times_floor"))),
-                Text(times_words(cell.median("times_realtime"))),
-                Text(seconds_words(cell.median("cpu_s"))),
-                Text(bytes_words(cell.median("peak_rss_bytes"))),
-                Text(bytes_words(cell.median("readback_bytes"))),
-                Text(bytes_words(cell.median("output_bytes"))),
+                text_cell(shorten(case) if position == 0 else ""),
+                text_cell(shorten(subject)),
+                text_cell(wall_words(cell.spread("wall_s"))),
+                text_cell(times_words(cell.median("times_floor"))),
+                text_cell(times_words(cell.median("times_realtime"))),
+                text_cell(seconds_words(cell.median("cpu_s"))),
+                text_cell(bytes_words(cell.median("peak_rss_bytes"))),
+                text_cell(bytes_words(cell.median("readback_bytes"))),
+                text_cell(bytes_words(cell.median("output_bytes"))),
                 quality_text(cell),
                 end_section=position == len(subjects) - 1,
             )
-    notes = [Text(visible(note), style="yellow") for note in (software, *folder.problems) if note]
+    notes = [text_cell(note, "yellow") for note in (software, *folder.problems) if note]
     if not cells:
         notes.append(Text("no run belongs to a block yet: nothing was measured", style="yellow"))
     return Group(table, *notes)

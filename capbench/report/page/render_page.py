@@ -21,8 +21,8 @@ from capbench.report.wording import (
     seconds_words,
     shorten,
     value_words,
-    visible,
 )
+from capbench.results.visible_text import visible
 
 __all__ = ["render_page"]
 

@@ -16,9 +16,9 @@ from capbench.report.wording import (
     seconds_words,
     shorten,
     times_words,
-    visible,
 )
 from capbench.results import MetricVerdict, Verdict
+from capbench.results.visible_text import visible
 
 _TEXT_ON_GROUND = [
     (text, ground)
@@ -153,8 +153,8 @@ def test_names_that_differ_at_an_end_stay_different_when_shortened() -> None:
     [
         ("plain\tand\nlines", "plain\tand\nlines"),
         ("\u202eevil", "\\u202eevil"),
-        ("\x1b[31mred", "\\u001b[31mred"),
-        ("\u2066a\u2069", "\\u2066a\u2069"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\u2066a\u2069", "\\u2066a\\u2069"),
     ],
 )
 def test_control_characters_are_written_out(text: str, expected: str) -> None:
