@@ -182,6 +182,7 @@ def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Iterable
     columns = dict.fromkeys(map(str, (*pair.base_runs.columns, *pair.new_runs.columns)))
     names = judged_metrics(rules, (name for name in columns if not _is_text(pair, name)))
     empty = (rule.metric for rule in own if rule.is_glob and not any(fnmatchcase(name, rule.metric) for name in names))
+    found = []
     for name in dict.fromkeys((*names, *empty)):
         if _is_ratio(name):
             continue  # only a baseline is compared by them
@@ -190,7 +191,16 @@ def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Iterable
             continue
         row = row_for(pair, name, rule, validity, context, is_named=names_figure(own, name, key))
         if row is not None:
-            yield row
+            found.append(row)
+    return _one_for_all(found) if pair.base.empty else found
+
+
+def _one_for_all(rows: Sequence[MetricVerdict | NoisyRow]) -> Iterable[MetricVerdict | NoisyRow]:
+    """Where no block has a figure on both sides, one row for each reason says so: the time's, or else the first."""
+    kept: dict[tuple[str, ...], MetricVerdict | NoisyRow] = {}
+    for row in sorted(rows, key=lambda row: not (isinstance(row, MetricVerdict) and row.metric == "wall_s")):
+        kept.setdefault(row.reasons if isinstance(row, MetricVerdict) else (), row)
+    return kept.values()
 
 
 def _is_text(pair: PairedCase, name: str) -> bool:

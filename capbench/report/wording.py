@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from capbench.gate.judged_metrics import CHECKS, Kind, describe_metric
+from capbench.gate.verdicts.phrases import change
 from capbench.results import MetricVerdict
 from capbench.results.visible_text import plain_line
 from capbench.units import format_bytes, format_seconds
@@ -62,13 +63,8 @@ def number_words(value: float | None, digits: int = 2, unit: str = "") -> str:
 
 
 def change_words(ratio: float | None, less: str = "less", more: str = "more", *, digits: int = 1) -> str:
-    """`42.7% less` for a ratio of 0.573; from 2 upwards `2.4 times`, because percentages above 100 mislead."""
-    if ratio is None:
-        return MISSING
-    if ratio >= 2:
-        return f"{ratio:.1f} times" if math.isfinite(ratio) else "unbounded"
-    figure = f"{abs(1 - ratio) * 100:.{digits}f}"
-    return "unchanged" if float(figure) == 0 else f"{figure}% {less if ratio < 1 else more}"
+    """A change as the gate words it, or a dash."""
+    return MISSING if ratio is None else change(ratio, less, more, digits=digits)
 
 
 def revision_words(revision: str) -> str:
@@ -146,11 +142,12 @@ def value_words(value: float | None, metric: str) -> str:
 
 
 def _decimals(verdict: MetricVerdict) -> int:
-    return 4 if "ssim" in verdict.metric else 2
+    return describe_metric(verdict.metric).decimals
 
 
 def _unit(verdict: MetricVerdict) -> str:
-    return "" if "ssim" in verdict.metric else " dB"
+    unit = describe_metric(verdict.metric).unit
+    return f" {unit}" if unit else ""
 
 
 def _signed(value: float, places: int) -> str:
@@ -166,8 +163,7 @@ def metric_words(metric: str) -> str:
     """`peak memory` for `peak_rss_bytes`, `PSNR Y` for `psnr_y` or `quality.psnr_y.mean`; unknown names as they are."""
     if not _MEASURE.match(metric.removeprefix("quality.")):
         return describe_metric(metric).words
-    words = describe_metric(f"quality.{metric.removeprefix('quality.')}").words.removesuffix(" (mean)")
-    return words.replace("FFMPEG", "FFmpeg").replace(" CB", " Cb").replace(" CR", " Cr")
+    return describe_metric(f"quality.{metric.removeprefix('quality.')}").words.removesuffix(" (mean)")
 
 
 def is_quality_metric(metric: str) -> bool:

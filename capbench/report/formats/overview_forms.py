@@ -61,7 +61,8 @@ def to_markdown(view: FolderView) -> str:
     if not view.rows:
         lines.append("No run belongs to a block.")
     machine = ", ".join(part for part in (view.machine.adapter, view.machine.host) if part)
-    origin = f"{view.scope} Measured on {machine}; revision {view.revision or 'unknown'}."
+    measured = f"Measured on {machine}; revision" if machine else "Revision"
+    origin = f"{view.scope} {measured} {view.revision or 'unknown'}."
     lines += ["", markdown_paragraph(origin)]
     if view.warnings:
         lines.append(markdown_list(shorten(words, 300) for words in view.warnings))
@@ -79,7 +80,7 @@ def to_json(view: FolderView) -> str:
         "verdict": view.headline.verdict.value,
         "sentence": view.headline.sentence,
         "software_adapter": view.machine.is_software,
-        "adapter": view.machine.adapter,
+        "adapter": view.machine.adapter or None,
         "fingerprints": list(view.machine.fingerprints),
         "rows": [_plain(row) for row in view.rows],
         "comparison": view.comparison.model_dump(mode="json") if view.comparison else None,

@@ -25,7 +25,7 @@ _NOTE_LINE_PX = 16
 def to_png(view: FolderView, *, scale: float = 2.0) -> bytes:
     """PNG file of the overview, 860 units wide; `scale` is pixels a unit."""
     title = textwrap.wrap(plain_line(view.headline.sentence), 74)
-    where = view.software or f"Drawn by {view.machine.adapter}."
+    where = view.software or view.machine.sentence
     notes = textwrap.wrap(plain_line(f"{view.scope} {where}"), 128)
     top = 34 + _TITLE_LINE_PX * len(title) + _NOTE_LINE_PX * len(notes)
     places = _places(view.rows)

@@ -5,22 +5,15 @@ from __future__ import annotations
 from rich.console import Group
 from rich.text import Text
 
-from capbench.report.aggregate import Cell, Spread, cells_of
+from capbench.report.aggregate import Cell, cells_of
+from capbench.report.cell_words import Tone, quality_words, software_note, wall_words
 from capbench.report.formats.terminal_table import open_table, text_cell
 from capbench.report.report_folder import ReportFolder
-from capbench.report.wording import (
-    MINUS,
-    TIMES,
-    bytes_words,
-    metric_words,
-    number_words,
-    seconds_words,
-    shorten,
-    times_words,
-)
-from capbench.results.subject_name import is_floor
+from capbench.report.wording import TIMES, bytes_words, seconds_words, shorten, times_words
 
-__all__ = ["quality_text", "run_table", "software_note", "wall_words"]
+__all__ = ["run_table"]
+
+_STYLES = {Tone.PLAIN: "", Tone.DOUBT: "yellow", Tone.BAD: "bold red"}
 
 
 def run_table(folder: ReportFolder) -> Group:
@@ -45,7 +38,7 @@ def run_table(folder: ReportFolder) -> Group:
                 text_cell(bytes_words(cell.median("peak_rss_bytes"))),
                 text_cell(bytes_words(cell.median("readback_bytes"))),
                 text_cell(bytes_words(cell.median("output_bytes"))),
-                quality_text(cell),
+                _quality_text(cell),
                 end_section=position == len(subjects) - 1,
             )
     notes = [text_cell(note, "yellow") for note in (software, *folder.problems) if note]
@@ -54,44 +47,6 @@ def run_table(folder: ReportFolder) -> Group:
     return Group(table, *notes)
 
 
-def wall_words(spread: Spread | None) -> str:
-    """`4.21 s (-3% to +5%)`: the range as a change from the median reads the same for milliseconds and hours."""
-    if spread is None:
-        return seconds_words(None)
-    if spread.count == 1:
-        return f"{seconds_words(spread.median)} (one run)"
-    low, high = ((bound / spread.median - 1) * 100 if spread.median else 0.0 for bound in (spread.low, spread.high))
-    return f"{seconds_words(spread.median)} ({low:+.0f}% to {high:+.0f}%)".replace("-", MINUS)
-
-
-def quality_text(cell: Cell) -> Text:
-    """What validation said of all runs of a cell."""
-    if cell.failed and not cell.measured:
-        return Text(f"all {len(cell.failed)} failed: {shorten(cell.failed[0].run.error or '', 160)}", style="bold red")
-    if cell.invalid:
-        checks = ", ".join(cell.failing_checks)
-        return Text(f"{len(cell.invalid)} of {len(cell.validated)} invalid: {checks}", style="bold red")
-    notes = []
-    if cell.failed:
-        notes.append(f"{len(cell.failed)} failed")
-    if cell.diverted:
-        notes.append(f"{len(cell.diverted)} took another path")
-    quality = cell.quality()
-    if quality is not None:
-        metric, value, unit = quality
-        notes.insert(0, f"{metric_words(metric)} {number_words(value, 2 if unit else 4, unit)}")
-    elif cell.validated:
-        notes.insert(0, "passed")
-    elif not is_floor(cell.subject):
-        notes.insert(0, "not validated")
-    return Text("; ".join(notes), style="yellow" if cell.failed or cell.diverted else "")
-
-
-def software_note(folder: ReportFolder) -> str | None:
-    """The sentence that must stand beside times from a software adapter; None on a real one."""
-    adapters = dict.fromkeys(
-        run.run.adapter or "an unnamed adapter" for run in folder.runs if run.run.adapter_is_software
-    )
-    if not adapters:
-        return None
-    return f"Software times, not GPU times: {', '.join(adapters)} runs on the CPU."
+def _quality_text(cell: Cell) -> Text:
+    words = quality_words(cell)
+    return text_cell(words.text, _STYLES[words.tone])

@@ -41,7 +41,11 @@ def open_table(*columns: str, title: str = "", has_lines: bool = True) -> Table:
 
 def text_cell(text: str, style: str = "") -> Text:
     """Text from anywhere as a cell: never markup, never a control sequence, never a command of a CI system."""
-    return Text("\n".join(map(plain_line, text.split("\n"))), style)
+    return Text("\n".join(f"{_indent(line)}{plain_line(line)}" for line in text.split("\n")), style)
+
+
+def _indent(line: str) -> str:
+    return " " * (len(line) - len(line.lstrip(" ")))
 
 
 def add_row(table: Table, cells: Sequence[str | Text]) -> None:
