@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from capbench.errors import CapbenchError, OutputError
 from capbench.files import write_atomic
-from capbench.results.visible_text import plain_line
+from capbench.results.visible_text import json_escaped, plain_line
 
 __all__ = ["INTERRUPTED", "READER_GONE", "JsonTarget", "app", "run_app", "write_json"]
 
@@ -149,7 +149,7 @@ JsonTarget = Annotated[
 
 def write_json(record: BaseModel, target: str) -> None:
     """Write a record as UTF-8 JSON to the file `target`, or to stdout for `-`. Raises `OutputError`."""
-    text = record.model_dump_json(indent=2) + "\n"
+    text = json_escaped(record.model_dump_json(indent=2)) + "\n"
     if target == "-":
         typer.echo(text.encode(), nl=False)  # bytes: JSON is UTF-8 whatever the terminal's encoding is
         return

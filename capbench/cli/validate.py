@@ -149,16 +149,15 @@ def _and_others(names: list[str]) -> str:
 
 
 def _metrics_table(report: ValidationReport) -> Table:
-    from capbench.gate.judged_metrics import quality_unit
     from capbench.report.formats.terminal_table import add_row, open_table  # slow to import
 
     table = open_table("metric", has_lines=False)
     for heading in ("mean", "harmonic", "p5", "p1", "worst", "at frame", "frames"):
         table.add_column(heading, justify="right")
     for name, summary in report.metrics.items():
-        unit, digits = quality_unit(name)
+        digits = 2 if summary.unit == "dB" else 4
         pooled = (summary.mean, summary.harmonic_mean, summary.p5, summary.p1, summary.worst)
         figures = ["" if value is None else f"{value:.{digits}f}" for value in pooled]
         at_frame = "" if summary.worst_frame is None else str(summary.worst_frame)
-        add_row(table, [f"{name} {unit}".strip(), *figures, at_frame, str(summary.frames)])
+        add_row(table, [f"{name} {summary.unit}".strip(), *figures, at_frame, str(summary.frames)])
     return table

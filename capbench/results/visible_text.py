@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["plain_line", "visible"]
+__all__ = ["json_escaped", "plain_line", "visible"]
 
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """Directional marks, embeddings, overrides and isolates (Unicode Standard Annex 9): they turn the text around them."""
@@ -38,6 +38,14 @@ def plain_line(text: str) -> str:
     """
     flat = " ".join(_ISOLATE.sub(r"\1", text).split())
     return _COMMANDS.sub(lambda match: match[0][0] + _code(match[0][1]), _escaped(flat))
+
+
+def json_escaped(text: str) -> str:
+    """JSON whose control characters are JSON's own escapes, and which holds no command: the same document.
+
+    They stand inside strings only, and every line begins with a space, a quote or a bracket.
+    """
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text).replace("##[", "#\\u0023[")
 
 
 def _escaped(text: str) -> str:

@@ -24,7 +24,7 @@ from capbench.report.formats.run_tables import EXPORTERS
 from capbench.report.formats.terminal_table import text_cell
 from capbench.results import Comparison, MetricVerdict, RunResult, StageShift, Verdict
 from capbench.results.folder import FolderContents
-from capbench.results.visible_text import plain_line, visible
+from capbench.results.visible_text import json_escaped, plain_line, visible
 
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -90,6 +90,17 @@ def test_a_plain_line_is_one_line_without_controls_and_commands(text: str) -> No
     assert "\n" not in line
     assert not _COMMAND.search(line)
     assert plain_line(line) == line
+
+
+@given(_TEXT.filter(lambda text: not re.search("[\ud800-\udfff]", text)))
+def test_json_stays_the_same_document(text: str) -> None:
+    document = _comparison(text, text, text)
+
+    escaped = json_escaped(document.model_dump_json(indent=2))
+
+    assert not _FORBIDDEN.search(escaped)
+    assert not _COMMAND.search(escaped)
+    assert Comparison.model_validate_json(escaped) == document
 
 
 @given(_TEXT)
