@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from capbench.errors import CapbenchError, OutputError
 from capbench.files import write_atomic
+from capbench.results.visible_text import json_escaped, plain_line
 
 __all__ = ["INTERRUPTED", "READER_GONE", "JsonTarget", "app", "run_app", "write_json"]
 
@@ -96,7 +97,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def _complain(message: str) -> None:
     """Print one line on stderr, whatever the message holds: a file's name can have a line break or a colour in it."""
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
-    print("capbench:", "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), file=sys.stderr)  # noqa: T201
+    print("capbench:", plain_line(line), file=sys.stderr)  # noqa: T201
 
 
 def _stdout_reader_is_gone() -> bool:
@@ -148,7 +149,7 @@ JsonTarget = Annotated[
 
 def write_json(record: BaseModel, target: str) -> None:
     """Write a record as UTF-8 JSON to the file `target`, or to stdout for `-`. Raises `OutputError`."""
-    text = record.model_dump_json(indent=2) + "\n"
+    text = json_escaped(record.model_dump_json(indent=2)) + "\n"
     if target == "-":
         typer.echo(text.encode(), nl=False)  # bytes: JSON is UTF-8 whatever the terminal's encoding is
         return

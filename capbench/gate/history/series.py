@@ -36,6 +36,7 @@ __all__ = [
     "with_entries",
 ]
 
+_VERSION = 1
 _ABSOLUTE = ("wall_s", "cpu_s", "peak_rss_bytes")
 _RESOLUTION = {
     Kind.NOISY: 0.002,  # no clock and no allocator is steadier than 0.2% over months
@@ -68,7 +69,7 @@ class HistoryFigure(Record):
 class HistoryEntry(Record):
     """One result folder: one line of the history file."""
 
-    schema_version: int = 1
+    schema_version: int = _VERSION
     """Version of this record."""
     taken_at: str
     """ISO 8601, UTC: start of the first run."""
@@ -175,9 +176,15 @@ def read_history(path: Path) -> tuple[HistoryEntry, ...]:
     entries = []
     for number, line in enumerate(lines, 1):
         try:
-            entries.append(HistoryEntry.model_validate_json(line))
+            entry = HistoryEntry.model_validate_json(line)
         except ValidationError as error:
             raise ResultError(f"{path}:{number}: not an entry of a history: {error.errors()[0]['msg']}") from error
+        if entry.schema_version > _VERSION:
+            raise ResultError(
+                f"{path}:{number} has schema version {entry.schema_version}, this program reads up to {_VERSION}; "
+                "use a newer capbench"
+            )
+        entries.append(entry)
     return tuple(sorted(entries, key=lambda entry: entry.key))
 
 

@@ -64,12 +64,25 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class _LimitTable(Limit):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _RecordingTable(OwnRecording):
+    model_config = ConfigDict(extra="forbid")
+
+
+# Records keep unknown fields of their files; what a person writes must not have any.
+WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(table)))]
+WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
+
+
 class _Settings(_Table):
     """What a case may say and an override may change; None means not said."""
 
     source: str | None = None
     """File to export, relative to the matrix file."""
-    recording: str | OwnRecording | None = None
+    recording: str | WrittenRecording | None = None
     """Name of a synthetic recording (`capbench media --list`), or a table with width, height, fps, container, seed."""
     duration_s: RecordingSeconds | None = None
     """Cut the recording to this many seconds."""
@@ -101,7 +114,7 @@ class _Settings(_Table):
     """One discarded run of each subject first."""
     drift_control: bool | None = None
     """The floor once more before the first and after the last block."""
-    thresholds: dict[str, Limit] | None = None
+    thresholds: dict[str, WrittenLimit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
 
     @model_validator(mode="after")

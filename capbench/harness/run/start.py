@@ -18,7 +18,7 @@ from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
-from capbench.harness.run.result_folder import RunFolder, lock_folder, read_plan
+from capbench.harness.run.result_folder import RunFolder, lock_folder, program_version, read_plan
 from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matrix, unavailable_subjects
 from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
@@ -79,6 +79,7 @@ def run(
             plan = folder.resume(chosen, base)
         else:
             plan = Plan(
+                capbench_version=program_version(),
                 matrix=chosen,
                 seed=secrets.randbelow(2**32) if seed is None else seed,
                 command=tuple(command),
