@@ -29,6 +29,7 @@ __all__ = [
     "read_json",
     "read_text",
     "read_toml",
+    "shown_path",
     "write_atomic",
 ]
 
@@ -88,7 +89,8 @@ def write_atomic(target: Path, content: str | bytes) -> None:
 
     Raises `OSError`.
     """
-    data = content.encode() if isinstance(content, str) else content
+    # A name that is no UTF-8 on the disk must not cost the whole page that shows it.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     if _is_written_to(target):
         with _open_special(target) as sink:
             sink.write(data)
@@ -167,6 +169,11 @@ def _mode_of(path: Path) -> int | None:
         return path.stat().st_mode
     except (OSError, ValueError):
         return None
+
+
+def shown_path(path: Path) -> str:
+    """A path as text that can be written anywhere: bytes that are no UTF-8, which POSIX allows, become escapes."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def describe_os_error(error: OSError | ValueError) -> str:

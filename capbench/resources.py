@@ -1,11 +1,18 @@
-"""Where shaders and matrices lie: beside the package in a checkout, inside it in an installed wheel."""
+"""What lies beside the package or inside an installed wheel, and how something is added to this installation."""
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import shlex
+import sys
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
-__all__ = ["matrix_folder", "shader_text", "shaders_folder"]
+__all__ = ["install_command", "matrix_folder", "shader_text", "shaders_folder"]
 
+_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",)}
+"""What the extras need where no metadata says it; pyproject.toml has the versions."""
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -27,3 +34,29 @@ def matrix_folder() -> Path:
 def shader_text(*names: str) -> str:
     """The named `.wgsl` files joined in order: WGSL has no include, so shared functions come first."""
     return "\n".join((shaders_folder() / f"{name}.wgsl").read_text(encoding="utf-8") for name in names)
+
+
+def install_command(extra: str) -> str:
+    """Command that installs what an extra of capbench needs into the environment that this process runs in.
+
+    It names the packages of the extra and never capbench itself: an index need not have this project under that name,
+    and what it has instead would run with the user's rights.
+    """
+    packages = _packages_of(extra)
+    environment = Path(sys.prefix)
+    if environment.parent.name == "venvs" and environment.parent.parent.name == "pipx":
+        return shlex.join(["pipx", "inject", environment.name, *packages])
+    if importlib.util.find_spec("pip") is None:  # uv makes environments without
+        return shlex.join(["uv", "pip", "install", "--python", sys.executable, *packages])
+    return shlex.join([sys.executable, "-m", "pip", "install", *packages])
+
+
+def _packages_of(extra: str) -> list[str]:
+    """Requirements of an extra by the installed metadata, `pyarrow>=18.0`, without their marker."""
+    try:
+        lines = requires("capbench") or []
+    except PackageNotFoundError:  # imported from a checkout that was never installed
+        lines = []
+    marker = re.compile(rf"""extra\s*==\s*['"]{re.escape(extra)}['"]""")
+    found = [line.partition(";")[0].strip() for line in lines if marker.search(line.partition(";")[2])]
+    return found or list(_EXTRAS[extra])

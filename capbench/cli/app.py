@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from capbench.errors import CapbenchError, OutputError
 from capbench.files import describe_os_error, is_folder, write_atomic
+from capbench.results.record import record_json
 
 __all__ = ["INTERRUPTED", "READER_GONE", "JsonTarget", "app", "run_app", "write_json"]
 
@@ -216,7 +217,7 @@ JsonTarget = Annotated[
 
 def write_json(record: BaseModel, target: str) -> None:
     """Write a record as UTF-8 JSON to the file `target`, or to stdout for `-`. Raises `OutputError`."""
-    text = record.model_dump_json(indent=2) + "\n"
+    text = record_json(record, indent=2) + "\n"
     if target == "-":
         typer.echo(text.encode(), nl=False)  # bytes: JSON is UTF-8 whatever the terminal's encoding is
         return

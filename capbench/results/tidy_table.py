@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capbench.errors import ResultError
+from capbench.files import shown_path
 from capbench.results.folder import DamagedResultWarning, FolderContents, read_folder
 from capbench.results.run_record import RunResult
 
@@ -44,7 +45,7 @@ def table_of(contents: Iterable[FolderContents]) -> pd.DataFrame:
     """The table of folders that have been read already."""
     import pandas as pd  # half a second; the runner reads folders without it
 
-    rows = [{"folder": str(content.path)} | tidy_row(run) for content in contents for run in content.runs]
+    rows = [{"folder": shown_path(content.path)} | tidy_row(run) for content in contents for run in content.runs]
     if not rows:
         return pd.DataFrame(columns=["folder", *(name for name in RunResult.model_fields if name not in _NESTED)])
     table = pd.DataFrame(rows)

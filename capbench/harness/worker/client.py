@@ -52,7 +52,7 @@ def ask_worker(
     try:
         spec_path.write_text(json.dumps({**spec, "job": job, "answer": str(answer_path)}), encoding="utf-8")
         outcome = run_process(
-            [str(python or sys.executable), "-P", "-m", "capbench.harness.worker", str(spec_path)],
+            [str(python or sys.executable), "-X", "utf8", "-P", "-m", "capbench.harness.worker", str(spec_path)],
             env=os.environ | dict(env or {}),
             cwd=scratch,
             timeout_s=timeout_s,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from capbench.errors import UnavailableError
+from capbench.resources import install_command
 from capbench.results.environment import Environment
 from capbench.results.folder import FolderContents
 from capbench.results.run_record import RunResult, RunRole
@@ -41,7 +42,7 @@ def _parquet(contents: Sequence[FolderContents]) -> bytes:
     try:
         import pyarrow as _  # noqa: F401, ICN001  an optional extra
     except ImportError as error:
-        raise UnavailableError("parquet needs pyarrow; pip install 'capbench[parquet]'") from error
+        raise UnavailableError(f"parquet needs pyarrow; install it with: {install_command('parquet')}") from error
     buffer = io.BytesIO()
     _flat(contents).to_parquet(buffer, index=False)
     return buffer.getvalue()
