@@ -22,6 +22,7 @@ from capbench.errors import InputError
 
 __all__ = [
     "describe_os_error",
+    "is_disk_full",
     "is_file",
     "is_folder",
     "is_partial",
@@ -182,6 +183,17 @@ def describe_os_error(error: OSError | ValueError) -> str:
         text = error.strerror or str(error)
         return text[:1].lower() + text[1:]
     return "its name holds a NUL character"
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, says that a disk or a quota is used up."""
+    for _ in range(10):  # causes are raised by code, which does not nest deeper
+        if error is None:
+            return False
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def read_text(path: Path, error: type[InputError] = InputError, *, limit_bytes: int = TOML_LIMIT_BYTES) -> str:

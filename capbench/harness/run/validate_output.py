@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from capbench.errors import OutputError
 from capbench.harness.run.schedule import ScheduledRun
 from capbench.harness.worker.client import ask_worker
 from capbench.results.run_record import RunResult, RunRole
@@ -27,7 +28,10 @@ class Validator:
     _known: dict[tuple[str, str], ValidationReport] = field(default_factory=dict)
 
     def validate(self, run: RunResult, step: ScheduledRun, source: Path, output: Path) -> RunResult:
-        """The run with what validation found. A validation that could not be made is unchecked, never a pass."""
+        """The run with what validation found. A validation that could not be made is unchecked, never a pass.
+
+        Raises `OutputError` where a disk was full.
+        """
         if step.role is not RunRole.MEASURE:
             return _without(run, "warm-ups and drift controls are not validated")
         key = (step.case.name, content_digest(output))
@@ -54,6 +58,8 @@ class Validator:
             scratch=output.parent,
             timeout_s=_TIMEOUT_S,
         )
+        if answer.disk_full:  # recorded as a check it would stay for good, whatever the output is like
+            raise OutputError(f"cannot validate {output.name}: {answer.error}; free some space and go on with --resume")
         if answer.result is None:
             message = f"validation could not be done: {answer.error}"
             check = Check(name="validation.done", status=CheckStatus.UNCHECKED, message=message)
