@@ -40,7 +40,8 @@ def run(
     *,
     case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; may repeat.")] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Only subjects that match; may repeat.")
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Only subjects that match, or names of paths to add; may repeat."),
     ] = None,
     blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of each case, instead of the matrix's.")] = None,
     budget: Annotated[

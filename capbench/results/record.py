@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticSerializationError
 
-__all__ = ["Record", "unknown_fields"]
+__all__ = ["Record", "record_json", "unknown_fields"]
 
 
 class Record(BaseModel):
@@ -35,3 +38,21 @@ def _records_in(value: object) -> Iterator[tuple[str, Record]]:
         yield from ((f"[{at}]", one) for at, one in enumerate(value) if isinstance(one, Record))
     elif isinstance(value, dict):
         yield from ((f".{key}", one) for key, one in value.items() if isinstance(one, Record))
+
+
+def record_json(record: BaseModel, *, indent: int | None = None) -> str:
+    """A record as JSON. A name that is no UTF-8 on the disk is written with its bytes as escapes."""
+    try:
+        return record.model_dump_json(indent=indent)
+    except PydanticSerializationError:
+        return json.dumps(_writable(record.model_dump(mode="json")), indent=indent, ensure_ascii=False)
+
+
+def _writable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(_writable(key)): _writable(inner) for key, inner in value.items()}
+    return [_writable(inner) for inner in value] if isinstance(value, list) else value

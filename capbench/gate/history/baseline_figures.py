@@ -14,7 +14,7 @@ from capbench.files import read_json, write_atomic
 from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.gate.verdicts.validity import texts
-from capbench.results.record import Record
+from capbench.results.record import Record, record_json
 from capbench.results.subject_name import is_floor
 
 __all__ = ["Baseline", "BaselineFigure", "read_baseline", "take_baseline", "write_baseline"]
@@ -117,7 +117,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
     """Write a baseline file. Raises `OutputError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, baseline.model_dump_json(indent=1) + "\n")
+        write_atomic(path, record_json(baseline, indent=1) + "\n")
     except OSError as error:
         raise OutputError(f"cannot write the baseline {path}: {error.strerror or error}") from error
 

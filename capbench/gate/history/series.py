@@ -21,7 +21,7 @@ from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.gate.statistics.change_points import find_steps
 from capbench.gate.verdicts.pairing import column
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
-from capbench.results.record import Record
+from capbench.results.record import Record, record_json
 from capbench.results.subject_name import SubjectName
 
 __all__ = [
@@ -197,7 +197,7 @@ def with_entries(path: Path, added: Iterable[HistoryEntry]) -> int:
     ordered = [entries[key] for key in sorted(entries)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, "".join(entry.model_dump_json() + "\n" for entry in ordered))
+        write_atomic(path, "".join(record_json(entry) + "\n" for entry in ordered))
     except OSError as error:
         raise OutputError(f"cannot write the history {path}: {error.strerror or error}") from error
     return len(ordered)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge, summarise
 from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.model import Case, Subject
@@ -27,6 +28,8 @@ __all__ = ["Executor", "ProcessExecutor"]
 _INSPECTION_TIMEOUT_S = 1800.0
 """Decoding ten minutes of 4K takes minutes on a small machine."""
 _UNAVAILABLE_EXIT_CODE = 4
+_FULL_DISK_BYTES = 2**20
+"""A program that found no room leaves less than a block of it; others may have freed a little since."""
 
 
 class Executor(Protocol):
@@ -93,6 +96,7 @@ class ProcessExecutor:
                 run = self.validator.validate(run, step, prepared.source, output)
             elif run.succeeded:
                 run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+            _refuse_full_disk(run, self.folder)
             # Before the run is recorded: a recorded run has its output and its trace.
             if self.keeps_outputs:
                 _keep(output, own_folder(self.folder, "outputs") / output.name)
@@ -135,6 +139,8 @@ class ProcessExecutor:
             on_frame=on_frame,
         )
         measured = base | self._measured(answer.outcome) | {"command": ("capbench", job, subject.path or "")}
+        if answer.disk_full:
+            raise OutputError(f"{step.stem} stopped: {answer.error}; free some space and go on with --resume")
         if answer.result is None:
             return RunResult(**_merged(measured, {}), error=answer.error, error_kind=_kind_of(answer))
         return _with_bitrate(RunResult(**_merged(answer.result, measured)))
@@ -175,6 +181,8 @@ class ProcessExecutor:
         inspected = ask_worker(
             "inspect", {"output": str(output)}, scratch=self._scratch(), timeout_s=_INSPECTION_TIMEOUT_S
         )
+        if inspected.disk_full:
+            raise OutputError(f"{step.stem} stopped: {inspected.error}; free some space and go on with --resume")
         if inspected.result is None:
             return RunResult(**measured, error=inspected.error, error_kind=FailureKind.NO_OUTPUT)
         wall_s, found = measured["process_wall_s"], inspected.result
@@ -251,6 +259,14 @@ def _kind_of(answer: JobResult) -> FailureKind:
     if answer.outcome.timed_out:
         return FailureKind.TIMEOUT
     return FailureKind.UNAVAILABLE if answer.exit_code == _UNAVAILABLE_EXIT_CODE else FailureKind.EXIT
+
+
+def _refuse_full_disk(run: RunResult, folder: Path) -> None:
+    """A run that failed on a full disk says nothing about its subject. Raises `OutputError`."""
+    has_passed = run.succeeded and (run.validation is None or run.validation.passed)
+    if not has_passed and shutil.disk_usage(folder).free < _FULL_DISK_BYTES:
+        what = run.error or "its output fails validation"
+        raise OutputError(f"the disk of {folder} is full: {what}; free some space and go on with --resume")
 
 
 def _keep(made: Path, target: Path) -> None:

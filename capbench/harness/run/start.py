@@ -15,6 +15,7 @@ from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
+from capbench.harness.matrix.toml_file import known_paths
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
@@ -62,7 +63,7 @@ def run(
     """
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
-    chosen = loaded.select(tuple(cases), tuple(subjects))
+    chosen = loaded.select(cases, subjects, paths=known_paths())
     if blocks is not None and blocks < 1:
         raise MatrixError(f"--blocks must be at least 1, got {blocks}")
     if blocks is None and (budget_s is not None or is_decided is not None):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from capbench.errors import UnavailableError
+from capbench.installation import install_command
 from capbench.report.formats.csv_text import csv_text
 from capbench.report.formats.json_text import json_text
 from capbench.report.formats.markdown_text import markdown_table
@@ -48,7 +49,7 @@ def _parquet(contents: Sequence[FolderContents]) -> bytes:
     try:
         import pyarrow as _  # noqa: F401, ICN001  an optional extra
     except ImportError as error:
-        raise UnavailableError("parquet needs pyarrow; pip install 'capbench[parquet]'") from error
+        raise UnavailableError(f"parquet needs pyarrow; install it with: {install_command('parquet')}") from error
     buffer = io.BytesIO()
     _flat(contents).to_parquet(buffer, index=False)
     return buffer.getvalue()
