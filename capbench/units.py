@@ -35,7 +35,7 @@ _TIME = re.compile(
 )
 _SECOND_FACTORS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
 _RATE = re.compile(r"([0-9]{1,10})\s*/\s*([0-9]{1,10})")
-_DECIMAL = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,10})?")
+_DECIMAL = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,20})?")
 _NTSC_RATES = {
     Fraction(written): Fraction(nominal * 1000, 1001)
     for written, nominal in (
@@ -117,7 +117,11 @@ def _rate_of(value: object) -> Fraction | None:
     if not _DECIMAL.fullmatch(text):
         return Fraction(text) if isinstance(value, float) and math.isfinite(value) else None
     written = Fraction(text)
-    if exact := _NTSC_RATES.get(written):
+    exact = _NTSC_RATES.get(written)
+    if exact is None and max(written.numerator, written.denominator) > _LARGEST_TERM:
+        # More decimals than a rate can have: 29.97002997002997 is what 30000 / 1001 comes to in floats.
+        exact = next((ratio for ratio in _NTSC_RATES.values() if float(ratio) == float(written)), None)
+    if exact is not None:
         _LOGGER.warning("frame rate %s is read as %s; write a ratio such as 2997/100 for any other", text, exact)
         return exact
     return written
