@@ -1,13 +1,13 @@
-"""Quantities as people write them."""
+"""Quantities as people write them, and values as messages quote them."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
 
-from capbench.errors import InputError, shown
+from capbench.errors import InputError
 
-__all__ = ["format_bytes", "format_seconds", "parse_bytes", "parse_ratio", "parse_seconds"]
+__all__ = ["format_bytes", "format_seconds", "parse_bytes", "parse_ratio", "parse_seconds", "shown"]
 
 _BYTE_FACTORS = {"": 1, "B": 1, "K": 10**3, "KB": 10**3, "KIB": 2**10, "M": 10**6, "MB": 10**6, "MIB": 2**20}
 _BYTE_FACTORS |= {"G": 10**9, "GB": 10**9, "GIB": 2**30}
@@ -21,6 +21,16 @@ _TIME = re.compile(
     rf"(?:(?P<s>{_NUMBER})\s*s)?\s*(?:(?P<ms>{_NUMBER})\s*ms)?"
 )
 _SECOND_FACTORS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
+
+
+SHOWN_CHARACTERS = 80
+"""Of a value in a message: a list from a file may be a megabyte long."""
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: `repr`, cut to `SHOWN_CHARACTERS`."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def parse_bytes(text: str) -> int:

@@ -10,11 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from capbench.errors import MatrixError, shown
+from capbench.errors import MatrixError
 from capbench.files import is_file
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import FLOOR, Case, OwnRecording, RunMatrix, Subject
 from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, CaseTable, MatrixFile, SubjectTable
+from capbench.units import shown
 
 __all__ = ["expand_matrix"]
 

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from capbench.errors import InputError, MatrixError, shown
+from capbench.errors import InputError, MatrixError
 from capbench.results.record import Record
-from capbench.units import parse_ratio
+from capbench.units import parse_ratio, shown
 
 __all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from capbench.errors import InputError, shown
+from capbench.errors import InputError
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording
-from capbench.units import parse_ratio
+from capbench.units import parse_ratio, shown
 
 __all__ = ["BUILT_IN_PATHS", "CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
 
