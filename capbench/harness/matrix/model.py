@@ -9,10 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from capbench.errors import MatrixError, shown
+from capbench.errors import MatrixError
 from capbench.results.record import Record
 from capbench.results.subject_name import FLOOR
-from capbench.units import parse_rate
+from capbench.units import parse_rate, shown
 
 __all__ = ["Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
 

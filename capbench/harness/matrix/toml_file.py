@@ -7,11 +7,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from capbench.errors import shown
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
 from capbench.results.path_names import path_names
 from capbench.results.subject_name import FLOOR
+from capbench.units import shown
 
 __all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
 
