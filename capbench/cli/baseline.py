@@ -1,4 +1,4 @@
-"""`capbench baseline`: figures of an accepted state that every machine can be held against."""
+"""`capbench baseline`: figures of an accepted state that every machine can be compared with."""
 
 from __future__ import annotations
 

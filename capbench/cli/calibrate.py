@@ -1,4 +1,4 @@
-"""`capbench calibrate`: how often this machine cries wolf, and what it can see."""
+"""`capbench calibrate`: the gate's false-alarm rate and sensitivity on this machine."""
 
 from __future__ import annotations
 
@@ -34,16 +34,18 @@ def calibrate(
     subject: Annotated[
         str | None, typer.Option(help="Subject to compare with itself (default: the base of the matrix).")
     ] = None,
-    blocks: Annotated[int | None, typer.Option(min=2, help="Blocks to record; without --budget 30.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(min=2, help="Blocks to record (default: 30, unless --budget is set).")
+    ] = None,
     each: Annotated[int, typer.Option(min=2, help="Blocks of one comparison.")] = 10,
     comparisons: Annotated[int, typer.Option(min=1, help="Comparisons to draw for each figure.")] = 200,
     effect: Annotated[
-        list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to plant; may repeat; else 5, 10.")
+        list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to inject; may repeat (default: 5 and 10).")
     ] = None,
     stage: Annotated[str, typer.Option(help="Stage of the pipeline that the slowdown is booked on.")] = "encode",
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="Record blocks for this long: 90, 20m.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/TIME/.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder: recorded runs are kept.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder (default: reports/TIME/).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a result folder; completed runs are kept.")] = False,
     json_file: JsonTarget = None,
 ) -> None:
     """Compare a subject with itself and with slowed copies of itself, and count what the gate says.

@@ -22,7 +22,9 @@ def results(
         str,
         typer.Option(help="csv, parquet, markdown, pytest-benchmark, github-action-benchmark or bencher."),
     ] = "markdown",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write (default: stdout).")
+    ] = None,
 ) -> None:
     """Hand results to another tool. CSV and Parquet hold every run; the other formats hold the measured ones."""
     from capbench.files import write_atomic  # --help need not wait

@@ -1,4 +1,4 @@
-"""How often this machine cries wolf and what it can see, from runs of one subject beside itself and slowed copies.
+"""The gate's false-alarm rate and sensitivity here, from runs of one subject beside itself and beside slowed copies.
 
 Every comparison draws its blocks from the recorded ones without using one twice, and throws a coin for which of the two
 equal copies is new. Draws share blocks with each other, so that the exact intervals of Clopper and Pearson (1934,

@@ -1,4 +1,4 @@
-"""A committed baseline: figures of an accepted state that any machine can be held against, with the evidence."""
+"""A committed baseline: figures of an accepted state that any machine can be compared with, with the evidence."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
 def _refuse_broken(runs: pd.DataFrame) -> None:
     failed = len(runs) - len(finished(runs))
     if failed:
-        raise ResultError(f"no baseline: {failed} of {len(runs)} runs failed; mend that and run again")
+        raise ResultError(f"no baseline: {failed} of {len(runs)} runs failed; fix this and run again")
     if "validation.passed" in runs.columns:
         invalid = runs[runs["validation.passed"].notna() & ~runs["validation.passed"].fillna(value=True).astype(bool)]
         if len(invalid):

@@ -160,7 +160,7 @@ def arrange_folder(
 
 
 def _base_words(comparison: Comparison | None) -> str:
-    """The baseline's name; `@REV` where each subject is held against itself at another revision."""
+    """The baseline's name; `@REV` where each subject is compared with itself at another revision."""
     bases = list(dict.fromkeys(verdict.base for verdict in comparison.verdicts)) if comparison else []
     revisions = {SubjectName.parse(base).revision for base in bases}
     return revision_label(revisions.pop()) if len(revisions) == 1 and "" not in revisions else ", ".join(bases)
