@@ -81,12 +81,12 @@ def validate_run(
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
     if rate is None and read_facts(Path(output)).is_gif:
         rate = min(max(read_facts(Path(source)).frame_rate or Fraction(30), _SLOWEST_GIF), _FASTEST_GIF)
-    asked = None if width is None and height is None else _canvas(Path(source), width, height, like=Path(output))
+    asked = _canvas(Path(source), width, height, like=Path(output))
     # The exporter writes 8 bits by design, whatever the source has.
     expected = Expectation(size=asked, rate=rate, bits=8)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_aspect = read_facts(Path(source)).sample_aspect in (1, read_facts(Path(output)).sample_aspect)
-    keeps_pixels = keeps_aspect and asked in (None, _canvas(Path(source), None, None, like=Path(output)))
+    keeps_pixels = keeps_aspect and asked == _canvas(Path(source), None, None, like=Path(output))
     is_plain = drawn.draws_nothing and keeps_pixels
     inspection = inspect_files(
         Path(source),
