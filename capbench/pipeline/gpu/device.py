@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
-from capbench.errors import AdapterError, DeviceLostError, ShaderError, StallError
+from capbench.errors import AdapterError, CapbenchError, DeviceLostError, ShaderError, StallError
 from capbench.resources import ShaderSource
 
 if TYPE_CHECKING:
@@ -28,7 +28,17 @@ if TYPE_CHECKING:
         GPUTexture,
     )
 
-__all__ = ["MAX_TEXTURE_PX", "GpuContext", "MemoryWriter", "adapter_name", "list_adapters", "open_device", "wait_for"]
+__all__ = [
+    "MAX_TEXTURE_PX",
+    "GpuContext",
+    "MemoryWriter",
+    "adapter_name",
+    "is_device_loss",
+    "list_adapters",
+    "open_device",
+    "wait_for",
+    "working_for",
+]
 
 MAX_TEXTURE_PX = 8192
 """Longest side of a texture that every WebGPU device has (limit maxTextureDimension2D); most have twice that."""
@@ -135,6 +145,18 @@ _thread_owners: dict[int, GpuContext] = {}
 """Threads that work for one device alone: what wgpu logs there is about no other export's."""
 
 
+@contextlib.contextmanager
+def working_for(context: GpuContext, *others: int) -> Iterator[None]:
+    """Say that the calling thread, and `others` by their identifiers, work for this device alone."""
+    threads = [threading.get_ident(), *others]
+    _thread_owners.update(dict.fromkeys(threads, context))
+    try:
+        yield
+    finally:
+        for thread in threads:
+            del _thread_owners[thread]
+
+
 class _ProblemHandler(logging.Handler):
     """Keeps what wgpu logs about a device while an export runs."""
 
@@ -160,15 +182,12 @@ def collected_problems(context: GpuContext) -> Iterator[None]:
     logger = logging.getLogger("wgpu")
     # wgpu-py 0.32 shows its polling thread nowhere else.
     polling = context.device._poller.ident  # type: ignore[attr-defined]  # noqa: SLF001  of wgpu's native backend
-    threads = [threading.get_ident(), polling]
-    _thread_owners.update(dict.fromkeys(threads, context))
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        for thread in threads:
-            del _thread_owners[thread]
+    with working_for(context, polling):
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
 
 
 @contextlib.contextmanager
@@ -267,6 +286,15 @@ def _timestamp_period_ns(device: GPUDevice) -> float:
     from wgpu.backends.wgpu_native import lib  # type: ignore[attr-defined]  # the C library, re-exported by a star
 
     return float(lib.wgpuQueueGetTimestampPeriod(device.queue._internal))  # noqa: SLF001
+
+
+def is_device_loss(gpu: GpuContext, error: Exception) -> bool:
+    """Whether the device is gone. wgpu raises a validation error or none, and logs the loss."""
+    if isinstance(error, DeviceLostError):
+        return True
+    if isinstance(error, CapbenchError) and not isinstance(error, StallError):
+        return False
+    return any("lost" in text.lower() for text in (str(error), *gpu.problems))
 
 
 def wait_for(promise: GPUPromise[None], timeout_s: float, what: str) -> None:

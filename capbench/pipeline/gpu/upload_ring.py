@@ -55,7 +55,7 @@ class _PlaneTarget:
 class UploadSlot:
     """One buffer of the ring. It is filled, recorded, submitted, and may be filled again: one after the other.
 
-    `fill` may run on another thread than the rest.
+    `wait` and `fill` may run on another thread than the rest.
     """
 
     def __init__(self, gpu: GpuContext, buffer: GPUBuffer, targets: tuple[_PlaneTarget, ...], number: int) -> None:
@@ -72,15 +72,18 @@ class UploadSlot:
         self.is_filled = False
         """Whether it holds samples that were not recorded yet."""
 
-    def fill(self, frame: av.VideoFrame) -> None:
-        """Copy a frame's planes, each as it is, into the buffer, once the GPU has given that back.
-
-        The frame may go as soon as this returns. Raises `StallError` if the buffer does not come back in time, and
-        `DeviceLostError` where the device is lost or closed.
-        """
+    def wait(self) -> None:
+        """Wait until the GPU has given the buffer back. Raises `StallError` if it does not, or `DeviceLostError`."""
         if self._mapping is not None:
             wait_for(self._mapping, self._gpu.timeout_s, "an upload buffer")
             self._mapping = None
+
+    def fill(self, frame: av.VideoFrame) -> None:
+        """Copy a frame's planes, each as it is, into the buffer, once the GPU has given that back.
+
+        The frame may go as soon as this returns. Raises as `wait`, and `DeviceLostError` where the device is closed.
+        """
+        self.wait()
         with self._lock:
             if self._is_closed:
                 raise DeviceLostError("the GPU device was closed while frames were uploaded", stage="upload")
