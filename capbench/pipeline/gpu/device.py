@@ -8,7 +8,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
@@ -297,11 +298,24 @@ def is_device_loss(gpu: GpuContext, error: Exception) -> bool:
     return any("lost" in text.lower() for text in (str(error), *gpu.problems))
 
 
-def wait_for(promise: GPUPromise[None], timeout_s: float, what: str) -> None:
-    """Wait for a wgpu promise, at most `timeout_s`. Raises `StallError`, or `DeviceLostError` if it was rejected."""
+_LOOK_S = 0.05
+"""How often a wait looks whether its device was closed: wgpu-py tells nobody who waits."""
+
+
+def wait_for(
+    promise: GPUPromise[None], timeout_s: float, what: str, *, is_closed: Callable[[], bool] = lambda: False
+) -> None:
+    """Wait for a wgpu promise, at most `timeout_s`. Raises `StallError`, or `DeviceLostError` if it was rejected.
+
+    A thread that waits while another may close the device gives `is_closed`; that raises `DeviceLostError` too.
+    """
+    deadline_s = time.monotonic() + timeout_s
     # wgpu-py 0.32 has no public wait with a time-out: `sync_wait` waits on this very event without one.
-    if not promise._thread_event.wait(timeout_s):  # noqa: SLF001
-        raise StallError(f"the GPU stalled: {what} did not finish in {timeout_s:g} s", stage="gpu")
+    while not promise._thread_event.wait(min(_LOOK_S, max(0.0, deadline_s - time.monotonic()))):  # noqa: SLF001
+        if is_closed():
+            raise DeviceLostError(f"the GPU device was closed before {what} came back", stage="gpu")
+        if time.monotonic() >= deadline_s:
+            raise StallError(f"the GPU stalled: {what} did not finish in {timeout_s:g} s", stage="gpu")
     try:
         promise.sync_wait()
     except RuntimeError as error:

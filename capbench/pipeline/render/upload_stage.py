@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class UploadSession:
         self._lock = threading.Lock()
         self._failure: Exception | None = None
         for slot in uploader.slots:
-            self.give_back(slot)
+            self._free.send(slot, self._slot_bytes)
 
     @property
     def is_over(self) -> bool:
@@ -74,10 +75,6 @@ class UploadSession:
         assert slot is not None, "nobody closes the channel of free slots"
         return slot
 
-    def give_back(self, slot: UploadSlot) -> None:
-        """Let a slot be filled again, once its commands were submitted."""
-        self._free.send(slot, self._slot_bytes)
-
     def send(self, frame: UploadedFrame) -> None:
         """Pass a filled slot on."""
         self._filled.send(frame, self._slot_bytes)
@@ -88,11 +85,21 @@ class UploadSession:
 
     def __iter__(self) -> Iterator[UploadedFrame]:
         """Uploaded frames in order, on the render thread. Raises what ended the session on the upload thread."""
-        try:
+        with self._failures_as_they_were():
             yield from self._filled
+
+    def give_back(self, slot: UploadSlot) -> None:
+        """Let a slot be filled again, once its commands were submitted. Raises as iterating does."""
+        with self._failures_as_they_were():
+            self._free.send(slot, self._slot_bytes)
+
+    @contextlib.contextmanager
+    def _failures_as_they_were(self) -> Iterator[None]:
+        try:
+            yield
         except PipelineError:
             if self._failure is None:
-                raise  # the whole export was stopped
+                raise  # the whole export was stopped, or the upload thread stalled
             raise self._failure from None
 
 
