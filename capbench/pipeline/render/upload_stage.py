@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,6 +70,16 @@ class UploadSession:
         for channel in (self._free, self._filled):
             channel.stop(failure)
 
+    @contextlib.contextmanager
+    def ending_with_the_device(self) -> Iterator[None]:
+        """End the session with what the block raises because the device is lost or stalls."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, StallError) or is_device_loss(self.gpu, error):
+                self.end(error)
+            raise
+
     def free_slot(self) -> UploadSlot:
         """The next slot to fill. Raises as `Channel.receive`."""
         slot = self._free.receive()
@@ -121,25 +132,25 @@ class UploadStage:
             with working_for(session.gpu):
                 try:
                     self._fill_all(session, clock)
-                except PipelineError:
+                except Exception:
+                    # What becomes of a lost device is settled on the render thread, which tells of the next one.
                     if not session.is_over:
                         raise
         clock.mark(waits_as, "wait_output")
 
     def _fill_all(self, session: UploadSession, clock: StageTimer) -> None:
-        for number, timed in enumerate(self._frames):
-            clock.mark("upload", "wait_input", number)
+        frames = iter(self._frames)
+        for number in itertools.count():
+            # Before a frame is taken: one that waited here would be kept in vain.
             slot = session.free_slot()
-            try:
+            with session.ending_with_the_device():
                 slot.wait()
-                clock.mark("upload", "wait_output", number)
+            clock.mark("upload", "wait_output", number)
+            if (timed := next(frames, None)) is None:
+                break
+            clock.mark("upload", "wait_input", number)
+            with session.ending_with_the_device():
                 slot.fill(timed.frame)
-            except Exception as error:
-                # What becomes of a device is settled on the render thread.
-                if not (session.is_over or isinstance(error, StallError) or is_device_loss(session.gpu, error)):
-                    raise
-                session.end(error)
-                return
             clock.mark("upload", "work", number)
             session.send(UploadedFrame(slot, timed.pts, timed.duration))
         session.close()
