@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
@@ -82,6 +83,8 @@ class GpuContext:
     problems: list[str] = field(default_factory=list)
     """What wgpu logged outside a call: it raises nothing there."""
 
+    _compiling: list[Future[GPUComputePipeline]] = field(default_factory=list)
+
     writers: WeakSet[MemoryWriter] = field(default_factory=WeakSet)
     """Who writes to this device's memory on other threads, and must be stopped before the device takes it back."""
 
@@ -105,17 +108,42 @@ class GpuContext:
 
     def compute_pipeline(
         self, source: ShaderSource, entry_point: str, constants: Mapping[str, float] | None = None
-    ) -> GPUComputePipeline:
+    ) -> Future[GPUComputePipeline]:
         """A `wgpu.GPUComputePipeline` with the layout that its shader implies; `constants` are WGSL's overrides.
 
-        Raises `ShaderError` with file and line where the shader does not compile.
+        Several compile side by side: wgpu-native compiles without Python's lock. The future raises `ShaderError` with
+        file and line where the shader does not compile, and so does `finish_compiling`.
         """
+        future: Future[GPUComputePipeline] = Future()
+
+        def compile_it() -> None:
+            try:
+                future.set_result(self._compile(source, entry_point, constants))
+            except BaseException as failure:  # noqa: BLE001  raised where the pipeline is asked for
+                future.set_exception(failure)
+
+        self._compiling = [pending for pending in self._compiling if not pending.done() or pending.exception()]
+        self._compiling.append(future)
+        # A thread each, not a pool: a scene has 7 at most, and none is left when they are done.
+        threading.Thread(target=compile_it, name="capbench-compile", daemon=True).start()
+        return future
+
+    def finish_compiling(self) -> None:
+        """Wait for every pipeline that was asked for. Raises the first `ShaderError`."""
+        compiling, self._compiling = self._compiling, []
+        for future in compiling:
+            future.result()
+
+    def _compile(
+        self, source: ShaderSource, entry_point: str, constants: Mapping[str, float] | None
+    ) -> GPUComputePipeline:
         from wgpu import GPUError  # type: ignore[attr-defined]  # a name that is made when wgpu is imported
 
         try:
-            module = self.device.create_shader_module(code=source.text, label=source.name)
-            stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
-            return self.device.create_compute_pipeline(layout="auto", compute=stage, label=entry_point)
+            with working_for(self):
+                module = self.device.create_shader_module(code=source.text, label=source.name)
+                stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
+                return self.device.create_compute_pipeline(layout="auto", compute=stage, label=entry_point)
         except GPUError as error:
             raise ShaderError(_compiler_message(source, entry_point, str(error))) from error
 
@@ -128,6 +156,7 @@ class GpuContext:
         """Destroy the device; what was made from it dies with it, and nobody writes to its memory any more."""
         for writer in list(self.writers):
             writer.close()
+        wait(self._compiling)  # a driver must not be left in the middle of a call
         self.device.destroy()
 
 

@@ -32,7 +32,7 @@ class PictureReceiver(Protocol):
 
 
 class Renderer:
-    """Everything on the GPU for one export. Make and use it on one thread."""
+    """Everything on the GPU for one export. Make and use it on one thread. Raises `ShaderError`."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Renderer:
         self._staging_bytes = self._ring.slot_bytes * plan.staging_slots
         self._gpu_ticks_ns = self._readback_s = 0.0
         self._readback_bytes = 0
+        gpu.finish_compiling()
 
     def statistics(self) -> DeviceStatistics:
         """What was counted so far."""
