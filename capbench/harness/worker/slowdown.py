@@ -45,7 +45,11 @@ def plant(report: dict[str, Any], *, now_s: Callable[[], float] = time.perf_coun
         if report.get(name) is not None:
             slower[name] = report[name] * report["wall_s"] / wall_s
     stages = report["stages"] | {stage: times | {"work_s": times["work_s"] + spent_s}}
-    return report | slower | {"stages": stages, "warnings": [*report["warnings"], f"planted slowdown: {wanted}"]}
+    return (
+        report
+        | slower
+        | {"stages": stages, "warnings": [*report["warnings"], f"planted slowdown: {wanted}, {spent_s:.5f} s"]}
+    )
 
 
 def spin(cpu_s: float, *, cpu_time_s: Callable[[], float] = time.thread_time) -> None:

@@ -121,7 +121,7 @@ def test_a_report_gets_the_time_that_was_really_spent(monkeypatch: pytest.Monkey
     assert planted["wall_s"] == pytest.approx(0.22)
     assert planted["fps"] == pytest.approx(100 * 0.2 / 0.22)
     assert planted["stages"]["encode"]["work_s"] == pytest.approx(0.12)
-    assert planted["warnings"] == ["planted slowdown: encode:0.1"]
+    assert planted["warnings"] == ["planted slowdown: encode:0.1, 0.02000 s"]
 
 
 def test_without_the_variable_a_report_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,224 @@
+"""Records pairs of real exports, plain and in slices, in the same minutes.
+
+    python -m tests.bench.slice_record --condition quiet --pairs 60 --out quiet.jsonl
+
+A round makes one pair of equals and one pair for each planted slowdown, each plainly and in slices, all in shuffled
+order; `--condition neighbours` starts `tests.bench.neighbours` first. Every pair is one line of JSON, written as soon
+as it is there; a file that exists is continued. `tests.bench.slice_evaluate` says what is in it.
+
+The slowdown is CPU work of a share of the export's own wall time (`capbench.harness.worker.slowdown`). What it really
+took is recorded beside it: that, not the share, is the truth that an estimate must meet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from capbench.harness.process.freezer import make_cgroup
+from capbench.harness.process.slice_turn import SliceTurn
+from capbench.harness.run.slice_schedule import DEFAULT_SLICE_MS, slice_rounds
+from capbench.harness.run.sliced_block import run_in_slices
+from capbench.harness.worker.client import JobResult, ask_worker
+from capbench.harness.worker.slowdown import VARIABLE
+
+__all__ = ["main"]
+
+_TIMEOUT_S = 300.0
+_ADDR_NO_RANDOMIZE = 0x0040000
+"""From <linux/personality.h>."""
+_PLANTED = re.compile(r"^planted slowdown: .*, ([0-9.]+) s$")
+"""How the worker tells what a planted slowdown really took."""
+_SETTLE_S = 3.0
+"""Neighbours begin to compute before the first pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What is the same for all pairs of a record."""
+
+    source: Path
+    scratch: Path
+    path: str
+    signals: bool
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make rounds until there are enough of them; returns 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--condition", choices=["quiet", "neighbours", "as-is"], required=True)
+    parser.add_argument("--pairs", type=int, default=60, help="rounds in all (default: %(default)s)")
+    parser.add_argument("--effect", type=float, action="append", help="percent (default: 5 and 3)")
+    parser.add_argument("--out", type=Path, required=True, help="the record, one line of JSON for each pair")
+    parser.add_argument("--seed", type=int, default=20261126, help="order of everything (default: %(default)s)")
+    parser.add_argument("--path", default="cpu", help="conversion path, or floor (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of the recording (default: %(default)s)")
+    parser.add_argument("--equals-only", action="store_true", help="no planted effects")
+    parser.add_argument("--slice-ms", type=float, action="append", help=f"mean slice (default: {DEFAULT_SLICE_MS:g})")
+    parser.add_argument("--only", choices=["plain", "slices"], help="leave out the other")
+    parser.add_argument("--signals", action="store_true", help="stop by signals even where cgroup.freeze is there")
+    parser.add_argument("--cores", type=int, help="pin every export to the first so many cores (Linux)")
+    parser.add_argument("--fixed-layout", action="store_true", help="no address-space layout randomisation (Linux)")
+    options = parser.parse_args(arguments)
+    if options.cores:
+        os.sched_setaffinity(0, range(options.cores))  # children inherit both of these
+    if options.fixed_layout:
+        ctypes.CDLL(None).personality(_ADDR_NO_RANDOMIZE)
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="capbench-slices-")))
+        setting = _Setting(
+            source=_source(scratch, options.seconds),
+            scratch=scratch,
+            path=options.path,
+            signals=options.signals,
+        )
+        if options.condition == "neighbours":
+            stack.enter_context(_neighbours(options.seed))
+        effects = (0.0, *(percent / 100 for percent in options.effect or (5.0, 3.0) if not options.equals_only))
+        lengths_ms: list[float | None] = [] if options.only == "slices" else [None]
+        lengths_ms += [] if options.only == "plain" else options.slice_ms or [DEFAULT_SLICE_MS]
+        begun = _rounds_in(options.out)
+        _export(setting, 0.0, None)  # fills the caches of disk and file system
+        for number in range(begun, options.pairs):
+            rng = random.Random(f"{options.seed}/{number}")
+            todo = [(slice_ms, effect) for slice_ms in lengths_ms for effect in effects]
+            rng.shuffle(todo)
+            for slice_ms, effect in todo:
+                line = _pair(setting, slice_ms, effect, f"{options.seed}/{number}/{slice_ms}/{effect:g}", rng)
+                line |= {"condition": options.condition, "round": number}
+                with options.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+            sys.stderr.write(f"round {number + 1} of {options.pairs}\n")
+    return 0
+
+
+def _pair(setting: _Setting, slice_ms: float | None, effect: float, seed: str, rng: random.Random) -> dict[str, Any]:
+    """One pair, base and new in random order, as a line of the record; plain where `slice_ms` is None."""
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    load, began_s = os.getloadavg()[0] if hasattr(os, "getloadavg") else None, time.monotonic()
+    base_first = rng.random() < 0.5
+    effects = [0.0, effect] if base_first else [effect, 0.0]
+    mode = "plain" if slice_ms is None else "slices"
+    line: dict[str, Any] = {"mode": mode, "effect": effect, "started_at": started_at, "load_1min": load}
+    if slice_ms is None:
+        answers = [_export(setting, share, None) for share in effects]
+    else:
+        cgroup_of = (lambda: None) if setting.signals else make_cgroup
+        turns = [SliceTurn(setting.scratch / f"stopped-{place}", cgroup_of=cgroup_of) for place in range(2)]
+        jobs = [partial(_export, setting, share) for share in effects]
+        answers = run_in_slices(jobs, turns, slice_rounds(seed, 2, slice_ms))
+        if not base_first:
+            turns.reverse()
+        running_s = [turn.running_s() for turn in turns]
+        line |= {
+            "slice_ms": slice_ms,
+            "how": turns[0].how,
+            "slices": [turn.slices for turn in turns],
+            "process_s": [round(time_s, 5) for time_s in running_s],
+            "alone_share": [
+                round(turn.alone_ns / 1e9 / time_s, 5) for turn, time_s in zip(turns, running_s, strict=True)
+            ],
+            "overlap_share": round(sum(turn.overlap_ns for turn in turns) / 1e9 / sum(running_s), 6),
+        }
+        for turn in turns:
+            turn.close()
+    if not base_first:
+        answers.reverse()
+    walls_s = [_wall_s(answer) for answer in answers]
+    if mode == "plain":
+        line["process_s"] = [round(answer.outcome.ending.wall_s or 0.0, 5) for answer in answers]
+    line |= {
+        "base_first": base_first,
+        "wall_s": [round(wall_s, 5) for wall_s, _ in walls_s],
+        "planted_s": round(walls_s[1][1], 5),
+        "cpu_s": [
+            round((answer.outcome.ending.user_s or 0) + (answer.outcome.ending.system_s or 0), 3) for answer in answers
+        ],
+        "took_s": round(time.monotonic() - began_s, 3),
+    }
+    return line
+
+
+def _export(setting: _Setting, share: float, turn: SliceTurn | None) -> JobResult:
+    output = setting.scratch / f"{os.urandom(4).hex()}.mp4"
+    try:
+        return ask_worker(
+            "floor" if setting.path == "floor" else "export",
+            {
+                "source": str(setting.source),
+                "output": str(output),
+                "options": {} if setting.path == "floor" else {"path": setting.path},
+                "trace": None,
+            },
+            scratch=setting.scratch,
+            timeout_s=_TIMEOUT_S,
+            env={VARIABLE: f"encode:{share:g}"} if share else {},
+            turn=turn,
+        )
+    finally:
+        output.unlink(missing_ok=True)
+
+
+def _wall_s(answer: JobResult) -> tuple[float, float]:
+    """Wall time of an export with what was planted, and the part that was planted, in seconds."""
+    if answer.result is None:
+        raise RuntimeError(f"an export failed: {answer.error}")
+    found = [match for text in answer.result["warnings"] if (match := _PLANTED.match(text))]
+    return answer.result["wall_s"], float(found[0][1]) if found else 0.0
+
+
+def _source(scratch: Path, seconds: float) -> Path:
+    answer = ask_worker(
+        "prepare",
+        {
+            "recording": {"width": 1280, "height": 720, "fps": "30", "container": "mp4", "seed": 1},
+            "duration_s": seconds,
+            "options": {},
+            "knows_scene": False,
+        },
+        scratch=scratch,
+        timeout_s=_TIMEOUT_S,
+    )
+    if answer.result is None:
+        raise RuntimeError(f"no recording: {answer.error}")
+    return Path(answer.result["source"])
+
+
+def _rounds_in(record: Path) -> int:
+    """Rounds that a record holds; of one that was interrupted, the pairs of the last are left out by the evaluation."""
+    if not record.exists():
+        return 0
+    lines = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+    return max((line["round"] for line in lines), default=-1) + 1
+
+
+@contextlib.contextmanager
+def _neighbours(seed: int) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.neighbours", "--seed", str(seed)], stdin=subprocess.PIPE
+    )
+    try:
+        time.sleep(_SETTLE_S)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
