@@ -8,8 +8,8 @@ process group is killed, stopped or not, so that a resumed matrix does not share
 Linux it adopts what leaves the group (`PR_SET_CHILD_SUBREAPER`), which is killed with the rest.
 
 Arguments: LIFE_FD REPORT_FD START CGROUP PROGRAM [ARGUMENT...]. START is `now`, or `held` to wait for a byte on the
-life line. CGROUP is a folder of control groups version 2 that the child is born in and that is removed in the end, or `-`.
-Lines written to REPORT_FD:
+life line. CGROUP is a folder of control groups version 2 that the child is born in and that is removed in the end, or
+`-`. Lines written to REPORT_FD:
 
     pid PID START_NS                    of the clock that Python calls monotonic, which all processes share
     end WALL_NS STATUS USER_S SYSTEM_S PEAK_RSS_BYTES
