@@ -23,6 +23,7 @@ from capbench.results import FailureKind, RunResult, RunRole
 from capbench.results.environment import Environment
 from capbench.results.folder import read_folder
 from capbench.results.tidy_table import load
+from tests.bench.kill_resume import kill_and_resume
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects are POSIX commands")
 
@@ -63,6 +64,9 @@ _BAD = {
     "empty": ': > "$2"',
     "astray": 'cp "$1" astray.mp4',
     "text": 'echo "not a video" > "$2"',
+    "folder": 'mkdir "$2"; cp "$1" "$2/inside.mp4"',
+    "closed": 'mkdir "$2"; cp "$1" "$2/inside.mp4"; chmod 0 "$2"',
+    "fifo": 'mkfifo "$2"',
     "loud": 'yes noise | head -c 5000000; yes noise | head -c 5000000 >&2; cp "$1" "$2"',
 }
 
@@ -77,6 +81,7 @@ def bad_subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResul
     matrix.write_text(matrix.read_text() + second)
     run(matrix, out=folder / "out", validate=False, timeout_s=4)
     assert not (folder / "out" / "outputs").exists()
+    assert not (folder / "out" / "in-progress").exists()
     return {subject: result for (subject, _), result in _measured(folder / "out").items()}
 
 
@@ -86,6 +91,9 @@ def bad_subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResul
         ("fails", FailureKind.EXIT, "sh ended with exit code 3: no such codec"),
         ("crashes", FailureKind.EXIT, "sh ended with signal SIGSEGV and said nothing on stderr"),
         ("hangs", FailureKind.TIMEOUT, "sh did not end within 4 s and was killed"),
+        ("folder", FailureKind.NO_OUTPUT, "sh ended well and made a folder at {output}, which must be one file"),
+        ("closed", FailureKind.NO_OUTPUT, "sh ended well and made a folder at {output}, which must be one file"),
+        ("fifo", FailureKind.NO_OUTPUT, "sh ended well and wrote nothing to {output}"),
         ("idle", FailureKind.NO_OUTPUT, "sh ended well and wrote nothing to {output}"),
         ("empty", FailureKind.NO_OUTPUT, "sh ended well and left an empty file at {output}"),
         (
@@ -238,11 +246,55 @@ def test_killed_three_times_at_random_every_run_is_there_once(tmp_path: Path) ->
     assert read_folder(out).problems == ()
 
 
+def test_a_resume_keeps_the_outputs_of_earlier_runs(tmp_path: Path) -> None:
+    """`--keep-outputs`: recorded runs have their outputs, whatever happens to the runner, and nothing else is left."""
+    tally = kill_and_resume(kills=3, seed=3, folder=tmp_path, validates=False)
+
+    assert tally.is_clean, (str(tally), tally)
+    assert tally.kills == 3
+    assert tally.runs == 8 * tally.matrices > 0
+
+
+def test_a_folder_at_the_output_is_kept_or_replaced_like_a_file(tmp_path: Path) -> None:
+    matrix = _matrix(tmp_path, {"one": 'mkdir "$2"; touch "$2/inside"; exit 1'})
+    out = tmp_path / "out"
+
+    run(matrix, out=out, validate=False, keep_outputs=True)
+    run(matrix, out=out, validate=False, keep_outputs=True, resume=True, retry_failed=True)
+
+    kept = sorted(path.relative_to(out / "outputs").as_posix() for path in (out / "outputs").rglob("*"))
+    assert kept == ["tiny--one--b000.mp4", "tiny--one--b000.mp4/inside"]
+
+
+def test_the_output_of_a_subject_that_leaves_a_link_is_kept_as_a_file(tmp_path: Path) -> None:
+    matrix = _matrix(tmp_path, {"one": 'cp "$1" kept.mp4; ln -s "$PWD/kept.mp4" "$2"'})
+
+    run(matrix, out=tmp_path / "out", validate=False, keep_outputs=True)
+    run(matrix, out=tmp_path / "out", validate=False, keep_outputs=True, resume=True)
+
+    kept = tmp_path / "out" / "outputs" / "tiny--one--b000.mp4"
+    assert not kept.is_symlink()
+    assert kept.read_bytes() == (tmp_path / "kept.mp4").read_bytes()
+
+
+def test_a_resume_does_not_follow_a_link_to_somewhere_else(tmp_path: Path) -> None:
+    matrix = _matrix(tmp_path, {"one": 'cp "$1" "$2"'})
+    run(matrix, out=tmp_path / "out", validate=False)
+    (tmp_path / "holidays").mkdir()
+    (tmp_path / "holidays" / "photo.jpg").touch()
+    (tmp_path / "out" / "outputs").symlink_to(tmp_path / "holidays")
+
+    done = CliRunner().invoke(app, ["run", str(matrix), "--out", str(tmp_path / "out"), "--resume", "--no-validate"])
+
+    assert done.exit_code == 2
+    assert (tmp_path / "holidays" / "photo.jpg").exists()
+
+
 def test_an_interrupt_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     matrix = _matrix(tmp_path, {"one": 'cp "$1" "$2"; sleep 65'}, head=_HEAD)
     process = _start(matrix, tmp_path / "out")
     deadline_s = time.monotonic() + 60
-    while time.monotonic() < deadline_s and not list((tmp_path / "out").glob("outputs/*.mp4")):
+    while time.monotonic() < deadline_s and not list((tmp_path / "out").glob("in-progress/*.mp4")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from capbench.harness.machine.gpu_telemetry import Gauge, summarise
 from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, remove
 from capbench.harness.run.prepare_source import PreparedCase, export_options, prepare_case
 from capbench.harness.run.schedule import ScheduledRun
 from capbench.harness.run.validate_output import Validator
@@ -58,10 +60,13 @@ class ProcessExecutor:
 
     def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
         """Ask a worker; the first time a synthetic recording is made, which can take minutes."""
-        return prepare_case(case, subjects, scratch=self._made("outputs"))
+        return prepare_case(case, subjects, scratch=self._scratch())
 
     def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
-        """Time the subject, then inspect and validate what it wrote, then remove it."""
+        """Time the subject, then inspect and validate what it wrote, then keep or remove it.
+
+        Nothing of a run is outside `in-progress/` before the run is over: whatever a killed runner left there goes.
+        """
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         base: dict[str, Any] = {
             "case": step.case.name,
@@ -75,28 +80,30 @@ class ProcessExecutor:
         }
         if prepared.source is None:
             return RunResult(**base, error=prepared.failure, error_kind=FailureKind.EXIT)
-        output = self._made("outputs") / f"{step.stem}{step.subject.output_suffix}"
-        output.unlink(missing_ok=True)
+        output = self._scratch() / f"{step.stem}{step.subject.output_suffix}"
+        trace = output.with_name(f"{step.stem}.trace.json") if self.traces else None
         for gauge in self.gauges:
             gauge.start()
         try:
             if step.subject.command:
                 run = self._run_command(step, prepared, output, base, on_frame)
             else:
-                run = self._run_pipeline(step, prepared, output, base, on_frame)
-            if not run.succeeded:
-                return run
-            if self.validator is not None:
-                return self.validator.validate(run, step, prepared.source, output)
-            return run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+                run = self._run_pipeline(step, prepared, output, base, on_frame, trace=trace)
+            if run.succeeded and self.validator is not None:
+                run = self.validator.validate(run, step, prepared.source, output)
+            elif run.succeeded:
+                run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+            # Before the run is recorded: a recorded run has its output and its trace.
+            if self.keeps_outputs:
+                _keep(output, own_folder(self.folder, "outputs") / output.name)
+            if trace is not None:
+                _keep(trace, own_folder(self.folder, "traces") / f"{step.stem}.json")
+            return run
         finally:
-            if not self.keeps_outputs:
-                output.unlink(missing_ok=True)
+            remove(self.folder / IN_PROGRESS)
 
-    def _made(self, name: str) -> Path:
-        folder = self.folder / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder.absolute()
+    def _scratch(self) -> Path:
+        return own_folder(self.folder, IN_PROGRESS)
 
     def _run_pipeline(
         self,
@@ -105,6 +112,8 @@ class ProcessExecutor:
         output: Path,
         base: dict[str, Any],
         on_frame: Callable[[int], None],
+        *,
+        trace: Path | None,
     ) -> RunResult:
         subject = step.subject
         job = "floor" if subject.is_floor else "export"
@@ -115,9 +124,9 @@ class ProcessExecutor:
                 "source": str(prepared.source),
                 "output": str(output),
                 "options": export_options(step.case) | path | subject.options,
-                "trace": str(self._made("traces") / f"{step.stem}.json") if self.traces else None,
+                "trace": None if trace is None else str(trace),
             },
-            scratch=self._made("outputs"),
+            scratch=self._scratch(),
             timeout_s=step.case.timeout_s,
             python=subject.python,
             env=subject.env,
@@ -164,7 +173,7 @@ class ProcessExecutor:
         if error is not None:
             return RunResult(**measured, error=error, error_kind=kind)
         inspected = ask_worker(
-            "inspect", {"output": str(output)}, scratch=self._made("outputs"), timeout_s=_INSPECTION_TIMEOUT_S
+            "inspect", {"output": str(output)}, scratch=self._scratch(), timeout_s=_INSPECTION_TIMEOUT_S
         )
         if inspected.result is None:
             return RunResult(**measured, error=inspected.error, error_kind=FailureKind.NO_OUTPUT)
@@ -244,6 +253,19 @@ def _kind_of(answer: JobResult) -> FailureKind:
     return FailureKind.UNAVAILABLE if answer.exit_code == _UNAVAILABLE_EXIT_CODE else FailureKind.EXIT
 
 
+def _keep(made: Path, target: Path) -> None:
+    """Move what a run left to where it stays; of a link, what it leads to: where that is belongs to the subject."""
+    if made.is_symlink():
+        if made.is_file():
+            shutil.copyfile(made, target)
+    elif made.exists():
+        if made.is_dir() or target.is_dir():
+            remove(target)
+        made.replace(target)
+    else:
+        remove(target)  # of an earlier attempt
+
+
 def _names_in(folder: Path) -> set[str]:
     return {entry.name for entry in folder.iterdir()}
 
@@ -260,6 +282,8 @@ def _command_failure(
         return describe_failure(program, outcome), FailureKind.EXIT
     if output.is_file() and output.stat().st_size > 0:
         return None, None
+    if output.is_dir():
+        return f"{program} ended well and made a folder at {{output}}, which must be one file", FailureKind.NO_OUTPUT
     what = "left an empty file at" if output.is_file() else "wrote nothing to"
     instead = f"; it made {', '.join(sorted(strays)[:3])} where it was started" if strays else ""
     return f"{program} ended well and {what} {{output}}{instead}", FailureKind.NO_OUTPUT

@@ -10,7 +10,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
+from capbench.files import describe_os_error, read_json
 from capbench.harness.matrix.model import RunMatrix
+from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, refuse_links, remove, remove_leftovers
 from capbench.harness.run.schedule import Plan, ScheduledRun
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.folder import (
@@ -23,7 +25,7 @@ from capbench.results.folder import (
 )
 from capbench.results.run_record import RunResult
 
-__all__ = ["RunFolder", "lock_folder"]
+__all__ = ["RunFolder", "lock_folder", "read_plan"]
 
 
 class RunFolder:
@@ -37,33 +39,41 @@ class RunFolder:
 
     def begin(self, plan: Plan) -> None:
         """Start a new folder. Raises `ResultError` if it holds results, `OutputError` if it cannot be written."""
-        if (self.path / "matrix.json").exists() or (self.path / "runs").exists():
+        refuse_links(self.path)
+        if os.path.lexists(self.path / "matrix.json") or os.path.lexists(self.path / "runs"):
             raise ResultError(f"{self.path} already holds results; add --resume or choose another --out")
         try:
-            (self.path / "runs").mkdir(parents=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot make the result folder {self.path}: {error.strerror or error}") from error
-        write_record(self.path / "matrix.json", plan)
+            raise OutputError(f"cannot make the result folder {self.path}: {describe_os_error(error)}") from error
+        remove_leftovers(self.path, lambda _stem: False)
+        write_record(self.path / "matrix.json", plan)  # first: without it nothing could be resumed
+        own_folder(self.path, "runs")
 
     def resume(self, matrix: RunMatrix) -> Plan:
         """The plan that began the folder, with the blocks of `matrix`. Raises `ResultError` if another matrix did."""
-        file = self.path / "matrix.json"
-        try:
-            plan = Plan.model_validate_json(file.read_bytes())
-        except OSError as error:
-            raise ResultError(f"nothing to resume in {self.path}: {file.name}: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise ResultError(f"cannot resume {file}: {where}: {first['msg']}") from error
+        plan = read_plan(self.path)
         if difference := _difference(plan.matrix, matrix):
             raise ResultError(f"cannot resume {self.path}: {difference}; choose another --out")
-        (self.path / "runs").mkdir(exist_ok=True)
-        for leftover in (*(self.path / "runs").glob(".*.partial.json"), *self.path.glob("outputs/*")):
-            leftover.unlink(missing_ok=True)  # of the run that was in hand when the runner died
+        refuse_links(self.path)
+        own_folder(self.path, "runs")
+        read_folder(self.path)  # refuses what a newer program wrote before anything of it is replaced
+        names = {case.name for case in plan.matrix.cases}, {subject.name for subject in plan.matrix.subjects}
+        remove_leftovers(self.path, lambda stem: self._is_unrecorded(stem, *names))
         plan = plan.model_copy(update={"matrix": matrix})
-        write_record(file, plan)
+        write_record(self.path / "matrix.json", plan)
         return plan
+
+    def _is_unrecorded(self, stem: str, cases: set[str], subjects: set[str]) -> bool:
+        """Whether a file's stem is that of a run of this plan which has no readable record."""
+        case, subject, *_ = (*stem.split("--"), "")  # no name holds the separator
+        if case not in cases or subject not in subjects:
+            return False
+        try:
+            read_run(self.path / "runs" / f"{stem}.json")
+        except ResultError:
+            return True
+        return False
 
     def check_machine(self, environment: Environment) -> None:
         """Keep the machine's description. Raises `ResultError` if the folder was begun on another one."""
@@ -107,12 +117,24 @@ class RunFolder:
             file = self.path / "runs" / run_file_name(run.case, run.subject, run.role, run.block)
             if read_run(file) != run:
                 write_record(file, run)
-        with contextlib.suppress(OSError):  # outputs that were to be kept, or that are still open on Windows
-            (self.path / "outputs").rmdir()
+        remove(self.path / IN_PROGRESS)
         return contents
 
     def _run_file(self, case: str, step: ScheduledRun) -> Path:
         return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block)
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan that a result folder was begun with. Raises `ResultError` that says why there is nothing to resume."""
+    file = folder / "matrix.json"
+    if not os.path.lexists(file):
+        raise ResultError(f"nothing to resume in {folder}: it has no {file.name}; leave --resume out")
+    try:
+        return Plan.model_validate(read_json(file, ResultError))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ResultError(f"cannot resume {file}: {where}: {first['msg']}") from error
 
 
 def _difference(begun: RunMatrix, now: RunMatrix) -> str | None:
@@ -142,9 +164,9 @@ def lock_folder(path: Path) -> Iterator[None]:
 
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path / ".lock", os.O_CREAT | os.O_RDWR)
+        lock = os.open(path / ".lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
     except OSError as error:
-        raise OutputError(f"cannot write to the result folder {path}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write to the result folder {path}: {describe_os_error(error)}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

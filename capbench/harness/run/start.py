@@ -16,6 +16,7 @@ from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.matrix.toml_file import load_matrix
 from capbench.harness.run.executor import ProcessExecutor
+from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
 from capbench.harness.run.result_folder import RunFolder, lock_folder
 from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matrix, unavailable_subjects
@@ -126,5 +127,6 @@ def _with_settings(matrix: RunMatrix, *, blocks: int | None, timeout_s: float | 
 
 
 def _ask_machine(folder: Path) -> dict[str, Any]:
-    answer = ask_worker("machine", {}, scratch=folder, timeout_s=_MACHINE_TIMEOUT_S, python=Path(sys.executable))
+    scratch = own_folder(folder, IN_PROGRESS)
+    answer = ask_worker("machine", {}, scratch=scratch, timeout_s=_MACHINE_TIMEOUT_S, python=Path(sys.executable))
     return answer.result if answer.result is not None else {"error": answer.error}
