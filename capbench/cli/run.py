@@ -12,6 +12,7 @@ import typer
 from capbench.cli.app import app
 from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
+from capbench.results.run_record import Interleave
 
 if TYPE_CHECKING:
     from capbench.gate.sequential.stopping import SequentialTest
@@ -67,6 +68,15 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Order of everything; else random and recorded.")] = None,
     validate: Annotated[bool, typer.Option(help="Validate each output after it was timed.")] = True,
+    interleave: Annotated[
+        Interleave | None,
+        typer.Option(
+            help="Subjects of a block one after the other, or all at once in time slices, instead of the matrix's."
+        ),
+    ] = None,
+    slice_ms: Annotated[
+        float | None, typer.Option(min=5, max=10_000, help="Mean length of a time slice in milliseconds.")
+    ] = None,
     keep_outputs: Annotated[bool, typer.Option("--keep-outputs", help="Leave the videos in DIR/outputs.")] = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Write DIR/traces/*.json for ui.perfetto.dev; tracing costs a little time.")
@@ -107,6 +117,8 @@ def run(
             retry_failed=retry_failed,
             validate=validate,
             keep_outputs=keep_outputs,
+            interleave=interleave,
+            slice_ms=slice_ms,
             trace=trace,
             is_decided=None if looks is None else looks.is_decided,
             progress=progress,

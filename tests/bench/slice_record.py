@@ -30,9 +30,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from capbench.harness.matrix.model import DEFAULT_SLICE_MS
 from capbench.harness.process.freezer import make_cgroup
 from capbench.harness.process.slice_turn import SliceTurn
-from capbench.harness.run.slice_schedule import DEFAULT_SLICE_MS, slice_rounds
+from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
 from capbench.harness.worker.client import JobResult, ask_worker
 from capbench.harness.worker.slowdown import VARIABLE

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from capbench.errors import MatrixError
 from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.model import FLOOR, Case, OwnRecording, RunMatrix, Subject
+from capbench.harness.matrix.model import DEFAULT_SLICE_MS, FLOOR, Case, OwnRecording, RunMatrix, Subject
 
 if TYPE_CHECKING:
     from capbench.harness.matrix.toml_file import CaseTable, MatrixFile, SubjectTable
@@ -25,6 +25,8 @@ _DEFAULTS: dict[str, Any] = {
     "settle_s": 0.5,
     "warmup": True,
     "drift_control": True,
+    "interleave": "runs",
+    "slice_ms": DEFAULT_SLICE_MS,
     "subjects": [FLOOR, "cpu", "gpu"],
 }
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from capbench.errors import MatrixError
 from capbench.results.record import Record
+from capbench.results.run_record import Interleave
 
-__all__ = ["FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
+__all__ = ["DEFAULT_SLICE_MS", "FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
 
 FLOOR = "floor"
 """Name of the subject that every other one is held against."""
+
+DEFAULT_SLICE_MS = 100.0
+"""Mean length of a slice: shorter ones were measured to be no better (docs/gate.md), and fewer switches disturb
+less."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
@@ -122,8 +127,22 @@ class Case(Record):
     """Whether each subject has one discarded run first."""
     drift_control: bool
     """Whether the floor runs once more before the first and after the last block."""
+    interleave: Interleave = "runs"
+    """How the subjects of a block take turns. Written only for `slices`, and so is the next."""
+    slice_ms: float = DEFAULT_SLICE_MS
+    """Mean length of a slice in milliseconds."""
     thresholds: dict[str, Limit] = Field(default_factory=dict)
     """Field of a run or `<metric>.<pool>` of its quality, to what is allowed."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """A case without slices is written as before there were any: older readers refuse unknown keys."""
+        written: dict[str, Any] = default(self)
+        if self.interleave == "runs":
+            for name in ("interleave", "slice_ms"):
+                written.pop(name, None)
+        return written
 
 
 class RunMatrix(Record):

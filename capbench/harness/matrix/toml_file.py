@@ -16,6 +16,7 @@ from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.expand import expand_matrix
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, RunMatrix
 from capbench.resources import matrix_folder
+from capbench.results.run_record import Interleave
 
 __all__ = ["BUILT_IN_PATHS", "CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths", "load_matrix"]
 
@@ -47,6 +48,10 @@ def _check_fps(value: object) -> object:
     return str(rate)
 
 
+MIN_SLICE_MS = 5.0
+"""A switch takes about a millisecond: below this the machine does little else."""
+MAX_SLICE_MS = 10_000.0
+"""Longer slices are whole runs."""
 Name = Annotated[str, AfterValidator(_check_name)]
 Rate = Annotated[str, BeforeValidator(_check_fps)]
 Even = Annotated[int, Field(gt=0, multiple_of=2)]
@@ -94,6 +99,10 @@ class _Settings(_Table):
     """One discarded run of each subject first."""
     drift_control: bool | None = None
     """The floor once more before the first and after the last block."""
+    interleave: Interleave | None = None
+    """`runs`: one whole run after another; `slices`: all at once, one running at a time."""
+    slice_ms: Annotated[float, Field(ge=MIN_SLICE_MS, le=MAX_SLICE_MS)] | None = None
+    """Mean length of a slice in milliseconds."""
     thresholds: dict[str, Limit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-
-__all__ = ["DEFAULT_SLICE_MS", "SPREAD", "SliceRound", "slice_rounds"]
-
 from dataclasses import dataclass
 
-DEFAULT_SLICE_MS = 100.0
-"""Mean length of a slice: 30 ms and 100 ms were measured to be alike, and fewer switches disturb less."""
+__all__ = ["SPREAD", "SliceRound", "slice_rounds"]
+
 SPREAD = 0.2
 """Slices are up to this share shorter or longer than the mean, so that nothing periodic keeps hitting the same one."""
 

@@ -24,6 +24,7 @@ from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import ask_worker
 from capbench.results.folder import FolderContents
+from capbench.results.run_record import Interleave
 
 __all__ = ["new_folder", "resumable_folder", "run"]
 
@@ -46,6 +47,8 @@ def run(
     retry_failed: bool = False,
     validate: bool = True,
     keep_outputs: bool = False,
+    interleave: Interleave | None = None,
+    slice_ms: float | None = None,
     trace: bool = False,
     is_decided: Callable[[FolderContents], bool] | None = None,
     progress: Progress | None = None,
@@ -55,7 +58,8 @@ def run(
 
     `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
     With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
-    `against` is a git revision that is measured side by side. Raises `MatrixError`, `ResultError`, `OutputError`.
+    `against` is a git revision that is measured side by side. `interleave` and `slice_ms` replace the matrix's.
+    Raises `MatrixError`, `ResultError`, `OutputError`.
     """
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
@@ -64,7 +68,7 @@ def run(
         raise MatrixError(f"--blocks must be at least 1, got {blocks}")
     if blocks is None and (budget_s is not None or is_decided is not None):
         blocks = UNLIMITED_BLOCKS
-    chosen = _with_settings(chosen, blocks=blocks, timeout_s=timeout_s)
+    chosen = _with_settings(chosen, blocks=blocks, timeout_s=timeout_s, interleave=interleave, slice_ms=slice_ms)
     if against is not None:
         chosen = add_revision(chosen, against, says=progress.say)
     path = out or (resumable_folder(chosen.name) if resume else new_folder())
@@ -120,8 +124,8 @@ def _matrix_name(plan_file: Path) -> str | None:
         return None  # not a folder of ours, or damaged: nothing to resume
 
 
-def _with_settings(matrix: RunMatrix, *, blocks: int | None, timeout_s: float | None) -> RunMatrix:
-    changes: dict[str, Any] = {"blocks": blocks, "timeout_s": timeout_s}
+def _with_settings(matrix: RunMatrix, **changes: object) -> RunMatrix:
+    """The matrix with settings that all cases get; None leaves each its own."""
     said = {key: value for key, value in changes.items() if value is not None}
     return matrix.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in matrix.cases)})
 
