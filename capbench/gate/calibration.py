@@ -37,6 +37,7 @@ __all__ = [
     "Rate",
     "calibrate_runs",
     "calibration_matrix",
+    "is_called_worse",
     "noise_floor_for",
     "noise_floor_of",
     "read_calibration",
@@ -209,6 +210,11 @@ def _judged(case: str, metric: str, log_ratios: NDArray[np.float64], margin: flo
     )
     verdict = judge_family([row], Levels())[0]
     return verdict.verdict is Verdict.WORSE, math.log(verdict.ratio or 1.0)
+
+
+def is_called_worse(log_ratios: NDArray[np.float64], *, margin: float) -> bool:
+    """Whether the gate calls one noisy figure worse from the log ratios of its blocks. `margin` is relative."""
+    return _judged("", METRICS[0], log_ratios, margin)[0]
 
 
 def _rate(count: int, of: int) -> Rate:

@@ -2,9 +2,10 @@
 
     python -m tests.bench.slice_record --condition quiet --pairs 60 --out quiet.jsonl
 
-A round makes one pair of equals and one pair for each planted slowdown, each plainly and in slices, all in shuffled
-order; `--condition neighbours` starts `tests.bench.neighbours` first. Every pair is one line of JSON, written as soon
-as it is there; a file that exists is continued. `tests.bench.slice_evaluate` says what is in it.
+A round makes one pair of equals and one pair for each planted slowdown, of each variant (plain and in slices unless
+`--variant` names others), all in shuffled order; `--condition neighbours` starts `tests.bench.neighbours` first. Every
+pair is one line of JSON, written as soon as it is there; a file that exists is continued.
+`tests.bench.slice_evaluate` says what is in it.
 
 The slowdown is CPU work of a share of the export's own wall time (`capbench.harness.worker.slowdown`). What it really
 took is recorded beside it: that, not the share, is the truth that an estimate must meet.
@@ -23,8 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -50,13 +51,55 @@ _SETTLE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Setting:
-    """What is the same for all pairs of a record."""
+class Variant:
+    """One way of making a pair."""
 
-    source: Path
-    scratch: Path
-    path: str
-    signals: bool
+    slice_ms: float | None = None
+    """Mean length of a slice; None for whole runs, one after the other."""
+    seconds: float = 1.0
+    """Length of the recording that is exported."""
+    cores: int | None = None
+    """Pinned to the first so many cores; None for all. Linux."""
+    layout: str = "random"
+    """`fixed` switches address-space layout randomisation off. Linux."""
+    means: str = "best"
+    """`signals` leaves `cgroup.freeze` alone even where it is there."""
+
+    @classmethod
+    def parse(cls, text: str) -> Variant:
+        """`plain`, or settings such as `slice_ms=100,seconds=2`. Raises `ValueError`."""
+        said = dict(part.split("=", 1) for part in text.split(",") if part != "plain")
+        kinds: dict[str, Callable[[str], Any]] = {"slice_ms": float, "seconds": float, "cores": int}
+        return cls(**{key: kinds.get(key, str)(value) for key, value in said.items()})
+
+    @property
+    def name(self) -> str:
+        """As it is written in the record: what differs from the default."""
+        said = [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in self._said()]
+        return ",".join(said) or "plain"
+
+    def _said(self) -> list[tuple[str, Any]]:
+        return [
+            (field.name, getattr(self, field.name))
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        ]
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Pin this thread and fix its layout, which its children inherit, for the length of the block."""
+        before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
+        if self.cores:
+            os.sched_setaffinity(0, sorted(before)[: self.cores])
+        if self.layout == "fixed":
+            ctypes.CDLL(None).personality(_ADDR_NO_RANDOMIZE)
+        try:
+            yield
+        finally:
+            if self.cores:
+                os.sched_setaffinity(0, before)
+            if self.layout == "fixed":
+                ctypes.CDLL(None).personality(0)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,42 +108,42 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--condition", choices=["quiet", "neighbours", "as-is"], required=True)
     parser.add_argument("--pairs", type=int, default=60, help="rounds in all (default: %(default)s)")
     parser.add_argument("--effect", type=float, action="append", help="percent (default: 5 and 3)")
+    parser.add_argument("--equals-only", action="store_true", help="no planted effects")
+    parser.add_argument(
+        "--variant",
+        type=Variant.parse,
+        action="append",
+        help="plain, or slice_ms=100,seconds=2,cores=1,layout=fixed,means=signals; may repeat "
+        "(default: plain, and slices of the default length)",
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="of the default variants (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the record, one line of JSON for each pair")
     parser.add_argument("--seed", type=int, default=20261126, help="order of everything (default: %(default)s)")
     parser.add_argument("--path", default="cpu", help="conversion path, or floor (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of the recording (default: %(default)s)")
-    parser.add_argument("--equals-only", action="store_true", help="no planted effects")
-    parser.add_argument("--slice-ms", type=float, action="append", help=f"mean slice (default: {DEFAULT_SLICE_MS:g})")
-    parser.add_argument("--only", choices=["plain", "slices"], help="leave out the other")
-    parser.add_argument("--signals", action="store_true", help="stop by signals even where cgroup.freeze is there")
-    parser.add_argument("--cores", type=int, help="pin every export to the first so many cores (Linux)")
-    parser.add_argument("--fixed-layout", action="store_true", help="no address-space layout randomisation (Linux)")
     options = parser.parse_args(arguments)
-    if options.cores:
-        os.sched_setaffinity(0, range(options.cores))  # children inherit both of these
-    if options.fixed_layout:
-        ctypes.CDLL(None).personality(_ADDR_NO_RANDOMIZE)
+    variants = options.variant or [
+        Variant(seconds=options.seconds),
+        Variant(slice_ms=DEFAULT_SLICE_MS, seconds=options.seconds),
+    ]
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="capbench-slices-")))
-        setting = _Setting(
-            source=_source(scratch, options.seconds),
-            scratch=scratch,
-            path=options.path,
-            signals=options.signals,
-        )
+        exports = {
+            seconds: _Export(_source(scratch, seconds), scratch, options.path)
+            for seconds in {variant.seconds for variant in variants}
+        }
         if options.condition == "neighbours":
             stack.enter_context(_neighbours(options.seed))
         effects = (0.0, *(percent / 100 for percent in options.effect or (5.0, 3.0) if not options.equals_only))
-        lengths_ms: list[float | None] = [] if options.only == "slices" else [None]
-        lengths_ms += [] if options.only == "plain" else options.slice_ms or [DEFAULT_SLICE_MS]
         begun = _rounds_in(options.out)
-        _export(setting, 0.0, None)  # fills the caches of disk and file system
+        for export in exports.values():
+            export(0.0, None)  # fills the caches of disk and file system
         for number in range(begun, options.pairs):
             rng = random.Random(f"{options.seed}/{number}")
-            todo = [(slice_ms, effect) for slice_ms in lengths_ms for effect in effects]
+            todo = [(variant, effect) for variant in variants for effect in effects]
             rng.shuffle(todo)
-            for slice_ms, effect in todo:
-                line = _pair(setting, slice_ms, effect, f"{options.seed}/{number}/{slice_ms}/{effect:g}", rng)
+            for variant, effect in todo:
+                with variant.applied():
+                    line = _pair(exports[variant.seconds], variant, effect, f"{options.seed}/{number}", rng)
                 line |= {"condition": options.condition, "round": number}
                 with options.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
@@ -108,26 +151,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _pair(setting: _Setting, slice_ms: float | None, effect: float, seed: str, rng: random.Random) -> dict[str, Any]:
-    """One pair, base and new in random order, as a line of the record; plain where `slice_ms` is None."""
+def _pair(export: _Export, variant: Variant, effect: float, seed: str, rng: random.Random) -> dict[str, Any]:
+    """One pair, base and new in random order, as a line of the record."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     load, began_s = os.getloadavg()[0] if hasattr(os, "getloadavg") else None, time.monotonic()
     base_first = rng.random() < 0.5
     effects = [0.0, effect] if base_first else [effect, 0.0]
-    mode = "plain" if slice_ms is None else "slices"
-    line: dict[str, Any] = {"mode": mode, "effect": effect, "started_at": started_at, "load_1min": load}
-    if slice_ms is None:
-        answers = [_export(setting, share, None) for share in effects]
+    line: dict[str, Any] = {"variant": variant.name, "effect": effect, "started_at": started_at, "load_1min": load}
+    if variant.slice_ms is None:
+        answers = [export(share, None) for share in effects]
     else:
-        cgroup_of = (lambda: None) if setting.signals else make_cgroup
-        turns = [SliceTurn(setting.scratch / f"stopped-{place}", cgroup_of=cgroup_of) for place in range(2)]
-        jobs = [partial(_export, setting, share) for share in effects]
-        answers = run_in_slices(jobs, turns, slice_rounds(seed, 2, slice_ms))
+        cgroup_of = (lambda: None) if variant.means == "signals" else make_cgroup
+        turns = [SliceTurn(export.scratch / f"stopped-{place}", cgroup_of=cgroup_of) for place in range(2)]
+        jobs = [partial(export, share) for share in effects]
+        answers = run_in_slices(jobs, turns, slice_rounds(f"{seed}/{variant.name}/{effect:g}", 2, variant.slice_ms))
         if not base_first:
             turns.reverse()
         running_s = [turn.running_s() for turn in turns]
         line |= {
-            "slice_ms": slice_ms,
             "how": turns[0].how,
             "slices": [turn.slices for turn in turns],
             "process_s": [round(time_s, 5) for time_s in running_s],
@@ -141,7 +182,7 @@ def _pair(setting: _Setting, slice_ms: float | None, effect: float, seed: str, r
     if not base_first:
         answers.reverse()
     walls_s = [_wall_s(answer) for answer in answers]
-    if mode == "plain":
+    if variant.slice_ms is None:
         line["process_s"] = [round(answer.outcome.ending.wall_s or 0.0, 5) for answer in answers]
     line |= {
         "base_first": base_first,
@@ -155,24 +196,34 @@ def _pair(setting: _Setting, slice_ms: float | None, effect: float, seed: str, r
     return line
 
 
-def _export(setting: _Setting, share: float, turn: SliceTurn | None) -> JobResult:
-    output = setting.scratch / f"{os.urandom(4).hex()}.mp4"
-    try:
-        return ask_worker(
-            "floor" if setting.path == "floor" else "export",
-            {
-                "source": str(setting.source),
-                "output": str(output),
-                "options": {} if setting.path == "floor" else {"path": setting.path},
-                "trace": None,
-            },
-            scratch=setting.scratch,
-            timeout_s=_TIMEOUT_S,
-            env={VARIABLE: f"encode:{share:g}"} if share else {},
-            turn=turn,
-        )
-    finally:
-        output.unlink(missing_ok=True)
+@dataclass(frozen=True, slots=True)
+class _Export:
+    """Exports one recording by one path."""
+
+    source: Path
+    scratch: Path
+    path: str
+
+    def __call__(self, share: float, turn: SliceTurn | None) -> JobResult:
+        """Export with a planted slowdown of `share`."""
+        output = self.scratch / f"{os.urandom(4).hex()}.mp4"
+        is_floor = self.path == "floor"
+        try:
+            return ask_worker(
+                "floor" if is_floor else "export",
+                {
+                    "source": str(self.source),
+                    "output": str(output),
+                    "options": {} if is_floor else {"path": self.path},
+                    "trace": None,
+                },
+                scratch=self.scratch,
+                timeout_s=_TIMEOUT_S,
+                env={VARIABLE: f"encode:{share:g}"} if share else {},
+                turn=turn,
+            )
+        finally:
+            output.unlink(missing_ok=True)
 
 
 def _wall_s(answer: JobResult) -> tuple[float, float]:
