@@ -33,6 +33,8 @@ Examples:
 `capbench run quick --against main --blocks 10`
 
 `capbench run quick --against main --until-decided --budget 20m`
+
+`capbench run quick --subject cpu --subject gpu --interleave slices`
 """
 
 
@@ -71,7 +73,8 @@ def run(
     interleave: Annotated[
         Interleave | None,
         typer.Option(
-            help="Subjects of a block one after the other, or all at once in time slices, instead of the matrix's."
+            help="Subjects of a block one after the other, or all at once in time slices, which see smaller changes on "
+            "a noisy machine (default: the matrix's; with --against on Linux slices)."
         ),
     ] = None,
     slice_ms: Annotated[

@@ -18,7 +18,7 @@ from capbench.harness.matrix.toml_file import load_matrix
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
-from capbench.harness.run.result_folder import RunFolder, lock_folder
+from capbench.harness.run.result_folder import RunFolder, lock_folder, read_plan
 from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matrix, unavailable_subjects
 from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
@@ -28,6 +28,8 @@ from capbench.results.run_record import Interleave
 
 __all__ = ["new_folder", "resumable_folder", "run"]
 
+_SLICES_BY_DEFAULT = ("linux",)
+"""Systems on which stopping and continuing was measured; elsewhere slices are for who asks for them."""
 _MACHINE_TIMEOUT_S = 120.0
 """Opening a GPU device compiles nothing, but a cold disk has been seen to take a minute for the drivers."""
 
@@ -58,8 +60,9 @@ def run(
 
     `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
     With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
-    `against` is a git revision that is measured side by side. `interleave` and `slice_ms` replace the matrix's.
-    Raises `MatrixError`, `ResultError`, `OutputError`.
+    `against` is a git revision that is measured side by side. `interleave` and `slice_ms` replace the matrix's; with
+    `against`, slices are taken where nothing is said and they were tried (Linux). Raises `MatrixError`, `ResultError`,
+    `OutputError`.
     """
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
@@ -72,6 +75,10 @@ def run(
     if against is not None:
         chosen = add_revision(chosen, against, says=progress.say)
     path = out or (resumable_folder(chosen.name) if resume else new_folder())
+    if interleave is None and resume:
+        chosen = _interleaved_as_begun(chosen, read_plan(path).matrix)
+    elif interleave is None and against is not None and sys.platform in _SLICES_BY_DEFAULT:
+        chosen = _with_settings(chosen, interleave="slices")
     folder = RunFolder(path, retries_failed=retry_failed)
     with lock_folder(path):
         if resume:
@@ -128,6 +135,13 @@ def _with_settings(matrix: RunMatrix, **changes: object) -> RunMatrix:
     """The matrix with settings that all cases get; None leaves each its own."""
     said = {key: value for key, value in changes.items() if value is not None}
     return matrix.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in matrix.cases)})
+
+
+def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix) -> RunMatrix:
+    """A folder goes on as it was begun, whatever would be taken today."""
+    then = {case.name: {"interleave": case.interleave, "slice_ms": case.slice_ms} for case in begun.cases}
+    cases = tuple(case.model_copy(update=then.get(case.name, {})) for case in matrix.cases)
+    return matrix.model_copy(update={"cases": cases})
 
 
 def _ask_machine(folder: Path) -> dict[str, Any]:

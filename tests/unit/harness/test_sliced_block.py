@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Ending
 from capbench.harness.run.slice_schedule import SPREAD, SliceRound, slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices, share_out
+from capbench.harness.worker import running_clock
 from capbench.harness.worker.running_clock import StoppedTime, running_now_ns
 
 _MS = 1_000_000
@@ -270,3 +275,30 @@ def test_an_interrupt_kills_all_and_is_raised_again() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_in_slices([job] * 2, turns, _rounds(2))
     assert all(turn.killed for turn in turns)
+
+
+def test_a_module_runs_with_clocks_that_leave_out_the_time_stopped(tmp_path: Path) -> None:
+    """Waits of our own count running time: `time.monotonic` and its like are replaced before anything is imported."""
+    (tmp_path / "subject.py").write_text(
+        "import sys, time\n"
+        "assert __name__ == '__main__'\n"
+        "print(time.monotonic_ns(), time.perf_counter_ns(), time.monotonic(), time.perf_counter(), *sys.argv[1:])\n"
+    )
+    stopped = StoppedTime(tmp_path / "stopped")
+    stopped.set_ns(10**15)
+
+    done = subprocess.run(
+        [sys.executable, "-P", running_clock.__file__, "subject", "argument"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), running_clock.VARIABLE: str(stopped.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    stopped.close()
+
+    *readings, argument = done.stdout.split()
+    clocks_ns = time.monotonic_ns(), time.perf_counter_ns()
+    shown_ns = [int(readings[0]), int(readings[1]), float(readings[2]) * 1e9, float(readings[3]) * 1e9]
+    # within the minute that starting an interpreter may take on a busy machine
+    assert shown_ns == pytest.approx([now_ns - 10**15 for now_ns in clocks_ns] * 2, abs=60e9)
+    assert argument == "argument"
