@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from capbench.gate.calibration import Calibration, Rate
 
 __all__ = ["calibrate"]
+
+Way = Literal["runs", "slices", "both"]
 
 _SEED = 20240601
 _EXAMPLES = """
@@ -39,6 +41,10 @@ def calibrate(
         list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to plant; may repeat; else 5, 10.")
     ] = None,
     stage: Annotated[str, typer.Option(help="Stage of the pipeline that the slowdown is booked on.")] = "encode",
+    interleave: Annotated[
+        Way | None,
+        typer.Option(help="How subjects of a block take turns (default: on Linux both, with a recommendation; runs)."),
+    ] = None,
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="Record blocks for this long: 90, 20m.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/TIME/.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder: recorded runs are kept.")] = False,
@@ -54,6 +60,7 @@ def calibrate(
         calibration_matrix,
         slowed_name,
     )
+    from capbench.gate.slice_advice import advise, both_ways
     from capbench.harness.matrix.toml_file import load_matrix
     from capbench.harness.run.progress import open_progress
     from capbench.harness.run.start import run
@@ -66,6 +73,9 @@ def calibrate(
     loaded = load_matrix(matrix).select(tuple(case or ()), ())
     planned = calibration_matrix(loaded, subject=subject, effects=shares, stage=stage)
     name = planned.subjects[0].name
+    way = interleave or ("both" if sys.platform == "linux" else "runs")
+    if way == "both":
+        planned = both_ways(planned)
     progress = open_progress(sys.stderr, quiet=False)
     try:
         contents = run(
@@ -74,6 +84,7 @@ def calibrate(
             blocks=blocks if blocks or budget else 30,
             budget_s=None if budget is None else parse_seconds(budget),
             resume=resume,
+            interleave=None if way == "both" else way,
             validate=False,
             progress=progress,
             command=("capbench", *sys.argv[1:]),
@@ -93,6 +104,8 @@ def calibrate(
         write_json(found, json_file)
     if json_file != "-":
         _show(found)
+        for sentence in advise(found):
+            typer.echo(sentence)
 
 
 def _show(found: Calibration) -> None:

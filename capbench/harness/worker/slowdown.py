@@ -13,9 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from capbench.errors import InputError
+from capbench.harness.worker import running_clock
 
 __all__ = ["VARIABLE", "main", "plant", "spin"]
 
@@ -67,7 +69,8 @@ def main(arguments: list[str]) -> int:
         return InputError.exit_code
     try:
         share = _share(arguments[0])
-        begun_s = time.perf_counter()
+        now_s = _own_clock()
+        begun_s = now_s()
         code = subprocess.run(arguments[1:], check=False).returncode
     except InputError as error:
         sys.stderr.write(f"{error}\n")
@@ -75,8 +78,17 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot start {arguments[1]}: {error.strerror or error}\n")
         return 127
-    spin(share * (time.perf_counter() - begun_s))
+    spin(share * (now_s() - begun_s))
     return code
+
+
+def _own_clock() -> Callable[[], float]:
+    """Seconds in which this process was not stopped: of a run in slices, only these are its wall time."""
+    told = os.environ.get(running_clock.VARIABLE)
+    if told is None:
+        return time.perf_counter
+    running_ns = running_clock.running_now_ns(Path(told))
+    return lambda: running_ns() / 1e9
 
 
 def _share(text: str) -> float:
