@@ -24,6 +24,21 @@ class MatrixCoefficients(StrEnum):
         """Kr and Kb: ITU-R BT.601-7 item 2.5.1, BT.709-6 item 3.2, BT.2020-2 table 4 (non-constant luminance)."""
         return {"601": (0.299, 0.114), "709": (0.2126, 0.0722), "2020": (0.2627, 0.0593)}[self.value]
 
+    @property
+    def rgb_from_differences(self) -> tuple[tuple[float, float, float], ...]:
+        """Rows for R', G', B'; columns for E'Y of 0..1 and for E'Cb and E'Cr of -0.5..0.5.
+
+        The inverse of E'Y = Kr R' + Kg G' + Kb B', E'Cb = (B' - E'Y) / (2 (1 - Kb)), E'Cr = (R' - E'Y) / (2 (1 - Kr)):
+        ITU-R BT.709-6 items 3.2 and 3.3, in the same form in BT.601-7 and BT.2020-2.
+        """
+        kr, kb = self.kr_kb
+        kg = 1 - kr - kb
+        return (
+            (1.0, 0.0, 2 * (1 - kr)),
+            (1.0, -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg),
+            (1.0, 2 * (1 - kb), 0.0),
+        )
+
 
 class Range(StrEnum):
     """Quantisation range of 8-bit codes."""

@@ -16,7 +16,8 @@ CapbenchError
 │   └── EncoderError                   no encoder of that name opens here
 ├── PipelineError (RuntimeError)       exit 1: an export failed; carries `stage` and `frame`
 │   ├── StallError (TimeoutError)      a bounded wait ran out; says who stalled
-│   └── DeviceLostError                the GPU device went away
+│   ├── DeviceLostError                the GPU device went away
+│   └── ShaderError                    a shader is not put together or does not compile; names file and line
 ├── OutputError (OSError)              exit 2: the output cannot be written
 └── CancelledExportError               exit 130: interrupted
 """
@@ -39,11 +40,25 @@ __all__ = [
     "PipelineError",
     "ResultError",
     "SceneError",
+    "ShaderError",
     "SourceError",
     "StallError",
     "UnavailableError",
     "UnsafePlaylistError",
+    "shown",
 ]
+
+SHOWN_CHARACTERS = 80
+"""Of a value in a message: a list from a file may be a megabyte long."""
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: `repr`, cut to `SHOWN_CHARACTERS`."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than some thousand digits
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 class CapbenchError(Exception):
@@ -135,6 +150,13 @@ class StallError(PipelineError, TimeoutError):
 
 class DeviceLostError(PipelineError):
     """The GPU device went away during an export."""
+
+
+class ShaderError(PipelineError):
+    """A shader cannot be put together or does not compile; the message names file and line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, stage="render")
 
 
 class OutputError(CapbenchError, OSError):

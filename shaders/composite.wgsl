@@ -1,4 +1,6 @@
-// Draws one frame into an RGBA texture. Joined behind scene.wgsl.
+// Draws one frame into an RGBA texture.
+
+#import scene
 
 @group(1) @binding(0) var picture_out: texture_storage_2d<rgba8unorm, write>;
 

@@ -1,4 +1,6 @@
-// Converts an RGBA texture to NV12. Joined behind nv12.wgsl.
+// Converts an RGBA texture to NV12.
+
+#import nv12
 
 @group(0) @binding(0) var picture: texture_2d<f32>;
 

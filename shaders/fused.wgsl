@@ -1,5 +1,7 @@
 // Composites and converts in one dispatch: the scene is evaluated in registers and no RGBA texture exists.
-// Joined behind scene.wgsl and nv12.wgsl.
+
+#import scene
+#import nv12
 
 fn pixel_colour(pixel: vec2u) -> vec3f {
     return scene_colour(pixel);

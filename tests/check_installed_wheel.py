@@ -26,14 +26,19 @@ def main() -> None:
     assert (package / "py.typed").is_file()
     for folder, suffix in ((shaders_folder(), "wgsl"), (matrix_folder(), "toml")):
         assert folder.parent == package, folder
-        ours = sorted(path.name for path in (_CHECKOUT / folder.name).rglob(f"*.{suffix}"))
+        ours = _files(_CHECKOUT / folder.name, suffix)
         assert ours, f"no {suffix} file in the checkout"
-        assert sorted(path.name for path in folder.rglob(f"*.{suffix}")) == ours
+        assert _files(folder, suffix) == ours
     with TemporaryDirectory() as name:
         source = make_recording(RecordingSpec("wheel", 320, 180, 30, 1), folder=Path(name))
         report = _export(source, Path(name) / "out.mp4")
     assert (report["frames"], report["path_used"], report["fallbacks"]) == (_FRAMES, "gpu", []), report
     print(f"capbench {capbench.__version__} in {package}: {report['frames']} frames by {report['adapter']}")  # noqa: T201
+
+
+def _files(folder: Path, suffix: str) -> list[str]:
+    """Paths inside a folder: a file that is imported from a subfolder must lie in that subfolder."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob(f"*.{suffix}"))
 
 
 def _export(source: Path, output: Path) -> dict[str, object]:

@@ -65,3 +65,12 @@ def media() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real clips are absent: no folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Folder of the files that once went wrong, which lie beside the checkout; skips where they are absent."""
+    folder = _REPOSITORY.parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"the files that went wrong are absent: no folder {folder}")
+    return folder

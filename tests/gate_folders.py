@@ -9,6 +9,7 @@ from typing import Any
 
 from capbench.results import Check, CheckStatus, MetricSummary, RunResult, RunRole, StageTimes, ValidationReport
 from capbench.results.folder import run_file_name, write_record
+from capbench.results.subject_name import SubjectName
 
 
 def write_runs(
@@ -23,7 +24,7 @@ def write_runs(
 ) -> None:
     """One measured run a block with these wall times; `fields` replaces fields of the run."""
     for block, wall in enumerate(wall_s, first_block):
-        path = subject.partition("@")[0]
+        path = SubjectName.parse(subject).subject
         known: dict[str, Any] = {
             "case": case,
             "subject": subject,
@@ -46,9 +47,21 @@ def write_runs(
         write_record(folder / "runs" / run_file_name(case, subject, RunRole.MEASURE, block), run)
 
 
-def write_plan(folder: Path, command: Sequence[str], *, blocks: int, extra: Mapping[str, Any] | None = None) -> None:
+def write_plan(
+    folder: Path,
+    command: Sequence[str],
+    *,
+    blocks: int,
+    extra: Mapping[str, Any] | None = None,
+    subjects: Sequence[str] = (),
+    reference: str | None = None,
+    base: str | None = None,
+) -> None:
     """As much of `matrix.json` as the gate reads."""
-    plan = {"command": list(command), "matrix": {"cases": [{"name": "1080p", "blocks": blocks}]}, **(extra or {})}
+    matrix: dict[str, Any] = {"cases": [{"name": "1080p", "blocks": blocks}]}
+    if subjects:
+        matrix["subjects"] = [{"name": name} for name in subjects]
+    plan = {"command": list(command), "matrix": matrix | {"reference": reference}, "base": base, **(extra or {})}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "matrix.json").write_text(json.dumps(plan), encoding="utf-8")
 

@@ -36,10 +36,13 @@ class Track:
     """No samples are stored between these."""
 
 
-def write_clip(path: Path, *tracks: Track, frames: int = 60, first_frame_s: float = 0.0) -> Path:
+def write_clip(
+    path: Path, *tracks: Track, frames: int = 60, first_frame_s: float = 0.0, codec: str = "libx264"
+) -> Path:
     """A recording's frames from `first_frame_s` on, with these tracks; the container goes by the suffix."""
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
+        video = container.add_stream(codec, rate=FPS, options={"preset": "ultrafast", "b": "4M"})
+        assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         sounds = []
         for track in tracks:
@@ -63,17 +66,18 @@ def write_clip(path: Path, *tracks: Track, frames: int = 60, first_frame_s: floa
 
 
 def _frames(track: Track) -> Iterator[av.AudioFrame]:
-    """Frames of 1024 samples, which is what AAC takes; 16-bit samples for PCM, floats for AAC."""
+    """Frames of 1024 samples, or 1152, which is what AAC and MP2 take; floats for AAC, 16-bit samples for others."""
     first, last = round(track.start_s * track.rate_hz), round(track.end_s * track.rate_hz)
     channels = len(av.AudioLayout(track.layout).channels)
-    for start in range(first, last, 1024):
-        time_s = np.arange(start, min(start + 1024, last)) / track.rate_hz
+    length = 1152 if track.codec == "mp2" else 1024
+    for start in range(first, last, length):
+        time_s = np.arange(start, min(start + length, last)) / track.rate_hz
         if track.hole_s and track.hole_s[0] <= time_s[0] < track.hole_s[1]:
             continue
         # A nanosecond of slack: the sample on which a beep starts must not fall on the wrong side of the remainder.
         sounding = (time_s >= track.beep_s) & ((time_s - track.beep_s + 1e-9) % 1.0 < FLASH_LENGTH_S)
         wave = np.tile(0.4 * np.sin(2 * np.pi * 1000 * (time_s - track.beep_s)) * sounding, (channels, 1))
-        if track.codec.startswith("pcm"):
+        if track.codec.startswith("pcm") or track.codec == "mp2":
             packed = np.ascontiguousarray((wave.T * 32767).astype(np.int16)).reshape(1, -1)
             frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=track.layout)
         else:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 __all__ = ["Bits", "annex_b_units"]
 
+_LONGEST_SET_BYTES = 4096
+"""A sequence parameter set has a few dozen bytes, and under 2000 with all scaling lists and HRD parameters. Each code
+that is read costs time in proportion to the set."""
+
 
 class Bits:
     """The payload of a NAL unit, read from the front. Every method raises `ValueError` where it ends early."""
 
     def __init__(self, data: bytes) -> None:
         # 0x000003: the third byte keeps start codes out of the payload (7.4.1).
-        raw = data.replace(b"\x00\x00\x03", b"\x00\x00")
+        raw = data[:_LONGEST_SET_BYTES].replace(b"\x00\x00\x03", b"\x00\x00")
         self._bits = int.from_bytes(raw, "big")
         self._left = len(raw) * 8
 

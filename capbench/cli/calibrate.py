@@ -33,7 +33,9 @@ def calibrate(
     matrix: Annotated[str, typer.Argument(metavar="MATRIX", help="`quick`, `standard` or a TOML file.")],
     *,
     case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; may repeat.")] = None,
-    subject: Annotated[str | None, typer.Option(help="Compared with itself; else the first but the floor.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Subject to compare with itself (default: the base of the matrix).")
+    ] = None,
     blocks: Annotated[int | None, typer.Option(min=2, help="Blocks to record; without --budget 30.")] = None,
     each: Annotated[int, typer.Option(min=2, help="Blocks of one comparison.")] = 10,
     comparisons: Annotated[int, typer.Option(min=1, help="Comparisons to draw for each figure.")] = 200,
@@ -55,13 +57,13 @@ def calibrate(
     A gate file that names the JSON as its `calibration` widens every margin that this machine cannot hold.
     """
     from capbench.gate.calibration import (
-        TWIN_SUFFIX,
         calibrate_runs,
         calibration_matrix,
         slowed_name,
+        twin_name,
     )
     from capbench.gate.slice_advice import advise, both_ways
-    from capbench.harness.matrix.toml_file import load_matrix
+    from capbench.harness.matrix.load_matrix import load_matrix
     from capbench.harness.run.progress import open_progress
     from capbench.harness.run.start import run
     from capbench.results.tidy_table import table_of
@@ -94,7 +96,7 @@ def calibrate(
     found = calibrate_runs(
         table_of([contents]),
         subject=name,
-        twin=f"{name}{TWIN_SUFFIX}",
+        twin=twin_name(name),
         slowed={share: slowed_name(name, share) for share in shares},
         blocks_each=each,
         comparisons=comparisons,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import OutputError
+from capbench.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +23,8 @@ __all__ = ["compare"]
 
 _EXAMPLES = """
 Examples:
+
+`capbench compare reports/today` (every subject with the folder's base)
 
 `capbench compare reports/today:cpu reports/today:gpu`
 
@@ -48,8 +50,21 @@ def _file_option(name: str, help_text: str) -> Any:
 @app.command(epilog=_EXAMPLES)
 def compare(
     base: Annotated[str, typer.Argument(metavar="BASE", help="DIR, DIR:SUBJECT or a baseline's JSON file.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="DIR or DIR:SUBJECT, as on the other side.")],
+    new: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NEW]",
+            help="DIR or DIR:SUBJECT, as on the other side. Left out: every subject of BASE, a folder, with its base.",
+            show_default=False,
+        ),
+    ] = None,
     *,
+    base_subject: Annotated[
+        str | None,
+        typer.Option(
+            "--base", metavar="SUBJECT", help="Without NEW: the subject to compare with, not the folder's own base."
+        ),
+    ] = None,
     gates: Annotated[Path | None, _file_option("--gates", "Margins, claims and limits; docs/gate.md.")] = None,
     json_file: JsonTarget = None,
     junit: Annotated[Path | None, _file_option("--junit", "Write JUnit XML.")] = None,
@@ -68,7 +83,7 @@ def compare(
     Exits with 0 when all verdicts pass, 1 when something is worse or invalid, 3 when the runs could not have seen the
     effect that is asked about, and 4 when nothing of it applies to this machine.
     """
-    from capbench.gate.compare_targets import compare_sides, parse_side
+    from capbench.gate.compare_targets import compare_folder, compare_sides, parse_side
     from capbench.gate.gate_file import GateFile, load_gate_file  # pydantic and pandas
     from capbench.report.formats.github import badge_json
     from capbench.report.formats.junit import junit_xml
@@ -78,7 +93,12 @@ def compare(
     loaded = GateFile() if gates is None else load_gate_file(gates)
     if require_gpu:
         loaded = loaded.model_copy(update={"gate": loaded.gate.model_copy(update={"require_gpu": True})})
-    comparison = compare_sides(parse_side(base), parse_side(new), loaded)
+    if new is None:
+        comparison = compare_folder(Path(base), loaded, base=base_subject)
+    elif base_subject is not None:
+        raise InputError("--base is for one folder without NEW; BASE and NEW say themselves what is compared")
+    else:
+        comparison = compare_sides(parse_side(base), parse_side(new), loaded)
     for path, render in ((junit, junit_xml), (summary, step_summary), (comment, pull_request_comment)):
         if path is not None:
             _write(path, render(comparison))
@@ -133,6 +153,8 @@ def _show(comparison: Comparison) -> None:
         console.print(table)
     for warning in (*shared_reasons(comparison.verdicts), *comparison.warnings):
         console.print(f"note: {warning}", markup=False, soft_wrap=True)
+    if comparison.base_note:
+        console.print(comparison.base_note, markup=False, soft_wrap=True)
     console.print(comparison.sentence, markup=False, soft_wrap=True)
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import InputError
-from capbench.units import format_bytes, format_seconds, parse_bytes
+from capbench.units import format_bytes, format_seconds, parse_bytes, parse_rate
 
 if TYPE_CHECKING:
     from capbench.results import ExportReport
@@ -24,7 +22,9 @@ __all__ = ["export"]
 @app.command(epilog="Example: `capbench export recording.mp4 out.mp4 --scene studio --path gpu --json -`")
 def export(
     source: Annotated[Path, typer.Argument(help="Video file, or an HLS playlist (.m3u8).")],
-    output: Annotated[Path, typer.Argument(help="File to write: .mp4, or .gif.")],
+    output: Annotated[
+        Path | None, typer.Argument(help="File to write: .mp4, or .gif. Left out with --encoder none alone.")
+    ] = None,
     *,
     scene: Annotated[str, typer.Option(help="Name of a shipped scene, or a TOML file.")] = "bare",
     path: Annotated[
@@ -38,7 +38,8 @@ def export(
         str,
         typer.Option(
             help="Encoder by FFmpeg's name (`capbench doctor` lists them), or h264, hevc or auto for the first that "
-            "works here, hardware before software. A fixed default keeps benchmarks comparable between machines."
+            "works here, hardware before software; none draws and writes nothing, to see how fast pictures come. A "
+            "fixed default keeps benchmarks comparable between machines."
         ),
     ] = "libx264",
     quality: Annotated[str, typer.Option(help="highest, high, medium or low.")] = "high",
@@ -46,8 +47,21 @@ def export(
     crf: Annotated[float | None, typer.Option(help="Constant rate factor instead of a quality.")] = None,
     preset: Annotated[str, typer.Option(help="Preset of libx264 and libx265.")] = "veryfast",
     swscale_threads: Annotated[int, typer.Option(help="Threads of path cpu's conversion; 0 is one a core.")] = 1,
+    decoder_threads: Annotated[
+        int | None, typer.Option(help="Threads of the decoder (default: cores, up to 4).")
+    ] = None,
+    encoder_threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads of a software encoder (default: by cores and picture size). x264's bytes depend on it."
+        ),
+    ] = None,
     memory_limit: Annotated[
-        str | None, typer.Option(help="What queues, rings and pools may hold, such as 400M; 150M if left out.")
+        str | None,
+        typer.Option(
+            help="What the whole process may hold, such as 600M (default: 150M for queues, rings and pools, and no "
+            "limit for libraries and codecs)."
+        ),
     ] = None,
     dither: Annotated[str, typer.Option(help="Dithering of a GIF, such as none, bayer or sierra2_4a.")] = "sierra2_4a",
     salvage: Annotated[bool, typer.Option("--salvage", help="Export what decodes of a damaged source.")] = False,
@@ -66,9 +80,11 @@ def export(
         path=path,
         width=width,
         height=height,
-        fps=_rate(fps),
+        fps=None if fps is None else parse_rate(fps),
         encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
         swscale_threads=swscale_threads,
+        decoder_threads=decoder_threads,
+        encoder_threads=encoder_threads,
         memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
         dither=dither,
         salvage=salvage,
@@ -82,7 +98,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _progress(output: Path) -> Iterator[Callable[[int], None] | None]:
+def _progress(output: Path | None) -> Iterator[Callable[[int], None] | None]:
     """What to tell about each frame: a line on a terminal, nothing anywhere else."""
     if not sys.stderr.isatty():
         yield None
@@ -93,25 +109,17 @@ def _progress(output: Path) -> Iterator[Callable[[int], None] | None]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         # Headers lie about their frames, so there is no bar that could be trusted.
-        is_gif = output.suffix.lower() == ".gif"
+        is_gif = output is not None and output.suffix.lower() == ".gif"
+        name = "no file" if output is None else output.name
         task = progress.add_task("choosing the palette" if is_gif else "starting")
-        yield lambda frames: progress.update(task, description=f"{frames} frames in {output.name}")
+        yield lambda frames: progress.update(task, description=f"{frames} frames in {name}")
 
 
-def _rate(text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise InputError(f"not a frame rate: {text!r}; write for example 30 or 30000/1001") from None
-
-
-def _summary(report: ExportReport, output: Path) -> str:
+def _summary(report: ExportReport, output: Path | None) -> str:
     assert report.wall_s is not None
-    assert report.output_bytes is not None
+    written = "nothing written" if report.output_bytes is None else format_bytes(report.output_bytes)
     lines = [
-        f"{output}: {report.frames} frames, {report.width}x{report.height}, {format_bytes(report.output_bytes)}",
+        f"{output or 'no export'}: {report.frames} frames, {report.width}x{report.height}, {written}",
         f"{format_seconds(report.wall_s)}, {report.fps:.1f} frames/s, {report.times_realtime:.2f} x real time",
         f"path {report.path_used}, {report.encoder}" + (f", {report.adapter}" if report.adapter else ""),
     ]

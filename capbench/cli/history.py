@@ -10,6 +10,7 @@ import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import ResultError
+from capbench.files import is_folder
 
 if TYPE_CHECKING:
     from capbench.gate.history.series import Trend
@@ -74,8 +75,8 @@ def show(
 
 def _result_folders(folders: Sequence[Path]) -> Iterator[Path]:
     for folder in folders:
-        inside = sorted(plan.parent for plan in folder.glob("*/runs")) if folder.is_dir() else []
-        yield from inside if inside and not (folder / "runs").is_dir() else [folder]
+        inside = sorted(plan.parent for plan in folder.glob("*/runs")) if is_folder(folder) else []
+        yield from inside if inside and not is_folder(folder / "runs") else [folder]
 
 
 def _show(found: Sequence[Trend]) -> None:

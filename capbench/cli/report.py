@@ -62,6 +62,7 @@ def report(  # noqa: PLR0917  options of the command line have names there
     ] = False,
 ) -> None:
     """Write the report of result folders: the page, or its first screen as markdown, JSON, CSV or PNG."""
+    from capbench.files import is_folder
     from capbench.gate import load_gate_file  # --help need not wait for pandas
     from capbench.report import write_report
     from capbench.report.page.index import result_folders, write_index
@@ -74,7 +75,7 @@ def report(  # noqa: PLR0917  options of the command line have names there
     if (
         len(folders) == 1
         and form is Form.HTML
-        and last.is_dir()
+        and is_folder(last)
         and not is_result_folder(last)
         and result_folders(last)
     ):

@@ -58,9 +58,13 @@ def run(
     against: Annotated[
         str | None, typer.Option(metavar="REV", help="Measure this git revision side by side, as NAME@REV.")
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="SUBJECT", help="Compare the others with this subject, not with the matrix's reference."),
+    ] = None,
     until_decided: Annotated[
         bool,
-        typer.Option("--until-decided", help="Add blocks until every verdict is decided; NAME@REV or cpu is base."),
+        typer.Option("--until-decided", help="Add blocks until every verdict is decided."),
     ] = False,
     gates: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Gate file with the margins, for --until-decided.")
@@ -116,6 +120,7 @@ def run(
             seed=seed,
             timeout_s=timeout_s,
             against=against,
+            base=base,
             resume=resume,
             retry_failed=retry_failed,
             validate=validate,
@@ -138,6 +143,7 @@ def run(
     codes = [exit_code_of(contents.runs)]
     comparison = None if looks is None else looks.judge(contents)
     if comparison is not None:
+        typer.echo(comparison.base_note)
         typer.echo(comparison.sentence)
         codes.append(comparison.exit_code)
     raise typer.Exit(next((code for code in (1, 4, 3) if code in codes), 0))
@@ -146,10 +152,13 @@ def run(
 def _looks(gates: Path | None, blocks: int | None) -> SequentialTest:
     """What ends a run that is to go on until it is decided."""
     from capbench.gate.gate_file import GateFile, load_gate_file  # pandas and scipy
+    from capbench.gate.rule_coverage import check_rules
     from capbench.gate.sequential.alpha_spending import DEFAULT_MAX_BLOCKS
     from capbench.gate.sequential.stopping import SequentialTest
 
-    return SequentialTest(GateFile() if gates is None else load_gate_file(gates), blocks or DEFAULT_MAX_BLOCKS)
+    loaded = GateFile() if gates is None else load_gate_file(gates)
+    check_rules(loaded.rule)  # a misspelt figure is said before hours of runs, not after
+    return SequentialTest(loaded, blocks or DEFAULT_MAX_BLOCKS)
 
 
 def _show(folder: Path) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import InputError
+from capbench.errors import InputError, OutputError
+from capbench.units import parse_rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -40,6 +40,10 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     expect_fps: Annotated[
         str | None, typer.Option(metavar="F", help="Constant rate that the output was made at, such as 30000/1001.")
     ] = None,
+    expect_depth: Annotated[
+        int | None,
+        typer.Option(metavar="BITS", min=8, max=16, help="Bits a sample that the output was meant to have."),
+    ] = None,
     vmaf: Annotated[
         bool, typer.Option(help="Measure VMAF where an FFmpeg here has libvmaf. It takes most of the time.")
     ] = True,
@@ -55,7 +59,8 @@ def validate(  # noqa: PLR0917  options of the command line have names there
 
     expected = Expectation(
         size=None if expect_size is None else _parse_size(expect_size),
-        rate=None if expect_fps is None else _parse_rate(expect_fps),
+        rate=None if expect_fps is None else parse_rate(expect_fps),
+        bits=expect_depth,
     )
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
@@ -72,7 +77,12 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     if json is not None:
         write_json(report, json)
     if json != "-":
-        _print_report(report)
+        try:
+            _print_report(report)
+        except BrokenPipeError:
+            raise  # whoever read it has gone, which is no fault
+        except OSError as error:  # a full disk behind `> FILE`
+            raise OutputError(f"cannot write to stdout: {error.strerror or error}") from error
     if not report.passed:
         raise typer.Exit(1)
 
@@ -93,16 +103,6 @@ def _parse_size(text: str) -> tuple[int, int]:
     if match is None or not all(0 < int(side) <= _MOST_PIXELS_A_SIDE for side in match.groups()):
         raise InputError(f"not a size: {text!r}; write for example 1280x720")
     return int(match[1]), int(match[2])
-
-
-def _parse_rate(text: str) -> Fraction:
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if rate <= 0:
-        raise InputError(f"not a frame rate: {text!r}; write for example 30 or 30000/1001")
-    return rate
 
 
 def _print_report(report: ValidationReport) -> None:

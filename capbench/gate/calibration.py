@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +20,22 @@ from pydantic import ValidationError
 from scipy import stats
 
 from capbench.errors import MatrixError, ResultError
+from capbench.files import is_file, read_json
 from capbench.gate.compare import judge_family
 from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, rule_for
 from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.statistics.inference import Levels, evidence
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
-from capbench.gate.verdicts.pairing import column, finished, is_floor, measured_runs
+from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.worker.slowdown import VARIABLE
+from capbench.results.base_subject import choose_base
 from capbench.results.comparison import Verdict
 from capbench.results.record import Record
 from capbench.results.run_record import Interleave
+from capbench.results.subject_name import SAME, SubjectName
 
 __all__ = [
-    "TWIN_SUFFIX",
     "Calibration",
     "MetricCalibration",
     "Rate",
@@ -43,6 +46,7 @@ __all__ = [
     "noise_floor_of",
     "read_calibration",
     "slowed_name",
+    "twin_name",
 ]
 
 METRICS = ("wall_s", "cpu_s", "peak_rss_bytes")
@@ -251,7 +255,7 @@ def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
 
     Empty where it names none, the file is absent, or another machine was calibrated.
     """
-    if gates.gate.calibration is None or not Path(gates.gate.calibration).exists():
+    if gates.gate.calibration is None or not is_file(Path(gates.gate.calibration)):
         return {}
     machines = set(runs["fingerprint"].dropna()) if "fingerprint" in runs.columns else set()
     kinds = measured_runs(runs)["interleave"].dropna() if "interleave" in runs.columns else ["runs"]
@@ -261,41 +265,44 @@ def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
 def read_calibration(path: Path) -> Calibration:
     """Read a calibration file. Raises `ResultError`."""
     try:
-        return Calibration.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ResultError(f"cannot read the calibration {path}: {error.strerror or error}") from error
+        return Calibration.model_validate(read_json(path, ResultError))
+    except ResultError as error:
+        raise ResultError(f"{error}; make it anew with: capbench calibrate") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ResultError(f"{path}: {where}: {first['msg']}; make it anew with: capbench calibrate") from error
 
 
-TWIN_SUFFIX = "~same"
-"""What the name of the equal copy ends in."""
+def twin_name(subject: str) -> str:
+    """Name of the equal copy: `cpu~same`."""
+    return str(replace(SubjectName.parse(subject), copy=SAME))
 
 
 def slowed_name(subject: str, share: float) -> str:
     """Name of the copy that is slower by a share of its wall time: `cpu~plus5` for 0.05."""
-    return f"{subject}~plus{share * 100:g}"
+    return str(replace(SubjectName.parse(subject), copy=f"plus{share * 100:g}"))
 
 
 def calibration_matrix(matrix: RunMatrix, *, subject: str | None, effects: Sequence[float], stage: str) -> RunMatrix:
-    """Every case with only `subject` (the first that is not the floor where None) and its copies.
+    """Every case with only `subject` (the base of the matrix where None) and its copies.
 
-    Raises `MatrixError` where a case lacks the subject or no effect is asked for.
+    Raises `MatrixError` where no case has the subject or no effect is asked for, `InputError` for a base that is not
+    there.
     """
     if not effects:
         raise MatrixError("give at least one --effect")
-    name = subject or next((known.name for known in matrix.subjects if not is_floor(known.name)), None)
-    if name is None:
+    names = [known.name for known in matrix.subjects]
+    name = subject or choose_base(names, reference=matrix.reference).name
+    if not name:
         raise MatrixError(f"matrix {matrix.name} has no subject to calibrate with")
     original = matrix.subject(name)
-    copies = [original, _copy(original, f"{name}{TWIN_SUFFIX}", 0.0, stage)]
+    copies = [original, _copy(original, twin_name(name), 0.0, stage)]
     copies += [_copy(original, slowed_name(name, share), share, stage) for share in effects]
     cases = tuple(_only(case, name, copies) for case in matrix.cases if name in case.subjects)
     if not cases:
         raise MatrixError(f"no case has the subject {name!r}")
-    return matrix.model_copy(update={"subjects": tuple(copies), "cases": cases})
+    return matrix.model_copy(update={"subjects": tuple(copies), "cases": cases, "reference": name})
 
 
 def _copy(original: Subject, name: str, share: float, stage: str) -> Subject:

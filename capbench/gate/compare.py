@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import pandas as pd
 
 from capbench.errors import ResultError
-from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, GateRule, judged_metrics, rule_for, unused_rules
+from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, GateRule, judged_metrics, rule_for
 from capbench.gate.history.baseline_figures import Baseline
 from capbench.gate.history.baseline_verdicts import BASELINE, baseline_rows
 from capbench.gate.judged_metrics import CHECKS
+from capbench.gate.rule_coverage import check_rules, names_figure, untested_rules
 from capbench.gate.statistics.holm import holm
 from capbench.gate.statistics.inference import Levels
 from capbench.gate.verdicts.judge_row import Context, row_for, side_labels
 from capbench.gate.verdicts.noisy_figures import NoisyRow, judge_noisy, p_better, p_worse
 from capbench.gate.verdicts.overall_verdict import joint_sentence, joint_verdict
 from capbench.gate.verdicts.pairing import PairedCase, measured_runs, pair_cases
+from capbench.gate.verdicts.portable_ratios import is_portable
 from capbench.gate.verdicts.stage_attribution import stage_shifts
 from capbench.gate.verdicts.validity import Validity, check_validity
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
@@ -50,27 +53,28 @@ def compare(
     Raises `ResultError` for tables that cannot be compared.
     """
     gates = gates or GateFile()
-    rules = (*BUILT_IN_RULES, *gates.rule)
     context = Context(gates, noise_floor or {}, base_label, new_label)
     rows: list[MetricVerdict | NoisyRow] = []
     shifts: list[StageShift] = []
     warnings: list[str] = []
-    compared: list[tuple[str, str, str]] = []
-    for pair in pair_cases(base, new, pairs):
+    paired = list(pair_cases(base, new, pairs))
+    if not paired:
+        raise ResultError("the two sides have no case and subject in common; see `capbench report` for what each holds")
+    compared = [(pair.case, pair.base_subject, pair.new_subject) for pair in paired]
+    check_rules(gates.rule, [*base.columns, *new.columns], compared)
+    for pair in paired:
         validity = check_validity(pair, base, new, gates.gate)
-        compared.append((pair.case, pair.base_subject, pair.new_subject))
-        rows += _rows_of(pair, rules, validity, context)
+        rows += _rows_of(pair, validity, context)
         shifts += stage_shifts(pair, *side_labels(pair, context))
         warnings += [*validity.warnings, *_partial(pair)]
-    if not compared:
-        raise ResultError("the two sides have no case and subject in common; see `capbench report` for what each holds")
-    warnings += [
-        f"not tested, as nothing matched: {rule.claim or rule.metric} (case {', '.join(rule.case)})"
-        for rule in unused_rules(filter(_claims, gates.rule), compared)
-    ]
+    warnings += untested_rules(gates.rule, compared)
+    if baseline is None:
+        warnings += [
+            f"not tested, as no baseline is compared with: {rule.claim or rule.metric}" for rule in _ratios(gates)
+        ]
     if baseline is not None:
         judged = {subject for _, _, subject in compared}
-        of_baseline = baseline_rows(new if runs is None else runs, baseline, gates, rules)
+        of_baseline = baseline_rows(new if runs is None else runs, baseline, gates)
         rows += (row for row in of_baseline if _labels(row)["new"] in judged)
     return summarise(
         judge_family(rows, levels or gates.levels),
@@ -88,18 +92,26 @@ def compare_with_baseline(runs: pd.DataFrame, baseline: Baseline, gates: GateFil
     Raises `ResultError` where they share no case and subject.
     """
     gates = gates or GateFile()
-    rows: list[MetricVerdict | NoisyRow] = list(baseline_rows(runs, baseline, gates, (*BUILT_IN_RULES, *gates.rule)))
+    rows: list[MetricVerdict | NoisyRow] = list(baseline_rows(runs, baseline, gates))
     if not rows:
         raise ResultError("the runs and the baseline have no case and subject in common")
     for case, subject in dict.fromkeys((row["case"], row["subject"]) for _, row in measured_runs(runs).iterrows()):
         if any(_is_of(row, case, subject) for row in rows):
             rows.append(_checks_of(runs, case, subject, gates))
     verdicts = judge_family(rows, gates.levels)
+    compared = [(row.case, BASELINE, row.new) for row in verdicts]
+    check_rules(gates.rule, map(str, runs.columns), compared)
+    machine_bound = [
+        f"not tested, as it does not compare across machines: {rule.claim or rule.metric}"
+        for rule in gates.rule
+        if rule.judge and not rule.is_glob and not is_portable(rule.metric) and rule.metric != CHECKS
+    ]
     return summarise(
         verdicts,
         base=BASELINE,
         new=_joined(row.new for row in verdicts),
         machines=_machines(runs),
+        warnings=[*untested_rules(gates.rule, compared), *machine_bound],
     )
 
 
@@ -162,14 +174,41 @@ def summarise(
     )
 
 
-def _rows_of(
-    pair: PairedCase, rules: tuple[GateRule, ...], validity: Validity, context: Context
-) -> Iterable[MetricVerdict | NoisyRow]:
-    for name in judged_metrics(rules, [*pair.base_runs.columns, *pair.new_runs.columns]):
+def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Iterable[MetricVerdict | NoisyRow]:
+    """One row for each figure that a rule matches; an own glob without any measured figure has one too."""
+    own = context.gates.rule
+    rules = (*BUILT_IN_RULES, *own)
+    key = (pair.case, pair.base_subject, pair.new_subject)
+    columns = dict.fromkeys(map(str, (*pair.base_runs.columns, *pair.new_runs.columns)))
+    names = judged_metrics(rules, (name for name in columns if not _is_text(pair, name)))
+    empty = (rule.metric for rule in own if rule.is_glob and not any(fnmatchcase(name, rule.metric) for name in names))
+    for name in dict.fromkeys((*names, *empty)):
+        if _is_ratio(name):
+            continue  # only a baseline is compared by them
         rule = rule_for(rules, metric=name, case=pair.case, base=pair.base_subject, new=pair.new_subject)
-        row = None if rule is None else row_for(pair, name, rule, validity, context)
+        if rule is None:
+            continue
+        row = row_for(pair, name, rule, validity, context, is_named=names_figure(own, name, key))
         if row is not None:
             yield row
+
+
+def _is_text(pair: PairedCase, name: str) -> bool:
+    """Whether a column holds words, as a sensor's may: a glob that happens to match it does not mean it."""
+    sides = (runs[name] for runs in (pair.base_runs, pair.new_runs) if name in runs.columns)
+    return any(
+        column.map(lambda cell: isinstance(cell, str)).any()
+        for column in sides
+        if not pd.api.types.is_numeric_dtype(column.dtype)
+    )
+
+
+def _is_ratio(metric: str) -> bool:
+    return "/" in metric
+
+
+def _ratios(gates: GateFile) -> list[GateRule]:
+    return [rule for rule in gates.rule if _is_ratio(rule.metric) and rule.judge]
 
 
 def _without_praise_for_broken_output(verdicts: list[MetricVerdict]) -> list[MetricVerdict]:
@@ -198,10 +237,6 @@ def _partial(pair: PairedCase) -> list[str]:
     if lost <= 0 or pair.base.empty:
         return []
     return [f"{pair.case}: {lost} runs of {pair.base_subject} or {pair.new_subject} have no finished partner"]
-
-
-def _claims(rule: GateRule) -> bool:
-    return rule.claims_an_effect
 
 
 def _machines(*tables: pd.DataFrame) -> list[str]:

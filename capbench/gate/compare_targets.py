@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from capbench.errors import ResultError
+from capbench.files import is_file, is_folder
 from capbench.gate.calibration import noise_floor_for
 from capbench.gate.compare import compare as compare_tables
 from capbench.gate.compare import compare_with_baseline, summarise
@@ -17,12 +17,15 @@ from capbench.gate.gate_file import GateFile, load_gate_file
 from capbench.gate.history.baseline_figures import Baseline, read_baseline
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks
 from capbench.gate.sequential.stopping import SequentialGate
-from capbench.gate.verdicts.pairing import is_floor, measured_runs, side_of
+from capbench.gate.verdicts.pairing import measured_runs, side_of
+from capbench.results.base_subject import USUAL_BASE, base_of_folder
 from capbench.results.comparison import Comparison
 from capbench.results.folder import read_folder
+from capbench.results.folder_plan import read_plan
+from capbench.results.subject_name import SubjectName, is_floor
 from capbench.results.tidy_table import table_of
 
-__all__ = ["CompareTarget", "compare", "compare_sides", "parse_side"]
+__all__ = ["CompareTarget", "compare", "compare_folder", "compare_sides", "parse_side"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class CompareTarget:
     """None for all subjects of the folder; `@REV` for all that `capbench run --against REV` added."""
 
     @property
+    def revision(self) -> str:
+        """The revision of `@REV`; empty for one subject and for all."""
+        name = SubjectName.parse(self.subject or "")
+        return "" if name.subject else name.revision
+
+    @property
     def is_baseline(self) -> bool:
         """Whether the path is a file."""
         return self.path.suffix == ".json"
@@ -43,12 +52,28 @@ class CompareTarget:
 def parse_side(text: str) -> CompareTarget:
     """`DIR`, `DIR:SUBJECT`, `DIR:@REV` or `BASELINE.json`. Raises `ResultError` where neither reading exists."""
     path = Path(text)
-    if path.exists() or ":" not in text:
+    if is_file(path) or is_folder(path) or ":" not in text:
         return CompareTarget(path)
     folder, _, subject = text.rpartition(":")
     if not subject or not folder:
         raise ResultError(f"cannot read {text!r}: write DIR or DIR:SUBJECT")
     return CompareTarget(Path(folder), subject)
+
+
+def compare_folder(folder: Path, gates: GateFile | None = None, *, base: str | None = None) -> Comparison:
+    """Judge every subject of a folder against its base, all as one gate, as `capbench run --until-decided` does.
+
+    `base` replaces the folder's own; see `capbench.results.base_subject`. Raises `ResultError`, and `InputError` for a
+    base that is not there.
+    """
+    contents = read_folder(folder)
+    choice = base_of_folder(read_plan(folder), contents.runs, asked=base)
+    if not choice.pairs:
+        raise ResultError(f"{folder} holds nothing to compare: {choice.name or 'no subject'} stands alone")
+    comparison = _judge_pairs(folder, choice.pairs, table_of([contents]), gates or GateFile())
+    return comparison.model_copy(
+        update={"warnings": (*comparison.warnings, *contents.problems), "base_note": choice.sentence}
+    )
 
 
 def compare_sides(base: CompareTarget, new: CompareTarget, gates: GateFile | None = None) -> Comparison:
@@ -73,40 +98,54 @@ def _compare_tables(
         chosen = runs if new.subject is None else _of_subject(runs, new, keep_references=True)
         return compare_with_baseline(chosen, read_baseline(base.path), gates)
     base_runs = tables[base.path]
+    for side in (base, new):
+        if side.subject is not None and is_floor(side.subject):
+            exports = [name for name in _subjects(tables[side.path]) if not is_floor(name)]
+            raise ResultError(
+                f"{side.subject} of {side.path} is the floor and never compared; there are {', '.join(exports)}"
+            )
     if base.path == new.path and base.subject == new.subject:
-        raise ResultError(f"both sides are the same runs of {new.path}; name subjects: {new.path}:{_example(runs)}")
-    of_revision = base.path == new.path and (base.subject or "").startswith("@") and new.subject is None
+        raise ResultError(
+            f"both sides are the same runs of {new.path}; name subjects: {new.path}:{_example(runs)}, or leave NEW out"
+        )
+    of_revision = base.path == new.path and base.revision and new.subject is None
     if (base.subject is None) != (new.subject is None) and not of_revision:
         raise ResultError("name a subject on both sides or on neither")
-    in_one_folder = base.path == new.path
-    baseline, noise_floor = _baseline_of(gates), noise_floor_for(gates, runs)
-    pairs = _pairs(base, new, runs) if in_one_folder else None
-    taken = _looks_at(new.path) if in_one_folder else None
-    if pairs is not None and taken is not None:
-        looked = SequentialGate(pairs, gates, noise_floor).judge(runs, taken)
-        judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]
-        return looked if baseline is None else _joined(looked, compare_with_baseline(judged, baseline, gates))
+    if base.path == new.path:
+        return _judge_pairs(new.path, _pairs(base, new, runs), runs, gates)
     return compare_tables(
-        base_runs if base.subject is None or in_one_folder else _of_subject(base_runs, base),
-        runs if new.subject is None or in_one_folder else _of_subject(runs, new),
+        base_runs if base.subject is None else _of_subject(base_runs, base),
+        runs if new.subject is None else _of_subject(runs, new),
         gates,
-        base_label="" if in_one_folder else base.path.name,
-        new_label="" if in_one_folder else new.path.name,
-        noise_floor=noise_floor,
-        baseline=baseline,
+        base_label=base.path.name,
+        new_label=new.path.name,
+        noise_floor=noise_floor_for(gates, runs),
+        baseline=_baseline_of(gates),
         runs=runs,
-        pairs=pairs,
     )
+
+
+def _judge_pairs(folder: Path, pairs: tuple[tuple[str, str], ...], runs: pd.DataFrame, gates: GateFile) -> Comparison:
+    """Judge (base, new) subjects of one folder, by the looks that were taken at it where it was looked at."""
+    baseline, noise_floor = _baseline_of(gates), noise_floor_for(gates, runs)
+    taken = _looks_at(folder)
+    if taken is None:
+        return compare_tables(runs, runs, gates, noise_floor=noise_floor, baseline=baseline, runs=runs, pairs=pairs)
+    looked = SequentialGate(pairs, gates, noise_floor).judge(runs, taken)
+    judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]
+    return looked if baseline is None else _joined(looked, compare_with_baseline(judged, baseline, gates))
 
 
 def _pairs(base: CompareTarget, new: CompareTarget, runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     """Subjects of one folder: the two that were named, or all `NAME@REV` with their `NAME`."""
-    known = list(dict.fromkeys(map(str, measured_runs(runs)["subject"])))
-    if base.subject is not None and base.subject.startswith("@"):
-        named = [(name, name.removesuffix(base.subject)) for name in known if name.endswith(base.subject)]
-        pairs = tuple((before, after) for before, after in named if after in known and not is_floor(after))
+    known = _subjects(runs)
+    if base.revision:
+        names = [name for name in map(SubjectName.parse, known) if name.revision == base.revision]
+        pairs = tuple((str(name), own) for name in names if (own := str(name.own)) in known and not is_floor(own))
         if not pairs:
-            raise ResultError(f"{base.path} holds no NAME{base.subject} beside NAME; there are {', '.join(known)}")
+            raise ResultError(
+                f"{base.path} holds no NAME{base.subject} beside NAME; there are {', '.join(known) or 'no runs'}"
+            )
         return pairs
     for side in (base, new):
         _of_subject(runs, side)
@@ -126,17 +165,21 @@ def _joined(looked: Comparison, held: Comparison) -> Comparison:
 
 
 def _is_reference(subject: str) -> bool:
-    return subject == "cpu" or is_floor(subject)
+    return subject == USUAL_BASE or is_floor(subject)
 
 
 def _of_subject(runs: pd.DataFrame, side: CompareTarget, *, keep_references: bool = False) -> pd.DataFrame:
     assert side.subject is not None
-    known = list(dict.fromkeys(measured_runs(runs)["subject"]))
+    known = _subjects(runs)
     if side.subject not in known:
         raise ResultError(f"{side.path} holds no subject {side.subject!r}; there are {', '.join(known) or 'no runs'}")
     if keep_references:
         return runs[(runs["subject"] == side.subject) | runs["subject"].map(_is_reference)]
     return side_of(runs, side.subject)
+
+
+def _subjects(runs: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(map(str, measured_runs(runs)["subject"])))
 
 
 def _example(runs: pd.DataFrame) -> str:
@@ -152,25 +195,31 @@ def _looks_at(folder: Path) -> tuple[InterimLook, ...] | None:
     taken = read_looks(folder)
     if taken is not None:
         return taken
-    try:
-        plan = json.loads((folder / "matrix.json").read_bytes())
-        return () if "--until-decided" in plan["command"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # a folder without a plan is compared by its runs alone
+    # A folder without a plan is compared by its runs alone.
+    return () if "--until-decided" in read_plan(folder).command else None
 
 
 def compare(
-    base: pd.DataFrame | str | Path, new: pd.DataFrame | str | Path, gates: GateFile | str | Path | None = None
+    base: pd.DataFrame | str | Path,
+    new: pd.DataFrame | str | Path | None = None,
+    gates: GateFile | str | Path | None = None,
+    *,
+    base_subject: str | None = None,
 ) -> Comparison:
     """Say whether `new` is better, the same or worse than `base`.
 
     Either two tables of `capbench.load`, each filtered to what it is to be judged by: one subject each, or the same
     subjects. Or two names as on the command line: a result folder, `DIR:SUBJECT`, `DIR:@REV`, or a baseline's JSON file
-    first. Raises `ResultError`, `GateFileError`, and `TypeError` for a table beside a name.
+    first. Or one result folder: every subject against the folder's base, or against `base_subject`. Raises
+    `ResultError`, `GateFileError`, and `TypeError` for a table without another one.
     """
     loaded = gates if isinstance(gates, GateFile) or gates is None else load_gate_file(Path(gates))
     if isinstance(base, pd.DataFrame) and isinstance(new, pd.DataFrame):
         return compare_tables(base, new, loaded)
     if isinstance(base, pd.DataFrame) or isinstance(new, pd.DataFrame):
         raise TypeError("give two tables or two names, not one of each")
+    if new is None:
+        return compare_folder(Path(base), loaded, base=base_subject)
+    if base_subject is not None:
+        raise TypeError("base_subject is for one folder; two names say themselves what is base")
     return compare_sides(parse_side(str(base)), parse_side(str(new)), loaded)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -11,10 +10,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from capbench.errors import GateFileError, InputError
-from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS
+from capbench.errors import GateFileError, InputError, shown
+from capbench.files import read_toml
+from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS, is_figure
 from capbench.gate.statistics.inference import Levels
-from capbench.units import parse_bytes
+from capbench.units import parse_bytes, parse_ratio
 
 __all__ = [
     "BUILT_IN_RULES",
@@ -23,8 +23,8 @@ __all__ = [
     "GateSettings",
     "judged_metrics",
     "load_gate_file",
+    "matches_pair",
     "rule_for",
-    "unused_rules",
 ]
 
 
@@ -41,9 +41,9 @@ def _quantity(value: object) -> object:
 def _exact(value: object) -> object:
     """A ratio as the user wrote it: 0.375 means 3/8 and not the nearest double."""
     try:
-        return Fraction(str(value))
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"not a ratio: {value!r}; write for example 0.375 or '3/8'") from error
+        return parse_ratio(str(value))
+    except InputError as error:
+        raise ValueError(str(error)) from error
 
 
 def _globs(value: object) -> object:
@@ -99,6 +99,11 @@ class GateRule(_Table):
         return self
 
     @property
+    def is_glob(self) -> bool:
+        """Whether the metric is a glob rather than a name."""
+        return bool(set(self.metric) & set("*?["))
+
+    @property
     def claims_an_effect(self) -> bool:
         """Whether the rule asks for more than "not worse"."""
         return self.required_ratio is not None or self.equals_ratio is not None or self.limit is not None
@@ -141,19 +146,14 @@ class GateFile(_Table):
 
 def load_gate_file(path: Path) -> GateFile:
     """Read and check a gate file; files that it names become absolute. Raises `GateFileError` that names the key."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise GateFileError(f"cannot read the gate file {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise GateFileError(f"{path}: not TOML: {error}") from error
+    table = read_toml(path, GateFileError)
     try:
         gates = GateFile.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
         message = first["msg"].removeprefix("Value error, ")
-        raise GateFileError(f"{path}:{where}: {message}, got {first['input']!r}") from error
+        raise GateFileError(f"{path}:{where}: {message}, got {shown(first['input'])}") from error
     named = {
         key: str(path.parent / value)
         for key in ("baseline", "calibration")
@@ -189,10 +189,10 @@ BUILT_IN_RULES: tuple[GateRule, ...] = (
 
 def judged_metrics(rules: Iterable[GateRule], columns: Iterable[str]) -> tuple[str, ...]:
     """Metrics that any rule names, and columns that a rule's glob matches, in the order of the rules."""
-    known = list(columns)
+    known = [name for name in columns if is_figure(name)]
     names: dict[str, None] = {}
     for rule in rules:
-        matched = [rule.metric] if not set(rule.metric) & set("*?[") else known
+        matched = known if rule.is_glob else [rule.metric]
         names.update(
             (name, None) for name in matched if fnmatchcase(name, rule.metric) and name not in HIGHER_IS_BETTER_TWINS
         )
@@ -211,16 +211,11 @@ def rule_for(rules: Sequence[GateRule], *, metric: str, case: str, base: str, ne
     return merged_rule if merged_rule.judge else None
 
 
-def unused_rules(rules: Iterable[GateRule], compared: Iterable[tuple[str, str, str]]) -> tuple[GateRule, ...]:
-    """Rules whose case and subjects match none of `compared`, rows of (case, base, new): what they ask is untested."""
-    rows = list(compared)
-    return tuple(
-        rule for rule in rules if not any(_matches(rule, rule.metric, case, base, new) for case, base, new in rows)
-    )
+def matches_pair(rule: GateRule, case: str, base: str, new: str) -> bool:
+    """Whether a rule is about a case of two subjects, whatever its metric."""
+    named = ((case, rule.case), (base, rule.base), (new, rule.new))
+    return all(any(fnmatchcase(name, glob) for glob in globs) for name, globs in named)
 
 
 def _matches(rule: GateRule, metric: str, case: str, base: str, new: str) -> bool:
-    named = ((case, rule.case), (base, rule.base), (new, rule.new))
-    return (metric == rule.metric or fnmatchcase(metric, rule.metric)) and all(
-        any(fnmatchcase(name, glob) for glob in globs) for name, globs in named
-    )
+    return (metric == rule.metric or fnmatchcase(metric, rule.metric)) and matches_pair(rule, case, base, new)

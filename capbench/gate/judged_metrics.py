@@ -7,9 +7,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from capbench.results.export_report import LatencyPercentiles
+from capbench.results.run_record import RunResult
+from capbench.results.tidy_table import NUMERIC_FIELDS, POOLS
 from capbench.units import format_bytes, format_seconds
 
-__all__ = ["CHECKS", "HIGHER_IS_BETTER_TWINS", "Kind", "Metric", "describe_metric"]
+__all__ = [
+    "CHECKS",
+    "FIGURE_FAMILIES",
+    "HIGHER_IS_BETTER_TWINS",
+    "QUALITY_METRICS",
+    "Kind",
+    "Metric",
+    "describe_metric",
+    "is_figure",
+    "known_figures",
+    "quality_unit",
+]
 
 CHECKS = "validation"
 """The metric that stands for every validation check of a case."""
@@ -21,6 +35,10 @@ HIGHER_IS_BETTER_TWINS = {
     "cpu_percent": "cpu_s",
 }
 """Fields that say what another one says, less directly; the gate judges the other one."""
+
+
+_QUALITY_PREFIX = "quality."
+_PLANES = ("y", "cb", "cr")
 
 
 class Kind(StrEnum):
@@ -52,18 +70,14 @@ class Metric:
     """A value for people, with its unit."""
     machine_bound: bool
     """Whether the value only compares with others of the same machine."""
+    unit: str = ""
+    """Unit of a quality metric: `dB` or empty."""
+    decimals: int = 4
+    """Decimals of a quality metric."""
 
 
 def _plain(value: float) -> str:
     return f"{value:.4g}"
-
-
-def _decibel(value: float) -> str:
-    return f"{value:.2f} dB"
-
-
-def _index(value: float) -> str:
-    return f"{value:.4f}"
 
 
 def _count(value: float) -> str:
@@ -84,11 +98,48 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
     ("readback_bytes", "readback", Kind.COUNTED, format_bytes, False),
     ("upload_bytes", "upload", Kind.COUNTED, format_bytes, False),
     ("output_bytes", "output size", Kind.COUNTED, format_bytes, False),
-    ("quality.ssim*", "", Kind.QUALITY, _index, False),
-    ("quality.*", "", Kind.QUALITY, _decibel, False),
     ("*_bytes", "", Kind.NOISY, format_bytes, True),
     ("*_s", "", Kind.NOISY, format_seconds, True),
 )
+
+
+_QUALITY: tuple[tuple[str, str, int], ...] = (
+    ("*psnr*", "dB", 2),
+    ("*ssim*", "", 4),
+    ("vmaf*", "", 2),
+    ("av_*_ms", "ms", 1),
+)
+"""Glob of a quality metric, its unit and its decimals: the only table of them. Another metric has no unit."""
+
+QUALITY_METRICS = (
+    *(f"{measure}_{plane}" for measure in ("psnr", "ssim", "ffmpeg_psnr", "ffmpeg_ssim", "xpsnr") for plane in _PLANES),
+    "vmaf",
+)
+"""Metrics that validation knows, measured on this machine or not."""
+
+FIGURE_FAMILIES = ("stage.", "pipeline_bytes.", "telemetry.")
+"""Columns whose names the subject or the machine decides; what a run does not report has no column."""
+_NO_FIGURES = frozenset(RunResult.model_fields) - NUMERIC_FIELDS | {
+    *("block", "order", "schema_version", "folder"),
+    *("validation.passed", "validation.failures", "thresholds.failures"),
+}
+"""Columns of `capbench.load` that nothing can be better or worse at."""
+
+
+def is_figure(column: str) -> bool:
+    """Whether a column of `capbench.load` can be judged."""
+    return column not in _NO_FIGURES
+
+
+def known_figures() -> tuple[str, ...]:
+    """Every figure that can be judged, whether or not anybody measured it; without the families and without ratios."""
+    return (
+        CHECKS,
+        *sorted(name for name in NUMERIC_FIELDS if is_figure(name) and name not in HIGHER_IS_BETTER_TWINS),
+        *(f"quality.{metric}.{pool}" for metric in QUALITY_METRICS for pool in POOLS),
+        *("quality.av_offset_ms", "quality.av_drift_ms"),
+        *(f"latency.{name}" for name in LatencyPercentiles.model_fields),
+    )
 
 
 def describe_metric(name: str) -> Metric:
@@ -96,15 +147,28 @@ def describe_metric(name: str) -> Metric:
     field, _, reference = name.partition("/")
     if reference:
         return Metric(name, f"{describe_metric(field).words} over that of {reference}", Kind.NOISY, _plain, False)
+    if name.startswith(_QUALITY_PREFIX):
+        unit, decimals = quality_unit(name)
+        return Metric(name, _words(name), Kind.QUALITY, _in_unit(unit, decimals), False, unit, decimals)
     for pattern, words, kind, formatter, machine_bound in _KNOWN:
         if fnmatchcase(name, pattern):
             return Metric(name, words or _words(name), kind, formatter, machine_bound)
     return Metric(name, _words(name), Kind.NOISY, _plain, True)
 
 
+def quality_unit(metric: str) -> tuple[str, int]:
+    """Unit and decimals of a quality metric such as `psnr_y`, `quality.vmaf.mean`: `("dB", 2)`, `("", 2)`."""
+    bare = metric.removeprefix(_QUALITY_PREFIX).partition(".")[0]
+    return next(((unit, decimals) for glob, unit, decimals in _QUALITY if fnmatchcase(bare, glob)), ("", 4))
+
+
+def _in_unit(unit: str, decimals: int) -> Callable[[float], str]:
+    return lambda value: f"{value:.{decimals}f} {unit}".strip()
+
+
 def _words(name: str) -> str:
     """`quality.psnr_y.mean` is read as "PSNR Y (mean)"; anything else as it is written."""
-    if not name.startswith("quality."):
+    if not name.startswith(_QUALITY_PREFIX):
         return name
-    metric, _, pool = name.removeprefix("quality.").partition(".")
+    metric, _, pool = name.removeprefix(_QUALITY_PREFIX).partition(".")
     return f"{metric.replace('_', ' ').upper()} ({pool})" if pool else metric.replace("_", " ").upper()

@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from capbench.harness.matrix.load_matrix import load_matrix
     from capbench.harness.matrix.model import Case, RunMatrix, Subject
-    from capbench.harness.matrix.toml_file import load_matrix
     from capbench.harness.run.runner import StoppingRule, run_matrix
 
 __all__ = ["Case", "RunMatrix", "StoppingRule", "Subject", "load_matrix", "run_matrix"]
@@ -21,7 +21,7 @@ _HOME = {
     "RunMatrix": "matrix.model",
     "StoppingRule": "run.runner",
     "Subject": "matrix.model",
-    "load_matrix": "matrix.toml_file",
+    "load_matrix": "matrix.load_matrix",
     "run_matrix": "run.runner",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from capbench.pipeline.gpu.device import GpuContext, open_device
 from capbench.pipeline.gpu.upload_ring import ROW_ALIGNMENT_BYTES, PlaneUploader
 from capbench.pipeline.scene import Scene, load_scene
 
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUTexture
+
 __all__ = ["contact_sheet", "draw_stills", "read_rgb"]
 
 _SLACK_S = 1e-6
@@ -27,7 +30,7 @@ _GAP_PX = 8
 _LABEL_PX = 18
 
 
-def read_rgb(gpu: GpuContext, texture: Any) -> NDArray[np.uint8]:
+def read_rgb(gpu: GpuContext, texture: GPUTexture) -> NDArray[np.uint8]:
     """Codes of an rgba8unorm texture without alpha, shape (height, width, 3). Slow: it waits for everything."""
     width, height = texture.size[:2]
     stride = -(-width * 4 // ROW_ALIGNMENT_BYTES) * ROW_ALIGNMENT_BYTES
@@ -65,10 +68,11 @@ def draw_stills(
     try:
         for time_s in times_s:
             while following is not None and (
-                shown is None or (following.pts or 0) * following.time_base - info.start_s <= time_s + _SLACK_S
+                shown is None or (following.pts or 0) * (following.time_base or 1) - info.start_s <= time_s + _SLACK_S
             ):
                 shown, following = following, next(frames, None)
             encoder = gpu.device.create_command_encoder(label="still")
+            assert shown is not None  # a source without a single frame is refused when it is probed
             uploader.record(shown, encoder)
             compositor.prepare(encoder, time_s)
             compositor.draw(encoder)

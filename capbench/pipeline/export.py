@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-from capbench.colour import ColourSpec
 from capbench.errors import CapbenchError, OutputError
 from capbench.files import partial_path
 from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.conversion.registry import FLOOR
-from capbench.pipeline.encode.gif import GifPictures, GifWriter, PaletteReader
-from capbench.pipeline.encode.mp4 import OutputFormat, VideoWriter
-from capbench.pipeline.job import ExportJob, ExportOptions, prepare
+from capbench.pipeline.encode.gif import GifEncoder, GifShape, PaletteReader
+from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder, VideoShape, open_mp4
+from capbench.pipeline.encode.mux import OutputFile
+from capbench.pipeline.encode.picture_encoder import DiscardingEncoder
+from capbench.pipeline.job import ExportOptions, prepare, surely_draws
+from capbench.pipeline.memory_plan import estimated_bytes, plan_codecs
 from capbench.pipeline.recorder import ExportRecorder
-from capbench.pipeline.stage_graph import Flow
+from capbench.pipeline.render.first_device import FirstDevice
+from capbench.pipeline.stage_graph import Output, Run, run_pass
 from capbench.pipeline.threads.stage_timer import Span
 from capbench.results import ExportReport
 
-__all__ = ["ExportOptions", "export", "floor_export", "run_job"]
+__all__ = ["ExportOptions", "export", "floor_export"]
 
 
 def export(
     source: str | Path,
-    output: str | Path,
+    output: str | Path | None,
     options: ExportOptions | None = None,
     *,
     on_frame: Callable[[int], None] | None = None,
@@ -37,114 +39,82 @@ def export(
 ) -> ExportReport:
     """Export `source` to `output`, which appears only when it is complete.
 
-    `on_frame` is told how many frames are in the file so far, from the encode thread; `cancel` stops the export when it
-    is set; `on_span` receives what every thread does, for a trace. Raises `InputError` or `OutputError` for what the
-    user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for a failure on the way, and
-    `CancelledExportError`.
+    `output` is None for encoder `none` alone: pictures are drawn, read back and let go, which is no export.
+
+    `on_frame` is told how many frames are in the file so far, from the thread that writes it; `cancel` stops the export
+    when it is set; `on_span` receives what every thread does, for a trace. Raises `InputError` or `OutputError` for
+    what the user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for a failure on the
+    way, and `CancelledExportError`.
     """
     started_ns = time.perf_counter_ns()
-    return run_job(
-        prepare(Path(source), Path(output), options or ExportOptions()),
-        started_ns,
-        on_frame=on_frame,
-        cancel=cancel,
-        on_span=on_span,
-    )
+    asked = options or ExportOptions()
+    with FirstDevice() as device:
+        # Where the source is missing, the user need not wait for a device to be told.
+        if surely_draws(asked) and Path(source).is_file():
+            device.start()
+        job = prepare(Path(source), None if output is None else Path(output), asked)
+        recorder = ExportRecorder(job, started_ns, on_frame, on_span)
+        return _run(Run(job, recorder, cancel or threading.Event(), device))
 
 
-def run_job(
-    job: ExportJob,
-    started_ns: int,
-    *,
-    on_frame: Callable[[int], None] | None = None,
-    cancel: threading.Event | None = None,
-    on_span: Callable[[Span], None] | None = None,
-) -> ExportReport:
-    """Run a settled export; `started_ns` is when its clock began. Raises as `export` does."""
-    account = ExportRecorder(job, started_ns, on_frame)
-    passes = _Passes(job, account, cancel or threading.Event(), on_span)
+def _run(run: Run) -> ExportReport:
+    """Decode, draw, convert, encode and mux into a file that gets its name when it is complete; then report."""
+    job = run.job
+    if job.output is None:
+        run_pass(run, Output(DiscardingEncoder(run.recorder.written)))
+    else:
+        _write(run, job.output)
+    codecs, estimates = plan_codecs(job), estimated_bytes(job, run.recorder.path_used)
+    run.recorder.planned(codecs.decoder_threads, codecs.encoder_threads, estimates)
+    return run.recorder.report()
+
+
+def _write(run: Run, target: Path) -> None:
     try:
-        with partial_path(job.output) as partial:
-            path_used = passes.write_gif(partial) if job.is_gif else passes.write_video(partial)
+        with partial_path(target) as partial:
+            if run.job.is_gif:
+                _write_gif(run, partial)
+            else:
+                _write_mp4(run, partial)
     except OSError as error:
         if isinstance(error, CapbenchError):
             raise
-        raise OutputError(f"cannot write {job.output}: {error.strerror}") from error
-    return account.report(path_used)
+        raise OutputError(f"cannot write {target}: {error.strerror}") from error
 
 
-class _Passes:
-    """Passes over the source: one writes a video, two write a GIF. Each returns the path that drew."""
+def _write_mp4(run: Run, path: Path) -> None:
+    job, codecs = run.job, plan_codecs(run.job)
+    shape = VideoShape(job.canvas.width, job.canvas.height, job.rate, job.time_base)
+    if job.path_requested == FLOOR:
+        # Nothing turns or stretches its pictures, so a player must go on doing so.
+        source = job.source
+        shape = replace(shape, rotation_degrees=source.rotation_degrees, pixel_aspect=Fraction(source.pixel_aspect))
+    file = open_mp4(path)
+    pictures = VideoEncoder(
+        file,
+        shape,
+        job.options.encoder,
+        threads=codecs.encoder_threads,
+        look_ahead_frames=codecs.look_ahead_frames,
+    )
+    sound = SoundEncoder(file) if job.has_sound else None
+    run_pass(run, Output(pictures, sound, file))
 
-    def __init__(
-        self,
-        job: ExportJob,
-        account: ExportRecorder,
-        cancel: threading.Event,
-        on_span: Callable[[Span], None] | None,
-    ) -> None:
-        self._job = job
-        self._account = account
-        self._cancel = cancel
-        self._on_span = on_span
 
-    def write_video(self, partial: Path) -> str:
-        """Encode into an MP4 file."""
-        job = self._job
-
-        def open_sink(pixel_format: str, colour: ColourSpec, sound: Iterator[Any] | None) -> VideoWriter:
-            size = job.canvas
-            output = OutputFormat(size.width, size.height, job.rate, job.time_base, colour, pixel_format)
-            if job.path_requested == FLOOR:
-                # Nothing turns or stretches its pictures, so a player must go on doing so.
-                source = job.source
-                output = replace(
-                    output, rotation_degrees=source.rotation_degrees, pixel_aspect=Fraction(source.pixel_aspect)
-                )
-            return VideoWriter(partial, output, job.options.encoder, audio=sound, on_packet=self._account.encoded)
-
-        return self._run(open_sink, partial)
-
-    def write_gif(self, partial: Path) -> str:
-        """Choose the palette, then draw again and write the file."""
-        palettes: list[PaletteReader] = []
-
-        def open_palette(pixel_format: str, colour: ColourSpec, _: Iterator[Any] | None) -> PaletteReader:
-            palettes.append(PaletteReader(self._gif_pictures(pixel_format, colour)))
-            return palettes[0]
-
-        def open_sink(pixel_format: str, colour: ColourSpec, _: Iterator[Any] | None) -> GifWriter:
-            return GifWriter(
-                partial,
-                self._gif_pictures(pixel_format, colour),
-                palettes[0].palette,
-                self._job.options.dither,
-                on_packet=self._account.encoded,
-            )
-
-        self._run(open_palette, partial)
-        return self._run(open_sink, partial)
-
-    def _gif_pictures(self, pixel_format: str, colour: ColourSpec) -> GifPictures:
-        job = self._job
-        return GifPictures(job.canvas.width, job.canvas.height, job.rate, job.time_base, pixel_format, colour)
-
-    def _run(self, open_sink: Callable[[str, ColourSpec, Iterator[Any] | None], Any], partial: Path) -> str:
-        self._account.begin_pass()
-        flow = Flow(
-            self._job,
-            account=self._account,
-            cancel=self._cancel,
-            on_span=self._on_span,
-            open_sink=open_sink,
-            written_bytes=lambda: partial.stat().st_size if partial.exists() else 0,
-        )
-        return flow.run()
+def _write_gif(run: Run, path: Path) -> None:
+    """Choose the palette, then draw again and write the file."""
+    job = run.job
+    shape = GifShape(job.canvas.width, job.canvas.height, job.rate, job.time_base)
+    palette = PaletteReader(shape)
+    run_pass(run, Output(palette))
+    run.recorder.begin_pass()
+    file = OutputFile(path, "gif")
+    run_pass(run, Output(GifEncoder(file, shape, palette.palette, job.options.dither), file=file))
 
 
 def floor_export(
     source: str | Path,
-    output: str | Path,
+    output: str | Path | None,
     options: ExportOptions | None = None,
     *,
     on_frame: Callable[[int], None] | None = None,
@@ -159,8 +129,9 @@ def floor_export(
     """
     started_ns = time.perf_counter_ns()
     plain = replace(options or ExportOptions(), scene="bare", path=None, width=None, height=None, fps=None)
-    job = prepare(Path(source), Path(output), plain)
+    job = prepare(Path(source), None if output is None else Path(output), plain)
     # 4:2:0 has no odd sizes: the encoder drops the last column or row.
     canvas = CanvasSize(job.source.width // 2 * 2, job.source.height // 2 * 2)
     job = replace(job, canvas=canvas, path_requested=FLOOR)
-    return run_job(job, started_ns, on_frame=on_frame, cancel=cancel, on_span=on_span)
+    recorder = ExportRecorder(job, started_ns, on_frame, on_span)
+    return _run(Run(job, recorder, cancel or threading.Event(), FirstDevice()))

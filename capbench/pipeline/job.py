@@ -12,23 +12,30 @@ from capbench.errors import InputError, OutputError
 from capbench.pipeline.compositor.geometry import CanvasSize, canvas_size
 from capbench.pipeline.conversion.registry import PASSTHROUGH, path_factory
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
-from capbench.pipeline.encode.encoders import EncoderSettings, choose_encoder, codec_options
+from capbench.pipeline.encode.encoders import NO_ENCODER, EncoderSettings, choose_encoder, codec_options
 from capbench.pipeline.encode.gif import check_dither, gif_rate
 from capbench.pipeline.scene import Scene, load_scene
+from capbench.units import parse_rate
 
-__all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare"]
+__all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare", "surely_draws"]
 
 PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
 """Environment variable: 0 asks for `cpu`, 1 for `gpu`. `ExportOptions.path` wins over it."""
 
 _GIF = ".gif"
+_MOST_SWSCALE_THREADS = 256
+"""More than any machine has cores. libswscale starts as many as it is told, and aborts the process below 0."""
+_BARE = "bare"
+"""Name of the shipped scene that draws nothing."""
+_MOST_THREADS = 64
+"""FFmpeg's codecs take no more (`MAX_AUTO_THREADS` is 16; x264 and frame threads end at 64 or 128)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """How to export."""
 
-    scene: Scene | str | Path = "bare"
+    scene: Scene | str | Path = _BARE
     """A scene, the name of a shipped one, or a TOML file."""
     path: str | None = None
     """Conversion path; None takes the environment variable, then what fits: nothing to draw is passed through."""
@@ -44,8 +51,13 @@ class ExportOptions:
     """Matrix, range and siting of the output; a path that cannot site so tags what it did."""
     swscale_threads: int = 1
     """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
+    decoder_threads: int | None = None
+    """Threads of the decoder; None is one a core, up to 4."""
+    encoder_threads: int | None = None
+    """Threads of a software encoder; None follows cores and picture size. x264's bytes depend on it."""
     memory_limit_bytes: int | None = None
-    """What the pipeline may own in queues, rings and pools; None is 150 MB, or more where a path cannot do with it."""
+    """What the whole process may hold, libraries and codecs by estimate; None bounds queues, rings and pools alone, at
+    150 MB, or more where a path cannot do with it."""
     dither: str = "sierra2_4a"
     """Dithering of a GIF, one of `gif.DITHERS`."""
     salvage: bool = False
@@ -59,7 +71,8 @@ class ExportJob:
     """A settled export."""
 
     source: SourceInfo
-    output: Path
+    output: Path | None
+    """None where nothing is written."""
     scene: Scene
     canvas: CanvasSize
     path_requested: str
@@ -68,12 +81,12 @@ class ExportJob:
     @property
     def is_gif(self) -> bool:
         """Whether the output is a GIF, by its suffix."""
-        return self.output.suffix.lower() == _GIF
+        return self.output is not None and self.output.suffix.lower() == _GIF
 
     @property
     def has_sound(self) -> bool:
         """Whether the output has sound."""
-        return self.source.audio_streams > 0 and not self.is_gif
+        return self.source.audio_streams > 0 and self.output is not None and not self.is_gif
 
     @property
     def rate(self) -> Fraction:
@@ -86,19 +99,34 @@ class ExportJob:
         return 1 / self.options.fps if self.options.fps else self.source.time_base
 
 
-def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
+def prepare(source: Path, output: Path | None, options: ExportOptions) -> ExportJob:
     """Check everything that can be checked without starting. Raises `InputError`, `OutputError` or `EncoderError`."""
     scene = options.scene if isinstance(options.scene, Scene) else load_scene(options.scene)
     if options.fps is not None:
-        if not 0 < options.fps <= 1000:
-            raise InputError(f"fps must be between 0 and 1000, got {options.fps}")
-        options = replace(options, fps=Fraction(options.fps))  # callers from Python may well say 30
+        options = replace(options, fps=parse_rate(options.fps))  # callers from Python may well say 30 or 29.97
+    threads = options.swscale_threads
+    if not isinstance(threads, int) or not 0 <= threads <= _MOST_SWSCALE_THREADS:
+        raise InputError(
+            f"swscale_threads must be a whole number between 0 and {_MOST_SWSCALE_THREADS}, got {threads!r}; "
+            "0 is one a core"
+        )
+    for name in ("decoder_threads", "encoder_threads"):
+        count = getattr(options, name)
+        if count is not None and not 1 <= count <= _MOST_THREADS:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} must be between 1 and {_MOST_THREADS}, got {count}; leave it out for the usual"
+            )
     if options.path is not None:
         _check_path_name(options.path)
+    _check_whether_written(output, options)
     info = probe_source(source)
-    _check_output(output, source)
+    if output is not None:
+        _check_output(output, source)
     canvas = canvas_size(info, options.width, options.height)
-    if output.suffix.lower() == _GIF:
+    if output is None:
+        settled = options
+    elif output.suffix.lower() == _GIF:
         check_dither(options.dither)
         settled = replace(
             options, fps=gif_rate(options.fps, info.frame_rate), encoder=replace(options.encoder, name="gif")
@@ -111,9 +139,27 @@ def prepare(source: Path, output: Path, options: ExportOptions) -> ExportJob:
     return replace(job, path_requested=_choose_path(job))
 
 
+def surely_draws(options: ExportOptions) -> bool:
+    """Whether an export needs a GPU whatever its source is; known before that is probed."""
+    if options.path is not None:
+        return options.path != PASSTHROUGH
+    if os.environ.get(PATH_VARIABLE) in ("0", "1"):
+        return True
+    scene = options.scene
+    return not scene.draws_nothing if isinstance(scene, Scene) else str(scene) != _BARE
+
+
 def _check_path_name(name: str) -> None:
     if name != PASSTHROUGH:
         path_factory(name)
+
+
+def _check_whether_written(output: Path | None, options: ExportOptions) -> None:
+    writes = options.encoder.name != NO_ENCODER
+    if output is None and writes:
+        raise InputError(f"no output is named; name a .mp4 or .gif file, or pass --encoder {NO_ENCODER}")
+    if output is not None and not writes:
+        raise InputError(f"--encoder {NO_ENCODER} writes nothing; leave {output} out or choose an encoder")
 
 
 def _check_output(output: Path, source: Path) -> None:

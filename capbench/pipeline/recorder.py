@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from capbench.pipeline.encode.frame_pool import PicturePool
-from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.encode.mux import EncodedPacket
 from capbench.pipeline.job import ExportJob
-from capbench.pipeline.render.renderer import Renderer
-from capbench.pipeline.threads.stage_timer import StageTimer, stage_times
+from capbench.pipeline.threads.stage_timer import Span, StageTimer, stage_times
 from capbench.results import ExportReport, LatencyPercentiles
 
-__all__ = ["ExportRecorder"]
+__all__ = ["DeviceStatistics", "ExportRecorder", "RenderOutcome"]
 
-STAGE_ORDER = ("setup", "decode", "audio", "upload", "render", "readback", "convert", "encode")
+STAGE_ORDER = ("setup", "decode", "audio", "upload", "render", "readback", "convert", "encode", "mux")
 
 _GPU_FIELDS = (
     "adapter",
@@ -39,44 +37,102 @@ _VARIABLE_ABOVE = 0.35
 """Frames whose distances differ by more of a frame than this have no one rate; a coarse clock rounds by less."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceStatistics:
+    """What was counted on one GPU device."""
+
+    adapter: str
+    """Adapter and driver, in words."""
+    adapter_is_software: bool
+    """Whether the adapter runs on the CPU."""
+    has_timestamps: bool
+    """Whether passes were timed."""
+    allocated_bytes: int
+    """Bytes of all buffers and textures."""
+    upload_ring_bytes: int
+    """Bytes of the buffers that take decoded planes."""
+    staging_ring_bytes: int
+    """Bytes of the buffers that pictures are read back from."""
+    uploaded_bytes: int
+    """Bytes written to the GPU."""
+    readback_bytes: int
+    """Picture bytes read from mapped memory."""
+    readback_s: float
+    """Seconds that those reads took."""
+    gpu_ticks_ns: float
+    """Sum of the pass times, in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOutcome:
+    """What came of one pass over the source."""
+
+    path_used: str
+    """The path that drew; the last one where several did."""
+    fallbacks: tuple[str, ...] = ()
+    """Why something other than what was asked for ran, in order."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know, in order."""
+    devices: tuple[DeviceStatistics, ...] = ()
+    """One for each device, in order; none where no GPU took part."""
+    picture_pool_bytes: int = 0
+    """Bytes of the largest pool of pictures."""
+    frames_in_flight_bytes: int = 0
+    """Most bytes of decoded frames that were kept until their picture was delivered."""
+
+
 class ExportRecorder:
     """Filled by the stages, each of its fields by one thread; read when they ended."""
 
-    def __init__(self, job: ExportJob, started_ns: int, on_frame: Callable[[int], None] | None) -> None:
+    def __init__(
+        self,
+        job: ExportJob,
+        started_ns: int,
+        on_frame: Callable[[int], None] | None,
+        on_span: Callable[[Span], None] | None,
+    ) -> None:
         self._job = job
         self._started_ns = started_ns
         self._on_frame = on_frame
+        self._on_span = on_span
         self._lock = threading.Lock()
-        self.clocks: list[StageTimer] = []
-        """One for each thread."""
+        self._clocks: list[StageTimer] = []
         self._warnings: list[str] = []
         self._fallbacks: list[str] = []
+        self.path_used = job.path_requested
+        """The path that drew."""
+        self._threads: dict[str, int | None] = {}
         self._owned_bytes: dict[str, int] = {}
         self._decoded_ns: dict[int, int] = {}
         self._latencies_s: list[float] = []
+        self._ready_ns: int | None = None
         self._first_packet_ns: int | None = None
         self._frames = 0
         self._first_pts: int | None = None
         self._last_pts: int | None = None
         self._end_pts = 0
         self._steps: set[int] = set()
-        self._gpu: _GpuTotals | None = None
+        self._devices: list[DeviceStatistics] = []
 
     def warn(self, message: str) -> None:
         """Tell the user something; damage that `--salvage` accepts comes here."""
         with self._lock:
             self._warnings.append(message)
 
-    def fell_back(self, reason: str) -> None:
-        """Note that something other than what was asked for runs."""
-        self._fallbacks.append(reason)
+    def clock(self) -> StageTimer:
+        """A clock for the calling thread, which starts now."""
+        clock = StageTimer(on_span=self._on_span)
+        with self._lock:
+            self._clocks.append(clock)
+        return clock
 
     def own(self, owner: str, size_bytes: int) -> None:
-        """Note the most bytes that an owner held."""
-        self._owned_bytes[owner] = max(size_bytes, self._owned_bytes.get(owner, 0))
+        """Note the most bytes that an owner held; none are nobody's."""
+        if size_bytes:
+            self._owned_bytes[owner] = max(size_bytes, self._owned_bytes.get(owner, 0))
 
     def begin_pass(self) -> None:
-        """Forget the times of a pass over the source before this one: a GIF takes two."""
+        """Forget the times of the pass over the source before the next: a GIF takes two."""
         self._decoded_ns.clear()
         self._first_pts = self._last_pts = None
 
@@ -90,33 +146,53 @@ class ExportRecorder:
             self._steps.add(pts - self._last_pts)
         self._last_pts, self._end_pts = pts, pts + duration
 
-    def encoded(self, pts: int) -> None:
-        """Note when a picture left the encoder."""
+    def ready(self) -> None:
+        """Note that everything that is made once is there, the encoder being the last."""
+        if self._ready_ns is None:
+            self._ready_ns = time.perf_counter_ns()
+
+    def encoded(self, packets: list[EncodedPacket]) -> None:
+        """Note when pictures left the encoder."""
         now_ns = time.perf_counter_ns()
-        with self._lock:
-            started_ns = self._decoded_ns.pop(pts, None)
-        if started_ns is not None:
-            self._latencies_s.append((now_ns - started_ns) / 1e9)
-        if self._first_packet_ns is None:
+        for packet in packets:
+            if packet.pts is not None:
+                with self._lock:
+                    started_ns = self._decoded_ns.pop(packet.pts, None)
+                if started_ns is not None:
+                    self._latencies_s.append((now_ns - started_ns) / 1e9)
+        if packets and self._first_packet_ns is None:
             self._first_packet_ns = now_ns
-        self._frames += 1
+
+    def written(self, frames: int) -> None:
+        """Note how many pictures are in the file."""
+        self._frames = frames
         if self._on_frame is not None:
-            self._on_frame(self._frames)
+            self._on_frame(frames)
 
-    def rendered(self, gpu: GpuContext, renderer: Renderer, pool: PicturePool) -> None:
-        """Take over what the render thread counted."""
-        self.own("upload ring", renderer.uploader.ring_bytes)
-        self.own("staging ring", renderer.staging_bytes)
-        self.own("picture pool", pool.total_bytes)
-        if self._gpu is None:
-            self._gpu = _GpuTotals()
-        self._gpu.add(gpu, renderer)
+    def rendered(self, outcome: RenderOutcome) -> None:
+        """Note what came of a pass over the source."""
+        self.path_used = outcome.path_used
+        self._fallbacks += outcome.fallbacks
+        self._warnings += outcome.warnings
+        for device in outcome.devices:
+            self.own("upload ring", device.upload_ring_bytes)
+            self.own("staging ring", device.staging_ring_bytes)
+            self._devices.append(device)
+        self.own("picture pool", outcome.picture_pool_bytes)
+        self.own("frames in flight", outcome.frames_in_flight_bytes)
 
-    def report(self, path_used: str) -> ExportReport:
+    def planned(self, decoder_threads: int, encoder_threads: int | None, estimates: Mapping[str, int]) -> None:
+        """Note the threads of decoder and encoder, and what owners hold that cannot be counted."""
+        self._threads = {"decoder_threads": decoder_threads, "encoder_threads": encoder_threads}
+        for owner, size_bytes in estimates.items():
+            self.own(owner, size_bytes)
+
+    def report(self) -> ExportReport:
         """The finished export's report."""
+        path_used = self.path_used
         wall_s = (time.perf_counter_ns() - self._started_ns) / 1e9
         duration_s = float((self._end_pts - (self._first_pts or 0)) * self._job.time_base)
-        gpu = self._gpu.values(wall_s) if self._gpu is not None else {}
+        gpu = _gpu_totals(self._devices, wall_s)
         unmeasured = self._unmeasured(path_used, gpu)
         return ExportReport(
             frames=self._frames,
@@ -127,22 +203,24 @@ class ExportRecorder:
             height=self._job.canvas.height,
             frame_rate=None if self._is_variable else str(self._job.rate),
             duration_s=duration_s,
-            output_bytes=self._job.output.stat().st_size,
+            output_bytes=None if self._job.output is None else self._job.output.stat().st_size,
             path_requested=self._job.path_requested,
             path_used=path_used,
             fallbacks=tuple(self._fallbacks),
             encoder=self._job.options.encoder.name,
             swscale_threads=None if "swscale_threads" in unmeasured else self._job.options.swscale_threads,
-            stages=stage_times(self.clocks, STAGE_ORDER),
+            stages=stage_times(self._clocks, STAGE_ORDER),
             pipeline_bytes=self._owned_bytes,
             latency=self._latency(),
-            time_to_first_frame_s=None
-            if self._first_packet_ns is None
-            else (self._first_packet_ns - self._started_ns) / 1e9,
+            setup_s=self._since_start_s(self._ready_ns),
+            time_to_first_frame_s=self._since_start_s(self._first_packet_ns),
             warnings=tuple(self._warnings),
             unmeasured=unmeasured,
-            **gpu,
-        )
+            **self._threads,
+        ).model_copy(update=gpu)
+
+    def _since_start_s(self, moment_ns: int | None) -> float | None:
+        return None if moment_ns is None else (moment_ns - self._started_ns) / 1e9
 
     @property
     def _is_variable(self) -> bool:
@@ -155,13 +233,17 @@ class ExportRecorder:
         p50, p95, p99 = (float(value) for value in np.percentile(self._latencies_s, (50, 95, 99)))
         return LatencyPercentiles(p50_s=p50, p95_s=p95, p99_s=p99, max_s=max(self._latencies_s))
 
-    def _unmeasured(self, path_used: str, gpu: dict[str, Any]) -> dict[str, str]:
+    def _unmeasured(self, path_used: str, gpu: Mapping[str, object]) -> dict[str, str]:
         if not gpu:
             reasons = dict.fromkeys(_GPU_FIELDS, "no GPU took part")
         elif gpu["gpu_busy_s"] is None:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
             reasons = {}
+        if self._job.output is None:
+            reasons |= dict.fromkeys(("output_bytes", "time_to_first_frame_s", "latency"), "nothing is encoded")
+        if self._threads.get("encoder_threads") is None:
+            reasons["encoder_threads"] = f"{self._job.options.encoder.name} takes no number of threads"
         if path_used != "cpu" or self._job.is_gif:
             reasons["swscale_threads"] = "swscale took no part"
         if self._is_variable:
@@ -169,36 +251,23 @@ class ExportRecorder:
         return reasons
 
 
-class _GpuTotals:
-    """What the render thread counted, over all devices that it used."""
-
-    def __init__(self) -> None:
-        self._ticks_ns = 0.0
-        self._readback_s = 0.0
-        self._has_timestamps = True
-        self._values: dict[str, Any] = {"gpu_memory_bytes": 0, "upload_bytes": 0, "readback_bytes": 0}
-
-    def add(self, gpu: GpuContext, renderer: Renderer) -> None:
-        """Add one device's share."""
-        statistics, values = renderer.statistics, self._values
-        values["adapter"], values["adapter_is_software"] = gpu.adapter, gpu.is_software
-        values["gpu_memory_bytes"] = max(values["gpu_memory_bytes"], gpu.allocated_bytes)
-        values["upload_bytes"] += renderer.uploader.uploaded_bytes
-        values["readback_bytes"] += statistics.readback_bytes
-        self._ticks_ns += statistics.gpu_ticks_ns
-        self._readback_s += statistics.readback_s
-        self._has_timestamps = self._has_timestamps and gpu.has_timestamps
-
-    def values(self, wall_s: float) -> dict[str, Any]:
-        """Fields of the report."""
-        busy_s = self._ticks_ns / 1e9 if self._has_timestamps else None
-        read_bytes = self._values["readback_bytes"]
-        return self._values | {
-            "gpu_busy_s": busy_s,
-            "gpu_percent": None if busy_s is None else 100 * busy_s / wall_s,
-            "mapped_read_gb_per_s": read_bytes / self._readback_s / 1e9 if self._readback_s else None,
-            "memcpy_gb_per_s": _memcpy_gb_per_s(),
-        }
+def _gpu_totals(devices: list[DeviceStatistics], wall_s: float) -> dict[str, object]:
+    """What was counted over all devices, as fields of the report; none where no GPU took part."""
+    if not devices:
+        return {}
+    busy_s = sum(d.gpu_ticks_ns for d in devices) / 1e9 if all(d.has_timestamps for d in devices) else None
+    read_bytes, read_s = sum(d.readback_bytes for d in devices), sum(d.readback_s for d in devices)
+    return {
+        "adapter": devices[-1].adapter,
+        "adapter_is_software": devices[-1].adapter_is_software,
+        "gpu_memory_bytes": max(d.allocated_bytes for d in devices),
+        "upload_bytes": sum(d.uploaded_bytes for d in devices),
+        "readback_bytes": read_bytes,
+        "gpu_busy_s": busy_s,
+        "gpu_percent": None if busy_s is None else 100 * busy_s / wall_s,
+        "mapped_read_gb_per_s": read_bytes / read_s / 1e9 if read_s else None,
+        "memcpy_gb_per_s": _memcpy_gb_per_s(),
+    }
 
 
 def _memcpy_gb_per_s() -> float:

@@ -16,5 +16,5 @@ class Expectation:
     """Width and height in pixels; None for the reference's upright size, cropped or padded to even by one."""
     rate: Fraction | None = None
     """Constant frame rate that the output was made at; None for the reference's own time stamps."""
-    must_state_colour: bool | None = None
-    """Whether missing colour tags are a fault; None: they are when the reference has them."""
+    bits: int | None = None
+    """Bits of a sample; None for the reference's depth."""

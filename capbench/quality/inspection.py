@@ -25,14 +25,16 @@ from capbench.quality.metrics.vmaf_tool import find_tool
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
 from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
+from capbench.quality.reading.frame_samples import has_chroma_at_each_column, level_rows, sample_bits
+from capbench.quality.reading.normalise import Normaliser
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture, observe
-from capbench.quality.reading.planes import Normaliser
 from capbench.quality.reading.prefetch import LookAhead
 from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
 from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import LayoutRectangle
+from capbench.units import even_length
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
@@ -44,6 +46,10 @@ _RENDERED_FRAMES = 6
 """Frames that the oracle renders of a scene, spread over the clip: a second each at 1080p."""
 _RENDERED_MOMENTS = 8
 """Most frames rendered besides, at which a layer has just appeared or is about to go."""
+_LARGEST_SIDE_PX = 16384
+"""In square pixels; what PNG and H.264 level 6.2 hold, and any screen by far. Pixel aspect alone may ask for more."""
+_MOST_PIXELS = 2**26
+"""8192 x 8192: 100 MB a picture, of which six and more are held."""
 _SLACK_S = 1e-6  # a decimal fraction of a second is not quite what a float holds
 _ASPECT_TOLERANCE = 0.02
 """Relative difference of the aspect ratio up to which a picture counts as scaled and not as another shape: rounding a
@@ -69,8 +75,17 @@ class _Opened:
     frames: Iterator[av.VideoFrame]
     size: tuple[int, int]
     """Upright in square pixels, odd sides kept."""
-    pixel_format: str
-    """FFmpeg's name of the format of the decoded frames."""
+    bits: int
+    """Depth of a decoded sample."""
+    has_own_siting: bool
+    """Whether its chroma is subsampled across, and so lies somewhere."""
+    has_time_stamps: bool
+    """Whether the first frame has one."""
+
+    @property
+    def frame_s(self) -> Fraction:
+        """Time from one frame to the next by the rate that the container claims, 1/30 s where it claims none."""
+        return 1 / (self.facts.frame_rate or Fraction(30))
 
 
 def inspect_files(
@@ -90,8 +105,8 @@ def inspect_files(
     Raises `SourceError` where a file cannot be opened, has no video or no single frame.
     """
     want, got = _start(reference), _start(output)
-    if "444" in want.pixel_format:
-        # Chroma at every pixel has no siting: it is sampled down to where the output says it has it.
+    if not want.has_own_siting:
+        # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
     side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
@@ -100,25 +115,41 @@ def inspect_files(
     output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
     with ExitStack() as held:
         aligner = Aligner(
-            held.enter_context(closing(LookAhead(observe(want.frames, side.normaliser)))),
+            held.enter_context(
+                closing(LookAhead(observe(want.frames, side.normaliser, frame_s=want.frame_s, deep_luma=level_rows)))
+            ),
             window_frames(*_even(want.size)),
             can_compare=side.truth is None,
+            by_order=not (want.has_time_stamps and got.has_time_stamps),
         )
         meter = None
         if side.incomparable is None:
-            meters = None if side.truth else held.enter_context(closing(_sequence_meters(target, with_vmaf=with_vmaf)))
+            meters = None
+            if side.truth is None:
+                rate = expected.rate or got.facts.frame_rate
+                meters = held.enter_context(closing(_sequence_meters(target, rate, with_vmaf=with_vmaf)))
             looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
-            meter = PictureMeter(sample_every=looks, keep_worst=keep_worst, meters=meters)
+            meter = PictureMeter(got.spec, sample_every=looks, keep_worst=keep_worst, meters=meters)
         place = side.truth.recording if side.truth and aligner.marked else None
-        pictures = held.enter_context(closing(LookAhead(observe(got.frames, output_normaliser, recording=place))))
+        observed = observe(
+            got.frames,
+            output_normaliser,
+            recording=place,
+            frame_s=got.frame_s,
+            deep_luma=level_rows if side.is_as_deep else None,
+        )
+        pictures = held.enter_context(closing(LookAhead(observed)))
         walk = _Walk(aligner, meter, side.truth, max(1, got.facts.expected_frames // _RENDERED_FRAMES), on_frame)
         records, matches = walk.through(pictures)
         aligner.finish()
         found = meter.finish() if meter else None
+    reference_clip = _clip_evidence(want, aligner.records, like=got if side.truth else None)
+    output_clip = _clip_evidence(got, records)
     evidence = Measurements(
-        reference=_clip_evidence(want, aligner.records, like=got if side.truth else None),
-        output=_clip_evidence(got, records),
+        reference=reference_clip,
+        output=output_clip,
         wanted_size=expected.size or _even(want.size),
+        wanted_bits=expected.bits,
         wanted_rate=expected.rate,
         marked=aligner.marked,
         aligned_by=aligner.method,
@@ -126,14 +157,31 @@ def inspect_files(
         pictures=found,
         no_pictures_reason=side.incomparable,
         layers=tuple(walk.shares) if side.truth else None,
-        sound=SoundMeasurements(listen(reference), listen(output)),
+        sound=SoundMeasurements(
+            listen(reference, origin_s=_first_s(reference_clip)), listen(output, origin_s=_first_s(output_clip))
+        ),
+        no_times_reason=_why_no_times(reference_clip, output_clip),
+        ends_alike=aligner.ends_alike,
     )
     return Inspection(evidence, meter.worst_pairs if meter else [])
 
 
-def _sequence_meters(size: tuple[int, int], *, with_vmaf: bool) -> BackgroundMeters:
+def _sequence_meters(size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool) -> BackgroundMeters:
     vmaf = open_vmaf(find_tool, *size) if with_vmaf else Unmeasured({"vmaf": "it was not asked for"})
-    return BackgroundMeters([FfmpegMeter(*size), vmaf])
+    return BackgroundMeters([FfmpegMeter(*size, rate=rate), vmaf])
+
+
+def _first_s(clip: ClipMeasurements) -> float:
+    return float(clip.frames[0].time_s) if clip.frames and clip.frames[0].has_time_stamp else 0.0
+
+
+def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str | None:
+    for name, clip in (("reference", reference), ("output", output)):
+        if not all(frame.has_time_stamp for frame in clip.frames):
+            return f"the {name} has no time stamps"
+    if any(after.time_s <= before.time_s for before, after in itertools.pairwise(reference.frames)):
+        return "the reference's own time stamps do not increase"
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,13 +191,20 @@ class _Side:
     normaliser: Normaliser
     truth: GroundTruth | None
     incomparable: str | None
+    is_as_deep: bool = False
+    """Whether both have codes of more than 8 bits that mean the same, at the same places."""
 
 
 def _beside_reference(want: _Opened, got: _Opened, target: tuple[int, int]) -> _Side:
     reason = _incomparable(want.size, target)
     crop = want.facts.sample_aspect == 1 and _near(want.size, target)
     size = None if reason else target
-    return _Side(Normaliser(want.spec, got.spec, size, want.clip.rotation_degrees, crop=crop), None, reason)
+    normaliser = Normaliser(want.spec, got.spec, size, want.clip.rotation_degrees, crop=crop)
+    same_codes = (want.spec.matrix, want.spec.range, want.size) == (got.spec.matrix, got.spec.range, got.size)
+    are_deep = want.bits == got.bits > 8 and not want.facts.holds_rgb and same_codes
+    # Only where neither is turned: a quarter of the rows of one is a quarter of the columns of the other.
+    is_upright = want.clip.rotation_degrees == got.clip.rotation_degrees == 0
+    return _Side(normaliser, None, reason, is_as_deep=are_deep and is_upright and reason is None)
 
 
 def _beside_scene(want: _Opened, got: _Opened, target: tuple[int, int], scene: Scene) -> _Side:
@@ -227,14 +282,34 @@ def _start(path: Path) -> _Opened:
     first = next(frames, None)
     if first is None:
         raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
-    size = (max(1, round(first.width * facts.sample_aspect)), first.height)
+    square = facts.sample_aspect == 1
+    size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
+    _check_size(path, size, facts.sample_aspect)
     if round(clip.rotation_degrees / 90) % 2:
         size = (size[1], size[0])
     tags = read_tags(path)
     spec = spec_of(tags.merged, first.height)
     if facts.holds_rgb:
         spec = replace(spec, range=Range.LIMITED)  # what they are brought to, whatever their own range
-    return _Opened(facts, tags, spec, clip, itertools.chain([first], frames), size, first.format.name)
+    return _Opened(
+        facts,
+        tags,
+        spec,
+        clip,
+        itertools.chain([first], frames),
+        size,
+        bits=sample_bits(first.format),
+        has_own_siting=not has_chroma_at_each_column(first.format),
+        has_time_stamps=first.pts is not None,
+    )
+
+
+def _check_size(path: Path, size: tuple[int, int], sample_aspect: Fraction) -> None:
+    if max(size) > _LARGEST_SIDE_PX or size[0] * size[1] > _MOST_PIXELS:
+        raise SourceError(
+            f"{path}: with pixels of aspect {float(sample_aspect):g} it is {size[0]}x{size[1]}, "
+            f"more than {_LARGEST_SIDE_PX} a side or {_MOST_PIXELS // 10**6} million pixels"
+        )
 
 
 def upright_size(path: Path) -> tuple[Fraction, Fraction]:
@@ -245,6 +320,7 @@ def upright_size(path: Path) -> tuple[Fraction, Fraction]:
     if first is None:
         raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
     size = (first.width * facts.sample_aspect, Fraction(first.height))
+    _check_size(path, (round(size[0]), round(size[1])), facts.sample_aspect)
     return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
 
 
@@ -256,6 +332,7 @@ def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened
         spec=like.spec if like else opened.spec,
         size=like.size if like else opened.size,
         rotation_degrees=0 if like else opened.clip.rotation_degrees,
+        bits=opened.bits,
         frames=tuple(records),
         error=opened.clip.error,
     )
@@ -268,7 +345,7 @@ def _sample_every(frames: int, width: int, height: int) -> int:
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:
-    return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+    return even_length(size[0]), even_length(size[1])
 
 
 def _near(size: tuple[int, int], other: tuple[int, int]) -> bool:

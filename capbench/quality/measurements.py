@@ -31,6 +31,8 @@ class ClipMeasurements:
     """Width and height upright, in pixels."""
     rotation_degrees: int
     """Counter-clockwise turn that its display matrix asks for."""
+    bits: int
+    """Depth of a decoded sample."""
     frames: tuple[FrameRecord, ...]
     """Every decoded frame, in presentation order."""
     error: str | None
@@ -56,7 +58,12 @@ class SampledPair:
     turns: dict[str, float]
     """Correlation of block means with the reference's after each turn or flip; empty for flat pictures."""
     coarse_step_codes: int
-    """Distance of the luma levels that are left: 1 where none was lost."""
+    """Distance of the luma levels that are left, in 8-bit codes: 1 where none was lost."""
+    gradient_codes: int
+    """Longest run of 8-bit luma codes in the reference each of which stands for all the levels that a deeper sample has
+    within it: what 8 bits would lose. 0 where the reference has no more."""
+    deep_step_codes: int | None
+    """The same in codes of their own depth, where both pictures are deeper than 8 bits; None elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,8 @@ class Measurements:
     """The file under test."""
     wanted_size: tuple[int, int]
     """Width and height that the output should have, in pixels."""
+    wanted_bits: int | None
+    """Depth that the output was asked to have; None for the reference's own."""
     wanted_rate: Fraction | None
     """Rate that the output was asked to have; None for the reference's own time stamps."""
     marked: bool
@@ -128,3 +137,7 @@ class Measurements:
     """Layers of the scene in the frames that were rendered; None where no scene was."""
     sound: SoundMeasurements
     """What was heard."""
+    no_times_reason: str | None = None
+    """Why the pictures of both files have no times that could be compared; None where they have."""
+    ends_alike: bool = False
+    """Whether the output's last picture is the reference's last as much as the one that it was matched with."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from capbench.pipeline.encode.gif import gif_rate
 from capbench.pipeline.scene import Scene, load_scene
 from capbench.quality.checks.colour_checks import check_colour, patch_errors
 from capbench.quality.checks.file_checks import check_file
@@ -24,8 +24,12 @@ from capbench.quality.metrics.pooling import pool
 from capbench.quality.reading.clip import read_facts
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport
+from capbench.units import even_length
 
 __all__ = ["report_on", "validate", "validate_run"]
+
+_SLOWEST_GIF, _FASTEST_GIF = Fraction(10), Fraction(20)
+"""Pictures a second of a GIF that no rate was asked for: the source's, within these."""
 
 
 def validate(
@@ -53,7 +57,7 @@ def validate(
         on_frame=on_frame,
         with_vmaf=with_vmaf,
     )
-    return report_on(inspection.evidence, expectation, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
 
 
 def validate_run(
@@ -76,11 +80,13 @@ def validate_run(
     """
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
     if rate is None and read_facts(Path(output)).is_gif:
-        rate = gif_rate(None, read_facts(Path(source)).frame_rate or Fraction(30))
-    expected = Expectation(size=_canvas(Path(source), width, height), rate=rate, must_state_colour=True)
+        rate = min(max(read_facts(Path(source)).frame_rate or Fraction(30), _SLOWEST_GIF), _FASTEST_GIF)
+    asked = None if width is None and height is None else _canvas(Path(source), width, height, like=Path(output))
+    # The exporter writes 8 bits by design, whatever the source has.
+    expected = Expectation(size=asked, rate=rate, bits=8)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_aspect = read_facts(Path(source)).sample_aspect in (1, read_facts(Path(output)).sample_aspect)
-    keeps_pixels = keeps_aspect and expected.size == _canvas(Path(source), None, None)
+    keeps_pixels = keeps_aspect and asked in (None, _canvas(Path(source), None, None, like=Path(output)))
     is_plain = drawn.draws_nothing and keeps_pixels
     inspection = inspect_files(
         Path(source),
@@ -90,28 +96,30 @@ def validate_run(
         keep_worst=save_frames is not None,
         with_vmaf=with_vmaf,
     )
-    return report_on(inspection.evidence, expected, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
 
 
-def _canvas(source: Path, width: int | None, height: int | None) -> tuple[int, int]:
-    """Size of an export: what was asked for; a side that was not asked for follows the source's aspect."""
+def _canvas(source: Path, width: int | None, height: int | None, *, like: Path) -> tuple[int, int]:
+    """Size of an export: what was asked for; a side that was not asked for follows the source's aspect.
+
+    Of the two even numbers about a length either is right, so that is taken which the file `like` has.
+    """
     if width is not None and height is not None:
         return width, height
-    upright = upright_size(source)
+    upright, facts = upright_size(source), read_facts(like)
     if width is not None:
-        return width, _even(upright[1] * width / upright[0])
+        return width, _even(upright[1] * width / upright[0], facts.height)
     if height is not None:
-        return _even(upright[0] * height / upright[1]), height
-    return _even(upright[0]), _even(upright[1])
+        return _even(upright[0] * height / upright[1], facts.width), height
+    return _even(upright[0], facts.width), _even(upright[1], facts.height)
 
 
-def _even(length: Fraction) -> int:
-    return max(2, int(length) // 2 * 2)
+def _even(length: Fraction, found: int) -> int:
+    return found if found % 2 == 0 and abs(found - length) < 2 else even_length(length)
 
 
 def report_on(
     evidence: Measurements,
-    expected: Expectation,
     *,
     worst_pairs: list[KeptPair],
     save_frames: Path | None,
@@ -121,10 +129,10 @@ def report_on(
     series = evidence.pictures.series if evidence.pictures else {}
     measured = {name: values for name, values in series.items() if any(value is not None for value in values)}
     return ValidationReport(
-        reference=str(evidence.reference.facts.path),
-        output=str(evidence.output.facts.path),
+        reference=_printable(evidence.reference.facts.path),
+        output=_printable(evidence.output.facts.path),
         checks=(
-            *check_file(evidence, must_state_colour=expected.must_state_colour),
+            *check_file(evidence),
             *check_frames(evidence),
             *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,
@@ -142,6 +150,11 @@ def report_on(
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
         unmeasured=_unmeasured(evidence, measured),
     )
+
+
+def _printable(path: Path) -> str:
+    """A path as text that JSON can hold: in a locale that is not UTF-8 its bytes are not text yet."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _unmeasured(evidence: Measurements, measured: Mapping[str, object]) -> dict[str, str]:

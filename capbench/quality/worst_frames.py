@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
@@ -59,15 +58,14 @@ def save_worst_frames(pairs: list[KeptPair], spec: ColourSpec, folder: Path) -> 
 
 def _rgb(planes: Planes, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[np.uint8]:
     """R'G'B' codes, shape (height, width, 3): swscale's, which are a code off here and there, which nobody sees."""
-    picture: Any = scaler.reformat(
+    picture = scaler.reformat(
         as_frame(planes),
         format="rgb24",
         src_colorspace=COLOURSPACES[spec.matrix],
         src_color_range=ColorRange.JPEG if spec.range is Range.FULL else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG,
     )
-    rgb: NDArray[np.uint8] = picture.to_ndarray()
-    return rgb
+    return np.asarray(picture.to_ndarray(), np.uint8)
 
 
 def write_frame_csv(report: ValidationReport, target: Path) -> None:

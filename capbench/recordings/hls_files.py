@@ -12,16 +12,18 @@ __all__ = ["PartFiles"]
 class PartFiles:
     """Opens the files that FFmpeg's HLS muxer writes, and keeps the first error: the muxer itself ignores it.
 
+    The muxer names segments by a pattern, and a folder named `100%d` would become part of it: it is told bare names.
     Nothing is raised into the muxer, because PyAV prints an error that reaches it while it is closing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._error: OSError | None = None
 
     def open(self, url: str, _flags: int, _options: dict[str, str]) -> _PartFile:
-        """Open a file for writing; this is PyAV's `io_open`."""
+        """Open a file of the folder for writing; this is PyAV's `io_open`."""
         try:
-            return _PartFile(Path(url).open("wb"), self._keep)
+            return _PartFile((self._folder / Path(url).name).open("wb"), self._keep)
         except OSError as error:
             self._keep(error)
             return _PartFile(None, self._keep)

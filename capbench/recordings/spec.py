@@ -9,13 +9,20 @@ from typing import Literal
 
 from capbench.errors import InputError
 
-__all__ = ["MIN_HEIGHT", "MIN_WIDTH", "STANDARD_RECORDINGS", "RecordingSpec"]
+__all__ = ["MAX_PICTURE_PX", "MAX_SIDE_PX", "MIN_HEIGHT", "MIN_WIDTH", "STANDARD_RECORDINGS", "RecordingSpec"]
 
 MIN_WIDTH = 160
 """Narrowest recording in pixels: cells of the frame number, then 2.6 pixels wide, are readable up to about CRF 35; from
 320 pixels on no CRF makes them unreadable."""
 MIN_HEIGHT = 90
 """Lowest recording in pixels: a cell of the frame number is then 3.1 pixels high."""
+
+MAX_SIDE_PX = 8192
+"""Longest side in pixels: the largest output of an export."""
+MAX_PICTURE_PX = 7680 * 4320
+"""Most pixels of a picture, 8K UHD: a drawing takes some 20 bytes a pixel, and the encoder dozens of pictures."""
+_LONGEST_S = 24 * 3600
+"""Longest recording in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,13 @@ class RecordingSpec:
     """Picks the text, the paths of the windows and the noise."""
 
     def __post_init__(self) -> None:
+        if max(self.width, self.height) > MAX_SIDE_PX or self.width * self.height > MAX_PICTURE_PX:
+            # A number that a file wrote in hexadecimal may be too long to be written in decimals.
+            size = f"{self.width}x{self.height}" if max(self.width, self.height) < 10**9 else "far larger"
+            raise InputError(
+                f"recording {self.name!r} is {size}; {MAX_SIDE_PX} a side and {MAX_PICTURE_PX / 1e6:.0f} million "
+                "pixels, as 7680x4320 has, are the most"
+            )
         if self.width % 2 or self.height % 2 or self.width < MIN_WIDTH or self.height < MIN_HEIGHT:
             raise InputError(
                 f"recording {self.name!r} is {self.width}x{self.height}; both sides must be even "
@@ -45,8 +59,11 @@ class RecordingSpec:
             )
         if not 1 <= self.fps <= 240:
             raise InputError(f"recording {self.name!r} has {self.fps} fps; choose 1 to 240")
-        if not math.isfinite(self.duration_s) or self.frames < 1:
-            raise InputError(f"recording {self.name!r} lasts {self.duration_s} s; it needs at least one frame")
+        if not math.isfinite(self.duration_s) or self.duration_s > _LONGEST_S or self.frames < 1:
+            raise InputError(
+                f"recording {self.name!r} lasts {self.duration_s} s; it needs at least one frame, and "
+                f"{_LONGEST_S} s are the most"
+            )
         if self.frames >= 2**20:
             raise InputError(f"recording {self.name!r} has {self.frames} frames; the frame number ends at {2**20 - 1}")
         if self.container not in ("mp4", "hls"):

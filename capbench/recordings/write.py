@@ -40,7 +40,7 @@ def write_recording(
     Streams are BT.709 limited 8-bit 4:2:0, tagged so in the bitstream and the container. H.264 says nothing of left
     siting, because it is what a stream without a chroma location means (ITU-T H.264 E.2.1).
     """
-    parts = PartFiles()
+    parts = PartFiles(path.parent)
     try:
         with _open(spec, path, parts) as container:
             video, audio = _add_video(container, spec, crf), _add_audio(container)
@@ -69,7 +69,7 @@ def _open(spec: RecordingSpec, path: Path, parts: PartFiles) -> OutputContainer:
         "hls_playlist_type": "vod",
         "hls_flags": "independent_segments",
         "hls_fmp4_init_filename": "init.mp4",
-        "hls_segment_filename": str(path.with_name("segment%03d.m4s")),
+        "hls_segment_filename": "segment%03d.m4s",
     }
     return av.open(str(path), "w", format="hls", options=options, io_open=parts.open)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from capbench.report.report_folder import ReportFolder, RunFile
 from capbench.results import CheckStatus, RunResult, StageTimes
+from capbench.results.subject_name import FLOOR
 
 __all__ = ["Cell", "Spread", "cells_of", "median_of", "spread_of"]
 
@@ -145,10 +146,9 @@ def cells_of(folder: ReportFolder) -> dict[str, dict[str, Cell]]:
     for run in folder.blocks:
         grouped.setdefault(run.run.case, {}).setdefault(run.run.subject, []).append(run)
     cells: dict[str, dict[str, Cell]] = {}
-    for case in sorted(grouped, key=lambda name: _planned_position(folder, "cases", name)):
-        subjects = sorted(
-            grouped[case], key=lambda name: (name != "floor", _planned_position(folder, "subjects", name))
-        )
+    plan = folder.plan
+    for case in sorted(grouped, key=lambda name: _position(plan.cases, name)):
+        subjects = sorted(grouped[case], key=lambda name: (name != FLOOR, _position(plan.subjects, name)))
         cells[case] = {
             subject: Cell(
                 case=case,
@@ -164,9 +164,6 @@ def cells_of(folder: ReportFolder) -> dict[str, dict[str, Cell]]:
     return cells
 
 
-def _planned_position(folder: ReportFolder, key: str, name: str) -> tuple[int, str]:
-    """Position of a case or subject in the plan; what the plan does not name comes last, by name."""
-    matrix = folder.matrix.get("matrix")
-    planned = matrix.get(key) if isinstance(matrix, dict) else None
-    names = [entry.get("name") for entry in planned if isinstance(entry, dict)] if isinstance(planned, list) else []
-    return (names.index(name) if name in names else len(names), name)
+def _position(planned: Sequence[str], name: str) -> tuple[int, str]:
+    """Position in the plan; what the plan does not name comes last, by name."""
+    return (planned.index(name) if name in planned else len(planned), name)

@@ -1,58 +1,58 @@
-"""Which subject of a folder is held against which; the judging is the gate's, the same as `capbench compare`."""
+"""Which subject of a folder is compared with which; the judging is the gate's, the same as `capbench compare`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from capbench.errors import ResultError
+from capbench.errors import InputError, ResultError
 from capbench.gate import GateFile
 from capbench.gate.compare_targets import CompareTarget, compare_sides
-from capbench.gate.verdicts.pairing import is_floor
-from capbench.report.aggregate import cells_of
 from capbench.report.report_folder import ReportFolder
 from capbench.results import Comparison
+from capbench.results.base_subject import base_of_folder
+from capbench.results.subject_name import SubjectName, revision_label
 
-__all__ = ["baseline_of", "compare_newest", "compare_subjects"]
-
-_USUAL_BASELINE = "cpu"
-
-
-def baseline_of(subjects: Sequence[str]) -> str | None:
-    """`cpu` where it ran, otherwise the first subject that is not the floor; None without two to compare."""
-    candidates = [subject for subject in subjects if not is_floor(subject)]
-    if len(candidates) < 2:
-        return None
-    return _USUAL_BASELINE if _USUAL_BASELINE in candidates else candidates[0]
+__all__ = ["compare_newest", "compare_subjects"]
 
 
 def compare_subjects(
     folder: ReportFolder, gates: GateFile | None = None
 ) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
-    """Every subject against the baseline, and one sentence for each that could not be judged.
+    """Every subject against the folder's base, and one sentence for each that could not be judged.
 
-    Where `capbench run --against REV` made the folder, each subject against itself at REV: that is what was asked.
+    Where each subject is compared with itself at a revision, all subjects are one comparison: that is what was asked.
     """
-    subjects = list(dict.fromkeys(subject for cells in cells_of(folder).values() for subject in cells))
-    sides: Iterable[tuple[CompareTarget, CompareTarget]]
-    revisions = dict.fromkeys(f"@{name.partition('@')[2]}" for name in subjects if "@" in name)
-    if revisions:
-        sides = ((CompareTarget(folder.path, revision), CompareTarget(folder.path)) for revision in revisions)
-    elif (base := baseline_of(subjects)) is not None:
-        judged = (subject for subject in subjects if subject != base and not is_floor(subject))
-        sides = ((CompareTarget(folder.path, base), CompareTarget(folder.path, subject)) for subject in judged)
-    else:
-        sides = ()
+    try:
+        choice = base_of_folder(folder.plan, folder.contents.runs)
+    except InputError as error:
+        return (), (str(error),)
+    measured = {file.run.subject for file in folder.blocks}
+    revisions = dict.fromkeys(SubjectName.parse(base).revision for base, new in choice.pairs if _is_twin(base, new))
+    sides = [
+        *((CompareTarget(folder.path, revision_label(revision)), CompareTarget(folder.path)) for revision in revisions),
+        *(
+            (CompareTarget(folder.path, base), CompareTarget(folder.path, new))
+            for base, new in choice.pairs
+            if not _is_twin(base, new) and new in measured
+        ),
+    ]
     comparisons, problems = [], []
     for old, new in sides:
         try:
             found = compare_sides(old, new, gates)
         except ResultError as error:
-            problems.append(f"{new.subject or 'the work tree'} could not be held against {old.subject}: {error}")
+            problems.append(f"{new.subject or 'the work tree'} could not be compared with {old.subject}: {error}")
             continue
         # The page names damaged files itself, once.
         said = tuple(words for words in found.warnings if words not in folder.contents.problems)
-        comparisons.append(found.model_copy(update={"warnings": said}))
+        comparisons.append(found.model_copy(update={"warnings": said, "base_note": choice.sentence}))
     return tuple(comparisons), tuple(problems)
+
+
+def _is_twin(base: str, new: str) -> bool:
+    """Whether base is new at another revision."""
+    name = SubjectName.parse(base)
+    return bool(name.revision) and str(name.own) == new
 
 
 def compare_newest(
@@ -66,4 +66,4 @@ def compare_newest(
     try:
         return compare_sides(CompareTarget(before.path), CompareTarget(newest.path), gates), None
     except ResultError as error:
-        return None, f"{newest.name} could not be held against {before.name}: {error}"
+        return None, f"{newest.name} could not be compared with {before.name}: {error}"

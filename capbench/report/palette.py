@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from capbench.results.subject_name import FLOOR
+
 __all__ = ["DARK", "LIGHT", "SubjectStyle", "contrast_ratio", "style_subjects"]
 
 LIGHT: dict[str, str] = {
@@ -67,7 +69,7 @@ DARK: dict[str, str] = {
 }
 """The same tokens, dark theme."""
 
-_FIXED_SLOTS = {"floor": 0, "cpu": 1, "gpu": 2, "gpu-fused": 3, "gpu-late": 4, "passthrough": 5}
+_FIXED_SLOTS = {FLOOR: 0, "cpu": 1, "gpu": 2, "gpu-fused": 3, "gpu-late": 4, "passthrough": 5}
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
 _SLOTS = len(_MARKERS)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from capbench.errors import ResultError
+from capbench.files import is_folder, read_json
 from capbench.results import RunResult, RunRole, folder
+from capbench.results.folder_plan import FolderPlan, JsonObject, plan_of
 
-__all__ = ["JsonObject", "ReportFolder", "RunFile", "is_result_folder", "read_folder", "relative_url"]
-
-JsonObject = dict[str, object]
-"""A JSON object whose keys another module decides."""
+__all__ = ["ReportFolder", "RunFile", "is_result_folder", "read_folder", "relative_url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,11 @@ class ReportFolder:
         return self.path.name
 
     @property
+    def plan(self) -> FolderPlan:
+        """The plan, as far as it is known."""
+        return plan_of(self.matrix)
+
+    @property
     def started_at(self) -> str:
         """When the first run started, ISO 8601; empty where unknown."""
         return min((file.run.started_at for file in self.runs if file.run.started_at), default="")
@@ -71,7 +75,7 @@ class ReportFolder:
 
 def is_result_folder(path: Path) -> bool:
     """Whether a folder holds results of `capbench run`."""
-    return (path / "runs").is_dir()
+    return is_folder(path / "runs")
 
 
 def read_folder(path: Path) -> ReportFolder:
@@ -95,12 +99,10 @@ def read_folder(path: Path) -> ReportFolder:
 def _read_plan(file: Path, problems: list[str]) -> JsonObject:
     """The plan as plain JSON: a page about a plan that a newer runner wrote is better than none."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        problems.append(f"{file.name} is missing: the plan and the command are unknown")
-        return {}
-    except (OSError, ValueError) as error:
-        problems.append(f"{file.name} cannot be read: {error}")
+        found = read_json(file, ResultError)
+    except ResultError as error:
+        missing = not os.path.lexists(file)
+        problems.append(f"{file.name} is missing: the plan and the command are unknown" if missing else str(error))
         return {}
     if not isinstance(found, dict):
         problems.append(f"{file.name} holds no JSON object")

@@ -115,6 +115,8 @@ class Comparison(Record):
     """Fingerprints of the machines that the runs came from."""
     warnings: tuple[str, ...] = Field(default=())
     """What the reader should know."""
+    base_note: str = ""
+    """Which subject is base and why, where nobody named two sides; else empty."""
 
     @property
     def exit_code(self) -> int:

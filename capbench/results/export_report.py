@@ -80,14 +80,20 @@ class ExportReport(Record):
     """Whether that adapter runs on the CPU."""
     encoder: str | None = None
     """Encoder that wrote the video."""
+    decoder_threads: int | None = None
+    """Threads that the decoder was given."""
+    encoder_threads: int | None = None
+    """Threads that a software encoder was given; its bytes may depend on them."""
     swscale_threads: int | None = None
     """Threads that swscale was given on the `cpu` path; 0 is one a core."""
     stages: dict[str, StageTimes] = Field(default_factory=dict)
     """Work and waits of each stage, in order of flow."""
     pipeline_bytes: dict[str, int] = Field(default_factory=dict)
-    """Largest number of bytes that each owner (staging, channels, pools) held."""
+    """Largest number of bytes that each owner (staging, channels, pools) held; a name says where it is an estimate."""
     latency: LatencyPercentiles | None = None
     """Per-frame latency."""
+    setup_s: float | None = None
+    """From the call until source, device, shaders and encoder were ready for the first frame, in seconds."""
     time_to_first_frame_s: float | None = None
     """From the call until the first encoded packet, in seconds."""
     warnings: tuple[str, ...] = ()

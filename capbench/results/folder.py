@@ -10,7 +10,6 @@ blocks/<case>--b<NNN>.json                what disturbed a block
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,10 +19,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
-from capbench.files import write_atomic
+from capbench.files import is_folder, read_json, write_atomic
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.record import Record
 from capbench.results.run_record import SCHEMA_VERSION, RunResult, RunRole
+from capbench.results.subject_name import FLOOR
 
 __all__ = [
     "DamagedResultWarning",
@@ -37,8 +37,6 @@ __all__ = [
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 Json = dict[str, Any]
-
-FLOOR_SUBJECT = "floor"
 
 
 class DamagedResultWarning(UserWarning):
@@ -85,9 +83,9 @@ def read_run(path: Path) -> RunResult:
 
 def read_folder(folder: Path) -> FolderContents:
     """Read a result folder; damaged files are left out and named. Raises `ResultError` if it is foreign or too new."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise ResultError(f"no result folder at {folder}; make one with: capbench run quick --out {folder}")
-    if not (folder / "runs").is_dir():
+    if not is_folder(folder / "runs"):
         raise ResultError(f"{folder} has no runs/ inside; name a folder that `capbench run` wrote")
     problems: list[str] = []
     runs = _read_each(sorted((folder / "runs").glob("*.json")), read_run, problems)
@@ -111,7 +109,7 @@ def with_times_floor(runs: Iterable[RunResult]) -> tuple[RunResult, ...]:
     runs = tuple(runs)
     floors: dict[str, list[float]] = {}
     for run in runs:
-        if run.subject == FLOOR_SUBJECT and run.role is RunRole.MEASURE and run.succeeded and run.wall_s:
+        if run.subject == FLOOR and run.role is RunRole.MEASURE and run.succeeded and run.wall_s:
             floors.setdefault(run.case, []).append(run.wall_s)
     medians = {case: statistics.median(walls) for case, walls in floors.items()}
     return tuple(_with_floor(run, medians.get(run.case)) for run in runs)
@@ -148,13 +146,12 @@ fields added since are optional and need no entry."""
 
 def _read(path: Path, model: type[AnyRecord], newest: int, upgrades: dict[int, Callable[[Json], Json]]) -> AnyRecord:
     try:
-        raw = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ResultError(f"{path} was left out: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ResultError(f"{path} was left out: half written or not JSON ({error})") from error
+        raw = read_json(path, ResultError)
+    except ResultError as error:
+        reason = str(error).removeprefix("cannot read ").removeprefix(f"{path}: ")
+        raise ResultError(f"{path} was left out: {reason}") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if not isinstance(version, int):
+    if not isinstance(raw, dict) or not isinstance(version, int):
         raise ResultError(f"{path} was left out: not a result of capbench (no schema_version)")
     if version > newest:
         raise _TooNewError(

@@ -14,7 +14,7 @@ from capbench.results.run_record import RunResult
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load", "table_of", "tidy_row"]
+__all__ = ["NUMERIC_FIELDS", "POOLS", "load", "table_of", "tidy_row"]
 
 _NESTED = {
     "stages",
@@ -27,10 +27,12 @@ _NESTED = {
     "unmeasured",
     "slices",
 }
-_POOLS = ("mean", "harmonic_mean", "p5", "p1", "worst")
-_NUMBERS = frozenset(
+POOLS = ("mean", "harmonic_mean", "p5", "p1", "worst")
+"""How a metric's frames become one number: columns `quality.<metric>.<pool>`."""
+NUMERIC_FIELDS = frozenset(
     name for name, field in RunResult.model_fields.items() if field.annotation in (int, float, int | None, float | None)
 )
+"""Fields of a run that hold one number."""
 
 
 def load(*folders: str | Path) -> pd.DataFrame:
@@ -59,7 +61,7 @@ def table_of(contents: Iterable[FolderContents]) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame(columns=["folder", *(name for name in RunResult.model_fields if name not in _NESTED)])
     table = pd.DataFrame(rows)
-    for name in _NUMBERS & set(table.columns):
+    for name in NUMERIC_FIELDS & set(table.columns):
         # A column without a single value would be of type object, and arithmetic on it would fail.
         table[name] = pd.to_numeric(table[name])
     return table
@@ -83,7 +85,7 @@ def tidy_row(run: RunResult) -> dict[str, Any]:
         row["validation.passed"] = run.validation.passed
         row["validation.failures"] = tuple(check.name for check in run.validation.failures)
         for metric, summary in run.validation.metrics.items():
-            row |= {f"quality.{metric}.{pool}": getattr(summary, pool) for pool in _POOLS}
+            row |= {f"quality.{metric}.{pool}": getattr(summary, pool) for pool in POOLS}
         row["quality.av_offset_ms"], row["quality.av_drift_ms"] = (
             run.validation.av_offset_ms,
             run.validation.av_drift_ms,

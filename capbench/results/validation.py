@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Self
 
 from pydantic import Field
 
 from capbench.results.record import Record
 
 __all__ = ["Check", "CheckStatus", "MetricSummary", "PatchError", "ValidationReport", "WorstFrame"]
+
+
+_MOST_FRAMES = 20
+"""Frames that a check names: enough to find the fault by, few enough to read."""
 
 
 class CheckStatus(StrEnum):
@@ -39,6 +45,61 @@ class Check(Record):
     """Unit of `value` and `limit`."""
     frames: tuple[int, ...] = ()
     """The first frames concerned, at most 20."""
+
+    @classmethod
+    def passed(
+        cls, *, name: str, message: str, value: float | None = None, limit: float | None = None, unit: str = ""
+    ) -> Self:
+        """The check was made and nothing is wrong."""
+        return cls(name=name, status=CheckStatus.PASS, message=message, value=value, limit=limit, unit=unit)
+
+    @classmethod
+    def failed(
+        cls,
+        *,
+        name: str,
+        message: str,
+        value: float | None = None,
+        limit: float | None = None,
+        unit: str = "",
+        frames: Sequence[int] = (),
+    ) -> Self:
+        """The check was made and something is wrong; of `frames` the first 20 are kept."""
+        return cls(
+            name=name,
+            status=CheckStatus.FAIL,
+            message=message,
+            value=value,
+            limit=limit,
+            unit=unit,
+            frames=tuple(frames[:_MOST_FRAMES]),
+        )
+
+    @classmethod
+    def passed_if(
+        cls,
+        *,
+        good: bool,
+        name: str,
+        when_good: str,
+        when_bad: str,
+        value: float | None = None,
+        limit: float | None = None,
+        unit: str = "",
+    ) -> Self:
+        """Pass or fail with the same figures."""
+        decide = cls.passed if good else cls.failed
+        return decide(name=name, message=when_good if good else when_bad, value=value, limit=limit, unit=unit)
+
+    @classmethod
+    def not_applicable(cls, *, name: str, reason: str) -> Self:
+        """There is nothing to check."""
+        return cls(name=name, status=CheckStatus.NOT_APPLICABLE, message=reason)
+
+    @classmethod
+    def unchecked(cls, *, name: str, reason: str) -> Self:
+        """There was something to check and it could not be done: that is not a pass."""
+        return cls(name=name, status=CheckStatus.UNCHECKED, message=reason)
 
 
 class MetricSummary(Record):

@@ -13,6 +13,7 @@ from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.conversion.swscale import SwscaleToNv12
+from capbench.pipeline.decode.decoded_planes import plane_rows
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.quality.oracle import compare_planes, rgb_to_nv12
 from capbench.selftest.selftest_report import ConversionOutcome
@@ -88,5 +89,5 @@ def _by_swscale(picture: NDArray[np.uint8], spec: ColourSpec) -> Planes:
     frame = av.VideoFrame.from_ndarray(_with_alpha(picture), format="rgba")
     frame.pts = 0
     nv12 = SwscaleToNv12(width, height, spec, threads=1).convert(frame)
-    planes = [np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, :width] for plane in nv12.planes]
-    return planes[0], planes[1].reshape(height // 2, width // 2, 2)
+    luma, chroma = (plane_rows(plane)[:, :width] for plane in nv12.planes)
+    return luma, chroma.reshape(height // 2, width // 2, 2)

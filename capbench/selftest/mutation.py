@@ -18,9 +18,9 @@ from pathlib import Path
 
 from capbench.errors import InputError, PipelineError, StallError, UnavailableError
 from capbench.resources import matrix_folder, shaders_folder
-from capbench.results import ExportReport
+from capbench.results import ExportReport, ValidationReport
 
-__all__ = ["Replacement", "export_by_mutant", "mutant_text", "write_mutant"]
+__all__ = ["Replacement", "export_by_mutant", "mutant_text", "validate_by_mutant", "write_mutant"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TIMEOUT_S = 300.0
@@ -29,12 +29,21 @@ _QP = 16
 """As clean as a good export, so that nothing but the defect stands out."""
 
 
+_VALIDATION = """
+import sys
+from capbench.quality.validate import validate_run
+source, output, scene = sys.argv[1:]
+print(validate_run(source, output, scene=scene, with_vmaf=False).model_dump_json())
+"""
+"""The command line has no verb for it: `capbench validate` compares files, and a run knows its scene."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replacement:
     """One piece of text for another, in one file."""
 
     file: str
-    """`shaders/<name>.wgsl`, or a module's path inside the package, such as `pipeline/render/renderer.py`."""
+    """Path in the package: `shaders/<name>.wgsl`, `shaders/shared/<name>.wgsl`, or a module's."""
     old: str
     """Text that occurs in the file exactly once."""
     new: str
@@ -88,18 +97,44 @@ def export_by_mutant(
     return report
 
 
+def validate_by_mutant(
+    replacements: Sequence[Replacement], source: Path, output: Path, *, scene: str = "bare"
+) -> ValidationReport:
+    """What validation says of an export of `source` when it has the same replacements made as the exporter.
+
+    What validation takes from the exporter is then as wrong as the export, and cannot flag it.
+    Raises as `mutant_text` does, `PipelineError` where the validation fails, `StallError` where it does not end.
+    """
+    with tempfile.TemporaryDirectory(prefix="capbench-mutant-") as folder:
+        write_mutant(Path(folder), replacements)
+        ended = _run_mutant(Path(folder), ["-c", _VALIDATION, str(source), str(output), scene], "validation")
+    if ended.returncode:
+        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise PipelineError(f"a mutant's validation ended with {ended.returncode}: {last}", stage="validate")
+    return ValidationReport.model_validate_json(ended.stdout)
+
+
+def _run_mutant(mutant: Path, arguments: Sequence[str], what: str) -> subprocess.CompletedProcess[str]:
+    # PYTHONPATH comes before everything that is installed, and with -m or -c the working folder before that.
+    environment = os.environ | {"PYTHONPATH": str(mutant)}
+    try:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=mutant,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StallError(f"a mutant's {what} did not end in {_TIMEOUT_S:g} s", stage="export") from error
+
+
 def _export_by(mutant: Path, source: Path, output: Path, *, path: str, scene: str) -> ExportReport:
     report_file = output.with_suffix(".json")
     arguments = ["export", str(source), str(output), "--path", path, "--scene", scene, "--qp", str(_QP)]
-    # PYTHONPATH comes before everything that is installed, and with -m the working folder before that.
-    environment = os.environ | {"PYTHONPATH": str(mutant)}
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-m", "capbench", *arguments, "--json", str(report_file)],
-            cwd=mutant, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise StallError(f"a mutant's export did not end in {_TIMEOUT_S:g} s", stage="export") from error
+    ended = _run_mutant(mutant, ["-m", "capbench", *arguments, "--json", str(report_file)], "export")
     if ended.returncode:
         last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
         if ended.returncode == UnavailableError.exit_code:

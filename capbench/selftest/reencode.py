@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -77,6 +76,8 @@ class Remake:
     """Colour tags of the stream and the container."""
     rotation_degrees: int = 0
     """Counter-clockwise display rotation to write."""
+    last_held_s: Fraction | None = None
+    """How long the last picture is shown; None for as long as the one before."""
     qp: int = 16
     """Constant quantiser of libx264: as clean as a good export, so that nothing but the defect stands out."""
 
@@ -90,24 +91,32 @@ def remake(source: Path, target: Path, change: Remake) -> Path:
         video = _add_video(container, width, height, change)
         samples = _read_audio(source)
         changed = None if samples is None else change.audio(samples)
-        sound: Any = None
+        sound: av.AudioStream | None = None
         if changed is not None:
             sound = container.add_stream("aac", rate=_AUDIO_RATE_HZ, layout="stereo" if len(changed) == 2 else "mono")
             sound.bit_rate = 128_000
+        packets: list[av.Packet[av.VideoStream]] = []
         for shot in (first, *shots):
             frame = as_frame(shot.planes)
             frame.pts, frame.time_base = round(shot.time_s * _TICKS_PER_S), Fraction(1, _TICKS_PER_S)
-            container.mux(video.encode(frame))
-        container.mux(video.encode(None))
+            packets += video.encode(frame)
+            while len(packets) > 1:
+                container.mux(packets.pop(0))
+        packets += video.encode(None)
+        if change.last_held_s is not None:
+            packets[-1].duration = round(change.last_held_s * _TICKS_PER_S)
+        container.mux(packets)
         if sound is not None and changed is not None:
             _write_audio(container, sound, changed, round(change.audio_start_s * _AUDIO_RATE_HZ))
     return target
 
 
-def _add_video(container: Any, width: int, height: int, change: Remake) -> Any:
+def _add_video(container: av.container.OutputContainer, width: int, height: int, change: Remake) -> av.VideoStream:
     tags = change.tags
     # Scene cuts would move key frames about; two runs of one specimen must give one file.
     options = {"preset": "superfast", "qp": str(change.qp), "sc_threshold": "0", "g": "60", "threads": "1"}
+    if change.last_held_s is not None:
+        options["bf"] = "0"  # the last packet is then the last picture
     options["chroma_sample_location"] = tags.chroma_location
     stream = container.add_stream("libx264", rate=30, options=options)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -139,7 +148,7 @@ def _read_audio(source: Path) -> Audio | None:
     return np.concatenate(pieces, axis=1).astype(np.float32)
 
 
-def _write_audio(container: Any, stream: Any, samples: Audio, start: int) -> None:
+def _write_audio(container: av.container.OutputContainer, stream: av.AudioStream, samples: Audio, start: int) -> None:
     layout = "stereo" if len(samples) == 2 else "mono"
     for at in range(0, samples.shape[1], _AAC_SAMPLES):
         piece = np.ascontiguousarray(samples[:, at : at + _AAC_SAMPLES])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from capbench.quality.validate import validate, validate_run
 from capbench.recordings import RecordingSpec, make_recording
-from capbench.results import Check
-from capbench.selftest.mutation import Replacement, export_by_mutant
+from capbench.results import Check, ValidationReport
+from capbench.selftest.mutation import Replacement, export_by_mutant, validate_by_mutant
 from capbench.selftest.reencode import Remake, remake
 from capbench.selftest.selftest_report import Mutates
 
@@ -29,6 +29,7 @@ CLIP_S = 2.0
 """Length of the specimens' clips, in seconds: two flashes with their beeps."""
 _MUTANT_CLIP_S = 1.0
 """Length of the mutants' clips: most of such an export's time is its start."""
+_REPORT = "validation.json"
 _TALL = {360: "selftest", 362: "selftest-odd-chroma"}
 
 
@@ -82,20 +83,23 @@ def _register(specimen: Specimen) -> None:
 
 
 def register_mutant(
+    *,
     name: str,
     family: str,
     defect: str,
-    *replacements: Replacement,
+    replacements: Sequence[Replacement],
     caught_by: Sequence[str],
     says: str = "",
     path: str = "gpu",
     scene: str = "bare",
     size: tuple[int, int] = (640, 360),
+    judged_by_mutant: bool = False,
 ) -> None:
     """Register a defect that is written into the text of shaders or modules, and exported for real by `path`.
 
     `scene` is a shipped scene's name or the text of a scene file. `size` is the recording's: some defects do nothing at
-    most sizes.
+    most sizes. `judged_by_mutant`: validation runs with the same replacements, which shows that it does not take from
+    the exporter what it checks.
     """
     source_spec = RecordingSpec("selftest-mutant", *size, 30, _MUTANT_CLIP_S)
 
@@ -107,23 +111,27 @@ def register_mutant(
         return str(file)
 
     def prepare(folder: Path) -> None:
-        export_by_mutant(
-            replacements, make_recording(source_spec), folder / f"{name}.mp4", path=path, scene=scene_in(folder)
-        )
+        source, output = make_recording(source_spec), folder / f"{name}.mp4"
+        export_by_mutant(replacements, source, output, path=path, scene=scene_in(folder))
+        if judged_by_mutant:
+            found = validate_by_mutant(replacements, source, output, scene=scene_in(folder))
+            (folder / _REPORT).write_text(found.model_dump_json(), encoding="utf-8")
 
     def judge(folder: Path) -> Sequence[Check]:
+        if judged_by_mutant:
+            return ValidationReport.model_validate_json((folder / _REPORT).read_text(encoding="utf-8")).checks
         return validate_run(make_recording(source_spec), folder / f"{name}.mp4", scene=scene_in(folder)).checks
 
     in_shaders = all(replacement.file.startswith("shaders/") for replacement in replacements)
     mutates = Mutates.SHADER if in_shaders else Mutates.PIPELINE
-    _register(Specimen(name, family, defect, mutates, tuple(caught_by), judge, prepare, says, replacements))
+    _register(Specimen(name, family, defect, mutates, tuple(caught_by), judge, prepare, says, tuple(replacements)))
 
 
 def register_change(
+    *,
     name: str,
     family: str,
     defect: str,
-    *,
     caught_by: Sequence[str],
     change: Callable[[], Remake],
     mutates: Mutates = Mutates.CONTENT,
@@ -141,7 +149,7 @@ def register_change(
 
 
 def register_pair(
-    name: str, family: str, defect: str, *, caught_by: Sequence[str], mutates: Mutates
+    *, name: str, family: str, defect: str, caught_by: Sequence[str], mutates: Mutates
 ) -> Callable[[Callable[[Path], Pair]], Callable[[Path], Pair]]:
     """Decorator for a function that makes reference and output itself."""
 
@@ -157,7 +165,7 @@ def register_pair(
 
 
 def register_runs(
-    name: str, defect: str, *, caught_by: Sequence[str]
+    *, name: str, defect: str, caught_by: Sequence[str]
 ) -> Callable[[Callable[[Path], Sequence[Check]]], Callable[[Path], Sequence[Check]]]:
     """Decorator for a function that makes records of runs and judges them."""
 

@@ -6,8 +6,6 @@ Its package names it in pyproject.toml, and `capbench export ... --path posteris
     posterise = "posterise:PosterisePath"
 """
 
-from typing import Any
-
 import av
 import numpy as np
 
@@ -30,7 +28,7 @@ class PosterisePath(RgbaReadback):
         self._weights = np.array([*colour.matrix.kr_kb, 0], np.float32)[[0, 2, 1]]
         self._weights[1] = 1 - self._weights.sum()
 
-    def finish(self, frame: Any) -> Any:
+    def finish(self, frame: av.VideoFrame) -> av.VideoFrame:
         """An rgba frame to an nv12 frame."""
         rgb = plane_samples(frame.planes[0], 4).reshape(frame.height, frame.width, 4)[..., :3]
         grey = np.rint(rgb @ self._weights / 255 * (LEVELS - 1)) / (LEVELS - 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
 from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder
 
 PICTURES = 6
 """Pictures of 4K that take turns: 270 MB, which no cache holds."""
@@ -34,7 +37,7 @@ class Stopwatch:
         self._timestamps = FrameTimestamps(gpu)
         self._staging = gpu.buffer(16, "MAP_READ|COPY_DST", "times")
 
-    def time_s(self, record: Callable[[Any], None]) -> float:
+    def time_s(self, record: Callable[[GPUCommandEncoder], None]) -> float:
         """Seconds between the first and the last of the commands that `record` puts into an encoder."""
         encoder = self._gpu.device.create_command_encoder()
         self._timestamps.begin(encoder)
@@ -63,12 +66,12 @@ def measure(gpu: GpuContext, size: CanvasSize) -> None:
         for n in range(PICTURES)
     ]
 
-    def convert(encoder: Any) -> None:
+    def convert(encoder: GPUCommandEncoder) -> None:
         for _ in range(turns):
             for conversion in passes:
                 conversion.record(encoder)
 
-    def copy(encoder: Any) -> None:
+    def copy(encoder: GPUCommandEncoder) -> None:
         for _ in range(turns):
             for source, target in buffers:
                 encoder.copy_buffer_to_buffer(source, 0, target, 0, half)
@@ -88,7 +91,7 @@ def measure(gpu: GpuContext, size: CanvasSize) -> None:
 def main() -> None:
     """Measure 1080p and 4K on the device that exports use."""
     gpu = open_device()
-    print(gpu.adapter, "(software: CPU times)" if gpu.is_software else "")  # noqa: T201
+    print(gpu.adapter, "(software: CPU times)" if gpu.is_software else "")  # noqa: T201  a program of its own
     for size in (CanvasSize(1920, 1080), CanvasSize(3840, 2160)):
         measure(gpu, size)
     gpu.close()

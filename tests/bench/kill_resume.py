@@ -2,8 +2,8 @@
 
 `python -m tests.bench.kill_resume --kills 200 --seed 1`. The matrix keeps its outputs. After each kill every run that
 was recorded before must still be recorded, with the same start and its whole output; when a matrix is complete its
-folder must hold each run once and no file besides. Every second matrix validates its outputs, which writes pictures of the
-worst frames that a kill can leave too. Exits with 1 when anything was lost, doubled or left over.
+folder must hold each run once and no file besides. Every second matrix validates its outputs, which writes pictures
+of the worst frames that a kill can leave too. Exits with 1 when anything was lost, doubled or left over.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class Tally:
     """Recorded runs whose output was absent or not whole at any look."""
     left_over: list[str] = field(default_factory=list)
     """Files of a complete folder that belong to nothing."""
+    unwatched: list[str] = field(default_factory=list)
+    """Blocks that were killed between their last run and the record of what disturbed them: nobody knows that now."""
     failures: list[str] = field(default_factory=list)
     """Last lines of processes that ended by themselves with another code than 0."""
 
@@ -83,7 +85,8 @@ class Tally:
         return (
             f"{self.kills} kills, {self.matrices} matrices, {self.runs} runs: {len(self.lost_runs)} runs lost, "
             f"{len(self.doubled_runs)} doubled, {len(self.lost_outputs)} outputs lost, "
-            f"{len(self.left_over)} files left over, {len(self.failures)} resumes failed"
+            f"{len(self.left_over)} files left over, {len(self.failures)} resumes failed; "
+            f"{len(self.unwatched)} blocks without a record of disturbances"
         )
 
 
@@ -153,7 +156,7 @@ def _check_complete(out: Path, found: dict[str, str], tally: Tally, *, validates
     tally.doubled_runs += sorted(set(found) - wanted)
     allowed = {"matrix.json", "environment.json", ".lock", "index.html"}
     allowed |= {f"runs/{stem}.json" for stem in wanted} | {f"outputs/{stem}.mp4" for stem in wanted}
-    allowed |= {f"blocks/clip--b{block:03d}.json" for block in range(_BLOCKS)}
+    blocks = {f"blocks/clip--b{block:03d}.json" for block in range(_BLOCKS)}
     named = {
         f"{frame[name]}"
         for file in (out / "runs").glob("[!.]*.json")
@@ -163,8 +166,9 @@ def _check_complete(out: Path, found: dict[str, str], tally: Tally, *, validates
     if named and not validates:
         tally.left_over.append(f"{out.name}: pictures of frames without a validation")
     there = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
-    tally.left_over += [f"{out.name}/{name}" for name in sorted(there - allowed - named)]
+    tally.left_over += [f"{out.name}/{name}" for name in sorted(there - allowed - blocks - named)]
     tally.lost_outputs += [f"{out.name}/{name}" for name in sorted((allowed | named) - there)]
+    tally.unwatched += [f"{out.name}/{name}" for name in sorted(blocks - there)]
 
 
 def main() -> int:
@@ -177,7 +181,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="capbench-kills-") as folder:
         tally = kill_and_resume(arguments.kills, arguments.seed, Path(folder))
     lines = [f"{tally}; {time.monotonic() - begun_s:.0f} s"]
-    for name in ("lost_runs", "doubled_runs", "lost_outputs", "left_over", "failures"):
+    for name in ("lost_runs", "doubled_runs", "lost_outputs", "left_over", "failures", "unwatched"):
         lines += [f"{name}: {line}" for line in getattr(tally, name)]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0 if tally.is_clean else 1

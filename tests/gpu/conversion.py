@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +28,7 @@ def convert_on_gpu(gpu: GpuContext, rgb: NDArray[np.uint8], colour: ColourSpec) 
     encoder = gpu.device.create_command_encoder()
     conversion.record(encoder)
     gpu.device.queue.submit([encoder.finish()])
-    words: Any = gpu.device.queue.read_buffer(conversion.buffer)
+    words = gpu.device.queue.read_buffer(conversion.buffer)
     rows = np.frombuffer(words, np.uint8).reshape(height * 3 // 2, conversion.layout.stride_bytes)[:, :width]
     return rows[:height], rows[height:].reshape(height // 2, width // 2, 2)
 

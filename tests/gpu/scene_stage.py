@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -26,6 +26,9 @@ from capbench.quality.oracle.composition import compose
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.sampling import sample_rgb
 
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder
+
 __all__ = ["CANVAS", "Stage", "oracle_picture", "placement_of", "recording_at", "synthetic_frame"]
 
 CANVAS = CanvasSize(192, 108)
@@ -35,7 +38,7 @@ COLOUR = ColourSpec()
 
 def synthetic_frame(
     width: int = CANVAS.width, height: int = CANVAS.height, seed: int = 1, *, is_colourful: bool = False
-) -> Any:
+) -> av.VideoFrame:
     """A frame in yuv420p: slow waves with a grain of 24 codes on luma; chroma is a wave too, or one code everywhere."""
     rng = np.random.default_rng(seed)
     frame = av.VideoFrame(width, height, "yuv420p")
@@ -50,7 +53,7 @@ def synthetic_frame(
     return frame
 
 
-def _info(frame: Any, rotation_degrees: int = 0) -> SourceInfo:
+def _info(frame: av.VideoFrame, rotation_degrees: int = 0) -> SourceInfo:
     return SourceInfo(
         path=Path("synthetic"),
         width=frame.width,
@@ -63,7 +66,7 @@ def _info(frame: Any, rotation_degrees: int = 0) -> SourceInfo:
         duration_s=None,
         frame_count_claimed=0,
         colour=COLOUR,
-        planar_format="yuv420p",
+        planar_format=frame.format.name,
         audio_streams=0,
         audio_start_s=None,
     )
@@ -75,19 +78,27 @@ class Stage:
 
     gpu: GpuContext
     scene: Scene
-    frame: Any
+    frame: av.VideoFrame
     canvas: CanvasSize = CANVAS
     rotation_degrees: int = 0
     """Clockwise turn that the frame needs."""
+    colour: ColourSpec = COLOUR
+    """How the frame's codes are to be read; the output is always `COLOUR`."""
+    interleaves_chroma: bool | None = None
+    """As `PlaneUploader` has it."""
+
+    @cached_property
+    def _source(self) -> SourceInfo:
+        return replace(_info(self.frame, self.rotation_degrees), colour=self.colour)
 
     @cached_property
     def _uploader(self) -> PlaneUploader:
-        return PlaneUploader(self.gpu, _info(self.frame).planes, 2)
+        return PlaneUploader(self.gpu, self._source.planes, 2, interleaves_chroma=self.interleaves_chroma)
 
     @cached_property
     def compositor(self) -> Compositor:
         """The compositor under test."""
-        return Compositor(self.gpu, self._uploader, self.canvas, self.scene, _info(self.frame, self.rotation_degrees))
+        return Compositor(self.gpu, self._uploader, self.canvas, self.scene, self._source)
 
     @cached_property
     def _paths(self) -> dict[type[GpuPath | FusedPath], GpuPath | FusedPath]:
@@ -121,14 +132,14 @@ class Stage:
         rows = np.frombuffer(self.gpu.device.queue.read_buffer(staging), np.uint8)
         return rows.reshape(self.canvas.height * 3 // 2, -1)[:, : self.canvas.width].copy()
 
-    def _submit(self, encoder: Any) -> None:
+    def _submit(self, encoder: GPUCommandEncoder) -> None:
         self.gpu.device.queue.submit([encoder.finish()])
         self._uploader.submitted()
         self.compositor.submitted()
         self.gpu.check()
 
 
-def placement_of(scene: Scene, frame: Any, time_s: float | None) -> Placement:
+def placement_of(scene: Scene, frame: av.VideoFrame, time_s: float | None) -> Placement:
     """Where the oracle sees the recording at a time, or at rest."""
     zoom = scene.zoom if time_s is not None else ()
     shown, canvas = (frame.width, frame.height), (CANVAS.width, CANVAS.height)
@@ -136,7 +147,7 @@ def placement_of(scene: Scene, frame: Any, time_s: float | None) -> Placement:
 
 
 def recording_at(
-    scene: Scene, frame: Any, placement: Placement, x: NDArray[np.float64], y: NDArray[np.float64]
+    scene: Scene, frame: av.VideoFrame, placement: Placement, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """R'G'B' of the recording at canvas columns and rows, by the oracle."""
     left, top, right, bottom = scene.display.crop
@@ -150,7 +161,7 @@ def recording_at(
     return sample_rgb((luma, cb, cr), COLOUR, columns=column, rows=row, chroma_place=(-0.5, 0.0))
 
 
-def oracle_picture(scene: Scene, frame: Any, time_s: float) -> NDArray[np.float64]:
+def oracle_picture(scene: Scene, frame: av.VideoFrame, time_s: float) -> NDArray[np.float64]:
     """What lies behind and in the recording's rectangle, by the oracle, without the layers over it."""
     placement = placement_of(scene, frame, time_s)
     x = np.arange(CANVAS.width, dtype=np.float64) + 0.5

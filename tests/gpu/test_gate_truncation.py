@@ -45,11 +45,11 @@ def test_a_truncating_conversion_is_never_better(tmp_path: Path, monkeypatch: py
     source = make_recording(RecordingSpec(name="gate", width=640, height=360, fps=30, duration_s=1))
     shaders = tmp_path / "shaders"
     shutil.copytree(resources.shaders_folder(), shaders)
-    nv12 = (shaders / "nv12.wgsl").read_text(encoding="utf-8")
+    nv12 = (shaders / "shared" / "nv12.wgsl").read_text(encoding="utf-8")
     assert nv12.count("return pack4x8unorm(") == 2, "the shader rounds in another way now: plant the truncation there"
 
     honest = _judged(source, tmp_path)
-    (shaders / "nv12.wgsl").write_text(
+    (shaders / "shared" / "nv12.wgsl").write_text(
         nv12.replace("return pack4x8unorm(", "return pack4x8unorm(-0.5 / 255.0 + "), encoding="utf-8"
     )
     monkeypatch.setattr(resources, "shaders_folder", lambda: shaders)

@@ -212,7 +212,7 @@ def test_camera_image(gpu: GpuContext, mirror: bool) -> None:
     check(Stage(gpu, scene, frame), want, 0.0)
 
 
-def _video(path: Path, frames: list[Any]) -> Path:
+def _video(path: Path, frames: list[av.VideoFrame]) -> Path:
     """Frames in a lossless video of 10 a second."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=10)

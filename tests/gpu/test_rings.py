@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -10,14 +13,20 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
+from capbench.errors import DeviceLostError, PictureError
 from capbench.pipeline.compositor.geometry import CanvasSize
+from capbench.pipeline.conversion.nv12_layout import Nv12Layout
 from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
-from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.decoded_planes import plane_rows, plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
+from capbench.pipeline.gpu import upload_ring
 from capbench.pipeline.gpu.device import GpuContext, open_device
 from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
 from capbench.pipeline.gpu.readback_ring import ReadbackRing
-from capbench.pipeline.gpu.upload_ring import PlaneUploader
+from capbench.pipeline.gpu.upload_ring import PlaneUploader, UploadSlot
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUTexture
 
 
 def fill(gpu: GpuContext, ring: ReadbackRing[int], number: int) -> None:
@@ -108,7 +117,7 @@ def test_timestamps_enclose_all_that_is_recorded_between_them() -> None:
         own.close()
 
 
-def read_texture(gpu: GpuContext, texture: Any, texel_bytes: int) -> NDArray[np.uint8]:
+def read_texture(gpu: GpuContext, texture: GPUTexture, texel_bytes: int) -> NDArray[np.uint8]:
     """Bytes of a texture, shape (height, width * texel_bytes)."""
     width, height, _ = texture.size
     stride = -(-width * texel_bytes // 256) * 256
@@ -122,26 +131,157 @@ def read_texture(gpu: GpuContext, texture: Any, texel_bytes: int) -> NDArray[np.
     return rows
 
 
-@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p"])
-@pytest.mark.parametrize("size", [(64, 48), (321, 241), (1366, 2)], ids=str)
-def test_uploaded_planes_are_the_frames_samples(gpu: GpuContext, pixel_format: str, size: tuple[int, int]) -> None:
-    """More frames than slots, each with its own noise; the textures hold the last one, without row padding."""
-    frame: Any = av.VideoFrame(*size, pixel_format)
-    chroma = frame.planes[1]
-    uploader = PlaneUploader(gpu, SourcePlanes(*size, chroma.width, chroma.height), slots=2)
-    noise = np.random.default_rng(3)
+FORMATS = ["yuv420p", "yuv422p", "yuv444p", "nv12"]
+SIZES = [(64, 48), (321, 241), (1366, 2), (512, 6)]
 
-    for _ in range(5):
-        for plane in frame.planes:
-            samples = plane_samples(plane)
-            samples[:] = noise.integers(0, 256, samples.shape, dtype=np.uint8)
+
+def noisy_frame(size: tuple[int, int], pixel_format: str, seed: int) -> av.VideoFrame:
+    """A frame of which no two samples are alike by design; its padding is noise too."""
+    frame, noise = av.VideoFrame(*size, pixel_format), np.random.default_rng(seed)
+    for plane in frame.planes:
+        rows = plane_rows(plane)
+        rows[:] = noise.integers(0, 256, rows.shape, dtype=np.uint8)
+    return frame
+
+
+def planes_of(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    """Samples of each plane; those of an interleaved one are two bytes."""
+    return [
+        plane_samples(plane, 2 if number and len(frame.planes) == 2 else 1) for number, plane in enumerate(frame.planes)
+    ]
+
+
+def uploader_for(gpu: GpuContext, frame: av.VideoFrame, slots: int, *, interleaves: bool = False) -> PlaneUploader:
+    chroma, is_interleaved = frame.planes[1], len(frame.planes) == 2
+    planes = SourcePlanes(frame.width, frame.height, chroma.width, chroma.height, is_interleaved)
+    return PlaneUploader(gpu, planes, slots, interleaves_chroma=interleaves)
+
+
+def assert_uploaded(gpu: GpuContext, uploader: PlaneUploader, frame: av.VideoFrame) -> None:
+    """The textures hold the frame's samples, without row padding."""
+    for number, samples in enumerate(planes_of(frame)):
+        texel_bytes = 2 if number and len(frame.planes) == 2 else 1
+        assert np.array_equal(read_texture(gpu, uploader.textures[number], texel_bytes), samples)
+
+
+@pytest.mark.parametrize("pixel_format", FORMATS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_uploaded_planes_are_the_frames_samples(gpu: GpuContext, pixel_format: str, size: tuple[int, int]) -> None:
+    """More frames than slots, each with its own noise."""
+    uploader = uploader_for(gpu, noisy_frame(size, pixel_format, 0), slots=2)
+
+    for number in range(5):
+        frame = noisy_frame(size, pixel_format, number)
         encoder = gpu.device.create_command_encoder()
         uploader.record(frame, encoder)
         gpu.device.queue.submit([encoder.finish()])
         uploader.submitted()
+        assert_uploaded(gpu, uploader, frame)
 
-    assert np.array_equal(read_texture(gpu, uploader.luma, 1), plane_samples(frame.planes[0]))
-    interleaved = read_texture(gpu, uploader.chroma, 2)
-    assert np.array_equal(interleaved[:, 0::2], plane_samples(frame.planes[1]))
-    assert np.array_equal(interleaved[:, 1::2], plane_samples(frame.planes[2]))
-    assert uploader.uploaded_bytes == 5 * sum(plane_samples(plane).size for plane in frame.planes)
+    assert uploader.uploaded_bytes == 5 * sum(samples.size for samples in planes_of(frame))
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_chroma_is_interleaved_where_that_is_cheaper(gpu: GpuContext, pixel_format: str, size: tuple[int, int]) -> None:
+    frame = noisy_frame(size, pixel_format, 7)
+    uploader = uploader_for(gpu, frame, 2, interleaves=True)
+    encoder = gpu.device.create_command_encoder()
+    uploader.record(frame, encoder)
+    gpu.device.queue.submit([encoder.finish()])
+    uploader.submitted()
+
+    luma, cb, cr = planes_of(frame)
+    chroma = read_texture(gpu, uploader.textures[1], 2)
+    assert uploader.textures[1] is uploader.textures[2]
+    assert np.array_equal(read_texture(gpu, uploader.textures[0], 1), luma)
+    assert np.array_equal(chroma[:, 0::2], cb)
+    assert np.array_equal(chroma[:, 1::2], cr)
+
+
+def test_interleaved_chroma_does_not_go_into_three_textures(gpu: GpuContext) -> None:
+    """A decoder that changes its mind in the middle must not leave old chroma under new luma."""
+    uploader = uploader_for(gpu, noisy_frame((64, 48), "yuv420p", 0), 1)
+
+    with pytest.raises(PictureError, match="a frame of 2 planes does not fit the textures of one of 3"):
+        uploader.slots[0].fill(noisy_frame((64, 48), "nv12", 1))
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_another_thread_fills_what_this_one_submits(gpu: GpuContext, slots: int) -> None:
+    """The filling thread runs ahead by as many frames as there are slots; every frame arrives whole and in order."""
+    size = (321, 64)
+    frames = [noisy_frame(size, "yuv420p", number) for number in range(24)]
+    uploader = uploader_for(gpu, frames[0], slots)
+    free: SimpleQueue[UploadSlot] = SimpleQueue()
+    filled: SimpleQueue[UploadSlot] = SimpleQueue()
+    for slot in uploader.slots:
+        free.put(slot)
+
+    def fill_all() -> None:
+        for frame in frames:
+            slot = free.get(timeout=gpu.timeout_s)
+            slot.fill(frame)
+            filled.put(slot)
+
+    with ThreadPoolExecutor(max_workers=1) as filling:
+        ended = filling.submit(fill_all)
+        for frame in frames:
+            slot = filled.get(timeout=gpu.timeout_s)
+            encoder = gpu.device.create_command_encoder()
+            uploader.record_filled(slot, encoder)
+            gpu.device.queue.submit([encoder.finish()])
+            uploader.submitted()
+            free.put(slot)
+            assert_uploaded(gpu, uploader, frame)
+        ended.result()
+    gpu.check()
+
+
+@pytest.mark.usefixtures("gpu")
+def test_nobody_writes_to_a_device_that_is_gone() -> None:
+    """Memory that a device took back is unmapped: a late writer would end the process."""
+    own, frame = open_device(), noisy_frame((64, 48), "yuv420p", 0)
+    uploader = uploader_for(own, frame, slots=2)
+    own.close()
+
+    for slot in uploader.slots:
+        with pytest.raises(DeviceLostError, match="closed while frames were uploaded"):
+            slot.fill(frame)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_closing_waits_for_whoever_is_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, frame = open_device(), noisy_frame((64, 48), "yuv420p", 0)
+    slot = uploader_for(own, frame, slots=1).slots[0]
+    writing, may_end = threading.Event(), threading.Event()
+
+    def slow_copy(*_: object) -> None:
+        writing.set()
+        assert may_end.wait(own.timeout_s)
+
+    monkeypatch.setattr(upload_ring, "copy_rows", slow_copy)
+    with ThreadPoolExecutor(max_workers=2) as others:
+        filling = others.submit(slot.fill, frame)
+        assert writing.wait(own.timeout_s)
+        closing = others.submit(own.close)
+        with pytest.raises(TimeoutError):
+            closing.result(0.2)
+        may_end.set()
+        filling.result(own.timeout_s)
+        closing.result(own.timeout_s)
+
+
+@pytest.mark.parametrize("width", [2, 10, 66, 322, 1366, 1920])
+def test_a_picture_is_read_back_without_its_padding(width: int) -> None:
+    """Whatever the row padding of the frame: PyAV's own, or that of an encoder."""
+    layout = Nv12Layout(CanvasSize(width, 6))
+    mapped = np.random.default_rng(2).integers(0, 256, layout.size_bytes + 16, dtype=np.uint8)
+    rows = mapped[: layout.size_bytes].reshape(9, layout.stride_bytes)[:, :width]
+    frame = av.VideoFrame(width, 6, "nv12")
+
+    layout.copy_to_frame(mapped, frame)
+
+    assert np.array_equal(plane_samples(frame.planes[0]), rows[:6])
+    assert np.array_equal(plane_samples(frame.planes[1], 2), rows[6:])
+    assert layout.stride_bytes == frame.planes[0].line_size == frame.planes[1].line_size, "a copy of one piece"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from capbench.pipeline import memory_plan as planning
 from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
 from capbench.recordings import RecordingSpec, make_recording
+from capbench.units import parse_bytes
 
 NV12_BYTES = 640 * 360 * 3 // 2
-SOUND_BYTES = planning.SOUND_FRAMES * planning.SOUND_FRAME_BYTES
+FAST = EncoderSettings(preset="ultrafast")
 
 
 @pytest.fixture(scope="module")
@@ -21,39 +23,41 @@ def recording() -> Path:
     return make_recording(RecordingSpec("memory", 640, 360, 30, 1))
 
 
-def options(path: str, limit_bytes: int) -> ExportOptions:
-    return ExportOptions(path=path, memory_limit_bytes=limit_bytes, encoder=EncoderSettings(preset="ultrafast"))
+def least_bytes(recording: Path, tmp_path: Path, path: str) -> int:
+    """The smallest limit, as the refusal of one that is too small names it."""
+    with pytest.raises(InputError, match="of memory is too little") as caught:
+        export(recording, tmp_path / "out.mp4", ExportOptions(path=path, memory_limit_bytes=10**6, encoder=FAST))
+    named = re.search(r"pass --memory-limit (\d+M) or more", str(caught.value))
+    assert named is not None
+    return parse_bytes(named[1])
 
 
 @pytest.mark.usefixtures("gpu")
-@pytest.mark.parametrize(
-    ("path", "frames"),
-    [
-        pytest.param("gpu", 7, id="gpu-least"),
-        pytest.param("gpu", 12, id="gpu-what-4k-has-by-default"),
-        pytest.param("gpu", 100, id="gpu-plenty"),
-        # RGBA is 8/3 of NV12.
-        pytest.param("cpu", 14, id="cpu-least"),
-        pytest.param("cpu", 24, id="cpu"),
-        pytest.param("passthrough", 4, id="passthrough-least"),
-    ],
-)
-def test_pipeline_stays_inside_its_limit(path: str, frames: int, recording: Path, tmp_path: Path) -> None:
-    limit_bytes = SOUND_BYTES + frames * NV12_BYTES + 4096  # rings end with a few bytes of timestamps each
+@pytest.mark.parametrize("path", ["gpu", "cpu", "passthrough"])
+@pytest.mark.parametrize("frames", [0, 6, 100])
+def test_process_stays_inside_its_limit(path: str, frames: int, recording: Path, tmp_path: Path) -> None:
+    limit_bytes = least_bytes(recording, tmp_path, path) + frames * NV12_BYTES
 
-    report = export(recording, tmp_path / "out.mp4", options(path, limit_bytes))
+    report = export(
+        recording, tmp_path / "out.mp4", ExportOptions(path=path, memory_limit_bytes=limit_bytes, encoder=FAST)
+    )
 
     assert report.frames == 30
     assert 0 < sum(report.pipeline_bytes.values()) <= limit_bytes
+    assert {"libraries (estimate)", "decoder (estimate)", "encoder (estimate)"} <= report.pipeline_bytes.keys()
     if path != "passthrough":
-        assert {"upload ring", "staging ring", "picture pool", "frames in flight"} <= report.pipeline_bytes.keys()
+        owners = {"driver (estimate)", "upload ring", "staging ring", "picture pool", "frames in flight"}
+        assert owners <= report.pipeline_bytes.keys()
 
 
-@pytest.mark.parametrize(("path", "frames"), [("gpu", 6), ("cpu", 13), ("passthrough", 1)])
-def test_limit_that_cannot_be_kept_is_refused(path: str, frames: int, recording: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="of memory is too little: one frame in each place needs"):
-        export(recording, tmp_path / "out.mp4", options(path, SOUND_BYTES + frames * NV12_BYTES))
+@pytest.mark.parametrize("path", ["gpu", "cpu", "passthrough"])
+def test_limit_that_cannot_be_kept_is_refused(path: str, recording: Path, tmp_path: Path) -> None:
+    limit_bytes = least_bytes(recording, tmp_path, path) - 2 * 10**6
 
+    with pytest.raises(InputError, match="libraries, codecs and one frame in each place need") as caught:
+        export(recording, tmp_path / "out.mp4", ExportOptions(path=path, memory_limit_bytes=limit_bytes, encoder=FAST))
+
+    assert caught.value.exit_code == 2
     assert list(tmp_path.iterdir()) == []
 
 
@@ -62,5 +66,37 @@ def test_no_more_than_half_of_the_free_memory_is_taken(
 ) -> None:
     monkeypatch.setattr(planning, "available_memory_bytes", lambda: 10 * NV12_BYTES)
 
-    with pytest.raises(InputError, match=r"1\.73 MB of memory is too little"):
-        export(recording, tmp_path / "out.mp4", options("gpu", 10**9))
+    with pytest.raises(InputError, match=r"1\.73 MB of memory, half of what is free, is too little"):
+        export(recording, tmp_path / "out.mp4", ExportOptions(path="gpu", encoder=FAST))
+
+
+def encoder_settings(video: Path) -> str:
+    """What x264 writes into its stream about itself."""
+    data = video.read_bytes()
+    start = data.index(b"x264 - core")
+    return data[start : data.index(b"\0", start)].decode("ascii", "replace")
+
+
+def test_threads_are_as_asked_for_and_reported(recording: Path, tmp_path: Path) -> None:
+    options = ExportOptions(path="passthrough", encoder=FAST, decoder_threads=3, encoder_threads=5)
+
+    report = export(recording, tmp_path / "out.mp4", options)
+
+    assert (report.decoder_threads, report.encoder_threads) == (3, 5)
+    assert " threads=5 " in encoder_settings(tmp_path / "out.mp4")
+
+
+def test_tight_limit_shortens_the_look_ahead(recording: Path, tmp_path: Path) -> None:
+    settings = EncoderSettings(preset="slow")
+    roomy = export(recording, tmp_path / "roomy.mp4", ExportOptions(path="passthrough", encoder=settings))
+    limit_bytes = sum(roomy.pipeline_bytes.values()) + planning._DRIVER_BYTES - 40 * NV12_BYTES
+
+    report = export(
+        recording,
+        tmp_path / "tight.mp4",
+        ExportOptions(path="passthrough", encoder=settings, memory_limit_bytes=limit_bytes),
+    )
+
+    assert "rc_lookahead=50" in encoder_settings(tmp_path / "roomy.mp4")
+    assert "rc_lookahead=25" in encoder_settings(tmp_path / "tight.mp4")
+    assert sum(report.pipeline_bytes.values()) <= limit_bytes

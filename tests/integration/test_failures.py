@@ -27,21 +27,25 @@ from capbench.errors import (
     AdapterError,
     CancelledExportError,
     DeviceLostError,
+    InputError,
     OutputError,
     PipelineError,
     StallError,
 )
-from capbench.pipeline import stage_graph as flow
+from capbench.pipeline import export as export_module
+from capbench.pipeline import stage_bodies, stage_graph
 from capbench.pipeline.conversion.registry import path_factory
 from capbench.pipeline.conversion.swscale import CpuPath
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.video import read_frames
 from capbench.pipeline.encode.encoders import EncoderSettings
-from capbench.pipeline.encode.mp4 import VideoWriter
+from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder
+from capbench.pipeline.encode.mux import OutputFile
 from capbench.pipeline.export import ExportOptions, export
 from capbench.pipeline.gpu import readback_ring as staging
-from capbench.pipeline.gpu.device import open_device, wait_for
-from capbench.pipeline.render import render_stage
+from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
+from capbench.pipeline.job import prepare
+from capbench.pipeline.render import first_device, render_stage
 from capbench.pipeline.render.renderer import Renderer
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.recordings.marks import read_frame_number
@@ -123,11 +127,12 @@ class Fault:
 
 
 FAULTS = {
-    "decode": Fault(flow, "read_frames", "gpu", failing_frames),
-    "audio": Fault(flow, "read_audio", "gpu", failing_frames),
+    "decode": Fault(stage_bodies, "read_frames", "gpu", failing_frames),
+    "audio": Fault(stage_bodies, "read_audio", "gpu", failing_frames),
     "render": Fault(Renderer, "_submit", "gpu", lambda original: at_call(AT, fail, original)),
     "convert": Fault(CpuPath, "finish", "cpu", lambda original: at_call(AT, fail, original)),
-    "encode": Fault(VideoWriter, "write", "gpu", lambda original: at_call(AT, fail, original)),
+    "encode": Fault(VideoEncoder, "encode", "gpu", lambda original: at_call(AT, fail, original)),
+    "mux": Fault(OutputFile, "write", "gpu", lambda original: at_call(0, fail, original)),
 }
 
 
@@ -144,7 +149,7 @@ def test_failing_stage_stops_all_and_is_named(
         export(recording, output, replace(OPTIONS, path=fault.path))
 
     assert caught.value.stage == stage
-    assert caught.value.frame == (None if stage == "audio" else AT)
+    assert caught.value.frame == (None if stage in ("audio", "mux") else AT)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert time.monotonic() - started_s < AT_ONCE_S
     assert list(output.parent.iterdir()) == []
@@ -163,18 +168,35 @@ def hang() -> Iterator[Callable[..., None]]:
     _wait_for_threads()
 
 
-@pytest.mark.parametrize("call", ["write", "flush", "complete"])
-def test_hung_encoder_is_named(
-    call: str, recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., None]
+@pytest.mark.parametrize(
+    ("owner", "call", "number", "stage", "frame"),
+    [
+        pytest.param(VideoEncoder, "encode", AT, "encode", AT, id="encode"),
+        pytest.param(VideoEncoder, "finish", 0, "encode", FRAMES - 1, id="encode-end"),
+        pytest.param(SoundEncoder, "encode", AT, "audio", None, id="audio"),
+        pytest.param(OutputFile, "write", 0, "mux", None, id="mux"),
+        pytest.param(OutputFile, "complete", 0, "mux", FRAMES - 1, id="mux-end"),
+    ],
+)
+def test_hung_stage_is_named(
+    owner: Any,
+    call: str,
+    number: int,
+    stage: str,
+    frame: int | None,
+    *,
+    recording: Path,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hang: Callable[..., None],
 ) -> None:
-    number = AT if call == "write" else 0
-    monkeypatch.setattr(VideoWriter, call, at_call(number, hang, getattr(VideoWriter, call)))
+    monkeypatch.setattr(owner, call, at_call(number, hang, getattr(owner, call)))
     started_s = time.monotonic()
 
-    with pytest.raises(StallError, match="encode stalled at frame") as caught:
+    with pytest.raises(StallError, match=f"{stage} stalled") as caught:
         export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
 
-    assert (caught.value.stage, caught.value.frame) == ("encode", AT if call == "write" else FRAMES - 1)
+    assert (caught.value.stage, caught.value.frame) == (stage, frame)
     assert time.monotonic() - started_s < AT_ONCE_S
     assert list(output.parent.iterdir()) == []
 
@@ -190,7 +212,7 @@ def test_hung_decoder_is_named(
                 hang()
             yield frame
 
-    monkeypatch.setattr(flow, "read_frames", read)
+    monkeypatch.setattr(stage_bodies, "read_frames", read)
 
     with pytest.raises(StallError, match=f"decode stalled at frame {AT}") as caught:
         export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
@@ -220,14 +242,14 @@ def test_map_that_never_completes_is_named(recording: Path, output: Path, monkey
 
 def test_slow_encoder_does_not_stall(recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sound waits for the encoder much longer than a stage may be silent: the encoder is busy, not stuck."""
-    original = VideoWriter.write
+    original = VideoEncoder.encode
 
-    def slow(*args: Any) -> None:
+    def slow(*args: Any) -> Any:
         time.sleep(STALL_S / 10)
-        original(*args)
+        return original(*args)
 
-    monkeypatch.setattr(VideoWriter, "write", slow)
-    monkeypatch.setattr(flow, "SOUND_FRAMES", 1)
+    monkeypatch.setattr(VideoEncoder, "encode", slow)
+    monkeypatch.setattr(stage_graph, "SOUND_PACKETS", 1)
 
     report = export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
 
@@ -259,7 +281,7 @@ def test_failed_export_leaves_the_file_that_was_there(
     recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output.write_bytes(b"an older export")
-    monkeypatch.setattr(VideoWriter, "complete", fail)
+    monkeypatch.setattr(OutputFile, "complete", fail)
 
     with pytest.raises(PipelineError, match="planted"):
         export(recording, output, replace(OPTIONS, path="passthrough"))
@@ -403,6 +425,12 @@ def test_devices_that_go_on_being_lost_end_the_export(
     assert list(output.parent.iterdir()) == []
 
 
+def replace_devices(monkeypatch: pytest.MonkeyPatch, opener: Callable[[], Any]) -> None:
+    """Let `opener` open the first device of an export, and those that replace it."""
+    for module in (first_device, render_stage):
+        monkeypatch.setattr(module, "open_device", opener)
+
+
 @pytest.mark.usefixtures("gpu")
 def test_device_that_does_not_come_back_ends_the_export(
     recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
@@ -416,7 +444,7 @@ def test_device_that_does_not_come_back_ends_the_export(
         opened.append(open_device())
         return opened[0]
 
-    monkeypatch.setattr(render_stage, "open_device", open_once)
+    replace_devices(monkeypatch, open_once)
 
     with pytest.raises(DeviceLostError, match="none opens again: planted"):
         exported(recording, output, "gpu")
@@ -428,7 +456,7 @@ def test_machine_without_an_adapter_is_told_so(recording: Path, output: Path, mo
     def refuse() -> None:
         raise AdapterError("planted: no GPU adapter")
 
-    monkeypatch.setattr(render_stage, "open_device", refuse)
+    replace_devices(monkeypatch, refuse)
 
     with pytest.raises(AdapterError, match="planted") as caught:
         exported(recording, output, "gpu")
@@ -454,3 +482,65 @@ def test_path_that_cannot_start_falls_back_and_says_so(
     assert (report.path_requested, report.path_used) == ("gpu", "cpu")
     assert report.fallbacks == ("gpu could not start, took cpu: planted",)
     assert frame_numbers(output) == list(range(FRAMES))
+
+
+@pytest.mark.usefixtures("gpu")
+def test_device_opens_while_the_source_is_probed(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other to have begun: one after the other they would wait in vain."""
+    probing, opening = threading.Event(), threading.Event()
+
+    def open_slowly() -> Any:
+        opening.set()
+        assert probing.wait(AT_ONCE_S), "the source was not being probed"
+        return open_device()
+
+    def prepare_slowly(*arguments: Any) -> Any:
+        probing.set()
+        assert opening.wait(AT_ONCE_S), "the device was not being opened"
+        return prepare(*arguments)
+
+    replace_devices(monkeypatch, open_slowly)
+    monkeypatch.setattr(export_module, "prepare", prepare_slowly)
+
+    report = exported(recording, output, "gpu")
+
+    assert report.setup_s is not None
+    assert report.time_to_first_frame_s is not None
+    assert 0 < report.setup_s <= report.time_to_first_frame_s
+
+
+@pytest.mark.usefixtures("gpu")
+def test_device_that_is_not_needed_any_more_is_closed(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+
+    def open_noted() -> Any:
+        opened.append(open_device())
+        return opened[0]
+
+    closed: list[Any] = []
+
+    def close(device: Any) -> None:
+        closed.append(device)
+
+    monkeypatch.setattr(GpuContext, "close", close)
+    replace_devices(monkeypatch, open_noted)
+
+    with pytest.raises(InputError):
+        export(recording, output.with_suffix(".avi"), OPTIONS)
+
+    assert closed == opened
+    assert len(opened) == 1
+    opened[0].device.destroy()
+
+
+def test_no_device_opens_for_what_needs_none(recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AdapterError("planted: nobody needs a device here")
+
+    replace_devices(monkeypatch, refuse)
+
+    assert export(recording, output, replace(OPTIONS, path=None)).path_used == "passthrough"

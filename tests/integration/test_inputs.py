@@ -40,7 +40,7 @@ class Clip:
 
 
 CLIPS = {
-    "b_pyramid_800x640.mp4": Clip(120, (1136, 640), 4.0),  # pixels are 64:45
+    "b_pyramid_800x640.mp4": Clip(120, (1138, 640), 4.0),  # pixels are 64:45: 1137.8
     "bt601_full_range_320x240.mp4": Clip(60, (320, 240), 2.0),
     "bt601_limited_range_320x240.mp4": Clip(60, (320, 240), 2.0),
     "bt709_full_range_1280x720.mp4": Clip(30, (1280, 720), 1.0),
@@ -50,7 +50,7 @@ CLIPS = {
     "hls/playlist.m3u8": Clip(30, (1080, 720), 1.001, sound_s=1.088),
     "nasa_rotated90_480x270.mp4": Clip(17, (270, 480), 17 * 1001 / 30000),
     "nasa_two_audio_320x180.mp4": Clip(325, (320, 180), 13.0, sound_s=13.056),
-    "non_zero_start_200x112.mp4": Clip(12, (198, 112), 0.4),  # pixels are 224:225
+    "non_zero_start_200x112.mp4": Clip(12, (200, 112), 0.4),  # pixels are 224:225: 199.1
     "odd_444_321x241.mp4": Clip(25, (320, 240), 1.0),
     "partially_fragmented_1080x720.mp4": Clip(
         30,

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import psutil
@@ -15,7 +16,7 @@ import pytest
 
 from capbench.errors import CapbenchError
 from capbench.pipeline.encode.encoders import EncoderSettings
-from capbench.pipeline.encode.mp4 import VideoWriter
+from capbench.pipeline.encode.mp4 import VideoEncoder
 from capbench.pipeline.export import ExportOptions, export
 from capbench.recordings import RecordingSpec, make_recording
 
@@ -30,7 +31,8 @@ def held() -> Counter[str]:
     for _ in range(3):  # rings of Python objects around native ones need more than one round
         gc.collect()
     counts: Counter[str] = Counter()
-    for kind, row in wgpu.diagnostics.object_counts.get_dict().items():
+    diagnostics: Any = wgpu.diagnostics  # type: ignore[attr-defined]  # made when wgpu is imported
+    for kind, row in diagnostics.object_counts.get_dict().items():
         counts[f"wgpu {kind}"] = row["count"]
     counts["threads"] = threading.active_count()
     counts["pictures"] = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
@@ -45,7 +47,7 @@ def held() -> Counter[str]:
 @pytest.mark.usefixtures("gpu")
 def test_ten_exports_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_recording(RecordingSpec("leaks", 160, 90, 10, 0.6))
-    flush = VideoWriter.flush
+    finish = VideoEncoder.finish
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
@@ -53,7 +55,7 @@ def test_ten_exports_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mo
     def run(kind: str) -> None:
         output = tmp_path / ("out.gif" if kind == "gif" else "out.mp4")
         path = "cpu" if kind == "gif" else "gpu" if kind == "failing" else kind
-        monkeypatch.setattr(VideoWriter, "flush", fail if kind == "failing" else flush)
+        monkeypatch.setattr(VideoEncoder, "finish", fail if kind == "failing" else finish)
         try:
             # A device that another export closed must not look like one that this export lost.
             assert export(source, output, replace(OPTIONS, path=path)).fallbacks == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 
 from capbench.bitstream import chroma_location
 from capbench.errors import CapbenchError, EncoderError, InputError, OutputError
+from capbench.pipeline import stage_graph
 from capbench.pipeline.encode.encoders import BITS_PER_PIXEL, EncoderSettings
 from capbench.pipeline.encode.gif import DITHERS
-from capbench.pipeline.export import ExportOptions, export
+from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder
+from capbench.pipeline.export import ExportOptions, export, floor_export
 from capbench.recordings import RecordingSpec, make_recording
 
 FAST = ExportOptions(encoder=EncoderSettings(preset="ultrafast"))
@@ -162,6 +165,7 @@ def test_unknown_dithering_names_the_known(recording: Path, tmp_path: Path) -> N
     ("settings", "kind", "words"),
     [
         (EncoderSettings(name="h265"), EncoderError, "unknown encoder 'h265'"),
+        (EncoderSettings(name="aac"), EncoderError, "aac does not encode video"),
         (EncoderSettings(quality="good"), InputError, "unknown quality 'good'; known are highest, high"),
         (EncoderSettings(preset="quick"), InputError, "unknown preset 'quick'; known are ultrafast"),
         (EncoderSettings(qp=52), InputError, "qp must be between 0 and 51, got 52"),
@@ -207,3 +211,89 @@ def test_folder_that_cannot_be_written_to(recording: Path) -> None:
 def test_odd_output_size_is_refused(odd: int, recording: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"width must be even and between 2 and 8192, got {odd}"):
         export(recording, tmp_path / "out.mp4", replace(FAST, width=odd))
+
+
+def test_same_bytes_whichever_thread_is_faster(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sound and picture are encoded side by side; their packets meet in the file in one order."""
+    outputs = [tmp_path / name for name in ("plain.mp4", "slow-picture.mp4", "slow-sound.mp4")]
+    for output, owner in zip(outputs, (None, VideoEncoder, SoundEncoder), strict=True):
+        with monkeypatch.context() as slowed:
+            if owner is not None:
+                original: Any = owner.encode
+
+                def slow(*arguments: Any, encode: Any = original) -> Any:
+                    time.sleep(0.01)
+                    return encode(*arguments)
+
+                slowed.setattr(owner, "encode", slow)
+            report = export(recording, output, FAST)
+        assert {"audio", "encode", "mux"} <= report.stages.keys()
+
+    first, *others = (output.read_bytes() for output in outputs)
+    assert others == [first, first]
+
+
+@pytest.mark.parametrize(("picture_s", "sound_s"), [(0.2, 30), (12, 0.2)])
+def test_picture_and_sound_of_very_different_lengths(
+    picture_s: float, sound_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for one packet each, the longer one goes on behind the other's end."""
+    monkeypatch.setattr(stage_graph, "PICTURE_PACKETS", 1)
+    monkeypatch.setattr(stage_graph, "SOUND_PACKETS", 1)
+    source, output = tmp_path / "source.mkv", tmp_path / "out.mp4"
+    with av.open(str(source), "w") as container:
+        video: Any = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        audio: Any = container.add_stream("aac", rate=48_000, layout="stereo")
+        for number in range(round(25 * picture_s)):
+            picture = av.VideoFrame.from_ndarray(np.full((96, 64), 16 + number % 200, np.uint8), "yuv420p")
+            picture.pts = number
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        for number in range(round(48_000 * sound_s / 1024)):
+            frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+            frame.pts, frame.sample_rate = 1024 * number, 48_000
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+
+    report = export(source, output, replace(FAST, stall_timeout_s=20))
+
+    assert report.frames == round(25 * picture_s)
+    with av.open(str(output)) as container:
+        length_s = max(float(stream.duration * stream.time_base) for stream in container.streams)  # type: ignore[operator]
+    assert length_s == pytest.approx(max(picture_s, sound_s), abs=0.1)  # AAC pads to whole frames of 21 ms
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("path", ["gpu", "cpu", "passthrough"])
+def test_no_encoder_draws_everything_and_writes_nothing(path: str, recording: Path, tmp_path: Path) -> None:
+    counts: list[int] = []
+    options = replace(FAST, path=path, encoder=EncoderSettings(name="none"))
+
+    report = export(recording, None, options, on_frame=counts.append)
+
+    assert (report.frames, report.encoder, report.path_used) == (30, "none", path)
+    assert counts == list(range(1, 31))
+    assert report.output_bytes is None
+    assert report.unmeasured["output_bytes"] == "nothing is encoded"
+    assert {"audio", "mux"}.isdisjoint(report.stages)
+    if path != "passthrough":
+        assert report.readback_bytes
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_decoding_alone(recording: Path) -> None:
+    report = floor_export(recording, None, replace(FAST, encoder=EncoderSettings(name="none")))
+
+    assert (report.frames, report.path_used) == (30, "floor")
+
+
+def test_output_and_no_encoder_exclude_each_other(recording: Path, tmp_path: Path) -> None:
+    """What writes nothing must not pass for an export."""
+    with pytest.raises(InputError, match=r"--encoder none writes nothing; leave .* out"):
+        export(recording, tmp_path / "out.mp4", replace(FAST, encoder=EncoderSettings(name="none")))
+    with pytest.raises(InputError, match="no output is named"):
+        export(recording, None, FAST)
+    assert list(tmp_path.iterdir()) == []

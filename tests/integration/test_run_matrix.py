@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from capbench.cli.app import app
 from capbench.errors import MatrixError
-from capbench.harness.matrix.toml_file import load_matrix
+from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.start import run
 from capbench.results import FailureKind, RunResult, RunRole

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from capbench.errors import SourceError
+from capbench.pipeline.decode.audio import read_audio
 from capbench.pipeline.decode.probe import probe_source
 from capbench.pipeline.export import export
 from capbench.recordings.marks import flash_level, read_frame_number
 from capbench.recordings.sound import beep_onsets_s
+from tests.hostile_playlists import HlsFolder
 from tests.sound_clips import Track, write_clip
 
 AT_FLASHES = (0.0, 1.0)
@@ -143,3 +149,116 @@ def test_sound_without_a_picture_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SourceError, match="no video"):
         probe_source(path)
+
+
+def samples_of(source: Path, *, warnings: list[str] | None = None) -> NDArray[np.float32]:
+    """The mixed sound, shape (2, samples)."""
+    told: list[str] = [] if warnings is None else warnings
+    frames = list(read_audio(source, probe_source(source).origin_s, warn=told.append))
+    assert warnings is not None or told == []
+    return np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+
+
+@pytest.mark.parametrize("rate_hz", [32_000, 44_100, 48_000])
+def test_mp2_is_heard(rate_hz: int, tmp_path: Path) -> None:
+    """Its decoder gives planar samples, and the stream's header says packed ones."""
+    out = exported(write_clip(tmp_path / "in.ts", Track("mp2", rate_hz), codec="mpeg2video"))
+
+    # MP2's filter bank delays by 481 samples, which no transport stream tells.
+    assert out.beeps_s == pytest.approx(AT_FLASHES, abs=TOLERANCE_S + 481 / rate_hz)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [Track(rate_hz=44_100), Track(layout="mono"), Track(layout="5.1"), Track(rate_hz=22_050, layout="mono")],
+    ids=str,
+)
+def test_rate_and_layout_may_change_on_the_way(second: Track, tmp_path: Path) -> None:
+    """Two transport streams one after the other, as a broadcast changes between programme and advertisement."""
+    pieces = [write_clip(tmp_path / f"{n}.ts", track) for n, track in enumerate((Track(), second))]
+    source = tmp_path / "in.ts"
+    source.write_bytes(b"".join(piece.read_bytes() for piece in pieces))
+
+    out = exported(source)
+
+    # AAC's last frame and the picture's do not end together: a frame of sound, of 1024 samples at its own rate.
+    assert out.beeps_s == pytest.approx([0, 1, 2, 3], abs=0.03 + 1024 / second.rate_hz)
+    assert out.sound_s == pytest.approx(4.0, abs=0.1)
+
+
+def test_of_several_variants_one_is_heard(tmp_path: Path) -> None:
+    """FFmpeg opens all variants of a master playlist; their sounds were added up, each the same."""
+    hls = HlsFolder.create(tmp_path)
+    alone = samples_of(hls.folder / "playlist.m3u8")
+    variant = "#EXT-X-STREAM-INF:BANDWIDTH={}\n{}\n"
+    (hls.folder / "copy.m3u8").write_text((hls.folder / "playlist.m3u8").read_text())
+    master = hls.write("#EXTM3U\n" + variant.format(1, "playlist.m3u8") + variant.format(2, "copy.m3u8"))
+
+    together = samples_of(master)
+
+    assert probe_source(master).audio_streams == 1
+    assert together.shape == alone.shape
+    assert np.abs(together - alone).max() < 1e-6
+
+
+def test_loud_surround_sound_is_not_clipped(tmp_path: Path) -> None:
+    """In-phase full scale of 5.1 came out at +1.4 dBFS."""
+    source = write_clip(tmp_path / "in.mkv", Track("pcm_s16le", layout="5.1"))
+
+    peak = np.abs(samples_of(source)).max()
+
+    assert peak == pytest.approx(0.4, abs=0.01)  # each channel's own level
+
+
+@pytest.mark.parametrize(("start_s", "order"), [(7 * 3600.0, "after"), (-7 * 3600.0, "before")])
+def test_sound_that_starts_hours_from_the_picture_is_refused(start_s: float, order: str, tmp_path: Path) -> None:
+    """It filled memory with silence, 1.4 GB an hour, or was cut without a word."""
+    source = write_clip(
+        tmp_path / "in.mkv",
+        Track(start_s=max(start_s, 0.0), end_s=max(start_s, 0.0) + 0.5),
+        frames=10,
+        first_frame_s=max(-start_s, 0.0),
+    )
+
+    with pytest.raises(SourceError, match=f"starts 7 h 00 min {order} its picture"):
+        probe_source(source)
+
+
+def test_frames_of_sound_that_lie_days_away_are_refused(tmp_path: Path) -> None:
+    """Whatever the header says: here the picture's clock is the one that is asked for."""
+    source = write_clip(tmp_path / "in.mkv", Track())
+
+    with pytest.raises(SourceError, match="before its picture"):
+        next(read_audio(source, Fraction(10 * 24 * 3600), warn=pytest.fail))
+
+
+@pytest.mark.parametrize(
+    "tracks",
+    [
+        [Track(start_s=600, end_s=600.5)],
+        [Track(end_s=0.5), Track(start_s=600, end_s=600.5)],
+        [Track(start_s=600, end_s=600.5), Track(end_s=0.5)],
+    ],
+    ids=["silence-first", "one-after-the-other", "the-other-way-round"],
+)
+def test_minutes_of_silence_fill_no_memory(tracks: list[Track], tmp_path: Path) -> None:
+    """Ten minutes of stereo are 230 MB as floats; FFmpeg's filters make such a gap at once."""
+    source = write_clip(tmp_path / "in.mkv", *tracks, frames=10)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    length = sum(frame.samples for frame in read_audio(source, Fraction(0), warn=pytest.fail))
+
+    assert length / 48000 == pytest.approx(600.5, abs=0.05)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
+
+
+def test_a_track_that_is_silent_for_long_does_not_hold_back_the_other(tmp_path: Path) -> None:
+    """A microphone that is switched on after a minute: what is heard until then is not kept for it."""
+    source = write_clip(tmp_path / "in.mkv", Track(end_s=70.0), Track(start_s=65.0, end_s=70.0, beep_s=0.5), frames=10)
+
+    frames = list(islice(read_audio(source, Fraction(0), warn=pytest.fail), 70 * 47))
+
+    sound = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)[0]
+    onsets = beep_onsets_s(sound, 48000)
+    assert onsets[:3] == pytest.approx([0, 1, 2], abs=TOLERANCE_S)
+    assert onsets[-4:] == pytest.approx([68, 68.5, 69, 69.5], abs=TOLERANCE_S)

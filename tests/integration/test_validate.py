@@ -453,7 +453,7 @@ def test_one_reason_for_many_checks_is_said_once(recording: Path, tmp_path: Path
     rows = [line for line in shown.splitlines() if "UNCHECKED" in line and "another shape" in line]
     assert [row.split()[0] for row in rows] == ["picture.same", "colour.meaning"]
     assert "(and orientation, quality, outliers, local, edges, place, sharpness)" in rows[0]
-    assert "the output has no sound (and channels, length," in shown
+    assert "the output has no sound (and channels, sides, polarity, length," in shown
 
 
 def test_a_header_without_a_picture_is_refused(recording: Path, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from typer.main import get_command
 
 from capbench.cli.app import app
 from capbench.harness import load_matrix
+from tests.reference_page import PAGE, reference_page, verbs
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _README = (_REPOSITORY / "README.md").read_text(encoding="utf-8")
+_PROJECT_FILE = r"`((?:capbench|tests|shaders|matrix)/[\w/.-]*\w\.\w+)`"
 _PAGES = sorted([*_REPOSITORY.glob("*.md"), *(_REPOSITORY / "docs").glob("*.md")])
 
 
@@ -52,3 +54,51 @@ def test_the_python_of_the_readme_uses_names_that_exist() -> None:
 
     assert names
     assert names <= set(capbench.__all__)
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    """Every verb, option, field and exit code; after a change: `python -m tests.reference_page`."""
+    assert PAGE.read_text(encoding="utf-8") == reference_page()
+
+
+@pytest.mark.parametrize("verb", sorted(verbs()))
+def test_every_option_and_field_says_what_it_is(verb: str) -> None:
+    silent = [parameter.name for parameter in verbs()[verb].params if not getattr(parameter, "help", None)]
+
+    assert not silent
+
+
+def test_no_field_of_the_reference_is_without_a_meaning() -> None:
+    assert not re.findall(r"^\| `\w+` \|  \|$", reference_page(), re.MULTILINE)
+
+
+def test_contributing_names_every_session() -> None:
+    """Sessions are functions of the noxfile, under the name that their decorator gives them."""
+    source = (_REPOSITORY / "noxfile.py").read_text(encoding="utf-8")
+    sessions = re.findall(r"^@nox\.session(?:\((?:.*name=\"([\w-]+)\")?.*\))?\ndef (\w+)", source, re.MULTILINE)
+    text = (_REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    assert sessions
+    assert [given or name for given, name in sessions if f"`{given or name}`" not in text] == []
+
+
+def test_files_that_the_documentation_names_exist() -> None:
+    """Paths of modules, shaders and tests in backticks."""
+    missing = [
+        f"{page.name}: {path}"
+        for page in _PAGES
+        if page.name != "CHANGELOG.md"
+        for path in re.findall(
+            r"`((?:capbench|tests|shaders|matrix)/[\w/.-]*\w\.\w+)`", page.read_text(encoding="utf-8")
+        )
+        if not (_REPOSITORY / path).exists()
+    ]
+
+    assert not missing
+
+
+def test_the_glossary_is_in_order_and_defines_each_term_once() -> None:
+    text = (_REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)[1:]
+
+    assert terms == sorted(set(terms), key=lambda term: re.sub(r"\W", "", term).lower())

@@ -10,11 +10,12 @@ import pandas as pd
 from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
-from capbench.files import write_atomic
-from capbench.gate.verdicts.pairing import column, finished, is_floor, measured_runs
+from capbench.files import read_json, write_atomic
+from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.gate.verdicts.validity import texts
 from capbench.results.record import Record
+from capbench.results.subject_name import is_floor
 
 __all__ = ["Baseline", "BaselineFigure", "read_baseline", "take_baseline", "write_baseline"]
 
@@ -99,11 +100,10 @@ def software_adapter(runs: pd.DataFrame) -> bool | None:
 def read_baseline(path: Path) -> Baseline:
     """Read a baseline file. Raises `ResultError`."""
     try:
-        baseline = Baseline.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ResultError(
-            f"cannot read the baseline {path}: {error.strerror or error}; make one with: capbench baseline update DIR"
-        ) from error
+        baseline = Baseline.model_validate(read_json(path, ResultError))
+    except ResultError as error:
+        remedy = "is it a baseline of capbench? Make one with: capbench baseline update DIR"
+        raise ResultError(f"{error}; {remedy}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"

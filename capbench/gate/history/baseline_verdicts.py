@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
 
-from capbench.gate.gate_file import GateFile, GateRule, rule_for
+from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, GateRule, matches_pair, rule_for
 from capbench.gate.history.baseline_figures import Baseline, BaselineFigure, software_adapter
-from capbench.gate.judged_metrics import Kind, Metric, describe_metric
+from capbench.gate.judged_metrics import Kind, Metric, describe_metric, known_figures
+from capbench.gate.rule_coverage import names_figure
 from capbench.gate.statistics.inference import unpaired_evidence
 from capbench.gate.verdicts.exact_figures import judge_counted, judge_equal, judge_quality
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.gate.verdicts.pairing import column
-from capbench.gate.verdicts.portable_ratios import with_ratios
+from capbench.gate.verdicts.portable_ratios import is_portable, ratio_names, with_ratios
 from capbench.results.comparison import MetricVerdict, Verdict
 
 __all__ = ["BASELINE", "baseline_rows"]
@@ -23,28 +25,52 @@ BASELINE = "baseline"
 """What a verdict calls the side that comes from a baseline file."""
 
 
-def baseline_rows(
-    runs: pd.DataFrame, baseline: Baseline, gates: GateFile, rules: Sequence[GateRule]
-) -> Iterator[MetricVerdict | NoisyRow]:
-    """One row for each figure of the baseline whose case and subject are in `runs`, judged by the rules."""
+def baseline_rows(runs: pd.DataFrame, baseline: Baseline, gates: GateFile) -> Iterator[MetricVerdict | NoisyRow]:
+    """One row for each figure of the baseline whose case and subject are in `runs`, judged by the rules.
+
+    A portable figure that a rule of the gate file asks about and that the baseline does not hold has a row too.
+    """
+    rules = (*BUILT_IN_RULES, *gates.rule)
     table = with_ratios(runs)
     groups = {(str(case), str(subject)): group for (case, subject), group in table.groupby(["case", "subject"])}
     for figure in baseline.figures:
         group = groups.get((figure.case, figure.subject))
         rule = rule_for(rules, metric=figure.metric, case=figure.case, base=BASELINE, new=figure.subject)
         if group is not None and rule is not None:
-            yield _row(figure, group, rule, gates)
+            is_named = names_figure(gates.rule, figure.metric, (figure.case, BASELINE, figure.subject))
+            yield _row(figure, group, rule, gates, is_named=is_named)
+    yield from _absent_figures(baseline, groups.keys(), gates)
 
 
-def _row(figure: BaselineFigure, runs: pd.DataFrame, rule: GateRule, gates: GateFile) -> MetricVerdict | NoisyRow:
+def _absent_figures(
+    baseline: Baseline, measured: Collection[tuple[str, str]], gates: GateFile
+) -> Iterator[MetricVerdict]:
+    portable = (*ratio_names(), *filter(is_portable, known_figures()))
+    held: dict[tuple[str, str], set[str]] = {}
+    for figure in baseline.figures:
+        held.setdefault((figure.case, figure.subject), set()).add(figure.metric)
+    for (case, subject), names in held.items():
+        for rule in gates.rule:
+            asks = rule.judge and (case, subject) in measured and matches_pair(rule, case, BASELINE, subject)
+            about = [name for name in portable if fnmatchcase(name, rule.metric)]
+            if asks and about and not any(fnmatchcase(name, rule.metric) for name in names):
+                labels = {"case": case, "metric": rule.metric, "base": BASELINE, "new": subject}
+                reason = "is asked about by the gate file and not in the baseline"
+                yield _without_figures(labels, describe_metric(rule.metric), reason, Verdict.UNDECIDED)
+
+
+def _row(
+    figure: BaselineFigure, runs: pd.DataFrame, rule: GateRule, gates: GateFile, *, is_named: bool
+) -> MetricVerdict | NoisyRow:
     metric = describe_metric(figure.metric)
     labels = {"case": figure.case, "metric": figure.metric, "base": BASELINE, "new": figure.subject}
     new = column(runs, figure.metric)
     new = new[np.isfinite(new)]
     if new.size == 0:
-        return _without_figures(labels, metric, "was not measured")
+        verdict = Verdict.UNDECIDED if is_named else Verdict.NOT_APPLICABLE
+        return _without_figures(labels, metric, "was not measured", verdict)
     if metric.kind is Kind.NOISY and (reason := _other_adapter(figure, runs)):
-        return _without_figures(labels, metric, reason)
+        return _without_figures(labels, metric, reason, Verdict.NOT_APPLICABLE)
     base = np.asarray(figure.values)
     margin = 0.0 if rule.margin is None else rule.margin
     steady = np.ptp(base) == 0 and np.ptp(new) == 0
@@ -78,10 +104,10 @@ def _other_adapter(figure: BaselineFigure, runs: pd.DataFrame) -> str | None:
     )
 
 
-def _without_figures(labels: dict[str, str], metric: Metric, reason: str) -> MetricVerdict:
+def _without_figures(labels: dict[str, str], metric: Metric, reason: str, verdict: Verdict) -> MetricVerdict:
     return MetricVerdict(
         **labels,
-        verdict=Verdict.NOT_APPLICABLE,
-        sentence=f"{labels['case']}: {metric.words} of {labels['new']} {reason}: not applicable",
+        verdict=verdict,
+        sentence=f"{labels['case']}: {metric.words} of {labels['new']} {reason}: {verdict.value.replace('_', ' ')}",
         reasons=(f"{metric.words} {reason}",),
     )

@@ -6,6 +6,7 @@ Points of different machines are never in one series, so that a new machine is a
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,12 +16,13 @@ import pandas as pd
 from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
-from capbench.files import write_atomic
+from capbench.files import JSON_LIMIT_BYTES, read_text, write_atomic
 from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.gate.statistics.change_points import find_steps
 from capbench.gate.verdicts.pairing import column
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.results.record import Record
+from capbench.results.subject_name import SubjectName
 
 __all__ = [
     "HistoryEntry",
@@ -155,7 +157,7 @@ def entry_of(runs: pd.DataFrame, folder: str) -> HistoryEntry:
                         blocks=known.size,
                     )
                 )
-    revisions = _distinct(table[~table["subject"].astype(str).str.contains("@")], "revision")
+    revisions = _distinct(table[[not SubjectName.parse(str(name)).revision for name in table["subject"]]], "revision")
     return HistoryEntry(
         taken_at=taken_at[0],
         folder=folder,
@@ -167,12 +169,9 @@ def entry_of(runs: pd.DataFrame, folder: str) -> HistoryEntry:
 
 def read_history(path: Path) -> tuple[HistoryEntry, ...]:
     """Entries of a history file, oldest first; none where there is no file yet. Raises `ResultError` with the line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return ()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultError(f"cannot read the history {path}: {error}") from error
+    lines = read_text(path, ResultError, limit_bytes=JSON_LIMIT_BYTES).splitlines()
     entries = []
     for number, line in enumerate(lines, 1):
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from capbench.errors import ResultError
+from capbench.files import read_json
 from capbench.results.folder import write_record
 from capbench.results.record import Record
 
@@ -37,11 +39,11 @@ class InterimLooks(Record):
 def read_looks(folder: Path) -> tuple[InterimLook, ...] | None:
     """The looks at a result folder; None where nobody ever looked. Raises `ResultError` for a damaged record."""
     file = folder / "looks.json"
-    if not file.exists():
+    if not os.path.lexists(file):
         return None
     try:
-        return InterimLooks.model_validate_json(file.read_bytes()).looks
-    except (OSError, ValidationError) as error:
+        return InterimLooks.model_validate(read_json(file, ResultError)).looks
+    except (ResultError, ValidationError) as error:
         raise ResultError(
             f"cannot read {file}: without it the looks at these runs are not known; make them anew"
         ) from error

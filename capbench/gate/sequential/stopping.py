@@ -14,13 +14,14 @@ from capbench.gate.gate_file import GateFile
 from capbench.gate.sequential.alpha_spending import DEFAULT_MAX_BLOCKS, ending_look, next_look
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks, write_looks
 from capbench.gate.statistics.inference import Levels
-from capbench.gate.verdicts.pairing import is_floor, measured_runs
+from capbench.gate.verdicts.pairing import measured_runs
+from capbench.results.base_subject import base_of_folder
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
 from capbench.results.folder import FolderContents
-from capbench.results.run_record import RunRole
+from capbench.results.folder_plan import read_plan
 from capbench.results.tidy_table import table_of
 
-__all__ = ["SequentialGate", "SequentialTest", "levels_of", "subject_pairs"]
+__all__ = ["SequentialGate", "SequentialTest", "levels_of"]
 
 _BLATANT = math.log(1.5)
 """Early looks have too few blocks for the exact test. Only a factor that no run order explains may stop them."""
@@ -31,23 +32,12 @@ def levels_of(levels: Levels, share: float) -> Levels:
     return Levels(levels.family * share, levels.metric * share, levels.margin * share, blatant=_BLATANT)
 
 
-def subject_pairs(subjects: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Base and new within one folder: each `NAME@REV` and `NAME`; else `cpu`, or the first one, and each other one."""
-    twins = [(name, name.partition("@")[0]) for name in subjects if "@" in name]
-    known = [(base, new) for base, new in twins if new in subjects and not is_floor(new)]
-    if known:
-        return tuple(known)
-    others = [name for name in subjects if not is_floor(name)]
-    base = "cpu" if "cpu" in others else next(iter(others), None)
-    return tuple((base, name) for name in others if name != base) if base else ()
-
-
 @dataclass(frozen=True, slots=True)
 class SequentialGate:
     """Judges one folder's table by the looks that were taken at it."""
 
     pairs: tuple[tuple[str, str], ...]
-    """(base, new) subjects; see `subject_pairs`."""
+    """(base, new) subjects; see `capbench.results.base_subject`."""
     gates: GateFile = field(default_factory=GateFile)
     """Rules and errors."""
     noise_floor: Mapping[str, float] = field(default_factory=dict)
@@ -93,7 +83,7 @@ class SequentialTest:
     """The last look."""
 
     def is_decided(self, contents: FolderContents) -> bool:
-        """Whether every pair of `subject_pairs` is decided, or no look is left. One subject alone decides nothing.
+        """Whether every pair of the folder is decided, or no look is left. One subject alone decides nothing.
 
         Cheap between looks.
         """
@@ -106,7 +96,8 @@ class SequentialTest:
             return blocks >= self.max_blocks
         taken = (*taken, due)
         write_looks(contents.path, taken)
-        return due.ends or all(row.verdict is not Verdict.UNDECIDED for row in gate.judge(runs, taken).verdicts)
+        # What was not measured at all has no blocks, and more of them would not decide it.
+        return due.ends or not any(_is_open(row) and row.blocks > 0 for row in gate.judge(runs, taken).verdicts)
 
     def judge(self, contents: FolderContents) -> Comparison | None:
         """The verdict on a run that is over; None for a folder with nothing to compare.
@@ -119,16 +110,17 @@ class SequentialTest:
         taken = read_looks(contents.path) or ()
         found = gate.judge(runs, taken)
         last = ending_look(taken, blocks=gate.complete_blocks(runs))
-        if last is None or all(row.p_value is None or not _is_open(row) for row in found.verdicts):
-            return found
-        taken = (*taken, last)
-        write_looks(contents.path, taken)
-        return gate.judge(runs, taken)
+        if last is not None and any(row.p_value is not None and _is_open(row) for row in found.verdicts):
+            taken = (*taken, last)
+            write_looks(contents.path, taken)
+            found = gate.judge(runs, taken)
+        note = base_of_folder(read_plan(contents.path), contents.runs).sentence
+        return found.model_copy(update={"base_note": note})
 
     def _opened(self, contents: FolderContents) -> tuple[SequentialGate, pd.DataFrame]:
-        subjects = dict.fromkeys(run.subject for run in contents.runs if run.role is RunRole.MEASURE)
         runs = table_of([contents])
-        return SequentialGate(subject_pairs(sorted(subjects)), self.gates, noise_floor_for(self.gates, runs)), runs
+        pairs = base_of_folder(read_plan(contents.path), contents.runs).pairs
+        return SequentialGate(pairs, self.gates, noise_floor_for(self.gates, runs)), runs
 
 
 def _is_open(row: MetricVerdict) -> bool:

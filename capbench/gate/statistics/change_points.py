@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 import ruptures
 
+from capbench.gate.statistics.robust_spread import robust_spread
+
 __all__ = ["MIN_POINTS", "LevelStep", "find_steps"]
 
 MIN_POINTS = 6
 """Fewer say nothing about their own noise."""
 _PENALTY = 3.0
 """Times log(points), in units of the noise."""
-_MAD_TO_SD = 1.4826
-"""Median absolute deviation to standard deviation of a normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def find_steps(values: Sequence[float], *, resolution: float) -> tuple[LevelStep
         return ()
     series = np.asarray(values, dtype=np.float64)
     # Differences of neighbours know the noise without knowing the level; each holds the noise of two points.
-    noise = _MAD_TO_SD * float(np.median(np.abs(np.diff(series)))) / math.sqrt(2)
+    noise = robust_spread(np.diff(series)) / math.sqrt(2)
     scaled = (series / max(noise, resolution))[:, None]
     detector = ruptures.Pelt(model="l1", min_size=2, jump=1).fit(scaled)
     edges = [0, *detector.predict(pen=_PENALTY * math.log(len(series)))]

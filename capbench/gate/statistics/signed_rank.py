@@ -15,14 +15,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from capbench.gate.statistics.robust_spread import robust_spread
+
 __all__ = ["SignTest", "half", "scores_of", "sign_sum_tail", "sign_test"]
 
 _FULL_WEIGHT_TO, _NO_WEIGHT_FROM = 2.5, 5.0
 """Spreads above the median size. Of normal differences 3% lie beyond the first and 0.03% beyond the second."""
 _SMALLEST_SPREAD = 0.3
 """Of the median size: where all sizes are nearly alike, a deviation of some percent makes no outlier."""
-_MAD_TO_SD = 1.4826
-"""Median absolute deviation to standard deviation of a normal distribution."""
 
 
 def half(pairs: int) -> int:
@@ -34,7 +34,7 @@ def scores_of(sizes: NDArray[np.float64], cap: int) -> NDArray[np.int_]:
     """Scores of sizes in rising order, shape (pairs,): ranks up to `cap`, down to 1 for outliers."""
     scores = np.minimum(np.arange(1, sizes.size + 1), cap)
     middle = float(np.median(sizes))
-    spread = max(_MAD_TO_SD * float(np.median(np.abs(sizes - middle))), _SMALLEST_SPREAD * middle)
+    spread = max(robust_spread(sizes - middle), _SMALLEST_SPREAD * middle)
     if spread == 0:
         return scores
     weights = (middle + _NO_WEIGHT_FROM * spread - sizes) / ((_NO_WEIGHT_FROM - _FULL_WEIGHT_TO) * spread)

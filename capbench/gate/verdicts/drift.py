@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from capbench.gate.statistics.inference import evidence
-from capbench.gate.verdicts.pairing import FLOOR, PairedCase, column, finished, is_floor, measured_runs
+from capbench.gate.verdicts.pairing import PairedCase, column, finished, measured_runs
 from capbench.results.run_record import RunRole
+from capbench.results.subject_name import FLOOR, is_floor
 
 __all__ = ["Drift", "drift_between_folders", "drift_within", "moved"]
 

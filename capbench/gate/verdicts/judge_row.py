@@ -36,9 +36,12 @@ class Context:
 
 
 def row_for(
-    pair: PairedCase, name: str, rule: GateRule, validity: Validity, context: Context
+    pair: PairedCase, name: str, rule: GateRule, validity: Validity, context: Context, *, is_named: bool = False
 ) -> MetricVerdict | NoisyRow | None:
-    """A verdict, or a row that the family decides; None where neither side was measured and nothing is claimed."""
+    """A verdict, or a row that the family decides; None where neither side was measured and nobody asked for it.
+
+    `is_named` says that a rule of the gate file matches the figure: not measured, it is undecided and never left out.
+    """
     metric = describe_metric(name)
     base_label, new_label = side_labels(pair, context)
     labels = {"case": pair.case, "metric": name, "base": base_label, "new": new_label}
@@ -46,11 +49,13 @@ def row_for(
         return obstacle
     if metric.kind is Kind.CHECKS:
         return _checks(pair, labels, validity, context)
-    base, new = pair.values(name)
-    if base.size == 0:
-        return _unmeasured(pair, metric, rule, labels)
     if not rule.relative:
         return limit_verdict(pair, metric, rule, labels)
+    base, new = pair.values(name)
+    if base.size == 0:
+        over = limit_verdict(pair, metric, rule, labels)
+        is_over = over is not None and over.verdict is Verdict.WORSE
+        return over if is_over else _unmeasured(pair, metric, labels, is_named=is_named)
     judged = _by_kind(metric, rule, labels, (base, new), context)
     over = limit_verdict(pair, metric, rule, labels)
     return over if over is not None and over.verdict is Verdict.WORSE else judged
@@ -112,7 +117,9 @@ def limit_verdict(pair: PairedCase, metric: Metric, rule: GateRule, labels: dict
     values = column(finished(pair.new_runs), metric.name)
     values = values[~np.isnan(values)]
     if values.size == 0:
-        return _verdict(labels, Verdict.INVALID, f"{metric.words} was not measured and has a limit")
+        return _verdict(
+            labels, Verdict.UNDECIDED, f"{metric.words} has a limit and was not measured for {pair.new_subject}"
+        )
     largest = float(values.max())
     held = largest <= rule.limit
     return MetricVerdict(
@@ -155,25 +162,31 @@ def _known(runs: pd.DataFrame, name: str) -> list[object]:
     return list(runs[name].dropna()) if name in runs.columns else []
 
 
-def _unmeasured(pair: PairedCase, metric: Metric, rule: GateRule, labels: dict[str, str]) -> MetricVerdict | None:
+def _unmeasured(pair: PairedCase, metric: Metric, labels: dict[str, str], *, is_named: bool) -> MetricVerdict | None:
+    """No block has the figure on both sides."""
     sides = [
         subject
         for subject, runs in ((pair.base_subject, pair.base), (pair.new_subject, pair.new))
         if np.isnan(column(runs, metric.name)).all()
     ]
-    if rule.claims_an_effect:
-        return _verdict(
-            labels, Verdict.INVALID, f"{metric.words} is claimed and was not measured for {' and '.join(sides)}"
-        )
-    if sides == [pair.base_subject] and metric.kind is Kind.QUALITY:
-        return _verdict(labels, Verdict.UNDECIDED, f"{metric.words} of {sides[0]} was not measured")
-    if len(sides) == 1 and metric.kind in (Kind.QUALITY, Kind.EQUAL):
+    if sides == [pair.new_subject] and metric.kind in (Kind.QUALITY, Kind.EQUAL):
         return _verdict(
             labels, Verdict.INVALID, f"{metric.words} was not measured for {sides[0]}: something is missing"
         )
-    if len(sides) == 1:
-        return _verdict(labels, Verdict.NOT_APPLICABLE, f"{sides[0]} does not report {metric.words}")
-    return None
+    if is_named:
+        where = f"for {' and '.join(sides)}" if sides else "for both in any one block"
+        return _verdict(
+            labels, Verdict.UNDECIDED, f"the gate file asks about {metric.words}, which was not measured {where}"
+        )
+    if len(sides) != 1:
+        return None
+    if metric.kind is Kind.QUALITY:
+        return _verdict(labels, Verdict.UNDECIDED, f"{metric.words} of {sides[0]} was not measured")
+    if metric.kind is Kind.EQUAL:
+        return _verdict(
+            labels, Verdict.INVALID, f"{metric.words} was not measured for {sides[0]}: something is missing"
+        )
+    return _verdict(labels, Verdict.NOT_APPLICABLE, f"{sides[0]} does not report {metric.words}")
 
 
 def _checks(pair: PairedCase, labels: dict[str, str], validity: Validity, context: Context) -> MetricVerdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from capbench.gate.judged_metrics import CHECKS, describe_metric
+from capbench.gate.judged_metrics import CHECKS, Kind, describe_metric
 from capbench.gate.verdicts.phrases import change, counted
 from capbench.results.comparison import MetricVerdict, StageShift, Verdict
 
@@ -31,12 +31,22 @@ def joint_sentence(verdict: Verdict, verdicts: Sequence[MetricVerdict], shifts: 
     if verdict is Verdict.NOT_APPLICABLE:
         return f"Not applicable: {rows[0].sentence}." if rows else "Not applicable: there was nothing to compare."
     if verdict is Verdict.SAME:
-        return f"Same: none of {len(verdicts)} figures is worse, and quality holds."
+        judged = [row for row in verdicts if row.verdict is not Verdict.NOT_APPLICABLE]
+        return f"Same: none of {len(judged)} figures is worse, and {_quality_words(verdicts)}."
     if verdict is Verdict.BETTER:
-        return f"Better: {_improvements(rows)}; quality holds and nothing is missing."
+        return f"Better: {_improvements(rows)}; {_quality_words(verdicts)} and nothing is missing."
     heaviest = _heaviest(rows)
     causes = f"{_blame(heaviest, shifts)}{_broken(verdict, verdicts)}"
     return f"{verdict.value.capitalize()}: {heaviest.sentence}{others}{causes}."
+
+
+def _quality_words(verdicts: Sequence[MetricVerdict]) -> str:
+    """That quality holds, only where somebody looked."""
+    shown = (Verdict.SAME, Verdict.BETTER)
+    looked = (
+        row.verdict in shown and describe_metric(row.metric).kind in (Kind.QUALITY, Kind.CHECKS) for row in verdicts
+    )
+    return "quality holds" if any(looked) else "quality was not judged"
 
 
 def _improvements(rows: Sequence[MetricVerdict]) -> str:

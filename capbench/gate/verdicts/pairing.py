@@ -11,17 +11,9 @@ from numpy.typing import NDArray
 
 from capbench.errors import ResultError
 from capbench.results.run_record import MAX_OVERLAP_SHARE, RunRole
+from capbench.results.subject_name import is_floor
 
-__all__ = ["FLOOR", "PairedCase", "column", "finished", "is_floor", "measured_runs", "pair_cases", "side_of"]
-
-FLOOR = "floor"
-"""Subject that is the reference of every other one and is itself never judged beside others."""
-
-
-def is_floor(subject: str) -> bool:
-    """Whether a subject is the floor, of this revision or, as `floor@REV`, of another one."""
-    return subject.partition("@")[0] == FLOOR
-
+__all__ = ["PairedCase", "column", "finished", "measured_runs", "pair_cases", "side_of"]
 
 _KEYS = ["fingerprint", "block"]
 

@@ -8,11 +8,13 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pandas as pd
 
-from capbench.gate.verdicts.pairing import FLOOR, column, finished, measured_runs
+from capbench.gate.verdicts.pairing import column, finished, measured_runs
+from capbench.results.base_subject import USUAL_BASE
+from capbench.results.subject_name import FLOOR
 
-__all__ = ["RATIO_COLUMNS", "RATIO_REFERENCES", "portable_columns", "with_ratios"]
+__all__ = ["RATIO_COLUMNS", "RATIO_REFERENCES", "is_portable", "portable_columns", "ratio_names", "with_ratios"]
 
-RATIO_REFERENCES = (FLOOR, "cpu")
+RATIO_REFERENCES = (FLOOR, USUAL_BASE)
 """Subjects that others are held against: what no exporter can beat, and the exporter to beat."""
 RATIO_COLUMNS = ("wall_s", "cpu_s", "peak_rss_bytes")
 """Columns that belong to one machine, and whose ratio to a reference nearly does not."""
@@ -41,7 +43,14 @@ def with_ratios(runs: pd.DataFrame) -> pd.DataFrame:
 
 def portable_columns(runs: pd.DataFrame) -> Iterator[str]:
     """Columns of a table `with_ratios` that compare across machines."""
-    ratios = {f"{name}/{reference}" for name in RATIO_COLUMNS for reference in RATIO_REFERENCES}
-    for name in map(str, runs.columns):
-        if name in ratios or any(fnmatchcase(name, pattern) for pattern in _PORTABLE):
-            yield name
+    yield from (name for name in map(str, runs.columns) if is_portable(name))
+
+
+def is_portable(name: str) -> bool:
+    """Whether a figure compares across machines."""
+    return name in ratio_names() or any(fnmatchcase(name, pattern) for pattern in _PORTABLE)
+
+
+def ratio_names() -> tuple[str, ...]:
+    """`wall_s/floor`, `cpu_s/cpu` and so on: figures that only a baseline is compared by."""
+    return tuple(f"{name}/{reference}" for name in RATIO_COLUMNS for reference in RATIO_REFERENCES)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import math
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from capbench.errors import MatrixError
+from capbench.errors import InputError, MatrixError, shown
+from capbench.files import is_file
 from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.model import DEFAULT_SLICE_MS, FLOOR, Case, OwnRecording, RunMatrix, Subject
-
-if TYPE_CHECKING:
-    from capbench.harness.matrix.toml_file import CaseTable, MatrixFile, SubjectTable
+from capbench.harness.matrix.model import DEFAULT_SLICE_MS, Case, OwnRecording, RunMatrix, Subject
+from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, CaseTable, MatrixFile, SubjectTable
+from capbench.results.base_subject import choose_base
+from capbench.results.subject_name import FLOOR
 
 __all__ = ["expand_matrix"]
 
@@ -49,20 +51,35 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
             for override_path, override in _overrides_of(files, name):
                 merged = _merge(merged, _said(override, override_path))
             case = _case(f"{where}({name})", name, merged)
+            if len(cases) >= MOST_CASES:
+                raise MatrixError(f"{where}: more than {MOST_CASES} cases in all")
             if name in cases:
                 raise MatrixError(f"{where}({name}): another case has this name; rename one")
             cases[name] = case
             for subject in case.subjects:
                 _ensure_subject(f"{where}({name}).subjects", subject, subjects, paths)
     _check_overrides(files, cases)
-    used = {subject for case in cases.values() for subject in case.subjects}
+    used = dict.fromkeys(subject for case in cases.values() for subject in case.subjects)
     return RunMatrix(
         name=main.stem,
         description=files[main].description or "",
         files=tuple(files),
         cases=tuple(cases.values()),
-        subjects=tuple(subject for subject in subjects.values() if subject.name in used),
+        subjects=tuple(subjects[name] for name in used),
+        reference=_reference(files, tuple(used)),
     )
+
+
+def _reference(files: dict[Path, MatrixFile], subjects: tuple[str, ...]) -> str | None:
+    """The last file's word on what the others are compared with; None where no file has one."""
+    path, reference = next(
+        ((path, file.reference) for path, file in reversed(files.items()) if file.reference is not None), (None, None)
+    )
+    try:
+        choose_base(subjects, reference=reference)
+    except InputError as error:
+        raise MatrixError(f"{path}:reference: {error}") from error
+    return reference
 
 
 def _said(table: BaseModel, path: Path) -> dict[str, Any]:
@@ -88,6 +105,9 @@ def _combinations(where: str, path: Path, table: CaseTable) -> list[tuple[str, d
             raise MatrixError(f"{where}.product.{key}: unknown setting")
         if not values:
             raise MatrixError(f"{where}.product.{key}: an empty list leaves no case")
+    count = math.prod(len(values) for values in table.product.values())
+    if count > MOST_CASES:
+        raise MatrixError(f"{where}.product: {count} combinations; at most {MOST_CASES} make a matrix that ends")
     combinations = []
     for chosen_values in itertools.product(*table.product.values()):
         chosen: dict[str, Any] = dict(zip(table.product, chosen_values, strict=True))
@@ -96,10 +116,14 @@ def _combinations(where: str, path: Path, table: CaseTable) -> list[tuple[str, d
         except ValidationError as error:
             problem = error.errors()[0]
             message = problem["msg"].removeprefix("Value error, ")
-            raise MatrixError(f"{where}.product.{problem['loc'][0]}: {message}, got {problem['input']!r}") from error
+            raise MatrixError(
+                f"{where}.product.{problem['loc'][0]}: {message}, got {shown(problem['input'])}"
+            ) from error
         label = "-".join(
             [*([base_name] if base_name else []), *(f"{key}={_word(value)}" for key, value in chosen.items())]
         )
+        if len(label) > LONGEST_NAME:
+            raise MatrixError(f"{where}: the name {shown(label)} is longer than {LONGEST_NAME} characters; shorten it")
         combinations.append((label, _merge(own, _said(checked, path))))
     return combinations
 
@@ -145,11 +169,11 @@ def _case(where: str, name: str, merged: dict[str, Any]) -> Case:
         raise MatrixError(f"{where}.subjects: an empty list leaves nobody to time")
     if repeated := {subject for subject in merged["subjects"] if merged["subjects"].count(subject) > 1}:
         raise MatrixError(f"{where}.subjects: {min(repeated)!r} is listed twice")
-    if (source := merged.get("source")) is not None and not source.is_file():
-        raise MatrixError(f"{where}.source: no such file: {source}")
+    if (source := merged.get("source")) is not None and not is_file(source):
+        raise MatrixError(f"{where}.source: no such file: {shown(str(source))}")
     scene = merged["scene"]
-    if scene.endswith(".toml") and not Path(scene).is_file():
-        raise MatrixError(f"{where}.scene: no such file: {scene}")
+    if scene.endswith(".toml") and not is_file(Path(scene)):
+        raise MatrixError(f"{where}.scene: no such file: {shown(scene)}")
     return Case(name=name, **{key: value for key, value in merged.items() if value is not None})
 
 

@@ -14,6 +14,7 @@ import platformdirs
 from capbench.errors import InputError, UnavailableError
 from capbench.files import partial_path
 from capbench.harness.matrix.model import RunMatrix
+from capbench.results.subject_name import SubjectName
 
 __all__ = ["add_revision", "build_revision", "resolve_revision"]
 
@@ -46,7 +47,9 @@ def add_revision(
         if subject.command:
             subjects.append(subject)
             continue
-        twin = subject.model_copy(update={"name": f"{subject.name}@{label}", "revision": commit, "python": base_python})
+        twin = subject.model_copy(
+            update={"name": str(SubjectName(subject.name, label)), "revision": commit, "python": base_python}
+        )
         twins[subject.name] = twin.name
         subjects += [subject.model_copy(update={"python": here_python}), twin]
     cases = tuple(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from capbench.errors import MatrixError
 from capbench.results.record import Record
 from capbench.results.run_record import Interleave
+from capbench.units import parse_rate
 
-__all__ = ["DEFAULT_SLICE_MS", "FLOOR", "Case", "Limit", "OptionValue", "OwnRecording", "RunMatrix", "Subject"]
+__all__ = ["DEFAULT_SLICE_MS", "Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
 
-FLOOR = "floor"
-"""Name of the subject that every other one is held against."""
+
+_MOST_RECORDED_PIXELS_A_SIDE = 8192
+"""Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
 
 DEFAULT_SLICE_MS = 100.0
 """Mean length of a slice: shorter ones were measured to be no better (docs/gate.md), and fewer switches disturb
@@ -23,6 +25,8 @@ less."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
+Rate = Annotated[str, BeforeValidator(lambda value: str(parse_rate(value)))]
+"""Frames a second as an exact fraction, from anything that `parse_rate` takes."""
 
 
 class Limit(Record):
@@ -43,11 +47,11 @@ class Limit(Record):
 class OwnRecording(Record):
     """A synthetic recording of the user's own size."""
 
-    width: int
+    width: Annotated[int, Field(gt=0, le=_MOST_RECORDED_PIXELS_A_SIDE)]
     """Width in pixels, even."""
-    height: int
+    height: Annotated[int, Field(gt=0, le=_MOST_RECORDED_PIXELS_A_SIDE)]
     """Height in pixels, even."""
-    fps: str = "30"
+    fps: Rate = "30"
     """Frames a second as an exact fraction."""
     container: Literal["mp4", "hls"] = "mp4"
     """One file, or a playlist with fragmented MP4 segments."""
@@ -105,7 +109,7 @@ class Case(Record):
     """Output width in pixels; None for the source's."""
     height: int | None = None
     """Output height in pixels; None for the source's."""
-    fps: str | None = None
+    fps: Rate | None = None
     """Output rate as an exact fraction; None for the source's."""
     encoder: str | None = None
     """Encoder name; None for the pipeline's default."""
@@ -157,7 +161,9 @@ class RunMatrix(Record):
     cases: tuple[Case, ...]
     """At least one."""
     subjects: tuple[Subject, ...]
-    """At least one."""
+    """At least one, in the order in which the cases name them."""
+    reference: str | None = None
+    """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""

@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from fractions import Fraction
-from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from capbench.errors import MatrixError
+from capbench.errors import shown
 from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.expand import expand_matrix
-from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, RunMatrix
-from capbench.resources import matrix_folder
+from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
+from capbench.results.path_names import path_names
 from capbench.results.run_record import Interleave
+from capbench.results.subject_name import FLOOR
 
-__all__ = ["BUILT_IN_PATHS", "CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths", "load_matrix"]
+__all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
 
-BUILT_IN_PATHS = ("cpu", "gpu", "gpu-fused", "gpu-late", "passthrough", "videotoolbox")
-"""Paths of the design's table; a case may name them, and `floor`, without a `[[subject]]` table."""
+
+MOST_PIXELS_A_SIDE = 16384
+"""The most that H.264 has a level for; a frame of that size takes 400 MB."""
+LONGEST_RECORDING_S = 24 * 3600.0
+"""A day."""
+LONGEST_WAIT_S = 7 * 24 * 3600.0
+"""A week. The system's calls take no more than some centuries, and fail where more is asked."""
+MOST_BLOCKS = 100_000
+"""A block a second is a day of them."""
+MOST_CASES = 10_000
+"""Of a matrix, products included, and subjects of a file: a case of a second takes hours by then."""
+MOST_INCLUDES = 100
+"""Of one file."""
+MOST_OVERRIDES = 1000
+"""Each is tried on each case."""
+LONGEST_NAME = 80
+"""Case and subject stand in one file name with a block's number, and file systems allow 255 bytes."""
 
 
 def known_paths() -> frozenset[str]:
-    """Built-in paths and those that installed packages add; nothing is imported to find out."""
-    return frozenset(BUILT_IN_PATHS) | {point.name for point in entry_points(group="capbench.paths")}
+    """Paths, built in or installed; a case may name them, and `floor`, without a `[[subject]]` table."""
+    return frozenset(path_names())
 
 
 def _check_name(name: str) -> str:
     # Names become file names joined by "--", so they must survive every file system and stay unambiguous.
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,79}", name) or "--" in name:
-        raise ValueError(f"{name!r} cannot be part of a file name; use letters, digits, . _ + = - (no --)")
+    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._+=@-]{{0,{LONGEST_NAME - 1}}}", name) or "--" in name:
+        raise ValueError(f"{shown(name)} cannot be part of a file name; use letters, digits, . _ + = - (no --)")
     return name
 
 
-def _check_fps(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{value!r} is not a rate; write for example 30 or '30000/1001'")  # noqa: TRY004  pydantic wants ValueError
-    try:
-        rate = Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{value!r} is not a rate; write for example 30 or '30000/1001'") from None
-    if rate <= 0:
-        raise ValueError(f"{value!r} is not a rate above 0")
-    return str(rate)
+def _check_variable(name: str) -> str:
+    if not name or "=" in name:
+        raise ValueError(f"{shown(name)} cannot be the name of an environment variable")
+    return name
 
 
 MIN_SLICE_MS = 5.0
@@ -53,9 +58,11 @@ MIN_SLICE_MS = 5.0
 MAX_SLICE_MS = 10_000.0
 """Longer slices are whole runs."""
 Name = Annotated[str, AfterValidator(_check_name)]
-Rate = Annotated[str, BeforeValidator(_check_fps)]
-Even = Annotated[int, Field(gt=0, multiple_of=2)]
-PositiveSeconds = Annotated[float, Field(gt=0)]
+Variable = Annotated[str, AfterValidator(_check_variable)]
+Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
+RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
+WaitSeconds = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
+TimeLimit = Annotated[float, Field(gt=0, le=LONGEST_WAIT_S)]
 
 
 class _Table(BaseModel):
@@ -69,7 +76,7 @@ class _Settings(_Table):
     """File to export, relative to the matrix file."""
     recording: str | OwnRecording | None = None
     """Name of a synthetic recording (`capbench media --list`), or a table with width, height, fps, container, seed."""
-    duration_s: PositiveSeconds | None = None
+    duration_s: RecordingSeconds | None = None
     """Cut the recording to this many seconds."""
     scene: str | None = None
     """Name of a shipped scene, or a `.toml` file relative to the matrix file."""
@@ -89,11 +96,11 @@ class _Settings(_Table):
     """Further export options."""
     subjects: list[str] | None = None
     """Who takes part."""
-    blocks: Annotated[int, Field(ge=1)] | None = None
+    blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] | None = None
     """Blocks to run."""
-    timeout_s: PositiveSeconds | None = None
+    timeout_s: TimeLimit | None = None
     """Kill a run after this many seconds."""
-    settle_s: Annotated[float, Field(ge=0)] | None = None
+    settle_s: WaitSeconds | None = None
     """Pause before each run."""
     warmup: bool | None = None
     """One discarded run of each subject first."""
@@ -146,7 +153,7 @@ class SubjectTable(_Table):
     """Command line with placeholders; split like a shell would, never given to one."""
     options: dict[str, OptionValue] = Field(default_factory=dict)
     """Further export options of a path."""
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[Variable, str] = Field(default_factory=dict)
     """Environment variables to add."""
     scenes: list[str] = Field(default_factory=list)
     """Globs of scenes that the subject can draw."""
@@ -157,6 +164,9 @@ class SubjectTable(_Table):
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
+        if self.floor and self.name != FLOOR:
+            # Runs know their subject by its name alone: another floor would be judged like an exporter.
+            raise ValueError(f"floor = true belongs to the subject {FLOOR!r}; name it so")
         if [self.floor, self.path is not None, self.command is not None].count(True) != 1:
             raise ValueError("give exactly one of path, command and floor = true")
         if self.path is not None and self.path not in known_paths():
@@ -173,95 +183,15 @@ class MatrixFile(_Table):
 
     description: str | None = None
     """One line for people."""
-    include: list[str] = Field(default_factory=list)
+    include: list[str] = Field(default_factory=list, max_length=MOST_INCLUDES)
     """Other matrix files, relative to this one, or names of shipped ones."""
+    reference: Name | None = None
+    """Subject that the others are compared with; that of the including file wins."""
     defaults: _Settings = Field(default_factory=_Settings)
     """Settings of every case that does not say otherwise; those of the including file win."""
-    case: list[CaseTable] = Field(default_factory=list)
+    case: list[CaseTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Cases."""
-    subject: list[SubjectTable] = Field(default_factory=list)
+    subject: list[SubjectTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Subjects."""
-    override: list[OverrideTable] = Field(default_factory=list)
+    override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""
-
-
-def load_matrix(name_or_path: str | Path) -> RunMatrix:
-    """Read a matrix by the name of a shipped one or by its path. Raises `MatrixError` that points at file and key."""
-    path = _find(str(name_or_path), beside=Path.cwd())
-    files: dict[Path, MatrixFile] = {}
-    _read_with_includes(path, files, chain=())
-    return expand_matrix(path, files, known_paths())
-
-
-def _find(name: str, *, beside: Path, said_in: str = "") -> Path:
-    written = beside / name
-    if written.is_file():
-        return written.resolve()
-    shipped = matrix_folder() / f"{name}.toml"
-    if re.fullmatch(r"[\w-]+", name) and shipped.is_file():
-        return shipped.resolve()
-    if written.is_dir():
-        raise MatrixError(f"{said_in}{name} is a directory; name a matrix file inside it")
-    shipped_names = ", ".join(sorted(_shipped_names()))
-    raise MatrixError(f"{said_in}no matrix {name!r}: neither a file nor a shipped one ({shipped_names})")
-
-
-def _shipped_names() -> list[str]:
-    """Shipped files that are a matrix of their own: those with cases or includes, not subjects, scenes or gates."""
-    return [
-        path.stem
-        for path in matrix_folder().glob("*.toml")
-        if re.search(r"^(\[\[case\]\]|include\s*=)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
-
-
-def _read_with_includes(path: Path, files: dict[Path, MatrixFile], chain: tuple[Path, ...]) -> None:
-    """Add `path` to `files` after everything it includes. A file that two others include counts once."""
-    if path in chain:
-        circle = " -> ".join(step.name for step in (*chain[chain.index(path) :], path))
-        raise MatrixError(f"{chain[-1]}:include: files include each other in a circle: {circle}")
-    if path in files:
-        return
-    parsed = _read_one(path)
-    for index, name in enumerate(parsed.include):
-        included = _find(name, beside=path.parent, said_in=f"{path}:include[{index}]: ")
-        _read_with_includes(included, files, (*chain, path))
-    files[path] = parsed
-
-
-def _read_one(path: Path) -> MatrixFile:
-    try:
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
-    except OSError as error:
-        raise MatrixError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise MatrixError(f"{path}: not a text file in UTF-8: {error.reason} at byte {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise MatrixError(f"{path}: not TOML: {error}") from error
-    try:
-        return MatrixFile.model_validate(raw)
-    except ValidationError as error:
-        raise MatrixError("\n".join(_describe(path, raw, dict(problem)) for problem in error.errors())) from error
-
-
-def _describe(path: Path, raw: dict[str, Any], problem: dict[str, Any]) -> str:
-    """`file:key: message` of one pydantic error, with the case's or subject's name where it has one."""
-    key = ""
-    node: Any = raw
-    for step in problem["loc"]:
-        if isinstance(step, int):
-            node = node[step] if isinstance(node, list) and step < len(node) else None
-            key += f"[{step}]"
-            if isinstance(node, dict) and isinstance(label := node.get("name", node.get("case")), str):
-                key += f"({label})"
-        elif not isinstance(node, dict) or step in node or problem["type"] == "missing":
-            # pydantic names the members of a union too; only real keys help the reader.
-            node = node.get(step) if isinstance(node, dict) else None
-            key += f".{step}" if key else step
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = "unknown key"
-    elif problem["type"] not in ("missing", "value_error"):
-        message += f", got {problem['input']!r}"
-    return f"{path}:{key or 'top level'}: {message}"

@@ -20,13 +20,14 @@ from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, remove
 from capbench.harness.run.prepare_source import PreparedCase, export_options, prepare_case
 from capbench.harness.run.schedule import ScheduledRun
+from capbench.harness.run.slice_account import in_slices, slice_accounts
 from capbench.harness.run.slice_safety import refuse_slices
 from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import JobResult, ask_worker, describe_failure
 from capbench.results.environment import Environment
-from capbench.results.run_record import FailureKind, RunResult, SliceAccount
+from capbench.results.run_record import FailureKind, RunResult
 
 __all__ = ["Executor", "ProcessExecutor"]
 
@@ -106,9 +107,9 @@ class ProcessExecutor:
         ]
         try:
             finish = run_in_slices(jobs, turns, slice_rounds(seed, len(steps), slice_ms))
-            accounts = _accounts(turns, slice_ms)
+            accounts = slice_accounts(turns, slice_ms)
             return [
-                self._conclude(step, prepared, _in_slices(found(), account))
+                self._conclude(step, prepared, in_slices(found(), account))
                 for step, found, account in zip(steps, finish, accounts, strict=True)
             ]
         finally:
@@ -299,46 +300,6 @@ class ProcessExecutor:
             "telemetry": {} if in_slices else summarise(self.gauges, self.gauge_reasons),
             "unmeasured": reasons,
         }
-
-
-_SLICED = "measured in slices: "
-_UNKNOWN_IN_SLICES = {
-    "cpu_per_core_percent": f"{_SLICED}the cores' load is that of all subjects of the block",
-    "telemetry": f"{_SLICED}the GPU's counters are those of all subjects of the block",
-    "gpu_busy_s": f"{_SLICED}the clock of the passes runs on while the process is stopped",
-    "gpu_percent": f"{_SLICED}the clock of the passes runs on while the process is stopped",
-}
-"""What is not true of a run in slices, with the reason. Bytes, memory and CPU seconds are; wall time, stages and
-latency are running time."""
-
-
-def _accounts(turns: Sequence[SliceTurn], slice_ms: float) -> list[SliceAccount]:
-    running_s = [turn.running_s() for turn in turns]
-    overlap_s, total_s = sum(turn.overlap_ns for turn in turns) / 1e9, sum(running_s)
-    return [
-        SliceAccount(
-            slice_ms=slice_ms,
-            count=turn.slices,
-            means=turn.how,
-            alone_share=turn.alone_ns / 1e9 / own_s if own_s else 0.0,
-            overlap_share=overlap_s / total_s if total_s else 0.0,
-        )
-        for turn, own_s in zip(turns, running_s, strict=True)
-    ]
-
-
-def _in_slices(run: RunResult, account: SliceAccount) -> RunResult:
-    """The run as one that was made in slices: what is not true of it is None, with the reason."""
-    reasons = {name: reason for name, reason in _UNKNOWN_IN_SLICES.items() if name not in run.unmeasured}
-    return run.model_copy(
-        update={
-            "interleave": "slices",
-            "slices": account,
-            "gpu_busy_s": None,
-            "gpu_percent": None,
-            "unmeasured": run.unmeasured | reasons,
-        }
-    )
 
 
 def _nothing(_frame: int) -> None:

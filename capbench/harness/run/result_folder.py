@@ -14,6 +14,7 @@ from capbench.files import describe_os_error, read_json
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, refuse_links, remove, remove_leftovers
 from capbench.harness.run.schedule import Plan, ScheduledRun
+from capbench.results.base_subject import choose_base
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.folder import (
     FolderContents,
@@ -50,17 +51,22 @@ class RunFolder:
         write_record(self.path / "matrix.json", plan)  # first: without it nothing could be resumed
         own_folder(self.path, "runs")
 
-    def resume(self, matrix: RunMatrix) -> Plan:
-        """The plan that began the folder, with the blocks of `matrix`. Raises `ResultError` if another matrix did."""
+    def resume(self, matrix: RunMatrix, base: str | None = None) -> Plan:
+        """The plan that began the folder, with the blocks of `matrix`, and with `base` where one is named.
+
+        Raises `ResultError` if another matrix began it, `InputError` for a base that is not there.
+        """
         plan = read_plan(self.path)
         if difference := _difference(plan.matrix, matrix):
             raise ResultError(f"cannot resume {self.path}: {difference}; choose another --out")
+        base = base or plan.base
+        choose_base([subject.name for subject in matrix.subjects], asked=base, reference=matrix.reference)
         refuse_links(self.path)
         own_folder(self.path, "runs")
         read_folder(self.path)  # refuses what a newer program wrote before anything of it is replaced
         names = {case.name for case in plan.matrix.cases}, {subject.name for subject in plan.matrix.subjects}
         remove_leftovers(self.path, lambda stem: self._is_unrecorded(stem, *names))
-        plan = plan.model_copy(update={"matrix": matrix})
+        plan = plan.model_copy(update={"matrix": matrix, "base": base})
         write_record(self.path / "matrix.json", plan)
         return plan
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from capbench.harness.matrix.model import FLOOR, Case, RunMatrix, Subject
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.results.folder import run_file_name
 from capbench.results.record import Record
 from capbench.results.run_record import RunRole
+from capbench.results.subject_name import FLOOR
 
 __all__ = ["Plan", "ScheduledRun", "block_steps", "case_order", "closing_steps", "opening_steps", "trial_steps"]
 
@@ -35,6 +36,8 @@ class Plan(Record):
     """ISO 8601, UTC."""
     skipped: dict[str, str] = Field(default_factory=dict)
     """Subject to the reason why this machine cannot run it; it has no runs."""
+    base: str | None = None
+    """What `--base` named; None leaves it to the matrix and its order."""
     measured_plainly: dict[str, str] = Field(default_factory=dict)
     """Case that was to be measured in slices, to the reason why it is not; written where there is one."""
 

@@ -13,8 +13,8 @@ from capbench.errors import MatrixError, ResultError
 from capbench.harness.machine.gpu_telemetry import open_gauges
 from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
+from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.toml_file import load_matrix
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
@@ -23,6 +23,7 @@ from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matr
 from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import ask_worker
+from capbench.results.base_subject import BaseChoice, choose_base
 from capbench.results.folder import FolderContents
 from capbench.results.run_record import Interleave
 
@@ -45,6 +46,7 @@ def run(
     seed: int | None = None,
     timeout_s: float | None = None,
     against: str | None = None,
+    base: str | None = None,
     resume: bool = False,
     retry_failed: bool = False,
     validate: bool = True,
@@ -60,8 +62,9 @@ def run(
 
     `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
     With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
-    `against` is a git revision that is measured side by side. `interleave` and `slice_ms` replace the matrix's; with
-    `against`, slices are taken where nothing is said and they were tried (Linux). Raises `MatrixError`, `ResultError`,
+    `against` is a git revision that is measured side by side. `base` is the subject that the others are compared with,
+    instead of the matrix's `reference`. `interleave` and `slice_ms` replace the matrix's; with `against`, slices are
+    taken where nothing is said and they were tried (Linux). Raises `InputError`, `MatrixError`, `ResultError`,
     `OutputError`.
     """
     progress = progress or Progress()
@@ -74,6 +77,8 @@ def run(
     chosen = _with_settings(chosen, blocks=blocks, timeout_s=timeout_s, interleave=interleave, slice_ms=slice_ms)
     if against is not None:
         chosen = add_revision(chosen, against, says=progress.say)
+    if not resume:  # hours of runs must not end with a base that was never there
+        _choose_base(chosen, base)
     path = out or (resumable_folder(chosen.name) if resume else new_folder())
     if interleave is None and resume:
         chosen = _interleaved_as_begun(chosen, read_plan(path).matrix)
@@ -82,7 +87,7 @@ def run(
     folder = RunFolder(path, retries_failed=retry_failed)
     with lock_folder(path):
         if resume:
-            plan = folder.resume(chosen)
+            plan = folder.resume(chosen, base)
         else:
             plan = Plan(
                 matrix=chosen,
@@ -90,8 +95,10 @@ def run(
                 command=tuple(command),
                 started_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 skipped=unavailable_subjects(chosen),
+                base=base,
             )
             folder.begin(plan)
+        progress.say(_choose_base(chosen, plan.base).sentence or "there is nothing to compare: one subject alone")
         environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
@@ -107,6 +114,10 @@ def run(
         return run_matrix(
             plan, folder, executor, pace=StoppingRule(budget_s=budget_s, is_decided=is_decided), progress=progress
         )
+
+
+def _choose_base(matrix: RunMatrix, base: str | None) -> BaseChoice:
+    return choose_base([subject.name for subject in matrix.subjects], asked=base, reference=matrix.reference)
 
 
 def new_folder(reports: Path = Path("reports"), *, now: datetime | None = None) -> Path:
@@ -126,8 +137,8 @@ def resumable_folder(matrix_name: str, reports: Path = Path("reports")) -> Path:
 
 def _matrix_name(plan_file: Path) -> str | None:
     try:
-        return Plan.model_validate_json(plan_file.read_bytes()).matrix.name
-    except (OSError, ValueError):
+        return read_plan(plan_file.parent).matrix.name
+    except ResultError:
         return None  # not a folder of ours, or damaged: nothing to resume
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capbench.errors import CapbenchError, InputError
+from capbench.units import parse_rate
 
 if TYPE_CHECKING:
     from capbench.results import ExportReport
@@ -204,7 +205,7 @@ def _export_options(options: Json) -> Any:
         encoder["name"] = options["encoder"]
     values = {key: value for key, value in options.items() if key in own}
     if "fps" in values:
-        values["fps"] = Fraction(values["fps"])
+        values["fps"] = parse_rate(values["fps"])
     return ExportOptions(**values, encoder=EncoderSettings(**encoder))
 
 

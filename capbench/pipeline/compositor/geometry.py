@@ -8,13 +8,16 @@ from fractions import Fraction
 from capbench.errors import InputError
 from capbench.pipeline.compositor.layers.zoom import Magnification
 from capbench.pipeline.decode.probe import SourceInfo
+from capbench.pipeline.gpu.device import MAX_TEXTURE_PX
 from capbench.pipeline.scene import Display
+from capbench.units import even_length
 
 __all__ = ["CanvasSize", "Rectangle", "canvas_size", "clamped_radius", "display_rectangle", "even_size"]
 
 REFERENCE_LINES = 1080
 """Lengths in a scene are pixels of a canvas this high."""
-MAX_CANVAS_PX = 8192
+MAX_CANVAS_PX = MAX_TEXTURE_PX
+"""Longest side of an output in pixels: it is drawn into one texture."""
 ROUNDING_PX = 2
 
 
@@ -96,23 +99,24 @@ def _upright_size(source: SourceInfo) -> tuple[Fraction, Fraction]:
 
 
 def canvas_size(source: SourceInfo, width: int | None, height: int | None) -> CanvasSize:
-    """Output size: what was asked for, or the source's own cropped to even. One given side keeps the aspect.
+    """Output size: what was asked for, or the source's own rounded to even. One given side keeps the aspect.
 
-    Raises `InputError` for sizes that 4:2:0 video cannot have.
+    Raises `InputError` for sizes that 4:2:0 video cannot have, or that are larger than `MAX_CANVAS_PX`.
     """
     upright_width, upright_height = _upright_size(source)
     for name, given in (("width", width), ("height", height)):
         if given is not None and (given < 2 or given % 2 or given > MAX_CANVAS_PX):
             raise InputError(f"{name} must be even and between 2 and {MAX_CANVAS_PX}, got {given}")
     if width is None:
-        width = _even(upright_width if height is None else upright_width / upright_height * height)
+        width = even_length(upright_width if height is None else upright_width / upright_height * height)
     if height is None:
-        height = _even(upright_height / upright_width * width if width != _even(upright_width) else upright_height)
+        is_own_width = width == even_length(upright_width)
+        height = even_length(upright_height if is_own_width else upright_height / upright_width * width)
+    if max(width, height) > MAX_CANVAS_PX:
+        raise InputError(
+            f"the output would be {width}x{height}, {MAX_CANVAS_PX} is the most on a side; choose --width or --height"
+        )
     return CanvasSize(width, height)
-
-
-def _even(length: Fraction) -> int:
-    return max(2, int(length) // 2 * 2)
 
 
 def display_rectangle(display: Display, source: SourceInfo, canvas: CanvasSize) -> Rectangle:
@@ -125,7 +129,7 @@ def display_rectangle(display: Display, source: SourceInfo, canvas: CanvasSize) 
     upright_height = float(whole_height) * (1 - crop_top - crop_bottom)
     scale = min(room_width / upright_width, room_height / upright_height)
     width, height = upright_width * scale, upright_height * scale
-    # Rounding a side down to even takes less than two pixels: a gap of so little is rounding, not a letterbox.
+    # Rounding a side to even moves it by less than two pixels: a gap of so little is rounding, not a letterbox.
     if abs(width - room_width) < ROUNDING_PX:
         width = room_width
     if abs(height - room_height) < ROUNDING_PX:
@@ -138,7 +142,7 @@ def even_size(source: SourceInfo) -> tuple[Fraction, Fraction]:
     """Upright size of what is shown of an uncropped source: a last odd column or row of square pixels is not."""
     width, height = _upright_size(source)
     if source.pixel_aspect == 1:
-        return Fraction(_even(width)), Fraction(_even(height))
+        return Fraction(even_length(width)), Fraction(even_length(height))
     return width, height
 
 

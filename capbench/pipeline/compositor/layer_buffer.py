@@ -1,4 +1,4 @@
-"""The parameters of shaders/layers.wgsl, and what a layer tells about its looks in one frame."""
+"""The parameters of shaders/shared/layers.wgsl, and what a layer tells about its looks in one frame."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ LAYERS_DTYPE = np.dtype(
         ("stale_px", "<u4", (MAX_STALE, 4)),
     ]
 )
-"""`struct Layers` of shaders/layers.wgsl, field by field."""
+"""`struct Layers` of shaders/shared/layers.wgsl, field by field."""
 
 
 @dataclass(frozen=True, slots=True)

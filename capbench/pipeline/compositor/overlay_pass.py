@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from capbench.pipeline.compositor.layers.cursor import CursorLayer
 from capbench.pipeline.compositor.layers.image_textures import texture_of
 from capbench.pipeline.compositor.layers.mask import MaskLayer
 from capbench.pipeline.compositor.layers.zoom import Magnification
-from capbench.pipeline.gpu.compute_pass import WORKGROUP_PX, bind, workgroups
+from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass, Resource
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.scene import Scene
-from capbench.resources import shader_text
+from capbench.resources import shader_source
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["Overlay", "dirty_rectangles", "has_overlay"]
 
@@ -64,7 +67,8 @@ def _common_bounds(rectangles: Iterable[Pixels]) -> Pixels:
 class Overlay:
     """Draws masks, cursor, camera and captions into the surround.
 
-    `surround` is the texture to draw into, `scene_bindings` what scene.wgsl and surround.wgsl read.
+    `surround` is the texture to draw into, `scene_bindings` what scene.wgsl and background.wgsl read, `generated` has
+    the constants of the scene.
     Raises `SceneError`, or `SourceError` for a camera that cannot be read.
     """
 
@@ -74,10 +78,10 @@ class Overlay:
         scene: Scene,
         canvas: CanvasSize,
         resting: Rectangle,
-        surround: Any,
+        surround: GPUTexture,
         *,
-        scene_bindings: dict[int, Any],
-        scene_code: str,
+        scene_bindings: Bindings,
+        generated: Mapping[str, str],
     ) -> None:
         self._gpu = gpu
         self._canvas = canvas
@@ -92,43 +96,35 @@ class Overlay:
         self.drawn_pixels = 0
         """Pixels drawn so far; those of overlapping rectangles count once for each."""
         self._uniforms = gpu.buffer(LAYERS_DTYPE.itemsize, "STORAGE|COPY_DST", "layers")
-        self._make_pipelines(surround, scene_bindings, scene_code)
+        self._make_passes(surround, scene_bindings, generated)
 
-    def _make_pipelines(self, surround: Any, scene_bindings: dict[int, Any], scene_code: str) -> None:
+    def _make_passes(self, surround: GPUTexture, scene_bindings: Bindings, generated: Mapping[str, str]) -> None:
         gpu, masks = self._gpu, self._masks
         means, blurred = masks.means.create_view(), masks.blurred.create_view()
         none = texture_of(gpu, None, "no layer").create_view()
-        image, luma, chroma = (
-            (texture.create_view() for texture in self._camera.textures) if self._camera else (none, none, none)
-        )
+        camera = [texture.create_view() for texture in self._camera.textures] if self._camera else [none] * 4
         cursor = self._cursor.texture.create_view() if self._cursor else none
         captions = self._captions.texture.create_view()
-        code = scene_code + shader_text("surround", "layers", "overlay")
-        self._pipeline = gpu.compute_pipeline(code, "draw_overlay", "overlay")
-        layers = [surround.create_view(), self._uniforms, means, blurred, cursor, image, luma, chroma, captions]
-        self._groups = (
-            bind(gpu, self._pipeline, 0, {number: scene_bindings[number] for number in (0, 3, 5)}),
-            bind(gpu, self._pipeline, 1, dict(enumerate(layers))),
-        )
-        self._cells: dict[str, tuple[Any, tuple[Any, ...]]] = {}
+        target = surround.create_view()
+        layers: list[Resource] = [target, self._uniforms, means, blurred, cursor, *camera, captions]
+        behind = {number: scene_bindings[number] for number in (0, 3, 5)}
+        source = shader_source("draw_layers", generated)
+        self._pass = ComputePass(gpu, source, "draw_layers", [behind, dict(enumerate(layers))])
+        self._cell_passes: dict[str, ComputePass] = {}
         if not masks.has_grids:
             return
-        cells = scene_code + shader_text("layers", "cells")
-        for entry_point, groups in (
-            (
-                "average_cells",
-                ({number: scene_bindings[number] for number in (1, 2, 3)}, {0: means, 1: self._uniforms}),
-            ),
-            ("blur_cells", ({}, {0: blurred, 1: self._uniforms, 2: means})),
-        ):
-            pipeline = gpu.compute_pipeline(cells, entry_point, entry_point)
-            bound = tuple(bind(gpu, pipeline, number, group) for number, group in enumerate(groups))
-            self._cells[entry_point] = (pipeline, bound)
+        recording = {number: scene_bindings[number] for number in (1, 2, 3, 6)}
+        source = shader_source("average_cells", generated)
+        groups: dict[str, list[Bindings]] = {
+            "average_cells": [recording, {0: means, 1: self._uniforms}],
+            "blur_cells": [{}, {0: blurred, 1: self._uniforms, 2: means}],
+        }
+        self._cell_passes = {name: ComputePass(gpu, source, name, bound) for name, bound in groups.items()}
 
-    def record(self, encoder: Any, time_s: float, zoom: Magnification, *, is_wiped: bool) -> None:
+    def record(self, encoder: GPUCommandEncoder, time_s: float, zoom: Magnification, *, is_wiped: bool) -> None:
         """Record the upload of a new camera picture, and the passes that draw what changed since the last frame.
 
-        `is_wiped` says that the backdrop was drawn over everything.
+        `is_wiped` says that the background was drawn over everything.
         """
         view = FrameView(time_s, self._resting.magnified(zoom), zoom.amount)
         if self._camera:
@@ -147,12 +143,11 @@ class Overlay:
             self._gpu.device.queue.write_buffer(self._uniforms, 0, block)
             self._draw(encoder, stale)
 
-    def _draw(self, encoder: Any, stale: list[Pixels]) -> None:
-        for entry_point, groups in self._masks.dispatches():
-            _dispatch(encoder, *self._cells[entry_point], groups)
+    def _draw(self, encoder: GPUCommandEncoder, stale: list[Pixels]) -> None:
+        for entry_point, cells in self._masks.dispatches():
+            self._cell_passes[entry_point].record(encoder, *cells)
         widths, heights = [right - left for left, _, right, _ in stale], [bottom - top for _, top, _, bottom in stale]
-        across, down = workgroups(max(widths), max(heights), WORKGROUP_PX)
-        _dispatch(encoder, self._pipeline, self._groups, (across, down, len(stale)))
+        self._pass.record(encoder, max(widths), max(heights), len(stale))
         self.drawn_pixels += sum(width * height for width, height in zip(widths, heights, strict=True))
 
     def submitted(self) -> None:
@@ -164,12 +159,3 @@ class Overlay:
         """Close the camera's file."""
         if self._camera:
             self._camera.close()
-
-
-def _dispatch(encoder: Any, pipeline: Any, bind_groups: tuple[Any, ...], groups: tuple[int, int, int]) -> None:
-    compute_pass = encoder.begin_compute_pass(label="overlay")
-    compute_pass.set_pipeline(pipeline)
-    for number, group in enumerate(bind_groups):
-        compute_pass.set_bind_group(number, group)
-    compute_pass.dispatch_workgroups(*groups)
-    compute_pass.end()

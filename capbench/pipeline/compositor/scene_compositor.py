@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from capbench.pipeline.compositor.background_pass import Backdrop
 from capbench.pipeline.compositor.geometry import CanvasSize, display_rectangle
@@ -10,18 +13,18 @@ from capbench.pipeline.compositor.layers.background import background_picture
 from capbench.pipeline.compositor.layers.image_textures import texture_of
 from capbench.pipeline.compositor.layers.zoom import Magnification, magnification_at
 from capbench.pipeline.compositor.overlay_pass import Overlay, has_overlay
-from capbench.pipeline.compositor.scene_uniforms import fills_canvas, scene_code, scene_uniforms
+from capbench.pipeline.compositor.scene_uniforms import fills_canvas, scene_constants, scene_uniforms
 from capbench.pipeline.decode.probe import SourceInfo
-from capbench.pipeline.gpu.compute_pass import bind, workgroups
+from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass, Resource
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Scene
-from capbench.resources import shader_text
+from capbench.resources import shader_source
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["Compositor"]
-
-_PICTURE_WORKGROUP_PX = (64, 8)
-"""Pixels that a workgroup of composite.wgsl writes: four to an invocation."""
 
 
 class Compositor:
@@ -39,8 +42,15 @@ class Compositor:
         self._moves = not fills_canvas(scene.display, source, canvas)
         """Whether a zoom moves something that can be seen besides the recording."""
         has_surround = self._moves or has_overlay(scene)
-        self.scene_code = scene_code(scene, source, canvas, has_surround=has_surround)
-        """WGSL that a pipeline which draws the scene itself joins before its own: it defines `scene_colour`."""
+        constants = scene_constants(
+            scene,
+            source,
+            canvas,
+            has_surround=has_surround,
+            chroma_is_interleaved=uploader.chroma_is_interleaved,
+        )
+        self.generated = {"scene_constants": constants}
+        """What `shader_source` needs beside the files for a shader that imports `scene`."""
         uniforms = self._scene_uniforms()
         self._uniforms = gpu.buffer(uniforms.nbytes, "UNIFORM|COPY_DST", "scene")
         gpu.device.queue.write_buffer(self._uniforms, 0, uniforms)
@@ -56,46 +66,44 @@ class Compositor:
         self._surround = gpu.texture(*size, "rgba8unorm", usage, "surround")
         if has_surround:
             self._make_surround()
-        self._picture: Any = None
-        self._pipeline: Any = None
-        self._bind_groups: tuple[Any, ...] = ()
+        self._picture: GPUTexture | None = None
+        self._pass: ComputePass | None = None
+        self._columns = 0
 
     @property
-    def picture(self) -> Any:
+    def picture(self) -> GPUTexture:
         """RGBA texture (rgba8unorm) that `draw` fills."""
         if self._picture is None:
             usage = "STORAGE_BINDING|TEXTURE_BINDING|COPY_SRC"
             self._picture = self._gpu.texture(self.canvas.width, self.canvas.height, "rgba8unorm", usage, "picture")
-            code = self.scene_code + shader_text("composite")
-            self._pipeline = self._gpu.compute_pipeline(code, "composite", "composite")
-            self._bind_groups = (
-                self.scene_bind_group(self._pipeline),
-                bind(self._gpu, self._pipeline, 1, {0: self._picture.create_view()}),
-            )
+            source = shader_source("composite", self.generated)
+            groups: list[Bindings] = [self.scene_bindings(), {0: self._picture.create_view()}]
+            self._pass = ComputePass(self._gpu, source, "composite", groups)
+            self._columns = -(-self.canvas.width // source.constant("COLUMNS"))
         return self._picture
 
-    def scene_bind_group(self, pipeline: Any) -> Any:
-        """Bind group 0 of scene.wgsl for a pipeline that draws the scene itself."""
-        return bind(self._gpu, pipeline, 0, self._recording_bindings() | {4: self._surround.create_view()})
+    def scene_bindings(self) -> Bindings:
+        """Group 0 of a pass that draws the scene itself, by `scene_colour` of scene.wgsl."""
+        return self._recording_bindings() | {4: self._surround.create_view()}
 
-    def _recording_bindings(self) -> dict[int, Any]:
+    def _recording_bindings(self) -> dict[int, Resource]:
         """What scene.wgsl needs to sample the recording."""
-        luma, chroma = self._uploader.luma.create_view(), self._uploader.chroma.create_view()
-        return {0: self._uniforms, 1: luma, 2: chroma, 3: self._sampler}
+        luma, cb, cr = (texture.create_view() for texture in self._uploader.textures)
+        return {0: self._uniforms, 1: luma, 2: cb, 3: self._sampler, 6: cr}
 
     def _make_surround(self) -> None:
         gpu, scene = self._gpu, self._scene
         picture = texture_of(gpu, background_picture(scene.background, self.canvas), "background")
         bindings = self._recording_bindings() | {5: picture.create_view()}
         behind = {number: bindings[number] for number in (0, 5)}
-        self.backdrop = Backdrop(gpu, self.canvas, self._surround, scene_bindings=behind, scene_code=self.scene_code)
+        self.backdrop = Backdrop(gpu, self.canvas, self._surround, scene_bindings=behind, generated=self.generated)
         if has_overlay(scene):
             resting = display_rectangle(scene.display, self._source, self.canvas)
             self.overlay = Overlay(
-                gpu, scene, self.canvas, resting, self._surround, scene_bindings=bindings, scene_code=self.scene_code
+                gpu, scene, self.canvas, resting, self._surround, scene_bindings=bindings, generated=self.generated
             )
 
-    def prepare(self, encoder: Any, time_s: float) -> None:
+    def prepare(self, encoder: GPUCommandEncoder, time_s: float) -> None:
         """Record what must be drawn again before the frame of an output time, in seconds since the first frame.
 
         Call it for every frame, after its upload is recorded and before the path records its own passes. Where nothing
@@ -123,15 +131,10 @@ class Compositor:
         if self.overlay:
             self.overlay.close()
 
-    def draw(self, encoder: Any) -> None:
+    def draw(self, encoder: GPUCommandEncoder) -> None:
         """Record the pass that draws the uploaded frame into `picture`."""
-        assert self._picture is not None, "ask for `picture` before drawing into it"
-        compute_pass = encoder.begin_compute_pass(label="composite")
-        compute_pass.set_pipeline(self._pipeline)
-        for number, group in enumerate(self._bind_groups):
-            compute_pass.set_bind_group(number, group)
-        compute_pass.dispatch_workgroups(*workgroups(self.canvas.width, self.canvas.height, _PICTURE_WORKGROUP_PX))
-        compute_pass.end()
+        assert self._pass is not None, "ask for `picture` before drawing into it"
+        self._pass.record(encoder, self._columns, self.canvas.height)
 
-    def _scene_uniforms(self) -> Any:
+    def _scene_uniforms(self) -> NDArray[np.void]:
         return scene_uniforms(self._scene, self._source, self.canvas, self._zoom)

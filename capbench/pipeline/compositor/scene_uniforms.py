@@ -1,4 +1,4 @@
-"""The parameters of shaders/scene.wgsl: from a scene, a source and a zoom to one uniform block."""
+"""The parameters of shaders/shared/scene.wgsl: from a scene, a source and a zoom to one uniform block."""
 
 from __future__ import annotations
 
@@ -13,21 +13,30 @@ from capbench.pipeline.compositor.geometry import CanvasSize, clamped_radius, di
 from capbench.pipeline.compositor.layers.zoom import Magnification
 from capbench.pipeline.decode.probe import SourceInfo, SourcePlanes
 from capbench.pipeline.scene import Background, Display, Scene
-from capbench.resources import shader_text
 
-__all__ = ["PICTURE_DTYPE", "SCENE_DTYPE", "fills_canvas", "picture_uniforms", "rgb_of", "scene_code", "scene_uniforms"]
+__all__ = [
+    "PICTURE_DTYPE",
+    "SCENE_DTYPE",
+    "fills_canvas",
+    "picture_uniforms",
+    "rgb_of",
+    "scene_constants",
+    "scene_uniforms",
+]
 
 PICTURE_DTYPE = np.dtype(
     [
         ("texture_from_fraction", "<f4", 4),
-        ("texture_origin", "<f4", 4),
+        ("texture_origin", "<f4", 2),
+        ("chroma_is_interleaved", "<u4"),
+        ("padding", "<u4"),
         ("texture_limits", "<f4", 4),
         ("chroma_from_luma", "<f4", 4),
         ("decode_scale", "<f4", 4),
         ("decode_matrix", "<f4", 4),
     ]
 )
-"""`struct Picture` of shaders/scene.wgsl, field by field."""
+"""`struct Picture` of shaders/shared/scene.wgsl, field by field."""
 
 PICTURE_NAMES = PICTURE_DTYPE.names or ()
 
@@ -47,26 +56,33 @@ SCENE_DTYPE = np.dtype(
         ("fraction_from_px", "<f4", 4),
     ]
 )
-"""`struct Scene` of shaders/scene.wgsl, field by field."""
+"""`struct Scene` of shaders/shared/scene.wgsl, field by field."""
 
 
-def scene_code(scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool) -> str:
-    """shaders/scene.wgsl behind the constants of one export; other shaders are joined behind it."""
+def scene_constants(
+    scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool, chroma_is_interleaved: bool
+) -> str:
+    """What shaders/shared/scene.wgsl imports as `scene_constants`: what never changes during one export."""
     fills = fills_canvas(scene.display, source, canvas)
     unscaled = fills and not scene.zoom and scene.display.crop == (0, 0, 0, 0) and _has_size_of(source, canvas)
-    picture = picture_uniforms(source, scene.display.crop)
-    vectors = ", ".join(
-        f"vec4f({', '.join(str(float(value)) for value in picture[name][0])})" for name in PICTURE_NAMES
-    )
+    picture = picture_uniforms(source, scene.display.crop, chroma_is_interleaved=chroma_is_interleaved)
+    fields = ", ".join(_literal(picture[name][0]) for name in PICTURE_NAMES)
     constants = {
-        "RECORDING": f"Picture({vectors})",
+        "RECORDING": f"Picture({fields})",
         "LUMA_TEXEL": f"vec2f({1 / source.width}, {1 / source.height})",
         "IS_UNSCALED": str(unscaled).lower(),
         "FILLS_CANVAS": str(fills).lower(),
         "HAS_SURROUND": str(has_surround).lower(),
         "BACKGROUND_IS_IMAGE": str(scene.background.image is not None).lower(),
     }
-    return "".join(f"const {name} = {value};\n" for name, value in constants.items()) + shader_text("scene") + "\n"
+    return "".join(f"const {name} = {value};\n" for name, value in constants.items())
+
+
+def _literal(value: NDArray[np.float32] | np.uint32) -> str:
+    """WGSL for a field of a record."""
+    if isinstance(value, np.uint32):
+        return f"{value}u"
+    return f"vec{len(value)}f({', '.join(str(float(number)) for number in value)})"
 
 
 def fills_canvas(display: Display, source: SourceInfo, canvas: CanvasSize) -> bool:
@@ -84,7 +100,7 @@ def _has_size_of(source: SourceInfo, canvas: CanvasSize) -> bool:
 
 
 def scene_uniforms(scene: Scene, source: SourceInfo, canvas: CanvasSize, zoom: Magnification) -> NDArray[np.void]:
-    """The uniform block of shaders/scene.wgsl: one record of `SCENE_DTYPE`."""
+    """The uniform block of shaders/shared/scene.wgsl: one record of `SCENE_DTYPE`."""
     block = np.zeros(1, SCENE_DTYPE)
     block["canvas_px"] = (canvas.width, canvas.height)
     _set_frame(block, scene.display, source, canvas, zoom)
@@ -93,11 +109,19 @@ def scene_uniforms(scene: Scene, source: SourceInfo, canvas: CanvasSize, zoom: M
 
 
 def picture_uniforms(
-    source: SourceInfo, crop: tuple[float, float, float, float], *, mirror: bool = False
+    source: SourceInfo,
+    crop: tuple[float, float, float, float],
+    *,
+    chroma_is_interleaved: bool,
+    mirror: bool = False,
 ) -> NDArray[np.void]:
-    """How a source's planes are read: one record of `PICTURE_DTYPE`. `crop` as in `Display`, of the upright picture."""
+    """How a source's planes are read: one record of `PICTURE_DTYPE`.
+
+    `crop` as in `Display`, of the upright picture; `chroma_is_interleaved` as the `PlaneUploader` says.
+    """
     block = np.zeros(1, PICTURE_DTYPE)
     _set_texture_mapping(block, source, source.planes, crop, mirror=mirror)
+    block["chroma_is_interleaved"] = chroma_is_interleaved
     _set_decoding(block, source.colour)
     return block
 
@@ -171,7 +195,7 @@ def _set_texture_mapping(
     if mirror:
         corner, column_x = corner + column_x, -column_x
     block["texture_from_fraction"] = (*column_x, *column_y)
-    block["texture_origin"] = (*corner, 0.0, 0.0)
+    block["texture_origin"] = corner
     # Half a texel inside: interpolation at the edge must not reach what is cut off.
     opposite = corner + column_x + column_y
     half_texel = np.array((0.5 / planes.width, 0.5 / planes.height))
@@ -186,13 +210,12 @@ def _set_texture_mapping(
 
 
 def _set_decoding(block: NDArray[np.void], colour: ColourSpec) -> None:
-    """Inverse of the NV12 equations, from Kr and Kb (ITU-R BT.709-6 item 3)."""
-    kr, kb = colour.matrix.kr_kb
-    kg = 1 - kr - kb
+    """From codes to R'G'B'."""
     block["decode_scale"] = (
         255 / colour.luma_span_codes,
         -colour.luma_offset_code / colour.luma_span_codes,
         255 / colour.chroma_span_codes,
         -128 / colour.chroma_span_codes,
     )
-    block["decode_matrix"] = (2 * (1 - kr), -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg, 2 * (1 - kb))
+    (_, _, red_cr), (_, green_cb, green_cr), (_, blue_cb, _) = colour.matrix.rgb_from_differences
+    block["decode_matrix"] = (red_cr, green_cb, green_cr, blue_cb)

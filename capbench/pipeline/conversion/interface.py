@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.gpu.device import GpuContext
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUBuffer, GPUCommandEncoder
 
 __all__ = ["ConversionPath", "Finishing", "PathFactory"]
 
@@ -44,13 +48,13 @@ class ConversionPath(Protocol):
     finishing: Finishing
     """Whether and where `finish` must run before the encoder."""
 
-    def record(self, encoder: Any, staging: Any) -> None:
+    def record(self, encoder: GPUCommandEncoder, staging: GPUBuffer) -> None:
         """Record everything from the uploaded planes to the staging buffer on a `wgpu.GPUCommandEncoder`."""
 
-    def read(self, mapped: NDArray[np.uint8], frame: Any) -> None:
+    def read(self, mapped: NDArray[np.uint8], frame: av.VideoFrame) -> None:
         """Copy `staging_bytes` of mapped memory into an `av.VideoFrame` of `picture_format`."""
 
-    def finish(self, frame: Any) -> Any:
+    def finish(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Turn that frame into an `av.VideoFrame` in nv12."""
 
     def close(self) -> None:

@@ -1,33 +1,33 @@
-"""How an NV12 picture lies in a GPU buffer, and the parameters of shaders/nv12.wgsl."""
+"""How an NV12 picture lies in a GPU buffer, and the parameters of shaders/shared/nv12.wgsl."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
 from capbench.pipeline.compositor.geometry import CanvasSize
-from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.decoded_planes import copy_rows, plane_rows
 
-__all__ = ["BLOCKS_PER_WORKGROUP", "Nv12Layout", "nv12_constants"]
+__all__ = ["Nv12Layout", "nv12_constants"]
 
-BLOCKS_PER_WORKGROUP = (16, 4)
-"""`@workgroup_size` of convert.wgsl and fused.wgsl, in blocks of 4x2 pixels."""
+_ROW_ALIGNMENT_BYTES = 16
+"""Rows of frames that PyAV makes, and whole 32-bit words, of which a shader can write nothing smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nv12Layout:
-    """Luma rows, then chroma rows, each row padded to whole 32-bit words: a shader can write nothing smaller."""
+    """Luma rows, then chroma rows, each padded as in a frame of `encode.frame_pool`: a plane is one piece of memory."""
 
     canvas: CanvasSize
 
     @property
     def stride_bytes(self) -> int:
         """Bytes from one row to the next, of luma and of chroma alike."""
-        return -(-self.canvas.width // 4) * 4
+        return -(-self.canvas.width // _ROW_ALIGNMENT_BYTES) * _ROW_ALIGNMENT_BYTES
 
     @property
     def size_bytes(self) -> int:
@@ -37,23 +37,23 @@ class Nv12Layout:
     @property
     def blocks(self) -> tuple[int, int]:
         """Blocks of 4x2 pixels across and down."""
-        return self.stride_bytes // 4, self.canvas.height // 2
+        return -(-self.canvas.width // 4), self.canvas.height // 2
 
     @property
     def picture_bytes(self) -> int:
         """Bytes of the samples alone: 1.5 a pixel."""
         return self.canvas.width * self.canvas.height * 3 // 2
 
-    def copy_to_frame(self, mapped: NDArray[np.uint8], frame: Any) -> None:
+    def copy_to_frame(self, mapped: NDArray[np.uint8], frame: av.VideoFrame) -> None:
         """Copy a mapped picture of `size_bytes` into the planes of an `av.VideoFrame` in nv12."""
-        width, height = self.canvas.width, self.canvas.height
-        rows = mapped[: self.size_bytes].reshape(height * 3 // 2, self.stride_bytes)[:, :width]
-        plane_samples(frame.planes[0])[:] = rows[:height]
-        plane_samples(frame.planes[1], 2)[:] = rows[height:]
+        rows = mapped[: self.size_bytes].reshape(self.canvas.height * 3 // 2, self.stride_bytes)
+        luma, chroma = rows[: self.canvas.height], rows[self.canvas.height :]
+        for plane, source in zip(frame.planes, (luma, chroma), strict=True):
+            copy_rows(source, plane_rows(plane), self.canvas.width)
 
 
 def nv12_constants(layout: Nv12Layout, colour: ColourSpec) -> dict[str, float]:
-    """The pipeline constants of shaders/nv12.wgsl."""
+    """The pipeline constants of shaders/shared/nv12.wgsl."""
     kr, kb = colour.matrix.kr_kb
     return {
         "nv12_width": layout.canvas.width,

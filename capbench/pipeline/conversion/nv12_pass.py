@@ -2,60 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.compositor.geometry import CanvasSize
-from capbench.pipeline.conversion.nv12_layout import BLOCKS_PER_WORKGROUP, Nv12Layout, nv12_constants
-from capbench.pipeline.gpu.compute_pass import bind, workgroups
+from capbench.pipeline.conversion.nv12_layout import Nv12Layout, nv12_constants
+from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.resources import shader_text
+from capbench.resources import ShaderSource, shader_source
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["Nv12Pass", "texture_to_nv12"]
 
 
 class Nv12Pass:
-    """One dispatch of the only entry point of a shader that is joined behind nv12.wgsl.
+    """One dispatch of a shader that imports nv12.wgsl; its entry point has the shader's name.
 
-    `input_group` makes bind group 0, the shader's own input, for the pipeline that it is given.
+    `inputs` is bind group 0, the shader's own.
     """
 
     def __init__(
-        self,
-        gpu: GpuContext,
-        canvas: CanvasSize,
-        colour: ColourSpec,
-        *,
-        code: str,
-        entry_point: str,
-        input_group: Callable[[Any], Any],
+        self, gpu: GpuContext, canvas: CanvasSize, colour: ColourSpec, *, source: ShaderSource, inputs: Bindings
     ) -> None:
         self.layout = Nv12Layout(canvas)
         """How the picture lies in `buffer`."""
         self.buffer = gpu.buffer(self.layout.size_bytes, "STORAGE|COPY_SRC", "nv12")
         """Storage buffer that holds the picture after the pass."""
         constants = nv12_constants(self.layout, colour)
-        self._pipeline = gpu.compute_pipeline(code, entry_point, entry_point, constants)
-        self._groups = (input_group(self._pipeline), bind(gpu, self._pipeline, 1, [self.buffer]))
+        self._pass = ComputePass(gpu, source, source.name, [inputs, {0: self.buffer}], constants=constants)
 
-    def record(self, encoder: Any) -> None:
+    def record(self, encoder: GPUCommandEncoder) -> None:
         """Record the dispatch on a `wgpu.GPUCommandEncoder`."""
-        compute_pass = encoder.begin_compute_pass(label="convert")
-        compute_pass.set_pipeline(self._pipeline)
-        for number, group in enumerate(self._groups):
-            compute_pass.set_bind_group(number, group)
-        compute_pass.dispatch_workgroups(*workgroups(*self.layout.blocks, BLOCKS_PER_WORKGROUP))
-        compute_pass.end()
+        self._pass.record(encoder, *self.layout.blocks)
 
 
-def texture_to_nv12(gpu: GpuContext, texture: Any, canvas: CanvasSize, colour: ColourSpec) -> Nv12Pass:
+def texture_to_nv12(gpu: GpuContext, texture: GPUTexture, canvas: CanvasSize, colour: ColourSpec) -> Nv12Pass:
     """The pass that converts an RGBA texture (rgba8unorm) of the canvas's size."""
-    return Nv12Pass(
-        gpu,
-        canvas,
-        colour,
-        code=shader_text("nv12", "convert"),
-        entry_point="convert",
-        input_group=lambda pipeline: bind(gpu, pipeline, 0, [texture.create_view()]),
-    )
+    return Nv12Pass(gpu, canvas, colour, source=shader_source("convert"), inputs={0: texture.create_view()})

@@ -10,16 +10,12 @@ from capbench.pipeline.conversion.second_device import LatePath
 from capbench.pipeline.conversion.shader import FusedPath, GpuPath
 from capbench.pipeline.conversion.swscale import CpuPath
 from capbench.pipeline.conversion.videotoolbox import videotoolbox_path
+from capbench.results.path_names import PASSTHROUGH, PATHS_GROUP, path_names
 
 __all__ = ["FLOOR", "PASSTHROUGH", "ConversionPath", "Finishing", "PathFactory", "path_factory", "path_names"]
 
-PASSTHROUGH = "passthrough"
-"""Not a conversion: decoded planes go straight to the encoder, without a GPU."""
-
 FLOOR = "floor"
 """Not a path to choose: decode and encode with nothing between, whatever the scene. No exporter can be faster."""
-
-ENTRY_POINT_GROUP = "capbench.paths"
 
 _BUILT_IN: dict[str, PathFactory] = {
     "cpu": CpuPath,
@@ -30,17 +26,11 @@ _BUILT_IN: dict[str, PathFactory] = {
 }
 
 
-def path_names() -> list[str]:
-    """Names that `--path` takes, built in first."""
-    extra = sorted(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))
-    return [*_BUILT_IN, PASSTHROUGH, *(name for name in extra if name not in _BUILT_IN)]
-
-
 def path_factory(name: str) -> PathFactory:
     """The factory of a path. Raises `InputError` for an unknown name, `AdapterError` for one that fails to load."""
     if name in _BUILT_IN:
         return _BUILT_IN[name]
-    for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
+    for entry in entry_points(group=PATHS_GROUP, name=name):
         try:
             factory: PathFactory = entry.load()
         except Exception as error:  # a third party's import may raise anything

@@ -6,8 +6,6 @@ right after its submit. The picture is right; only the time is not. A gate that 
 
 from __future__ import annotations
 
-from typing import Any
-
 import av
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.interface import Finishing
 from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.conversion.swscale import RgbaReadback
+from capbench.pipeline.decode.decoded_planes import plane_rows
 from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
 
 __all__ = ["LatePath"]
@@ -35,7 +34,7 @@ class LatePath(RgbaReadback):
         self._colour = colour
         self._second: GpuContext | None = None
 
-    def finish(self, frame: Any) -> Any:
+    def finish(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Upload to the second device, convert, wait."""
         if self._second is None:
             self._open_second_device()
@@ -44,13 +43,13 @@ class LatePath(RgbaReadback):
         width, height = self._canvas.width, self._canvas.height
         layout = {"bytes_per_row": plane.line_size, "rows_per_image": height}
         queue = self._second.device.queue
-        queue.write_texture({"texture": self._texture}, np.frombuffer(plane, np.uint8), layout, (width, height, 1))
+        queue.write_texture({"texture": self._texture}, plane_rows(plane), layout, (width, height, 1))
         encoder = self._second.device.create_command_encoder(label="late")
         self._conversion.record(encoder)
         encoder.copy_buffer_to_buffer(self._conversion.buffer, 0, self._staging, 0, self._conversion.layout.size_bytes)
         queue.submit([encoder.finish()])
         wait_for(self._staging.map_async("READ"), self._second.timeout_s, "the late conversion")
-        picture: Any = av.VideoFrame(width, height, "nv12")
+        picture = av.VideoFrame(width, height, "nv12")
         mapped: NDArray[np.uint8] = np.frombuffer(self._staging.read_mapped(copy=False), np.uint8)
         self._conversion.layout.copy_to_frame(mapped, picture)
         del mapped

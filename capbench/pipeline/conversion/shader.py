@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +13,10 @@ from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.interface import Finishing
 from capbench.pipeline.conversion.nv12_pass import Nv12Pass, texture_to_nv12
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.resources import shader_text
+from capbench.resources import shader_source
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUBuffer, GPUCommandEncoder
 
 __all__ = ["FusedPath", "GpuPath"]
 
@@ -29,11 +33,11 @@ class _Nv12OnGpu:
         self.staging_bytes = conversion.layout.size_bytes
         self.readback_bytes = conversion.layout.picture_bytes
 
-    def read(self, mapped: NDArray[np.uint8], frame: Any) -> None:
+    def read(self, mapped: NDArray[np.uint8], frame: av.VideoFrame) -> None:
         """Copy the NV12 rows without their padding."""
         self._conversion.layout.copy_to_frame(mapped, frame)
 
-    def finish(self, frame: Any) -> Any:
+    def finish(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Return it: it is NV12 already."""
         return frame
 
@@ -49,7 +53,7 @@ class GpuPath(_Nv12OnGpu):
         super().__init__(texture_to_nv12(gpu, compositor.picture, compositor.canvas, colour), colour)
         self._compositor = compositor
 
-    def record(self, encoder: Any, staging: Any) -> None:
+    def record(self, encoder: GPUCommandEncoder, staging: GPUBuffer) -> None:
         """Record both passes and the copy of the NV12 buffer."""
         self._compositor.draw(encoder)
         self._conversion.record(encoder)
@@ -65,13 +69,12 @@ class FusedPath(_Nv12OnGpu):
             gpu,
             compositor.canvas,
             colour,
-            code=compositor.scene_code + shader_text("nv12", "fused"),
-            entry_point="fused",
-            input_group=compositor.scene_bind_group,
+            source=shader_source("fused", compositor.generated),
+            inputs=compositor.scene_bindings(),
         )
         super().__init__(conversion, colour)
 
-    def record(self, encoder: Any, staging: Any) -> None:
+    def record(self, encoder: GPUCommandEncoder, staging: GPUBuffer) -> None:
         """Record the pass and the copy of the NV12 buffer."""
         self._conversion.record(encoder)
         encoder.copy_buffer_to_buffer(self._conversion.buffer, 0, staging, 0, self.staging_bytes)

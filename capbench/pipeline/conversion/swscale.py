@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.interface import Finishing
-from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.decoded_planes import copy_rows, plane_rows
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload_ring import ROW_ALIGNMENT_BYTES
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUBuffer, GPUCommandEncoder
 
 __all__ = ["CpuPath", "RgbaReadback", "SwscaleToNv12"]
 
@@ -55,7 +58,7 @@ class SwscaleToNv12:
         graph.link_nodes(source, scale, layout, graph.add("buffersink")).configure()
         self._graph = graph
 
-    def convert(self, frame: Any) -> Any:
+    def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
         """An `av.VideoFrame` in nv12 with the PTS of the rgba one."""
         self._graph.vpush(frame)
         return self._graph.vpull()
@@ -75,16 +78,16 @@ class RgbaReadback:
         self.staging_bytes = self._stride * self._height
         self.readback_bytes = self._width * self._height * 4
 
-    def record(self, encoder: Any, staging: Any) -> None:
+    def record(self, encoder: GPUCommandEncoder, staging: GPUBuffer) -> None:
         """Composite, then copy the RGBA texture."""
         self._compositor.draw(encoder)
         target = {"buffer": staging, "offset": 0, "bytes_per_row": self._stride, "rows_per_image": self._height}
         encoder.copy_texture_to_buffer({"texture": self._picture}, target, (self._width, self._height, 1))
 
-    def read(self, mapped: NDArray[np.uint8], frame: Any) -> None:
+    def read(self, mapped: NDArray[np.uint8], frame: av.VideoFrame) -> None:
         """Copy the RGBA rows without their padding."""
         picture = mapped[: self.staging_bytes].reshape(self._height, self._stride)
-        plane_samples(frame.planes[0], 4)[:] = picture[:, : self._width * 4]
+        copy_rows(picture, plane_rows(frame.planes[0]), self._width * 4)
 
 
 class CpuPath(RgbaReadback):
@@ -105,7 +108,7 @@ class CpuPath(RgbaReadback):
         self.siting = siting
         self._scaler = SwscaleToNv12(self._width, self._height, replace(colour, siting=siting), threads)
 
-    def finish(self, frame: Any) -> Any:
+    def finish(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Let swscale make NV12."""
         return self._scaler.convert(frame)
 

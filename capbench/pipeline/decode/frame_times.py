@@ -5,20 +5,58 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-__all__ = ["SteadyClock", "TimedFrame", "at_constant_rate", "at_source_times", "is_break"]
+from capbench.errors import SourceError
+from capbench.units import format_seconds
 
+__all__ = ["Pauses", "PtsFrame", "SteadyClock", "TimedFrame", "at_constant_rate", "at_source_times", "check_apart"]
 
 _JUMP_S = Fraction(1)
 """Times that run back by more than this have started anew; by less, they are rounding or a muxer's slip."""
 _LEAP_S = Fraction(6 * 3600)
 """Times that run ahead by more than this are damaged: nobody records a still picture, or silence, for so long."""
+_UNKNOWN_FRAME_S = Fraction(1, 30)
+"""How long the first frame is shown where nothing says it."""
+_PAUSE_S = Fraction(60)
+"""A step that is longer than this is a pause: something that a file claims in a few bytes."""
+_LONGEST_PAUSES_S = Fraction(24 * 3600)
+"""All pauses of a recording together: a thousand of them must not add up to a year."""
 
 
-def is_break(step_s: Fraction) -> bool:
-    """Whether a step between two times, in seconds, is none that a recording makes."""
-    return step_s < -_JUMP_S or step_s > _LEAP_S
+class PtsFrame(Protocol):
+    """As much of an `av.VideoFrame` as times need, in units of its time base."""
+
+    pts: int | None
+    time_base: Fraction | None
+    duration: int
+
+
+def check_apart(path: Path, sound_after_picture_s: Fraction) -> None:
+    """Raise `SourceError` where sound and picture start so far apart that one of the two times is damaged."""
+    if abs(sound_after_picture_s) > _LEAP_S:
+        order = "after" if sound_after_picture_s > 0 else "before"
+        raise SourceError(
+            f"the sound of {path} starts {format_seconds(float(abs(sound_after_picture_s)))} {order} its picture; "
+            f"more than {format_seconds(float(_LEAP_S))} is a damaged time: write the file anew without it"
+        )
+
+
+class Pauses:
+    """Tells which steps between two times of one stream a recording may make."""
+
+    def __init__(self) -> None:
+        self._paused_s = Fraction(0)
+
+    def is_break(self, step_s: Fraction) -> bool:
+        """Whether a step, in seconds, is none that a recording makes. Ask once for each: pauses add up."""
+        if step_s < -_JUMP_S or step_s > _LEAP_S:
+            return True
+        if step_s <= _PAUSE_S:
+            return False
+        self._paused_s += step_s
+        return self._paused_s > _LONGEST_PAUSES_S
 
 
 class SteadyClock:
@@ -35,16 +73,19 @@ class SteadyClock:
         self._restart = 0
         self._step = 1
         self._frames = 0
+        self._pauses = Pauses()
+        self._is_length_damaged = False
 
-    def apply(self, frame: Any, shift_s: Fraction) -> None:
+    def apply(self, frame: PtsFrame, shift_s: Fraction) -> None:
         """Set the PTS and the time base of an `av.VideoFrame`, `shift_s` added."""
-        time_base = Fraction(frame.time_base)
+        time_base = Fraction(frame.time_base or 1)
         if self._time_base is None:
             self._time_base = time_base
+            self._step = max(1, round(_UNKNOWN_FRAME_S / time_base))
         ticks = time_base / self._time_base
-        duration = round((frame.duration or 0) * ticks)
+        duration = self._plausible(round((frame.duration or 0) * ticks))
         pts = self._next if frame.pts is None else round(frame.pts * ticks + shift_s / self._time_base) + self._restart
-        if self._last is not None and is_break((pts - self._last) * self._time_base):
+        if self._last is not None and self._pauses.is_break((pts - self._last) * self._time_base):
             self._restart += self._next - pts
             self._warn(f"the source's clock breaks at frame {self._frames}; its frames follow those before")
             pts = self._next
@@ -56,36 +97,50 @@ class SteadyClock:
         self._frames += 1
         frame.pts, frame.time_base, frame.duration = pts, self._time_base, duration
 
+    def _plausible(self, duration: int) -> int:
+        assert self._time_base is not None
+        if duration * self._time_base <= _LEAP_S:
+            return duration
+        if not self._is_length_damaged:
+            self._is_length_damaged = True
+            length = format_seconds(float(duration * self._time_base))
+            self._warn(f"frame {self._frames} claims to last {length}; it is shown as long as an average frame")
+        return 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimedFrame:
     """A decoded frame and when it is shown, in units of the output's time base."""
 
     frame: Any
+    """An `av.VideoFrame`; None where its times go on without it."""
     pts: int
     duration: int
 
 
-def at_source_times(frames: Iterable[Any], origin_s: Fraction, frame_rate: Fraction) -> Iterator[TimedFrame]:
+def at_source_times(frames: Iterable[PtsFrame], origin_s: Fraction, frame_rate: Fraction) -> Iterator[TimedFrame]:
     """Keep every frame at its own time, counted from `origin_s`, in the source's time base: variable rates stay so."""
     for frame in frames:
-        time_base = Fraction(frame.time_base)
+        assert frame.pts is not None, "a steady clock gives every frame a time"
+        time_base = Fraction(frame.time_base or 1)
         pts = frame.pts - round(origin_s / time_base)
         yield TimedFrame(frame, pts, frame.duration or max(1, round(1 / frame_rate / time_base)))
 
 
 def at_constant_rate(
-    frames: Iterable[Any], origin_s: Fraction, rate: Fraction, source_rate: Fraction
+    frames: Iterable[PtsFrame], origin_s: Fraction, rate: Fraction, source_rate: Fraction
 ) -> Iterator[TimedFrame]:
     """One frame for each tick of `rate`: the source frame that is on screen then, shown again or skipped as needed.
 
     The time base is `1 / rate`. The last frame lasts as long as its own duration says, or a frame of `source_rate`
     where it says nothing; a source shorter than a tick still gives one.
     """
-    shown: Any = None
+    shown: PtsFrame | None = None
+    end_s = Fraction(0)
     tick = given = 0
     for frame in frames:
-        time_base = Fraction(frame.time_base)
+        assert frame.pts is not None, "a steady clock gives every frame a time"
+        time_base = Fraction(frame.time_base or 1)
         start_s = frame.pts * time_base - origin_s
         if shown is None:
             tick = round(start_s * rate)

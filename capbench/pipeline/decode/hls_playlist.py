@@ -22,6 +22,17 @@ _URI_ATTRIBUTE = re.compile(r'(?<=URI=)(?:"([^"]*)"|([^",\s]+))')
 _LINE_END = re.compile(r"\r\n|[\r\n\0]")
 _LONGEST_LINE = 4095
 """FFmpeg reads lines into 4096 bytes and cuts the rest off: a longer name would be checked whole and opened cut."""
+_LARGEST_PLAYLIST_BYTES = 8 * 2**20
+"""A day of segments of two seconds is 3 MB."""
+_MOST_PLAYLISTS = 200
+"""Masters have a dozen variants and a few dozen languages; FFmpeg opens them all, and gives up before 800."""
+_MOST_NAMES = 200_000
+"""Names in all playlists of a source together, four days of segments of two seconds: each is looked up."""
+_MOST_LEVELS = 4
+"""A master names media playlists, and those name segments (RFC 8216, 2): two levels. FFmpeg follows any number."""
+_LENGTH = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,30})?")
+"""A number of RFC 8216, 4.2, has no exponent: FFmpeg takes 1e99999999 too, and its digits would fill the memory."""
+_LONGEST_SEGMENT_S = 24 * 3600
 _SEGMENT_TAG, _VARIANT_TAG, _END_TAG = "#EXTINF:", "#EXT-X-STREAM-INF", "#EXT-X-ENDLIST"
 _DISCONTINUITY_TAG = "#EXT-X-DISCONTINUITY"
 _RENDITION_TAG = "#EXT-X-MEDIA:"
@@ -46,7 +57,7 @@ def is_playlist(path: Path) -> bool:
 
 def check_playlist(path: Path) -> None:
     """Check a media or master playlist and all that it names. Raises `UnsafePlaylistError` or `SourceError`."""
-    _check(path.resolve(), path.resolve().parent, within=(), checked=set())
+    _Check(path.resolve().parent).check(path.resolve(), within=())
 
 
 def media_playlist(path: Path) -> Path:
@@ -55,7 +66,7 @@ def media_playlist(path: Path) -> Path:
     FFmpeg reads all variants of a master side by side, and where their clocks start anew nothing could be split.
     """
     variants = _variants(path)
-    return variants[0] if any(_DISCONTINUITY_TAG in _lines(variant) for variant in variants) else path
+    return variants[0] if any(_DISCONTINUITY_TAG in _lines(variant) for variant in dict.fromkeys(variants)) else path
 
 
 def playlist_parts(path: Path) -> list[PlaylistPart]:
@@ -66,6 +77,7 @@ def playlist_parts(path: Path) -> list[PlaylistPart]:
     lines = _lines(path)
     if _DISCONTINUITY_TAG not in lines:
         return []
+    folder = path.resolve().parent
     parts: list[tuple[Fraction, list[str]]] = []
     lasting: dict[str, str] = {}
     pending: list[str] = []
@@ -77,11 +89,11 @@ def playlist_parts(path: Path) -> list[PlaylistPart]:
             if begin:
                 parts.append((clock_s, list(lasting.values())))
                 begin = False
-            parts[-1][1].extend([*pending, str(path.resolve().parent / line)])
+            parts[-1][1].extend([*pending, str(folder / line)])
             clock_s += _segment_s(pending)
             pending = []
         elif tag := next((tag for tag in _LASTING_TAGS if line.startswith(tag)), None):
-            lasting[tag] = _URI_ATTRIBUTE.sub(lambda found: f'"{path.resolve().parent / _value(found)}"', line)
+            lasting[tag] = _URI_ATTRIBUTE.sub(lambda found: f'"{folder / _value(found)}"', line)
             if not begin:
                 parts[-1][1].append(lasting[tag])
         elif line.startswith("#EXT") and line not in ("#EXTM3U", _END_TAG):
@@ -91,50 +103,94 @@ def playlist_parts(path: Path) -> list[PlaylistPart]:
 
 def _variants(path: Path) -> list[Path]:
     """Playlists that a master names for its variants; empty for a media playlist."""
-    lines, found = _lines(path), []
-    for place, line in enumerate(lines):
+    folder, found, is_next = path.resolve().parent, [], False
+    for line in _lines(path):
         if line.startswith(_VARIANT_TAG):
+            is_next = True
+        elif is_next and not line.startswith("#"):
             # The name is the next line that is not a tag or a comment (RFC 8216, 4.3.4.2).
-            found += [path.resolve().parent / name for name in lines[place + 1 :] if not name.startswith("#")][:1]
+            found.append(folder / line)
+            is_next = False
     return found
 
 
 def _segment_s(tags: list[str]) -> Fraction:
-    for tag in tags:
-        if tag.startswith(_SEGMENT_TAG):
-            try:
-                return Fraction(tag.removeprefix(_SEGMENT_TAG).split(",")[0].strip())
-            except (ValueError, ZeroDivisionError):
-                raise SourceError(f"the playlist states a length that is not a number: {tag!r}") from None
-    return Fraction(0)
+    return next((_stated_s(tag) for tag in tags if tag.startswith(_SEGMENT_TAG)), Fraction(0))
 
 
-def _check(path: Path, folder: Path, within: tuple[Path, ...], checked: set[Path]) -> None:
-    if path in within:
-        raise UnsafePlaylistError(f"{path.name} names itself")
-    if path in checked:  # a master may name one variant with several kinds of sound
-        return
-    checked.add(path)
-    lines = _lines(path)
-    names = [_value(found) for line in lines if line.startswith("#EXT") for found in _URI_ATTRIBUTE.finditer(line)]
-    names += [line for line in lines if not line.startswith("#")]
-    if not names:
-        raise SourceError(f"{path} names no segment")
-    if any(line.startswith("#EXT-X-KEY:") and "METHOD=NONE" not in line for line in lines):
-        raise SourceError(f"{path} is encrypted (EXT-X-KEY); export a decrypted copy")
-    is_master = any(line.startswith(_VARIANT_TAG) for line in lines)
-    has_segments = any(line.startswith(_SEGMENT_TAG) for line in lines)
-    if (has_segments or not is_master) and _END_TAG not in lines:
-        raise SourceError(f"{path} is a live playlist without an end (no EXT-X-ENDLIST); record it first")
-    for name in names:
-        target = _inside(name, path, folder)
-        if not target.is_file():
-            raise SourceError(f"{path.name} names {name!r}, which is missing")
-        if is_playlist(target):
-            _check(target, folder, (*within, path), checked)
+def _stated_s(tag: str) -> Fraction:
+    """Length in seconds of an EXTINF line. Raises `SourceError`."""
+    text = tag.removeprefix(_SEGMENT_TAG).split(",")[0].strip()
+    if not _LENGTH.fullmatch(text):
+        raise SourceError(f"the playlist states a length that is not a number: {tag[:60]!r}")
+    length_s = Fraction(text)
+    if length_s > _LONGEST_SEGMENT_S:
+        raise SourceError(f"the playlist states a segment of {text[:12]} s; {_LONGEST_SEGMENT_S} s are the most")
+    return length_s
+
+
+class _Check:
+    """One walk through a playlist and all that it names. Raises `UnsafePlaylistError` or `SourceError`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._checked: set[Path] = set()
+        self._names = 0
+
+    def check(self, path: Path, within: tuple[Path, ...]) -> None:
+        """Check a playlist that these others name, the outermost first."""
+        if path in within:
+            raise UnsafePlaylistError(f"{path.name} names itself")
+        if len(within) >= _MOST_LEVELS:
+            raise UnsafePlaylistError(f"{within[0].name} names playlists in more than {_MOST_LEVELS} levels")
+        if path in self._checked:  # a master may name one variant with several kinds of sound
+            return
+        self._checked.add(path)
+        if len(self._checked) > _MOST_PLAYLISTS:
+            raise UnsafePlaylistError(
+                f"{(*within, path)[0].name} names more than {_MOST_PLAYLISTS} playlists; name the one to export"
+            )
+        lines = _lines(path)
+        names = self._all_names(path, lines)
+        self._check_kind(path, lines)
+        for name in names:
+            target = _inside(name, path, self._folder)
+            if not target.is_file():
+                raise SourceError(f"{path.name} names {name!r}, which is missing")
+            if is_playlist(target):
+                self.check(target, (*within, path))
+        _check_apart(path, lines)
+
+    def _all_names(self, path: Path, lines: list[str]) -> dict[str, None]:
+        """Each name that a playlist holds, once, in order."""
+        found = [_value(match) for line in lines if line.startswith("#EXT") for match in _URI_ATTRIBUTE.finditer(line)]
+        names = dict.fromkeys([*found, *(line for line in lines if not line.startswith("#"))])
+        if not names:
+            raise SourceError(f"{path} names no segment")
+        self._names += len(names)
+        if self._names > _MOST_NAMES:
+            raise UnsafePlaylistError(f"{path.name} and what it belongs to name more than {_MOST_NAMES} files")
+        return names
+
+    @staticmethod
+    def _check_kind(path: Path, lines: list[str]) -> None:
+        if any(line.startswith("#EXT-X-KEY:") and "METHOD=NONE" not in line for line in lines):
+            raise SourceError(f"{path} is encrypted (EXT-X-KEY); export a decrypted copy")
+        lengths = [line for line in lines if line.startswith(_SEGMENT_TAG)]
+        is_master = any(line.startswith(_VARIANT_TAG) for line in lines)
+        if (lengths or not is_master) and _END_TAG not in lines:
+            raise SourceError(f"{path} is a live playlist without an end (no EXT-X-ENDLIST); record it first")
+        for line in lengths:
+            _stated_s(line)
+
+
+def _check_apart(path: Path, lines: list[str]) -> None:
+    """Raise `SourceError` where sound or pictures lie apart from a variant with discontinuities."""
     apart = [found for line in lines if line.startswith(_RENDITION_TAG) for found in _URI_ATTRIBUTE.finditer(line)]
+    if not apart:
+        return
     everything = [*_variants(path), *(path.parent / _value(found) for found in apart)]
-    if apart and any(_DISCONTINUITY_TAG in _lines(playlist) for playlist in everything):
+    if any(_DISCONTINUITY_TAG in _lines(playlist) for playlist in dict.fromkeys(everything)):
         raise SourceError(
             f"{path} has discontinuities, and sound or pictures in playlists of their own, which cannot be split "
             f"alike; name {everything[0]} to export that alone"
@@ -144,7 +200,11 @@ def _check(path: Path, folder: Path, within: tuple[Path, ...], checked: set[Path
 def _lines(path: Path) -> list[str]:
     """Lines that are not empty, trailing blanks cut off as FFmpeg cuts them; leading ones belong to a name."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_PLAYLIST_BYTES + 1)
+        if len(content) > _LARGEST_PLAYLIST_BYTES:
+            raise UnsafePlaylistError(f"{path.name} is a playlist of more than {_LARGEST_PLAYLIST_BYTES} bytes")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not a playlist: {error}") from error
     lines = [line.rstrip(" \t\n\v\f\r") for line in _LINE_END.split(text)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import av
+from av.container import InputContainer
+from av.stream import Stream
 
 from capbench.errors import SourceError
 from capbench.pipeline.decode.hls_playlist import (
@@ -21,10 +22,28 @@ from capbench.pipeline.decode.hls_playlist import (
     playlist_parts,
 )
 
-__all__ = ["OpenPart", "audio_streams", "earliest_s", "open_parts", "open_source", "reason_of", "video_stream"]
+__all__ = [
+    "MAX_PICTURE_PX",
+    "OpenPart",
+    "audio_streams",
+    "check_size",
+    "earliest_s",
+    "open_parts",
+    "open_source",
+    "reason_of",
+    "tracks_without_decoder",
+    "video_stream",
+]
 
-_OPTIONS = {"protocol_whitelist": "file"}
-"""FFmpeg follows what a file names; this keeps it from going over the network or through other protocols."""
+_LARGEST_SIDE_PX = 16384
+"""Longest side of a picture: the largest texture that any common adapter offers (`maxTextureDimension2D`)."""
+MAX_PICTURE_PX = 2**26
+"""Pixels of a picture: 8192x8192, twice 8K UHD. A PNG of a few kilobytes may state a picture of gigabytes."""
+
+_DECODER_OPTIONS = {"max_pixels": str(MAX_PICTURE_PX)}
+_OPTIONS = {"protocol_whitelist": "file", "pattern_type": "none", **_DECODER_OPTIONS}
+"""FFmpeg follows what a file names; this keeps it from going over the network or through other protocols, and from
+taking a picture named `%d.png` for a pattern of other files. Pictures are bounded here too: opening decodes some."""
 
 _TEXT, _LIST = "text, which FFmpeg would draw", "a list of other files"
 _REFUSED_FORMATS = {
@@ -39,8 +58,8 @@ _REFUSED_FORMATS = {
 """Demuxers that take what nobody recorded: any text file, and scripts that name files which nobody checked."""
 
 
-def open_source(path: Path) -> Any:
-    """An `av.container.InputContainer` that may open nothing but local files. Raises `SourceError`."""
+def open_source(path: Path) -> InputContainer:
+    """Open a container that may read nothing but local files. Raises `SourceError`."""
     if not path.exists():
         raise SourceError(f"no such file: {path}")
     if path.is_dir():
@@ -52,7 +71,7 @@ def open_source(path: Path) -> Any:
         if is_playlist(path):
             check_playlist(path)
             opened = media_playlist(path)
-        container = av.open(str(opened.absolute()), options=_OPTIONS)
+        container = _bounded(av.open(str(opened.absolute()), "r", options=_OPTIONS))
     except (av.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, SourceError):
             raise
@@ -68,11 +87,11 @@ def open_source(path: Path) -> Any:
 class OpenPart:
     """A stretch of a source that has one clock."""
 
-    container: Any
-    """The `av.container.InputContainer`."""
+    container: InputContainer
+    """The open file, at its start."""
     shift_s: Fraction
     """Seconds to add to its times so that all parts are on one clock."""
-    reopen: Callable[[], Any]
+    reopen: Callable[[], InputContainer]
     """Opens the same stretch once more, from its start. Raises `SourceError`."""
 
 
@@ -93,31 +112,70 @@ def open_parts(path: Path) -> Generator[OpenPart, None, None]:
             yield OpenPart(container, first_s + part.start_s - _start_s(container), reopen)
 
 
-def _open_playlist_part(path: Path, part: PlaylistPart) -> Any:
+def _open_playlist_part(path: Path, part: PlaylistPart) -> InputContainer:
     try:
-        return av.open(io.BytesIO(part.text.encode()), format="hls", options=_OPTIONS)
+        return _bounded(av.open(io.BytesIO(part.text.encode()), "r", format="hls", options=_OPTIONS))
     except (av.FFmpegError, ValueError) as error:
         raise SourceError(f"{path}: the part at {float(part.start_s):.3f} s: {reason_of(error)}") from error
 
 
-def video_stream(path: Path, container: Any) -> Any:
+def _bounded(container: InputContainer) -> InputContainer:
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.options = _DECODER_OPTIONS
+    return container
+
+
+def video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     """The first stream of moving pictures; a cover picture is none. Raises `SourceError`."""
     videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not videos:
         raise SourceError(f"{path} has no video stream")
     if videos[0].codec_context is None:
         raise SourceError(f"{path}: no decoder for its video stream")
+    check_size(path, videos[0].codec_context.width, videos[0].codec_context.height)
     return videos[0]
 
 
-def audio_streams(container: Any) -> list[Any]:
-    """Sound tracks for which there is a decoder."""
-    return [stream for stream in container.streams.audio if stream.codec_context is not None]
+def check_size(path: Path, width: int, height: int) -> None:
+    """Raise `SourceError` for a picture, in pixels, that is larger than this pipeline takes."""
+    if max(width, height) > _LARGEST_SIDE_PX or width * height > MAX_PICTURE_PX:
+        raise SourceError(
+            f"{path} is {width}x{height}; {_LARGEST_SIDE_PX} a side and {MAX_PICTURE_PX / 1e6:.0f} million pixels "
+            "are the most, so scale it down first"
+        )
 
 
-def earliest_s(streams: list[Any]) -> Fraction | None:
+def audio_streams(container: InputContainer) -> list[av.AudioStream]:
+    """Sound tracks that belong to the picture and have a decoder.
+
+    Of several programs (transport streams, variants of an HLS master) only the first picture's own is heard.
+    """
+    return [stream for stream in _own_sound(container) if stream.codec_context is not None]
+
+
+def tracks_without_decoder(container: InputContainer) -> int:
+    """Number of sound tracks that belong to the picture and cannot be heard."""
+    return sum(stream.codec_context is None for stream in _own_sound(container))
+
+
+def _own_sound(container: InputContainer) -> list[av.AudioStream]:
+    tracks = list(container.streams.audio)
+    videos = container.streams.video
+    if len(tracks) < 2 or not videos:
+        return tracks
+    # PyAV does not show programs, but FFmpeg looks for the best track within the program of a stream: two streams whose
+    # best track is the same are of one program. A program without sound gets the best track of all.
+    best = container.streams.best
+    chosen = best("audio", related=videos[0])
+    if chosen is None or best("video", related=chosen) != best("video", related=videos[0]):
+        return []
+    return [track for track in tracks if track is chosen or best("audio", related=track) is chosen]
+
+
+def earliest_s(streams: Sequence[Stream]) -> Fraction | None:
     """Start of the earliest stream in seconds, as the container states it; None where it states nothing."""
-    starts = [Fraction(s.start_time * s.time_base) for s in streams if s.start_time is not None and s.time_base]
+    starts = [s.start_time * s.time_base for s in streams if s.start_time is not None and s.time_base]
     return min(starts) if starts else None
 
 
@@ -126,5 +184,5 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _start_s(container: Any) -> Fraction:
+def _start_s(container: InputContainer) -> Fraction:
     return earliest_s([*container.streams.video, *audio_streams(container)]) or Fraction(0)

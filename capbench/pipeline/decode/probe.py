@@ -7,55 +7,33 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
+from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import Type as SideDataType
 
-from capbench.bitstream import chroma_location
-from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
-from capbench.errors import ColourError, SourceError
-from capbench.pipeline.decode.open_source import audio_streams, earliest_s, open_source, reason_of, video_stream
+from capbench.colour import ColourSpec
+from capbench.errors import SourceError
+from capbench.pipeline.decode.frame_times import check_apart
+from capbench.pipeline.decode.open_source import (
+    MAX_PICTURE_PX,
+    audio_streams,
+    check_size,
+    earliest_s,
+    open_source,
+    reason_of,
+    video_stream,
+)
+from capbench.pipeline.decode.presentation import PresentationTimes
+from capbench.pipeline.decode.source_colour import chroma_siting, frame_colour, planar_format
 
-__all__ = ["SourceInfo", "SourcePlanes", "planar_format", "probe_source"]
+__all__ = ["SourceInfo", "SourcePlanes", "pixel_aspect", "probe_source"]
 
-# ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
-_MATRIX_OF_CODE = {
-    1: MatrixCoefficients.BT709,
-    5: MatrixCoefficients.BT601,
-    6: MatrixCoefficients.BT601,
-    9: MatrixCoefficients.BT2020,
-}
-_CODE_UNSPECIFIED = 2
-_CODE_RGB = 0
-_HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
-_RANGE_FULL = 2
-_HD_LINES = 720
 _RATES = (Fraction(1, 60), Fraction(1000))
-_CENTRE_SITED_CODECS = ("mjpeg", "mpeg1video")
-
-# Formats whose planes the GPU takes as they are. The j formats are the same planes with a full-range tag.
-_PLANAR = {
-    "yuv420p": "yuv420p",
-    "yuvj420p": "yuv420p",
-    "yuv422p": "yuv422p",
-    "yuvj422p": "yuv422p",
-    "yuv444p": "yuv444p",
-    "yuvj444p": "yuv444p",
-}
-
-
-def planar_format(format_name: str) -> str:
-    """8-bit planar format in which a decoded format is handed on: chroma resolution is kept, depth becomes 8 bits."""
-    if format_name in _PLANAR:
-        return _PLANAR[format_name]
-    # A small picture of the format shows how its chroma is subsampled.
-    probe = av.VideoFormat(format_name, 64, 64)
-    if probe.is_rgb or len(probe.components) < 3:
-        return "yuv444p"
-    chroma = probe.components[1]
-    if chroma.width == probe.width:
-        return "yuv444p"
-    return "yuv422p" if chroma.height == probe.height else "yuv420p"
+_WIDEST_PIXEL = 16
+"""Pixels of real formats are less than 3 times as wide as high, or as high as wide; more than this is damage."""
+_SIDE_DATA_TYPES = range(len(SideDataType), 64)
+"""Kinds of side data that FFmpeg may have and PyAV 18.1 has no name for, EXIF among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +44,8 @@ class SourcePlanes:
     height: int
     chroma_width: int
     chroma_height: int
+    chroma_is_interleaved: bool = False
+    """Whether Cb and Cr share a plane, as in NV12."""
 
     @property
     def size_bytes(self) -> int:
@@ -95,7 +75,7 @@ class SourceInfo:
     """As the header claims, which may be wrong; 0 where it says nothing."""
     colour: ColourSpec
     planar_format: str
-    """Format in which frames are handed on: yuv420p, yuv422p or yuv444p."""
+    """Format in which frames are handed on: yuv420p, yuv422p, yuv444p, or nv12 from a hardware decoder."""
     audio_streams: int
     audio_start_s: Fraction | None
     """Presentation time of the first audio sample over all tracks."""
@@ -103,10 +83,12 @@ class SourceInfo:
     @property
     def planes(self) -> SourcePlanes:
         """Sizes of the planes of a frame."""
-        halved_x, halved_y = self.planar_format != "yuv444p", self.planar_format == "yuv420p"
+        halved_x, halved_y = self.planar_format != "yuv444p", self.planar_format in ("yuv420p", "nv12")
         chroma_width = (self.width + 1) // 2 if halved_x else self.width
         chroma_height = (self.height + 1) // 2 if halved_y else self.height
-        return SourcePlanes(self.width, self.height, chroma_width, chroma_height)
+        return SourcePlanes(
+            self.width, self.height, chroma_width, chroma_height, chroma_is_interleaved=self.planar_format == "nv12"
+        )
 
     @property
     def origin_s(self) -> Fraction:
@@ -122,54 +104,78 @@ def probe_source(path: Path) -> SourceInfo:
         stream = video_stream(path, container)
         frame = _first_frame(path, container, stream)
         context = stream.codec_context
+        colour = frame_colour(path, frame)
+        time_base = Fraction(stream.time_base or 1)
+        start_s = (frame.pts or 0) * time_base
         sound = audio_streams(container)
+        sound_start_s = earliest_s(sound)
+        if sound_start_s is not None:
+            check_apart(path, sound_start_s - start_s)
         return SourceInfo(
             path=path,
             width=frame.width,
             height=frame.height,
             rotation_degrees=_rotation_degrees(path, frame),
-            pixel_aspect=Fraction(context.sample_aspect_ratio or 1) or Fraction(1),
+            pixel_aspect=pixel_aspect(path, stream),
             frame_rate=_plausible_rate(stream.average_rate, stream.guessed_rate),
-            time_base=Fraction(stream.time_base),
-            start_s=Fraction(frame.pts or 0) * Fraction(stream.time_base),
+            time_base=time_base,
+            start_s=start_s,
             duration_s=_duration_s(container, stream),
             frame_count_claimed=stream.frames,
-            colour=_colour_of(path, frame, context),
+            colour=ColourSpec(colour.matrix, colour.range, chroma_siting(context.name, context.extradata or b"")),
             planar_format=planar_format(frame.format.name),
             audio_streams=len(sound),
-            audio_start_s=earliest_s(sound),
+            audio_start_s=sound_start_s,
         )
 
 
-def _plausible_rate(*claimed: Any) -> Fraction:
+def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
+    """Width of a pixel over its height, as the container states it, or else the codec; 1 where both are silent.
+
+    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for what no pixel can be.
+    """
+    aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
+    if not Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL:
+        shape = f"{aspect.numerator}:{aspect.denominator}"
+        raise SourceError(f"{path} states pixels of {shape}, more than {_WIDEST_PIXEL} times as long as broad")
+    return aspect
+
+
+def _plausible_rate(*claimed: Fraction | None) -> Fraction:
     """The first rate that a recording can have, else 30: a damaged header may claim a frame an hour."""
     slowest, fastest = _RATES
     return next((Fraction(rate) for rate in claimed if rate and slowest <= rate <= fastest), Fraction(30))
 
 
-def _first_frame(path: Path, container: Any, stream: Any) -> Any:
+def _first_frame(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> av.VideoFrame:
     """The first frame that decodes. What is damaged before it is found, or salvaged, by the export itself."""
     reason = "it has no frames"
+    times = PresentationTimes(container, stream)
     try:
         for packet in container.demux(stream):
+            times.sent(packet)
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
                 reason = reason_of(error)
                 continue
             if frames:
+                check_size(path, frames[0].width, frames[0].height)
+                times.restore(frames[0])
                 return frames[0]
     except av.FFmpegError as error:
         reason = reason_of(error)
+    if not stream.codec_context.width:  # its header was refused, as a decoder does with a picture that is too large
+        reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels are the most"
     raise SourceError(f"{path} has a video stream of which not a single frame decodes: {reason}")
 
 
-def _rotation_degrees(path: Path, frame: Any) -> int:
+def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
     """Clockwise quarter turns of the display matrix (ISO/IEC 14496-12, 6.2.2). Raises `SourceError` for any other."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    data = _display_matrix(frame)
     if data is None:
         return 0
-    a, b, _, c, d, *_ = struct.unpack("=9i", memoryview(data))
+    a, b, _, c, d, *_ = struct.unpack("=9i", data)
     if a * d - b * c < 0:
         raise SourceError(f"{path} is shown mirrored, which is not supported; flip it and export that")
     degrees = math.degrees(math.atan2(b, a))
@@ -179,34 +185,36 @@ def _rotation_degrees(path: Path, frame: Any) -> int:
     return 90 * quarters % 360
 
 
-def _duration_s(container: Any, stream: Any) -> float | None:
-    if stream.duration:
+def _display_matrix(frame: av.VideoFrame) -> bytes | None:
+    """The nine numbers of the display matrix, which a container or a picture's EXIF states."""
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV 18.1 reads no side data at all where one kind is unknown to it; FFmpeg takes those out.
+        data = _without_unknown_side_data(frame).side_data.get("DISPLAYMATRIX")
+    return bytes(data) if isinstance(data, SideData) else None
+
+
+def _without_unknown_side_data(frame: av.VideoFrame) -> av.VideoFrame:
+    graph = av.filter.Graph()
+    last = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1)
+    )
+    source = last
+    for kind in _SIDE_DATA_TYPES:
+        deletion = graph.add("sidedata", f"mode=delete:type={kind}")
+        last.link_to(deletion)
+        last = deletion
+    sink = graph.add("buffersink")
+    last.link_to(sink)
+    graph.configure()
+    source.push(frame)
+    known = sink.pull()
+    assert isinstance(known, av.VideoFrame)
+    return known
+
+
+def _duration_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
-
-
-def _colour_of(path: Path, frame: Any, context: Any) -> ColourSpec:
-    transfer = int(frame.color_trc)
-    if transfer in _HDR_TRANSFERS:
-        raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
-    code = int(frame.colorspace)
-    if code in (_CODE_UNSPECIFIED, _CODE_RGB):
-        matrix = MatrixCoefficients.BT709 if frame.height >= _HD_LINES else MatrixCoefficients.BT601
-    elif code in _MATRIX_OF_CODE:
-        matrix = _MATRIX_OF_CODE[code]
-    else:
-        raise ColourError(f"{path} uses matrix code {code} (H.273); supported are 1, 5, 6 and 9")
-    full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith("yuvj")
-    return ColourSpec(
-        matrix=matrix,
-        range=Range.FULL if full else Range.LIMITED,
-        siting=_siting_of(context.name, context.extradata or b""),
-    )
-
-
-def _siting_of(codec: str, extradata: bytes) -> ChromaSiting:
-    """JPEG and MPEG-1 put chroma between the columns, the others on the left one unless the stream says so."""
-    if codec in _CENTRE_SITED_CODECS:
-        return ChromaSiting.CENTRE
-    # Odd types lie between the columns (H.264 annex E, figure E-1); the vertical position is not followed.
-    return ChromaSiting.CENTRE if (chroma_location(codec, extradata) or 0) % 2 else ChromaSiting.LEFT

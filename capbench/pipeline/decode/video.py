@@ -6,33 +6,41 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
+from av.container import InputContainer
 from av.stream import Discard
-from av.video.reformatter import VideoReformatter
 
 from capbench.errors import DamagedStreamError, SourceError
 from capbench.pipeline.decode.frame_times import SteadyClock
-from capbench.pipeline.decode.open_source import OpenPart, open_parts, reason_of, video_stream
-from capbench.pipeline.decode.probe import planar_format
+from capbench.pipeline.decode.open_source import (
+    OpenPart,
+    open_parts,
+    reason_of,
+    tracks_without_decoder,
+    video_stream,
+)
+from capbench.pipeline.decode.presentation import PresentationTimes
+from capbench.pipeline.decode.source_colour import FrameColour, PlanarConverter, frame_colour, planar_format
 
 __all__ = ["every_picture", "frame_bytes", "read_frames"]
 
 
-def frame_bytes(frame: Any) -> int:
+def frame_bytes(frame: av.VideoFrame) -> int:
     """Bytes of a frame's planes, rows padded as the decoder laid them out."""
     return sum(plane.buffer_size for plane in frame.planes)
 
 
-def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = False) -> Iterator[Any]:
-    """Yield each `av.VideoFrame` of the first video stream in one of the planar formats; PTS rise from frame to frame.
+def read_frames(
+    path: Path, *, warn: Callable[[str], None], salvage: bool = False, threads: int = 0
+) -> Iterator[av.VideoFrame]:
+    """Yield each frame of the first video stream in one of the planar formats; PTS rise from frame to frame.
 
     All have the size, format and time base of the first. At damage raises `DamagedStreamError`; with `salvage` leaves
-    out what does not decode, goes on behind it, and says so with `warn` at the end. The iterator owns the file: close
-    it, or read it to its end.
+    out what does not decode, goes on behind it, and says so with `warn` at the end. 0 leaves the number of `threads` to
+    the decoder. The iterator owns the file: close it, or read it to its end.
     """
-    clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage)
+    clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage, threads=threads)
     with closing(open_parts(path)) as parts:
         for part in parts:
             for decoded in tally.survivors(part):
@@ -47,8 +55,9 @@ def read_frames(path: Path, *, warn: Callable[[str], None], salvage: bool = Fals
 class _Tally:
     """What decoded and what did not."""
 
-    def __init__(self, path: Path, *, salvage: bool) -> None:
+    def __init__(self, path: Path, *, salvage: bool, threads: int) -> None:
         self._path = path
+        self._threads = threads
         self._salvage = salvage
         self._claimed = 0
         self._good = 0
@@ -57,43 +66,77 @@ class _Tally:
         self._concealed = 0
         self._lost_packets = 0
         self._where = ""
+        self._unheard = 0
+        self._aspect: Fraction | None = None
 
-    def count(self, frame: Any) -> None:
+    def count(self, frame: av.VideoFrame) -> None:
         """Note a frame that decoded."""
-        time_s = Fraction(frame.pts) * Fraction(frame.time_base)
+        time_s = (frame.pts or 0) * Fraction(frame.time_base or 1)
         self._first_s = time_s if self._first_s is None else self._first_s
         self._good, self._last_s = self._good + 1, time_s - self._first_s
 
-    def survivors(self, part: OpenPart) -> Iterator[Any]:
+    def survivors(self, part: OpenPart) -> Iterator[av.VideoFrame]:
         """Frames that decode. Raises `DamagedStreamError` unless they are all that is wanted, or `SourceError`."""
         stream = video_stream(self._path, part.container)
         for other in part.container.streams:
             other.discard = Discard.default if other is stream else Discard.all
         self._claimed += stream.frames
+        self._unheard = max(self._unheard, tracks_without_decoder(part.container))
         pictures = (
             self._salvaged(part.container, stream)
             if self._salvage
-            else every_picture(self._path, part.container, part.reopen)
+            else every_picture(self._path, part.container, part.reopen, threads=self._threads)
         )
         try:
             for frame in pictures:
+                self._check_aspect(stream)
                 self._concealed += frame.is_corrupt
                 yield frame
         except av.FFmpegError as error:  # behind which nothing can be found
             self._lose_or_raise(error)
 
-    def _salvaged(self, container: Any, stream: Any) -> Iterator[Any]:
+    def _check_aspect(self, stream: av.VideoStream) -> None:
+        """Raise `SourceError` where the codec's pixel aspect is not what it was at the first frame.
+
+        A frame does not carry it, and the decoder may be some frames ahead of those that it gives.
+        """
+        aspect = stream.codec_context.sample_aspect_ratio
+        if aspect and self._aspect and aspect != self._aspect:
+            before, after = (f"{ratio.numerator}:{ratio.denominator}" for ratio in (self._aspect, aspect))
+            raise SourceError(
+                f"the pixels of {self._path} change from {before} to {after} behind frame {self._good}, which is "
+                "another shape; cut the recording there and export the parts"
+            )
+        self._aspect = self._aspect or aspect
+
+    def _salvaged(self, container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
         # Frames decoded side by side are lost together at damage; slices of one frame are not.
         stream.thread_type = "SLICE"
+        if _has_own_threads(stream):
+            stream.codec_context.thread_count = 1
+        times = PresentationTimes(container, stream)
         for packet in container.demux(stream):
+            times.sent(packet)
             try:
-                yield from packet.decode()
+                frames = packet.decode()
             except av.FFmpegError as error:
                 self._lose_or_raise(error)
+                continue
+            for frame in frames:
+                times.restore(frame)
+                yield frame
 
     @property
     def findings(self) -> list[str]:
         """What the user should know, in words."""
+        return [*self._damage(), *self._silence()]
+
+    def _silence(self) -> list[str]:
+        if not self._unheard:
+            return []
+        return [f"{self._path} has sound tracks without a decoder, which are left out: {self._unheard}"]
+
+    def _damage(self) -> list[str]:
         patched = f", {self._concealed} of them patched up by the decoder" if self._concealed else ""
         if self._lost_packets or patched:
             lost = f"; {self._lost_packets} packets did not" if self._lost_packets else ""
@@ -117,27 +160,47 @@ class _Tally:
 
 
 class _Layout:
-    """Gives every frame the format and size of the first."""
+    """Gives every frame the format and size of the first, and sees that it is of the same colour."""
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self._path = path
         self._warn = warn
-        self._reformatter = VideoReformatter()
+        self._converter = PlanarConverter()
         self._format: str | None = None
         self._size = (0, 0)
         self._rescaled = False
+        self._colour: FrameColour | None = None
+        self._tags: tuple[object, ...] = ()
+        self._frames = 0
 
-    def apply(self, frame: Any) -> Any:
-        """The frame itself, or a converted one. Raises `SourceError` where its shape differs from the first's."""
+    def apply(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame itself, or a converted one. Raises `SourceError` where shape or colour differ from the first's."""
         size = (frame.width, frame.height)
         if self._format is None:
             self._format, self._size = planar_format(frame.format.name), size
+        colour = self._checked_colour(frame)
+        self._frames += 1
         if size != self._size:
             self._accept(size)
         # The j formats are the same planes under another name.
         if size == self._size and frame.format.name.replace("yuvj", "yuv") == self._format:
             return frame
-        return self._converted(frame)
+        return self._converter.convert(frame, self._format, self._size, colour)
+
+    def _checked_colour(self, frame: av.VideoFrame) -> FrameColour:
+        tags = (frame.format.name, frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries)
+        if self._colour is not None and tags == self._tags:
+            return self._colour
+        colour = frame_colour(self._path, frame)
+        if self._colour is None:
+            self._colour = colour
+        elif not colour.reads_like(self._colour):
+            raise SourceError(
+                f"the colour of {self._path} changes at frame {self._frames} from {self._colour} to {colour}; "
+                "cut the recording there and export the parts"
+            )
+        self._tags = tags
+        return self._colour
 
     def _accept(self, size: tuple[int, int]) -> None:
         (width, height), (first_width, first_height) = size, self._size
@@ -148,52 +211,79 @@ class _Layout:
             self._warn(f"{change}; it is scaled to the first size")
             self._rescaled = True
 
-    def _converted(self, frame: Any) -> Any:
-        """The frame in an 8-bit planar format of the same matrix and range: a change of layout, not of colour."""
-        colourspace = frame.colorspace
-        planar = self._reformatter.reformat(
-            frame,
-            width=self._size[0],
-            height=self._size[1],
-            format=self._format,
-            src_colorspace=colourspace,
-            dst_colorspace=colourspace,
-            src_color_range=frame.color_range,
-            dst_color_range=frame.color_range,
-        )
-        planar.pts, planar.time_base, planar.duration = frame.pts, frame.time_base, frame.duration
-        return planar
+
+class _Ledger:
+    """Which pictures are still to come, by the times of their packets."""
+
+    def __init__(self, stream: av.VideoStream) -> None:
+        self._hides_errors = _has_own_threads(stream)
+        self._outstanding: set[int] = set()
+        self._last_sent: int | None = None
+        self._last_shown: int | None = None
+
+    def sent(self, time: int | None) -> None:
+        """Note the time of a packet that holds a picture to be shown."""
+        if time is None:
+            return
+        self._last_sent = time if self._last_sent is None else max(self._last_sent, time)
+        if self._hides_errors:
+            self._outstanding.add(time)
+
+    def shown(self, time: int | None) -> None:
+        """Note the time of a picture that came out."""
+        self._last_shown = time
+        if time is not None:
+            self._outstanding.discard(time)
+
+    def doubtful_from(self) -> tuple[bool, int | None]:
+        """Whether pictures are missing, and a time at or before the first of them; None for the very beginning."""
+        if self._outstanding:
+            return True, min(self._outstanding)
+        is_late = self._last_sent is not None and (self._last_shown is None or self._last_shown < self._last_sent)
+        return is_late, self._last_shown
 
 
-def every_picture(path: Path, container: Any, reopen: Callable[[], Any]) -> Iterator[Any]:
-    """Yield each `av.VideoFrame` of the first video stream of `container`, the first error ends it.
+def _has_own_threads(stream: av.VideoStream) -> bool:
+    """Whether the decoder is a library's (libdav1d, libvpx, libaom): `thread_type` does not rule its threads."""
+    return stream.codec_context.name.startswith("lib")
+
+
+def every_picture(
+    path: Path, container: InputContainer, reopen: Callable[[], InputContainer], *, threads: int = 0
+) -> Iterator[av.VideoFrame]:
+    """Yield each frame of the first video stream of `container`, at the time when it is shown; the first error ends it.
 
     Frame threads hand out a picture as many packets late as there are threads. What the last packets hold, errors
     included, comes in one go at the end, and there PyAV 18.1 drops an error that follows a picture, and with it all
-    pictures behind: the more cores, the more damage goes unseen. So where the last picture is missing, the end is
-    decoded once more on one thread, from a container that `reopen` opens.
+    pictures behind: the more cores, the more damage goes unseen. A library's threads hand out errors late anywhere.
+    So where a picture is missing, its part is decoded once more on one thread, from a container that `reopen` opens.
 
     Raises `av.FFmpegError` at damage, and `SourceError` where there is no video.
     """
     stream = video_stream(path, container)
     stream.thread_type = "AUTO"
-    last_sent = last_shown = None
+    stream.codec_context.thread_count = threads
+    times, ledger = PresentationTimes(container, stream), _Ledger(stream)
     for packet in container.demux(stream):
+        time = times.sent(packet)
         # An edit list marks what must be decoded and not be shown.
-        if packet.pts is not None and not packet.is_discard:
-            last_sent = packet.pts if last_sent is None else max(last_sent, packet.pts)
+        if not packet.is_discard:
+            ledger.sent(time)
         for frame in packet.decode():
-            last_shown = frame.pts
+            times.restore(frame)
+            ledger.shown(frame.pts)
             yield frame
-    if last_sent is not None and (last_shown is None or last_shown < last_sent):
+    is_doubtful, from_pts = ledger.doubtful_from()
+    if is_doubtful:
         with reopen() as again:
-            _decode_end(path, again, last_shown)
+            _decode_end(path, again, from_pts)
 
 
-def _decode_end(path: Path, container: Any, from_pts: int | None) -> None:
+def _decode_end(path: Path, container: InputContainer, from_pts: int | None) -> None:
     """Decode from the key frame before `from_pts`, on one thread, which hides no error. Raises `av.FFmpegError`."""
     stream = video_stream(path, container)
     stream.thread_type = "SLICE"
+    stream.codec_context.thread_count = 1
     if from_pts is not None:
         container.seek(from_pts, stream=stream)
     for packet in container.demux(stream):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from av.video.codeccontext import VideoCodecContext
 
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 
@@ -16,7 +16,7 @@ _CODES = {
 }
 
 
-def tag_stream(context: Any, colour: ColourSpec) -> None:
+def tag_stream(context: VideoCodecContext, colour: ColourSpec) -> None:
     """Set matrix, primaries, transfer and range on an encoder; FFmpeg writes them to the VUI and to the colr box."""
     context.colorspace, context.color_primaries, context.color_trc = _CODES[colour.matrix]
     context.color_range = 1 if colour.range is Range.LIMITED else 2

@@ -6,10 +6,10 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any
 
 import av
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 
 from capbench.errors import EncoderError, InputError
 from capbench.pipeline.decode.decoded_planes import plane_samples
@@ -17,14 +17,17 @@ from capbench.pipeline.decode.decoded_planes import plane_samples
 __all__ = [
     "AUTOMATIC",
     "BITS_PER_PIXEL",
+    "NO_ENCODER",
     "ChosenEncoder",
     "EncoderSettings",
     "choose_encoder",
     "codec_options",
     "codec_tag",
     "encoder_order",
+    "has_threads",
     "is_hevc",
     "pixel_format_for",
+    "preset_look_ahead",
     "probe_encoder",
 ]
 
@@ -38,6 +41,18 @@ _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
+_HARDWARE_SUFFIXES = ("_nvenc", "_qsv", "_amf", "_vaapi", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_d3d12va")
+"""Of encoders that run elsewhere: threads of ours mean nothing to them."""
+_LOOK_AHEAD_FRAMES = {
+    "ultrafast": 0,
+    "superfast": 0,
+    "veryfast": 10,
+    "faster": 20,
+    "fast": 30,
+    "medium": 40,
+    "slow": 50,
+}
+"""Frames that x264's presets look ahead (`x264 --fullhelp`); 60 for slower ones."""
 _PLANAR_ONLY = ("libx265",)
 """Encoders that do not take NV12."""
 _PROBE_SIZE = (256, 256)
@@ -52,7 +67,8 @@ class EncoderSettings:
     """How to encode. At most one of `qp`, `crf` and `quality` counts, in this order."""
 
     name: str = "libx264"
-    """FFmpeg's name of the encoder; `h264`, `hevc` or `auto` take the first that works here, hardware before software.
+    """FFmpeg's name of the encoder; `h264`, `hevc` or `auto` take the first that works here, hardware before software;
+    `none` writes nothing.
 
     A named one is the default: which hardware a machine has must not decide what a benchmark measures.
     """
@@ -87,6 +103,16 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
             raise InputError(f"crf must be between 0 and 51, for {family}; got {settings.crf:g} for {settings.name}")
         return 0, options | {"crf": f"{settings.crf:g}"}
     return max(_LEAST_BIT_RATE, round(width * height * BITS_PER_PIXEL[settings.quality] * rate)), options
+
+
+def has_threads(encoder: str) -> bool:
+    """Whether an encoder is software that takes a number of threads."""
+    return encoder not in ("gif", NO_ENCODER) and not encoder.endswith(_HARDWARE_SUFFIXES)
+
+
+def preset_look_ahead(preset: str) -> int:
+    """Frames that x264 looks ahead with a preset."""
+    return _LOOK_AHEAD_FRAMES.get(preset, 60)
 
 
 def _fixed_quantiser(encoder: str, qp: int) -> dict[str, str]:
@@ -127,21 +153,24 @@ def probe_encoder(name: str) -> None:
     Raises `EncoderError` with FFmpeg's reason.
     """
     try:
-        encoder: Any = av.CodecContext.create(name, "w")
+        encoder = av.CodecContext.create(name, "w")
     except (av.FFmpegError, ValueError) as error:
         raise EncoderError(f"unknown encoder {name!r}: {error}; capbench doctor lists what works here") from error
+    if not isinstance(encoder, VideoCodecContext):
+        raise EncoderError(f"{name} does not encode video; capbench doctor lists what does")
     encoder.width, encoder.height = _PROBE_SIZE
-    encoder.pix_fmt = pixel_format_for(name, "nv12")
+    pixel_format = encoder.pix_fmt = pixel_format_for(name, "nv12")
     encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)
     if name == "libx265":
         encoder.options = {"x265-params": "log-level=error"}
     try:
         encoder.open()
         packets = [
-            packet for number in range(_PROBE_FRAMES) for packet in encoder.encode(_grey_frame(encoder.pix_fmt, number))
+            packet for number in range(_PROBE_FRAMES) for packet in encoder.encode(_grey_frame(pixel_format, number))
         ]
         packets += encoder.encode(None)
-        decoder: Any = av.CodecContext.create("hevc" if is_hevc(name) else "h264", "r")
+        decoder = av.CodecContext.create("hevc" if is_hevc(name) else "h264", "r")
+        assert isinstance(decoder, VideoCodecContext)
         frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
     except (av.FFmpegError, ValueError, OSError) as error:
         raise EncoderError(f"encoder {name} does not open here: {getattr(error, 'strerror', None) or error}") from error
@@ -152,14 +181,16 @@ def probe_encoder(name: str) -> None:
         raise EncoderError(f"encoder {name} opens but its picture is wrong: grey {_PROBE_LUMA} is off by {worst} codes")
 
 
-def _grey_frame(pixel_format: str, number: int) -> Any:
-    frame: Any = av.VideoFrame(*_PROBE_SIZE, pixel_format)
+def _grey_frame(pixel_format: str, number: int) -> av.VideoFrame:
+    frame = av.VideoFrame(*_PROBE_SIZE, pixel_format)
     for plane, code in zip(frame.planes, (_PROBE_LUMA, 128, 128), strict=False):
-        np.frombuffer(plane, np.uint8)[:] = code
+        plane_samples(plane)[:] = code
     frame.pts, frame.time_base = number, Fraction(1, 30)
     return frame
 
 
+NO_ENCODER = "none"
+"""In place of an encoder's name: pictures are drawn, read back and let go, and nothing is written."""
 AUTOMATIC = {"auto": "h264", "h264": "h264", "hevc": "hevc"}
 """What may stand in place of an encoder's name, and the codec that it means."""
 

@@ -1,47 +1,70 @@
-"""A fixed set of frames that go round between readback and encoder."""
+"""Pictures on their way to the encoder: what they are, and a fixed set of frames that go round."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import av
 
+from capbench.colour import ColourSpec
 from capbench.pipeline.threads.channel import Channel
-from capbench.pipeline.threads.watchdog import StageWatch
+from capbench.pipeline.threads.stage_group import StageGroup
 
-__all__ = ["PicturePool"]
+__all__ = ["PictureFormat", "PicturePool", "PooledPicture"]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFormat:
+    """What all pictures of an export are, known once the conversion path is set up."""
+
+    pixel_format: str
+    """FFmpeg's name."""
+    colour: ColourSpec
+    """How to read them; the stream is tagged so."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PooledPicture:
+    """A picture on its way to the encoder."""
+
+    frame: av.VideoFrame
+    pts: int
+    """In units of the output's time base, as `duration`."""
+    duration: int
+    pool: PicturePool | None
+    """Where `frame` goes back to when it is done with; None where it belongs to nobody."""
+
+    def release(self) -> None:
+        """Give the frame back. Raises as `Channel.send` does."""
+        if self.pool is not None:
+            self.pool.release(self.frame)
 
 
 class PicturePool:
     """Frames of one size and format, made once. `consumer` is the stage that gives them back."""
 
     def __init__(
-        self, width: int, height: int, pixel_format: str, count: int, *, consumer: str, watch: StageWatch
+        self, width: int, height: int, pixel_format: str, count: int, *, consumer: str, group: StageGroup
     ) -> None:
         frames = [av.VideoFrame(width, height, pixel_format) for _ in range(count)]
         self.picture_bytes = sum(plane.buffer_size for plane in frames[0].planes)
         """Bytes of one frame, row padding included."""
         self.total_bytes = self.picture_bytes * count
         """Bytes of all frames of the pool."""
-        self.free: Channel[Any] = Channel(
-            producer=consumer,
-            consumer="render",
-            max_frames=count,
-            max_bytes=self.total_bytes,
-            watch=watch,
-            carries_frames=False,
+        self._free: Channel[av.VideoFrame] = group.channel(
+            consumer, "render", max_frames=count, max_bytes=self.total_bytes, carries_frames=False
         )
-        """Frames that are not in use; to be stopped with the export's other channels."""
         for frame in frames:
-            self.free.send(frame, self.picture_bytes)
+            self._free.send(frame, self.picture_bytes)
 
-    def acquire(self) -> Any:
-        """A free `av.VideoFrame` that nobody else reads. Raises as `Channel.receive` does."""
-        frame: Any = self.free.receive()
+    def acquire(self) -> av.VideoFrame:
+        """A free frame that nobody else reads. Raises as `Channel.receive` does."""
+        frame = self._free.receive()
+        assert frame is not None, "nobody closes the channel of free frames"
         # A hardware encoder may still hold a reference; then FFmpeg gives this frame new memory instead of tearing.
         frame.make_writable()
         return frame
 
-    def release(self, frame: Any) -> None:
+    def release(self, frame: av.VideoFrame) -> None:
         """Give a frame back. Raises as `Channel.send` does."""
-        self.free.send(frame, self.picture_bytes)
+        self._free.send(frame, self.picture_bytes)

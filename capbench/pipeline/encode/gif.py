@@ -6,19 +6,18 @@ is gigabytes of disk. Drawing again costs time and nothing else, and most of a G
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import av
+from av.filter.context import FilterContext
 
-from capbench.colour import ColourSpec, MatrixCoefficients, Range
+from capbench.colour import MatrixCoefficients, Range
 from capbench.errors import InputError
-from capbench.pipeline.encode.sink import ContainerSink, writing_to
+from capbench.pipeline.encode.frame_pool import PictureFormat
+from capbench.pipeline.encode.mux import EncodedPacket, OutputFile
 
-__all__ = ["DITHERS", "GIF_FPS", "GifPictures", "GifWriter", "PaletteReader", "check_dither", "gif_rate"]
+__all__ = ["DITHERS", "GIF_FPS", "GifEncoder", "GifShape", "PaletteReader", "check_dither", "gif_rate"]
 
 GIF_FPS = (Fraction(10), Fraction(30))
 """Slowest and fastest rate: below it is a slide show; above, viewers slow down (delays under 3/100 s are ignored)."""
@@ -51,111 +50,114 @@ def check_dither(name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class GifPictures:
-    """What the pictures are that become a GIF."""
+class GifShape:
+    """What a GIF is, besides its colours."""
 
     width: int
     height: int
     rate: Fraction
     time_base: Fraction
-    pixel_format: str
-    colour: ColourSpec
-    """How to read them, where they are Y'CbCr."""
+    """Unit of the pictures' PTS, in seconds."""
 
-    def buffer(self, graph: Any) -> Any:
-        """The source filter that takes them."""
-        options = {"video_size": f"{self.width}x{self.height}", "pix_fmt": self.pixel_format}
-        if self.pixel_format != "rgba":
-            options["colorspace"] = _MATRIX_NAMES[self.colour.matrix]
-            options["range"] = "tv" if self.colour.range is Range.LIMITED else "pc"
+    def add_source(self, graph: av.filter.Graph, layout: PictureFormat) -> FilterContext:
+        """The filter that pictures of a format go into."""
+        options = {"video_size": f"{self.width}x{self.height}", "pix_fmt": layout.pixel_format}
+        if layout.pixel_format != "rgba":
+            options["colorspace"] = _MATRIX_NAMES[layout.colour.matrix]
+            options["range"] = "tv" if layout.colour.range is Range.LIMITED else "pc"
         return graph.add("buffer", **options, time_base=str(self.time_base))
 
-    def stamp(self, frame: Any, pts: int) -> None:
+    def stamp(self, frame: av.VideoFrame, pts: int) -> None:
         """Put a time on a frame."""
         frame.pts, frame.time_base = pts, self.time_base
 
 
 class PaletteReader:
-    """First pass: counts the colours of every picture and keeps none."""
+    """First pass, a `PictureEncoder` without packets: counts the colours of every picture and keeps none."""
 
-    def __init__(self, pictures: GifPictures) -> None:
-        self._pictures = pictures
+    def __init__(self, shape: GifShape) -> None:
+        self._shape = shape
         self._graph = av.filter.Graph()
-        source, palette = pictures.buffer(self._graph), self._graph.add("palettegen", "stats_mode=full")
-        self._graph.link_nodes(source, palette, self._graph.add("buffersink")).configure()
-        self.palette: Any = None
-        """The 256 colours as an `av.VideoFrame` of 16x16 pixels, once flushed."""
+        self._palette: av.VideoFrame | None = None
 
-    def write(self, frame: Any, pts: int, duration: int) -> None:
+    @property
+    def palette(self) -> av.VideoFrame:
+        """The 256 colours as 16x16 pixels; only after `finish`."""
+        assert self._palette is not None, "the palette is chosen after the last picture"
+        return self._palette
+
+    def open(self, layout: PictureFormat) -> None:
+        """Set the filters up."""
+        source = self._shape.add_source(self._graph, layout)
+        palette = self._graph.add("palettegen", "stats_mode=full")
+        self._graph.link_nodes(source, palette, self._graph.add("buffersink")).configure()
+
+    def encode(self, frame: av.VideoFrame, pts: int, duration: int) -> list[EncodedPacket]:
         """Count the colours of a picture."""
         del duration
-        self._pictures.stamp(frame, pts)
+        self._shape.stamp(frame, pts)
         self._graph.vpush(frame)
+        return []
 
-    def flush(self) -> None:
+    def finish(self) -> list[EncodedPacket]:
         """Choose the colours."""
         self._graph.vpush(None)
-        self.palette = self._graph.vpull()
-
-    def complete(self) -> None:
-        """There is no file to close."""
-
-    def abandon(self) -> None:
-        """There is no file to close."""
+        self._palette = self._graph.vpull()
+        return []
 
 
-class GifWriter(ContainerSink):
-    """Second pass: maps every picture to the palette and writes the file. Raises `OutputError`."""
+class GifEncoder:
+    """Second pass: maps every picture to the palette and encodes it."""
 
-    def __init__(
-        self, path: Path, pictures: GifPictures, palette: Any, dither: str, *, on_packet: Callable[[int], None]
-    ) -> None:
-        super().__init__(path, "gif")
-        self._pictures = pictures
-        self._on_packet = on_packet
+    def __init__(self, file: OutputFile, shape: GifShape, palette: av.VideoFrame, dither: str) -> None:
+        self._shape = shape
+        self._palette = palette
+        self._dither = dither
         self._graph = av.filter.Graph()
-        self._source = pictures.buffer(self._graph)
+        self._source: FilterContext
+        self._sink: FilterContext
+        self._stream = file.add_video("gif", shape.rate)
+        context = self._stream.codec_context
+        context.width, context.height, context.pix_fmt = shape.width, shape.height, "pal8"
+        context.time_base = shape.time_base
+
+    def open(self, layout: PictureFormat) -> None:
+        """Set the filters up."""
+        shape, graph = self._shape, self._graph
+        self._source = shape.add_source(graph, layout)
         side = f"{_PALETTE_SIDE_PX}x{_PALETTE_SIDE_PX}"
-        colours = self._graph.add(
-            "buffer", video_size=side, pix_fmt=palette.format.name, time_base=str(pictures.time_base)
+        colours = graph.add(
+            "buffer", video_size=side, pix_fmt=self._palette.format.name, time_base=str(shape.time_base)
         )
         # Only what changed is dithered anew: a still background does not shimmer, and costs no bytes.
-        mapping = self._graph.add("paletteuse", f"dither={dither}:diff_mode=rectangle")
+        mapping = graph.add("paletteuse", f"dither={self._dither}:diff_mode=rectangle")
         self._source.link_to(mapping, 0, 0)
         colours.link_to(mapping, 0, 1)
-        self._sink = self._graph.add("buffersink")
+        self._sink = graph.add("buffersink")
         mapping.link_to(self._sink)
-        self._graph.configure()
-        pictures.stamp(palette, 0)
-        colours.push(palette)
+        graph.configure()
+        shape.stamp(self._palette, 0)
+        colours.push(self._palette)
         colours.push(None)
-        self._stream: Any = self._container.add_stream("gif", rate=pictures.rate)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = pictures.width, pictures.height, "pal8"
-        self._stream.codec_context.time_base = pictures.time_base
 
-    def write(self, frame: Any, pts: int, duration: int) -> None:
-        """Map a picture; those that are ready go into the file."""
+    def encode(self, frame: av.VideoFrame, pts: int, duration: int) -> list[EncodedPacket]:
+        """Map a picture; returns the packets of those that are ready."""
         del duration  # the rate is constant
-        self._pictures.stamp(frame, pts)
+        self._shape.stamp(frame, pts)
         self._source.push(frame)
-        self._write_ready()
+        return self._encode_ready()
 
-    def flush(self) -> None:
-        """Write what the filter and the encoder still hold."""
+    def finish(self) -> list[EncodedPacket]:
+        """What the filter and the encoder still hold."""
         self._source.push(None)
-        self._write_ready()
-        self._mux(None)
+        return [*self._encode_ready(), *self._stream.encode(None)]
 
-    def _write_ready(self) -> None:
+    def _encode_ready(self) -> list[EncodedPacket]:
+        packets: list[EncodedPacket] = []
         while True:
             try:
-                mapped: Any = self._sink.pull()
+                mapped = self._sink.pull()
             except (av.BlockingIOError, av.EOFError):
-                return
-            self._mux(mapped)
-            self._on_packet(mapped.pts)
-
-    def _mux(self, mapped: Any | None) -> None:
-        with writing_to(self._path):
-            for packet in self._stream.encode(mapped):
-                self._container.mux(packet)
+                return packets
+            assert isinstance(mapped, av.VideoFrame)
+            packets += self._stream.encode(mapped)

@@ -1,31 +1,29 @@
-"""Encoding and muxing: NV12 pictures and sound into one file."""
+"""MP4: encoders of its picture and its sound."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 
-from capbench.colour import ColourSpec
 from capbench.errors import EncoderError
 from capbench.pipeline.decode.audio import SAMPLE_RATE_HZ
 from capbench.pipeline.encode.colour_tags import chroma_location_option, tag_stream
 from capbench.pipeline.encode.encoders import EncoderSettings, codec_options, codec_tag, pixel_format_for
-from capbench.pipeline.encode.sink import ContainerSink, writing_to
+from capbench.pipeline.encode.frame_pool import PictureFormat
+from capbench.pipeline.encode.mux import EncodedPacket, OutputFile
 
-__all__ = ["AUDIO_BITS_PER_S", "OutputFormat", "VideoWriter"]
+__all__ = ["AUDIO_BITS_PER_S", "SoundEncoder", "VideoEncoder", "VideoShape", "open_mp4"]
 
 AUDIO_BITS_PER_S = 192_000
 """AAC-LC at 48 kHz stereo, where its own coder is close to transparent."""
 
 
 @dataclass(frozen=True, slots=True)
-class OutputFormat:
-    """What goes into the file."""
+class VideoShape:
+    """What a video stream is, besides the format of its pictures."""
 
     width: int
     height: int
@@ -33,113 +31,96 @@ class OutputFormat:
     """Frames a second, exact; the average for variable rate."""
     time_base: Fraction
     """Unit of the pictures' PTS, in seconds."""
-    colour: ColourSpec
-    pixel_format: str = "nv12"
     rotation_degrees: int = 0
     """Clockwise quarter turn that a player is to show the pictures with."""
     pixel_aspect: Fraction = Fraction(1)
     """Width over height of a pixel."""
 
 
-class VideoWriter(ContainerSink):
-    """One output file. Raises `EncoderError` where the encoder does not open, `OutputError` where the file does not."""
+def open_mp4(path: Path) -> OutputFile:
+    """An MP4 file with its index in front. Raises `OutputError`."""
+    # An edit list counts in the movie's timescale: the default of 1000 would round a start offset to 1 ms.
+    return OutputFile(path, "mp4", movflags="+faststart", movie_timescale=str(SAMPLE_RATE_HZ * 15))
+
+
+class VideoEncoder:
+    """Pictures to the video stream of a file. Raises `EncoderError` where the encoder does not open."""
 
     def __init__(
         self,
-        path: Path,
-        output: OutputFormat,
+        file: OutputFile,
+        shape: VideoShape,
         settings: EncoderSettings,
         *,
-        audio: Iterator[Any] | None,
-        on_packet: Callable[[int], None],
+        threads: int | None = None,
+        look_ahead_frames: int | None = None,
     ) -> None:
-        self._audio = audio
-        self._on_packet = on_packet
-        self._pending_audio: Any = None
+        """None for `threads` and for libx264's `look_ahead_frames` leaves them to the encoder."""
+        self._stream = file.add_video(settings.name, shape.rate)
+        self._shape = shape
+        self._settings = settings
+        self._threads = threads
+        self._look_ahead_frames = look_ahead_frames
         self._durations: dict[int, int] = {}
-        self._output = output
-        # An edit list counts in the movie's timescale: the default of 1000 would round a start offset to 1 ms.
-        super().__init__(path, "mp4", movflags="+faststart", movie_timescale=str(SAMPLE_RATE_HZ * 15))
-        try:
-            self._video = self._open_video(settings)
-            self._sound = self._open_audio() if audio is not None else None
-        except BaseException:
-            self.abandon()
-            raise
 
-    def _open_video(self, settings: EncoderSettings) -> Any:
-        output = self._output
-        bit_rate, options = codec_options(settings, output.width, output.height, output.rate)
-        options |= chroma_location_option(output.colour)
-        try:
-            stream: Any = self._container.add_stream(settings.name, rate=output.rate, options=options)
-        except (ValueError, av.FFmpegError) as error:
-            raise EncoderError(
-                f"unknown encoder {settings.name!r}: {error}; capbench doctor lists what works here"
-            ) from error
-        context = stream.codec_context
-        context.width, context.height = output.width, output.height
-        context.pix_fmt = pixel_format_for(settings.name, output.pixel_format)
+    def open(self, layout: PictureFormat) -> None:
+        """Set the encoder up. Raises `EncoderError`."""
+        shape, settings, context = self._shape, self._settings, self._stream.codec_context
+        bit_rate, options = codec_options(settings, shape.width, shape.height, shape.rate)
+        if self._look_ahead_frames is not None:
+            options["rc-lookahead"] = str(self._look_ahead_frames)
+        if self._threads is not None and settings.name == "libx265":
+            options["x265-params"] += f":pools={self._threads}"  # its threads of FFmpeg's name are frames side by side
+        elif self._threads is not None:
+            context.thread_count = self._threads
+        context.options = options | chroma_location_option(layout.colour)
+        context.width, context.height = shape.width, shape.height
+        context.pix_fmt = pixel_format_for(settings.name, layout.pixel_format)
         if tag := codec_tag(settings.name):
             context.codec_tag = tag
-        context.time_base, context.framerate = output.time_base, output.rate
-        context.gop_size = max(1, round(settings.gop_s * output.rate))
+        context.time_base, context.framerate = shape.time_base, shape.rate
+        context.gop_size = max(1, round(settings.gop_s * shape.rate))
         if bit_rate:
             context.bit_rate = bit_rate
-        context.sample_aspect_ratio = output.pixel_aspect
-        if output.rotation_degrees:
-            stream.set_display_rotation(-output.rotation_degrees)  # FFmpeg counts counter-clockwise
-        tag_stream(context, output.colour)
+        context.sample_aspect_ratio = shape.pixel_aspect
+        if shape.rotation_degrees:
+            self._stream.set_display_rotation(-shape.rotation_degrees)  # FFmpeg counts counter-clockwise
+        tag_stream(context, layout.colour)
         try:
             context.open()
         except (av.FFmpegError, ValueError) as error:
             raise EncoderError(f"encoder {settings.name} does not open: {getattr(error, 'strerror', error)}") from error
-        return stream
 
-    def _open_audio(self) -> Any:
-        stream = self._container.add_stream("aac", rate=SAMPLE_RATE_HZ)
-        stream.codec_context.layout = "stereo"
-        stream.codec_context.bit_rate = AUDIO_BITS_PER_S
-        return stream
+    def encode(self, frame: av.VideoFrame, pts: int, duration: int) -> list[EncodedPacket]:
+        """Encode a picture; see `PictureEncoder`."""
+        frame.pts, frame.time_base = pts, self._shape.time_base
+        self._durations[pts] = duration
+        return self._timed(self._stream.encode(frame))
 
-    def write(self, frame: Any, pts: int, duration: int) -> None:
-        """Encode an `av.VideoFrame`, with PTS and duration in units of the output's time base.
+    def finish(self) -> list[EncodedPacket]:
+        """What the encoder still holds."""
+        return self._timed(self._stream.encode(None))
 
-        The sound before it is written first, so that the file is interleaved. Raises `OutputError`.
-        """
-        with writing_to(self._path):
-            self._write_audio_until(pts * self._output.time_base)
-            frame.pts, frame.time_base = pts, self._output.time_base
-            self._durations[pts] = duration
-            self._mux_video(self._video.encode(frame))
-
-    def flush(self) -> None:
-        """Write what both encoders still hold. Raises `OutputError`."""
-        with writing_to(self._path):
-            self._mux_video(self._video.encode(None))
-            self._write_audio_until(None)
-            if self._sound is not None:
-                for packet in self._sound.encode(None):
-                    self._container.mux(packet)
-
-    def _mux_video(self, packets: list[Any]) -> None:
+    def _timed(self, packets: list[EncodedPacket]) -> list[EncodedPacket]:
         for packet in packets:
-            pts = packet.pts
+            assert packet.pts is not None, "encoders stamp what they write"
             # Without a duration the muxer guesses how long the last frame is shown.
-            packet.duration = self._durations.pop(pts, 0)
-            self._container.mux(packet)
-            self._on_packet(pts)
+            packet.duration = self._durations.pop(packet.pts, 0)
+        return packets
 
-    def _write_audio_until(self, time_s: Fraction | None) -> None:
-        if self._audio is None or self._sound is None:
-            return
-        while True:
-            if self._pending_audio is None:
-                self._pending_audio = next(self._audio, None)
-            if self._pending_audio is None:
-                return
-            if time_s is not None and self._pending_audio.pts * self._pending_audio.time_base > time_s:
-                return
-            for packet in self._sound.encode(self._pending_audio):
-                self._container.mux(packet)
-            self._pending_audio = None
+
+class SoundEncoder:
+    """Sound to the audio stream of a file, as AAC."""
+
+    def __init__(self, file: OutputFile) -> None:
+        self._stream = file.add_sound("aac", SAMPLE_RATE_HZ)
+        self._stream.codec_context.layout = "stereo"
+        self._stream.codec_context.bit_rate = AUDIO_BITS_PER_S
+
+    def encode(self, frame: av.AudioFrame) -> list[EncodedPacket]:
+        """Encode samples; returns the packets that are ready."""
+        return self._stream.encode(frame)
+
+    def finish(self) -> list[EncodedPacket]:
+        """What the encoder still holds."""
+        return self._stream.encode(None)

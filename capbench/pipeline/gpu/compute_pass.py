@@ -1,16 +1,28 @@
-"""Compute passes in few words: bind groups and workgroup counts."""
+"""One dispatch of a compute shader: its pipeline, its bind groups and its count of workgroups."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from capbench.pipeline.gpu.device import GpuContext
+from capbench.resources import ShaderSource
 
-__all__ = ["WORKGROUP_PX", "bind", "workgroups"]
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import (
+        GPUBindGroup,
+        GPUBuffer,
+        GPUCommandEncoder,
+        GPUComputePipeline,
+        GPUSampler,
+        GPUTextureView,
+    )
 
-WORKGROUP_PX = (16, 8)
-"""`@workgroup_size` of the shaders that write one pixel an invocation."""
+__all__ = ["Bindings", "ComputePass", "Resource", "workgroups"]
+
+Resource: TypeAlias = "GPUBuffer | GPUTextureView | GPUSampler"
+Bindings: TypeAlias = "Mapping[int, Resource]"
+"""What a bind group holds, by binding number. Buffers are bound whole."""
 
 
 def workgroups(width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:
@@ -18,16 +30,45 @@ def workgroups(width: int, height: int, size: tuple[int, int]) -> tuple[int, int
     return -(-width // size[0]), -(-height // size[1])
 
 
-def bind(gpu: GpuContext, pipeline: Any, group: int, resources: Mapping[int, Any] | Sequence[Any]) -> Any:
-    """A bind group of a pipeline's own layout: resources by binding number, or in order from 0. Buffers are whole."""
-    numbered = resources if isinstance(resources, Mapping) else dict(enumerate(resources))
+class ComputePass:
+    """A compute pass of one dispatch, made once and recorded for every frame that needs it.
+
+    `groups` has the bindings of each group from 0 on, those that the entry point uses and no others; `constants` are
+    WGSL's overrides. Raises `ShaderError` where the shader does not compile.
+    """
+
+    def __init__(
+        self,
+        gpu: GpuContext,
+        source: ShaderSource,
+        entry_point: str,
+        groups: Sequence[Bindings],
+        *,
+        constants: Mapping[str, float] | None = None,
+    ) -> None:
+        self._label = entry_point
+        self._workgroup_size = source.workgroup_size(entry_point)
+        self._pipeline = gpu.compute_pipeline(source, entry_point, constants)
+        self._groups = [_bind(gpu, self._pipeline, number, bindings) for number, bindings in enumerate(groups)]
+
+    def record(self, encoder: GPUCommandEncoder, width: int, height: int, layers: int = 1) -> None:
+        """Record the pass for a grid of so many invocations across and down, and workgroups in depth."""
+        compute_pass = encoder.begin_compute_pass(label=self._label)
+        compute_pass.set_pipeline(self._pipeline)
+        for number, group in enumerate(self._groups):
+            compute_pass.set_bind_group(number, group)
+        compute_pass.dispatch_workgroups(*workgroups(width, height, self._workgroup_size), layers)
+        compute_pass.end()
+
+
+def _bind(gpu: GpuContext, pipeline: GPUComputePipeline, group: int, bindings: Bindings) -> GPUBindGroup:
+    """A bind group of a pipeline's own layout."""
     entries = [
-        {
-            "binding": number,
-            "resource": {"buffer": resource, "offset": 0, "size": resource.size}
-            if hasattr(resource, "map_state")
-            else resource,
-        }
-        for number, resource in numbered.items()
+        {"binding": number, "resource": _whole(cast("GPUBuffer", bound)) if hasattr(bound, "map_state") else bound}
+        for number, bound in bindings.items()
     ]
     return gpu.device.create_bind_group(layout=pipeline.get_bind_group_layout(group), entries=entries)
+
+
+def _whole(buffer: GPUBuffer) -> dict[str, object]:
+    return {"buffer": buffer, "offset": 0, "size": buffer.size}

@@ -5,30 +5,57 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
-from capbench.errors import AdapterError, DeviceLostError, StallError
+from capbench.errors import AdapterError, DeviceLostError, ShaderError, StallError
+from capbench.resources import ShaderSource
 
-__all__ = ["GpuContext", "adapter_name", "list_adapters", "open_device", "wait_for"]
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import (
+        GPU,
+        GPUAdapter,
+        GPUAdapterInfo,
+        GPUBuffer,
+        GPUComputePipeline,
+        GPUDevice,
+        GPUPromise,
+        GPUTexture,
+    )
 
+__all__ = ["MAX_TEXTURE_PX", "GpuContext", "MemoryWriter", "adapter_name", "list_adapters", "open_device", "wait_for"]
+
+MAX_TEXTURE_PX = 8192
+"""Longest side of a texture that every WebGPU device has (limit maxTextureDimension2D); most have twice that."""
 GPU_TIMEOUT_S = 10.0
 SOFTWARE_TIMEOUT_S = 60.0
 """A software adapter draws a 4K frame in a good part of a second, and shares its cores with the encoder."""
 
+_COMPILER_PLACE = re.compile(r"wgsl:(?P<line>\d+):(?P<column>\d+)")
+"""Where wgpu's compiler says that an error is."""
+
 _instance_lock = threading.Lock()
 _instance_ready = False
+
+
+class MemoryWriter(Protocol):
+    """Somebody who writes to mapped memory of a device."""
+
+    def close(self) -> None:
+        """Return once nobody writes, and let nobody write any more."""
 
 
 @dataclass(slots=True, eq=False)
 class GpuContext:
     """One device and what everybody needs to know about it. Only the thread that renders submits to it."""
 
-    device: Any
+    device: GPUDevice
     """The `wgpu.GPUDevice`."""
     adapter: str
     """Adapter and driver, in words."""
@@ -45,24 +72,42 @@ class GpuContext:
     problems: list[str] = field(default_factory=list)
     """What wgpu logged outside a call: it raises nothing there."""
 
-    def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> Any:
-        """A `wgpu.GPUBuffer`, counted."""
+    writers: WeakSet[MemoryWriter] = field(default_factory=WeakSet)
+    """Who writes to this device's memory on other threads, and must be stopped before the device takes it back."""
+
+    def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> GPUBuffer:
+        """A `wgpu.GPUBuffer`, counted. Raises `AdapterError` where the device has none so large."""
+        self._check_limit("max-buffer-size", size_bytes, f"a buffer of {size_bytes} bytes for {label}")
         self.allocated_bytes += size_bytes
         return self.device.create_buffer(size=size_bytes, usage=usage, label=label, mapped_at_creation=mapped)
 
-    def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> Any:
-        """A two-dimensional `wgpu.GPUTexture` with one level, counted."""
+    def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> GPUTexture:
+        """A two-dimensional `wgpu.GPUTexture` with one level, counted. Raises `AdapterError` as `buffer` does."""
+        self._check_limit("max-texture-dimension-2d", max(width, height), f"a texture of {width}x{height} for {label}")
         texel_bytes = {"r8unorm": 1, "rg8unorm": 2, "rgba8unorm": 4, "rgba16float": 8}[texel_format]
         self.allocated_bytes += width * height * texel_bytes
         return self.device.create_texture(size=(width, height, 1), format=texel_format, usage=usage, label=label)
 
+    def _check_limit(self, name: str, wanted: int, what: str) -> None:
+        most = int(self.device.limits[name])
+        if wanted > most:
+            raise AdapterError(f"{self.adapter} has no {what}: its limit {name} is {most}")
+
     def compute_pipeline(
-        self, code: str, entry_point: str, label: str, constants: Mapping[str, float] | None = None
-    ) -> Any:
-        """A `wgpu.GPUComputePipeline` with the layout that its shader implies; `constants` are WGSL's overrides."""
-        module = self.device.create_shader_module(code=code, label=label)
-        stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
-        return self.device.create_compute_pipeline(layout="auto", compute=stage, label=label)
+        self, source: ShaderSource, entry_point: str, constants: Mapping[str, float] | None = None
+    ) -> GPUComputePipeline:
+        """A `wgpu.GPUComputePipeline` with the layout that its shader implies; `constants` are WGSL's overrides.
+
+        Raises `ShaderError` with file and line where the shader does not compile.
+        """
+        from wgpu import GPUError  # type: ignore[attr-defined]  # a name that is made when wgpu is imported
+
+        try:
+            module = self.device.create_shader_module(code=source.text, label=source.name)
+            stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
+            return self.device.create_compute_pipeline(layout="auto", compute=stage, label=entry_point)
+        except GPUError as error:
+            raise ShaderError(_compiler_message(source, entry_point, str(error))) from error
 
     def check(self) -> None:
         """Raise what wgpu could only log. Raises `DeviceLostError`."""
@@ -70,8 +115,21 @@ class GpuContext:
             raise DeviceLostError(f"the GPU reported: {self.problems[0]}", stage="render")
 
     def close(self) -> None:
-        """Destroy the device; what was made from it dies with it."""
+        """Destroy the device; what was made from it dies with it, and nobody writes to its memory any more."""
+        for writer in list(self.writers):
+            writer.close()
         self.device.destroy()
+
+
+def _compiler_message(source: ShaderSource, entry_point: str, report: str) -> str:
+    """What the compiler of WGSL says, in one line, with the file and the line that the text came from."""
+    place = f"shader {source.name}, entry point {entry_point}"
+    if (found := _COMPILER_PLACE.search(report)) is not None:
+        place = f"{source.origin(int(found['line']))}:{found['column']}"
+    # A report heads with the call that failed, and draws the line in question below the reason.
+    lines = [line.strip() for line in report.splitlines() if line.strip()]
+    reason = next((line for line in lines if "error:" in line.lower()), lines[-1] if lines else "no reason given")
+    return f"{place}: {reason.partition('error: ')[2] or reason}"
 
 
 _thread_owners: dict[int, GpuContext] = {}
@@ -102,7 +160,8 @@ def collected_problems(context: GpuContext) -> Iterator[None]:
     handler = _ProblemHandler(context)
     logger = logging.getLogger("wgpu")
     # wgpu-py 0.32 shows its polling thread nowhere else.
-    threads = [threading.get_ident(), context.device._poller.ident]  # noqa: SLF001
+    polling = context.device._poller.ident  # type: ignore[attr-defined]  # noqa: SLF001  of wgpu's native backend
+    threads = [threading.get_ident(), polling]
     _thread_owners.update(dict.fromkeys(threads, context))
     logger.addHandler(handler)
     try:
@@ -133,7 +192,7 @@ def _room_for_the_logger() -> Iterator[None]:
         logger.addHandler(handler)
 
 
-def _ready_gpu() -> Any:
+def _ready_gpu() -> GPU:
     """`wgpu.gpu`, its instance limited to the backends that can compute. Raises `AdapterError`."""
     global _instance_ready  # noqa: PLW0603  wgpu has one instance a process
     try:
@@ -150,22 +209,23 @@ def _ready_gpu() -> Any:
             # OpenGL has no compute to speak of, and probing it costs time.
             set_instance_extras(backends=["Vulkan"])
         _instance_ready = True
-    return wgpu.gpu
+    gpu: GPU = wgpu.gpu
+    return gpu
 
 
-def adapter_name(info: Any) -> str:
+def adapter_name(info: GPUAdapterInfo) -> str:
     """Adapter, driver and backend in words, from a `wgpu.GPUAdapterInfo`."""
     driver = info["description"]
     name = f"{info['device']}, {driver}" if driver and driver != info["device"] else info["device"]
     return f"{name} ({info['backend_type']})"
 
 
-def is_software(info: Any) -> bool:
+def is_software(info: GPUAdapterInfo) -> bool:
     """Whether the adapter runs on the CPU: llvmpipe, lavapipe, SwiftShader and WARP say so themselves."""
     return bool(info["adapter_type"] == "CPU")
 
 
-def list_adapters() -> list[Any]:
+def list_adapters() -> list[GPUAdapter]:
     """Every `wgpu.GPUAdapter` of this machine. Raises `AdapterError` where wgpu cannot be loaded."""
     return list(_ready_gpu().enumerate_adapters_sync())
 
@@ -203,14 +263,14 @@ def open_device() -> GpuContext:
     )
 
 
-def _timestamp_period_ns(device: Any) -> float:
+def _timestamp_period_ns(device: GPUDevice) -> float:
     """wgpu-native resolves raw ticks, and wgpu-py 0.32 does not expose their period: ask the library itself."""
-    from wgpu.backends.wgpu_native import lib  # loaded already by the caller
+    from wgpu.backends.wgpu_native import lib  # type: ignore[attr-defined]  # the C library, re-exported by a star
 
     return float(lib.wgpuQueueGetTimestampPeriod(device.queue._internal))  # noqa: SLF001
 
 
-def wait_for(promise: Any, timeout_s: float, what: str) -> None:
+def wait_for(promise: GPUPromise[None], timeout_s: float, what: str) -> None:
     """Wait for a wgpu promise, at most `timeout_s`. Raises `StallError`, or `DeviceLostError` if it was rejected."""
     end_s = time.monotonic() + timeout_s
     # wgpu-py 0.32 has no public wait with a time-out: `sync_wait` waits on this very event without one. A wait that is

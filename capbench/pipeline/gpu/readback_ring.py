@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from capbench.pipeline.gpu.device import GpuContext, wait_for
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUBuffer, GPUPromise
 
 __all__ = ["TIMESTAMP_BYTES", "ReadbackRing"]
 
@@ -22,8 +25,8 @@ Tag = TypeVar("Tag")
 
 @dataclass(slots=True, eq=False)
 class _InFlight(Generic[Tag]):
-    buffer: Any
-    mapping: Any
+    buffer: GPUBuffer
+    mapping: GPUPromise[None]
     tag: Tag
 
 
@@ -52,7 +55,7 @@ class ReadbackRing(Generic[Tag]):
         """Whether nothing is in flight."""
         return not self._in_flight
 
-    def next_buffer(self) -> Any:
+    def next_buffer(self) -> GPUBuffer:
         """The buffer that the next picture's commands copy into."""
         return self._free[0]
 

@@ -1,17 +1,30 @@
-"""Decoded planes to GPU textures, through a ring of mapped buffers: nothing is created per frame."""
+"""Decoded planes to GPU textures, through a ring of mapped buffers: nothing is created per frame.
+
+A frame goes up in two steps. `UploadSlot.fill` copies its planes into a mapped buffer; any thread may do that, the one
+that decodes for example. `PlaneUploader.record_filled` puts the copy to the textures into the frame's commands, on the
+thread that submits.
+"""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import av
 import numpy as np
+from av.video.plane import VideoPlane
+from numpy.typing import NDArray
 
-from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.errors import DeviceLostError, PictureError
+from capbench.pipeline.decode.decoded_planes import copy_rows, plane_rows, plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu.device import GpuContext, wait_for
 
-__all__ = ["PlaneUploader"]
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUBuffer, GPUCommandEncoder, GPUPromise, GPUTexture
+
+__all__ = ["ROW_ALIGNMENT_BYTES", "PlaneUploader", "UploadSlot"]
 
 ROW_ALIGNMENT_BYTES = 256
 """WebGPU: rows of a buffer that is copied to or from a texture start at multiples of this."""
@@ -21,71 +34,166 @@ def _aligned(size_bytes: int) -> int:
     return -(-size_bytes // ROW_ALIGNMENT_BYTES) * ROW_ALIGNMENT_BYTES
 
 
-@dataclass(slots=True, eq=False)
-class _Slot:
-    buffer: Any
-    mapping: Any
-    """Promise of the mapping; None right after creation, when the buffer is mapped already."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _PlaneTarget:
+    """Where a plane lies in an upload buffer, and the texture that it goes to."""
+
+    texture: GPUTexture
+    offset: int
+    width: int
+    """Texels a row."""
+    height: int
+    row_bytes: int
+    """Bytes of a row without its padding."""
+    stride: int
+
+    def rows_in(self, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The plane's place in the bytes of an upload buffer, shape (height, stride)."""
+        return buffer[self.offset :][: self.stride * self.height].reshape(self.height, self.stride)
+
+
+class UploadSlot:
+    """One buffer of the ring. It is filled, recorded, submitted, and may be filled again: one after the other.
+
+    `fill` may run on another thread than the rest.
+    """
+
+    def __init__(self, gpu: GpuContext, buffer: GPUBuffer, targets: tuple[_PlaneTarget, ...], number: int) -> None:
+        self.number = number
+        """Position in the ring, from 0."""
+        self._gpu = gpu
+        self._buffer = buffer
+        self._targets = targets
+        self._mapping: GPUPromise[None] | None = None
+        """Promise of the mapping; None right after creation, when the buffer is mapped already."""
+        self._lock = threading.Lock()
+        """Held while somebody writes: memory that the device takes back must have no writer."""
+        self._is_closed = False
+        self.is_filled = False
+        """Whether it holds samples that were not recorded yet."""
+
+    def fill(self, frame: av.VideoFrame) -> None:
+        """Copy a frame's planes, each as it is, into the buffer, once the GPU has given that back.
+
+        The frame may go as soon as this returns. Raises `StallError` if the buffer does not come back in time, and
+        `DeviceLostError` where the device is lost or closed.
+        """
+        if self._mapping is not None:
+            wait_for(self._mapping, self._gpu.timeout_s, "an upload buffer")
+            self._mapping = None
+        with self._lock:
+            if self._is_closed:
+                raise DeviceLostError("the GPU device was closed while frames were uploaded", stage="upload")
+            # wgpu-py 0.32 has no public way to write rows into a mapping; `write_mapped` wants the whole of it at once.
+            native: Any = self._buffer
+            # The view must not outlive the lock: after unmap its memory belongs to the GPU.
+            mapped = np.frombuffer(native._experimental_get_mapped_range(), np.uint8)  # noqa: SLF001  see above
+            rows = [target.rows_in(mapped) for target in self._targets]
+            self._write(list(frame.planes), rows)
+            del mapped, rows
+        self.is_filled = True
+
+    def _write(self, planes: list[VideoPlane], rows: list[NDArray[np.uint8]]) -> None:
+        if (len(planes), len(rows)) not in ((3, 3), (2, 2), (3, 2)):
+            raise PictureError(f"a frame of {len(planes)} planes does not fit the textures of one of {len(rows)}")
+        plain = len(rows) if len(planes) == len(rows) else 1
+        for plane, place, target in zip(planes[:plain], rows[:plain], self._targets[:plain], strict=True):
+            copy_rows(plane_rows(plane), place, target.row_bytes)
+        for first_byte, plane in enumerate(planes[plain:]):
+            rows[1][:, first_byte : self._targets[1].row_bytes : 2] = plane_samples(plane)
+
+    def record(self, encoder: GPUCommandEncoder) -> None:
+        """Give the buffer to the GPU and record the copies to the textures. Call `give_back` after the submit."""
+        assert self.is_filled, "fill a slot before recording it"
+        self.is_filled = False
+        self._buffer.unmap()
+        for target in self._targets:
+            encoder.copy_buffer_to_texture(
+                {
+                    "buffer": self._buffer,
+                    "offset": target.offset,
+                    "bytes_per_row": target.stride,
+                    "rows_per_image": target.height,
+                },
+                {"texture": target.texture},
+                (target.width, target.height, 1),
+            )
+
+    def give_back(self) -> None:
+        """Ask for the buffer back once what was submitted has run."""
+        self._mapping = self._buffer.map_async("WRITE")
+
+    def close(self) -> None:
+        """Wait for whoever is writing, and let nobody write any more: the device is about to go."""
+        with self._lock:
+            self._is_closed = True
 
 
 class PlaneUploader:
-    """Owns one luma texture (r8unorm) and one chroma texture (rg8unorm), and the buffers that fill them."""
+    """Owns the textures that hold a source's planes, and the buffers that fill them.
 
-    def __init__(self, gpu: GpuContext, planes: SourcePlanes, slots: int) -> None:
-        self._gpu = gpu
-        self._planes = planes
+    Planes go up as the decoder laid them out: three of one byte a sample, or luma and interleaved chroma (NV12). For a
+    software adapter Cb and Cr are interleaved on the way: llvmpipe spends 8 ms more on a 1080p frame where it samples
+    two planes of chroma instead of one, and interleaving them takes 0.3 ms. `interleaves_chroma` says otherwise.
+    """
+
+    def __init__(
+        self, gpu: GpuContext, planes: SourcePlanes, slots: int, *, interleaves_chroma: bool | None = None
+    ) -> None:
+        interleaves = gpu.is_software if interleaves_chroma is None else interleaves_chroma
+        self.chroma_is_interleaved = planes.chroma_is_interleaved or interleaves
+        """Whether one texture has both Cb and Cr, in red and green."""
         usage = "TEXTURE_BINDING|COPY_DST|COPY_SRC"  # COPY_SRC: what arrived can be read back and checked
-        self.luma = gpu.texture(planes.width, planes.height, "r8unorm", usage, "luma")
-        """Luma texture."""
-        self.chroma = gpu.texture(planes.chroma_width, planes.chroma_height, "rg8unorm", usage, "chroma")
-        """Chroma texture, Cb in red and Cr in green."""
-        self._luma_stride = _aligned(planes.width)
-        self._chroma_stride = _aligned(planes.chroma_width * 2)
-        self._chroma_offset = self._luma_stride * planes.height
-        self.slot_bytes = self._chroma_offset + self._chroma_stride * planes.chroma_height
+        chroma_size = planes.chroma_width, planes.chroma_height
+        luma = gpu.texture(planes.width, planes.height, "r8unorm", usage, "luma")
+        if self.chroma_is_interleaved:
+            chroma = [gpu.texture(*chroma_size, "rg8unorm", usage, "chroma")]
+        else:
+            chroma = [gpu.texture(*chroma_size, "r8unorm", usage, name) for name in ("Cb", "Cr")]
+        self.textures: tuple[GPUTexture, GPUTexture, GPUTexture] = (luma, chroma[0], chroma[-1])
+        """Luma, Cb and Cr (r8unorm); of interleaved chroma twice the same, Cb in red and Cr in green (rg8unorm)."""
+        targets, offset = [], 0
+        for texture in (luma, *chroma):
+            width, height, _ = texture.size
+            row_bytes = width * (2 if texture.format == "rg8unorm" else 1)
+            targets.append(_PlaneTarget(texture, offset, width, height, row_bytes, _aligned(row_bytes)))
+            offset += _aligned(row_bytes) * height
+        self.slot_bytes = offset
         """Size of one upload buffer."""
-        self._slots = [
-            _Slot(gpu.buffer(self.slot_bytes, "MAP_WRITE|COPY_SRC", f"upload {n}", mapped=True), None)
-            for n in range(slots)
-        ]
+        self.slots = tuple(
+            UploadSlot(
+                gpu,
+                gpu.buffer(self.slot_bytes, "MAP_WRITE|COPY_SRC", f"upload {number}", mapped=True),
+                tuple(targets),
+                number,
+            )
+            for number in range(slots)
+        )
+        """The ring. Each may be filled on another thread and is then given to `record_filled`."""
+        gpu.writers.update(self.slots)
         self.ring_bytes = self.slot_bytes * slots
         """Bytes of all upload buffers."""
+        self._frame_bytes = sum(target.row_bytes * target.height for target in targets)
         self._next = 0
+        self._recorded: UploadSlot | None = None
         self.uploaded_bytes = 0
-        """Bytes of planes written so far, row padding not counted."""
+        """Bytes of planes recorded so far, row padding not counted."""
 
-    def record(self, frame: Any, encoder: Any) -> None:
-        """Write a planar frame's samples into the next buffer and record its copy to the textures.
+    def record(self, frame: av.VideoFrame, encoder: GPUCommandEncoder) -> None:
+        """Fill the next slot here and now, and record it. Raises as `UploadSlot.fill`; call `submitted` as always."""
+        slot = self.slots[self._next]
+        self._next = (self._next + 1) % len(self.slots)
+        slot.fill(frame)
+        self.record_filled(slot, encoder)
 
-        Call `submitted` after the submit. Raises `StallError` if the GPU does not give the buffer back in time.
-        """
-        slot = self._slots[self._next]
-        if slot.mapping is not None:
-            wait_for(slot.mapping, self._gpu.timeout_s, "an upload buffer")
-        self._fill(slot.buffer, frame)
-        slot.buffer.unmap()
-        planes = self._planes
-        for texture, offset, stride, width, height in (
-            (self.luma, 0, self._luma_stride, planes.width, planes.height),
-            (self.chroma, self._chroma_offset, self._chroma_stride, planes.chroma_width, planes.chroma_height),
-        ):
-            layout = {"buffer": slot.buffer, "offset": offset, "bytes_per_row": stride, "rows_per_image": height}
-            encoder.copy_buffer_to_texture(layout, {"texture": texture}, (width, height, 1))
+    def record_filled(self, slot: UploadSlot, encoder: GPUCommandEncoder) -> None:
+        """Record the copy of a filled slot to the textures, before what draws from them; then call `submitted`."""
+        slot.record(encoder)
+        self._recorded = slot
+        self.uploaded_bytes += self._frame_bytes
 
     def submitted(self) -> None:
-        """Ask for the buffer of the last `record` back and move on to the next."""
-        slot = self._slots[self._next]
-        slot.mapping = slot.buffer.map_async("WRITE")
-        self._next = (self._next + 1) % len(self._slots)
-
-    def _fill(self, buffer: Any, frame: Any) -> None:
-        # The view must not outlive this call: after unmap its memory belongs to the GPU.
-        # wgpu-py 0.32 has no public way to write rows into a mapping in place; `write_mapped` wants them contiguous.
-        mapped = np.frombuffer(buffer._experimental_get_mapped_range(0, self.slot_bytes), np.uint8)  # noqa: SLF001
-        planes = self._planes
-        luma = mapped[: self._chroma_offset].reshape(planes.height, self._luma_stride)
-        chroma = mapped[self._chroma_offset :].reshape(planes.chroma_height, self._chroma_stride)
-        luma[:, : planes.width] = plane_samples(frame.planes[0])
-        chroma[:, 0 : planes.chroma_width * 2 : 2] = plane_samples(frame.planes[1])
-        chroma[:, 1 : planes.chroma_width * 2 : 2] = plane_samples(frame.planes[2])
-        self.uploaded_bytes += planes.width * planes.height + 2 * planes.chroma_width * planes.chroma_height
+        """Say that the commands of the last slot were submitted: it may be filled again, by whoever fills."""
+        assert self._recorded is not None, "nothing was recorded"
+        self._recorded.give_back()
+        self._recorded = None

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from capbench.colour import ColourSpec
 from capbench.errors import CapbenchError, DeviceLostError, StallError, UnavailableError
+from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.registry import ConversionPath, Finishing, PathFactory, path_factory
 from capbench.pipeline.conversion.swscale import CpuPath
 from capbench.pipeline.decode.frame_times import TimedFrame
-from capbench.pipeline.encode.frame_pool import PicturePool
+from capbench.pipeline.encode.frame_pool import PictureFormat, PicturePool, PooledPicture
 from capbench.pipeline.gpu.device import GpuContext, collected_problems, open_device
 from capbench.pipeline.job import ExportJob
-from capbench.pipeline.recorder import ExportRecorder
-from capbench.pipeline.render.renderer import RenderedPicture, Renderer
-from capbench.pipeline.render.replay import Deliveries, UndeliveredFrames
+from capbench.pipeline.memory_plan import plan_export
+from capbench.pipeline.recorder import DeviceStatistics, RenderOutcome
+from capbench.pipeline.render.first_device import FirstDevice
+from capbench.pipeline.render.renderer import Renderer
+from capbench.pipeline.render.replay import Deliveries, UndeliveredFrames, UnfinishedPicture
 from capbench.pipeline.threads.channel import Channel
-from capbench.pipeline.threads.memory_budget import MemoryPlan
 from capbench.pipeline.threads.stage_group import StageGroup
 from capbench.pipeline.threads.stage_timer import StageTimer
-from capbench.pipeline.threads.watchdog import StageWatch
 
-__all__ = ["RenderStage"]
+__all__ = ["RenderOutputs", "RenderStage"]
 
 _FALLBACK = {"gpu": "cpu", "gpu-fused": "gpu"}
 _MOST_LOSSES = 3
 """Devices that an export may lose before it gives up: a driver that resets again and again will not get it done."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderOutputs:
+    """Where what is drawn goes."""
+
+    formats: Channel[PictureFormat]
+    """Takes the one format of all pictures, before the first of them."""
+    unfinished: Channel[UnfinishedPicture]
+    """Pictures that a path finishes on a thread of its own; closed behind the last picture, whichever way it went."""
+    pictures: Channel[PooledPicture]
+    """Pictures that are ready for the encoder."""
 
 
 class RenderStage:
@@ -37,34 +48,27 @@ class RenderStage:
     def __init__(
         self,
         job: ExportJob,
-        *,
-        plan: Callable[[str], MemoryPlan],
-        frames: Channel[TimedFrame],
-        rendered: Channel[tuple[RenderedPicture, ConversionPath]],
-        pictures: Channel[RenderedPicture],
         group: StageGroup,
-        watch: StageWatch,
-        account: ExportRecorder,
-        start_convert: Callable[[], None],
-        start_encode: Callable[[str, ColourSpec], None],
+        frames: Channel[TimedFrame],
+        outputs: RenderOutputs,
+        *,
+        device: FirstDevice,
     ) -> None:
+        """`group` is that of the stage itself, which stops its picture pools too."""
         self._job = job
-        self._plan = plan
-        self._frames = UndeliveredFrames(frames)
-        self._rendered = rendered
-        self._pictures = pictures
+        self._device = device
         self._group = group
-        self._watch = watch
-        self._account = account
-        self._start_convert = start_convert
-        self._start_encode = start_encode
-        self._converting = False
+        self._frames = UndeliveredFrames(frames)
+        self._outputs = outputs
+        self._path = job.path_requested
         self._colour: ColourSpec | None = None
         """As the first renderer promised it; the stream is tagged so."""
         self._losses = 0
         self._lost_at_frame: int | None = None
-        self.path = job.path_requested
-        """The path that draws; the last one where several did."""
+        self._fallbacks: list[str] = []
+        self._warnings: list[str] = []
+        self._devices: list[DeviceStatistics] = []
+        self._pool_bytes = 0
 
     def run(self, clock: StageTimer) -> None:
         """Draw every frame. Raises `UnavailableError` where no path can start, `DeviceLostError`, `StallError`."""
@@ -76,11 +80,22 @@ class RenderStage:
             except DeviceLostError as error:
                 self._recover(error)
             else:
-                self._account.own("frames in flight", self._frames.high_water_bytes)
+                self._outputs.unfinished.close()
                 return
 
+    def outcome(self) -> RenderOutcome:
+        """What came of it, once it has run."""
+        return RenderOutcome(
+            path_used=self._path,
+            fallbacks=tuple(self._fallbacks),
+            warnings=tuple(self._warnings),
+            devices=tuple(self._devices),
+            picture_pool_bytes=self._pool_bytes,
+            frames_in_flight_bytes=self._frames.high_water_bytes,
+        )
+
     def _draw(self, clock: StageTimer) -> None:
-        gpu = open_device()
+        gpu = self._device.take() or open_device()
         with collected_problems(gpu):
             try:
                 self._draw_on(gpu, clock)
@@ -98,19 +113,12 @@ class RenderStage:
                 gpu.close()
 
     def _draw_on(self, gpu: GpuContext, clock: StageTimer) -> None:
-        job, plan = self._job, self._plan(self.path)
-        factory = self._path_factory()
-        renderer = Renderer(
-            gpu,
-            canvas=job.canvas,
-            scene=job.scene,
-            source=job.source,
-            time_base=job.time_base,
-            make_path=lambda context, compositor: factory(
-                context, compositor, job.options.colour, threads=job.options.swscale_threads
-            ),
-            plan=plan,
-        )
+        job, plan, factory = self._job, plan_export(self._job, self._path), self._path_factory()
+
+        def make_path(context: GpuContext, compositor: Compositor) -> ConversionPath:
+            return factory(context, compositor, job.options.colour, threads=job.options.swscale_threads)
+
+        renderer = Renderer(gpu, job, make_path, plan)
         path = renderer.path
         # A GIF's palette is chosen from RGBA.
         finishing = Finishing.NOT_NEEDED if job.is_gif else path.finishing
@@ -121,44 +129,54 @@ class RenderStage:
             path.picture_format,
             plan.pictures,
             consumer="convert" if aside else "encode",
-            watch=self._watch,
+            group=self._group,
         )
-        self._group.add(pool.free)
+        self._pool_bytes = max(self._pool_bytes, pool.total_bytes)
         clock.mark("setup")
         self._announce(path, finishing)
-        receiver: Channel[Any] = self._rendered if aside else self._pictures
-        deliveries = Deliveries(self._frames, receiver, path if aside else None)
         try:
-            renderer.run(self._frames, deliveries, pool, clock, finishes=finishing is Finishing.IN_LINE)
+            renderer.run(
+                self._frames,
+                self._deliveries(path if aside else None),
+                pool,
+                clock,
+                finishes=finishing is Finishing.IN_LINE,
+            )
         finally:
-            self._account.rendered(gpu, renderer, pool)
+            self._devices.append(renderer.statistics())
         if not aside:  # the convert thread closes a path that still finishes pictures
             path.close()
 
     def _path_factory(self) -> PathFactory:
-        factory = path_factory(self.path)
+        factory = path_factory(self._path)
         if self._colour is not None and factory is CpuPath:
             # The stream's tag is written; what swscale does by itself would be half a pixel beside it.
             return partial(CpuPath, siting=self._colour.siting)
         return factory
 
     def _announce(self, path: ConversionPath, finishing: Finishing) -> None:
-        """Start who comes behind, now that the pictures are known."""
-        if finishing is Finishing.ASIDE and not self._converting:
-            self._converting = True
-            self._start_convert()
+        """Say what the pictures are, now that it is known."""
         colour = replace(self._job.options.colour, siting=path.siting)
         if self._colour is None:
             self._colour = colour
-            self._start_encode(path.picture_format if finishing is Finishing.NOT_NEEDED else "nv12", colour)
+            pixel_format = path.picture_format if finishing is Finishing.NOT_NEEDED else "nv12"
+            self._outputs.formats.send(PictureFormat(pixel_format, colour), 1)
         elif colour.siting is not self._colour.siting:
-            self._account.warn(
+            self._warnings.append(
                 f"from frame {self._frames.delivered} on chroma is sited {colour.siting}, the stream is tagged "
                 f"{self._colour.siting}"
             )
 
+    def _deliveries(self, finisher: ConversionPath | None) -> Deliveries:
+        """The way to the encoder, through the convert thread where a path finishes pictures there."""
+        if finisher is None:
+            return Deliveries(self._frames, self._outputs.pictures.send)
+        self._outputs.pictures.hand_over("convert")
+        unfinished = self._outputs.unfinished
+        return Deliveries(self._frames, lambda picture, size_bytes: unfinished.send((picture, finisher), size_bytes))
+
     def _take_another_path(self, reason: UnavailableError) -> None:
-        if self.path not in _FALLBACK:
+        if self._path not in _FALLBACK:
             if self._losses:
                 raise DeviceLostError(
                     f"the GPU device was lost and none opens again: {reason}",
@@ -166,17 +184,17 @@ class RenderStage:
                     frame=self._frames.delivered,
                 ) from reason
             raise reason
-        self._account.fell_back(f"{self.path} could not start, took {_FALLBACK[self.path]}: {reason}")
-        self.path = _FALLBACK[self.path]
+        self._fallbacks.append(f"{self._path} could not start, took {_FALLBACK[self._path]}: {reason}")
+        self._path = _FALLBACK[self._path]
 
     def _recover(self, loss: DeviceLostError) -> None:
         self._losses += 1
         # A second device that goes at the very same frame may be this path's doing.
-        path = _FALLBACK.get(self.path) if self._lost_at_frame == loss.frame else self.path
+        path = _FALLBACK.get(self._path) if self._lost_at_frame == loss.frame else self._path
         if path is None or self._losses > _MOST_LOSSES:
             raise loss
-        self._account.fell_back(f"{loss}; a new device went on from there by path {path}")
-        self._lost_at_frame, self.path = loss.frame, path
+        self._fallbacks.append(f"{loss}; a new device went on from there by path {path}")
+        self._lost_at_frame, self._path = loss.frame, path
 
 
 def _is_device_loss(gpu: GpuContext, error: Exception) -> bool:

@@ -1,64 +1,34 @@
-"""The render thread: upload, composite, convert, read back. It alone submits to the device."""
+"""Drawing on one device: upload, composite, convert, read back. It alone submits to the device."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Protocol
+from typing import Protocol
 
-from capbench.pipeline.compositor.geometry import CanvasSize
 from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.registry import ConversionPath
 from capbench.pipeline.decode.frame_times import TimedFrame
-from capbench.pipeline.decode.probe import SourceInfo
 from capbench.pipeline.decode.video import frame_bytes
-from capbench.pipeline.encode.frame_pool import PicturePool
+from capbench.pipeline.encode.frame_pool import PicturePool, PooledPicture
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
 from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
-from capbench.pipeline.scene import Scene
+from capbench.pipeline.job import ExportJob
+from capbench.pipeline.recorder import DeviceStatistics
 from capbench.pipeline.threads.memory_budget import MemoryPlan
 from capbench.pipeline.threads.stage_timer import StageTimer
 
-__all__ = ["PictureReceiver", "RenderStatistics", "RenderedPicture", "Renderer"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RenderedPicture:
-    """A rendered picture on its way to the encoder."""
-
-    frame: Any
-    """An `av.VideoFrame` of the path's picture format."""
-    pts: int
-    duration: int
-    pool: PicturePool | None
-    """Where `frame` goes back to when it is encoded; None where it belongs to nobody."""
+__all__ = ["PictureReceiver", "Renderer"]
 
 
 class PictureReceiver(Protocol):
     """Where rendered pictures go: a channel, or what stands before one."""
 
-    def send(self, item: RenderedPicture, size_bytes: int) -> None:
+    def send(self, item: PooledPicture, size_bytes: int) -> None:
         """Take a picture, waiting for room."""
-
-    def close(self) -> None:
-        """Hear that no picture follows."""
-
-
-@dataclass(slots=True)
-class RenderStatistics:
-    """What the renderer counted."""
-
-    gpu_ticks_ns: float = 0.0
-    """Sum of the pass times."""
-    readback_bytes: int = 0
-    """Picture bytes read from mapped memory."""
-    readback_s: float = 0.0
-    """Time that those reads took."""
 
 
 class Renderer:
@@ -67,26 +37,39 @@ class Renderer:
     def __init__(
         self,
         gpu: GpuContext,
-        *,
-        canvas: CanvasSize,
-        scene: Scene,
-        source: SourceInfo,
-        time_base: Fraction,
+        job: ExportJob,
         make_path: Callable[[GpuContext, Compositor], ConversionPath],
         plan: MemoryPlan,
     ) -> None:
         self._gpu = gpu
+        source = job.source
         self.uploader = PlaneUploader(gpu, source.planes, plan.upload_slots)
-        self.compositor = Compositor(gpu, self.uploader, canvas, scene, source)
+        self.compositor = Compositor(gpu, self.uploader, job.canvas, job.scene, source)
         self.path = make_path(gpu, self.compositor)
-        self._time_base = time_base
+        self._time_base = job.time_base
         # From the source, not from the first frame that comes by: a renderer may take over in the middle of an export.
-        self._first_pts = round((source.start_s - source.origin_s) / time_base)
+        self._first_pts = round((source.start_s - source.origin_s) / job.time_base)
         self._timestamps = FrameTimestamps(gpu)
         self._ring: ReadbackRing[TimedFrame] = ReadbackRing(gpu, self.path.staging_bytes, plan.staging_slots)
-        self.staging_bytes = self._ring.slot_bytes * plan.staging_slots
-        """Bytes of the staging ring."""
-        self.statistics = RenderStatistics()
+        self._staging_bytes = self._ring.slot_bytes * plan.staging_slots
+        self._gpu_ticks_ns = self._readback_s = 0.0
+        self._readback_bytes = 0
+
+    def statistics(self) -> DeviceStatistics:
+        """What was counted so far."""
+        gpu = self._gpu
+        return DeviceStatistics(
+            adapter=gpu.adapter,
+            adapter_is_software=gpu.is_software,
+            has_timestamps=gpu.has_timestamps,
+            allocated_bytes=gpu.allocated_bytes,
+            upload_ring_bytes=self.uploader.ring_bytes,
+            staging_ring_bytes=self._staging_bytes,
+            uploaded_bytes=self.uploader.uploaded_bytes,
+            readback_bytes=self._readback_bytes,
+            readback_s=self._readback_s,
+            gpu_ticks_ns=self._gpu_ticks_ns,
+        )
 
     def run(
         self,
@@ -113,7 +96,6 @@ class Renderer:
             clock.mark("render", "wait_input")
             while not self._ring.is_empty:  # the last pictures have no successor to push them out
                 deliver(pictures, pool, clock)
-            pictures.close()
 
     def _submit(self, timed: TimedFrame, clock: StageTimer, number: int) -> None:
         encoder = self._gpu.device.create_command_encoder(label="frame")
@@ -145,10 +127,10 @@ class Renderer:
         frame = self.path.finish(picture.frame)
         pool.release(picture.frame)
         clock.mark("convert")
-        pictures.send(RenderedPicture(frame, picture.pts, picture.duration, pool=None), frame_bytes(frame))
+        pictures.send(PooledPicture(frame, picture.pts, picture.duration, pool=None), frame_bytes(frame))
         clock.mark("convert", "wait_output")
 
-    def _read_back(self, pool: PicturePool, clock: StageTimer) -> RenderedPicture:
+    def _read_back(self, pool: PicturePool, clock: StageTimer) -> PooledPicture:
         """The oldest picture in flight, as the path reads it."""
         self._ring.wait()
         clock.mark("readback", "wait_input")
@@ -156,9 +138,9 @@ class Renderer:
         clock.mark("readback", "wait_output")
         started_ns = time.perf_counter_ns()
         timed, ticks = self._ring.take(lambda mapped: self.path.read(mapped, frame))
-        self.statistics.readback_s += (time.perf_counter_ns() - started_ns) / 1e9
-        self.statistics.readback_bytes += self.path.readback_bytes
-        self.statistics.gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
+        self._readback_s += (time.perf_counter_ns() - started_ns) / 1e9
+        self._readback_bytes += self.path.readback_bytes
+        self._gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
         clock.note("gpu", ticks * self._gpu.timestamp_period_ns)
         clock.mark("readback", "work")
-        return RenderedPicture(frame, timed.pts, timed.duration, pool)
+        return PooledPicture(frame, timed.pts, timed.duration, pool)

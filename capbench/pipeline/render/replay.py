@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
+from capbench.pipeline.conversion.registry import ConversionPath
 from capbench.pipeline.decode.frame_times import TimedFrame
 from capbench.pipeline.decode.video import frame_bytes
-from capbench.pipeline.render.renderer import RenderedPicture
+from capbench.pipeline.encode.frame_pool import PooledPicture
 from capbench.pipeline.threads.channel import Channel
 
-__all__ = ["Deliveries", "UndeliveredFrames"]
+__all__ = ["Deliveries", "UndeliveredFrames", "UnfinishedPicture"]
+
+UnfinishedPicture: TypeAlias = tuple[PooledPicture, ConversionPath]
+"""A picture as it was read back, and the path that must finish it."""
 
 
 class UndeliveredFrames:
@@ -41,18 +45,13 @@ class UndeliveredFrames:
 
 
 class Deliveries:
-    """Receives a renderer's pictures and passes them on, each confirmed once it has."""
+    """Receives a renderer's pictures and passes them on with `send_on`, each confirmed once it has been."""
 
-    def __init__(self, frames: UndeliveredFrames, receiver: Channel[Any], path: Any | None) -> None:
+    def __init__(self, frames: UndeliveredFrames, send_on: Callable[[PooledPicture, int], None]) -> None:
         self._frames = frames
-        self._receiver = receiver
-        self._path = path
+        self._send_on = send_on
 
-    def send(self, item: RenderedPicture, size_bytes: int) -> None:
-        """Pass a picture on, with the path that must finish it where there is one."""
-        self._receiver.send(item if self._path is None else (item, self._path), size_bytes)
+    def send(self, item: PooledPicture, size_bytes: int) -> None:
+        """Pass a picture on."""
+        self._send_on(item, size_bytes)
         self._frames.confirm()
-
-    def close(self) -> None:
-        """Pass on that no picture follows."""
-        self._receiver.close()

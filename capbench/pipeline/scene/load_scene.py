@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from capbench.errors import SceneError
+from capbench.errors import SceneError, shown
+from capbench.files import parse_toml, read_text
 from capbench.pipeline.scene.scene_schema import Scene
 from capbench.resources import matrix_folder
 
 __all__ = ["load_scene", "scene_names"]
 
+_MOST_PROBLEMS = 10
+"""Named in one message: the line of each is looked for in the whole text."""
 _HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?")
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
 
@@ -28,20 +31,15 @@ def load_scene(name_or_file: str | Path) -> Scene:
     """Read a shipped scene by name, or a TOML file. Raises `SceneError` that points at the key."""
     shipped = matrix_folder() / "scenes" / f"{name_or_file}.toml"
     path = shipped if str(name_or_file) in scene_names() else Path(name_or_file)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SceneError(f"unknown scene {str(name_or_file)!r}; shipped are {', '.join(scene_names())}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SceneError(f"cannot read scene {path}: {error}") from error
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SceneError(f"{path}: not TOML: {error}") from error
+    if "\0" not in str(path) and not os.path.lexists(path):
+        raise SceneError(f"unknown scene {shown(str(name_or_file))}; shipped are {', '.join(scene_names())}")
+    text = read_text(path, SceneError)
+    values = parse_toml(text, path, SceneError)
     try:
         return Scene.model_validate(values, context={"folder": path.parent})
     except ValidationError as error:
-        raise SceneError("\n".join(_sentence(path, text, problem) for problem in error.errors())) from None
+        problems = error.errors()[:_MOST_PROBLEMS]
+        raise SceneError("\n".join(_sentence(path, text, problem) for problem in problems)) from None
 
 
 def _sentence(path: Path, text: str, problem: object) -> str:

@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 MAX_MASKS_AT_ONCE = 8
-"""`masks` of shaders/layers.wgsl."""
+"""`masks` of shaders/shared/layers.wgsl."""
 MAX_CAPTIONS_AT_ONCE = 4
-"""`captions` of shaders/layers.wgsl."""
+"""`captions` of shaders/shared/layers.wgsl."""
 
 
 class Background(SceneModel):

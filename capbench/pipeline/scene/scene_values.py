@@ -8,6 +8,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from capbench.files import is_file
+
 __all__ = ["Colour", "ExistingFile", "Fraction01", "Point", "SceneModel", "Seconds", "TimeSpan"]
 
 
@@ -20,8 +22,11 @@ def _hex_colour(text: str) -> str:
 def _existing_file(path: Path, info: ValidationInfo) -> Path:
     # A scene file names its pictures relative to itself, whatever folder the export is started from.
     folder = (info.context or {}).get("folder")
-    found = path if folder is None else folder / path.expanduser()
-    if not found.is_file():
+    try:
+        found = path if folder is None else folder / path.expanduser()
+    except RuntimeError:  # `~name` of nobody on this machine
+        raise ValueError(f"no such home folder: {path}") from None
+    if not is_file(found):
         raise ValueError(f"no such file: {found}")
     return found
 

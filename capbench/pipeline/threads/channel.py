@@ -19,7 +19,8 @@ class Channel(Generic[Item]):
     """First in, first out, bounded in frames and in bytes; every wait is finite and says who stalled.
 
     One item always fits, however large: a byte bound below one frame would otherwise be a deadlock. With
-    `carries_frames`, the items' numbers are the frame indexes that errors of both stages name.
+    `carries_frames`, the items' numbers are the frame indexes that errors of both stages name; without
+    `numbers_producer` the producer keeps the number of what it received itself.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Channel(Generic[Item]):
         max_bytes: int,
         watch: StageWatch,
         carries_frames: bool = True,
+        numbers_producer: bool = True,
     ) -> None:
         self.producer = producer
         self.consumer = consumer
@@ -42,6 +44,7 @@ class Channel(Generic[Item]):
         """Most frames that were queued at once."""
         self._watch = watch
         self._carries_frames = carries_frames
+        self._numbers_producer = carries_frames and numbers_producer
         self._sent = 0
         self._received = 0
         self._items: deque[tuple[Item, int]] = deque()
@@ -53,19 +56,19 @@ class Channel(Generic[Item]):
     def send(self, item: Item, size_bytes: int) -> None:
         """Queue an item, waiting for room. Raises `StallError`, or `PipelineError` once the export was stopped."""
         with self._changed:
-            self._wait_until(lambda: self._has_room(size_bytes), blamed=self.consumer, waiting=self.producer)
+            self._wait_until(lambda: self._has_room(size_bytes), blames_producer=False)
             self._items.append((item, size_bytes))
             self._bytes += size_bytes
             self.high_water_bytes = max(self.high_water_bytes, self._bytes)
             self.high_water_frames = max(self.high_water_frames, len(self._items))
             self._sent += 1
-            self._watch.progress(self.producer, self._sent if self._carries_frames else None)
+            self._watch.progress(self.producer, self._sent if self._numbers_producer else None)
             self._changed.notify_all()
 
     def receive(self) -> Item | None:
         """The next item, or None at the end. Raises `StallError`, or `PipelineError` once the export was stopped."""
         with self._changed:
-            self._wait_until(lambda: bool(self._items) or self._closed, blamed=self.producer, waiting=self.consumer)
+            self._wait_until(lambda: bool(self._items) or self._closed, blames_producer=True)
             if not self._items:
                 return None
             item, size_bytes = self._items.popleft()
@@ -83,6 +86,12 @@ class Channel(Generic[Item]):
     def __len__(self) -> int:
         """Items that are queued."""
         return len(self._items)
+
+    def hand_over(self, producer: str) -> None:
+        """Let another stage send from now on: it is the one that a wait for the next item waits for."""
+        with self._changed:
+            self.producer = producer
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Say that nothing more will be sent."""
@@ -104,17 +113,19 @@ class Channel(Generic[Item]):
             return True
         return len(self._items) < self.max_frames and self._bytes + size_bytes <= self.max_bytes
 
-    def _wait_until(self, ready: Callable[[], bool], *, blamed: str, waiting: str) -> None:
-        self._raise_if_stopped(waiting)
-        if ready():
-            return
-        with self._watch.waiting(waiting, blamed):
-            while not ready():
+    def _wait_until(self, ready: Callable[[], bool], *, blames_producer: bool) -> None:
+        while True:
+            # Anew each time: another producer may have taken over meanwhile.
+            ends = (self.consumer, self.producer) if blames_producer else (self.producer, self.consumer)
+            waiting, blamed = ends
+            self._raise_if_stopped(waiting)
+            if ready():
+                return
+            with self._watch.waiting(waiting, blamed):
                 culprit, left_s = self._watch.left_s(blamed)
                 if left_s <= 0:
                     raise self._watch.error(culprit, self._watch.frame(culprit))
                 self._changed.wait(left_s)
-                self._raise_if_stopped(waiting)
 
     def _raise_if_stopped(self, waiting: str) -> None:
         if isinstance(self._failure, CancelledExportError):

@@ -12,6 +12,7 @@ from capbench.errors import InputError
 from capbench.units import format_bytes
 
 __all__ = [
+    "FrameSizes",
     "MemoryPlan",
     "available_memory_bytes",
     "cgroup_free_bytes",
@@ -25,6 +26,34 @@ DEFAULT_BUDGET_BYTES = 150 * 10**6
 
 LARGE_MEMORY_BYTES = 16 * 10**9
 GIF_CHANNEL_FRAMES = 16
+
+
+MOST_QUEUED_BYTES = 40 * 10**6
+"""What one queue or pool holds by default: three frames at 4K, a dozen at 1080p. More evened out nothing that was seen,
+and at 4K cost 100 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSizes:
+    """Bytes of one frame in each place of an export that has it; 0 where it has not."""
+
+    decoded_bytes: int
+    """In the queue of decoded frames."""
+    upload_bytes: int = 0
+    """In the upload ring."""
+    staging_bytes: int = 0
+    """In the readback ring, with the decoded frame that is kept meanwhile."""
+    picture_bytes: int = 0
+    """In the pool of pictures."""
+
+    @property
+    def least_bytes(self) -> int:
+        """With one frame in each place, two pictures, and one frame in somebody's hands between two places.
+
+        This still overlaps: while one of the two pictures is converted, the GPU draws the next and it is copied into
+        the other.
+        """
+        return self.staging_bytes + self.upload_bytes + 2 * self.picture_bytes + 2 * self.decoded_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,42 +149,52 @@ def channel_frames(memory_bytes: int, *, gif: bool = False) -> int:
 
 
 def plan_memory(
+    sizes: FrameSizes,
     *,
-    decoded_bytes: int,
-    upload_bytes: int,
-    staging_bytes: int,
-    picture_bytes: int,
     budget_bytes: int | None = None,
     ceiling_bytes: int | None = None,
     max_frames: int,
     reserved_bytes: int = 0,
+    others_bytes: int = 0,
 ) -> MemoryPlan:
     """Share a byte budget between decode queue, upload ring, staging ring and picture pool.
 
     Each starts at the least that works and grows in turn while the budget lasts: a second slot in the staging ring
-    (overlap of GPU and CPU) is worth more than a longer queue, so rings come first. `reserved_bytes` of the budget are
-    for what does not grow. Without a budget it is `DEFAULT_BUDGET_BYTES`, or the least where that is more, as with RGBA
-    at 4K. The least still overlaps: while one of the two pictures is converted, the GPU draws the next and it is copied
-    into the other. Raises `InputError` where even the least does not fit into a given budget, or into `ceiling_bytes`.
+    (overlap of GPU and CPU) is worth more than a longer queue, so rings come first. `reserved_bytes` are for what does
+    not grow, and `others_bytes` of `budget_bytes` belong to other owners. Without a budget it is
+    `DEFAULT_BUDGET_BYTES`, or the least where that is more, as with RGBA at 4K, and a queue takes no more than
+    `MOST_QUEUED_BYTES`.
+
+    Raises `InputError` where even the least does not fit into a given budget, or into `ceiling_bytes`.
     """
-    sizes = {"staging": staging_bytes, "upload": upload_bytes, "pictures": picture_bytes, "decoded": decoded_bytes}
-    most = {"staging": 4, "upload": 3, "pictures": max_frames, "decoded": max_frames}
-    counts = {"staging": 1, "upload": 1, "pictures": 2, "decoded": 1}
-    # One more frame is always in somebody's hands, between two of these places.
-    used = sum(counts[name] * sizes[name] for name in counts) + decoded_bytes + reserved_bytes
-    limit_bytes = max(used, DEFAULT_BUDGET_BYTES) if budget_bytes is None else budget_bytes
+    least_bytes = used = sizes.least_bytes + reserved_bytes
+    limit_bytes = max(used, DEFAULT_BUDGET_BYTES) if budget_bytes is None else budget_bytes - others_bytes
+    if least_bytes > limit_bytes:
+        needed_bytes = least_bytes + others_bytes
+        raise InputError(
+            f"{format_bytes(limit_bytes + others_bytes)} of memory is too little: libraries, codecs and one frame in "
+            f"each place need {format_bytes(needed_bytes)}; pass --memory-limit {-(-needed_bytes // 10**6)}M or more, "
+            "or export a smaller picture"
+        )
     if ceiling_bytes is not None:
         limit_bytes = min(limit_bytes, ceiling_bytes)
-    if used > limit_bytes:
+    if least_bytes > limit_bytes:
         raise InputError(
-            f"{format_bytes(limit_bytes)} of memory is too little: one frame in each place needs "
-            f"{format_bytes(used)}; raise --memory-limit, free some memory, or export a smaller picture"
+            f"{format_bytes(limit_bytes)} of memory, half of what is free, is too little: one frame in each place "
+            f"needs {format_bytes(least_bytes)}; free some memory or export a smaller picture"
         )
+    places = {
+        "staging": (sizes.staging_bytes, 1, 4),
+        "upload": (sizes.upload_bytes, 1, 3),
+        "pictures": (sizes.picture_bytes, 2, _most_frames(sizes.picture_bytes, max_frames, budget_bytes)),
+        "decoded": (sizes.decoded_bytes, 1, _most_frames(sizes.decoded_bytes, max_frames, budget_bytes)),
+    }
+    counts = {name: least for name, (_, least, _) in places.items()}
     growing = True
     while growing:
         growing = False
-        for name, size in sizes.items():
-            if counts[name] < most[name] and used + size <= limit_bytes:
+        for name, (size, _, most) in places.items():
+            if counts[name] < most and used + size <= limit_bytes:
                 counts[name] += 1
                 used += size
                 growing = True
@@ -164,6 +203,12 @@ def plan_memory(
         upload_slots=counts["upload"],
         staging_slots=counts["staging"],
         pictures=counts["pictures"],
-        channel_bytes=max(counts["decoded"] * decoded_bytes, counts["pictures"] * picture_bytes),
+        channel_bytes=max(counts["decoded"] * sizes.decoded_bytes, counts["pictures"] * sizes.picture_bytes),
         owned_bytes=used,
     )
+
+
+def _most_frames(frame_bytes: int, max_frames: int, budget_bytes: int | None) -> int:
+    if budget_bytes is not None or not frame_bytes:
+        return max_frames
+    return min(max_frames, max(1, MOST_QUEUED_BYTES // frame_bytes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol, TypeVar
 
 from capbench.errors import CancelledExportError, CapbenchError, PipelineError, StallError
 from capbench.pipeline.threads.channel import Channel
@@ -13,10 +13,18 @@ from capbench.pipeline.threads.watchdog import StageWatch
 
 __all__ = ["StageGroup"]
 
+Item = TypeVar("Item")
+
 _POLL_S = 0.05
 """How long the main thread sleeps between looks for Ctrl-C, stalls and ends: Python delivers signals only there."""
 _GRACE_S = 5.0
 """How long stages may take to notice that the export was stopped. A stage that hangs in native code is left behind."""
+
+
+class _Stoppable(Protocol):
+    """A channel, whatever it carries."""
+
+    def stop(self, failure: BaseException) -> None: ...
 
 
 class StageGroup:
@@ -25,18 +33,37 @@ class StageGroup:
     def __init__(self, watch: StageWatch, cancel: threading.Event) -> None:
         self._watch = watch
         self._cancel = cancel
-        self._channels: list[Channel[Any]] = []
+        self._channels: list[_Stoppable] = []
         self._threads: dict[str, threading.Thread] = {}
         self._failures: list[BaseException] = []
         self._lock = threading.Lock()
 
-    def add(self, channel: Channel[Any]) -> None:
-        """Stop a channel with the group, at once where it was stopped already."""
+    def channel(
+        self,
+        producer: str,
+        consumer: str,
+        *,
+        max_frames: int,
+        max_bytes: int,
+        carries_frames: bool = True,
+        numbers_producer: bool = True,
+    ) -> Channel[Item]:
+        """A channel between two stages that is stopped with the group, at once where it was stopped already."""
+        channel: Channel[Item] = Channel(
+            producer=producer,
+            consumer=consumer,
+            max_frames=max_frames,
+            max_bytes=max_bytes,
+            watch=self._watch,
+            carries_frames=carries_frames,
+            numbers_producer=numbers_producer,
+        )
         with self._lock:
             self._channels.append(channel)
             failures = list(self._failures)
         if failures:
             channel.stop(failures[0])
+        return channel
 
     def start(self, stage: str, body: Callable[[], object], *, slack_s: float = 0.0) -> None:
         """Run `body` on a thread; what it raises stops the group. It may be silent for `slack_s` longer than others."""
@@ -45,7 +72,9 @@ class StageGroup:
             try:
                 body()
             except BaseException as failure:  # noqa: BLE001  carried to the main thread and raised there
-                self.stop(_attributed(failure, stage, self._watch.frame(stage)))
+                # The frame of a stage that waits says nothing about the one that it waits for.
+                blames_other = isinstance(failure, StallError) and failure.stage in self._threads.keys() - {stage}
+                self.stop(_attributed(failure, stage, None if blames_other else self._watch.frame(stage)))
             finally:
                 self._watch.end(stage)
 

@@ -11,8 +11,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from capbench.colour import ChromaSiting
 from capbench.quality.checks import limits
-from capbench.quality.checks.colour_diagnosis import find_colour_fault, rgb_of_codes
-from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
+from capbench.quality.checks.colour_diagnosis import ColourFault, find_colour_fault, rgb_of_codes
 from capbench.quality.checks.picture_checks import how_turned
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.oracle.placement import chroma_place
@@ -29,53 +28,92 @@ def check_colour(evidence: Measurements) -> list[Check]:
     pictures = evidence.pictures
     if pictures is None or not pictures.sampled:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
-        return [unchecked(name, why) for name in _NAMES]
+        return [Check.unchecked(name=name, reason=why) for name in _NAMES]
     if (turned := how_turned(pictures)) is not None:
-        return [unchecked(name, f"the picture is {turned} against the reference") for name in _NAMES]
+        return [Check.unchecked(name=name, reason=f"the picture is {turned} against the reference") for name in _NAMES]
     palette = "a palette of 256 colours leaves none where it was: that is no rounding"
     is_gif = evidence.output.facts.is_gif
-    return [
-        _meaning(evidence, pictures),
-        not_applicable("colour.bias", palette) if is_gif else _bias(pictures),
-        _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else _patch_limit(pictures)),
-        _siting(evidence, pictures),
-        not_applicable("colour.levels", palette) if is_gif else _levels(pictures),
-    ]
-
-
-def _meaning(evidence: Measurements, pictures: PictureMeasurements) -> Check:
-    name = "colour.meaning"
-    if len(pictures.colours) < limits.FEWEST_COLOURS:
-        return not_applicable(name, "the pictures have too few flat colours to tell a mistake by")
     output = evidence.output
     fault = find_colour_fault(
         pictures.colours[:, :3], pictures.colours[:, 3:], output.spec, is_tagged=not output.facts.holds_rgb
     )
-    figures = (fault.error_codes, limits.COLOUR_ERROR_CODES, "codes")
+    return [
+        _meaning(pictures, fault),
+        Check.not_applicable(name="colour.bias", reason=palette) if is_gif else _bias(pictures, fault),
+        _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else _patch_limit(pictures)),
+        _siting(evidence, pictures),
+        Check.not_applicable(name="colour.levels", reason=palette) if is_gif else _levels(pictures),
+    ]
+
+
+def _meaning(pictures: PictureMeasurements, fault: ColourFault) -> Check:
+    name = "colour.meaning"
+    if len(pictures.colours) < limits.FEWEST_COLOURS:
+        return Check.not_applicable(name=name, reason="the pictures have too few flat colours to tell a mistake by")
+    error, limit = fault.error_codes, limits.COLOUR_ERROR_CODES
     if fault.name is not None:
-        return failed(
-            name, f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, were that undone by "
-            f"{fault.remaining_codes:.1f}", *figures,
-        )  # fmt: skip
+        return Check.failed(
+            name=name,
+            message=f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, were that undone by "
+            f"{fault.remaining_codes:.1f}",
+            value=error,
+            limit=limit,
+            unit="codes",
+        )
     if fault.error_codes <= limits.COLOUR_ERROR_CODES:
-        return passed(name, f"{len(pictures.colours)} flat colours read by the file's tags are right", *figures)
-    return failed(name, f"colours are off by {fault.error_codes:.1f} codes, and no known mistake explains it", *figures)
+        return Check.passed(
+            name=name,
+            message=f"{len(pictures.colours)} flat colours read by the file's tags are right",
+            value=error,
+            limit=limit,
+            unit="codes",
+        )
+    return Check.failed(
+        name=name,
+        message=f"colours are off by {fault.error_codes:.1f} codes, and no known mistake explains it",
+        value=error,
+        limit=limit,
+        unit="codes",
+    )
 
 
-def _bias(pictures: PictureMeasurements) -> Check:
+def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
+    """Rounding, of what is left once the mistake that `colour.meaning` names is undone."""
     name = "colour.bias"
     if len(pictures.colours) < limits.FEWEST_BIAS_COLOURS:
-        return not_applicable(name, "the pictures have too few flat colours to measure rounding by")
-    bias = np.mean(np.clip(pictures.colours[:, 3:] - pictures.colours[:, :3], -4, 4), axis=0)
+        return Check.not_applicable(name=name, reason="the pictures have too few flat colours to measure rounding by")
+    if float(np.ptp(pictures.colours[:, 1:3], axis=0).max()) < limits.GREY_SPREAD_CODES:
+        return Check.not_applicable(
+            name=name,
+            reason="the pictures are grey: chroma has one value, which tells nothing of how others are rounded",
+        )
+    if fault.name is None and fault.error_codes > limits.COLOUR_ERROR_CODES:
+        return Check.unchecked(name=name, reason="colours are wrong for a reason that is not known, see colour.meaning")
+    bias = np.mean(np.clip(pictures.colours[:, 3:] - fault.assumed, -4, 4), axis=0)
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
     words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
     limit = limits.BIAS_CODES
+    undone = "" if fault.name is None else ", once what colour.meaning names is undone"
     # One component alone says little: chroma of greys is a whole number, which truncation leaves or lowers by one.
     if np.all(bias < -limit / 2) and mean < -limit and largest < 1:
-        return failed(name, f"truncated: bias {words} codes, where rounding has none", mean, -limit, "codes")
+        return Check.failed(
+            name=name,
+            message=f"truncated: bias {words} codes, where rounding has none{undone}",
+            value=mean,
+            limit=-limit,
+            unit="codes",
+        )
     if largest > 2 * limit:
-        return failed(name, f"colours are off to one side: bias {words} codes", largest, 2 * limit, "codes")
-    return passed(name, f"rounded to nearest: bias {words} codes", largest, limit, "codes")
+        return Check.failed(
+            name=name,
+            message=f"colours are off to one side: bias {words} codes{undone}",
+            value=largest,
+            limit=2 * limit,
+            unit="codes",
+        )
+    return Check.passed(
+        name=name, message=f"rounded to nearest: bias {words} codes", value=largest, limit=limit, unit="codes"
+    )
 
 
 def colour_differences(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -117,14 +155,14 @@ def _patches(evidence: Measurements, limit: float) -> Check:
     name = "colour.patches"
     errors = patch_errors(evidence)
     if not errors:
-        return not_applicable(name, "the reference carries no colour patches")
+        return Check.not_applicable(name=name, reason="the reference carries no colour patches")
     worst = max(errors, key=lambda patch: patch.ciede2000)
     wrong = [patch for patch in errors if patch.ciede2000 > limit]
     expected, got = (", ".join(f"{value:.0f}" for value in rgb) for rgb in (worst.expected, worst.got))
     detail = f"{worst.name} is R'G'B' {got} instead of {expected}, CIEDE2000 {worst.ciede2000:.1f}"
-    return passed_if(
-        not wrong,
-        name,
+    return Check.passed_if(
+        good=not wrong,
+        name=name,
         when_good=f"all {len(errors)} patches right; the worst: {detail}",
         when_bad=f"{len(wrong)} of {len(errors)} patches are off; the worst: {detail}",
         value=worst.ciede2000,
@@ -137,14 +175,16 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     """Chroma must lie where the output's tags put it; the reference's lies where its own put it."""
     name = "colour.siting"
     if evidence.output.facts.holds_rgb:
-        return not_applicable(name, "the output has a colour for each pixel")
+        return Check.not_applicable(name=name, reason="the output has a colour for each pixel")
     wanted_width, wanted_height = evidence.reference.size
     width, height = evidence.output.size
     if abs(width - wanted_width) > 1 or abs(height - wanted_height) > 1:
-        return not_applicable(name, "the picture was scaled: where chroma lies cannot be told from how it was filtered")
+        return Check.not_applicable(
+            name=name, reason="the picture was scaled: where chroma lies cannot be told from how it was filtered"
+        )
     shifts = [pair.chroma_shift_px for pair in pictures.sampled if pair.chroma_shift_px is not None]
     if not shifts:
-        return not_applicable(name, "the pictures have too few coloured edges to place chroma by")
+        return Check.not_applicable(name=name, reason="the pictures have too few coloured edges to place chroma by")
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     luma = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
     if luma:  # chroma against luma, so that a shift of the whole picture is told as what it is
@@ -157,27 +197,41 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     down -= reference_down - output_down
     words = f"{abs(right):.2f} px {'right' if right > 0 else 'left'} of"
     if abs(down) > limits.CHROMA_SHIFT_DOWN_PX:
-        return failed(
-            name, f"chroma lies {abs(down):.1f} px {'below' if down > 0 else 'above'} its place", down,
-            limits.CHROMA_SHIFT_DOWN_PX, "px",
-        )  # fmt: skip
+        return Check.failed(
+            name=name,
+            message=f"chroma lies {abs(down):.1f} px {'below' if down > 0 else 'above'} its place",
+            value=down,
+            limit=limits.CHROMA_SHIFT_DOWN_PX,
+            unit="px",
+        )
     if abs(right) <= limits.CHROMA_SHIFT_PX:
-        return passed(name, f"chroma lies where the tags say ({tagged.value})", right, limits.CHROMA_SHIFT_PX, "px")
+        return Check.passed(
+            name=name,
+            message=f"chroma lies where the tags say ({tagged.value})",
+            value=right,
+            limit=limits.CHROMA_SHIFT_PX,
+            unit="px",
+        )
     if abs(right) < 1 and (right < 0) == (tagged is ChromaSiting.LEFT):
         other = ChromaSiting.CENTRE if tagged is ChromaSiting.LEFT else ChromaSiting.LEFT
-        return failed(
-            name, f"chroma sited {other.value}, tagged {tagged.value} (0.5 px): measured {words} its place", right,
-            limits.CHROMA_SHIFT_PX, "px",
-        )  # fmt: skip
-    return failed(name, f"chroma lies {words} its place", right, limits.CHROMA_SHIFT_PX, "px")
+        return Check.failed(
+            name=name,
+            message=f"chroma sited {other.value}, tagged {tagged.value} (0.5 px): measured {words} its place",
+            value=right,
+            limit=limits.CHROMA_SHIFT_PX,
+            unit="px",
+        )
+    return Check.failed(
+        name=name, message=f"chroma lies {words} its place", value=right, limit=limits.CHROMA_SHIFT_PX, unit="px"
+    )
 
 
 def _levels(pictures: PictureMeasurements) -> Check:
     name = "colour.levels"
     step = int(median(pair.coarse_step_codes for pair in pictures.sampled))
-    return passed_if(
-        step == 1,
-        name,
+    return Check.passed_if(
+        good=step == 1,
+        name=name,
         when_good="no level of luma was lost",
         when_bad=f"banding: luma comes in steps of {step} codes, {8 - step.bit_length() + 1} bits are left",
         value=step,

@@ -16,11 +16,6 @@ __all__ = ["ColourFault", "find_colour_fault", "rgb_of_codes"]
 Codes = NDArray[np.float64]
 """Y, Cb, Cr in 8-bit codes, one colour a row."""
 
-_WEIGHTS = {
-    MatrixCoefficients.BT601: (0.299, 0.114),
-    MatrixCoefficients.BT709: (0.2126, 0.0722),
-    MatrixCoefficients.BT2020: (0.2627, 0.0593),
-}
 _NAMES = {MatrixCoefficients.BT601: "BT.601", MatrixCoefficients.BT709: "BT.709", MatrixCoefficients.BT2020: "BT.2020"}
 _EXPONENTS = (0.35, 0.45, 1 / 1.96, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.8, 1.96, 2.2, 2.4)
 """Gamma mistakes in use: 2.2 and 1/2.2 (a transfer applied twice or not at all), 1.96 and the 1.1 to 1.2 of players."""
@@ -28,7 +23,7 @@ _LARGEST_USEFUL_CODES = 64.0
 """A colour that is off by more than this counts as this much: one wrong block must not outvote the rest."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ColourFault:
     """How far colours are off, and the one mistake that explains it."""
 
@@ -38,24 +33,21 @@ class ColourFault:
     """The mistake in words; None where the colours are right, or where no single mistake explains them."""
     remaining_codes: float
     """The difference that is left when that mistake is assumed."""
+    assumed: Codes
+    """The reference's colours, with that mistake made where one is named."""
 
 
 def rgb_of_codes(codes: Codes, spec: ColourSpec) -> Codes:
-    """R'G'B' of 0..1, not clamped, of Y, Cb, Cr codes. BT.709-6 items 3.2 to 3.4 with the matrix's own Kr and Kb."""
-    kr, kb = _WEIGHTS[spec.matrix]
-    offset, luma_span, chroma_span = (16, 219, 224) if spec.range is Range.LIMITED else (0, 255, 255)
-    y, cb, cr = (
-        (codes[..., 0] - offset) / luma_span,
-        (codes[..., 1] - 128) / chroma_span,
-        (codes[..., 2] - 128) / chroma_span,
-    )
-    red, blue = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
-    return np.stack([red, (y - kr * red - kb * blue) / (1 - kr - kb), blue], axis=-1)
+    """R'G'B' of 0..1, not clamped, of Y, Cb, Cr codes."""
+    offsets = (spec.luma_offset_code, 128, 128)
+    spans = (spec.luma_span_codes, spec.chroma_span_codes, spec.chroma_span_codes)
+    rgb: Codes = (codes - offsets) / spans @ np.array(spec.matrix.rgb_from_differences).T
+    return rgb
 
 
 def _codes_of_rgb(rgb: Codes, spec: ColourSpec) -> Codes:
-    kr, kb = _WEIGHTS[spec.matrix]
-    offset, luma_span, chroma_span = (16, 219, 224) if spec.range is Range.LIMITED else (0, 255, 255)
+    kr, kb = spec.matrix.kr_kb
+    offset, luma_span, chroma_span = spec.luma_offset_code, spec.luma_span_codes, spec.chroma_span_codes
     y = kr * rgb[..., 0] + (1 - kr - kb) * rgb[..., 1] + kb * rgb[..., 2]
     cb, cr = (rgb[..., 2] - y) / (2 * (1 - kb)), (rgb[..., 0] - y) / (2 * (1 - kr))
     return np.stack([offset + luma_span * y, 128 + chroma_span * cb, 128 + chroma_span * cr], axis=-1).clip(0, 255)
@@ -118,14 +110,15 @@ def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tag
     Arrays have shape (colours, 3). A mistake is named when it leaves less than `limits.COLOUR_EXPLAINED_SHARE` of the
     difference, and the smallest rest of all. `is_tagged`: whether the output has codes and tags, and not R'G'B'.
     """
-    error = _difference(wanted, found)
+    error = _difference(wanted, found) if len(wanted) else 0.0
     if error <= limits.COLOUR_SUSPICIOUS_CODES:
-        return ColourFault(error, None, error)
-    rests = [(_difference(mistake(wanted), found), name) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
-    rest, name = min(rests, key=lambda pair: pair[0])
+        return ColourFault(error, None, error, wanted)
+    tried = [(name, mistake(wanted)) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
+    name, assumed = min(tried, key=lambda attempt: _difference(attempt[1], found))
+    rest = _difference(assumed, found)
     if rest < limits.COLOUR_EXPLAINED_SHARE * error:
-        return ColourFault(error, name, rest)
-    return ColourFault(error, None, rest)
+        return ColourFault(error, name, rest, assumed)
+    return ColourFault(error, None, rest, wanted)
 
 
 def _difference(wanted: Codes, found: Codes) -> float:

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
+from statistics import median
+
+from capbench.quality.checks import limits
 from capbench.quality.measurements import Measurements
 from capbench.quality.reading.tags import ColourTags
 from capbench.results import Check
+from capbench.units import even_length
 
 __all__ = ["check_file"]
 
+_PLAIN_BITS = 8
+"""Depth of which no exporter keeps less."""
 
-def check_file(evidence: Measurements, *, must_state_colour: bool | None) -> list[Check]:
-    """Decoding, size and tags in order. `must_state_colour` None: tags are needed where the reference has them."""
+
+def check_file(evidence: Measurements) -> list[Check]:
+    """Decoding, size, depth and tags in order."""
     return [
         _reference_decodes(evidence),
         _decodes(evidence),
         _size(evidence),
-        *_tags(evidence, must_state_colour),
+        _depth(evidence),
+        *_tags(evidence),
     ]
 
 
 def _reference_decodes(evidence: Measurements) -> Check:
     error = evidence.reference.error
     if error is None:
-        return passed("reference.decodes", f"the reference decodes: {len(evidence.reference.frames)} frames")
-    return failed("reference.decodes", f"the reference itself is damaged: {error}; what follows that is not compared")
+        return Check.passed(
+            name="reference.decodes", message=f"the reference decodes: {len(evidence.reference.frames)} frames"
+        )
+    return Check.failed(
+        name="reference.decodes", message=f"the reference itself is damaged: {error}; what follows that is not compared"
+    )
 
 
 def _decodes(evidence: Measurements) -> Check:
     error = evidence.output.error
     if error is None:
-        return passed("file.decodes", f"decodes to its end: {len(evidence.output.frames)} frames")
-    return failed("file.decodes", f"does not decode to its end: {error}", len(evidence.output.frames))
+        return Check.passed(name="file.decodes", message=f"decodes to its end: {len(evidence.output.frames)} frames")
+    return Check.failed(
+        name="file.decodes", message=f"does not decode to its end: {error}", value=len(evidence.output.frames)
+    )
 
 
 def _size(evidence: Measurements) -> Check:
@@ -46,7 +59,13 @@ def _size(evidence: Measurements) -> Check:
         and abs(height - source_height) <= source_height % 2 + slack
     ) and evidence.wanted_size == _even(evidence.reference.size)
     if (width, height) == (wanted_width, wanted_height) or close:
-        return passed(name, f"{width}x{height}", width * height, wanted_width * wanted_height, "pixels")
+        return Check.passed(
+            name=name,
+            message=f"{width}x{height}",
+            value=width * height,
+            limit=wanted_width * wanted_height,
+            unit="pixels",
+        )
     if (height, width) == (wanted_width, wanted_height) and evidence.reference.rotation_degrees % 180:
         turned = f"as if the reference's rotation of {evidence.reference.rotation_degrees}° were ignored"
     elif (height, width) == (wanted_width, wanted_height):
@@ -55,53 +74,98 @@ def _size(evidence: Measurements) -> Check:
         turned = f"{width * height / (wanted_width * wanted_height):.0%} of the pixels"
         if evidence.wanted_size == _even(evidence.reference.size):
             turned += f"; where that was meant, say so (--expect-size {width}x{height})"
-    return failed(
-        name, f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
-        width * height, wanted_width * wanted_height, "pixels",
-    )  # fmt: skip
+    return Check.failed(
+        name=name,
+        message=f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
+        value=width * height,
+        limit=wanted_width * wanted_height,
+        unit="pixels",
+    )
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:
-    return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+    return even_length(size[0]), even_length(size[1])
 
 
-def _tags(evidence: Measurements, must_state_colour: bool | None) -> list[Check]:
+def _depth(evidence: Measurements) -> Check:
+    """Bits a sample, said and real. A run knows that its exporter writes 8; of two files the reference's are wanted."""
+    name = "picture.depth"
+    wanted, found = evidence.wanted_bits or evidence.reference.bits, evidence.output.bits
+    if evidence.output.facts.is_gif:
+        return Check.not_applicable(name=name, reason="a GIF's colours are a palette's")
+    if evidence.reference.bits <= _PLAIN_BITS:
+        return Check.not_applicable(name=name, reason=f"the reference has {evidence.reference.bits} bits a sample")
+    sampled = evidence.pictures.sampled if evidence.pictures else []
+    if found < wanted and max((pair.gradient_codes for pair in sampled), default=wanted) < limits.GRADIENT_CODES:
+        return Check.not_applicable(
+            name=name,
+            reason=f"the output has {found} bits a sample and the reference {evidence.reference.bits}, but no gradient "
+            f"that {found} do not hold",
+        )
+    if found < wanted:
+        meant = "" if evidence.wanted_bits else f"; where that was meant, say so (--expect-depth {found})"
+        return Check.failed(
+            name=name,
+            message=f"{wanted - found} bits lost: the output has {found} a sample, the reference "
+            f"{evidence.reference.bits}{meant}",
+            value=found,
+            limit=wanted,
+            unit="bits",
+        )
+    steps = [pair.deep_step_codes for pair in sampled]
+    left = found - int(median(step for step in steps if step)).bit_length() + 1 if any(steps) else found
+    if left < wanted:
+        return Check.failed(
+            name=name,
+            message=f"{found - left} bits lost: {found} a sample are stated, and luma comes in steps of "
+            f"{1 << (found - left)} codes, as after {left} bits",
+            value=left,
+            limit=wanted,
+            unit="bits",
+        )
+    expected = ", as was expected" if found < evidence.reference.bits else ""
+    return Check.passed(name=name, message=f"{found} bits a sample{expected}", value=left, limit=wanted, unit="bits")
+
+
+def _tags(evidence: Measurements) -> list[Check]:
     if evidence.output.facts.holds_rgb:
         why = "the output's colours are R'G'B': there is no matrix to state"
-        return [not_applicable("tags.present", why), not_applicable("tags.agree", why)]
+        return [Check.not_applicable(name=name, reason=why) for name in ("tags.present", "tags.agree")]
     tags = evidence.output.tags
-    required = evidence.reference.tags.merged.states_colour if must_state_colour is None else must_state_colour
-    return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container, required)]
+    # One rule for files and runs: an output says what its reference says. Untagged pixels that mean something else
+    # than the reference's are a fault of colour, and named there.
+    required = evidence.reference.tags.merged.states_colour
+    return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container)]
 
 
 def _stated(merged: ColourTags, required: bool) -> Check:
     name = "tags.present"
     if merged.states_colour:
-        return passed(name, f"the file says: {merged}")
+        return Check.passed(name=name, message=f"the file says: {merged}")
     if not required:
-        return not_applicable(name, "neither the reference nor the output says how its colours are to be read")
-    return failed(name, "the file does not say which matrix its colours use: players have to guess")
+        return Check.not_applicable(
+            name=name, reason="neither the reference nor the output says how its colours are to be read"
+        )
+    return Check.failed(name=name, message="the file does not say which matrix its colours use: players have to guess")
 
 
-def _both_places(bitstream: ColourTags, container: ColourTags | None, required: bool) -> Check:
+def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
     name = "tags.agree"
     if container is None:
-        return not_applicable(name, "this container has no place for colour tags that is read here")
+        return Check.not_applicable(name=name, reason="this container has no place for colour tags that is read here")
     for field in ("matrix", "primaries", "transfer", "full_range"):
         in_stream, in_box = getattr(bitstream, field), getattr(container, field)
         if in_stream is not None and in_box is not None and not _same(field, in_stream, in_box):
-            return failed(name, f"bitstream and container disagree: {bitstream} in the one, {container} in the other")
-    if bitstream.states_colour != container.states_colour and required:
-        place = "bitstream" if container.states_colour else "container (colr box)"
-        return failed(name, f"the {place} does not say which matrix is used; players that read only that guess")
-    return passed_if(
-        True,
-        name,
-        when_good="bitstream and container do not contradict each other",
-        when_bad="",
-        value=None,
-        limit=None,
-    )
+            return Check.failed(
+                name=name,
+                message=f"bitstream and container disagree: {bitstream} in the one, {container} in the other",
+            )
+    # Silence contradicts nothing: FFmpeg writes no colour box where the primaries are unknown, and a player reads on.
+    places = {"bitstream": bitstream, "container": container}
+    stating = [place for place, tags in places.items() if tags.states_colour]
+    if len(stating) == 1:
+        return Check.passed(name=name, message=f"only the {stating[0]} states the matrix, and nothing contradicts it")
+    return Check.passed(name=name, message="bitstream and container do not contradict each other")
 
 
 def _same(field: str, first: int, second: int) -> bool:

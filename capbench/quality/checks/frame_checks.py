@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.outcome import failed, not_applicable, passed, unchecked
 from capbench.quality.measurements import Measurements
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.results import Check
@@ -46,53 +45,106 @@ def _first(evidence: Measurements) -> Check:
     name = "frames.first"
     found = next((match for match in evidence.matches if match is not None), None)
     if found is None:
-        return unchecked(name, "no output frame could be matched with the reference")
+        return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     if found <= _slack(evidence):
-        return passed(name, "the output starts with the reference's first frame", 0, 0, "frames")
-    return failed(
-        name, f"lost at the start: {_plural(found)}; the output begins with frame {found} of the reference", found, 0,
-        "frames", frames=list(range(found)),
-    )  # fmt: skip
+        return Check.passed(
+            name=name, message="the output starts with the reference's first frame", value=0, limit=0, unit="frames"
+        )
+    return Check.failed(
+        name=name,
+        message=f"lost at the start: {_plural(found)}; the output begins with frame {found} of the reference",
+        value=found,
+        limit=0,
+        unit="frames",
+        frames=list(range(found)),
+    )
 
 
 def _last(evidence: Measurements) -> Check:
     name = "frames.last"
     if evidence.reference.error is not None:
-        return unchecked(name, f"the reference itself does not decode to its end: {evidence.reference.error}")
+        return Check.unchecked(
+            name=name, reason=f"the reference itself does not decode to its end: {evidence.reference.error}"
+        )
     found = max((match for match in evidence.matches if match is not None), default=None)
     if found is None:
-        return unchecked(name, "no output frame could be matched with the reference")
+        return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     total = len(evidence.reference.frames)
-    lost = total - 1 - found
+    lost = _lost_at_end(evidence)
     if lost <= _slack(evidence):
-        return passed(name, f"the output ends with the reference's last frame, {total - 1}", 0, 0, "frames")
-    return failed(
-        name, f"lost at the end: {_plural(lost)} of {total}; the output ends with frame {found}", lost, 0, "frames",
+        return Check.passed(
+            name=name,
+            message=f"the output ends with the reference's last frame, {total - 1}",
+            value=0,
+            limit=0,
+            unit="frames",
+        )
+    if evidence.ends_alike:
+        return Check.passed(
+            name=name,
+            message="the output ends with the reference's last picture; see frames.missing for those before it",
+            value=0,
+            limit=0,
+            unit="frames",
+        )
+    return Check.failed(
+        name=name,
+        message=f"lost at the end: {_plural(lost)} of {total}; the output ends with frame {found}",
+        value=lost,
+        limit=0,
+        unit="frames",
         frames=list(range(found + 1, total)),
-    )  # fmt: skip
+    )
+
+
+def _lost_at_end(evidence: Measurements) -> int:
+    """Reference frames behind the last one that was matched."""
+    return len(evidence.reference.frames) - 1 - max(match for match in evidence.matches if match is not None)
 
 
 def _missing(evidence: Measurements) -> Check:
     name = "frames.missing"
     if evidence.wanted_rate is not None:
-        return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")
+        return Check.not_applicable(name=name, reason=f"the output has its own rate of {evidence.wanted_rate} fps")
     shown = {match for match in evidence.matches if match is not None}
     if not shown:
-        return unchecked(name, "no output frame could be matched with the reference")
+        return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     lost = [index for index in range(min(shown), max(shown)) if index not in shown]
     how = f"by {evidence.aligned_by}"
+    unplaced = _lost_at_end(evidence) if evidence.ends_alike and evidence.reference.error is None else 0
+    if unplaced:
+        # Where pictures look alike they were matched by their times, which may have been closed up over a gap.
+        return Check.failed(
+            name=name,
+            message=f"missing: {_plural(unplaced + len(lost))} of the reference ({how}); the output ends with its last "
+            "picture, and those before it are too much alike to tell where",
+            value=unplaced + len(lost),
+            limit=0,
+            unit="frames",
+            frames=lost,
+        )
     if not lost:
-        return passed(name, f"no frame is missing between the first and the last ({how})", 0, 0, "frames")
-    return failed(
-        name, f"missing in the middle: {_plural(len(lost))} of the reference ({how}): {_frames_named(lost)}",
-        len(lost), 0, "frames", frames=lost,
-    )  # fmt: skip
+        return Check.passed(
+            name=name,
+            message=f"no frame is missing between the first and the last ({how})",
+            value=0,
+            limit=0,
+            unit="frames",
+        )
+    return Check.failed(
+        name=name,
+        message=f"missing in the middle: {_plural(len(lost))} of the reference ({how}): {_frames_named(lost)}",
+        value=len(lost),
+        limit=0,
+        unit="frames",
+        frames=lost,
+    )
 
 
 def _repeated(evidence: Measurements) -> Check:
     name = "frames.repeated"
     if evidence.wanted_rate is not None:
-        return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")
+        return Check.not_applicable(name=name, reason=f"the output has its own rate of {evidence.wanted_rate} fps")
     seen: set[int] = set()
     again = []
     for frame, match in enumerate(evidence.matches):
@@ -102,11 +154,15 @@ def _repeated(evidence: Measurements) -> Check:
             again.append(frame)
         seen.add(match)
     if not again:
-        return passed(name, "no frame is shown twice", 0, 0, "frames")
-    return failed(
-        name, f"shown again: {_plural(len(again))} of the output repeat an earlier picture: {_frames_named(again)}",
-        len(again), 0, "frames", frames=again,
-    )  # fmt: skip
+        return Check.passed(name=name, message="no frame is shown twice", value=0, limit=0, unit="frames")
+    return Check.failed(
+        name=name,
+        message=f"shown again: {_plural(len(again))} of the output repeat an earlier picture: {_frames_named(again)}",
+        value=len(again),
+        limit=0,
+        unit="frames",
+        frames=again,
+    )
 
 
 def _identified(evidence: Measurements, frame: int) -> bool:
@@ -124,19 +180,28 @@ def _order(evidence: Measurements) -> Check:
             back.append(frame)
         highest = max(highest, match)
     if not back:
-        return passed(name, "frames come in the reference's order", 0, 0, "frames")
-    return failed(
-        name, f"{_plural(len(back))} out of order: output frame {back[0]} shows reference frame "
-        f"{evidence.matches[back[0]]} after a later one", len(back), 0, "frames", frames=back,
-    )  # fmt: skip
+        return Check.passed(name=name, message="frames come in the reference's order", value=0, limit=0, unit="frames")
+    return Check.failed(
+        name=name,
+        message=f"{_plural(len(back))} out of order: output frame {back[0]} shows reference frame "
+        f"{evidence.matches[back[0]]} after a later one",
+        value=len(back),
+        limit=0,
+        unit="frames",
+        frames=back,
+    )
 
 
 def _late(evidence: Measurements) -> Check:
     """A picture that is on screen at a time at which the reference shows a later one."""
     name = "frames.late"
     pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+    if evidence.no_times_reason is not None:
+        return Check.not_applicable(name=name, reason=evidence.no_times_reason)
+    if pairs and len(evidence.reference.frames) == 1:
+        return Check.not_applicable(name=name, reason="the reference is a single picture, which cannot come late")
     if len(pairs) < 2:
-        return unchecked(name, "fewer than two output frames could be matched with the reference")
+        return Check.unchecked(name=name, reason="fewer than two output frames could be matched with the reference")
     output, reference = evidence.output.frames, evidence.reference.frames
     interval_s = float((reference[-1].time_s - reference[0].time_s) / max(1, len(reference) - 1))
     if evidence.wanted_rate is not None:
@@ -148,29 +213,50 @@ def _late(evidence: Measurements) -> Check:
     late = [frame for frame, delay in delays.items() if delay > limit_s]
     worst_ms = max(delays.values()) * 1e3
     if not late:
-        return passed(name, "no picture is shown late", max(0.0, worst_ms), limit_s * 1e3, "ms")
-    return failed(
-        name, f"{_plural(len(late))} shown late, by up to {worst_ms:.1f} ms: {_frames_named(late)}",
-        worst_ms, limit_s * 1e3, "ms", frames=late,
-    )  # fmt: skip
+        return Check.passed(
+            name=name, message="no picture is shown late", value=max(0.0, worst_ms), limit=limit_s * 1e3, unit="ms"
+        )
+    return Check.failed(
+        name=name,
+        message=f"{_plural(len(late))} shown late, by up to {worst_ms:.1f} ms: {_frames_named(late)}",
+        value=worst_ms,
+        limit=limit_s * 1e3,
+        unit="ms",
+        frames=late,
+    )
 
 
 def _unreadable(evidence: Measurements) -> Check:
     name = "frames.readable"
     if not evidence.marked:
-        return not_applicable(name, f"no burnt-in numbers in the reference; matched by {evidence.aligned_by}")
+        return Check.not_applicable(
+            name=name, reason=f"no burnt-in numbers in the reference; matched by {evidence.aligned_by}"
+        )
     visible = [record for record in evidence.output.frames if record.number_visible]
     lost = [record.index for record in visible if record.number is None]
     if not visible:
-        return not_applicable(name, "the scene keeps the burnt-in numbers out of sight")
+        return Check.not_applicable(name=name, reason="the scene keeps the burnt-in numbers out of sight")
     if not lost:
-        return passed(name, f"the burnt-in number of {_plural(len(visible))} was read", 0, 0, "frames")
+        return Check.passed(
+            name=name,
+            message=f"the burnt-in number of {_plural(len(visible))} was read",
+            value=0,
+            limit=0,
+            unit="frames",
+        )
     if len(lost) == len(visible):
-        return unchecked(name, "the reference carries burnt-in frame numbers, none could be read in the output")
-    return failed(
-        name, f"the burnt-in number of {_plural(len(lost))} cannot be read, the picture is torn or damaged: "
-        f"{_frames_named(lost)}", len(lost), 0, "frames", frames=lost,
-    )  # fmt: skip
+        return Check.unchecked(
+            name=name, reason="the reference carries burnt-in frame numbers, none could be read in the output"
+        )
+    return Check.failed(
+        name=name,
+        message=f"the burnt-in number of {_plural(len(lost))} cannot be read, the picture is torn or damaged: "
+        f"{_frames_named(lost)}",
+        value=len(lost),
+        limit=0,
+        unit="frames",
+        frames=lost,
+    )
 
 
 def _is_black(record: FrameRecord, black_code: float) -> bool:
@@ -201,16 +287,22 @@ def _empty(evidence: Measurements) -> list[Check]:
     for name, found, what in (("frames.black", black, "black"), ("frames.green", green, "green (empty NV12)")):
         if found:
             message = f"{_plural(len(found))} {what} where the reference is not: {_frames_named(found)}"
-            checks.append(failed(name, message, len(found), 0, "frames", frames=found))
+            checks.append(
+                Check.failed(name=name, message=message, value=len(found), limit=0, unit="frames", frames=found)
+            )
         else:
-            checks.append(passed(name, f"no frame is {what} that should not be", 0, 0, "frames"))
+            checks.append(
+                Check.passed(
+                    name=name, message=f"no frame is {what} that should not be", value=0, limit=0, unit="frames"
+                )
+            )
     return checks
 
 
 def _frozen(evidence: Measurements) -> Check:
     name = "frames.frozen"
     if evidence.wanted_rate is not None:
-        return not_applicable(name, f"the output has its own rate of {evidence.wanted_rate} fps")
+        return Check.not_applicable(name=name, reason=f"the output has its own rate of {evidence.wanted_rate} fps")
     still = []
     moving = 0
     for record, match in zip(evidence.output.frames[1:], evidence.matches[1:], strict=True):
@@ -223,10 +315,23 @@ def _frozen(evidence: Measurements) -> Check:
         if record.moved_codes < limits.FROZEN_SHARE * wanted:
             still.append(record.index)
     if not moving:
-        return not_applicable(name, "the reference hardly moves: standing still cannot be told from it")
+        return Check.not_applicable(
+            name=name, reason="the reference hardly moves: standing still cannot be told from it"
+        )
     if not still:
-        return passed(name, f"the picture moves in all {moving} frames in which the reference does", 0, 0, "frames")
-    return failed(
-        name, f"the picture stands still in {_plural(len(still))} in which the reference moves: {_frames_named(still)}",
-        len(still), 0, "frames", frames=still,
-    )  # fmt: skip
+        return Check.passed(
+            name=name,
+            message=f"the picture moves in all {moving} frames in which the reference does",
+            value=0,
+            limit=0,
+            unit="frames",
+        )
+    return Check.failed(
+        name=name,
+        message=f"the picture stands still in {_plural(len(still))} in which the reference moves: "
+        f"{_frames_named(still)}",
+        value=len(still),
+        limit=0,
+        unit="frames",
+        frames=still,
+    )

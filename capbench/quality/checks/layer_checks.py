@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.outcome import failed, not_applicable, passed, unchecked
 from capbench.quality.checks.picture_checks import how_turned
 from capbench.quality.measurements import LayerShare, Measurements
 from capbench.results import Check
@@ -19,13 +18,19 @@ _MISSING_SHARE = 0.25
 def check_layers(evidence: Measurements) -> list[Check]:
     """One check: the share of each layer in each rendered frame."""
     if evidence.layers is None:
-        return [not_applicable(_NAME, "no scene was drawn over the reference")]
+        return [Check.not_applicable(name=_NAME, reason="no scene was drawn over the reference")]
     if evidence.pictures is None or not evidence.pictures.sampled:
-        return [unchecked(_NAME, evidence.no_pictures_reason or "no pair of pictures could be compared")]
+        return [
+            Check.unchecked(name=_NAME, reason=evidence.no_pictures_reason or "no pair of pictures could be compared")
+        ]
     if (turned := how_turned(evidence.pictures)) is not None:
-        return [unchecked(_NAME, f"the picture is {turned} against the reference")]
+        return [Check.unchecked(name=_NAME, reason=f"the picture is {turned} against the reference")]
     if not evidence.layers:
-        return [not_applicable(_NAME, "the scene draws nothing over the recording that changes it enough to measure")]
+        return [
+            Check.not_applicable(
+                name=_NAME, reason="the scene draws nothing over the recording that changes it enough to measure"
+            )
+        ]
     psnr_y = evidence.pictures.series["psnr_y"]
     severity = {found: _severity(found, psnr_y[found.output_frame]) for found in evidence.layers}
     worst: dict[str, LayerShare] = {}
@@ -37,11 +42,13 @@ def check_layers(evidence: Measurements) -> list[Check]:
     largest = max(worst.values(), key=lambda found: severity[found]).opacity_error
     if not wrong:
         names = ", ".join(worst)
-        return [passed(_NAME, f"as strong and where it should be: {names}", largest, limit)]
+        return [
+            Check.passed(name=_NAME, message=f"as strong and where it should be: {names}", value=largest, limit=limit)
+        ]
     words = "; ".join(_in_words(found) for found in wrong[:_MOST_NAMED])
     more = f"; and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
     frames = sorted(found.output_frame for found in wrong)
-    return [failed(_NAME, words + more, largest, limit, frames=frames)]
+    return [Check.failed(name=_NAME, message=words + more, value=largest, limit=limit, frames=frames)]
 
 
 def _severity(found: LayerShare, psnr_y_db: float | None) -> float:

@@ -35,6 +35,11 @@ AUDIO_CLIPPED_SHARE: Final = 1e-3
 """Additional share of samples at full scale; AAC overshoots a loud peak now and then."""
 AUDIO_SIDE_SHARE: Final = 0.01
 """Energy of left minus right over left plus right from which stereo is audibly stereo."""
+AUDIO_TURNED: Final = -0.5
+"""Product of two correlations, of left and right or of sum and difference: 1 in a right output, -1 where one of the two
+is turned over. A difference that a coder at 32 kbit/s made up anew is near 0."""
+AUDIO_ALIKE_SHARE: Final = 0.5
+"""Share of the sound that the reference's samples must explain to be compared with: AAC at 64 kbit/s leaves 0.9."""
 AUDIO_SIDE_KEPT: Final = 0.2
 """Share of that energy that must survive: AAC's joint stereo keeps half and more."""
 
@@ -52,6 +57,11 @@ FROZEN_MOVE_CODES: Final = 0.25
 
 SAME_PICTURE_CORRELATION: Final = 0.6
 """Block means of two pictures that show the same correlate above 0.98, even with wrong range or matrix."""
+TURNED_REST: Final = 0.3
+"""What a turn must leave of what does not correlate as the picture is. Coding noise is the same in any orientation, so
+that a right picture's rest is the smallest."""
+UPRIGHT_REST: Final = 0.002
+"""What may be left of an upright picture whatever its turns leave: block means at CRF 40 correlate to 0.999."""
 PSNR_FLOOR_DB: Final = 24.0
 """Mean luma PSNR below which a picture is damaged rather than compressed; CRF 40 of screen text is at 28."""
 PSNR_OUTLIER_DB: Final = 10.0
@@ -62,6 +72,11 @@ CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
 EDGE_CODES: Final = 4.0
 """Border rows or columns over the rest of the picture; an encoder treats both alike."""
+SMALLEST_EDGED_PX: Final = 64
+"""Shorter side from which two rows at a border are told from the rest: at 16 pixels they are a quarter of it."""
+GRADIENT_CODES: Final = 6
+"""8-bit codes side by side that stand for all the levels of deeper samples: flat colours with a deep codec's noise fill
+one or two, a gradient that bands fills dozens."""
 SHARPNESS_SHARE: Final = 0.35
 """Finest detail that must remain: CRF 18 leaves 0.9, CRF 30 0.7, CRF 35 of soft footage 0.5, half size 0.1."""
 LUMA_SHIFT_PX: Final = 0.2
@@ -91,6 +106,8 @@ FEWEST_COLOURS: Final = 3
 """Flat colours from which their difference tells anything."""
 BIAS_CODES: Final = 0.28
 """Mean signed error over colours and components. Truncation gives -0.5, rounding less than 0.1."""
+GREY_SPREAD_CODES: Final = 3.0
+"""Range of the chroma of flat colours that are all grey: the coding noise of one value."""
 FEWEST_BIAS_COLOURS: Final = 10
 """Colours from which the mean signed error of one, which is anything in -0.5..0.5, averages to a tenth."""
 PATCH_CIEDE2000: Final = 3.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from statistics import median
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if, unchecked
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.results import Check, CheckStatus
 
@@ -28,27 +27,29 @@ def check_pictures(evidence: Measurements) -> list[Check]:
     pictures = evidence.pictures
     if pictures is None or not pictures.sampled:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
-        return [unchecked(name, why) for name in _NAMES]
+        return [Check.unchecked(name=name, reason=why) for name in _NAMES]
     if (turned := how_turned(pictures)) is not None:
         message = f"the picture is {turned} against the reference"
         limit = limits.SAME_PICTURE_CORRELATION
         return [
-            passed("picture.same", "the same pictures once turned"),
-            failed("picture.orientation", message, _likeness(pictures)["as it is"], limit),
-            *(unchecked(name, message) for name in _NAMES[2:]),
+            Check.passed(name="picture.same", message="the same pictures once turned"),
+            Check.failed(
+                name="picture.orientation", message=message, value=_likeness(pictures)["as it is"], limit=limit
+            ),
+            *(Check.unchecked(name=name, reason=message) for name in _NAMES[2:]),
         ]
     same = _same(pictures)
     if same[0].status is CheckStatus.FAIL:
         # How sharp another picture is, and where it lies, are no news; that it is another one may have a cause.
         why = "the output shows other pictures than the reference"
-        rest = [unchecked(name, why) for name in ("picture.outliers", *_NAMES[5:])]
+        rest = [Check.unchecked(name=name, reason=why) for name in ("picture.outliers", *_NAMES[5:])]
         return [*same, _quality(pictures), _local(pictures), *rest]
     return [
         *same,
         _quality(pictures),
         _outliers(pictures),
         _local(pictures),
-        _edges(pictures),
+        _edges(evidence, pictures),
         _place(pictures),
         _sharpness(pictures),
     ]
@@ -63,10 +64,14 @@ def _likeness(pictures: PictureMeasurements) -> dict[str, float]:
 def how_turned(pictures: PictureMeasurements) -> str | None:
     """How the pictures are turned or flipped, in words; None where they are upright, other ones or flat."""
     likeness = _likeness(pictures)
-    if not likeness or likeness["as it is"] >= limits.SAME_PICTURE_CORRELATION:
+    if not likeness:
         return None
     best = max(likeness, key=lambda name: likeness[name])
-    return best if likeness[best] >= limits.SAME_PICTURE_CORRELATION else None
+    # What does not correlate is the coding noise where a picture is upright, and its own asymmetry where it is not:
+    # much of a soft picture is the same upside down.
+    upright_rest, best_rest = 1 - likeness["as it is"], 1 - likeness[best]
+    is_turned = best_rest < limits.TURNED_REST * upright_rest and upright_rest > limits.UPRIGHT_REST
+    return best if is_turned and likeness[best] >= limits.SAME_PICTURE_CORRELATION else None
 
 
 def _same(pictures: PictureMeasurements) -> list[Check]:
@@ -74,19 +79,23 @@ def _same(pictures: PictureMeasurements) -> list[Check]:
     likeness = _likeness(pictures)
     if not likeness:
         why = "the pictures are flat: any two look alike"
-        return [not_applicable(same, why), not_applicable(turned, why)]
+        return [Check.not_applicable(name=name, reason=why) for name in (same, turned)]
     upright, limit = likeness["as it is"], limits.SAME_PICTURE_CORRELATION
-    return [
-        passed_if(
-            upright >= limit,
-            same,
-            when_good="shows what the reference shows",
-            when_bad="shows other pictures than the reference: is it the right reference?",
-            value=upright,
-            limit=limit,
-        ),
-        passed(turned, "upright") if upright >= limit else unchecked(turned, "the pictures differ in any orientation"),
-    ]
+    is_same = Check.passed_if(
+        good=upright >= limit,
+        name=same,
+        when_good="shows what the reference shows",
+        when_bad="shows other pictures than the reference: is it the right reference?",
+        value=upright,
+        limit=limit,
+    )
+    if upright < limit:
+        return [is_same, Check.unchecked(name=turned, reason="the pictures differ in any orientation")]
+    alike = [name for name, value in likeness.items() if name != "as it is" and 1 - value < limits.UPRIGHT_REST]
+    if alike:
+        why = f"the reference looks the same {alike[0]}: which way up it is shown cannot be told"
+        return [is_same, Check.not_applicable(name=turned, reason=why)]
+    return [is_same, Check.passed(name=turned, message="upright")]
 
 
 def _values(pictures: PictureMeasurements, metric: str) -> dict[int, float]:
@@ -96,9 +105,9 @@ def _values(pictures: PictureMeasurements, metric: str) -> dict[int, float]:
 def _quality(pictures: PictureMeasurements) -> Check:
     values = _values(pictures, "psnr_y")
     mean = sum(values.values()) / len(values)
-    return passed_if(
-        mean >= limits.PSNR_FLOOR_DB,
-        "picture.quality",
+    return Check.passed_if(
+        good=mean >= limits.PSNR_FLOOR_DB,
+        name="picture.quality",
         when_good=f"luma PSNR {mean:.1f} dB on average over {len(values)} frames",
         when_bad=f"luma PSNR is {mean:.1f} dB on average: damaged, not compressed",
         value=mean,
@@ -114,13 +123,22 @@ def _outliers(pictures: PictureMeasurements) -> Check:
     bad = [frame for frame, value in values.items() if value < limit]
     worst = min(values, key=lambda frame: values[frame])
     if not bad:
-        return passed(
-            name, f"no frame stands out; the worst is {worst} with {values[worst]:.1f} dB", values[worst], limit, "dB"
+        return Check.passed(
+            name=name,
+            message=f"no frame stands out; the worst is {worst} with {values[worst]:.1f} dB",
+            value=values[worst],
+            limit=limit,
+            unit="dB",
         )
-    return failed(
-        name, f"{len(bad)} frames are far worse than the rest: frame {worst} has {values[worst]:.1f} dB, the median is "
-        f"{median(values.values()):.1f} dB", values[worst], limit, "dB", frames=bad,
-    )  # fmt: skip
+    return Check.failed(
+        name=name,
+        message=f"{len(bad)} frames are far worse than the rest: frame {worst} has {values[worst]:.1f} dB, the median "
+        f"is {median(values.values()):.1f} dB",
+        value=values[worst],
+        limit=limit,
+        unit="dB",
+        frames=bad,
+    )
 
 
 def _local(pictures: PictureMeasurements) -> Check:
@@ -131,25 +149,35 @@ def _local(pictures: PictureMeasurements) -> Check:
     size, x, y = cells[worst]
     place = f"by {size:.0f} codes around ({x}, {y}) in frame {worst}"
     if not bad:
-        return passed(
-            name, f"no part of the picture is wrong; the worst block is off {place}", size, limits.CELL_CODES, "codes"
+        return Check.passed(
+            name=name,
+            message=f"no part of the picture is wrong; the worst block is off {place}",
+            value=size,
+            limit=limits.CELL_CODES,
+            unit="codes",
         )
-    return failed(
-        name, f"part of the picture is wrong in {len(bad)} of {len(cells)} frames: off {place}", size,
-        limits.CELL_CODES, "codes", frames=bad,
-    )  # fmt: skip
+    return Check.failed(
+        name=name,
+        message=f"part of the picture is wrong in {len(bad)} of {len(cells)} frames: off {place}",
+        value=size,
+        limit=limits.CELL_CODES,
+        unit="codes",
+        frames=bad,
+    )
 
 
-def _edges(pictures: PictureMeasurements) -> Check:
+def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     name = "picture.edges"
+    if min(evidence.output.size) < limits.SMALLEST_EDGED_PX:
+        return Check.not_applicable(name=name, reason="the picture is too small to tell its border from the rest")
     rows = [edges for edges in pictures.edge_codes if edges is not None]
     typical = {
         side: median(edges[place] for edges in rows) for place, side in enumerate(("top", "bottom", "left", "right"))
     }
     worst = max(typical, key=lambda side: typical[side])
-    return passed_if(
-        typical[worst] <= limits.EDGE_CODES,
-        name,
+    return Check.passed_if(
+        good=typical[worst] <= limits.EDGE_CODES,
+        name=name,
         when_good="the outermost rows and columns are as good as the rest",
         when_bad=f"the {worst} edge is not the reference's: off by {typical[worst]:.1f} codes more than the rest",
         value=typical[worst],
@@ -162,12 +190,12 @@ def _place(pictures: PictureMeasurements) -> Check:
     name = "picture.place"
     shifts = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
     if not shifts:
-        return not_applicable(name, "the pictures have too few edges to place them by")
+        return Check.not_applicable(name=name, reason="the pictures have too few edges to place them by")
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     worst = max(abs(right), abs(down))
-    return passed_if(
-        worst <= limits.LUMA_SHIFT_PX,
-        name,
+    return Check.passed_if(
+        good=worst <= limits.LUMA_SHIFT_PX,
+        name=name,
         when_good="the picture lies where the reference's does",
         when_bad=f"the picture is shifted by {right:+.2f} px across and {down:+.2f} px down",
         value=worst,
@@ -180,11 +208,11 @@ def _sharpness(pictures: PictureMeasurements) -> Check:
     name = "picture.sharpness"
     shares = [pair.sharpness for pair in pictures.sampled if pair.sharpness is not None]
     if not shares:
-        return not_applicable(name, "the pictures have no fine detail that could be lost")
+        return Check.not_applicable(name=name, reason="the pictures have no fine detail that could be lost")
     share = median(shares)
-    return passed_if(
-        share >= limits.SHARPNESS_SHARE,
-        name,
+    return Check.passed_if(
+        good=share >= limits.SHARPNESS_SHARE,
+        name=name,
         when_good=f"{share:.0%} of the finest detail is there",
         when_bad=f"blurred: only {share:.0%} of the finest detail is there, as after enlarging a smaller picture",
         value=share,

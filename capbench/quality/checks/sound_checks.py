@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.outcome import failed, not_applicable, passed, passed_if
 from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
+from capbench.quality.metrics.stereo_image import measure_stereo_image
 from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
 
@@ -19,6 +19,8 @@ _SILENT_LEVEL = 1e-4
 _NAMES = (
     "audio.decodes",
     "audio.channels",
+    "audio.sides",
+    "audio.polarity",
     "audio.length",
     "audio.level",
     "audio.content",
@@ -43,26 +45,32 @@ class SoundVerdict:
 
 def check_sound(evidence: Measurements) -> SoundVerdict:
     """All checks of the sound. `audio.present` fails alone where there is none; the rest is not applicable then."""
-    wanted, found = evidence.sound.reference, evidence.sound.output
+    wanted, found = (_heard(sound) for sound in (evidence.sound.reference, evidence.sound.output))
     if wanted is None:
         return _without_reference(evidence, found)
+    if not len(wanted.level):
+        lost = f"the reference's sound cannot be compared: {wanted.error}"
+        return SoundVerdict([Check.unchecked(name=name, reason=lost) for name in ("audio.present", *_NAMES)])
     if found is None and evidence.output.facts.is_gif:
         silent = "a GIF carries no sound"
-        return SoundVerdict([not_applicable(name, silent) for name in ("audio.present", *_NAMES)])
+        return SoundVerdict([Check.not_applicable(name=name, reason=silent) for name in ("audio.present", *_NAMES)])
     if found is None:
-        gone = failed(
-            "audio.present", f"the sound is missing: the reference has {wanted.tracks} audio track(s), none here"
+        there = "an audio track with nothing in it" if evidence.sound.output is not None else "none"
+        return _missing(
+            f"the sound is missing: the reference has {wanted.tracks} audio track(s), here is {there}",
+            because="the output has no sound",
         )
-        return SoundVerdict([gone, *(not_applicable(name, "the output has no sound") for name in _NAMES)])
+    if not len(found.level):
+        return _missing(f"the sound cannot be decoded: {found.error}", because="the output's sound does not decode")
     if wanted.loudness >= _SILENT_LEVEL > found.loudness:
-        mute = failed("audio.present", "the audio track is silent, the reference's is not")
-        return SoundVerdict([mute, *(not_applicable(name, "the output is silent") for name in _NAMES)])
+        return _missing("the audio track is silent, the reference's is not", because="the output is silent")
     lag = measure_lag(wanted, found)
     sync = find_sync(evidence, found, lag)
     checks = [
-        passed("audio.present", f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
-        _decodes(found),
+        Check.passed(name="audio.present", message=f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
+        _decodes(wanted, found),
         _channels(wanted, found),
+        *_stereo_image(wanted, found, lag),
         _length(wanted, found),
         _level(wanted, found),
         _content(wanted, lag),
@@ -73,44 +81,124 @@ def check_sound(evidence: Measurements) -> SoundVerdict:
     return SoundVerdict(checks, sync.offset_ms, sync.drift_ms)
 
 
+def _heard(sound: Sound | None) -> Sound | None:
+    """None for tracks in which there is nothing to decode: they are as good as none."""
+    return None if sound is None or (not len(sound.level) and sound.error is None) else sound
+
+
+def _missing(message: str, *, because: str) -> SoundVerdict:
+    rest = (Check.not_applicable(name=name, reason=because) for name in _NAMES)
+    return SoundVerdict([Check.failed(name="audio.present", message=message), *rest])
+
+
 def _without_reference(evidence: Measurements, found: Sound | None) -> SoundVerdict:
     """The reference has no sound: the output's own may still be out of sync with its own pictures."""
     note = "the reference has no sound"
-    if found is None:
-        return SoundVerdict([passed("audio.present", note), *(not_applicable(name, note) for name in _NAMES)])
+    if evidence.sound.reference is not None:
+        note = "the reference's audio track has nothing in it"
+    if found is None or not len(found.level):
+        rest = (Check.not_applicable(name=name, reason=note) for name in _NAMES)
+        return SoundVerdict([Check.passed(name="audio.present", message=note), *rest])
     sync = find_sync(evidence, found, None)
     in_sync = {check.name: check for check in check_sync(evidence, sync)}
-    rest = [in_sync.get(name) or not_applicable(name, note) for name in _NAMES]
-    return SoundVerdict([passed("audio.present", f"{note}, the output has some"), *rest], sync.offset_ms, sync.drift_ms)
+    return SoundVerdict(
+        [
+            Check.passed(name="audio.present", message=f"{note}, the output has some"),
+            *(in_sync.get(name) or Check.not_applicable(name=name, reason=note) for name in _NAMES),
+        ],
+        sync.offset_ms,
+        sync.drift_ms,
+    )
 
 
-def _decodes(found: Sound) -> Check:
+def _lag_ms(wanted: Sound, found: Sound, lag: SoundLag | None) -> float:
+    """How late the sound is; what has no lag that can be measured is taken to be where its time stamps put it."""
+    return lag.start_ms if lag is not None and lag.is_same_sound else (found.origin_s - wanted.origin_s) * 1e3
+
+
+def _decodes(wanted: Sound, found: Sound) -> Check:
+    if found.error is None and wanted.error is not None:
+        # A damaged reference is no measure for what comes after the damage, and the output is not to blame for it.
+        return Check.unchecked(
+            name="audio.decodes", reason=f"the reference's own sound does not decode to its end: {wanted.error}"
+        )
     if found.error is None:
-        return passed("audio.decodes", "the sound decodes to its end")
-    return failed("audio.decodes", f"the sound does not decode: {found.error}")
+        return Check.passed(name="audio.decodes", message="the sound decodes to its end")
+    return Check.failed(name="audio.decodes", message=f"the sound does not decode: {found.error}")
 
 
 def _channels(wanted: Sound, found: Sound) -> Check:
     name = "audio.channels"
     if wanted.channels < 2:
-        return not_applicable(name, "the reference is mono")
+        return Check.not_applicable(name=name, reason="the reference is mono")
     if found.channels < 2:
-        return failed(name, f"mono for stereo: 1 channel, the reference has {wanted.channels}", 1, 2, "channels")
+        return Check.failed(
+            name=name,
+            message=f"mono for stereo: 1 channel, the reference has {wanted.channels}",
+            value=1,
+            limit=2,
+            unit="channels",
+        )
     is_wide = wanted.side_share >= limits.AUDIO_SIDE_SHARE
-    if is_wide and found.side_share < limits.AUDIO_SIDE_KEPT * wanted.side_share:
-        return failed(
-            name, "mono for stereo: both channels carry the same, in the reference they differ",
-            found.side_share, wanted.side_share * limits.AUDIO_SIDE_KEPT,
-        )  # fmt: skip
-    return passed(name, f"{found.channels} channels", found.channels, 2, "channels")
+    least_share = limits.AUDIO_SIDE_KEPT * min(1.0, wanted.side_share)
+    if is_wide and found.side_share < least_share:
+        return Check.failed(
+            name=name,
+            message="mono for stereo: both channels carry the same, in the reference they differ",
+            value=found.side_share,
+            limit=least_share,
+        )
+    return Check.passed(name=name, message=f"{found.channels} channels", value=found.channels, limit=2, unit="channels")
+
+
+def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Check]:
+    """`audio.sides` and `audio.polarity`."""
+    sides, polarity = "audio.sides", "audio.polarity"
+    if found.channels < 2:
+        why = "the output has one channel, which is neither left nor right"
+        return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
+    image = measure_stereo_image(wanted, found, _lag_ms(wanted, found, lag), least_share=limits.AUDIO_SIDE_SHARE)
+    if image is None or image.alike < limits.AUDIO_ALIKE_SHARE:
+        why = "the sound cannot be compared sample by sample: it is silent, too far out of sync, or another one"
+        return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
+    limit = limits.AUDIO_TURNED
+    if image.polarity is not None and image.polarity < limit:
+        return [
+            Check.not_applicable(name=sides, reason="one side's polarity is turned: left and right cannot be told"),
+            Check.failed(
+                name=polarity,
+                message="one channel's polarity is turned: it swings against the reference's while the other swings "
+                "with it, and what both share cancels out",
+                value=image.polarity,
+                limit=limit,
+            ),
+        ]
+    only = "only one of the channels sounds, or they are exchanged"
+    return [
+        Check.not_applicable(name=sides, reason="left and right hardly differ in the reference")
+        if image.sides is None
+        else Check.passed_if(
+            good=image.sides >= limit,
+            name=sides,
+            when_good=f"left is left and right is right, in {image.pieces} pieces of the sound",
+            when_bad="left and right are exchanged: the difference of both sides is turned over, their sum is not",
+            value=image.sides,
+            limit=limit,
+        ),
+        Check.not_applicable(name=polarity, reason=only)
+        if image.polarity is None
+        else Check.passed(
+            name=polarity, message="both channels swing as in the reference", value=image.polarity, limit=limit
+        ),
+    ]
 
 
 def _length(wanted: Sound, found: Sound) -> Check:
     error_ms = (found.length_s - wanted.length_s) * 1e3
     # A longer tail is padding; what must not happen is that the end is cut off.
-    return passed_if(
-        error_ms >= -limits.AUDIO_LENGTH_MS,
-        "audio.length",
+    return Check.passed_if(
+        good=error_ms >= -limits.AUDIO_LENGTH_MS,
+        name="audio.length",
         when_good=f"the sound lasts {found.length_s:.2f} s, in the reference {wanted.length_s:.2f} s",
         when_bad=f"the sound ends {-error_ms:.0f} ms early: {found.length_s:.2f} s instead of {wanted.length_s:.2f} s",
         value=error_ms,
@@ -122,30 +210,36 @@ def _length(wanted: Sound, found: Sound) -> Check:
 def _level(wanted: Sound, found: Sound) -> Check:
     name = "audio.level"
     if wanted.loudness < _SILENT_LEVEL:
-        return not_applicable(name, "the reference is silent")
+        return Check.not_applicable(name=name, reason="the reference is silent")
     change_db = 20 * math.log10(found.loudness / wanted.loudness)
     limit_db = limits.AUDIO_LEVEL_DB if wanted.channels == found.channels else limits.AUDIO_PAN_LEVEL_DB
+    if wanted.channels > 2:
+        limit_db = limits.AUDIO_LEVEL_DB
     if wanted.tracks > 1:
         limit_db = limits.AUDIO_MIX_LEVEL_DB
-    return passed_if(
-        abs(change_db) <= limit_db,
-        name,
-        when_good=f"as loud as the reference ({change_db:+.1f} dB)",
-        when_bad=f"{abs(change_db):.1f} dB {'louder' if change_db > 0 else 'quieter'} than the reference",
+    # A mix of more than two channels may be scaled so that it cannot clip, or not, or anything between.
+    scaled_db = 20 * math.log10(wanted.downmix_gain) if found.channels < wanted.channels else 0.0
+    is_loud = change_db > limit_db
+    than = "the reference" if not scaled_db else "the reference mixed to two channels by ITU-R BS.775"
+    return Check.passed_if(
+        good=-scaled_db - limit_db <= change_db <= limit_db,
+        name=name,
+        when_good=f"as loud as {than} ({change_db:+.1f} dB)",
+        when_bad=f"{abs(change_db):.1f} dB {'louder' if is_loud else 'quieter'} than {than}",
         value=change_db,
-        limit=limit_db,
+        limit=limit_db if is_loud or not scaled_db else -scaled_db - limit_db,
         unit="dB",
     )
 
 
 def _content(wanted: Sound, lag: SoundLag | None) -> Check:
     name = "audio.content"
-    if lag is None:
+    if lag is None or lag.by_onset:
         why = "silent" if wanted.loudness < _SILENT_LEVEL else "too short or too steady to recognise"
-        return not_applicable(name, f"the reference's sound is {why}")
-    return passed_if(
-        lag.is_same_sound,
-        name,
+        return Check.not_applicable(name=name, reason=f"the reference's sound is {why}")
+    return Check.passed_if(
+        good=lag.is_same_sound,
+        name=name,
         when_good="the sound is the reference's",
         when_bad="the sound is not the reference's: its envelope does not correlate at any shift up to 2 s",
         value=lag.correlation,
@@ -155,22 +249,27 @@ def _content(wanted: Sound, lag: SoundLag | None) -> Check:
 
 def _gaps(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.gaps"
-    gaps = silent_gaps(wanted, found, lag.start_ms if lag is not None and lag.is_same_sound else 0.0)
+    gaps = silent_gaps(wanted, found, _lag_ms(wanted, found, lag))
     total_ms = sum(end - start for start, end in gaps) * 1e3
     if total_ms < limits.AUDIO_GAP_MS:
-        return passed(name, "no gap where the reference sounds", total_ms, limits.AUDIO_GAP_MS, "ms")
+        return Check.passed(
+            name=name, message="no gap where the reference sounds", value=total_ms, limit=limits.AUDIO_GAP_MS, unit="ms"
+        )
     start_s = gaps[0][0]
-    return failed(
-        name, f"silent for {total_ms:.0f} ms where the reference sounds, first at {start_s:.2f} s", total_ms,
-        limits.AUDIO_GAP_MS, "ms",
-    )  # fmt: skip
+    return Check.failed(
+        name=name,
+        message=f"silent for {total_ms:.0f} ms where the reference sounds, first at {start_s:.2f} s",
+        value=total_ms,
+        limit=limits.AUDIO_GAP_MS,
+        unit="ms",
+    )
 
 
 def _clipping(wanted: Sound, found: Sound) -> Check:
     more = found.clipped_share - wanted.clipped_share
-    return passed_if(
-        more <= limits.AUDIO_CLIPPED_SHARE,
-        "audio.clipping",
+    return Check.passed_if(
+        good=more <= limits.AUDIO_CLIPPED_SHARE,
+        name="audio.clipping",
         when_good="no more clipping than in the reference",
         when_bad=f"clipped: {found.clipped_share:.1%} of samples at full scale instead of {wanted.clipped_share:.1%}",
         value=more,

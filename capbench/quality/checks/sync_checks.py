@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from statistics import median
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.outcome import not_applicable, passed_if, unchecked
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.flash_sync import FlashSync, measure_flash_sync
 from capbench.quality.metrics.sound_lag import SoundLag
@@ -26,6 +25,8 @@ class Sync:
     """How much later it is at the end."""
     by: str
     """How that was measured; where it was not, why."""
+    no_drift: str = ""
+    """Why the drift is not known, where the offset is."""
     is_missing: bool = False
     """Whether there was something to measure by and it could not be done."""
 
@@ -35,17 +36,23 @@ def find_sync(evidence: Measurements, found: Sound, lag: SoundLag | None) -> Syn
 
     What the reference itself is off by is not the exporter's doing, and is taken off.
     """
-    flashes = measure_flash_sync(evidence.output.frames, evidence.matches, evidence.reference.frames, found)
+    if evidence.no_times_reason is not None:
+        return Sync(None, None, evidence.no_times_reason)
+    flashes = None
+    if evidence.marked:  # elsewhere whatever is bright where a recording has its mark would be taken for a flash
+        flashes = measure_flash_sync(evidence.output.frames, evidence.matches, evidence.reference.frames, found)
     by_lag = _by_lag(evidence, lag)
     # At another rate every picture is late by up to a frame: what the two sounds say does not depend on single frames.
     if flashes is None or (evidence.wanted_rate is not None and by_lag.offset_ms is not None):
         return by_lag
     own = _reference_sync(evidence)
-    start_ms, end_ms = (flashes.start_ms, flashes.end_ms) if own is None else (
-        flashes.start_ms - own.start_ms, flashes.end_ms - own.end_ms
-    )  # fmt: skip
+    start_ms, end_ms = (
+        (flashes.start_ms, flashes.end_ms)
+        if own is None
+        else (flashes.start_ms - own.start_ms, flashes.end_ms - own.end_ms)
+    )
     if flashes.flashes == 1:
-        return Sync(start_ms, None, "one flash and its beep, which say nothing about drift")
+        return Sync(start_ms, None, "one flash and its beep", no_drift="one flash and its beep say nothing about drift")
     return Sync(start_ms, end_ms - start_ms, f"{flashes.flashes} flashes and their beeps")
 
 
@@ -59,10 +66,14 @@ def _by_lag(evidence: Measurements, lag: SoundLag | None) -> Sync:
     if lag is None:
         return Sync(None, None, "there are no flashes with beeps, and no sound of the reference to measure sync by")
     if not lag.is_same_sound:
-        return Sync(None, None, "the sound is not the reference's, so how late it is cannot be measured", True)
+        unlike = "the sound is not the reference's, so how late it is cannot be measured"
+        return Sync(None, None, unlike, is_missing=True)
     offset_ms = lag.start_ms - _picture_lag_ms(evidence, at_end=False)
+    by = "the beginning of a steady sound" if lag.by_onset else "its likeness with the reference's sound"
+    if lag.end_ms is None:
+        return Sync(offset_ms, None, by, no_drift="the sound is too steady at its end to tell how late it is there")
     end_ms = lag.end_ms - _picture_lag_ms(evidence, at_end=True)
-    return Sync(offset_ms, end_ms - offset_ms, "its likeness with the reference's sound")
+    return Sync(offset_ms, end_ms - offset_ms, by)
 
 
 def _picture_lag_ms(evidence: Measurements, *, at_end: bool) -> float:
@@ -99,23 +110,36 @@ def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:
     offset_ms, drift_ms = sync.offset_ms or 0.0, sync.drift_ms or 0.0
     return [
         _within(
-            "audio.offset", sync, sync.offset_ms, limits.AUDIO_OFFSET_MS + _sampling_ms(evidence),
+            "audio.offset",
+            sync,
+            sync.offset_ms,
+            limits.AUDIO_OFFSET_MS + _sampling_ms(evidence),
             when_good=f"sound and picture are in sync ({offset_ms:+.1f} ms by {sync.by})",
             when_bad=f"the sound is {abs(offset_ms):.1f} ms {'late' if offset_ms > 0 else 'early'} against the picture"
             f", by {sync.by}",
         ),
         _within(
-            "audio.drift", sync, sync.drift_ms, limits.AUDIO_DRIFT_MS + _sampling_ms(evidence),
+            "audio.drift",
+            sync,
+            sync.drift_ms,
+            limits.AUDIO_DRIFT_MS + _sampling_ms(evidence),
             when_good=f"the offset does not change ({drift_ms:+.1f} ms from start to end)",
             when_bad=f"sound and picture drift apart by {drift_ms:+.1f} ms from start to end, by {sync.by}",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _within(name: str, sync: Sync, value_ms: float | None, limit_ms: float, *, when_good: str, when_bad: str) -> Check:
     if value_ms is None:
-        return unchecked(name, sync.by) if sync.is_missing else not_applicable(name, sync.by)
-    return passed_if(
-        abs(value_ms) <= limit_ms, name, when_good=when_good, when_bad=when_bad,
-        value=value_ms, limit=limit_ms, unit="ms",
-    )  # fmt: skip
+        reason = sync.by if sync.offset_ms is None else sync.no_drift
+        unknown = Check.unchecked if sync.is_missing else Check.not_applicable
+        return unknown(name=name, reason=reason)
+    return Check.passed_if(
+        good=abs(value_ms) <= limit_ms,
+        name=name,
+        when_good=when_good,
+        when_bad=when_bad,
+        value=value_ms,
+        limit=limit_ms,
+        unit="ms",
+    )

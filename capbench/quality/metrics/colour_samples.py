@@ -55,9 +55,11 @@ def measure_patches(got: Planes, want: Planes, recording: LayoutRectangle) -> ND
         )
         chroma = np.s_[top:bottom, left:right]
         luma = np.s_[2 * top : 2 * bottom, 2 * left : 2 * right]
-        rows.append([
-            float(plane[part].mean())
-            for planes in (want, got)
-            for plane, part in zip(planes.all, (luma, chroma, chroma), strict=True)
-        ])  # fmt: skip
+        rows.append(
+            [
+                float(plane[part].mean())
+                for planes in (want, got)
+                for plane, part in zip(planes.all, (luma, chroma, chroma), strict=True)
+            ]
+        )
     return np.array(rows)

@@ -15,6 +15,7 @@ from capbench.quality.metrics.psnr_ssim import PSNR_CEILING_DB
 __all__ = ["FFMPEG_METRICS", "FfmpegMeter", "unmeasured_metrics"]
 
 _FILTERS = ("psnr", "ssim", "xpsnr")
+_LARGEST_TERM = 1_000_000  # FFmpeg's fractions are of 32 bits
 _METADATA = {
     "ffmpeg_psnr_y": "lavfi.psnr.psnr.y",
     "ffmpeg_psnr_cb": "lavfi.psnr.psnr.u",
@@ -26,32 +27,51 @@ _METADATA = {
     "xpsnr_cb": "lavfi.xpsnr.xpsnr.u",
     "xpsnr_cr": "lavfi.xpsnr.xpsnr.v",
 }
+_SMALLEST_XPSNR_PX = 2025
+"""Luma samples below which FFmpeg's xpsnr counts blocks of no width and divides by their number, 0, which ends the
+process (vf_xpsnr.c: a side of 4 * int(32 * sqrt(pixels / (3840 * 2160)) + 0.5))."""
+_SMALLEST_SSIM_SIDE_PX = 16
+"""Luma samples a side below which FFmpeg's ssim has no two blocks of 4 chroma samples beside each other."""
 FFMPEG_METRICS = tuple(_METADATA)
 """Metrics that `FfmpegMeter` gives, in order."""
 
 
-def unmeasured_metrics() -> dict[str, str]:
-    """Metrics that the FFmpeg inside PyAV was built without, and the reason in words."""
-    return {
-        name: f"the FFmpeg inside PyAV has no filter {key.split('.')[1]}"
-        for name, key in _METADATA.items()
-        if key.split(".")[1] not in filters_available
-    }
+def unmeasured_metrics(width: int, height: int) -> dict[str, str]:
+    """Metrics that cannot be had of pictures of that size in pixels, and the reason in words."""
+    reasons = {name: _why_not(name, width, height) for name in _FILTERS}
+    return {name: reason for name, key in _METADATA.items() if (reason := reasons[key.split(".")[1]]) is not None}
+
+
+def _why_not(filter_name: str, width: int, height: int) -> str | None:
+    """Why a filter cannot be run; None where it can."""
+    if filter_name not in filters_available:
+        return f"the FFmpeg inside PyAV has no filter {filter_name}"
+    if filter_name == "xpsnr" and width * height < _SMALLEST_XPSNR_PX:
+        return f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels, and these are {width}x{height}"
+    if filter_name == "ssim" and min(width, height) < _SMALLEST_SSIM_SIDE_PX:
+        return (
+            f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side, and these are {width}x{height}"
+        )
+    return None
 
 
 class FfmpegMeter:
     """A filter graph that is fed pairs. Holds FFmpeg state: it changes."""
 
-    def __init__(self, width: int, height: int) -> None:
-        """For yuv420p frames of that size in pixels."""
-        names = [name for name in _FILTERS if name in filters_available]
+    def __init__(self, width: int, height: int, *, rate: Fraction | None) -> None:
+        """For yuv420p frames of that size in pixels, shown at that rate.
+
+        FFmpeg's xpsnr looks further back in time above 32 frames a second; without a rate it takes 25, as FFmpeg does.
+        """
+        self._size = width, height
+        names = [name for name in _FILTERS if _why_not(name, width, height) is None]
         self._graph = av.filter.Graph()
         self._graph.threads = 0  # one a core
-        time_base = Fraction(1, 1000)
-        form = av.VideoFormat("yuv420p", width, height)
-        self._got = self._graph.add_buffer(width=width, height=height, format=form, time_base=time_base, name="got")
-        self._want = self._graph.add_buffer(width=width, height=height, format=form, time_base=time_base, name="want")
-        self._time_base = time_base
+        self._time_base = Fraction(1, 1000)
+        shown = (rate or Fraction(25)).limit_denominator(_LARGEST_TERM)
+        # PyAV's add_buffer takes no frame rate.
+        arguments = f"video_size={width}x{height}:pix_fmt=yuv420p:time_base=1/1000:frame_rate={shown}"
+        self._got, self._want = (self._graph.add("buffer", arguments) for _ in range(2))
         branches = self._graph.add("split", str(max(1, len(names))))
         self._want.link_to(branches)
         # Each filter passes its first input on with its figures added, so they can stand in a row.
@@ -81,7 +101,8 @@ class FfmpegMeter:
             self._want.push(None)
             self._got.push(None)
             self._take_what_is_ready()
-        return Measured({name: values for name, values in self._series.items() if values}, {}, unmeasured_metrics())
+        series = {name: values for name, values in self._series.items() if values}
+        return Measured(series, {}, unmeasured_metrics(*self._size))
 
     def close(self) -> None:
         """Nothing outlives the graph."""

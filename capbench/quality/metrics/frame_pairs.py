@@ -6,8 +6,10 @@ import heapq
 from dataclasses import replace
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from capbench.colour import ColourSpec
 from capbench.quality.measurements import PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured
 from capbench.quality.metrics.colour_samples import ColourSamples, measure_patches
@@ -15,11 +17,13 @@ from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     coarse_step,
+    gradient_length,
     sharpness,
     shift_px,
     turn_correlations,
     worst_cell,
 )
+from capbench.quality.metrics.rgb_gamut import as_drawn
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
 from capbench.recordings.layout import LayoutRectangle
@@ -56,11 +60,16 @@ class KeptPair:
 class PictureMeter:
     """Fed pairs in output order; `finish` gives the evidence. Memory does not grow but for a few figures a frame."""
 
-    def __init__(self, *, sample_every: int, keep_worst: bool, meters: BackgroundMeters | None) -> None:
-        """`sample_every` pairs apart one is looked at closely. `keep_worst` holds the three worst pairs in memory.
+    def __init__(
+        self, spec: ColourSpec, *, sample_every: int, keep_worst: bool, meters: BackgroundMeters | None
+    ) -> None:
+        """For pictures in codes of `spec`. `sample_every` pairs apart one is looked at closely.
 
+        `keep_worst` holds the three worst pairs in memory.
         `meters` are fed every pair; None where there is no sequence to feed them.
         """
+        self._spec = spec
+        self._scaler = VideoReformatter()
         self._evidence = PictureMeasurements(series={name: [] for name in OWN_METRICS})
         self._sample_every = sample_every
         self._meters = meters
@@ -88,6 +97,7 @@ class PictureMeter:
         """
         frame = len(self._evidence.worst_cell_codes)
         self.skip()
+        want = as_drawn(want, got, self._spec, self._scaler)
         if self._meters is not None:
             self._meters.push(got.frame, want.frame)
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
@@ -149,6 +159,8 @@ class PictureMeter:
                 sharpness=sharpness(*pairs[0]),
                 turns=turn_correlations(got.thumb[..., 0], want.thumb[..., 0]),
                 coarse_step_codes=coarse_step(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS]),
+                deep_step_codes=_deep_step(got, want),
+                gradient_codes=0 if want.deep_luma is None else gradient_length(want.deep_luma, want.bits),
             )
         )
         self._colours.add(got.thumb, want.thumb)
@@ -163,3 +175,9 @@ class PictureMeter:
         heapq.heappush(self._kept, KeptPair(value, frame, reference_frame, *copies))
         if len(self._kept) > _KEPT_PAIRS:
             heapq.heappop(self._kept)
+
+
+def _deep_step(got: ObservedPicture, want: ObservedPicture) -> int | None:
+    if got.deep_luma is None or want.deep_luma is None or got.deep_luma.shape != want.deep_luma.shape:
+        return None
+    return coarse_step(got.deep_luma, want.deep_luma)

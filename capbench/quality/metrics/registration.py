@@ -5,18 +5,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["border_errors_codes", "coarse_step", "sharpness", "shift_px", "turn_correlations", "worst_cell"]
+__all__ = [
+    "border_errors_codes",
+    "coarse_step",
+    "gradient_length",
+    "sharpness",
+    "shift_px",
+    "turn_correlations",
+    "worst_cell",
+]
 
 _BORDER_SAMPLES = 2
 _CELL_WEIGHTS = np.array([1.0, 0.5, 0.5], np.float32)
 _ENOUGH_GRADIENT_CODES = 0.8
 """Root mean square gradient below which a plane has no edges to measure a shift by."""
-_ENOUGH_DETAIL_CODES = 1.0
-"""Root mean square Laplacian below which a plane has no detail to lose."""
+_ENOUGH_DETAIL_CODES = 2.5
+"""Root mean square Laplacian below which a plane has no detail to lose: rounding to whole codes alone is 1.3, samples
+that flicker by one code 2.2."""
 _FLAT_SPREAD_CODES = 3.0
 _STEPS = (2, 4, 8, 16)
 _COARSE_SLOPE = -0.5  # half way between none and all
-_ENOUGH_SAMPLES = 100
+_NEARLY_ALL = 0.8
+_ENOUGH_SAMPLES = 25
+"""Of one level: their mean error is then known to a fifth of the coding noise."""
+_FEWEST_STEPS = 6
+"""Whole steps side by side from which what happens within them is told from what happens across."""
+
+Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
@@ -109,20 +124,48 @@ def turn_correlations(got: NDArray[np.float32], want: NDArray[np.float32]) -> di
     return found
 
 
-def coarse_step(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> int:
+def coarse_step(got: Codes, want: Codes) -> int:
     """Distance in codes of the levels that `got` is left with: 1 where nothing was lost, 4 where 6 bits were kept.
 
     A value that was rounded to steps of n carries an error that falls by one code for each code of `want` within a
-    step, whatever noise a codec adds: the slope of the mean error over `want` modulo n is -1, and 0 in a clean picture.
+    step, and on from step to step not at all, whatever noise a codec adds. A picture that is darker, of other colours
+    or smoother has errors too; they fall over several steps as they do within one, or not in all of them.
     """
-    error = got.astype(np.int16) - want
+    error = got.astype(np.int32) - want
     coarse = 1
     for step in _STEPS:
-        places = want & (step - 1)
-        counts = np.bincount(places.ravel(), minlength=step)
-        if counts.min() < _ENOUGH_SAMPLES:
+        means = _mean_errors(error, want, step)
+        if len(means) < _FEWEST_STEPS:
             continue
-        means = np.bincount(places.ravel(), weights=error.ravel(), minlength=step) / counts
-        if float(np.polyfit(np.arange(step), means, 1)[0]) < _COARSE_SLOPE:
+        within = np.polyfit(np.arange(step), means.T, 1)[0]
+        between = np.gradient(means.mean(axis=1)) / step
+        # In nearly all of the steps: noise that falls within one of them may well fall within the next.
+        if float(np.quantile(within - between, _NEARLY_ALL)) < _COARSE_SLOPE:
             coarse = step
     return coarse
+
+
+def gradient_length(luma: NDArray[np.uint16], bits: int) -> int:
+    """Longest run of 8-bit codes all of whose levels of `bits` bits occur, as they do in a smooth gradient."""
+    step = 1 << (bits - 8)
+    size = (int(luma.max(initial=0)) // step + 1) * step
+    counts = np.bincount(luma.ravel(), minlength=size).reshape(-1, step)
+    start, end = _longest_run(counts.min(axis=1) >= _ENOUGH_SAMPLES)
+    return end - start
+
+
+def _longest_run(holds: NDArray[np.bool_]) -> tuple[int, int]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], holds.astype(np.int8), [0]]))).reshape(-1, 2)
+    start, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    return start, end
+
+
+def _mean_errors(error: NDArray[np.int32], want: Codes, step: int) -> NDArray[np.float64]:
+    """Mean error by step of `want` and place within it, of the longest run of steps that have enough of every place."""
+    levels = want.ravel()
+    size = (int(levels.max(initial=0)) // step + 1) * step
+    counts = np.bincount(levels, minlength=size).reshape(-1, step)
+    sums = np.bincount(levels, weights=error.ravel(), minlength=size).reshape(-1, step)
+    start, end = _longest_run(counts.min(axis=1) >= _ENOUGH_SAMPLES)
+    means: NDArray[np.float64] = sums[start:end] / counts[start:end]
+    return means

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from scipy.signal import correlate
 
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
@@ -16,31 +17,43 @@ _SEARCH_S = 2.0
 _FINE_SEARCH_S = 0.25
 _PART_S = 20.0
 _SHORTEST_PART_S = 0.8
+_LONGEST_S = 600.0
+"""Of a longer sound, the lag of the whole is that of its loudest ten minutes: a transform of a day takes gigabytes."""
+_SMOOTH_BINS = 20
+"""A value of 1 ms holds a part of a tone's period and is never steady; 20 ms hold whole periods from 50 Hz up."""
 _STEADY_CONTRAST = 0.05
-"""Standard deviation over mean of an envelope below which there is nothing to hear a shift by."""
+"""Standard deviation over mean of a smoothed envelope below which there is nothing to hear a shift by."""
+_PADDING_S = 0.15
+"""At its very end a sound is as long as its codec's last frame, which is no event to measure by."""
 _SAME_SOUND = 0.5
 _TIE = 0.98
 """A beep each second correlates at every second; among equals the smallest lag is meant."""
+_PEAK_BINS = 150
+"""Way around a peak in which what fits nearly as well is its flank: beeps come farther apart."""
 _AUDIBLE = 0.003  # -50 dB of full scale
 _GAP_SHARE = 0.1
 _GAP_BINS = 20
 
+Line = NDArray[np.float32]
+
 
 @dataclass(frozen=True, slots=True)
 class SoundLag:
-    """The lag of one sound behind another, both by their own time stamps."""
+    """The lag of one sound behind another, both by the files' own time stamps."""
 
     start_ms: float
     """In the first part (at most 20 s)."""
-    end_ms: float
-    """In the last part."""
+    end_ms: float | None
+    """In the last part; None where that is too steady, or too unlike the reference's, to tell."""
     correlation: float
     """How alike the envelopes are, at most 1."""
+    by_onset: bool = False
+    """Whether the sound is too steady to be told by anything but its beginning; what it is is not known then."""
 
     @property
-    def drift_ms(self) -> float:
+    def drift_ms(self) -> float | None:
         """How much more it lags at the end."""
-        return self.end_ms - self.start_ms
+        return None if self.end_ms is None else self.end_ms - self.start_ms
 
     @property
     def is_same_sound(self) -> bool:
@@ -49,23 +62,51 @@ class SoundLag:
 
 
 def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
-    """Lag of `output` behind `reference` in ms; None where either is too quiet or too steady to tell."""
-    wanted, found = _on_one_timeline(reference, output)
-    if len(wanted) < _SHORTEST_PART_S / BIN_S or _contrast(wanted) < _STEADY_CONTRAST or _contrast(found) == 0:
+    """Lag of `output` behind `reference` in ms; None where either is too quiet or too steady to tell.
+
+    It is looked for around the lag that the first pictures of the files have, whatever time they start at.
+    """
+    moved = _pictures_apart_bins(reference, output)
+    if min(len(reference.level), len(output.level)) < _SHORTEST_PART_S / BIN_S:
         return None
-    whole, correlation = _lag_bins(wanted, found, 0, round(_SEARCH_S / BIN_S))
+    if _contrast(reference.level) < _STEADY_CONTRAST:
+        return _lag_of_onset(reference, output)
+    wanted, found = _on_one_timeline(reference, output, moved)
+    # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
+    wanted, found = (_smooth(np.pad(line, _SMOOTH_BINS)) for line in (wanted, found))
+    whole, correlation = _lag_bins(*_loudest(wanted, found), round(_SEARCH_S / BIN_S))
     middle = round(whole)
     part = min(round(_PART_S / BIN_S), max(round(_SHORTEST_PART_S / BIN_S), len(wanted) // 2))
     fine = round(_FINE_SEARCH_S / BIN_S)
-    parts = [_part_lag_bins(wanted, found, start, part, middle, fine) for start in (0, len(wanted) - part)]
-    return SoundLag(parts[0] * BIN_S * 1e3, parts[1] * BIN_S * 1e3, correlation)
+    start = _part_lag_bins(wanted, found, (0, part), middle, fine)
+    starts_at = min(reference.start_bin, output.start_bin - moved) - _SMOOTH_BINS
+    end = reference.start_bin - starts_at + len(reference.level) - round(_PADDING_S / BIN_S)
+    last = _part_lag_bins(wanted, found, (max(0, end - part), end), middle, fine)
+    return SoundLag(
+        start_ms=((whole if start is None else start) + moved) * BIN_S * 1e3,
+        end_ms=None if last is None else (last + moved) * BIN_S * 1e3,
+        correlation=correlation,
+    )
+
+
+def _lag_of_onset(reference: Sound, output: Sound) -> SoundLag | None:
+    onsets = [_onset_bin(sound) for sound in (reference, output)]
+    if onsets[0] is None or onsets[1] is None:
+        return None
+    return SoundLag((onsets[1] - onsets[0]) * BIN_S * 1e3, None, 1.0, by_onset=True)
+
+
+def _onset_bin(sound: Sound) -> int | None:
+    """When a steady sound reaches half of its level; None where it is silent."""
+    level = _smooth(sound.level)
+    typical = float(np.median(level))
+    return sound.start_bin + int((level >= typical / 2).argmax()) if typical > _AUDIBLE else None
 
 
 def silent_gaps(reference: Sound, output: Sound, lag_ms: float) -> list[tuple[float, float]]:
     """Times (from, to) in seconds of the reference where it sounds and the output, moved back by its lag, does not."""
-    wanted, found = _on_one_timeline(reference, output)
-    shift = round(lag_ms / 1e3 / BIN_S)
-    found = np.roll(found, -shift)
+    moved = round(lag_ms / 1e3 / BIN_S)
+    wanted, found = _on_one_timeline(reference, output, moved)
     size = len(wanted) // _GAP_BINS * _GAP_BINS
     blocks = [np.sqrt(np.square(part[:size]).reshape(-1, _GAP_BINS).mean(axis=1)) for part in (wanted, found)]
     loud = blocks[0] > _AUDIBLE
@@ -74,74 +115,113 @@ def silent_gaps(reference: Sound, output: Sound, lag_ms: float) -> list[tuple[fl
     gain = float(np.median(blocks[1][loud] / blocks[0][loud]))
     silent = loud & (blocks[1] < _GAP_SHARE * gain * blocks[0])
     edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
-    start_s = min(reference.start_bin, output.start_bin) * BIN_S
+    start_s = min(reference.start_bin, output.start_bin - moved) * BIN_S
     step = _GAP_BINS * BIN_S
     return [(start_s + a * step, start_s + b * step) for a, b in edges.reshape(-1, 2).tolist()]
 
 
-def _contrast(level: NDArray[np.float64]) -> float:
-    mean = float(level.mean()) if len(level) else 0.0
-    return float(level.std()) / mean if mean > 0 else 0.0
+def _pictures_apart_bins(reference: Sound, output: Sound) -> int:
+    return round((output.origin_s - reference.origin_s) / BIN_S)
 
 
-def _on_one_timeline(first: Sound, second: Sound) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    start = min(first.start_bin, second.start_bin)
-    end = max(first.start_bin + len(first.level), second.start_bin + len(second.level))
+def _smooth(line: Line) -> Line:
+    smoothed: Line = uniform_filter1d(line, _SMOOTH_BINS, mode="constant")
+    return smoothed
+
+
+def _contrast(level: Line) -> float:
+    """Standard deviation over mean of what is left once a tone's own period is smoothed out, the borders apart."""
+    if len(level) < 2 * _SMOOTH_BINS:
+        return 0.0
+    inner = _smooth(level)[_SMOOTH_BINS:-_SMOOTH_BINS]
+    mean = float(inner.mean(dtype=np.float64)) if len(inner) else 0.0
+    return float(inner.std(dtype=np.float64)) / mean if mean > 0 else 0.0
+
+
+def _on_one_timeline(first: Sound, second: Sound, moved: int) -> tuple[Line, Line]:
+    """Both envelopes over the time in which either sounds, the second moved to the front by so many bins.
+
+    Sounds that lie farther apart than the longer one lasts have nothing in common: the second is cut off.
+    """
+    most = max(len(first.level), len(second.level)) + round(_SEARCH_S / BIN_S)
+    offset = min(max(second.start_bin - moved - first.start_bin, -most), most)
+    start = min(0, offset)
+    end = max(len(first.level), offset + len(second.level))
     lines = []
-    for sound in (first, second):
-        line = np.zeros(end - start)
-        line[sound.start_bin - start : sound.start_bin - start + len(sound.level)] = sound.level
+    for at, level in ((0, first.level), (offset, second.level)):
+        line = np.zeros(end - start, np.float32)
+        line[at - start : at - start + len(level)] = level
         lines.append(line)
     return lines[0], lines[1]
 
 
-def _lag_bins(wanted: NDArray[np.float64], found: NDArray[np.float64], around: int, search: int) -> tuple[float, float]:
+def _loudest(wanted: Line, found: Line) -> tuple[Line, Line]:
+    """The same ten minutes of both, in which the first is loudest; all where it is shorter."""
+    length = round(_LONGEST_S / BIN_S)
+    if len(wanted) <= length:
+        return wanted, found
+    energy = np.concatenate([[0.0], np.cumsum(np.square(wanted, dtype=np.float64))])
+    at = int((energy[length:] - energy[:-length]).argmax())
+    return wanted[at : at + length], found[at : at + length]
+
+
+def _lag_bins(wanted: Line, found: Line, search: int) -> tuple[float, float]:
     """Lag with the largest normalised correlation, to a fraction of a bin, and that correlation."""
-    a, b = wanted - wanted.mean(), found - found.mean()
+    a, b = wanted - wanted.mean(dtype=np.float64), found - found.mean(dtype=np.float64)
     norm = float(np.sqrt((a @ a) * (b @ b)))
     if norm == 0:
-        return float(around), 0.0
+        return 0.0, 0.0
     full = correlate(b, a, mode="full", method="fft") / norm
     zero = len(a) - 1
-    low, high = max(0, zero + around - search), min(len(full), zero + around + search + 1)
+    low, high = max(0, zero - search), min(len(full), zero + search + 1)
     values = full[low:high]
-    peaks = np.flatnonzero(values >= _TIE * values.max())
-    best = int(peaks[np.abs(peaks + low - zero - around).argmin()])
-    best = _climb(values, best)
+    best = _best_peak(values, zero - low)
     return best + low - zero + _vertex(values, best), float(values[best])
 
 
-def _part_lag_bins(  # noqa: PLR0917  two signals and where to look
-    wanted: NDArray[np.float64], found: NDArray[np.float64], start: int, length: int, around: int, search: int
-) -> float:
+def _part_lag_bins(wanted: Line, found: Line, bounds: tuple[int, int], around: int, search: int) -> float | None:
     """Lag of one part, to a fraction of a bin: where a piece of `found` correlates best with that part of `wanted`.
 
     Each piece is centred and scaled by itself, so that neither a louder neighbour nor what slides in at an end counts.
+    None where the part is steady, or where nothing is like it: it says nothing of its own then.
     """
-    part = wanted[start : start + length]
-    part = part - part.mean()
+    start, end = bounds
+    part = wanted[start:end].astype(np.float64)
+    if len(part) < _SHORTEST_PART_S / BIN_S / 2 or _contrast(part.astype(np.float32)) < _STEADY_CONTRAST:
+        return None
+    part -= part.mean()
     norm = float(np.sqrt(part @ part))
-    low, high = start + around - search, start + around + search + length
-    padded = np.pad(found, (max(0, -low), max(0, high - len(found))))
-    area = padded[max(0, low) : max(0, low) + high - low]
-    if norm == 0 or _contrast(area) == 0:
-        return float(around)
+    area = _cut_out(found, start + around - search, end + around + search)
+    if norm == 0 or area.std() == 0:
+        return None
     sums, squares = (np.concatenate([[0.0], np.cumsum(values)]) for values in (area, area * area))
+    length = len(part)
     energy = squares[length:] - squares[:-length] - (sums[length:] - sums[:-length]) ** 2 / length
     products = correlate(area, part, mode="valid", method="fft")
     # A piece with next to no sound in it fits nothing; without a floor its noise would be scaled up.
     values = products / (norm * np.sqrt(np.maximum(energy, 1e-3 * energy.max())))
     if values.max() < _SAME_SOUND:
-        return float(around)  # nothing but noise in this part: it says nothing of its own
-    peaks = np.flatnonzero(values >= _TIE * values.max())
-    best = _climb(values, int(peaks[np.abs(peaks - search).argmin()]))
+        return None
+    best = _best_peak(values, search)
     return around + best - search + _vertex(values, best)
 
 
-def _climb(values: NDArray[np.float64], at: int) -> int:
-    while 0 < at < len(values) - 1 and max(values[at - 1], values[at + 1]) > values[at]:
-        at += 1 if values[at + 1] > values[at - 1] else -1
-    return at
+def _cut_out(line: Line, start: int, end: int) -> NDArray[np.float64]:
+    """Values from a place to another; 0 where there are none."""
+    piece = np.zeros(end - start)
+    low, high = min(max(start, 0), len(line)), min(max(end, 0), len(line))
+    piece[low - start : high - start] = line[low:high]
+    return piece
+
+
+def _best_peak(values: NDArray[np.float64], expected: int) -> int:
+    """The place nearest to the expected one of those that fit next to best, each the best for some way around it."""
+    tied = np.flatnonzero(values >= _TIE * values.max())
+    peaks: list[int] = []
+    for place in tied[np.argsort(-values[tied], kind="stable")].tolist():
+        if all(abs(place - peak) > _PEAK_BINS for peak in peaks):
+            peaks.append(place)
+    return min(peaks, key=lambda peak: abs(peak - expected))
 
 
 def _vertex(values: NDArray[np.float64], at: int) -> float:

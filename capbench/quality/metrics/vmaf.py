@@ -69,7 +69,10 @@ class VmafMeter:
         self._how = f"model {model_for(height)}, by {tool}"
         self._pairs = 0
         self._failure: str | None = None
-        self._folder = TemporaryDirectory(prefix="capbench-vmaf-")
+        try:
+            self._folder = TemporaryDirectory(prefix="capbench-vmaf-")
+        except OSError as error:  # a full disk
+            raise UnavailableError(f"there is no room for its log: {error.strerror or error}") from error
         self._log = Path(self._folder.name, _LOG)
         try:
             self._run: GraphRun | ProgramRun

@@ -1,6 +1,7 @@
 """What a scene makes of a picture: background, shadow, border and the recording with rounded corners, in float64.
 
-All blending is of gamma-encoded R'G'B', as the scene format defines it. What lies over the recording is in `layers`;
+All blending is of gamma-encoded R'G'B', as the scene format defines it. What lies over the recording is in
+`overlay_layers`;
 `hidden_by_layers` says where it may be: marks of the recording cannot be read there.
 """
 
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 
 from capbench.pipeline.scene import Scene
 from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
+from capbench.quality.oracle.scene_timing import CLICK_S, cursor_place, presence_at
 
 __all__ = ["compose", "hidden_by_layers"]
 
 Field = NDArray[np.float64]
 
-_CLICK_S = 0.5
 _CAPTION_LINE = 1.6
 """Height of a caption's line with its share of the plate, in font sizes."""
 
@@ -97,17 +98,17 @@ def hidden_by_layers(scene: Scene, placement: Placement, canvas: tuple[int, int]
         ] = False
     if scene.cursor is not None:
         reach = 1.2 * scene.cursor.size_px * unit * placement.amount
-        places = [_path_point(scene.cursor.path, time_s)]
-        places += [_path_point(scene.cursor.path, at) for at in scene.cursor.clicks_s if 0 <= time_s - at < _CLICK_S]
+        places = [cursor_place(scene.cursor.path, time_s)]
+        places += [cursor_place(scene.cursor.path, at) for at in scene.cursor.clicks_s if 0 <= time_s - at < CLICK_S]
         for place in places:
             px, py = placement.point(*place)
             hide(px - reach, py - reach, px + reach, py + reach)
     for mask in scene.mask:
-        if mask.presence(time_s) > 0:
+        if presence_at(mask, time_s) > 0:
             left, top, part_width, part_height = (0, 0, 1, 1) if mask.kind == "highlight" else mask.rectangle
             hide(*placement.point(left, top), *placement.point(left + part_width, top + part_height))
     for caption in scene.caption:
-        if caption.presence(time_s) > 0:
+        if presence_at(caption, time_s) > 0:
             lines = 1 + caption.text.count("\n") + len(caption.text) // 40
             half = caption.size_px * unit * _CAPTION_LINE * (lines + 1) / 2
             middle = min(max(caption.position[1] * height, half), height - half)  # the plate is kept inside
@@ -115,14 +116,6 @@ def hidden_by_layers(scene: Scene, placement: Placement, canvas: tuple[int, int]
     if scene.camera is not None:
         _hide_camera(hidden, scene, canvas)
     return hidden
-
-
-def _path_point(path: tuple[tuple[float, float, float], ...], time_s: float) -> tuple[float, float]:
-    times = [point[0] for point in path]
-    return (
-        float(np.interp(time_s, times, [point[1] for point in path])),
-        float(np.interp(time_s, times, [point[2] for point in path])),
-    )
 
 
 def _hide_camera(hidden: NDArray[np.bool_], scene: Scene, canvas: tuple[int, int]) -> None:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.pipeline.scene import Camera, Cursor, Mask, Scene
+from capbench.pipeline.scene import Camera, Caption, Mask, Scene
 from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
+from capbench.quality.oracle.scene_timing import CLICK_S, cursor_place, presence_at
 
 __all__ = [
     "Part",
     "camera_edges",
+    "caption_corner",
     "draw_camera",
     "draw_caption",
     "draw_cursor",
@@ -32,7 +34,6 @@ Field = NDArray[np.float64]
 Recording = Callable[[Field, Field], Field]
 """R'G'B' of the recording at rest, at canvas columns and rows: shape (rows, columns, 3)."""
 
-_CLICK_S = 0.5
 _DIP_S, _DIP = 0.12, 0.18
 _FINE = 4
 """Samples along a canvas pixel for the mean of a mask's square."""
@@ -107,18 +108,18 @@ def draw_masks(  # noqa: PLR0917  a picture, what is drawn, and where and when
     unit = lines / REFERENCE_LINES
     positions = _positions(picture.shape, part)
     inside = _inside(scene, now, positions, lines)
-    shown = [mask for mask in scene.mask if mask.presence(time_s) > 0]
+    shown = [mask for mask in scene.mask if presence_at(mask, time_s) > 0]
     coverages = {mask: _mask_coverage(mask, now, positions, lines) for mask in shown}
     for mask in shown:
         if mask.kind == "highlight":
             continue
         fractions = _fractions(now, positions)
         hidden = _hidden(mask, recording, resting, fractions, mask.strength_px * unit)
-        picture = _over(picture, hidden, coverages[mask] * inside * mask.presence(time_s))
+        picture = _over(picture, hidden, coverages[mask] * inside * presence_at(mask, time_s))
     highlights = [mask for mask in shown if mask.kind == "highlight"]
     if highlights:
         outside = np.prod([1 - coverages[mask] for mask in highlights], axis=0)
-        darkness = max(mask.darkness * mask.presence(time_s) for mask in highlights)
+        darkness = max(mask.darkness * presence_at(mask, time_s) for mask in highlights)
         picture = _over(picture, np.zeros(3), darkness * outside * inside)
     return picture
 
@@ -139,15 +140,15 @@ def draw_cursor(  # noqa: PLR0917  as above
     inside = _inside(scene, placement, (x, y), lines)
     colour = np.array(tuple(bytes.fromhex(cursor.click_colour[1:]))) / 255
     for click_s in cursor.clicks_s:
-        age = (time_s - click_s) / _CLICK_S
+        age = (time_s - click_s) / CLICK_S
         if 0 <= age < 1:
-            centre_x, centre_y = placement.point(*_path_point(cursor, click_s))
+            centre_x, centre_y = placement.point(*cursor_place(cursor.path, click_s))
             radius = size * (0.2 + 0.8 * age * (2 - age))
             from_line = np.abs(np.hypot(x - centre_x, y - centre_y) - radius) - 0.045 * size
             picture = _over(picture, colour, (0.5 - from_line).clip(0, 1) * cursor.click_opacity * (1 - age) * inside)
     nearest_s = min((abs(time_s - click_s) for click_s in cursor.clicks_s), default=math.inf)
     texel = size * (1 - _DIP * max(0.0, 1 - nearest_s / _DIP_S)) / (texels.shape[0] - 2)
-    tip_x, tip_y = placement.point(*_path_point(cursor, time_s))
+    tip_x, tip_y = placement.point(*cursor_place(cursor.path, time_s))
     left = tip_x - texel * (1 + cursor.hotspot[0] * (texels.shape[1] - 2))
     top = tip_y - texel * (1 + cursor.hotspot[1] * (texels.shape[0] - 2))
     columns, rows = (x[0] - left) / texel - 0.5, (y[:, 0] - top) / texel - 0.5
@@ -173,6 +174,18 @@ def draw_camera(
         t = ((distance / (camera.shadow.blur_px * unit) + 1) / 2).clip(0, 1)
         picture = _over(picture, np.zeros(3), camera.shadow.opacity * (1 - t**2 * (3 - 2 * t)))
     return _over(picture, content, _coverage((x, y), edges, radius))
+
+
+def caption_corner(caption: Caption, size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
+    """Column and row of the first pixel of a caption's plate that is so wide and high.
+
+    Its middle lies at the caption's position, to whole pixels, and the plate is kept inside the canvas.
+    """
+    across, down = (
+        min(max(round(fraction * length - side / 2), 0), length - side)
+        for fraction, length, side in zip(caption.position, canvas, size, strict=True)
+    )
+    return across, down
 
 
 def draw_caption(picture: Field, texels: Field, corner: tuple[int, int], presence: float) -> Field:
@@ -284,11 +297,6 @@ def _gaussian_weights(places: Field, samples: Field, sigma_px: float) -> Field:
     # Places far outside the mask get no weight at all, and are not drawn.
     normalised: Field = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
     return normalised
-
-
-def _path_point(cursor: Cursor, time_s: float) -> tuple[float, float]:
-    times, across, down = zip(*cursor.path, strict=True)
-    return float(np.interp(time_s, times, across)), float(np.interp(time_s, times, down))
 
 
 def _interpolated(texels: Field, columns: Field, rows: Field) -> Field:

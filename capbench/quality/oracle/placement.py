@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from capbench.colour import ChromaSiting
 from capbench.pipeline.scene import Display, ZoomSegment
+from capbench.quality.oracle.scene_timing import zoom_at
 
 __all__ = ["REFERENCE_LINES", "Placement", "chroma_place", "place_recording"]
 
@@ -66,7 +67,7 @@ def place_recording(
         side if abs(length * scale - side) < 2 else length * scale for length, side in zip(size, room, strict=True)
     ]
     x, y = (width - fitted[0]) / 2, (height - fitted[1]) / 2
-    amount, centre = _zoom_at(zoom, time_s)
+    amount, centre = zoom_at(zoom, time_s)
     stay_x, stay_y = x + centre[0] * fitted[0], y + centre[1] * fitted[1]
     return Placement(
         stay_x + (x - stay_x) * amount,
@@ -75,19 +76,6 @@ def place_recording(
         stay_y + (y + fitted[1] - stay_y) * amount,
         amount,
     )
-
-
-def _zoom_at(segments: tuple[ZoomSegment, ...], time_s: float) -> tuple[float, tuple[float, float]]:
-    """Magnification and the point that stays: amount ** smoothstep, eased in from the start and out to the end."""
-    for segment in segments:
-        if segment.start_s <= time_s < segment.end_s:
-            since, until = time_s - segment.start_s, segment.end_s - time_s
-            eased = min(
-                since / segment.ease_in_s if since < segment.ease_in_s else 1.0,
-                until / segment.ease_out_s if until < segment.ease_out_s else 1.0,
-            )
-            return segment.amount ** (3 * eased**2 - 2 * eased**3), segment.centre
-    return 1.0, (0.5, 0.5)
 
 
 def chroma_place(siting: ChromaSiting, rotation_degrees: int) -> tuple[float, float]:

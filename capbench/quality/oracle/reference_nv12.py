@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.errors import PictureError
 
-__all__ = ["nv12_to_rgb", "rgb_to_nv12"]
+__all__ = ["LUMA_WEIGHTS", "QUANTISATION", "nv12_to_rgb", "rgb_to_nv12"]
 
-_LUMA_WEIGHTS = {
+LUMA_WEIGHTS = {
     MatrixCoefficients.BT601: (0.299, 0.587, 0.114),
     MatrixCoefficients.BT709: (0.2126, 0.7152, 0.0722),
     MatrixCoefficients.BT2020: (0.2627, 0.6780, 0.0593),
 }
 """Weights of R', G', B' in Y'."""
 
-_QUANTISATION = {Range.LIMITED: (16.0, 219.0, 224.0), Range.FULL: (0.0, 255.0, 255.0)}
+QUANTISATION = {Range.LIMITED: (16.0, 219.0, 224.0), Range.FULL: (0.0, 255.0, 255.0)}
 """Code of black, codes from black to white, codes for chroma from -0.5 to +0.5."""
 
 _NEUTRAL_CODE = 128.0
@@ -40,8 +40,8 @@ def rgb_to_nv12(
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.shape[0] % 2 or rgb.shape[1] % 2 or 0 in rgb.shape:
         raise PictureError(f"expected (even height, even width, 3), got {rgb.shape = }")
     values = rgb.astype(np.float64) / (255.0 if rgb.dtype == np.uint8 else 1.0)
-    red_weight, green_weight, blue_weight = _LUMA_WEIGHTS[spec.matrix]
-    black, luma_span, chroma_span = _QUANTISATION[spec.range]
+    red_weight, green_weight, blue_weight = LUMA_WEIGHTS[spec.matrix]
+    black, luma_span, chroma_span = QUANTISATION[spec.range]
     red, green, blue = values[..., 0], values[..., 1], values[..., 2]
     luma = red_weight * red + green_weight * green + blue_weight * blue
     differences = np.stack([(blue - luma) / (2 * (1 - blue_weight)), (red - luma) / (2 * (1 - red_weight))], axis=-1)
@@ -61,8 +61,8 @@ def nv12_to_rgb(
     height, width = luma.shape
     if chroma.shape != (height // 2, width // 2, 2) or height % 2 or width % 2:
         raise PictureError(f"planes disagree: {luma.shape = } {chroma.shape = }")
-    red_weight, green_weight, blue_weight = _LUMA_WEIGHTS[spec.matrix]
-    black, luma_span, chroma_span = _QUANTISATION[spec.range]
+    red_weight, green_weight, blue_weight = LUMA_WEIGHTS[spec.matrix]
+    black, luma_span, chroma_span = QUANTISATION[spec.range]
     brightness = (luma.astype(np.float64) - black) / luma_span
     differences = _double((chroma.astype(np.float64) - _NEUTRAL_CODE) / chroma_span, spec.siting)
     blue = brightness + 2 * (1 - blue_weight) * differences[..., 0]

@@ -5,15 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.colour import ColourSpec, MatrixCoefficients, Range
+from capbench.colour import ColourSpec
+from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 
 __all__ = ["sample_rgb"]
-
-_WEIGHTS = {
-    MatrixCoefficients.BT601: (0.299, 0.587, 0.114),
-    MatrixCoefficients.BT709: (0.2126, 0.7152, 0.0722),
-    MatrixCoefficients.BT2020: (0.2627, 0.6780, 0.0593),
-}
 
 
 def sample_rgb(
@@ -31,11 +26,11 @@ def sample_rgb(
     """
     luma, cb, cr = planes
     chroma_columns, chroma_rows = (columns - 0.5 - chroma_place[0]) / 2, (rows - 0.5 - chroma_place[1]) / 2
-    offset, luma_span, chroma_span = (16, 219, 224) if spec.range is Range.LIMITED else (0, 255, 255)
+    offset, luma_span, chroma_span = QUANTISATION[spec.range]
     y = (_bilinear(luma, columns, rows) - offset) / luma_span
     blue_difference = (_bilinear(cb, chroma_columns, chroma_rows) - 128) / chroma_span
     red_difference = (_bilinear(cr, chroma_columns, chroma_rows) - 128) / chroma_span
-    kr, kg, kb = _WEIGHTS[spec.matrix]
+    kr, kg, kb = LUMA_WEIGHTS[spec.matrix]
     red, blue = y + 2 * (1 - kr) * red_difference, y + 2 * (1 - kb) * blue_difference
     return np.stack([red, (y - kr * red - kb * blue) / kg, blue], axis=-1).clip(0, 1)
 

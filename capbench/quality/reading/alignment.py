@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
 
@@ -23,6 +24,9 @@ _SAME_PICTURE_CODES = 0.15
 """Coding noise moves the mean block difference by a tenth of a code, and a wrong colour is as wrong in every frame; a
 frame must fit clearly better than the one that the time stamps promise to be believed instead."""
 
+_AS_GOOD_FACTOR, _AS_GOOD_CODES = 1.05, 0.01
+"""How much worse another picture may fit and still be as likely: coding noise is the same against either, so that what
+is left of a difference is between the two."""
 _STRANGER_CODES = 3.0
 """Mean block difference from which no frame of the window is trusted: CRF 36 gives 1, wrong colours 4 to 10, and what
 is wrong in every frame must not be taken for frames out of place."""
@@ -50,12 +54,17 @@ class Match:
 class Aligner:
     """Walks through the reference once. Changes with every match."""
 
-    def __init__(self, reference: Iterator[ObservedPicture], window: int, *, can_compare: bool = True) -> None:
+    def __init__(
+        self, reference: Iterator[ObservedPicture], window: int, *, can_compare: bool = True, by_order: bool = False
+    ) -> None:
         """With at most `window` reference frames in memory.
 
-        `can_compare`: whether pictures of the two files may be held against each other as they are.
+        `can_compare`: whether pictures of the two files may be held against each other as they are. `by_order`: a frame
+        is promised by its place in the file, because one of the files has no time stamps.
         """
         self._can_compare = can_compare
+        self._by_order = by_order
+        self._last: tuple[ObservedPicture, int] | None = None
         self._reference = reference
         self._window: deque[ObservedPicture] = deque(maxlen=window)
         self._ahead = window // 2
@@ -69,13 +78,17 @@ class Aligner:
         self._read_one()
         self.marked = bool(self._window) and self._window[0].record.number is not None
         """Whether the first reference frame carries a number."""
+        self.ends_alike = False
+        """After `finish`: whether the last output frame is as much like the reference's last as like its match."""
 
     @property
     def method(self) -> str:
         """How frames are matched, in words."""
         if self.marked:
             return "burnt-in number"
-        return "content" if self._can_compare else "time stamp"
+        if self._can_compare:
+            return "content"
+        return "place in the file" if self._by_order else "time stamp"
 
     def match(self, got: ObservedPicture) -> Match:
         """The reference frame that `got` shows. Output frames must come in presentation order."""
@@ -83,7 +96,8 @@ class Aligner:
             self._start_s = got.record.time_s
         if not self.records:
             return Match(None, None)
-        promised = self._promised_index(got.record.time_s - self._start_s)
+        since_start_s = got.record.time_s - self._start_s
+        promised = self._index_in_order(got.record.index) if self._by_order else self._promised_index(since_start_s)
         if self.marked and got.record.number is not None:
             index = self._find_number(got.record.number)
             if index is not None:
@@ -95,13 +109,19 @@ class Aligner:
             index = self._index_shown_at(got.record.time_s - self._start_s, promised)
             return Match(index, self._held(index))
         best = self._best_by_content(got, promised)
+        self._last = got, best
         self._lag += best - promised
         return Match(best, self._held(best))
 
     def finish(self) -> None:
         """Read the reference to its end, for its records."""
+        matched = None if self._last is None else self._held(self._last[1])
         while self._read_one():
             pass
+        if self._last is not None and matched is not None and self._window:
+            got = self._last[0].thumb
+            apart = [_difference_codes(got, held.thumb) for held in (self._window[-1], matched)]
+            self.ends_alike = apart[0] <= apart[1] * _AS_GOOD_FACTOR + _AS_GOOD_CODES
 
     def _read_one(self) -> bool:
         picture = next(self._reference, None)
@@ -113,6 +133,12 @@ class Aligner:
         if picture.record.number is not None:
             self._index_of_number.setdefault(picture.record.number, picture.record.index)
         return True
+
+    def _index_in_order(self, index: int) -> int:
+        promised = max(0, index + self._lag)
+        while len(self.records) <= promised and self._read_one():
+            pass
+        return min(promised, len(self.records) - 1)
 
     def _promised_index(self, since_start_s: Fraction) -> int:
         origin_s = self.records[0].time_s
@@ -162,7 +188,7 @@ class Aligner:
         while len(self.records) <= promised + self._ahead and self._read_one():
             pass
         distances = {
-            held.record.index: float(np.abs(got.thumb - held.thumb).mean())
+            held.record.index: _difference_codes(got.thumb, held.thumb)
             for held in self._window
             if held.thumb.shape == got.thumb.shape
         }
@@ -178,3 +204,8 @@ class Aligner:
 
     def _held(self, index: int | None) -> ObservedPicture | None:
         return next((held for held in self._window if held.record.index == index), None)
+
+
+def _difference_codes(thumb: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Mean difference of two block means; infinite where the pictures are of different sizes."""
+    return float(np.abs(thumb - other).mean()) if thumb.shape == other.shape else np.inf

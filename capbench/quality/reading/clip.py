@@ -10,8 +10,7 @@ from pathlib import Path
 
 import av
 
-from capbench.errors import SourceError
-from capbench.pipeline.decode.open_source import open_parts, open_source
+from capbench.pipeline.decode.open_source import audio_streams, open_parts, open_source, video_stream
 from capbench.pipeline.decode.video import every_picture
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
@@ -77,19 +76,10 @@ class ClipFacts:
         return max(1, round((self.duration_s or 0) * (self.frame_rate or 0)))
 
 
-def _open(path: Path) -> av.container.InputContainer:
-    container: av.container.InputContainer = open_source(path)
-    if not container.streams.video:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
-        container.close()
-        raise SourceError(f"{path} has no video ({kinds} streams only)")
-    return container
-
-
 def read_facts(path: Path) -> ClipFacts:
     """Facts of a file's first video stream. Raises `SourceError` where it cannot be read or has no video."""
-    with _open(path) as container:
-        video = container.streams.video[0]
+    with open_source(path) as container:
+        video = video_stream(path, container)
         return ClipFacts(
             path=path,
             container=container.format.name,
@@ -109,7 +99,7 @@ def read_facts(path: Path) -> ClipFacts:
                     start_s=(track.start_time or 0) * Fraction(track.time_base or 1),
                     duration_s=None if track.duration is None else track.duration * Fraction(track.time_base or 1),
                 )
-                for track in container.streams.audio
+                for track in audio_streams(container)
             ),
             size_bytes=path.stat().st_size,
             holds_rgb=video.format is not None and (video.format.is_rgb or video.format.has_palette),

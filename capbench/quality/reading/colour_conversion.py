@@ -9,26 +9,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.colour import ChromaSiting, ColourSpec, Range
+from capbench.colour import ChromaSiting, ColourSpec
 
-__all__ = ["Respecifier"]
+__all__ = ["Respecifier", "doubled_chroma"]
 
 Plane = NDArray[np.uint8]
 
 
 def _rgb_from_codes(spec: ColourSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Matrix M and offset o with R'G'B' = M (codes - o)."""
-    kr, kb = spec.matrix.kr_kb
-    kg = 1 - kr - kb
-    offset, luma_span, chroma_span = (16.0, 219.0, 224.0) if spec.range is Range.LIMITED else (0.0, 255.0, 255.0)
-    from_differences = np.array(
-        [
-            [1.0, 0.0, 2 * (1 - kr)],
-            [1.0, -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg],
-            [1.0, 2 * (1 - kb), 0.0],
-        ]
-    )
-    return from_differences / [luma_span, chroma_span, chroma_span], np.array([offset, 128.0, 128.0])
+    spans = (spec.luma_span_codes, spec.chroma_span_codes, spec.chroma_span_codes)
+    offsets = np.array([spec.luma_offset_code, 128.0, 128.0])
+    return np.array(spec.matrix.rgb_from_differences) / spans, offsets
 
 
 class Respecifier:
@@ -47,25 +39,27 @@ class Respecifier:
         blue, red = cb.astype(np.float32) - 128, cr.astype(np.float32) - 128
         m = self._matrix
         y *= m[0, 0]
-        y += self._doubled(m[0, 1] * blue + m[0, 2] * red)
+        y += doubled_chroma(m[0, 1] * blue + m[0, 2] * red, self._siting)
         return (
             _codes(y + np.float32(self._wanted_offset[0])),
             _codes(m[1, 1] * blue + m[1, 2] * red + 128),
             _codes(m[2, 1] * blue + m[2, 2] * red + 128),
         )
 
-    def _doubled(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        padded = np.pad(plane, 1, mode="edge")
-        middle = padded[1:-1]
-        rows = np.empty((plane.shape[0] * 2, padded.shape[1]), np.float32)
-        rows[0::2], rows[1::2] = 0.75 * middle + 0.25 * padded[:-2], 0.75 * middle + 0.25 * padded[2:]
-        out = np.empty((rows.shape[0], plane.shape[1] * 2), np.float32)
-        here, left, right = rows[:, 1:-1], rows[:, :-2], rows[:, 2:]
-        if self._siting is ChromaSiting.LEFT:
-            out[:, 0::2], out[:, 1::2] = here, 0.5 * (here + right)
-        else:
-            out[:, 0::2], out[:, 1::2] = 0.75 * here + 0.25 * left, 0.75 * here + 0.25 * right
-        return out
+
+def doubled_chroma(plane: NDArray[np.float32], siting: ChromaSiting) -> NDArray[np.float32]:
+    """A chroma plane read bilinearly at each luma sample; beyond the border the outermost sample counts on."""
+    padded = np.pad(plane, 1, mode="edge")
+    middle = padded[1:-1]
+    rows = np.empty((plane.shape[0] * 2, padded.shape[1]), np.float32)
+    rows[0::2], rows[1::2] = 0.75 * middle + 0.25 * padded[:-2], 0.75 * middle + 0.25 * padded[2:]
+    out = np.empty((rows.shape[0], plane.shape[1] * 2), np.float32)
+    here, left, right = rows[:, 1:-1], rows[:, :-2], rows[:, 2:]
+    if siting is ChromaSiting.LEFT:
+        out[:, 0::2], out[:, 1::2] = here, 0.5 * (here + right)
+    else:
+        out[:, 0::2], out[:, 1::2] = 0.75 * here + 0.25 * left, 0.75 * here + 0.25 * right
+    return out
 
 
 def _codes(values: NDArray[np.float32]) -> Plane:

@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from capbench.quality.reading.frame_samples import sample_bits
 from capbench.quality.reading.planes import planes_of, thumbnail
 from capbench.recordings.layout import LayoutRectangle
 from capbench.recordings.marks import flash_level, read_frame_number
@@ -37,7 +38,11 @@ class FrameRecord:
     moved_codes: float
     """Mean absolute difference of Y from the frame before, over the same blocks; 0 for the first."""
     flash: float | None
-    """Brightness of the flash mark, 0 black to 1 white; None without marks or out of sight."""
+    """Brightness of the flash mark, 0 black to 1 white; None where no mark was read."""
+    has_time_stamp: bool = True
+    """Whether the file says when it is shown; `time_s` is counted from its number and the file's rate elsewhere."""
+    lasts_s: Fraction | None = None
+    """How long it is shown, as the file says; None where it does not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +55,10 @@ class ObservedPicture:
     """Upright yuv420p, normalised."""
     thumb: NDArray[np.float32]
     """Block means of Y, Cb, Cr, shape (rows, columns, 3), in codes."""
+    deep_luma: NDArray[np.uint16] | None = None
+    """Every fourth row of Y as it was decoded, where that is deeper than 8 bits and was asked for."""
+    bits: int = 8
+    """Depth of a decoded sample."""
 
 
 def observe(
@@ -57,18 +66,21 @@ def observe(
     normalise: Callable[[av.VideoFrame], av.VideoFrame],
     *,
     recording: Callable[[float], LayoutRectangle | None] | None = None,
+    frame_s: Fraction = Fraction(1, 30),
+    deep_luma: Callable[[av.VideoFrame], NDArray[np.uint16] | None] | None = None,
 ) -> Iterator[ObservedPicture]:
     """Pictures of decoded frames in order, one in memory at a time.
 
     `recording` says where a recording with burnt-in marks lies in the normalised picture, in pixels, at a time in
     seconds since the first frame, or None where its marks are out of sight; it fills the picture when there is no such
-    function.
+    function. `frame_s` is the time from one frame to the next where the file has no time stamps. `deep_luma` takes from
+    a frame what 8 bits do not hold.
     """
     scaler = VideoReformatter()
     before: NDArray[np.float32] | None = None
     start_s: Fraction | None = None
     for index, frame in enumerate(frames):
-        time_s = Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)
+        time_s = index * frame_s if frame.pts is None else frame.pts * Fraction(frame.time_base or 0)
         upright = normalise(frame)
         luma = planes_of(upright).luma
         thumb = thumbnail(upright, scaler)
@@ -77,15 +89,20 @@ def observe(
         place = whole if recording is None else recording(float(time_s - start_s))
         if min(luma.shape) < 2:
             place = None
+        number = None if place is None else read_frame_number(luma, place)
         record = FrameRecord(
             index=index,
             time_s=time_s,
-            number=None if place is None else read_frame_number(luma, place),
+            number=number,
             number_visible=place is not None,
             mean_codes=tuple(float(value) for value in thumb.mean(axis=(0, 1))),  # type: ignore[arg-type]
             spread_codes=float(thumb[..., 0].std()),
             moved_codes=0.0 if before is None else float(np.abs(thumb[..., 0] - before).mean()),
-            flash=None if place is None else flash_level(luma, place),
+            # Without a number beside it, what is bright there is whatever the picture shows.
+            flash=None if place is None or number is None else flash_level(luma, place),
+            has_time_stamp=frame.pts is not None,
+            lasts_s=frame.duration * Fraction(frame.time_base or 0) or None,
         )
         before = thumb[..., 0]
-        yield ObservedPicture(record, upright, thumb)
+        deep = None if deep_luma is None else deep_luma(frame)
+        yield ObservedPicture(record, upright, thumb, deep, sample_bits(frame.format))

@@ -1,26 +1,45 @@
-"""The sound of a file as an envelope of one value a millisecond: small enough to keep, sharp enough for sync."""
+"""The sound of a file: an envelope of one value a millisecond, and short pieces of left and right as they are.
+
+Small enough to keep, sharp enough for sync and for telling left from right. What is kept follows from how much sound
+decodes, never from what a time stamp claims.
+"""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.pipeline.decode.open_source import OpenPart, open_parts, open_source
+from capbench.pipeline.decode.open_source import OpenPart, audio_streams, open_parts, open_source
+from capbench.quality.reading.channel_downmix import Downmix
 
-__all__ = ["BIN_S", "Sound", "SoundMeasurements", "listen"]
+__all__ = ["BIN_S", "PIECE_SAMPLES", "SOUND_RATE_HZ", "Sound", "SoundMeasurements", "listen"]
 
 BIN_S = 0.001
 """Length of one value of an envelope, in seconds."""
-_RATE_HZ = 48_000
-_BIN_SAMPLES = 48
+SOUND_RATE_HZ = 48_000
+"""Samples a second, whatever the file has."""
+PIECE_SAMPLES = SOUND_RATE_HZ // 4
+"""Length of a piece of sound that is kept as it is."""
+_MOST_PIECES = 64
+"""Pieces kept of a file, spread over it: 6 MB."""
+_BIN_SAMPLES = SOUND_RATE_HZ // 1000
 _CLIPPED_LEVEL = 0.999
 """Share of full scale from which a sample counts as clipped: the last code of 16 bits and a rounding."""
+_LONGEST_GAP_S = 6 * 3600
+"""Time without sound, between any two parts of it, beyond which a time stamp is damage: a recording that is silent for
+a quarter of a day is none that anybody compares. One value a millisecond of it is 86 MB."""
+_LONGEST_SOUND_S = 24 * 3600
+"""Time that is listened to: 346 MB of envelope."""
+_CHUNK_BINS = 60_000
+_MOST_SIDE_SHARE = 100.0
+"""Where left is right turned over, their sum is nothing: 20 dB is all that needs to be told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,19 +47,26 @@ class Sound:
     """All audio tracks of a file together."""
 
     tracks: int
-    """Number of tracks that were heard."""
+    """Number of tracks, heard or not."""
     channels: int
     """Largest number of channels of a track."""
     start_bin: int
     """Time of the first value by the file's time stamps, in bins of `BIN_S`."""
     level: NDArray[np.float32]
-    """Root mean square over channels of each bin, summed in energy over tracks; 1 is full scale."""
+    """Root mean square of left and right of each bin, summed in energy over tracks; 1 is full scale. More than two
+    channels are mixed down by ITU-R BS.775, not scaled. Empty where nothing was heard."""
     clipped_share: float
     """Share of samples at full scale."""
     side_share: float
-    """Energy of left minus right over energy of left plus right, 0 for mono."""
+    """Energy of left minus right over energy of left plus right: 0 for mono, at most 100."""
     error: str | None
-    """Why decoding stopped early; None when it did not."""
+    """Why not all of it was decoded; None when it was."""
+    downmix_gain: float = 1.0
+    """What a channel of the mix adds up to from channels at full scale; 1 for mono and stereo."""
+    origin_s: float = 0.0
+    """Time of the file's first picture, which pieces are counted from."""
+    pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    """Left and right as they are, shape (2, `PIECE_SAMPLES`), by the number of the piece counted from `origin_s`."""
 
     @property
     def length_s(self) -> float:
@@ -63,84 +89,156 @@ class SoundMeasurements:
     """The file under test."""
 
 
+class _StrayTimeError(Exception):
+    """A time stamp that lies farther from the rest of the sound than is believed."""
+
+
 class _Timeline:
-    """Energy by bin from any time on; grows at both ends."""
+    """Energy by bin in chunks of a minute, wherever sound is; nothing is held for the time between."""
 
     def __init__(self) -> None:
-        self.start: int | None = None
-        self._energy = np.zeros(0)
-        self._used = 0
+        self._chunks: dict[int, NDArray[np.float64]] = {}
+        self.start = 0
+        self._end = 0
 
-    def add(self, first_sample: int, energy: NDArray[np.float64]) -> None:
+    def add(self, first_sample: int, energy: NDArray[np.float32]) -> None:
+        """Raises `_StrayTimeError`, and takes nothing."""
         bins = (first_sample + np.arange(len(energy))) // _BIN_SAMPLES
-        first = int(bins[0])
+        first, end = int(bins[0]), int(bins[-1]) + 1
+        if self._chunks:
+            self._check(first, end)
+            self.start, self._end = min(self.start, first), max(self._end, end)
+        else:
+            self.start, self._end = first, end
         sums = np.bincount(bins - first, weights=energy)
-        if self.start is None:
-            self.start = first
-        if first < self.start:
-            self._energy = np.concatenate([np.zeros(self.start - first), self._energy])
-            self._used += self.start - first
-            self.start = first
-        end = first - self.start + len(sums)
-        if end > len(self._energy):
-            self._energy = np.concatenate([self._energy, np.zeros(max(end, 2 * len(self._energy)) - len(self._energy))])
-        self._energy[end - len(sums) : end] += sums
-        self._used = max(self._used, end)
+        at = first
+        while at < end:
+            number, place = divmod(at, _CHUNK_BINS)
+            chunk = self._chunks.setdefault(number, np.zeros(_CHUNK_BINS))
+            count = min(end - at, _CHUNK_BINS - place)
+            chunk[place : place + count] += sums[at - first : at - first + count]
+            at += count
+
+    def _check(self, first: int, end: int) -> None:
+        gap_s = max(first - self._end, self.start - end) * BIN_S
+        if gap_s > _LONGEST_GAP_S:
+            raise _StrayTimeError(f"a time stamp is {gap_s / 3600:.1f} h away from the rest of the sound")
+        if (max(self._end, end) - min(self.start, first)) * BIN_S > _LONGEST_SOUND_S:
+            raise _StrayTimeError(f"it lasts longer than {_LONGEST_SOUND_S // 3600} h")
 
     def level(self) -> NDArray[np.float32]:
-        return np.sqrt(self._energy[: self._used] / _BIN_SAMPLES).astype(np.float32)
+        level = np.zeros(self._end - self.start, np.float32)
+        for number, chunk in self._chunks.items():
+            place = number * _CHUNK_BINS - self.start
+            low, high = max(0, -place), min(_CHUNK_BINS, len(level) - place)
+            level[place + low : place + high] = np.sqrt(chunk[low:high] / _BIN_SAMPLES)
+        return level
 
 
-def listen(path: Path) -> Sound | None:
+class _Pieces:
+    """A few pieces of the mix of all tracks, evenly spread, however long it is."""
+
+    def __init__(self) -> None:
+        self._stride = 1
+        self.kept: dict[int, NDArray[np.float32]] = {}
+
+    def add(self, first_sample: int, stereo: NDArray[np.float32]) -> None:
+        at, end = first_sample, first_sample + stereo.shape[1]
+        while at < end:
+            number, place = divmod(at, PIECE_SAMPLES)
+            count = min(end - at, PIECE_SAMPLES - place)
+            if number % self._stride == 0:
+                piece = self.kept.setdefault(number, np.zeros((2, PIECE_SAMPLES), np.float32))
+                piece[:, place : place + count] += stereo[:, at - first_sample : at - first_sample + count]
+                self._thin_out()
+            at += count
+
+    def _thin_out(self) -> None:
+        while len(self.kept) > _MOST_PIECES:
+            self._stride *= 2
+            self.kept = {number: piece for number, piece in self.kept.items() if number % self._stride == 0}
+
+
+class _Ear:
+    """Hears one track after the other. Changes: it holds what was heard."""
+
+    def __init__(self, origin_s: float) -> None:
+        self.timeline, self.pieces = _Timeline(), _Pieces()
+        self.channels = 0
+        self.downmix_gain = 1.0
+        self.counts = np.zeros(4)  # samples, clipped, energy of the side, energy of the middle
+        self._origin_s = origin_s
+
+    def hear(self, part: OpenPart, stream: av.AudioStream) -> None:
+        """Raises `av.FFmpegError` at damage, and `_StrayTimeError`."""
+        for piece in _resampled(part.container.decode(stream)):
+            if piece.samples == 0 or piece.pts is None or piece.time_base is None:
+                continue
+            channels = [channel.name for channel in piece.layout.channels]
+            samples = np.asarray(piece.to_ndarray(), np.float32).reshape(-1, len(channels)).T
+            downmix = Downmix(channels)
+            stereo = downmix(samples)
+            time_s = piece.pts * piece.time_base + part.shift_s
+            self.timeline.add(round(time_s * SOUND_RATE_HZ), np.square(stereo).mean(axis=0))
+            self.pieces.add(round((float(time_s) - self._origin_s) * SOUND_RATE_HZ), stereo)
+            self.channels = max(self.channels, len(samples))
+            self.downmix_gain = max(self.downmix_gain, downmix.largest_gain)
+            self.counts += [
+                samples.size,
+                np.count_nonzero(np.abs(samples) >= _CLIPPED_LEVEL),
+                np.square(stereo[0] - stereo[1]).sum(dtype=np.float64),
+                np.square(stereo[0] + stereo[1]).sum(dtype=np.float64),
+            ]
+
+
+def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+    """Frames as 32-bit floats at one rate, in their own layout, which may change on the way."""
+    resampler: av.AudioResampler | None = None
+    shape: tuple[str, str, int] | None = None
+    for frame in itertools.chain(frames, [None]):
+        now = None if frame is None else (frame.format.name, frame.layout.name, frame.sample_rate)
+        if resampler is not None and now != shape:
+            yield from resampler.resample(None)
+            resampler = None
+        if frame is not None:
+            if resampler is None:
+                # Interleaved: of 8 planes PyAV 18.1 reads a ninth, which is not there.
+                resampler, shape = av.AudioResampler(format="flt", rate=SOUND_RATE_HZ), now
+            yield from resampler.resample(frame)
+
+
+def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
     """Decode all audio tracks of a file to one envelope; None where it has none. Damage ends a track and is kept.
 
-    Raises `SourceError` where the file does not open.
+    `origin_s` is the time of the file's first picture. Raises `SourceError` where the file does not open.
     """
     with open_source(path) as container:
-        count = len(container.streams.audio)
+        count, heard = len(container.streams.audio), len(audio_streams(container))
     if not count:
         return None
-    timeline = _Timeline()
-    counts = np.zeros(4)  # samples, clipped, energy of the side, energy of the middle
-    channels = 0
-    error = None
-    for track in range(count):
+    ear = _Ear(origin_s)
+    error = None if heard else "there is no decoder for it"
+    for track in range(heard):
         with closing(open_parts(path)) as parts:
             try:
                 for part in parts:
-                    stream = part.container.streams.audio[track]
-                    channels = max(channels, stream.codec_context.channels)
-                    counts += _listen_to(part, stream, timeline)
+                    streams = audio_streams(part.container)
+                    if track < len(streams):
+                        ear.hear(part, streams[track])
             except av.FFmpegError as problem:
                 error = f"audio track {track}: {problem.strerror}"
-    samples, clipped, side, middle = counts
+            except _StrayTimeError as problem:
+                error = f"audio track {track}: {problem}"
+    samples, clipped, side, middle = ear.counts
     return Sound(
-        tracks=count,
-        channels=channels,
-        start_bin=timeline.start or 0,
-        level=timeline.level(),
+        tracks=heard or count,
+        channels=ear.channels,
+        start_bin=ear.timeline.start,
+        level=ear.timeline.level(),
         clipped_share=float(clipped / samples) if samples else 0.0,
-        side_share=float(side / middle) if middle else 0.0,
+        side_share=min(_MOST_SIDE_SHARE, float(side / middle)) if middle else _MOST_SIDE_SHARE * bool(side),
         error=error,
+        downmix_gain=ear.downmix_gain,
+        origin_s=origin_s,
+        pieces=ear.pieces.kept,
     )
-
-
-def _listen_to(part: OpenPart, stream: av.AudioStream, timeline: _Timeline) -> NDArray[np.float64]:
-    counts = np.zeros(4)
-    resampler = av.AudioResampler(format="fltp", rate=_RATE_HZ)
-    for frame in itertools.chain(part.container.decode(stream), [None]):
-        for piece in resampler.resample(frame):
-            samples = piece.to_ndarray().astype(np.float64)
-            if samples.size == 0 or piece.pts is None or piece.time_base is None:
-                continue
-            time_s = piece.pts * piece.time_base + part.shift_s
-            timeline.add(round(time_s * _RATE_HZ), np.square(samples).mean(axis=0))
-            side = samples[0] - samples[1] if len(samples) > 1 else np.zeros(1)
-            middle = samples[0] + samples[1] if len(samples) > 1 else 2 * samples[0]
-            counts += [
-                samples.size,
-                np.count_nonzero(np.abs(samples) >= _CLIPPED_LEVEL),
-                np.square(side).sum(),
-                np.square(middle).sum(),
-            ]
-    return counts

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import av
 
 from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
+from capbench.pipeline.decode.open_source import open_source, video_stream
 from capbench.quality.reading.mp4_boxes import find_colour_box
 
-__all__ = ["ColourTags", "FileTags", "read_tags", "spec_of"]
+__all__ = ["ColourTags", "FileTags", "read_tags", "respecified", "spec_of"]
 
 _UNSPECIFIED = 2
 _MATRIX_OF_CODE = {
@@ -30,6 +30,9 @@ _NAMES = {1: "BT.709", 2: "unspecified", 5: "BT.470BG", 6: "BT.601", 9: "BT.2020
 _PACKETS_TO_TRY = 60
 """Two seconds at 30 fps: a decoder that has shown nothing by then does not start at the beginning."""
 _HD_LINES = 720
+_CENTRE = 1
+_CENTRED_CODECS = ("mjpeg", "mpeg1video")
+"""They have one siting and no field for it: JFIF 1.02 and ISO/IEC 11172-2, 2.4.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +93,29 @@ def spec_of(tags: ColourTags, height: int) -> ColourSpec:
     return ColourSpec(
         matrix=guess if tags.matrix is None else _MATRIX_OF_CODE.get(tags.matrix, guess),
         range=Range.FULL if tags.full_range else Range.LIMITED,
-        siting=ChromaSiting.CENTRE if tags.chroma_location == 1 else ChromaSiting.LEFT,
+        siting=ChromaSiting.CENTRE if (tags.chroma_location or 0) % 2 else ChromaSiting.LEFT,
     )
+
+
+def respecified(spec: ColourSpec, frame: av.VideoFrame) -> ColourSpec:
+    """How a player reads one frame of a file that it reads as `spec`: by the frame's own tags, where it has some."""
+    if frame.format.is_rgb or frame.format.has_palette:
+        return spec
+    matrix = _MATRIX_OF_CODE.get(int(frame.colorspace), spec.matrix)
+    full = _range(frame)
+    extent = spec.range if full is None else Range.FULL if full else Range.LIMITED
+    return replace(spec, matrix=matrix, range=extent)
 
 
 def read_tags(path: Path) -> FileTags:
     """Tags of a file's first video stream. The file is known to open; a picture that does not decode gives no tags."""
-    with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
-        stream = container.streams.video[0]
-        extradata = stream.codec_context.extradata
+    with open_source(path) as container:
+        stream = video_stream(path, container)
+        codec = stream.codec_context.name
         bitstream = _bitstream_tags(container, stream)
-        location = chroma_location(stream.codec_context.name, extradata or b"")
+        location = (
+            _CENTRE if codec in _CENTRED_CODECS else chroma_location(codec, stream.codec_context.extradata or b"")
+        )
         in_boxes = any(name in container.format.name.split(",") for name in ("mp4", "mov"))
     boxes = find_colour_box(path) if in_boxes else None
     return FileTags(
@@ -109,9 +124,10 @@ def read_tags(path: Path) -> FileTags:
     )
 
 
-def _bitstream_tags(container: av.container.InputContainer, stream: Any) -> ColourTags:
+def _bitstream_tags(container: av.container.InputContainer, stream: av.VideoStream) -> ColourTags:
     # A context of its own has the sequence headers and none of what the container said.
-    context: Any = av.CodecContext.create(stream.codec_context.codec.name, "r")
+    context = av.CodecContext.create(stream.codec_context.codec.name, "r")
+    assert isinstance(context, av.VideoCodecContext)
     context.extradata = stream.codec_context.extradata
     try:
         for count, packet in enumerate(container.demux(stream)):
@@ -129,7 +145,7 @@ def _bitstream_tags(container: av.container.InputContainer, stream: Any) -> Colo
     return ColourTags()
 
 
-def _range(frame: Any) -> bool | None:
+def _range(frame: av.VideoFrame) -> bool | None:
     if frame.format.name.startswith("yuvj"):
         return True
     return {0: None, 1: False, 2: True}.get(int(frame.color_range))

@@ -17,7 +17,8 @@ from capbench.quality.oracle.overlay_layers import Part, stretched
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.oracle.sampling import sample_rgb
 from capbench.quality.reading.clip import Clip, read_facts
-from capbench.quality.reading.planes import Normaliser, planes_of
+from capbench.quality.reading.normalise import Normaliser
+from capbench.quality.reading.planes import planes_of
 from capbench.quality.reading.tags import read_tags, spec_of
 
 __all__ = ["CameraPicture", "CameraStill", "CameraVideo", "camera_picture"]

@@ -11,12 +11,13 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.colour import ColourSpec, Range
+from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
 from capbench.quality.measurements import LayerShare
 from capbench.quality.oracle import rgb_to_nv12
 from capbench.quality.oracle.composition import compose, hidden_by_layers
 from capbench.quality.oracle.placement import Placement, place_recording
+from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 from capbench.quality.oracle.sampling import sample_rgb
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import Planes, as_frame, planes_of, thumbnail
@@ -118,9 +119,8 @@ class GroundTruth:
 
     def _luma(self, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
         """Y in codes of the output, not rounded."""
-        kr, kb = self.wanted.matrix.kr_kb
-        offset, span = (16, 219) if self.wanted.range is Range.LIMITED else (0, 255)
-        luma: NDArray[np.float64] = offset + span * (rgb @ np.array([kr, 1 - kr - kb, kb]))
+        offset, span, _ = QUANTISATION[self.wanted.range]
+        luma: NDArray[np.float64] = offset + span * (rgb @ np.array(LUMA_WEIGHTS[self.wanted.matrix]))
         return luma
 
     def _recording(

@@ -19,12 +19,14 @@ from capbench.quality.oracle.background_fill import blurred, covering
 from capbench.quality.oracle.overlay_layers import (
     Part,
     camera_edges,
+    caption_corner,
     draw_camera,
     draw_caption,
     draw_cursor,
     draw_masks,
 )
 from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
+from capbench.quality.oracle.scene_timing import CLICK_S, cursor_place, presence_at
 from capbench.quality.truth.camera_picture import CameraPicture, camera_picture
 
 __all__ = ["DrawnLayer", "SceneLayers"]
@@ -99,9 +101,9 @@ class SceneLayers:
         layers = [
             self._masked((mask,), f"mask {number} ({mask.kind})", recording, placements, time_s)
             for number, mask in enumerate(self._scene.mask, 1)
-            if mask.kind != "highlight" and mask.presence(time_s) > 0
+            if mask.kind != "highlight" and presence_at(mask, time_s) > 0
         ]
-        lights = tuple(mask for mask in self._scene.mask if mask.kind == "highlight" and mask.presence(time_s) > 0)
+        lights = tuple(mask for mask in self._scene.mask if mask.kind == "highlight" and presence_at(mask, time_s) > 0)
         if lights:
             layers.append(self._masked(lights, "highlight", recording, placements, time_s))
         if self._scene.cursor is not None:
@@ -109,13 +111,13 @@ class SceneLayers:
         if self._scene.camera is not None:
             layers.append(self._with_camera(time_s))
         for caption, plate in zip(self._scene.caption, self._plates, strict=True):
-            presence = caption.presence(time_s)
+            presence = presence_at(caption, time_s)
             if presence > 0:
-                rows = slice(plate.top, plate.top + plate.height)
-                columns = slice(plate.left, plate.left + plate.width)
                 texels = plate.texels() / 255
-                name = _caption_name(caption)
-                layers.append(DrawnLayer(name, (rows, columns), presence, _captioned(texels, presence)))
+                height, width = texels.shape[:2]
+                left, top = caption_corner(caption, (width, height), self._canvas)
+                part = (slice(top, top + height), slice(left, left + width))
+                layers.append(DrawnLayer(_caption_name(caption), part, presence, _captioned(texels, presence)))
         return [layer for layer in layers if all(side.start < side.stop for side in layer.part)]
 
     def _masked(
@@ -133,7 +135,7 @@ class SceneLayers:
             edges = (*now.point(left, top), *now.point(left + width, top + height))
         place, part = self._part(edges, 1)
         alone = self._scene.model_copy(update={"mask": masks})
-        presence = max(mask.presence(time_s) for mask in masks)
+        presence = max(presence_at(mask, time_s) for mask in masks)
 
         def draw(under: Field) -> Field:
             return draw_masks(under, alone, recording, placements, time_s, part)
@@ -146,10 +148,9 @@ class SceneLayers:
         texels = self._cursor_texels
         height = cursor.size_px * self._unit * now.amount
         reach = height * max(_RING_REACH, texels.shape[1] / texels.shape[0]) + 2
-        times, across, down = zip(*cursor.path, strict=True)
         places = [
-            now.point(float(np.interp(at, times, across)), float(np.interp(at, times, down)))
-            for at in (time_s, *(click for click in cursor.clicks_s if 0 <= time_s - click < 1))
+            now.point(*cursor_place(cursor.path, at))
+            for at in (time_s, *(click for click in cursor.clicks_s if 0 <= time_s - click < CLICK_S))
         ]
         edges = (
             min(x for x, _ in places) - reach,

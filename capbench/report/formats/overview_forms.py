@@ -63,7 +63,10 @@ def to_markdown(view: FolderView) -> str:
     if not view.rows:
         lines.append("No run belongs to a block.")
     machine = ", ".join(part for part in (view.machine.adapter, view.machine.host) if part)
-    lines += ["", f"{view.scope} Measured on {_escape(machine)}; revision {_escape(view.revision or 'unknown')}."]
+    lines += [
+        "",
+        f"{_escape(view.scope)} Measured on {_escape(machine)}; revision {_escape(view.revision or 'unknown')}.",
+    ]
     lines += [f"- {_escape(shorten(words, 300))}" for words in view.warnings]
     return "\n".join(lines) + "\n"
 

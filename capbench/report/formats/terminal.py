@@ -20,6 +20,7 @@ from capbench.report.wording import (
     times_words,
     visible,
 )
+from capbench.results.subject_name import is_floor
 
 __all__ = ["quality_text", "run_table", "software_note", "wall_words"]
 
@@ -83,7 +84,7 @@ def quality_text(cell: Cell) -> Text:
         notes.insert(0, f"{metric_words(metric)} {number_words(value, 2 if unit else 4, unit)}")
     elif cell.validated:
         notes.insert(0, "passed")
-    elif cell.subject != "floor":
+    elif not is_floor(cell.subject):
         notes.insert(0, "not validated")
     return Text("; ".join(notes), style="yellow" if cell.failed or cell.diverted else "")
 

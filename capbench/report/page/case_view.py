@@ -26,6 +26,7 @@ from capbench.results import (
     ValidationReport,
     Verdict,
 )
+from capbench.results.subject_name import is_floor
 
 __all__ = ["FRAMES_SHOWN", "CaseView", "CheckRow", "SubjectQuality", "arrange_case"]
 
@@ -193,7 +194,7 @@ def _summary(cells: Mapping[str, Cell]) -> str:
     sentences = []
     for subject, cell in cells.items():
         worst = find_bottleneck(cell.stages())
-        if worst is not None and subject != "floor":
+        if worst is not None and not is_floor(subject):
             sentences.append(bottleneck_words(subject, worst))
         if cell.failed and not cell.measured:
             sentences.append(f"{shorten(subject)} never finished: {cell.failed[0].run.error}")

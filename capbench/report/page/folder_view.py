@@ -19,6 +19,7 @@ from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import ReportFolder, RunFile, relative_url
 from capbench.report.wording import revision_words, shorten
 from capbench.results import Comparison, RunRole
+from capbench.results.subject_name import SubjectName, revision_label
 from capbench.units import format_bytes
 
 __all__ = ["PICTURE_BUDGET_BYTES", "FolderView", "Machine", "RunRow", "arrange_folder"]
@@ -70,7 +71,7 @@ class FolderView:
     comparison: Comparison | None
     """What the headline speaks about."""
     scope: str
-    """How much was measured, one sentence."""
+    """How much was measured, and which subject is base: one or two sentences."""
     software: str | None
     """The banner of a software adapter."""
     machine: Machine
@@ -130,7 +131,7 @@ def arrange_folder(
         revision=", ".join(revision_words(revision) for revision in revisions),
         headline=compose_headline(main, cells),
         comparison=main,
-        scope=_scope(folder, cells),
+        scope=" ".join(filter(None, (_scope(folder, cells), shorten(main.base_note, 160) if main else ""))),
         software=software_note(folder),
         machine=_machine(folder),
         styles=styles,
@@ -154,8 +155,8 @@ def arrange_folder(
 def _base_words(comparison: Comparison | None) -> str:
     """The baseline's name; `@REV` where each subject is held against itself at another revision."""
     bases = list(dict.fromkeys(verdict.base for verdict in comparison.verdicts)) if comparison else []
-    revisions = {base.partition("@")[2] for base in bases}
-    return f"@{revisions.pop()}" if len(revisions) == 1 and "@" in bases[0] else ", ".join(bases)
+    revisions = {SubjectName.parse(base).revision for base in bases}
+    return revision_label(revisions.pop()) if len(revisions) == 1 and "" not in revisions else ", ".join(bases)
 
 
 def _matrix_name(folder: ReportFolder) -> str:

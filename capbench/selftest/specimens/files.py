@@ -17,9 +17,12 @@ def _clean(folder: Path, name: str) -> Pair:
 
 
 @register_pair(
-    "file-truncated", "file", "the file ends after two thirds: the disk was full and nobody looked",
-    caught_by=["file.decodes", "file.frame_count", "frames.last"], mutates=Mutates.FILE,
-)  # fmt: skip
+    name="file-truncated",
+    family="file",
+    defect="the file ends after two thirds: the disk was full and nobody looked",
+    caught_by=["file.decodes", "file.frame_count", "frames.last"],
+    mutates=Mutates.FILE,
+)
 def _truncated(folder: Path) -> Pair:
     pair = _clean(folder, "file-truncated")
     content = pair.output.read_bytes()
@@ -28,9 +31,12 @@ def _truncated(folder: Path) -> Pair:
 
 
 @register_pair(
-    "bitstream-damaged", "file", "a part of the coded video is overwritten with zeros",
-    caught_by=["file.decodes", "picture.local", "frames.readable"], mutates=Mutates.FILE,
-)  # fmt: skip
+    name="bitstream-damaged",
+    family="file",
+    defect="a part of the coded video is overwritten with zeros",
+    caught_by=["file.decodes", "picture.local", "frames.readable"],
+    mutates=Mutates.FILE,
+)
 def _damaged(folder: Path) -> Pair:
     pair = _clean(folder, "bitstream-damaged")
     content = bytearray(pair.output.read_bytes())
@@ -41,9 +47,12 @@ def _damaged(folder: Path) -> Pair:
 
 
 @register_pair(
-    "tags-disagree", "file", "the container says BT.601 and the bitstream BT.709",
-    caught_by=["tags.agree"], mutates=Mutates.FILE,
-)  # fmt: skip
+    name="tags-disagree",
+    family="file",
+    defect="the container says BT.601 and the bitstream BT.709",
+    caught_by=["tags.agree"],
+    mutates=Mutates.FILE,
+)
 def _disagreeing(folder: Path) -> Pair:
     pair = _clean(folder, "tags-disagree")
     content = bytearray(pair.output.read_bytes())

@@ -41,29 +41,37 @@ def _without(shots: list[Shot], index: int) -> list[Shot]:
 
 
 register_change(
-    "frame-dropped", "frames", "one frame in the middle is dropped",
-    caught_by=["frames.missing"], change=_edited(lambda shots: _without(shots, _WHERE)),
-)  # fmt: skip
+    name="frame-dropped",
+    family="frames",
+    defect="one frame in the middle is dropped",
+    caught_by=["frames.missing"],
+    change=_edited(lambda shots: _without(shots, _WHERE)),
+)
 register_change(
-    "frame-repeated", "frames", "one frame is shown twice and its successor never",
+    name="frame-repeated",
+    family="frames",
+    defect="one frame is shown twice and its successor never",
     caught_by=["frames.repeated"],
     change=_edited(lambda shots: _show(shots, {_WHERE + 1: shots[_WHERE].planes})),
-)  # fmt: skip
+)
 register_change(
-    "pair-swapped", "frames", "two neighbouring frames are exchanged",
+    name="pair-swapped",
+    family="frames",
+    defect="two neighbouring frames are exchanged",
     caught_by=["frames.order"],
-    change=_edited(
-        lambda shots: _show(shots, {_WHERE: shots[_WHERE + 1].planes, _WHERE + 1: shots[_WHERE].planes})
-    ),
-)  # fmt: skip
+    change=_edited(lambda shots: _show(shots, {_WHERE: shots[_WHERE + 1].planes, _WHERE + 1: shots[_WHERE].planes})),
+)
 register_change(
-    "black-frame", "frames", "one frame is black",
-    caught_by=["frames.black"], change=_edited(_filled(16, 128)),
-)  # fmt: skip
+    name="black-frame",
+    family="frames",
+    defect="one frame is black",
+    caught_by=["frames.black"],
+    change=_edited(_filled(16, 128)),
+)
 register_change(
-    "frozen", "frames", "from the middle on the picture stands still",
+    name="frozen",
+    family="frames",
+    defect="from the middle on the picture stands still",
     caught_by=["frames.frozen"],
-    change=_edited(
-        lambda shots: _show(shots, dict.fromkeys(range(30, len(shots)), shots[30].planes))
-    ),
-)  # fmt: skip
+    change=_edited(lambda shots: _show(shots, dict.fromkeys(range(30, len(shots)), shots[30].planes))),
+)

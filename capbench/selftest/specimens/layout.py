@@ -49,18 +49,26 @@ def _half_pixel_off(planes: Planes) -> Planes:
 
 
 register_change(
-    "two-rows-lost", "layout", "the picture is two rows lower than it should be",
+    name="two-rows-lost",
+    family="layout",
+    defect="the picture is two rows lower than it should be",
     caught_by=["picture.size"],
     change=lambda: Remake(shots=_each(lambda planes: planes.cropped(planes.luma.shape[1], planes.luma.shape[0] - 2))),
-)  # fmt: skip
+)
 register_change(
-    "upscaled", "layout", "the picture was rendered at half size and enlarged",
-    caught_by=["picture.sharpness"], change=lambda: Remake(shots=_each(_from_half_size)),
-)  # fmt: skip
+    name="upscaled",
+    family="layout",
+    defect="the picture was rendered at half size and enlarged",
+    caught_by=["picture.sharpness"],
+    change=lambda: Remake(shots=_each(_from_half_size)),
+)
 register_change(
-    "half-pixel-off", "layout", "the texture is sampled half a pixel to the left",
-    caught_by=["picture.place"], change=lambda: Remake(shots=_each(_half_pixel_off)),
-)  # fmt: skip
+    name="half-pixel-off",
+    family="layout",
+    defect="the texture is sampled half a pixel to the left",
+    caught_by=["picture.place"],
+    change=lambda: Remake(shots=_each(_half_pixel_off)),
+)
 
 
 def _rotated(folder: Path, degrees: int) -> Pair:
@@ -69,9 +77,9 @@ def _rotated(folder: Path, degrees: int) -> Pair:
 
 
 @register_pair(
-    "rotation-ignored",
-    "layout",
-    "the source's display rotation of 90° is ignored",
+    name="rotation-ignored",
+    family="layout",
+    defect="the source's display rotation of 90° is ignored",
     caught_by=["picture.size"],
     mutates=Mutates.MUXING,
 )
@@ -80,11 +88,33 @@ def _quarter_turn(folder: Path) -> Pair:
 
 
 @register_pair(
-    "half-turn-ignored",
-    "layout",
-    "the source's display rotation of 180° is ignored",
+    name="half-turn-ignored",
+    family="layout",
+    defect="the source's display rotation of 180° is ignored",
     caught_by=["picture.orientation"],
     mutates=Mutates.MUXING,
 )
 def _half_turn(folder: Path) -> Pair:
     return _rotated(folder, 180)
+
+
+def _soft(planes: Planes) -> Planes:
+    """Light in the middle, dark at the borders, and a little darker at the bottom than at the top: no edges."""
+    height, width = planes.luma.shape
+    down, across = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
+    luma = 200 - 90 * (down**2 + across**2) / 2 - 14 * down
+    grey = np.full_like(planes.cb, 128)
+    return Planes(np.floor(luma + 0.5).astype(np.uint8), grey, grey)
+
+
+@register_pair(
+    name="upside-down-without-edges",
+    family="layout",
+    defect="a soft picture is upside down, most of which looks the same either way",
+    caught_by=["picture.orientation"],
+    mutates=Mutates.CONTENT,
+)
+def _soft_upside_down(folder: Path) -> Pair:
+    reference = remake(source_clip(), folder / "soft.mp4", Remake(shots=_each(_soft)))
+    turned = _each(lambda planes: Planes(*(plane[::-1].copy() for plane in planes.all)))
+    return Pair(reference, remake(reference, folder / "soft-upside-down.mp4", Remake(shots=turned)))

@@ -84,45 +84,54 @@ def _planted(folder: Path, **changed: Any) -> list[Check]:
     return judge_runs(_runs(1, report), _runs(2, report, **changed))
 
 
-@register_runs("13x-slowdown", "a second device, a blocking wait a frame: 13 times slower", caught_by=["gate.wall_s"])
+@register_runs(
+    name="13x-slowdown", defect="a second device, a blocking wait a frame: 13 times slower", caught_by=["gate.wall_s"]
+)
 def _slow(folder: Path) -> list[Check]:
     return _planted(folder, wall_ratio=13.0)
 
 
-@register_runs("5-percent-slower", "5% more wall and CPU time", caught_by=["gate.wall_s"])
+@register_runs(name="5-percent-slower", defect="5% more wall and CPU time", caught_by=["gate.wall_s"])
 def _slightly_slow(folder: Path) -> list[Check]:
     return _planted(folder, wall_ratio=1.05)
 
 
-@register_runs("memory-leak", "frames are not released: peak memory is a third more", caught_by=["gate.peak_rss_bytes"])
+@register_runs(
+    name="memory-leak", defect="frames are not released: peak memory is a third more", caught_by=["gate.peak_rss_bytes"]
+)
 def _leak(folder: Path) -> list[Check]:
     return _planted(folder, memory_ratio=1.33)
 
 
-@register_runs("doubled-readback", "every picture is read back twice", caught_by=["gate.readback_bytes"])
+@register_runs(name="doubled-readback", defect="every picture is read back twice", caught_by=["gate.readback_bytes"])
 def _readback(folder: Path) -> list[Check]:
     return _planted(folder, readback_bytes=2 * _FRAMES * 1920 * 1080 * 3 // 2)
 
 
-@register_runs("output-20-percent-larger", "the output is 20% larger", caught_by=["gate.output_bytes"])
+@register_runs(name="output-20-percent-larger", defect="the output is 20% larger", caught_by=["gate.output_bytes"])
 def _large(folder: Path) -> list[Check]:
     return _planted(folder, output_bytes=4_800_000)
 
 
-@register_runs("silent-cpu-fallback", "`gpu` was asked for, `cpu` ran, and nobody was told", caught_by=["gate.wall_s"])
+@register_runs(
+    name="silent-cpu-fallback", defect="`gpu` was asked for, `cpu` ran, and nobody was told", caught_by=["gate.wall_s"]
+)
 def _fallback(folder: Path) -> list[Check]:
     return _planted(folder, path_used="cpu")
 
 
 @register_runs(
-    "qp-plus-6", "the quantiser is 6 higher, which halves the file and doubles the error",
+    name="qp-plus-6",
+    defect="the quantiser is 6 higher, which halves the file and doubles the error",
     caught_by=["gate.quality.psnr_y.mean"],
-)  # fmt: skip
+)
 def _coarse(folder: Path) -> list[Check]:
     return judge_runs(_runs(1, _validated(folder, 16)), _runs(2, _validated(folder, 22), output_bytes=2_000_000))
 
 
-@register_runs("faster-but-wrong", "a faster export whose picture fails validation", caught_by=["gate.validation"])
+@register_runs(
+    name="faster-but-wrong", defect="a faster export whose picture fails validation", caught_by=["gate.validation"]
+)
 def _wrong(folder: Path) -> list[Check]:
     source = source_clip()
     tags = Tags(matrix=6, primaries=6, transfer=6)

@@ -7,6 +7,15 @@ from capbench.selftest.specimen import register_mutant
 
 __all__: list[str] = []
 
+_FADING_CAPTION = """
+[[caption]]
+text = "Slowly there"
+size_px = 130
+plate_colour = "#ffe066"
+plate_opacity = 1
+fade_s = 0.6
+"""
+"""A large layer that is seen half, a third and a quarter."""
 _EVERYWHERE = ["picture.same", "picture.local", "picture.quality"]
 _DISPATCH = "return -(-width // size[0]), -(-height // size[1])"
 
@@ -16,79 +25,138 @@ def _dispatch(new: str) -> Replacement:
 
 
 register_mutant(
-    "stride-off-by-4", "layout", "the shader writes rows 4 bytes further apart than they are read",
-    Replacement(
-        "pipeline/conversion/nv12_layout.py",
-        '"nv12_stride_words": layout.stride_bytes // 4,', '"nv12_stride_words": layout.stride_bytes // 4 + 1,',
-    ),
+    name="stride-off-by-4",
+    family="layout",
+    defect="the shader writes rows 4 bytes further apart than they are read",
+    replacements=[
+        Replacement(
+            "pipeline/conversion/nv12_layout.py",
+            '"nv12_stride_words": layout.stride_bytes // 4,',
+            '"nv12_stride_words": layout.stride_bytes // 4 + 1,',
+        )
+    ],
     caught_by=_EVERYWHERE,
-)  # fmt: skip
+)
 register_mutant(
-    "padding-left-in", "layout", "rows that a copy padded to 256 bytes are read as if they were tight",
-    Replacement(
-        "pipeline/conversion/swscale.py",
-        "picture = mapped[: self.staging_bytes].reshape(self._height, self._stride)",
-        "picture = mapped[: self.readback_bytes].reshape(self._height, self._width * 4)",
-    ),
-    caught_by=_EVERYWHERE, path="cpu", size=(600, 360),
-)  # fmt: skip
+    name="padding-left-in",
+    family="layout",
+    defect="rows that a copy padded to 256 bytes are read as if they were tight",
+    replacements=[
+        Replacement(
+            "pipeline/conversion/swscale.py",
+            "picture = mapped[: self.staging_bytes].reshape(self._height, self._stride)",
+            "picture = mapped[: self.readback_bytes].reshape(self._height, self._width * 4)",
+        )
+    ],
+    caught_by=_EVERYWHERE,
+    path="cpu",
+    size=(600, 360),
+)
 register_mutant(
-    "chroma-column-offset", "layout", "the chroma plane is copied out one sample too late",
-    Replacement(
-        "pipeline/conversion/nv12_layout.py",
-        "plane_samples(frame.planes[1], 2)[:] = rows[height:]",
-        "plane_samples(frame.planes[1], 2)[:] = np.roll(rows[height:], 2, axis=1)",
-    ),
-    caught_by=["colour.siting"], says="right of its place",
-)  # fmt: skip
+    name="chroma-column-offset",
+    family="layout",
+    defect="the chroma plane is copied out one sample too late",
+    replacements=[
+        Replacement(
+            "pipeline/conversion/nv12_layout.py",
+            "luma, chroma = rows[: self.canvas.height], rows[self.canvas.height :]",
+            "luma, chroma = rows[: self.canvas.height], np.roll(rows[self.canvas.height :], 2, axis=1)",
+        )
+    ],
+    caught_by=["colour.siting"],
+    says="right of its place",
+)
 register_mutant(
-    "bottom-not-converted", "layout", "the dispatch is rounded down: the last rows stay zero",
-    _dispatch("return -(-width // size[0]), height // size[1]"),
-    caught_by=["picture.edges"], says="bottom edge", size=(640, 362),
-)  # fmt: skip
+    name="bottom-not-converted",
+    family="layout",
+    defect="the dispatch is rounded down: the last rows stay zero",
+    replacements=[_dispatch("return -(-width // size[0]), height // size[1]")],
+    caught_by=["picture.edges"],
+    says="bottom edge",
+    size=(640, 362),
+)
 register_mutant(
-    "right-not-converted", "layout", "the dispatch is rounded down: the last columns stay zero",
-    _dispatch("return width // size[0], -(-height // size[1])"),
-    caught_by=["picture.edges"], says="right edge", size=(600, 360),
-)  # fmt: skip
+    name="right-not-converted",
+    family="layout",
+    defect="the dispatch is rounded down: the last columns stay zero",
+    replacements=[_dispatch("return width // size[0], -(-height // size[1])")],
+    caught_by=["picture.edges"],
+    says="right edge",
+    size=(600, 360),
+)
 register_mutant(
-    "stale-buffer", "frames", "one of three upload buffers never reaches the texture: the frame before is shown again",
-    Replacement(
-        "pipeline/gpu/upload_ring.py",
-        "encoder.copy_buffer_to_texture(layout",
-        "if self._next != 2:\n                encoder.copy_buffer_to_texture(layout",
-    ),
+    name="stale-buffer",
+    family="frames",
+    defect="one of three upload buffers never reaches the texture: the frame before is shown again",
+    replacements=[
+        Replacement(
+            "pipeline/gpu/upload_ring.py",
+            "for target in self._targets:\n            encoder",
+            "for target in self._targets if self.number != 2 else ():\n            encoder",
+        )
+    ],
     caught_by=["frames.repeated"],
-)  # fmt: skip
+)
 register_mutant(
-    "tearing", "frames", "a readback slot is read before its copy is done: below, an older frame is still in it",
-    Replacement(
-        "pipeline/render/renderer.py",
-        "self.path.record(encoder, staging)",
-        "self.path.staging_bytes = self._ring.timestamp_offset // (3 if number % 8 == 7 else 1)\n"
-        "        self.path.record(encoder, staging)",
-    ),
+    name="tearing",
+    family="frames",
+    defect="a readback slot is read before its copy is done: below, an older frame is still in it",
+    replacements=[
+        Replacement(
+            "pipeline/render/renderer.py",
+            "self.path.record(encoder, staging)",
+            "self.path.staging_bytes = self._ring.timestamp_offset // (3 if number % 8 == 7 else 1)\n"
+            "        self.path.record(encoder, staging)",
+        )
+    ],
     caught_by=["picture.local", "picture.outliers"],
-)  # fmt: skip
+)
 register_mutant(
-    "last-frames-lost", "frames", "the frames that are in flight at the end of input are never drained",
-    Replacement("pipeline/render/renderer.py", "while not self._ring.is_empty:", "while False:"),
+    name="last-frames-lost",
+    family="frames",
+    defect="the frames that are in flight at the end of input are never drained",
+    replacements=[Replacement("pipeline/render/renderer.py", "while not self._ring.is_empty:", "while False:")],
     caught_by=["frames.last"],
-)  # fmt: skip
+)
 register_mutant(
-    "first-frame-lost", "frames", "the first frame is dropped while a device warms up",
-    Replacement(
-        "pipeline/render/renderer.py",
-        "if self._ring.is_full:",
-        "if number == 0:\n                    continue\n                if self._ring.is_full:",
-    ),
+    name="first-frame-lost",
+    family="frames",
+    defect="the first frame is dropped while a device warms up",
+    replacements=[
+        Replacement(
+            "pipeline/render/renderer.py",
+            "if self._ring.is_full:",
+            "if number == 0:\n                    continue\n                if self._ring.is_full:",
+        )
+    ],
     caught_by=["frames.first"],
-)  # fmt: skip
+)
 register_mutant(
-    "zeroed-nv12", "frames", "one frame's commands are never recorded: its buffer is still zero, which is green",
-    Replacement(
-        "pipeline/render/renderer.py",
-        "self.path.record(encoder, staging)", "if number != 2:\n            self.path.record(encoder, staging)",
-    ),
+    name="zeroed-nv12",
+    family="frames",
+    defect="one frame's commands are never recorded: its buffer is still zero, which is green",
+    replacements=[
+        Replacement(
+            "pipeline/render/renderer.py",
+            "self.path.record(encoder, staging)",
+            "if number != 2:\n            self.path.record(encoder, staging)",
+        )
+    ],
     caught_by=["frames.green"],
-)  # fmt: skip
+)
+register_mutant(
+    name="fade-too-slow",
+    family="frames",
+    defect="layers take twice as long to appear, by arithmetic that the exporter and whoever judges it could share",
+    replacements=[
+        Replacement(
+            "pipeline/scene/scene_values.py",
+            "arrived = (time_s - self.start_s) / self.fade_s",
+            "arrived = (time_s - self.start_s) / (2 * self.fade_s)",
+        )
+    ],
+    caught_by=["picture.layers"],
+    says="caption",
+    scene=_FADING_CAPTION,
+    judged_by_mutant=True,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,51 +38,102 @@ def _clipped(samples: Audio) -> Audio:
 
 
 register_change(
-    "audio-late", "sound", "the sound comes 60 ms late",
-    caught_by=["audio.offset"], mutates=Mutates.MUXING, change=lambda: Remake(audio_start_s=Fraction(6, 100)),
-)  # fmt: skip
+    name="audio-late",
+    family="sound",
+    defect="the sound comes 60 ms late",
+    caught_by=["audio.offset"],
+    mutates=Mutates.MUXING,
+    change=lambda: Remake(audio_start_s=Fraction(6, 100)),
+)
 register_change(
-    "audio-drift", "sound", "the sound is resampled by a clock that is 1.7% off",
-    caught_by=["audio.drift"], change=lambda: Remake(audio=_stretched),
-)  # fmt: skip
+    name="audio-drift",
+    family="sound",
+    defect="the sound is resampled by a clock that is 1.7% off",
+    caught_by=["audio.drift"],
+    change=lambda: Remake(audio=_stretched),
+)
 register_change(
-    "audio-missing", "sound", "there is no audio track",
-    caught_by=["audio.present"], mutates=Mutates.MUXING, change=lambda: Remake(audio=lambda _: None),
-)  # fmt: skip
+    name="audio-missing",
+    family="sound",
+    defect="there is no audio track",
+    caught_by=["audio.present"],
+    mutates=Mutates.MUXING,
+    change=lambda: Remake(audio=lambda _: None),
+)
 register_change(
-    "audio-silent", "sound", "there is an audio track with nothing in it",
-    caught_by=["audio.present"], change=lambda: Remake(audio=np.zeros_like),
-)  # fmt: skip
+    name="audio-silent",
+    family="sound",
+    defect="there is an audio track with nothing in it",
+    caught_by=["audio.present"],
+    change=lambda: Remake(audio=np.zeros_like),
+)
 register_change(
-    "mono-for-stereo", "sound", "both channels are mixed to one",
-    caught_by=["audio.channels"], change=lambda: Remake(audio=lambda samples: samples.mean(axis=0, keepdims=True)),
-)  # fmt: skip
+    name="mono-for-stereo",
+    family="sound",
+    defect="both channels are mixed to one",
+    caught_by=["audio.channels"],
+    change=lambda: Remake(audio=lambda samples: samples.mean(axis=0, keepdims=True)),
+)
+
+
+def _of_wide(folder: Path, name: str, change: Callable[[Audio], Audio]) -> Pair:
+    """Of a reference whose right channel is quieter than its left."""
+    wide = Remake(audio=lambda samples: samples * np.array([[1.0], [0.3]], np.float32))
+    reference = remake(source_clip(), folder / "wide.mp4", wide)
+    return Pair(reference, remake(reference, folder / f"{name}.mp4", Remake(audio=change)))
 
 
 @register_pair(
-    "stereo-collapsed",
-    "sound",
-    "there are two channels and both carry the left one",
+    name="stereo-collapsed",
+    family="sound",
+    defect="there are two channels and both carry the left one",
     caught_by=["audio.channels"],
     mutates=Mutates.CONTENT,
 )
 def _collapsed(folder: Path) -> Pair:
-    wide = Remake(audio=lambda samples: samples * np.array([[1.0], [0.3]], np.float32))
-    reference = remake(source_clip(), folder / "wide.mp4", wide)
-    return Pair(
-        reference, remake(reference, folder / "stereo-collapsed.mp4", Remake(audio=lambda samples: samples[[0, 0]]))
-    )
+    return _of_wide(folder, "stereo-collapsed", lambda samples: samples[[0, 0]])
+
+
+@register_pair(
+    name="stereo-exchanged",
+    family="sound",
+    defect="left and right are exchanged",
+    caught_by=["audio.sides"],
+    mutates=Mutates.CONTENT,
+)
+def _exchanged(folder: Path) -> Pair:
+    return _of_wide(folder, "stereo-exchanged", lambda samples: samples[::-1].copy())
+
+
+@register_pair(
+    name="polarity-turned",
+    family="sound",
+    defect="the right channel is multiplied by -1: what both channels share cancels out in the middle",
+    caught_by=["audio.polarity"],
+    mutates=Mutates.CONTENT,
+)
+def _turned(folder: Path) -> Pair:
+    return _of_wide(folder, "polarity-turned", lambda samples: samples * np.array([[1.0], [-1.0]], np.float32))
 
 
 register_change(
-    "audio-gap", "sound", "60 ms of sound are missing in the middle",
-    caught_by=["audio.gaps"], change=lambda: Remake(audio=_with_gap),
-)  # fmt: skip
+    name="audio-gap",
+    family="sound",
+    defect="60 ms of sound are missing in the middle",
+    caught_by=["audio.gaps"],
+    change=lambda: Remake(audio=_with_gap),
+)
 register_change(
-    "audio-clipped", "sound", "the sound is amplified until it clips",
-    caught_by=["audio.clipping", "audio.level"], change=lambda: Remake(audio=_clipped),
-)  # fmt: skip
+    name="audio-clipped",
+    family="sound",
+    defect="the sound is amplified until it clips",
+    caught_by=["audio.clipping", "audio.level"],
+    change=lambda: Remake(audio=_clipped),
+)
 register_change(
-    "audio-cut-short", "sound", "the last half second of sound is missing",
-    caught_by=["audio.length"], change=lambda: Remake(audio=lambda samples: samples[:, : -_RATE_HZ // 2]),
-)  # fmt: skip
+    name="audio-cut-short",
+    family="sound",
+    defect="the last half second of sound is missing",
+    caught_by=["audio.length"],
+    change=lambda: Remake(audio=lambda samples: samples[:, : -_RATE_HZ // 2]),
+)

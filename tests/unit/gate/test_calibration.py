@@ -22,8 +22,8 @@ from capbench.gate.calibration import (
     read_calibration,
 )
 from capbench.gate.slice_advice import advise, both_ways
+from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
-from capbench.harness.matrix.toml_file import load_matrix
 from capbench.harness.worker import running_clock
 from capbench.harness.worker.slowdown import VARIABLE, main, plant, spin
 from capbench.results.run_record import Interleave

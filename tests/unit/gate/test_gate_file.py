@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 
 from capbench.errors import GateFileError
-from capbench.gate import GateFile, GateRule, compare, load_gate_file
+from capbench.gate import GateFile, GateRule, GateSettings, compare, load_gate_file
+from capbench.gate.compare import compare_with_baseline
 from capbench.gate.gate_file import BUILT_IN_RULES, judged_metrics, rule_for
+from capbench.gate.history.baseline_figures import take_baseline
+from capbench.gate.judged_metrics import QUALITY_METRICS
+from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
+from capbench.quality.metrics.frame_pairs import OWN_METRICS
 from capbench.results.comparison import Comparison, Verdict
-from tests.gate_runs import noisy, runs_table
+from tests.gate_runs import noisy, runs_table, verdict_of
 
 _OWN = Path(__file__).resolve().parents[3] / "matrix" / "gates.toml"
 
@@ -78,7 +83,7 @@ def test_an_error_names_the_file_and_the_key(tmp_path: Path, text: str, message:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(GateFileError, match=r"cannot read the gate file .*absent\.toml"):
+    with pytest.raises(GateFileError, match=r"cannot read .*absent\.toml"):
         load_gate_file(tmp_path / "absent.toml")
 
 
@@ -185,13 +190,138 @@ def test_a_claim_that_nothing_tested_is_said() -> None:
     assert any("35% off the export time at 4K" in warning for warning in comparison.warnings)
 
 
-def test_a_claim_without_its_measurement_is_invalid() -> None:
-    gates = GateFile(rule=(GateRule(metric="readback_bytes", equals_ratio=Fraction(3, 8)),))
-    base = runs_table("cpu", noisy(8)).drop(columns="readback_bytes")
+@pytest.mark.parametrize(
+    ("rule", "column"),
+    [
+        (GateRule(metric="readback_bytes", equals_ratio=Fraction(3, 8)), "readback_bytes"),
+        (GateRule(metric="readback_bytes", margin=0.1), "readback_bytes"),
+        (GateRule(metric="peak_rss_bytes", limit=1e9), "peak_rss_bytes"),
+        (GateRule(metric="peak_rss_bytes", limit=1e9, relative=False), "peak_rss_bytes"),
+        (GateRule(metric="gpu_busy_s"), "gpu_busy_s"),
+        (GateRule(metric="quality.vmaf.mean", margin=1.0), "quality.vmaf.mean"),
+        (GateRule(metric="quality.vmaf*"), "quality.vmaf*"),
+        (GateRule(metric="stage.encode.work_s"), "stage.encode.work_s"),
+        (GateRule(metric="telemetry.nvml.0.energy_j"), "telemetry.nvml.0.energy_j"),
+    ],
+)
+def test_what_a_rule_asks_about_and_nobody_measured_is_undecided(rule: GateRule, column: str) -> None:
+    """Once these passed without a word, or were printed as held."""
+    base = runs_table("cpu", noisy(8)).drop(columns=[column], errors="ignore")
+
+    comparison = compare(base, base.assign(subject="gpu"), GateFile(rule=(rule,)))
+
+    found = verdict_of(comparison, column)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "not measured for" in found.reasons[0]
+    assert comparison.exit_code == 3
+
+
+def test_without_a_rule_of_ones_own_what_was_not_measured_is_left_out() -> None:
+    """VMAF is absent on most machines: built-in rules must not make everything undecided."""
+    base = runs_table("cpu", noisy(8), {"quality.vmaf.mean": None, "readback_bytes": None})
+
+    comparison = compare(base, base.assign(subject="gpu"))
+
+    assert comparison.exit_code == 0
+    assert not any(row.metric in ("quality.vmaf.mean", "readback_bytes") for row in comparison.verdicts)
+
+
+def test_a_rule_about_hardware_stays_not_applicable_even_where_nothing_was_measured() -> None:
+    base = runs_table("cpu", noisy(8), adapter_is_software=True)
+    rule = GateRule(metric="gpu_busy_s", adapter="hardware", required_ratio=0.5)
+
+    comparison = compare(base, base.assign(subject="gpu"), GateFile(rule=(rule,)))
+
+    assert verdict_of(comparison, "gpu_busy_s").verdict is Verdict.NOT_APPLICABLE
+    assert comparison.exit_code == 0
+
+
+def test_a_limit_alone_needs_nothing_of_base() -> None:
+    base = runs_table("cpu", noisy(8), gpu_busy_s=None)
+    rule = GateRule(metric="gpu_busy_s", limit=1.0, relative=False)
+
+    within, over = (
+        compare(base, runs_table("gpu", noisy(8, seed=2), gpu_busy_s=busy), GateFile(rule=(rule,)))
+        for busy in (0.5, 1.5)
+    )
+
+    assert verdict_of(within, "gpu_busy_s").verdict is Verdict.SAME
+    assert verdict_of(over, "gpu_busy_s").verdict is Verdict.WORSE
+
+
+@pytest.mark.parametrize(
+    ("metric", "nearest"),
+    [
+        ("wal_s", "wall_s"),
+        ("quality.pnsr_y.mean", "quality.psnr_y.mean"),
+        ("quality.wmaf*", "quality.vmaf.mean"),
+        ("peak_rss", "peak_rss_bytes"),
+        ("stage.encod.work_s", "stage.encode.work_s"),
+        ("wall_s/flor", "wall_s/floor"),
+        ("adapter", "docs/gate.md|nearest"),
+    ],
+)
+@pytest.mark.parametrize("judge", [True, False])
+def test_a_metric_that_no_figure_has_is_an_error_that_names_the_nearest(metric: str, nearest: str, judge: bool) -> None:
+    base = runs_table("cpu", noisy(8), {"stage.encode.work_s": 0.5, "stage.decode.work_s": 0.1})
+
+    with pytest.raises(GateFileError, match=nearest) as caught:
+        compare(base, base.assign(subject="gpu"), GateFile(rule=(GateRule(metric=metric, judge=judge),)))
+
+    assert f"rule[0].metric: '{metric}' matches no figure" in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_column_of_ones_own_is_a_figure() -> None:
+    base = runs_table("cpu", noisy(8), joules=3.0)
+
+    comparison = compare(base, base.assign(subject="gpu"), GateFile(rule=(GateRule(metric="joules"),)))
+
+    assert verdict_of(comparison, "joules").verdict is Verdict.SAME
+
+
+def test_a_glob_of_everything_judges_figures_and_leaves_out_the_rest() -> None:
+    base = runs_table("cpu", noisy(8), {"encoder": "libx264", "telemetry.nvml.unavailable": "no driver"})
+
+    comparison = compare(base, base.assign(subject="gpu"), GateFile(rule=(GateRule(metric="*"),)))
+
+    assert not {row.metric for row in comparison.verdicts} & {"block", "encoder", "command", "adapter", "error", "role"}
+    assert not any(row.metric.startswith("telemetry") for row in comparison.verdicts)
+
+
+def test_nothing_is_said_to_hold_that_nobody_looked_at() -> None:
+    base = runs_table("cpu", noisy(8)).drop(columns=["validation.passed"])
+    base = base[[name for name in base.columns if not str(name).startswith("quality.")]]
+    gates = GateFile(gate=GateSettings(require_validation=False))
 
     comparison = compare(base, base.assign(subject="gpu"), gates)
 
-    assert next(r for r in comparison.verdicts if r.metric == "readback_bytes").verdict is Verdict.INVALID
+    assert comparison.verdict is Verdict.SAME
+    assert "quality holds" not in comparison.sentence
+
+
+def test_the_catalogue_names_every_metric_that_validation_measures() -> None:
+    assert set(QUALITY_METRICS) == {*OWN_METRICS, *FFMPEG_METRICS, "vmaf"}
+
+
+@pytest.mark.parametrize("metric", ["wall_s/floor", "quality.vmaf.mean"])
+def test_what_a_rule_asks_of_a_baseline_that_does_not_hold_it_is_undecided(metric: str) -> None:
+    runs = runs_table("gpu", noisy(8))
+    baseline = take_baseline(runs)
+
+    comparison = compare_with_baseline(runs, baseline, GateFile(rule=(GateRule(metric=metric),)))
+
+    assert verdict_of(comparison, metric).verdict is Verdict.UNDECIDED
+    assert comparison.exit_code == 3
+
+
+def test_a_rule_about_a_baseline_is_not_tested_where_none_is_compared_with() -> None:
+    base = runs_table("cpu", noisy(8))
+
+    comparison = compare(base, base.assign(subject="gpu"), GateFile(rule=(GateRule(metric="wall_s/floor"),)))
+
+    assert comparison.exit_code == 0
+    assert any("not tested" in warning and "wall_s/floor" in warning for warning in comparison.warnings)
 
 
 def test_a_limit_alone_ignores_how_base_fares() -> None:

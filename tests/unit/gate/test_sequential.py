@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,13 @@ from capbench.gate.gate_file import GateFile
 from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.sequential.alpha_spending import ending_look, next_look, planned_looks
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks
-from capbench.gate.sequential.stopping import SequentialGate, SequentialTest, levels_of, subject_pairs
+from capbench.gate.sequential.stopping import SequentialGate, SequentialTest, levels_of
 from capbench.gate.statistics.inference import Levels, evidence
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.results.comparison import Verdict
 from capbench.results.folder import read_folder
 from tests.bench.gate_noise import simulate
-from tests.gate_folders import write_runs
+from tests.gate_folders import write_plan, write_runs
 from tests.gate_runs import noisy, runs_table
 
 
@@ -202,17 +203,32 @@ def test_a_run_that_was_killed_before_its_first_look_says_how_to_go_on() -> None
     assert wall.sentence.endswith("undecided until the next look, so go on with --until-decided --resume")
 
 
-@pytest.mark.parametrize(
-    ("subjects", "expected"),
-    [
-        (["floor", "cpu", "gpu"], (("cpu", "gpu"),)),
-        (["gpu", "gpu@main", "floor", "floor@main", "cpu", "cpu@main"], (("gpu@main", "gpu"), ("cpu@main", "cpu"))),
-        (["floor", "mine", "theirs"], (("mine", "theirs"),)),
-        (["floor"], ()),
-    ],
-)
-def test_which_subjects_are_compared(subjects: list[str], expected: tuple[tuple[str, str], ...]) -> None:
-    assert subject_pairs(subjects) == expected
+@pytest.mark.parametrize("order", [("main", "branch"), ("branch", "main")])
+@pytest.mark.parametrize("named", [{"reference": "main"}, {"base": "main"}])
+def test_a_slower_branch_is_worse_however_the_names_sort(
+    tmp_path: Path, order: tuple[str, str], named: dict[str, Any]
+) -> None:
+    """Three times slower: with the alphabetically first subject for base, this was once "the same"."""
+    write_plan(tmp_path, ("capbench", "run"), blocks=10, subjects=order, **named)
+    write_runs(tmp_path, "branch", noisy(10, ratio=3, sd=0.01))
+    write_runs(tmp_path, "main", noisy(10, sd=0.01, seed=2))
+
+    found = SequentialTest(GateFile(), 10).judge(read_folder(tmp_path))
+
+    assert found is not None
+    assert (found.base, found.new, found.verdict) == ("main", "branch", Verdict.WORSE)
+    assert found.base_note.startswith("Base is main:")
+
+
+def test_the_first_subject_of_the_file_is_base_where_nothing_names_one(tmp_path: Path) -> None:
+    write_plan(tmp_path, ("capbench", "run"), blocks=10, subjects=("zebra", "ant"))
+    write_runs(tmp_path, "ant", noisy(10, ratio=3, sd=0.01))
+    write_runs(tmp_path, "zebra", noisy(10, sd=0.01, seed=2))
+
+    found = SequentialTest(GateFile(), 10).judge(read_folder(tmp_path))
+
+    assert found is not None
+    assert (found.base, found.verdict) == ("zebra", Verdict.WORSE)
 
 
 @pytest.fixture

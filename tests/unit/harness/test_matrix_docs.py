@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from capbench.harness.matrix.toml_file import load_matrix
+from capbench.harness.matrix.load_matrix import load_matrix
 
 _DOCUMENT = Path(__file__).parents[3] / "docs" / "matrix.md"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import MatrixError
+from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.toml_file import load_matrix
 from capbench.resources import matrix_folder
 
 _CASE = """
@@ -92,6 +92,9 @@ def test_source_is_relative_to_the_matrix_file(tmp_path: Path) -> None:
 
 def test_rates_stay_exact(tmp_path: Path) -> None:
     assert _load(tmp_path, _CASE + 'fps = "30000/1001"\n').cases[0].fps == "30000/1001"
+    assert _load(tmp_path, _CASE + "fps = 29.97\n").cases[0].fps == "30000/1001"
+    assert _load(tmp_path, _CASE + "fps = 29.5\n").cases[0].fps == "59/2"
+    assert _load(tmp_path, _CASE + 'fps = "2997/100"\n').cases[0].fps == "2997/100"
 
 
 def test_paths_and_floor_need_no_subject_table(tmp_path: Path) -> None:
@@ -155,8 +158,8 @@ def test_a_glob_that_matches_nothing_is_an_error(
         ("[defaults]\ntimeout = 3\n" + _CASE, ":defaults.timeout: unknown key"),
         (_CASE + "blocks = 0\n", ":case[0](one).blocks: Input should be greater than or equal to 1, got 0"),
         (_CASE + "width = 33\n", ":case[0](one).width: Input should be a multiple of 2, got 33"),
-        (_CASE + "fps = 'fast'\n", ":case[0](one).fps: 'fast' is not a rate; write for example 30 or '30000/1001'"),
-        (_CASE + "fps = 0\n", ":case[0](one).fps: 0 is not a rate above 0"),
+        (_CASE + "fps = 'fast'\n", ":case[0](one).fps: not a frame rate: 'fast'; write for example 30 or '30000/1001'"),
+        (_CASE + "fps = 0\n", ":case[0](one).fps: a frame rate must be between 1/3600 and 1000, got 0"),
         (_CASE + "qp = 20\nquality = 'low'\n", ":case[0](one): quality and qp exclude each other"),
         (_CASE + "source = 'x.mp4'\n", ":case[0](one): source and recording exclude each other"),
         (_CASE + "[case.product]\nqp = []\n", ":case[0].product.qp: an empty list leaves no case"),

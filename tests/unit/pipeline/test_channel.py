@@ -94,6 +94,46 @@ def test_empty_channel_blames_its_producer_at_its_frame() -> None:
     assert (caught.value.stage, caught.value.frame) == ("decode", 3)
 
 
+def test_another_producer_is_blamed_from_when_it_takes_over() -> None:
+    """Pictures come from the render thread until a path finishes them on a thread of its own."""
+    watch = StageWatch(SHORT_S)
+    items = channel("render", "encode", watch=watch)
+    raised: list[StallError] = []
+
+    def receive() -> None:
+        with pytest.raises(StallError) as caught:
+            items.receive()
+        raised.append(caught.value)
+
+    patient = channel("render", "encode", watch=StageWatch(LONG_S))
+    waiting = in_thread(patient.receive)
+    patient.hand_over("convert")  # while somebody waits already
+    patient.close()
+    waiting.join(LONG_S)
+    assert not waiting.is_alive()
+
+    items.hand_over("convert")
+    in_thread(receive).join(LONG_S)
+
+    assert [error.stage for error in raised] == ["convert"]
+
+
+@pytest.mark.parametrize("numbers_producer", [True, False])
+def test_producer_with_an_input_keeps_its_own_number(numbers_producer: bool) -> None:
+    """Three pictures that were sent say nothing about which frame is in the renderer's hands."""
+    watch = StageWatch(LONG_S)
+    items: Channel[Any] = Channel(
+        producer="render", consumer="encode", max_frames=3, max_bytes=3, watch=watch, numbers_producer=numbers_producer
+    )
+    watch.progress("render", 12)
+    for number in range(3):
+        items.send(number, 1)
+
+    assert watch.frame("render") == (3 if numbers_producer else 12)
+    items.receive()
+    assert watch.frame("encode") == 0
+
+
 def test_sender_goes_on_when_there_is_room() -> None:
     items = channel(frames=1, watch=StageWatch(LONG_S))
     items.send("a", 1)

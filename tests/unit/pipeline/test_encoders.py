@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import pytest
 
 from capbench.errors import EncoderError, InputError
+from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.encode import encoders
 from capbench.pipeline.encode.encoders import (
     EncoderSettings,
@@ -88,7 +88,7 @@ def test_encoder_with_a_wrong_picture_does_not_pass(monkeypatch: pytest.MonkeyPa
 
     def green(pixel_format: str, number: int) -> Any:
         frame = original(pixel_format, number)
-        np.frombuffer(frame.planes[0], np.uint8)[:] = 145
+        plane_samples(frame.planes[0])[:] = 145
         return frame
 
     monkeypatch.setattr(encoders, "_grey_frame", green)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,8 @@ class Export:
         self.submitting = ThreadPoolExecutor(max_workers=1)
         self.polling = ThreadPoolExecutor(max_workers=1)
         poller = SimpleNamespace(ident=self.polling.submit(threading.get_ident).result())
-        self.context = GpuContext(SimpleNamespace(_poller=poller), "none", True, False, 1.0, 0.0)
+        device: Any = SimpleNamespace(_poller=poller)
+        self.context = GpuContext(device, "none", True, False, 1.0, 0.0)
         self.collecting = collected_problems(self.context)
         self.submitting.submit(self.collecting.__enter__).result()
 
@@ -107,7 +109,7 @@ class _StoppedMeanwhile:
 def test_a_wait_that_a_stop_cut_short_goes_on() -> None:
     """The time limit counts running time, and the clock of a run in slices stands still while it is stopped."""
     event, waited = _StoppedMeanwhile(), list[str]()
-    promise = SimpleNamespace(_thread_event=event, sync_wait=lambda: waited.append("done"))
+    promise: Any = SimpleNamespace(_thread_event=event, sync_wait=lambda: waited.append("done"))
 
     wait_for(promise, 60.0, "a picture")
 
@@ -115,7 +117,7 @@ def test_a_wait_that_a_stop_cut_short_goes_on() -> None:
 
 
 def test_a_wait_whose_time_is_up_is_a_stall() -> None:
-    promise = SimpleNamespace(_thread_event=threading.Event())
+    promise: Any = SimpleNamespace(_thread_event=threading.Event())
 
-    with pytest.raises(StallError, match="a picture did not finish in 0.01 s"):
+    with pytest.raises(StallError, match=r"a picture did not finish in 0\.01 s"):
         wait_for(promise, 0.01, "a picture")

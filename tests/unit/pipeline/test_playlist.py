@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from capbench.errors import SourceError, UnsafePlaylistError
 from capbench.pipeline.decode.hls_playlist import check_playlist, is_playlist, media_playlist, playlist_parts
@@ -124,3 +127,108 @@ def test_playlist_is_known_by_its_first_line(content: bytes, expected: bool, tmp
     path.write_bytes(content)
 
     assert is_playlist(path) is expected
+
+
+def write_variants(folder: Path, count: int, *, media: str = PLAIN) -> Path:
+    """A master playlist of so many variants, each a playlist of its own."""
+    text = write(folder, media).read_text()
+    for number in range(count):
+        (folder / f"v{number}.m3u8").write_text(text)
+    master = folder / "master.m3u8"
+    master.write_text("#EXTM3U\n" + "".join(f"#EXT-X-STREAM-INF:BANDWIDTH={n + 1}\nv{n}.m3u8\n" for n in range(count)))
+    return master
+
+
+def test_many_variants_are_checked_in_time_proportional_to_their_number(tmp_path: Path) -> None:
+    """800 took 41 s; what 150 may take is a hundred times what they do."""
+    master = write_variants(tmp_path, 150)
+    began_s = time.monotonic()
+
+    check_playlist(master)
+    assert media_playlist(master) == master
+
+    assert time.monotonic() - began_s < 10
+
+
+@pytest.mark.parametrize("count", [201, 800])
+def test_more_variants_than_anybody_has_are_refused(count: int, tmp_path: Path) -> None:
+    with pytest.raises(UnsafePlaylistError, match=r"master\.m3u8 names more than 200 playlists"):
+        check_playlist(write_variants(tmp_path, count))
+
+
+def write_chain(folder: Path, length: int) -> Path:
+    """Masters each of which names the next, and a media playlist at the end."""
+    write(folder, PLAIN).rename(folder / f"m{length}.m3u8")
+    for number in range(length):
+        (folder / f"m{number}.m3u8").write_text(f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nm{number + 1}.m3u8\n")
+    return folder / "m0.m3u8"
+
+
+@pytest.mark.parametrize("length", [4, 1000])
+def test_a_chain_of_masters_is_refused(length: int, tmp_path: Path) -> None:
+    with pytest.raises(UnsafePlaylistError, match=r"m0\.m3u8 names playlists in more than 4 levels"):
+        check_playlist(write_chain(tmp_path, length))
+
+
+def test_a_master_of_masters_is_followed(tmp_path: Path) -> None:
+    check_playlist(write_chain(tmp_path, 2))
+
+
+@pytest.mark.parametrize("discontinuity", ["", "#EXT-X-DISCONTINUITY\n"])
+@pytest.mark.parametrize(
+    "length", ["1e99999999", "1e9", "inf", "nan", "-1", "1/3", "long", "9" * 4000, "999999999", "86401", "1" * 9 + ".5"]
+)
+def test_lengths_that_no_segment_has_are_refused_at_once(length: str, discontinuity: str, tmp_path: Path) -> None:
+    """1e99999999 is a number of a hundred million digits once somebody works it out."""
+    path = write(tmp_path, f"#EXTINF:1,\na.m4s\n{discontinuity}#EXTINF:{length},\nb.m4s\n")
+
+    with pytest.raises(SourceError) as caught:
+        check_playlist(path)
+
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_playlist_of_megabytes_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "# a comment\n" * 800_000 + PLAIN)
+
+    with pytest.raises(UnsafePlaylistError, match="more than 8388608 bytes"):
+        check_playlist(path)
+
+
+_LINES = st.one_of(
+    st.sampled_from(
+        [
+            *("#EXTINF:1,", "#EXTINF:4.5,title", "#EXTINF:1e9,", "#EXTINF:", "#EXT-X-DISCONTINUITY", "#EXT-X-ENDLIST"),
+            *("a.m4s", "b.m4s", "../a.m4s", "/etc/passwd", "file:a.m4s", "none.m4s", " a.m4s", "playlist.m3u8"),
+            *('#EXT-X-MAP:URI="init.mp4"', "#EXT-X-MAP:URI=init.mp4", '#EXT-X-MAP:URI="/etc/passwd"', "#EXT-X-KEY:"),
+            *("#EXT-X-STREAM-INF:BANDWIDTH=1", '#EXT-X-MEDIA:TYPE=AUDIO,URI="a.m4s"', "#EXT-X-VERSION:7", "# x", ""),
+        ]
+    ),
+    st.text(max_size=30),
+)
+
+
+@given(st.lists(_LINES, max_size=12), st.sampled_from(["\n", "\r\n", "\r", "\0"]))
+def test_any_playlist_is_refused_or_split_into_parts_of_files_inside_its_folder(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], line_end: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "any-playlist"
+    folder.mkdir(exist_ok=True)
+    path = write(folder, "")
+    path.write_bytes(line_end.join(["#EXTM3U", *lines, ""]).encode("utf-8", "surrogatepass"))
+    try:
+        check_playlist(path)
+        parts = playlist_parts(media_playlist(path))
+    except SourceError:
+        return
+
+    starts = [part.start_s for part in parts]
+    assert starts == sorted(starts)
+    assert all(part.start_s >= 0 for part in parts)
+    named = [line for part in parts for line in part.text.splitlines() if line and not line.startswith("#")]
+    assert all(Path(name).is_relative_to(folder) and Path(name).is_file() for name in named)
+    # What is split is the playlist, in order, with nothing lost.
+    own = [line.rstrip(" \t\v\f") for line in lines if line.strip() and not line.startswith("#")]
+    if parts and line_end == "\n" and not any(set(line) & set("\r\0\n") for line in lines):
+        assert len(named) == len(own)

@@ -23,8 +23,7 @@ class Group:
         self.cancel = threading.Event()
         self.watch = StageWatch(timeout_s)
         self.stages = StageGroup(self.watch, self.cancel)
-        self.channel: Channel[Any] = Channel(producer="a", consumer="b", max_frames=1, max_bytes=10, watch=self.watch)
-        self.stages.add(self.channel)
+        self.channel: Channel[Any] = self.stages.channel("a", "b", max_frames=1, max_bytes=10)
 
 
 def fail() -> None:
@@ -97,6 +96,23 @@ def test_error_without_a_frame_gets_the_one_in_hand() -> None:
     assert (caught.value.stage, caught.value.frame) == ("gpu", 0)
 
 
+def test_error_about_another_stage_does_not_get_the_frame_of_the_one_that_waited() -> None:
+    group, over = Group(), threading.Event()
+
+    def wait_in_vain() -> None:
+        group.channel.receive()
+        raise StallError("a stalled", stage="a")
+
+    group.stages.start("a", lambda: over.wait(TIMEOUT_S))
+    group.stages.start("b", wait_in_vain)
+    group.channel.send("frame", 1)
+
+    with pytest.raises(StallError) as caught:
+        group.stages.wait()
+    over.set()
+    assert (caught.value.stage, caught.value.frame) == ("a", None)
+
+
 def test_cancelled_group_ends() -> None:
     group = Group()
     group.stages.start("b", lambda: list(group.channel))
@@ -131,8 +147,7 @@ def test_hung_stage_is_left_behind_after_a_grace(monkeypatch: pytest.MonkeyPatch
 def test_channel_that_joins_late_is_stopped_at_once() -> None:
     group = Group()
     group.stages.stop(ZeroDivisionError("planted"))
-    late: Channel[Any] = Channel(producer="a", consumer="b", max_frames=1, max_bytes=1, watch=group.watch)
-    group.stages.add(late)
+    late: Channel[Any] = group.stages.channel("a", "b", max_frames=1, max_bytes=1)
 
     with pytest.raises(PipelineError, match="planted"):
         late.receive()

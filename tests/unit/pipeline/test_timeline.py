@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
-from capbench.pipeline.decode.frame_times import SteadyClock, at_constant_rate, at_source_times
+from capbench.errors import SourceError
+from capbench.pipeline.decode.frame_times import SteadyClock, at_constant_rate, at_source_times, check_apart
 
 MS = Fraction(1, 1000)
 
@@ -19,7 +21,7 @@ class Frame:
 
     pts: int | None
     duration: int = 0
-    time_base: Fraction = MS
+    time_base: Fraction | None = MS
     number: int = 0
 
 
@@ -137,3 +139,38 @@ def test_parts_are_joined_in_the_first_ones_time_base() -> None:
 
     assert times == [0, 40, 80, 120]
     assert [(frame.duration, frame.time_base) for frame in second] == [(40, MS), (40, MS)]
+
+
+def test_a_length_of_days_is_not_believed() -> None:
+    """With a constant rate the last frame would be shown again some millions of times."""
+    frames = [Frame(0, 40, number=0), Frame(40, 5 * 24 * 3_600_000, number=1)]
+
+    times, warnings = steadied(frames)
+
+    assert times == [0, 40]
+    assert len(warnings) == 1
+    assert "frame 1" in warnings[0]
+    assert resampled(frames, Fraction(25)) == [0, 1]
+
+
+def test_pauses_do_not_add_up_to_weeks() -> None:
+    """Each of five hours may be true, a hundred of them are not: an hour takes 20 bytes of a file."""
+    five_hours = 5 * 3_600_000
+    frames = [Frame(n * five_hours, 40) for n in range(100)]
+
+    times, warnings = steadied(frames)
+
+    assert times[:5] == [n * five_hours for n in range(5)]
+    assert (times[-1] or 0) < 25 * 3_600_000
+    assert len(warnings) > 90
+
+
+@pytest.mark.parametrize("apart_s", [0, 5.9 * 3600, -5.9 * 3600])
+def test_sound_and_picture_may_start_hours_apart(apart_s: float) -> None:
+    check_apart(Path("clip.mp4"), Fraction(apart_s))
+
+
+@pytest.mark.parametrize(("apart_s", "order"), [(24 * 24 * 3600, "after"), (-24 * 24 * 3600, "before")])
+def test_sound_that_starts_days_away_is_refused(apart_s: int, order: str) -> None:
+    with pytest.raises(SourceError, match=rf"clip\.mp4 starts 576 h 00 min {order} its picture"):
+        check_apart(Path("clip.mp4"), Fraction(apart_s))

@@ -43,7 +43,7 @@ def test_ssim_is_scikit_images(shape: tuple[int, int]) -> None:
         got, want, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
     )
 
-    assert ssim(got, want) == pytest.approx(expected, abs=1e-12)
+    assert ssim(got, want) == pytest.approx(expected, abs=1e-5)  # ours is in single precision
 
 
 def test_ssim_is_symmetric_and_one_for_identical_planes() -> None:
@@ -60,7 +60,7 @@ def test_ffmpegs_own_figures_agree() -> None:
         got_y, want_y = noisy_pair(96, 128, amount)
         got_c, want_c = noisy_pair(48, 64, amount, seed=3)
         pairs.append((Planes(got_y, got_c, got_c), Planes(want_y, want_c, want_c)))
-    meter = FfmpegMeter(128, 96)
+    meter = FfmpegMeter(128, 96, rate=None)
 
     for got, want in pairs:
         meter.push(as_frame(got), as_frame(want))
@@ -79,7 +79,7 @@ def test_identical_planes_have_a_finite_psnr_everywhere() -> None:
     """Infinite values would make every mean infinite."""
     plane = noisy_pair(96, 128, 3)[0]
     planes = Planes(plane, plane[::2, ::2], plane[::2, ::2])
-    meter = FfmpegMeter(128, 96)
+    meter = FfmpegMeter(128, 96, rate=None)
 
     meter.push(as_frame(planes), as_frame(planes))
 

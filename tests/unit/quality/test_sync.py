@@ -63,8 +63,8 @@ def test_another_sound_is_not_the_same() -> None:
     assert not lag.is_same_sound
 
 
-@pytest.mark.parametrize("level", [np.full(4000, 0.3, np.float32), np.zeros(4000, np.float32), speech(0.5)])
-def test_steady_silent_or_short_sounds_have_no_lag(level: NDArray[np.float32]) -> None:
+@pytest.mark.parametrize("level", [np.zeros(4000, np.float32), speech(0.5)])
+def test_silent_or_short_sounds_have_no_lag(level: NDArray[np.float32]) -> None:
     assert measure_lag(sound(level), sound(level)) is None
 
 

@@ -234,7 +234,7 @@ def test_nothing_pushed_is_nothing_measured() -> None:
 def test_a_graph_in_this_process_writes_its_whole_log(tmp_path: Path) -> None:
     """Shown with the filter psnr, which every FFmpeg has and which writes a log at the end as libvmaf does."""
     run = GraphRun("psnr", {"stats_file": str(tmp_path / "psnr.txt")}, WIDTH, HEIGHT)
-    beside = FfmpegMeter(WIDTH, HEIGHT)
+    beside = FfmpegMeter(WIDTH, HEIGHT, rate=None)
 
     for got, want in _pairs(12):
         run.push(got, want)

@@ -45,12 +45,17 @@ def test_standard_recordings_are_the_four_of_the_matrix() -> None:
     [
         ({"width": 161}, "161x90"),
         ({"height": 88}, "160x88"),
+        ({"width": 30000, "height": 30000}, "30000x30000"),
+        ({"width": 8194}, "8194x90"),
+        ({"width": 8192, "height": 8192}, "8192x8192"),
+        ({"width": 2 * 10**5000}, "far larger; 8192 a side"),
         ({"fps": 0}, "0 fps"),
         ({"fps": 241}, "241 fps"),
         ({"duration_s": 0.0}, "0.0 s"),
         ({"duration_s": float("nan")}, "nan s"),
         ({"duration_s": float("inf")}, "inf s"),
         ({"duration_s": 40000.0}, "1200000 frames"),
+        ({"duration_s": 90000.0, "fps": 1}, "90000.0 s"),
         ({"container": "mkv"}, "'mkv'"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from capbench.report.aggregate import Cell, cells_of
-from capbench.report.comparisons import baseline_of, compare_subjects
+from capbench.report.comparisons import compare_subjects
 from capbench.report.formats.terminal import run_table
 from capbench.report.page.all_metrics import arrange_figures
 from capbench.report.page.headline import compose_headline, main_case
@@ -84,14 +84,6 @@ def test_the_critic_picks_a_failed_run_before_one_of_lower_quality() -> None:
 
     assert picked is not None
     assert picked.run is flattered
-
-
-@pytest.mark.parametrize(
-    ("subjects", "expected"),
-    [(["floor", "gpu", "cpu"], "cpu"), (["floor", "mine", "yours"], "mine"), (["floor", "gpu"], None), ([], None)],
-)
-def test_the_baseline_is_cpu_or_the_first_exporter(subjects: list[str], expected: str | None) -> None:
-    assert baseline_of(subjects) == expected
 
 
 def test_two_revisions_in_one_folder_are_held_against_each_other(tmp_path: Path) -> None:

@@ -25,13 +25,15 @@ def background_picture(background: Background, canvas: CanvasSize) -> NDArray[np
     if background.image is None:
         return None
     image = open_image(background.image)
-    ground = Image.new("RGBA", image.size, background.colour)
-    ground.alpha_composite(image)
+    if image.getchannel("A").getextrema() != (255, 255):
+        ground = Image.new("RGBA", image.size, background.colour)
+        ground.alpha_composite(image)
+        image = ground
     size = (canvas.width, canvas.height)
     scale = max(size[0] / image.width, size[1] / image.height)
     left, top = (image.width - size[0] / scale) / 2, (image.height - size[1] / scale) / 2
     box = (left, top, left + size[0] / scale, top + size[1] / scale)
-    picture = ground.convert("RGB").resize(size, Image.Resampling.BILINEAR, box=box)
+    picture = image.convert("RGB").resize(size, Image.Resampling.BILINEAR, box=box)
     texels = np.full((canvas.height, canvas.width, 4), 255, np.uint8)
     texels[..., :3] = _blurred(np.asarray(picture), background.blur_px * canvas.unit_px)
     return texels

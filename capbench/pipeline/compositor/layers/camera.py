@@ -6,21 +6,26 @@ import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
+from capbench.errors import SceneError
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, clamped_radius, even_size
 from capbench.pipeline.compositor.layer_buffer import FrameView, LayerState
-from capbench.pipeline.compositor.layers.image_textures import is_image, open_image, premultiplied, texture_of
+from capbench.pipeline.compositor.layers.image_textures import is_image, open_image, texture_of
 from capbench.pipeline.compositor.scene_uniforms import PICTURE_DTYPE, picture_uniforms
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
 from capbench.pipeline.decode.video import read_frames
-from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.device import MAX_TEXTURE_PX, GpuContext
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Camera
+
+if TYPE_CHECKING:
+    from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
 __all__ = ["CameraFeed", "CameraLayer", "aspect_crop", "camera_rectangle", "placeholder"]
 
@@ -30,6 +35,8 @@ UPLOAD_SLOTS = 2
 SLACK_S = 1e-6
 """Two clocks that mean the same time may differ by a rounding; pictures are never so close."""
 MOST_SAMPLES = 4
+_OWN_ASPECTS = (0.1, 10.0)
+"""Width over height that a camera may have, as `Camera.aspect` takes them."""
 _PLACEHOLDER_PX = 512
 _OVERSAMPLING = 4
 
@@ -72,7 +79,13 @@ def aspect_crop(own: float, wanted: float | None) -> tuple[float, float, float, 
 
 
 def camera_rectangle(camera: Camera, canvas: CanvasSize, own_aspect: float) -> Rectangle:
-    """Where the camera lies on the canvas."""
+    """Where the camera lies on the canvas. Raises `SceneError` where its own aspect is to count and is absurd."""
+    narrowest, widest = _OWN_ASPECTS
+    if camera.aspect is None and not narrowest < own_aspect < widest:
+        raise SceneError(
+            f'camera {camera.source} is {own_aspect:.4g} times as wide as high; with aspect = "own" that must lie '
+            f"between {narrowest:g} and {widest:g}; set aspect to crop it"
+        )
     height = camera.size * min(canvas.width, canvas.height)
     width = height * (camera.aspect or own_aspect)
     if isinstance(camera.position, str):
@@ -89,11 +102,11 @@ class CameraFeed:
     """Pictures of a camera video in step with the output: it begins with the output's first frame."""
 
     def __init__(self, path: Path) -> None:
-        self._frames: Iterator[Any] = read_frames(path, warn=_LOGGER.warning)
-        self._next: Any = next(self._frames, None)
+        self._frames: Iterator[av.VideoFrame] = read_frames(path, warn=_LOGGER.warning)
+        self._next: av.VideoFrame | None = next(self._frames, None)
         self._first_s = self._time_s(self._next) if self._next is not None else 0.0
 
-    def frame_at(self, time_s: float) -> Any:
+    def frame_at(self, time_s: float) -> av.VideoFrame | None:
         """The `av.VideoFrame` that is new at an output time; None if the one before still shows."""
         newest = None
         while self._next is not None and self._time_s(self._next) - self._first_s <= time_s + SLACK_S:
@@ -106,7 +119,8 @@ class CameraFeed:
         self._frames.close()  # type: ignore[attr-defined]  # a generator
 
     @staticmethod
-    def _time_s(frame: Any) -> float:
+    def _time_s(frame: av.VideoFrame) -> float:
+        assert frame.time_base is not None  # read_frames gives every frame the stream's
         return float((frame.pts or 0) * frame.time_base)
 
 
@@ -126,21 +140,24 @@ class CameraLayer:
             self._open_image(gpu, open_image(camera.source) if camera.source else placeholder(), canvas)
 
     @property
-    def textures(self) -> tuple[Any, Any, Any]:
-        """Image (rgba8unorm), luma (r8unorm) and chroma (rg8unorm); those that are not needed are one texel."""
-        return self._image, self._luma, self._chroma
+    def textures(self) -> tuple[GPUTexture, GPUTexture, GPUTexture, GPUTexture]:
+        """Image (rgba8unorm), then luma, Cb and Cr as `PlaneUploader` has them; what is not needed is one texel."""
+        return self._image, *self._planes
 
     def _open_image(self, gpu: GpuContext, image: Image.Image, canvas: CanvasSize) -> None:
         own_aspect = image.width / image.height
         self._rectangle = camera_rectangle(self._camera, canvas, own_aspect)
         left, top, right, bottom = aspect_crop(own_aspect, self._camera.aspect)
         box = (left * image.width, top * image.height, (1 - right) * image.width, (1 - bottom) * image.height)
-        size = (max(1, round(self._rectangle.width)), max(1, round(self._rectangle.height)))
+        width, height = (
+            min(max(1, round(length)), MAX_TEXTURE_PX) for length in (self._rectangle.width, self._rectangle.height)
+        )
+        size = (width, height)
         drawn = image.convert("RGB").resize(size, Image.Resampling.LANCZOS, box=box).convert("RGBA")
-        texels = premultiplied(ImageOps.mirror(drawn) if self._camera.mirror else drawn)
+        texels = np.asarray(ImageOps.mirror(drawn) if self._camera.mirror else drawn)  # opaque throughout
         self._image = texture_of(gpu, texels, "camera image")
-        self._luma = gpu.texture(1, 1, "r8unorm", "TEXTURE_BINDING", "no camera luma")
-        self._chroma = gpu.texture(1, 1, "rg8unorm", "TEXTURE_BINDING", "no camera chroma")
+        none = gpu.texture(1, 1, "r8unorm", "TEXTURE_BINDING", "no camera plane")
+        self._planes = (none, none, none)
         self._samples = 1
         self._mapping = np.zeros(1, PICTURE_DTYPE)
         self._mapping["texture_from_fraction"] = (1, 0, 0, 1)
@@ -151,16 +168,19 @@ class CameraLayer:
         source: SourceInfo = probe_source(path)
         width, height = (float(length) for length in even_size(source))
         self._rectangle = camera_rectangle(self._camera, canvas, width / height)
-        self._mapping = picture_uniforms(
-            source, aspect_crop(width / height, self._camera.aspect), mirror=self._camera.mirror
-        )
         # A sample reads 2 x 2 texels: with one for every two of them across, a reduction skips none.
         reduction = min(width / self._rectangle.width, height / self._rectangle.height)
         self._samples = min(max(1, math.ceil(reduction / 2)), MOST_SAMPLES)
         self._uploader = PlaneUploader(gpu, source.planes, UPLOAD_SLOTS)
+        self._mapping = picture_uniforms(
+            source,
+            aspect_crop(width / height, self._camera.aspect),
+            chroma_is_interleaved=self._uploader.chroma_is_interleaved,
+            mirror=self._camera.mirror,
+        )
         self._feed = CameraFeed(path)
         self._image = texture_of(gpu, None, "no camera image")
-        self._luma, self._chroma = self._uploader.luma, self._uploader.chroma
+        self._planes = self._uploader.textures
 
     def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, LayerState]:
         """Write the camera into a record of `LAYERS_DTYPE`. It stays where it is, whatever the zoom."""
@@ -183,7 +203,7 @@ class CameraLayer:
             bounds = bounds.grown(shadow.blur_px * unit_px + max(abs(right), abs(down)))
         return {"camera": LayerState(self._picture_number, bounds)}
 
-    def record(self, encoder: Any, time_s: float) -> None:
+    def record(self, encoder: GPUCommandEncoder, time_s: float) -> None:
         """Record the upload of the picture that is new at an output time, if one is. Raises `DamagedStreamError`."""
         if self._feed is None or self._uploader is None or (frame := self._feed.frame_at(time_s)) is None:
             return

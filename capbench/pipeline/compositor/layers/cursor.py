@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from capbench.errors import SceneError
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle
 from capbench.pipeline.compositor.layer_buffer import MAX_CLICKS, FrameView, LayerState
 from capbench.pipeline.compositor.layers.image_textures import open_image, premultiplied, texture_of
@@ -27,11 +28,18 @@ DIP_S = 0.12
 DIP = 0.18
 """By how much it is smaller at the click itself."""
 
+MAX_CURSOR_PX = 2048
+"""Longest side of the cursor's texels: as high as a 4K screen, magnified on the GPU beyond that."""
+MAX_CURSOR_ASPECT = 16
+"""How many times longer than the other a side of a cursor's image may be: a wide badge, not a line of pixels."""
+
 # The outline of an arrow whose tip is the origin, 16 units high, as drawn by hand on squared paper.
 _ARROW = ((0, 0), (0, 14), (3.3, 11), (5.5, 16), (8.1, 14.9), (5.9, 10), (10.4, 10))
 _ARROW_BOX = (11.6, 17.2)
 _ARROW_TIP = (0.6, 0.6)
 _OVERSAMPLING = 8
+_LARGEST_DRAWING_PX = 4096
+"""Height beyond which a large arrow is drawn with less oversampling: as RGBA it takes 45 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,8 @@ class Click:
 
 def arrow(height_px: int) -> Image.Image:
     """The built-in cursor: a black arrow with a white edge. Its tip is nearly the image's top left corner."""
-    scale = height_px * _OVERSAMPLING / _ARROW_BOX[1]
+    oversampling = min(_OVERSAMPLING, max(1, _LARGEST_DRAWING_PX // height_px))
+    scale = height_px * oversampling / _ARROW_BOX[1]
     size = (round(_ARROW_BOX[0] * scale), round(_ARROW_BOX[1] * scale))
     outline = [((x + _ARROW_TIP[0]) * scale, (y + _ARROW_TIP[1]) * scale) for x, y in _ARROW]
     image = Image.new("RGBA", size, (255, 255, 255, 0))
@@ -60,12 +69,19 @@ def arrow(height_px: int) -> Image.Image:
 def cursor_texels(cursor: Cursor, height_px: int) -> NDArray[np.uint8]:
     """The cursor's image at a height, colour multiplied by alpha, with one transparent texel all around.
 
-    Shape (height_px + 2, width + 2, 4). The border lets edges fade between pixels as the cursor moves.
+    Shape (height_px + 2, width + 2, 4), or smaller in both where it would be larger than `MAX_CURSOR_PX`. The border
+    lets edges fade between pixels as the cursor moves. Raises `SceneError`.
     """
     if cursor.image is None:
-        image = arrow(height_px)
+        image = arrow(min(height_px, MAX_CURSOR_PX))
     else:
         whole = open_image(cursor.image)
+        if max(whole.size) > MAX_CURSOR_ASPECT * min(whole.size):
+            raise SceneError(
+                f"cursor image {cursor.image} is {whole.width}x{whole.height}; one side may be at most "
+                f"{MAX_CURSOR_ASPECT} times the other"
+            )
+        height_px = min(height_px, MAX_CURSOR_PX, MAX_CURSOR_PX * whole.height // whole.width)
         width_px = max(1, round(height_px * whole.width / whole.height))
         image = whole.resize((width_px, height_px), Image.Resampling.LANCZOS)
     return np.pad(premultiplied(image), ((1, 1), (1, 1), (0, 0)))

@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 from capbench.errors import SceneError
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, clamped_radius
 from capbench.pipeline.compositor.layer_buffer import FrameView, LayerState
-from capbench.pipeline.gpu.compute_pass import workgroups
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.scene import Mask
 
-__all__ = ["CELLS_PER_WORKGROUP", "CellGrid", "MaskLayer", "blur_grid", "pixelate_grid"]
+__all__ = ["CellGrid", "MaskLayer", "blur_grid", "pixelate_grid"]
 
-CELLS_PER_WORKGROUP = (8, 8)
-"""`@workgroup_size` of cells.wgsl."""
 MARGIN_CELLS = 6
-"""`REACH_CELLS` of cells.wgsl and one for interpolation."""
+"""`REACH_CELLS` of average_cells.wgsl and one for interpolation."""
 MOST_SAMPLES = 16
 """Samples across a cell. A sample reads 2 x 2 texels: up to 32 pixels across, a mean misses none."""
 MOST_TEXELS = 8192
@@ -142,14 +139,13 @@ class MaskLayer:
         record["sigma_cells"] = grid.sigma_cells
 
     def dispatches(self) -> list[tuple[str, tuple[int, int, int]]]:
-        """Entry points of cells.wgsl that the frame needs, in order, with their workgroups."""
+        """Entry points of average_cells.wgsl that the frame needs, in order, with columns, rows and masks."""
         grids = [grid for number in self._shown if (grid := self._grids[number])]
         if not grids:
             return []
-        columns, rows = max(grid.columns for grid in grids), max(grid.rows for grid in grids)
-        groups = (*workgroups(columns, rows, CELLS_PER_WORKGROUP), len(self._shown))
+        cells = max(grid.columns for grid in grids), max(grid.rows for grid in grids), len(self._shown)
         blurs = any(self._masks[number].kind == "blur" for number in self._shown)
-        return [("average_cells", groups), *([("blur_cells", groups)] if blurs else [])]
+        return [("average_cells", cells), *([("blur_cells", cells)] if blurs else [])]
 
 
 def _grid(mask: Mask, rectangle: Rectangle, unit_px: float) -> CellGrid | None:

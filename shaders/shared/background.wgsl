@@ -1,5 +1,7 @@
-// What lies behind the recording: the background, the recording's shadow and its border. Joined behind scene.wgsl, before
-// backdrop.wgsl and overlay.wgsl, which both write the surround.
+// What lies behind the recording: the background, the recording's shadow and its border. For draw_background and
+// draw_layers, which both write the surround.
+
+#import scene
 
 @group(0) @binding(5) var background_texture: texture_2d<f32>;
 @group(1) @binding(0) var surround_out: texture_storage_2d<rgba8unorm, write>;

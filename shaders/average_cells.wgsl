@@ -1,5 +1,8 @@
 // What masks need before they can be drawn: the recording averaged over the squares of a grid. The grid is fixed to the
-// recording, so a zoom magnifies the squares and does not make them swim. Joined behind scene.wgsl and layers.wgsl.
+// recording, so a zoom magnifies the squares and does not make them swim.
+
+#import scene
+#import layers
 
 @group(1) @binding(0) var cells_out: texture_storage_2d<rgba16float, write>;
 @group(1) @binding(2) var means_texture: texture_2d<f32>;

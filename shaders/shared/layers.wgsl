@@ -1,4 +1,6 @@
-// The layers over the recording, as they are in one frame. Joined behind scene.wgsl, before overlay.wgsl and cells.wgsl.
+// The layers over the recording, as they are in one frame.
+
+#import scene
 
 const PIXELATE = 0u;
 const BLUR = 1u;

@@ -1,13 +1,17 @@
-// Draws the surround with the layers over the recording, in the rectangles that changed since the last frame. Joined
-// behind scene.wgsl, surround.wgsl and layers.wgsl.
+// Draws the surround with the layers over the recording, in the rectangles that changed since the last frame.
+
+#import scene
+#import background
+#import layers
 
 @group(1) @binding(2) var means_texture: texture_2d<f32>;
 @group(1) @binding(3) var blurred_texture: texture_2d<f32>;
 @group(1) @binding(4) var cursor_texture: texture_2d<f32>;
 @group(1) @binding(5) var camera_image: texture_2d<f32>;
 @group(1) @binding(6) var camera_luma: texture_2d<f32>;
-@group(1) @binding(7) var camera_chroma: texture_2d<f32>;
-@group(1) @binding(8) var caption_texture: texture_2d<f32>;
+@group(1) @binding(7) var camera_cb: texture_2d<f32>;
+@group(1) @binding(8) var camera_cr: texture_2d<f32>;
+@group(1) @binding(9) var caption_texture: texture_2d<f32>;
 
 // `top` over `under`, both multiplied by alpha (Porter and Duff), in gamma space.
 fn over(top: vec4f, under: vec4f) -> vec4f {
@@ -72,7 +76,7 @@ fn camera_colour(position: vec2f) -> vec3f {
             let within = (vec2f(vec2u(column, row)) + vec2f(0.5)) / f32(camera.samples) - vec2f(0.5);
             let fraction = (position + within - camera.rectangle_px.xy) / size;
             if (camera.is_video == 1u) {
-                sum += picture_colour(camera_luma, camera_chroma, camera.picture, fraction);
+                sum += picture_colour(camera_luma, camera_cb, camera_cr, camera.picture, fraction);
             } else {
                 sum += textureSampleLevel(camera_image, linear_sampler, texture_position(camera.picture, fraction), 0.0).rgb;
             }
@@ -112,7 +116,7 @@ fn with_captions(under: vec4f, pixel: vec2u) -> vec4f {
 }
 
 @compute @workgroup_size(16, 8)
-fn draw_overlay(@builtin(global_invocation_id) id: vec3u) {
+fn draw_layers(@builtin(global_invocation_id) id: vec3u) {
     let stale = layers.stale_px[id.z];
     let pixel = stale.xy + id.xy;
     if (any(pixel >= stale.zw)) {

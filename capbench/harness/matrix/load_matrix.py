@@ -1,0 +1,111 @@
+"""Reading a matrix: find the file, read what it includes, expand, with errors that point at file and key."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from capbench.errors import MatrixError, shown
+from capbench.files import is_file, is_folder, read_text, read_toml
+from capbench.harness.matrix.expand import expand_matrix
+from capbench.harness.matrix.model import RunMatrix
+from capbench.harness.matrix.toml_file import MatrixFile, known_paths
+from capbench.resources import matrix_folder
+
+__all__ = ["load_matrix"]
+
+_MOST_PROBLEMS = 10
+"""Named in one message."""
+_DEEPEST_INCLUDE = 32
+"""Files that include each other in a chain."""
+_MOST_FILES = 1000
+"""Files of one matrix: each may name a hundred more."""
+
+
+def load_matrix(name_or_path: str | Path) -> RunMatrix:
+    """Read a matrix by the name of a shipped one or by its path. Raises `MatrixError` that points at file and key."""
+    path = _find(str(name_or_path), beside=Path.cwd())
+    files: dict[Path, MatrixFile] = {}
+    _read_with_includes(path, files, chain=())
+    return expand_matrix(path, files, known_paths())
+
+
+def _find(name: str, *, beside: Path, said_in: str = "") -> Path:
+    written = beside / name
+    if is_file(written):
+        # A pipe's name leads to nothing on the disk, so only files are followed.
+        return written.resolve() if os.path.isfile(written) else written.absolute()  # noqa: PTH113  never raises
+    shipped = matrix_folder() / f"{name}.toml"
+    if re.fullmatch(r"[\w-]+", name) and is_file(shipped):
+        return shipped.resolve()
+    if is_folder(written):
+        raise MatrixError(f"{said_in}{name} is a directory; name a matrix file inside it")
+    shipped_names = ", ".join(sorted(_shipped_names()))
+    if "\0" not in name and os.path.lexists(written):
+        return written.absolute()  # a device, or behind a folder that may not be searched: reading it explains
+    raise MatrixError(f"{said_in}no matrix {shown(name)}: neither a file nor a shipped one ({shipped_names})")
+
+
+def _shipped_names() -> list[str]:
+    """Shipped files that are a matrix of their own: those with cases or includes, not subjects, scenes or gates."""
+    return [
+        path.stem
+        for path in matrix_folder().glob("*.toml")
+        if re.search(r"^(\[\[case\]\]|include\s*=)", read_text(path, MatrixError), re.MULTILINE)
+    ]
+
+
+def _read_with_includes(path: Path, files: dict[Path, MatrixFile], chain: tuple[Path, ...]) -> None:
+    """Add `path` to `files` after everything it includes. A file that two others include counts once."""
+    if path in chain:
+        circle = " -> ".join(step.name for step in (*chain[chain.index(path) :], path))
+        raise MatrixError(f"{chain[-1]}:include: files include each other in a circle: {circle}")
+    if path in files:
+        return
+    if len(chain) >= _DEEPEST_INCLUDE:
+        raise MatrixError(f"{chain[-1]}:include: more than {_DEEPEST_INCLUDE} files include each other in a chain")
+    if len(files) >= _MOST_FILES:
+        raise MatrixError(f"{chain[-1]}:include: more than {_MOST_FILES} files in all")
+    parsed = _read_one(path)
+    for index, name in enumerate(parsed.include):
+        included = _find(name, beside=path.parent, said_in=f"{path}:include[{index}]: ")
+        _read_with_includes(included, files, (*chain, path))
+    files[path] = parsed
+
+
+def _read_one(path: Path) -> MatrixFile:
+    raw = read_toml(path, MatrixError)
+    try:
+        return MatrixFile.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors()
+        lines = [_describe(path, raw, dict(problem)) for problem in problems[:_MOST_PROBLEMS]]
+        if len(problems) > _MOST_PROBLEMS:
+            lines.append(f"and {len(problems) - _MOST_PROBLEMS} more of the kind")
+        raise MatrixError("\n".join(lines)) from error
+
+
+def _describe(path: Path, raw: dict[str, Any], problem: dict[str, Any]) -> str:
+    """`file:key: message` of one pydantic error, with the case's or subject's name where it has one."""
+    key = ""
+    node: Any = raw
+    for step in problem["loc"]:
+        if isinstance(step, int):
+            node = node[step] if isinstance(node, list) and step < len(node) else None
+            key += f"[{step}]"
+            if isinstance(node, dict) and isinstance(label := node.get("name", node.get("case")), str):
+                key += f"({label})"
+        elif not isinstance(node, dict) or step in node or problem["type"] == "missing":
+            # pydantic names the members of a union too; only real keys help the reader.
+            node = node.get(step) if isinstance(node, dict) else None
+            key += f".{step}" if key else step
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif problem["type"] not in ("missing", "value_error"):
+        message += f", got {shown(problem['input'])}"
+    return f"{path}:{key or 'top level'}: {message}"

@@ -1,0 +1,163 @@
+"""How the pictures of a source are to be read, and their change into 8-bit planes that are read in the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from capbench.bitstream import chroma_location
+from capbench.colour import ChromaSiting, MatrixCoefficients, Range
+from capbench.errors import ColourError
+
+__all__ = ["FrameColour", "PlanarConverter", "chroma_siting", "frame_colour", "planar_format"]
+
+# ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
+_MATRIX_OF_CODE = {
+    1: MatrixCoefficients.BT709,
+    5: MatrixCoefficients.BT601,
+    6: MatrixCoefficients.BT601,
+    9: MatrixCoefficients.BT2020,
+}
+_CODE_UNSPECIFIED = 2
+_CODE_RGB = 0
+_UNKNOWN_PRIMARIES = (0, 2, 3)
+"""Two reserved codes, and "unspecified"."""
+_PRIMARIES_OF_CODE = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "BT.601", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+"""Those of 625 and of 525 lines count as one, as their matrix does."""
+_HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
+_RANGE_FULL = 2
+_FULL_RANGE_FORMATS = ("yuvj", "mono")
+"""Beginnings of the names of formats that have no other range: JPEG's, and black and white."""
+_HD_LINES = 720
+_CENTRE_SITED_CODECS = ("mjpeg", "mpeg1video")
+
+# Formats whose planes the GPU takes as they are. The j formats are the same planes with a full-range tag.
+_PLANAR = {
+    "yuv420p": "yuv420p",
+    "yuvj420p": "yuv420p",
+    "yuv422p": "yuv422p",
+    "yuvj422p": "yuv422p",
+    "yuv444p": "yuv444p",
+    "yuvj444p": "yuv444p",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameColour:
+    """What the tags of one frame mean."""
+
+    matrix: MatrixCoefficients
+    range: Range
+    is_matrix_tagged: bool
+    """Whether the frame states its matrix; otherwise it is a guess from the number of lines."""
+    primaries: str | None
+    """Name of the primaries; None where the frame states none that are known."""
+
+    def reads_like(self, first: FrameColour) -> bool:
+        """Whether samples of this frame mean the same as the first one's."""
+        # An untagged stream that changes its size does not change its colour with it.
+        same_matrix = self.matrix == first.matrix or not (self.is_matrix_tagged or first.is_matrix_tagged)
+        same_primaries = self.primaries == first.primaries or None in (self.primaries, first.primaries)
+        return same_matrix and self.range == first.range and same_primaries
+
+    def __str__(self) -> str:
+        """For an error: `BT.709, limited range, BT.709 primaries`."""
+        parts = [f"BT.{self.matrix.value}", f"{self.range.value} range"]
+        return ", ".join(parts if self.primaries is None else [*parts, f"{self.primaries} primaries"])
+
+
+def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
+    """Read the tags of a frame. Raises `ColourError` for HDR and for matrices that are not supported."""
+    transfer = int(frame.color_trc)
+    if transfer in _HDR_TRANSFERS:
+        raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
+    code, is_rgb = int(frame.colorspace), _holds_rgb(frame.format)
+    # Pictures that are converted from R'G'B' get the matrix that an untagged picture of their size is read with.
+    is_tagged = code not in (_CODE_UNSPECIFIED, _CODE_RGB) and not is_rgb
+    if not is_tagged:
+        matrix = MatrixCoefficients.BT709 if frame.height >= _HD_LINES else MatrixCoefficients.BT601
+    elif code in _MATRIX_OF_CODE:
+        matrix = _MATRIX_OF_CODE[code]
+    else:
+        raise ColourError(f"{path} uses matrix code {code} (H.273); supported are 1, 5, 6 and 9")
+    full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith(_FULL_RANGE_FORMATS)
+    if is_rgb:  # swscale rounds towards limited range, and truncates towards full range
+        full = False
+    primaries = int(frame.color_primaries)
+    return FrameColour(
+        matrix=matrix,
+        range=Range.FULL if full else Range.LIMITED,
+        is_matrix_tagged=is_tagged,
+        primaries=None
+        if primaries in _UNKNOWN_PRIMARIES
+        else _PRIMARIES_OF_CODE.get(primaries, f"H.273 code {primaries}"),
+    )
+
+
+def chroma_siting(codec: str, extradata: bytes) -> ChromaSiting:
+    """JPEG and MPEG-1 put chroma between the columns, the others on the left one unless the stream says so."""
+    if codec in _CENTRE_SITED_CODECS:
+        return ChromaSiting.CENTRE
+    # Odd types lie between the columns (H.264 annex E, figure E-1); the vertical position is not followed.
+    return ChromaSiting.CENTRE if (chroma_location(codec, extradata) or 0) % 2 else ChromaSiting.LEFT
+
+
+def planar_format(format_name: str) -> str:
+    """8-bit planar format in which a decoded format is handed on: chroma resolution is kept, depth becomes 8 bits."""
+    if format_name in _PLANAR:
+        return _PLANAR[format_name]
+    # A small picture of the format shows how its chroma is subsampled.
+    probe = av.VideoFormat(format_name, 64, 64)
+    if _holds_rgb(probe) or len(probe.components) < 3:
+        return "yuv444p"
+    chroma = probe.components[1]
+    if chroma.width == probe.width:
+        return "yuv444p"
+    return "yuv422p" if chroma.height == probe.height else "yuv420p"
+
+
+class PlanarConverter:
+    """Brings frames into an 8-bit planar format. A Y'CbCr frame keeps matrix and range: its layout changes alone."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def convert(self, frame: av.VideoFrame, planar: str, size: tuple[int, int], colour: FrameColour) -> av.VideoFrame:
+        """A frame of format `planar` and `size` (width, height) in pixels, to be read by `colour`; times are kept."""
+        matrix = _SWSCALE_MATRIX[colour.matrix]
+        codes = ColorRange.JPEG if colour.range is Range.FULL else ColorRange.MPEG
+        is_rgb = _holds_rgb(frame.format)
+        # swscale takes every grey for full range, so it is told of no other, and the samples stay as they are.
+        swscale_codes = ColorRange.JPEG if not is_rgb and len(frame.format.components) < 3 else codes
+        # It takes BT.601 for what comes from R'G'B' unless it is told, and R'G'B' has a full range only.
+        converted = self._reformatter.reformat(
+            frame,
+            width=size[0],
+            height=size[1],
+            format=planar,
+            src_colorspace=None if is_rgb else matrix,
+            dst_colorspace=matrix,
+            src_color_range=ColorRange.JPEG if is_rgb else swscale_codes,
+            dst_color_range=swscale_codes,
+            interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
+        )
+        converted.color_range = codes
+        converted.pts, converted.duration = frame.pts, frame.duration
+        if frame.time_base is not None:
+            converted.time_base = frame.time_base
+        return converted
+
+
+_SWSCALE_MATRIX = {
+    MatrixCoefficients.BT601: Colorspace.ITU601,
+    MatrixCoefficients.BT709: Colorspace.ITU709,
+    MatrixCoefficients.BT2020: Colorspace.BT2020,
+}
+
+
+def _holds_rgb(pixel_format: av.VideoFormat) -> bool:
+    """Whether samples are R'G'B', by themselves or through a palette, or become it on the way (CIE XYZ)."""
+    return pixel_format.is_rgb or pixel_format.has_palette or pixel_format.name.startswith("xyz")

@@ -1,0 +1,52 @@
+"""When a scene's layers show, where its cursor is and how far it is zoomed in, worked out from its description alone.
+
+Scene models are read field by field. None of their methods is called: the pipeline calls the same ones, and two sides
+that share a formula share its mistakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from capbench.pipeline.scene import Caption, CursorPoint, Mask, ZoomSegment
+
+__all__ = ["CLICK_S", "cursor_place", "presence_at", "zoom_at"]
+
+CLICK_S = 0.5
+"""How long the ring of a click grows and fades, in seconds."""
+
+
+def presence_at(span: Mask | Caption, time_s: float) -> float:
+    """How much of a layer is there at an output time, 0 to 1.
+
+    From `start_s` on it rises in a straight line over `fade_s`, and falls in one that ends at `end_s`. Where both lines
+    cross before the top is reached, the lower one counts.
+    """
+    end_s = np.inf if span.end_s is None else span.end_s
+    if not span.start_s <= time_s < end_s:
+        return 0.0
+    if not span.fade_s:
+        return 1.0
+    nearest_end_s = min(time_s - span.start_s, end_s - time_s)
+    return float(np.clip(nearest_end_s / span.fade_s, 0.0, 1.0))
+
+
+def zoom_at(segments: Sequence[ZoomSegment], time_s: float) -> tuple[float, tuple[float, float]]:
+    """Magnification and the point that stays: amount ** smoothstep, eased in from the start and out to the end."""
+    for segment in segments:
+        if segment.start_s <= time_s < segment.end_s:
+            since, until = time_s - segment.start_s, segment.end_s - time_s
+            eased = min(
+                since / segment.ease_in_s if since < segment.ease_in_s else 1.0,
+                until / segment.ease_out_s if until < segment.ease_out_s else 1.0,
+            )
+            return segment.amount ** (3 * eased**2 - 2 * eased**3), segment.centre
+    return 1.0, (0.5, 0.5)
+
+
+def cursor_place(path: Sequence[CursorPoint], time_s: float) -> tuple[float, float]:
+    """Fractions across and down the recording: straight from point to point, at rest before the first and after."""
+    times_s, across, down = zip(*path, strict=True)
+    return float(np.interp(time_s, times_s, across)), float(np.interp(time_s, times_s, down))

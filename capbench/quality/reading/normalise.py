@@ -1,0 +1,97 @@
+"""Decoded frames made comparable: upright, 8-bit 4:2:0, in one colour specification and size."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from capbench.colour import ColourSpec
+from capbench.quality.reading.colour_conversion import Respecifier
+from capbench.quality.reading.frame_samples import read_samples
+from capbench.quality.reading.planes import (
+    COLOURSPACES,
+    PLANAR_420,
+    SAME_CODES,
+    Planes,
+    Reformatting,
+    as_frame,
+    planes_of,
+)
+from capbench.quality.reading.tags import respecified
+
+__all__ = ["Normaliser"]
+
+_FULL_TO_LIMITED: Reformatting = {**SAME_CODES, "src_color_range": 2}
+
+
+class Normaliser:
+    """Turns a clip's frames into upright 8-bit 4:2:0 frames of a wanted size and colour. Keeps its scaler: it changes.
+
+    R'G'B' and size go through swscale; depth, subsampling, matrix and range do not: its conversions are off by half a
+    code, dither, centre chroma wherever it lies and take grey for full range, all of which would be blamed on the file
+    under test.
+    """
+
+    def __init__(
+        self, spec: ColourSpec, wanted: ColourSpec, size: tuple[int, int] | None, rotation_degrees: int, *, crop: bool
+    ) -> None:
+        """From `spec` to `wanted`, and to `size` (None keeps it, made even).
+
+        The size is reached by scaling, or by cutting or repeating the edge when `crop`.
+        """
+        self._scaler = VideoReformatter()
+        self._size = size
+        self._spec = spec
+        self._siting = wanted.siting
+        self._crop = crop
+        self._quarter_turns = round(rotation_degrees / 90) % 4
+        self._wanted = wanted
+        self._respecifiers: dict[tuple[int, int], Respecifier | None] = {}
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame as it is to be compared; the same object where nothing had to be done."""
+        respecifier = self._respecifier_of(frame)
+        if frame.format.name not in PLANAR_420:
+            frame = as_frame(self._planes(frame))
+        if self._quarter_turns:
+            frame = as_frame(Planes(*(np.rot90(plane, self._quarter_turns) for plane in planes_of(frame).all)))
+        if frame.format.name != "yuv420p" or frame.width % 2 or frame.height % 2:
+            # swscale reads a range out of "yuvj" and would convert it; the comparison is of codes.
+            frame = as_frame(planes_of(frame))
+        if self._size is not None and (frame.width, frame.height) != self._size:
+            frame = self._fit(frame, *self._size)
+        if respecifier is not None:
+            frame = as_frame(Planes(*respecifier(*planes_of(frame).all)))
+        return frame
+
+    def _respecifier_of(self, frame: av.VideoFrame) -> Respecifier | None:
+        """By the frame's own tags where they change on the way; the first frame's are the file's."""
+        tags = int(frame.colorspace), int(frame.color_range)
+        if tags not in self._respecifiers:
+            spec = respecified(self._spec, frame) if self._respecifiers else self._spec
+            same = (spec.matrix, spec.range) == (self._wanted.matrix, self._wanted.range)
+            self._respecifiers[tags] = None if same else Respecifier(spec, self._wanted)
+        return self._respecifiers[tags]
+
+    def _planes(self, frame: av.VideoFrame) -> Planes:
+        if frame.format.is_rgb or frame.format.has_palette:
+            # Pictures without a matrix of their own (GIF, PNG) become what the tags' guess says they are.
+            frame = self._scaler.reformat(
+                frame, format="yuv444p", dst_colorspace=COLOURSPACES[self._spec.matrix], **_FULL_TO_LIMITED
+            )
+        samples = read_samples(frame, self._scaler)
+        return samples.as_planes(self._spec.range, self._siting)
+
+    def _fit(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+        if self._crop:
+            planes = planes_of(frame).all
+            wanted = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
+            return as_frame(Planes(*(_fitted(plane, *shape) for plane, shape in zip(planes, wanted, strict=True))))
+        return self._scaler.reformat(frame, width=width, height=height, **SAME_CODES)
+
+
+def _fitted(plane: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    more = ((0, max(0, height - plane.shape[0])), (0, max(0, width - plane.shape[1])))
+    return np.pad(plane[:height, :width], more, mode="edge")

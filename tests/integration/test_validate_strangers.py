@@ -1,0 +1,260 @@
+"""`validate` on files of other programs: what is right passes, what is wrong is named, hostile files end in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from capbench.cli import app as command_line
+from capbench.quality.expectation import Expectation
+from capbench.quality.validate import validate, validate_run
+from capbench.results import CheckStatus, ValidationReport
+from capbench.selftest.reencode import Remake, Tags, remake
+from capbench.selftest.specimen import source_clip
+
+WIDTH, HEIGHT, FRAMES = 192, 144, 20
+
+
+@pytest.fixture(scope="module")
+def cases() -> Path:
+    """Folder of files that went wrong elsewhere; skips where it is absent."""
+    folder = Path(__file__).resolve().parents[2].parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"files that went wrong are absent: no folder {folder}")
+    return folder
+
+
+def failures(report: ValidationReport) -> dict[str, str]:
+    return {check.name: check.message for check in report.failures}
+
+
+def status(report: ValidationReport, name: str) -> CheckStatus:
+    return next(check.status for check in report.checks if check.name == name)
+
+
+@pytest.mark.parametrize(
+    ("reference", "output"),
+    [
+        ("centre51.mp4", "centre51_right.mp4"),
+        ("mjpeg.mov", "mjpeg_right_gpu.mp4"),
+        ("rr_30_1.mkv", "rr_30_1.mp4"),
+        ("single_frame.mp4", "single_frame.mp4"),
+        ("empty_sound.mkv", "empty_sound.mkv"),
+        ("gray_hevc.mp4", "gray_hevc_right.mp4"),
+        ("raw_bframes.h264", "raw_bframes_right.mp4"),
+        ("tiny.mp4", "tiny.mp4"),
+    ],
+)
+def test_right_outputs_pass(cases: Path, reference: str, output: str) -> None:
+    assert failures(validate(cases / reference, cases / output, with_vmaf=False)) == {}
+
+
+@pytest.mark.parametrize(("output", "check"), [("swapped", "audio.sides"), ("inverted", "audio.polarity")])
+def test_wrong_sound_is_named(cases: Path, output: str, check: str) -> None:
+    report = validate(cases / "stereo.mp4", cases / f"stereo_{output}_WRONG.mp4", with_vmaf=False)
+
+    assert list(failures(report)) == [check]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("video_without_decoder", "no decoder"), ("huge_pixel_aspect", "pixels of aspect")]
+)
+def test_hostile_files_end_in_one_line(cases: Path, name: str, words: str) -> None:
+    file = str(cases / "hostile" / f"{name}.mp4")
+
+    result = CliRunner().invoke(command_line.app, ["validate", file, file])
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_sound_without_a_decoder_is_unchecked_and_pictures_are_not(cases: Path) -> None:
+    file = cases / "hostile" / "sound_without_decoder.mp4"
+
+    report = validate(file, file, with_vmaf=False)
+
+    assert status(report, "audio.present") is CheckStatus.UNCHECKED
+    assert "no decoder" in failures(report)["audio.present"]
+    assert status(report, "picture.quality") is CheckStatus.PASS
+
+
+def test_xpsnr_is_left_alone_where_ffmpeg_divides_by_zero(cases: Path) -> None:
+    report = validate(cases / "tiny.mp4", cases / "tiny.mp4", with_vmaf=False)
+
+    assert "16x16" in report.unmeasured["xpsnr_y"]
+    assert report.metrics["psnr_y"].frames == report.frames_compared
+
+
+Picture = Callable[[int], NDArray[np.uint8]]
+
+
+def scenery(number: int) -> NDArray[np.uint8]:
+    """Luma with edges, gradients and something that moves."""
+    down, across = np.mgrid[:HEIGHT, :WIDTH]
+    luma = 60 + across // 4 + 30 * ((down // 24 + across // 32) % 2) + down // 6
+    luma[40:80, 6 * number : 6 * number + 40] = 200
+    return np.asarray(luma, np.uint8)
+
+
+def write(
+    target: Path, form: str, *, codec: str = "ffv1", picture: Picture = scenery, times: list[Fraction] | None = None
+) -> Path:
+    """A clip whose frames are drawn in yuv444p and then brought to a format by the encoder's own rules."""
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, form
+        if times is not None:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(FRAMES):
+            luma = picture(number)
+            planes = np.stack([luma, 255 - luma, np.roll(luma, 20, axis=1)])
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv444p")
+            shaped = frame.reformat(format=form, src_color_range=1, dst_color_range=1)
+            shaped.pts, shaped.time_base = number, Fraction(1, 30)
+            if times is not None:
+                shaped.pts, shaped.time_base = round(times[number] * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(shaped))
+        container.mux(stream.encode(None))
+    return target
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "yuv444p",
+        "yuv440p",
+        "yuv422p",
+        "yuv411p",
+        "yuv410p",
+        "yuva420p",
+        "yuv422p10le",
+        "yuv444p12le",
+        "gray",
+        "gray10le",
+    ],
+)
+def test_any_subsampling_and_depth_is_itself(form: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "clip.mkv", form)
+
+    report = validate(file, file, with_vmaf=False)
+
+    assert failures(report) == {}
+    assert report.metrics["psnr_y"].mean == 100
+
+
+def test_colour_at_each_pixel_is_where_the_output_says_it_has_it(tmp_path: Path) -> None:
+    """What swscale would centre, whatever the stream says."""
+    reference = write(tmp_path / "full.mkv", "yuv444p")
+    with av.open(str(reference)) as container:
+        planes = [
+            np.stack([np.asarray(memoryview(p)).reshape(HEIGHT, -1)[:, :WIDTH] for p in f.planes])
+            for f in container.decode(video=0)
+        ]
+
+    for siting in ("left", "center"):
+        output = tmp_path / f"{siting}.mp4"
+        with av.open(str(output), "w") as container:
+            options = {"qp": "2", "preset": "superfast", "chroma_sample_location": siting}
+            stream = container.add_stream("libx264", rate=30, options=options)
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            for number, (luma, *chroma) in enumerate(planes):
+                frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+                wide = [plane.astype(np.float64).reshape(HEIGHT // 2, 2, WIDTH).mean(axis=1) for plane in chroma]
+                before = [np.pad(plane, ((0, 0), (1, 0)), mode="edge") for plane in wide]
+                small = [
+                    (plane[:, 0::2] + plane[:, 1::2]) / 2
+                    if siting == "center"
+                    else (pad[:, 0:-1:2] + 2 * plane[:, 0::2] + plane[:, 1::2]) / 4
+                    for plane, pad in zip(wide, before, strict=True)
+                ]
+                for target, values in zip(frame.planes, (luma, *small), strict=True):
+                    padded = np.zeros((target.height, target.line_size), np.uint8)
+                    padded[:, : target.width] = np.floor(values + 0.5)
+                    target.update(padded.tobytes())
+                frame.pts = number
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+        assert "colour.siting" not in failures(validate(reference, output, with_vmaf=False)), siting
+
+
+def test_ten_bits_that_became_eight_are_named_unless_they_were_meant(tmp_path: Path) -> None:
+    def deep(target: Path, form: str) -> Path:
+        with av.open(str(target), "w") as container:
+            stream = container.add_stream("ffv1", rate=30)
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, form
+            for number in range(FRAMES):
+                codes = 256 + np.add.outer(np.arange(HEIGHT) // 2, np.arange(WIDTH) // 2)
+                codes[:, 8 * number : 8 * number + 24] += 300
+                frame = av.VideoFrame(WIDTH, HEIGHT, form)
+                for plane in frame.planes:
+                    is_luma = plane.width == WIDTH
+                    values = codes if is_luma else np.full((plane.height, plane.width), 512)
+                    bits = values.astype("<u2") if form.endswith("le") else ((values + 2) >> 2).astype(np.uint8)
+                    padded = np.zeros((plane.height, plane.line_size // bits.itemsize), bits.dtype)
+                    padded[:, : plane.width] = bits
+                    plane.update(padded.tobytes())
+                frame.pts = number
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return target
+
+    ten, eight = deep(tmp_path / "ten.mkv", "yuv420p10le"), deep(tmp_path / "eight.mkv", "yuv420p")
+
+    unexpected = validate(ten, eight, with_vmaf=False)
+    meant = validate(ten, eight, expected=Expectation(bits=8), with_vmaf=False)
+
+    assert "2 bits lost" in failures(unexpected)["picture.depth"]
+    assert "--expect-depth 8" in failures(unexpected)["picture.depth"]
+    assert failures(meant) == {}
+    assert failures(validate(ten, ten, with_vmaf=False)) == {}
+    assert status(validate_run(ten, eight, with_vmaf=False), "picture.depth") is CheckStatus.PASS
+
+
+def test_flat_pictures_have_no_depth_no_detail_and_no_levels_to_lose(tmp_path: Path) -> None:
+    def flat(_number: int) -> NDArray[np.uint8]:
+        return np.full((HEIGHT, WIDTH), 102, np.uint8)
+
+    reference = write(tmp_path / "flat.mov", "yuv422p10le", codec="prores_ks", picture=flat)
+    output = write(tmp_path / "flat.mkv", "yuv420p", picture=flat)
+
+    report = validate(reference, output, with_vmaf=False)
+
+    assert failures(report) == {}
+    for name in ("picture.depth", "picture.sharpness", "picture.orientation"):
+        assert status(report, name) is CheckStatus.NOT_APPLICABLE
+
+
+def test_an_untagged_copy_is_valid_for_files_and_runs_alike(tmp_path: Path) -> None:
+    untagged = remake(source_clip(), tmp_path / "untagged.mp4", Remake(tags=Tags(2, 2, 2, None)))
+
+    for report in (validate(untagged, untagged, with_vmaf=False), validate_run(untagged, untagged, with_vmaf=False)):
+        assert failures(report) == {}
+        assert status(report, "tags.present") is CheckStatus.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize("rate", [Fraction(30), Fraction(60000, 1001)])
+def test_times_in_milliseconds_of_a_short_clip_are_no_other_rate(rate: Fraction, tmp_path: Path) -> None:
+    coarse = write(
+        tmp_path / "coarse.mkv", "yuv420p", times=[Fraction(round(n / rate * 1000), 1000) for n in range(FRAMES)]
+    )
+    with av.open(str(coarse)) as source, av.open(str(tmp_path / "fine.mov"), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"qp": "4"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number, frame in enumerate(source.decode(video=0)):
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    found = failures(validate(coarse, tmp_path / "fine.mov", with_vmaf=False))
+
+    assert {name for name in found if name.startswith(("time.", "frames."))} == set()

@@ -1,0 +1,138 @@
+"""Frames become planes that their tags read rightly, whatever format they come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+from capbench.colour import ColourSpec, MatrixCoefficients, Range
+from capbench.errors import ColourError
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.source_colour import FrameColour, PlanarConverter, frame_colour, planar_format
+from capbench.quality.oracle import rgb_to_nv12
+
+GREEN = (14, 222, 4)
+CLIP = Path("clip.mov")
+UNTAGGED = 2
+RGB_FORMATS = [
+    *("rgb24", "bgr24", "gbrp", "bgr0", "0rgb", "rgba", "argb", "gbrap", "gbrp10le", "gbrp16le", "rgb48le", "rgba64le"),
+    *("gbrpf32le", "x2rgb10le", "xyz12le"),
+]
+YUV_FORMATS = [
+    *("yuv420p10le", "yuv422p10le", "yuv444p12le", "nv12", "nv16", "p010le", "yuyv422", "uyvy422", "yuva420p"),
+    *("yuva444p10le", "yuv440p", "yuv411p", "vuya"),
+]
+RGB_TOLERANCE_CODES = 1
+"""libswscale's integer arithmetic."""
+TOLERANCE_CODES = 2
+"""libswscale's integer arithmetic, once on the way there and once back."""
+
+
+def codes_of(colour: tuple[int, int, int], spec: ColourSpec) -> list[int]:
+    """Y, Cb, Cr of a flat picture by the oracle."""
+    luma, chroma = rgb_to_nv12(np.full((16, 16, 3), colour, np.uint8), spec)
+    return [int(luma[8, 8]), *(int(code) for code in chroma[4, 4])]
+
+
+def flat(pixel_format: str, height: int, colorspace: int, full: bool) -> av.VideoFrame:
+    """A picture of one colour; Y'CbCr of BT.709 or BT.601 as `colorspace` says (untagged: by its height)."""
+    picture = av.VideoFrame.from_ndarray(np.full((height, 64, 3), GREEN, np.uint8), format="rgb24")
+    matrix = colorspace if colorspace != UNTAGGED else 1 if height >= 720 else 5
+    codes = ColorRange.JPEG if full else ColorRange.MPEG
+    frame = VideoReformatter().reformat(
+        picture, format=pixel_format, dst_colorspace=Colorspace(matrix), dst_color_range=codes
+    )
+    frame.colorspace, frame.color_range = colorspace, codes
+    return frame
+
+
+def read_back(frame: av.VideoFrame) -> tuple[list[int], FrameColour]:
+    """Codes of the middle of the planes, and how they are to be read."""
+    colour = frame_colour(CLIP, frame)
+    planar = planar_format(frame.format.name)
+    planes = PlanarConverter().convert(frame, planar, (frame.width, frame.height), colour).planes
+    return [int(plane_samples(plane)[plane.height // 2, plane.width // 2]) for plane in planes], colour
+
+
+@pytest.mark.parametrize("tag", [0, 1, UNTAGGED])
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("height", [96, 718, 720, 1080])
+@pytest.mark.parametrize("pixel_format", RGB_FORMATS)
+def test_rgb_takes_the_matrix_that_is_promised(pixel_format: str, height: int, full: bool, tag: int) -> None:
+    """Swscale takes BT.601 for R'G'B' whatever the size: (14, 222, 4) came out as (0, 190, 1)."""
+    frame = flat(pixel_format, height, UNTAGGED, full)
+    frame.colorspace = tag
+
+    codes, colour = read_back(frame)
+
+    assert colour.matrix is (MatrixCoefficients.BT709 if height >= 720 else MatrixCoefficients.BT601)
+    assert colour.range is Range.LIMITED
+    assert codes == pytest.approx(codes_of(GREEN, ColourSpec(colour.matrix)), abs=RGB_TOLERANCE_CODES)
+
+
+@pytest.mark.parametrize("tag", [1, 5, UNTAGGED])
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("height", [96, 720])
+@pytest.mark.parametrize("pixel_format", YUV_FORMATS)
+def test_other_layouts_of_ycbcr_keep_their_codes(pixel_format: str, height: int, full: bool, tag: int) -> None:
+    codes, colour = read_back(flat(pixel_format, height, tag, full))
+
+    is_709 = tag == 1 or (tag == UNTAGGED and height >= 720)
+    assert colour.matrix is (MatrixCoefficients.BT709 if is_709 else MatrixCoefficients.BT601)
+    assert colour.range is (Range.FULL if full else Range.LIMITED)
+    assert codes == pytest.approx(codes_of(GREEN, ColourSpec(colour.matrix, colour.range)), abs=TOLERANCE_CODES)
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("pixel_format", ["gray", "gray10le", "gray12le", "gray16le", "ya8"])
+def test_grey_keeps_its_codes(pixel_format: str, full: bool) -> None:
+    frame = av.VideoFrame(64, 96, "gray")
+    plane_samples(frame.planes[0])[:] = 100
+    # For swscale grey has one range.
+    deep = VideoReformatter().reformat(
+        frame, format=pixel_format, src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.JPEG
+    )
+    deep.color_range = ColorRange.JPEG if full else ColorRange.MPEG
+
+    found, colour = read_back(deep)
+
+    assert colour.range is (Range.FULL if full else Range.LIMITED)
+    assert found == pytest.approx([100, 128, 128], abs=1)
+
+
+def tagged(**tags: int) -> FrameColour:
+    frame = av.VideoFrame(64, 96, "yuv420p")
+    for name, value in tags.items():
+        setattr(frame, name, value)
+    return frame_colour(CLIP, frame)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ({"colorspace": 1}, {"colorspace": 1}, True),
+        ({"colorspace": 1}, {"colorspace": 6}, False),
+        ({"colorspace": 5}, {"colorspace": 6}, True),  # two code points of one matrix
+        ({"colorspace": 1}, {"colorspace": 2}, False),  # untagged at 96 lines is BT.601
+        ({"colorspace": 6}, {"colorspace": 2}, True),
+        ({"color_range": 1}, {"color_range": 2}, False),
+        ({"color_range": 0}, {"color_range": 1}, True),
+        ({"color_primaries": 1}, {"color_primaries": 9}, False),
+        ({"color_primaries": 5}, {"color_primaries": 6}, True),
+        ({"color_primaries": 1}, {"color_primaries": 2}, True),
+    ],
+)
+def test_a_change_of_tags_counts_where_it_changes_what_samples_mean(
+    first: dict[str, int], second: dict[str, int], is_same: bool
+) -> None:
+    assert tagged(**second).reads_like(tagged(**first)) is is_same
+
+
+@pytest.mark.parametrize(("code", "words"), [(8, "matrix code 8"), (10, "matrix code 10")])
+def test_matrices_that_are_not_supported_are_refused(code: int, words: str) -> None:
+    with pytest.raises(ColourError, match=words):
+        tagged(colorspace=code)

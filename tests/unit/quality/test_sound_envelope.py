@@ -1,0 +1,135 @@
+"""Sound files made here, as an envelope: channels, tracks without sound, times that lie."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from capbench.quality.metrics.sound_lag import measure_lag
+from capbench.quality.reading.channel_downmix import Downmix
+from capbench.quality.reading.sound_envelope import Sound, listen
+
+RATE_HZ = 48_000
+
+
+def write(target: Path, samples: NDArray[np.float32], layout: str, starts_s: tuple[float, ...] = (0.0,)) -> Path:
+    """The samples once for each time, as PCM in Matroska, whose times are milliseconds."""
+    with av.open(str(target), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_f32le", rate=RATE_HZ, layout=layout)
+        for start_s in starts_s:
+            frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1).copy(), format="flt", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, round(start_s * RATE_HZ), Fraction(1, RATE_HZ)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return target
+
+
+def tones(channels: int, length_s: float = 0.5) -> NDArray[np.float32]:
+    times = np.arange(round(length_s * RATE_HZ)) / RATE_HZ
+    return np.stack([0.1 * np.sin(2 * np.pi * 300 * (n + 1) * times) for n in range(channels)]).astype(np.float32)
+
+
+def heard(path: Path, **more: float) -> Sound:
+    sound = listen(path, **more)
+    assert sound is not None
+    return sound
+
+
+def test_one_damaged_time_of_sound_costs_no_memory_and_is_named(tmp_path: Path) -> None:
+    """30 days later: an envelope of them would be 10 GB."""
+    sound = heard(write(tmp_path / "late.mkv", tones(2), "stereo", (0.0, 30 * 86400.0)))
+
+    assert sound.length_s == pytest.approx(0.5, abs=0.01)
+    assert sound.error is not None
+    assert "720.0 h away from the rest of the sound" in sound.error
+
+
+def test_a_pause_is_part_of_the_sound(tmp_path: Path) -> None:
+    sound = heard(write(tmp_path / "pause.mkv", tones(2), "stereo", (0.0, 600.0)))
+
+    assert sound.length_s == pytest.approx(600.5, abs=0.01)
+    assert sound.error is None
+    assert sound.level[300_000] == 0
+
+
+def test_pieces_are_counted_from_the_first_picture(tmp_path: Path) -> None:
+    path = write(tmp_path / "late.mkv", tones(2), "stereo", (8.0,))
+
+    assert min(heard(path, origin_s=8.0).pieces) == 0
+    assert min(heard(path).pieces) == 32
+
+
+def test_a_track_without_a_packet_was_not_heard(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "empty.mkv"), "w") as container:
+        container.add_stream("pcm_f32le", rate=RATE_HZ, layout="stereo")
+        video = container.add_stream("ffv1", rate=30)
+        video.width, video.height, video.pix_fmt = 16, 16, "yuv420p"
+        container.mux(video.encode(av.VideoFrame(16, 16, "yuv420p")))
+        container.mux(video.encode(None))
+
+    sound = heard(tmp_path / "empty.mkv")
+
+    assert (sound.tracks, len(sound.level), sound.error) == (1, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("layout", "gain"), [("mono", 1.0), ("stereo", 1.0), ("5.1", 1 + 2 * 0.5**0.5), ("7.1", 1 + 3 * 0.5**0.5)]
+)
+def test_more_channels_are_mixed_as_bs_775_says(layout: str, gain: float, tmp_path: Path) -> None:
+    channels = len(av.AudioLayout(layout).channels)
+    sound = heard(write(tmp_path / "many.mkv", tones(channels), layout))
+
+    assert sound.channels == channels
+    assert sound.downmix_gain == pytest.approx(gain, abs=1e-3)
+
+
+def test_the_centre_is_in_both_sides_and_the_bass_in_none() -> None:
+    downmix = Downmix(["FL", "FR", "FC", "LFE", "BL", "BR"])
+
+    sides = downmix(np.eye(6, dtype=np.float32))
+
+    half = 0.5**0.5
+    assert sides[0] == pytest.approx([1, 0, half, 0, half, 0])
+    assert sides[1] == pytest.approx([0, 1, half, 0, 0, half])
+    assert Downmix(["NONE"] * 6)(np.eye(6, dtype=np.float32)) == pytest.approx(sides)
+
+
+def _sound(level: NDArray[np.float32], start_ms: int = 0, origin_s: float = 0.0) -> Sound:
+    return Sound(1, 2, start_ms, level, 0.0, 0.1, None, origin_s=origin_s)
+
+
+def _tone_level(length_s: float, hertz: float = 440) -> NDArray[np.float32]:
+    """What a bin of a millisecond holds of a tone: less than a period, and another part of it in each."""
+    samples = np.square(0.3 * np.sin(2 * np.pi * hertz * np.arange(round(length_s * RATE_HZ)) / RATE_HZ))
+    level: NDArray[np.float32] = np.sqrt(samples.reshape(-1, RATE_HZ // 1000).mean(axis=1)).astype(np.float32)
+    return level
+
+
+@pytest.mark.parametrize("late_ms", [-60, 0, 25, 90, 250])
+def test_a_steady_tone_is_late_by_its_beginning_and_does_not_drift(late_ms: int) -> None:
+    """Its end is as late as its codec's last frame; what it is cannot be told from its envelope."""
+    level = _tone_level(4)
+
+    lag = measure_lag(_sound(level, 1000), _sound(level[:-20], 1000 + late_ms))
+
+    assert lag is not None
+    assert lag.start_ms == pytest.approx(late_ms, abs=2)
+    assert (lag.drift_ms, lag.by_onset) == (None, True)
+
+
+@pytest.mark.parametrize("start_ms", [0, 3000, 8330, 2_000_000])
+def test_a_sound_that_starts_late_is_found_wherever_the_pictures_start(start_ms: int) -> None:
+    noise = np.random.default_rng(3).uniform(0.02, 0.5, 40)
+    level = np.interp(np.arange(8000) / 200, np.arange(40), noise).astype(np.float32)
+    reference = _sound(level, 8330 + start_ms, origin_s=8.33)
+
+    lag = measure_lag(reference, _sound(level, 20 + start_ms))
+
+    assert lag is not None
+    assert lag.is_same_sound
+    assert lag.start_ms == pytest.approx(20 - 8330, abs=1)

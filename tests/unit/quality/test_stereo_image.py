@@ -1,0 +1,126 @@
+"""Left and right of synthetic sounds: kept, exchanged, turned over, late and quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from capbench.quality.metrics.stereo_image import StereoImage, measure_stereo_image
+from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
+
+Stereo = NDArray[np.float32]
+PIECES = 4
+
+
+def sound(stereo: Stereo, *, origin_s: float = 0.0) -> Sound:
+    pieces = {n: stereo[:, n * PIECE_SAMPLES : (n + 1) * PIECE_SAMPLES] for n in range(PIECES)}
+    return Sound(
+        tracks=1,
+        channels=2,
+        start_bin=0,
+        level=np.ones(1000, np.float32),
+        clipped_share=0.0,
+        side_share=0.5,
+        error=None,
+        origin_s=origin_s,
+        pieces=pieces,
+    )
+
+
+def noise(seed: int) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = np.random.default_rng(seed).normal(0, 0.1, PIECES * PIECE_SAMPLES).astype(np.float32)
+    return values
+
+
+def tone(hertz: float) -> NDArray[np.float32]:
+    times = np.arange(PIECES * PIECE_SAMPLES) / SOUND_RATE_HZ
+    return (0.2 * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
+
+
+SOURCES = {
+    "two sounds": np.stack([noise(1), noise(2)]),
+    "two tones": np.stack([tone(440), tone(660)]),
+    "left louder": np.stack([noise(1), 0.3 * noise(1)]),
+    "mostly middle": np.stack([noise(1) + 0.2 * noise(2), noise(1) - 0.2 * noise(2)]),
+}
+
+
+def image(change: Callable[[Stereo], Stereo], source: Stereo, lag_ms: float = 0.0) -> StereoImage:
+    coded = change(source) + np.random.default_rng(9).normal(0, 0.01, source.shape).astype(np.float32)
+    found = measure_stereo_image(sound(source), sound(coded), lag_ms, least_share=0.01)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_sides_that_were_kept_are_upright(name: str) -> None:
+    found = image(lambda stereo: 0.7 * stereo, SOURCES[name])
+
+    assert found.alike > 0.8
+    assert found.polarity is not None
+    assert found.polarity > 0.5
+    assert found.sides is not None
+    assert found.sides > 0.5
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_exchanged_sides_turn_their_difference_over(name: str) -> None:
+    found = image(lambda stereo: stereo[::-1], SOURCES[name])
+
+    assert found.sides is not None
+    assert found.sides < -0.8
+    assert found.polarity is None or found.polarity > 0
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("name", SOURCES)
+def test_one_turned_side_is_told_however_quiet_it_is(name: str, side: int) -> None:
+    signs = np.array([[-1.0], [1.0]] if side == 0 else [[1.0], [-1.0]], np.float32)
+
+    found = image(lambda stereo: stereo * signs, SOURCES[name])
+
+    assert found.polarity is not None
+    assert found.polarity < -0.5
+
+
+def test_both_sides_turned_are_heard_as_before() -> None:
+    found = image(lambda stereo: -stereo, SOURCES["two sounds"])
+
+    assert found.polarity is not None
+    assert found.polarity > 0.8
+    assert found.sides is not None
+    assert found.sides > 0.8
+
+
+def test_a_known_lag_is_allowed_for() -> None:
+    late = round(0.03 * SOUND_RATE_HZ)
+
+    found = image(lambda stereo: np.roll(stereo, late, axis=1)[::-1], SOURCES["two sounds"], lag_ms=30.0)
+
+    assert found.sides is not None
+    assert found.sides < -0.5
+
+
+def test_mono_has_no_sides_and_still_a_polarity() -> None:
+    mono = np.stack([noise(1), noise(1)])
+
+    kept = measure_stereo_image(sound(mono), sound(0.5 * mono), 0.0, least_share=0.01)
+    turned = measure_stereo_image(sound(mono), sound(mono * np.array([[1], [-1]], np.float32)), 0.0, least_share=0.01)
+
+    assert kept is not None
+    assert turned is not None
+    assert (kept.sides, turned.sides) == (None, None)
+    assert kept.polarity == pytest.approx(1)
+    assert turned.polarity == pytest.approx(-1)
+
+
+def test_silence_and_sounds_far_apart_cannot_be_compared() -> None:
+    loud = SOURCES["two sounds"]
+
+    assert measure_stereo_image(sound(0 * loud), sound(loud), 0.0, least_share=0.01) is None
+    assert measure_stereo_image(sound(loud), sound(loud), 300.0, least_share=0.01) is None
+    # The same lag between files whose pictures are as far apart is none.
+    assert measure_stereo_image(sound(loud), sound(loud, origin_s=0.3), 300.0, least_share=0.01) is not None
