@@ -7,8 +7,9 @@ A round makes one pair of equals and one pair for each planted slowdown, of each
 pair is one line of JSON, written as soon as it is there; a file that exists is continued.
 `tests.bench.slice_evaluate` says what is in it.
 
-The slowdown is CPU work of a share of the export's own wall time (`capbench.harness.worker.slowdown`). What it really
-took is recorded beside it: that, not the share, is the truth that an estimate must meet.
+The slowdown is CPU work of a share of what the export took before the neighbours came, the same in every pair
+(`capbench.harness.worker.slowdown`). What it really took is recorded beside it: that, not the share, is the truth that
+an estimate must meet.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from capbench.harness.worker.slowdown import VARIABLE
 __all__ = ["main"]
 
 _TIMEOUT_S = 300.0
+_ALONE_EXPORTS = 5
 _ADDR_NO_RANDOMIZE = 0x0040000
 """From <linux/personality.h>."""
 _PLANTED = re.compile(r"^planted slowdown: .*, ([0-9.]+) s$")
@@ -131,19 +133,22 @@ def main(arguments: list[str] | None = None) -> int:
             seconds: _Export(_source(scratch, seconds), scratch, options.path)
             for seconds in {variant.seconds for variant in variants}
         }
+        alone_s = {seconds: export.alone_s() for seconds, export in exports.items()}
         if options.condition == "neighbours":
             stack.enter_context(_neighbours(options.seed))
         effects = (0.0, *(percent / 100 for percent in options.effect or (5.0, 3.0) if not options.equals_only))
         begun = _rounds_in(options.out)
-        for export in exports.values():
-            export(0.0, None)  # fills the caches of disk and file system
         for number in range(begun, options.pairs):
             rng = random.Random(f"{options.seed}/{number}")
             todo = [(variant, effect) for variant in variants for effect in effects]
             rng.shuffle(todo)
             for variant, effect in todo:
                 with variant.applied():
-                    line = _pair(exports[variant.seconds], variant, effect, f"{options.seed}/{number}", rng)
+                    planted_s = effect * alone_s[variant.seconds]
+                    line = _pair(
+                        exports[variant.seconds], variant, planted_s, f"{options.seed}/{number}/{effect:g}", rng
+                    )
+                line |= {"effect": effect}
                 line |= {"condition": options.condition, "round": number}
                 with options.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
@@ -151,20 +156,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _pair(export: _Export, variant: Variant, effect: float, seed: str, rng: random.Random) -> dict[str, Any]:
+def _pair(export: _Export, variant: Variant, extra_s: float, seed: str, rng: random.Random) -> dict[str, Any]:
     """One pair, base and new in random order, as a line of the record."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     load, began_s = os.getloadavg()[0] if hasattr(os, "getloadavg") else None, time.monotonic()
     base_first = rng.random() < 0.5
-    effects = [0.0, effect] if base_first else [effect, 0.0]
-    line: dict[str, Any] = {"variant": variant.name, "effect": effect, "started_at": started_at, "load_1min": load}
+    extras_s = [0.0, extra_s] if base_first else [extra_s, 0.0]
+    line: dict[str, Any] = {"variant": variant.name, "started_at": started_at, "load_1min": load}
     if variant.slice_ms is None:
-        answers = [export(share, None) for share in effects]
+        answers = [export(own_s, None) for own_s in extras_s]
     else:
         cgroup_of = (lambda: None) if variant.means == "signals" else make_cgroup
         turns = [SliceTurn(export.scratch / f"stopped-{place}", cgroup_of=cgroup_of) for place in range(2)]
-        jobs = [partial(export, share) for share in effects]
-        answers = run_in_slices(jobs, turns, slice_rounds(f"{seed}/{variant.name}/{effect:g}", 2, variant.slice_ms))
+        jobs = [partial(export, own_s) for own_s in extras_s]
+        answers = run_in_slices(jobs, turns, slice_rounds(f"{seed}/{variant.name}", 2, variant.slice_ms))
         if not base_first:
             turns.reverse()
         running_s = [turn.running_s() for turn in turns]
@@ -204,8 +209,12 @@ class _Export:
     scratch: Path
     path: str
 
-    def __call__(self, share: float, turn: SliceTurn | None) -> JobResult:
-        """Export with a planted slowdown of `share`."""
+    def alone_s(self) -> float:
+        """Shortest wall time of a few exports, in seconds; they also fill the caches of disk and file system."""
+        return min(_wall_s(self(0.0, None))[0] for _ in range(_ALONE_EXPORTS))
+
+    def __call__(self, planted_s: float, turn: SliceTurn | None) -> JobResult:
+        """Export with so many CPU seconds of work planted."""
         output = self.scratch / f"{os.urandom(4).hex()}.mp4"
         is_floor = self.path == "floor"
         try:
@@ -219,7 +228,7 @@ class _Export:
                 },
                 scratch=self.scratch,
                 timeout_s=_TIMEOUT_S,
-                env={VARIABLE: f"encode:{share:g}"} if share else {},
+                env={VARIABLE: f"encode:{planted_s:.6f}s"} if planted_s else {},
                 turn=turn,
             )
         finally:
@@ -252,7 +261,7 @@ def _source(scratch: Path, seconds: float) -> Path:
 
 
 def _rounds_in(record: Path) -> int:
-    """Rounds that a record holds; of one that was interrupted, the pairs of the last are left out by the evaluation."""
+    """Rounds that a record holds; one that was interrupted keeps the pairs that it has."""
     if not record.exists():
         return 0
     lines = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]

@@ -22,7 +22,10 @@ from capbench.harness.worker import running_clock
 __all__ = ["VARIABLE", "main", "plant", "spin"]
 
 VARIABLE = "CAPBENCH_PLANTED_SLOWDOWN"
-"""Environment variable: `STAGE:SHARE`."""
+"""Environment variable: `STAGE:SHARE`, or `STAGE:SECONDSs` for CPU seconds that do not depend on the run's own wall
+time: on a crowded machine a share of that, spun on one core, takes longer than the share."""
+_MOST_SECONDS = 3600.0
+"""Ten times the longest export that anybody calibrates with."""
 _TURNS = 1000
 """Of an empty loop between two looks at the clock: some 20 microseconds, fine enough for 1% of a second."""
 
@@ -35,10 +38,10 @@ def plant(report: dict[str, Any], *, now_s: Callable[[], float] = time.perf_coun
     wanted = os.environ.get(VARIABLE)
     if not wanted:
         return report
-    stage, _, share_text = wanted.partition(":")
-    share = _share(share_text)
+    stage, _, amount = wanted.partition(":")
+    cpu_s = _seconds(amount) if amount.endswith("s") else _share(amount) * report["wall_s"]
     begun_s = now_s()
-    spin(share * report["wall_s"])
+    spin(cpu_s)
     spent_s = now_s() - begun_s
     wall_s = report["wall_s"] + spent_s
     times = report["stages"].get(stage, {"work_s": 0.0, "wait_input_s": 0.0, "wait_output_s": 0.0})
@@ -89,6 +92,16 @@ def _own_clock() -> Callable[[], float]:
         return time.perf_counter
     running_ns = running_clock.running_now_ns(Path(told))
     return lambda: running_ns() / 1e9
+
+
+def _seconds(text: str) -> float:
+    try:
+        cpu_s = float(text.removesuffix("s"))
+    except ValueError:
+        cpu_s = -1.0
+    if not 0 <= cpu_s <= _MOST_SECONDS:
+        raise InputError(f"not a time to plant: {text!r}; write for example 0.08s")
+    return cpu_s
 
 
 def _share(text: str) -> float:

@@ -136,6 +136,25 @@ def test_a_report_gets_the_time_that_was_really_spent(monkeypatch: pytest.Monkey
     assert planted["warnings"] == ["planted slowdown: encode:0.1, 0.02000 s"]
 
 
+def test_seconds_are_planted_whatever_the_run_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "encode:0.03s")
+    report: dict[str, Any] = {"wall_s": 1000.0, "stages": {}, "warnings": []}
+    begun_s = time.thread_time()
+
+    plant(report)
+
+    # as above; a share of 3% would be half a minute
+    assert time.thread_time() - begun_s == pytest.approx(0.03, abs=0.02)
+
+
+@pytest.mark.parametrize("amount", ["s", "-1s", "1e9s", "nans", "x"])
+def test_an_amount_that_cannot_be_planted_is_refused(monkeypatch: pytest.MonkeyPatch, amount: str) -> None:
+    monkeypatch.setenv(VARIABLE, f"encode:{amount}")
+
+    with pytest.raises(InputError, match="write for example"):
+        plant({"wall_s": 1.0, "stages": {}, "warnings": []})
+
+
 def test_without_the_variable_a_report_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
 
