@@ -6,10 +6,12 @@ Every name of `__all__` is loaded when it is first used: `import capbench` alone
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from capbench import errors
 from capbench.errors import CapbenchError
+
+TYPE_CHECKING = False
+"""As type checkers know it. To import `typing` for it takes longer than all the rest, before a signal is handled."""
 
 if TYPE_CHECKING:
     from capbench.gate.compare_targets import compare

@@ -45,20 +45,7 @@ __all__ = [
     "StallError",
     "UnavailableError",
     "UnsafePlaylistError",
-    "shown",
 ]
-
-SHOWN_CHARACTERS = 80
-"""Of a value in a message: a list from a file may be a megabyte long."""
-
-
-def shown(value: object) -> str:
-    """A value as a message quotes it: `repr`, cut to `SHOWN_CHARACTERS`."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no integer of more than some thousand digits
-        return "a number of thousands of digits"
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 class CapbenchError(Exception):

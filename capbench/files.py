@@ -22,6 +22,7 @@ from capbench.errors import InputError
 
 __all__ = [
     "describe_os_error",
+    "is_disk_full",
     "is_file",
     "is_folder",
     "is_partial",
@@ -29,6 +30,7 @@ __all__ = [
     "read_json",
     "read_text",
     "read_toml",
+    "shown_path",
     "write_atomic",
 ]
 
@@ -88,7 +90,8 @@ def write_atomic(target: Path, content: str | bytes) -> None:
 
     Raises `OSError`.
     """
-    data = content.encode() if isinstance(content, str) else content
+    # A name that is no UTF-8 on the disk must not cost the whole page that shows it.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     if _is_written_to(target):
         with _open_special(target) as sink:
             sink.write(data)
@@ -169,12 +172,28 @@ def _mode_of(path: Path) -> int | None:
         return None
 
 
+def shown_path(path: Path) -> str:
+    """A path as text that can be written anywhere: bytes that are no UTF-8, which POSIX allows, become escapes."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
 def describe_os_error(error: OSError | ValueError) -> str:
     """What the system says about a file, for the end of a sentence. `ValueError` is Python's word for a NUL."""
     if isinstance(error, OSError):
         text = error.strerror or str(error)
         return text[:1].lower() + text[1:]
     return "its name holds a NUL character"
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, says that a disk or a quota is used up."""
+    for _ in range(10):  # causes are raised by code, which does not nest deeper
+        if error is None:
+            return False
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def read_text(path: Path, error: type[InputError] = InputError, *, limit_bytes: int = TOML_LIMIT_BYTES) -> str:

@@ -1,4 +1,4 @@
-"""Quantities as people write them, and sizes as 4:2:0 video can have them."""
+"""Quantities as people write them, sizes as 4:2:0 video can have them, and values as messages quote them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import re
 from fractions import Fraction
 
-from capbench.errors import InputError, shown
+from capbench.errors import InputError
 
 __all__ = [
     "check_rate",
@@ -18,6 +18,7 @@ __all__ = [
     "parse_rate",
     "parse_ratio",
     "parse_seconds",
+    "shown",
 ]
 
 _LOGGER = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ _TIME = re.compile(
 )
 _SECOND_FACTORS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
 _RATE = re.compile(r"([0-9]{1,10})\s*/\s*([0-9]{1,10})")
-_DECIMAL = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,10})?")
+_DECIMAL = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,20})?")
 _NTSC_RATES = {
     Fraction(written): Fraction(nominal * 1000, 1001)
     for written, nominal in (
@@ -52,6 +53,19 @@ _SLOWEST_RATE, _FASTEST_RATE = Fraction(1, 3600), Fraction(1000)
 """A frame an hour is a time lapse; no screen shows more than 1000 a second."""
 _LARGEST_TERM = 2**31 - 1
 """FFmpeg keeps numerator and denominator of a rate in 32 bits each."""
+
+
+SHOWN_CHARACTERS = 80
+"""Of a value in a message: a list from a file may be a megabyte long."""
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: `repr`, a fraction as `3/8`, cut to `SHOWN_CHARACTERS`."""
+    try:
+        text = str(value) if isinstance(value, Fraction) else repr(value)
+    except ValueError:  # Python writes no integer of more than some thousand digits
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def parse_bytes(text: str) -> int:
@@ -90,16 +104,16 @@ def parse_rate(value: float | str | Fraction) -> Fraction:
     """
     rate = _rate_of(value)
     if rate is None:
-        raise InputError(f"not a frame rate: {_shown(value)}; write for example 30 or '30000/1001'")
+        raise InputError(f"not a frame rate: {shown(value)}; write for example 30 or '30000/1001'")
     return check_rate(rate)
 
 
 def check_rate(rate: Fraction) -> Fraction:
     """The rate itself. Raises `InputError` where no video can have it."""
     if not _SLOWEST_RATE <= rate <= _FASTEST_RATE:
-        raise InputError(f"a frame rate must be between {_SLOWEST_RATE} and {_FASTEST_RATE}, got {_shown(rate)}")
+        raise InputError(f"a frame rate must be between {_SLOWEST_RATE} and {_FASTEST_RATE}, got {shown(rate)}")
     if max(rate.numerator, rate.denominator) > _LARGEST_TERM:
-        raise InputError(f"both numbers of a frame rate must be at most {_LARGEST_TERM}, got {_shown(rate)}")
+        raise InputError(f"both numbers of a frame rate must be at most {_LARGEST_TERM}, got {shown(rate)}")
     return rate
 
 
@@ -117,18 +131,14 @@ def _rate_of(value: object) -> Fraction | None:
     if not _DECIMAL.fullmatch(text):
         return Fraction(text) if isinstance(value, float) and math.isfinite(value) else None
     written = Fraction(text)
-    if exact := _NTSC_RATES.get(written):
+    exact = _NTSC_RATES.get(written)
+    if exact is None and max(written.numerator, written.denominator) > _LARGEST_TERM:
+        # More decimals than a rate can have: 29.97002997002997 is what 30000 / 1001 comes to in floats.
+        exact = next((ratio for ratio in _NTSC_RATES.values() if float(ratio) == float(written)), None)
+    if exact is not None:
         _LOGGER.warning("frame rate %s is read as %s; write a ratio such as 2997/100 for any other", text, exact)
         return exact
     return written
-
-
-def _shown(value: object) -> str:
-    """A value cut to what fits in a line; a number of thousands of digits has no text in Python."""
-    if isinstance(value, int | Fraction) and max(abs(value.numerator), value.denominator) > 10**40:
-        return "a number of more than 40 digits"
-    text = repr(value) if isinstance(value, str | float) else str(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def format_bytes(size_bytes: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from capbench.cli import (  # noqa: F401  importing a verb registers it
@@ -18,11 +19,18 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     selftest,
     validate,
 )
-from capbench.cli.app import run_app
+from capbench.cli.app import INTERRUPTED, run_app
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Entry point of the `capbench` program."""
-    sys.exit(run_app())
+    """Run the command line and exit with its code."""
+    code = run_app()
+    if code == INTERRUPTED:
+        # Python would end by SIGINT instead of with this code where the interrupt once reached code that was compiled
+        # from a string (a dataclass, a named tuple): it remembers that an interrupt was not handled there.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)

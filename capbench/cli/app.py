@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import select
@@ -17,7 +19,9 @@ from pydantic import BaseModel
 from typer.core import TyperGroup
 
 from capbench.errors import CapbenchError, OutputError
-from capbench.files import write_atomic
+from capbench.files import describe_os_error, is_folder, write_atomic
+from capbench.results.record import record_json
+from capbench.results.visible_text import json_escaped, plain_line
 
 __all__ = ["INTERRUPTED", "READER_GONE", "JsonTarget", "app", "run_app", "write_json"]
 
@@ -25,6 +29,10 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C or SIGTERM."""
 READER_GONE = 141
 """Exit code when the reader of stdout went away (`capbench ... | head`): what a shell shows for SIGPIPE, 128 + 13."""
+
+
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
+"""A disk, or `/dev/full`, that takes no more, whoever was writing."""
 
 
 class _Verbs(TyperGroup):
@@ -44,6 +52,22 @@ class _Verbs(TyperGroup):
                 # typer would end quietly on any broken pipe; one that is not stdout's is a bug and keeps its traceback
                 raise RuntimeError("a pipe other than stdout broke") from error
             raise typer.Exit(READER_GONE) from None
+        except OSError as error:
+            if (line := _as_users_error(error)) is None:
+                raise  # nothing that the user named or can change: a bug, which keeps its traceback
+            _complain(line)
+            raise typer.Exit(OutputError.exit_code) from None
+
+
+def _as_users_error(error: OSError) -> str | None:
+    """One line on a failure of the system that is not ours: of a file on the command line, or of a full disk."""
+    name = None if error.filename is None else os.fsdecode(error.filename)
+    reason = describe_os_error(error)
+    if name is not None and any(argument and name.startswith(argument) for argument in sys.argv[1:]):
+        return f"{name}: {reason}"
+    if error.errno in _DISK_ERRORS:
+        return f"cannot write{'' if name is None else f' {name}'}: {reason}"
+    return None
 
 
 app = typer.Typer(
@@ -76,7 +100,10 @@ def run_app() -> int:
     A `CapbenchError` becomes one line on stderr and its `exit_code`, a wrong command line 2, Ctrl-C and SIGTERM 130.
     """
     # SIGTERM ends an export like Ctrl-C does: handlers run, half-written files go.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGTERM:
+            signal.signal(number, _interrupt)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # a terminal that has no character for a file's name must not turn a result into a UnicodeEncodeError
@@ -86,7 +113,43 @@ def run_app() -> int:
         app()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    return READER_GONE if _stdout_reader_is_gone() else code
+    except OSError as error:  # of the help, which is printed before a verb begins
+        if (line := _as_users_error(error)) is None:
+            raise
+        _complain(line)
+        code = OutputError.exit_code
+    except KeyboardInterrupt:  # before the verb had begun, or after it had ended
+        _complain("interrupted")
+        code = INTERRUPTED
+    return _end_stdout(code)
+
+
+def _open_closed_streams() -> None:
+    """Give a standard stream that the caller closed (`capbench ... >&-`) somewhere to go.
+
+    Otherwise the next file that is opened gets its number, and what a library prints ends up in a video.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _end_stdout(code: int) -> int:
+    """Flush stdout; returns the exit code, which is another one where its reader is gone or it cannot be written."""
+    try:
+        return READER_GONE if _stdout_reader_is_gone() else code
+    except OSError as error:
+        _complain(f"cannot write to stdout: {describe_os_error(error)}")
+        _point_stdout_at_nothing()
+        return OutputError.exit_code
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -96,11 +159,13 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def _complain(message: str) -> None:
     """Print one line on stderr, whatever the message holds: a file's name can have a line break or a colour in it."""
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
-    print("capbench:", "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError):  # where stderr cannot be written, the exit code is all that can be said
+        print("capbench:", plain_line(line), file=sys.stderr)  # noqa: T201
+        sys.stderr.flush()
 
 
 def _stdout_reader_is_gone() -> bool:
-    """Flush stdout. If its reader is gone, point it at nothing, so that the flush at exit has no more to say."""
+    """Flush stdout. If its reader is gone, point it at nothing. Raises `OSError` where it cannot be written."""
     try:
         sys.stdout.flush()
         gone = _is_broken_pipe(sys.stdout.fileno())
@@ -109,8 +174,13 @@ def _stdout_reader_is_gone() -> bool:
     except io.UnsupportedOperation:  # a test's or a notebook's stdout has no file number
         return False
     if gone:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _point_stdout_at_nothing()
     return gone
+
+
+def _point_stdout_at_nothing() -> None:
+    """So that the flush at exit has no more to say."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_broken_pipe(file_number: int) -> bool:
@@ -127,9 +197,9 @@ def _check_target(target: str | None) -> str | None:
     if target is None or target == "-":
         return target
     path = Path(target)
-    if path.is_dir():
+    if is_folder(path):
         raise OutputError(f"cannot write JSON to {target}: it is a folder; name a file, or - for stdout")
-    if not path.absolute().parent.is_dir():
+    if not is_folder(path.absolute().parent):
         raise OutputError(f"cannot write JSON to {target}: there is no folder {path.parent}")
     return target
 
@@ -148,11 +218,11 @@ JsonTarget = Annotated[
 
 def write_json(record: BaseModel, target: str) -> None:
     """Write a record as UTF-8 JSON to the file `target`, or to stdout for `-`. Raises `OutputError`."""
-    text = record.model_dump_json(indent=2) + "\n"
+    text = json_escaped(record_json(record, indent=2)) + "\n"
     if target == "-":
         typer.echo(text.encode(), nl=False)  # bytes: JSON is UTF-8 whatever the terminal's encoding is
         return
     try:
         write_atomic(Path(target), text)
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {target}: {describe_os_error(error)}") from error

@@ -1,4 +1,4 @@
-"""`capbench baseline`: figures of an accepted state that every machine can be held against."""
+"""`capbench baseline`: figures of an accepted state that every machine can be compared with."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ def update(
     from capbench.gate.history.baseline_figures import take_baseline, write_baseline  # pandas
     from capbench.results.folder import read_folder
     from capbench.results.tidy_table import table_of
+    from capbench.results.visible_text import plain_line
 
     contents = read_folder(folder)
     for problem in contents.problems:
-        typer.echo(f"capbench: {problem}", err=True)
+        typer.echo(f"capbench: {plain_line(problem)}", err=True)
     baseline = take_baseline(table_of([contents]))
     write_baseline(baseline, output)
     subjects = {(figure.case, figure.subject) for figure in baseline.figures}

@@ -1,4 +1,4 @@
-"""`capbench calibrate`: how often this machine cries wolf, and what it can see."""
+"""`capbench calibrate`: the gate's false-alarm rate and sensitivity on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import InputError
 
 if TYPE_CHECKING:
-    from capbench.gate.calibration import Calibration, Rate
+    from capbench.gate.calibration import Calibration
 
 __all__ = ["calibrate"]
 
@@ -36,11 +36,13 @@ def calibrate(
     subject: Annotated[
         str | None, typer.Option(help="Subject to compare with itself (default: the base of the matrix).")
     ] = None,
-    blocks: Annotated[int | None, typer.Option(min=2, help="Blocks to record; without --budget 30.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(min=2, help="Blocks to record (default: 30, unless --budget is set).")
+    ] = None,
     each: Annotated[int, typer.Option(min=2, help="Blocks of one comparison.")] = 10,
     comparisons: Annotated[int, typer.Option(min=1, help="Comparisons to draw for each figure.")] = 200,
     effect: Annotated[
-        list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to plant; may repeat; else 5, 10.")
+        list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to inject; may repeat (default: 5 and 10).")
     ] = None,
     stage: Annotated[str, typer.Option(help="Stage of the pipeline that the slowdown is booked on.")] = "encode",
     interleave: Annotated[
@@ -48,8 +50,8 @@ def calibrate(
         typer.Option(help="How subjects of a block take turns (default: on Linux both, with a recommendation; runs)."),
     ] = None,
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="Record blocks for this long: 90, 20m.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/TIME/.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder: recorded runs are kept.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder (default: reports/TIME/).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a result folder; completed runs are kept.")] = False,
     json_file: JsonTarget = None,
 ) -> None:
     """Compare a subject with itself and with slowed copies of itself, and count what the gate says.
@@ -111,38 +113,9 @@ def calibrate(
 
 
 def _show(found: Calibration) -> None:
-    from rich import box  # --json needs no table
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from capbench.report.formats.gate_tables import calibration_table  # --json needs no table
+    from capbench.report.formats.terminal_table import open_console, print_line
 
-    from capbench.gate.judged_metrics import describe_metric
-
-    effects = list(found.metrics[0].detections)
-    title = f"{found.subject} with itself: {found.blocks_each} blocks a comparison, drawn from {found.blocks_recorded}"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left", title_style="")
-    table.title = Text(title, "bold")
-    for column in ("case", "figure", "a block", "noise floor", "margin", "false alarms"):
-        table.add_column(column)
-    for effect in effects:
-        table.add_column(f"sees +{float(effect):.0%}")
-    for row in found.metrics:
-        floor, margin = f"{row.noise_floor:.2%}", f"{row.margin:.0%}"
-        table.add_row(
-            Text(row.case),
-            describe_metric(row.metric).words,
-            f"{row.noise_per_block:.2%}",
-            Text(floor, "yellow" if row.noise_floor > row.margin else ""),
-            margin,
-            _words(row.false_alarms),
-            *(_words(row.detections[effect]) if row.metric.endswith("_s") else "" for effect in effects),
-        )
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 150
-    console.print(table)
-    console.print("Intervals are exact 95% ones (Clopper-Pearson); a noise floor above the margin widens it.")
-
-
-def _words(rate: Rate) -> str:
-    return f"{rate.count} of {rate.of}\n{rate.low:.1%} to {rate.high:.1%}"
+    console = open_console()
+    console.print(calibration_table(found))
+    print_line(console, "Intervals are exact 95% ones (Clopper-Pearson); a noise floor above the margin widens it.")

@@ -12,11 +12,6 @@ from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from rich.table import Table
-
-    from capbench.report.formats.grouping import ShownRow
     from capbench.results import Comparison
 
 __all__ = ["compare"]
@@ -35,12 +30,8 @@ Examples:
 `capbench compare reports/baseline.json reports/today --github`
 """
 _NOTHING_APPLIES = 4
-_LOG_COLUMNS = 150
-"""Width of the table where no terminal says one."""
 _NARROW_COLUMNS = 100
 """Below this the smallest visible effect has no column: the others would wrap."""
-_FIGURE_COLUMNS = 16
-"""So that `frame count` and `peak memory` do not wrap."""
 
 
 def _file_option(name: str, help_text: str) -> Any:
@@ -142,70 +133,15 @@ def _tell_github(comparison: Comparison) -> None:
 
 
 def _show(comparison: Comparison) -> None:
-    from rich.console import Console  # --json needs no table
-
+    from capbench.report.formats.gate_tables import comparison_tables  # --json needs no table
     from capbench.report.formats.grouping import shared_reasons
+    from capbench.report.formats.terminal_table import open_console, print_line
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _LOG_COLUMNS
-    for table in _tables(comparison, is_narrow=console.width < _NARROW_COLUMNS):
+    console = open_console()
+    for table in comparison_tables(comparison, is_narrow=console.width < _NARROW_COLUMNS):
         console.print(table)
     for warning in (*shared_reasons(comparison.verdicts), *comparison.warnings):
-        console.print(f"note: {warning}", markup=False, soft_wrap=True)
+        print_line(console, f"note: {warning}")
     if comparison.base_note:
-        console.print(comparison.base_note, markup=False, soft_wrap=True)
-    console.print(comparison.sentence, markup=False, soft_wrap=True)
-
-
-def _tables(comparison: Comparison, *, is_narrow: bool) -> Iterator[Table]:
-    """One table for each case and pair of subjects, titled with both: several pairs have the same figures."""
-    from capbench.report.formats.grouping import condensed
-
-    groups: dict[tuple[str, str, str], list[ShownRow]] = {}
-    for shown in condensed(comparison.verdicts):
-        groups.setdefault((shown.row.case, shown.row.new, shown.row.base), []).append(shown)
-    for (case, new, base), rows in groups.items():
-        yield _table(f"{case}: {new} against {base}", rows, is_narrow=is_narrow)
-
-
-def _table(title: str, rows: Iterable[ShownRow], *, is_narrow: bool) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    styles = {"better": "green", "worse": "bold red", "invalid": "bold red", "undecided": "yellow"}
-    table = Table(
-        title=Text(title, "bold"),
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    table.add_column("figure", min_width=_FIGURE_COLUMNS)
-    for name in ("base", "new", "change", "interval", *(() if is_narrow else ("visible",))):
-        table.add_column(name, justify="right")
-    table.add_column("verdict", no_wrap=True)
-    for shown in rows:
-        cells = _cells(shown)
-        word = shown.row.label
-        table.add_row(*map(Text, cells[:-1] if is_narrow else cells), Text(word, styles.get(word, "")))
-    return table
-
-
-def _cells(shown: ShownRow) -> tuple[str, ...]:
-    """All columns but the verdict."""
-    from capbench.gate.judged_metrics import describe_metric
-    from capbench.gate.verdicts.phrases import bounds, change, signed_difference
-
-    row, metric = shown.row, describe_metric(shown.row.metric)
-    is_interval = row.interval is not None and row.interval[0] != row.interval[1] and row.ratio is not None
-    return (
-        shown.words,
-        "" if row.base_median is None else metric.format(row.base_median),
-        "" if row.new_median is None else metric.format(row.new_median),
-        change(row.ratio) if row.ratio is not None else signed_difference(metric, row.difference),
-        bounds(*row.interval) if is_interval and row.interval is not None else "",
-        "" if row.detectable_ratio is None else f"{(row.detectable_ratio - 1) * 100:+.1f}%",
-    )
+        print_line(console, comparison.base_note)
+    print_line(console, comparison.sentence)

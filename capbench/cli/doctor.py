@@ -40,25 +40,25 @@ def doctor(json_file: JsonTarget = None) -> None:
 
 def _show(found: MachineFindings) -> None:
     """Print tables to stdout."""
-    from rich.console import Console  # --help and --json need no tables
+    from capbench.report.formats.terminal_table import open_console, print_line  # --help and --json need no tables
 
-    console = Console(highlight=False)
+    console = open_console()
     console.print(_adapter_table(found))
     console.print(_trial_table("Encoders, tried on a few frames", found.encoders))
     console.print(_trial_table("Paths, tried on a few frames", found.paths))
     console.print(_resource_table(found))
     console.print(_version_table(found))
     for lack in found.lacks:
-        console.print(f"{'missing' if lack.blocks_export else 'note'}: {lack.what}", markup=False, soft_wrap=True)
-        console.print(f"  {lack.remedy}", markup=False, soft_wrap=True)
+        print_line(console, f"{'missing' if lack.blocks_export else 'note'}: {lack.what}")
+        print_line(console, f"  {lack.remedy}")
     able = "possible" if found.can_export_by_gpu else "not possible"
-    console.print(f"An export by path gpu is {able} on this machine.", markup=False)
+    print_line(console, f"An export by path gpu is {able} on this machine.")
 
 
 def _table(title: str, *columns: str) -> Table:
-    from rich.table import Table
+    from capbench.report.formats.terminal_table import open_table
 
-    table = Table(title=title, title_justify="left")
+    table = open_table(title=title)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -66,9 +66,9 @@ def _table(title: str, *columns: str) -> Table:
 
 def _add(table: Table, *cells: str) -> None:
     """Add a row of plain text: a driver's words may hold square brackets."""
-    from rich.text import Text
+    from capbench.report.formats.terminal_table import add_row
 
-    table.add_row(*(Text(cell) for cell in cells))
+    add_row(table, cells)
 
 
 def _adapter_table(found: MachineFindings) -> Table:

@@ -22,8 +22,8 @@ app.add_typer(_history, name="history")
 
 _HistoryFile = Annotated[Path, typer.Option("--history", metavar="FILE", help="History file, one line a folder.")]
 _DEFAULT = Path("reports/history.jsonl")
-_BARS = "▁▂▃▄▅▆▇█"
-_MOST_BARS = 40
+_LOG_COLUMNS = 170
+"""Width where no terminal says one: the course of a series takes forty columns alone."""
 
 
 @_history.callback()
@@ -80,36 +80,10 @@ def _result_folders(folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def _show(found: Sequence[Trend]) -> None:
-    from rich.console import Console  # --json needs no table
-    from rich.table import Table
-    from rich.text import Text
+    from capbench.report.formats.gate_tables import history_table  # --json needs no table
+    from capbench.report.formats.terminal_table import open_console, print_line
 
-    from capbench.gate.judged_metrics import describe_metric
-
-    table = Table()
-    for name in ("case", "subject", "figure", "machine", "runs", "latest", "course", "steps"):
-        table.add_column(name)
-    for trend in found:
-        metric = describe_metric(trend.metric)
-        steps = [
-            f"{metric.format(step.before)} to {metric.format(step.after)} at {step.revision or step.taken_at}"
-            for step in trend.steps
-        ]
-        cells = (trend.case, trend.subject, metric.words, trend.machine[:12], str(len(trend.medians)))
-        rest = (metric.format(trend.medians[-1]), _course(trend.medians), "; ".join(steps))
-        table.add_row(*map(Text, (*cells, *rest)))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 170
-    console.print(table)
+    console = open_console(log_columns=_LOG_COLUMNS)
+    console.print(history_table(found))
     changed = sum(bool(trend.steps) for trend in found)
-    console.print(f"{changed} of {len(found)} series changed their level.")
-
-
-def _course(values: Sequence[float]) -> str:
-    """The latest values as a row of bars."""
-    latest = values[-_MOST_BARS:]
-    low, high = min(latest), max(latest)
-    if not high > low:
-        return _BARS[0] * len(latest)
-    return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in latest)
+    print_line(console, f"{changed} of {len(found)} series changed their level.")

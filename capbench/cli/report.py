@@ -46,10 +46,12 @@ def report(  # noqa: PLR0917  options of the command line have names there
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write; else index.html or report.png in DIR."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write (default: index.html or report.png in DIR)."
+        ),
     ] = None,
     form: Annotated[
-        Form | None, typer.Option("--format", help="What to write; else by the file's name, else html.")
+        Form | None, typer.Option("--format", help="What to write (default: by the file's name, or html).")
     ] = None,
     gates: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Gate file with margins and required effects.")

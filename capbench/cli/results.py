@@ -22,18 +22,21 @@ def results(
         str,
         typer.Option(help="csv, parquet, markdown, pytest-benchmark, github-action-benchmark or bencher."),
     ] = "markdown",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write (default: stdout).")
+    ] = None,
 ) -> None:
     """Hand results to another tool. CSV and Parquet hold every run; the other formats hold the measured ones."""
     from capbench.files import write_atomic  # --help need not wait
     from capbench.report.formats.run_tables import EXPORTERS
     from capbench.results.folder import read_folder
+    from capbench.results.visible_text import plain_line
 
     if to not in EXPORTERS:
         raise InputError(f"unknown format {to!r}; there are {', '.join(EXPORTERS)}")
     contents = [read_folder(folder) for folder in folders]
     for problem in (problem for content in contents for problem in content.problems):
-        typer.echo(f"capbench: {problem}", err=True)
+        typer.echo(f"capbench: {plain_line(problem)}", err=True)
     data = EXPORTERS[to](contents)
     if output is None:
         sys.stdout.buffer.write(data)

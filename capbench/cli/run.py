@@ -13,14 +13,13 @@ from capbench.cli.app import app
 from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
 from capbench.results.run_record import Interleave
+from capbench.results.visible_text import plain_line
 
 if TYPE_CHECKING:
     from capbench.gate.sequential.stopping import SequentialTest
 
 __all__ = ["exit_code_of", "run"]
 
-_LOG_COLUMNS = 150
-"""Width of the table in a file or a CI log, where no terminal says one; the table then never folds a figure."""
 _EXAMPLES = """
 Examples:
 
@@ -44,7 +43,8 @@ def run(
     *,
     case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; may repeat.")] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Only subjects that match; may repeat.")
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Only subjects that match, or names of paths to add; may repeat."),
     ] = None,
     blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of each case, instead of the matrix's.")] = None,
     budget: Annotated[
@@ -143,8 +143,8 @@ def run(
     codes = [exit_code_of(contents.runs)]
     comparison = None if looks is None else looks.judge(contents)
     if comparison is not None:
-        typer.echo(comparison.base_note)
-        typer.echo(comparison.sentence)
+        typer.echo(plain_line(comparison.base_note))
+        typer.echo(plain_line(comparison.sentence))
         codes.append(comparison.exit_code)
     raise typer.Exit(next((code for code in (1, 4, 3) if code in codes), 0))
 
@@ -163,16 +163,12 @@ def _looks(gates: Path | None, blocks: int | None) -> SequentialTest:
 
 def _show(folder: Path) -> None:
     """The table on stdout, the page beside the results, and where both are."""
-    from rich.console import Console  # --help needs no table
-
-    from capbench.report import write_report
+    from capbench.report import write_report  # --help needs no table
     from capbench.report.formats.terminal import run_table
+    from capbench.report.formats.terminal_table import open_console
     from capbench.report.report_folder import read_folder
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = _LOG_COLUMNS
-    console.print(run_table(read_folder(folder)))
+    open_console().print(run_table(read_folder(folder)))
     page = write_report([folder], folder / "index.html")
     typer.echo(f"results: {folder}; page: {page}", err=True)
 

@@ -37,6 +37,7 @@ def selftest(
     from rich.console import Console  # slow to import
     from rich.progress import Progress
 
+    from capbench.report.formats.terminal_table import open_console, print_line
     from capbench.selftest.negative_controls import CLEAN_EXPORTS  # it loads the pipeline
     from capbench.selftest.run_specimens import run_selftest
     from capbench.selftest.specimen import REGISTRY
@@ -50,43 +51,45 @@ def selftest(
     if json is not None:
         write_json(report, json)
     if json != "-":
-        console = Console(highlight=False)
+        console = open_console()
         console.print(_specimens_table(report))
         if report.clean:
             console.print(_clean_table(report))
         if report.conversions:
             console.print(_conversions_table(report))
-        console.print(_verdict(report))
+        print_line(console, _verdict(report))
     if not report.passed:
         raise typer.Exit(UnavailableError.exit_code if report.only_lacks else CapbenchError.exit_code)
 
 
 def _specimens_table(report: SelfTestReport) -> Table:
-    from rich.table import Table  # slow to import
-    from rich.text import Text
+    from rich.text import Text  # slow to import
 
-    table = Table(box=None, pad_edge=False, show_header=False)
+    from capbench.report.formats.terminal_table import open_table, text_cell
+
+    table = open_table(has_lines=False)
     table.add_column(no_wrap=True)
     table.add_column()
     for outcome in report.specimens:
         planted = Text.assemble((outcome.name, "bold"), f" ({outcome.mutates}): {outcome.defect}")
         others = ", ".join(outcome.other_checks) or "nothing"
         if outcome.error is not None:
-            word, found = Text("NOT TRIED", style="bold red"), Text(outcome.error)
+            word, found = Text("NOT TRIED", style="bold red"), text_cell(outcome.error)
         elif outcome.flagged:
-            word, found = Text("flagged", style="green"), Text(f"{outcome.check}: {outcome.sentence}", style="dim")
+            word, found = Text("flagged", style="green"), text_cell(f"{outcome.check}: {outcome.sentence}", "dim")
         else:
-            word, found = Text("MISSED", style="bold red"), Text(f"{others} failed, and that names something else")
+            word, found = Text("MISSED", style="bold red"), text_cell(f"{others} failed, and that names something else")
         table.add_row(word, planted)
         table.add_row("", found)
     return table
 
 
 def _clean_table(report: SelfTestReport) -> Table:
-    from rich.table import Table  # slow to import
-    from rich.text import Text
+    from rich.text import Text  # slow to import
 
-    table = Table(box=None, pad_edge=False, show_header=False)
+    from capbench.report.formats.terminal_table import open_table, text_cell
+
+    table = open_table(has_lines=False)
     table.add_column(no_wrap=True)
     table.add_column()
     for export in report.clean:
@@ -94,23 +97,23 @@ def _clean_table(report: SelfTestReport) -> Table:
             word = Text("NOT TRIED", style="bold red")
         else:
             word = Text("ALARM", style="bold red") if export.alarms else Text("quiet", style="green")
-        table.add_row(word, Text(export.name))
+        table.add_row(word, text_cell(export.name))
         for line in (*export.alarms, *([export.error] if export.error else [])):
-            table.add_row("", Text(line))
+            table.add_row("", text_cell(line))
     return table
 
 
 def _conversions_table(report: SelfTestReport) -> Table:
-    from rich.table import Table  # slow to import
+    from capbench.report.formats.terminal_table import add_row, open_table  # slow to import
 
-    table = Table("path", "matrix", "range", "siting", box=None, pad_edge=False)
+    table = open_table("path", "matrix", "range", "siting", has_lines=False)
     for heading in ("largest error", "exact", "bias Y", "bias Cb", "bias Cr"):
         table.add_column(heading, justify="right")
     for row in report.conversions:
         bias = [f"{value:+.4f}" for value in row.bias_codes]
         # Rounded down: 100.000% is said of nothing that has a wrong sample.
         exact = f"{int(row.share_exact * 1e5) / 1e3:.3f}%"
-        table.add_row(row.path, row.matrix, row.range, row.siting, str(row.largest_error_codes), exact, *bias)
+        add_row(table, [row.path, row.matrix, row.range, row.siting, str(row.largest_error_codes), exact, *bias])
     return table
 
 

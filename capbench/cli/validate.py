@@ -106,28 +106,26 @@ def _parse_size(text: str) -> tuple[int, int]:
 
 
 def _print_report(report: ValidationReport) -> None:
-    from rich.console import Console  # slow to import
-    from rich.text import Text
+    from capbench.report.formats.terminal_table import open_console, print_line  # slow to import
 
-    console = Console(soft_wrap=False, highlight=False)
+    console = open_console()
     console.print(_checks_table(report))
     if report.metrics:
         console.print(_metrics_table(report))
     for name, how in report.how_measured.items():
-        console.print(Text(f"{name}: {how}", style="dim"))
+        print_line(console, f"{name}: {how}", "dim")
     for name, why in report.unmeasured.items():
-        console.print(Text(f"{name}: not measured, {why}", style="dim"))
+        print_line(console, f"{name}: not measured, {why}", "dim")
     failures = len(report.failures)
-    # Text, not markup: a file's name may hold brackets.
     verdict = "passed" if report.passed else f"FAILED: {failures} of {len(report.checks)} checks"
-    console.print(
-        Text(f"{report.output} against {report.reference}: {verdict}", style="green" if report.passed else "red")
-    )
+    style = "green" if report.passed else "red"
+    print_line(console, f"{report.output} against {report.reference}: {verdict}", style)
 
 
 def _checks_table(report: ValidationReport) -> Table:
-    from rich.table import Table  # slow to import
-    from rich.text import Text
+    from rich.text import Text  # slow to import
+
+    from capbench.report.formats.terminal_table import add_row, open_table
 
     words = {
         "pass": ("pass", "green"),
@@ -135,14 +133,14 @@ def _checks_table(report: ValidationReport) -> Table:
         "not_applicable": ("n/a", "dim"),
         "unchecked": ("UNCHECKED", "bold yellow"),
     }
-    table = Table("check", "", "evidence", box=None, pad_edge=False)
+    table = open_table("check", "", "evidence", has_lines=False)
     for (status, message), checks in itertools.groupby(
         report.checks, key=lambda check: (check.status.value, check.message)
     ):
         word, style = words[status]
         names = [check.name for check in checks]
         # What stands beside many checks for one reason is said once.
-        table.add_row(names[0], Text(word, style=style), Text(message + _and_others(names[1:])))
+        add_row(table, [names[0], Text(word, style=style), message + _and_others(names[1:])])
     return table
 
 
@@ -151,9 +149,9 @@ def _and_others(names: list[str]) -> str:
 
 
 def _metrics_table(report: ValidationReport) -> Table:
-    from rich.table import Table  # slow to import
+    from capbench.report.formats.terminal_table import add_row, open_table  # slow to import
 
-    table = Table("metric", box=None, pad_edge=False)
+    table = open_table("metric", has_lines=False)
     for heading in ("mean", "harmonic", "p5", "p1", "worst", "at frame", "frames"):
         table.add_column(heading, justify="right")
     for name, summary in report.metrics.items():
@@ -161,5 +159,5 @@ def _metrics_table(report: ValidationReport) -> Table:
         pooled = (summary.mean, summary.harmonic_mean, summary.p5, summary.p1, summary.worst)
         figures = ["" if value is None else f"{value:.{digits}f}" for value in pooled]
         at_frame = "" if summary.worst_frame is None else str(summary.worst_frame)
-        table.add_row(f"{name} {summary.unit}".strip(), *figures, at_frame, str(summary.frames))
+        add_row(table, [f"{name} {summary.unit}".strip(), *figures, at_frame, str(summary.frames)])
     return table

@@ -14,6 +14,7 @@ import av
 import av.logging
 import psutil
 
+from capbench import cgroup
 from capbench.doctor.findings import (
     AdapterFinding,
     CacheFinding,
@@ -30,8 +31,6 @@ from capbench.pipeline.encode.encoders import probe_encoder
 from capbench.pipeline.gpu.device import adapter_name, is_software, list_adapters, open_device
 from capbench.pipeline.threads.memory_budget import (
     available_memory_bytes,
-    cgroup_free_bytes,
-    cgroup_limit_bytes,
     channel_frames,
 )
 from capbench.recordings.cache import cache_folder
@@ -95,8 +94,8 @@ def _examine_memory(channels: tuple[ChannelFinding, ...]) -> MemoryFinding:
     return MemoryFinding(
         total_bytes=int(psutil.virtual_memory().total),
         available_bytes=available,
-        cgroup_limit_bytes=cgroup_limit_bytes(),
-        cgroup_free_bytes=cgroup_free_bytes(),
+        cgroup_limit_bytes=cgroup.memory_limit_bytes(),
+        cgroup_free_bytes=cgroup.memory_free_bytes(),
         channel_frames=channel_frames(available),
         gif_channel_frames=channel_frames(available, gif=True),
         channels=channels,

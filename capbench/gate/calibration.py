@@ -1,4 +1,4 @@
-"""How often this machine cries wolf and what it can see, from runs of one subject beside itself and slowed copies.
+"""The gate's false-alarm rate and sensitivity here, from runs of one subject beside itself and beside slowed copies.
 
 Every comparison draws its blocks from the recorded ones without using one twice, and throws a coin for which of the two
 equal copies is new. Draws share blocks with each other, so that the exact intervals of Clopper and Pearson (1934,
@@ -51,6 +51,7 @@ __all__ = [
 
 METRICS = ("wall_s", "cpu_s", "peak_rss_bytes")
 """What differs from run to run and is judged by default."""
+_VERSION = 1
 _QUANTILE = 0.95
 """The noise floor is exceeded by one comparison of equals in twenty."""
 
@@ -92,7 +93,7 @@ class MetricCalibration(Record):
 class Calibration(Record):
     """What `capbench calibrate` writes and a gate file names as `calibration`."""
 
-    schema_version: int = 1
+    schema_version: int = _VERSION
     """Version of this record."""
     machine: str | None
     """Fingerprint of the machine."""
@@ -265,13 +266,19 @@ def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
 def read_calibration(path: Path) -> Calibration:
     """Read a calibration file. Raises `ResultError`."""
     try:
-        return Calibration.model_validate(read_json(path, ResultError))
+        found = Calibration.model_validate(read_json(path, ResultError))
     except ResultError as error:
         raise ResultError(f"{error}; make it anew with: capbench calibrate") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ResultError(f"{path}: {where}: {first['msg']}; make it anew with: capbench calibrate") from error
+    if found.schema_version > _VERSION:
+        raise ResultError(
+            f"{path} has schema version {found.schema_version}, this program reads up to {_VERSION}; "
+            "use a newer capbench"
+        )
+    return found
 
 
 def twin_name(subject: str) -> str:

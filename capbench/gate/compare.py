@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import pandas as pd
@@ -39,11 +39,12 @@ def compare(
     baseline: Baseline | None = None,
     runs: pd.DataFrame | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
+    absent: Collection[tuple[str, str]] = (),
 ) -> Comparison:
     """Judge `new` against `base`, tables with one row a run and the design's field names as columns.
 
     Where each holds one subject, those two are compared; otherwise each subject with itself; `pairs` of (base, new)
-    subjects replaces that choice. Pass the whole folder's
+    subjects replaces that choice, and `absent` has the (case, subject) that were never to run. Pass the whole folder's
     table filtered by subject: warm-ups and drift controls are recognised by `role`. `noise_floor` maps a metric to the
     relative change that this machine shows without a cause (`capbench calibrate`) and widens smaller margins.
     The labels name the folders where two are compared.
@@ -57,7 +58,7 @@ def compare(
     rows: list[MetricVerdict | NoisyRow] = []
     shifts: list[StageShift] = []
     warnings: list[str] = []
-    paired = list(pair_cases(base, new, pairs))
+    paired = list(pair_cases(base, new, pairs, absent))
     if not paired:
         raise ResultError("the two sides have no case and subject in common; see `capbench report` for what each holds")
     compared = [(pair.case, pair.base_subject, pair.new_subject) for pair in paired]
@@ -182,6 +183,7 @@ def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Iterable
     columns = dict.fromkeys(map(str, (*pair.base_runs.columns, *pair.new_runs.columns)))
     names = judged_metrics(rules, (name for name in columns if not _is_text(pair, name)))
     empty = (rule.metric for rule in own if rule.is_glob and not any(fnmatchcase(name, rule.metric) for name in names))
+    found = []
     for name in dict.fromkeys((*names, *empty)):
         if _is_ratio(name):
             continue  # only a baseline is compared by them
@@ -190,7 +192,16 @@ def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Iterable
             continue
         row = row_for(pair, name, rule, validity, context, is_named=names_figure(own, name, key))
         if row is not None:
-            yield row
+            found.append(row)
+    return _one_for_all(found) if pair.base.empty else found
+
+
+def _one_for_all(rows: Sequence[MetricVerdict | NoisyRow]) -> Iterable[MetricVerdict | NoisyRow]:
+    """Where no block has a figure on both sides, one row for each reason says so: the time's, or else the first."""
+    kept: dict[tuple[str, ...], MetricVerdict | NoisyRow] = {}
+    for row in sorted(rows, key=lambda row: not (isinstance(row, MetricVerdict) and row.metric == "wall_s")):
+        kept.setdefault(row.reasons if isinstance(row, MetricVerdict) else (), row)
+    return kept.values()
 
 
 def _is_text(pair: PairedCase, name: str) -> bool:

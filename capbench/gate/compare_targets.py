@@ -66,6 +66,8 @@ def compare_folder(folder: Path, gates: GateFile | None = None, *, base: str | N
     `base` replaces the folder's own; see `capbench.results.base_subject`. Raises `ResultError`, and `InputError` for a
     base that is not there.
     """
+    if not folder.is_dir() and (":" in folder.name or CompareTarget(folder).is_baseline):
+        raise ResultError(f"{folder} is no folder of its own: name NEW as well, what is to be compared with it")
     contents = read_folder(folder)
     choice = base_of_folder(read_plan(folder), contents.runs, asked=base)
     if not choice.pairs:
@@ -128,10 +130,12 @@ def _compare_tables(
 def _judge_pairs(folder: Path, pairs: tuple[tuple[str, str], ...], runs: pd.DataFrame, gates: GateFile) -> Comparison:
     """Judge (base, new) subjects of one folder, by the looks that were taken at it where it was looked at."""
     baseline, noise_floor = _baseline_of(gates), noise_floor_for(gates, runs)
-    taken = _looks_at(folder)
+    taken, absent = _looks_at(folder), read_plan(folder).absent
     if taken is None:
-        return compare_tables(runs, runs, gates, noise_floor=noise_floor, baseline=baseline, runs=runs, pairs=pairs)
-    looked = SequentialGate(pairs, gates, noise_floor).judge(runs, taken)
+        return compare_tables(
+            runs, runs, gates, noise_floor=noise_floor, baseline=baseline, runs=runs, pairs=pairs, absent=absent
+        )
+    looked = SequentialGate(pairs, gates, noise_floor, absent).judge(runs, taken)
     judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]
     return looked if baseline is None else _joined(looked, compare_with_baseline(judged, baseline, gates))
 

@@ -10,11 +10,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from capbench.errors import GateFileError, InputError, shown
+from capbench.errors import GateFileError, InputError
 from capbench.files import read_toml
 from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS, is_figure
 from capbench.gate.statistics.inference import Levels
-from capbench.units import parse_bytes, parse_ratio
+from capbench.units import parse_bytes, parse_ratio, shown
 
 __all__ = [
     "BUILT_IN_RULES",

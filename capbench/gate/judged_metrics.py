@@ -171,4 +171,7 @@ def _words(name: str) -> str:
     if not name.startswith(_QUALITY_PREFIX):
         return name
     metric, _, pool = name.removeprefix(_QUALITY_PREFIX).partition(".")
-    return f"{metric.replace('_', ' ').upper()} ({pool})" if pool else metric.replace("_", " ").upper()
+    words = metric.replace("_", " ").upper()
+    for shouted, usual in (("FFMPEG", "FFmpeg"), (" CB", " Cb"), (" CR", " Cr")):
+        words = words.replace(shouted, usual)
+    return f"{words} ({pool})" if pool else words

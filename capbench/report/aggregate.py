@@ -84,19 +84,18 @@ class Cell:
             names.update(dict.fromkeys(check.name for check in report.failures) if report else {})
         return tuple(names)
 
-    def quality(self) -> tuple[str, float, str] | None:
-        """Metric, smallest mean over the runs and unit of the first quality metric that was measured."""
+    def quality(self) -> tuple[str, float] | None:
+        """Metric and smallest mean over the runs of the first quality metric that was measured."""
         for metric in QUALITY_METRICS:
             found = [
-                (summary.mean, summary.unit)
+                summary.mean
                 for file in self.validated
                 if file.run.validation
                 and (summary := file.run.validation.metrics.get(metric)) is not None
                 and summary.mean is not None
             ]
             if found:
-                worst, unit = min(found)
-                return metric, worst, unit
+                return metric, min(found)
         return None
 
     def typical(self) -> RunFile | None:

@@ -7,7 +7,9 @@ import re
 import unicodedata
 
 from capbench.gate.judged_metrics import CHECKS, Kind, describe_metric
+from capbench.gate.verdicts.phrases import change
 from capbench.results import MetricVerdict
+from capbench.results.visible_text import plain_line
 from capbench.units import format_bytes, format_seconds
 
 __all__ = [
@@ -28,7 +30,6 @@ __all__ = [
     "shorten",
     "times_words",
     "value_words",
-    "visible",
 ]
 
 MISSING = "\N{EN DASH}"
@@ -39,10 +40,6 @@ MINUS = "\N{MINUS SIGN}"
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 """After a factor."""
-
-
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067]")
-"""Control characters but tab and newline, and the directional overrides and embeddings."""
 
 
 def seconds_words(time_s: float | None) -> str:
@@ -66,13 +63,8 @@ def number_words(value: float | None, digits: int = 2, unit: str = "") -> str:
 
 
 def change_words(ratio: float | None, less: str = "less", more: str = "more", *, digits: int = 1) -> str:
-    """`42.7% less` for a ratio of 0.573; from 2 upwards `2.4 times`, because percentages above 100 mislead."""
-    if ratio is None:
-        return MISSING
-    if ratio >= 2:
-        return f"{ratio:.1f} times" if math.isfinite(ratio) else "unbounded"
-    figure = f"{abs(1 - ratio) * 100:.{digits}f}"
-    return "unchanged" if float(figure) == 0 else f"{figure}% {less if ratio < 1 else more}"
+    """A change as the gate words it, or a dash."""
+    return MISSING if ratio is None else change(ratio, less, more, digits=digits)
 
 
 def revision_words(revision: str) -> str:
@@ -86,18 +78,13 @@ def shorten(name: str, limit: int = 48) -> str:
 
     Right-to-left letters come isolated (Unicode Standard Annex 9, FSI and PDI), so that they do not turn the sentence.
     """
-    name = visible(name)
+    name = plain_line(name)
     if len(name) > limit:
         tail = limit // 3
         name = f"{name[: limit - tail - 1]}…{name[-tail:]}"
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in name):
         return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
     return name
-
-
-def visible(text: str) -> str:
-    """Text whose control characters are written out: an override would reverse a page, an escape rule a terminal."""
-    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def effect_words(verdict: MetricVerdict | None, *, digits: int = 1) -> str:
@@ -155,11 +142,12 @@ def value_words(value: float | None, metric: str) -> str:
 
 
 def _decimals(verdict: MetricVerdict) -> int:
-    return 4 if "ssim" in verdict.metric else 2
+    return describe_metric(verdict.metric).decimals
 
 
 def _unit(verdict: MetricVerdict) -> str:
-    return "" if "ssim" in verdict.metric else " dB"
+    unit = describe_metric(verdict.metric).unit
+    return f" {unit}" if unit else ""
 
 
 def _signed(value: float, places: int) -> str:
@@ -175,8 +163,7 @@ def metric_words(metric: str) -> str:
     """`peak memory` for `peak_rss_bytes`, `PSNR Y` for `psnr_y` or `quality.psnr_y.mean`; unknown names as they are."""
     if not _MEASURE.match(metric.removeprefix("quality.")):
         return describe_metric(metric).words
-    words = describe_metric(f"quality.{metric.removeprefix('quality.')}").words.removesuffix(" (mean)")
-    return words.replace("FFMPEG", "FFmpeg").replace(" CB", " Cb").replace(" CR", " Cr")
+    return describe_metric(f"quality.{metric.removeprefix('quality.')}").words.removesuffix(" (mean)")
 
 
 def is_quality_metric(metric: str) -> bool:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from capbench.errors import OutputError, ResultError
 from capbench.files import is_folder, read_json, write_atomic
 from capbench.results.environment import BlockNoise, Environment
-from capbench.results.record import Record
+from capbench.results.record import Record, record_json
 from capbench.results.run_record import SCHEMA_VERSION, RunResult, RunRole
 from capbench.results.subject_name import FLOOR
 
@@ -69,7 +69,7 @@ def write_record(target: Path, record: Record) -> None:
     """Write one record atomically, its folder made on demand. Raises `OutputError` that says how to go on."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, record.model_dump_json(indent=1) + "\n")
+        write_atomic(target, record_json(record, indent=1) + "\n")
     except OSError as error:
         raise OutputError(
             f"cannot write the result {target}: {error.strerror or error}; mend that and go on with --resume"

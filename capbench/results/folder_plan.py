@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from capbench.errors import ResultError
@@ -30,6 +31,8 @@ class FolderPlan:
     """The matrix's `reference`."""
     command: tuple[str, ...] = ()
     """Command line that began the folder."""
+    absent: frozenset[tuple[str, str]] = frozenset()
+    """(case, subject) that the plan has no runs for: not in the case, not for its scene, or not on that machine."""
 
 
 def read_plan(folder: Path) -> FolderPlan:
@@ -45,13 +48,23 @@ def plan_of(found: JsonObject) -> FolderPlan:
     """The plan from the object of `matrix.json`, of this version, an older or a newer one."""
     matrix = found.get("matrix")
     matrix = matrix if isinstance(matrix, dict) else {}
-    command = found.get("command")
+    cases, tables = _tables(matrix.get("cases")), _tables(matrix.get("subjects"))
+    # Cases name their subjects in the order of the file; older programs ordered the subjects by their tables.
+    subjects = dict.fromkeys((*(name for case in cases.values() for name in _texts(case.get("subjects"))), *tables))
+    command, skipped = found.get("command"), found.get("skipped")
+    left_out = skipped if isinstance(skipped, dict) else {}
     return FolderPlan(
-        cases=_names(matrix.get("cases")),
-        subjects=_names(matrix.get("subjects")),
+        cases=tuple(cases),
+        subjects=tuple(subjects),
         base=_text(found.get("base")),
         reference=_text(matrix.get("reference")),
         command=tuple(map(str, command)) if isinstance(command, list) else (),
+        absent=frozenset(
+            (name, subject)
+            for name, case in cases.items()
+            for subject in subjects
+            if subject in left_out or not _takes_part(case, subject, tables.get(subject, {}))
+        ),
     )
 
 
@@ -67,10 +80,21 @@ def subjects_in_order(plan: FolderPlan, runs: Iterable[RunResult]) -> tuple[str,
     return tuple(dict.fromkeys((*plan.subjects, *(run.subject for run in met))))
 
 
-def _names(entries: object) -> tuple[str, ...]:
+def _takes_part(case: JsonObject, subject: str, table: JsonObject) -> bool:
+    """Whether a case has a subject, and the subject the case's scene; a plan that does not say has it."""
+    named, scenes = _texts(case.get("subjects")), _texts(table.get("scenes"))
+    draws = not scenes or any(fnmatchcase(str(case.get("scene")), glob) for glob in scenes)
+    return draws and (not named or subject in named)
+
+
+def _tables(entries: object) -> dict[str, JsonObject]:
     if not isinstance(entries, list):
-        return ()
-    return tuple(str(entry["name"]) for entry in entries if isinstance(entry, dict) and "name" in entry)
+        return {}
+    return {str(entry["name"]): entry for entry in entries if isinstance(entry, dict) and "name" in entry}
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    return tuple(map(str, values)) if isinstance(values, list) else ()
 
 
 def _text(value: object) -> str | None:

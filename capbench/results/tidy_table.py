@@ -57,7 +57,11 @@ def table_of(contents: Iterable[FolderContents]) -> pd.DataFrame:
     """The table of folders that have been read already."""
     import pandas as pd  # half a second; the runner reads folders without it
 
-    rows = [{"folder": str(content.path)} | tidy_row(run) for content in contents for run in content.runs]
+    rows = [
+        {_encodable(name): _encodable(cell) for name, cell in ({"folder": str(content.path)} | tidy_row(run)).items()}
+        for content in contents
+        for run in content.runs
+    ]
     if not rows:
         return pd.DataFrame(columns=["folder", *(name for name in RunResult.model_fields if name not in _NESTED)])
     table = pd.DataFrame(rows)
@@ -67,9 +71,20 @@ def table_of(contents: Iterable[FolderContents]) -> pd.DataFrame:
     return table
 
 
+def _encodable(cell: Any) -> Any:
+    """A file's name may hold bytes that are no UTF-8, and JSON halves of a character: pandas keeps neither."""
+    if isinstance(cell, tuple):
+        return tuple(map(_encodable, cell))
+    if isinstance(cell, str) and not cell.isascii():
+        return cell.encode("utf-8", "backslashreplace").decode()
+    return cell
+
+
 def tidy_row(run: RunResult) -> dict[str, Any]:
     """One run as column name to value."""
     row: dict[str, Any] = run.model_dump(mode="python", exclude=_NESTED)
+    # A newer program's field is a column as far as a cell can hold it.
+    row = {name: cell for name, cell in row.items() if not isinstance(cell, dict | list)}
     row |= {"role": run.role.value, "error_kind": None if run.error_kind is None else run.error_kind.value}
     row["interleave"] = run.interleave
     if run.slices is not None:

@@ -62,7 +62,9 @@ def execute(
     return ended.returncode, calls.read_text(encoding="utf-8") if calls.exists() else "", outputs
 
 
-@pytest.mark.parametrize(("install", "options"), [(".", "--editable ."), ("capbench==1.0", "capbench==1.0")])
+@pytest.mark.parametrize(
+    ("install", "options"), [(".", "--editable ."), ("git+https://example.org/c.git", "git+https://example.org/c.git")]
+)
 def test_a_work_tree_is_installed_so_that_its_revisions_can_be_found(
     tmp_path: Path, install: str, options: str
 ) -> None:
@@ -71,6 +73,29 @@ def test_a_work_tree_is_installed_so_that_its_revisions_can_be_found(
 
     assert code == 0
     assert calls == f"-m pip install --quiet {options}\n"
+
+
+def test_the_revision_that_the_action_is_part_of_is_installed_by_default(tmp_path: Path) -> None:
+    checkout = _ACTION.parents[3]
+
+    code, calls, _ = execute(
+        "Install", tmp_path, 0, program="python", INSTALL="", RUNNER_OS="macOS", GITHUB_ACTION_PATH=str(_ACTION.parent)
+    )
+
+    assert (code, calls) == (0, f"-m pip install --quiet --editable {checkout}\n")
+
+
+@pytest.mark.parametrize("install", ["", "capbench", "capbench==1.0", "capbench[nvml]"])
+def test_no_index_is_asked_for_the_name(tmp_path: Path, install: str) -> None:
+    """Nobody has published it there: whoever registers it would run in users' CI. Empty: the action was copied."""
+    copied = tmp_path / "theirs" / ".github" / "actions" / "gate"
+    copied.mkdir(parents=True)
+
+    code, calls, _ = execute(
+        "Install", tmp_path, 0, program="python", INSTALL=install, RUNNER_OS="macOS", GITHUB_ACTION_PATH=str(copied)
+    )
+
+    assert (code, calls) == (2, "")
 
 
 @pytest.mark.parametrize(("exit_code", "step_code"), [(0, 0), (1, 0), (3, 0), (2, 2), (4, 4)])

@@ -118,3 +118,11 @@ def test_base_is_for_one_folder_alone(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "--base is for one folder" in result.stderr
+
+
+@pytest.mark.parametrize("alone", ["baseline.json", "folder:main"])
+def test_what_is_no_folder_needs_new(tmp_path: Path, alone: str) -> None:
+    result = capbench("compare", tmp_path / alone)
+
+    assert result.exit_code == 2
+    assert "name NEW as well" in result.stderr

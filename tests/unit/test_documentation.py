@@ -102,3 +102,46 @@ def test_the_glossary_is_in_order_and_defines_each_term_once() -> None:
     terms = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)[1:]
 
     assert terms == sorted(set(terms), key=lambda term: re.sub(r"\W", "", term).lower())
+
+
+_INSTALLS = re.compile(
+    r"(?:pip3?|pipx|uv|uv tool|uvx)\s+(?:install|inject|add|run|tool install)\b.*\bcapbench\b", re.IGNORECASE
+)
+_NO_INDEX = re.compile(r"https?://|git\+|[./]capbench|capbench/|--no-index")
+_TEXTS = ("*.md", "*.py", "*.toml", "*.yml", "*.j2", "*.html", "*.sh")
+
+
+def _texts() -> list[Path]:
+    folders = ("capbench", "docs", "matrix", ".github", ".ci", "shaders")
+    found = [path for folder in folders for form in _TEXTS for path in (_REPOSITORY / folder).rglob(form)]
+    return [*found, *_REPOSITORY.glob("*.*"), *(_REPOSITORY / ".ci").iterdir()]
+
+
+def test_nothing_installs_the_name_from_an_index() -> None:
+    """The name is not published: whoever registers it would run on users' machines."""
+    texts = [path for path in _texts() if path.is_file()]
+    lines = [
+        f"{path.relative_to(_REPOSITORY)}: {line.strip()}"
+        for path in texts
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if _INSTALLS.search(line) and not _NO_INDEX.search(line)
+    ]
+
+    assert len(texts) > 300
+    assert not lines
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("pip install capbench", True),
+        ("python -m pip install 'capbench[nvml]'", True),
+        ("pipx install capbench==0.1.0", True),
+        ("uv add capbench", True),
+        ("python3 -m pip install .", False),
+        ("pip install git+https://example.org/capbench", False),
+        ("pip install ./capbench", False),
+    ],
+)
+def test_the_search_for_such_lines_finds_them(line: str, *, is_found: bool) -> None:
+    assert bool(_INSTALLS.search(line) and not _NO_INDEX.search(line)) is is_found

@@ -1,4 +1,4 @@
-"""A committed baseline: figures of an accepted state that any machine can be held against, with the evidence."""
+"""A committed baseline: figures of an accepted state that any machine can be compared with, with the evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from capbench.files import read_json, write_atomic
 from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.gate.verdicts.validity import texts
-from capbench.results.record import Record
+from capbench.results.record import Record, record_json
 from capbench.results.subject_name import is_floor
 
 __all__ = ["Baseline", "BaselineFigure", "read_baseline", "take_baseline", "write_baseline"]
@@ -117,7 +117,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
     """Write a baseline file. Raises `OutputError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, baseline.model_dump_json(indent=1) + "\n")
+        write_atomic(path, record_json(baseline, indent=1) + "\n")
     except OSError as error:
         raise OutputError(f"cannot write the baseline {path}: {error.strerror or error}") from error
 
@@ -125,7 +125,7 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
 def _refuse_broken(runs: pd.DataFrame) -> None:
     failed = len(runs) - len(finished(runs))
     if failed:
-        raise ResultError(f"no baseline: {failed} of {len(runs)} runs failed; mend that and run again")
+        raise ResultError(f"no baseline: {failed} of {len(runs)} runs failed; fix this and run again")
     if "validation.passed" in runs.columns:
         invalid = runs[runs["validation.passed"].notna() & ~runs["validation.passed"].fillna(value=True).astype(bool)]
         if len(invalid):

@@ -21,7 +21,7 @@ from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.gate.statistics.change_points import find_steps
 from capbench.gate.verdicts.pairing import column
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
-from capbench.results.record import Record
+from capbench.results.record import Record, record_json
 from capbench.results.subject_name import SubjectName
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "with_entries",
 ]
 
+_VERSION = 1
 _ABSOLUTE = ("wall_s", "cpu_s", "peak_rss_bytes")
 _RESOLUTION = {
     Kind.NOISY: 0.002,  # no clock and no allocator is steadier than 0.2% over months
@@ -68,7 +69,7 @@ class HistoryFigure(Record):
 class HistoryEntry(Record):
     """One result folder: one line of the history file."""
 
-    schema_version: int = 1
+    schema_version: int = _VERSION
     """Version of this record."""
     taken_at: str
     """ISO 8601, UTC: start of the first run."""
@@ -175,9 +176,15 @@ def read_history(path: Path) -> tuple[HistoryEntry, ...]:
     entries = []
     for number, line in enumerate(lines, 1):
         try:
-            entries.append(HistoryEntry.model_validate_json(line))
+            entry = HistoryEntry.model_validate_json(line)
         except ValidationError as error:
             raise ResultError(f"{path}:{number}: not an entry of a history: {error.errors()[0]['msg']}") from error
+        if entry.schema_version > _VERSION:
+            raise ResultError(
+                f"{path}:{number} has schema version {entry.schema_version}, this program reads up to {_VERSION}; "
+                "use a newer capbench"
+            )
+        entries.append(entry)
     return tuple(sorted(entries, key=lambda entry: entry.key))
 
 
@@ -190,7 +197,7 @@ def with_entries(path: Path, added: Iterable[HistoryEntry]) -> int:
     ordered = [entries[key] for key in sorted(entries)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, "".join(entry.model_dump_json() + "\n" for entry in ordered))
+        write_atomic(path, "".join(record_json(entry) + "\n" for entry in ordered))
     except OSError as error:
         raise OutputError(f"cannot write the history {path}: {error.strerror or error}") from error
     return len(ordered)

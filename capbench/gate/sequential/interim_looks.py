@@ -15,6 +15,8 @@ from capbench.results.record import Record
 
 __all__ = ["InterimLook", "InterimLooks", "read_looks", "write_looks"]
 
+_VERSION = 1
+
 
 class InterimLook(Record):
     """One look."""
@@ -30,7 +32,7 @@ class InterimLook(Record):
 class InterimLooks(Record):
     """`looks.json` of a result folder."""
 
-    schema_version: int = 1
+    schema_version: int = _VERSION
     """Version of this record."""
     looks: tuple[InterimLook, ...] = ()
     """In order. Written before each look, so that a killed run cannot forget one."""
@@ -38,17 +40,29 @@ class InterimLooks(Record):
 
 def read_looks(folder: Path) -> tuple[InterimLook, ...] | None:
     """The looks at a result folder; None where nobody ever looked. Raises `ResultError` for a damaged record."""
+    found = _read(folder)
+    return None if found is None else found.looks
+
+
+def write_looks(folder: Path, looks: Sequence[InterimLook]) -> None:
+    """Record the looks, the new one included. Raises `OutputError`, and `ResultError` for a damaged record."""
+    record = _read(folder) or InterimLooks()
+    write_record(folder / "looks.json", record.model_copy(update={"looks": tuple(looks)}))
+
+
+def _read(folder: Path) -> InterimLooks | None:
     file = folder / "looks.json"
     if not os.path.lexists(file):
         return None
     try:
-        return InterimLooks.model_validate(read_json(file, ResultError)).looks
+        found = InterimLooks.model_validate(read_json(file, ResultError))
     except (ResultError, ValidationError) as error:
         raise ResultError(
             f"cannot read {file}: without it the looks at these runs are not known; make them anew"
         ) from error
-
-
-def write_looks(folder: Path, looks: Sequence[InterimLook]) -> None:
-    """Record the looks, the new one included. Raises `OutputError`."""
-    write_record(folder / "looks.json", InterimLooks(looks=tuple(looks)))
+    if found.schema_version > _VERSION:
+        raise ResultError(
+            f"{file} has schema version {found.schema_version}, this program reads up to {_VERSION}; "
+            "use a newer capbench"
+        )
+    return found

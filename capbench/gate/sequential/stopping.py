@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -42,6 +42,8 @@ class SequentialGate:
     """Rules and errors."""
     noise_floor: Mapping[str, float] = field(default_factory=dict)
     """As in `compare`."""
+    absent: Collection[tuple[str, str]] = ()
+    """As in `compare`."""
 
     def judge(self, runs: pd.DataFrame, taken: Sequence[InterimLook]) -> Comparison:
         """All pairs as one gate; the first decision of a row stands, and nothing is decided between looks.
@@ -63,7 +65,15 @@ class SequentialGate:
 
     def _look(self, runs: pd.DataFrame, share: float) -> Comparison:
         levels = levels_of(self.gates.levels, share or 1.0)
-        return compare(runs, runs, self.gates, noise_floor=self.noise_floor, levels=levels, pairs=self.pairs)
+        return compare(
+            runs,
+            runs,
+            self.gates,
+            noise_floor=self.noise_floor,
+            levels=levels,
+            pairs=self.pairs,
+            absent=self.absent,
+        )
 
     def complete_blocks(self, runs: pd.DataFrame) -> int:
         """Blocks that every case has of every subject in the pairs."""
@@ -119,8 +129,9 @@ class SequentialTest:
 
     def _opened(self, contents: FolderContents) -> tuple[SequentialGate, pd.DataFrame]:
         runs = table_of([contents])
-        pairs = base_of_folder(read_plan(contents.path), contents.runs).pairs
-        return SequentialGate(pairs, self.gates, noise_floor_for(self.gates, runs)), runs
+        plan = read_plan(contents.path)
+        pairs = base_of_folder(plan, contents.runs).pairs
+        return SequentialGate(pairs, self.gates, noise_floor_for(self.gates, runs), plan.absent), runs
 
 
 def _is_open(row: MetricVerdict) -> bool:

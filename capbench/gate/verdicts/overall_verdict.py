@@ -75,7 +75,7 @@ def _heaviest(rows: Sequence[MetricVerdict]) -> MetricVerdict:
 
 
 def _broken(verdict: Verdict, verdicts: Sequence[MetricVerdict]) -> str:
-    """What is worse may be so because the output is broken, and that is what to mend first."""
+    """What is worse may be so because the output is broken, and that is what to fix first."""
     if verdict is not Verdict.WORSE:
         return ""
     reasons = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,11 +78,15 @@ def finished(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def pair_cases(
-    base: pd.DataFrame, new: pd.DataFrame, pairs: Sequence[tuple[str, str]] | None = None
+    base: pd.DataFrame,
+    new: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    absent: Collection[tuple[str, str]] = (),
 ) -> Iterator[PairedCase]:
     """Pair everything comparable: same case, and the same subject unless both tables hold one subject only.
 
-    `pairs` of (base, new) subjects replaces that choice; a pair of which a case has neither side is left out of it.
+    `pairs` of (base, new) subjects replaces that choice; a pair of which a case has neither side is left out of it, and
+    so is one whose new subject was never to run there: `absent` has (case, subject).
     Runs pair by machine and block. A case of base that new lacks comes out with empty tables. Raises `ResultError`
     where two runs of one subject claim the same block.
     """
@@ -92,6 +96,8 @@ def pair_cases(
         for base_subject, new_subject in _subjects(in_base, in_new) if pairs is None else pairs:
             if base_subject == new_subject and is_floor(base_subject):
                 continue  # two folders that hold nothing but the floor in this case
+            if (str(case), new_subject) in absent:
+                continue
             of_base, of_new = in_base[in_base["subject"] == base_subject], in_new[in_new["subject"] == new_subject]
             if len(of_base) or len(of_new):
                 yield _pair(str(case), base_subject, new_subject, of_base, of_new)

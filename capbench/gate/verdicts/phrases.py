@@ -22,17 +22,19 @@ FEWEST_BLOCKS = 3
 """Two values have a difference and no spread worth the name; the test for a handful of blocks begins at three."""
 
 
-def change(ratio: float) -> str:
-    """New over base: `36.8% less`, `5.1% more`, `13.2 times as much`, `unchanged`."""
-    if ratio == 1:
-        return "unchanged"
+def change(ratio: float, less: str = "less", more: str = "more", *, digits: int = 1) -> str:
+    """New over base: `36.8% less`, `5.1% more`, `13.2 times`, `unchanged`.
+
+    From 2 upwards a factor, because percentages above 100 mislead. `digits` counts decimals of a percentage; a change
+    that rounds away gets three.
+    """
     if not math.isfinite(ratio):
         return "unbounded"
     if ratio >= 2:
-        return f"{ratio:.1f} times as much"
+        return f"{ratio:.1f} times"
     percent = abs(ratio - 1) * 100
-    digits = 1 if percent >= 0.05 else 3
-    return f"{percent:.{digits}f}% {'more' if ratio > 1 else 'less'}"
+    figure = next((text for places in (digits, 3) if float(text := f"{percent:.{places}f}")), None)
+    return "unchanged" if figure is None else f"{figure}% {more if ratio > 1 else less}"
 
 
 def bounds(low: float, high: float) -> str:
@@ -48,9 +50,10 @@ def _signed(ratio: float) -> str:
 
 def against(ratio: float, base: str) -> str:
     """`is 36.8% less than that of cpu`, `is 13.2 times that of cpu`, `equals that of cpu`."""
-    if ratio == 1:
+    words = change(ratio)
+    if words == "unchanged":
         return f"equals that of {base}"
-    return f"is {ratio:.1f} times that of {base}" if ratio >= 2 else f"is {change(ratio)} than that of {base}"
+    return f"is {words} that of {base}" if ratio >= 2 else f"is {words} than that of {base}"
 
 
 def unit_difference(metric: Metric, difference: float) -> str:

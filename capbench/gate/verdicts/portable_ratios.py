@@ -15,7 +15,7 @@ from capbench.results.subject_name import FLOOR
 __all__ = ["RATIO_COLUMNS", "RATIO_REFERENCES", "is_portable", "portable_columns", "ratio_names", "with_ratios"]
 
 RATIO_REFERENCES = (FLOOR, USUAL_BASE)
-"""Subjects that others are held against: what no exporter can beat, and the exporter to beat."""
+"""Subjects that others are compared with: what no exporter can beat, and the exporter to beat."""
 RATIO_COLUMNS = ("wall_s", "cpu_s", "peak_rss_bytes")
 """Columns that belong to one machine, and whose ratio to a reference nearly does not."""
 _PORTABLE = ("frames", "readback_bytes", "upload_bytes", "output_bytes", "quality.*.mean", "quality.*.p1")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from capbench.installation import install_command
+
 __all__ = ["AmdgpuGauge", "Gauge", "IoregGauge", "NvmlGauge", "SeriesSummary", "open_gauges", "summarise"]
 
 AMD_VENDOR = "0x1002"
@@ -206,7 +208,7 @@ def _open_nvml() -> tuple[list[Gauge], str | None]:
     try:
         import pynvml  # an optional extra
     except ImportError:
-        return [], "nvidia-ml-py is not installed; pip install 'capbench[nvml]'"
+        return [], f"nvidia-ml-py is not installed; install it with: {install_command('nvml')}"
     try:
         pynvml.nvmlInit()
         return [NvmlGauge(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())], None

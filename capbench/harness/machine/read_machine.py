@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from capbench import cgroup
 from capbench.results.environment import Environment
 
 __all__ = ["read_environment"]
@@ -37,15 +38,18 @@ def read_environment(machine: Mapping[str, Any], checkout: Path) -> Environment:
             unmeasured[field] = reason
         return value
 
+    groups = (_SYS / "fs/cgroup", _PROC / "self/cgroup")
     git = ask("git_revision", lambda: _git(checkout, "rev-parse", "HEAD"), "capbench does not run from a git work tree")
     environment = Environment(
         cpu_model=ask("cpu_model", _cpu_model, "the system does not name its processor"),
         cores_logical=psutil.cpu_count(),
         cores_physical=ask("cores_physical", lambda: psutil.cpu_count(logical=False), "the system does not say"),
         cores_usable=_cores_usable(),
-        cpu_limit_cores=ask("cpu_limit_cores", _cpu_limit_cores, "no control group limit"),
+        cpu_limit_cores=ask("cpu_limit_cores", lambda: cgroup.cpu_limit_cores(*groups), "no control group limit"),
         memory_bytes=psutil.virtual_memory().total,
-        memory_limit_bytes=ask("memory_limit_bytes", _memory_limit_bytes, "no control group limit"),
+        memory_limit_bytes=ask(
+            "memory_limit_bytes", lambda: cgroup.memory_limit_bytes(*groups), "no control group limit"
+        ),
         governor=ask("governor", _governor, "the system has no frequency governor to read"),
         turbo=ask("turbo", _turbo, "the system does not say whether turbo is on"),
         load_1min=round(psutil.getloadavg()[0], 2),
@@ -100,26 +104,6 @@ def _cpu_model() -> str | None:
 
 def _cores_usable() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count()
-
-
-def _cpu_limit_cores() -> float | None:
-    """Quota over period of control group version 2, else version 1; -1 and `max` mean none."""
-    unified = _SYS / "fs/cgroup/cpu.max"
-    if unified.is_file():
-        quota, period = unified.read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    legacy = _SYS / "fs/cgroup/cpu/cpu.cfs_quota_us"
-    if legacy.is_file() and (quota_us := int(legacy.read_text())) > 0:
-        return quota_us / int(legacy.with_name("cpu.cfs_period_us").read_text())
-    return None
-
-
-def _memory_limit_bytes() -> int | None:
-    for file in (_SYS / "fs/cgroup/memory.max", _SYS / "fs/cgroup/memory/memory.limit_in_bytes"):
-        if file.is_file() and (text := file.read_text().strip()) != "max":
-            # Version 1 says "no limit" with a number near 2**63.
-            return limit if (limit := int(text)) < 2**60 else None
-    return None
 
 
 def _governor() -> str | None:

@@ -10,13 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from capbench.errors import InputError, MatrixError, shown
+from capbench.errors import InputError, MatrixError
 from capbench.files import is_file
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import DEFAULT_SLICE_MS, Case, OwnRecording, RunMatrix, Subject
 from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, CaseTable, MatrixFile, SubjectTable
 from capbench.results.base_subject import choose_base
 from capbench.results.subject_name import FLOOR
+from capbench.units import shown
 
 __all__ = ["expand_matrix"]
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from capbench.errors import MatrixError, shown
+from capbench.errors import MatrixError
 from capbench.files import is_file, is_folder, read_text, read_toml
 from capbench.harness.matrix.expand import expand_matrix
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.matrix.toml_file import MatrixFile, known_paths
 from capbench.resources import matrix_folder
+from capbench.units import shown
 
 __all__ = ["load_matrix"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,7 +12,8 @@ from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, mode
 from capbench.errors import MatrixError
 from capbench.results.record import Record
 from capbench.results.run_record import Interleave
-from capbench.units import parse_rate
+from capbench.results.subject_name import FLOOR
+from capbench.units import parse_rate, shown
 
 __all__ = ["DEFAULT_SLICE_MS", "Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
 
@@ -176,28 +178,42 @@ class RunMatrix(Record):
         """Subjects of a case that can draw its scene, in the case's order."""
         return tuple(subject for name in case.subjects if (subject := self.subject(name)).draws(case.scene))
 
-    def select(self, case_globs: tuple[str, ...] = (), subject_globs: tuple[str, ...] = ()) -> RunMatrix:
-        """The part whose names match any of the globs; no glob means all. Raises `MatrixError` if nothing is left."""
+    def select(
+        self, case_globs: Sequence[str] = (), subject_globs: Sequence[str] = (), *, paths: Collection[str] = ()
+    ) -> RunMatrix:
+        """The part whose names match any of the globs; no glob means all.
+
+        A subject that no case names is added to every case where it is the floor or one of `paths`, by its whole name.
+        Raises `MatrixError` for a glob that matches nothing.
+        """
+        _check_each_matches("case", case_globs, [case.name for case in self.cases])
         cases = [case for case in self.cases if _matches(case.name, case_globs)]
-        if not cases:
-            raise MatrixError(
-                f"no case matches {' or '.join(map(repr, case_globs))}; "
-                f"there are {', '.join(case.name for case in self.cases)}"
-            )
+        named = list(dict.fromkeys(name for case in cases for name in case.subjects))
+        added = [glob for glob in dict.fromkeys(subject_globs) if glob not in named and glob in (FLOOR, *paths)]
+        others = (
+            f"; a path may be added by its name: {', '.join(sorted({FLOOR, *paths} - set(named)))}" if paths else ""
+        )
+        _check_each_matches("subject", [glob for glob in subject_globs if glob not in added], named, others)
         kept = [
             case.model_copy(update={"subjects": names})
             for case in cases
-            if (names := tuple(name for name in case.subjects if _matches(name, subject_globs)))
+            if (names := (*(name for name in case.subjects if _matches(name, subject_globs)), *added))
         ]
-        if not kept:
-            available = dict.fromkeys(name for case in cases for name in case.subjects)
-            raise MatrixError(
-                f"no subject matches {' or '.join(map(repr, subject_globs))}; there are {', '.join(available)}"
-            )
         used = {name for case in kept for name in case.subjects}
-        subjects = tuple(subject for subject in self.subjects if subject.name in used)
-        return self.model_copy(update={"cases": tuple(kept), "subjects": subjects})
+        subjects = [subject for subject in self.subjects if subject.name in used]
+        subjects += [
+            Subject(name=name, is_floor=True) if name == FLOOR else Subject(name=name, path=name)
+            for name in added
+            if name not in {subject.name for subject in subjects}
+        ]
+        return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects)})
 
 
-def _matches(name: str, globs: tuple[str, ...]) -> bool:
+def _check_each_matches(kind: str, globs: Sequence[str], names: Sequence[str], others: str = "") -> None:
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise MatrixError(f"no {kind} matches {shown(glob)}; there are {', '.join(names)}{others}")
+
+
+def _matches(name: str, globs: Sequence[str]) -> bool:
     return not globs or any(fnmatchcase(name, glob) for glob in globs)

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from capbench.errors import shown
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
 from capbench.results.path_names import path_names
 from capbench.results.run_record import Interleave
 from capbench.results.subject_name import FLOOR
+from capbench.units import shown
 
 __all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
 
@@ -69,12 +69,25 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class _LimitTable(Limit):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _RecordingTable(OwnRecording):
+    model_config = ConfigDict(extra="forbid")
+
+
+# Records keep unknown fields of their files; what a person writes must not have any.
+WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(table)))]
+WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
+
+
 class _Settings(_Table):
     """What a case may say and an override may change; None means not said."""
 
     source: str | None = None
     """File to export, relative to the matrix file."""
-    recording: str | OwnRecording | None = None
+    recording: str | WrittenRecording | None = None
     """Name of a synthetic recording (`capbench media --list`), or a table with width, height, fps, container, seed."""
     duration_s: RecordingSeconds | None = None
     """Cut the recording to this many seconds."""
@@ -110,7 +123,7 @@ class _Settings(_Table):
     """`runs`: one whole run after another; `slices`: all at once, one running at a time."""
     slice_ms: Annotated[float, Field(ge=MIN_SLICE_MS, le=MAX_SLICE_MS)] | None = None
     """Mean length of a slice in milliseconds."""
-    thresholds: dict[str, Limit] | None = None
+    thresholds: dict[str, WrittenLimit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
 
     @model_validator(mode="after")

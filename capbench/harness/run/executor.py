@@ -36,6 +36,8 @@ _INSPECTION_TIMEOUT_S = 1800.0
 _MEMORY_TIMEOUT_S = 60.0
 """Starting an interpreter and reading a few files of the kernel."""
 _UNAVAILABLE_EXIT_CODE = 4
+_FULL_DISK_BYTES = 2**20
+"""A program that found no room leaves less than a block of it; others may have freed a little since."""
 
 
 class Executor(Protocol):
@@ -157,6 +159,7 @@ class ProcessExecutor:
             run = self.validator.validate(run, step, prepared.source, output)
         elif run.succeeded:
             run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+        _refuse_full_disk(run, self.folder)
         # Before the run is recorded: a recorded run has its output and its trace.
         if self.keeps_outputs:
             _keep(output, own_folder(self.folder, "outputs") / output.name)
@@ -205,6 +208,8 @@ class ProcessExecutor:
         measured = base | self._measured(answer.outcome) | {"command": ("capbench", job, subject.path or "")}
 
         def finish() -> RunResult:
+            if answer.disk_full:
+                raise OutputError(f"{step.stem} stopped: {answer.error}; free some space and go on with --resume")
             if answer.result is None:
                 return RunResult(**_merged(measured, {}), error=answer.error, error_kind=_kind_of(answer))
             return _with_bitrate(RunResult(**_merged(answer.result, measured)))
@@ -244,17 +249,19 @@ class ProcessExecutor:
         measured = base | self._measured(outcome) | {"command": tuple(command)}
         error, kind = _command_failure(command[0], outcome, step.case.timeout_s, output, _names_in(folder) - before)
         failed = None if error is None else RunResult(**measured, error=error, error_kind=kind)
-        return lambda: failed or self._inspected(output, measured)
+        return lambda: failed or self._inspected(step, output, measured)
 
     def _gauges_for(self, turn: SliceTurn | None) -> Sequence[Gauge]:
         """The GPU's counters are those of the machine: in slices they would show all subjects of the block."""
         return self.gauges if turn is None else ()
 
-    def _inspected(self, output: Path, measured: dict[str, Any]) -> RunResult:
+    def _inspected(self, step: ScheduledRun, output: Path, measured: dict[str, Any]) -> RunResult:
         """A command's run with what is in its output."""
         inspected = ask_worker(
             "inspect", {"output": str(output)}, scratch=self._scratch(), timeout_s=_INSPECTION_TIMEOUT_S
         )
+        if inspected.disk_full:
+            raise OutputError(f"{step.stem} stopped: {inspected.error}; free some space and go on with --resume")
         if inspected.result is None:
             return RunResult(**measured, error=inspected.error, error_kind=FailureKind.NO_OUTPUT)
         wall_s, found = measured["process_wall_s"], inspected.result
@@ -337,6 +344,14 @@ def _kind_of(answer: JobResult) -> FailureKind:
     if answer.outcome.timed_out:
         return FailureKind.TIMEOUT
     return FailureKind.UNAVAILABLE if answer.exit_code == _UNAVAILABLE_EXIT_CODE else FailureKind.EXIT
+
+
+def _refuse_full_disk(run: RunResult, folder: Path) -> None:
+    """A run that failed on a full disk says nothing about its subject. Raises `OutputError`."""
+    has_passed = run.succeeded and (run.validation is None or run.validation.passed)
+    if not has_passed and shutil.disk_usage(folder).free < _FULL_DISK_BYTES:
+        what = run.error or "its output fails validation"
+        raise OutputError(f"the disk of {folder} is full: {what}; free some space and go on with --resume")
 
 
 def _keep(made: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from capbench.harness.run.schedule import ScheduledRun
 from capbench.results.run_record import RunResult, RunRole
+from capbench.results.visible_text import plain_line
 from capbench.units import format_seconds
 
 __all__ = ["LiveProgress", "PlainProgress", "Progress", "TimeLeft", "open_progress"]
@@ -63,7 +64,7 @@ class Progress:
 
 def _label(step: ScheduledRun) -> str:
     part = f"block {step.block + 1}" if step.role is RunRole.MEASURE else step.role.value.replace("_", " ")
-    return f"{step.case.name}  {step.subject.name}  {part}"
+    return "  ".join(map(plain_line, (step.case.name, step.subject.name, part)))
 
 
 def _left(left_s: float | None) -> str:
@@ -72,7 +73,7 @@ def _left(left_s: float | None) -> str:
 
 def _outcome(run: RunResult) -> str:
     if run.error is not None:
-        return f"failed: {run.error}"
+        return f"failed: {plain_line(run.error)}"
     took = "" if run.wall_s is None else format_seconds(run.wall_s)
     rate = "" if run.fps is None else f", {run.fps:.1f} fps"
     failed = run.validation is not None and not run.validation.passed
@@ -88,7 +89,7 @@ class PlainProgress(Progress):
 
     def say(self, line: str) -> None:
         """Print it."""
-        self._write(line)
+        self._write(plain_line(line))
 
     def begin(self, step: ScheduledRun, left_s: float | None) -> None:
         """Remember the run."""
@@ -121,7 +122,7 @@ class LiveProgress(Progress):
 
     def say(self, line: str) -> None:
         """Print it."""
-        self._console.print(line, markup=False, highlight=False)
+        self._console.print(plain_line(line), markup=False, highlight=False)
 
     def begin(self, step: ScheduledRun, left_s: float | None) -> None:
         """Remember the run."""

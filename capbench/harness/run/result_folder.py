@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,7 +15,7 @@ from capbench.errors import OutputError, ResultError
 from capbench.files import describe_os_error, read_json
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, refuse_links, remove, remove_leftovers
-from capbench.harness.run.schedule import Plan, ScheduledRun
+from capbench.harness.run.schedule import PLAN_VERSION, Plan, ScheduledRun
 from capbench.results.base_subject import choose_base
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.folder import (
@@ -24,9 +26,10 @@ from capbench.results.folder import (
     with_times_floor,
     write_record,
 )
+from capbench.results.record import unknown_fields
 from capbench.results.run_record import RunResult
 
-__all__ = ["RunFolder", "lock_folder", "read_plan"]
+__all__ = ["RunFolder", "lock_folder", "program_version", "read_plan"]
 
 
 class RunFolder:
@@ -54,7 +57,7 @@ class RunFolder:
     def resume(self, matrix: RunMatrix, base: str | None = None) -> Plan:
         """The plan that began the folder, with the blocks of `matrix`, and with `base` where one is named.
 
-        Raises `ResultError` if another matrix began it, `InputError` for a base that is not there.
+        Raises `ResultError` if another matrix or a newer capbench began it, `InputError` for a base that is not there.
         """
         plan = read_plan(self.path)
         if difference := _difference(plan.matrix, matrix):
@@ -141,17 +144,51 @@ class RunFolder:
         return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block)
 
 
+def program_version() -> str:
+    """Version of this capbench as installed; `0` for a copy that is not."""
+    try:
+        return version("capbench")
+    except PackageNotFoundError:
+        return "0"
+
+
 def read_plan(folder: Path) -> Plan:
-    """The plan that a result folder was begun with. Raises `ResultError` that says why there is nothing to resume."""
+    """The plan of a folder that this program may go on with. Raises `ResultError` that says why it may not."""
     file = folder / "matrix.json"
     if not os.path.lexists(file):
         raise ResultError(f"nothing to resume in {folder}: it has no {file.name}; leave --resume out")
+    raw = read_json(file, ResultError)
+    _refuse_newer(file, raw if isinstance(raw, dict) else {})
     try:
-        return Plan.model_validate(read_json(file, ResultError))
+        plan = Plan.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ResultError(f"cannot resume {file}: {where}: {first['msg']}") from error
+    if unknown := list(unknown_fields(plan)):
+        raise ResultError(
+            f"cannot resume {file}: capbench {plan.capbench_version or 'of a newer version'} began it with "
+            f"{', '.join(unknown[:3])}, which this capbench {program_version()} does not know; "
+            "resume with the newer one or choose another --out"
+        )
+    return plan
+
+
+def _refuse_newer(file: Path, raw: dict[str, object]) -> None:
+    """What a newer program plans is not what this one would run: its runs would be of two kinds."""
+    theirs, ours = str(raw.get("capbench_version") or ""), program_version()
+    schema = raw.get("schema_version")
+    is_newer_schema = isinstance(schema, int) and schema > PLAN_VERSION
+    if is_newer_schema or _numbers(theirs) > _numbers(ours):
+        begun = f"capbench {theirs or 'of a newer version'} (schema {schema})"
+        raise ResultError(
+            f"cannot resume {file}: {begun} began it and this is capbench {ours} (schema {PLAN_VERSION}); "
+            "resume with the newer one or choose another --out"
+        )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d{1,9}", text)))
 
 
 def _difference(begun: RunMatrix, now: RunMatrix) -> str | None:

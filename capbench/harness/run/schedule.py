@@ -16,16 +16,29 @@ from capbench.results.record import Record
 from capbench.results.run_record import RunRole
 from capbench.results.subject_name import FLOOR
 
-__all__ = ["Plan", "ScheduledRun", "block_steps", "case_order", "closing_steps", "opening_steps", "trial_steps"]
+__all__ = [
+    "PLAN_VERSION",
+    "Plan",
+    "ScheduledRun",
+    "block_steps",
+    "case_order",
+    "closing_steps",
+    "opening_steps",
+    "trial_steps",
+]
 
+PLAN_VERSION = 1
+"""Version of `matrix.json`."""
 _BLOCK_OF_ROLE = {RunRole.WARMUP: -1, RunRole.DRIFT_START: -2, RunRole.DRIFT_END: -3, RunRole.TRIAL: -4}
 
 
 class Plan(Record):
     """`matrix.json`: what a folder's runs follow, resumed or not."""
 
-    schema_version: int = 1
+    schema_version: int = PLAN_VERSION
     """Version of this record."""
+    capbench_version: str = ""
+    """Version of the capbench that began the folder; empty where an older one did, which did not say."""
     matrix: RunMatrix
     """The matrix after `--case` and `--subject`."""
     seed: int

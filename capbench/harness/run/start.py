@@ -15,10 +15,11 @@ from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
+from capbench.harness.matrix.toml_file import known_paths
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
-from capbench.harness.run.result_folder import RunFolder, lock_folder, read_plan
+from capbench.harness.run.result_folder import RunFolder, lock_folder, program_version, read_plan
 from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matrix, unavailable_subjects
 from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
@@ -69,7 +70,7 @@ def run(
     """
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
-    chosen = loaded.select(tuple(cases), tuple(subjects))
+    chosen = loaded.select(cases, subjects, paths=known_paths())
     if blocks is not None and blocks < 1:
         raise MatrixError(f"--blocks must be at least 1, got {blocks}")
     if blocks is None and (budget_s is not None or is_decided is not None):
@@ -90,6 +91,7 @@ def run(
             plan = folder.resume(chosen, base)
         else:
             plan = Plan(
+                capbench_version=program_version(),
                 matrix=chosen,
                 seed=secrets.randbelow(2**32) if seed is None else seed,
                 command=tuple(command),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,6 @@ from capbench.results.validation import Check, CheckStatus, ValidationReport
 
 __all__ = ["Validator", "content_digest"]
 
-_NO_SPACE = os.strerror(errno.ENOSPC)
-"""What a worker's last line holds that could not even write its answer."""
 _TIMEOUT_S = 3600.0
 """Validation measures every frame: on a small machine several times as long as the export."""
 
@@ -66,7 +62,7 @@ class Validator:
             )
         except OSError as error:
             raise _cannot_write(output, error.strerror or str(error)) from error
-        if answer.error is not None and (answer.error_type == OutputError.__name__ or _NO_SPACE in answer.error):
+        if answer.error is not None and (answer.disk_full or answer.error_type == OutputError.__name__):
             raise _cannot_write(output, answer.error)
         if answer.result is None:
             message = f"validation could not be done: {answer.error}"

@@ -3,7 +3,8 @@
 The runner must import neither library, so everything that touches them happens here, one job a process. The spec is
 a JSON object with `job` (a key of `JOBS`), `answer` (file to write) and the job's own keys; unknown keys are ignored,
 so that an older revision can be measured by a newer runner. The answer is `{"result": ...}`, or `{"error": ...,
-"exit_code": ...}` for an error that capbench raises on purpose. `frame=N` lines on stdout say how far an export is.
+"exit_code": ..., "disk_full": ...}` for an error that
+capbench raises on purpose, or for a full disk. `frame=N` lines on stdout say how far an export is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from capbench.errors import CapbenchError, InputError
+from capbench.errors import CapbenchError, InputError, OutputError
+from capbench.files import is_disk_full
 from capbench.units import parse_rate
 
 if TYPE_CHECKING:
@@ -38,7 +40,13 @@ def main(spec_path: Path) -> int:
         exit_code = 0
     except CapbenchError as error:
         answer = {"error": str(error), "exit_code": error.exit_code, "type": type(error).__name__}
+        answer["disk_full"] = is_disk_full(error)
         exit_code = error.exit_code
+    except Exception as error:
+        if not is_disk_full(error):
+            raise  # a bug: its traceback is what the runner records
+        answer = {"error": str(error), "exit_code": OutputError.exit_code, "type": "OSError", "disk_full": True}
+        exit_code = OutputError.exit_code
     Path(spec["answer"]).write_text(json.dumps(answer), encoding="utf-8")
     return exit_code
 

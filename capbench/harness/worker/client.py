@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -36,6 +37,8 @@ class JobResult:
     """Exit code of the design for that error."""
     error_type: str | None = None
     """Name of the exception; None where the process died."""
+    disk_full: bool = False
+    """Whether it failed because a disk was full: that says nothing about the job, which can be done again."""
 
 
 def ask_worker(
@@ -60,7 +63,7 @@ def ask_worker(
     try:
         spec_path.write_text(json.dumps({**spec, "job": job, "answer": str(answer_path)}), encoding="utf-8")
         outcome = run_process(
-            [str(python or sys.executable), "-P", *_start_of(turn), str(spec_path)],
+            [str(python or sys.executable), "-X", "utf8", "-P", *_start_of(turn), str(spec_path)],
             env=os.environ | dict(env or {}),
             cwd=scratch,
             timeout_s=timeout_s,
@@ -86,10 +89,16 @@ def _read_answer(outcome: Outcome, answer_path: Path, timeout_s: float) -> JobRe
     try:
         said = json.loads(answer_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return JobResult(outcome, error=describe_failure("the worker", outcome))
+        # The answer itself may have found no room; then the traceback tells.
+        disk_full = os.strerror(errno.ENOSPC) in outcome.stderr
+        return JobResult(outcome, error=describe_failure("the worker", outcome), disk_full=disk_full)
     if "result" in said:
         return JobResult(outcome, result=said["result"])
-    return JobResult(outcome, error=said["error"], exit_code=said["exit_code"], error_type=said["type"])
+    # Older revisions do not say whether the disk was full.
+    disk_full = said.get("disk_full") or os.strerror(errno.ENOSPC) in said["error"]
+    return JobResult(
+        outcome, error=said["error"], exit_code=said["exit_code"], error_type=said["type"], disk_full=disk_full
+    )
 
 
 def describe_failure(who: str, outcome: Outcome) -> str:

@@ -39,8 +39,15 @@ class VideoShape:
 
 def open_mp4(path: Path) -> OutputFile:
     """An MP4 file with its index in front. Raises `OutputError`."""
-    # An edit list counts in the movie's timescale: the default of 1000 would round a start offset to 1 ms.
-    return OutputFile(path, "mp4", movflags="+faststart", movie_timescale=str(SAMPLE_RATE_HZ * 15))
+    return OutputFile(
+        path,
+        "mp4",
+        movflags="+faststart",
+        # An edit list counts in it: the default of 1000 would round a start offset to 1 ms.
+        movie_timescale=str(SAMPLE_RATE_HZ * 15),
+        # Packets come in order already; FFmpeg would keep 10 s of a picture whose sound has ended, to find that out.
+        max_interleave_delta="1",
+    )
 
 
 class VideoEncoder:

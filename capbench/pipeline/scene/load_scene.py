@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from capbench.errors import SceneError, shown
+from capbench.errors import SceneError
 from capbench.files import parse_toml, read_text
 from capbench.pipeline.scene.scene_schema import Scene
 from capbench.resources import matrix_folder
+from capbench.units import shown
 
 __all__ = ["load_scene", "scene_names"]
 

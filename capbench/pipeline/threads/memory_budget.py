@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
+from capbench import cgroup
 from capbench.errors import InputError
 from capbench.units import format_bytes
 
@@ -15,8 +14,6 @@ __all__ = [
     "FrameSizes",
     "MemoryPlan",
     "available_memory_bytes",
-    "cgroup_free_bytes",
-    "cgroup_limit_bytes",
     "channel_frames",
     "plan_memory",
 ]
@@ -74,73 +71,11 @@ class MemoryPlan:
     """All of it, in bytes, when full."""
 
 
-_CGROUP_ROOT = Path("/sys/fs/cgroup")
-_CGROUP_MEMBERSHIP = Path("/proc/self/cgroup")
-_CGROUP_FILES = (
-    ("memory.max", "memory.current", "inactive_file"),
-    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-)
-"""Names of a group's limit and use, and of the file cache in its statistics, for version 2 and version 1."""
-
-
-def cgroup_limit_bytes(root: Path = _CGROUP_ROOT, membership: Path = _CGROUP_MEMBERSHIP) -> int | None:
-    """Smallest memory limit of this process's control groups and of those above; None where none sets one."""
-    return min((limit for _, _, limit in _limits(root, membership)), default=None)
-
-
-def cgroup_free_bytes(root: Path = _CGROUP_ROOT, membership: Path = _CGROUP_MEMBERSHIP) -> int | None:
-    """What the control groups still let this process take; None where none sets a limit.
-
-    Memory of the file cache counts as used there, and goes when it is needed.
-    """
-    return min(
-        (max(0, limit - _used_bytes(folder, *files[1:])) for folder, files, limit in _limits(root, membership)),
-        default=None,
-    )
-
-
 def available_memory_bytes() -> int:
     """Memory that this process may still take: what the machine has free, and no more than its control groups allow."""
     available = int(psutil.virtual_memory().available)
-    free = cgroup_free_bytes()
+    free = cgroup.memory_free_bytes()
     return available if free is None else min(available, free)
-
-
-def _limits(root: Path, membership: Path) -> Iterator[tuple[Path, tuple[str, str, str], int]]:
-    """Each group's folder, the names of its files, and its limit in bytes."""
-    for folder in _cgroup_folders(root, membership):
-        for files in _CGROUP_FILES:
-            try:
-                text = (folder / files[0]).read_text(encoding="ascii").strip()
-            except OSError:
-                continue
-            # Version 1 writes "no limit" as a huge page-aligned number, version 2 as a word.
-            if text.isdigit() and int(text) < 2**60:
-                yield folder, files, int(text)
-
-
-def _used_bytes(folder: Path, used_name: str, cache_name: str) -> int:
-    try:
-        used = int((folder / used_name).read_text(encoding="ascii"))
-        statistics = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return used - next((int(line.split()[1]) for line in statistics if line.split()[0] == cache_name), 0)
-
-
-def _cgroup_folders(root: Path, membership: Path) -> list[Path]:
-    """The folder of each group that this process is in and of those above; a container sees its own as the root."""
-    folders = [root, root / "memory"]
-    try:
-        lines = membership.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return folders
-    for line in lines:  # hierarchy:controllers:path
-        _, controllers, path = line.split(":", 2)
-        if controllers in ("", "memory"):
-            own = (root / "memory" if controllers else root) / path.lstrip("/")
-            folders += [folder for folder in (own, *own.parents) if folder.is_relative_to(root)]
-    return list(dict.fromkeys(folders))
 
 
 def channel_frames(memory_bytes: int, *, gif: bool = False) -> int:

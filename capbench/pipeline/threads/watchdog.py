@@ -51,11 +51,6 @@ class StageWatch:
         with self._lock:
             self._state(stage).running = False
 
-    def expect(self, stage: str, waits_for: str) -> None:
-        """Say that a stage starts only when another lets it."""
-        with self._lock:
-            self._state(stage).waits_for = waits_for
-
     def progress(self, stage: str, frame: int | None = None, *, extra_s: float = 0.0) -> None:
         """A stage got something done; `frame` is the one now in its hands, None for the same as before.
 

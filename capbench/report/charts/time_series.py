@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from capbench.gate.judged_metrics import quality_unit
 from capbench.report.charts.canvas import Canvas, Chart
 from capbench.report.charts.labels import label_ends, unit_above
 from capbench.report.palette import LIGHT, SubjectStyle
@@ -112,7 +113,8 @@ def _quality_chart(
         return None
     canvas = Canvas(height_px=192)
     axes = canvas.axes(left=52, top=24, right=92, bottom=40)
-    ends, sentences, unit = {}, [], ""
+    ends, sentences = {}, []
+    unit, decimals = quality_unit(metric)
     for subject, report in shown.items():
         values = np.array([np.nan if value is None else value for value in report.series[metric]])
         kept, thinned = thin_by_extreme(values, _POINTS, keep_low=True)
@@ -133,8 +135,7 @@ def _quality_chart(
             zorder=4,
         )
         ends[subject] = float(np.median(thinned[-max(len(thinned) // 10, 1) :]))
-        unit = report.metrics[metric].unit if metric in report.metrics else ""
-        sentences.append(f"{shorten(subject)} {number_words(values[lowest], 2 if unit else 4, unit)} at frame {lowest}")
+        sentences.append(f"{shorten(subject)} {number_words(values[lowest], decimals, unit)} at frame {lowest}")
     axes.margins(y=0.14)
     axes.locator_params(axis="y", nbins=4)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 
 from capbench.gate.verdicts.phrases import change
+from capbench.report.formats.json_text import json_text
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
+from capbench.results.visible_text import plain_line
 
 __all__ = ["annotation_lines", "badge_json"]
 
@@ -55,8 +56,8 @@ def _command(level: str, title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    """Escaped as actions/toolkit does for the message of a workflow command."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Escaped as actions/toolkit does for the message of a workflow command; a plain line has no CR and no LF."""
+    return plain_line(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:
@@ -71,7 +72,7 @@ def badge_json(comparison: Comparison) -> str:
         "message": _message(comparison),
         "color": _COLOURS[comparison.verdict],
     }
-    return json.dumps(badge, ensure_ascii=False) + "\n"
+    return json_text(badge, indent=None)
 
 
 def _message(comparison: Comparison) -> str:

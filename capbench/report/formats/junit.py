@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
+from capbench.results.visible_text import plain_line
 
 __all__ = ["junit_xml"]
 
@@ -53,4 +54,4 @@ def _count(rows: list[MetricVerdict], *verdicts: Verdict) -> int:
 
 
 def _text(text: str) -> str:
-    return _NOT_IN_XML.sub("\ufffd", text)
+    return _NOT_IN_XML.sub("\ufffd", plain_line(text))

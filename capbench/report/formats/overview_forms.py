@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
-
+from capbench.report.formats.csv_text import csv_text
+from capbench.report.formats.json_text import json_text
+from capbench.report.formats.markdown_text import escape_markdown, markdown_list, markdown_paragraph, markdown_table
 from capbench.report.page.folder_view import FolderView
 from capbench.report.page.overview_rows import Row
 from capbench.report.wording import shorten
@@ -28,10 +26,10 @@ _QUANTITIES = {
 def to_markdown(view: FolderView) -> str:
     """A paragraph and a table that GitHub renders; whatever a name contains is text."""
     verdict = "" if view.headline.verdict is Verdict.NOT_APPLICABLE else f" ({view.headline.verdict.value})"
-    lines = [f"**{_escape(view.headline.sentence)}**{verdict}", ""]
+    lines = [f"**{escape_markdown(view.headline.sentence)}**{verdict}", ""]
     if view.software:
-        lines += [f"> {_escape(view.software)}", ""]
-    base = _escape(shorten(view.base or "baseline", 30))
+        lines += [f"> {escape_markdown(view.software)}", ""]
+    base = shorten(view.base or "base", 30)
     heads = (
         "case",
         "subject",
@@ -44,14 +42,12 @@ def to_markdown(view: FolderView) -> str:
         "readback",
         "quality",
     )
-    lines += [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    for row in view.rows:
-        effect = f"{row.effect.words} {row.interval}".strip()
-        cells = (
+    rows = (
+        (
             shorten(row.case, 60),
             shorten(row.subject, 40),
             row.wall.words,
-            effect,
+            f"{row.effect.words} {row.interval}".strip(),
             row.verdict.label if row.verdict else "",
             row.floor.words,
             row.cpu.words,
@@ -59,24 +55,18 @@ def to_markdown(view: FolderView) -> str:
             row.readback.words,
             shorten(row.quality, 120),
         )
-        lines.append(f"| {' | '.join(_escape(cell) for cell in cells)} |")
+        for row in view.rows
+    )
+    lines.append(markdown_table(heads, rows))
     if not view.rows:
         lines.append("No run belongs to a block.")
     machine = ", ".join(part for part in (view.machine.adapter, view.machine.host) if part)
-    lines += [
-        "",
-        f"{_escape(view.scope)} Measured on {_escape(machine)}; revision {_escape(view.revision or 'unknown')}.",
-    ]
-    lines += [f"- {_escape(shorten(words, 300))}" for words in view.warnings]
+    measured = f"Measured on {machine}; revision" if machine else "Revision"
+    origin = f"{view.scope} {measured} {view.revision or 'unknown'}."
+    lines += ["", markdown_paragraph(origin)]
+    if view.warnings:
+        lines.append(markdown_list(shorten(words, 300) for words in view.warnings))
     return "\n".join(lines) + "\n"
-
-
-def _escape(text: str) -> str:
-    """Text that markdown and HTML leave alone; a mention of somebody must not notify them."""
-    flat = " ".join(text.split())
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "&#64;")):
-        flat = flat.replace(character, entity)
-    return re.sub(r"([\\`*_{}\[\]|~$])", r"\\\1", flat)
 
 
 def to_json(view: FolderView) -> str:
@@ -90,14 +80,14 @@ def to_json(view: FolderView) -> str:
         "verdict": view.headline.verdict.value,
         "sentence": view.headline.sentence,
         "software_adapter": view.machine.is_software,
-        "adapter": view.machine.adapter,
+        "adapter": view.machine.adapter or None,
         "fingerprints": list(view.machine.fingerprints),
         "rows": [_plain(row) for row in view.rows],
         "comparison": view.comparison.model_dump(mode="json") if view.comparison else None,
         "warnings": list(view.warnings),
         "command": view.command,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    return json_text(content)
 
 
 def _plain(row: Row) -> dict[str, object]:
@@ -118,16 +108,5 @@ def _plain(row: Row) -> dict[str, object]:
 
 def to_csv(view: FolderView) -> str:
     """One line a case and subject; texts that a spreadsheet would run as a formula are quoted with an apostrophe."""
-    buffer = io.StringIO()
-    rows = [_plain(row) for row in view.rows]
     names = ["case", "subject", "verdict", "ratio", "ratio_low", "ratio_high", "runs", *_QUANTITIES]
-    writer = csv.DictWriter(buffer, [*names, "quality", "quality_is_bad"], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
-    return buffer.getvalue()
-
-
-def _harmless(value: object) -> object:
-    # OWASP, "CSV injection": a cell that begins with one of these is a formula to spreadsheets.
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return csv_text([*names, "quality", "quality_is_bad"], map(_plain, view.rows))

@@ -13,6 +13,7 @@ from capbench.report.page.folder_view import FolderView
 from capbench.report.page.overview_rows import Row
 from capbench.report.palette import LIGHT
 from capbench.results import Verdict
+from capbench.results.visible_text import plain_line
 
 __all__ = ["to_png"]
 
@@ -23,9 +24,9 @@ _NOTE_LINE_PX = 16
 
 def to_png(view: FolderView, *, scale: float = 2.0) -> bytes:
     """PNG file of the overview, 860 units wide; `scale` is pixels a unit."""
-    title = textwrap.wrap(view.headline.sentence, 74)
-    where = view.software or f"Drawn by {view.machine.adapter}."
-    notes = textwrap.wrap(f"{view.scope} {where}", 128)
+    title = textwrap.wrap(plain_line(view.headline.sentence), 74)
+    where = view.software or view.machine.sentence
+    notes = textwrap.wrap(plain_line(f"{view.scope} {where}"), 128)
     top = 34 + _TITLE_LINE_PX * len(title) + _NOTE_LINE_PX * len(notes)
     places = _places(view.rows)
     with chart_style(), warnings.catch_warnings():

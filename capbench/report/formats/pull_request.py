@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.verdicts.phrases import bounds, change, signed_difference
 from capbench.report.formats.grouping import condensed, shared_reasons
+from capbench.report.formats.markdown_text import escape_markdown, markdown_list, markdown_paragraph, markdown_table
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
 
 __all__ = ["COMMENT_MARK", "pull_request_comment", "step_summary"]
@@ -25,7 +25,6 @@ _SIGNS = {
 }
 _MOST_COMMENT_CHARACTERS = 60_000
 """GitHub refuses a comment of more than 65536 characters."""
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
 
 
 def step_summary(comparison: Comparison) -> str:
@@ -57,21 +56,27 @@ def pull_request_comment(comparison: Comparison) -> str:
 
 
 def _head(comparison: Comparison) -> list[str]:
-    names = f"{_plain(comparison.new)} against {_plain(comparison.base)}"
-    return [f"### capbench: {names}: {_SIGNS[comparison.verdict]}", _plain(comparison.sentence)]
+    names = f"{escape_markdown(comparison.new)} against {escape_markdown(comparison.base)}"
+    return [f"### capbench: {names}: {_SIGNS[comparison.verdict]}", markdown_paragraph(comparison.sentence)]
 
 
 def _table(rows: Sequence[MetricVerdict]) -> str:
     """The subject has a column where there are several: their figures have the same names."""
     is_mixed = len({(row.base, row.new) for row in rows}) > 1
     head = ("case", *(("subject",) if is_mixed else ()), "figure", "change", "interval", "blocks", "verdict")
-    to_the_right = {"change", "interval", "blocks"}
-    lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---:' if name in to_the_right else '---' for name in head)}|"]
-    for shown in condensed(rows):
-        row = shown.row
-        cells = (row.case, *((row.new,) if is_mixed else ()), shown.words, _amount(row), _interval(row))
-        lines.append(f"| {' | '.join(map(_plain, cells))} | {row.blocks or ''} | {_SIGNS[row.verdict]} |")
-    return "\n".join(lines)
+    cells = (
+        (
+            shown.row.case,
+            *((shown.row.new,) if is_mixed else ()),
+            shown.words,
+            _amount(shown.row),
+            _interval(shown.row),
+            str(shown.row.blocks or ""),
+            _SIGNS[shown.row.verdict],
+        )
+        for shown in condensed(rows)
+    )
+    return markdown_table(head, cells, to_the_right=("change", "interval", "blocks"))
 
 
 def _amount(row: MetricVerdict) -> str:
@@ -98,18 +103,14 @@ def _stages(comparison: Comparison) -> list[str]:
     for pair in moved:
         shifts = [shift for shift in comparison.stage_shifts if (shift.case, shift.base, shift.new) == pair][:3]
         lines += [
-            f"- {_plain(shift.case)}, {_plain(shift.new)}: stage {_plain(shift.stage)} from {shift.base_s:.3g} s to "
-            f"{shift.new_s:.3g} s, {shift.share_of_change:.0%} of the change"
+            f"{shift.case}, {shift.new}: stage {shift.stage} from {shift.base_s:.3g} s to {shift.new_s:.3g} s, "
+            f"{shift.share_of_change:.0%} of the change"
             for shift in shifts
         ]
-    return ["Stages that moved most:", "\n".join(lines)] if lines else []
+    return ["Stages that moved most:", markdown_list(lines)] if lines else []
 
 
 def _warnings(comparison: Comparison) -> Sequence[str]:
-    notes = (*shared_reasons(comparison.verdicts), *comparison.warnings)
-    return ["Notes:", "\n".join(f"- {_plain(note)}" for note in notes)] if notes else []
-
-
-def _plain(text: str) -> str:
-    """Names come from files: none of them may become markup, a mention or a table cell."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    base = (comparison.base_note,) if comparison.base_note else ()
+    notes = (*base, *shared_reasons(comparison.verdicts), *comparison.warnings)
+    return ["Notes:", markdown_list(notes)] if notes else []

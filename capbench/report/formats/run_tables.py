@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from capbench.errors import UnavailableError
+from capbench.installation import install_command
+from capbench.report.formats.csv_text import csv_text
+from capbench.report.formats.json_text import json_text
+from capbench.report.formats.markdown_text import markdown_table
 from capbench.results.environment import Environment
 from capbench.results.folder import FolderContents
 from capbench.results.run_record import RunResult, RunRole
@@ -33,7 +36,12 @@ def measured_groups(contents: Sequence[FolderContents]) -> dict[tuple[str, str, 
 
 def _csv(contents: Sequence[FolderContents]) -> bytes:
     """One line a run; lists are joined by `; `."""
-    return _flat(contents).to_csv(index=False).encode()
+    table = _flat(contents)
+    # A column without a value is empty, not "nan".
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    return csv_text(
+        [str(name) for name in table.columns], ({str(k): v for k, v in row.items()} for row in records)
+    ).encode()
 
 
 def _parquet(contents: Sequence[FolderContents]) -> bytes:
@@ -41,7 +49,7 @@ def _parquet(contents: Sequence[FolderContents]) -> bytes:
     try:
         import pyarrow as _  # noqa: F401, ICN001  an optional extra
     except ImportError as error:
-        raise UnavailableError("parquet needs pyarrow; pip install 'capbench[parquet]'") from error
+        raise UnavailableError(f"parquet needs pyarrow; install it with: {install_command('parquet')}") from error
     buffer = io.BytesIO()
     _flat(contents).to_parquet(buffer, index=False)
     return buffer.getvalue()
@@ -72,7 +80,7 @@ def _markdown(contents: Sequence[FolderContents]) -> bytes:
         "readback MB",
         "PSNR Y dB",
     ]
-    lines = [[*(["folder"] if several else []), *header]]
+    rows: list[list[str]] = []
     for (folder, case, subject), runs in measured_groups(contents).items():
         quality = [
             summary.mean
@@ -80,8 +88,8 @@ def _markdown(contents: Sequence[FolderContents]) -> bytes:
             if run.validation is not None and (summary := run.validation.metrics.get("psnr_y")) is not None
         ]
         cells = [
-            _cell(case),
-            _cell(subject),
+            case,
+            subject,
             str(len(runs)),
             _median([run.wall_s for run in runs], 3),
             _median([run.times_floor for run in runs], 2),
@@ -91,15 +99,9 @@ def _markdown(contents: Sequence[FolderContents]) -> bytes:
             _median([run.readback_bytes for run in runs], 1, 1e-6),
             _median(quality, 2),
         ]
-        lines.append([*([_cell(folder)] if several else []), *cells])
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    labels = 3 if several else 2
-    rule = "|" + "|".join("---" if column < labels else "---:" for column in range(len(lines[0]))) + "|"
-    return ("\n".join([rows[0], rule, *rows[1:]]) + "\n").encode()
-
-
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+        rows.append([*([folder] if several else []), *cells])
+    head = [*(["folder"] if several else []), *header]
+    return (markdown_table(head, rows, to_the_right=header[2:]) + "\n").encode()
 
 
 def _median(values: Sequence[float | None], digits: int, factor: float = 1.0) -> str:
@@ -234,7 +236,7 @@ def _bencher(contents: Sequence[FolderContents]) -> bytes:
 
 
 def _json(document: object) -> bytes:
-    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
+    return json_text(document).encode()
 
 
 EXPORTERS: dict[str, Callable[[Sequence[FolderContents]], bytes]] = {

@@ -98,7 +98,7 @@ class CaseView:
     further_verdicts: tuple[MetricVerdict, ...]
     """The other metrics: planes, percentiles and a second implementation's figures, all fine."""
     subjects_compared: int
-    """How many subjects were held against the baseline."""
+    """How many subjects were compared with the base."""
     shifts: tuple[StageShift, ...]
     """Which stage moved."""
     quality: tuple[SubjectQuality, ...]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capbench.report.aggregate import Cell, cells_of
-from capbench.report.formats.terminal import software_note
+from capbench.report.cell_words import software_note
 from capbench.report.page.case_view import FRAMES_SHOWN, CaseView, arrange_case
 from capbench.report.page.headline import Headline, compose_headline
 from capbench.report.page.overview_rows import Row, arrange_rows
@@ -33,13 +33,20 @@ class Machine:
     """Where the runs were made."""
 
     adapter: str
-    """GPU adapter in words."""
+    """GPU adapters that runs were drawn by, in words; empty where none reported one, as other programs do."""
     is_software: bool
     """Whether it draws on the CPU."""
     host: str
     """CPU, memory and system in words, as far as known."""
     fingerprints: tuple[str, ...]
     """Identifiers of the machines, more than one where a folder was mixed."""
+
+    @property
+    def sentence(self) -> str:
+        """What drew and where: nothing is said of an adapter that no run used."""
+        parts = ((f"drawn by {self.adapter}",) if self.adapter else ()) + ((f"on {self.host}",) if self.host else ())
+        words = ", ".join(parts)
+        return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ def arrange_folder(
 
 
 def _base_words(comparison: Comparison | None) -> str:
-    """The baseline's name; `@REV` where each subject is held against itself at another revision."""
+    """The baseline's name; `@REV` where each subject is compared with itself at another revision."""
     bases = list(dict.fromkeys(verdict.base for verdict in comparison.verdicts)) if comparison else []
     revisions = {SubjectName.parse(base).revision for base in bases}
     return revision_label(revisions.pop()) if len(revisions) == 1 and "" not in revisions else ", ".join(bases)
@@ -198,9 +205,8 @@ def _machine(folder: ReportFolder) -> Machine:
         cores = f"{machine.cores_usable or machine.cores_logical} cores" if machine.cores_logical else None
         memory = f"{machine.memory_gib} GiB memory" if machine.memory_gib else None
         host = [machine.cpu_model, cores, memory, machine.os]
-        adapters = adapters or dict.fromkeys([machine.adapter] if machine.adapter else [])
     return Machine(
-        adapter=", ".join(adapters) or "no GPU adapter was reported",
+        adapter=", ".join(adapters),
         is_software=any(file.run.adapter_is_software for file in folder.runs),
         host=", ".join(part for part in host if part),
         fingerprints=folder.machines,

@@ -192,7 +192,16 @@ def _quality(comparison: Comparison, cells: Cells) -> _Quality:
     undecided = [item for item in decided if item.verdict is Verdict.UNDECIDED]
     if undecided:
         return _Quality("quality undecided", Verdict.UNDECIDED, undecided[0].sentence)
-    return _Quality("quality unchanged", Verdict.SAME)
+    better = [item for item in decided if item.verdict is Verdict.BETTER]
+    if better:
+        reason = f"{metric_words(better[0].metric)} {effect_words(better[0])} at {shorten(better[0].case)}"
+        return _Quality("quality better", Verdict.BETTER, reason)
+    return _Quality("quality no worse" if any(map(_moved, decided)) else "quality unchanged", Verdict.SAME)
+
+
+def _moved(verdict: MetricVerdict) -> bool:
+    """Whether a figure that is not worse is not the same either, by its own margin."""
+    return verdict.difference is not None and abs(verdict.difference) > (verdict.margin or 0.0)
 
 
 def _where(cases: Sequence[str]) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from capbench.errors import CapbenchError
 from capbench.report.page.folder_view import FolderView
 from capbench.report.page.render_page import render_page
 from capbench.report.page.write_page import view_folder, write_page
-from capbench.report.report_folder import is_result_folder, read_folder
+from capbench.report.report_folder import is_result_folder, read_folder, relative_url
 
-__all__ = ["IndexEntry", "relative_url", "result_folders", "write_index"]
+__all__ = ["IndexEntry", "result_folders", "write_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +45,3 @@ def write_index(place: Path, output: Path) -> Path:
         except CapbenchError as error:  # one foreign folder must not hide the others
             entries.append(IndexEntry(path.name, link, None, str(error)))
     return write_page(render_page("index.html.j2", {"entries": entries, "place": place.name}), output)
-
-
-def relative_url(target: Path, page_folder: Path | None) -> str:
-    """URL of a file relative to the page, so that the link survives moving both together.
-
-    Empty for a page that travels alone (`page_folder` None), whose links would lead nowhere and tell where it was made.
-    """
-    if page_folder is None:
-        return ""
-    relative = os.path.relpath(target.resolve(), page_folder.resolve())
-    return quote(Path(relative).as_posix())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capbench.report.aggregate import Cell
-from capbench.report.formats.terminal import quality_text, wall_words
+from capbench.report.cell_words import Tone, quality_words, wall_words
 from capbench.report.palette import SubjectStyle
 from capbench.report.wording import MISSING, bytes_words, effect_words, interval_words, seconds_words, times_words
 from capbench.results import Comparison, MetricVerdict, Verdict
@@ -100,7 +100,7 @@ def _row(
     *,
     starts_case: bool,
 ) -> Row:
-    spread = cell.spread("wall_s")
+    spread, quality = cell.spread("wall_s"), quality_words(cell)
     scale = 1 / longest if longest else 0.0
 
     def quantity(field: str, words: object) -> Quantity:
@@ -128,8 +128,8 @@ def _row(
         memory=quantity("peak_rss_bytes", bytes_words),
         readback=quantity("readback_bytes", bytes_words),
         output=quantity("output_bytes", bytes_words),
-        quality=str(quality_text(cell)) or MISSING,
-        quality_is_bad=bool(cell.invalid) or bool(cell.failed and not cell.measured),
+        quality=quality.text or MISSING,
+        quality_is_bad=quality.tone is Tone.BAD,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from capbench.gate.judged_metrics import quality_unit
 from capbench.report.palette import DARK, LIGHT
 from capbench.report.wording import (
     MISSING,
@@ -21,8 +22,8 @@ from capbench.report.wording import (
     seconds_words,
     shorten,
     value_words,
-    visible,
 )
+from capbench.results.visible_text import visible
 
 __all__ = ["render_page"]
 
@@ -59,6 +60,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
         "margin": margin_words,
         "metric": metric_words,
         "number": number_words,
+        "quality_unit": quality_unit,
         "seconds": seconds_words,
         "shorten": shorten,
     }

@@ -41,11 +41,12 @@ def folder(tmp_path: Path, clip: Path) -> Path:
 def _capbench(monkeypatch: pytest.MonkeyPatch, folder: Path, command: str) -> int:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["capbench", *command.split()])
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         return run_app()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
@@ -112,12 +113,76 @@ def test_wrong_input_is_one_line_and_exit_2(
     code = _capbench(monkeypatch, folder, command)
 
     printed = capfd.readouterr()
-    assert code == 2
-    assert printed.out == ""
+    assert (code, printed.out) == (2, ""), printed
     assert printed.err.startswith("capbench: ")
     assert printed.err.count("\n") == 1
     assert names in printed.err
     assert sorted(folder.rglob("*")) == before
+
+
+_HOSTILE = {
+    "deep.toml": "a = " + "[" * 5000 + "]" * 5000,
+    "integer.toml": "a = " + "9" * 5000,
+    "hexadecimal.toml": "a = 0x" + "f" * 5000,
+    "nul.toml": 'a = "x\\u0000"',
+    "key.toml": ".".join("a" * 100_000) + " = 1",
+    "ratio.toml": "[[rule]]\nmetric = 'readback_bytes'\nequals_ratio = '1e999999999'\n",
+    "settle.toml": "[[case]]\nname = 'c'\nrecording = '1080p-1min'\nsettle_s = 1e30\n",
+    "latin.toml": "größe = 1",
+    "deep.json": "[" * 100_000,
+    "integer.json": '{"schema_version": ' + "9" * 5000 + "}",
+}
+
+
+@pytest.mark.parametrize("name", [*_HOSTILE, "/dev/zero", "/dev/null", "n" * 300])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "run {}",
+        "calibrate {}",
+        "export clip.mp4 out.mp4 --scene {}",
+        "compare results:one results:two --gates {}",
+        "compare {} results",
+        "report results --gates {}",
+        "history show --history {}",
+        "run quick --out {} --resume",
+        "results {}",
+        "validate {} clip.mp4",
+    ],
+)
+def test_hostile_text_is_one_line_in_every_verb(
+    verb: str, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if name in _HOSTILE:
+        encoding = "latin-1" if name.startswith("latin") else "utf-8"
+        (folder / name).write_text(_HOSTILE[name], encoding=encoding)
+    (folder / "results" / "runs").mkdir(parents=True)
+
+    code = _capbench(monkeypatch, folder, verb.format(name))
+
+    printed = capfd.readouterr()
+    assert (code, printed.out, printed.err.count("\n")) == (2, "", 1), printed
+    assert len(printed.err) < 1500
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs")
+def test_a_result_file_that_is_hostile_is_named_and_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runs = folder / "results" / "runs"
+    runs.mkdir(parents=True)
+    for name, text in _HOSTILE.items():
+        if name.endswith(".json"):
+            (runs / name).write_text(text)
+    (runs / "zero.json").symlink_to("/dev/zero")
+    (runs / ("n" * 240 + ".json")).mkdir()
+
+    code = _capbench(monkeypatch, folder, "results results --to csv")
+
+    printed = capfd.readouterr()
+    assert code == 0
+    assert printed.err.count("was left out") == 4 + 1  # and environment.json, which is not there
+    assert printed.err.count("\n") == 5
 
 
 @pytest.mark.parametrize("encoder", ["libx265x", "h264_videotoolbox" if sys.platform != "darwin" else "h264_amf"])

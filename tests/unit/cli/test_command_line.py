@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.models import CommandInfo
 
 from capbench.cli.app import app
+from capbench.recordings import RecordingSpec, make_recording
+
+_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells, signals and file names")
 
 _VERB = """
 import os, signal, sys, time
@@ -18,7 +23,7 @@ from capbench import errors
 from capbench.cli.app import app, run_app
 
 @app.command()
-def act(wanted: int = 0) -> None:
+def act(wanted: int = 0, name: str = "") -> None:
     {body}
 
 sys.exit(run_app())
@@ -115,6 +120,89 @@ def test_python_dash_m_prints_the_version() -> None:
     )
 
     assert ended.stdout.startswith("capbench 0.")
+
+
+def _shell(line: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line by the shell; `$capbench` in it is the program."""
+    program = f'"{sys.executable}" -m capbench'
+    environment = {**os.environ, **variables}
+    command = ["sh", "-c", line.replace("$capbench", program)]
+    return subprocess.run(command, capture_output=True, cwd=folder, env=environment, timeout=100, check=False)
+
+
+@_POSIX
+@pytest.mark.parametrize("verb", ["media --list", "--help", "--version", "run --help", "report missing"])
+@pytest.mark.parametrize(
+    ("streams", "code"), [(">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0), (">/dev/full", 2), ("2>/dev/full", 0)]
+)
+def test_streams_that_cannot_be_written_end_in_one_line(verb: str, streams: str, code: int, tmp_path: Path) -> None:
+    if "/dev/full" in streams and not Path("/dev/full").exists():
+        pytest.skip("only Linux has /dev/full")
+
+    ended = _shell(f"$capbench {verb} {streams}", tmp_path)
+
+    assert ended.returncode == (2 if verb == "report missing" else code)
+    assert b"Traceback" not in ended.stderr
+    assert b"Exception ignored" not in ended.stderr
+    assert ended.stderr.count(b"\n") <= 1
+
+
+@_POSIX
+def test_a_closed_stdout_is_not_given_to_a_file(tmp_path: Path) -> None:
+    """The lowest free number is what the next opened file gets: the record would get what is printed besides."""
+    ended = _shell("$capbench compare base.json new --json record.json >&-", tmp_path)
+    exported = _shell("$capbench media --list >&- 2>&- <&-", tmp_path)
+
+    assert (ended.returncode, exported.returncode) == (2, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@_POSIX
+@pytest.mark.parametrize("name", ["clé", os.fsdecode(b"cl\xe9")], ids=["utf-8", "latin-1"])
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_names_with_accents_work_in_every_locale(name: str, locale: str, tmp_path: Path) -> None:
+    """Python names files by the locale; under `C`, without its own exceptions, it has no name for an accent."""
+    if sys.platform == "darwin" and name != "clé":
+        pytest.skip("file names are UTF-8 on macOS")
+    clip = make_recording(RecordingSpec("tiny", 160, 90, 30, 0.1))
+    (tmp_path / f"{name}.mp4").write_bytes(clip.read_bytes())
+    variables = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"} if locale == "C" else {}
+    same = f"'{name}.mp4' '{name}.mp4' --json '{name}.json'"
+
+    validated = _shell(f"$capbench validate {same}", tmp_path, **variables)
+    refused = _shell(f"$capbench run '{name}.toml'", tmp_path, **variables)
+
+    assert validated.returncode == 0, validated
+    assert json.loads((tmp_path / f"{name}.json").read_bytes())["reference"].startswith("cl")
+    assert refused.returncode == 2
+    assert refused.stderr.count(b"\n") == 1
+
+
+@_POSIX
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_imports_exits_130(signal_number: int) -> None:
+    """The first import of the program sends the signal: nothing of the command line has been loaded yet."""
+    body = (
+        "import os, sys\n"
+        "class Sender:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'capbench.cli.app': os.kill(os.getpid(), {int(signal_number)})\n"
+        "sys.meta_path.insert(0, Sender())\n"
+        "from capbench.__main__ import main\n"
+        "main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "capbench: interrupted\n")
+
+
+@_POSIX
+def test_a_failure_of_the_system_over_a_named_file_is_one_line() -> None:
+    ended = _run("open('n' * 300)", "--name", "n" * 300)
+    other = _run("open('x' * 300)")
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr[-300:]
+    assert (other.returncode, "Traceback" in other.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("verb", app.registered_commands, ids=lambda verb: verb.callback.__name__)

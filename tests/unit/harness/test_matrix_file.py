@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from capbench.errors import MatrixError
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
+from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, known_paths
 from capbench.resources import matrix_folder
 
 _CASE = """
@@ -135,10 +138,33 @@ def test_select_keeps_what_matches(tmp_path: Path) -> None:
     assert {subject.name for subject in chosen.subjects} == {"floor", "gpu"}
 
 
+def test_the_name_of_a_path_adds_it_to_every_case(tmp_path: Path) -> None:
+    matrix = _load(tmp_path, _CASE + _CASE.replace("one", "two"))
+
+    chosen = matrix.select((), ("cpu", "gpu-late"), paths=known_paths())
+
+    assert [case.subjects for case in chosen.cases] == [("cpu", "gpu-late")] * 2
+    assert [(subject.name, subject.path) for subject in chosen.subjects] == [("cpu", "cpu"), ("gpu-late", "gpu-late")]
+
+
+def test_the_floor_is_added_by_its_name_too(tmp_path: Path) -> None:
+    matrix = _load(tmp_path, _CASE + "subjects = ['gpu']\n")
+
+    assert matrix.select((), ("gpu", "floor")).cases[0].subjects == ("gpu", "floor")
+    assert matrix.select((), ("floor",)).subjects[0].is_floor
+
+
+def test_a_glob_adds_no_path(tmp_path: Path) -> None:
+    with pytest.raises(MatrixError, match=r"no subject matches 'gpu-l\*'.*by its name: gpu-fused, gpu-late"):
+        _load(tmp_path, _CASE).select((), ("gpu-l*",), paths=known_paths())
+
+
 @pytest.mark.parametrize(
     ("cases", "subjects", "message"),
     [
         (("x*",), (), "no case matches 'x*'; there are one"),
+        (("one", "x*"), (), "no case matches 'x*'; there are one"),
+        ((), ("cpu", "nvenc"), "no subject matches 'nvenc'; there are floor, cpu, gpu"),
         ((), ("nvenc",), "no subject matches 'nvenc'; there are floor, cpu, gpu"),
     ],
 )
@@ -218,3 +244,65 @@ def test_an_unknown_name_lists_the_shipped_ones(name: str) -> None:
 def test_a_directory_is_no_matrix(tmp_path: Path) -> None:
     with pytest.raises(MatrixError, match="is a directory; name a matrix file inside it"):
         load_matrix(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (_CASE + "settle_s = 1e30\n", "settle_s"),
+        (_CASE + "settle_s = inf\n", "settle_s"),
+        (_CASE + "settle_s = nan\n", "settle_s"),
+        (_CASE + "timeout_s = 1e300\n", "timeout_s"),
+        (_CASE + "duration_s = 1e300\n", "duration_s"),
+        (_CASE + "blocks = 9223372036854775807\n", "blocks"),
+        (_CASE + "width = 2000000000\n", "width"),
+        (_CASE + "fps = 1e300\n", "fps"),
+        (_CASE + "fps = '1e999999999'\n", "fps"),
+        (_CASE + "fps = '1/99999999999999999999'\n", "fps"),
+        ("[[case]]\nname = 'a'\nduration_s = 1\nrecording = {width = 30000, height = 30000}\n", "recording"),
+        ("[[case]]\nname = 'a'\nduration_s = 1\nrecording = {width = 16, height = 16, fps = '1e9999999'}\n", "fps"),
+        (_CASE + "source = 'x'\n".replace("x", "n" * 5000), "source"),
+        ("[[case]]\nname = 'a'\nsource = '" + "n" * 300 + "'\n", "no such file"),
+        (_CASE + "scene = '" + "n" * 300 + ".toml'\n", "no such file"),
+        ("include = ['" + "n" * 300 + "']\n", "include[0]"),
+        ("include = ['/dev/zero']\n", "/dev/zero"),
+        (_CASE + "[[subject]]\nname = 'x'\ncommand = 'a {output}'\nenv = {'A=B' = 'c'}\n", "A=B"),
+        (_CASE + "[[subject]]\nname = 'x'\ncommand = 'a {output}'\nenv = {'' = 'c'}\n", "environment variable"),
+        (_CASE + "[[subject]]\nname = 'x'\ncommand = 'a {output}'\nenv = {A = \"b\\u0000c\"}\n", "NUL"),
+        (_CASE + f"[case.product]\nqp = {list(range(60))}\nblocks = {list(range(1, 200))}\n", str(MOST_CASES)),
+        (_CASE + f"[case.product]\nqp = {[1] * 3}\nscene = ['{'s' * 90}']\n", str(LONGEST_NAME)),
+        ("[[case]]\nname = 'x'\n" * (MOST_CASES + 1), "case"),
+    ],
+)
+def test_a_value_without_measure_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(MatrixError) as caught:
+        _load(tmp_path, text)
+
+    assert says in str(caught.value)
+    assert len(str(caught.value)) < 2000
+
+
+def test_many_mistakes_are_not_all_listed(tmp_path: Path) -> None:
+    with pytest.raises(MatrixError) as caught:
+        _load(tmp_path, "[defaults]\n" + "".join(f"x{number} = 1\n" for number in range(50)))
+
+    assert str(caught.value).splitlines()[-1] == "and 40 more of the kind"
+    assert len(str(caught.value).splitlines()) == 11
+
+
+def test_a_long_chain_of_includes_ends(tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"f{number}.toml").write_text(f"include = ['f{number + 1}.toml']\n")
+
+    with pytest.raises(MatrixError, match="in a chain"):
+        load_matrix(tmp_path / "f0.toml")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs")
+def test_a_matrix_may_come_through_a_pipe() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, _CASE.encode())
+    os.close(writing)
+
+    assert [case.name for case in load_matrix(f"/dev/fd/{reading}").cases] == ["one"]
+    os.close(reading)

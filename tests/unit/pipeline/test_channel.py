@@ -238,11 +238,11 @@ def test_stage_that_ended_or_has_not_begun_does_not_stall() -> None:
     watch = StageWatch(10, now_s=clock)
     watch.begin("decode")
     watch.end("decode")
-    watch.expect("encode", waits_for="render")
-    clock.now_s = 1000
+    with watch.waiting("encode", "render"):
+        clock.now_s = 1000
 
-    assert watch.stalled() is None
-    assert watch.left_s("encode")[0] == "render"
+        assert watch.stalled() is None
+        assert watch.left_s("encode")[0] == "render"
 
 
 def test_stages_that_wait_for_each_other_are_found_to_stall() -> None:

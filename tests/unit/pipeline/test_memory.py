@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +18,6 @@ from capbench.pipeline.memory_plan import CodecPlan, estimated_bytes, plan_codec
 from capbench.pipeline.threads.memory_budget import (
     DEFAULT_BUDGET_BYTES,
     FrameSizes,
-    cgroup_free_bytes,
-    cgroup_limit_bytes,
     channel_frames,
     plan_memory,
 )
@@ -212,51 +209,3 @@ def test_threads_out_of_range_are_refused(name: str, threads: int, job: ExportJo
 )
 def test_channel_frames_follow_the_memory(memory_bytes: int, gif: bool, frames: int) -> None:
     assert channel_frames(memory_bytes, gif=gif) == frames
-
-
-def write_group(folder: Path, limit: str, used: int = 0, cache: int = 0) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{used}\n")
-    (folder / "memory.stat").write_text(f"anon {used - cache}\ninactive_file {cache}\n")
-
-
-@pytest.mark.parametrize(
-    ("groups", "limit", "free"),
-    [
-        pytest.param({"": ("max", 0, 0)}, None, None, id="no-limit"),
-        pytest.param({"": ("1000", 300, 0)}, 1000, 700, id="container"),
-        pytest.param({"": ("1000", 300, 100)}, 1000, 800, id="file-cache-is-free"),
-        pytest.param({"a/b": ("1000", 300, 0)}, 1000, 700, id="own-group"),
-        pytest.param({"a": ("500", 450, 0), "a/b": ("1000", 300, 0)}, 500, 50, id="group-above-binds"),
-        pytest.param({"a/b": ("1000", 1200, 0)}, 1000, 0, id="over-the-limit"),
-        pytest.param({"other": ("10", 0, 0)}, None, None, id="not-ours"),
-    ],
-)
-def test_control_groups(
-    groups: dict[str, tuple[str, int, int]], limit: int | None, free: int | None, tmp_path: Path
-) -> None:
-    membership = tmp_path / "membership"
-    membership.write_text("0::/a/b\n")
-    for name, values in groups.items():
-        write_group(tmp_path / "cgroup" / name, *values)
-
-    assert cgroup_limit_bytes(tmp_path / "cgroup", membership) == limit
-    assert cgroup_free_bytes(tmp_path / "cgroup", membership) == free
-
-
-def test_first_version_of_control_groups(tmp_path: Path) -> None:
-    membership, folder = tmp_path / "membership", tmp_path / "cgroup" / "memory" / "a"
-    membership.write_text("9:name=systemd:/\n7:memory:/a\n")
-    folder.mkdir(parents=True)
-    (folder / "memory.limit_in_bytes").write_text("1000\n")
-    (folder / "memory.usage_in_bytes").write_text("300\n")
-    (folder / "memory.stat").write_text("cache 100\ntotal_inactive_file 100\n")
-    (tmp_path / "cgroup" / "memory" / "memory.limit_in_bytes").write_text(f"{2**63 - 4096}\n")
-
-    assert cgroup_limit_bytes(tmp_path / "cgroup", membership) == 1000
-    assert cgroup_free_bytes(tmp_path / "cgroup", membership) == 800
-
-
-def test_machine_without_control_groups(tmp_path: Path) -> None:
-    assert cgroup_free_bytes(tmp_path / "cgroup", tmp_path / "membership") is None

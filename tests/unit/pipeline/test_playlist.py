@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capbench.errors import SourceError, UnsafePlaylistError
@@ -209,6 +209,7 @@ _LINES = st.one_of(
 )
 
 
+@settings(deadline=None)  # it writes files, and a busy disk is no fault
 @given(st.lists(_LINES, max_size=12), st.sampled_from(["\n", "\r\n", "\r", "\0"]))
 def test_any_playlist_is_refused_or_split_into_parts_of_files_inside_its_folder(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], line_end: str

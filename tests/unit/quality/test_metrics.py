@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from capbench.errors import PictureError
-from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
+from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS, FfmpegMeter
 from capbench.quality.metrics.pooling import pool
 from capbench.quality.metrics.psnr_ssim import PSNR_CEILING_DB, mean_squared_error, psnr_db, ssim
 from capbench.quality.reading.planes import Planes, as_frame
@@ -111,3 +112,39 @@ def test_pooling_nothing_and_values_without_a_harmonic_mean() -> None:
     assert pool([None, None]).mean is None
     assert pool([0.0, 1.0]).harmonic_mean is None
     assert not math.isnan(pool([0.0, 1.0]).mean or 0.0)
+
+
+@pytest.mark.parametrize(("width", "height"), [(16, 16), (2, 2), (44, 46), (64, 8), (46, 46), (64, 32)])
+def test_small_pictures_are_measured_by_what_can_measure_them(width: int, height: int) -> None:
+    """FFmpeg's xpsnr divides by zero below 2025 pixels, which ends the process; ssim wants two blocks of chroma."""
+    luma, chroma = (np.full((height // n, width // n), 90, np.uint8) for n in (1, 2))
+    meter = FfmpegMeter(width, height, rate=None)
+    for _ in range(3):
+        meter.push(as_frame(Planes(luma, chroma, chroma)), as_frame(Planes(luma, chroma, chroma)))
+
+    found = meter.finish()
+
+    assert found.series["ffmpeg_psnr_y"] == [100.0] * 3
+    assert ("xpsnr_y" in found.series) is (width * height >= 2025)
+    assert ("ffmpeg_ssim_y" in found.series) is (min(width, height) >= 16)
+    assert set(found.series) | set(found.unmeasured) == set(FFMPEG_METRICS)
+
+
+def test_xpsnr_depends_on_the_rate_that_it_is_given() -> None:
+    """Above 32 frames a second its model looks at two frames before instead of one."""
+    noise = np.random.default_rng(5)
+    pairs = []
+    for number in range(6):
+        want = np.roll(noise.integers(60, 180, (96, 128), dtype=np.uint8), 3 * number, axis=1)
+        got = (want + noise.integers(0, 9, want.shape, dtype=np.uint8)).astype(np.uint8)
+        pairs.append((got, want))
+
+    def measured(rate: Fraction | None) -> list[float]:
+        meter = FfmpegMeter(128, 96, rate=rate)
+        for planes in pairs:
+            meter.push(*(as_frame(Planes(plane, plane[::2, ::2], plane[::2, ::2])) for plane in planes))
+        return meter.finish().series["xpsnr_y"]
+
+    assert measured(None) == measured(Fraction(25)) == measured(Fraction(30))
+    assert measured(Fraction(60)) == measured(Fraction(60000, 1001))
+    assert measured(Fraction(60)) != measured(Fraction(30))

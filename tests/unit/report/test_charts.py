@@ -22,8 +22,9 @@ from capbench.report.charts.time_series import quality_charts, thin_by_extreme, 
 from capbench.report.page.show_worst_frames import FramePictures, PictureBudget, embed_frame, find_worst_region
 from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import RunFile
-from capbench.report.wording import seconds_words, shorten, visible
+from capbench.report.wording import seconds_words, shorten
 from capbench.results import MetricVerdict, StageTimes, Verdict, WorstFrame
+from capbench.results.visible_text import visible
 from tests.report_simulator import HOSTILE_NAMES, STANDARD_CASES, STANDARD_SUBJECTS, Simulation, simulate_runs
 
 Cells = Mapping[str, Cell]

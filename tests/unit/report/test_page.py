@@ -18,7 +18,7 @@ import pytest
 from capbench.errors import InputError, OutputError, ResultError
 from capbench.report import write_report
 from capbench.report.page.index import write_index
-from capbench.report.wording import visible
+from capbench.results.visible_text import visible
 from tests.report_simulator import (
     HOSTILE_NAMES,
     STANDARD_CASES,

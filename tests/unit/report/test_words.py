@@ -16,9 +16,9 @@ from capbench.report.wording import (
     seconds_words,
     shorten,
     times_words,
-    visible,
 )
 from capbench.results import MetricVerdict, Verdict
+from capbench.results.visible_text import visible
 
 _TEXT_ON_GROUND = [
     (text, ground)
@@ -91,7 +91,8 @@ def test_what_was_not_measured_is_a_dash_and_never_a_zero() -> None:
         (0.573, "42.7% less"),
         (1.05, "5.0% more"),
         (1.0, "unchanged"),
-        (1.0002, "unchanged"),
+        (1.0002, "0.020% more"),
+        (1.000001, "unchanged"),
         (0.0, "100.0% less"),
         (13.56, "13.6 times"),
         (float("inf"), "unbounded"),
@@ -153,8 +154,8 @@ def test_names_that_differ_at_an_end_stay_different_when_shortened() -> None:
     [
         ("plain\tand\nlines", "plain\tand\nlines"),
         ("\u202eevil", "\\u202eevil"),
-        ("\x1b[31mred", "\\u001b[31mred"),
-        ("\u2066a\u2069", "\\u2066a\u2069"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\u2066a\u2069", "\\u2066a\\u2069"),
     ],
 )
 def test_control_characters_are_written_out(text: str, expected: str) -> None:

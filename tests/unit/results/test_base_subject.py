@@ -150,3 +150,35 @@ def test_the_plan_outlives_the_program_that_wrote_it(tmp_path: Path) -> None:
 
     assert plan == FolderPlan(cases=("1080p",), subjects=("x", "y"), base="y", command=("a", "b"))
     assert json.loads((tmp_path / "matrix.json").read_text())["from_the_future"] == [1]
+
+
+def test_who_was_never_to_run_in_a_case_is_not_missing_there(tmp_path: Path) -> None:
+    """A case of its own, a scene that it cannot draw, a program that is not here: none of them is a lost run."""
+    cases = [
+        {"name": "1080p", "subjects": ["main", "branch", "gone"], "scene": "bare"},
+        {"name": "4k", "subjects": ["main", "other"], "scene": "bare"},
+        {"name": "framed", "subjects": ["main", "branch"], "scene": "framed"},
+    ]
+    subjects = [{"name": "main"}, {"name": "branch", "scenes": ["bare"]}, {"name": "gone"}, {"name": "other"}]
+    plan = {"matrix": {"cases": cases, "subjects": subjects}, "skipped": {"gone": "not on PATH"}, "command": []}
+    for case, names in (("1080p", ("main", "branch")), ("4k", ("main", "other")), ("framed", ("main",))):
+        for name in names:
+            write_runs(tmp_path, name, noisy(8), case=case)
+    (tmp_path / "matrix.json").write_text(json.dumps(plan), encoding="utf-8")
+
+    found = compare_folder(tmp_path)
+
+    assert {(row.case, row.new) for row in found.verdicts} == {("1080p", "branch"), ("4k", "other")}
+    assert found.exit_code == 0
+
+
+def test_a_subject_whose_runs_are_lost_is_missed(tmp_path: Path) -> None:
+    write_plan(tmp_path, (), blocks=8, subjects=("main", "branch"))
+    for case, names in (("1080p", ("main", "branch")), ("4k", ("main",))):
+        for name in names:
+            write_runs(tmp_path, name, noisy(8), case=case)
+
+    found = compare_folder(tmp_path)
+
+    assert found.exit_code == 1
+    assert "there is no run of branch" in found.sentence

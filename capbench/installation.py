@@ -1,0 +1,41 @@
+"""How something is added to the installation that this process runs from."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import sys
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+__all__ = ["install_command"]
+
+_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",)}
+"""What the extras need where no metadata says it; pyproject.toml has the versions."""
+
+
+def install_command(extra: str) -> str:
+    """Command that installs what an extra of capbench needs into the environment that this process runs in.
+
+    It names the packages of the extra and never capbench itself: an index need not have this project under that name,
+    and what it has instead would run with the user's rights.
+    """
+    packages = _packages_of(extra)
+    environment = Path(sys.prefix)
+    if environment.parent.name == "venvs" and environment.parent.parent.name == "pipx":
+        return shlex.join(["pipx", "inject", environment.name, *packages])
+    if importlib.util.find_spec("pip") is None:  # uv makes environments without
+        return shlex.join(["uv", "pip", "install", "--python", sys.executable, *packages])
+    return shlex.join([sys.executable, "-m", "pip", "install", *packages])
+
+
+def _packages_of(extra: str) -> list[str]:
+    """Requirements of an extra by the installed metadata, `pyarrow>=18.0`, without their marker."""
+    try:
+        lines = requires("capbench") or []
+    except PackageNotFoundError:  # imported from a checkout that was never installed
+        lines = []
+    marker = re.compile(rf"""extra\s*==\s*['"]{re.escape(extra)}['"]""")
+    found = [line.partition(";")[0].strip() for line in lines if marker.search(line.partition(";")[2])]
+    return found or list(_EXTRAS[extra])

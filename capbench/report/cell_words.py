@@ -1,0 +1,80 @@
+"""What the runs of one subject and of a folder amount to in words, the same for terminal and page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from capbench.gate.judged_metrics import quality_unit
+from capbench.report.aggregate import Cell, Spread
+from capbench.report.report_folder import ReportFolder
+from capbench.report.wording import MINUS, metric_words, number_words, seconds_words, shorten
+from capbench.results.subject_name import is_floor
+
+__all__ = ["QualityWords", "Tone", "quality_words", "software_note", "wall_words"]
+
+
+class Tone(StrEnum):
+    """How much a reader should mind."""
+
+    PLAIN = "plain"
+    """Nothing to mind."""
+    DOUBT = "doubt"
+    """Some runs do not count."""
+    BAD = "bad"
+    """A check failed, or every run did."""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityWords:
+    """What validation said of all runs of a cell."""
+
+    text: str
+    """For people; empty for a floor that is as it should be."""
+    tone: Tone
+    """How much to mind it."""
+
+
+def quality_words(cell: Cell) -> QualityWords:
+    """One figure of quality, or what went wrong."""
+    if cell.failed and not cell.measured:
+        error = shorten(cell.failed[0].run.error or "", 160)
+        return QualityWords(f"all {len(cell.failed)} failed: {error}", Tone.BAD)
+    if cell.invalid:
+        checks = ", ".join(cell.failing_checks)
+        return QualityWords(f"{len(cell.invalid)} of {len(cell.validated)} invalid: {checks}", Tone.BAD)
+    notes = []
+    if cell.failed:
+        notes.append(f"{len(cell.failed)} failed")
+    if cell.diverted:
+        notes.append(f"{len(cell.diverted)} took another path")
+    quality = cell.quality()
+    if quality is not None:
+        metric, value = quality
+        unit, decimals = quality_unit(metric)
+        notes.insert(0, f"{metric_words(metric)} {number_words(value, decimals, unit)}")
+    elif cell.validated:
+        notes.insert(0, "passed")
+    elif not is_floor(cell.subject):
+        notes.insert(0, "not validated")
+    return QualityWords("; ".join(notes), Tone.DOUBT if cell.failed or cell.diverted else Tone.PLAIN)
+
+
+def wall_words(spread: Spread | None) -> str:
+    """`4.21 s (-3% to +5%)`: the range as a change from the median reads the same for milliseconds and hours."""
+    if spread is None:
+        return seconds_words(None)
+    if spread.count == 1:
+        return f"{seconds_words(spread.median)} (one run)"
+    low, high = ((bound / spread.median - 1) * 100 if spread.median else 0.0 for bound in (spread.low, spread.high))
+    return f"{seconds_words(spread.median)} ({low:+.0f}% to {high:+.0f}%)".replace("-", MINUS)
+
+
+def software_note(folder: ReportFolder) -> str | None:
+    """The sentence that must stand beside times from a software adapter; None on a real one."""
+    adapters = dict.fromkeys(
+        run.run.adapter or "an unnamed adapter" for run in folder.runs if run.run.adapter_is_software
+    )
+    if not adapters:
+        return None
+    return f"Software times, not GPU times: {', '.join(adapters)} runs on the CPU."
