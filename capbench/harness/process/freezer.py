@@ -33,8 +33,12 @@ class Freezer(Protocol):
     how: str
     """By what means, for the record."""
 
-    def stop(self) -> bool:
-        """Stop the whole tree; returns whether it was seen to stand still within `STOP_TIMEOUT_S`."""
+    def stop(self, on_asked: Callable[[], None]) -> bool:
+        """Stop the whole tree; returns whether it was seen to stand still within `STOP_TIMEOUT_S`.
+
+        `on_asked` is called once the kernel has been asked. What runs then stops at once. What waits for a core does
+        nothing more of its own, but is seen to stand still only when it has had one: on a crowded machine much later.
+        """
 
     def resume(self) -> None:
         """Let it go on."""
@@ -74,16 +78,20 @@ class SignalFreezer:
         self._held: dict[int, bool] = {}
         """Process to whether we stopped it: False for one that stood still before."""
 
-    def stop(self) -> bool:
+    def stop(self, on_asked: Callable[[], None]) -> bool:
         """Stop the whole tree; returns whether it was seen to stand still in time."""
         deadline_s = self._now_s() + STOP_TIMEOUT_S
         self._held = {}
+        asked = False
         while True:
             fresh = [pid for pid in self._tree() if pid not in self._held]
             for pid in fresh:
                 self._held[pid] = not self._sees_stopped(pid)
                 if self._held[pid]:
                     _suspend(pid)
+            if not asked:
+                on_asked()
+                asked = True
             if not fresh and all(self._sees_stopped(pid) for pid in self._held):
                 return True
             if self._now_s() >= deadline_s:
@@ -130,10 +138,12 @@ class CgroupFreezer:
         self._now_s = now_s
         self._sleep = sleep
 
-    def stop(self) -> bool:
+    def stop(self, on_asked: Callable[[], None]) -> bool:
         """Stop the whole tree; returns whether it was seen to stand still in time."""
         deadline_s = self._now_s() + STOP_TIMEOUT_S
-        if not self._write("1"):
+        is_there = self._write("1")
+        on_asked()
+        if not is_there:
             return True  # removed by the supervisor: nothing is left
         while not self._is_frozen():
             if self._now_s() >= deadline_s:

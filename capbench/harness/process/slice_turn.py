@@ -98,10 +98,12 @@ class SliceTurn:
             return
         self._begin(process, freezer)
         process.ended.wait(length_s)
+        asked_ns: list[int] = []
         if not process.ended.is_set():
-            self._stands_still = freezer.stop()
+            self._stands_still = freezer.stop(lambda: asked_ns.append(self._now_ns()))
             self._running.clear()
-        end_ns = self._end_ns(process)
+        # Until it was asked to stop: how long the kernel takes to see to it is nobody's time.
+        end_ns = self._end_ns(process, asked_ns[0] if asked_ns else self._now_ns())
         self._cpu_s_when_stopped = freezer.cpu_s()
         assert self._slice_began_ns is not None
         spent_ns = max(0, end_ns - self._slice_began_ns)
@@ -143,10 +145,10 @@ class SliceTurn:
             freezer.resume()
         self._running.set()
 
-    def _end_ns(self, process: Launched) -> int:
-        """When the slice ended: now, or when the supervisor saw the process end."""
+    def _end_ns(self, process: Launched, stopped_ns: int) -> int:
+        """When the slice ended: when it was stopped, or when the supervisor saw the process end."""
         if process.ended.is_set():
             ending = process.ending
             if ending.start_ns is not None and ending.wall_s is not None:
                 return ending.start_ns + round(ending.wall_s * 1e9)
-        return self._now_ns()
+        return stopped_ns

@@ -244,7 +244,7 @@ def test_a_tree_that_grows_while_it_is_stopped_is_listed_again() -> None:
 
     freezer = SignalFreezer(1, includes_root=False, list_tree=lambda _: next(trees), sees_stopped=sees_stopped)
 
-    assert freezer.stop()
+    assert freezer.stop(lambda: None)
     assert set(seen) == {first, first + 1, first + 2}
     assert next(trees, None) is None  # looked until nothing was new
 
@@ -260,7 +260,7 @@ def test_a_tree_that_never_stands_still_is_given_up() -> None:
         sleep=lambda _: None,
     )
 
-    assert not freezer.stop()
+    assert not freezer.stop(lambda: None)
     assert next(clock) == pytest.approx(12, abs=2)  # looks at the clock until the second is over
 
 
@@ -273,7 +273,7 @@ def test_a_process_that_the_subject_stopped_itself_stays_stopped() -> None:
         assert child.pid in descendants(os.getpid())
         freezer = SignalFreezer(os.getpid(), includes_root=False, list_tree=lambda _: [child.pid])
 
-        assert freezer.stop()
+        assert freezer.stop(lambda: None)
         freezer.resume()
 
         assert is_stopped(child.pid)
