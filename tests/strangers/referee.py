@@ -1,0 +1,443 @@
+"""Is an output right? Judged by ffprobe's facts and a plain comparison of what ffmpeg decodes.
+
+Shares no code with capbench. It says `right` or `wrong` only where that is beyond dispute, and `doubtful` between: a
+validator that draws its line anywhere in that band is not to be blamed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.strangers.foreign_exporters import Request
+from tests.strangers.stream_facts import (
+    SOUND_RATE_HZ,
+    StreamFacts,
+    decode_pictures,
+    decode_planes,
+    decode_sound,
+    picture_size,
+    windows,
+)
+
+__all__ = ["Finding", "Judgement", "Opinion", "judge"]
+
+
+class Opinion(StrEnum):
+    """What the referee thinks of an output."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    DOUBTFUL = "doubtful"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it was."""
+
+    subject: str
+    """frames, times, sound, sync, colour, siting, tags, geometry, picture or damage."""
+    opinion: Opinion
+    """Whether it is a fault, or may be one."""
+    message: str
+    """With its figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The referee's word on one output."""
+
+    findings: tuple[Finding, ...]
+    """Everything that is not as it was."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """What was measured."""
+
+    @property
+    def opinion(self) -> Opinion:
+        """Wrong where anything is, doubtful where anything may be."""
+        kinds = {finding.opinion for finding in self.findings}
+        return next((each for each in (Opinion.WRONG, Opinion.DOUBTFUL) if each in kinds), Opinion.RIGHT)
+
+
+_MATCH_SHARE: Final = 0.75
+"""A frame that differs less than this share from a neighbour than from its own counterpart shows the neighbour."""
+_MATCH_CODES: Final = 0.6
+"""And by at least this much: coding noise averaged over a picture's blocks is below 0.3."""
+_BLOCK: Final = 8
+"""Side of the blocks whose means are compared, in compared pixels."""
+_RIGHT_MS, _WRONG_MS = 9.0, 20.0
+"""Sound against picture: a third of a frame of film is nobody's fault; a frame of AAC is 21.3 ms."""
+_RIGHT_BIAS, _WRONG_BIAS = 1.3, 3.0
+"""Mean of a component over the clip, in codes of R'G'B': a wrong matrix or range on coloured pictures is 3 and more."""
+_RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
+"""Mean absolute difference of block means, in codes."""
+_RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
+"""Of R'G'B' at the compared size, in dB: the lowest quality asked for here is at 27."""
+_RIGHT_WORST, _WRONG_WORST = 40.0, 75.0
+"""Largest difference of a block's mean in any frame, in codes."""
+_RIGHT_DB, _WRONG_DB = 0.8, 2.5
+"""Loudness of a track."""
+
+
+def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
+    """Compare an output with what it was made from. Raises `ToolError` where ffmpeg cannot decode either."""
+    figures: dict[str, float] = {}
+    findings = [
+        *_damage(reference, output),
+        *_tags(reference, output),
+        *_geometry(reference, output, request),
+        *_times(reference, output, request, figures),
+        *_pictures(reference, output, request, figures),
+        *_siting(reference, output, request, figures),
+        *_sound(reference, output, figures),
+    ]
+    return Judgement(tuple(findings), figures)
+
+
+def _graded(subject: str, value: float, right: float, wrong: float, message: str) -> list[Finding]:
+    """A finding where a figure is larger than what is right without a doubt."""
+    if value <= right:
+        return []
+    return [Finding(subject, Opinion.WRONG if value >= wrong else Opinion.DOUBTFUL, message)]
+
+
+def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
+    if not output.complaints:
+        return []
+    opinion = Opinion.DOUBTFUL if reference.complaints else Opinion.WRONG
+    return [Finding("damage", opinion, f"ffmpeg complains: {output.complaints.splitlines()[0][:160]}")]
+
+
+def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
+    if reference.matrix is None or output.matrix is not None or output.pixel_format.startswith(("gbr", "rgb", "bgr")):
+        return []
+    return [Finding("tags", Opinion.WRONG, f"the matrix is not stated; the reference states {reference.matrix}")]
+
+
+def _geometry(reference: StreamFacts, output: StreamFacts, request: Request) -> list[Finding]:
+    wanted = request.size or reference.display
+    off = max(abs(a - b) for a, b in zip(wanted, output.display, strict=True))
+    # One is the odd side that 4:2:0 cannot have; where the aspect is not 1 it is rounded twice.
+    right = 1 if reference.sample_aspect == 1 else 2
+    return _graded("geometry", off, right, right + 2, f"shown as {output.display} instead of {wanted}")
+
+
+def _times(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
+    starts = [frame.start_s - output.frames[0].start_s for frame in output.frames]
+    steps = [after - before for before, after in itertools.pairwise(starts)]
+    if any(step <= 0 for step in steps):
+        return [Finding("times", Opinion.WRONG, "time stamps do not increase")]
+    tick_s = max(reference.time_base, output.time_base)
+    if request.rate is not None:
+        worst = max((abs(step - 1 / request.rate) for step in steps), default=Fraction(0))
+        figures["step_error_ms"] = float(worst) * 1e3
+        return _graded(
+            "times", float(worst), float(output.time_base) * 1.01, float(output.time_base) * 2 + 1e-3,
+            f"a step is off by {float(worst) * 1e3:.2f} ms",
+        )  # fmt: skip
+    if reference.frame_count != output.frame_count:
+        return []  # the pictures say what is missing
+    wanted = [frame.start_s - reference.frames[0].start_s for frame in reference.frames]
+    worst = max((abs(a - b) for a, b in zip(starts, wanted, strict=True)), default=Fraction(0))
+    figures["time_error_ms"] = float(worst) * 1e3
+    found = _graded(
+        "times", float(worst), float(tick_s) * 1.01, float(tick_s) * 1.5 + 1.5e-3,
+        f"a frame is shown {float(worst) * 1e3:.2f} ms off, a tick is {float(tick_s) * 1e3:.2f} ms",
+    )  # fmt: skip
+    return found + _last_hold(reference, output)
+
+
+def _end_s(facts: StreamFacts) -> Fraction | None:
+    """When the last frame ends, counted from the first one; None where the container does not say."""
+    last = facts.frames[-1]
+    if last.duration_s is not None:
+        return last.start_s + last.duration_s - facts.frames[0].start_s
+    if facts.container_end_s is not None and facts.container_end_s > last.start_s:
+        return facts.container_end_s - facts.frames[0].start_s
+    return None
+
+
+def _last_hold(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
+    ends = _end_s(reference), _end_s(output)
+    if ends[0] is None or ends[1] is None:
+        return []
+    off, step = abs(ends[0] - ends[1]), 1 / reference.rate
+    return _graded(
+        "times", float(off), float(step) * 1.2, float(step) * 3,
+        f"the last frame ends after {float(ends[1]):.3f} s instead of {float(ends[0]):.3f} s",
+    )  # fmt: skip
+
+
+def _pictures(
+    reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]
+) -> list[Finding]:
+    size = picture_size(output)
+    if max(abs(a / b - 1) for a, b in zip(reference.display, output.display, strict=True)) > 0.03 and not request.size:
+        return []  # another shape: the geometry says so
+    want, got = decode_pictures(reference, size), decode_pictures(output, size)
+    matches, found = _matching(reference, output, request, want, got, figures)
+    pairs = [(index, match) for index, match in enumerate(matches) if match is not None]
+    if not pairs:
+        return found
+    return found + _differences(want, got, pairs, figures, is_scaled=request.size is not None)
+
+
+def _block_means(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Means of blocks, shape (frames, rows, columns, 3)."""
+    count, height, width, _ = pictures.shape
+    side = min(_BLOCK, height, width)
+    rows, columns = height // side, width // side
+    cut = pictures[:, : rows * side, : columns * side].reshape(count, rows, side, columns, side, 3)
+    means: NDArray[np.float32] = cut.mean(axis=(2, 4), dtype=np.float32)
+    return means
+
+
+def _matching(
+    reference: StreamFacts,
+    output: StreamFacts,
+    request: Request,
+    want: NDArray[np.uint8],
+    got: NDArray[np.uint8],
+    figures: dict[str, float],
+) -> tuple[list[int | None], list[Finding]]:
+    """Reference frame of each output frame, and what is wrong with that."""
+    wanted, found = _block_means(want), _block_means(got)
+    if request.rate is not None:
+        return _by_time(reference, output, wanted, found), []
+    if len(wanted) == len(found):
+        moved, doubtful = [], []
+        for index in range(len(found)):
+            own = float(np.abs(found[index] - wanted[index]).mean())
+            for other in range(max(0, index - 3), min(len(wanted), index + 4)):
+                near = float(np.abs(found[index] - wanted[other]).mean())
+                if own - near > _MATCH_CODES and near < _MATCH_SHARE * own:
+                    moved.append(index)
+                elif own - near > _MATCH_CODES / 3 and near < 0.9 * own:
+                    doubtful.append(index)
+        figures["moved_frames"] = len(set(moved))
+        matches: list[int | None] = list(range(len(found)))
+        if moved:
+            return matches, [Finding("frames", Opinion.WRONG, f"frame {moved[0]} shows another frame's picture")]
+        if doubtful:
+            return matches, [Finding("frames", Opinion.DOUBTFUL, f"frame {doubtful[0]} may show another's picture")]
+        return matches, []
+    message = f"{len(found)} frames instead of {len(wanted)}"
+    return _by_time(reference, output, wanted, found), [Finding("frames", Opinion.WRONG, message)]
+
+
+def _by_time(
+    reference: StreamFacts, output: StreamFacts, wanted: NDArray[np.float32], found: NDArray[np.float32]
+) -> list[int | None]:
+    """The most alike of the reference frames that are shown within one frame of the same time."""
+    origin, start = reference.frames[0].start_s, output.frames[0].start_s
+    slack = max(1 / reference.rate, 1 / output.rate)
+    times = [frame.start_s - origin for frame in reference.frames]
+    matches: list[int | None] = []
+    for index, frame in enumerate(output.frames[: len(found)]):
+        now = frame.start_s - start
+        near = [n for n, time in enumerate(times[: len(wanted)]) if abs(time - now) <= slack]
+        alike = {n: float(np.abs(found[index] - wanted[n]).mean()) for n in near}
+        matches.append(min(alike, key=lambda n: alike[n]) if alike else None)
+    return matches
+
+
+def _differences(
+    want: NDArray[np.uint8],
+    got: NDArray[np.uint8],
+    pairs: list[tuple[int, int]],
+    figures: dict[str, float],
+    *,
+    is_scaled: bool,
+) -> list[Finding]:
+    """Colour, damage and quality of the pictures that belong together."""
+    squared, signed, blocks, worst, worst_at = [], [], [], 0.0, 0
+    for index, match in pairs:
+        difference = got[index].astype(np.float32) - want[match].astype(np.float32)
+        squared.append(float((difference**2).mean()))
+        signed.append(difference.mean(axis=(0, 1)))
+        means = np.abs(_block_means(got[index : index + 1]) - _block_means(want[match : match + 1]))
+        blocks.append(float(means.mean()))
+        if (largest := float(means.mean(axis=-1).max())) > worst:
+            worst, worst_at = largest, index
+    if is_scaled:
+        # Resampling filters differ at edges, and none of them is wrong.
+        squared = [value / 10 for value in squared]
+    psnr = 10 * float(np.log10(255**2 / max(1e-3, float(np.mean(squared)))))
+    bias = float(np.abs(np.mean(signed, axis=0)).max())
+    block = float(np.mean(blocks))
+    figures.update(psnr_db=psnr, bias_codes=bias, block_codes=block, worst_block_codes=worst)
+    return [
+        *_graded("picture", -psnr, -_RIGHT_PSNR, -_WRONG_PSNR, f"PSNR is {psnr:.1f} dB"),
+        *_graded("colour", bias, _RIGHT_BIAS, _WRONG_BIAS, f"a component is off by {bias:.1f} codes on average"),
+        *_graded("colour", block, _RIGHT_BLOCKS, _WRONG_BLOCKS, f"blocks are off by {block:.1f} codes on average"),
+        *_graded("picture", worst, _RIGHT_WORST, _WRONG_WORST, f"a block of frame {worst_at} is off by {worst:.0f}"),
+    ]
+
+
+def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
+    """Does chroma lie where the output says, measured where the layout of its samples changed?"""
+    layouts = [
+        next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in (reference, output)
+    ]
+    comparable = reference.frame_count == output.frame_count and (reference.width, reference.height) == (
+        output.width,
+        output.height,
+    )
+    if (
+        layouts[0] == layouts[1]
+        or "" in layouts
+        or not comparable
+        or request.rate
+        or reference.matrix_by_rule() != output.matrix_by_rule()
+    ):
+        return []
+    want, got = decode_planes(reference), decode_planes(output)
+    width = reference.width
+    shifts = []
+    for plane in (1, 2):
+        a, b = want[plane].mean(axis=1), got[plane].mean(axis=1)  # columns: what shifts sideways is all that is asked
+        places_a, places_b = (
+            _places(facts, values.shape[-1], width) for facts, values in ((reference, a), (output, b))
+        )
+        inner = places_b[(places_b > 8) & (places_b < width - 9)]
+        found = np.array([np.interp(inner, places_b, row) for row in b])
+        if float(np.abs(np.diff(found, axis=1)).mean()) < 0.3:
+            continue
+        tried = np.arange(-1.2, 1.25, 0.1)
+        rests = [
+            np.abs(found - np.array([np.interp(inner - shift, places_a, row) for row in a])).mean() for shift in tried
+        ]
+        shifts.append(float(tried[int(np.argmin(rests))]))
+    if not shifts:
+        return []
+    shift = float(np.mean(shifts))
+    figures["chroma_shift_px"] = shift
+    return _graded("siting", abs(shift), 0.15, 0.4, f"chroma lies {shift:+.2f} px aside of its place")
+
+
+def _places(facts: StreamFacts, columns: int, width: int) -> NDArray[np.float64]:
+    """Where the columns of a chroma plane lie, in luma pixels."""
+    if columns == width:
+        return np.arange(width, dtype=np.float64)
+    centred = facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"
+    return 2.0 * np.arange(columns) + (0.5 if centred else 0.0)
+
+
+def _sound(reference: StreamFacts, output: StreamFacts, figures: dict[str, float]) -> list[Finding]:
+    wanted = [(number, sound) for number, sound in enumerate(reference.sounds) if sound.start_s is not None]
+    found = [(number, sound) for number, sound in enumerate(output.sounds) if sound.start_s is not None]
+    if not wanted:
+        return []
+    if not found:
+        return [Finding("sound", Opinion.WRONG, "the sound is gone")]
+    if len(wanted) > 1 and len(found) != len(wanted):
+        # Which of several tracks is exported, or whether they are mixed, is the exporter's to choose.
+        return [Finding("sound", Opinion.DOUBTFUL, f"{len(found)} tracks instead of {len(wanted)}")]
+    findings: list[Finding] = []
+    for (track, want), (own, got) in zip(wanted, found, strict=False):
+        if want.channels == got.channels:
+            a, b = (
+                decode_sound(facts.path, number, want.channels) for facts, number in ((reference, track), (output, own))
+            )
+            limits = _RIGHT_DB, _WRONG_DB
+        elif got.channels < want.channels == 2:
+            findings.append(Finding("sound", Opinion.WRONG, "mono instead of stereo"))
+            continue
+        else:
+            # Downmix and upmix by ffmpeg's own rules, whose constant gain is nobody's fault.
+            fewer = min(want.channels, got.channels)
+            a, b = (decode_sound(facts.path, number, fewer) for facts, number in ((reference, track), (output, own)))
+            limits = 9.0, 15.0
+        assert want.start_s is not None
+        assert got.start_s is not None
+        lead = (got.start_s - output.frames[0].start_s) - (want.start_s - reference.frames[0].start_s)
+        findings += _compare_sound(a, b, float(lead) * 1e3, limits, figures)
+    return findings
+
+
+def _compare_sound(
+    want: NDArray[np.float32],
+    got: NDArray[np.float32],
+    lead_ms: float,
+    limits_db: tuple[float, float],
+    figures: dict[str, float],
+) -> list[Finding]:
+    """Two sounds from their first samples on; `lead_ms` is how much later the second starts against its picture."""
+    if float(np.sqrt((want**2).mean())) < 1e-4:
+        return []
+    middle = want.shape[1] // 2
+    lags = [_lag(want[:, part], got, part.start) for part in (slice(0, middle), slice(middle, want.shape[1]))]
+    findings: list[Finding] = []
+    known = [lag for lag in lags if lag is not None]
+    if not known:
+        return [Finding("sound", Opinion.DOUBTFUL, "nothing to recognise the sound by")]
+    offset_ms = lead_ms + known[0] * 1e3 / SOUND_RATE_HZ
+    drift_ms = (known[-1] - known[0]) * 1e3 / SOUND_RATE_HZ
+    figures.update(sound_offset_ms=offset_ms, sound_drift_ms=drift_ms)
+    findings += _graded("sync", abs(offset_ms), _RIGHT_MS, _WRONG_MS, f"the sound is {offset_ms:+.1f} ms late")
+    findings += _graded("sync", abs(drift_ms), 3, 10, f"the sound drifts by {drift_ms:+.1f} ms")
+    shift = round(known[0])
+    a, b = _overlap(want, got, shift)
+    if a.shape[1] < SOUND_RATE_HZ // 20:
+        return [*findings, Finding("sound", Opinion.WRONG, "hardly any of the sound is there")]
+    for channel in range(want.shape[0]):
+        x, y = a[channel].astype(np.float64), b[channel].astype(np.float64)
+        if float(np.sqrt((x**2).mean())) < 1e-3:
+            continue
+        likeness = float((x * y).sum() / max(1e-9, np.sqrt((x**2).sum() * (y**2).sum())))
+        gain_db = 20 * float(np.log10(max(1e-6, np.sqrt((y**2).sum() / (x**2).sum()))))
+        figures[f"likeness_{channel}"] = likeness
+        figures[f"gain_db_{channel}"] = gain_db
+        findings += _graded("sound", -likeness, -0.9, -0.5, f"channel {channel} correlates by {likeness:.2f}")
+        findings += _graded("sound", abs(gain_db), *limits_db, f"channel {channel} is {gain_db:+.1f} dB louder")
+    missing_ms = (want.shape[1] - (got.shape[1] - shift)) * 1e3 / SOUND_RATE_HZ
+    findings += _graded("sound", missing_ms, 60, 150, f"the sound ends {missing_ms:.0f} ms early")
+    gap_ms = _gap_ms(a, b)
+    findings += _graded("sound", gap_ms, 11, 40, f"{gap_ms:.0f} ms of silence where there was sound")
+    return findings
+
+
+def _lag(want: NDArray[np.float32], got: NDArray[np.float32], start: int) -> float | None:
+    """Samples by which `got` is later than `want`, whose first sample is the `start`-th; None for what repeats or is still.
+
+    By the sum of the channels' cross-correlations, in the frequency domain.
+    """
+    if want.shape[1] < SOUND_RATE_HZ // 10 or float((want**2).sum()) < 1e-3:
+        return None
+    length = 1 << (want.shape[1] + got.shape[1]).bit_length()
+    total = np.zeros(length)
+    for x, y in zip(want, got, strict=True):
+        total += np.fft.irfft(np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length)), length)
+    reach = SOUND_RATE_HZ // 2
+    lags = np.arange(start - reach, start + reach)
+    values = np.abs(total[lags % length])
+    best = int(values.argmax())
+    far = np.abs(np.arange(len(lags)) - best) > SOUND_RATE_HZ // 500
+    if values[far].max() > 0.97 * values[best]:
+        return None  # a steady tone: another period fits as well
+    return float(lags[best] - start)
+
+
+def _overlap(
+    want: NDArray[np.float32], got: NDArray[np.float32], shift: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both cut to what they have in common once the second is moved back by `shift` samples."""
+    first, second = (want, got[:, shift:]) if shift >= 0 else (want[:, -shift:], got)
+    length = min(first.shape[1], second.shape[1])
+    return first[:, :length], second[:, :length]
+
+
+def _gap_ms(want: NDArray[np.float32], got: NDArray[np.float32]) -> float:
+    """Milliseconds in which the second is silent and the first is not."""
+    length = SOUND_RATE_HZ // 200
+    silent = 0
+    for part in windows(want.shape[1], length):
+        loud, left = (float(np.sqrt((side[:, part] ** 2).mean())) for side in (want, got))
+        silent += loud > 0.01 and left < 0.1 * loud
+    return silent * 1e3 * length / SOUND_RATE_HZ
