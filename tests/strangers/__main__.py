@@ -39,10 +39,16 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=1, help="of what is drawn; the held-back third does not depend on it"
     )
+    parser.add_argument("--minutes", type=float, nargs=2, help="time for exports and for faults; no further one begins")
     parser.add_argument("--write-docs", action="store_true", help="write the tables into docs/validation.md")
     parser.add_argument("--json", type=Path, help="every row, for a closer look")
     asked = parser.parse_args()
-    plan = replace(SHORT if asked.short else Plan(), seed=asked.seed, jobs=asked.jobs)
+    plan = replace(
+        SHORT if asked.short else Plan(),
+        seed=asked.seed,
+        jobs=asked.jobs,
+        minutes=asked.minutes and tuple(asked.minutes),
+    )
     start = time.monotonic()
     study = Study(asked.work, asked.shared if asked.shared.is_dir() else None, plan)
     result = study.run()

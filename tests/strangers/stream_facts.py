@@ -144,7 +144,8 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
     video = next((each for each in found["streams"] if each["codec_type"] == "video"), None)
     frames: dict[int, list[dict[str, Any]]] = {}
     for frame in found.get("frames", ()):
-        frames.setdefault(frame["stream_index"], []).append(frame)
+        if "stream_index" in frame:  # a subtitle has none
+            frames.setdefault(frame["stream_index"], []).append(frame)
     if video is None or not frames.get(video["index"]):
         message = f"{path}: no frame of video"
         raise ToolError(message)
@@ -206,6 +207,11 @@ def decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.uin
 
     The matrix and range are given to FFmpeg by hand: what its scaler takes for granted is not the rule here.
     """
+    return _decode_pictures(facts, size)
+
+
+@functools.lru_cache(maxsize=8)
+def _decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.uint8]:
     width, height = size
     matrix = {601: "bt601", 709: "bt709", 2020: "bt2020"}[facts.matrix_by_rule()]
     span = "pc" if facts.full_range else "tv"
@@ -223,6 +229,11 @@ def decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.uin
 
 def decode_sound(path: Path, track: int, channels: int) -> NDArray[np.float32]:
     """One track at 48 kHz from its first decoded sample on, shape (channels, samples), full scale is 1."""
+    return _decode_sound(path, track, channels, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _decode_sound(path: Path, track: int, channels: int, _changed_ns: int) -> NDArray[np.float32]:
     raw = run_tool(
         ["ffmpeg", "-v", "quiet", "-i", path, "-map", f"0:a:{track}", "-ar", str(SOUND_RATE_HZ), "-ac", str(channels),
          "-f", "f32le", "-"]

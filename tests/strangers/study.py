@@ -6,6 +6,7 @@ import json
 import random
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,8 @@ from tests.strangers.tool_programs import FileCache, ToolError, content_key
 __all__ = ["FaultRow", "OutputRow", "Plan", "Study", "StudyResult"]
 
 _REFEREE_FILES: Final = ("referee.py", "stream_facts.py")
+_ROUND: Final = 3
+"""Exporters of a clip in one go: what was decoded of the reference is still known."""
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -51,6 +54,8 @@ class Plan:
     """Of what is drawn."""
     jobs: int = 2
     """Processes of others at a time."""
+    minutes: tuple[float, float] | None = None
+    """Time for exports and for faults, after which no further one begins; None where all are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +170,22 @@ class Study:
     def run(self) -> StudyResult:
         """All of it."""
         pairs = list(self._pairs())
-        rows = self._all(self._export_and_judge, pairs, "exports")
+        limits = self._plan.minutes or (None, None)
+        rows = self._all(self._export_and_judge, pairs, "exports", limits[0])
         self.result.outputs = [row for row in rows if row is not None]
         bases = self._bases()
-        self.result.faults = self._planted(bases)
+        self.result.faults = self._planted(bases, limits[1])
         return self.result
 
-    def _all(self, work: Callable[[_T], _R], items: Sequence[_T], what: str) -> list[_R]:
+    def _all(
+        self, work: Callable[[_T], _R | None], items: Sequence[_T], what: str, minutes: float | None = None
+    ) -> list[_R | None]:
         self._done = 0
+        end = None if minutes is None else time.monotonic() + 60 * minutes
 
-        def counted(item: _T) -> _R:
+        def counted(item: _T) -> _R | None:
+            if end is not None and time.monotonic() > end:
+                return None
             answer = work(item)
             with self._lock:
                 self._done += 1
@@ -185,11 +196,13 @@ class Study:
         with ThreadPoolExecutor(self._plan.jobs) as pool:
             return list(pool.map(counted, items))
 
-    def _failed(self, error: ToolError) -> None:
+    def _failed(self, error: object) -> None:
         with self._lock:
             self.result.not_made.append(str(error))
 
     def _pairs(self) -> Iterator[tuple[Clip, StreamFacts, Exporter]]:
+        """In rounds over all clips, so that a study that is ended by its time has seen each of them."""
+        drawn: list[tuple[Clip, StreamFacts, list[Exporter]]] = []
         for clip in self._sources:
             try:
                 facts = probe(clip.make(self._clips))
@@ -199,8 +212,10 @@ class Study:
             self.result.clips_made += 1
             able = [each for each in self._exporters if each.takes(facts)]
             choose = random.Random(f"{self._plan.seed}:{clip.name}")
-            for exporter in choose.sample(able, min(self._plan.exports_per_clip, len(able))):
-                yield clip, facts, exporter
+            drawn.append((clip, facts, choose.sample(able, min(self._plan.exports_per_clip, len(able)))))
+        for start in range(0, self._plan.exports_per_clip, _ROUND):
+            for clip, facts, exporters in drawn:
+                yield from ((clip, facts, each) for each in exporters[start : start + _ROUND])
 
     def _export_and_judge(self, item: tuple[Clip, StreamFacts, Exporter]) -> OutputRow | None:
         clip, facts, exporter = item
@@ -209,8 +224,9 @@ class Study:
             path = exporter.export(facts, self._exports, tree=tree_key())
             output = probe(path)
             judgement = self._judge(facts, output, request)
-        except ToolError as error:
-            self._failed(error)
+        except (ToolError, ArithmeticError, LookupError, ValueError) as error:
+            # What the referee cannot read is listed and not counted: one odd file must not end the study.
+            self._failed(f"{clip.name} by {exporter.name}: {type(error).__name__}: {error}")
             return None
         verdict = ask_capbench(facts.path, path, request, self._folder / "verdicts")
         # A tenth, drawn by what the file is: another decoder must show the same pictures.
@@ -278,7 +294,7 @@ class Study:
                 return None
         return base
 
-    def _planted(self, bases: Sequence[Base]) -> list[FaultRow]:
+    def _planted(self, bases: Sequence[Base], minutes: float | None) -> list[FaultRow]:
         work: list[tuple[Fault, float, Base, bool]] = []
         for fault in FAULTS:
             if self._plan.faults and fault.name not in self._plan.faults:
@@ -290,7 +306,8 @@ class Study:
                 work.append((fault, fault.judged[number % len(fault.judged)], base, True))
             for strength in fault.weak:
                 work += [(fault, strength, base, False) for base in drawn[: self._plan.weak_per_strength]]
-        rows = self._all(self._plant, work, "faults")
+        random.Random(self._plan.seed).shuffle(work)
+        rows = self._all(self._plant, work, "faults", minutes)
         return [row for row in rows if row is not None]
 
     def _plant(self, item: tuple[Fault, float, Base, bool]) -> FaultRow | None:
