@@ -74,5 +74,10 @@ def _keep(folder: Path, seed: SeedInput, files: dict[str, bytes], outcome: Outco
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    about = {"arguments": seed.arguments, "outcome": asdict(outcome)}
+    about = {
+        "arguments": seed.arguments,
+        "may_leave": seed.may_leave,
+        "export_of": seed.export_of,
+        "outcome": asdict(outcome),
+    }
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")

@@ -406,17 +406,18 @@ def _compare_sound(
 def _lag(want: NDArray[np.float32], got: NDArray[np.float32], start: int) -> float | None:
     """Samples by which `got` is later than `want`, whose first sample is the `start`-th; None for what repeats or is still.
 
-    By the sum of the channels' cross-correlations, in the frequency domain.
+    By the sum of the channels' cross-correlations, worked out in the frequency domain.
     """
     if want.shape[1] < SOUND_RATE_HZ // 10 or float((want**2).sum()) < 1e-3:
         return None
     length = 1 << (want.shape[1] + got.shape[1]).bit_length()
     total = np.zeros(length)
     for x, y in zip(want, got, strict=True):
-        total += np.fft.irfft(np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length)), length)
+        # Without its sign: a channel that was turned over must not cancel the others out.
+        total += np.abs(np.fft.irfft(np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length)), length))
     reach = SOUND_RATE_HZ // 2
     lags = np.arange(start - reach, start + reach)
-    values = np.abs(total[lags % length])
+    values = total[lags % length]
     best = int(values.argmax())
     far = np.abs(np.arange(len(lags)) - best) > SOUND_RATE_HZ // 500
     if values[far].max() > 0.97 * values[best]:
