@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -109,6 +109,8 @@ def _validate(reference: Path, output: Path, request: Request, sender: Connectio
     start = time.monotonic()
     try:
         expected = Expectation(size=request.size, rate=request.rate)
+        if request.bits is not None and hasattr(expected, "bits"):
+            expected = replace(expected, bits=request.bits)
         report = validate(reference, output, expected=expected, with_vmaf=False)
     except CapbenchError as error:
         sender.send(_lost(str(error), start))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,8 @@ class Request:
     """Width and height, None where the clip's own were asked for."""
     rate: Fraction | None = None
     """Frames a second, None where the clip's own times were asked for."""
+    bits: int | None = None
+    """Bits of a sample, None where the clip's own depth was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,13 @@ class Exporter:
     """Whether it can be asked to at all: odd sizes, depths and surround sound are not for every encoder."""
     request: Callable[[StreamFacts], Request] = lambda _: Request()
     """What it is asked to change."""
+    eight_bits: bool = False
+    """Whether its encoder has no more than eight bits."""
+
+    def request_for(self, facts: StreamFacts) -> Request:
+        """What it is asked to change of this clip. Some encoders have eight bits and no more, and are asked for these."""
+        asked = self.request(facts)
+        return replace(asked, bits=8) if facts.bits > 8 and self.eight_bits else asked
 
     @property
     def version(self) -> str | None:
@@ -158,15 +167,13 @@ EXPORTERS: Final = (
     Exporter(
         "ffmpeg-av1-mkv", "ffmpeg", ".mkv",
         _ffmpeg("-c:v", "libsvtav1", "-preset", "10", "-crf", "24", "-pix_fmt", "yuv420p", sound=_OPUS),
-        lambda facts: _even(facts) and min(facts.width, facts.height) >= 64,
-    ),
+        lambda facts: _even(facts) and min(facts.width, facts.height) >= 64, eight_bits=True),
     Exporter(
         "ffmpeg-mpeg2-ts", "ffmpeg", ".ts",
         _ffmpeg("-c:v", "mpeg2video", "-q:v", "2", "-bf", "2", "-pix_fmt", "yuv420p",
                 sound=("-c:a", "mp2", "-ac", "2", "-ar", "48000", "-b:a", "256k")),
         lambda facts: _even(facts) and _stereo(facts) and facts.is_constant
-        and facts.rate in {24, 25, 30, 50, 60, Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)},
-    ),
+        and facts.rate in {24, 25, 30, 50, 60, Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)}, eight_bits=True),
     Exporter(
         "ffmpeg-prores-mov", "ffmpeg", ".mov",
         _ffmpeg("-c:v", "prores_ks", "-profile:v", "3", "-pix_fmt", "yuv422p10le", sound=("-c:a", "pcm_s16le")), _even,
@@ -174,18 +181,16 @@ EXPORTERS: Final = (
     Exporter(
         "ffmpeg-mjpeg-avi", "ffmpeg", ".avi",
         _ffmpeg("-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", sound=("-c:a", "pcm_s16le")),
-        lambda facts: _even(facts) and facts.is_constant,
-    ),
+        lambda facts: _even(facts) and facts.is_constant, eight_bits=True),
     Exporter(
         "ffmpeg-mjpeg-601-mov", "ffmpeg", ".mov",
         _ffmpeg("-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", sound=("-c:a", "pcm_s16le"),
                 filters="scale=out_color_matrix=bt601:out_range=pc"),
-        lambda facts: _even(facts),
-    ),
+        lambda facts: _even(facts), eight_bits=True),
     Exporter(
         "ffmpeg-h264-422-10-mkv", "ffmpeg", ".mkv", _ffmpeg(*_X264, "16", "-pix_fmt", "yuv422p10le"), _even,
     ),
-    Exporter("ffmpeg-h264-444-mkv", "ffmpeg", ".mkv", _ffmpeg(*_X264, "16", "-pix_fmt", "yuv444p", sound=_OPUS)),
+    Exporter("ffmpeg-h264-444-mkv", "ffmpeg", ".mkv", _ffmpeg(*_X264, "16", "-pix_fmt", "yuv444p", sound=_OPUS), eight_bits=True),
     Exporter("ffmpeg-ffv1-mkv", "ffmpeg", ".mkv", _ffmpeg("-c:v", "ffv1", sound=("-c:a", "pcm_s16le"))),
     Exporter(
         "ffmpeg-to-25", "ffmpeg", ".mp4", _ffmpeg(*_X264, "20", filters="fps=25"),
@@ -206,29 +211,29 @@ EXPORTERS: Final = (
              _gstreamer("x265enc speed-preset=ultrafast option-string=crf=20", "h265parse", "matroskamux", "flacenc"), _even),
     Exporter("gstreamer-openh264-mp4", "gst-launch-1.0", ".mp4",
              _gstreamer("openh264enc rate-control=quality bitrate=4000000 complexity=low", "h264parse", "mp4mux", _AAC_GST),
-             lambda facts: _even(facts) and min(facts.width, facts.height) >= 64),
+             lambda facts: _even(facts) and min(facts.width, facts.height) >= 64, eight_bits=True),
     Exporter("gstreamer-vp9-webm", "gst-launch-1.0", ".webm",
              _gstreamer("vp9enc deadline=1 cpu-used=6 end-usage=cq cq-level=16 target-bitrate=0", "vp9parse", "webmmux",
                         "opusenc"), _even),
     Exporter("gstreamer-mpeg2-ts", "gst-launch-1.0", ".ts",
              _gstreamer("mpeg2enc format=3 bitrate=8000 quantisation=2", "mpegvideoparse", "mpegtsmux",
                         "twolamemp2enc ! mpegaudioparse"),
-             lambda facts: _even(facts) and _stereo(facts) and facts.is_constant and 20 < facts.rate < 61),
+             lambda facts: _even(facts) and _stereo(facts) and facts.is_constant and 20 < facts.rate < 61, eight_bits=True),
     Exporter("melt-h264-mp4", "melt", ".mp4",
              _melt("vcodec=libx264", "preset=veryfast", "crf=16", "acodec=aac", "ab=192k"),
-             lambda facts: _even(facts) and facts.frame_count > 1),
+             lambda facts: _even(facts) and facts.frame_count > 1, eight_bits=True),
     Exporter("melt-vp9-webm", "melt", ".webm",
              _melt("vcodec=libvpx-vp9", "deadline=realtime", "cpu-used=6", "crf=20", "vb=0", "acodec=libopus"),
-             lambda facts: _even(facts) and facts.frame_count > 1),
-    Exporter("handbrake-x264-mp4", "HandBrakeCLI", ".mp4", _handbrake("x264", "18", "--encoder-preset", "veryfast"), _even),
+             lambda facts: _even(facts) and facts.frame_count > 1, eight_bits=True),
+    Exporter("handbrake-x264-mp4", "HandBrakeCLI", ".mp4", _handbrake("x264", "18", "--encoder-preset", "veryfast"), _even, eight_bits=True),
     Exporter("handbrake-x265-mkv", "HandBrakeCLI", ".mkv",
-             _handbrake("x265", "20", "--encoder-preset", "ultrafast"), _even),
+             _handbrake("x265", "20", "--encoder-preset", "ultrafast"), _even, eight_bits=True),
     Exporter("handbrake-vp9-webm", "HandBrakeCLI", ".webm",
-             _handbrake("VP9", "24", "--encoder-preset", "veryfast", "-E", "opus"), _even),
-    Exporter("moviepy-h264-mp4", "moviepy", ".mp4", _moviepy, lambda facts: _even(facts) and facts.frame_count > 1),
-    Exporter("capbench-gpu", "capbench", ".mp4", _capbench("gpu", "--quality", "high")),
-    Exporter("capbench-gpu-fused", "capbench", ".mp4", _capbench("gpu-fused", "--quality", "medium")),
-    Exporter("capbench-cpu", "capbench", ".mp4", _capbench("cpu", "--quality", "high")),
-    Exporter("capbench-passthrough", "capbench", ".mp4", _capbench("passthrough", "--quality", "medium")),
+             _handbrake("VP9", "24", "--encoder-preset", "veryfast", "-E", "opus"), _even, eight_bits=True),
+    Exporter("moviepy-h264-mp4", "moviepy", ".mp4", _moviepy, lambda facts: _even(facts) and facts.frame_count > 1, eight_bits=True),
+    Exporter("capbench-gpu", "capbench", ".mp4", _capbench("gpu", "--quality", "high"), eight_bits=True),
+    Exporter("capbench-gpu-fused", "capbench", ".mp4", _capbench("gpu-fused", "--quality", "medium"), eight_bits=True),
+    Exporter("capbench-cpu", "capbench", ".mp4", _capbench("cpu", "--quality", "high"), eight_bits=True),
+    Exporter("capbench-passthrough", "capbench", ".mp4", _capbench("passthrough", "--quality", "medium"), eight_bits=True),
 )  # fmt: skip
 """Each is asked for the picture, the times and the sound as they are, but for the two that ask for a rate or a size."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from tests.strangers.foreign_exporters import Request
 from tests.strangers.stream_facts import StreamFacts, decode_pictures, picture_size
 from tests.strangers.tool_programs import ToolError, run_tool
 
@@ -38,6 +39,8 @@ class Base:
     """What it was made from."""
     output: StreamFacts
     """The output."""
+    request: Request
+    """What its exporter was asked to change."""
     exporter: str
     """Who made it."""
     clip: str
@@ -66,7 +69,7 @@ class Base:
         return self.output.sounds[0].channels if self.output.sounds else 0
 
 
-def base_of(reference: StreamFacts, output: StreamFacts, *, exporter: str, clip: str) -> Base | None:
+def base_of(reference: StreamFacts, output: StreamFacts, *, exporter: str, clip: str, request: Request) -> Base | None:
     """A base, or None where a file is too short or of a kind that is not encoded again here. Raises `ToolError`."""
     if output.codec not in ENCODERS or output.path.suffix not in SOUND_ENCODERS or output.frame_count < 16:
         return None
@@ -77,6 +80,7 @@ def base_of(reference: StreamFacts, output: StreamFacts, *, exporter: str, clip:
     return Base(
         reference=reference,
         output=output,
+        request=request,
         exporter=exporter,
         clip=clip,
         moving=moving,

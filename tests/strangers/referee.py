@@ -91,6 +91,7 @@ def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judg
     findings = [
         *_damage(reference, output),
         *_tags(reference, output),
+        *_depth(reference, output, request),
         *_geometry(reference, output, request),
         *_times(reference, output, request, figures),
         *_pictures(reference, output, request, figures),
@@ -118,6 +119,13 @@ def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
     if reference.matrix is None or output.matrix is not None or output.pixel_format.startswith(("gbr", "rgb", "bgr")):
         return []
     return [Finding("tags", Opinion.WRONG, f"the matrix is not stated; the reference states {reference.matrix}")]
+
+
+def _depth(reference: StreamFacts, output: StreamFacts, request: Request) -> list[Finding]:
+    if output.bits >= (request.bits or reference.bits):
+        return []
+    # Whether eight bits are a fault where nobody asked for ten is for the user to say.
+    return [Finding("depth", Opinion.DOUBTFUL, f"{output.bits} bits instead of {reference.bits}")]
 
 
 def _geometry(reference: StreamFacts, output: StreamFacts, request: Request) -> list[Finding]:

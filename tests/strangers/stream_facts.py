@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -97,6 +98,12 @@ class StreamFacts:
     def frame_count(self) -> int:
         """Frames that decode."""
         return len(self.frames)
+
+    @property
+    def bits(self) -> int:
+        """Bits of a sample."""
+        deep = re.search(r"p(9|10|12|14|16)(le|be)?$", self.pixel_format)
+        return int(deep[1]) if deep else 8
 
     @property
     def display(self) -> tuple[int, int]:

@@ -219,7 +219,7 @@ class Study:
 
     def _export_and_judge(self, item: tuple[Clip, StreamFacts, Exporter]) -> OutputRow | None:
         clip, facts, exporter = item
-        request = exporter.request(facts)
+        request = exporter.request_for(facts)
         try:
             path = exporter.export(facts, self._exports, tree=tree_key())
             output = probe(path)
@@ -276,7 +276,13 @@ class Study:
 
     def _base(self, row: OutputRow) -> Base | None:
         try:
-            base = base_of(probe(Path(row.reference)), probe(Path(row.output)), exporter=row.exporter, clip=row.clip)
+            base = base_of(
+                probe(Path(row.reference)),
+                probe(Path(row.output)),
+                exporter=row.exporter,
+                clip=row.clip,
+                request=_request_of(row),
+            )
         except ToolError as error:
             self._failed(error)
             return None
@@ -321,7 +327,7 @@ class Study:
         except ToolError as error:
             self._failed(error)
             return None
-        verdict = ask_capbench(base.reference.path, path, Request(), self._folder / "verdicts")
+        verdict = ask_capbench(base.reference.path, path, base.request, self._folder / "verdicts")
         family = next(clip.family for clip in self._sources if clip.name == base.clip)
         return FaultRow(
             fault=fault.name,
@@ -338,6 +344,10 @@ class Study:
             reference=str(base.reference.path),
             output=str(path),
         )
+
+
+def _request_of(row: OutputRow) -> Request:
+    return next(each for each in EXPORTERS if each.name == row.exporter).request_for(probe(Path(row.reference)))
 
 
 def _second_opinion(clip: Clip, reference: StreamFacts, output: StreamFacts, *, asked: bool) -> str:
