@@ -242,14 +242,14 @@ def minimums(session: nox.Session) -> None:
 
 
 STRANGERS = (
-    *("ffmpeg", "gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good", "gstreamer1.0-plugins-bad"),
-    *("gstreamer1.0-plugins-ugly", "gstreamer1.0-libav", "melt", "handbrake-cli"),
+    *("ffmpeg", "melt", "handbrake-cli", "gstreamer1.0-tools", "gstreamer1.0-libav"),
+    *(f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "bad", "ugly")),
 )
 
 
 @nox.session
 def strangers(session: nox.Session) -> None:
-    """Validate what others' exporters make of others' clips, and faults planted into it: `-- --short` takes two minutes.
+    """Validate others' exports of others' clips, and faults planted into them: `-- --short` takes two minutes.
 
     Installs the exporters where this is root on a Debian-like system; what is missing elsewhere is named and left out.
     Not part of CI.
