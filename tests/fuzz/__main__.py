@@ -19,6 +19,11 @@ from tests.fuzz.campaign import WEIGHTS, Campaign, run_share
 from tests.fuzz.limited_run import HANG_S, Outcome
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Exit code: 0 where no input failed, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n")[0])
@@ -48,7 +53,7 @@ def main() -> int:
         try:
             answer = answers.get(timeout=2 * HANG_S)
         except queue.Empty:
-            print("the workers themselves have ended or hang", file=sys.stderr)
+            _say("the workers themselves have ended or hang")
             break
         if answer is None:
             running -= 1
@@ -59,15 +64,15 @@ def main() -> int:
         largest = max(largest, (outcome.peak_bytes, f"{number} {name}"))
         if outcome.faults:
             failures.append((number, name, outcome))
-            print(f"{number} {name}: {'; '.join(outcome.faults)}", flush=True)
+            _say(f"{number} {name}: {'; '.join(outcome.faults)}")
     for worker in workers:
         worker.kill()
         worker.join()
     done = sum(kinds.values())
     by_fault = Counter(fault.partition(":")[0] for _, _, outcome in failures for fault in outcome.faults)
-    print(f"{done} inputs in {time.monotonic() - start:.0f} s: {dict(sorted(kinds.items()))}")
-    print(f"slowest {slowest[0]:.1f} s ({slowest[1]}), largest {largest[0] / 1e6:.0f} MB ({largest[1]})")
-    print(f"{len(failures)} failed: {dict(by_fault)}" if failures else "none failed")
+    _say(f"{done} inputs in {time.monotonic() - start:.0f} s: {dict(sorted(kinds.items()))}")
+    _say(f"slowest {slowest[0]:.1f} s ({slowest[1]}), largest {largest[0] / 1e6:.0f} MB ({largest[1]})")
+    _say(f"{len(failures)} failed: {dict(by_fault)}" if failures else "none failed")
     return 1 if failures or done < asked.inputs else 0
 
 

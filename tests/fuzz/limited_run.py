@@ -1,4 +1,4 @@
-"""One input in a process of its own: forked after all imports, with limits of time and memory, and what it left looked at."""
+"""One input in a process of its own, forked after all imports: limits of time and memory, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -155,18 +155,16 @@ def _become_child(work: Callable[[], int], folder: Path, said: Path) -> None:
 
 
 def _command(arguments: tuple[str, ...]) -> int:
-    """What a user would start; loaders without a verb of their own are called as the verb calls them."""
+    """What a user would start. No verb reads a scene without a GPU, so its loader is called as `export` calls it."""
     from capbench.cli.app import run_app
     from capbench.errors import CapbenchError
-    from capbench.harness.matrix.toml_file import load_matrix
     from capbench.pipeline.scene import load_scene
 
-    loaders = {"-load-matrix": load_matrix, "-load-scene": load_scene}
-    if (loader := loaders.get(arguments[0])) is not None:
+    if arguments[0] == "-load-scene":
         try:
-            loader(arguments[1]).model_dump_json()  # type: ignore[attr-defined]  both are pydantic models
+            load_scene(arguments[1])
         except CapbenchError as error:
-            print(f"capbench: {error}", file=sys.stderr)
+            sys.stderr.write(f"capbench: {error}\n")
             return error.exit_code
         return 0
     sys.argv = ["capbench", *arguments]
@@ -215,5 +213,5 @@ def _count(source: Path, written: Path) -> int:
                 if not packet.size:
                     break
         counts.append((frames, errors))
-    print(counts[0][0], counts[0][1], counts[1][0], file=sys.stderr)
+    sys.stderr.write(f"{counts[0][0]} {counts[0][1]} {counts[1][0]}\n")
     return 0

@@ -66,11 +66,22 @@ _STRINGS: Final = (
     ),
 )
 _LINES: Final = (
-    *("[case]", "[[case]]", "[defaults]", "x = 1", "include = ['loop.toml']", "\ufeff", "\x00", "a.b.c.d = 1", "[" * 200),
-    *("#EXT-X-MAP:URI=\"init.mp4\"", "#EXTINF:1e99999999,", "#EXTINF:-1,", "#EXT-X-DISCONTINUITY", "#EXT-X-ENDLIST", "#EXTINF:nan,"),
-    *("#EXT-X-BYTERANGE:99999999999@0", "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"", "http://127.0.0.1:9/x.ts", "master.m3u8", "playlist.m3u8"),
-    *("#EXT-X-STREAM-INF:BANDWIDTH=99999999999999999999", "#EXT-X-TARGETDURATION:-5", "file:///etc/passwd", "#EXT-X-START:TIME-OFFSET=1e9"),
-)  # fmt: skip
+    *(
+        "[case]",
+        "[[case]]",
+        "[defaults]",
+        "x = 1",
+        "include = ['loop.toml']",
+        "\ufeff",
+        "\x00",
+        "a.b.c.d = 1",
+        "[" * 200,
+    ),
+    *('#EXT-X-MAP:URI="init.mp4"', "#EXTINF:1e99999999,", "#EXTINF:-1,", "#EXTINF:nan,", "#EXT-X-TARGETDURATION:-5"),
+    *("#EXT-X-BYTERANGE:99999999999@0", '#EXT-X-KEY:METHOD=AES-128,URI="k"', "#EXT-X-STREAM-INF:BANDWIDTH=" + "9" * 20),
+    *("#EXT-X-DISCONTINUITY", "#EXT-X-ENDLIST", "#EXT-X-START:TIME-OFFSET=1e9", "http://127.0.0.1:9/x.ts"),
+    *("file:///etc/passwd", "master.m3u8", "playlist.m3u8"),
+)
 _FOUR_BYTES: Final = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 8, 16)
 
 

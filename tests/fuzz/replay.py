@@ -21,7 +21,7 @@ def main() -> int:
             folder.name, "corpus", files, (), tuple(about["arguments"]), tuple(about["may_leave"]), about["export_of"]
         )
         outcome = run_limited(seed, files)
-        print(f"{folder.name}: {'; '.join(outcome.faults) or 'well'} (exit code {outcome.code})")
+        sys.stdout.write(f"{folder.name}: {'; '.join(outcome.faults) or 'well'} (exit code {outcome.code})\n")
         failed = failed or bool(outcome.faults)
     return int(failed)
 

@@ -104,17 +104,13 @@ def _write_clip(path: Path, encoder: str, pixel_format: str, sound: str | None) 
         assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = width, height, pixel_format
         video.codec_context.thread_count = 1
-        audio = None
-        if sound is not None:
-            audio = container.add_stream(sound, rate=48000)
-            assert isinstance(audio, av.AudioStream)
-            audio.layout = "stereo"
+        audio = None if sound is None else container.add_stream(sound, rate=48000, layout="stereo")
         for number in range(_FRAMES):
             picture = np.stack([columns * 2 + 5 * number, rows * 3 + 3 * number, (columns ^ rows) + number], axis=-1)
             frame = av.VideoFrame.from_ndarray((picture % 256).astype(np.uint8), "rgb24")
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        if audio is not None:
+        if isinstance(audio, av.AudioStream):
             _write_sound(container, audio)
 
 
@@ -135,7 +131,8 @@ def _playlists(folder: Path) -> Iterator[SeedInput]:
     made.mkdir()
     write_recording(RecordingSpec("hls", 160, 90, 30, 1, "hls"), made / "playlist.m3u8")
     files = {path.name: path.read_bytes() for path in sorted(made.iterdir())}
-    master = b'#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH=800000,CODECS="avc1.42c00b"\nplaylist.m3u8\n'
+    variant = b'#EXT-X-STREAM-INF:BANDWIDTH=800000,CODECS="avc1.42c00b"\nplaylist.m3u8\n'
+    master = b"#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n" + variant
     for name, mutable, more in (
         ("playlist.m3u8", ("playlist.m3u8",), {}),
         ("master.m3u8", ("master.m3u8", "playlist.m3u8"), {"master.m3u8": master}),
@@ -152,7 +149,7 @@ def _texts() -> Iterator[SeedInput]:
     shipped = {path.name: path.read_bytes() for path in sorted((_ROOT / "matrix").glob("*.toml"))}
     for name in ("standard.toml", "quick.toml", "rivals.toml", "subjects.toml"):
         files = {key: shipped[key] for key in {name, "standard.toml", "subjects.toml"}}
-        yield SeedInput(f"matrix-{name}", "matrix", files, (name,), ("-load-matrix", name))
+        yield SeedInput(f"matrix-{name}", "matrix", files, (name,), ("run", name, "--case", "no-such-case*"))
     for path in sorted((_ROOT / "matrix" / "scenes").glob("*.toml")):
         yield SeedInput(
             f"scene-{path.stem}",

@@ -8,9 +8,9 @@ import json
 import multiprocessing
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.tool_programs import content_key
@@ -88,10 +88,11 @@ def _in_process(reference: Path, output: Path, request: Request) -> Verdict:
         if not receiver.poll(_TIMEOUT_S):
             return _lost(f"validation took more than {_TIMEOUT_S:.0f} s", start)
         verdict: Verdict = receiver.recv()
-        return verdict
     except EOFError:
         process.join()
         return _lost(f"validation ended with {process.exitcode} and no word", start)
+    else:
+        return verdict
     finally:
         process.kill()
         process.join()
@@ -108,9 +109,9 @@ def _validate(reference: Path, output: Path, request: Request, sender: Connectio
 
     start = time.monotonic()
     try:
-        expected = Expectation(size=request.size, rate=request.rate)
-        if request.bits is not None and hasattr(expected, "bits"):
-            expected = replace(expected, bits=request.bits)
+        asked: dict[str, Any] = {"size": request.size, "rate": request.rate, "bits": request.bits}
+        known = {each.name for each in fields(Expectation)}  # revisions before depth was judged know no bits
+        expected = Expectation(**{name: value for name, value in asked.items() if name in known})
         report = validate(reference, output, expected=expected, with_vmaf=False)
     except CapbenchError as error:
         sender.send(_lost(str(error), start))

@@ -48,7 +48,7 @@ class Share:
 
     def __str__(self) -> str:
         if not self.total:
-            return "–"
+            return "-"
         low, high = self.interval
         return f"{self.hits} of {self.total}, {self.value:.1%} [{low:.1%}, {high:.1%}]"
 
@@ -101,8 +101,9 @@ def _lines(result: StudyResult) -> Iterator[str]:
     judged = [row for row in result.faults if row.judged]
     yield ""
     yield (
-        f"{result.clips_made} clips, {len(result.outputs)} exports: the referee calls {len(right)} right, {len(wrong)} "
-        f"wrong and {doubtful} doubtful. {len(judged)} faults at or above the stated limit were planted into right ones."
+        f"{result.clips_made} clips, {len(result.outputs)} exports: the referee calls {len(right)} right, "
+        f"{len(wrong)} wrong and {doubtful} doubtful. {len(judged)} faults at or above the stated limit were planted "
+        "into right ones."
     )
     yield ""
     yield "| | two thirds | the third held back |"
@@ -151,16 +152,16 @@ def _lines(result: StudyResult) -> Iterator[str]:
     yield "|---|---|---:|---:|---:|---:|---|"
     by_fault = dict(_grouped(result.faults, lambda row: row.fault))
     for fault in FAULTS:
-        if fault.name not in by_fault:
+        planted = by_fault.get(fault.name)
+        if planted is None:
             continue
-        rows = by_fault[fault.name]
-        parts = _halves([row for row in rows if row.judged])
+        parts = _halves([row for row in planted if row.judged])
         cells = [
-            f"{sum(map(counts, part))}/{len(part)}" if part else "–"
+            f"{sum(map(counts, part))}/{len(part)}" if part else "-"
             for part in parts
             for counts in (_is_flagged, _is_named)
         ]
-        weak = _grouped([row for row in rows if not row.judged], lambda row: row.strength)
+        weak = _grouped([row for row in planted if not row.judged], lambda row: row.strength)
         curve = ", ".join(f"{strength:g}: {sum(map(_is_flagged, part))}/{len(part)}" for strength, part in weak)
         yield f"| {fault.name} | {fault.limit} | " + " | ".join(cells) + f" | {curve} |"
     yield ""
@@ -209,7 +210,8 @@ def disagreements(result: StudyResult) -> Iterator[str]:
         if fault.held_back or not fault.judged or (fault.flagged and fault.named):
             continue
         kind = "misnamed" if fault.flagged else "missed"
-        yield f"{kind}: {fault.fault} {fault.strength:g} in {fault.clip} by {fault.exporter}: {fault.says}\n    {fault.reference} {fault.output}"
+        what = f"{fault.fault} {fault.strength:g} in {fault.clip} by {fault.exporter}"
+        yield f"{kind}: {what}: {fault.says}\n    {fault.reference} {fault.output}"
 
 
 def write_between_markers(path: Path, text: str) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from tests.strangers.stream_facts import StreamFacts
-from tests.strangers.tool_programs import FileCache, ToolError, content_key, moviepy_python, run_tool, version_of
+from tests.strangers.tool_programs import FileCache, content_key, moviepy_python, run_tool, version_of
 
 __all__ = ["EXPORTERS", "Exporter", "Request"]
 
+Command = list[str | Path]
 _OUTPUT: Final = "{output}"
 """Stands for the output in a command until it has a name."""
 
@@ -40,7 +41,7 @@ class Exporter:
     """What is run: its version is part of every finding."""
     suffix: str
     """Of the file that it writes."""
-    command: Callable[[StreamFacts, Path], list[str | Path]]
+    command: Callable[[StreamFacts, Path], Command]
     """The command line for a source and an output."""
     takes: Callable[[StreamFacts], bool] = lambda _: True
     """Whether it can be asked to at all: odd sizes, depths and surround sound are not for every encoder."""
@@ -50,7 +51,7 @@ class Exporter:
     """Whether its encoder has no more than eight bits."""
 
     def request_for(self, facts: StreamFacts) -> Request:
-        """What it is asked to change of this clip. Some encoders have eight bits and no more, and are asked for these."""
+        """What it is asked to change of this clip. Encoders that have eight bits and no more are asked for these."""
         asked = self.request(facts)
         return replace(asked, bits=8) if facts.bits > 8 and self.eight_bits else asked
 
@@ -74,9 +75,13 @@ def _even(facts: StreamFacts) -> bool:
     return facts.width % 2 == 0 and facts.height % 2 == 0
 
 
-def _ffmpeg(*encoder: str, sound: tuple[str, ...] = ("-c:a", "aac", "-b:a", "192k"), filters: str | None = None,
-            timing: tuple[str, ...] = ("-fps_mode", "passthrough")) -> Callable[[StreamFacts, Path], list[str | Path]]:  # fmt: skip
-    def command(facts: StreamFacts, output: Path) -> list[str | Path]:
+def _ffmpeg(
+    *encoder: str,
+    sound: tuple[str, ...] = ("-c:a", "aac", "-b:a", "192k"),
+    filters: str | None = None,
+    timing: tuple[str, ...] = ("-fps_mode", "passthrough"),
+) -> Callable[[StreamFacts, Path], Command]:
+    def command(facts: StreamFacts, output: Path) -> Command:
         return [
             *("ffmpeg", "-v", "error", "-y", "-threads", "2", "-i", facts.path, "-map", "0:v:0"),
             *(("-map", "0:a") if facts.sounds and output.suffix != ".gif" else ()),
@@ -86,8 +91,8 @@ def _ffmpeg(*encoder: str, sound: tuple[str, ...] = ("-c:a", "aac", "-b:a", "192
     return command
 
 
-def _gstreamer(encoder: str, parser: str, muxer: str, sound: str) -> Callable[[StreamFacts, Path], list[str | Path]]:
-    def command(facts: StreamFacts, output: Path) -> list[str | Path]:
+def _gstreamer(encoder: str, parser: str, muxer: str, sound: str) -> Callable[[StreamFacts, Path], Command]:
+    def command(facts: StreamFacts, output: Path) -> Command:
         words = f"decodebin name=d d. ! queue ! videoconvert ! {encoder} ! {parser} ! queue ! {muxer} name=m"
         if facts.sounds:
             words += f" d. ! queue ! audioconvert ! audioresample ! {sound} ! queue ! m."
@@ -97,8 +102,8 @@ def _gstreamer(encoder: str, parser: str, muxer: str, sound: str) -> Callable[[S
     return command
 
 
-def _melt(*encoder: str) -> Callable[[StreamFacts, Path], list[str | Path]]:
-    def command(facts: StreamFacts, output: Path) -> list[str | Path]:
+def _melt(*encoder: str) -> Callable[[StreamFacts, Path], Command]:
+    def command(facts: StreamFacts, output: Path) -> Command:
         rate = facts.rate
         return [
             *(sys.executable, "-m", "tests.strangers.run_melt", facts.path, output),
@@ -109,8 +114,8 @@ def _melt(*encoder: str) -> Callable[[StreamFacts, Path], list[str | Path]]:
     return command
 
 
-def _handbrake(encoder: str, quality: str, *more: str) -> Callable[[StreamFacts, Path], list[str | Path]]:
-    def command(facts: StreamFacts, output: Path) -> list[str | Path]:
+def _handbrake(encoder: str, quality: str, *more: str) -> Callable[[StreamFacts, Path], Command]:
+    def command(facts: StreamFacts, output: Path) -> Command:
         return [
             *("HandBrakeCLI", "-i", facts.path, "-o", output, "-e", encoder, "-q", quality, "--vfr"),
             *("--crop-mode", "none", "--no-comb-detect", "--no-decomb", "--no-deinterlace", "--auto-anamorphic"),
@@ -120,12 +125,12 @@ def _handbrake(encoder: str, quality: str, *more: str) -> Callable[[StreamFacts,
     return command
 
 
-def _moviepy(facts: StreamFacts, output: Path) -> list[str | Path]:
+def _moviepy(facts: StreamFacts, output: Path) -> Command:
     return [moviepy_python(), Path(__file__).with_name("run_moviepy.py"), facts.path, output]
 
 
-def _capbench(path: str, *more: str) -> Callable[[StreamFacts, Path], list[str | Path]]:
-    def command(facts: StreamFacts, output: Path) -> list[str | Path]:
+def _capbench(path: str, *more: str) -> Callable[[StreamFacts, Path], Command]:
+    def command(facts: StreamFacts, output: Path) -> Command:
         return [sys.executable, "-m", "capbench", "export", facts.path, output, "--path", path, *more]
 
     return command
@@ -165,75 +170,204 @@ EXPORTERS: Final = (
     Exporter("ffmpeg-hevc10-mkv", "ffmpeg", ".mkv", _ffmpeg(*_X265, "18", "-pix_fmt", "yuv420p10le"), _even),
     Exporter("ffmpeg-vp9-webm", "ffmpeg", ".webm", _ffmpeg(*_VP9, "22", sound=_OPUS), _even),
     Exporter(
-        "ffmpeg-av1-mkv", "ffmpeg", ".mkv",
+        "ffmpeg-av1-mkv",
+        "ffmpeg",
+        ".mkv",
         _ffmpeg("-c:v", "libsvtav1", "-preset", "10", "-crf", "24", "-pix_fmt", "yuv420p", sound=_OPUS),
-        lambda facts: _even(facts) and min(facts.width, facts.height) >= 64, eight_bits=True),
-    Exporter(
-        "ffmpeg-mpeg2-ts", "ffmpeg", ".ts",
-        _ffmpeg("-c:v", "mpeg2video", "-q:v", "2", "-bf", "2", "-pix_fmt", "yuv420p",
-                sound=("-c:a", "mp2", "-ac", "2", "-ar", "48000", "-b:a", "256k")),
-        lambda facts: _even(facts) and _stereo(facts) and facts.is_constant
-        and facts.rate in {24, 25, 30, 50, 60, Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)}, eight_bits=True),
-    Exporter(
-        "ffmpeg-prores-mov", "ffmpeg", ".mov",
-        _ffmpeg("-c:v", "prores_ks", "-profile:v", "3", "-pix_fmt", "yuv422p10le", sound=("-c:a", "pcm_s16le")), _even,
+        lambda facts: _even(facts) and min(facts.width, facts.height) >= 64,
+        eight_bits=True,
     ),
     Exporter(
-        "ffmpeg-mjpeg-avi", "ffmpeg", ".avi",
+        "ffmpeg-mpeg2-ts",
+        "ffmpeg",
+        ".ts",
+        _ffmpeg(
+            "-c:v",
+            "mpeg2video",
+            "-q:v",
+            "2",
+            "-bf",
+            "2",
+            "-pix_fmt",
+            "yuv420p",
+            sound=("-c:a", "mp2", "-ac", "2", "-ar", "48000", "-b:a", "256k"),
+        ),
+        lambda facts: (
+            _even(facts)
+            and _stereo(facts)
+            and facts.is_constant
+            and facts.rate in {24, 25, 30, 50, 60, Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)}
+        ),
+        eight_bits=True,
+    ),
+    Exporter(
+        "ffmpeg-prores-mov",
+        "ffmpeg",
+        ".mov",
+        _ffmpeg("-c:v", "prores_ks", "-profile:v", "3", "-pix_fmt", "yuv422p10le", sound=("-c:a", "pcm_s16le")),
+        _even,
+    ),
+    Exporter(
+        "ffmpeg-mjpeg-avi",
+        "ffmpeg",
+        ".avi",
         _ffmpeg("-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", sound=("-c:a", "pcm_s16le")),
-        lambda facts: _even(facts) and facts.is_constant, eight_bits=True),
-    Exporter(
-        "ffmpeg-mjpeg-601-mov", "ffmpeg", ".mov",
-        _ffmpeg("-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", sound=("-c:a", "pcm_s16le"),
-                filters="scale=out_color_matrix=bt601:out_range=pc"),
-        lambda facts: _even(facts), eight_bits=True),
-    Exporter(
-        "ffmpeg-h264-422-10-mkv", "ffmpeg", ".mkv", _ffmpeg(*_X264, "16", "-pix_fmt", "yuv422p10le"), _even,
+        lambda facts: _even(facts) and facts.is_constant,
+        eight_bits=True,
     ),
-    Exporter("ffmpeg-h264-444-mkv", "ffmpeg", ".mkv", _ffmpeg(*_X264, "16", "-pix_fmt", "yuv444p", sound=_OPUS), eight_bits=True),
+    Exporter(
+        "ffmpeg-mjpeg-601-mov",
+        "ffmpeg",
+        ".mov",
+        _ffmpeg(
+            "-c:v",
+            "mjpeg",
+            "-q:v",
+            "2",
+            "-pix_fmt",
+            "yuvj420p",
+            sound=("-c:a", "pcm_s16le"),
+            filters="scale=out_color_matrix=bt601:out_range=pc",
+        ),
+        _even,
+        eight_bits=True,
+    ),
+    Exporter(
+        "ffmpeg-h264-422-10-mkv",
+        "ffmpeg",
+        ".mkv",
+        _ffmpeg(*_X264, "16", "-pix_fmt", "yuv422p10le"),
+        _even,
+    ),
+    Exporter(
+        "ffmpeg-h264-444-mkv",
+        "ffmpeg",
+        ".mkv",
+        _ffmpeg(*_X264, "16", "-pix_fmt", "yuv444p", sound=_OPUS),
+        eight_bits=True,
+    ),
     Exporter("ffmpeg-ffv1-mkv", "ffmpeg", ".mkv", _ffmpeg("-c:v", "ffv1", sound=("-c:a", "pcm_s16le"))),
     Exporter(
-        "ffmpeg-to-25", "ffmpeg", ".mp4", _ffmpeg(*_X264, "20", filters="fps=25"),
-        lambda facts: _even(facts) and facts.is_constant and facts.frame_count > 4, _ratio(25),
+        "ffmpeg-to-25",
+        "ffmpeg",
+        ".mp4",
+        _ffmpeg(*_X264, "20", filters="fps=25"),
+        lambda facts: _even(facts) and facts.is_constant and facts.frame_count > 4,
+        _ratio(25),
     ),
     Exporter(
-        "ffmpeg-r-25", "ffmpeg", ".mp4", _ffmpeg(*_X264, "20", timing=("-fps_mode", "cfr", "-r", "25")),
-        lambda facts: _even(facts) and facts.is_constant and facts.frame_count > 4, _ratio(25),
+        "ffmpeg-r-25",
+        "ffmpeg",
+        ".mp4",
+        _ffmpeg(*_X264, "20", timing=("-fps_mode", "cfr", "-r", "25")),
+        lambda facts: _even(facts) and facts.is_constant and facts.frame_count > 4,
+        _ratio(25),
     ),
     Exporter(
-        "ffmpeg-half-size", "ffmpeg", ".mp4",
+        "ffmpeg-half-size",
+        "ffmpeg",
+        ".mp4",
         _ffmpeg(*_X264, "16", filters="scale=iw/4*2:-2:flags=bicubic"),
-        lambda facts: _square(facts) and facts.width % 4 == 0 and facts.height % 4 == 0 and facts.height >= 144, _half,
+        lambda facts: _square(facts) and facts.width % 4 == 0 and facts.height % 4 == 0 and facts.height >= 144,
+        _half,
     ),
-    Exporter("gstreamer-x264-mp4", "gst-launch-1.0", ".mp4",
-             _gstreamer("x264enc speed-preset=veryfast pass=qual quantizer=18", "h264parse", "mp4mux", _AAC_GST), _even),
-    Exporter("gstreamer-x265-mkv", "gst-launch-1.0", ".mkv",
-             _gstreamer("x265enc speed-preset=ultrafast option-string=crf=20", "h265parse", "matroskamux", "flacenc"), _even),
-    Exporter("gstreamer-openh264-mp4", "gst-launch-1.0", ".mp4",
-             _gstreamer("openh264enc rate-control=quality bitrate=4000000 complexity=low", "h264parse", "mp4mux", _AAC_GST),
-             lambda facts: _even(facts) and min(facts.width, facts.height) >= 64, eight_bits=True),
-    Exporter("gstreamer-vp9-webm", "gst-launch-1.0", ".webm",
-             _gstreamer("vp9enc deadline=1 cpu-used=6 end-usage=cq cq-level=16 target-bitrate=0", "vp9parse", "webmmux",
-                        "opusenc"), _even),
-    Exporter("gstreamer-mpeg2-ts", "gst-launch-1.0", ".ts",
-             _gstreamer("mpeg2enc format=3 bitrate=8000 quantisation=2", "mpegvideoparse", "mpegtsmux",
-                        "twolamemp2enc ! mpegaudioparse"),
-             lambda facts: _even(facts) and _stereo(facts) and facts.is_constant and 20 < facts.rate < 61, eight_bits=True),
-    Exporter("melt-h264-mp4", "melt", ".mp4",
-             _melt("vcodec=libx264", "preset=veryfast", "crf=16", "acodec=aac", "ab=192k"),
-             lambda facts: _even(facts) and facts.frame_count > 1, eight_bits=True),
-    Exporter("melt-vp9-webm", "melt", ".webm",
-             _melt("vcodec=libvpx-vp9", "deadline=realtime", "cpu-used=6", "crf=20", "vb=0", "acodec=libopus"),
-             lambda facts: _even(facts) and facts.frame_count > 1, eight_bits=True),
-    Exporter("handbrake-x264-mp4", "HandBrakeCLI", ".mp4", _handbrake("x264", "18", "--encoder-preset", "veryfast"), _even, eight_bits=True),
-    Exporter("handbrake-x265-mkv", "HandBrakeCLI", ".mkv",
-             _handbrake("x265", "20", "--encoder-preset", "ultrafast"), _even, eight_bits=True),
-    Exporter("handbrake-vp9-webm", "HandBrakeCLI", ".webm",
-             _handbrake("VP9", "24", "--encoder-preset", "veryfast", "-E", "opus"), _even, eight_bits=True),
-    Exporter("moviepy-h264-mp4", "moviepy", ".mp4", _moviepy, lambda facts: _even(facts) and facts.frame_count > 1, eight_bits=True),
+    Exporter(
+        "gstreamer-x264-mp4",
+        "gst-launch-1.0",
+        ".mp4",
+        _gstreamer("x264enc speed-preset=veryfast pass=qual quantizer=18", "h264parse", "mp4mux", _AAC_GST),
+        _even,
+    ),
+    Exporter(
+        "gstreamer-x265-mkv",
+        "gst-launch-1.0",
+        ".mkv",
+        _gstreamer("x265enc speed-preset=ultrafast option-string=crf=20", "h265parse", "matroskamux", "flacenc"),
+        _even,
+    ),
+    Exporter(
+        "gstreamer-openh264-mp4",
+        "gst-launch-1.0",
+        ".mp4",
+        _gstreamer("openh264enc rate-control=quality bitrate=4000000 complexity=low", "h264parse", "mp4mux", _AAC_GST),
+        lambda facts: _even(facts) and min(facts.width, facts.height) >= 64,
+        eight_bits=True,
+    ),
+    Exporter(
+        "gstreamer-vp9-webm",
+        "gst-launch-1.0",
+        ".webm",
+        _gstreamer(
+            "vp9enc deadline=1 cpu-used=6 end-usage=cq cq-level=16 target-bitrate=0", "vp9parse", "webmmux", "opusenc"
+        ),
+        _even,
+    ),
+    Exporter(
+        "gstreamer-mpeg2-ts",
+        "gst-launch-1.0",
+        ".ts",
+        _gstreamer(
+            "mpeg2enc format=3 bitrate=8000 quantisation=2",
+            "mpegvideoparse",
+            "mpegtsmux",
+            "twolamemp2enc ! mpegaudioparse",
+        ),
+        lambda facts: _even(facts) and _stereo(facts) and facts.is_constant and 20 < facts.rate < 61,
+        eight_bits=True,
+    ),
+    Exporter(
+        "melt-h264-mp4",
+        "melt",
+        ".mp4",
+        _melt("vcodec=libx264", "preset=veryfast", "crf=16", "acodec=aac", "ab=192k"),
+        lambda facts: _even(facts) and facts.frame_count > 1,
+        eight_bits=True,
+    ),
+    Exporter(
+        "melt-vp9-webm",
+        "melt",
+        ".webm",
+        _melt("vcodec=libvpx-vp9", "deadline=realtime", "cpu-used=6", "crf=20", "vb=0", "acodec=libopus"),
+        lambda facts: _even(facts) and facts.frame_count > 1,
+        eight_bits=True,
+    ),
+    Exporter(
+        "handbrake-x264-mp4",
+        "HandBrakeCLI",
+        ".mp4",
+        _handbrake("x264", "18", "--encoder-preset", "veryfast"),
+        _even,
+        eight_bits=True,
+    ),
+    Exporter(
+        "handbrake-x265-mkv",
+        "HandBrakeCLI",
+        ".mkv",
+        _handbrake("x265", "20", "--encoder-preset", "ultrafast"),
+        _even,
+        eight_bits=True,
+    ),
+    Exporter(
+        "handbrake-vp9-webm",
+        "HandBrakeCLI",
+        ".webm",
+        _handbrake("VP9", "24", "--encoder-preset", "veryfast", "-E", "opus"),
+        _even,
+        eight_bits=True,
+    ),
+    Exporter(
+        "moviepy-h264-mp4",
+        "moviepy",
+        ".mp4",
+        _moviepy,
+        lambda facts: _even(facts) and facts.frame_count > 1,
+        eight_bits=True,
+    ),
     Exporter("capbench-gpu", "capbench", ".mp4", _capbench("gpu", "--quality", "high"), eight_bits=True),
     Exporter("capbench-gpu-fused", "capbench", ".mp4", _capbench("gpu-fused", "--quality", "medium"), eight_bits=True),
     Exporter("capbench-cpu", "capbench", ".mp4", _capbench("cpu", "--quality", "high"), eight_bits=True),
-    Exporter("capbench-passthrough", "capbench", ".mp4", _capbench("passthrough", "--quality", "medium"), eight_bits=True),
-)  # fmt: skip
+    Exporter(
+        "capbench-passthrough", "capbench", ".mp4", _capbench("passthrough", "--quality", "medium"), eight_bits=True
+    ),
+)
 """Each is asked for the picture, the times and the sound as they are, but for the two that ask for a rate or a size."""

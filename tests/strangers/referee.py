@@ -7,8 +7,6 @@ validator that draws its line anywhere in that band is not to be blamed.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
-from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
@@ -16,53 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.strangers.foreign_exporters import Request
+from tests.strangers.opinions import Finding, Judgement, Opinion, graded
+from tests.strangers.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
-    SOUND_RATE_HZ,
     StreamFacts,
     decode_pictures,
     decode_planes,
-    decode_sound,
     picture_size,
-    windows,
 )
 
-__all__ = ["Finding", "Judgement", "Opinion", "judge"]
-
-
-class Opinion(StrEnum):
-    """What the referee thinks of an output."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-    DOUBTFUL = "doubtful"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it was."""
-
-    subject: str
-    """frames, times, sound, sync, colour, siting, tags, geometry, picture or damage."""
-    opinion: Opinion
-    """Whether it is a fault, or may be one."""
-    message: str
-    """With its figures."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The referee's word on one output."""
-
-    findings: tuple[Finding, ...]
-    """Everything that is not as it was."""
-    figures: dict[str, float] = field(default_factory=dict)
-    """What was measured."""
-
-    @property
-    def opinion(self) -> Opinion:
-        """Wrong where anything is, doubtful where anything may be."""
-        kinds = {finding.opinion for finding in self.findings}
-        return next((each for each in (Opinion.WRONG, Opinion.DOUBTFUL) if each in kinds), Opinion.RIGHT)
+__all__ = ["judge"]
 
 
 _MATCH_SHARE: Final = 0.75
@@ -71,8 +32,6 @@ _MATCH_CODES: Final = 0.6
 """And by at least this much: coding noise averaged over a picture's blocks is below 0.3."""
 _BLOCK: Final = 8
 """Side of the blocks whose means are compared, in compared pixels."""
-_RIGHT_MS, _WRONG_MS = 9.0, 20.0
-"""Sound against picture: a third of a frame of film is nobody's fault; a frame of AAC is 21.3 ms."""
 _RIGHT_BIAS, _WRONG_BIAS = 1.3, 3.0
 """Mean of a component over the clip, in codes of R'G'B': a wrong matrix or range on coloured pictures is 3 and more."""
 _RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
@@ -81,8 +40,6 @@ _RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
 """Of R'G'B' at the compared size, in dB: the lowest quality asked for here is at 27."""
 _RIGHT_WORST, _WRONG_WORST = 40.0, 75.0
 """Largest difference of a block's mean in any frame, in codes."""
-_RIGHT_DB, _WRONG_DB = 0.8, 2.5
-"""Loudness of a track."""
 
 
 def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
@@ -96,16 +53,9 @@ def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judg
         *_times(reference, output, request, figures),
         *_pictures(reference, output, request, figures),
         *_siting(reference, output, request, figures),
-        *_sound(reference, output, figures),
+        *judge_sound(reference, output, figures),
     ]
     return Judgement(tuple(findings), figures)
-
-
-def _graded(subject: str, value: float, right: float, wrong: float, message: str) -> list[Finding]:
-    """A finding where a figure is larger than what is right without a doubt."""
-    if value <= right:
-        return []
-    return [Finding(subject, Opinion.WRONG if value >= wrong else Opinion.DOUBTFUL, message)]
 
 
 def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
@@ -133,7 +83,7 @@ def _geometry(reference: StreamFacts, output: StreamFacts, request: Request) -> 
     off = max(abs(a - b) for a, b in zip(wanted, output.display, strict=True))
     # One is the odd side that 4:2:0 cannot have; where the aspect is not 1 it is rounded twice.
     right = 1 if reference.sample_aspect == 1 else 2
-    return _graded("geometry", off, right, right + 2, f"shown as {output.display} instead of {wanted}")
+    return graded("geometry", off, right, right + 2, f"shown as {output.display} instead of {wanted}")
 
 
 def _times(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
@@ -145,7 +95,7 @@ def _times(reference: StreamFacts, output: StreamFacts, request: Request, figure
     if request.rate is not None:
         worst = max((abs(step - 1 / request.rate) for step in steps), default=Fraction(0))
         figures["step_error_ms"] = float(worst) * 1e3
-        return _graded(
+        return graded(
             "times", float(worst), float(output.time_base) * 1.01, float(output.time_base) * 2 + 1e-3,
             f"a step is off by {float(worst) * 1e3:.2f} ms",
         )  # fmt: skip
@@ -154,7 +104,7 @@ def _times(reference: StreamFacts, output: StreamFacts, request: Request, figure
     wanted = [frame.start_s - reference.frames[0].start_s for frame in reference.frames]
     worst = max((abs(a - b) for a, b in zip(starts, wanted, strict=True)), default=Fraction(0))
     figures["time_error_ms"] = float(worst) * 1e3
-    found = _graded(
+    found = graded(
         "times", float(worst), float(tick_s) * 1.01, float(tick_s) * 1.5 + 1.5e-3,
         f"a frame is shown {float(worst) * 1e3:.2f} ms off, a tick is {float(tick_s) * 1e3:.2f} ms",
     )  # fmt: skip
@@ -176,7 +126,7 @@ def _last_hold(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
     if ends[0] is None or ends[1] is None:
         return []
     off, step = abs(ends[0] - ends[1]), 1 / reference.rate
-    return _graded(
+    return graded(
         "times", float(off), float(step) * 1.2, float(step) * 3,
         f"the last frame ends after {float(ends[1]):.3f} s instead of {float(ends[0]):.3f} s",
     )  # fmt: skip
@@ -189,7 +139,7 @@ def _pictures(
     if max(abs(a / b - 1) for a, b in zip(reference.display, output.display, strict=True)) > 0.03 and not request.size:
         return []  # another shape: the geometry says so
     want, got = decode_pictures(reference, size), decode_pictures(output, size)
-    matches, found = _matching(reference, output, request, want, got, figures)
+    matches, found = _matching(reference, output, request, want=want, got=got, figures=figures)
     pairs = [(index, match) for index, match in enumerate(matches) if match is not None]
     if not pairs:
         return found
@@ -210,6 +160,7 @@ def _matching(
     reference: StreamFacts,
     output: StreamFacts,
     request: Request,
+    *,
     want: NDArray[np.uint8],
     got: NDArray[np.uint8],
     figures: dict[str, float],
@@ -281,15 +232,15 @@ def _differences(
     block = float(np.mean(blocks))
     figures.update(psnr_db=psnr, bias_codes=bias, block_codes=block, worst_block_codes=worst)
     return [
-        *_graded("picture", -psnr, -_RIGHT_PSNR, -_WRONG_PSNR, f"PSNR is {psnr:.1f} dB"),
-        *_graded("colour", bias, _RIGHT_BIAS, _WRONG_BIAS, f"a component is off by {bias:.1f} codes on average"),
-        *_graded("colour", block, _RIGHT_BLOCKS, _WRONG_BLOCKS, f"blocks are off by {block:.1f} codes on average"),
-        *_graded("picture", worst, _RIGHT_WORST, _WRONG_WORST, f"a block of frame {worst_at} is off by {worst:.0f}"),
+        *graded("picture", -psnr, -_RIGHT_PSNR, -_WRONG_PSNR, f"PSNR is {psnr:.1f} dB"),
+        *graded("colour", bias, _RIGHT_BIAS, _WRONG_BIAS, f"a component is off by {bias:.1f} codes on average"),
+        *graded("colour", block, _RIGHT_BLOCKS, _WRONG_BLOCKS, f"blocks are off by {block:.1f} codes on average"),
+        *graded("picture", worst, _RIGHT_WORST, _WRONG_WORST, f"a block of frame {worst_at} is off by {worst:.0f}"),
     ]
 
 
 def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
-    """Does chroma lie where the output says, measured where the layout of its samples changed?"""
+    """Whether chroma lies where the output says, measured where the layout of its samples changed."""
     layouts = [
         next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in (reference, output)
     ]
@@ -326,7 +277,7 @@ def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figur
         return []
     shift = float(np.mean(shifts))
     figures["chroma_shift_px"] = shift
-    return _graded("siting", abs(shift), 0.15, 0.4, f"chroma lies {shift:+.2f} px aside of its place")
+    return graded("siting", abs(shift), 0.15, 0.4, f"chroma lies {shift:+.2f} px aside of its place")
 
 
 def _places(facts: StreamFacts, columns: int, width: int) -> NDArray[np.float64]:
@@ -334,119 +285,4 @@ def _places(facts: StreamFacts, columns: int, width: int) -> NDArray[np.float64]
     if columns == width:
         return np.arange(width, dtype=np.float64)
     centred = facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"
-    return 2.0 * np.arange(columns) + (0.5 if centred else 0.0)
-
-
-def _sound(reference: StreamFacts, output: StreamFacts, figures: dict[str, float]) -> list[Finding]:
-    wanted = [(number, sound) for number, sound in enumerate(reference.sounds) if sound.start_s is not None]
-    found = [(number, sound) for number, sound in enumerate(output.sounds) if sound.start_s is not None]
-    if not wanted:
-        return []
-    if not found:
-        return [Finding("sound", Opinion.WRONG, "the sound is gone")]
-    if len(wanted) > 1 and len(found) != len(wanted):
-        # Which of several tracks is exported, or whether they are mixed, is the exporter's to choose.
-        return [Finding("sound", Opinion.DOUBTFUL, f"{len(found)} tracks instead of {len(wanted)}")]
-    findings: list[Finding] = []
-    for (track, want), (own, got) in zip(wanted, found, strict=False):
-        if want.channels == got.channels:
-            a, b = (
-                decode_sound(facts.path, number, want.channels) for facts, number in ((reference, track), (output, own))
-            )
-            limits = _RIGHT_DB, _WRONG_DB
-        elif got.channels < want.channels == 2:
-            findings.append(Finding("sound", Opinion.WRONG, "mono instead of stereo"))
-            continue
-        else:
-            # Downmix and upmix by ffmpeg's own rules, whose constant gain is nobody's fault.
-            fewer = min(want.channels, got.channels)
-            a, b = (decode_sound(facts.path, number, fewer) for facts, number in ((reference, track), (output, own)))
-            limits = 9.0, 15.0
-        assert want.start_s is not None
-        assert got.start_s is not None
-        lead = (got.start_s - output.frames[0].start_s) - (want.start_s - reference.frames[0].start_s)
-        findings += _compare_sound(a, b, float(lead) * 1e3, limits, figures)
-    return findings
-
-
-def _compare_sound(
-    want: NDArray[np.float32],
-    got: NDArray[np.float32],
-    lead_ms: float,
-    limits_db: tuple[float, float],
-    figures: dict[str, float],
-) -> list[Finding]:
-    """Two sounds from their first samples on; `lead_ms` is how much later the second starts against its picture."""
-    if float(np.sqrt((want**2).mean())) < 1e-4:
-        return []
-    middle = want.shape[1] // 2
-    lags = [_lag(want[:, part], got, part.start) for part in (slice(0, middle), slice(middle, want.shape[1]))]
-    findings: list[Finding] = []
-    known = [lag for lag in lags if lag is not None]
-    if not known:
-        return [Finding("sound", Opinion.DOUBTFUL, "nothing to recognise the sound by")]
-    offset_ms = lead_ms + known[0] * 1e3 / SOUND_RATE_HZ
-    drift_ms = (known[-1] - known[0]) * 1e3 / SOUND_RATE_HZ
-    figures.update(sound_offset_ms=offset_ms, sound_drift_ms=drift_ms)
-    findings += _graded("sync", abs(offset_ms), _RIGHT_MS, _WRONG_MS, f"the sound is {offset_ms:+.1f} ms late")
-    findings += _graded("sync", abs(drift_ms), 3, 10, f"the sound drifts by {drift_ms:+.1f} ms")
-    shift = round(known[0])
-    a, b = _overlap(want, got, shift)
-    if a.shape[1] < SOUND_RATE_HZ // 20:
-        return [*findings, Finding("sound", Opinion.WRONG, "hardly any of the sound is there")]
-    for channel in range(want.shape[0]):
-        x, y = a[channel].astype(np.float64), b[channel].astype(np.float64)
-        if float(np.sqrt((x**2).mean())) < 1e-3:
-            continue
-        likeness = float((x * y).sum() / max(1e-9, np.sqrt((x**2).sum() * (y**2).sum())))
-        gain_db = 20 * float(np.log10(max(1e-6, np.sqrt((y**2).sum() / (x**2).sum()))))
-        figures[f"likeness_{channel}"] = likeness
-        figures[f"gain_db_{channel}"] = gain_db
-        findings += _graded("sound", -likeness, -0.9, -0.5, f"channel {channel} correlates by {likeness:.2f}")
-        findings += _graded("sound", abs(gain_db), *limits_db, f"channel {channel} is {gain_db:+.1f} dB louder")
-    missing_ms = (want.shape[1] - (got.shape[1] - shift)) * 1e3 / SOUND_RATE_HZ
-    findings += _graded("sound", missing_ms, 60, 150, f"the sound ends {missing_ms:.0f} ms early")
-    gap_ms = _gap_ms(a, b)
-    findings += _graded("sound", gap_ms, 11, 40, f"{gap_ms:.0f} ms of silence where there was sound")
-    return findings
-
-
-def _lag(want: NDArray[np.float32], got: NDArray[np.float32], start: int) -> float | None:
-    """Samples by which `got` is later than `want`, whose first sample is the `start`-th; None for what repeats or is still.
-
-    By the sum of the channels' cross-correlations, worked out in the frequency domain.
-    """
-    if want.shape[1] < SOUND_RATE_HZ // 10 or float((want**2).sum()) < 1e-3:
-        return None
-    length = 1 << (want.shape[1] + got.shape[1]).bit_length()
-    total = np.zeros(length)
-    for x, y in zip(want, got, strict=True):
-        # Without its sign: a channel that was turned over must not cancel the others out.
-        total += np.abs(np.fft.irfft(np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length)), length))
-    reach = SOUND_RATE_HZ // 2
-    lags = np.arange(start - reach, start + reach)
-    values = total[lags % length]
-    best = int(values.argmax())
-    far = np.abs(np.arange(len(lags)) - best) > SOUND_RATE_HZ // 500
-    if values[far].max() > 0.97 * values[best]:
-        return None  # a steady tone: another period fits as well
-    return float(lags[best] - start)
-
-
-def _overlap(
-    want: NDArray[np.float32], got: NDArray[np.float32], shift: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both cut to what they have in common once the second is moved back by `shift` samples."""
-    first, second = (want, got[:, shift:]) if shift >= 0 else (want[:, -shift:], got)
-    length = min(first.shape[1], second.shape[1])
-    return first[:, :length], second[:, :length]
-
-
-def _gap_ms(want: NDArray[np.float32], got: NDArray[np.float32]) -> float:
-    """Milliseconds in which the second is silent and the first is not."""
-    length = SOUND_RATE_HZ // 200
-    silent = 0
-    for part in windows(want.shape[1], length):
-        loud, left = (float(np.sqrt((side[:, part] ** 2).mean())) for side in (want, got))
-        silent += loud > 0.01 and left < 0.1 * loud
-    return silent * 1e3 * length / SOUND_RATE_HZ
+    return np.arange(columns, dtype=np.float64) * 2 + (0.5 if centred else 0.0)

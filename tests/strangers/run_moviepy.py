@@ -1,10 +1,10 @@
-"""Export a clip by MoviePy as its documentation shows it: `run_moviepy.py SOURCE OUTPUT`. Needs nothing of this project."""
+"""Export a clip by MoviePy as its documentation shows it: `run_moviepy.py SOURCE OUTPUT`. Needs no more."""
 
 from __future__ import annotations
 
 import sys
 
-from moviepy import VideoFileClip  # type: ignore[import-not-found]  installed by the session that runs the study
+from moviepy import VideoFileClip  # type: ignore[import-not-found]
 
 with VideoFileClip(sys.argv[1]) as clip:
     clip.write_videofile(

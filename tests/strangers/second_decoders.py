@@ -19,8 +19,8 @@ DECODERS: Final = {
     "av1": ("av1parse", "av1dec"),
     "mpeg2video": ("mpegvideoparse", "mpeg2dec"),
 }
-"""FFmpeg's name of a codec to GStreamer's parser and a decoder that is not FFmpeg's: OpenH264, libde265, libvpx, libaom,
-libmpeg2."""
+"""FFmpeg's name of a codec to GStreamer's parser and a decoder that is not FFmpeg's: OpenH264, libde265, libvpx,
+libaom, libmpeg2."""
 _DEMUXERS: Final = {
     ".mp4": "qtdemux", ".mov": "qtdemux", ".mkv": "matroskademux", ".webm": "matroskademux", ".ts": "tsdemux",
 }  # fmt: skip
@@ -33,13 +33,11 @@ _INEXACT_CODES: Final = 3
 def second_opinion(facts: StreamFacts) -> str:
     """`same`, `differs: ...`, or why there is no second opinion."""
     suffix = facts.path.suffix
-    if version_of("gst-launch-1.0") is None:
-        return "no GStreamer"
-    if facts.codec not in DECODERS or suffix not in _DEMUXERS or facts.pixel_format != "yuv420p":
+    # OpenH264 2.3.1 decodes x264's B-frames to other pictures than those that were encoded.
+    is_open_h264_sure = facts.codec != "h264" or not facts.reorders
+    is_known = facts.codec in DECODERS and suffix in _DEMUXERS and facts.pixel_format == "yuv420p"
+    if version_of("gst-launch-1.0") is None or not is_known or not is_open_h264_sure:
         return f"no second decoder for {facts.codec} {facts.pixel_format} in {suffix}"
-    if facts.codec == "h264" and facts.reorders:
-        # OpenH264 2.3.1 decodes x264's B-frames to other pictures than those that were encoded.
-        return "no second decoder for H.264 with B-frames"
     parser, decoder = DECODERS[facts.codec]
     words = f"{_DEMUXERS[suffix]} ! {parser} ! {decoder} ! video/x-raw,format=I420 ! fdsink fd=1".split()
     try:
@@ -72,7 +70,7 @@ def second_opinion(facts: StreamFacts) -> str:
 
 
 def counted_opinion(reference: StreamFacts, output: StreamFacts) -> str:
-    """`same` where the numbers that were drawn into the clip come out as 0, 1, 2, ..., which no decoder has to be asked."""
+    """`same` where the numbers that were drawn into the clip come out as 0, 1, 2, and so on: no decoder is believed."""
     cell = picture_size(output)[0] // COUNTER_CELLS
     pictures = decode_pictures(output, picture_size(output))
     squares = pictures[:, cell // 4 : 3 * cell // 4].mean(axis=(1, 3))

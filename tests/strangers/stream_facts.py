@@ -182,7 +182,8 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
 
 
 def _is_heard(stream: dict[str, Any]) -> bool:
-    return stream["codec_type"] == "audio" and stream.get("sample_rate", "0") != "0" and stream.get("channels", 0) > 0
+    has_samples = stream.get("sample_rate", "0") != "0" and stream.get("channels", 0) > 0
+    return bool(has_samples) and stream["codec_type"] == "audio"
 
 
 def _shown(frame: dict[str, Any], number: int, time_base: Fraction) -> ShownFrame:
@@ -272,8 +273,9 @@ def decode_planes(facts: StreamFacts) -> list[NDArray[np.float32]]:
     sizes = [(height, width), (rows, columns), (rows, columns)]
     deep = _wide_format(facts, layout) != facts.pixel_format
     samples = np.frombuffer(raw, "<u2" if deep else np.uint8)
-    frames = samples.reshape(-1, sum(h * w for h, w in sizes)).astype(np.float32) / (256 if deep else 1)
-    planes, start = [], 0
+    frames = samples.reshape(-1, sum(h * w for h, w in sizes)).astype(np.float32) / np.float32(256 if deep else 1)
+    planes: list[NDArray[np.float32]] = []
+    start = 0
     for rows, columns in sizes:
         planes.append(frames[:, start : start + rows * columns].reshape(-1, rows, columns))
         start += rows * columns

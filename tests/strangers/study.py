@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from tests.strangers.capbench_verdict import Verdict, ask_capbench, tree_key
+from tests.strangers.fault_tools import Base, Fault, base_of
 from tests.strangers.foreign_exporters import EXPORTERS, Exporter, Request
 from tests.strangers.held_back import Split, draw_split
-from tests.strangers.planted_faults import CONTROLS, FAULTS, Base, Fault, base_of
-from tests.strangers.referee import Finding, Judgement, Opinion, judge
+from tests.strangers.opinions import Finding, Judgement, Opinion
+from tests.strangers.planted_faults import CONTROLS, FAULTS
+from tests.strangers.referee import judge
 from tests.strangers.second_decoders import counted_opinion, second_opinion
 from tests.strangers.source_clips import Clip, all_clips
 from tests.strangers.stream_facts import StreamFacts, probe
@@ -25,7 +27,7 @@ from tests.strangers.tool_programs import FileCache, ToolError, content_key
 
 __all__ = ["FaultRow", "OutputRow", "Plan", "Study", "StudyResult"]
 
-_REFEREE_FILES: Final = ("referee.py", "stream_facts.py")
+_REFEREE_FILES: Final = ("referee.py", "sound_referee.py", "opinions.py", "stream_facts.py")
 _ROUND: Final = 3
 """Exporters of a clip in one go: what was decoded of the reference is still known."""
 _T = TypeVar("_T")
@@ -190,7 +192,7 @@ class Study:
             with self._lock:
                 self._done += 1
                 if self._done % 20 == 0 or self._done == len(items):
-                    print(f"{what}: {self._done} of {len(items)}", file=sys.stderr, flush=True)
+                    sys.stderr.write(f"{what}: {self._done} of {len(items)}\n")
             return answer
 
         with ThreadPoolExecutor(self._plan.jobs) as pool:

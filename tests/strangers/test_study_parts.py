@@ -1,4 +1,4 @@
-"""The study's own parts: what they decide of figures and facts that are given, and of one clip where ffmpeg is there."""
+"""The study's own parts: what they decide of given figures and facts, and of one clip where ffmpeg is there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from tests.strangers import referee
 from tests.strangers.confusion_table import BEGIN, END, Share, disagreements, meets_goals, page, write_between_markers
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import draw_split
+from tests.strangers.opinions import Finding, Judgement, Opinion
 from tests.strangers.planted_faults import FAULTS
-from tests.strangers.referee import Finding, Judgement, Opinion
+from tests.strangers.sound_referee import compare_sound
 from tests.strangers.source_clips import MADE_CLIPS, all_clips
 from tests.strangers.stream_facts import SOUND_RATE_HZ, ShownFrame, StreamFacts, decode_pictures, probe
 from tests.strangers.study import FaultRow, OutputRow, StudyResult
@@ -77,7 +78,7 @@ def chirps() -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def heard(got: Any, lead_ms: float = 0.0) -> list[Finding]:
-    return referee._compare_sound(chirps(), np.asarray(got, np.float32), lead_ms, (0.8, 2.5), {})
+    return compare_sound(chirps(), np.asarray(got, np.float32), lead_ms, (0.8, 2.5), {})
 
 
 def test_the_same_sound_is_right_wherever_its_first_sample_lies() -> None:
