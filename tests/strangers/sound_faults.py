@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.fault_tools import SOUND_ENCODERS, Base, Fault, heard, sound_filter, stereo, streams_copied
+from tests.strangers.fault_tools import (
+    SOUND_ENCODERS,
+    Base,
+    Command,
+    Fault,
+    heard,
+    sound_filter,
+    stereo,
+    streams_copied,
+)
 from tests.strangers.tool_programs import run_tool
 
 __all__ = ["SOUND_FAULTS"]
