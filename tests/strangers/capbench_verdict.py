@@ -23,6 +23,8 @@ __all__ = ["Verdict", "ask_capbench", "tree_key"]
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _TIMEOUT_S: Final = 120.0
 """A clip of a second is validated in half a second on a quiet machine."""
+_NO_WORD: Final = "validation "
+"""How an error begins that is none of capbench's."""
 _SERVER: Final = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["capbench.quality.validate"])
 
@@ -71,6 +73,8 @@ def ask_capbench(reference: Path, output: Path, request: Request, folder: Path) 
         known = json.loads(path.read_text(encoding="utf-8"))
         return Verdict(**{**known, "failed": tuple(known["failed"]), "unchecked": tuple(known["unchecked"])})
     verdict = _in_process(reference, output, request)
+    if (verdict.error or "").startswith(_NO_WORD):
+        return verdict  # a busy or broken machine may be to blame: the next study asks again
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}")
     partial.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
