@@ -66,7 +66,16 @@ def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
 
 
 def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
-    if reference.matrix is None or output.matrix is not None or output.pixel_format.startswith(("gbr", "rgb", "bgr")):
+    places = {{"bt470bg": "smpte170m"}.get(name, name) for name in (output.matrix, output.container_matrix) if name}
+    if len(places) > 1:
+        message = f"the bitstream says {output.matrix}, the container {output.container_matrix}"
+        return [Finding("tags", Opinion.WRONG, message)]
+    is_stated = bool(output.matrix or output.container_matrix)
+    if (
+        not (reference.matrix or reference.container_matrix)
+        or is_stated
+        or output.pixel_format.startswith(("gbr", "rgb", "bgr"))
+    ):
         return []
     return [Finding("tags", Opinion.WRONG, f"the matrix is not stated; the reference states {reference.matrix}")]
 
@@ -274,7 +283,9 @@ def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figur
         ]
         shifts.append(float(tried[int(np.argmin(rests))]))
     if not shifts:
-        return []
+        # swscale moves chroma where it makes more or fewer columns of it; here nothing shows whether it did.
+        is_resampled = "444" in layouts
+        return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_resampled else []
     shift = float(np.mean(shifts))
     figures["chroma_shift_px"] = shift
     return graded("siting", abs(shift), 0.15, 0.4, f"chroma lies {shift:+.2f} px aside of its place")

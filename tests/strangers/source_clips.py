@@ -204,6 +204,8 @@ MADE_CLIPS: Final = (
         sound=STEREO,
         sound_encoder=PCM,
         container=".mov",
+        # Without this the container states the colours and every frame denies them.
+        options=("-bsf:v", "prores_metadata=color_primaries=bt709:color_trc=bt709:colorspace=bt709"),
     ),
     Clip(
         "shapes-mjpeg-avi",

@@ -77,6 +77,8 @@ class StreamFacts:
     """Degrees of the display matrix."""
     matrix: str | None
     """FFmpeg's name of the matrix; None where it is not stated."""
+    container_matrix: str | None
+    """What the colr box of an MP4 or MOV file says, read byte by byte; None without one."""
     chroma_location: str | None
     """FFmpeg's name of where chroma lies; None where it is not stated."""
     reorders: bool
@@ -130,10 +132,12 @@ class StreamFacts:
 
     def matrix_by_rule(self) -> int:
         """601, 709 or 2020: what is stated, or the rule for what is not: 709 from 720 lines up."""
-        if self.matrix in {"bt2020nc", "bt2020c"}:
+        # FFmpeg lets a ProRes frame that says nothing hide what the container says.
+        stated = self.matrix or self.container_matrix
+        if stated in {"bt2020nc", "bt2020c"}:
             return 2020
-        if self.matrix in {"bt709", "smpte170m", "bt470bg"}:
-            return 709 if self.matrix == "bt709" else 601
+        if stated in {"bt709", "smpte170m", "bt470bg"}:
+            return 709 if stated == "bt709" else 601
         return 709 if self.height >= 720 else 601
 
 
@@ -170,6 +174,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         sample_aspect=Fraction(1) if aspect.startswith("0") or aspect == "N/A" else Fraction(aspect),
         rotation=rotation,
         matrix=_stated(video.get("color_space")),
+        container_matrix=_colr_matrix(path),
         chroma_location=_stated(video.get("chroma_location")),
         reorders=video.get("has_b_frames", 0) > 0,
         full_range=video.get("color_range") == "pc" or video.get("pix_fmt", "").startswith("yuvj"),
@@ -201,6 +206,16 @@ def _sound(stream: dict[str, Any], frames: list[dict[str, Any]]) -> SoundFacts:
 
 def _stated(name: str | None) -> str | None:
     return None if name in {None, "unknown", "unspecified", "reserved", "gbr"} else name
+
+
+def _colr_matrix(path: Path) -> str | None:
+    """ISO/IEC 14496-12 12.1.5: colr, nclx or nclc, then primaries, transfer and matrix of two bytes each."""
+    if path.suffix not in {".mp4", ".mov"}:
+        return None
+    data = path.read_bytes()
+    at = max(data.find(b"colrnclx"), data.find(b"colrnclc"))
+    code = int.from_bytes(data[at + 12 : at + 14], "big") if at >= 0 else 2
+    return {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"}.get(code)
 
 
 def picture_size(facts: StreamFacts) -> tuple[int, int]:

@@ -26,7 +26,8 @@ from tests.strangers.study import FaultRow, OutputRow, StudyResult
 def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
     known: dict[str, Any] = {
         "path": Path("none.mp4"), "codec": "h264", "pixel_format": "yuv420p", "width": 320, "height": 180,
-        "sample_aspect": Fraction(1), "rotation": 0, "matrix": "bt709", "chroma_location": None, "reorders": False,
+        "sample_aspect": Fraction(1), "rotation": 0, "matrix": "bt709",
+        "container_matrix": None, "chroma_location": None, "reorders": False,
         "full_range": False, "time_base": Fraction(1, 90000), "container_end_s": None,
         "frames": tuple(ShownFrame(time, Fraction(1, 30)) for time in times_s), "sounds": (), "complaints": "",
     }  # fmt: skip
@@ -68,6 +69,8 @@ def test_a_shape_that_was_not_asked_for_is_wrong() -> None:
 def test_a_matrix_that_is_no_longer_stated_is_wrong() -> None:
     assert subjects(referee._tags(facts(EVEN), facts(EVEN, matrix=None))) == {"tags"}
     assert not referee._tags(facts(EVEN, matrix=None), facts(EVEN, matrix=None))
+    assert not referee._tags(facts(EVEN), facts(EVEN, matrix=None, container_matrix="bt709"))
+    assert subjects(referee._tags(facts(EVEN), facts(EVEN, container_matrix="smpte170m"))) == {"tags"}
 
 
 def chirps() -> np.ndarray[Any, np.dtype[np.float32]]:
