@@ -175,7 +175,7 @@ class Study:
         limits = self._plan.minutes or (None, None)
         rows = self._all(self._export_and_judge, pairs, "exports", limits[0])
         self.result.outputs = [row for row in rows if row is not None]
-        bases = self._bases()
+        bases = self._bases(limits[1])
         self.result.faults = self._planted(bases, limits[1])
         return self.result
 
@@ -263,13 +263,13 @@ class Study:
         path.write_text(json.dumps(asdict(judgement)), encoding="utf-8")
         return judgement
 
-    def _bases(self) -> list[Base]:
+    def _bases(self, minutes: float | None) -> list[Base]:
         """Right outputs that pass, with a picture and a sound control that pass too; drawn by seed."""
         right = [row for row in self.result.outputs if row.opinion == "right" and not row.flagged]
         choose = random.Random(self._plan.seed)
         choose.shuffle(right)
         candidates = [row for row in right if not row.exporter.endswith(("-to-25", "-r-25", "-half-size"))]
-        made = self._all(self._base, candidates[: 2 * self._plan.bases], "bases")
+        made = self._all(self._base, candidates[: 2 * self._plan.bases], "bases", minutes and minutes / 4)
         good: list[Base] = []
         for base in made:
             if base is not None and len(good) < self._plan.bases:
