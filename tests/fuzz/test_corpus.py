@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.fuzz.mutations import mutate
 CORPUS = Path(__file__).with_name("corpus")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the fuzzer forks, which Windows cannot")
 @pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.iterdir() if path.is_dir()))
 def test_what_failed_once_no_longer_does(name: str) -> None:
     # In a process of its own: the runner forks, which a test process with threads must not.
