@@ -249,21 +249,13 @@ def _differences(
 
 
 def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
-    """Whether chroma lies where the output says, measured where the layout of its samples changed."""
-    layouts = [
-        next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in (reference, output)
-    ]
-    comparable = reference.frame_count == output.frame_count and (reference.width, reference.height) == (
-        output.width,
-        output.height,
-    )
-    if (
-        layouts[0] == layouts[1]
-        or "" in layouts
-        or not comparable
-        or request.rate
-        or reference.matrix_by_rule() != output.matrix_by_rule()
-    ):
+    """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
+    both = (reference, output)
+    layouts = [next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in both]
+    is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output)
+    same_size = (reference.width, reference.height) == (output.width, output.height)
+    is_comparable = same_size and reference.frame_count == output.frame_count and not request.rate
+    if not is_changed or "" in layouts or not is_comparable or len({each.matrix_by_rule() for each in both}) > 1:
         return []
     want, got = decode_planes(reference), decode_planes(output)
     width = reference.width
@@ -295,5 +287,9 @@ def _places(facts: StreamFacts, columns: int, width: int) -> NDArray[np.float64]
     """Where the columns of a chroma plane lie, in luma pixels."""
     if columns == width:
         return np.arange(width, dtype=np.float64)
-    centred = facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"
-    return np.arange(columns, dtype=np.float64) * 2 + (0.5 if centred else 0.0)
+    return np.arange(columns, dtype=np.float64) * 2 + (0.5 if _is_centred(facts) else 0.0)
+
+
+def _is_centred(facts: StreamFacts) -> bool:
+    # JFIF 1.02 puts chroma between the pixels; what says nothing means left.
+    return facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"
