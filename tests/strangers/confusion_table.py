@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from scipy.stats import binomtest
 
-from tests.strangers.planted_faults import FAULTS
+from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.study import FaultRow, OutputRow, StudyResult
 
 __all__ = ["Share", "disagreements", "meets_goals", "page", "write_between_markers"]
@@ -76,8 +76,9 @@ def meets_goals(result: StudyResult) -> bool:
     return (
         alarms.hits <= max(1, ALARM_GOAL * alarms.total)
         and held_alarms.hits <= max(1, HELD_ALARM_GOAL * held_alarms.total)
-        and share(wrong, _is_flagged).value >= FLAG_GOAL
-        and share(wrong, _is_named).value >= NAME_GOAL
+        and bool(right or held_right)
+        and (not wrong or share(wrong, _is_flagged).value >= FLAG_GOAL)
+        and (not wrong or share(wrong, _is_named).value >= NAME_GOAL)
         and (not held_wrong or share(held_wrong, _is_flagged).value >= HELD_FLAG_GOAL)
     )
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tests.strangers.tool_programs import FileCache, content_key, run_tool, version_of
 
-__all__ = ["CASE_CLIPS", "COUNTER_CELLS", "MADE_CLIPS", "MEDIA_CLIPS", "Clip", "all_clips"]
+__all__ = ["CASE_CLIPS", "COUNTER_CELLS", "MADE_CLIPS", "MEDIA_CLIPS", "Clip", "all_clips", "all_families"]
 
 COUNTER_CELLS: Final = 10
 """Squares at the top of a counted clip, each a bit of the frame's number, the most significant first."""
@@ -301,6 +301,12 @@ CASE_CLIPS: Final = (
     *("raw_bframes.h264", "two_programs.ts", "sound_rate_change.ts"),
 )
 """Files of others' bug reports that are good as a source."""
+
+
+def all_families() -> tuple[str, ...]:
+    """Every family there is, also of clips that are absent here: what is held back must not depend on that."""
+    real = (*(f"media/{name}" for name in MEDIA_CLIPS), *(f"cases/{name}" for name in CASE_CLIPS))
+    return (*(clip.family for clip in MADE_CLIPS), *real)
 
 
 def all_clips(shared: Path | None) -> tuple[Clip, ...]:

@@ -14,20 +14,22 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from tests.strangers.capbench_verdict import Verdict, ask_capbench, tree_key
-from tests.strangers.fault_tools import Base, Fault, base_of
+from tests.strangers.faults.fault_tools import Base, Fault, base_of
+from tests.strangers.faults.planted_faults import CONTROLS, FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Exporter, Request
 from tests.strangers.held_back import Split, draw_split
-from tests.strangers.opinions import Finding, Judgement, Opinion
-from tests.strangers.planted_faults import CONTROLS, FAULTS
-from tests.strangers.referee import judge
-from tests.strangers.second_decoders import counted_opinion, second_opinion
-from tests.strangers.source_clips import Clip, all_clips
+from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
+from tests.strangers.refereeing.referee import judge
+from tests.strangers.refereeing.second_decoders import counted_opinion, second_opinion
+from tests.strangers.source_clips import Clip, all_clips, all_families
 from tests.strangers.stream_facts import StreamFacts, probe
 from tests.strangers.tool_programs import FileCache, ToolError, content_key
 
 __all__ = ["FaultRow", "OutputRow", "Plan", "Study", "StudyResult"]
 
-_REFEREE_FILES: Final = ("referee.py", "sound_referee.py", "opinions.py", "stream_facts.py")
+_HERE: Final = Path(__file__).parent
+_REFEREE_FILES: Final = (*sorted((_HERE / "refereeing").glob("*.py")), _HERE / "stream_facts.py")
+"""What a kept judgement depends on."""
 _ROUND: Final = 3
 """Exporters of a clip in one go: what was decoded of the reference is still known."""
 _T = TypeVar("_T")
@@ -164,7 +166,7 @@ class Study:
         present = [each for each in EXPORTERS if each.version is not None]
         self._exporters = [each for each in present if not plan.exporters or each.name in plan.exporters]
         # Drawn over all there are, whatever is installed: the third must not change with the machine.
-        split = draw_split([clip.family for clip in known], [each.name for each in EXPORTERS])
+        split = draw_split(all_families(), [each.name for each in EXPORTERS])
         self.result = StudyResult(split, absent=sorted({each.program for each in EXPORTERS if each.version is None}))
         self._lock = threading.Lock()
         self._done = 0
@@ -252,8 +254,9 @@ class Study:
         )
 
     def _judge(self, reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
-        rules = [Path(__file__).with_name(name) for name in _REFEREE_FILES]
-        path = self._folder / "judgements" / f"{content_key(reference.path, output.path, request, *rules)}.json"
+        path = (
+            self._folder / "judgements" / f"{content_key(reference.path, output.path, request, *_REFEREE_FILES)}.json"
+        )
         if path.is_file():
             known = json.loads(path.read_text(encoding="utf-8"))
             found = [Finding(each["subject"], Opinion(each["opinion"]), each["message"]) for each in known["findings"]]
@@ -320,9 +323,8 @@ class Study:
 
     def _plant(self, item: tuple[Fault, float, Base, bool]) -> FaultRow | None:
         fault, strength, base, is_judged = item
-        key = content_key(
-            base.output.path, base.moving, fault.name, strength, Path(__file__).with_name("planted_faults.py")
-        )
+        recipes = sorted((_HERE / "faults").glob("*.py"))
+        key = content_key(base.output.path, base.moving, fault.name, strength, *recipes)
         stem, suffix = f"{base.clip}-{base.exporter}-{fault.name}", base.output.path.suffix
         try:
             path = self._faulty.get(stem, suffix, key, lambda partial: fault.make(base, strength, partial))

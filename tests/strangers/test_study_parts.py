@@ -11,16 +11,16 @@ import av
 import numpy as np
 import pytest
 
-from tests.strangers import referee
 from tests.strangers.confusion_table import BEGIN, END, Share, disagreements, meets_goals, page, write_between_markers
+from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import draw_split
-from tests.strangers.opinions import Finding, Judgement, Opinion
-from tests.strangers.planted_faults import FAULTS
-from tests.strangers.sound_referee import compare_sound
-from tests.strangers.source_clips import MADE_CLIPS, all_clips
+from tests.strangers.refereeing import referee
+from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
+from tests.strangers.refereeing.sound_referee import compare_sound
+from tests.strangers.source_clips import MADE_CLIPS, all_clips, all_families
 from tests.strangers.stream_facts import SOUND_RATE_HZ, ShownFrame, StreamFacts, decode_pictures, probe
-from tests.strangers.study import FaultRow, OutputRow, StudyResult
+from tests.strangers.study import FaultRow, OutputRow, Plan, Study, StudyResult
 
 
 def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
@@ -116,7 +116,7 @@ def test_a_judgement_is_as_bad_as_its_worst_finding() -> None:
 
 
 def test_a_third_is_held_back_whatever_the_order_of_names() -> None:
-    families, exporters = [clip.family for clip in MADE_CLIPS], [each.name for each in EXPORTERS]
+    families, exporters = all_families(), [each.name for each in EXPORTERS]
 
     split = draw_split(families, exporters)
     pairs = [(clip.family, each.name) for clip in MADE_CLIPS for each in EXPORTERS]
@@ -167,6 +167,7 @@ def test_goals_count_both_parts() -> None:
     assert meets_goals(study(right, seen))
     assert not meets_goals(study([*right, *alarms], seen))
     assert not meets_goals(study(right, [*seen, fault_row(flagged=False, named=False)]))
+    assert not meets_goals(study([], []))
     assert meets_goals(study(right, [*seen, fault_row(flagged=False, named=False, judged=False)]))
 
 
@@ -215,3 +216,21 @@ def test_ffprobe_and_ffmpeg_read_a_clip(tmp_path: Path) -> None:
     assert found.display == (64, 48)
     assert found.complaints == ""
     assert pictures.mean(axis=(1, 2, 3)) == pytest.approx([20 + 25 * n for n in range(8)], abs=3)
+
+
+def test_a_study_goes_from_clip_to_table(tmp_path: Path) -> None:
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    plan = Plan(
+        exports_per_clip=1, bases=1, bases_per_fault=1, weak_per_strength=0, clips=("sd-601",),
+        exporters=("ffmpeg-h264-mp4-high",), faults=("black-frame", "sound-missing"), jobs=1,
+    )  # fmt: skip
+
+    result = Study(tmp_path, None, plan).run()
+
+    assert [(row.opinion, row.flagged) for row in result.outputs] == [("right", False)], result.outputs
+    assert {(row.fault, row.flagged, row.named) for row in result.faults} == {
+        ("black-frame", True, True), ("sound-missing", True, True),
+    }  # fmt: skip
+    assert not result.not_made
+    assert meets_goals(result)

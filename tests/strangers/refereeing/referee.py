@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.strangers.foreign_exporters import Request
-from tests.strangers.opinions import Finding, Judgement, Opinion, graded
-from tests.strangers.sound_referee import judge_sound
+from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
+from tests.strangers.refereeing.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
     StreamFacts,
     decode_pictures,

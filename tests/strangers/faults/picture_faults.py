@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.fault_tools import (
+from tests.strangers.faults.fault_tools import (
     COLOUR_CHECKS,
     PICTURE_CHECKS,
     PLAIN_SCALE,

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from tests.strangers.fault_tools import (
+from tests.strangers.faults.fault_tools import (
     PICTURE_CHECKS,
     Base,
     Fault,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.strangers.damage_faults import DAMAGE_FAULTS
-from tests.strangers.fault_tools import Fault, heard, picture_filter, sound_filter
-from tests.strangers.frame_faults import FRAME_FAULTS
-from tests.strangers.picture_faults import PICTURE_FAULTS
-from tests.strangers.sound_faults import SOUND_FAULTS
+from tests.strangers.faults.damage_faults import DAMAGE_FAULTS
+from tests.strangers.faults.fault_tools import Fault, heard, picture_filter, sound_filter
+from tests.strangers.faults.frame_faults import FRAME_FAULTS
+from tests.strangers.faults.picture_faults import PICTURE_FAULTS
+from tests.strangers.faults.sound_faults import SOUND_FAULTS
 
 __all__ = ["CONTROLS", "FAULTS"]
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.fault_tools import (
+from tests.strangers.faults.fault_tools import (
     PICTURE_CHECKS,
     TIME_CHECKS,
     Base,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.strangers.opinions import Finding, Opinion, graded
+from tests.strangers.refereeing.opinions import Finding, Opinion, graded
 from tests.strangers.stream_facts import SOUND_RATE_HZ, StreamFacts, decode_sound, windows
 
 __all__ = ["compare_sound", "judge_sound"]

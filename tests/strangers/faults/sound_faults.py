@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.fault_tools import (
+from tests.strangers.faults.fault_tools import (
     SOUND_ENCODERS,
     Base,
     Command,
