@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from capbench.harness.process.freezer import Freezer, make_cgroup, open_freezer
+from capbench.harness.process.running_clock import VARIABLE, StoppedTime
 from capbench.harness.process.spawn import Launched
-from capbench.harness.worker.running_clock import VARIABLE, StoppedTime
 
 __all__ = ["SliceTurn"]
 

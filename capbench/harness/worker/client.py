@@ -20,7 +20,7 @@ from capbench.harness.process.slice_turn import SliceTurn
 __all__ = ["JobResult", "ask_worker", "describe_failure"]
 
 _WORKER = "capbench.harness.worker"
-_RUNNING_CLOCK = Path(__file__).with_name("running_clock.py")
+_RUNNING_CLOCK = Path(__file__).parents[1] / "process" / "running_clock.py"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from capbench.errors import InputError
-from capbench.harness.worker import running_clock
+from capbench.harness.process import running_clock
 
 __all__ = ["VARIABLE", "main", "plant", "spin"]
 

@@ -24,7 +24,7 @@ from capbench.gate.calibration import (
 from capbench.gate.slice_advice import advise, both_ways
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
-from capbench.harness.worker import running_clock
+from capbench.harness.process import running_clock
 from capbench.harness.worker.slowdown import VARIABLE, main, plant, spin
 from capbench.results.run_record import Interleave
 from tests.gate_runs import runs_table

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from capbench.harness.process import running_clock
+from capbench.harness.process.running_clock import StoppedTime, running_now_ns
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Ending
 from capbench.harness.run.slice_schedule import SPREAD, SliceRound, slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices, share_out
-from capbench.harness.worker import running_clock
-from capbench.harness.worker.running_clock import StoppedTime, running_now_ns
 
 _MS = 1_000_000
 
