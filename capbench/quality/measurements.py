@@ -101,6 +101,8 @@ class PictureMeasurements:
     """Close looks at a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
     """Flat colours found in the pairs: reference Y, Cb, Cr and the output's Y, Cb, Cr in codes, one row a colour."""
+    blocks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
+    """Blocks of 8x8 pixels of any content from the sampled pairs: the same six columns."""
     patches: NDArray[np.float64] | None = None
     """Colour patches in the order of `capbench.recordings.layout.PATCHES`: the same six columns; None without marks."""
     how: dict[str, str] = field(default_factory=dict)

@@ -104,6 +104,22 @@ COLOUR_EXPLAINED_SHARE: Final = 0.45
 """A fault is named when assuming it leaves less than this share of the difference."""
 FEWEST_COLOURS: Final = 3
 """Flat colours from which their difference tells anything."""
+FEWEST_BLOCKS: Final = 100
+"""Blocks of any content from which colours are judged where few are flat: their noise is then a tenth."""
+ADJUSTED_LUMA_CODES: Final = 1.5
+"""Shift of all luma that is a fault; rounding and truncation are 0.5, and no coder has a bias of 1."""
+ADJUSTED_CONTRAST: Final = 0.04
+"""Gain of luma that is a fault: two codes of a picture's spread of 50."""
+ADJUSTED_LUMA_SPREAD_CODES: Final = 10.0
+"""Spread of luma from which its gain is measured: rounding of 0.5 is half of the limit then."""
+ADJUSTED_SATURATION: Final = 0.08
+"""Gain of chroma that is a fault. Chroma drawn in R'G'B' and filtered twice is off by 0.03."""
+ADJUSTED_HUE_RAD: Final = 0.07
+"""Turn of chroma that is a fault, 4 degrees: the smallest that skin shows."""
+ADJUSTED_CHROMA_CODES: Final = 6.0
+"""Root mean square chroma from which its gain is measured: rounding of 0.5 is 0.08 of it."""
+ADJUSTED_CORRELATION: Final = 0.7
+"""Correlation from which one picture's codes follow from the other's at all."""
 BIAS_CODES: Final = 0.28
 """Mean signed error over colours and components. Truncation gives -0.5, rounding less than 0.1."""
 GREY_SPREAD_CODES: Final = 3.0

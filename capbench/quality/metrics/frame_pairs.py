@@ -128,6 +128,7 @@ class PictureMeter:
             self._evidence,
             series=series,
             colours=self._colours.rows(),
+            blocks=self._colours.blocks(),
             patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
             how=measured.how,
             unmeasured=measured.unmeasured,
