@@ -21,8 +21,11 @@ AUDIO_OFFSET_MS: Final = 15.0
 the measurement is good to."""
 AUDIO_DRIFT_MS: Final = 8.0
 """Change of the offset from start to end; the measurement repeats to 1 ms, a resampled track keeps to 2."""
-AUDIO_GAP_MS: Final = 20.0
-"""A missing AAC frame is 21.3 ms; AAC's own pre-echo does not silence a 20 ms block."""
+AUDIO_GAP_MS: Final = 17.0
+"""Shortest silence that is a gap: of 20 ms that are missing a lossy codec fills up to 3 with what is around them. A
+missing AAC frame is 21.3 ms."""
+AUDIO_PITCH: Final = 0.02
+"""Relative change of all frequencies: a third of a semitone. Sound that is 15 ms late and glides is off by 0.01."""
 AUDIO_LEVEL_DB: Final = 1.5
 """Change of loudness of a single track; 1 dB is about the smallest that is heard, AAC at 64 kbit/s stays within 0.5."""
 AUDIO_PAN_LEVEL_DB: Final = 4.5
