@@ -184,7 +184,9 @@ def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagg
         return fault
     adjustment = _fitted(wanted, found)
     assumed = adjustment(wanted)
-    return ColourFault(error, adjustment.words or None, _difference(assumed, found), assumed)
+    rest = _difference(assumed, found)
+    is_explained = rest < limits.ADJUSTED_EXPLAINED_SHARE * error
+    return ColourFault(error, (adjustment.words or None) if is_explained else None, rest, assumed)
 
 
 def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool = True) -> ColourFault:

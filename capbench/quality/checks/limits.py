@@ -73,6 +73,14 @@ PSNR_OUTLIER_FLOOR_DB: Final = 34.0
 """An outlier above this is still a good picture."""
 CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
+COARSE_CELL_COMMON: Final = 9.0
+COARSE_CELL_RARE: Final = 3.5
+"""What that limit grows to where the encoder is coarse all over: times the difference that 90 or 99 of a hundred blocks
+of the frame keep below, whichever is less. x264 ultrafast at a medium rate has moving edges of 8 and 3 times those."""
+COARSER_FRAME: Final = 1.5
+"""The latter is that of the median frame times this at most: a fault of a few frames raises it in those alone."""
+COARSEST_CELL_CODES: Final = 48.0
+"""The most that it grows to: a block of another picture differs by 55 and more."""
 EDGE_CODES: Final = 4.0
 """Border rows or columns over the rest of the picture; an encoder treats both alike."""
 SMALLEST_EDGED_PX: Final = 64
@@ -121,6 +129,8 @@ ADJUSTED_HUE_RAD: Final = 0.07
 """Turn of chroma that is a fault, 4 degrees: the smallest that skin shows."""
 ADJUSTED_CHROMA_CODES: Final = 6.0
 """Root mean square chroma from which its gain is measured: rounding of 0.5 is 0.08 of it."""
+ADJUSTED_EXPLAINED_SHARE: Final = 0.8
+"""What an adjustment must leave less of, of all blocks' difference: their coding noise is in both."""
 ADJUSTED_CORRELATION: Final = 0.7
 """Correlation from which one picture's codes follow from the other's at all."""
 BIAS_CODES: Final = 0.28
