@@ -77,7 +77,7 @@ COARSE_CELL_COMMON: Final = 9.0
 COARSE_CELL_RARE: Final = 3.5
 """What that limit grows to where the encoder is coarse all over: times the difference that 90 or 99 of a hundred blocks
 of the frame keep below, whichever is less. x264 ultrafast at a medium rate has moving edges of 8 and 3 times those."""
-COARSER_FRAME: Final = 1.5
+COARSER_FRAME: Final = 2.0
 """The latter is that of the median frame times this at most: a fault of a few frames raises it in those alone."""
 COARSEST_CELL_CODES: Final = 48.0
 """The most that it grows to: a block of another picture differs by 55 and more."""
