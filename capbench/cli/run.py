@@ -78,7 +78,7 @@ def run(
         Interleave | None,
         typer.Option(
             help="Subjects of a block one after the other, or all at once in time slices, which see smaller changes on "
-            "a noisy machine (default: the matrix's; with --against on Linux slices)."
+            "a noisy machine (default: the matrix's)."
         ),
     ] = None,
     slice_ms: Annotated[
