@@ -14,6 +14,8 @@ _FLAT_CODES = 4.0
 """Largest difference to the eight neighbours of a block in a flat area; edges tell of filters, not of colours."""
 _BIN_CODES = 12
 _FEWEST_BLOCKS = 3
+_MOST_BLOCKS = 1500
+"""Blocks of one pair that are kept: 72 kB, and a mean of 15 codes' noise is known to half a code."""
 
 
 class ColourSamples:
@@ -21,9 +23,12 @@ class ColourSamples:
 
     def __init__(self) -> None:
         self._sums: dict[tuple[int, int, int], NDArray[np.float64]] = {}
+        self._blocks: list[NDArray[np.float64]] = []
 
     def add(self, got: NDArray[np.float32], want: NDArray[np.float32]) -> None:
         """Thumbnails of one pair, shape (rows, columns, 3), in codes."""
+        both = np.concatenate([want, got], axis=2).reshape(-1, 6)
+        self._blocks.append(both[:: -(-len(both) // _MOST_BLOCKS)].astype(np.float64))
         if min(want.shape[:2]) < 3:
             return
         neighbours = np.stack([want[r : r - 2 or None, c : c - 2 or None] for r in range(3) for c in range(3)])
@@ -41,6 +46,10 @@ class ColourSamples:
         """Mean codes of each colour: reference Y, Cb, Cr, output Y, Cb, Cr."""
         kept = [row[1:] / row[0] for row in self._sums.values() if row[0] >= _FEWEST_BLOCKS]
         return np.stack(kept) if kept else np.empty((0, 6))
+
+    def blocks(self) -> NDArray[np.float64]:
+        """Mean codes of blocks, flat or not, in the same six columns, spread evenly over the pictures."""
+        return np.concatenate(self._blocks) if self._blocks else np.empty((0, 6))
 
 
 def measure_patches(got: Planes, want: Planes, recording: LayoutRectangle) -> NDArray[np.float64]:
