@@ -48,7 +48,7 @@ def export(
     preset: Annotated[str, typer.Option(help="Preset of libx264 and libx265.")] = "veryfast",
     swscale_threads: Annotated[int, typer.Option(help="Threads of path cpu's conversion; 0 is one a core.")] = 1,
     decoder_threads: Annotated[
-        int | None, typer.Option(help="Threads of the decoder (default: cores, up to 4).")
+        int | None, typer.Option(help="Threads of the decoder (default: cores, up to 3).")
     ] = None,
     encoder_threads: Annotated[
         int | None,
@@ -59,7 +59,7 @@ def export(
     memory_limit: Annotated[
         str | None,
         typer.Option(
-            help="What the whole process may hold, such as 600M (default: 150M for queues, rings and pools, and no "
+            help="What the whole process may hold, such as 600M (default: 160M for queues, rings and pools, and no "
             "limit for libraries and codecs)."
         ),
     ] = None,

@@ -27,6 +27,7 @@ from capbench.harness.run.sliced_block import run_in_slices
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import JobResult, ask_worker, describe_failure
 from capbench.results.environment import Environment
+from capbench.results.path_names import PASSTHROUGH
 from capbench.results.run_record import FailureKind, RunResult
 
 __all__ = ["Executor", "ProcessExecutor"]
@@ -195,6 +196,7 @@ class ProcessExecutor:
                 "output": str(output),
                 "options": export_options(step.case) | path | subject.options,
                 "trace": None if trace is None else str(trace),
+                "draws": subject.path not in (None, PASSTHROUGH),
             },
             scratch=self._scratch(),
             timeout_s=step.case.timeout_s,

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,18 @@ def main(spec_path: Path) -> int:
 
 
 def _export(spec: Json) -> Json:
-    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`."""
-    from capbench.pipeline.export import export  # only this job pays for it
+    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`.
 
-    return _recorded(export, spec)
+    With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
+    """
+    from capbench.pipeline.render.first_device import FirstDevice
+
+    with FirstDevice() as device:
+        if spec.get("draws"):
+            device.start()
+        from capbench.pipeline.export import export  # only this job pays for it
+
+        return _recorded(partial(export, device=device), spec)
 
 
 def _floor(spec: Json) -> Json:
