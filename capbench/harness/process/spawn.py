@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -46,6 +47,8 @@ class Launched(Protocol):
     """Its standard output."""
     stderr: IO[bytes]
     """Its standard error."""
+    stdin: IO[bytes] | None
+    """Its standard input; None where it was started without one."""
     ended: threading.Event
     """Set once `ending` is known."""
 
@@ -64,21 +67,22 @@ class Launched(Protocol):
         """Give back pipes and handles."""
 
 
-def launch(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Launched:
+def launch(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, takes_input: bool = False) -> Launched:
     """Start a process. A program that cannot be started is reported by `ending`, not raised."""
-    return _WindowsProcess(argv, env, cwd) if sys.platform == "win32" else _PosixProcess(argv, env, cwd)
+    stdin = subprocess.PIPE if takes_input else subprocess.DEVNULL
+    return _WindowsProcess(argv, env, cwd, stdin) if sys.platform == "win32" else _PosixProcess(argv, env, cwd, stdin)
 
 
 class _PosixProcess:
     """Behind the launcher, which explains why there is one."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: int) -> None:
         life_read, self._life_write = os.pipe()
         report_read, report_write = os.pipe()
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_LAUNCHER), str(life_read), str(report_write), *argv],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=dict(env),
@@ -93,6 +97,7 @@ class _PosixProcess:
         assert self._popen.stderr is not None
         self.stdout: IO[bytes] = self._popen.stdout
         self.stderr: IO[bytes] = self._popen.stderr
+        self.stdin: IO[bytes] | None = self._popen.stdin
         self.ended = threading.Event()
         self._pid: int | None = None
         self._ending = Ending(exit_code=None, failure="the launcher ended without a report")
@@ -137,23 +142,23 @@ class _PosixProcess:
             self._popen.kill()  # its subject is stuck in the kernel; nothing more can be learnt
         self._popen.wait()
         self._reader.join()
-        self.stdout.close()
-        self.stderr.close()
+        _close_streams(self)
 
 
 class _WindowsProcess:
     """Directly: Windows keeps the peak working set per process and hands nothing on to a child."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: int) -> None:
         self.ended = threading.Event()
         self._start_ns = time.monotonic_ns()
         self._popen = subprocess.Popen(
-            list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(env), cwd=cwd
+            list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(env), cwd=cwd
         )
         assert self._popen.stdout is not None
         assert self._popen.stderr is not None
         self.stdout: IO[bytes] = self._popen.stdout
         self.stderr: IO[bytes] = self._popen.stderr
+        self.stdin: IO[bytes] | None = self._popen.stdin
         self._process = psutil.Process(self._popen.pid)
         self._ending = Ending(exit_code=None, failure="still running")
         self._waiter = threading.Thread(target=self._wait, daemon=True, name="wait")
@@ -194,5 +199,12 @@ class _WindowsProcess:
     def close(self) -> None:
         self.kill()
         self._waiter.join()
-        self.stdout.close()
-        self.stderr.close()
+        _close_streams(self)
+
+
+def _close_streams(process: Launched) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            # What was written and never read is lost with its reader.
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()

@@ -16,7 +16,7 @@ from typing import Any
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.process.measured_process import Outcome, run_process
 
-__all__ = ["JobResult", "ask_worker", "describe_failure"]
+__all__ = ["JobResult", "answered", "ask_worker", "describe_failure", "unanswered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,19 @@ def _read_answer(outcome: Outcome, answer_path: Path, timeout_s: float) -> JobRe
     try:
         said = json.loads(answer_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        # The answer itself may have found no room; then the traceback tells.
-        disk_full = os.strerror(errno.ENOSPC) in outcome.stderr
-        return JobResult(outcome, error=describe_failure("the worker", outcome), disk_full=disk_full)
+        return unanswered(outcome)
+    return answered(said, outcome)
+
+
+def unanswered(outcome: Outcome) -> JobResult:
+    """The result of a worker that ended without an answer."""
+    # The answer itself may have found no room; then the traceback tells.
+    disk_full = os.strerror(errno.ENOSPC) in outcome.stderr
+    return JobResult(outcome, error=describe_failure("the worker", outcome), disk_full=disk_full)
+
+
+def answered(said: dict[str, Any], outcome: Outcome) -> JobResult:
+    """What a worker said as a result."""
     if "result" in said:
         return JobResult(outcome, result=said["result"])
     # Older revisions do not say whether the disk was full.
