@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from capbench.gate.calibration import Calibration
 
 __all__ = ["calibrate"]
+
+Way = Literal["runs", "slices", "both"]
 
 _SEED = 20240601
 _EXAMPLES = """
@@ -43,6 +45,10 @@ def calibrate(
         list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to inject; may repeat (default: 5 and 10).")
     ] = None,
     stage: Annotated[str, typer.Option(help="Stage of the pipeline that the slowdown is booked on.")] = "encode",
+    interleave: Annotated[
+        Way | None,
+        typer.Option(help="How subjects of a block take turns (default: on Linux both, with a recommendation; runs)."),
+    ] = None,
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="Record blocks for this long: 90, 20m.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder (default: reports/TIME/).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume a result folder; completed runs are kept.")] = False,
@@ -58,6 +64,7 @@ def calibrate(
         slowed_name,
         twin_name,
     )
+    from capbench.gate.slice_advice import advise, both_ways
     from capbench.harness.matrix.load_matrix import load_matrix
     from capbench.harness.run.progress import open_progress
     from capbench.harness.run.start import run
@@ -70,6 +77,9 @@ def calibrate(
     loaded = load_matrix(matrix).select(tuple(case or ()), ())
     planned = calibration_matrix(loaded, subject=subject, effects=shares, stage=stage)
     name = planned.subjects[0].name
+    way = interleave or ("both" if sys.platform == "linux" else "runs")
+    if way == "both":
+        planned = both_ways(planned)
     progress = open_progress(sys.stderr, quiet=False)
     try:
         contents = run(
@@ -78,6 +88,7 @@ def calibrate(
             blocks=blocks if blocks or budget else 30,
             budget_s=None if budget is None else parse_seconds(budget),
             resume=resume,
+            interleave=None if way == "both" else way,
             validate=False,
             progress=progress,
             command=("capbench", *sys.argv[1:]),
@@ -97,6 +108,8 @@ def calibrate(
         write_json(found, json_file)
     if json_file != "-":
         _show(found)
+        for sentence in advise(found):
+            typer.echo(sentence)
 
 
 def _show(found: Calibration) -> None:
