@@ -82,6 +82,17 @@ class _Exporter:
         run = RunResult(case="a", subject=step.subject.name, block=step.block, role=step.role, wall_s=1.0)
         return self.validator.hold(run, step, output)
 
+    def execute_sliced(
+        self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
+    ) -> list[RunResult]:
+        raise NotImplementedError
+
+    def refuse_slices(self, subjects: Sequence[Subject]) -> str | None:
+        raise NotImplementedError
+
+    def free_memory_bytes(self) -> int:
+        raise NotImplementedError
+
 
 @dataclass
 class _Matrix:
