@@ -99,17 +99,23 @@ def run(
         environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
+        validator = Validator(path, keeps_outputs=keep_outputs) if validate else None
         executor = ProcessExecutor(
             folder=path,
             environment=environment,
-            validator=Validator(path) if validate else None,
+            validator=validator,
             keeps_outputs=keep_outputs,
             traces=trace,
             gauges=gauges,
             gauge_reasons=reasons,
         )
         return run_matrix(
-            plan, folder, executor, pace=StoppingRule(budget_s=budget_s, is_decided=is_decided), progress=progress
+            plan,
+            folder,
+            executor,
+            validator=validator,
+            pace=StoppingRule(budget_s=budget_s, is_decided=is_decided),
+            progress=progress,
         )
 
 
