@@ -117,7 +117,7 @@ def test_base_is_for_one_folder_alone(tmp_path: Path) -> None:
     result = capbench("compare", f"{tmp_path}:a", f"{tmp_path}:b", "--base", "a")
 
     assert result.exit_code == 2
-    assert "--base is for one folder" in result.stderr
+    assert "--base" in result.stderr
 
 
 @pytest.mark.parametrize("alone", ["baseline.json", "folder:main"])

@@ -134,4 +134,4 @@ def test_doctor_exits_4_without_an_adapter_and_names_the_command() -> None:
 
     assert ended.returncode == 4, ended.stderr
     assert "missing: no GPU adapter" in ended.stdout
-    assert "An export by path gpu is not possible" in ended.stdout
+    assert "cannot export by path gpu" in ended.stdout
