@@ -190,7 +190,7 @@ def test_a_check_that_tells_of_another_defect_does_not_count(tmp_path: Path) -> 
 
 
 def test_an_unknown_specimen_is_refused() -> None:
-    with pytest.raises(InputError, match="no specimen is called 'nonsense'"):
+    with pytest.raises(InputError, match="unknown specimen 'nonsense'"):
         run_selftest(["nonsense"])
 
 

@@ -91,7 +91,7 @@ def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path, content: str) 
     path = tmp_path / "calibration.json"
     path.write_text(content, encoding="utf-8")
 
-    with pytest.raises(ResultError, match="make it anew"):
+    with pytest.raises(ResultError, match="capbench calibrate"):
         read_calibration(path)
 
 

@@ -200,7 +200,7 @@ def test_a_run_that_was_killed_before_its_first_look_says_how_to_go_on() -> None
     wall = next(row for row in _GATE.judge(_folder(4, ratio=13, sd=0.01), ()).verdicts if row.metric == "wall_s")
 
     assert wall.verdict is Verdict.UNDECIDED
-    assert wall.sentence.endswith("undecided until the next look, so go on with --until-decided --resume")
+    assert wall.sentence.endswith("undecided until the next interim look; resume with --until-decided")
 
 
 @pytest.mark.parametrize("order", [("main", "branch"), ("branch", "main")])

@@ -104,7 +104,7 @@ def test_equal_infinite_psnr_is_no_difference_and_a_finite_one_is_a_loss() -> No
 @pytest.mark.parametrize(
     ("new", "reason"),
     [
-        ({"path_used": "cpu"}, "was asked for path gpu and took cpu"),
+        ({"path_used": "cpu"}, "requested path gpu but used path cpu"),
         ({"fallbacks": [("no adapter",)] * 20}, "fell back: no adapter"),
         ({"fingerprint": "machine-b"}, "the machines differ"),
         ({"error": ["killed"] * 20}, "every run of gpu failed: killed"),

@@ -167,7 +167,7 @@ def test_hostile_names_come_out_as_text(tmp_path: Path) -> None:
             {"failing": {("1080p-1min", "gpu"): "device lost"}},
             ["all 3 failed: device lost", "gpu failed 3 times at 1080p-1min: device lost"],
         ),
-        ({"blocks": 1}, ["There is one block only: nothing is known about the noise", "one run"]),
+        ({"blocks": 1}, ["Only one block was run", "one run"]),
         ({"subjects": STANDARD_SUBJECTS[:1]}, ["nothing was compared", "No output of this case was validated"]),
         ({"subjects": STANDARD_SUBJECTS[1:]}, ["gpu exports 1080p-1min"]),
     ],
@@ -291,7 +291,7 @@ def test_a_step_over_revisions_is_marked_and_put_into_words(tmp_path: Path) -> N
     page = _Page(write_report(folders, tmp_path / "report.html").read_text(encoding="utf-8"))
 
     assert "9 against 8 , each subject with itself: " in page.text
-    found = re.findall(r"1080p-1min: export time of (\S+) changed its level at (\S+): (\d+)", page.text)
+    found = re.findall(r"1080p-1min: export time of (\S+) has a step at (\S+): (\d+)", page.text)
     assert [(subject, place) for subject, place, _ in found] == [("gpu", "revision5")]
     assert 35 <= int(found[0][2]) <= 45
 

@@ -199,7 +199,7 @@ def test_a_foreign_folder_is_refused(tmp_path: Path, make: Callable[[Path], obje
 def test_a_record_that_cannot_be_written_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(OutputError, match=r"cannot write the result .*; mend that and go on with --resume"):
+    with pytest.raises(OutputError, match=r"cannot write the result .*--resume"):
         write_record(tmp_path / "file" / "run.json", _run())
 
 
