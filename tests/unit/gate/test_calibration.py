@@ -64,14 +64,14 @@ def test_memory_that_never_varies_has_no_noise() -> None:
 
 
 def test_too_few_blocks_are_refused() -> None:
-    with pytest.raises(ResultError, match="5 blocks are finished and a comparison needs 10"):
+    with pytest.raises(ResultError, match="5 blocks .* needs 10"):
         calibrated(recorded(5, 0.01))
 
 
 def test_missing_copies_are_refused() -> None:
     runs = recorded(20, 0.01)
 
-    with pytest.raises(ResultError, match="were all of them run"):
+    with pytest.raises(ResultError, match="no block has finished runs"):
         calibrated(runs[runs["subject"] != "cpu~same"])
 
 

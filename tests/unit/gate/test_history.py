@@ -126,8 +126,8 @@ def test_an_entry_keeps_medians_and_ratios() -> None:
     ("runs", "message"),
     [
         (runs_table("cpu", []), "no finished run"),
-        (runs_table("cpu", [1.0]), "does not say when it was run"),
-        (runs_table("cpu", [1.0, 1.0], fingerprint=["a", "b"]), "runs of 2 machines"),
+        (runs_table("cpu", [1.0]), "no start time"),
+        (runs_table("cpu", [1.0, 1.0], fingerprint=["a", "b"]), "runs from 2 machines"),
     ],
 )
 def test_what_cannot_be_added_says_why(runs: pd.DataFrame, message: str) -> None:

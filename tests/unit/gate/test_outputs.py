@@ -100,7 +100,7 @@ def test_the_summary_has_a_row_a_figure_and_names_the_stage() -> None:
     text = step_summary(comparison)
 
     assert text.count("\n| 1080p |") == len(condensed(comparison.verdicts)) == len(comparison.verdicts) - 2
-    assert "| quality, 3 figures; least " in text
+    assert "| quality, 3 figures; lowest: " in text
     assert "stage readback from 0.2 s to 0.4 s" in text
     assert "🔴 worse" in text.splitlines()[0]
 

@@ -217,7 +217,7 @@ def test_a_floor_that_moved_between_folders_makes_times_invalid() -> None:
     row = verdict_of(compare(base, new), "wall_s")
 
     assert row.verdict is Verdict.INVALID
-    assert "the floor itself moved" in row.sentence
+    assert "the floor itself took" in row.sentence
 
 
 @pytest.mark.parametrize(

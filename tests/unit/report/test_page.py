@@ -158,7 +158,7 @@ def test_hostile_names_come_out_as_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"blocks": 0}, ["Nothing was measured: no run of a block was found", "there is nothing to tabulate"]),
+        ({"blocks": 0}, ["Nothing was measured: no block has a run", "No block has a run yet"]),
         (
             {"failing": {("1080p-1min", name): "the encoder died" for name in ("floor", "cpu", "gpu")}},
             ["Nothing was measured: no run finished, 9 failed", "gpu never finished: the encoder died"],
@@ -264,7 +264,7 @@ def test_several_folders_show_a_trend_that_does_not_join_machines(tmp_path: Path
 
     assert "Trend over 3 folders" in page.text
     assert "The machine changes at ccccccc (one to other)" in page.text
-    assert "no earlier folder comes from the machine of c" in page.text
+    assert "c is not compared: no earlier folder" in page.text
     order = [page.text.index(f" {label} 2026-01") for label in ("aaaaaaa", "bbbbbbb", "ccccccc")]
     assert order == sorted(order)
     assert "revision ccccccc" in page.text  # the newest folder is the one shown in full
@@ -316,7 +316,7 @@ def test_the_index_lists_every_folder_and_why_one_cannot_be_read(tmp_path: Path)
 def test_what_is_no_result_folder_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="capbench run"):
         write_report([tmp_path / "absent"], tmp_path / "index.html")
-    with pytest.raises(ResultError, match="has no runs/ inside"):
+    with pytest.raises(ResultError, match="has no runs/"):
         write_report([tmp_path], tmp_path / "index.html")
     with pytest.raises(InputError, match="no result folder was named"):
         write_report([], tmp_path / "index.html")

@@ -230,7 +230,7 @@ def test_a_faster_export_with_a_wrong_picture_is_not_praised(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("simulation", "sentence"),
     [
-        (replace(_SMALL, blocks=0), "Nothing was measured: no run of a block was found"),
+        (replace(_SMALL, blocks=0), "Nothing was measured: no block has a run"),
         (
             replace(_SMALL, failing={("1080p-1min", name): "no" for name in ("floor", "cpu", "gpu")}),
             "Nothing was measured: no run finished, 12 failed",
