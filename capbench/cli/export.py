@@ -49,8 +49,8 @@ def export(
         ),
     ] = "libx264",
     quality: Annotated[str, typer.Option(help="Quality: highest, high, medium or low.")] = "high",
-    qp: Annotated[int | None, typer.Option(help="Quantiser, instead of --quality.")] = None,
-    crf: Annotated[float | None, typer.Option(help="Rate factor, instead of --quality.")] = None,
+    qp: Annotated[int | None, typer.Option(help="Fixed quantiser (QP), instead of --quality.")] = None,
+    crf: Annotated[float | None, typer.Option(help="Constant rate factor (CRF), instead of --quality.")] = None,
     preset: Annotated[str, typer.Option(help="Preset for libx264 and libx265.")] = "veryfast",
     swscale_threads: Annotated[int, typer.Option(help="Threads for conversion by path cpu; 0: one per core.")] = 1,
     decoder_threads: Annotated[

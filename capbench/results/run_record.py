@@ -103,7 +103,7 @@ class RunResult(ExportReport):
     validation: ValidationReport | None = None
     """What validation found; None with a reason where it did not run."""
     thresholds: tuple[Check, ...] = ()
-    """The case's thresholds from the matrix file, held against this run."""
+    """The case's thresholds from the matrix file, checked for this run."""
     error: str | None = None
     """Why the run failed, in one line; None when it succeeded."""
     error_kind: FailureKind | None = None

@@ -87,7 +87,7 @@ class _Settings(_Table):
     duration_s: RecordingSeconds | None = None
     """Cut the recording to this many seconds."""
     scene: str | None = None
-    """Name of a shipped scene, or a `.toml` file relative to the matrix file."""
+    """Name of a built-in scene, or a `.toml` file relative to the matrix file."""
     width: Even | None = None
     """Output width in pixels."""
     height: Even | None = None
@@ -103,7 +103,7 @@ class _Settings(_Table):
     options: dict[str, OptionValue] | None = None
     """Further export options."""
     subjects: list[str] | None = None
-    """Who takes part."""
+    """Subjects that take part."""
     blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] | None = None
     """Blocks to run."""
     timeout_s: TimeLimit | None = None

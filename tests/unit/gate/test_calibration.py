@@ -64,7 +64,7 @@ def test_memory_that_never_varies_has_no_noise() -> None:
 
 
 def test_too_few_blocks_are_refused() -> None:
-    with pytest.raises(ResultError, match="5 blocks .* needs 10"):
+    with pytest.raises(ResultError, match=r"5 blocks .* needs 10"):
         calibrated(recorded(5, 0.01))
 
 
