@@ -1,4 +1,4 @@
-"""What was found out about the machine, as data."""
+"""What was found on the machine, as data."""
 
 from __future__ import annotations
 

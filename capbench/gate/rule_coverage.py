@@ -1,4 +1,4 @@
-"""Whether the rules of a gate file speak of anything: names that no figure has, and what no rule was tried on."""
+"""Whether the rules of a gate file match anything: names that no figure has, and rules that nothing matched."""
 
 from __future__ import annotations
 

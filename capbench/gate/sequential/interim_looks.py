@@ -1,4 +1,4 @@
-"""The looks at a growing run, on record: `looks.json` of a result folder."""
+"""The record of interim looks at a run: `looks.json` of a result folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopping a run as soon as it is decided; `alpha_spending` keeps the looks from adding false alarms."""
+"""Stopping a run as soon as it is decided; `alpha_spending` keeps interim looks from adding false alarms."""
 
 from __future__ import annotations
 

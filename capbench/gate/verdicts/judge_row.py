@@ -1,4 +1,4 @@
-"""One metric of one paired case: which judge it goes to, and what stands in its way."""
+"""One metric of one paired case: which test decides it, or why none can."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the time of an export goes: work and waits of each stage, and which stage holds up the others."""
+"""Where the time of an export goes: work and waits of each stage, and which stage is the bottleneck."""
 
 from __future__ import annotations
 
