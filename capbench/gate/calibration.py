@@ -1,4 +1,4 @@
-"""The gate's false-alarm rate and sensitivity on this machine, from runs of one subject, equal copies and slowed copies.
+"""The gate's false-alarm rate and sensitivity on this machine, from runs of a subject, equal copies and slowed ones.
 
 Every comparison draws its blocks from the recorded ones without using one twice, and throws a coin for which of the two
 equal copies is new. Draws share blocks with each other, so that the exact intervals of Clopper and Pearson (1934,

@@ -1,4 +1,4 @@
-"""The specimens, one module for each place that defects are injected into; importing a module registers its specimens."""
+"""The specimens, one module for each place that defects are injected into; importing one registers its specimens."""
 
 from capbench.selftest.specimens import colour, files, frames, layout, performance, pipeline, shaders, sound, times
 
