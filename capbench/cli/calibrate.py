@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from capbench.gate.calibration import Calibration
 
 __all__ = ["calibrate"]
+
+Way = Literal["runs", "slices", "both"]
 
 _SEED = 20240601
 _EXAMPLES = """
@@ -43,6 +45,13 @@ def calibrate(
         list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to inject; repeatable (default: 5 and 10).")
     ] = None,
     stage: Annotated[str, typer.Option(help="Pipeline stage that the slowdown is attributed to.")] = "encode",
+    interleave: Annotated[
+        Way | None,
+        typer.Option(
+            help="How the subjects of a block take turns: runs or slices (default: on Linux both, with a "
+            "recommendation; otherwise runs)."
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Time budget, such as 90 or 20m; no block starts that would exceed it."),
@@ -62,6 +71,7 @@ def calibrate(
         slowed_name,
         twin_name,
     )
+    from capbench.gate.slice_advice import advise, both_ways
     from capbench.harness.matrix.load_matrix import load_matrix
     from capbench.harness.run.progress import open_progress
     from capbench.harness.run.start import run
@@ -74,6 +84,9 @@ def calibrate(
     loaded = load_matrix(matrix).select(tuple(case or ()), ())
     planned = calibration_matrix(loaded, subject=subject, effects=shares, stage=stage)
     name = planned.subjects[0].name
+    way = interleave or ("both" if sys.platform == "linux" else "runs")
+    if way == "both":
+        planned = both_ways(planned)
     progress = open_progress(sys.stderr, quiet=False)
     try:
         contents = run(
@@ -82,6 +95,7 @@ def calibrate(
             blocks=blocks if blocks or budget else 30,
             budget_s=None if budget is None else parse_seconds(budget),
             resume=resume,
+            interleave=None if way == "both" else way,
             validate=False,
             progress=progress,
             command=("capbench", *sys.argv[1:]),
@@ -101,6 +115,8 @@ def calibrate(
         write_json(found, json_file)
     if json_file != "-":
         _show(found)
+        for sentence in advise(found):
+            typer.echo(sentence)
 
 
 def _show(found: Calibration) -> None:

@@ -12,6 +12,7 @@ import typer
 from capbench.cli.app import app
 from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
+from capbench.results.run_record import Interleave
 from capbench.results.visible_text import plain_line
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ Examples:
 `capbench run quick --against main --blocks 10`
 
 `capbench run quick --against main --until-decided --budget 20m`
+
+`capbench run quick --subject cpu --subject gpu --interleave slices`
 """
 
 
@@ -75,6 +78,16 @@ def run(
         int | None, typer.Option(min=0, help="Seed for the run order (default: random; always recorded).")
     ] = None,
     validate: Annotated[bool, typer.Option(help="Validate each output, after its run was timed.")] = True,
+    interleave: Annotated[
+        Interleave | None,
+        typer.Option(
+            help="How the subjects of a block take turns: runs one after the other, or slices of time, which detect "
+            "smaller changes on a noisy machine (default: as in the matrix; slices with --against on Linux)."
+        ),
+    ] = None,
+    slice_ms: Annotated[
+        float | None, typer.Option(min=5, max=10_000, help="Mean length of a time slice in milliseconds.")
+    ] = None,
     keep_outputs: Annotated[bool, typer.Option("--keep-outputs", help="Keep the videos in DIR/outputs.")] = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Write DIR/traces/*.json for ui.perfetto.dev; adds a little overhead.")
@@ -116,6 +129,8 @@ def run(
             retry_failed=retry_failed,
             validate=validate,
             keep_outputs=keep_outputs,
+            interleave=interleave,
+            slice_ms=slice_ms,
             trace=trace,
             is_decided=None if looks is None else looks.is_decided,
             progress=progress,

@@ -32,6 +32,7 @@ from capbench.harness.worker.slowdown import VARIABLE
 from capbench.results.base_subject import choose_base
 from capbench.results.comparison import Verdict
 from capbench.results.record import Record
+from capbench.results.run_record import Interleave
 from capbench.results.subject_name import SAME, SubjectName
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Rate",
     "calibrate_runs",
     "calibration_matrix",
+    "is_called_worse",
     "noise_floor_for",
     "noise_floor_of",
     "read_calibration",
@@ -74,6 +76,8 @@ class MetricCalibration(Record):
     """Name of the case."""
     metric: str
     """Field of a run."""
+    interleave: Interleave = "runs"
+    """How the subjects of a block took turns; it holds for runs of the same kind alone."""
     margin: float
     """Relative margin that was applied."""
     noise_per_block: float
@@ -130,17 +134,16 @@ def calibrate_runs(
             if len(values) < blocks_each:
                 raise ResultError(f"{case}: {len(values)} blocks have finished, but a comparison needs {blocks_each}")
             recorded.append(len(values))
-            found.append(
-                _calibrate(
-                    str(case),
-                    metric,
-                    values,
-                    effects=tuple(slowed),
-                    blocks_each=blocks_each,
-                    comparisons=comparisons,
-                    rng=rng,
-                )
+            one = _calibrate(
+                str(case),
+                metric,
+                values,
+                effects=tuple(slowed),
+                blocks_each=blocks_each,
+                comparisons=comparisons,
+                rng=rng,
             )
+            found.append(one.model_copy(update={"interleave": _interleave_of(of_case)}))
     if not found:
         raise ResultError(f"no block has finished runs of {subject}, {twin} and the slowed copies; run all of them")
     machines = sorted(set(table["fingerprint"].dropna().astype(str))) if "fingerprint" in table.columns else []
@@ -151,6 +154,11 @@ def calibrate_runs(
         blocks_each=blocks_each,
         metrics=tuple(found),
     )
+
+
+def _interleave_of(runs: pd.DataFrame) -> str:
+    """How the runs of a case were measured, of which a folder never holds both kinds."""
+    return str(runs["interleave"].iloc[0]) if "interleave" in runs.columns else "runs"
 
 
 def _blocks(runs: pd.DataFrame, names: Iterable[str], metric: str) -> NDArray[np.float64] | None:
@@ -216,17 +224,29 @@ def _judged(case: str, metric: str, log_ratios: NDArray[np.float64], margin: flo
     return verdict.verdict is Verdict.WORSE, math.log(verdict.ratio or 1.0)
 
 
+def is_called_worse(log_ratios: NDArray[np.float64], *, margin: float) -> bool:
+    """Whether the gate calls one noisy figure worse from the log ratios of its blocks. `margin` is relative."""
+    return _judged("", METRICS[0], log_ratios, margin)[0]
+
+
 def _rate(count: int, of: int) -> Rate:
     interval = stats.binomtest(count, of).proportion_ci(0.95, method="exact")
     return Rate(count=count, of=of, low=float(interval.low), high=float(interval.high))
 
 
-def noise_floor_of(calibration: Calibration, machines: set[str]) -> dict[str, float]:
-    """Metric to the largest noise floor of its cases; empty unless these are the runs of the calibrated machine."""
+def noise_floor_of(
+    calibration: Calibration, machines: set[str], interleaves: frozenset[str] = frozenset({"runs"})
+) -> dict[str, float]:
+    """Metric to the largest noise floor of its cases; empty unless these are the runs of the calibrated machine.
+
+    Only what was calibrated in the way in which the runs were measured counts.
+    """
     if calibration.machine is None or machines != {calibration.machine}:
         return {}
     floors: dict[str, float] = {}
     for found in calibration.metrics:
+        if found.interleave not in interleaves:
+            continue
         floors[found.metric] = max(floors.get(found.metric, 0.0), found.noise_floor)
     return floors
 
@@ -239,7 +259,8 @@ def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
     if gates.gate.calibration is None or not is_file(Path(gates.gate.calibration)):
         return {}
     machines = set(runs["fingerprint"].dropna()) if "fingerprint" in runs.columns else set()
-    return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines)
+    kinds = measured_runs(runs)["interleave"].dropna() if "interleave" in runs.columns else ["runs"]
+    return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines, frozenset(kinds))
 
 
 def read_calibration(path: Path) -> Calibration:

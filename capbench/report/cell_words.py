@@ -9,9 +9,10 @@ from capbench.gate.judged_metrics import quality_unit
 from capbench.report.aggregate import Cell, Spread
 from capbench.report.report_folder import ReportFolder
 from capbench.report.wording import MINUS, metric_words, number_words, seconds_words, shorten
+from capbench.results.run_record import RunRole
 from capbench.results.subject_name import is_floor
 
-__all__ = ["QualityWords", "Tone", "quality_words", "software_note", "wall_words"]
+__all__ = ["QualityWords", "Tone", "quality_words", "slices_notes", "software_note", "wall_words"]
 
 
 class Tone(StrEnum):
@@ -68,6 +69,18 @@ def wall_words(spread: Spread | None) -> str:
         return f"{seconds_words(spread.median)} (one run)"
     low, high = ((bound / spread.median - 1) * 100 if spread.median else 0.0 for bound in (spread.low, spread.high))
     return f"{seconds_words(spread.median)} ({low:+.0f}% to {high:+.0f}%)".replace("-", MINUS)
+
+
+def slices_notes(folder: ReportFolder) -> list[str]:
+    """What must stand beside times of runs in slices, and why a case that was to have them has none."""
+    measured = [found.run for found in folder.runs if found.run.role is RunRole.MEASURE]
+    cases = dict.fromkeys(run.case for run in measured if run.interleave == "slices")
+    refused = {run.case: run.unmeasured["slices"] for run in measured if "slices" in run.unmeasured}
+    notes = [f"{shorten(case)} was measured without slices: {reason}." for case, reason in refused.items()]
+    if cases:
+        named = ", ".join(shorten(case) for case in cases)
+        notes.insert(0, f"Measured in slices, whose times compare with each other and not with whole runs: {named}.")
+    return notes
 
 
 def software_note(folder: ReportFolder) -> str | None:

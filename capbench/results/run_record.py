@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from capbench.results.export_report import ExportReport
 from capbench.results.record import Record
 from capbench.results.validation import Check, ValidationReport
 
-__all__ = ["SCHEMA_VERSION", "FailureKind", "RunResult", "RunRole", "TraceSample"]
+__all__ = [
+    "MAX_OVERLAP_SHARE",
+    "SCHEMA_VERSION",
+    "FailureKind",
+    "Interleave",
+    "RunResult",
+    "RunRole",
+    "SliceAccount",
+    "TraceSample",
+]
+
+Interleave = Literal["runs", "slices"]
+"""How the subjects of a block take turns: whole run after whole run, or a slice of each at a time."""
+
+MAX_OVERLAP_SHARE = 0.01
+"""Share of a sliced block's running time in which another process was not still; above it the block does not count."""
 
 SCHEMA_VERSION = 1
 """Version of the files in a result folder; a reader accepts this and older ones."""
@@ -27,6 +43,8 @@ class RunRole(StrEnum):
     """The floor before the first block, block -2: with `drift_end` it shows whether the machine changed."""
     DRIFT_END = "drift_end"
     """The floor after the last block, block -3."""
+    TRIAL = "trial"
+    """Discarded: a first block in slices, block -4, which shows whether the subjects bear being stopped."""
 
 
 class FailureKind(StrEnum):
@@ -51,6 +69,21 @@ class TraceSample(Record):
     """Resident memory of the process tree."""
     cpu_percent: float
     """CPU since the sample before, in percent of one core."""
+
+
+class SliceAccount(Record):
+    """How a run in slices was made."""
+
+    slice_ms: float
+    """Mean length of a slice that was asked for, in milliseconds."""
+    count: int
+    """Slices that the run had."""
+    means: str | None = None
+    """By what it was stopped: `cgroup.freeze`, `signals` or `suspended threads`; None where it never started."""
+    alone_share: float
+    """Share of its running time in which the block's other runs were over: the tail that nothing ran beside."""
+    overlap_share: float
+    """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
 
 
 class RunResult(ExportReport):
@@ -104,10 +137,25 @@ class RunResult(ExportReport):
     """What validation found; None with a reason where it did not run."""
     thresholds: tuple[Check, ...] = ()
     """The case's thresholds from the matrix file, checked for this run."""
+    interleave: Interleave = "runs"
+    """How the block's subjects took turns. Times of a run in slices are running time: they leave out what was between
+    its slices. Runs of either kind are never compared with one another. Written only for `slices`."""
+    slices: SliceAccount | None = None
+    """How a run in slices was made; None for one that ran through, for which it is not written."""
     error: str | None = None
     """Why the run failed, in one line; None when it succeeded."""
     error_kind: FailureKind | None = None
     """What kind of failure `error` is."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """A run that ran through is written as it was before there were slices: older readers refuse unknown keys."""
+        written: dict[str, Any] = default(self)
+        if self.interleave == "runs":
+            for name in ("interleave", "slices"):
+                written.pop(name, None)
+        return written
 
     @property
     def succeeded(self) -> bool:

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["NUMERIC_FIELDS", "POOLS", "load", "table_of", "tidy_row"]
 
-_NESTED = {"stages", "latency", "pipeline_bytes", "telemetry", "validation", "thresholds", "trace", "unmeasured"}
+_NESTED = {
+    "stages",
+    "latency",
+    "pipeline_bytes",
+    "telemetry",
+    "validation",
+    "thresholds",
+    "trace",
+    "unmeasured",
+    "slices",
+}
 POOLS = ("mean", "harmonic_mean", "p5", "p1", "worst")
 """How a metric's frames become one number: columns `quality.<metric>.<pool>`."""
 NUMERIC_FIELDS = frozenset(
@@ -29,7 +39,8 @@ def load(*folders: str | Path) -> pd.DataFrame:
     """All runs of one or more result folders, warm-ups and drift controls too (see the column `role`).
 
     Columns: `folder`; every field of a run by its name; `stage.<name>.work_s`, `.wait_input_s`, `.wait_output_s`;
-    `latency.p50_s` and so on; `pipeline_bytes.<owner>`; `telemetry.<name>`; `quality.<metric>.<pool>`;
+    `slices.overlap_share` and so on of runs in slices; `latency.p50_s` and so on; `pipeline_bytes.<owner>`;
+    `telemetry.<name>`; `quality.<metric>.<pool>`;
     `validation.passed` (None where it did not run) and `validation.failures`; `thresholds.failures`. What was not
     measured is NaN or None; why stands in the run's file. `folder` and `fingerprint` tell machines apart. Warns
     `DamagedResultWarning` for a file left out; raises `ResultError` for a folder that is foreign or too new.
@@ -75,6 +86,9 @@ def tidy_row(run: RunResult) -> dict[str, Any]:
     # A newer program's field is a column as far as a cell can hold it.
     row = {name: cell for name, cell in row.items() if not isinstance(cell, dict | list)}
     row |= {"role": run.role.value, "error_kind": None if run.error_kind is None else run.error_kind.value}
+    row["interleave"] = run.interleave
+    if run.slices is not None:
+        row |= {f"slices.{name}": value for name, value in run.slices.model_dump().items()}
     for stage, times in run.stages.items():
         row |= {f"stage.{stage}.{name}": value for name, value in times.model_dump().items()}
     if run.latency is not None:

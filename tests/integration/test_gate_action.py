@@ -106,6 +106,13 @@ def test_a_run_stops_the_job_only_where_nothing_was_measured(tmp_path: Path, exi
     assert calls == f"run quick --until-decided --budget 9m --out {tmp_path}/capbench --gates a b.toml\n"
 
 
+@pytest.mark.parametrize("way", ["slices", "runs"])
+def test_how_subjects_take_turns_is_handed_on(tmp_path: Path, way: str) -> None:
+    _, calls, _ = execute("Run", tmp_path, 0, BASE="main", INTERLEAVE=way)
+
+    assert calls == f"run quick --until-decided --budget 9m --out {tmp_path}/capbench --interleave {way}\n"
+
+
 def test_without_subjects_the_revision_is_measured_beside(tmp_path: Path) -> None:
     head = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=_ACTION.parent, capture_output=True, text=True, check=False

@@ -41,6 +41,7 @@ def test_a_command_is_calibrated_and_a_blatant_slowdown_is_seen(matrix: Path, tm
         app,
         [
             *("calibrate", str(matrix), "--blocks", "4", "--each", "4", "--comparisons", "5", "--effect", "900"),
+            *("--interleave", "runs"),
             *("--out", str(tmp_path / "out"), "--json", str(tmp_path / "calibration.json")),
         ],
     )
@@ -51,6 +52,24 @@ def test_a_command_is_calibrated_and_a_blatant_slowdown_is_seen(matrix: Path, tm
     wall = next(metric for metric in found.metrics if metric.metric == "wall_s")
     assert wall.detections["9"].count == 5
     assert "copy with itself: 4 blocks a comparison" in result.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere slices are for who asks for them")
+def test_both_ways_are_calibrated_and_one_is_recommended(matrix: Path, tmp_path: Path) -> None:
+    """In one folder, whose blocks alternate between the two."""
+    result = CliRunner().invoke(
+        app,
+        [
+            *("calibrate", str(matrix), "--blocks", "2", "--each", "2", "--comparisons", "2", "--effect", "100"),
+            *("--out", str(tmp_path / "out"), "--json", str(tmp_path / "calibration.json")),
+        ],
+    )
+
+    assert result.exit_code == 0, result.output
+    walls = [row for row in read_calibration(tmp_path / "calibration.json").metrics if row.metric == "wall_s"]
+    assert [(row.case, row.interleave) for row in walls] == [("clip", "runs"), ("clip~slices", "slices")]
+    assert "clip: the noise of a block is " in result.stdout
+    assert result.stdout.rstrip().endswith(("use --interleave slices.", "use --interleave runs."))
 
 
 @pytest.mark.parametrize(

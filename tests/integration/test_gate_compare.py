@@ -186,7 +186,7 @@ def test_a_folder_that_was_run_until_decided_is_judged_by_the_looks_at_it(tmp_pa
         (["{folder}", "{folder}"], "both sides are the same runs"),
         (["{folder}:cpu", "{folder}"], "name a subject on both sides or on neither"),
         (["absent:cpu", "absent:gpu"], "no result folder at absent"),
-        (["{folder}:cpu", "{folder}:gpu", "--gates", "absent.toml"], "cannot read the gate file absent.toml"),
+        (["{folder}:cpu", "{folder}:gpu", "--gates", "absent.toml"], "cannot read absent.toml"),
         (["absent.json", "{folder}"], "capbench baseline update"),
         ([":x", "{folder}"], "write DIR or DIR:SUBJECT"),
     ],

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from capbench import resources
+from capbench import installation
 from capbench.installation import install_command
 
 _METADATA = [
@@ -19,7 +19,7 @@ _METADATA = [
 
 @pytest.fixture
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "requires", lambda _name: _METADATA)
+    monkeypatch.setattr(installation, "requires", lambda _name: _METADATA)
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: object())
 
 
@@ -46,6 +46,6 @@ def test_a_checkout_that_was_never_installed_knows_its_extras(monkeypatch: pytes
     def nowhere(name: str) -> list[str]:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(resources, "requires", nowhere)
+    monkeypatch.setattr(installation, "requires", nowhere)
 
     assert install_command("nvml").endswith("install nvidia-ml-py")

@@ -47,7 +47,7 @@ def check_validity(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame, sett
         drift += drift_between_folders(pair, base, new)
     return Validity(
         void=tuple(dict.fromkeys(void)),
-        machine=tuple(dict.fromkeys([*_machine_changed(pair), *drift])),
+        machine=tuple(dict.fromkeys([*_machine_changed(pair), *_interleaved_otherwise(pair), *drift])),
         flawed=(*_failed_checks(pair.new_runs), *_broken_thresholds(pair.new_runs)),
         warnings=tuple(drift_warnings),
     )
@@ -119,6 +119,18 @@ def _machine_changed(pair: PairedCase) -> list[str]:
             "the machines differ, so absolute times do not compare: run both on one, or compare ratios with a baseline"
         ]
     return []
+
+
+def _interleaved_otherwise(pair: PairedCase) -> list[str]:
+    """Running time in slices is not what a run takes on its own."""
+    kinds = set[str]()
+    for runs in (pair.base_runs, pair.new_runs):
+        known = finished(runs)
+        kinds |= set(known["interleave"].fillna("runs").astype(str)) if "interleave" in known.columns else {"runs"}
+    if len(kinds) < 2:
+        return []
+    measured = "some runs were measured in slices and some were not, and their times do not compare"
+    return [f"{measured}: run both sides with the same --interleave"]
 
 
 def _broken_thresholds(runs: pd.DataFrame) -> list[str]:

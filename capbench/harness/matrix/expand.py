@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from capbench.errors import InputError, MatrixError
 from capbench.files import is_file
 from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.model import Case, OwnRecording, RunMatrix, Subject
+from capbench.harness.matrix.model import DEFAULT_SLICE_MS, Case, OwnRecording, RunMatrix, Subject
 from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, CaseTable, MatrixFile, SubjectTable
 from capbench.results.base_subject import choose_base
 from capbench.results.subject_name import FLOOR
@@ -28,6 +28,8 @@ _DEFAULTS: dict[str, Any] = {
     "settle_s": 0.5,
     "warmup": True,
     "drift_control": True,
+    "interleave": "runs",
+    "slice_ms": DEFAULT_SLICE_MS,
     "subjects": [FLOOR, "cpu", "gpu"],
 }
 

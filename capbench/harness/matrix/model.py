@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from capbench.errors import MatrixError
 from capbench.results.record import Record
+from capbench.results.run_record import Interleave
 from capbench.results.subject_name import FLOOR
 from capbench.units import parse_rate, shown
 
-__all__ = ["Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
+__all__ = ["DEFAULT_SLICE_MS", "Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
 
 
 _MOST_RECORDED_PIXELS_A_SIDE = 8192
 """Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
+
+DEFAULT_SLICE_MS = 100.0
+"""Mean length of a slice: shorter ones were measured to be no better (docs/gate.md), and fewer switches disturb
+less."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
@@ -128,8 +133,22 @@ class Case(Record):
     """Whether each subject has one discarded run first."""
     drift_control: bool
     """Whether the floor runs once more before the first and after the last block."""
+    interleave: Interleave = "runs"
+    """How the subjects of a block take turns. Written only for `slices`, and so is the next."""
+    slice_ms: float = DEFAULT_SLICE_MS
+    """Mean length of a slice in milliseconds."""
     thresholds: dict[str, Limit] = Field(default_factory=dict)
     """Field of a run or `<metric>.<pool>` of its quality, to what is allowed."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """A case without slices is written as before there were any: older readers refuse unknown keys."""
+        written: dict[str, Any] = default(self)
+        if self.interleave == "runs":
+            for name in ("interleave", "slice_ms"):
+                written.pop(name, None)
+        return written
 
 
 class RunMatrix(Record):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
 from capbench.results.path_names import path_names
+from capbench.results.run_record import Interleave
 from capbench.results.subject_name import FLOOR
 from capbench.units import shown
 
@@ -52,6 +53,10 @@ def _check_variable(name: str) -> str:
     return name
 
 
+MIN_SLICE_MS = 5.0
+"""A switch takes about a millisecond: below this the machine does little else."""
+MAX_SLICE_MS = 10_000.0
+"""Longer slices are whole runs."""
 Name = Annotated[str, AfterValidator(_check_name)]
 Variable = Annotated[str, AfterValidator(_check_variable)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
@@ -114,6 +119,10 @@ class _Settings(_Table):
     """One discarded run of each subject first."""
     drift_control: bool | None = None
     """The floor once more before the first and after the last block."""
+    interleave: Interleave | None = None
+    """`runs`: one whole run after another; `slices`: all at once, one running at a time."""
+    slice_ms: Annotated[float, Field(ge=MIN_SLICE_MS, le=MAX_SLICE_MS)] | None = None
+    """Mean length of a slice in milliseconds."""
     thresholds: dict[str, WrittenLimit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
 

@@ -14,6 +14,7 @@ import psutil
 
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.process.sampler import TreeReader, TreeSampler
+from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Ending, Launched, launch
 from capbench.results.run_record import TraceSample
 
@@ -27,6 +28,8 @@ _START_PAUSE_S = 0.01
 """The launcher needs a moment before there is anything to sample."""
 _IDLE_PAUSE_S = 5.0
 """Longest time without a look at the clock and the process."""
+_TURN_PAUSE_S = 1.0
+"""Longest time without a look whether a process that is stopped has ended meanwhile."""
 _KILL_TIMEOUT_S = 10.0
 """A killed process that is stuck in the kernel is given up after this time."""
 _STREAM_TIMEOUT_S = 1.0
@@ -50,7 +53,9 @@ class Outcome:
     sampler_cpu_s: float | None = None
     """CPU seconds that sampling took."""
     cpu_per_core_percent: tuple[float, ...] = ()
-    """Load of each core of the machine meanwhile."""
+    """Load of each core of the machine meanwhile; empty where others of the same block ran in turn."""
+    running_s: float | None = None
+    """Running time in seconds of a process that ran in slices; None for one that ran through."""
 
 
 class Tail:
@@ -90,13 +95,22 @@ def run_process(
     sampled: bool = True,
     gauges: Sequence[Gauge] = (),
     on_frame: Callable[[int], None] | None = None,
+    turn: SliceTurn | None = None,
 ) -> Outcome:
-    """Run a program to its end or to its time limit. An interrupt kills it and is raised again."""
+    """Run a program to its end or to its time limit. An interrupt kills it and is raised again.
+
+    With a `turn` it runs only in the slices that this is given: samples and the time limit count running time.
+    """
     cores_before = psutil.cpu_times(percpu=True)
-    process = launch(argv, env=env, cwd=cwd)
+    if turn is None:
+        process = launch(argv, env=env, cwd=cwd)
+    else:
+        process = launch(argv, env={**env, **turn.env}, cwd=cwd, held=True, cgroup=turn.cgroup)
     try:
         stdout, stderr = Tail(process.stdout, on_frame), Tail(process.stderr, on_frame)
-        watch = _Watch(process, sampled, gauges)
+        watch = _Watch(process, sampled, gauges, turn)
+        if turn is not None:
+            turn.attach(process)
         timed_out = watch.until_end(timeout_s)
         texts = stdout.text(_STREAM_TIMEOUT_S), stderr.text(_STREAM_TIMEOUT_S)
     finally:
@@ -109,34 +123,45 @@ def run_process(
         stderr=texts[1],
         samples=tuple(sampler.samples) if sampler else (),
         sampler_cpu_s=sampler.cost_s if sampler else None,
-        cpu_per_core_percent=_busy_percent(cores_before, psutil.cpu_times(percpu=True)),
+        cpu_per_core_percent=() if turn is not None else _busy_percent(cores_before, psutil.cpu_times(percpu=True)),
+        running_s=None if turn is None or process.ending.wall_s is None else turn.running_s(),
     )
 
 
 class _Watch:
     """Samples a process and limits its time."""
 
-    def __init__(self, process: Launched, sampled: bool, gauges: Sequence[Gauge]) -> None:
+    def __init__(self, process: Launched, sampled: bool, gauges: Sequence[Gauge], turn: SliceTurn | None) -> None:
         self._process = process
         self._sampled = sampled
         self._gauges = gauges
+        self._turn = turn
         self._start_s = time.monotonic()
         self._reader: TreeReader | None = None
         self.sampler: TreeSampler | None = None
 
     def until_end(self, timeout_s: float) -> bool:
         """Wait for the end; returns whether the time ran out and the process was killed."""
-        pause_s = _START_PAUSE_S
+        pause_s, due_s = _START_PAUSE_S, 0.0
         while not self._process.ended.wait(pause_s):
-            passed_s = time.monotonic() - self._start_s
+            passed_s = self._passed_s()
             if passed_s >= timeout_s:
                 self._process.kill()
                 self._process.ended.wait(_KILL_TIMEOUT_S)
                 if self._reader is not None:
                     self._reader.kill_rest()
                 return True
-            pause_s = min(self._sample(passed_s), timeout_s - passed_s)
+            if self._turn is not None and not self._turn.wait_for_turn(_TURN_PAUSE_S):
+                pause_s = 0.0
+                continue
+            passed_s = self._passed_s()
+            if passed_s >= due_s:
+                due_s = passed_s + self._sample(passed_s)
+            pause_s = max(0.0, min(due_s, timeout_s) - passed_s)
         return False
+
+    def _passed_s(self) -> float:
+        return time.monotonic() - self._start_s if self._turn is None else self._turn.running_s()
 
     def _sample(self, passed_s: float) -> float:
         """Take one sample if there is something to sample; returns the pause until the next."""
@@ -152,7 +177,7 @@ class _Watch:
                 return _START_PAUSE_S  # already over
             self.sampler = TreeSampler(self._reader, self._gauges)
         self.sampler.take(passed_s)
-        return min(self.sampler.next_interval_s(time.monotonic() - self._start_s), _IDLE_PAUSE_S)
+        return min(self.sampler.next_interval_s(self._passed_s()), _IDLE_PAUSE_S)
 
 
 def _busy_percent(before: Sequence[object], after: Sequence[object]) -> tuple[float, ...]:

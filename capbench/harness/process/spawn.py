@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,6 +20,8 @@ __all__ = ["Ending", "Launched", "launch"]
 _LAUNCHER = Path(__file__).with_name("supervisor.py")
 _CLOSE_TIMEOUT_S = 10.0
 """SIGKILL takes effect at once except for a process that is stuck in the kernel."""
+_RELEASE_TIMEOUT_S = 60.0
+"""From the word to begin until the program is loaded: seconds at most, even from a slow network disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Ending:
     """High-water mark of the largest process of the tree."""
     failure: str | None = None
     """Why it could not be started or its end could not be learnt."""
+    start_ns: int | None = None
+    """When it was started, by `time.monotonic_ns`."""
 
 
 class Launched(Protocol):
@@ -48,6 +53,17 @@ class Launched(Protocol):
     """Its standard error."""
     ended: threading.Event
     """Set once `ending` is known."""
+    started: threading.Event
+    """Set once `pid` and `start_ns` are known, or the start has failed."""
+    root: int
+    """Process id that its whole tree hangs from: its own, or that of the supervisor in between."""
+
+    def release(self) -> None:
+        """Let a process that was launched held begin; returns once it has, or has failed to."""
+
+    @property
+    def start_ns(self) -> int | None:
+        """When it was started, by `time.monotonic_ns`; None until then."""
 
     @property
     def pid(self) -> int | None:
@@ -64,20 +80,34 @@ class Launched(Protocol):
         """Give back pipes and handles."""
 
 
-def launch(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Launched:
-    """Start a process. A program that cannot be started is reported by `ending`, not raised."""
-    return _WindowsProcess(argv, env, cwd) if sys.platform == "win32" else _PosixProcess(argv, env, cwd)
+def launch(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, held: bool = False, cgroup: Path | None = None
+) -> Launched:
+    """Start a process. A program that cannot be started is reported by `ending`, not raised.
+
+    A `held` one waits for `release`. `cgroup` is an empty control group of version 2 that it and its descendants live
+    in; it is removed with them.
+    """
+    if sys.platform == "win32":
+        return _WindowsProcess(argv, env, cwd, held=held)
+    return _PosixProcess(argv, env, cwd, held=held, cgroup=cgroup)
 
 
 class _PosixProcess:
     """Behind the launcher, which explains why there is one."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, held: bool, cgroup: Path | None
+    ) -> None:
         life_read, self._life_write = os.pipe()
+        self._life_lock = threading.Lock()
         report_read, report_write = os.pipe()
         try:
             self._popen = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_LAUNCHER), str(life_read), str(report_write), *argv],
+                [
+                    *(sys.executable, "-I", "-S", str(_LAUNCHER), str(life_read), str(report_write)),
+                    *("held" if held else "now", str(cgroup or "-"), *argv),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -94,7 +124,10 @@ class _PosixProcess:
         self.stdout: IO[bytes] = self._popen.stdout
         self.stderr: IO[bytes] = self._popen.stderr
         self.ended = threading.Event()
+        self.started = threading.Event()
+        self.root = self._popen.pid
         self._pid: int | None = None
+        self._start_ns: int | None = None
         self._ending = Ending(exit_code=None, failure="the launcher ended without a report")
         self._reader = threading.Thread(target=self._read_report, args=(report_read,), daemon=True, name="report")
         self._reader.start()
@@ -104,7 +137,9 @@ class _PosixProcess:
             for line in lines:
                 word, _, rest = line.strip().partition(" ")
                 if word == "pid":
-                    self._pid = int(rest)
+                    pid, start_ns = rest.split()
+                    self._pid, self._start_ns = int(pid), int(start_ns)
+                    self.started.set()
                 elif word == "fail":
                     self._ending = Ending(exit_code=None, failure=rest)
                 elif word == "end":
@@ -115,8 +150,20 @@ class _PosixProcess:
                         user_s=float(user_s),
                         system_s=float(system_s),
                         peak_rss_bytes=int(peak),
+                        start_ns=self._start_ns,
                     )
         self.ended.set()
+        self.started.set()
+
+    def release(self) -> None:
+        with self._life_lock, contextlib.suppress(BrokenPipeError):  # a supervisor that died is told by `ending`
+            if self._life_write >= 0:
+                os.write(self._life_write, b"g")
+        self.started.wait(_RELEASE_TIMEOUT_S)
+
+    @property
+    def start_ns(self) -> int | None:
+        return self._start_ns
 
     @property
     def pid(self) -> int | None:
@@ -127,9 +174,10 @@ class _PosixProcess:
         return self._ending
 
     def kill(self) -> None:
-        if self._life_write >= 0:
-            os.close(self._life_write)
-            self._life_write = -1
+        with self._life_lock:  # the thread that measures and the one that shares out slices may both ask for it
+            if self._life_write >= 0:
+                os.close(self._life_write)
+                self._life_write = -1
 
     def close(self) -> None:
         self.kill()
@@ -144,8 +192,10 @@ class _PosixProcess:
 class _WindowsProcess:
     """Directly: Windows keeps the peak working set per process and hands nothing on to a child."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, held: bool) -> None:
         self.ended = threading.Event()
+        self.started = threading.Event()
+        self.started.set()
         self._start_ns = time.monotonic_ns()
         self._popen = subprocess.Popen(
             list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(env), cwd=cwd
@@ -154,7 +204,11 @@ class _WindowsProcess:
         assert self._popen.stderr is not None
         self.stdout: IO[bytes] = self._popen.stdout
         self.stderr: IO[bytes] = self._popen.stderr
+        self.root = self._popen.pid
         self._process = psutil.Process(self._popen.pid)
+        self._held = held
+        if held:  # it has run for a moment, which `start_ns` below leaves out
+            self._process.suspend()
         self._ending = Ending(exit_code=None, failure="still running")
         self._waiter = threading.Thread(target=self._wait, daemon=True, name="wait")
         self._waiter.start()
@@ -166,11 +220,26 @@ class _WindowsProcess:
             # Popen still holds the handle, so the ended process can be asked.
             times, memory = self._process.cpu_times(), self._process.memory_info()
             self._ending = Ending(
-                exit_code, wall_s, times.user, times.system, getattr(memory, "peak_wset", memory.rss), None
+                exit_code,
+                wall_s,
+                times.user,
+                times.system,
+                getattr(memory, "peak_wset", memory.rss),
+                start_ns=self._start_ns,
             )
         except psutil.Error:
-            self._ending = Ending(exit_code, wall_s)
+            self._ending = Ending(exit_code, wall_s, start_ns=self._start_ns)
         self.ended.set()
+
+    def release(self) -> None:
+        if self._held:
+            self._start_ns = time.monotonic_ns()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._process.resume()
+
+    @property
+    def start_ns(self) -> int | None:
+        return self._start_ns
 
     @property
     def pid(self) -> int | None:

@@ -4,15 +4,19 @@ A child's high-water mark starts with that of the process that spawned it: on Li
 space's mark into the new process's (`exec_mmap` in fs/exec.c calls `setmax_mm_hiwater_rss`), so a `true` started by a
 200 MB runner is reported as 200 MB. This launcher holds about 10 MB, imports nothing big, and waits for its child with
 `wait4`. It also outlives nobody: when the runner dies, even by SIGKILL, the life line breaks and the child's whole
-process group is killed, so that a resumed matrix does not share the machine with a forgotten run.
+process group is killed, stopped or not, so that a resumed matrix does not share the machine with a forgotten run. On
+Linux it adopts what leaves the group (`PR_SET_CHILD_SUBREAPER`), which is killed with the rest.
 
-Arguments: LIFE_FD REPORT_FD PROGRAM [ARGUMENT...]. Lines written to REPORT_FD:
+Arguments: LIFE_FD REPORT_FD START CGROUP PROGRAM [ARGUMENT...]. START is `now`, or `held` to wait for a byte on the
+life line. CGROUP is a folder of control groups version 2 that the child is born in and that is removed in the end, or
+`-`. Lines written to REPORT_FD:
 
-    pid PID
+    pid PID START_NS                    of the clock that Python calls monotonic, which all processes share
     end WALL_NS STATUS USER_S SYSTEM_S PEAK_RSS_BYTES
     fail MESSAGE
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -24,7 +28,11 @@ LOOKS = 1000
 """Two seconds: orders more than a killed process needs on a machine that is merely busy."""
 
 
-def main(life_fd: int, report_fd: int, argv: list[str]) -> None:
+PR_SET_CHILD_SUBREAPER = 36
+"""From <linux/prctl.h>."""
+
+
+def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str]) -> None:
     """Start `argv` in a process group of its own, wait, report."""
     os.set_inheritable(life_fd, False)
     os.set_inheritable(report_fd, False)
@@ -33,29 +41,109 @@ def main(life_fd: int, report_fd: int, argv: list[str]) -> None:
     os.set_blocking(wake_read, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write)
+    adopt_orphans()
+    if start == "held" and not os.read(life_fd, 1):
+        os.write(report_fd, b"fail ended before its first slice\n")
+        leave(cgroup)
+        return
     start_ns = time.monotonic_ns()
     try:
-        # Python ignores SIGPIPE; the subject gets the default back, as from a shell.
-        pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=[signal.SIGPIPE])
+        with born_in(cgroup):
+            # Python ignores SIGPIPE; the subject gets the default back, as from a shell.
+            pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=[signal.SIGPIPE])
     except OSError as error:
         os.write(report_fd, f"fail cannot start {argv[0]!r}: {error.strerror}\n".encode())
+        leave(cgroup)
         return
-    os.write(report_fd, f"pid {pid}\n".encode())
+    os.write(report_fd, f"pid {pid} {start_ns}\n".encode())
     watched = [life_fd, wake_read]
-    while True:
+    ended = None
+    while ended is None:
         ready = select.select(watched, [], [])[0]
         if wake_read in ready:
             os.read(wake_read, 512)
-            waited, status, usage = os.wait4(pid, os.WNOHANG)
-            if waited:
-                break
+            ended = reap(pid)
         if life_fd in ready:  # the runner asks for the end, or is gone
             watched.remove(life_fd)
             kill_group(pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)  # not reaped yet, so still its own; it may have left its group
+    status, usage = ended
     wall_ns = time.monotonic_ns() - start_ns
     end_group(pid)  # what the subject left running would disturb the next run
+    end_children()
+    leave(cgroup)
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # bytes on macOS, KiB elsewhere: getrusage(2)
     os.write(report_fd, f"end {wall_ns} {status} {usage.ru_utime} {usage.ru_stime} {peak}\n".encode())
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants that lose theirs: what turns into a daemon stays within reach. Linux only."""
+    if sys.platform == "linux":
+        import ctypes  # elsewhere nobody pays for loading it
+
+        # A kernel that refuses (older than 3.4) leaves things as they are on other systems.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@contextlib.contextmanager
+def born_in(cgroup: str):  # type: ignore[no-untyped-def]  # typing would be one import more in this process
+    """Be in a control group for the length of the block: a child is born where its parent is, without a race."""
+    if cgroup == "-":
+        yield
+        return
+    home = os.path.dirname(cgroup)  # noqa: PTH120  pathlib would be one import more
+    move_into(cgroup)
+    try:
+        yield
+    finally:
+        move_into(home)  # never frozen together with the child
+
+
+def move_into(cgroup: str) -> None:
+    """Enter a control group."""
+    handle = os.open(cgroup + "/cgroup.procs", os.O_WRONLY)
+    try:
+        os.write(handle, b"0")
+    finally:
+        os.close(handle)
+
+
+def leave(cgroup: str) -> None:
+    """Remove the child's control group, which is empty now unless a process is stuck in the kernel."""
+    if cgroup != "-":
+        with contextlib.suppress(OSError):
+            os.rmdir(cgroup)  # noqa: PTH106  pathlib would be one import more
+
+
+def reap(pid: int):  # type: ignore[no-untyped-def]  # tuple[int, struct_rusage] | None
+    """Reap whoever has ended; returns status and usage once `pid` has."""
+    ended = None
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            waited, status, usage = os.wait4(-1, os.WNOHANG)
+            if waited == 0:
+                break
+            if waited == pid:
+                ended = (status, usage)
+    return ended
+
+
+def end_children() -> None:
+    """Kill what was adopted, and what that leaves in turn, and wait until it is gone; gives up like `end_group`."""
+    for _ in range(LOOKS):
+        try:
+            with open(f"/proc/self/task/{os.getpid()}/children") as listing:  # noqa: PTH123  likewise
+                children = [int(word) for word in listing.read().split()]
+        except OSError:
+            return  # not Linux: nothing is adopted
+        if not children:
+            return
+        for child in children:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+        reap(0)
+        time.sleep(PAUSE_S)
 
 
 def kill_group(group: int) -> bool:
@@ -79,4 +167,4 @@ def end_group(group: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])

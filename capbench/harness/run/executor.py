@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,9 +16,14 @@ from capbench.harness.machine.gpu_telemetry import Gauge, summarise
 from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, remove
 from capbench.harness.run.prepare_source import PreparedCase, export_options, prepare_case
 from capbench.harness.run.schedule import ScheduledRun
+from capbench.harness.run.slice_account import in_slices, slice_accounts
+from capbench.harness.run.slice_safety import refuse_slices
+from capbench.harness.run.slice_schedule import slice_rounds
+from capbench.harness.run.sliced_block import run_in_slices
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import JobResult, ask_worker, describe_failure
 from capbench.results.environment import Environment
@@ -27,6 +33,8 @@ __all__ = ["Executor", "ProcessExecutor"]
 
 _INSPECTION_TIMEOUT_S = 1800.0
 """Decoding ten minutes of 4K takes minutes on a small machine."""
+_MEMORY_TIMEOUT_S = 60.0
+"""Starting an interpreter and reading a few files of the kernel."""
 _UNAVAILABLE_EXIT_CODE = 4
 _FULL_DISK_BYTES = 2**20
 """A program that found no room leaves less than a block of it; others may have freed a little since."""
@@ -40,6 +48,17 @@ class Executor(Protocol):
 
     def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
         """Make one run. A failure of the subject is in the result, not raised."""
+
+    def execute_sliced(
+        self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
+    ) -> list[RunResult]:
+        """Make the runs of a block in slices; results in the order of `steps`. Failures are in the results."""
+
+    def refuse_slices(self, subjects: Sequence[Subject]) -> str | None:
+        """Why these subjects cannot be measured in slices on this machine; None where it can be tried."""
+
+    def free_memory_bytes(self) -> int:
+        """Memory that runs may still take now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,56 +89,103 @@ class ProcessExecutor:
 
         Nothing of a run is outside `in-progress/` before the run is over: whatever a killed runner left there goes.
         """
-        started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        for gauge in self.gauges:
+            gauge.start()
+        try:
+            return self._conclude(step, prepared, self._time(step, prepared, on_frame, turn=None)())
+        finally:
+            remove(self.folder / IN_PROGRESS)
+
+    def execute_sliced(
+        self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
+    ) -> list[RunResult]:
+        """Time all subjects in slices; look at what they wrote only when the last is through."""
+        slice_ms = steps[0].case.slice_ms
+        turns = [SliceTurn(self._scratch() / f"{step.stem}.stopped") for step in steps]
+        jobs = [
+            # Several runs report how far they are; one of them is enough to see that the block moves.
+            partial(self._time, step, prepared, on_frame if place == 0 else _nothing)
+            for place, step in enumerate(steps)
+        ]
+        try:
+            finish = run_in_slices(jobs, turns, slice_rounds(seed, len(steps), slice_ms))
+            accounts = slice_accounts(turns, slice_ms)
+            return [
+                self._conclude(step, prepared, in_slices(found(), account))
+                for step, found, account in zip(steps, finish, accounts, strict=True)
+            ]
+        finally:
+            for turn in turns:
+                turn.close()
+            remove(self.folder / IN_PROGRESS)
+
+    def refuse_slices(self, subjects: Sequence[Subject]) -> str | None:
+        """By their number and the GPU; memory is checked when warm-ups have shown what is needed."""
+        return refuse_slices(subjects, self.environment)
+
+    def free_memory_bytes(self) -> int:
+        """What the machine has free, and no more than control groups allow. Raises `OutputError`."""
+        answer = ask_worker("memory", {}, scratch=self._scratch(), timeout_s=_MEMORY_TIMEOUT_S)
+        if answer.result is None:
+            raise OutputError(f"cannot learn how much memory is free: {answer.error}")
+        return int(answer.result["available_bytes"])
+
+    def _time(
+        self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None], turn: SliceTurn | None
+    ) -> Callable[[], RunResult]:
+        """Run the subject; returns what looks at its output, which others that still run must not be disturbed by."""
         base: dict[str, Any] = {
             "case": step.case.name,
             "subject": step.subject.name,
             "block": step.block,
             "order": step.order,
             "role": step.role,
-            "started_at": started_at,
+            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "fingerprint": self.environment.fingerprint,
             "revision": step.subject.revision or self.environment.revision,
         }
         if prepared.source is None:
-            return RunResult(**base, error=prepared.failure, error_kind=FailureKind.EXIT)
-        output = self._scratch() / f"{step.stem}{step.subject.output_suffix}"
-        trace = output.with_name(f"{step.stem}.trace.json") if self.traces else None
-        for gauge in self.gauges:
-            gauge.start()
-        try:
-            if step.subject.command:
-                run = self._run_command(step, prepared, output, base, on_frame)
-            else:
-                run = self._run_pipeline(step, prepared, output, base, on_frame, trace=trace)
-            if run.succeeded and self.validator is not None:
-                run = self.validator.validate(run, step, prepared.source, output)
-            elif run.succeeded:
-                run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
-            _refuse_full_disk(run, self.folder)
-            # Before the run is recorded: a recorded run has its output and its trace.
-            if self.keeps_outputs:
-                _keep(output, own_folder(self.folder, "outputs") / output.name)
-            if trace is not None:
-                _keep(trace, own_folder(self.folder, "traces") / f"{step.stem}.json")
+            failed = RunResult(**base, error=prepared.failure, error_kind=FailureKind.EXIT)
+            return lambda: failed
+        time_subject = self._time_command if step.subject.command else self._time_pipeline
+        return time_subject(step, prepared, base, on_frame, turn)
+
+    def _conclude(self, step: ScheduledRun, prepared: PreparedCase, run: RunResult) -> RunResult:
+        """Validate what a run wrote, then keep it where that is asked for."""
+        if prepared.source is None:
             return run
-        finally:
-            remove(self.folder / IN_PROGRESS)
+        output, trace = self._output_of(step), self._trace_of(step)
+        if run.succeeded and self.validator is not None:
+            run = self.validator.validate(run, step, prepared.source, output)
+        elif run.succeeded:
+            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+        _refuse_full_disk(run, self.folder)
+        # Before the run is recorded: a recorded run has its output and its trace.
+        if self.keeps_outputs:
+            _keep(output, own_folder(self.folder, "outputs") / output.name)
+        if trace is not None:
+            _keep(trace, own_folder(self.folder, "traces") / f"{step.stem}.json")
+        return run
+
+    def _output_of(self, step: ScheduledRun) -> Path:
+        return self._scratch() / f"{step.stem}{step.subject.output_suffix}"
+
+    def _trace_of(self, step: ScheduledRun) -> Path | None:
+        """Where the pipeline writes its trace; a command writes none."""
+        return self._scratch() / f"{step.stem}.trace.json" if self.traces else None
 
     def _scratch(self) -> Path:
         return own_folder(self.folder, IN_PROGRESS)
 
-    def _run_pipeline(
+    def _time_pipeline(
         self,
         step: ScheduledRun,
         prepared: PreparedCase,
-        output: Path,
         base: dict[str, Any],
         on_frame: Callable[[int], None],
-        *,
-        trace: Path | None,
-    ) -> RunResult:
-        subject = step.subject
+        turn: SliceTurn | None,
+    ) -> Callable[[], RunResult]:
+        subject, output, trace = step.subject, self._output_of(step), self._trace_of(step)
         job = "floor" if subject.is_floor else "export"
         path = {} if subject.path is None else {"path": subject.path}
         answer = ask_worker(
@@ -135,25 +201,30 @@ class ProcessExecutor:
             python=subject.python,
             env=subject.env,
             sampled=subject.sampled,
-            gauges=self.gauges,
+            gauges=self._gauges_for(turn),
             on_frame=on_frame,
+            turn=turn,
         )
         measured = base | self._measured(answer.outcome) | {"command": ("capbench", job, subject.path or "")}
-        if answer.disk_full:
-            raise OutputError(f"{step.stem} stopped: {answer.error}; free some space, then continue with --resume")
-        if answer.result is None:
-            return RunResult(**_merged(measured, {}), error=answer.error, error_kind=_kind_of(answer))
-        return _with_bitrate(RunResult(**_merged(answer.result, measured)))
 
-    def _run_command(
+        def finish() -> RunResult:
+            if answer.disk_full:
+                raise OutputError(f"{step.stem} stopped: {answer.error}; free some space, then continue with --resume")
+            if answer.result is None:
+                return RunResult(**_merged(measured, {}), error=answer.error, error_kind=_kind_of(answer))
+            return _with_bitrate(RunResult(**_merged(answer.result, measured)))
+
+        return finish
+
+    def _time_command(
         self,
         step: ScheduledRun,
         prepared: PreparedCase,
-        output: Path,
         base: dict[str, Any],
         on_frame: Callable[[int], None],
-    ) -> RunResult:
-        subject = step.subject
+        turn: SliceTurn | None,
+    ) -> Callable[[], RunResult]:
+        subject, output = step.subject, self._output_of(step)
         values = {
             "source": str(prepared.source),
             "output": str(output),
@@ -171,13 +242,21 @@ class ProcessExecutor:
             cwd=folder,
             timeout_s=step.case.timeout_s,
             sampled=subject.sampled,
-            gauges=self.gauges,
+            gauges=self._gauges_for(turn),
             on_frame=on_frame,
+            turn=turn,
         )
         measured = base | self._measured(outcome) | {"command": tuple(command)}
         error, kind = _command_failure(command[0], outcome, step.case.timeout_s, output, _names_in(folder) - before)
-        if error is not None:
-            return RunResult(**measured, error=error, error_kind=kind)
+        failed = None if error is None else RunResult(**measured, error=error, error_kind=kind)
+        return lambda: failed or self._inspected(step, output, measured)
+
+    def _gauges_for(self, turn: SliceTurn | None) -> Sequence[Gauge]:
+        """The GPU's counters are those of the machine: in slices they would show all subjects of the block."""
+        return self.gauges if turn is None else ()
+
+    def _inspected(self, step: ScheduledRun, output: Path, measured: dict[str, Any]) -> RunResult:
+        """A command's run with what is in its output."""
         inspected = ask_worker(
             "inspect", {"output": str(output)}, scratch=self._scratch(), timeout_s=_INSPECTION_TIMEOUT_S
         )
@@ -213,19 +292,25 @@ class ProcessExecutor:
         if not outcome.samples:
             reasons["peak_tree_rss_bytes"] = "no sample was taken: sampling is off or the run was too short"
         count = len(outcome.samples)
+        wall_s = ending.wall_s if outcome.running_s is None else outcome.running_s
+        in_slices = outcome.running_s is not None
         return {
-            "process_wall_s": ending.wall_s,
+            "process_wall_s": wall_s,
             "cpu_s": cpu_s,
-            "cpu_percent": 100 * cpu_s / ending.wall_s if cpu_s is not None and ending.wall_s else None,
+            "cpu_percent": 100 * cpu_s / wall_s if cpu_s is not None and wall_s else None,
             "cpu_per_core_percent": outcome.cpu_per_core_percent,
             "peak_rss_bytes": ending.peak_rss_bytes,
             "peak_tree_rss_bytes": max((sample.rss_bytes for sample in outcome.samples), default=None),
             "trace": outcome.samples,
             "sample_interval_s": outcome.samples[-1].time_s / count if count else None,
             "sampler_cpu_s": outcome.sampler_cpu_s,
-            "telemetry": summarise(self.gauges, self.gauge_reasons),
+            "telemetry": {} if in_slices else summarise(self.gauges, self.gauge_reasons),
             "unmeasured": reasons,
         }
+
+
+def _nothing(_frame: int) -> None:
+    """Takes a progress report that nobody shows."""
 
 
 _ONLY_THE_PIPELINE_KNOWS = (

@@ -115,6 +115,17 @@ class RunFolder:
         write_record(self._run_file(step.case.name, step), run)
         self._written.add(step.stem)
 
+    def write_plan(self, plan: Plan) -> None:
+        """Record what was decided since the folder was begun."""
+        write_record(self.path / "matrix.json", plan)
+
+    def read_run(self, step: ScheduledRun) -> RunResult | None:
+        """The recorded run of a step; None where there is none that can be read."""
+        try:
+            return read_run(self._run_file(step.case.name, step))
+        except ResultError:
+            return None
+
     def write_noise(self, noise: BlockNoise) -> None:
         """Record what disturbed a block."""
         write_record(self.path / "blocks" / f"{noise.case}--b{noise.block:03d}.json", noise)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -18,16 +19,28 @@ from capbench.harness.run.executor import Executor
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
 from capbench.harness.run.result_folder import RunFolder
-from capbench.harness.run.schedule import Plan, ScheduledRun, block_steps, case_order, closing_steps, opening_steps
+from capbench.harness.run.schedule import (
+    Plan,
+    ScheduledRun,
+    block_steps,
+    case_order,
+    closing_steps,
+    opening_steps,
+    trial_steps,
+)
+from capbench.harness.run.slice_safety import memory_refusal, trial_refusal
 from capbench.harness.run.thresholds import check_thresholds
 from capbench.results.environment import NoiseReading
 from capbench.results.folder import FolderContents, read_folder
-from capbench.results.run_record import RunResult
+from capbench.results.run_record import MAX_OVERLAP_SHARE, RunResult, RunRole
 
 __all__ = ["UNLIMITED_BLOCKS", "StoppingRule", "SystemProbe", "run_matrix", "unavailable_subjects"]
 
 UNLIMITED_BLOCKS = 100_000
 """Blocks of a matrix that only its budget ends."""
+
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,9 @@ class _Runner:
         self._pending = {step.stem: step for step in (*openings, *self._steps_of_blocks(), *closings)}
         for step in openings:
             self._make(step)
+        for case in cases:
+            if self._in_slices(case):
+                self._try_slices(case)
         self._make_rounds(pace, closings)
         for step in closings:
             self._make(step)
@@ -150,10 +166,17 @@ class _Runner:
         steps = [step for step in all_steps if not self._folder.is_done(step)]
         if not steps:
             return False
+        if self._in_slices(case):
+            steps = all_steps  # a run beside which nobody took turns is no part of a block in slices
         before, begun_s = self._outside.read_noise(self._folder.path), self._outside.now_s()
         foreign_before_s = self._outside.foreign_cpu_s()
-        for step in steps:
-            self._make(step)
+        overlap_share = 0.0
+        if self._in_slices(case):
+            runs = self._make_together(steps)
+            overlap_share = max((run.slices.overlap_share for run in runs if run.slices is not None), default=0.0)
+        else:
+            for step in steps:
+                self._make(step)
         noise = judge_noise(
             case.name,
             number,
@@ -165,6 +188,9 @@ class _Runner:
         if len(steps) < len(all_steps):
             resumed = "the block was interrupted and resumed: its runs did not follow each other"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, resumed)})
+        if overlap_share > MAX_OVERLAP_SHARE:
+            overlapped = f"subjects ran beside each other for {overlap_share:.1%} of the block: it does not count"
+            noise = noise.model_copy(update={"warnings": (*noise.warnings, overlapped)})
         self._folder.write_noise(noise)
         for warning in noise.warnings:
             self._progress.say(f"{case.name}, block {number + 1}: {warning}")
@@ -176,17 +202,64 @@ class _Runner:
             begun_s = self._outside.now_s()
             self._progress.begin(step, self._left_s(begun_s))
             self._outside.sleep(step.case.settle_s)
-            run = self._execute(step)
-            if run.succeeded:
-                run = run.model_copy(update={"thresholds": check_thresholds(run, step.case.thresholds)})
-            self._folder.write_run(step, run)
-            self._progress.end(run)
+            run = self._guarded(step, lambda: self._executor.execute(step, *self._given(step)))
+            self._record(step, run)
             self._time_left.add(step, self._outside.now_s() - begun_s)
         self._pending.pop(step.stem, None)
 
-    def _execute(self, step: ScheduledRun) -> RunResult:
+    def _make_together(self, steps: list[ScheduledRun]) -> list[RunResult]:
+        """Make the runs of a block in slices and record them."""
+        first = steps[0]
+        begun_s = self._outside.now_s()
+        self._progress.begin(first, self._left_s(begun_s))
+        self._outside.sleep(first.case.settle_s)
+        seed = f"{self._plan.seed}/{first.case.name}/{first.block}"
+        runs = self._guarded(first, lambda: self._executor.execute_sliced(steps, *self._given(first), seed=seed))
+        for step, run in zip(steps, runs, strict=True):
+            self._progress.begin(step, self._left_s(begun_s))
+            self._record(step, run)
+            self._time_left.add(step, (self._outside.now_s() - begun_s) / len(steps))
+            self._pending.pop(step.stem, None)
+        return runs
+
+    def _given(self, step: ScheduledRun) -> tuple[PreparedCase, Callable[[int], None]]:
+        return self._prepared[step.case.name], self._progress.frame
+
+    def _record(self, step: ScheduledRun, run: RunResult) -> None:
+        if run.succeeded:
+            run = run.model_copy(update={"thresholds": check_thresholds(run, step.case.thresholds)})
+        if step.role is RunRole.MEASURE and (reason := self._plan.measured_plainly.get(step.case.name)):
+            run = run.model_copy(update={"unmeasured": run.unmeasured | {"slices": reason}})
+        self._folder.write_run(step, run)
+        self._progress.end(run)
+
+    def _in_slices(self, case: Case) -> bool:
+        return case.interleave == "slices" and case.name not in self._plan.measured_plainly
+
+    def _try_slices(self, case: Case) -> None:
+        """Find out whether a case can be measured in slices; why it cannot is kept with the plan, for a resume too."""
+        subjects = self._subjects(case)
+        steps = trial_steps(self._plan.seed, case, subjects)
+        warmups = self._recorded(step for step in opening_steps(case, subjects) if step.role is RunRole.WARMUP)
+        reason = self._executor.refuse_slices(subjects)
+        if reason is None and not all(self._folder.is_done(step) for step in steps):
+            reason = memory_refusal(warmups, self._executor.free_memory_bytes())
+            if reason is None:
+                self._make_together(steps)
+        reason = reason or trial_refusal(warmups, self._recorded(steps))
+        if reason is not None:
+            self._progress.say(f"{case.name} is measured without slices: {reason}")
+            refused = self._plan.measured_plainly | {case.name: reason}
+            self._plan = self._plan.model_copy(update={"measured_plainly": refused})
+            self._folder.write_plan(self._plan)
+
+    def _recorded(self, steps: Iterable[ScheduledRun]) -> dict[str, RunResult]:
+        """Subject to its recorded run, of one case."""
+        return {step.subject.name: run for step in steps if (run := self._folder.read_run(step)) is not None}
+
+    def _guarded(self, step: ScheduledRun, execute: Callable[[], Made]) -> Made:
         try:
-            return self._executor.execute(step, self._prepared[step.case.name], self._progress.frame)
+            return execute()
         except OutputError:
             raise
         except OSError as error:  # a full disk or a folder that became read-only shows wherever something is written

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.results.folder import run_file_name
@@ -15,11 +16,20 @@ from capbench.results.record import Record
 from capbench.results.run_record import RunRole
 from capbench.results.subject_name import FLOOR
 
-__all__ = ["PLAN_VERSION", "Plan", "ScheduledRun", "block_steps", "case_order", "closing_steps", "opening_steps"]
+__all__ = [
+    "PLAN_VERSION",
+    "Plan",
+    "ScheduledRun",
+    "block_steps",
+    "case_order",
+    "closing_steps",
+    "opening_steps",
+    "trial_steps",
+]
 
 PLAN_VERSION = 1
 """Version of `matrix.json`."""
-_BLOCK_OF_ROLE = {RunRole.WARMUP: -1, RunRole.DRIFT_START: -2, RunRole.DRIFT_END: -3}
+_BLOCK_OF_ROLE = {RunRole.WARMUP: -1, RunRole.DRIFT_START: -2, RunRole.DRIFT_END: -3, RunRole.TRIAL: -4}
 
 
 class Plan(Record):
@@ -41,6 +51,17 @@ class Plan(Record):
     """Subject to the reason why this machine cannot run it; it has no runs."""
     base: str | None = None
     """What `--base` named; None leaves it to the matrix and its order."""
+    measured_plainly: dict[str, str] = Field(default_factory=dict)
+    """Case that was to be measured in slices, to the reason why it is not; written where there is one."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in a JSON Schema.
+    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """A plan without slices is written as before there were any: older readers refuse unknown keys."""
+        written: dict[str, Any] = default(self)
+        if not self.measured_plainly:
+            written.pop("measured_plainly", None)
+        return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +100,17 @@ def block_steps(seed: int, block: int, case: Case, subjects: Sequence[Subject]) 
 
 
 def opening_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:
-    """Warm-ups, then the floor that later ones are held against."""
-    if case.warmup:
+    """Warm-ups, then the floor that later ones are held against. Slices need to know how much memory each takes."""
+    if case.warmup or case.interleave == "slices":
         for order, subject in enumerate(subjects):
             yield ScheduledRun(case, subject, _BLOCK_OF_ROLE[RunRole.WARMUP], order, RunRole.WARMUP)
     yield from _drift_step(case, subjects, RunRole.DRIFT_START)
+
+
+def trial_steps(seed: int, case: Case, subjects: Sequence[Subject]) -> list[ScheduledRun]:
+    """The discarded block that shows whether the subjects can be measured in slices."""
+    block = _BLOCK_OF_ROLE[RunRole.TRIAL]
+    return [replace(step, role=RunRole.TRIAL) for step in block_steps(seed, block, case, subjects)]
 
 
 def closing_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:

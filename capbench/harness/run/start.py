@@ -26,9 +26,12 @@ from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import ask_worker
 from capbench.results.base_subject import BaseChoice, choose_base
 from capbench.results.folder import FolderContents
+from capbench.results.run_record import Interleave
 
 __all__ = ["new_folder", "resumable_folder", "run"]
 
+_SLICES_BY_DEFAULT = ("linux",)
+"""Systems on which stopping and continuing was measured; elsewhere slices are for who asks for them."""
 _MACHINE_TIMEOUT_S = 120.0
 """Opening a GPU device compiles nothing, but a cold disk has been seen to take a minute for the drivers."""
 
@@ -49,6 +52,8 @@ def run(
     retry_failed: bool = False,
     validate: bool = True,
     keep_outputs: bool = False,
+    interleave: Interleave | None = None,
+    slice_ms: float | None = None,
     trace: bool = False,
     is_decided: Callable[[FolderContents], bool] | None = None,
     progress: Progress | None = None,
@@ -59,7 +64,9 @@ def run(
     `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
     With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
     `against` is a git revision that is measured side by side. `base` is the subject that the others are compared with,
-    instead of the matrix's `reference`. Raises `InputError`, `MatrixError`, `ResultError`, `OutputError`.
+    instead of the matrix's `reference`. `interleave` and `slice_ms` replace the matrix's; with `against`, slices are
+    taken where nothing is said and they were tried (Linux). Raises `InputError`, `MatrixError`, `ResultError`,
+    `OutputError`.
     """
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
@@ -68,12 +75,16 @@ def run(
         raise MatrixError(f"--blocks must be at least 1, got {blocks}")
     if blocks is None and (budget_s is not None or is_decided is not None):
         blocks = UNLIMITED_BLOCKS
-    chosen = _with_settings(chosen, blocks=blocks, timeout_s=timeout_s)
+    chosen = _with_settings(chosen, blocks=blocks, timeout_s=timeout_s, interleave=interleave, slice_ms=slice_ms)
     if against is not None:
         chosen = add_revision(chosen, against, says=progress.say)
     if not resume:  # hours of runs must not end with a base that was never there
         _choose_base(chosen, base)
     path = out or (resumable_folder(chosen.name) if resume else new_folder())
+    if interleave is None and resume:
+        chosen = _interleaved_as_begun(chosen, read_plan(path).matrix)
+    elif interleave is None and against is not None and sys.platform in _SLICES_BY_DEFAULT:
+        chosen = _with_settings(chosen, interleave="slices")
     folder = RunFolder(path, retries_failed=retry_failed)
     with lock_folder(path):
         if resume:
@@ -133,10 +144,17 @@ def _matrix_name(plan_file: Path) -> str | None:
         return None  # not a folder of ours, or damaged: nothing to resume
 
 
-def _with_settings(matrix: RunMatrix, *, blocks: int | None, timeout_s: float | None) -> RunMatrix:
-    changes: dict[str, Any] = {"blocks": blocks, "timeout_s": timeout_s}
+def _with_settings(matrix: RunMatrix, **changes: object) -> RunMatrix:
+    """The matrix with settings that all cases get; None leaves each its own."""
     said = {key: value for key, value in changes.items() if value is not None}
     return matrix.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in matrix.cases)})
+
+
+def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix) -> RunMatrix:
+    """A folder goes on as it was begun, whatever would be taken today."""
+    then = {case.name: {"interleave": case.interleave, "slice_ms": case.slice_ms} for case in begun.cases}
+    cases = tuple(case.model_copy(update=then.get(case.name, {})) for case in matrix.cases)
+    return matrix.model_copy(update={"cases": cases})
 
 
 def _ask_machine(folder: Path) -> dict[str, Any]:

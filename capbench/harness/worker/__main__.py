@@ -177,6 +177,13 @@ def _machine(_spec: Json) -> Json:
     return found
 
 
+def _memory(_spec: Json) -> Json:
+    """Memory that a process may still take now: a limit of control groups counts."""
+    from capbench.pipeline.threads.memory_budget import available_memory_bytes
+
+    return {"available_bytes": available_memory_bytes()}
+
+
 JOBS: dict[str, Callable[[Json], Json]] = {
     "export": _export,
     "floor": _floor,
@@ -184,6 +191,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "inspect": _inspect,
     "validate": _validate,
     "machine": _machine,
+    "memory": _memory,
 }
 """Job name to what does it."""
 

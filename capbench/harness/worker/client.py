@@ -15,8 +15,12 @@ from typing import Any
 
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.process.slice_turn import SliceTurn
 
 __all__ = ["JobResult", "ask_worker", "describe_failure"]
+
+_WORKER = "capbench.harness.worker"
+_RUNNING_CLOCK = Path(__file__).parents[1] / "process" / "running_clock.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +52,35 @@ def ask_worker(
     sampled: bool = False,
     gauges: Sequence[Gauge] = (),
     on_frame: Callable[[int], None] | None = None,
+    turn: SliceTurn | None = None,
 ) -> JobResult:
-    """Run one job of `capbench.harness.worker` in a process of its own. `scratch` is a folder for the two files."""
+    """Run one job of `capbench.harness.worker` in a process of its own. `scratch` is a folder for the two files.
+
+    With a `turn` it runs in slices, and its clocks leave out the time between them.
+    """
     token, scratch = secrets.token_hex(4), scratch.absolute()  # the process starts inside it
     spec_path, answer_path = scratch / f"{job}-{token}.spec.json", scratch / f"{job}-{token}.answer.json"
     try:
         spec_path.write_text(json.dumps({**spec, "job": job, "answer": str(answer_path)}), encoding="utf-8")
         outcome = run_process(
-            [str(python or sys.executable), "-X", "utf8", "-P", "-m", "capbench.harness.worker", str(spec_path)],
+            [str(python or sys.executable), "-X", "utf8", "-P", *_start_of(turn), str(spec_path)],
             env=os.environ | dict(env or {}),
             cwd=scratch,
             timeout_s=timeout_s,
             sampled=sampled,
             gauges=gauges,
             on_frame=on_frame,
+            turn=turn,
         )
         return _read_answer(outcome, answer_path, timeout_s)
     finally:
         spec_path.unlink(missing_ok=True)
         answer_path.unlink(missing_ok=True)
+
+
+def _start_of(turn: SliceTurn | None) -> tuple[str, ...]:
+    """Arguments of the interpreter that start the worker: of its own revision, the clock always of this one."""
+    return ("-m", _WORKER) if turn is None else (str(_RUNNING_CLOCK), _WORKER)
 
 
 def _read_answer(outcome: Outcome, answer_path: Path, timeout_s: float) -> JobResult:

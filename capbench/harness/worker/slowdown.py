@@ -13,14 +13,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from capbench.errors import InputError
+from capbench.harness.process import running_clock
 
 __all__ = ["VARIABLE", "main", "plant", "spin"]
 
 VARIABLE = "CAPBENCH_PLANTED_SLOWDOWN"
-"""Environment variable: `STAGE:SHARE`."""
+"""Environment variable: `STAGE:SHARE`, or `STAGE:SECONDSs` for CPU seconds that do not depend on the run's own wall
+time: on a crowded machine a share of that, spun on one core, takes longer than the share."""
+_MOST_SECONDS = 3600.0
+"""Ten times the longest export that anybody calibrates with."""
 _TURNS = 1000
 """Of an empty loop between two looks at the clock: some 20 microseconds, fine enough for 1% of a second."""
 
@@ -33,10 +38,10 @@ def plant(report: dict[str, Any], *, now_s: Callable[[], float] = time.perf_coun
     wanted = os.environ.get(VARIABLE)
     if not wanted:
         return report
-    stage, _, share_text = wanted.partition(":")
-    share = _share(share_text)
+    stage, _, amount = wanted.partition(":")
+    cpu_s = _seconds(amount) if amount.endswith("s") else _share(amount) * report["wall_s"]
     begun_s = now_s()
-    spin(share * report["wall_s"])
+    spin(cpu_s)
     spent_s = now_s() - begun_s
     wall_s = report["wall_s"] + spent_s
     times = report["stages"].get(stage, {"work_s": 0.0, "wait_input_s": 0.0, "wait_output_s": 0.0})
@@ -45,7 +50,11 @@ def plant(report: dict[str, Any], *, now_s: Callable[[], float] = time.perf_coun
         if report.get(name) is not None:
             slower[name] = report[name] * report["wall_s"] / wall_s
     stages = report["stages"] | {stage: times | {"work_s": times["work_s"] + spent_s}}
-    return report | slower | {"stages": stages, "warnings": [*report["warnings"], f"planted slowdown: {wanted}"]}
+    return (
+        report
+        | slower
+        | {"stages": stages, "warnings": [*report["warnings"], f"planted slowdown: {wanted}, {spent_s:.5f} s"]}
+    )
 
 
 def spin(cpu_s: float, *, cpu_time_s: Callable[[], float] = time.thread_time) -> None:
@@ -63,7 +72,8 @@ def main(arguments: list[str]) -> int:
         return InputError.exit_code
     try:
         share = _share(arguments[0])
-        begun_s = time.perf_counter()
+        now_s = _own_clock()
+        begun_s = now_s()
         code = subprocess.run(arguments[1:], check=False).returncode
     except InputError as error:
         sys.stderr.write(f"{error}\n")
@@ -71,8 +81,27 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot start {arguments[1]}: {error.strerror or error}\n")
         return 127
-    spin(share * (time.perf_counter() - begun_s))
+    spin(share * (now_s() - begun_s))
     return code
+
+
+def _own_clock() -> Callable[[], float]:
+    """Seconds in which this process was not stopped: of a run in slices, only these are its wall time."""
+    told = os.environ.get(running_clock.VARIABLE)
+    if told is None:
+        return time.perf_counter
+    running_ns = running_clock.running_now_ns(Path(told))
+    return lambda: running_ns() / 1e9
+
+
+def _seconds(text: str) -> float:
+    try:
+        cpu_s = float(text.removesuffix("s"))
+    except ValueError:
+        cpu_s = -1.0
+    if not 0 <= cpu_s <= _MOST_SECONDS:
+        raise InputError(f"not a time to plant: {text!r}; write for example 0.08s")
+    return cpu_s
 
 
 def _share(text: str) -> float:

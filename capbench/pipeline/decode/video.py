@@ -87,6 +87,8 @@ class _Tally:
             if self._salvage
             else every_picture(self._path, part.container, part.reopen, threads=self._threads)
         )
+        # What the header says: with many threads the first picture comes when the decoder is far behind it already.
+        self._aspect = self._aspect or stream.codec_context.sample_aspect_ratio
         try:
             for frame in pictures:
                 self._check_aspect(stream)

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -271,9 +272,12 @@ def _timestamp_period_ns(device: GPUDevice) -> float:
 
 def wait_for(promise: GPUPromise[None], timeout_s: float, what: str) -> None:
     """Wait for a wgpu promise, at most `timeout_s`. Raises `StallError`, or `DeviceLostError` if it was rejected."""
-    # wgpu-py 0.32 has no public wait with a time-out: `sync_wait` waits on this very event without one.
-    if not promise._thread_event.wait(timeout_s):  # noqa: SLF001
-        raise StallError(f"the GPU stalled: {what} did not finish in {timeout_s:g} s", stage="gpu")
+    end_s = time.monotonic() + timeout_s
+    # wgpu-py 0.32 has no public wait with a time-out: `sync_wait` waits on this very event without one. A wait that is
+    # over early, because this process was stopped meanwhile, goes on: the clock of a run in slices stood still.
+    while not promise._thread_event.wait(max(0.0, end_s - time.monotonic())):  # noqa: SLF001
+        if time.monotonic() >= end_s:
+            raise StallError(f"the GPU stalled: {what} did not finish in {timeout_s:g} s", stage="gpu")
     try:
         promise.sync_wait()
     except RuntimeError as error:

@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.text import Text
 
 from capbench.report.aggregate import Cell, cells_of
-from capbench.report.cell_words import Tone, quality_words, software_note, wall_words
+from capbench.report.cell_words import Tone, quality_words, slices_notes, software_note, wall_words
 from capbench.report.formats.terminal_table import open_table, text_cell
 from capbench.report.report_folder import ReportFolder
 from capbench.report.wording import TIMES, bytes_words, seconds_words, shorten, times_words
@@ -41,7 +41,7 @@ def run_table(folder: ReportFolder) -> Group:
                 _quality_text(cell),
                 end_section=position == len(subjects) - 1,
             )
-    notes = [text_cell(note, "yellow") for note in (software, *folder.problems) if note]
+    notes = [text_cell(note, "yellow") for note in (software, *slices_notes(folder), *folder.problems) if note]
     if not cells:
         notes.append(Text("no block has a run yet: nothing was measured", style="yellow"))
     return Group(table, *notes)

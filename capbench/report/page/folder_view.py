@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capbench.report.aggregate import Cell, cells_of
-from capbench.report.cell_words import software_note
+from capbench.report.cell_words import slices_notes, software_note
 from capbench.report.page.case_view import FRAMES_SHOWN, CaseView, arrange_case
 from capbench.report.page.headline import Headline, compose_headline
 from capbench.report.page.overview_rows import Row, arrange_rows
@@ -138,7 +138,9 @@ def arrange_folder(
         revision=", ".join(revision_words(revision) for revision in revisions),
         headline=compose_headline(main, cells),
         comparison=main,
-        scope=" ".join(filter(None, (_scope(folder, cells), shorten(main.base_note, 160) if main else ""))),
+        scope=" ".join(
+            filter(None, (_scope(folder, cells), shorten(main.base_note, 160) if main else "", *slices_notes(folder)))
+        ),
         software=software_note(folder),
         machine=_machine(folder),
         styles=styles,
@@ -191,7 +193,9 @@ def _status(file: RunFile) -> str:
     if run.error is not None:
         return f"failed: {run.error}"
     if run.role is not RunRole.MEASURE:
-        return {"warmup": "warm-up, discarded"}.get(run.role.value, "drift control")
+        return {"warmup": "warm-up, discarded", "trial": "trial in slices, discarded"}.get(
+            run.role.value, "drift control"
+        )
     if not run.took_requested_path:
         return f"used path {run.path_used} instead of {run.path_requested}: not counted"
     return "measured"

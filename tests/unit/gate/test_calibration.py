@@ -12,9 +12,21 @@ import pandas as pd
 import pytest
 
 from capbench.errors import InputError, MatrixError, ResultError
-from capbench.gate.calibration import Calibration, calibrate_runs, calibration_matrix, noise_floor_of, read_calibration
+from capbench.gate.calibration import (
+    Calibration,
+    MetricCalibration,
+    Rate,
+    calibrate_runs,
+    calibration_matrix,
+    noise_floor_of,
+    read_calibration,
+)
+from capbench.gate.slice_advice import advise, both_ways
+from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
+from capbench.harness.process import running_clock
 from capbench.harness.worker.slowdown import VARIABLE, main, plant, spin
+from capbench.results.run_record import Interleave
 from tests.gate_runs import runs_table
 
 
@@ -121,7 +133,26 @@ def test_a_report_gets_the_time_that_was_really_spent(monkeypatch: pytest.Monkey
     assert planted["wall_s"] == pytest.approx(0.22)
     assert planted["fps"] == pytest.approx(100 * 0.2 / 0.22)
     assert planted["stages"]["encode"]["work_s"] == pytest.approx(0.12)
-    assert planted["warnings"] == ["planted slowdown: encode:0.1"]
+    assert planted["warnings"] == ["planted slowdown: encode:0.1, 0.02000 s"]
+
+
+def test_seconds_are_planted_whatever_the_run_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "encode:0.03s")
+    report: dict[str, Any] = {"wall_s": 1000.0, "stages": {}, "warnings": []}
+    begun_s = time.thread_time()
+
+    plant(report)
+
+    # as above; a share of 3% would be half a minute
+    assert time.thread_time() - begun_s == pytest.approx(0.03, abs=0.02)
+
+
+@pytest.mark.parametrize("amount", ["s", "-1s", "1e9s", "nans", "x"])
+def test_an_amount_that_cannot_be_planted_is_refused(monkeypatch: pytest.MonkeyPatch, amount: str) -> None:
+    monkeypatch.setenv(VARIABLE, f"encode:{amount}")
+
+    with pytest.raises(InputError, match="write for example"):
+        plant({"wall_s": 1.0, "stages": {}, "warnings": []})
 
 
 def test_without_the_variable_a_report_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,3 +224,72 @@ def test_a_command_is_slowed_by_a_wrapper() -> None:
 def test_what_cannot_be_calibrated_is_named(subject: str, effects: list[float], message: str) -> None:
     with pytest.raises(MatrixError, match=message):
         calibration_matrix(_matrix(), subject=subject, effects=effects, stage="encode")
+
+
+def _row(case: str, metric: str, noise: float, interleave: Interleave) -> MetricCalibration:
+    rate = Rate(count=0, of=200, low=0.0, high=0.02)
+    return MetricCalibration(
+        case=case,
+        metric=metric,
+        interleave=interleave,
+        margin=0.02,
+        noise_per_block=noise,
+        noise_floor=noise,
+        false_alarms=rate,
+        detections={},
+    )
+
+
+def _calibrated(plain: float, sliced: float, interleave: Interleave = "slices") -> Calibration:
+    rows = (_row("1080p", "wall_s", plain, "runs"), _row("1080p~slices", "wall_s", sliced, interleave))
+    return Calibration(machine="m", subject="cpu", blocks_recorded=30, blocks_each=10, metrics=rows)
+
+
+@pytest.mark.parametrize(
+    ("found", "end"),
+    [
+        (_calibrated(0.08, 0.02), "needs 6% of the blocks for the same answer; use --interleave slices."),
+        (_calibrated(0.02, 0.019), "slices gain nothing; use --interleave runs."),
+        (_calibrated(0.08, 0.02, "runs"), "cannot be measured in slices here; the folder's matrix.json says why."),
+    ],
+)
+def test_slices_are_recommended_where_they_help(found: Calibration, end: str) -> None:
+    assert [sentence.endswith(end) for sentence in advise(found)] == [True]
+
+
+def test_a_calibration_holds_for_runs_of_its_own_kind() -> None:
+    found = _calibrated(0.08, 0.02)
+
+    assert noise_floor_of(found, {"m"}, frozenset({"slices"})) == {"wall_s": 0.02}
+    assert noise_floor_of(found, {"m"}) == {"wall_s": 0.08}
+
+
+def test_both_ways_doubles_the_cases() -> None:
+    matrix = both_ways(load_matrix("quick"))
+
+    names = [case.name for case in matrix.cases]
+    assert names[1::2] == [f"{name}~slices" for name in names[::2]]
+    assert [case.interleave for case in matrix.cases] == ["runs", "slices"] * (len(names) // 2)
+
+
+def test_a_wrapped_command_in_slices_is_slowed_by_a_share_of_its_running_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped for all of the half second and more that the command took: ten times that would be 5 s of work."""
+    stopped = running_clock.StoppedTime(tmp_path / "stopped")
+    monkeypatch.setenv(running_clock.VARIABLE, str(stopped.path))
+    monkeypatch.setenv("BEGUN_NS", str(time.monotonic_ns()))
+    command = (
+        "import mmap, os, struct, time\n"
+        "time.sleep(0.5)\n"
+        f"with open({str(stopped.path)!r}, 'r+b') as file:\n"
+        " mmap.mmap(file.fileno(), 8)[:] = struct.pack('<q', time.monotonic_ns() - int(os.environ['BEGUN_NS']))\n"
+    )
+    begun_s = time.thread_time()
+
+    code = main(["10", sys.executable, "-I", "-c", command])
+
+    assert code == 0
+    # the end of the interpreter is not in it and is spun ten times
+    assert time.thread_time() - begun_s < 3
+    stopped.close()

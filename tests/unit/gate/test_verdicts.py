@@ -108,6 +108,7 @@ def test_equal_infinite_psnr_is_no_difference_and_a_finite_one_is_a_loss() -> No
         ({"fallbacks": [("no adapter",)] * 20}, "fell back: no adapter"),
         ({"fingerprint": "machine-b"}, "the machines differ"),
         ({"error": ["killed"] * 20}, "every run of gpu failed: killed"),
+        ({"interleave": "slices"}, "some runs were measured in slices and some were not"),
     ],
 )
 def test_what_does_not_measure_what_was_asked_is_invalid(new: dict[str, Any], reason: str) -> None:
@@ -117,6 +118,15 @@ def test_what_does_not_measure_what_was_asked_is_invalid(new: dict[str, Any], re
     assert row.verdict is Verdict.INVALID
     assert reason in row.sentence
     assert comparison.exit_code == 1
+
+
+def test_a_block_whose_slices_overlapped_does_not_count() -> None:
+    """Its partner in the same block is left without a pair, so that neither side is judged by it."""
+    table = runs_table("cpu", [1.0] * 12, {"interleave": "slices", "slices.overlap_share": [0.0] * 10 + [0.011, 0.5]})
+
+    comparison = compare(table, table.assign(subject="gpu"))
+
+    assert verdict_of(comparison, "wall_s").blocks == 10
 
 
 def test_bytes_and_quality_compare_across_machines() -> None:

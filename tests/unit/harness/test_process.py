@@ -128,6 +128,23 @@ def test_what_a_process_leaves_running_is_ended() -> None:
     assert not _is_running(int(outcome.stdout.partition("child=")[2]))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+@pytest.mark.parametrize("timeout_s", [60.0, 5.0], ids=["ended", "killed"])
+def test_what_leaves_the_process_group_is_ended(timeout_s: float, tmp_path: Path) -> None:
+    """A daemon has a session and a parent of its own; the next run must not share the machine with it."""
+    pid_file, wait = tmp_path / "pid", "" if timeout_s > 5 else "; sleep 62"
+
+    outcome = _run(
+        "sh",
+        "-c",
+        f"(setsid sh -c 'echo $$ > {pid_file}; exec sleep 61' &); while [ ! -s {pid_file} ]; do sleep 0.01; done{wait}",
+        timeout_s=timeout_s,
+    )
+
+    assert outcome.timed_out == (timeout_s == 5.0)
+    assert not _is_running(int(pid_file.read_text()))
+
+
 def test_a_killed_group_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL takes effect when the kernel next has a core for the process: on a busy machine after the report."""
     dying, pauses_s = iter([True, True, True, False]), list[float]()

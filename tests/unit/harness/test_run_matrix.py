@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from capbench.harness.run.schedule import Plan, ScheduledRun, block_steps, case_
 from capbench.results import CheckStatus, RunResult, RunRole
 from capbench.results.environment import Environment, NoiseReading
 from capbench.results.folder import FolderContents, read_run
+from capbench.results.run_record import SliceAccount
 
 
 def _case(name: str, *, blocks: int = 2, warmup: bool = True, limits: dict[str, Limit] | None = None) -> Case:
@@ -64,6 +67,31 @@ class _FakeExecutor:
     dies_at: int | None = None
     full_at: int | None = None
     made: list[str] = field(default_factory=list)
+    together: list[list[str]] = field(default_factory=list)
+    fails_in_slices: str | None = None
+    overlap_share: float = 0.0
+    refusal: str | None = None
+    free_bytes: int = 10**12
+
+    def execute_sliced(
+        self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
+    ) -> list[RunResult]:
+        assert seed.endswith(f"/{steps[0].case.name}/{steps[0].block}")
+        account = SliceAccount(slice_ms=100, count=9, alone_share=0.0, overlap_share=self.overlap_share)
+        runs = []
+        for step in steps:
+            run = self.execute(step, prepared, on_frame)
+            error = "timed out" if step.subject.name == self.fails_in_slices else None
+            runs.append(run.model_copy(update={"interleave": "slices", "slices": account, "error": error}))
+        self.together.append([step.stem for step in steps])
+        return runs
+
+    def refuse_slices(self, subjects: Sequence[Subject]) -> str | None:
+        assert len(subjects) == 3
+        return self.refusal
+
+    def free_memory_bytes(self) -> int:
+        return self.free_bytes
 
     def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
         assert [subject.name for subject in subjects][:1] == ["floor"]
@@ -86,6 +114,7 @@ class _FakeExecutor:
             order=step.order,
             role=step.role,
             wall_s=wall_s,
+            peak_rss_bytes=10**9,
         )
 
 
@@ -388,3 +417,99 @@ def test_time_left_counts_down_to_the_last_run(tmp_path: Path) -> None:
     assert listener.left_s == [None, 6.0, 4.5, 3.0, 1.5]
     assert listener.frames == [30] * 5
     assert (listener.steps[0], listener.steps[-1]) == ("a--floor--drift-start", "a--floor--drift-end")
+
+
+def _sliced(name: str, **settings: Any) -> Case:
+    return _case(name, **settings).model_copy(update={"interleave": "slices"})
+
+
+def test_a_block_in_slices_is_made_as_one_after_a_trial(tmp_path: Path) -> None:
+    executor = _FakeExecutor()
+
+    contents = _run(_plan(_sliced("a")), tmp_path, executor)
+
+    assert executor.made[:4] == [f"a--{stem}" for stem in _OPENING]
+    trial, *blocks = executor.together
+    assert sorted(trial) == ["a--cpu--trial", "a--floor--trial", "a--gpu--trial"]
+    assert [sorted(block) for block in blocks] == [
+        [f"a--{subject}--b00{number}" for subject in ("cpu", "floor", "gpu")] for number in range(2)
+    ]
+    assert {run.interleave for run in contents.runs if run.role in (RunRole.MEASURE, RunRole.TRIAL)} == {"slices"}
+    assert {run.interleave for run in contents.runs if run.role in (RunRole.WARMUP, RunRole.DRIFT_END)} == {"runs"}
+
+
+def test_slices_warm_up_even_where_the_case_does_not(tmp_path: Path) -> None:
+    executor = _FakeExecutor()
+
+    _run(_plan(_sliced("a", warmup=False)), tmp_path, executor)
+
+    assert "a--cpu--warmup" in executor.made
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"fails_in_slices": "cpu"}, "cpu fails in slices and not alone: timed out"),
+        ({"overlap_share": 0.02}, "subjects did not stand still when stopped: 2.0% of the block overlapped"),
+        ({"refusal": "the GPU goes on"}, "the GPU goes on"),
+        ({"free_bytes": 3 * 10**9}, "all subjects at once need 3.00 GB of memory and 3.00 GB are free"),
+    ],
+)
+def test_a_case_that_does_not_bear_slices_is_measured_plainly_with_the_reason(
+    tmp_path: Path, settings: dict[str, Any], reason: str
+) -> None:
+    executor = _FakeExecutor(**settings)
+
+    contents = _run(_plan(_sliced("a")), tmp_path, executor)
+
+    measured = [run for run in contents.runs if run.role is RunRole.MEASURE]
+    assert len(measured) == 6
+    assert {run.interleave for run in measured} == {"runs"}
+    assert all(run.unmeasured["slices"].startswith(reason) for run in measured)
+    kept = Plan.model_validate_json((tmp_path / "matrix.json").read_bytes()).measured_plainly
+    assert kept["a"].startswith(reason)
+
+
+def test_a_resumed_folder_stays_with_what_was_decided(tmp_path: Path) -> None:
+    """Else one folder would hold blocks of both kinds."""
+    plan = _plan(_sliced("a"))
+    with pytest.raises(KeyboardInterrupt):
+        _run(plan, tmp_path, _FakeExecutor(fails_in_slices="cpu", dies_at=9))
+    executor = _FakeExecutor()
+
+    contents = _run(plan, tmp_path, executor, resume=True)
+
+    assert executor.together == []
+    assert {run.interleave for run in contents.runs if run.role is RunRole.MEASURE} == {"runs"}
+
+
+def test_a_block_in_slices_that_was_interrupted_is_made_again_as_a_whole(tmp_path: Path) -> None:
+    plan = _plan(_sliced("a"))
+    _run(plan, tmp_path)
+    (tmp_path / "runs" / "a--gpu--b001.json").unlink()
+    executor = _FakeExecutor()
+
+    contents = _run(plan, tmp_path, executor, resume=True)
+
+    assert [sorted(block) for block in executor.together] == [["a--cpu--b001", "a--floor--b001", "a--gpu--b001"]]
+    assert len([run for run in contents.runs if run.role is RunRole.MEASURE]) == 6
+
+
+def test_what_overlapped_is_said(tmp_path: Path) -> None:
+    plan = _plan(_sliced("a", blocks=1))
+    executor = _FakeExecutor()
+    _run(plan, tmp_path, executor)
+    executor.overlap_share = 0.03
+    (tmp_path / "runs" / "a--gpu--b000.json").unlink()
+
+    contents = _run(plan, tmp_path, executor, resume=True)
+
+    assert contents.noise[0].warnings == ("subjects ran beside each other for 3.0% of the block: it does not count",)
+
+
+def test_files_of_plain_runs_hold_nothing_that_older_readers_refuse(tmp_path: Path) -> None:
+    _run(_plan(_case("a")), tmp_path)
+
+    for file in [tmp_path / "matrix.json", *(tmp_path / "runs").iterdir()]:
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r'"(interleave|slices|slice_ms|measured_plainly)"', text), file.name

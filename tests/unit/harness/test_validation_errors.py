@@ -36,7 +36,7 @@ _DIED = "the worker ended with exit code 1: OSError: [Errno 28] No space left on
     "answer",
     [
         JobResult(_ENDED, error="cannot write worst frames to frames: No space left", error_type="OutputError"),
-        JobResult(_ENDED, error=_DIED),
+        JobResult(_ENDED, error=_DIED, disk_full=True),
         OSError(28, "No space left on device"),
     ],
     ids=["pictures", "worker", "question"],

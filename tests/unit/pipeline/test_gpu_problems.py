@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from capbench.errors import DeviceLostError
-from capbench.pipeline.gpu.device import GpuContext, collected_problems
+from capbench.errors import DeviceLostError, StallError
+from capbench.pipeline.gpu.device import GpuContext, collected_problems, wait_for
 
 LOSS = "The WGPU device was lost (unknown):\nand why"
 
@@ -92,3 +92,32 @@ def test_nothing_is_heard_after_the_end() -> None:
     log_loss()
 
     assert export.context.problems == []
+
+
+class _StoppedMeanwhile:
+    """A wait that is over early, as that of a process which was stopped for longer than the wait."""
+
+    def __init__(self) -> None:
+        self.waits = 0
+
+    def wait(self, timeout: float) -> bool:
+        assert timeout > 0
+        self.waits += 1
+        return self.waits > 3
+
+
+def test_a_wait_that_a_stop_cut_short_goes_on() -> None:
+    """The time limit counts running time, and the clock of a run in slices stands still while it is stopped."""
+    event, waited = _StoppedMeanwhile(), list[str]()
+    promise: Any = SimpleNamespace(_thread_event=event, sync_wait=lambda: waited.append("done"))
+
+    wait_for(promise, 60.0, "a picture")
+
+    assert (event.waits, waited) == (4, ["done"])
+
+
+def test_a_wait_whose_time_is_up_is_a_stall() -> None:
+    promise: Any = SimpleNamespace(_thread_event=threading.Event())
+
+    with pytest.raises(StallError, match=r"a picture did not finish in 0\.01 s"):
+        wait_for(promise, 0.01, "a picture")

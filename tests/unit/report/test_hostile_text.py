@@ -30,8 +30,12 @@ _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 """Control characters but tab and newline, separators, every directional control, and halves of characters."""
-_COMMAND = re.compile(r"^\s*::(?!\w+ title=capbench)|##\[", re.MULTILINE)
-"""What a GitHub runner reads as a command, but the ones that are meant."""
+_COMMAND = re.compile(
+    r"^\s*::(?:add-mask|add-path|add-matcher|remove-matcher|save-state|set-env|set-output|stop-commands"
+    r"|internal-set-repo-path|debug|echo|endgroup|error|group|notice|warning)\b(?! title=capbench)|##\[",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""What a GitHub runner reads as a command (`::` and a name that it knows), but the ones that are meant."""
 _PIECES = st.sampled_from(
     [
         *("\x1b[31m", "\x1b]8;;http://x\x07", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\u200f", "\u061c"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -267,6 +268,24 @@ def test_every_figure_that_somebody_measured_has_a_row() -> None:
     assert "GPU time, CPU time here" in rows
     assert "nvml.state" not in rows
     assert "memcpy of the same size" not in rows
+
+
+def test_the_terminal_table_says_what_was_measured_in_slices_and_why_something_was_not(tmp_path: Path) -> None:
+    path = write_simulated_folder(tmp_path / "results", _SMALL)
+    assert "slices" not in _printed(path)
+    account = {"slice_ms": 100, "count": 20, "alone_share": 0.0, "overlap_share": 0.0}
+    for file in (path / "runs").glob("*.json"):
+        run = json.loads(file.read_text())
+        if file.name.startswith("1080p-1min--cpu"):
+            run |= {"interleave": "slices", "slices": account}
+        else:
+            run["unmeasured"]["slices"] = "memory is short"
+        file.write_text(json.dumps(run))
+
+    text = " ".join(_printed(path).split())
+
+    assert "Measured in slices, whose times compare with each other and not with whole runs: 1080p-1min." in text
+    assert "1080p-1min was measured without slices: memory is short." in text
 
 
 def test_the_terminal_table_has_medians_checks_and_names_as_text(tmp_path: Path) -> None:

@@ -1,0 +1,242 @@
+"""Stopping a whole process tree and letting it go on, and knowing that it really stands still."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from capbench.harness.process.process_tree import cpu_s, descendants, is_stopped
+
+__all__ = ["STOP_TIMEOUT_S", "CgroupFreezer", "Freezer", "SignalFreezer", "make_cgroup", "open_freezer"]
+
+STOP_TIMEOUT_S = 1.0
+"""A stop takes below a millisecond, and some on a busy machine; a thread that is still on its way after this long is
+recorded as overlap."""
+_POLL_S = 0.0002
+"""Between two looks at whether the tree stands still: what a look costs itself, so that it adds little to a slice."""
+_CGROUP_MOUNTS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+"""Where version 2 of control groups is mounted, alone or beside version 1."""
+
+
+class Freezer(Protocol):
+    """Holds one process tree."""
+
+    how: str
+    """By what means, for the record."""
+
+    def stop(self, on_asked: Callable[[], None]) -> bool:
+        """Stop the whole tree; returns whether it was seen to stand still within `STOP_TIMEOUT_S`.
+
+        `on_asked` is called once the kernel has been asked. What runs then stops at once. What waits for a core does
+        nothing more of its own, but is seen to stand still only when it has had one: on a crowded machine much later.
+        """
+
+    def resume(self) -> None:
+        """Let it go on."""
+
+    def cpu_s(self) -> float:
+        """CPU seconds that the tree has used so far; of what was there at the last stop."""
+
+    def kill(self) -> None:
+        """Kill what was there at the last stop, where nobody else is left to do it."""
+
+
+class SignalFreezer:
+    """By SIGSTOP and SIGCONT, on Windows by suspending threads, to each process of the tree.
+
+    A process that is not stopped yet may fork meanwhile. The tree is therefore listed again until every process of it
+    stands still and none is new: what is stopped does not fork. Processes that the subject had stopped itself stay so.
+    """
+
+    how = "suspended threads" if sys.platform == "win32" else "signals"
+
+    def __init__(
+        self,
+        root: int,
+        *,
+        includes_root: bool,
+        list_tree: Callable[[int], list[int]] = descendants,
+        sees_stopped: Callable[[int], bool] = is_stopped,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._root = root
+        self._includes_root = includes_root
+        self._list_tree = list_tree
+        self._sees_stopped = sees_stopped
+        self._now_s = now_s
+        self._sleep = sleep
+        self._held: dict[int, bool] = {}
+        """Process to whether we stopped it: False for one that stood still before."""
+
+    def stop(self, on_asked: Callable[[], None]) -> bool:
+        """Stop the whole tree; returns whether it was seen to stand still in time."""
+        deadline_s = self._now_s() + STOP_TIMEOUT_S
+        self._held = {}
+        asked = False
+        while True:
+            fresh = [pid for pid in self._tree() if pid not in self._held]
+            for pid in fresh:
+                self._held[pid] = not self._sees_stopped(pid)
+                if self._held[pid]:
+                    _suspend(pid)
+            if not asked:
+                on_asked()
+                asked = True
+            if not fresh and all(self._sees_stopped(pid) for pid in self._held):
+                return True
+            if self._now_s() >= deadline_s:
+                return False
+            if not fresh:
+                self._sleep(_POLL_S)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        for pid, by_us in self._held.items():
+            if by_us:
+                _resume(pid)
+
+    def cpu_s(self) -> float:
+        """CPU seconds so far of what was there at the last stop."""
+        return sum(cpu_s(pid) for pid in self._held)
+
+    def kill(self) -> None:
+        """Kill what is there."""
+        for pid in self._held:
+            with contextlib.suppress(psutil.Error):
+                psutil.Process(pid).kill()
+
+    def _tree(self) -> list[int]:
+        return [*([self._root] if self._includes_root else []), *self._list_tree(self._root)]
+
+
+class CgroupFreezer:
+    """By a control group of version 2: the kernel stops all members at once, and no signal is sent.
+
+    `cgroup.freeze` asks, `cgroup.events` tells; kernel's Documentation/admin-guide/cgroup-v2.rst.
+    """
+
+    how = "cgroup.freeze"
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._folder = folder
+        self._now_s = now_s
+        self._sleep = sleep
+
+    def stop(self, on_asked: Callable[[], None]) -> bool:
+        """Stop the whole tree; returns whether it was seen to stand still in time."""
+        deadline_s = self._now_s() + STOP_TIMEOUT_S
+        is_there = self._write("1")
+        on_asked()
+        if not is_there:
+            return True  # removed by the supervisor: nothing is left
+        while not self._is_frozen():
+            if self._now_s() >= deadline_s:
+                return False
+            self._sleep(_POLL_S)
+        return True
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._write("0")
+
+    def cpu_s(self) -> float:
+        """From `cpu.stat`, which every group has, whether or not its CPU controller is on."""
+        try:
+            lines = (self._folder / "cpu.stat").read_text(encoding="ascii").splitlines()
+        except OSError:
+            return 0.0
+        return next((int(line.split()[1]) / 1e6 for line in lines if line.startswith("usage_usec ")), 0.0)
+
+    def kill(self) -> None:
+        """Kill what is there."""
+        for pid in self._members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _members(self) -> list[int]:
+        with contextlib.suppress(OSError):
+            return [int(word) for word in (self._folder / "cgroup.procs").read_bytes().split()]
+        return []
+
+    def _is_frozen(self) -> bool:
+        try:
+            return "frozen 1" in (self._folder / "cgroup.events").read_text(encoding="ascii")
+        except OSError:
+            return True
+
+    def _write(self, value: str) -> bool:
+        try:
+            (self._folder / "cgroup.freeze").write_text(value, encoding="ascii")
+        except OSError:
+            return False
+        return True
+
+
+def make_cgroup() -> Path | None:
+    """A new group below this process's own that can be frozen; None where there is no writable one of version 2."""
+    if sys.platform != "linux":
+        return None
+    for mount in _CGROUP_MOUNTS:
+        own = _own_cgroup(mount)
+        if own is None:
+            continue
+        folder = own / f"capbench-{secrets.token_hex(4)}"
+        try:
+            folder.mkdir()
+        except OSError:
+            continue
+        # Entering and leaving it again takes both.
+        if os.access(folder / "cgroup.freeze", os.W_OK) and os.access(own / "cgroup.procs", os.W_OK):
+            return folder
+        folder.rmdir()
+    return None
+
+
+def _own_cgroup(mount: Path) -> Path | None:
+    """This process's group of version 2, if that is what is mounted there."""
+    if not (mount / "cgroup.procs").exists() or not (mount / "cgroup.controllers").exists():
+        return None
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((mount / line[3:].lstrip("/") for line in lines if line.startswith("0::")), None)
+
+
+def open_freezer(root: int, cgroup: Path | None) -> Freezer:
+    """What stops the tree that hangs from `root`: the supervisor, which itself goes on, or the process on Windows."""
+    if cgroup is not None:
+        return CgroupFreezer(cgroup)
+    return SignalFreezer(root, includes_root=sys.platform == "win32")
+
+
+def _suspend(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
+        if sys.platform == "win32":
+            psutil.Process(pid).suspend()
+        else:
+            os.kill(pid, signal.SIGSTOP)
+
+
+def _resume(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
+        if sys.platform == "win32":
+            psutil.Process(pid).resume()
+        else:
+            os.kill(pid, signal.SIGCONT)

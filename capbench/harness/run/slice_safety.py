@@ -1,0 +1,60 @@
+"""Where a case cannot be measured in slices: found before its first block, and then it is measured plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from capbench.harness.matrix.model import Subject
+from capbench.harness.run.sliced_block import MAX_SUBJECTS
+from capbench.results.environment import Environment
+from capbench.results.run_record import MAX_OVERLAP_SHARE, RunResult
+from capbench.units import format_bytes
+
+__all__ = ["memory_refusal", "refuse_slices", "trial_refusal"]
+
+_UNDRAWN_PATH = "passthrough"
+"""The only path that leaves the GPU alone: `cpu` composites on it too."""
+_MEMORY_RESERVE = 1.2
+"""Runs are not equally large each time, and the file cache needs room too."""
+
+
+def refuse_slices(subjects: Sequence[Subject], environment: Environment) -> str | None:
+    """Why slices cannot even be tried; None where they can.
+
+    What a GPU was given goes on while its process is stopped, so that it works for one subject in another's slice. On a
+    software adapter it does not: the threads that draw are the process's own.
+    """
+    if len(subjects) < 2:
+        return "there is nothing to take turns with"
+    if len(subjects) > MAX_SUBJECTS:
+        return f"{len(subjects)} subjects would be in memory at once; slices are for at most {MAX_SUBJECTS}"
+    on_gpu = [subject.name for subject in subjects if subject.path is not None and subject.path != _UNDRAWN_PATH]
+    if on_gpu and environment.adapter is not None and environment.adapter_is_software is False:
+        return f"{on_gpu[0]} draws on {environment.adapter}, which goes on with its work while the process is stopped"
+    return None
+
+
+def memory_refusal(warmups: Mapping[str, RunResult], free_bytes: int) -> str | None:
+    """Why the subjects do not fit into memory at once, by what each took alone; None where they do."""
+    needed_bytes = sum(
+        max(run.peak_rss_bytes or 0, run.peak_tree_rss_bytes or 0) for run in warmups.values() if run.succeeded
+    )
+    if needed_bytes * _MEMORY_RESERVE <= free_bytes:
+        return None
+    return (
+        f"all subjects at once need {format_bytes(needed_bytes)} of memory and {format_bytes(free_bytes)} are free, "
+        f"of which a sixth is kept"
+    )
+
+
+def trial_refusal(warmups: Mapping[str, RunResult], trials: Mapping[str, RunResult]) -> str | None:
+    """Why the trial block says that slices do not do: who failed only there, or did not stand still."""
+    for name, trial in trials.items():
+        if not trial.succeeded and name in warmups and warmups[name].succeeded:
+            return f"{name} fails in slices and not alone: {trial.error}"
+    for trial in trials.values():
+        if trial.slices is not None and trial.slices.overlap_share > MAX_OVERLAP_SHARE:
+            return (
+                f"subjects did not stand still when stopped: {trial.slices.overlap_share:.1%} of the block overlapped"
+            )
+    return None

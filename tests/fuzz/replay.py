@@ -1,0 +1,30 @@
+"""Run what the fuzzer kept once more: `python -m tests.fuzz.replay FOLDER...`. Exits 1 where one still fails."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from tests.fuzz.limited_run import run_limited
+from tests.fuzz.seed_inputs import SeedInput
+
+
+def main() -> int:
+    """Exit code."""
+    failed = False
+    for folder in map(Path, sys.argv[1:]):
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        names = [path for path in folder.rglob("*") if path.is_file() and path != folder / "about.json"]
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(names)}
+        seed = SeedInput(
+            folder.name, "corpus", files, (), tuple(about["arguments"]), tuple(about["may_leave"]), about["export_of"]
+        )
+        outcome = run_limited(seed, files)
+        sys.stdout.write(f"{folder.name}: {'; '.join(outcome.faults) or 'well'} (exit code {outcome.code})\n")
+        failed = failed or bool(outcome.faults)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""What ever failed, once more; and that a number always makes the same input."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.mutations import mutate
+
+CORPUS = Path(__file__).with_name("corpus")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the fuzzer forks, which Windows cannot")
+@pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.iterdir() if path.is_dir()))
+def test_what_failed_once_no_longer_does(name: str) -> None:
+    # In a process of its own: the runner forks, which a test process with threads must not.
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.replay", CORPUS / name],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_corpus_is_small_and_says_how_it_is_run() -> None:
+    for folder in (path for path in CORPUS.iterdir() if path.is_dir()):
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        assert about["arguments"]
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 200_000
+
+
+def test_a_state_of_chance_makes_the_same_input() -> None:
+    data = bytes(range(256)) * 20
+
+    twice = [[mutate(data, random.Random(f"3:{n}"), is_text=n % 2 == 0) for n in range(60)] for _ in range(2)]
+
+    assert twice[0] == twice[1]
+    assert sum(mutated != data for mutated in twice[0]) > 50

@@ -1,0 +1,172 @@
+"""Whole matrices in slices, with real processes: what is recorded, who fails only there, kills and interrupts."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from capbench.harness.run.start import run
+from capbench.results import RunResult, RunRole
+from capbench.results.folder import read_folder
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="left-over processes are looked for in /proc")
+
+_CASE = """
+[[case]]
+name = "tiny"
+recording = {{width = 320, height = 180}}
+duration_s = 0.5
+blocks = {blocks}
+settle_s = 0
+timeout_s = 60
+interleave = "slices"
+slice_ms = 30
+subjects = {subjects}
+"""
+_SPIN = f"{sys.executable} -c 'import time\nwhile time.process_time() < 0.3: pass'"
+
+
+def _matrix(folder: Path, commands: dict[str, str], *, blocks: int = 1) -> Path:
+    """Commands by `sh -c`; `floor` and paths where empty."""
+    tables = [
+        f"[[subject]]\nname = {name!r}\ncommand = {json.dumps(['sh', '-c', script, 'sh', '{source}', '{output}'])}\n"
+        for name, script in commands.items()
+        if script
+    ]
+    file = folder / "tiny.toml"
+    file.write_text(_CASE.format(blocks=blocks, subjects=list(commands)) + "".join(tables))
+    return file
+
+
+def _measured(folder: Path) -> list[RunResult]:
+    return [found for found in read_folder(folder).runs if found.role is RunRole.MEASURE]
+
+
+def test_a_run_in_slices_records_what_is_true_of_it(tmp_path: Path) -> None:
+    run(_matrix(tmp_path, {"floor": "", "passthrough": "", "mine": f'{_SPIN}; cp "$1" "$2"'}), out=tmp_path / "out")
+
+    runs = {found.subject: found for found in _measured(tmp_path / "out")}
+    assert {found.error for found in runs.values()} == {None}
+    for found in runs.values():
+        assert found.interleave == "slices"
+        assert found.slices is not None
+        assert found.slices.slice_ms == 30
+        assert found.slices.count > 1
+        assert found.slices.overlap_share <= 0.01
+        assert 0 <= found.slices.alone_share <= 1
+        assert found.wall_s is not None
+        assert found.process_wall_s is not None
+        assert found.cpu_s is not None
+        # two cores at least, and the kernel's ticks; what was between slices would make it a fraction
+        assert found.wall_s <= found.process_wall_s + 0.01
+        assert found.peak_rss_bytes is not None
+        assert found.validation is not None
+        assert found.gpu_busy_s is None
+        assert found.cpu_per_core_percent == ()
+        assert found.unmeasured["cpu_per_core_percent"].startswith("measured in slices: ")
+    mine, floor = runs["mine"], runs["floor"]
+    assert mine.wall_s is not None
+    assert mine.wall_s >= 0.3
+    assert mine.wall_s == mine.process_wall_s
+    # stages of the pipeline leave out the time stopped: no thread is longer than the run
+    assert floor.wall_s is not None
+    for name, times in floor.stages.items():
+        assert times.work_s + times.wait_input_s + times.wait_output_s <= floor.wall_s + 0.05, name
+    assert floor.trace == () or floor.trace[-1].time_s <= (floor.process_wall_s or 0.0) + 0.05
+
+
+def test_who_fails_only_in_slices_is_measured_plainly_with_the_reason(tmp_path: Path) -> None:
+    fragile = 'test -z "$CAPBENCH_STOPPED_TIME" || { echo "my own time-out" >&2; exit 7; }; cp "$1" "$2"'
+
+    run(_matrix(tmp_path, {"fragile": fragile, "good": 'cp "$1" "$2"'}), out=tmp_path / "out", validate=False)
+
+    runs = _measured(tmp_path / "out")
+    assert {found.interleave for found in runs} == {"runs"}
+    assert {found.error for found in runs} == {None}
+    reason = "fragile fails in slices and not alone: sh ended with exit code 7: my own time-out"
+    assert {found.unmeasured["slices"] for found in runs} == {reason}
+
+
+def _left_over(folder: Path) -> list[tuple[int, str]]:
+    """Processes with the folder's name on their command line or as their own folder, and their states."""
+    found: list[tuple[int, str]] = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in " ".join(process.cmdline()) or process.cwd().startswith(str(folder)):
+                found.append((process.pid, process.status()))
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
+def test_a_matrix_in_slices_that_is_ended_at_random_loses_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """Subjects that fork and become daemons too: neither running nor stopped afterwards, and the resume is whole."""
+    daemon = "(setsid sleep 300 &) ; "
+    subjects = {"one": f'{daemon}{_SPIN}; cp "$1" "$2"', "two": f'{_SPIN}; cp "$1" "$2"'}
+    matrix, out, chance = _matrix(tmp_path, subjects, blocks=3), tmp_path / "out", random.Random(11)
+    command = [sys.executable, "-m", "capbench", "run", str(matrix), "--out", str(out), "--no-validate", "-q"]
+    whole: dict[int, set[str | None]] = {}
+    for attempt in range(4):
+        process = subprocess.Popen(
+            [*command, *(["--resume"] if (out / "matrix.json").exists() else [])],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        if attempt < 3:
+            _wait_for_a_slice(process, out)
+            time.sleep(chance.uniform(0, 1.5))
+            process.send_signal(number)
+        _, said = process.communicate(timeout=100)
+        if attempt == 3:
+            assert process.returncode == 0, said.decode()
+        deadline_s = time.monotonic() + 20  # the supervisors notice and end what they have
+        while (left := _left_over(tmp_path)) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        assert left == []
+        if (out / "runs").is_dir():
+            blocks = _whole_blocks(out)
+            assert blocks.items() >= whole.items()
+            whole = blocks
+
+    runs = _measured(out)
+    assert sorted((found.subject, found.block) for found in runs) == [
+        (name, block) for name in ("one", "two") for block in range(3)
+    ]
+    assert {found.interleave for found in runs} == {"slices"}
+    assert read_folder(out).problems == ()
+    assert not (out / "in-progress").exists()
+
+
+def _wait_for_a_slice(process: subprocess.Popen[bytes], out: Path) -> None:
+    deadline_s = time.monotonic() + 60
+    while time.monotonic() < deadline_s and process.poll() is None:
+        if list(out.glob("in-progress/*.stopped")):
+            return
+        time.sleep(0.01)
+
+
+def _whole_blocks(out: Path) -> dict[int, set[str | None]]:
+    """Block to when its runs were started, of blocks that are complete: these are never made again."""
+    started: dict[int, set[str | None]] = {}
+    for found in _measured(out):
+        started.setdefault(found.block, set()).add(f"{found.subject} {found.started_at}")
+    return {block: runs for block, runs in started.items() if len(runs) == 2}
+
+
+def test_the_environment_of_plain_runs_says_nothing_of_slices(tmp_path: Path) -> None:
+    assert "CAPBENCH_STOPPED_TIME" not in os.environ
+    script = 'test -z "$CAPBENCH_STOPPED_TIME" && cp "$1" "$2"'
+
+    run(_matrix(tmp_path, {"one": script, "two": script}), out=tmp_path / "out", validate=False, interleave="runs")
+
+    assert {(found.error, found.interleave) for found in _measured(tmp_path / "out")} == {(None, "runs")}

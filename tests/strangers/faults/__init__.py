@@ -1,0 +1,1 @@
+"""Faults planted into right outputs: tools, and the kinds by subject."""

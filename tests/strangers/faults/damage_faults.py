@@ -1,0 +1,159 @@
+"""Damaged files, and pictures of too low a quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from tests.strangers.faults.fault_tools import (
+    PICTURE_CHECKS,
+    Base,
+    Fault,
+    detailed,
+    eight_bits_limited,
+    encoded_again,
+    flows,
+    from_moving,
+    picture_filter,
+)
+from tests.strangers.tool_programs import run_tool
+
+__all__ = ["DAMAGE_FAULTS"]
+
+
+def _box(base: Base, side: float) -> tuple[int, int, int]:
+    """Left, top and side of a square near the middle, on the grid of macroblocks."""
+    length = int(side)
+    return base.output.width // 2 // 16 * 16, base.output.height // 2 // 16 * 16, length
+
+
+def _bit_errors(base: Base, count: float, path: Path) -> None:
+    """Bytes of the coded picture are overwritten, beyond the headers and before the index."""
+    data = bytearray(base.output.path.read_bytes())
+    start, end = _payload(data, base.output.path.suffix)
+    choose = np.random.default_rng(len(data))
+    for place in choose.integers(start + (end - start) // 4, end - (end - start) // 8, int(count)):
+        data[place : place + 24] = choose.integers(0, 256, 24, dtype=np.uint8).tobytes()
+    path.write_bytes(data)
+
+
+def _payload(data: bytearray, suffix: str) -> tuple[int, int]:
+    if suffix in {".mp4", ".mov"} and (at := data.find(b"mdat")) >= 4:
+        return at + 4, at - 4 + int.from_bytes(data[at - 4 : at], "big")
+    return 2000, len(data)
+
+
+def _truncated(base: Base, share: float, path: Path) -> None:
+    """The file ends early; an index that lay behind is put in front first, as a download would have it."""
+    whole = path.with_suffix(f".whole{base.output.path.suffix}")
+    front = ("-movflags", "+faststart") if base.output.path.suffix in {".mp4", ".mov"} else ()
+    try:
+        run_tool(["ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0", "-c", "copy", *front, whole])
+        data = whole.read_bytes()
+    finally:
+        whole.unlink(missing_ok=True)
+    path.write_bytes(data[: int(len(data) * (1 - share))])
+
+
+def _collapse(base: Base, quantiser: float, path: Path) -> None:
+    first, last = base.frames // 3, 2 * base.frames // 3
+    command = encoded_again(base, "null")
+    parameters = f"zones={first},{last},q={int(quantiser)}"
+    place = command.index("-crf")
+    if base.output.codec == "hevc":
+        at = command.index("-x265-params")
+        command[at + 1] = f"log-level=error:{parameters}"
+    else:
+        command[place + 2 : place + 2] = ["-x264-params", parameters]
+    run_tool([*command, path])
+
+
+DAMAGE_FAULTS: Final = (
+    Fault(
+        "bit-errors",
+        "damage",
+        (),
+        (6, 20),
+        "what the decoder notices, or 24 codes of a block",
+        (
+            "file.decodes",
+            *PICTURE_CHECKS,
+            "audio.decodes",
+            "frames.missing",
+            "frames.frozen",
+            "frames.repeated",
+            "frames.last",
+            "file.frame_count",
+        ),
+        _bit_errors,
+        lambda base: base.output.path.suffix in {".mp4", ".mov"},
+    ),
+    Fault(
+        "cut-off-file",
+        "damage",
+        (),
+        (0.15, 0.5),
+        "any frame that does not decode",
+        ("file.decodes", "frames.last", "file.frame_count", "time.duration"),
+        _truncated,
+    ),
+    Fault(
+        "wrong-macroblocks",
+        "damage",
+        (),
+        (16, 48),
+        "24 codes of an 8x8 block",
+        ("picture.local", "frames.readable", "picture.outliers"),
+        picture_filter(
+            lambda base, side: "drawbox=x={}:y={}:w={}:h={}:c=magenta:t=fill:enable='{}'".format(
+                *_box(base, side)[:2], *[_box(base, side)[2]] * 2, from_moving(base, 2)
+            )
+        ),
+    ),
+    Fault(
+        "blurred",
+        "quality",
+        (0.4,),
+        (1.6, 3),
+        "65% of the finest detail",
+        ("picture.sharpness", "picture.quality", "picture.local"),
+        picture_filter(lambda _, sigma: f"gblur=sigma={sigma}"),
+        detailed,
+    ),
+    Fault(
+        "banded",
+        "quality",
+        (),
+        (240, 224),
+        "luma levels in steps of 2 and more",
+        ("colour.levels", "colour.bias", "colour.meaning", "picture.quality"),
+        picture_filter(lambda _, mask: f"lutyuv=y='bitand(val,{int(mask)})+8'"),
+        eight_bits_limited,
+    ),
+    Fault(
+        "bitrate-collapse",
+        "quality",
+        (34,),
+        (51,),
+        "10 dB below the median and below 34 dB, or 24 codes of a block",
+        (*PICTURE_CHECKS, "picture.sharpness"),
+        _collapse,
+        lambda base: base.output.codec in {"h264", "hevc"} and base.detail >= 5 and flows(base),
+    ),
+    Fault(
+        "text-illegible",
+        "quality",
+        (),
+        (3, 6),
+        "24 codes of a block, or 65% of the finest detail",
+        ("picture.local", "picture.sharpness", "picture.quality"),
+        picture_filter(
+            lambda _, sigma: (
+                f"split[p][q];[q]crop=iw/2:ih/2:iw/4:ih/4,gblur=sigma={sigma}[r];[p][r]overlay=x=main_w/4:y=main_h/4:format=auto"
+            )
+        ),
+        lambda base: base.clip.startswith("text") or base.clip == "variable-screen",
+    ),
+)

@@ -1,0 +1,239 @@
+"""How a fault is planted into a right output: what is encoded again, what is copied, what a base allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from tests.strangers.foreign_exporters import Request
+from tests.strangers.stream_facts import StreamFacts, decode_pictures, picture_size
+from tests.strangers.tool_programs import run_tool
+
+__all__ = [
+    "COLOUR_CHECKS",
+    "ENCODERS",
+    "PICTURE_CHECKS",
+    "PLAIN_SCALE",
+    "SOUND_ENCODERS",
+    "TIME_CHECKS",
+    "Base",
+    "Command",
+    "Fault",
+    "Maker",
+    "all_of",
+    "base_of",
+    "coloured",
+    "constant_rate",
+    "detailed",
+    "eight_bits_limited",
+    "encoded_again",
+    "flows",
+    "from_moving",
+    "heard",
+    "moves",
+    "picture_filter",
+    "sound_filter",
+    "stereo",
+    "streams_copied",
+    "tagged",
+]
+
+ENCODERS: Final = {
+    "h264": ("-c:v", "libx264", "-preset", "veryfast", "-crf", "10"),
+    "hevc": ("-c:v", "libx265", "-preset", "ultrafast", "-crf", "10", "-x265-params", "log-level=error"),
+    "vp9": ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-b:v", "0", "-crf", "8"),
+    "av1": ("-c:v", "libsvtav1", "-preset", "10", "-crf", "10"),
+    "prores": ("-c:v", "prores_ks", "-profile:v", "3"),
+}
+"""What a base is encoded to again, nearly without loss."""
+SOUND_ENCODERS: Final = {
+    ".mp4": ("-c:a", "aac", "-b:a", "224k"), ".mov": ("-c:a", "aac", "-b:a", "224k"),
+    ".mkv": ("-c:a", "flac"), ".webm": ("-c:a", "libopus", "-b:a", "192k"),
+}  # fmt: skip
+PLAIN_SCALE: Final = "flags=bicubic+accurate_rnd"
+PICTURE_CHECKS: Final = ("picture.quality", "picture.local", "picture.outliers", "picture.same")
+COLOUR_CHECKS: Final = ("colour.meaning", "colour.bias", "colour.patches", "colour.levels")
+TIME_CHECKS: Final = ("time.stamps", "time.rate", "time.duration", "frames.late", "time.start", "time.monotonic")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A right output into which faults are planted, and what its content allows."""
+
+    reference: StreamFacts
+    """What it was made from."""
+    output: StreamFacts
+    """The output."""
+    request: Request
+    """What its exporter was asked to change."""
+    exporter: str
+    """Who made it."""
+    clip: str
+    """From what."""
+    moving: int
+    """A frame that differs from its neighbours on both sides, of the inner half."""
+    motion: float
+    """By how many codes of R'G'B', on average over the picture."""
+    steady_motion: float
+    """The same for the median frame."""
+    colour: float
+    """Mean difference between components, in codes."""
+    detail: float
+    """Mean difference of neighbouring pixels, in codes."""
+    gap: tuple[float, float]
+    """From when to when its sound is loud enough for a gap to be noticed, in seconds."""
+
+    @property
+    def frames(self) -> int:
+        """Frames of the output."""
+        return self.output.frame_count
+
+    @property
+    def channels(self) -> int:
+        """Channels of its sound; 0 without."""
+        return self.output.sounds[0].channels if self.output.sounds else 0
+
+
+def base_of(reference: StreamFacts, output: StreamFacts, *, exporter: str, clip: str, request: Request) -> Base | None:
+    """A base, or None where a file is too short or of a kind that is not encoded again here. Raises `ToolError`."""
+    if output.codec not in ENCODERS or output.path.suffix not in SOUND_ENCODERS or output.frame_count < 16:
+        return None
+    pictures = decode_pictures(output, picture_size(output)).astype(np.float32)
+    steps = np.abs(np.diff(pictures, axis=0)).mean(axis=(1, 2, 3))
+    inner = range(len(steps) // 3, max(len(steps) // 3 + 1, 2 * len(steps) // 3))
+    moving = max(inner, key=lambda n: min(steps[n - 1], steps[n]))
+    return Base(
+        reference=reference,
+        output=output,
+        request=request,
+        exporter=exporter,
+        clip=clip,
+        moving=moving,
+        motion=float(min(steps[moving - 1], steps[moving])),
+        steady_motion=float(np.median(steps)),
+        colour=float(np.abs(np.diff(pictures[::6], axis=-1)).mean()),
+        detail=float(np.abs(np.diff(pictures[::6], axis=2)).mean()),
+        gap=(0.14, 0.36),  # the left channel of every made clip sounds from 0.12 to 0.37 s
+    )
+
+
+Command = list[str | Path]
+Maker = Callable[[Base, float, Path], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of fault."""
+
+    name: str
+    """Unique."""
+    subject: str
+    """frames, times, sound, colour, geometry, damage or quality."""
+    weak: tuple[float, ...]
+    """Strengths below what validation promises to see: they give the detection curve."""
+    judged: tuple[float, ...]
+    """Strengths at and above it."""
+    limit: str
+    """What is promised, in words, from docs/validation.md and the limits of the checks."""
+    caught_by: tuple[str, ...]
+    """Checks that name it rightly: one of them must fail."""
+    make: Maker
+    """Writes the faulty file for a strength. Raises `ToolError`."""
+    needs: Callable[[Base], bool] = lambda _: True
+    """Whether the base's content lets the fault be seen or heard at all."""
+
+
+def encoded_again(base: Base, filters: str, *more: str | Path, sources: tuple[str | Path, ...] = ()) -> Command:
+    """Encode the picture again behind filters; the sound is copied."""
+    facts = base.output
+    stated: list[str] = []
+    if facts.matrix is not None:
+        name = {601: "smpte170m", 709: "bt709", 2020: "bt2020nc"}[facts.matrix_by_rule()]
+        primaries = "bt2020" if name == "bt2020nc" else name
+        transfer = "bt2020-10" if name == "bt2020nc" else name
+        stated = ["-colorspace", name, "-color_primaries", primaries, "-color_trc", transfer]
+    return [
+        *("ffmpeg", "-v", "error", "-y", "-threads", "2", "-i", facts.path, *sources),
+        *("-filter_complex", f"[0:v:0]{filters}[v]", "-map", "[v]", "-map", "0:a?", "-c:a", "copy"),
+        *("-fps_mode", "passthrough", "-enc_time_base", "1:90000", *ENCODERS[facts.codec]),
+        *("-pix_fmt", facts.pixel_format, *stated, "-color_range", "pc" if facts.full_range else "tv", *more),
+    ]
+
+
+def picture_filter(filters: Callable[[Base, float], str], *more: str) -> Maker:
+    def make(base: Base, strength: float, path: Path) -> None:
+        run_tool([*encoded_again(base, filters(base, strength)), *more, path])
+
+    return make
+
+
+def sound_filter(filters: Callable[[Base, float], str]) -> Maker:
+    def make(base: Base, strength: float, path: Path) -> None:
+        words: Command = ["ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0:v:0", "-map", "0:a:0"]
+        encoder = SOUND_ENCODERS[base.output.path.suffix]
+        run_tool([*words, "-c:v", "copy", "-af", filters(base, strength), *encoder, path])
+
+    return make
+
+
+def streams_copied(*options: str, delayed: str | None = None) -> Maker:
+    """Streams as they are; `delayed` names the one that comes `strength` milliseconds later than it did."""
+
+    def make(base: Base, strength: float, path: Path) -> None:
+        words: Command = ["ffmpeg", "-v", "error", "-y", "-i", base.output.path]
+        if delayed is not None:
+            words += ["-itsoffset", f"{strength / 1e3:.6f}", "-i", base.output.path]
+            words += ["-map", "0:v:0", "-map", "1:a:0"] if delayed == "a" else ["-map", "1:v:0", "-map", "0:a:0"]
+        else:
+            words += ["-map", "0"]
+        run_tool([*words, "-c", "copy", *[option.format(strength=strength) for option in options], path])
+
+    return make
+
+
+def from_moving(base: Base, count: float) -> str:
+    return f"between(n,{base.moving},{base.moving + int(count) - 1})"
+
+
+def moves(codes: float = 1.0) -> Callable[[Base], bool]:
+    return lambda base: base.motion >= codes
+
+
+def flows(base: Base) -> bool:
+    return base.steady_motion >= 1.0
+
+
+def heard(base: Base) -> bool:
+    return base.channels > 0 and base.channels == (base.reference.sounds[0].channels if base.reference.sounds else 0)
+
+
+def stereo(base: Base) -> bool:
+    return heard(base) and base.channels == 2
+
+
+def coloured(base: Base) -> bool:
+    return base.colour >= 14
+
+
+def detailed(base: Base) -> bool:
+    return base.detail >= 3.5
+
+
+def tagged(base: Base) -> bool:
+    return base.output.matrix is not None and base.output.codec in {"h264", "hevc"}
+
+
+def eight_bits_limited(base: Base) -> bool:
+    return base.output.pixel_format in {"yuv420p", "yuv422p", "yuv444p"} and not base.output.full_range
+
+
+def constant_rate(base: Base) -> bool:
+    return base.output.is_constant and base.frames > 16
+
+
+def all_of(*needs: Callable[[Base], bool]) -> Callable[[Base], bool]:
+    return lambda base: all(need(base) for need in needs)

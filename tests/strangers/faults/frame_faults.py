@@ -1,0 +1,250 @@
+"""Frames and times that are not as they were."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+from tests.strangers.faults.fault_tools import (
+    PICTURE_CHECKS,
+    TIME_CHECKS,
+    Base,
+    Fault,
+    all_of,
+    constant_rate,
+    eight_bits_limited,
+    encoded_again,
+    flows,
+    from_moving,
+    heard,
+    moves,
+    picture_filter,
+    streams_copied,
+)
+from tests.strangers.tool_programs import run_tool
+
+__all__ = ["FRAME_FAULTS"]
+
+
+def _freeze(first: int, last: int, shown: int) -> str:
+    return f"split[p][q];[p][q]freezeframes=first={first}:last={last}:replace={shown}"
+
+
+def _swap(base: Base, distance: float) -> str:
+    one, two = base.moving, base.moving + int(distance)
+    return (
+        f"split=3[p][q][r];[p][q]freezeframes=first={one}:last={one}:replace={two}[s];"
+        f"[s][r]freezeframes=first={two}:last={two}:replace={one}"
+    )
+
+
+def _foreign(base: Base, count: float, path: Path) -> None:
+    size = f"{base.output.width}x{base.output.height}"
+    other = ("-f", "lavfi", "-i", f"mandelbrot=s={size}:r=30:start_scale=0.02:end_scale=0.01")
+    end = base.moving + int(count) - 1
+    when = f"enable='between(n,{base.moving},{end})'"
+    filters = f"null[p];[1:v]format={base.output.pixel_format}[q];[p][q]overlay={when}:shortest=1:format=auto"
+    run_tool([*encoded_again(base, filters, sources=other), path])
+
+
+def _last_hold(base: Base, _: float, path: Path) -> None:
+    """The last frame lasts a sixtieth of a second, whatever it lasted before."""
+    last, ticks = base.output.frame_count - 1, int(Fraction(1, 60) / base.output.time_base)
+    run_tool([
+        *("ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0:v:0", "-c", "copy"),
+        *("-bsf:v", f"setts=duration=if(eq(N\\,{last})\\,{ticks}\\,DURATION)", path),
+    ])  # fmt: skip
+
+
+FRAME_FAULTS: Final = (
+    Fault(
+        "lost-at-start",
+        "frames",
+        (),
+        (1, 3),
+        "one frame, where the picture moves",
+        ("frames.first", "frames.missing"),
+        picture_filter(lambda _, n: f"select='gte(n,{int(n)})'"),
+        flows,
+    ),
+    Fault(
+        "lost-in-middle",
+        "frames",
+        (),
+        (1, 3),
+        "one frame, where the picture moves",
+        ("frames.missing",),
+        picture_filter(lambda base, n: f"select='not({from_moving(base, n)})'"),
+        moves(),
+    ),
+    Fault(
+        "lost-at-end",
+        "frames",
+        (),
+        (1, 4),
+        "one frame, where the picture moves",
+        ("frames.last",),
+        picture_filter(lambda base, n: f"select='lt(n,{base.frames - int(n)})'"),
+        flows,
+    ),
+    Fault(
+        "every-nth-lost",
+        "frames",
+        (),
+        (9, 5),
+        "one frame, where the picture moves",
+        ("frames.missing",),
+        picture_filter(lambda _, n: f"select='mod(n+4,{int(n)})'"),
+        flows,
+    ),
+    Fault(
+        "lost-and-closed-up",
+        "frames",
+        (),
+        (1, 4),
+        "one frame, where the picture moves",
+        ("frames.missing", "time.stamps", "frames.last"),
+        picture_filter(lambda base, n: f"select='not({from_moving(base, n)})',setpts=N/({base.output.rate})/TB"),
+        all_of(moves(), constant_rate),
+    ),
+    Fault(
+        "doubled",
+        "frames",
+        (),
+        (1, 3),
+        "one frame, where the picture moves",
+        ("frames.repeated", "frames.frozen", "frames.missing"),
+        picture_filter(lambda base, n: _freeze(base.moving, base.moving + int(n) - 1, base.moving - 1)),
+        moves(),
+    ),
+    Fault(
+        "swapped-frames",
+        "frames",
+        (),
+        (1, 3),
+        "two neighbours, where the picture moves",
+        ("frames.order", "frames.missing", "frames.repeated"),
+        picture_filter(_swap),
+        moves(),
+    ),
+    Fault(
+        "frozen",
+        "frames",
+        (),
+        (4, 8),
+        "standing still where the reference moves",
+        ("frames.frozen", "frames.repeated", "frames.missing"),
+        picture_filter(lambda base, n: _freeze(base.moving, base.moving + int(n), base.moving)),
+        flows,
+    ),
+    Fault(
+        "black-frame",
+        "frames",
+        (),
+        (1, 4),
+        "one frame",
+        ("frames.black",),
+        picture_filter(lambda base, n: f"drawbox=c=black:t=fill:enable='{from_moving(base, n)}'"),
+    ),
+    Fault(
+        "green-frame",
+        "frames",
+        (),
+        (1, 4),
+        "one frame of zero codes",
+        ("frames.green",),
+        picture_filter(lambda base, n: f"lutyuv=y=0:u=0:v=0:enable='{from_moving(base, n)}'"),
+    ),
+    Fault(
+        "foreign-frame",
+        "frames",
+        (),
+        (1, 4),
+        "one frame of another clip",
+        (*PICTURE_CHECKS, "frames.missing", "frames.order", "frames.readable"),
+        _foreign,
+    ),
+    Fault(
+        "interlaced",
+        "frames",
+        (),
+        (1,),
+        "fields of two moments in a frame",
+        (*PICTURE_CHECKS, "picture.sharpness", "picture.place"),
+        picture_filter(lambda *_: "phase=t"),
+        lambda base: base.steady_motion >= 4 and eight_bits_limited(base),
+    ),
+    Fault(
+        "rate",
+        "times",
+        (0.0001,),
+        (0.001, 0.01),
+        "2e-4 of the rate, or half a tick",
+        TIME_CHECKS,
+        picture_filter(lambda _, share: f"setpts=PTS*{1 + share}"),
+        constant_rate,
+    ),
+    Fault(
+        "picture-drifts",
+        "times",
+        (2,),
+        (20, 60),
+        "half a tick; 8 ms of drift",
+        (*TIME_CHECKS, "audio.drift"),
+        picture_filter(lambda base, ms: f"setpts='PTS*(1+{ms / 1e3}/{float(base.frames / base.output.rate):.4f})'"),
+        heard,
+    ),
+    Fault(
+        "picture-starts-late",
+        "times",
+        (8,),
+        (40, 200),
+        "15 ms against the sound",
+        ("audio.offset", "time.start"),
+        streams_copied(delayed="v"),
+        heard,
+    ),
+    Fault(
+        "last-hold-lost",
+        "times",
+        (),
+        (1,),
+        "1.5 frames of length",
+        ("time.duration", "frames.last"),
+        _last_hold,
+        lambda base: (base.output.frames[-1].duration_s or 0) > Fraction(3, 10),
+    ),
+    Fault(
+        "jitter",
+        "times",
+        (0.3,),
+        (6, 15),
+        "half a tick of the coarser file",
+        TIME_CHECKS,
+        picture_filter(lambda _, ms: f"setpts='PTS+mod(N,2)*{ms / 1e3}/TB'"),
+        lambda base: base.output.rate < 61,
+    ),
+    Fault(
+        "one-late",
+        "times",
+        (0.3,),
+        (6, 12),
+        "half a tick of the coarser file",
+        TIME_CHECKS,
+        picture_filter(lambda base, ms: f"setpts='PTS+eq(N,{base.moving})*{ms / 1e3}/TB'"),
+        lambda base: base.output.rate < 61,
+    ),
+    Fault(
+        "rounded-times",
+        "times",
+        (),
+        (10, 15),
+        "half a tick of the coarser file",
+        TIME_CHECKS,
+        picture_filter(lambda _, ms: f"setpts='floor(PTS*TB*1000/{ms}+0.5)*{ms}/1000/TB'"),
+        lambda base: (
+            base.output.rate in {24, Fraction(24000, 1001), 30, Fraction(30000, 1001), 60, Fraction(60000, 1001)}
+        ),
+    ),
+)

@@ -1,0 +1,358 @@
+"""Colours and geometry that are not as they were."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from tests.strangers.faults.fault_tools import (
+    COLOUR_CHECKS,
+    PICTURE_CHECKS,
+    PLAIN_SCALE,
+    Base,
+    Fault,
+    Maker,
+    coloured,
+    detailed,
+    eight_bits_limited,
+    picture_filter,
+    tagged,
+)
+from tests.strangers.tool_programs import ToolError, run_tool
+
+__all__ = ["PICTURE_FAULTS"]
+
+
+def _rotated(base: Base, degrees: float, path: Path) -> None:
+    turn = ("-metadata:s:v:0", f"rotate={int(degrees)}")
+    run_tool(["ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0", "-c", "copy", *turn, path])
+
+
+def _full_chroma(base: Base) -> str:
+    return re.sub("4[0-4][0-4]p", "444p", base.output.pixel_format)
+
+
+def _bitstream(h264: str, hevc: str) -> Maker:
+    def make(base: Base, strength: float, path: Path) -> None:
+        text = f"h264_metadata={h264}" if base.output.codec == "h264" else f"hevc_metadata={hevc}"
+        run_tool([
+            *("ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0", "-c", "copy"),
+            *("-bsf:v", text.format(strength=int(strength)), path),
+        ])  # fmt: skip
+
+    return make
+
+
+def _container_matrix(base: Base, _: float, path: Path) -> None:
+    """The colr box of the finished file says BT.601, the bitstream keeps what it said."""
+    data = bytearray(base.output.path.read_bytes())
+    at = data.find(b"colrnclx")
+    if at < 0:
+        message = "no colr box"
+        raise ToolError(message)
+    data[at + 8 : at + 14] = bytes((0, 6, 0, 6, 0, 6))
+    path.write_bytes(data)
+
+
+PICTURE_FAULTS: Final = (
+    Fault(
+        "matrix",
+        "colour",
+        (),
+        (1,),
+        "a mean of 1.6 codes, or what a known mistake explains",
+        ("colour.meaning",),
+        picture_filter(
+            lambda base, _: (
+                f"scale=in_color_matrix={'bt709' if base.output.matrix_by_rule() == 709 else 'bt601'}:"
+                f"out_color_matrix={'bt601' if base.output.matrix_by_rule() == 709 else 'bt709'}:{PLAIN_SCALE}"
+            )
+        ),
+        lambda base: coloured(base) and base.output.matrix_by_rule() != 2020,
+    ),
+    Fault(
+        "range",
+        "colour",
+        (),
+        (1,),
+        "a mean of 1.6 codes",
+        ("colour.meaning",),
+        picture_filter(
+            lambda base, _: (
+                f"scale=in_range={'pc' if base.output.full_range else 'tv'}:"
+                f"out_range={'tv' if base.output.full_range else 'pc'}:{PLAIN_SCALE}"
+            )
+        ),
+    ),
+    Fault(
+        "tag-in-bitstream",
+        "colour",
+        (),
+        (6,),
+        "any contradiction, or a mean of 1.6 codes",
+        ("tags.agree", "colour.meaning"),
+        _bitstream("matrix_coefficients={strength}", "matrix_coefficients={strength}"),
+        lambda base: (
+            tagged(base)
+            and base.output.matrix_by_rule() == 709
+            and base.output.path.suffix == ".mp4"
+            and coloured(base)
+        ),
+    ),
+    Fault(
+        "tag-in-container",
+        "colour",
+        (),
+        (1,),
+        "any contradiction",
+        ("tags.agree",),
+        _container_matrix,
+        lambda base: (
+            tagged(base) and base.output.matrix_by_rule() == 709 and b"colrnclx" in base.output.path.read_bytes()
+        ),
+    ),
+    Fault(
+        "tags-removed",
+        "colour",
+        (),
+        (2,),
+        "where the reference states its colours",
+        ("tags.present", "tags.agree"),
+        _bitstream(
+            "colour_primaries=2:transfer_characteristics=2:matrix_coefficients={strength}",
+            "colour_primaries=2:transfer_characteristics=2:matrix_coefficients={strength}",
+        ),
+        lambda base: tagged(base) and base.reference.matrix is not None and base.output.path.suffix in {".mkv", ".mp4"},
+    ),
+    Fault(
+        "range-tag",
+        "colour",
+        (),
+        (1,),
+        "a mean of 1.6 codes",
+        ("colour.meaning", "tags.agree"),
+        _bitstream("video_full_range_flag={strength}", "video_full_range_flag={strength}"),
+        lambda base: tagged(base) and not base.output.full_range,
+    ),
+    Fault(
+        "siting-tag",
+        "colour",
+        (),
+        (1,),
+        "0.25 luma pixels, where chroma has edges",
+        ("colour.siting",),
+        _bitstream("chroma_sample_loc_type={strength}", "chroma_sample_loc_type={strength}"),
+        lambda base: tagged(base) and "420" in base.output.pixel_format and base.colour >= 20 and base.detail >= 3,
+    ),
+    Fault(
+        "chroma-shifted",
+        "colour",
+        (),
+        (1, 2),
+        "0.25 luma pixels, where chroma has edges",
+        ("colour.siting", "picture.local"),
+        picture_filter(lambda _, px: f"chromashift=cbh={int(px)}:crh={int(px)}"),
+        lambda base: base.colour >= 20 and base.detail >= 3 and eight_bits_limited(base),
+    ),
+    Fault(
+        "one-plane-shifted",
+        "colour",
+        (),
+        (2, 4),
+        "0.25 luma pixels, where chroma has edges",
+        ("colour.siting", "picture.local", "colour.meaning"),
+        picture_filter(lambda _, px: f"chromashift=crh={int(px)}"),
+        lambda base: base.colour >= 20 and base.detail >= 3 and eight_bits_limited(base),
+    ),
+    Fault(
+        "truncated-codes",
+        "colour",
+        (),
+        (0.5,),
+        "a mean of -0.28 codes over at least 10 flat colours",
+        ("colour.bias",),
+        picture_filter(lambda *_: "geq=lum='lum(X,Y)-mod(X+Y,2)':cb='cb(X,Y)-mod(X+Y,2)':cr='cr(X,Y)-mod(X+Y,2)'"),
+        lambda base: (
+            eight_bits_limited(base)
+            and base.output.width <= 640
+            and base.clip.startswith(("shapes", "fractal", "sd-601", "untagged"))
+        ),
+    ),
+    Fault(
+        "gamma",
+        "colour",
+        (1.02,),
+        (1.15, 1.4),
+        "a mean of 1.6 codes",
+        COLOUR_CHECKS,
+        picture_filter(lambda _, g: f"eq=gamma={g}"),
+        eight_bits_limited,
+    ),
+    Fault(
+        "brighter",
+        "colour",
+        (0.01, 0.03),
+        (0.06, 0.1),
+        "a mean of 1.6 codes",
+        (*COLOUR_CHECKS, "picture.quality"),
+        picture_filter(lambda _, b: f"eq=brightness={b}"),
+        eight_bits_limited,
+    ),
+    Fault(
+        "hue",
+        "colour",
+        (2,),
+        (15, 40),
+        "a mean of 1.6 codes",
+        COLOUR_CHECKS,
+        picture_filter(lambda _, h: f"hue=h={h}"),
+        lambda base: coloured(base) and eight_bits_limited(base),
+    ),
+    Fault(
+        "saturation",
+        "colour",
+        (0.97,),
+        (0.75, 1.4),
+        "a mean of 1.6 codes",
+        COLOUR_CHECKS,
+        picture_filter(lambda _, s: f"hue=s={s}"),
+        lambda base: coloured(base) and eight_bits_limited(base),
+    ),
+    Fault(
+        "cb-cr-swapped",
+        "colour",
+        (),
+        (1,),
+        "a mean of 1.6 codes",
+        ("colour.meaning",),
+        picture_filter(lambda *_: "swapuv"),
+        coloured,
+    ),
+    Fault(
+        "levels-lost",
+        "colour",
+        (),
+        (252, 248),
+        "luma levels in steps of 2 and more",
+        ("colour.levels", "colour.bias", "colour.meaning"),
+        picture_filter(lambda _, mask: f"lutyuv=y='bitand(val,{int(mask)})'"),
+        eight_bits_limited,
+    ),
+    Fault(
+        "depth-cut",
+        "colour",
+        (),
+        (6, 5),
+        "bits of depth lost",
+        ("colour.levels", "colour.bias", "colour.meaning", "picture.depth", "colour.depth"),
+        picture_filter(lambda _, bits: f"lutyuv=y='bitand(val,{1024 - (1 << (10 - int(bits)))})'"),
+        lambda base: "10le" in base.output.pixel_format and "10" in base.reference.pixel_format,
+    ),
+    Fault(
+        "cropped",
+        "geometry",
+        (),
+        (8, 24),
+        "0.2 px, where there are edges",
+        ("picture.place", *PICTURE_CHECKS, "picture.edges", "picture.sharpness"),
+        picture_filter(
+            lambda base, px: (
+                f"crop=iw-{int(px)}:ih-{int(px)},scale={base.output.width}:{base.output.height}:flags=bicubic"
+            )
+        ),
+        detailed,
+    ),
+    Fault(
+        "shifted",
+        "geometry",
+        (),
+        (1, 2),
+        "0.2 px, where there are edges",
+        ("picture.place",),
+        picture_filter(
+            # By way of 4:4:4, where one pixel is a whole sample of every plane.
+            lambda base, px: (
+                f"format={_full_chroma(base)},crop=iw-{int(px)}:ih:{int(px)}:0,pad=iw+{int(px)}:ih:0:0,"
+                f"format={base.output.pixel_format}"
+            )
+        ),
+        detailed,
+    ),
+    Fault(
+        "scaled-up-from-half",
+        "geometry",
+        (),
+        (2, 3),
+        "65% of the finest detail",
+        ("picture.sharpness", "picture.quality", "picture.local"),
+        picture_filter(lambda base, n: f"scale=iw/{n}:-2,scale={base.output.width}:{base.output.height}:flags=bicubic"),
+        detailed,
+    ),
+    Fault(
+        "pixel-aspect",
+        "geometry",
+        (),
+        (1.33, 2),
+        "another size than the reference's",
+        ("picture.size",),
+        picture_filter(lambda base, aspect: f"setsar={aspect * float(base.output.sample_aspect)}"),
+    ),
+    Fault(
+        "rotated",
+        "geometry",
+        (),
+        (90, 180),
+        "any turn",
+        ("picture.orientation", "picture.size"),
+        _rotated,
+        lambda base: base.output.path.suffix in {".mp4", ".mov"} and not base.output.rotation,
+    ),
+    Fault(
+        "mirrored",
+        "geometry",
+        (),
+        (1,),
+        "any flip of a picture that is not symmetric",
+        ("picture.orientation", "picture.same"),
+        picture_filter(lambda *_: "hflip"),
+        detailed,
+    ),
+    Fault(
+        "upside-down",
+        "geometry",
+        (),
+        (1,),
+        "any flip of a picture that is not symmetric",
+        ("picture.orientation", "picture.same"),
+        picture_filter(lambda *_: "vflip"),
+        detailed,
+    ),
+    Fault(
+        "padded",
+        "geometry",
+        (),
+        (8, 32),
+        "borders, and 0.2 px",
+        ("picture.edges", "picture.place", *PICTURE_CHECKS),
+        picture_filter(
+            lambda base, px: (
+                f"scale=iw-{int(px)}:ih-{int(px)},"
+                f"pad={base.output.width}:{base.output.height}:{int(px) // 2}:{int(px) // 2}"
+            )
+        ),
+    ),
+    Fault(
+        "other-size",
+        "geometry",
+        (),
+        (0.75, 0.5),
+        "any other size",
+        ("picture.size",),
+        picture_filter(
+            lambda base, share: (
+                f"scale={int(base.output.width * share) // 2 * 2}:{int(base.output.height * share) // 2 * 2}"
+            )
+        ),
+    ),
+)

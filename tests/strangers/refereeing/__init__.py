@@ -1,0 +1,1 @@
+"""Opinions on an output that owe nothing to capbench."""

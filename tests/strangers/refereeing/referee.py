@@ -1,0 +1,295 @@
+"""Is an output right? Judged by ffprobe's facts and a plain comparison of what ffmpeg decodes.
+
+Shares no code with capbench. It says `right` or `wrong` only where that is beyond dispute, and `doubtful` between: a
+validator that draws its line anywhere in that band is not to be blamed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.strangers.foreign_exporters import Request
+from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
+from tests.strangers.refereeing.sound_referee import judge_sound
+from tests.strangers.stream_facts import (
+    StreamFacts,
+    decode_pictures,
+    decode_planes,
+    picture_size,
+)
+
+__all__ = ["judge"]
+
+
+_MATCH_SHARE: Final = 0.75
+"""A frame that differs less than this share from a neighbour than from its own counterpart shows the neighbour."""
+_MATCH_CODES: Final = 0.6
+"""And by at least this much: coding noise averaged over a picture's blocks is below 0.3."""
+_BLOCK: Final = 8
+"""Side of the blocks whose means are compared, in compared pixels."""
+_RIGHT_BIAS, _WRONG_BIAS = 1.3, 3.0
+"""Mean of a component over the clip, in codes of R'G'B': a wrong matrix or range on coloured pictures is 3 and more."""
+_RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
+"""Mean absolute difference of block means, in codes."""
+_RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
+"""Of R'G'B' at the compared size, in dB: the lowest quality asked for here is at 27."""
+_RIGHT_WORST, _WRONG_WORST = 40.0, 75.0
+"""Largest difference of a block's mean in any frame, in codes."""
+
+
+def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
+    """Compare an output with what it was made from. Raises `ToolError` where ffmpeg cannot decode either."""
+    figures: dict[str, float] = {}
+    findings = [
+        *_damage(reference, output),
+        *_tags(reference, output),
+        *_depth(reference, output, request),
+        *_geometry(reference, output, request),
+        *_times(reference, output, request, figures),
+        *_pictures(reference, output, request, figures),
+        *_siting(reference, output, request, figures),
+        *judge_sound(reference, output, figures),
+    ]
+    return Judgement(tuple(findings), figures)
+
+
+def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
+    if not output.complaints:
+        return []
+    opinion = Opinion.DOUBTFUL if reference.complaints else Opinion.WRONG
+    return [Finding("damage", opinion, f"ffmpeg complains: {output.complaints.splitlines()[0][:160]}")]
+
+
+def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
+    places = {{"bt470bg": "smpte170m"}.get(name, name) for name in (output.matrix, output.container_matrix) if name}
+    if len(places) > 1:
+        message = f"the bitstream says {output.matrix}, the container {output.container_matrix}"
+        return [Finding("tags", Opinion.WRONG, message)]
+    is_stated = bool(output.matrix or output.container_matrix)
+    if (
+        not (reference.matrix or reference.container_matrix)
+        or is_stated
+        or output.pixel_format.startswith(("gbr", "rgb", "bgr"))
+    ):
+        return []
+    return [Finding("tags", Opinion.WRONG, f"the matrix is not stated; the reference states {reference.matrix}")]
+
+
+def _depth(reference: StreamFacts, output: StreamFacts, request: Request) -> list[Finding]:
+    if output.bits >= (request.bits or reference.bits):
+        return []
+    # Whether eight bits are a fault where nobody asked for ten is for the user to say.
+    return [Finding("depth", Opinion.DOUBTFUL, f"{output.bits} bits instead of {reference.bits}")]
+
+
+def _geometry(reference: StreamFacts, output: StreamFacts, request: Request) -> list[Finding]:
+    wanted = request.size or reference.display
+    off = max(abs(a - b) for a, b in zip(wanted, output.display, strict=True))
+    # One is the odd side that 4:2:0 cannot have; where the aspect is not 1 it is rounded twice.
+    right = 1 if reference.sample_aspect == 1 else 2
+    return graded("geometry", off, right, right + 2, f"shown as {output.display} instead of {wanted}")
+
+
+def _times(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
+    starts = [frame.start_s - output.frames[0].start_s for frame in output.frames]
+    steps = [after - before for before, after in itertools.pairwise(starts)]
+    if any(step <= 0 for step in steps):
+        return [Finding("times", Opinion.WRONG, "time stamps do not increase")]
+    tick_s = max(reference.time_base, output.time_base)
+    if request.rate is not None:
+        worst = max((abs(step - 1 / request.rate) for step in steps), default=Fraction(0))
+        figures["step_error_ms"] = float(worst) * 1e3
+        return graded(
+            "times", float(worst), float(output.time_base) * 1.01, float(output.time_base) * 2 + 1e-3,
+            f"a step is off by {float(worst) * 1e3:.2f} ms",
+        )  # fmt: skip
+    if reference.frame_count != output.frame_count:
+        return []  # the pictures say what is missing
+    wanted = [frame.start_s - reference.frames[0].start_s for frame in reference.frames]
+    worst = max((abs(a - b) for a, b in zip(starts, wanted, strict=True)), default=Fraction(0))
+    figures["time_error_ms"] = float(worst) * 1e3
+    found = graded(
+        "times", float(worst), float(tick_s) * 1.01, float(tick_s) * 1.5 + 1.5e-3,
+        f"a frame is shown {float(worst) * 1e3:.2f} ms off, a tick is {float(tick_s) * 1e3:.2f} ms",
+    )  # fmt: skip
+    return found + _last_hold(reference, output)
+
+
+def _end_s(facts: StreamFacts) -> Fraction | None:
+    """When the last frame ends, counted from the first one; None where the container does not say."""
+    last = facts.frames[-1]
+    if last.duration_s is not None:
+        return last.start_s + last.duration_s - facts.frames[0].start_s
+    if facts.container_end_s is not None and facts.container_end_s > last.start_s:
+        return facts.container_end_s - facts.frames[0].start_s
+    return None
+
+
+def _last_hold(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
+    ends = _end_s(reference), _end_s(output)
+    if ends[0] is None or ends[1] is None:
+        return []
+    off, step = abs(ends[0] - ends[1]), 1 / reference.rate
+    return graded(
+        "times", float(off), float(step) * 1.2, float(step) * 3,
+        f"the last frame ends after {float(ends[1]):.3f} s instead of {float(ends[0]):.3f} s",
+    )  # fmt: skip
+
+
+def _pictures(
+    reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]
+) -> list[Finding]:
+    size = picture_size(output)
+    if max(abs(a / b - 1) for a, b in zip(reference.display, output.display, strict=True)) > 0.03 and not request.size:
+        return []  # another shape: the geometry says so
+    want, got = decode_pictures(reference, size), decode_pictures(output, size)
+    matches, found = _matching(reference, output, request, want=want, got=got, figures=figures)
+    pairs = [(index, match) for index, match in enumerate(matches) if match is not None]
+    if not pairs:
+        return found
+    return found + _differences(want, got, pairs, figures, is_scaled=request.size is not None)
+
+
+def _block_means(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Means of blocks, shape (frames, rows, columns, 3)."""
+    count, height, width, _ = pictures.shape
+    side = min(_BLOCK, height, width)
+    rows, columns = height // side, width // side
+    cut = pictures[:, : rows * side, : columns * side].reshape(count, rows, side, columns, side, 3)
+    means: NDArray[np.float32] = cut.mean(axis=(2, 4), dtype=np.float32)
+    return means
+
+
+def _matching(
+    reference: StreamFacts,
+    output: StreamFacts,
+    request: Request,
+    *,
+    want: NDArray[np.uint8],
+    got: NDArray[np.uint8],
+    figures: dict[str, float],
+) -> tuple[list[int | None], list[Finding]]:
+    """Reference frame of each output frame, and what is wrong with that."""
+    wanted, found = _block_means(want), _block_means(got)
+    if request.rate is not None:
+        return _by_time(reference, output, wanted, found), []
+    if len(wanted) == len(found):
+        moved, doubtful = [], []
+        for index in range(len(found)):
+            own = float(np.abs(found[index] - wanted[index]).mean())
+            for other in range(max(0, index - 3), min(len(wanted), index + 4)):
+                near = float(np.abs(found[index] - wanted[other]).mean())
+                if own - near > _MATCH_CODES and near < _MATCH_SHARE * own:
+                    moved.append(index)
+                elif own - near > _MATCH_CODES / 3 and near < 0.9 * own:
+                    doubtful.append(index)
+        figures["moved_frames"] = len(set(moved))
+        matches: list[int | None] = list(range(len(found)))
+        if moved:
+            return matches, [Finding("frames", Opinion.WRONG, f"frame {moved[0]} shows another frame's picture")]
+        if doubtful:
+            return matches, [Finding("frames", Opinion.DOUBTFUL, f"frame {doubtful[0]} may show another's picture")]
+        return matches, []
+    message = f"{len(found)} frames instead of {len(wanted)}"
+    return _by_time(reference, output, wanted, found), [Finding("frames", Opinion.WRONG, message)]
+
+
+def _by_time(
+    reference: StreamFacts, output: StreamFacts, wanted: NDArray[np.float32], found: NDArray[np.float32]
+) -> list[int | None]:
+    """The most alike of the reference frames that are shown within one frame of the same time."""
+    origin, start = reference.frames[0].start_s, output.frames[0].start_s
+    slack = max(1 / reference.rate, 1 / output.rate)
+    times = [frame.start_s - origin for frame in reference.frames]
+    matches: list[int | None] = []
+    for index, frame in enumerate(output.frames[: len(found)]):
+        now = frame.start_s - start
+        near = [n for n, time in enumerate(times[: len(wanted)]) if abs(time - now) <= slack]
+        alike = {n: float(np.abs(found[index] - wanted[n]).mean()) for n in near}
+        matches.append(min(alike, key=lambda n: alike[n]) if alike else None)
+    return matches
+
+
+def _differences(
+    want: NDArray[np.uint8],
+    got: NDArray[np.uint8],
+    pairs: list[tuple[int, int]],
+    figures: dict[str, float],
+    *,
+    is_scaled: bool,
+) -> list[Finding]:
+    """Colour, damage and quality of the pictures that belong together."""
+    squared, signed, blocks, worst, worst_at = [], [], [], 0.0, 0
+    for index, match in pairs:
+        difference = got[index].astype(np.float32) - want[match].astype(np.float32)
+        squared.append(float((difference**2).mean()))
+        signed.append(difference.mean(axis=(0, 1)))
+        means = np.abs(_block_means(got[index : index + 1]) - _block_means(want[match : match + 1]))
+        blocks.append(float(means.mean()))
+        if (largest := float(means.mean(axis=-1).max())) > worst:
+            worst, worst_at = largest, index
+    if is_scaled:
+        # Resampling filters differ at edges, and none of them is wrong.
+        squared = [value / 10 for value in squared]
+    psnr = 10 * float(np.log10(255**2 / max(1e-3, float(np.mean(squared)))))
+    bias = float(np.abs(np.mean(signed, axis=0)).max())
+    block = float(np.mean(blocks))
+    figures.update(psnr_db=psnr, bias_codes=bias, block_codes=block, worst_block_codes=worst)
+    return [
+        *graded("picture", -psnr, -_RIGHT_PSNR, -_WRONG_PSNR, f"PSNR is {psnr:.1f} dB"),
+        *graded("colour", bias, _RIGHT_BIAS, _WRONG_BIAS, f"a component is off by {bias:.1f} codes on average"),
+        *graded("colour", block, _RIGHT_BLOCKS, _WRONG_BLOCKS, f"blocks are off by {block:.1f} codes on average"),
+        *graded("picture", worst, _RIGHT_WORST, _WRONG_WORST, f"a block of frame {worst_at} is off by {worst:.0f}"),
+    ]
+
+
+def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
+    """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
+    both = (reference, output)
+    layouts = [next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in both]
+    is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output)
+    same_size = (reference.width, reference.height) == (output.width, output.height)
+    is_comparable = same_size and reference.frame_count == output.frame_count and not request.rate
+    if not is_changed or "" in layouts or not is_comparable or len({each.matrix_by_rule() for each in both}) > 1:
+        return []
+    want, got = decode_planes(reference), decode_planes(output)
+    width = reference.width
+    shifts = []
+    for plane in (1, 2):
+        a, b = want[plane].mean(axis=1), got[plane].mean(axis=1)  # columns: what shifts sideways is all that is asked
+        places_a, places_b = (
+            _places(facts, values.shape[-1], width) for facts, values in ((reference, a), (output, b))
+        )
+        inner = places_b[(places_b > 8) & (places_b < width - 9)]
+        found = np.array([np.interp(inner, places_b, row) for row in b])
+        if float(np.abs(np.diff(found, axis=1)).mean()) < 0.3:
+            continue
+        tried = np.arange(-1.2, 1.25, 0.1)
+        rests = [
+            np.abs(found - np.array([np.interp(inner - shift, places_a, row) for row in a])).mean() for shift in tried
+        ]
+        shifts.append(float(tried[int(np.argmin(rests))]))
+    if not shifts:
+        # swscale moves chroma where it makes more or fewer columns of it; here nothing shows whether it did.
+        is_resampled = "444" in layouts
+        return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_resampled else []
+    shift = float(np.mean(shifts))
+    figures["chroma_shift_px"] = shift
+    return graded("siting", abs(shift), 0.15, 0.4, f"chroma lies {shift:+.2f} px aside of its place")
+
+
+def _places(facts: StreamFacts, columns: int, width: int) -> NDArray[np.float64]:
+    """Where the columns of a chroma plane lie, in luma pixels."""
+    if columns == width:
+        return np.arange(width, dtype=np.float64)
+    return np.arange(columns, dtype=np.float64) * 2 + (0.5 if _is_centred(facts) else 0.0)
+
+
+def _is_centred(facts: StreamFacts) -> bool:
+    # JFIF 1.02 puts chroma between the pixels; what says nothing means left.
+    return facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"

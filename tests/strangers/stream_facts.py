@@ -1,0 +1,302 @@
+"""What ffprobe and ffmpeg say of a file: streams, tags, times, pictures and sound. Shares no code with capbench."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.strangers.tool_programs import ToolError, run_tool, run_tool_aloud
+
+__all__ = [
+    "ShownFrame",
+    "SoundFacts",
+    "StreamFacts",
+    "decode_pictures",
+    "decode_planes",
+    "decode_sound",
+    "picture_size",
+    "probe",
+    "windows",
+]
+
+SOUND_RATE_HZ: Final = 48000
+"""Everything that is heard is compared at this rate."""
+_WIDEST_PX: Final = 480
+"""Pictures are compared at this width at most: enough for one pixel in four at 1080p, and it fits into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFrame:
+    """One frame as ffprobe decodes it."""
+
+    start_s: Fraction
+    """Best-effort time stamp in seconds."""
+    duration_s: Fraction | None
+    """What the container says; None where it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFacts:
+    """One track of sound."""
+
+    channels: int
+    """Number of channels."""
+    rate_hz: int
+    """Samples a second."""
+    start_s: Fraction | None
+    """Time stamp of the first decoded frame; None for an empty track."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """A file as ffprobe sees it."""
+
+    path: Path
+    """The file."""
+    codec: str
+    """FFmpeg's name of the video codec."""
+    pixel_format: str
+    """FFmpeg's name."""
+    width: int
+    """As coded, in pixels."""
+    height: int
+    """As coded, in pixels."""
+    sample_aspect: Fraction
+    """Width of a pixel over its height."""
+    rotation: int
+    """Degrees of the display matrix."""
+    matrix: str | None
+    """FFmpeg's name of the matrix; None where it is not stated."""
+    container_matrix: str | None
+    """What the colr box of an MP4 or MOV file says, read byte by byte; None without one."""
+    chroma_location: str | None
+    """FFmpeg's name of where chroma lies; None where it is not stated."""
+    reorders: bool
+    """Whether frames are coded in another order than they are shown."""
+    full_range: bool
+    """Whether codes span 0..255."""
+    time_base: Fraction
+    """Seconds of a tick."""
+    container_end_s: Fraction | None
+    """When the container says that the video ends."""
+    frames: tuple[ShownFrame, ...]
+    """Every frame that decodes, in order of output."""
+    sounds: tuple[SoundFacts, ...]
+    """Its audio tracks with at least one packet."""
+    complaints: str
+    """What ffprobe says on standard error while it decodes all of it; empty where nothing is damaged."""
+
+    @property
+    def frame_count(self) -> int:
+        """Frames that decode."""
+        return len(self.frames)
+
+    @property
+    def bits(self) -> int:
+        """Bits of a sample."""
+        deep = re.search(r"p(9|10|12|14|16)(le|be)?$", self.pixel_format)
+        return int(deep[1]) if deep else 8
+
+    @property
+    def display(self) -> tuple[int, int]:
+        """Width and height upright in square pixels."""
+        size = (max(1, round(self.width * self.sample_aspect)), self.height)
+        return size[::-1] if self.rotation % 180 else size
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether frames come at a constant rate, but for a tick."""
+        steps = [after.start_s - before.start_s for before, after in itertools.pairwise(self.frames)]
+        return not steps or max(steps) - min(steps) <= 2 * max(self.time_base, Fraction(1, 1000))
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second: the usual rate that is nearest to the mean one, where one is near."""
+        if self.frame_count < 2 or self.frames[-1].start_s <= self.frames[0].start_s:
+            return Fraction(25)
+        mean = (self.frame_count - 1) / (self.frames[-1].start_s - self.frames[0].start_s)
+        usual = [Fraction(n, d) for n in (12, 15, 24, 25, 30, 48, 50, 60, 100, 120) for d in (1,)]
+        usual += [Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)] + [Fraction(25, 2)]
+        nearest = min(usual, key=lambda rate: abs(rate - mean))
+        return nearest if abs(nearest - mean) / mean < Fraction(1, 1500) else mean.limit_denominator(1001)
+
+    def matrix_by_rule(self) -> int:
+        """601, 709 or 2020: what is stated, or the rule for what is not: 709 from 720 lines up."""
+        # FFmpeg lets a ProRes frame that says nothing hide what the container says.
+        stated = self.matrix or self.container_matrix
+        if stated in {"bt2020nc", "bt2020c"}:
+            return 2020
+        if stated in {"bt709", "smpte170m", "bt470bg"}:
+            return 709 if stated == "bt709" else 601
+        return 709 if self.height >= 720 else 601
+
+
+def probe(path: Path) -> StreamFacts:
+    """Facts of the first video stream and all sound. Raises `ToolError` where ffprobe cannot read the file."""
+    return _probe(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=512)
+def _probe(path: Path, _changed_ns: int) -> StreamFacts:
+    entries = "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,stream_index:stream:format"
+    command = ["ffprobe", "-v", "error", "-show_frames", "-show_streams", "-show_format", "-show_entries", entries]
+    said, complaints = run_tool_aloud([*command, "-of", "json", path])
+    found = json.loads(said)
+    video = next((each for each in found["streams"] if each["codec_type"] == "video"), None)
+    frames: dict[int, list[dict[str, Any]]] = {}
+    for frame in found.get("frames", ()):
+        if "stream_index" in frame:  # a subtitle has none
+            frames.setdefault(frame["stream_index"], []).append(frame)
+    if video is None or not frames.get(video["index"]):
+        message = f"{path}: no frame of video"
+        raise ToolError(message)
+    time_base = Fraction(video["time_base"])
+    rotation = next((int(data["rotation"]) for data in video.get("side_data_list", ()) if "rotation" in data), 0)
+    aspect = video.get("sample_aspect_ratio", "1:1").replace(":", "/")
+    end = video.get("duration") or (None if len(found["streams"]) > 1 else found["format"].get("duration"))
+    start = Fraction(video.get("start_time", "0"))
+    return StreamFacts(
+        path=path,
+        codec=video["codec_name"],
+        pixel_format=video.get("pix_fmt", "unknown"),
+        width=video["width"],
+        height=video["height"],
+        sample_aspect=Fraction(1) if aspect.startswith("0") or aspect == "N/A" else Fraction(aspect),
+        rotation=rotation,
+        matrix=_stated(video.get("color_space")),
+        container_matrix=_colr_matrix(path),
+        chroma_location=_stated(video.get("chroma_location")),
+        reorders=video.get("has_b_frames", 0) > 0,
+        full_range=video.get("color_range") == "pc" or video.get("pix_fmt", "").startswith("yuvj"),
+        time_base=time_base,
+        container_end_s=None if end is None else start + Fraction(end),
+        frames=tuple(_shown(frame, number, time_base) for number, frame in enumerate(frames[video["index"]])),
+        sounds=tuple(_sound(each, frames.get(each["index"], [])) for each in found["streams"] if _is_heard(each)),
+        complaints=complaints,
+    )
+
+
+def _is_heard(stream: dict[str, Any]) -> bool:
+    has_samples = stream.get("sample_rate", "0") != "0" and stream.get("channels", 0) > 0
+    return bool(has_samples) and stream["codec_type"] == "audio"
+
+
+def _shown(frame: dict[str, Any], number: int, time_base: Fraction) -> ShownFrame:
+    ticks = frame.get("best_effort_timestamp")
+    # A raw stream has no times: a frame's number is then all that can be said.
+    start_s = Fraction(number, 25) if ticks is None else ticks * time_base
+    duration = frame.get("pkt_duration") or frame.get("duration")
+    return ShownFrame(start_s, duration * time_base if duration else None)
+
+
+def _sound(stream: dict[str, Any], frames: list[dict[str, Any]]) -> SoundFacts:
+    times = [Fraction(each["best_effort_timestamp_time"]) for each in frames if "best_effort_timestamp_time" in each]
+    return SoundFacts(stream["channels"], int(stream["sample_rate"]), times[0] if times else None)
+
+
+def _stated(name: str | None) -> str | None:
+    return None if name in {None, "unknown", "unspecified", "reserved", "gbr"} else name
+
+
+def _colr_matrix(path: Path) -> str | None:
+    """ISO/IEC 14496-12 12.1.5: colr, nclx or nclc, then primaries, transfer and matrix of two bytes each."""
+    if path.suffix not in {".mp4", ".mov"}:
+        return None
+    data = path.read_bytes()
+    at = max(data.find(b"colrnclx"), data.find(b"colrnclc"))
+    code = int.from_bytes(data[at + 12 : at + 14], "big") if at >= 0 else 2
+    return {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"}.get(code)
+
+
+def picture_size(facts: StreamFacts) -> tuple[int, int]:
+    """Width and height at which a file's pictures are compared: upright, in square pixels, even."""
+    width, height = facts.display
+    scale = min(1.0, _WIDEST_PX / width)
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+
+def decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Every frame upright as R'G'B' by the file's own tags, shape (frames, height, width, 3), scaled to `size`.
+
+    The matrix and range are given to FFmpeg by hand: what its scaler takes for granted is not the rule here.
+    """
+    return _decode_pictures(facts, size)
+
+
+@functools.lru_cache(maxsize=8)
+def _decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.uint8]:
+    width, height = size
+    matrix = {601: "bt601", 709: "bt709", 2020: "bt2020"}[facts.matrix_by_rule()]
+    span = "pc" if facts.full_range else "tv"
+    chroma = (
+        "" if facts.pixel_format.startswith(("gbr", "rgb", "bgr")) else f":in_color_matrix={matrix}:in_range={span}"
+    )
+    # `sws_dither` would add noise of its own to 10 bits.
+    scale = f"scale={width}:{height}:flags=area+accurate_rnd+full_chroma_int:sws_dither=none{chroma}"
+    raw = run_tool(
+        ["ffmpeg", "-v", "quiet", "-threads", "2", "-i", facts.path, "-map", "0:v:0", "-fps_mode", "passthrough",
+         "-vf", scale, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
+    )  # fmt: skip
+    return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+
+
+def decode_sound(path: Path, track: int, channels: int) -> NDArray[np.float32]:
+    """One track at 48 kHz from its first decoded sample on, shape (channels, samples), full scale is 1."""
+    return _decode_sound(path, track, channels, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _decode_sound(path: Path, track: int, channels: int, _changed_ns: int) -> NDArray[np.float32]:
+    raw = run_tool(
+        ["ffmpeg", "-v", "quiet", "-i", path, "-map", f"0:a:{track}", "-ar", str(SOUND_RATE_HZ), "-ac", str(channels),
+         "-f", "f32le", "-"]
+    )  # fmt: skip
+    return np.frombuffer(raw, np.float32).reshape(-1, channels).T
+
+
+def windows(samples: int, length: int) -> Iterator[slice]:
+    """Successive stretches of `length` samples; the last, shorter one is left out."""
+    for start in range(0, samples - length + 1, length):
+        yield slice(start, start + length)
+
+
+def decode_planes(facts: StreamFacts) -> list[NDArray[np.float32]]:
+    """Y, Cb and Cr of some twelve frames as they are coded, each of shape (frames, rows, columns), in 8-bit codes."""
+    layout = next((name for name in ("444", "422", "420") if name in facts.pixel_format), None)
+    if layout is None:
+        return []
+    every = max(1, facts.frame_count // 12)
+    # More depth is scaled down exactly; nothing else is touched.
+    raw = run_tool(
+        ["ffmpeg", "-v", "quiet", "-noautorotate", "-i", facts.path, "-map", "0:v:0", "-vf",
+         f"select=not(mod(n\\,{every}))", "-fps_mode", "passthrough", "-pix_fmt", _wide_format(facts, layout), "-f",
+         "rawvideo", "-"]
+    )  # fmt: skip
+    width, height = facts.width, facts.height
+    columns = width if layout == "444" else -(-width // 2)
+    rows = -(-height // 2) if layout == "420" else height
+    sizes = [(height, width), (rows, columns), (rows, columns)]
+    deep = _wide_format(facts, layout) != facts.pixel_format
+    samples = np.frombuffer(raw, "<u2" if deep else np.uint8)
+    frames = samples.reshape(-1, sum(h * w for h, w in sizes)).astype(np.float32) / np.float32(256 if deep else 1)
+    planes: list[NDArray[np.float32]] = []
+    start = 0
+    for rows, columns in sizes:
+        planes.append(frames[:, start : start + rows * columns].reshape(-1, rows, columns))
+        start += rows * columns
+    return planes
+
+
+def _wide_format(facts: StreamFacts, layout: str) -> str:
+    plain = facts.pixel_format in {f"yuv{layout}p", f"yuvj{layout}p"}
+    return facts.pixel_format if plain else f"yuv{layout}p16le"

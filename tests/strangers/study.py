@@ -1,0 +1,369 @@
+"""The study: export, let the referee and capbench judge, plant faults, and count."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from tests.strangers.capbench_verdict import Verdict, ask_capbench, tree_key
+from tests.strangers.faults.fault_tools import Base, Fault, base_of
+from tests.strangers.faults.planted_faults import CONTROLS, FAULTS
+from tests.strangers.foreign_exporters import EXPORTERS, Exporter, Request
+from tests.strangers.held_back import Split, draw_split
+from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
+from tests.strangers.refereeing.referee import judge
+from tests.strangers.refereeing.second_decoders import counted_opinion, second_opinion
+from tests.strangers.source_clips import Clip, all_clips, all_families
+from tests.strangers.stream_facts import StreamFacts, probe
+from tests.strangers.tool_programs import FileCache, ToolError, content_key
+
+__all__ = ["FaultRow", "OutputRow", "Plan", "Study", "StudyResult"]
+
+_HERE: Final = Path(__file__).parent
+_REFEREE_FILES: Final = (*sorted((_HERE / "refereeing").glob("*.py")), _HERE / "stream_facts.py")
+"""What a kept judgement depends on."""
+_ROUND: Final = 3
+"""Exporters of a clip in one go: what was decoded of the reference is still known."""
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is done."""
+
+    exports_per_clip: int = 9
+    """Exporters drawn for each clip."""
+    bases: int = 70
+    """Right outputs into which faults are planted."""
+    bases_per_fault: int = 12
+    """Judged outputs of each kind of fault, where the content allows as many."""
+    weak_per_strength: int = 4
+    """Outputs of each strength below the limit."""
+    clips: tuple[str, ...] = ()
+    """Names of the clips; all where empty."""
+    faults: tuple[str, ...] = ()
+    """Names of the faults; all where empty."""
+    exporters: tuple[str, ...] = ()
+    """Names of the exporters; all that are installed where empty."""
+    seed: int = 1
+    """Of what is drawn."""
+    jobs: int = 2
+    """Processes of others at a time."""
+    minutes: tuple[float, float] | None = None
+    """Time for exports and for faults, after which no further one begins; None where all are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """One export by an exporter, judged twice."""
+
+    clip: str
+    """Name of the clip."""
+    family: str
+    """Its family."""
+    exporter: str
+    """Name of the exporter."""
+    version: str
+    """Of its program."""
+    held_back: bool
+    """Whether it belongs to the third that nobody looks at."""
+    opinion: str
+    """The referee's."""
+    subjects: tuple[str, ...]
+    """What the referee found fault with."""
+    findings: str
+    """In its words."""
+    figures: dict[str, float]
+    """What it measured."""
+    flagged: bool
+    """Whether capbench says that something is wrong."""
+    failed: tuple[str, ...]
+    """Its checks."""
+    says: str
+    """Its words."""
+    reference: str
+    """File that was exported."""
+    output: str
+    """File that was made."""
+    second_decoder: str
+    """What another decoder made of it: same, differs, or why it was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """One planted fault."""
+
+    fault: str
+    """Its kind."""
+    subject: str
+    """What it spoils."""
+    strength: float
+    """How much."""
+    judged: bool
+    """Whether it is at or above what validation promises to see."""
+    clip: str
+    """Of the right output."""
+    exporter: str
+    """Of the right output."""
+    held_back: bool
+    """Whether it belongs to the third that nobody looks at."""
+    flagged: bool
+    """Whether capbench says that something is wrong."""
+    named: bool
+    """Whether a check that means this kind of fault failed."""
+    failed: tuple[str, ...]
+    """Checks that failed."""
+    says: str
+    """Their words."""
+    reference: str
+    """The reference."""
+    output: str
+    """The faulty file."""
+
+
+@dataclass(slots=True)
+class StudyResult:
+    """Everything that was counted."""
+
+    split: Split
+    """What was held back."""
+    outputs: list[OutputRow] = field(default_factory=list)
+    """Exports."""
+    controls: list[FaultRow] = field(default_factory=list)
+    """The same tools with nothing planted."""
+    faults: list[FaultRow] = field(default_factory=list)
+    """Planted faults."""
+    not_made: list[str] = field(default_factory=list)
+    """What a tool refused or failed to make, with its words."""
+    absent: list[str] = field(default_factory=list)
+    """Exporters whose program is not installed."""
+    clips_made: int = 0
+    """Clips exported."""
+    seconds: float = 0.0
+    """How long it took."""
+
+
+class Study:
+    """Runs the parts in order; every file and verdict is kept, so that an interrupted study goes on."""
+
+    def __init__(self, folder: Path, shared: Path | None, plan: Plan) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._exports = FileCache(folder / "exports")
+        self._faulty = FileCache(folder / "faulty")
+        self._clips = FileCache(folder / "clips")
+        known = all_clips(shared)
+        self._sources = [clip for clip in known if not plan.clips or clip.name in plan.clips]
+        present = [each for each in EXPORTERS if each.version is not None]
+        self._exporters = [each for each in present if not plan.exporters or each.name in plan.exporters]
+        # Drawn over all there are, whatever is installed: the third must not change with the machine.
+        split = draw_split(all_families(), [each.name for each in EXPORTERS])
+        self.result = StudyResult(split, absent=sorted({each.program for each in EXPORTERS if each.version is None}))
+        self._lock = threading.Lock()
+        self._done = 0
+
+    def run(self) -> StudyResult:
+        """All of it."""
+        pairs = list(self._pairs())
+        limits = self._plan.minutes or (None, None)
+        rows = self._all(self._export_and_judge, pairs, "exports", limits[0])
+        self.result.outputs = [row for row in rows if row is not None]
+        bases = self._bases(limits[1])
+        self.result.faults = self._planted(bases, limits[1])
+        return self.result
+
+    def _all(
+        self, work: Callable[[_T], _R | None], items: Sequence[_T], what: str, minutes: float | None = None
+    ) -> list[_R | None]:
+        self._done = 0
+        end = None if minutes is None else time.monotonic() + 60 * minutes
+
+        def counted(item: _T) -> _R | None:
+            if end is not None and time.monotonic() > end:
+                return None
+            answer = work(item)
+            with self._lock:
+                self._done += 1
+                if self._done % 20 == 0 or self._done == len(items):
+                    sys.stderr.write(f"{what}: {self._done} of {len(items)}\n")
+            return answer
+
+        with ThreadPoolExecutor(self._plan.jobs) as pool:
+            return list(pool.map(counted, items))
+
+    def _failed(self, error: object) -> None:
+        with self._lock:
+            self.result.not_made.append(str(error))
+
+    def _pairs(self) -> Iterator[tuple[Clip, StreamFacts, Exporter]]:
+        """In rounds over all clips, so that a study that is ended by its time has seen each of them."""
+        drawn: list[tuple[Clip, StreamFacts, list[Exporter]]] = []
+        for clip in self._sources:
+            try:
+                facts = probe(clip.make(self._clips))
+            except ToolError as error:
+                self._failed(error)
+                continue
+            self.result.clips_made += 1
+            able = [each for each in self._exporters if each.takes(facts)]
+            choose = random.Random(f"{self._plan.seed}:{clip.name}")
+            drawn.append((clip, facts, choose.sample(able, min(self._plan.exports_per_clip, len(able)))))
+        for start in range(0, self._plan.exports_per_clip, _ROUND):
+            for clip, facts, exporters in drawn:
+                yield from ((clip, facts, each) for each in exporters[start : start + _ROUND])
+
+    def _export_and_judge(self, item: tuple[Clip, StreamFacts, Exporter]) -> OutputRow | None:
+        clip, facts, exporter = item
+        request = exporter.request_for(facts)
+        try:
+            path = exporter.export(facts, self._exports, tree=tree_key())
+            output = probe(path)
+            judgement = self._judge(facts, output, request)
+        except (ToolError, ArithmeticError, LookupError, ValueError) as error:
+            # What the referee cannot read is listed and not counted: one odd file must not end the study.
+            self._failed(f"{clip.name} by {exporter.name}: {type(error).__name__}: {error}")
+            return None
+        verdict = ask_capbench(facts.path, path, request, self._folder / "verdicts")
+        # A tenth, drawn by what the file is: another decoder must show the same pictures.
+        asked = int(content_key(path)[:4], 16) % 10 == 0
+        return OutputRow(
+            clip=clip.name,
+            family=clip.family,
+            exporter=exporter.name,
+            version=exporter.version or "",
+            held_back=self.result.split.is_held_back(clip.family, exporter.name),
+            opinion=judgement.opinion.value,
+            subjects=tuple(sorted({finding.subject for finding in judgement.findings})),
+            findings="; ".join(finding.message for finding in judgement.findings),
+            figures=judgement.figures,
+            flagged=verdict.flagged,
+            failed=verdict.failed + verdict.unchecked,
+            says=verdict.says(),
+            reference=str(facts.path),
+            output=str(path),
+            second_decoder=_second_opinion(clip, facts, output, asked=asked),
+        )
+
+    def _judge(self, reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
+        path = (
+            self._folder / "judgements" / f"{content_key(reference.path, output.path, request, *_REFEREE_FILES)}.json"
+        )
+        if path.is_file():
+            known = json.loads(path.read_text(encoding="utf-8"))
+            found = [Finding(each["subject"], Opinion(each["opinion"]), each["message"]) for each in known["findings"]]
+            return Judgement(tuple(found), known["figures"])
+        judgement = judge(reference, output, request)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(judgement)), encoding="utf-8")
+        return judgement
+
+    def _bases(self, minutes: float | None) -> list[Base]:
+        """Right outputs that pass, with a picture and a sound control that pass too; drawn by seed."""
+        right = [row for row in self.result.outputs if row.opinion == "right" and not row.flagged]
+        choose = random.Random(self._plan.seed)
+        choose.shuffle(right)
+        candidates = [row for row in right if not row.exporter.endswith(("-to-25", "-r-25", "-half-size"))]
+        made = self._all(self._base, candidates[: 2 * self._plan.bases], "bases", minutes and minutes / 4)
+        good: list[Base] = []
+        for base in made:
+            if base is not None and len(good) < self._plan.bases:
+                good.append(base)
+        return good
+
+    def _base(self, row: OutputRow) -> Base | None:
+        try:
+            base = base_of(
+                probe(Path(row.reference)),
+                probe(Path(row.output)),
+                exporter=row.exporter,
+                clip=row.clip,
+                request=_request_of(row),
+            )
+        except ToolError as error:
+            self._failed(error)
+            return None
+        if base is None:
+            return None
+        for control in CONTROLS:
+            if not control.needs(base):
+                continue
+            found = self._plant((control, 0.0, base, True))
+            if found is None:
+                return None
+            with self._lock:
+                self.result.controls.append(found)
+            if found.flagged:
+                return None
+        return base
+
+    def _planted(self, bases: Sequence[Base], minutes: float | None) -> list[FaultRow]:
+        work: list[tuple[Fault, float, Base, bool]] = []
+        for fault in FAULTS:
+            if self._plan.faults and fault.name not in self._plan.faults:
+                continue
+            choose = random.Random(f"{self._plan.seed}:{fault.name}")
+            able = [base for base in bases if fault.needs(base)]
+            drawn = choose.sample(able, min(self._plan.bases_per_fault, len(able)))
+            for number, base in enumerate(drawn):
+                work.append((fault, fault.judged[number % len(fault.judged)], base, True))
+            for strength in fault.weak:
+                work += [(fault, strength, base, False) for base in drawn[: self._plan.weak_per_strength]]
+        random.Random(self._plan.seed).shuffle(work)
+        rows = self._all(self._plant, work, "faults", minutes)
+        return [row for row in rows if row is not None]
+
+    def _plant(self, item: tuple[Fault, float, Base, bool]) -> FaultRow | None:
+        fault, strength, base, is_judged = item
+        recipes = sorted((_HERE / "faults").glob("*.py"))
+        key = content_key(base.output.path, base.moving, fault.name, strength, *recipes)
+        stem, suffix = f"{base.clip}-{base.exporter}-{fault.name}", base.output.path.suffix
+        try:
+            path = self._faulty.get(stem, suffix, key, lambda partial: fault.make(base, strength, partial))
+        except ToolError as error:
+            self._failed(error)
+            return None
+        verdict = ask_capbench(base.reference.path, path, base.request, self._folder / "verdicts")
+        family = next(clip.family for clip in self._sources if clip.name == base.clip)
+        return FaultRow(
+            fault=fault.name,
+            subject=fault.subject,
+            strength=strength,
+            judged=is_judged,
+            clip=base.clip,
+            exporter=base.exporter,
+            held_back=self.result.split.is_held_back(family, base.exporter),
+            flagged=verdict.flagged,
+            named=_names(verdict, fault.caught_by),
+            failed=verdict.failed + verdict.unchecked,
+            says=verdict.says(),
+            reference=str(base.reference.path),
+            output=str(path),
+        )
+
+
+def _request_of(row: OutputRow) -> Request:
+    return next(each for each in EXPORTERS if each.name == row.exporter).request_for(probe(Path(row.reference)))
+
+
+def _second_opinion(clip: Clip, reference: StreamFacts, output: StreamFacts, *, asked: bool) -> str:
+    try:
+        if clip.family == "counted":
+            return counted_opinion(reference, output)
+        return second_opinion(output) if asked else "not asked"
+    except ToolError as error:
+        return f"failed: {error}"
+
+
+def _names(verdict: Verdict, caught_by: Iterable[str]) -> bool:
+    # A file that cannot be read at all says so itself, in an error of one line.
+    unreadable = verdict.error is not None and not verdict.error.startswith(("TRACEBACK", "validation "))
+    return unreadable or bool(set(verdict.failed) & set(caught_by))

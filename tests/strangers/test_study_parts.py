@@ -1,0 +1,236 @@
+"""The study's own parts: what they decide of given figures and facts, and of one clip where ffmpeg is there."""
+
+from __future__ import annotations
+
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from tests.strangers.confusion_table import BEGIN, END, Share, disagreements, meets_goals, page, write_between_markers
+from tests.strangers.faults.planted_faults import FAULTS
+from tests.strangers.foreign_exporters import EXPORTERS, Request
+from tests.strangers.held_back import draw_split
+from tests.strangers.refereeing import referee
+from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
+from tests.strangers.refereeing.sound_referee import compare_sound
+from tests.strangers.source_clips import MADE_CLIPS, all_clips, all_families
+from tests.strangers.stream_facts import SOUND_RATE_HZ, ShownFrame, StreamFacts, decode_pictures, probe
+from tests.strangers.study import FaultRow, OutputRow, Plan, Study, StudyResult
+
+
+def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
+    known: dict[str, Any] = {
+        "path": Path("none.mp4"), "codec": "h264", "pixel_format": "yuv420p", "width": 320, "height": 180,
+        "sample_aspect": Fraction(1), "rotation": 0, "matrix": "bt709",
+        "container_matrix": None, "chroma_location": None, "reorders": False,
+        "full_range": False, "time_base": Fraction(1, 90000), "container_end_s": None,
+        "frames": tuple(ShownFrame(time, Fraction(1, 30)) for time in times_s), "sounds": (), "complaints": "",
+    }  # fmt: skip
+    return StreamFacts(**(known | changed))
+
+
+EVEN = [Fraction(n, 30) for n in range(30)]
+
+
+def subjects(findings: list[Finding], opinion: Opinion = Opinion.WRONG) -> set[str]:
+    return {finding.subject for finding in findings if finding.opinion is opinion}
+
+
+def test_times_within_a_tick_are_right_and_beyond_two_milliseconds_wrong() -> None:
+    in_milliseconds = [Fraction(round(time * 1000), 1000) for time in EVEN]
+    matroska = facts(in_milliseconds, time_base=Fraction(1, 1000))
+    late = facts([time + (Fraction(1, 100) if n == 7 else 0) for n, time in enumerate(EVEN)])
+
+    assert not referee._times(facts(EVEN), matroska, Request(), {})
+    assert subjects(referee._times(facts(EVEN), late, Request(), {})) == {"times"}
+
+
+def test_a_last_frame_that_is_not_held_is_wrong() -> None:
+    held = [*facts(EVEN).frames[:-1], ShownFrame(EVEN[-1], Fraction(1))]
+
+    found = referee._times(facts(EVEN, frames=tuple(held)), facts(EVEN), Request(), {})
+
+    assert subjects(found) == {"times"}
+
+
+def test_a_shape_that_was_not_asked_for_is_wrong() -> None:
+    half = facts(EVEN, width=160, height=90)
+
+    assert subjects(referee._geometry(facts(EVEN), half, Request())) == {"geometry"}
+    assert not referee._geometry(facts(EVEN), half, Request(size=(160, 90)))
+    assert not referee._geometry(facts(EVEN, width=321), facts(EVEN), Request())
+
+
+def test_a_matrix_that_is_no_longer_stated_is_wrong() -> None:
+    assert subjects(referee._tags(facts(EVEN), facts(EVEN, matrix=None))) == {"tags"}
+    assert not referee._tags(facts(EVEN, matrix=None), facts(EVEN, matrix=None))
+    assert not referee._tags(facts(EVEN), facts(EVEN, matrix=None, container_matrix="bt709"))
+    assert subjects(referee._tags(facts(EVEN), facts(EVEN, container_matrix="smpte170m"))) == {"tags"}
+
+
+def chirps() -> np.ndarray[Any, np.dtype[np.float32]]:
+    time = np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ
+    left = 0.4 * np.sin(2 * np.pi * (300 + 90 * time) * time) * (time % 0.37 > 0.12)
+    right = 0.3 * np.sin(2 * np.pi * (1300 - 350 * time) * time) * (time % 0.53 > 0.25)
+    return np.stack([left, right]).astype(np.float32)
+
+
+def heard(got: Any, lead_ms: float = 0.0) -> list[Finding]:
+    return compare_sound(chirps(), np.asarray(got, np.float32), lead_ms, (0.8, 2.5), {})
+
+
+def test_the_same_sound_is_right_wherever_its_first_sample_lies() -> None:
+    padded = np.concatenate([np.zeros((2, 1024), np.float32), chirps()], axis=1)
+
+    assert heard(chirps()) == []
+    assert heard(padded, lead_ms=-1024e3 / SOUND_RATE_HZ) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "subject"),
+    [
+        (lambda sound: sound[::-1], "sound"),
+        (lambda sound: sound * [[1], [-1]], "sound"),
+        (lambda sound: sound * 0.5, "sound"),
+        (lambda sound: np.concatenate([np.zeros((2, 2400)), sound], axis=1), "sync"),
+        (lambda sound: sound[:, : SOUND_RATE_HZ // 2], "sound"),
+        (lambda sound: np.where((np.arange(sound.shape[1]) // 4800) == 3, 0, sound), "sound"),
+    ],
+    ids=["swapped", "inverted", "quieter", "late", "cut short", "gap"],
+)
+def test_a_spoilt_sound_is_wrong(change: Any, subject: str) -> None:
+    assert subject in subjects(heard(change(chirps())))
+
+
+def test_a_judgement_is_as_bad_as_its_worst_finding() -> None:
+    doubt, fault = Finding("sync", Opinion.DOUBTFUL, "12 ms"), Finding("tags", Opinion.WRONG, "none")
+
+    assert Judgement(()).opinion is Opinion.RIGHT
+    assert Judgement((doubt,)).opinion is Opinion.DOUBTFUL
+    assert Judgement((doubt, fault)).opinion is Opinion.WRONG
+
+
+def test_a_third_is_held_back_whatever_the_order_of_names() -> None:
+    families, exporters = all_families(), [each.name for each in EXPORTERS]
+
+    split = draw_split(families, exporters)
+    pairs = [(clip.family, each.name) for clip in MADE_CLIPS for each in EXPORTERS]
+
+    assert split == draw_split(families[::-1], exporters[::-1])
+    assert 0.2 < sum(split.is_held_back(*pair) for pair in pairs) / len(pairs) < 0.45
+
+
+def test_names_of_clips_exporters_and_faults_are_unique() -> None:
+    for names in (
+        [clip.name for clip in MADE_CLIPS],
+        [each.name for each in EXPORTERS],
+        [each.name for each in FAULTS],
+    ):
+        assert len(set(names)) == len(names)
+    assert len(FAULTS) >= 40
+    assert len(all_clips(None)) == len(MADE_CLIPS)
+
+
+def test_the_interval_is_the_exact_one() -> None:
+    # Clopper and Pearson 1934: the rule of three's exact form, 1 - 0.025 ** (1 / 100).
+    low, high = Share(0, 100).interval
+
+    assert low == 0
+    assert high == pytest.approx(1 - 0.025**0.01)
+
+
+def output_row(*, opinion: str, flagged: bool, held_back: bool = False) -> OutputRow:
+    return OutputRow(
+        "clip", "family", "exporter", "1.0", held_back, opinion, (), "", {}, flagged, (), "says", "a", "b", "not asked"
+    )
+
+
+def fault_row(*, flagged: bool, named: bool, held_back: bool = False, judged: bool = True) -> FaultRow:
+    name = FAULTS[0].name
+    return FaultRow(name, "frames", 1, judged, "clip", "exporter", held_back, flagged, named, (), "says", "a", "b")
+
+
+def study(outputs: list[OutputRow], faults: list[FaultRow]) -> StudyResult:
+    return StudyResult(draw_split(["family"], ["exporter"]), outputs=outputs, faults=faults)
+
+
+def test_goals_count_both_parts() -> None:
+    right = [output_row(opinion="right", flagged=False)] * 50
+    alarms = [output_row(opinion="right", flagged=True, held_back=True)] * 2
+    seen = [fault_row(flagged=True, named=True)] * 50
+
+    assert meets_goals(study(right, seen))
+    assert not meets_goals(study([*right, *alarms], seen))
+    assert not meets_goals(study(right, [*seen, fault_row(flagged=False, named=False)]))
+    assert not meets_goals(study([], []))
+    assert meets_goals(study(right, [*seen, fault_row(flagged=False, named=False, judged=False)]))
+
+
+def test_disagreements_of_the_held_back_third_are_not_shown() -> None:
+    result = study(
+        [output_row(opinion="right", flagged=True), output_row(opinion="right", flagged=True, held_back=True),
+         output_row(opinion="doubtful", flagged=True)],
+        [fault_row(flagged=False, named=False), fault_row(flagged=False, named=False, held_back=True)],
+    )  # fmt: skip
+
+    assert len(list(disagreements(result))) == 2
+
+
+def test_the_table_replaces_the_one_between_its_markers(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+
+    write_between_markers(document, page(study([output_row(opinion="right", flagged=True)], [])))
+    text = document.read_text(encoding="utf-8")
+
+    assert "1 of 1, 100.0% [2.5%, 100.0%]" in text
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith(f"{END}\nafter\n")
+    with pytest.raises(ValueError, match="no lines"):
+        write_between_markers(tmp_path / "page.md", "") if document.write_text("none") else None
+
+
+def test_ffprobe_and_ffmpeg_read_a_clip(tmp_path: Path) -> None:
+    if shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(30), options={"qp": "8"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(8):
+            picture = np.full((48, 64, 3), 20 + 25 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+
+    found = probe(path)
+    pictures = decode_pictures(found, (64, 48))
+
+    assert [float(frame.start_s) for frame in found.frames] == pytest.approx([n / 30 for n in range(8)], abs=1e-4)
+    assert found.display == (64, 48)
+    assert found.complaints == ""
+    assert pictures.mean(axis=(1, 2, 3)) == pytest.approx([20 + 25 * n for n in range(8)], abs=3)
+
+
+def test_a_study_goes_from_clip_to_table(tmp_path: Path) -> None:
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    plan = Plan(
+        exports_per_clip=1, bases=1, bases_per_fault=1, weak_per_strength=0, clips=("sd-601",),
+        exporters=("ffmpeg-h264-mp4-high",), faults=("black-frame", "sound-missing"), jobs=1,
+    )  # fmt: skip
+
+    result = Study(tmp_path, None, plan).run()
+
+    assert [(row.opinion, row.flagged) for row in result.outputs] == [("right", False)], result.outputs
+    assert {(row.fault, row.flagged, row.named) for row in result.faults} == {
+        ("black-frame", True, True), ("sound-missing", True, True),
+    }  # fmt: skip
+    assert not result.not_made
+    assert meets_goals(result)

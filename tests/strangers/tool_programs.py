@@ -1,0 +1,134 @@
+"""The programs of others that the study runs: where they are, which version, and how they are run within limits."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["PROGRAMS", "FileCache", "Program", "ToolError", "content_key", "run_tool", "run_tool_aloud", "version_of"]
+
+TOOL_TIMEOUT_S: Final = 120.0
+"""A clip lasts two seconds at most; on a busy machine the slowest encoder takes ten, so this is a hang."""
+_QUOTED_CHARACTERS: Final = 400
+"""How much of a program's last words an error quotes."""
+
+
+class ToolError(Exception):
+    """A program of others failed, hung or wrote nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that the study can use and does not need."""
+
+    name: str
+    """As found on PATH."""
+    package: str
+    """Debian's package."""
+    version_arguments: tuple[str, ...]
+    """What makes it print its version."""
+
+
+PROGRAMS: Final = (
+    Program("ffmpeg", "ffmpeg", ("-version",)),
+    Program("ffprobe", "ffmpeg", ("-version",)),
+    Program("gst-launch-1.0", "gstreamer1.0-tools", ("--version",)),
+    Program("melt", "melt", ("--version",)),
+    Program("HandBrakeCLI", "handbrake-cli", ("--version",)),
+)
+
+
+@functools.cache
+def version_of(name: str) -> str | None:
+    """Version of a program on PATH, or of MoviePy in this Python; None where it is absent."""
+    if name == "moviepy":
+        code = "import moviepy, imageio_ffmpeg as f; print(moviepy.__version__, f.get_ffmpeg_version())"
+        found = subprocess.run([moviepy_python(), "-c", code], capture_output=True, text=True, check=False)
+        return found.stdout.split()[0] if found.returncode == 0 else None
+    program = next(each for each in PROGRAMS if each.name == name)
+    if shutil.which(name) is None:
+        return None
+    found = subprocess.run([name, *program.version_arguments], capture_output=True, text=True, check=False)
+    # The program's own name may have digits.
+    said = (found.stdout + found.stderr).replace(name, "")
+    match = re.search(r"\d+\.\d+(\.\d+)*", said)
+    return match[0] if match else "unknown"
+
+
+def moviepy_python() -> str:
+    """The interpreter that has MoviePy: this one, unless `CAPBENCH_MOVIEPY_PYTHON` names another."""
+    return os.environ.get("CAPBENCH_MOVIEPY_PYTHON", sys.executable)
+
+
+def run_tool(command: Sequence[str | Path], *, stdin: bytes | None = None, timeout_s: float = TOOL_TIMEOUT_S) -> bytes:
+    """Standard output of a command. Raises `ToolError` with its last words where it fails or takes too long."""
+    return _run(command, stdin, timeout_s).stdout
+
+
+def run_tool_aloud(command: Sequence[str | Path]) -> tuple[bytes, str]:
+    """Standard output, and what it says on standard error. Raises `ToolError` as `run_tool` does."""
+    done = _run(command, None, TOOL_TIMEOUT_S)
+    return done.stdout, done.stderr.decode(errors="replace").strip()
+
+
+def _run(command: Sequence[str | Path], stdin: bytes | None, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+    words = [str(word) for word in command]
+    try:
+        # A program that waits for a terminal would wait for ever, so there is none.
+        done = subprocess.run(words, input=stdin or b"", capture_output=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired:
+        message = f"{words[0]} took more than {timeout_s:.0f} s: {' '.join(words)}"
+        raise ToolError(message) from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()[-_QUOTED_CHARACTERS:]
+        message = f"{words[0]} ended with {done.returncode}: {said}\n  {' '.join(words)}"
+        raise ToolError(message)
+    return done
+
+
+def content_key(*parts: object) -> str:
+    """Name of what follows from `parts`; a path stands for the bytes of its file."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(_file_digest(part, part.stat().st_mtime_ns) if isinstance(part, Path) else repr(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:20]
+
+
+@functools.cache
+def _file_digest(path: Path, _changed_ns: int) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class FileCache:
+    """Files by what they were made from: an interrupted study goes on, a changed recipe is made anew."""
+
+    folder: Path
+    """Where they lie."""
+
+    def get(self, stem: str, suffix: str, key: str, make: Callable[[Path], None]) -> Path:
+        """The file of that key, made where it is absent. Raises `ToolError` where making it leaves no file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{stem}-{key}{suffix}"
+        if path.is_file():
+            return path
+        partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
+        try:
+            make(partial)
+            if not partial.is_file() or not partial.stat().st_size:
+                message = f"nothing was written for {stem}"
+                raise ToolError(message)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
