@@ -60,7 +60,7 @@ class SubjectQuality:
     subject: str
     """Name of the subject."""
     source: RunFile
-    """Run that patches, offsets and metrics are taken from: the one a critic would pick."""
+    """Run that patches, offsets and metrics are taken from: the worst one."""
     report: ValidationReport
     """Its validation."""
     main_metrics: tuple[tuple[str, MetricSummary], ...]

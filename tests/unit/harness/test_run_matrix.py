@@ -449,8 +449,8 @@ def test_slices_warm_up_even_where_the_case_does_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"fails_in_slices": "cpu"}, "cpu fails in slices and not alone: timed out"),
-        ({"overlap_share": 0.02}, "subjects did not stand still when stopped: 2.0% of the block overlapped"),
+        ({"fails_in_slices": "cpu"}, "cpu fails in slices but not alone: timed out"),
+        ({"overlap_share": 0.02}, "subjects kept running while stopped: 2.0% of the block overlapped"),
         ({"refusal": "the GPU goes on"}, "the GPU goes on"),
         ({"free_bytes": 3 * 10**9}, "all subjects at once need 3.00 GB of memory and 3.00 GB are free"),
     ],

@@ -129,7 +129,7 @@ def test_a_file_of_version_1_still_loads() -> None:
 
 def test_the_published_schema_is_what_the_records_say() -> None:
     assert SCHEMA_FILE.read_text(encoding="utf-8") == run_schema_text(), (
-        f"write it anew: python -m capbench.results.schema > {SCHEMA_FILE}"
+        f"update it: python -m capbench.results.schema > {SCHEMA_FILE}"
     )
 
 
