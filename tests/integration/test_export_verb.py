@@ -60,7 +60,7 @@ def test_summary_for_people(
         (["out.mp4", "--path", "none"], 2, "unknown path 'none'"),
         (["out.mp4", "--encoder", "x266"], 4, "unknown encoder 'x266'"),
         (["out.mp4", "--encoder", "none"], 2, "--encoder none writes nothing; omit out.mp4"),
-        ([], 2, "no output is named"),
+        ([], 2, "no output was named"),
         (["out.mp4", "--encoder-threads", "0"], 2, "--encoder-threads must be between 1 and 64, got 0"),
         (["out.mp4", "--memory-limit", "10M"], 2, "10.0 MB of memory is too little"),
         (["out.mov"], 2, "the output's suffix must be .mp4 or .gif"),

@@ -234,7 +234,7 @@ def test_a_revision_that_was_not_run_is_named(folder: Path) -> None:
     result = capbench("compare", f"{folder}:@v2", folder)
 
     assert result.exit_code == 2
-    assert "holds no NAME@v2 beside NAME" in result.stderr
+    assert "has no NAME@v2" in result.stderr
 
 
 def test_the_function_takes_names_or_tables(folder: Path, tmp_path: Path) -> None:

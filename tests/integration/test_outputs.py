@@ -294,6 +294,6 @@ def test_output_and_no_encoder_exclude_each_other(recording: Path, tmp_path: Pat
     """What writes nothing must not pass for an export."""
     with pytest.raises(InputError, match=r"--encoder none writes nothing; omit .*"):
         export(recording, tmp_path / "out.mp4", replace(FAST, encoder=EncoderSettings(name="none")))
-    with pytest.raises(InputError, match="no output is named"):
+    with pytest.raises(InputError, match="no output was named"):
         export(recording, None, FAST)
     assert list(tmp_path.iterdir()) == []

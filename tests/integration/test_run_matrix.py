@@ -95,7 +95,7 @@ def bad_subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResul
         ("closed", FailureKind.NO_OUTPUT, "sh succeeded but made a folder at {output}, which must be one file"),
         ("fifo", FailureKind.NO_OUTPUT, "sh succeeded but wrote nothing to {output}"),
         ("idle", FailureKind.NO_OUTPUT, "sh succeeded but wrote nothing to {output}"),
-        ("empty", FailureKind.NO_OUTPUT, "sh ended well and left an empty file at {output}"),
+        ("empty", FailureKind.NO_OUTPUT, "sh succeeded but left an empty file at {output}"),
         (
             "astray",
             FailureKind.NO_OUTPUT,

@@ -102,7 +102,7 @@ def test_a_language_of_programs_is_no_image(tmp_path: Path) -> None:
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
 
     assert not is_image(path)
-    with pytest.raises(SceneError, match="no image of a kind that is read"):
+    with pytest.raises(SceneError, match="not an image in a supported format"):
         open_image(path)
 
 
