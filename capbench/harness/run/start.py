@@ -95,7 +95,7 @@ def run(
                 base=base,
             )
             folder.begin(plan)
-        progress.say(_choose_base(chosen, plan.base).sentence or "there is nothing to compare: one subject alone")
+        progress.say(_choose_base(chosen, plan.base).sentence or "nothing to compare: only one subject")
         environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()

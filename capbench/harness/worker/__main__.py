@@ -241,7 +241,7 @@ def _export_options(options: Json) -> Any:
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
     if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
         known = ", ".join(sorted(own | of_encoder))
-        raise InputError(f"unknown export option {unknown[0]!r}; there are {known}")
+        raise InputError(f"unknown export option {unknown[0]!r}; available: {known}")
     encoder = {key: value for key, value in options.items() if key in of_encoder}
     if "encoder" in options:
         encoder["name"] = options["encoder"]
@@ -273,7 +273,7 @@ def _recording_spec(recording: str | Json, duration_s: float | None) -> Any:
         rate = Fraction(recording["fps"])
         return RecordingSpec(**(recording | {"name": "own", "fps": rate, "duration_s": duration_s}))
     if recording not in STANDARD_RECORDINGS:
-        raise InputError(f"unknown recording {recording!r}; there are {', '.join(STANDARD_RECORDINGS)}")
+        raise InputError(f"unknown recording {recording!r}; available: {', '.join(STANDARD_RECORDINGS)}")
     standard = STANDARD_RECORDINGS[recording]
     return standard if duration_s is None else replace(standard, duration_s=duration_s)
 
