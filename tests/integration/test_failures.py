@@ -579,7 +579,7 @@ def test_path_that_cannot_start_falls_back_and_says_so(
     report = exported(recording, output, "gpu")
 
     assert (report.path_requested, report.path_used) == ("gpu", "cpu")
-    assert report.fallbacks == ("gpu could not start, took cpu: planted",)
+    assert report.fallbacks == ("gpu could not start, used cpu: planted",)
     assert frame_numbers(output) == list(range(FRAMES))
 
 

@@ -95,21 +95,27 @@ def run(
                 base=base,
             )
             folder.begin(plan)
-        progress.say(_choose_base(chosen, plan.base).sentence or "there is nothing to compare: one subject alone")
+        progress.say(_choose_base(chosen, plan.base).sentence or "nothing to compare: only one subject")
         environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
+        validator = Validator(path, keeps_outputs=keep_outputs) if validate else None
         executor = ProcessExecutor(
             folder=path,
             environment=environment,
-            validator=Validator(path) if validate else None,
+            validator=validator,
             keeps_outputs=keep_outputs,
             traces=trace,
             gauges=gauges,
             gauge_reasons=reasons,
         )
         return run_matrix(
-            plan, folder, executor, pace=StoppingRule(budget_s=budget_s, is_decided=is_decided), progress=progress
+            plan,
+            folder,
+            executor,
+            validator=validator,
+            pace=StoppingRule(budget_s=budget_s, is_decided=is_decided),
+            progress=progress,
         )
 
 

@@ -1,6 +1,8 @@
 """The measured process, and the errands that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
 
-The runner must import neither library, so everything that touches them happens here, one job a process. The spec is
+The runner must import neither library, so everything that touches them happens here: one job a process where it is
+timed, and with `-` for SPEC.json one job after the other from standard input, a line of JSON each, whose answers are
+lines on standard output. The spec is
 a JSON object with `job` (a key of `JOBS`), `answer` (file to write) and the job's own keys; unknown keys are ignored,
 so that an older revision can be measured by a newer runner. The answer is `{"result": ...}`, or `{"error": ...,
 "exit_code": ..., "disk_full": ...}` for an error that
@@ -10,6 +12,7 @@ capbench raises on purpose, or for a full disk. `frame=N` lines on stdout say ho
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -25,7 +28,7 @@ from capbench.units import parse_rate
 if TYPE_CHECKING:
     from capbench.results import ExportReport
 
-__all__ = ["JOBS", "main"]
+__all__ = ["JOBS", "main", "serve"]
 
 Json = dict[str, Any]
 
@@ -36,6 +39,29 @@ _PROGRESS_EVERY_S = 0.25
 def main(spec_path: Path) -> int:
     """Do one job and write its answer; returns the exit code."""
     spec: Json = json.loads(spec_path.read_text(encoding="utf-8"))
+    answer, exit_code = _answer(spec)
+    Path(spec["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    return exit_code
+
+
+def serve() -> int:
+    """Do jobs from standard input until it ends; returns the exit code.
+
+    A bug ends the process, as it does after a single job: its traceback is what the runner records.
+    """
+    # What a library prints must not come between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with answers:
+        for line in sys.stdin:
+            answer, _ = _answer(json.loads(line))
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+    return 0
+
+
+def _answer(spec: Json) -> tuple[Json, int]:
+    """What a job found or why it failed on purpose, and the exit code."""
     try:
         answer: Json = {"result": JOBS[spec["job"]](spec)}
         exit_code = 0
@@ -48,8 +74,7 @@ def main(spec_path: Path) -> int:
             raise  # a bug: its traceback is what the runner records
         answer = {"error": str(error), "exit_code": OutputError.exit_code, "type": "OSError", "disk_full": True}
         exit_code = OutputError.exit_code
-    Path(spec["answer"]).write_text(json.dumps(answer), encoding="utf-8")
-    return exit_code
+    return answer, exit_code
 
 
 def _export(spec: Json) -> Json:
@@ -216,7 +241,7 @@ def _export_options(options: Json) -> Any:
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
     if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
         known = ", ".join(sorted(own | of_encoder))
-        raise InputError(f"unknown export option {unknown[0]!r}; there are {known}")
+        raise InputError(f"unknown export option {unknown[0]!r}; available: {known}")
     encoder = {key: value for key, value in options.items() if key in of_encoder}
     if "encoder" in options:
         encoder["name"] = options["encoder"]
@@ -248,7 +273,7 @@ def _recording_spec(recording: str | Json, duration_s: float | None) -> Any:
         rate = Fraction(recording["fps"])
         return RecordingSpec(**(recording | {"name": "own", "fps": rate, "duration_s": duration_s}))
     if recording not in STANDARD_RECORDINGS:
-        raise InputError(f"unknown recording {recording!r}; there are {', '.join(STANDARD_RECORDINGS)}")
+        raise InputError(f"unknown recording {recording!r}; available: {', '.join(STANDARD_RECORDINGS)}")
     standard = STANDARD_RECORDINGS[recording]
     return standard if duration_s is None else replace(standard, duration_s=duration_s)
 
@@ -268,4 +293,4 @@ def _progress_printer() -> Callable[[int], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(serve() if sys.argv[1] == "-" else main(Path(sys.argv[1])))

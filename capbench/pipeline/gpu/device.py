@@ -338,13 +338,13 @@ def wait_for(
 
     A thread that waits while another may close the device gives `is_closed`; that raises `DeviceLostError` too.
     """
-    end_s = time.monotonic() + timeout_s
+    deadline_s = time.monotonic() + timeout_s
     # wgpu-py 0.32 has no public wait with a time-out: `sync_wait` waits on this very event without one. A wait that is
     # over early, because this process was stopped meanwhile, goes on: the clock of a run in slices stood still.
-    while not promise._thread_event.wait(min(_LOOK_S, max(0.0, end_s - time.monotonic()))):  # noqa: SLF001
+    while not promise._thread_event.wait(min(_LOOK_S, max(0.0, deadline_s - time.monotonic()))):  # noqa: SLF001
         if is_closed():
             raise DeviceLostError(f"the GPU device was closed before {what} came back", stage="gpu")
-        if time.monotonic() >= end_s:
+        if time.monotonic() >= deadline_s:
             raise StallError(f"the GPU stalled: {what} did not finish in {timeout_s:g} s", stage="gpu")
     try:
         promise.sync_wait()

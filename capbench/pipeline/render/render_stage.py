@@ -206,7 +206,7 @@ class RenderStage:
                     frame=self._frames.delivered,
                 ) from reason
             raise reason
-        self._fallbacks.append(f"{self._path} could not start, took {_FALLBACK[self._path]}: {reason}")
+        self._fallbacks.append(f"{self._path} could not start, used {_FALLBACK[self._path]}: {reason}")
         self._path = _FALLBACK[self._path]
 
     def _recover(self, loss: DeviceLostError) -> None:
@@ -215,5 +215,5 @@ class RenderStage:
         path = _FALLBACK.get(self._path) if self._lost_at_frame == loss.frame else self._path
         if path is None or self._losses > _MOST_LOSSES:
             raise loss
-        self._fallbacks.append(f"{loss}; a new device went on from there by path {path}")
+        self._fallbacks.append(f"{loss}; continued on a new device by path {path}")
         self._lost_at_frame, self._path = loss.frame, path

@@ -39,7 +39,7 @@ def check_colour(evidence: Measurements) -> list[Check]:
         return [Check.unchecked(name=name, reason=why) for name in _NAMES]
     if (turned := how_turned(pictures)) is not None:
         return [Check.unchecked(name=name, reason=f"the picture is {turned} against the reference") for name in _NAMES]
-    palette = "a palette of 256 colours leaves none where it was: that is no rounding"
+    palette = "a palette of 256 colours moves every colour, so rounding cannot be measured"
     is_gif = evidence.output.facts.is_gif
     output = evidence.output
     flat, blocks = (
@@ -88,7 +88,7 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
         )
     return Check.failed(
         name=name,
-        message=f"colours are off by {fault.error_codes:.1f} codes, and no known mistake explains it",
+        message=f"colours are off by {fault.error_codes:.1f} codes, and no known error explains it",
         value=error,
         limit=limit,
         unit="codes",
@@ -111,7 +111,7 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
     words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
     limit = limits.BIAS_CODES
-    undone = "" if fault.name is None else ", once what colour.meaning names is undone"
+    undone = "" if fault.name is None else ", after undoing what colour.meaning names"
     # One component alone says little: chroma of greys is a whole number, which truncation leaves or lowers by one.
     if np.all(bias < -limit / 2) and mean < -limit and largest < 1:
         return Check.failed(
@@ -198,11 +198,13 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     width, height = evidence.output.size
     if abs(width - wanted_width) > 1 or abs(height - wanted_height) > 1:
         return Check.not_applicable(
-            name=name, reason="the picture was scaled: where chroma lies cannot be told from how it was filtered"
+            name=name, reason="the picture was scaled: chroma siting cannot be told from the filtering"
         )
     shifts = [pair.chroma_shift_px for pair in pictures.sampled if pair.chroma_shift_px is not None]
     if not shifts:
-        return Check.not_applicable(name=name, reason="the pictures have too few coloured edges to place chroma by")
+        return Check.not_applicable(
+            name=name, reason="the pictures have too few coloured edges to measure chroma siting"
+        )
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     luma = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
     if luma:  # chroma against luma, so that a shift of the whole picture is told as what it is

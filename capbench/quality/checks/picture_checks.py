@@ -187,7 +187,7 @@ def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:
 def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     name = "picture.edges"
     if min(evidence.output.size) < limits.SMALLEST_EDGED_PX:
-        return Check.not_applicable(name=name, reason="the picture is too small to tell its border from the rest")
+        return Check.not_applicable(name=name, reason="the picture is too small to compare its border with the rest")
     rows = [edges for edges in pictures.edge_codes if edges is not None]
     typical = {
         side: median(edges[place] for edges in rows) for place, side in enumerate(("top", "bottom", "left", "right"))
@@ -208,7 +208,7 @@ def _place(pictures: PictureMeasurements) -> Check:
     name = "picture.place"
     shifts = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
     if not shifts:
-        return Check.not_applicable(name=name, reason="the pictures have too few edges to place them by")
+        return Check.not_applicable(name=name, reason="the pictures have too few edges to measure a shift")
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     worst = max(abs(right), abs(down))
     return Check.passed_if(

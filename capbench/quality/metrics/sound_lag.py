@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import correlate
 
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
 
@@ -184,7 +184,7 @@ def _lag_bins(wanted: Line, found: Line, search: int) -> tuple[float, float]:
     norm = float(np.sqrt((a @ a) * (b @ b)))
     if norm == 0:
         return 0.0, 0.0
-    full = correlate(b, a, mode="full", method="fft") / norm
+    full = _correlate(b, a) / norm
     zero = len(a) - 1
     low, high = max(0, zero - search), min(len(full), zero + search + 1)
     values = full[low:high]
@@ -210,7 +210,7 @@ def _part_lag_bins(wanted: Line, found: Line, bounds: tuple[int, int], around: i
     sums, squares = (np.concatenate([[0.0], np.cumsum(values)]) for values in (area, area * area))
     length = len(part)
     energy = squares[length:] - squares[:-length] - (sums[length:] - sums[:-length]) ** 2 / length
-    products = correlate(area, part, mode="valid", method="fft")
+    products = _correlate(area, part)[len(part) - 1 : len(area)]
     # A piece with next to no sound in it fits nothing; without a floor its noise would be scaled up.
     values = products / (norm * np.sqrt(np.maximum(energy, 1e-3 * energy.max())))
     if values.max() < _SAME_SOUND:
@@ -244,3 +244,11 @@ def _vertex(values: NDArray[np.float64], at: int) -> float:
     left, here, right = values[at - 1], values[at], values[at + 1]
     bend = left - 2 * here + right
     return float(np.clip((left - right) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
+
+
+def _correlate(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cross-correlation at every overlap, through the spectrum; `scipy.signal` does the same and loads for a second."""
+    overlaps = len(first) + len(second) - 1
+    size = next_fast_len(overlaps, real=True)
+    products: NDArray[np.float64] = irfft(rfft(first, size) * rfft(second[::-1], size), size)[:overlaps]
+    return products

@@ -1,4 +1,4 @@
-"""Where the time of an export goes: work and waits of each stage, and which stage holds up the others."""
+"""Where the time of an export goes: work and waits of each stage, and which stage is the bottleneck."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def bottleneck_words(subject: str, bottleneck: Bottleneck) -> str:
     """Which stage holds up a subject; none does where even the busiest waits most of its time."""
     name, share = shorten(bottleneck.stage, 80), f"{bottleneck.busy_share:.0%} busy"
     if bottleneck.busy_share < _BUSY:
-        return f"{shorten(subject)} is held up by no stage's work: the busiest is {name} ({share})"
-    return f"{shorten(subject)} is held up by {name} ({share})"
+        return f"{shorten(subject)} has no bottleneck: its busiest stage is {name} ({share})"
+    return f"{shorten(subject)} is limited by {name} ({share})"
 
 
 def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
@@ -108,5 +108,5 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
         if worst is not None:
             sentences.append(f"{bottleneck_words(subject, worst)}, {seconds_words(worst.work_s)} of work")
     axes.set_xlim(left=0)
-    reading = f"{'; '.join(sentences)}. Filled: work; pale: waiting for input; hatched: waiting for room behind it."
+    reading = f"{'; '.join(sentences)}. Filled: work; pale: waiting for input; hatched: waiting for the next stage."
     return Chart("Stages: work and waits", canvas.to_svg(prefix, f"Stages. {reading}"), reading)
