@@ -234,7 +234,7 @@ def _read_bytes(path: Path, error: type[InputError], limit_bytes: int) -> bytes:
             if not chunk:
                 return bytes(data)
             data += chunk
-    raise error(f"cannot read {path}: it holds more than {limit_bytes} bytes, the most that such a file may have")
+    raise error(f"cannot read {path}: it has more than {limit_bytes} bytes, the limit for such a file")
 
 
 def _is_readable(number: int, timeout_s: float) -> bool:

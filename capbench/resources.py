@@ -123,5 +123,5 @@ class _Composer:
             self.add_file(f"shared/{name}.wgsl", place)
         else:
             known = sorted([*(path.stem for path in (self._folder / "shared").glob("*.wgsl")), *self._generated])
-            raise ShaderError(f"{place}: unknown import {name!r}; there are {', '.join(known)}")
+            raise ShaderError(f"{place}: unknown import {name!r}; available: {', '.join(known)}")
         self._open.pop()

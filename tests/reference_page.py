@@ -105,7 +105,7 @@ def _exit_codes() -> Iterator[str]:
         0: "all verdicts pass",
         1: "something is worse, or a check failed",
         2: "the command line or a file is wrong",
-        3: "undecided: the runs could not have shown the effect that the gate asks about",
+        3: "undecided: the runs are too few or too noisy to show the effect that the gate asks about",
         4: "this machine cannot run what was asked (no adapter, no encoder)",
         INTERRUPTED: "interrupted",
         READER_GONE: "the reader of stdout went away",

@@ -11,21 +11,21 @@ from capbench.cli.app import app
 
 __all__ = ["update"]
 
-_baseline = typer.Typer(no_args_is_help=True, help="Keep machine-independent figures to compare against.")
+_baseline = typer.Typer(no_args_is_help=True, help="Record machine-independent figures to compare against.")
 app.add_typer(_baseline, name="baseline")
 
 
 @_baseline.command(epilog="Example: `capbench baseline update reports/today -o reports/baseline.json`")
 def update(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Result folder of an accepted state.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Result folder of the accepted state.")],
     *,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="Baseline to write; commit it.")
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Baseline file to write, to be committed.")
     ] = Path("reports/baseline.json"),
 ) -> None:
-    """Write ratios to the floor and to `cpu`, bytes and quality of every case, each with its single values.
+    """Write ratios to the floor and to `cpu`, bytes and quality of every case, with the value of each block.
 
-    Refuses a folder in which a run failed, fell back or failed validation.
+    A folder in which a run failed, fell back or failed validation is refused.
     """
     from capbench.gate.history.baseline_figures import take_baseline, write_baseline  # pandas
     from capbench.results.folder import read_folder
@@ -38,9 +38,9 @@ def update(
     baseline = take_baseline(table_of([contents]))
     write_baseline(baseline, output)
     subjects = {(figure.case, figure.subject) for figure in baseline.figures}
-    typer.echo(f"{output}: {len(baseline.figures)} figures of {len(subjects)} subjects in their cases")
+    typer.echo(f"{output}: {len(baseline.figures)} figures of {len(subjects)} pairs of case and subject")
 
 
 @_baseline.callback()
 def _group() -> None:
-    """Keep machine-independent figures to compare against."""
+    """Record machine-independent figures to compare against."""

@@ -32,31 +32,38 @@ Examples:
 def calibrate(
     matrix: Annotated[str, typer.Argument(metavar="MATRIX", help="`quick`, `standard` or a TOML file.")],
     *,
-    case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; may repeat.")] = None,
+    case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; repeatable.")] = None,
     subject: Annotated[
         str | None, typer.Option(help="Subject to compare with itself (default: the base of the matrix).")
     ] = None,
     blocks: Annotated[
         int | None, typer.Option(min=2, help="Blocks to record (default: 30, unless --budget is set).")
     ] = None,
-    each: Annotated[int, typer.Option(min=2, help="Blocks of one comparison.")] = 10,
+    each: Annotated[int, typer.Option(min=2, help="Blocks in one comparison.")] = 10,
     comparisons: Annotated[int, typer.Option(min=1, help="Comparisons to draw for each figure.")] = 200,
     effect: Annotated[
-        list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to inject; may repeat (default: 5 and 10).")
+        list[float] | None, typer.Option(metavar="PERCENT", help="Slowdown to inject; repeatable (default: 5 and 10).")
     ] = None,
-    stage: Annotated[str, typer.Option(help="Stage of the pipeline that the slowdown is booked on.")] = "encode",
+    stage: Annotated[str, typer.Option(help="Pipeline stage that the slowdown is attributed to.")] = "encode",
     interleave: Annotated[
         Way | None,
-        typer.Option(help="How subjects of a block take turns (default: on Linux both, with a recommendation; runs)."),
+        typer.Option(
+            help="How the subjects of a block take turns: runs or slices (default: on Linux both, with a "
+            "recommendation; otherwise runs)."
+        ),
     ] = None,
-    budget: Annotated[str | None, typer.Option(metavar="TIME", help="Record blocks for this long: 90, 20m.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Time budget, such as 90 or 20m; no block starts that would exceed it."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder (default: reports/TIME/).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume a result folder; completed runs are kept.")] = False,
     json_file: JsonTarget = None,
 ) -> None:
-    """Compare a subject with itself and with slowed copies of itself, and count what the gate says.
+    """Measure the gate's false-alarm rate and sensitivity on this machine.
 
-    A gate file that names the JSON as its `calibration` widens every margin that this machine cannot hold.
+    Compares a subject with an equal copy of itself and with copies that have an injected slowdown. A gate file that
+    names the JSON as its `calibration` widens every margin below the noise floor of this machine.
     """
     from capbench.gate.calibration import (
         calibrate_runs,
@@ -118,4 +125,4 @@ def _show(found: Calibration) -> None:
 
     console = open_console()
     console.print(calibration_table(found))
-    print_line(console, "Intervals are exact 95% ones (Clopper-Pearson); a noise floor above the margin widens it.")
+    print_line(console, "Intervals are exact (95%, Clopper-Pearson). A noise floor above the margin widens the margin.")

@@ -31,7 +31,7 @@ Examples:
 """
 _NOTHING_APPLIES = 4
 _NARROW_COLUMNS = 100
-"""Below this the smallest visible effect has no column: the others would wrap."""
+"""Below this the minimum detectable slowdown has no column: the others would wrap."""
 
 
 def _file_option(name: str, help_text: str) -> Any:
@@ -40,12 +40,12 @@ def _file_option(name: str, help_text: str) -> Any:
 
 @app.command(epilog=_EXAMPLES)
 def compare(
-    base: Annotated[str, typer.Argument(metavar="BASE", help="DIR, DIR:SUBJECT or a baseline's JSON file.")],
+    base: Annotated[str, typer.Argument(metavar="BASE", help="DIR, DIR:SUBJECT or the JSON file of a baseline.")],
     new: Annotated[
         str | None,
         typer.Argument(
             metavar="[NEW]",
-            help="DIR or DIR:SUBJECT, as on the other side. Left out: every subject of BASE, a folder, with its base.",
+            help="DIR or DIR:SUBJECT (default: compare every subject of the folder BASE with its base).",
             show_default=False,
         ),
     ] = None,
@@ -53,26 +53,28 @@ def compare(
     base_subject: Annotated[
         str | None,
         typer.Option(
-            "--base", metavar="SUBJECT", help="Without NEW: the subject to compare with, not the folder's own base."
+            "--base", metavar="SUBJECT", help="Without NEW, the subject to compare with (default: the folder's base)."
         ),
     ] = None,
-    gates: Annotated[Path | None, _file_option("--gates", "Margins, claims and limits; docs/gate.md.")] = None,
+    gates: Annotated[
+        Path | None, _file_option("--gates", "Gate file with margins, claims and limits; see docs/gate.md.")
+    ] = None,
     json_file: JsonTarget = None,
-    junit: Annotated[Path | None, _file_option("--junit", "Write JUnit XML.")] = None,
+    junit: Annotated[Path | None, _file_option("--junit", "Write the verdicts as JUnit XML.")] = None,
     summary: Annotated[Path | None, _file_option("--summary", "Write every figure as markdown.")] = None,
     comment: Annotated[Path | None, _file_option("--comment", "Write the body of a pull-request comment.")] = None,
-    badge: Annotated[Path | None, _file_option("--badge", "Write a badge's JSON for shields.io.")] = None,
+    badge: Annotated[Path | None, _file_option("--badge", "Write the JSON of a shields.io badge.")] = None,
     github: Annotated[
-        bool, typer.Option("--github", help="Print annotations, and append to $GITHUB_STEP_SUMMARY.")
+        bool, typer.Option("--github", help="Print GitHub annotations and append to $GITHUB_STEP_SUMMARY.")
     ] = False,
     require_gpu: Annotated[
-        bool, typer.Option("--require-gpu", help="A measurement on a software adapter is invalid.")
+        bool, typer.Option("--require-gpu", help="Treat measurements on a software adapter as invalid.")
     ] = False,
 ) -> None:
-    """Say whether NEW is better, the same or worse than BASE, and whether that is shown.
+    """Decide whether NEW is better than, the same as or worse than BASE, with the evidence.
 
-    Exits with 0 when all verdicts pass, 1 when something is worse or invalid, 3 when the runs could not have seen the
-    effect that is asked about, and 4 when nothing of it applies to this machine.
+    Exit codes: 0 when all verdicts pass, 1 when something is worse or invalid, 3 when the runs are too few or too noisy
+    to decide, 4 when nothing applies to this machine.
     """
     from capbench.gate.compare_targets import compare_folder, compare_sides, parse_side
     from capbench.gate.gate_file import GateFile, load_gate_file  # pydantic and pandas
@@ -87,7 +89,7 @@ def compare(
     if new is None:
         comparison = compare_folder(Path(base), loaded, base=base_subject)
     elif base_subject is not None:
-        raise InputError("--base is for one folder without NEW; BASE and NEW say themselves what is compared")
+        raise InputError("--base applies to one folder without NEW; BASE and NEW already name what is compared")
     else:
         comparison = compare_sides(parse_side(base), parse_side(new), loaded)
     for path, render in ((junit, junit_xml), (summary, step_summary), (comment, pull_request_comment)):

@@ -1,4 +1,4 @@
-"""`capbench doctor`: what this machine can do, and the command that mends what it cannot."""
+"""`capbench doctor`: what this machine can do, and the command that installs what is missing."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _NOT_POSSIBLE = 4
 
 @app.command(epilog="Example: `capbench doctor --json - | jq .adapters`")
 def doctor(json_file: JsonTarget = None) -> None:
-    """Show adapters, encoders and paths that really work, memory, cache and versions.
+    """Show which adapters, encoders and paths work here, with memory, cache and versions.
 
-    Exits with 0 when an export by path `gpu` is possible, with 4 when it is not.
+    Exit codes: 0 when an export by path `gpu` is possible, 4 when it is not.
     """
     from capbench.doctor.probe_machine import examine_machine  # loads wgpu and av
 
@@ -44,15 +44,15 @@ def _show(found: MachineFindings) -> None:
 
     console = open_console()
     console.print(_adapter_table(found))
-    console.print(_trial_table("Encoders, tried on a few frames", found.encoders))
-    console.print(_trial_table("Paths, tried on a few frames", found.paths))
+    console.print(_trial_table("Encoders, tested on a few frames", found.encoders))
+    console.print(_trial_table("Paths, tested on a few frames", found.paths))
     console.print(_resource_table(found))
     console.print(_version_table(found))
     for lack in found.lacks:
         print_line(console, f"{'missing' if lack.blocks_export else 'note'}: {lack.what}")
         print_line(console, f"  {lack.remedy}")
-    able = "possible" if found.can_export_by_gpu else "not possible"
-    print_line(console, f"An export by path gpu is {able} on this machine.")
+    able = "can" if found.can_export_by_gpu else "cannot"
+    print_line(console, f"This machine {able} export by path gpu.")
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -82,7 +82,7 @@ def _adapter_table(found: MachineFindings) -> Table:
 
 
 def _trial_table(title: str, trials: Sequence[EncoderFinding | PathFinding]) -> Table:
-    table = _table(title, "name", "works", "why not")
+    table = _table(title, "name", "works", "reason")
     for trial in trials:
         _add(table, trial.name, "yes" if trial.works else "no", trial.reason or "")
     return table

@@ -23,53 +23,63 @@ __all__ = ["export"]
 def export(
     source: Annotated[Path, typer.Argument(help="Video file, or an HLS playlist (.m3u8).")],
     output: Annotated[
-        Path | None, typer.Argument(help="File to write: .mp4, or .gif. Left out with --encoder none alone.")
+        Path | None, typer.Argument(help="File to write: .mp4 or .gif. Omit it only with --encoder none.")
     ] = None,
     *,
-    scene: Annotated[str, typer.Option(help="Name of a shipped scene, or a TOML file.")] = "bare",
+    scene: Annotated[str, typer.Option(help="Name of a built-in scene, or a TOML file.")] = "bare",
     path: Annotated[
         str | None,
-        typer.Option(help="Conversion path. Left out: passthrough where nothing is to be drawn, else gpu."),
+        typer.Option(help="Conversion path (default: passthrough if the scene draws nothing, otherwise gpu)."),
     ] = None,
-    width: Annotated[int | None, typer.Option(help="Output width in pixels, even.")] = None,
-    height: Annotated[int | None, typer.Option(help="Output height in pixels, even.")] = None,
-    fps: Annotated[str | None, typer.Option(help="Constant rate such as 30 or 30000/1001; for a GIF 10 to 30.")] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Output width in pixels, an even number (default: by the source).")
+    ] = None,
+    height: Annotated[
+        int | None, typer.Option(help="Output height in pixels, an even number (default: by the source).")
+    ] = None,
+    fps: Annotated[
+        str | None, typer.Option(help="Constant frame rate, such as 30 or 30000/1001; 10 to 30 for a GIF.")
+    ] = None,
     encoder: Annotated[
         str,
         typer.Option(
-            help="Encoder by FFmpeg's name (`capbench doctor` lists them), or h264, hevc or auto for the first that "
-            "works here, hardware before software; none draws and writes nothing, to see how fast pictures come. A "
-            "fixed default keeps benchmarks comparable between machines."
+            help="FFmpeg name of an encoder (`capbench doctor` lists them). h264, hevc and auto choose the first one "
+            "that works here, hardware before software. none draws every frame and writes nothing, to measure the "
+            "stages before the encoder. The default is fixed so that benchmarks compare between machines."
         ),
     ] = "libx264",
-    quality: Annotated[str, typer.Option(help="highest, high, medium or low.")] = "high",
-    qp: Annotated[int | None, typer.Option(help="Fixed quantiser instead of a quality.")] = None,
-    crf: Annotated[float | None, typer.Option(help="Constant rate factor instead of a quality.")] = None,
-    preset: Annotated[str, typer.Option(help="Preset of libx264 and libx265.")] = "veryfast",
-    swscale_threads: Annotated[int, typer.Option(help="Threads of path cpu's conversion; 0 is one a core.")] = 1,
+    quality: Annotated[str, typer.Option(help="Quality: highest, high, medium or low.")] = "high",
+    qp: Annotated[int | None, typer.Option(help="Fixed quantiser (QP), instead of --quality.")] = None,
+    crf: Annotated[float | None, typer.Option(help="Constant rate factor (CRF), instead of --quality.")] = None,
+    preset: Annotated[str, typer.Option(help="Preset for libx264 and libx265.")] = "veryfast",
+    swscale_threads: Annotated[int, typer.Option(help="Threads for conversion by path cpu; 0: one per core.")] = 1,
     decoder_threads: Annotated[
-        int | None, typer.Option(help="Threads of the decoder (default: cores, up to 4).")
+        int | None, typer.Option(help="Decoder threads (default: one per core, at most 3).")
     ] = None,
     encoder_threads: Annotated[
         int | None,
         typer.Option(
-            help="Threads of a software encoder (default: by cores and picture size). x264's bytes depend on it."
+            help="Threads of a software encoder (default: by cores and picture size). The bytes of x264 depend on it."
         ),
     ] = None,
     memory_limit: Annotated[
         str | None,
         typer.Option(
-            help="What the whole process may hold, such as 600M (default: 150M for queues, rings and pools, and no "
+            help="Memory limit of the whole process, such as 600M (default: 160M for queues, rings and pools, with no "
             "limit for libraries and codecs)."
         ),
     ] = None,
-    dither: Annotated[str, typer.Option(help="Dithering of a GIF, such as none, bayer or sierra2_4a.")] = "sierra2_4a",
-    salvage: Annotated[bool, typer.Option("--salvage", help="Export what decodes of a damaged source.")] = False,
+    dither: Annotated[
+        str, typer.Option(help="Dithering method for a GIF, such as none, bayer or sierra2_4a.")
+    ] = "sierra2_4a",
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Export whatever can be decoded of a damaged source.")
+    ] = False,
     json_target: JsonTarget = None,
 ) -> None:
-    """Export a recording: composite the scene on the GPU, convert, encode.
+    """Export a recording: decode, composite the scene on the GPU, convert, encode.
 
-    Prints the report to stdout, or writes it as JSON with `--json`.
+    The report goes to stdout, or to a file as JSON with `--json`.
     """
     from capbench.pipeline.encode.encoders import EncoderSettings  # loads FFmpeg: slow for --help
     from capbench.pipeline.export import export as run_export
@@ -124,6 +134,6 @@ def _summary(report: ExportReport, output: Path | None) -> str:
         f"path {report.path_used}, {report.encoder}" + (f", {report.adapter}" if report.adapter else ""),
     ]
     if report.adapter_is_software:
-        lines.append("the adapter is software: these are CPU times, not GPU times")
+        lines.append("software adapter: these are software times, not GPU times")
     lines += [f"warning: {warning}" for warning in (*report.fallbacks, *report.warnings)]
     return "\n".join(lines)

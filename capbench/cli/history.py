@@ -1,4 +1,4 @@
-"""`capbench history`: how figures went over time, and where a level changed."""
+"""`capbench history`: figures over time, and the steps at which their level changed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "show"]
 
-_history = typer.Typer(no_args_is_help=True, help="Keep figures over time and find where they changed.")
+_history = typer.Typer(no_args_is_help=True, help="Track figures over time and find where they changed.")
 app.add_typer(_history, name="history")
 
-_HistoryFile = Annotated[Path, typer.Option("--history", metavar="FILE", help="History file, one line a folder.")]
+_HistoryFile = Annotated[
+    Path, typer.Option("--history", metavar="FILE", help="History file, with one line per result folder.")
+]
 _DEFAULT = Path("reports/history.jsonl")
 _LOG_COLUMNS = 170
 """Width where no terminal says one: the course of a series takes forty columns alone."""
@@ -28,42 +30,44 @@ _LOG_COLUMNS = 170
 
 @_history.callback()
 def _group() -> None:
-    """Keep figures over time and find where they changed."""
+    """Track figures over time and find where they changed."""
 
 
 @_history.command(epilog="Example: `capbench history add reports/* --history bench/history.jsonl`")
 def add(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Result folders, or folders that hold result folders.")
+        list[Path], typer.Argument(metavar="DIR...", help="Result folders, or folders of result folders.")
     ],
     *,
     history: _HistoryFile = _DEFAULT,
 ) -> None:
-    """Add result folders to the history; one that is there already is replaced."""
+    """Add result folders to the history; an existing entry of a folder is replaced."""
     from capbench.gate.history.series import entry_of, with_entries  # pandas
     from capbench.results.folder import read_folder
     from capbench.results.tidy_table import table_of
 
     entries = [entry_of(table_of([read_folder(folder)]), folder.name) for folder in _result_folders(folders)]
     count = with_entries(history, entries)
-    typer.echo(f"{history}: {len(entries)} added or replaced, {count} in all")
+    typer.echo(f"{history}: {len(entries)} added or replaced, {count} in total")
 
 
 @_history.command(epilog="Example: `capbench history show --case '4k*' --metric wall_s`")
 def show(
     *,
-    case: Annotated[str, typer.Option(metavar="GLOB", help="Cases.")] = "*",
-    subject: Annotated[str, typer.Option(metavar="GLOB", help="Subjects.")] = "*",
-    metric: Annotated[str, typer.Option(metavar="GLOB", help="Fields of a run: `wall_s`, `quality.*`.")] = "*",
+    case: Annotated[str, typer.Option(metavar="GLOB", help="Cases to show.")] = "*",
+    subject: Annotated[str, typer.Option(metavar="GLOB", help="Subjects to show.")] = "*",
+    metric: Annotated[
+        str, typer.Option(metavar="GLOB", help="Figures to show, such as `wall_s` or `quality.*`.")
+    ] = "*",
     history: _HistoryFile = _DEFAULT,
     json_file: JsonTarget = None,
 ) -> None:
-    """Show every series with its steps. Each machine has its own series, so that a new machine is no step."""
+    """Show every series with its steps. Each machine has a series of its own, so a new machine is not a step."""
     from capbench.gate.history.series import TrendList, read_history, trends
 
     entries = read_history(history)
     if not entries:
-        raise ResultError(f"no history in {history}; begin one with: capbench history add DIR")
+        raise ResultError(f"no history in {history}; start one with: capbench history add DIR")
     found = trends(entries, case=case, subject=subject, metric=metric)
     if not found:
         raise ResultError(f"nothing in {history} matches --case {case} --subject {subject} --metric {metric}")
@@ -86,4 +90,4 @@ def _show(found: Sequence[Trend]) -> None:
     console = open_console(log_columns=_LOG_COLUMNS)
     console.print(history_table(found))
     changed = sum(bool(trend.steps) for trend in found)
-    print_line(console, f"{changed} of {len(found)} series changed their level.")
+    print_line(console, f"{changed} of {len(found)} series have a step.")

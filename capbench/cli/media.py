@@ -1,4 +1,4 @@
-"""`capbench media`: make the synthetic recordings, or say which are there."""
+"""`capbench media`: make the synthetic recordings, or list the cached ones."""
 
 from __future__ import annotations
 
@@ -25,15 +25,13 @@ _KNOWN = ", ".join(STANDARD_RECORDINGS)
 def media(
     cases: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CASE", help=f"Which to make; all when left out. Known: {_KNOWN}."),
+        typer.Argument(metavar="CASE", help=f"Recordings to make (default: all): {_KNOWN}."),
     ] = None,
-    list_only: Annotated[
-        bool, typer.Option("--list", help="Make nothing; say what is there and how large it is.")
-    ] = False,
+    list_only: Annotated[bool, typer.Option("--list", help="List cached recordings and their sizes.")] = False,
 ) -> None:
-    """Make the synthetic screen recordings, or find them in the cache, and print where they are.
+    """Make the synthetic screen recordings that are not cached yet, and print the path of each.
 
-    They are kept under `CAPBENCH_CACHE`, or else in the user's cache folder.
+    The cache is the folder `CAPBENCH_CACHE` (default: capbench's folder in the user's cache folder).
     """
     specs = _chosen(cases or list(STANDARD_RECORDINGS))
     if list_only:
@@ -46,14 +44,14 @@ def media(
 def _chosen(cases: list[str]) -> list[RecordingSpec]:
     unknown = [case for case in cases if case not in STANDARD_RECORDINGS]
     if unknown:
-        raise InputError(f"no recording is called {', '.join(map(repr, unknown))}; known are {_KNOWN}")
+        raise InputError(f"unknown recording {', '.join(map(repr, unknown))}; available: {_KNOWN}")
     return [STANDARD_RECORDINGS[case] for case in dict.fromkeys(cases)]
 
 
 def _describe(spec: RecordingSpec) -> str:
     path = cached_path(spec)
     if not path.is_file():
-        size = "not made"
+        size = "not cached"
     elif spec.container == "hls":
         size = format_bytes(sum(file.stat().st_size for file in path.parent.iterdir()))
     else:

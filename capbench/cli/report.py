@@ -1,4 +1,4 @@
-"""`capbench report`."""
+"""`capbench report`: the page of result folders, or its overview in other formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
 
 `capbench report reports/after --format markdown >> "$GITHUB_STEP_SUMMARY"`
 
-`capbench report reports` writes the list of all result folders in it
+`capbench report reports` (writes an index of the result folders in it)
 """
 
 
@@ -42,7 +42,7 @@ class Form(StrEnum):
 @app.command(epilog=_EXAMPLES)
 def report(  # noqa: PLR0917  options of the command line have names there
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Result folders, or one folder that holds result folders.")
+        list[Path], typer.Argument(metavar="DIR...", help="Result folders, or one folder of result folders.")
     ],
     output: Annotated[
         Path | None,
@@ -51,19 +51,19 @@ def report(  # noqa: PLR0917  options of the command line have names there
         ),
     ] = None,
     form: Annotated[
-        Form | None, typer.Option("--format", help="What to write (default: by the file's name, or html).")
+        Form | None, typer.Option("--format", help="Format to write (default: by the file's suffix, otherwise html).")
     ] = None,
     gates: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Gate file with margins and required effects.")
+        Path | None, typer.Option(metavar="FILE", help="Gate file with margins and required effects; see docs/gate.md.")
     ] = None,
     pictures: Annotated[
-        str, typer.Option(metavar="SIZE", help="What pictures of frames may take on the page: 500k, 3M; 0 for none.")
+        str, typer.Option(metavar="SIZE", help="Limit for frame pictures on the page, such as 500k; 0 for none.")
     ] = "3M",
     alone: Annotated[
-        bool, typer.Option("--alone", help="No links to raw files: for a page that is sent without its folder.")
+        bool, typer.Option("--alone", help="Omit links to raw files, for a page that is sent without its folder.")
     ] = False,
 ) -> None:
-    """Write the report of result folders: the page, or its first screen as markdown, JSON, CSV or PNG."""
+    """Write the report of result folders: an HTML page, or its overview as markdown, JSON, CSV or PNG."""
     from capbench.files import is_folder
     from capbench.gate import load_gate_file  # --help need not wait for pandas
     from capbench.report import write_report
@@ -89,7 +89,7 @@ def report(  # noqa: PLR0917  options of the command line have names there
         typer.echo(write_report(folders, target, rules, picture_bytes=parse_bytes(pictures), alone=alone))
         return
     if len(folders) > 1:
-        raise InputError(f"{form.value} shows one folder, {len(folders)} were named; name one, or write html")
+        raise InputError(f"{form.value} shows one folder, got {len(folders)}; name one folder, or use --format html")
     _write_form(view_folder(read_folder(last), last, rules, charts=False), form, output, last)
 
 

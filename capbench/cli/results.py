@@ -1,4 +1,4 @@
-"""`capbench results`."""
+"""`capbench results`: results in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ __all__ = ["results"]
 
 @app.command(epilog="Example: `capbench results reports/mine --to pytest-benchmark -o mine.json`")
 def results(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Result folders, of one machine or several.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Result folders, from one machine or several.")
+    ],
     *,
     to: Annotated[
         str,
-        typer.Option(help="csv, parquet, markdown, pytest-benchmark, github-action-benchmark or bencher."),
+        typer.Option(help="Format: csv, parquet, markdown, pytest-benchmark, github-action-benchmark or bencher."),
     ] = "markdown",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write (default: stdout).")
     ] = None,
 ) -> None:
-    """Hand results to another tool. CSV and Parquet hold every run; the other formats hold the measured ones."""
+    """Convert results for other tools. CSV and Parquet contain every run, the other formats only measured runs."""
     from capbench.files import write_atomic  # --help need not wait
     from capbench.report.formats.run_tables import EXPORTERS
     from capbench.results.folder import read_folder
     from capbench.results.visible_text import plain_line
 
     if to not in EXPORTERS:
-        raise InputError(f"unknown format {to!r}; there are {', '.join(EXPORTERS)}")
+        raise InputError(f"unknown format {to!r}; available: {', '.join(EXPORTERS)}")
     contents = [read_folder(folder) for folder in folders]
     for problem in (problem for content in contents for problem in content.problems):
         typer.echo(f"capbench: {plain_line(problem)}", err=True)

@@ -1,4 +1,4 @@
-"""`capbench run`."""
+"""`capbench run`: measure the cases of a matrix into a result folder."""
 
 from __future__ import annotations
 
@@ -41,59 +41,63 @@ Examples:
 def run(
     matrix: Annotated[str, typer.Argument(metavar="MATRIX", help="`quick`, `standard` or a TOML file.")],
     *,
-    case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; may repeat.")] = None,
+    case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; repeatable.")] = None,
     subject: Annotated[
         list[str] | None,
-        typer.Option(metavar="GLOB", help="Only subjects that match, or names of paths to add; may repeat."),
+        typer.Option(metavar="GLOB", help="Only subjects that match, or paths to add by name; repeatable."),
     ] = None,
-    blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of each case, instead of the matrix's.")] = None,
+    blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of each case (default: as in the matrix).")] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Begin no block that is not expected to end in time: 90, 10m.")
+        str | None,
+        typer.Option(metavar="TIME", help="Time budget, such as 90 or 10m; no block starts that would exceed it."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder; else reports/TIME/.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder: recorded runs are kept.")] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="With --resume: make recorded runs that failed again.")
-    ] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder (default: reports/TIME/).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a result folder; completed runs are kept.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="With --resume, rerun failed runs.")] = False,
     against: Annotated[
-        str | None, typer.Option(metavar="REV", help="Measure this git revision side by side, as NAME@REV.")
+        str | None, typer.Option(metavar="REV", help="Also measure this git revision, side by side, as NAME@REV.")
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(metavar="SUBJECT", help="Compare the others with this subject, not with the matrix's reference."),
+        typer.Option(
+            metavar="SUBJECT", help="Subject to compare the others with (default: the reference of the matrix)."
+        ),
     ] = None,
     until_decided: Annotated[
         bool,
-        typer.Option("--until-decided", help="Add blocks until every verdict is decided."),
+        typer.Option("--until-decided", help="Add blocks until every verdict is decided; see docs/gate.md."),
     ] = False,
     gates: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Gate file with the margins, for --until-decided.")
+        Path | None, typer.Option(metavar="FILE", help="With --until-decided, the gate file with the margins.")
     ] = None,
     timeout: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Kill a run after this time, instead of the matrix's.")
+        str | None,
+        typer.Option(metavar="TIME", help="Time limit of one run, such as 90 or 10m (default: as in the matrix)."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Order of everything; else random and recorded.")] = None,
-    validate: Annotated[bool, typer.Option(help="Validate each output after it was timed.")] = True,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed for the run order (default: random; always recorded).")
+    ] = None,
+    validate: Annotated[bool, typer.Option(help="Validate each output, after its run was timed.")] = True,
     interleave: Annotated[
         Interleave | None,
         typer.Option(
-            help="Subjects of a block one after the other, or all at once in time slices, which see smaller changes on "
-            "a noisy machine (default: the matrix's; with --against on Linux slices)."
+            help="How the subjects of a block take turns: runs one after the other, or slices of time, which detect "
+            "smaller changes on a noisy machine (default: as in the matrix)."
         ),
     ] = None,
     slice_ms: Annotated[
         float | None, typer.Option(min=5, max=10_000, help="Mean length of a time slice in milliseconds.")
     ] = None,
-    keep_outputs: Annotated[bool, typer.Option("--keep-outputs", help="Leave the videos in DIR/outputs.")] = False,
+    keep_outputs: Annotated[bool, typer.Option("--keep-outputs", help="Keep the videos in DIR/outputs.")] = False,
     trace: Annotated[
-        bool, typer.Option("--trace", help="Write DIR/traces/*.json for ui.perfetto.dev; tracing costs a little time.")
+        bool, typer.Option("--trace", help="Write DIR/traces/*.json for ui.perfetto.dev; adds a little overhead.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the table.")] = False,
 ) -> None:
-    """Run the cases of a matrix and keep every run as one JSON file; docs/matrix.md describes matrix files.
+    """Measure the cases of a matrix and record every run as a JSON file; docs/matrix.md describes matrix files.
 
-    Exits with 1 when a run or a check failed, and with 4 when something that was asked for cannot run on this machine;
-    with --until-decided also as `capbench compare` does.
+    Exit codes: 1 when a run or a check failed, 4 when this machine cannot run something that was asked for; with
+    --until-decided also those of `capbench compare`.
     """
     from capbench.harness.run.progress import open_progress  # --help need not wait for it
     from capbench.harness.run.start import new_folder, resumable_folder
@@ -102,9 +106,9 @@ def run(
 
     looks = _looks(gates, blocks) if until_decided else None
     if gates is not None and looks is None:
-        raise InputError("--gates says what to decide and needs --until-decided; or use `capbench compare` afterwards")
+        raise InputError("--gates needs --until-decided; to judge a finished run, use `capbench compare --gates`")
     if retry_failed and not resume:
-        raise InputError("--retry-failed goes on with a folder and needs --resume")
+        raise InputError("--retry-failed needs --resume")
     budget_s = None if budget is None else parse_seconds(budget)
     timeout_s = None if timeout is None else parse_seconds(timeout)
     folder = out or (resumable_folder(Path(matrix).stem) if resume else new_folder())
@@ -134,8 +138,8 @@ def run(
         )
     except KeyboardInterrupt:
         progress.close()
-        looking = " --until-decided" if until_decided else ""  # without it nobody looks any more
-        typer.echo(f"go on with: capbench run {matrix} --out {folder} --resume{looking}", err=True)
+        looking = " --until-decided" if until_decided else ""  # without it there is no further interim look
+        typer.echo(f"resume with: capbench run {matrix} --out {folder} --resume{looking}", err=True)
         raise
     finally:
         progress.close()

@@ -1,4 +1,4 @@
-"""`capbench selftest`: plant every specimen, show which check flags it."""
+"""`capbench selftest`: inject every specimen and show which check flags it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ __all__ = ["selftest"]
 @app.command(epilog="Example: `capbench selftest truncation siting --no-clean`")
 def selftest(
     specimens: Annotated[
-        list[str] | None, typer.Argument(metavar="SPECIMEN", help="Which to plant; all when left out.")
+        list[str] | None, typer.Argument(metavar="SPECIMEN", help="Defects to inject (default: all).")
     ] = None,
     json: JsonTarget = None,
-    clean: Annotated[bool, typer.Option(help="Also make clean exports, which must raise no alarm.")] = True,
+    clean: Annotated[bool, typer.Option(help="Also test clean exports, which must raise no alarm.")] = True,
     conversions: Annotated[
-        bool, typer.Option("--conversions", help="Also hold each conversion against the oracle.")
+        bool, typer.Option("--conversions", help="Also compare each conversion with the oracle.")
     ] = False,
 ) -> None:
-    """Plant known defects and see whether validation and the gate notice; exit 1 when one slips through.
+    """Inject known defects and test whether validation and the gate flag them; exit code 1 when one is missed.
 
-    A defect counts as noticed only when a check fails that names it. Clean exports over scenes, sizes, paths and
+    A defect counts as flagged only when a check that names it fails. Clean exports over scenes, sizes, paths and
     encoders must raise no alarm.
     """
     from rich.console import Console  # slow to import
@@ -72,13 +72,16 @@ def _specimens_table(report: SelfTestReport) -> Table:
     table.add_column()
     for outcome in report.specimens:
         planted = Text.assemble((outcome.name, "bold"), f" ({outcome.mutates}): {outcome.defect}")
-        others = ", ".join(outcome.other_checks) or "nothing"
+        others = ", ".join(outcome.other_checks) or "none"
         if outcome.error is not None:
-            word, found = Text("NOT TRIED", style="bold red"), text_cell(outcome.error)
+            word, found = Text("NOT RUN", style="bold red"), text_cell(outcome.error)
         elif outcome.flagged:
             word, found = Text("flagged", style="green"), text_cell(f"{outcome.check}: {outcome.sentence}", "dim")
         else:
-            word, found = Text("MISSED", style="bold red"), text_cell(f"{others} failed, and that names something else")
+            word, found = (
+                Text("MISSED", style="bold red"),
+                text_cell(f"no check that names this defect failed; others that failed: {others}"),
+            )
         table.add_row(word, planted)
         table.add_row("", found)
     return table
@@ -94,7 +97,7 @@ def _clean_table(report: SelfTestReport) -> Table:
     table.add_column()
     for export in report.clean:
         if export.error is not None:
-            word = Text("NOT TRIED", style="bold red")
+            word = Text("NOT RUN", style="bold red")
         else:
             word = Text("ALARM", style="bold red") if export.alarms else Text("quiet", style="green")
         table.add_row(word, text_cell(export.name))
@@ -124,5 +127,5 @@ def _verdict(report: SelfTestReport) -> str:
     if report.clean:
         line += f", {report.alarms} of {len(report.clean)} clean exports raised an alarm"
     if report.untried:
-        line += f", {report.untried} could not be tried"
+        line += f", {report.untried} could not be run"
     return line if report.seconds is None else f"{line}, {report.seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""`capbench validate`: quality and integrity of one file against another."""
+"""`capbench validate`: quality and integrity of an output, compared with its reference."""
 
 from __future__ import annotations
 
@@ -26,32 +26,41 @@ _MOST_PIXELS_A_SIDE = 16384
 
 @app.command(epilog="Example: `capbench validate recording.mp4 export.mp4 --save-frames worst --json report.json`")
 def validate(  # noqa: PLR0917  options of the command line have names there
-    reference: Annotated[Path, typer.Argument(help="The file that is held to be right.")],
-    output: Annotated[Path, typer.Argument(help="The file to check.")],
+    reference: Annotated[Path, typer.Argument(help="Reference file.")],
+    output: Annotated[Path, typer.Argument(help="File to check.")],
     json: JsonTarget = None,
     save_frames: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the worst frames there: reference, output, amplified difference."),
+        typer.Option(
+            metavar="DIR", help="Folder for pictures of the worst frames: reference, output, amplified difference."
+        ),
     ] = None,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every frame's metrics as CSV.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the metrics of every frame as CSV.")] = None,
     expect_size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Size that the output was meant to have, where it was scaled.")
+        str | None,
+        typer.Option(
+            metavar="WxH", help="Intended output size, if the export scales (default: that of the reference)."
+        ),
     ] = None,
     expect_fps: Annotated[
-        str | None, typer.Option(metavar="F", help="Constant rate that the output was made at, such as 30000/1001.")
+        str | None,
+        typer.Option(
+            metavar="F",
+            help="Intended constant frame rate, such as 30000/1001 (default: frame times of the reference).",
+        ),
     ] = None,
     expect_depth: Annotated[
         int | None,
-        typer.Option(metavar="BITS", min=8, max=16, help="Bits a sample that the output was meant to have."),
+        typer.Option(metavar="BITS", min=8, max=16, help="Intended bits per sample (default: those of the reference)."),
     ] = None,
     vmaf: Annotated[
-        bool, typer.Option(help="Measure VMAF where an FFmpeg here has libvmaf. It takes most of the time.")
+        bool, typer.Option(help="Measure VMAF if an FFmpeg here has libvmaf. It takes most of the time.")
     ] = True,
 ) -> None:
-    """Check an output's pictures, colours, frames, times and sound against a reference, made by whatever exporter.
+    """Check pictures, colours, frames, times and sound of an output against a reference; any exporter may have made it.
 
-    Exit code 0 when every check passed or had nothing to check, 1 when one failed or could not be made, 2 when a file
-    cannot be read at all.
+    Exit codes: 0 when every check passed or does not apply, 1 when one failed or could not be made, 2 when a file
+    cannot be read.
     """
     from capbench.quality.expectation import Expectation  # decoding libraries are slow to import
     from capbench.quality.validate import validate as validate_files
@@ -139,7 +148,7 @@ def _checks_table(report: ValidationReport) -> Table:
     ):
         word, style = words[status]
         names = [check.name for check in checks]
-        # What stands beside many checks for one reason is said once.
+        # A reason that several checks share is shown once.
         add_row(table, [names[0], Text(word, style=style), message + _and_others(names[1:])])
     return table
 

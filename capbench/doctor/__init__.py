@@ -1,4 +1,4 @@
-"""What this machine can do, found out by trying, and what to install for what it cannot.
+"""What this machine can do, found by trial exports, and what to install for what is missing.
 
 Timing it lives in `harness`.
 """

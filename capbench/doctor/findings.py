@@ -1,4 +1,4 @@
-"""What was found out about the machine, as data."""
+"""What was found on the machine, as data."""
 
 from __future__ import annotations
 
@@ -119,12 +119,12 @@ class ProgramFinding(Record):
 
 
 class Lack(Record):
-    """Something that this machine cannot do, and what would mend it."""
+    """Something that this machine cannot do, and how to fix it."""
 
     what: str
-    """The lack, in a sentence."""
+    """What is missing, in one sentence."""
     remedy: str
-    """The command that mends it, or what to do where no command can."""
+    """The command that fixes it, or what to do where no command can."""
     blocks_export: bool
     """Whether an export by path `gpu` is impossible without it."""
 

@@ -1,4 +1,4 @@
-"""Look at the machine: adapters, encoders, memory, cache, programs, versions. Measures; judges nothing."""
+"""Probe the machine: adapters, encoders, memory, cache, programs, versions. Nothing is judged here."""
 
 from __future__ import annotations
 

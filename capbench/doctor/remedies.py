@@ -1,4 +1,4 @@
-"""What is missing for an export, and the command that mends it. Reads findings; looks at nothing itself."""
+"""What is missing for an export, and the command that installs it. Reads findings and probes nothing itself."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _adapter_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
             remedy = "update the graphics driver, or the system"
         return [Lack(what=found.adapter_error, remedy=remedy, blocks_export=True)]
     if all(adapter.is_software for adapter in found.adapters):
-        what = "only a software adapter: paths can be compared, but their GPU times are CPU times"
+        what = "only a software adapter: paths can be compared, but times are software times, not GPU times"
         return [Lack(what=what, remedy="install the driver of this machine's GPU, if it has one", blocks_export=False)]
     return []
 
@@ -100,9 +100,9 @@ def _room_lacks(found: MachineFindings) -> list[Lack]:
     lacks = []
     if found.memory.available_bytes < _ENOUGH_MEMORY_BYTES:
         left = format_bytes(found.memory.available_bytes)
-        what = f"{left} of memory left; an export in 4K may need {format_bytes(_ENOUGH_MEMORY_BYTES)}"
+        what = f"{left} of memory free; an export in 4K may need {format_bytes(_ENOUGH_MEMORY_BYTES)}"
         lacks.append(
-            Lack(what=what, remedy="end other programs, or raise the limit of the control group", blocks_export=False)
+            Lack(what=what, remedy="close other programs, or raise the limit of the control group", blocks_export=False)
         )
     elsewhere = "export CAPBENCH_CACHE=/a/folder/that/you/may/write/to"
     if not found.cache.is_writable:
@@ -110,7 +110,7 @@ def _room_lacks(found: MachineFindings) -> list[Lack]:
             Lack(what=f"cannot write to the cache, {found.cache.folder}", remedy=elsewhere, blocks_export=False)
         )
     elif found.cache.free_bytes is not None and found.cache.free_bytes < _ENOUGH_CACHE_BYTES:
-        what = f"{format_bytes(found.cache.free_bytes)} left on the disk of the cache, {found.cache.folder}"
+        what = f"{format_bytes(found.cache.free_bytes)} free on the disk of the cache, {found.cache.folder}"
         lacks.append(Lack(what=what, remedy=elsewhere, blocks_export=False))
     return lacks
 
@@ -121,5 +121,5 @@ def _program_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
     remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
         platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
     )
-    what = "no program ffmpeg on PATH; subjects that start it need it, and VMAF may"
+    what = "no ffmpeg program on PATH; subjects that call it need it, and VMAF may"
     return [Lack(what=what, remedy=remedy, blocks_export=False)]

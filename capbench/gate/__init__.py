@@ -1,4 +1,4 @@
-"""The verdict: whether new is better, the same or worse than base, and whether that is shown."""
+"""The verdict: whether new is better than, the same as or worse than base, with the evidence."""
 
 from capbench.gate.compare import compare
 from capbench.gate.gate_file import GateFile, GateRule, GateSettings, load_gate_file

@@ -1,4 +1,4 @@
-"""The gate's false-alarm rate and sensitivity here, from runs of one subject beside itself and beside slowed copies.
+"""The gate's false-alarm rate and sensitivity on this machine, from runs of a subject, equal copies and slowed ones.
 
 Every comparison draws its blocks from the recorded ones without using one twice, and throws a coin for which of the two
 equal copies is new. Draws share blocks with each other, so that the exact intervals of Clopper and Pearson (1934,
@@ -132,7 +132,7 @@ def calibrate_runs(
             if values is None:
                 continue
             if len(values) < blocks_each:
-                raise ResultError(f"{case}: {len(values)} blocks are finished and a comparison needs {blocks_each}")
+                raise ResultError(f"{case}: {len(values)} blocks have finished, but a comparison needs {blocks_each}")
             recorded.append(len(values))
             one = _calibrate(
                 str(case),
@@ -145,7 +145,7 @@ def calibrate_runs(
             )
             found.append(one.model_copy(update={"interleave": _interleave_of(of_case)}))
     if not found:
-        raise ResultError(f"no block holds {subject}, {twin} and the slowed copies; were all of them run?")
+        raise ResultError(f"no block has finished runs of {subject}, {twin} and the slowed copies; run all of them")
     machines = sorted(set(table["fingerprint"].dropna().astype(str))) if "fingerprint" in table.columns else []
     return Calibration(
         machine=machines[0] if len(machines) == 1 else None,
@@ -268,11 +268,11 @@ def read_calibration(path: Path) -> Calibration:
     try:
         found = Calibration.model_validate(read_json(path, ResultError))
     except ResultError as error:
-        raise ResultError(f"{error}; make it anew with: capbench calibrate") from error
+        raise ResultError(f"{error}; recreate it with: capbench calibrate") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise ResultError(f"{path}: {where}: {first['msg']}; make it anew with: capbench calibrate") from error
+        raise ResultError(f"{path}: {where}: {first['msg']}; recreate it with: capbench calibrate") from error
     if found.schema_version > _VERSION:
         raise ResultError(
             f"{path} has schema version {found.schema_version}, this program reads up to {_VERSION}; "

@@ -60,7 +60,7 @@ def compare(
     warnings: list[str] = []
     paired = list(pair_cases(base, new, pairs, absent))
     if not paired:
-        raise ResultError("the two sides have no case and subject in common; see `capbench report` for what each holds")
+        raise ResultError("the two sides have no case and subject in common; `capbench report` shows what each has")
     compared = [(pair.case, pair.base_subject, pair.new_subject) for pair in paired]
     check_rules(gates.rule, [*base.columns, *new.columns], compared)
     for pair in paired:
@@ -71,7 +71,7 @@ def compare(
     warnings += untested_rules(gates.rule, compared)
     if baseline is None:
         warnings += [
-            f"not tested, as no baseline is compared with: {rule.claim or rule.metric}" for rule in _ratios(gates)
+            f"not tested, because no baseline is compared: {rule.claim or rule.metric}" for rule in _ratios(gates)
         ]
     if baseline is not None:
         judged = {subject for _, _, subject in compared}
@@ -103,7 +103,7 @@ def compare_with_baseline(runs: pd.DataFrame, baseline: Baseline, gates: GateFil
     compared = [(row.case, BASELINE, row.new) for row in verdicts]
     check_rules(gates.rule, map(str, runs.columns), compared)
     machine_bound = [
-        f"not tested, as it does not compare across machines: {rule.claim or rule.metric}"
+        f"not tested, because it does not compare across machines: {rule.claim or rule.metric}"
         for rule in gates.rule
         if rule.judge and not rule.is_glob and not is_portable(rule.metric) and rule.metric != CHECKS
     ]

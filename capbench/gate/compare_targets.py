@@ -67,11 +67,13 @@ def compare_folder(folder: Path, gates: GateFile | None = None, *, base: str | N
     base that is not there.
     """
     if not folder.is_dir() and (":" in folder.name or CompareTarget(folder).is_baseline):
-        raise ResultError(f"{folder} is no folder of its own: name NEW as well, what is to be compared with it")
+        raise ResultError(f"{folder} is not a folder, so it needs NEW: what to compare with it")
     contents = read_folder(folder)
     choice = base_of_folder(read_plan(folder), contents.runs, asked=base)
     if not choice.pairs:
-        raise ResultError(f"{folder} holds nothing to compare: {choice.name or 'no subject'} stands alone")
+        raise ResultError(
+            f"nothing to compare in {folder}: it has {f'only {choice.name}' if choice.name else 'no subject'}"
+        )
     comparison = _judge_pairs(folder, choice.pairs, table_of([contents]), gates or GateFile())
     return comparison.model_copy(
         update={"warnings": (*comparison.warnings, *contents.problems), "base_note": choice.sentence}
@@ -84,7 +86,7 @@ def compare_sides(base: CompareTarget, new: CompareTarget, gates: GateFile | Non
     A folder that was made with `--until-decided` is judged with the error its looks were allowed. Raises `ResultError`.
     """
     if new.is_baseline:
-        raise ResultError(f"{new.path} is a baseline and can only be compared against: put it first")
+        raise ResultError(f"{new.path} is a baseline and can only be BASE; name it first")
     contents = {path: read_folder(path) for path in dict.fromkeys((base.path, new.path)) if path.suffix != ".json"}
     tables = {path: table_of([content]) for path, content in contents.items()}
     comparison = _compare_tables(base, new, tables, gates or GateFile())
@@ -104,15 +106,15 @@ def _compare_tables(
         if side.subject is not None and is_floor(side.subject):
             exports = [name for name in _subjects(tables[side.path]) if not is_floor(name)]
             raise ResultError(
-                f"{side.subject} of {side.path} is the floor and never compared; there are {', '.join(exports)}"
+                f"{side.subject} of {side.path} is the floor, which is never compared; available: {', '.join(exports)}"
             )
     if base.path == new.path and base.subject == new.subject:
         raise ResultError(
-            f"both sides are the same runs of {new.path}; name subjects: {new.path}:{_example(runs)}, or leave NEW out"
+            f"both sides are the same runs of {new.path}; name two subjects: {new.path}:{_example(runs)}, or omit NEW"
         )
     of_revision = base.path == new.path and base.revision and new.subject is None
     if (base.subject is None) != (new.subject is None) and not of_revision:
-        raise ResultError("name a subject on both sides or on neither")
+        raise ResultError("name a subject on both sides or on neither side")
     if base.path == new.path:
         return _judge_pairs(new.path, _pairs(base, new, runs), runs, gates)
     return compare_tables(
@@ -148,7 +150,7 @@ def _pairs(base: CompareTarget, new: CompareTarget, runs: pd.DataFrame) -> tuple
         pairs = tuple((str(name), own) for name in names if (own := str(name.own)) in known and not is_floor(own))
         if not pairs:
             raise ResultError(
-                f"{base.path} holds no NAME{base.subject} beside NAME; there are {', '.join(known) or 'no runs'}"
+                f"{base.path} has no NAME{base.subject} to compare with; available: {', '.join(known) or 'no runs'}"
             )
         return pairs
     for side in (base, new):
@@ -176,7 +178,7 @@ def _of_subject(runs: pd.DataFrame, side: CompareTarget, *, keep_references: boo
     assert side.subject is not None
     known = _subjects(runs)
     if side.subject not in known:
-        raise ResultError(f"{side.path} holds no subject {side.subject!r}; there are {', '.join(known) or 'no runs'}")
+        raise ResultError(f"{side.path} has no subject {side.subject!r}; available: {', '.join(known) or 'no runs'}")
     if keep_references:
         return runs[(runs["subject"] == side.subject) | runs["subject"].map(_is_reference)]
     return side_of(runs, side.subject)
@@ -225,5 +227,5 @@ def compare(
     if new is None:
         return compare_folder(Path(base), loaded, base=base_subject)
     if base_subject is not None:
-        raise TypeError("base_subject is for one folder; two names say themselves what is base")
+        raise TypeError("base_subject applies to one folder; two names already say which is the base")
     return compare_sides(parse_side(str(base)), parse_side(str(new)), loaded)

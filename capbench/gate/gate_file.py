@@ -91,9 +91,7 @@ class GateRule(_Table):
         if self.metric in HIGHER_IS_BETTER_TWINS:
             raise ValueError(f"{self.metric} is not judged; use {HIGHER_IS_BETTER_TWINS[self.metric]}")
         if not self.relative and self.limit is None:
-            raise ValueError(
-                "relative = false needs a limit, or nothing is left to judge by; to leave it out: judge = false"
-            )
+            raise ValueError("relative = false needs a limit to judge by; to omit the figure, set judge = false")
         if self.required_ratio is not None and self.equals_ratio is not None:
             raise ValueError("give required_ratio or equals_ratio, not both")
         return self

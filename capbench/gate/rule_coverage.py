@@ -1,4 +1,4 @@
-"""Whether the rules of a gate file speak of anything: names that no figure has, and what no rule was tried on."""
+"""Whether the rules of a gate file match anything: names that no figure has, and rules that nothing matched."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def untested_rules(rules: Iterable[GateRule], compared: Iterable[RowKey]) -> tup
     """A sentence for each rule that matches none of the pairs: what it asks does not apply, and nobody tested it."""
     pairs = list(compared)
     return tuple(
-        f"not tested, as nothing matched: {rule.claim or rule.metric} (case {', '.join(rule.case)})"
+        f"not tested, because nothing matched: {rule.claim or rule.metric} (case {', '.join(rule.case)})"
         for rule in rules
         if (rule.claims_an_effect or rule.claim) and not any(matches_pair(rule, *pair) for pair in pairs)
     )

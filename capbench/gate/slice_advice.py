@@ -35,10 +35,10 @@ def advise(found: Calibration) -> list[str]:
 
 def _sentence(case: str, plain: MetricCalibration, sliced: MetricCalibration) -> str:
     if sliced.interleave != "slices":
-        return f"{case}: its subjects cannot be measured in slices here; the folder's matrix.json says why."
+        return f"{case}: its subjects cannot be measured in slices here; the folder's matrix.json has the reason."
     ways = f"{plain.noise_per_block:.1%} in whole runs, {sliced.noise_per_block:.1%} in slices"
     noise = f"{case}: the noise of a block is {ways}"
     if plain.noise_per_block <= 0 or sliced.noise_per_block > _WORTHWHILE * plain.noise_per_block:
-        return f"{noise}: slices gain nothing; use --interleave runs."
+        return f"{noise}: slices are no improvement; use --interleave runs."
     share = (sliced.noise_per_block / plain.noise_per_block) ** 2
     return f"{noise}, which needs {share:.0%} of the blocks for the same answer; use --interleave slices."

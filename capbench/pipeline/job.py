@@ -52,12 +52,12 @@ class ExportOptions:
     swscale_threads: int = 1
     """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
     decoder_threads: int | None = None
-    """Threads of the decoder; None is one a core, up to 4."""
+    """Threads of the decoder; None is one a core, up to 3."""
     encoder_threads: int | None = None
     """Threads of a software encoder; None follows cores and picture size. x264's bytes depend on it."""
     memory_limit_bytes: int | None = None
     """What the whole process may hold, libraries and codecs by estimate; None bounds queues, rings and pools alone, at
-    150 MB, or more where a path cannot do with it."""
+    160 MB, or more where a path cannot do with it."""
     dither: str = "sierra2_4a"
     """Dithering of a GIF, one of `gif.DITHERS`."""
     salvage: bool = False
@@ -108,15 +108,13 @@ def prepare(source: Path, output: Path | None, options: ExportOptions) -> Export
     if not isinstance(threads, int) or not 0 <= threads <= _MOST_SWSCALE_THREADS:
         raise InputError(
             f"swscale_threads must be a whole number between 0 and {_MOST_SWSCALE_THREADS}, got {threads!r}; "
-            "0 is one a core"
+            "0 means one per core"
         )
     for name in ("decoder_threads", "encoder_threads"):
         count = getattr(options, name)
         if count is not None and not 1 <= count <= _MOST_THREADS:
             option = name.replace("_", "-")
-            raise InputError(
-                f"--{option} must be between 1 and {_MOST_THREADS}, got {count}; leave it out for the usual"
-            )
+            raise InputError(f"--{option} must be between 1 and {_MOST_THREADS}, got {count}; omit it for the default")
     if options.path is not None:
         _check_path_name(options.path)
     _check_whether_written(output, options)
@@ -157,9 +155,9 @@ def _check_path_name(name: str) -> None:
 def _check_whether_written(output: Path | None, options: ExportOptions) -> None:
     writes = options.encoder.name != NO_ENCODER
     if output is None and writes:
-        raise InputError(f"no output is named; name a .mp4 or .gif file, or pass --encoder {NO_ENCODER}")
+        raise InputError(f"no output was named; name a .mp4 or .gif file, or pass --encoder {NO_ENCODER}")
     if output is not None and not writes:
-        raise InputError(f"--encoder {NO_ENCODER} writes nothing; leave {output} out or choose an encoder")
+        raise InputError(f"--encoder {NO_ENCODER} writes nothing; omit {output} or choose an encoder")
 
 
 def _check_output(output: Path, source: Path) -> None:
@@ -178,7 +176,7 @@ def _check_output(output: Path, source: Path) -> None:
 def _choose_path(job: ExportJob) -> str:
     if job.options.path is not None:
         if job.options.path == PASSTHROUGH and (reason := _why_not_passthrough(job)):
-            raise InputError(f"path passthrough does not fit: {reason}; leave --path out or name gpu")
+            raise InputError(f"path passthrough is not possible: {reason}; omit --path or pass --path gpu")
         return job.options.path
     asked = os.environ.get(PATH_VARIABLE)
     if asked in ("0", "1"):

@@ -1,1 +1,1 @@
-"""Hold pictures against truth: the oracle, quality metrics, integrity of a file, and the verdict on an output."""
+"""Validation of an output: the oracle, quality metrics, checks of pictures, sound and file, and the result."""

@@ -49,8 +49,8 @@ class RecordingSpec:
             # A number that a file wrote in hexadecimal may be too long to be written in decimals.
             size = f"{self.width}x{self.height}" if max(self.width, self.height) < 10**9 else "far larger"
             raise InputError(
-                f"recording {self.name!r} is {size}; {MAX_SIDE_PX} a side and {MAX_PICTURE_PX / 1e6:.0f} million "
-                "pixels, as 7680x4320 has, are the most"
+                f"recording {self.name!r} is {size}; the limit is {MAX_SIDE_PX} a side and {MAX_PICTURE_PX / 1e6:.0f} "
+                "million pixels, as 7680x4320 has"
             )
         if self.width % 2 or self.height % 2 or self.width < MIN_WIDTH or self.height < MIN_HEIGHT:
             raise InputError(
@@ -61,8 +61,8 @@ class RecordingSpec:
             raise InputError(f"recording {self.name!r} has {self.fps} fps; choose 1 to 240")
         if not math.isfinite(self.duration_s) or self.duration_s > _LONGEST_S or self.frames < 1:
             raise InputError(
-                f"recording {self.name!r} lasts {self.duration_s} s; it needs at least one frame, and "
-                f"{_LONGEST_S} s are the most"
+                f"recording {self.name!r} lasts {self.duration_s} s; it needs at least one frame and "
+                f"at most {_LONGEST_S} s"
             )
         if self.frames >= 2**20:
             raise InputError(f"recording {self.name!r} has {self.frames} frames; the frame number ends at {2**20 - 1}")

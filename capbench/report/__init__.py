@@ -1,4 +1,4 @@
-"""What people look at: the table on the terminal, the HTML page, and the same figures in other forms."""
+"""Results for people: the table on the terminal, the HTML page, and the same figures in other formats."""
 
 from __future__ import annotations
 

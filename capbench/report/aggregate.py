@@ -107,7 +107,7 @@ class Cell:
         return min(timed, key=lambda run: abs((run.run.wall_s or 0) - wall))
 
     def worst_validated(self) -> RunFile | None:
-        """The validated run that a critic would pick: a failed one before a passed one, then the lowest quality."""
+        """The worst validated run: a failed one before a passed one, then the lowest quality."""
 
         def rank(file: RunFile) -> tuple[int, float]:
             report = file.run.validation

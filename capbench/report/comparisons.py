@@ -62,7 +62,7 @@ def compare_newest(
     newest = ordered[-1]
     before = next((folder for folder in reversed(ordered[:-1]) if folder.machines == newest.machines), None)
     if before is None:
-        return None, f"no earlier folder comes from the machine of {newest.name}: it is compared with none"
+        return None, f"{newest.name} is not compared: no earlier folder comes from the same machine"
     try:
         return compare_sides(CompareTarget(before.path), CompareTarget(newest.path), gates), None
     except ResultError as error:

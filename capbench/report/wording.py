@@ -128,7 +128,7 @@ def interval_words(verdict: MetricVerdict | None, *, digits: int = 1) -> str:
 def margin_words(verdict: MetricVerdict) -> str:
     """The margin in the unit of the effect, the effect that a gate file requires, or a dash."""
     if verdict.required_ratio is not None:
-        return f"needs {change_words(verdict.required_ratio)}"
+        return f"requires {change_words(verdict.required_ratio)}"
     if verdict.margin is None:
         return MISSING
     if verdict.difference is not None:

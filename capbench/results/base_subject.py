@@ -30,7 +30,7 @@ class BaseChoice:
     @property
     def sentence(self) -> str:
         """Which subject is base and why, for people; empty where there is nothing to compare."""
-        return f"Base is {self.name}: {self.reason}." if self.pairs else ""
+        return f"The base is {self.name}: {self.reason}." if self.pairs else ""
 
 
 def choose_base(subjects: Sequence[str], *, asked: str | None = None, reference: str | None = None) -> BaseChoice:
@@ -42,17 +42,17 @@ def choose_base(subjects: Sequence[str], *, asked: str | None = None, reference:
     """
     exports = [name for name in subjects if SubjectName.parse(name).kind is SubjectKind.EXPORT]
     twins = {name: own for name in exports if (own := str(SubjectName.parse(name).own)) != name and own in exports}
-    for wanted, origin in ((asked, "--base names it"), (reference, "the matrix's `reference` names it")):
+    for wanted, origin in ((asked, "set by --base"), (reference, "set by `reference` in the matrix")):
         if wanted is not None:
             return _against(_checked(wanted, origin, exports, subjects), exports, twins, origin)
     if twins:
         labels = dict.fromkeys(revision_label(SubjectName.parse(name).revision) for name in twins)
         pairs = tuple((name, own) for name, own in twins.items())
-        return BaseChoice(pairs, ", ".join(labels), "each subject is compared with itself at that revision")
+        return BaseChoice(pairs, ", ".join(labels), "each subject is compared with itself at this revision")
     if USUAL_BASE in exports:
-        return _against(USUAL_BASE, exports, twins, "it is the usual base and nothing names another one")
+        return _against(USUAL_BASE, exports, twins, "it is the default")
     if exports:
-        return _against(exports[0], exports, twins, "it is the first subject of the matrix file")
+        return _against(exports[0], exports, twins, "the first subject of the matrix file")
     return BaseChoice((), "", "")
 
 
@@ -72,10 +72,10 @@ def _against(base: str, exports: Sequence[str], twins: dict[str, str], reason: s
 def _checked(wanted: str, origin: str, exports: Sequence[str], subjects: Sequence[str]) -> str:
     if wanted in exports:
         return wanted
-    there = f"there are {', '.join(exports)}" if exports else "there is none"
+    there = f"available: {', '.join(exports) or 'none'}"
     if wanted in subjects:
-        raise InputError(f"{wanted!r} cannot be base ({origin}): it is the floor, and never compared; {there}")
+        raise InputError(f"{wanted!r} cannot be base ({origin}): the floor is never compared; {there}")
     raise InputError(
-        f"no subject {wanted!r} to be base ({origin}): it is unknown or was left out; {there}; "
-        "choose one with --base, or let --subject include it"
+        f"no subject {wanted!r} to be the base ({origin}): it is unknown or was left out; {there}; "
+        "choose one with --base, or include it with --subject"
     )

@@ -66,7 +66,7 @@ class MetricVerdict(Record):
 
     @property
     def is_promising(self) -> bool:
-        """Whether it is the same only in that it is no worse: the whole interval lies beyond the margin, below."""
+        """Whether it is the same only in that it is not worse: the whole interval lies beyond the margin, below."""
         if self.verdict is not Verdict.SAME or self.ratio is None or self.interval is None:
             return False
         return self.interval[1] < 1 - (self.margin or 0.0)
@@ -74,7 +74,7 @@ class MetricVerdict(Record):
     @property
     def label(self) -> str:
         """The verdict in a word or two, for people."""
-        return "no worse" if self.is_promising else self.verdict.value.replace("_", " ")
+        return "not worse" if self.is_promising else self.verdict.value.replace("_", " ")
 
 
 class StageShift(Record):

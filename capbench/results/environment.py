@@ -138,6 +138,6 @@ class BlockNoise(Record):
     wall_s: float
     """Length of the block in seconds."""
     foreign_cpu_s: float | None = None
-    """CPU seconds that others used while the block ran."""
+    """CPU seconds that other processes used while the block ran."""
     warnings: tuple[str, ...] = ()
     """What a reader of the block's figures should know."""

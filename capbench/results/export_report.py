@@ -85,7 +85,7 @@ class ExportReport(Record):
     encoder_threads: int | None = None
     """Threads that a software encoder was given; its bytes may depend on them."""
     swscale_threads: int | None = None
-    """Threads that swscale was given on the `cpu` path; 0 is one a core."""
+    """Threads that swscale was given on the `cpu` path; 0 means one per core."""
     stages: dict[str, StageTimes] = Field(default_factory=dict)
     """Work and waits of each stage, in order of flow."""
     pipeline_bytes: dict[str, int] = Field(default_factory=dict)

@@ -72,7 +72,7 @@ def write_record(target: Path, record: Record) -> None:
         write_atomic(target, record_json(record, indent=1) + "\n")
     except OSError as error:
         raise OutputError(
-            f"cannot write the result {target}: {error.strerror or error}; mend that and go on with --resume"
+            f"cannot write the result {target}: {error.strerror or error}; fix this, then continue with --resume"
         ) from error
 
 
@@ -86,7 +86,7 @@ def read_folder(folder: Path) -> FolderContents:
     if not is_folder(folder):
         raise ResultError(f"no result folder at {folder}; make one with: capbench run quick --out {folder}")
     if not is_folder(folder / "runs"):
-        raise ResultError(f"{folder} has no runs/ inside; name a folder that `capbench run` wrote")
+        raise ResultError(f"{folder} has no runs/ folder; name a folder that `capbench run` wrote")
     problems: list[str] = []
     runs = _read_each(sorted((folder / "runs").glob("*.json")), read_run, problems)
     noise = _read_each(sorted((folder / "blocks").glob("*.json")), _read_noise, problems)

@@ -136,7 +136,7 @@ class RunResult(ExportReport):
     validation: ValidationReport | None = None
     """What validation found; None with a reason where it did not run."""
     thresholds: tuple[Check, ...] = ()
-    """The case's thresholds from the matrix file, held against this run."""
+    """The case's thresholds from the matrix file, checked for this run."""
     interleave: Interleave = "runs"
     """How the block's subjects took turns. Times of a run in slices are running time: they leave out what was between
     its slices. Runs of either kind are never compared with one another. Written only for `slices`."""

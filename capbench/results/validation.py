@@ -40,7 +40,7 @@ class Check(Record):
     value: float | None = None
     """What was measured."""
     limit: float | None = None
-    """What it was held against."""
+    """What it was compared with."""
     unit: str = ""
     """Unit of `value` and `limit`."""
     frames: tuple[int, ...] = ()
@@ -159,7 +159,7 @@ class ValidationReport(Record):
     """All that validation found out about one output. Passes only if no check failed or stayed unchecked."""
 
     reference: str
-    """File that was held to be right."""
+    """Reference file."""
     output: str
     """File that was checked."""
     checks: tuple[Check, ...]

@@ -1,4 +1,4 @@
-"""Planted defects, and whether validation notices them and keeps quiet about clean exports.
+"""Injected defects: whether validation flags each one, and raises no alarm on clean exports.
 
 The checks themselves live in `quality`.
 """

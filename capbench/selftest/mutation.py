@@ -60,7 +60,7 @@ def mutant_text(text: str, replacement: Replacement) -> str:
     if found != 1:
         raise InputError(
             f"{replacement.file} holds {replacement.old!r} {found} times, and a specimen needs it once; "
-            "write the specimen anew for the file as it is"
+            "rewrite the specimen for the current file"
         )
     return text.replace(replacement.old, replacement.new)
 

@@ -37,7 +37,7 @@ def run_selftest(
     """
     unknown = [name for name in names if name not in REGISTRY]
     if unknown:
-        raise InputError(f"no specimen is called {', '.join(map(repr, unknown))}; there are {', '.join(REGISTRY)}")
+        raise InputError(f"unknown specimen {', '.join(map(repr, unknown))}; available: {', '.join(REGISTRY)}")
     started_s = now_s()
     outcomes: list[SpecimenOutcome] = []
     exports: list[CleanExport] = []

@@ -130,5 +130,5 @@ class SelfTestReport(Record):
 
     @property
     def passed(self) -> bool:
-        """Whether everything was tried, everything flagged, and nothing cried wolf."""
+        """Whether everything was run, everything flagged, and no clean export raised an alarm."""
         return not (self.missed or self.alarms or self.untried)

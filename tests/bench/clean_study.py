@@ -1,4 +1,4 @@
-"""How often does validation cry wolf? Exports with nothing wrong that no limit of a check was chosen by.
+"""The false-alarm rate of validation, on clean exports that no limit of a check was chosen by.
 
 `capbench selftest` makes the same twenty clean exports every time, and the limits were set with an eye on them. This
 draws others at random: sources, scenes, sizes, rates, paths, encoders, presets, qualities and key frame distances.

@@ -4,7 +4,7 @@
 laptop or an oversubscribed host: most runs are quiet, bursts slow several runs in a row by 10 to 60%. In `biased` each
 process draws a bias for its whole life, from memory layout and from which cores it lands on, so that values inside a
 process look far steadier than they are. `second_slower` is no part of the goals: whoever runs second in a block is
-6% slower, by heat or by a cold cache, which makes a test that trusts the shape of the noise cry wolf.
+6% slower, by heat or by a cold cache, which makes a test that trusts the shape of the noise raise false alarms.
 """
 
 from __future__ import annotations

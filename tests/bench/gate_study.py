@@ -1,4 +1,4 @@
-"""How often the gate cries wolf and what it sees, beside the rules of known tools: `python -m tests.bench.gate_study`.
+"""False alarms and detections of the gate and of the rules of known tools: `python -m tests.bench.gate_study`.
 
 Everything is simulated from one seed; the tables on stdout are those of docs/gate.md. The gate's own code decides,
 not a copy: simulated times go into `judge_family` as its rows.

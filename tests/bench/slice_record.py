@@ -46,7 +46,7 @@ _TIMEOUT_S = 300.0
 _ALONE_EXPORTS = 5
 _ADDR_NO_RANDOMIZE = 0x0040000
 """From <linux/personality.h>."""
-_PLANTED = re.compile(r"^planted slowdown: .*, ([0-9.]+) s$")
+_PLANTED = re.compile(r"^injected slowdown: .*, ([0-9.]+) s$")
 """How the worker tells what a planted slowdown really took."""
 _SETTLE_S = 3.0
 """Neighbours begin to compute before the first pair."""

@@ -128,7 +128,7 @@ def test_gpu_that_cannot_start_falls_back_and_says_so(
     report, output = exported(recording, tmp_path, "gpu")
 
     assert (report.path_requested, report.path_used) == ("gpu", "cpu")
-    assert report.fallbacks == ("gpu could not start, took cpu: no storage buffers",)
+    assert report.fallbacks == ("gpu could not start, used cpu: no storage buffers",)
     assert len(luma_of(output)) == FRAMES
 
 
@@ -176,5 +176,5 @@ def test_the_example_is_as_short_as_promised() -> None:
 
 
 def test_an_unknown_path_names_the_known_ones() -> None:
-    with pytest.raises(InputError, match="unknown path 'gpuu'; known are cpu, gpu"):
+    with pytest.raises(InputError, match="unknown path 'gpuu'; available: cpu, gpu"):
         path_factory("gpuu")

@@ -157,7 +157,7 @@ def test_gif_rate_out_of_range_is_refused(fps: Fraction, recording: Path, tmp_pa
 
 
 def test_unknown_dithering_names_the_known(recording: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"unknown dithering 'mist'; known are {', '.join(DITHERS)}"):
+    with pytest.raises(InputError, match=f"unknown dithering 'mist'; available: {', '.join(DITHERS)}"):
         export(recording, tmp_path / "out.gif", replace(FAST, dither="mist"))
 
 
@@ -166,8 +166,8 @@ def test_unknown_dithering_names_the_known(recording: Path, tmp_path: Path) -> N
     [
         (EncoderSettings(name="h265"), EncoderError, "unknown encoder 'h265'"),
         (EncoderSettings(name="aac"), EncoderError, "aac does not encode video"),
-        (EncoderSettings(quality="good"), InputError, "unknown quality 'good'; known are highest, high"),
-        (EncoderSettings(preset="quick"), InputError, "unknown preset 'quick'; known are ultrafast"),
+        (EncoderSettings(quality="good"), InputError, "unknown quality 'good'; available: highest, high"),
+        (EncoderSettings(preset="quick"), InputError, "unknown preset 'quick'; available: ultrafast"),
         (EncoderSettings(qp=52), InputError, "qp must be between 0 and 51, got 52"),
         (EncoderSettings(crf=-1), InputError, "crf must be between 0 and 51"),
     ],
@@ -292,8 +292,8 @@ def test_decoding_alone(recording: Path) -> None:
 
 def test_output_and_no_encoder_exclude_each_other(recording: Path, tmp_path: Path) -> None:
     """What writes nothing must not pass for an export."""
-    with pytest.raises(InputError, match=r"--encoder none writes nothing; leave .* out"):
+    with pytest.raises(InputError, match=r"--encoder none writes nothing; omit .*"):
         export(recording, tmp_path / "out.mp4", replace(FAST, encoder=EncoderSettings(name="none")))
-    with pytest.raises(InputError, match="no output is named"):
+    with pytest.raises(InputError, match="no output was named"):
         export(recording, None, FAST)
     assert list(tmp_path.iterdir()) == []

@@ -89,17 +89,17 @@ def bad_subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResul
     ("subject", "kind", "error"),
     [
         ("fails", FailureKind.EXIT, "sh ended with exit code 3: no such codec"),
-        ("crashes", FailureKind.EXIT, "sh ended with signal SIGSEGV and said nothing on stderr"),
+        ("crashes", FailureKind.EXIT, "sh ended with signal SIGSEGV and wrote nothing to stderr"),
         ("hangs", FailureKind.TIMEOUT, "sh did not end within 4 s and was killed"),
-        ("folder", FailureKind.NO_OUTPUT, "sh ended well and made a folder at {output}, which must be one file"),
-        ("closed", FailureKind.NO_OUTPUT, "sh ended well and made a folder at {output}, which must be one file"),
-        ("fifo", FailureKind.NO_OUTPUT, "sh ended well and wrote nothing to {output}"),
-        ("idle", FailureKind.NO_OUTPUT, "sh ended well and wrote nothing to {output}"),
-        ("empty", FailureKind.NO_OUTPUT, "sh ended well and left an empty file at {output}"),
+        ("folder", FailureKind.NO_OUTPUT, "sh succeeded but made a folder at {output}, which must be one file"),
+        ("closed", FailureKind.NO_OUTPUT, "sh succeeded but made a folder at {output}, which must be one file"),
+        ("fifo", FailureKind.NO_OUTPUT, "sh succeeded but wrote nothing to {output}"),
+        ("idle", FailureKind.NO_OUTPUT, "sh succeeded but wrote nothing to {output}"),
+        ("empty", FailureKind.NO_OUTPUT, "sh succeeded but left an empty file at {output}"),
         (
             "astray",
             FailureKind.NO_OUTPUT,
-            "sh ended well and wrote nothing to {output}; it made astray.mp4 where it was started",
+            "sh succeeded but wrote nothing to {output}; it made astray.mp4 in its working folder",
         ),
     ],
 )
@@ -301,16 +301,16 @@ def test_an_interrupt_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert f"go on with: capbench run {matrix} --out {tmp_path / 'out'} --resume" in said.decode()
+    assert f"resume with: capbench run {matrix} --out {tmp_path / 'out'} --resume" in said.decode()
     assert _started(tmp_path / "out") == {}
 
 
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ("recording = '8k-1h'\n", "case 'tiny': unknown recording '8k-1h'; there are 1080p-1min"),
+        ("recording = '8k-1h'\n", "case 'tiny': unknown recording '8k-1h'; available: 1080p-1min"),
         ("scene = 'disco'\n", "case 'tiny': .*disco"),
-        ("options = {thraeds = 2}\n", "case 'tiny': unknown export option 'thraeds'; there are"),
+        ("options = {thraeds = 2}\n", "case 'tiny': unknown export option 'thraeds'; available:"),
     ],
 )
 def test_what_only_the_pipeline_knows_to_be_wrong_is_said_before_any_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -175,8 +176,8 @@ def test_what_could_not_be_tried_is_no_success(lacks: bool, code: int, monkeypat
     result = CliRunner().invoke(command_line.app, ["selftest", "broken", "tags-missing", "--no-clean"])
 
     assert result.exit_code == code
-    assert ["NOT", "TRIED", "broken"] in [line.split()[:3] for line in result.stdout.splitlines()]
-    assert "1 of 2 specimens flagged (2 muxing), 1 could not be tried" in result.stdout
+    assert re.search(r"NOT RUN +broken", result.stdout)
+    assert re.search(r"1 of 2 specimens flagged \(2 muxing\), 1 could not", result.stdout)
 
 
 def test_a_check_that_tells_of_another_defect_does_not_count(tmp_path: Path) -> None:
@@ -189,7 +190,7 @@ def test_a_check_that_tells_of_another_defect_does_not_count(tmp_path: Path) -> 
 
 
 def test_an_unknown_specimen_is_refused() -> None:
-    with pytest.raises(InputError, match="no specimen is called 'nonsense'"):
+    with pytest.raises(InputError, match="unknown specimen 'nonsense'"):
         run_selftest(["nonsense"])
 
 

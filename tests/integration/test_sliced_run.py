@@ -92,7 +92,7 @@ def test_who_fails_only_in_slices_is_measured_plainly_with_the_reason(tmp_path: 
     runs = _measured(tmp_path / "out")
     assert {found.interleave for found in runs} == {"runs"}
     assert {found.error for found in runs} == {None}
-    reason = "fragile fails in slices and not alone: sh ended with exit code 7: my own time-out"
+    reason = "fragile fails in slices but not alone: sh ended with exit code 7: my own time-out"
     assert {found.unmeasured["slices"] for found in runs} == {reason}
 
 

@@ -58,7 +58,7 @@ def test_generated_text_is_imported_like_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("texts", "place", "reason"),
     [
-        ({"pass": "\n#import nothing\n"}, "pass.wgsl:2", "unknown import 'nothing'; there are given, scene"),
+        ({"pass": "\n#import nothing\n"}, "pass.wgsl:2", "unknown import 'nothing'; available: given, scene"),
         ({"pass": "#import scene\n", "shared/scene": "\n\n#import other\n"}, "shared/scene.wgsl:3", "unknown import"),
         ({"pass": "#import scene\n", "shared/scene": "#import scene\n"}, "shared/scene.wgsl:1", "scene -> scene"),
         (

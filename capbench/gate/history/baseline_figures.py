@@ -102,12 +102,12 @@ def read_baseline(path: Path) -> Baseline:
     try:
         baseline = Baseline.model_validate(read_json(path, ResultError))
     except ResultError as error:
-        remedy = "is it a baseline of capbench? Make one with: capbench baseline update DIR"
+        remedy = "is this a capbench baseline? Create one with: capbench baseline update DIR"
         raise ResultError(f"{error}; {remedy}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise ResultError(f"{path}: {where}: {first['msg']}; is it a baseline of capbench?") from error
+        raise ResultError(f"{path}: {where}: {first['msg']}; is this a capbench baseline?") from error
     if baseline.schema_version > _VERSION:
         raise ResultError(f"{path} has schema version {baseline.schema_version}; use a newer capbench")
     return baseline

@@ -55,7 +55,7 @@ def _absent_figures(
             about = [name for name in portable if fnmatchcase(name, rule.metric)]
             if asks and about and not any(fnmatchcase(name, rule.metric) for name in names):
                 labels = {"case": case, "metric": rule.metric, "base": BASELINE, "new": subject}
-                reason = "is asked about by the gate file and not in the baseline"
+                reason = "has a rule in the gate file but is not in the baseline"
                 yield _without_figures(labels, describe_metric(rule.metric), reason, Verdict.UNDECIDED)
 
 

@@ -136,10 +136,10 @@ def entry_of(runs: pd.DataFrame, folder: str) -> HistoryEntry:
         raise ResultError(f"{folder} has no finished run to add to the history")
     machines = _distinct(table, "fingerprint")
     if len(machines) > 1:
-        raise ResultError(f"{folder} holds runs of {len(machines)} machines; add one machine's results at a time")
+        raise ResultError(f"{folder} has runs from {len(machines)} machines; add one machine's results at a time")
     taken_at = _distinct(table, "started_at")
     if not taken_at:
-        raise ResultError(f"{folder} does not say when it was run, and a history is ordered by time")
+        raise ResultError(f"{folder} has no start time, and a history is ordered by time")
     names = [*(name for name in _ABSOLUTE if name in table.columns), *portable_columns(table)]
     figures = []
     for (case, subject), group in table.groupby(["case", "subject"], sort=False):

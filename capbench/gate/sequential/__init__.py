@@ -1,1 +1,1 @@
-"""Deciding while a run still grows, without spending the gate's error twice; single comparisons live in `verdicts`."""
+"""Interim looks at a run that still grows, within the gate's error; single comparisons live in `verdicts`."""

@@ -1,4 +1,4 @@
-"""When a growing run is looked at, and what each look may spend of the gate's error. Every look is recorded.
+"""When interim looks are made, and how much of the gate's error each may spend. Every interim look is recorded.
 
 Looks share the error: each gets what the spending function adds since the one before (Lan and DeMets 1983, Biometrika
 70, 659-663; their Pocock-like function, which leaves early looks enough to be of use with exact tests). The shares are

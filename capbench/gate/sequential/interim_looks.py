@@ -1,4 +1,4 @@
-"""The looks at a growing run, on record: `looks.json` of a result folder."""
+"""The record of interim looks at a run: `looks.json` of a result folder."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def _read(folder: Path) -> InterimLooks | None:
     try:
         found = InterimLooks.model_validate(read_json(file, ResultError))
     except (ResultError, ValidationError) as error:
-        raise ResultError(
-            f"cannot read {file}: without it the looks at these runs are not known; make them anew"
-        ) from error
+        raise ResultError(f"cannot read {file}, the record of interim looks; measure these runs again") from error
     if found.schema_version > _VERSION:
         raise ResultError(
             f"{file} has schema version {found.schema_version}, this program reads up to {_VERSION}; "

@@ -1,4 +1,4 @@
-"""Stopping a run as soon as it is decided; `alpha_spending` keeps the looks from adding false alarms."""
+"""Stopping a run as soon as it is decided; `alpha_spending` keeps interim looks from adding false alarms."""
 
 from __future__ import annotations
 
@@ -149,6 +149,6 @@ def _still_open(row: MetricVerdict) -> MetricVerdict:
     return row.model_copy(
         update={
             "verdict": Verdict.UNDECIDED,
-            "sentence": f"{row.sentence}; undecided until the next look, so go on with --until-decided --resume",
+            "sentence": f"{row.sentence}; undecided until the next interim look; resume with --until-decided",
         }
     )

@@ -1,4 +1,4 @@
-"""What a run could have seen, and how many more blocks would decide."""
+"""The minimum detectable slowdown of a run, and how many more blocks would decide."""
 
 from __future__ import annotations
 

@@ -40,9 +40,9 @@ def drift_within(pair: PairedCase, tables: Iterable[pd.DataFrame], limit: float)
             continue
         text = f"the floor took {end / start:.2f} times as long after the last block as before the first"
         if moved(math.log(end / start), _series(table, pair), limit):
-            reasons.append(f"{text}, and the runs between moved along: the machine changed while it measured")
+            reasons.append(f"{text}, and the runs in between changed with it: the machine changed during the run")
         elif abs(math.log(end / start)) > math.log1p(limit / 2):
-            warnings.append(f"{pair.case}: {text}; pairs cancel that")
+            warnings.append(f"{pair.case}: {text}; pairing cancels this")
     return list(dict.fromkeys(reasons)), list(dict.fromkeys(warnings))
 
 
@@ -68,7 +68,7 @@ def drift_between_folders(pair: PairedCase, base: pd.DataFrame, new: pd.DataFram
     if max(side.lower(_FOLDER_ERROR), -side.upper(_FOLDER_ERROR)) <= _FOLDER_MARGIN:
         return []
     times = f"{math.exp(side.estimate):.3f} times"
-    return [f"the floor itself moved to {times} between the folders; run both side by side"]
+    return [f"the floor itself took {times} as long in the second folder; run both side by side"]
 
 
 def _series(table: pd.DataFrame, pair: PairedCase) -> NDArray[np.float64]:

@@ -40,13 +40,11 @@ def judge_counted(
     if equals_ratio is not None:
         held = all(ratio == equals_ratio for ratio in known)
         verdict = Verdict.WORSE if not held else Verdict.SAME if equals_ratio == 1 else Verdict.BETTER
-        conclusion = (
-            f"{verdict.value}, {'as' if held else 'but'} the gate asks for exactly {change(float(equals_ratio))}"
-        )
+        conclusion = f"{verdict.value}; the gate requires exactly {change(float(equals_ratio))}"
     elif required_ratio is not None:
         held = worst <= Fraction(str(required_ratio))
         verdict = Verdict.BETTER if held else Verdict.WORSE
-        conclusion = f"{verdict.value}, {'as' if held else 'but'} the gate asks for at least {change(required_ratio)}"
+        conclusion = f"{verdict.value}; the gate requires at least {change(required_ratio)}"
     elif worst > limit:
         verdict, conclusion = Verdict.WORSE, "worse"
     elif worst < 1 / limit:
@@ -123,7 +121,7 @@ def judge_quality(
     elif high < -margin or middle < -margin:
         verdict, conclusion = Verdict.WORSE, f"lower by more than {metric.format(margin)}"
     else:
-        verdict, conclusion = Verdict.UNDECIDED, f"perhaps lower by more than {metric.format(margin)}"
+        verdict, conclusion = Verdict.UNDECIDED, f"possibly lower by more than {metric.format(margin)}"
     finite = all(math.isfinite(value) for value in (low, high, middle))
     return MetricVerdict(
         **labels,

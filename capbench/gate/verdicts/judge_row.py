@@ -1,4 +1,4 @@
-"""One metric of one paired case: which judge it goes to, and what stands in its way."""
+"""One metric of one paired case: which test decides it, or why none can."""
 
 from __future__ import annotations
 
@@ -93,9 +93,7 @@ def _by_kind(
     notes: tuple[str, ...] = ()
     floor = context.noise_floor.get(metric.name, 0.0)
     if floor > margin:
-        notes = (
-            f"margin widened from {margin:.1%} to {floor:.1%}: the calibration of this machine shows that much noise",
-        )
+        notes = (f"margin widened from {margin:.1%} to {floor:.1%}: the noise floor of this machine's calibration",)
         margin = floor
     required = rule.required_ratio if rule.equals_ratio is None else float(rule.equals_ratio)
     return NoisyRow(
@@ -151,10 +149,10 @@ def _no_hardware(pair: PairedCase) -> str | None:
     runs = finished(pair.new_runs)
     software = _known(runs, "adapter_is_software")
     if not software:
-        return f"{pair.new_subject} reported no GPU adapter, and the claim is about hardware"
+        return f"{pair.new_subject} reported no GPU adapter, and the rule is for hardware adapters"
     if any(software):
         name = next(iter(_known(runs, "adapter")), "unnamed")
-        return f"{pair.new_subject} ran on a software adapter ({name}), and the claim is about hardware"
+        return f"{pair.new_subject} ran on a software adapter ({name}), and the rule is for hardware adapters"
     return None
 
 
@@ -170,22 +168,18 @@ def _unmeasured(pair: PairedCase, metric: Metric, labels: dict[str, str], *, is_
         if np.isnan(column(runs, metric.name)).all()
     ]
     if sides == [pair.new_subject] and metric.kind in (Kind.QUALITY, Kind.EQUAL):
-        return _verdict(
-            labels, Verdict.INVALID, f"{metric.words} was not measured for {sides[0]}: something is missing"
-        )
+        return _verdict(labels, Verdict.INVALID, f"{metric.words} is missing: it was not measured for {sides[0]}")
     if is_named:
-        where = f"for {' and '.join(sides)}" if sides else "for both in any one block"
+        where = f"for {' and '.join(sides)}" if sides else "for both in the same block"
         return _verdict(
-            labels, Verdict.UNDECIDED, f"the gate file asks about {metric.words}, which was not measured {where}"
+            labels, Verdict.UNDECIDED, f"the gate file has a rule for {metric.words}, which was not measured {where}"
         )
     if len(sides) != 1:
         return None
     if metric.kind is Kind.QUALITY:
         return _verdict(labels, Verdict.UNDECIDED, f"{metric.words} of {sides[0]} was not measured")
     if metric.kind is Kind.EQUAL:
-        return _verdict(
-            labels, Verdict.INVALID, f"{metric.words} was not measured for {sides[0]}: something is missing"
-        )
+        return _verdict(labels, Verdict.INVALID, f"{metric.words} is missing: it was not measured for {sides[0]}")
     return _verdict(labels, Verdict.NOT_APPLICABLE, f"{sides[0]} does not report {metric.words}")
 
 
@@ -204,7 +198,7 @@ def _checks(pair: PairedCase, labels: dict[str, str], validity: Validity, contex
     done = runs["validation.passed"].notna() if "validation.passed" in runs.columns else None
     if done is None or not done.any():
         if not context.gates.gate.require_validation:
-            return _verdict(labels, Verdict.NOT_APPLICABLE, "validation did not run and the gate does not ask for it")
+            return _verdict(labels, Verdict.NOT_APPLICABLE, "validation did not run and the gate does not require it")
         return _verdict(labels, Verdict.UNDECIDED, f"no output of {pair.new_subject} was validated")
     return MetricVerdict(
         **labels,
@@ -222,7 +216,7 @@ def _base_flaws(pair: PairedCase) -> tuple[str, ...]:
         return ()
     cells = runs["validation.failures"] if "validation.failures" in runs.columns else ()
     names = dict.fromkeys(name for cell in cells for name in texts(cell))
-    return (f"the base {pair.base_subject} fails validation itself: {', '.join(names) or 'unnamed checks'}",)
+    return (f"the base {pair.base_subject} itself fails validation: {', '.join(names) or 'unnamed checks'}",)
 
 
 def _verdict(labels: dict[str, str], verdict: Verdict, *reasons: str) -> MetricVerdict:

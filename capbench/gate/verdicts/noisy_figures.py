@@ -160,17 +160,16 @@ def _conclusion(row: NoisyRow, verdict: Verdict, upper: float, further: int | No
     required = row.asked.required_ratio
     if verdict is Verdict.UNDECIDED:
         if row.shown.pairs < FEWEST_BLOCKS:
-            return f"undecided, {too_few_blocks(row.shown.pairs)}"
-        asks = "" if required is None else f"the gate asks for at least {change(required)}; "
-        return f"undecided, {asks}{more_blocks(further)}"
+            return f"undecided; {too_few_blocks(row.shown.pairs)}"
+        required_words = "" if required is None else f"the gate requires at least {change(required)}; "
+        return f"undecided; {required_words}{more_blocks(further)}"
     if required is not None:
-        held = "as" if verdict is Verdict.BETTER else "but"
-        return f"{verdict.value}, {held} the gate asks for at least {change(required)}"
+        return f"{verdict.value}; the gate requires at least {change(required)}"
     if verdict is Verdict.SAME and upper < row.asked.better_below:
-        return "no worse, and too few blocks to call it better"
+        return "not worse; too few blocks to show an improvement"
     within = f"{row.margin * 100:.3g}%"
     return {
-        Verdict.SAME: f"the same, no more than {within} worse",
+        Verdict.SAME: f"the same, not worse by more than {within}",
         Verdict.BETTER: f"better by more than {within}",
         Verdict.WORSE: f"worse by more than {within}",
     }[verdict]

@@ -29,12 +29,12 @@ def joint_sentence(verdict: Verdict, verdicts: Sequence[MetricVerdict], shifts: 
     rows = [row for row in verdicts if row.verdict is verdict]
     others = f" (and {counted(len(rows) - 1, 'other figure')})" if len(rows) > 1 else ""
     if verdict is Verdict.NOT_APPLICABLE:
-        return f"Not applicable: {rows[0].sentence}." if rows else "Not applicable: there was nothing to compare."
+        return f"Not applicable: {rows[0].sentence}." if rows else "Not applicable: nothing to compare."
     if verdict is Verdict.SAME:
         judged = [row for row in verdicts if row.verdict is not Verdict.NOT_APPLICABLE]
         return f"Same: none of {len(judged)} figures is worse, and {_quality_words(verdicts)}."
     if verdict is Verdict.BETTER:
-        return f"Better: {_improvements(rows)}; {_quality_words(verdicts)} and nothing is missing."
+        return f"Better: {_improvements(rows)}; {_quality_words(verdicts)} and no figure is missing."
     heaviest = _heaviest(rows)
     causes = f"{_blame(heaviest, shifts)}{_broken(verdict, verdicts)}"
     return f"{verdict.value.capitalize()}: {heaviest.sentence}{others}{causes}."
@@ -46,7 +46,7 @@ def _quality_words(verdicts: Sequence[MetricVerdict]) -> str:
     looked = (
         row.verdict in shown and describe_metric(row.metric).kind in (Kind.QUALITY, Kind.CHECKS) for row in verdicts
     )
-    return "quality holds" if any(looked) else "quality was not judged"
+    return "quality is maintained" if any(looked) else "quality was not judged"
 
 
 def _improvements(rows: Sequence[MetricVerdict]) -> str:
@@ -81,7 +81,7 @@ def _broken(verdict: Verdict, verdicts: Sequence[MetricVerdict]) -> str:
     reasons = [
         reason for row in verdicts if row.metric == CHECKS and row.verdict is Verdict.INVALID for reason in row.reasons
     ]
-    return f"; besides, {'; '.join(dict.fromkeys(reasons))}" if reasons else ""
+    return f"; in addition, {'; '.join(dict.fromkeys(reasons))}" if reasons else ""
 
 
 def _blame(row: MetricVerdict, shifts: Sequence[StageShift]) -> str:

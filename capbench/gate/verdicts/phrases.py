@@ -1,4 +1,4 @@
-"""The sentences of the gate: figures in words, nothing decided."""
+"""The wording of the gate's sentences: figures as text. Nothing is decided here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 FEWEST_BLOCKS = 3
-"""Two values have a difference and no spread worth the name; the test for a handful of blocks begins at three."""
+"""Two values do not estimate a spread; the test for a handful of blocks begins at three."""
 
 
 def change(ratio: float, less: str = "less", more: str = "more", *, digits: int = 1) -> str:
@@ -73,18 +73,13 @@ def signed_difference(metric: Metric, difference: float | None) -> str:
 def more_blocks(further: int | None) -> str:
     """`about 20 more blocks would decide`."""
     if further is None:
-        return "hundreds of blocks would not decide: this is too noisy, or sits on the margin"
+        return "even hundreds of blocks would not decide: too noisy, or too close to the margin"
     return f"about {counted(further, 'more block')} would decide"
 
 
 def too_few_blocks(blocks: int) -> str:
-    """`1 block says nothing about the noise; 2 more blocks are the least`."""
-    says = "says" if blocks == 1 else "say"
-    few = max(FEWEST_BLOCKS - blocks, 1)
-    return (
-        f"{counted(blocks, 'block')} {says} nothing about the noise; "
-        f"{counted(few, 'more block')} {'is' if few == 1 else 'are'} the least"
-    )
+    """`1 block cannot estimate noise; run at least 2 more`."""
+    return f"{counted(blocks, 'block')} cannot estimate noise; run at least {max(FEWEST_BLOCKS - blocks, 1)} more"
 
 
 def counted(count: int, thing: str) -> str:

@@ -81,7 +81,7 @@ def _absent(pair: PairedCase) -> list[str]:
         elif finished(runs).empty:
             reasons.append(f"every run of {subject} failed: {runs['error'].iloc[0]}")
     if not reasons and pair.base.empty:
-        reasons.append("no block holds a finished run of both")
+        reasons.append("no block has a finished run of both")
     return reasons
 
 
@@ -92,7 +92,7 @@ def _diverted(subject: str, runs: pd.DataFrame) -> list[str]:
     if {"path_requested", "path_used"} <= set(runs.columns):
         both = runs[runs["path_requested"].notna() & runs["path_used"].notna()]
         for row in both[both["path_requested"] != both["path_used"]].itertuples():
-            reasons.append(f"{subject} was asked for path {row.path_requested} and took {row.path_used}")
+            reasons.append(f"{subject} requested path {row.path_requested} but used path {row.path_used}")
             break
     if "fallbacks" in runs.columns:
         falls = [fall for cell in runs["fallbacks"] for fall in texts(cell)]
@@ -107,7 +107,7 @@ def _software(pair: PairedCase) -> list[str]:
     name = (
         runs["adapter"].dropna().iloc[0] if "adapter" in runs.columns and runs["adapter"].notna().any() else "unnamed"
     )
-    return [f"a GPU was required and {pair.new_subject} ran on a software adapter ({name})"]
+    return [f"the gate requires a GPU, but {pair.new_subject} ran on a software adapter ({name})"]
 
 
 def _machine_changed(pair: PairedCase) -> list[str]:
@@ -116,7 +116,7 @@ def _machine_changed(pair: PairedCase) -> list[str]:
     base, new = set(pair.base_runs["fingerprint"].dropna()), set(pair.new_runs["fingerprint"].dropna())
     if base and new and not base & new:
         return [
-            "the machines differ and absolute times do not compare: run both on one, or hold ratios against a baseline"
+            "the machines differ, so absolute times do not compare: run both on one, or compare ratios with a baseline"
         ]
     return []
 
@@ -137,7 +137,7 @@ def _broken_thresholds(runs: pd.DataFrame) -> list[str]:
     if "thresholds.failures" not in runs.columns:
         return []
     names = dict.fromkeys(name for cell in finished(runs)["thresholds.failures"] for name in texts(cell))
-    return [f"thresholds of the case are broken: {', '.join(names)}"] if names else []
+    return [f"thresholds of the case are not met: {', '.join(names)}"] if names else []
 
 
 def _failed_checks(runs: pd.DataFrame) -> list[str]:

@@ -56,9 +56,9 @@ def judge_noise(
     """Name what may have distorted the block. Pure: the same readings give the same warnings."""
     warnings: list[str] = []
     if before.foreign_cpu_percent is not None and before.foreign_cpu_percent > FOREIGN_LOAD_PERCENT:
-        warnings.append(f"others used {before.foreign_cpu_percent:.0f}% of a core before the block")
+        warnings.append(f"other processes used {before.foreign_cpu_percent:.0f}% of a core before the block")
     if foreign_cpu_s is not None and wall_s > 0 and 100 * foreign_cpu_s / wall_s > FOREIGN_SHARE_PERCENT:
-        warnings.append(f"others used {100 * foreign_cpu_s / wall_s:.0f}% of a core during the block")
+        warnings.append(f"other processes used {100 * foreign_cpu_s / wall_s:.0f}% of a core during the block")
     if (stolen_s := _increase(before.steal_s, after.steal_s)) and 100 * stolen_s / wall_s > STEAL_SHARE_PERCENT:
         warnings.append(f"the hypervisor gave {stolen_s:.2f} s of CPU to others during the block")
     if throttled := _increase(before.throttle_events, after.throttle_events):

@@ -27,13 +27,13 @@ def split_command(command: str | Sequence[str]) -> tuple[str, ...]:
     names = {match[1] for word in words for match in _TOKEN.finditer(word) if match[1] is not None}
     if unknown := sorted(names - set(PLACEHOLDERS)):
         raise ValueError(
-            f"unknown placeholder {{{unknown[0]}}}; there are {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}; "
-            "write {{ and }} for plain braces"
+            f"unknown placeholder {{{unknown[0]}}}; available: {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}; "
+            "write {{ and }} for literal braces"
         )
     if any("{encoder_options}" in word and word != "{encoder_options}" for word in words):
-        raise ValueError("{encoder_options} becomes several arguments and must stand alone")
+        raise ValueError("{encoder_options} becomes several arguments and must be a word of its own")
     if "output" not in names:
-        raise ValueError("the command has no {output}: nothing would tell it where to write")
+        raise ValueError("the command has no {output}, so it does not know where to write")
     return words
 
 
@@ -56,4 +56,4 @@ def _replacement(match: re.Match[str], values: Mapping[str, str]) -> str:
 
 def missing_program(program: str) -> str | None:
     """Why `program` cannot be started, or None when it is there."""
-    return None if shutil.which(program) else f"program {program!r} is not on PATH; install it or leave it out"
+    return None if shutil.which(program) else f"program {program!r} is not on PATH; install it or leave its subject out"

@@ -53,7 +53,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
                 merged = _merge(merged, _said(override, override_path))
             case = _case(f"{where}({name})", name, merged)
             if len(cases) >= MOST_CASES:
-                raise MatrixError(f"{where}: more than {MOST_CASES} cases in all")
+                raise MatrixError(f"{where}: more than {MOST_CASES} cases in total")
             if name in cases:
                 raise MatrixError(f"{where}({name}): another case has this name; rename one")
             cases[name] = case
@@ -108,7 +108,7 @@ def _combinations(where: str, path: Path, table: CaseTable) -> list[tuple[str, d
             raise MatrixError(f"{where}.product.{key}: an empty list leaves no case")
     count = math.prod(len(values) for values in table.product.values())
     if count > MOST_CASES:
-        raise MatrixError(f"{where}.product: {count} combinations; at most {MOST_CASES} make a matrix that ends")
+        raise MatrixError(f"{where}.product: {count} combinations; at most {MOST_CASES} are allowed")
     combinations = []
     for chosen_values in itertools.product(*table.product.values()):
         chosen: dict[str, Any] = dict(zip(table.product, chosen_values, strict=True))
@@ -150,7 +150,7 @@ def _check_overrides(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> N
         for index, override in enumerate(file.override):
             if not any(fnmatchcase(case, override.case) for case in cases):
                 raise MatrixError(
-                    f"{path}:override[{index}].case: {override.case!r} matches no case; there are {', '.join(cases)}"
+                    f"{path}:override[{index}].case: {override.case!r} matches no case; available: {', '.join(cases)}"
                 )
 
 
@@ -165,9 +165,9 @@ def _case(where: str, name: str, merged: dict[str, Any]) -> Case:
     if merged.get("source") is None and merged.get("recording") is None:
         raise MatrixError(f"{where}: give source (a file) or recording (a synthetic one)")
     if isinstance(merged.get("recording"), OwnRecording) and merged.get("duration_s") is None:
-        raise MatrixError(f"{where}.duration_s: a recording of your own size needs a length in seconds")
+        raise MatrixError(f"{where}.duration_s: a recording of a custom size needs a length in seconds")
     if not merged["subjects"]:
-        raise MatrixError(f"{where}.subjects: an empty list leaves nobody to time")
+        raise MatrixError(f"{where}.subjects: an empty list leaves no subject to measure")
     if repeated := {subject for subject in merged["subjects"] if merged["subjects"].count(subject) > 1}:
         raise MatrixError(f"{where}.subjects: {min(repeated)!r} is listed twice")
     if (source := merged.get("source")) is not None and not is_file(source):

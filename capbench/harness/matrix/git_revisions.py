@@ -70,7 +70,7 @@ def resolve_revision(revision: str, checkout: Path = _CHECKOUT) -> str:
     if shutil.which("git") is None:
         raise UnavailableError("--against needs git, which is not on PATH")
     if _git(checkout, "rev-parse", "--git-dir").returncode != 0:
-        raise UnavailableError(f"--against needs a git work tree of capbench; {checkout} is none")
+        raise UnavailableError(f"--against needs a git work tree of capbench; {checkout} is not one")
     done = _git(checkout, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if done.returncode != 0:
         raise InputError(f"git knows no revision {revision!r} in {checkout}")

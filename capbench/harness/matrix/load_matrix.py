@@ -48,7 +48,7 @@ def _find(name: str, *, beside: Path, said_in: str = "") -> Path:
     shipped_names = ", ".join(sorted(_shipped_names()))
     if "\0" not in name and os.path.lexists(written):
         return written.absolute()  # a device, or behind a folder that may not be searched: reading it explains
-    raise MatrixError(f"{said_in}no matrix {shown(name)}: neither a file nor a shipped one ({shipped_names})")
+    raise MatrixError(f"{said_in}no matrix {shown(name)}: neither a file nor a built-in matrix ({shipped_names})")
 
 
 def _shipped_names() -> list[str]:
@@ -64,13 +64,13 @@ def _read_with_includes(path: Path, files: dict[Path, MatrixFile], chain: tuple[
     """Add `path` to `files` after everything it includes. A file that two others include counts once."""
     if path in chain:
         circle = " -> ".join(step.name for step in (*chain[chain.index(path) :], path))
-        raise MatrixError(f"{chain[-1]}:include: files include each other in a circle: {circle}")
+        raise MatrixError(f"{chain[-1]}:include: circular include: {circle}")
     if path in files:
         return
     if len(chain) >= _DEEPEST_INCLUDE:
-        raise MatrixError(f"{chain[-1]}:include: more than {_DEEPEST_INCLUDE} files include each other in a chain")
+        raise MatrixError(f"{chain[-1]}:include: more than {_DEEPEST_INCLUDE} levels of includes")
     if len(files) >= _MOST_FILES:
-        raise MatrixError(f"{chain[-1]}:include: more than {_MOST_FILES} files in all")
+        raise MatrixError(f"{chain[-1]}:include: more than {_MOST_FILES} files in total")
     parsed = _read_one(path)
     for index, name in enumerate(parsed.include):
         included = _find(name, beside=path.parent, said_in=f"{path}:include[{index}]: ")
@@ -86,7 +86,7 @@ def _read_one(path: Path) -> MatrixFile:
         problems = error.errors()
         lines = [_describe(path, raw, dict(problem)) for problem in problems[:_MOST_PROBLEMS]]
         if len(problems) > _MOST_PROBLEMS:
-            lines.append(f"and {len(problems) - _MOST_PROBLEMS} more of the kind")
+            lines.append(f"and {len(problems) - _MOST_PROBLEMS} more problems")
         raise MatrixError("\n".join(lines)) from error
 
 

@@ -172,7 +172,7 @@ class RunMatrix(Record):
         for subject in self.subjects:
             if subject.name == name:
                 return subject
-        raise MatrixError(f"no subject {name!r}; there are {', '.join(s.name for s in self.subjects)}")
+        raise MatrixError(f"no subject {name!r}; available: {', '.join(s.name for s in self.subjects)}")
 
     def subjects_of(self, case: Case) -> tuple[Subject, ...]:
         """Subjects of a case that can draw its scene, in the case's order."""
@@ -212,7 +212,7 @@ class RunMatrix(Record):
 def _check_each_matches(kind: str, globs: Sequence[str], names: Sequence[str], others: str = "") -> None:
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
-            raise MatrixError(f"no {kind} matches {shown(glob)}; there are {', '.join(names)}{others}")
+            raise MatrixError(f"no {kind} matches {shown(glob)}; available: {', '.join(names)}{others}")
 
 
 def _matches(name: str, globs: Sequence[str]) -> bool:

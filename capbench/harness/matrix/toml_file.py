@@ -92,7 +92,7 @@ class _Settings(_Table):
     duration_s: RecordingSeconds | None = None
     """Cut the recording to this many seconds."""
     scene: str | None = None
-    """Name of a shipped scene, or a `.toml` file relative to the matrix file."""
+    """Name of a built-in scene, or a `.toml` file relative to the matrix file."""
     width: Even | None = None
     """Output width in pixels."""
     height: Even | None = None
@@ -108,7 +108,7 @@ class _Settings(_Table):
     options: dict[str, OptionValue] | None = None
     """Further export options."""
     subjects: list[str] | None = None
-    """Who takes part."""
+    """Subjects that take part."""
     blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] | None = None
     """Blocks to run."""
     timeout_s: TimeLimit | None = None
@@ -129,11 +129,11 @@ class _Settings(_Table):
     @model_validator(mode="after")
     def _excludes(self) -> Self:
         if self.source is not None and self.recording is not None:
-            raise ValueError("source and recording exclude each other")
+            raise ValueError("give source or recording, not both")
         if self.source is not None and self.duration_s is not None:
-            raise ValueError("duration_s cuts a recording; cut a file with another program")
+            raise ValueError("duration_s applies only to a synthetic recording; cut a file with another program")
         if self.quality is not None and self.qp is not None:
-            raise ValueError("quality and qp exclude each other")
+            raise ValueError("give quality or qp, not both")
         return self
 
 
@@ -179,14 +179,14 @@ class SubjectTable(_Table):
     def _is_one_thing(self) -> Self:
         if self.floor and self.name != FLOOR:
             # Runs know their subject by its name alone: another floor would be judged like an exporter.
-            raise ValueError(f"floor = true belongs to the subject {FLOOR!r}; name it so")
+            raise ValueError(f"floor = true is only for the subject named {FLOOR!r}; rename it")
         if [self.floor, self.path is not None, self.command is not None].count(True) != 1:
             raise ValueError("give exactly one of path, command and floor = true")
         if self.path is not None and self.path not in known_paths():
-            raise ValueError(f"unknown path {self.path!r}; there are {', '.join(sorted(known_paths()))}")
+            raise ValueError(f"unknown path {self.path!r}; available: {', '.join(sorted(known_paths()))}")
         if self.command is not None:
             if self.options:
-                raise ValueError("options belong to a path; a command carries its own")
+                raise ValueError("options apply only to a path; write those of a command into the command")
             split_command(self.command)
         return self
 

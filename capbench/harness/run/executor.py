@@ -27,6 +27,7 @@ from capbench.harness.run.sliced_block import run_in_slices
 from capbench.harness.run.validate_output import Validator, keep
 from capbench.harness.worker.client import JobResult, ask_worker, describe_failure
 from capbench.results.environment import Environment
+from capbench.results.path_names import PASSTHROUGH
 from capbench.results.run_record import FailureKind, RunResult
 
 __all__ = ["Executor", "ProcessExecutor", "refuse_full_disk"]
@@ -195,6 +196,7 @@ class ProcessExecutor:
                 "output": str(output),
                 "options": export_options(step.case) | path | subject.options,
                 "trace": None if trace is None else str(trace),
+                "draws": subject.path not in (None, PASSTHROUGH),
             },
             scratch=self._scratch(),
             timeout_s=step.case.timeout_s,
@@ -209,7 +211,7 @@ class ProcessExecutor:
 
         def finish() -> RunResult:
             if answer.disk_full:
-                raise OutputError(f"{step.stem} stopped: {answer.error}; free some space and go on with --resume")
+                raise OutputError(f"{step.stem} stopped: {answer.error}; free some space, then continue with --resume")
             if answer.result is None:
                 return RunResult(**_merged(measured, {}), error=answer.error, error_kind=_kind_of(answer))
             return _with_bitrate(RunResult(**_merged(answer.result, measured)))
@@ -261,7 +263,7 @@ class ProcessExecutor:
             "inspect", {"output": str(output)}, scratch=self._scratch(), timeout_s=_INSPECTION_TIMEOUT_S
         )
         if inspected.disk_full:
-            raise OutputError(f"{step.stem} stopped: {inspected.error}; free some space and go on with --resume")
+            raise OutputError(f"{step.stem} stopped: {inspected.error}; free some space, then continue with --resume")
         if inspected.result is None:
             return RunResult(**measured, error=inspected.error, error_kind=FailureKind.NO_OUTPUT)
         wall_s, found = measured["process_wall_s"], inspected.result
@@ -351,7 +353,7 @@ def refuse_full_disk(run: RunResult, folder: Path) -> None:
     has_passed = run.succeeded and (run.validation is None or run.validation.passed)
     if not has_passed and shutil.disk_usage(folder).free < _FULL_DISK_BYTES:
         what = run.error or "its output fails validation"
-        raise OutputError(f"the disk of {folder} is full: {what}; free some space and go on with --resume")
+        raise OutputError(f"the disk of {folder} is full: {what}; free some space, then continue with --resume")
 
 
 def _names_in(folder: Path) -> set[str]:
@@ -371,7 +373,7 @@ def _command_failure(
     if output.is_file() and output.stat().st_size > 0:
         return None, None
     if output.is_dir():
-        return f"{program} ended well and made a folder at {{output}}, which must be one file", FailureKind.NO_OUTPUT
+        return f"{program} succeeded but made a folder at {{output}}, which must be one file", FailureKind.NO_OUTPUT
     what = "left an empty file at" if output.is_file() else "wrote nothing to"
-    instead = f"; it made {', '.join(sorted(strays)[:3])} where it was started" if strays else ""
-    return f"{program} ended well and {what} {{output}}{instead}", FailureKind.NO_OUTPUT
+    instead = f"; it made {', '.join(sorted(strays)[:3])} in its working folder" if strays else ""
+    return f"{program} succeeded but {what} {{output}}{instead}", FailureKind.NO_OUTPUT

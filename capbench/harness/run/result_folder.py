@@ -93,7 +93,7 @@ class RunFolder:
         begun_on = read_folder(self.path).environment
         if begun_on is not None and begun_on.fingerprint != environment.fingerprint:
             raise ResultError(
-                f"{self.path} was begun on machine {begun_on.fingerprint} and this is {environment.fingerprint}: "
+                f"{self.path} was started on machine {begun_on.fingerprint}, this is {environment.fingerprint}: "
                 "hardware or software changed; choose another --out"
             )
 
@@ -156,7 +156,7 @@ def read_plan(folder: Path) -> Plan:
     """The plan of a folder that this program may go on with. Raises `ResultError` that says why it may not."""
     file = folder / "matrix.json"
     if not os.path.lexists(file):
-        raise ResultError(f"nothing to resume in {folder}: it has no {file.name}; leave --resume out")
+        raise ResultError(f"nothing to resume in {folder}: it has no {file.name}; omit --resume")
     raw = read_json(file, ResultError)
     _refuse_newer(file, raw if isinstance(raw, dict) else {})
     try:
@@ -167,7 +167,7 @@ def read_plan(folder: Path) -> Plan:
         raise ResultError(f"cannot resume {file}: {where}: {first['msg']}") from error
     if unknown := list(unknown_fields(plan)):
         raise ResultError(
-            f"cannot resume {file}: capbench {plan.capbench_version or 'of a newer version'} began it with "
+            f"cannot resume {file}: capbench {plan.capbench_version or 'of a newer version'} started it with "
             f"{', '.join(unknown[:3])}, which this capbench {program_version()} does not know; "
             "resume with the newer one or choose another --out"
         )
@@ -182,7 +182,7 @@ def _refuse_newer(file: Path, raw: dict[str, object]) -> None:
     if is_newer_schema or _numbers(theirs) > _numbers(ours):
         begun = f"capbench {theirs or 'of a newer version'} (schema {schema})"
         raise ResultError(
-            f"cannot resume {file}: {begun} began it and this is capbench {ours} (schema {PLAN_VERSION}); "
+            f"cannot resume {file}: {begun} started it, and this is capbench {ours} (schema {PLAN_VERSION}); "
             "resume with the newer one or choose another --out"
         )
 
@@ -200,11 +200,11 @@ def _difference(begun: RunMatrix, now: RunMatrix) -> str | None:
     for kind, then, current in (("case", then_cases, now_cases), ("subject", then_subjects, now_subjects)):
         for name in {**then, **current}:
             if name not in current:
-                return f"it was begun with {kind} {name!r}, which is not in the matrix now"
+                return f"it was started with {kind} {name!r}, which is not in the matrix now"
             if name not in then:
-                return f"it was begun without {kind} {name!r}"
+                return f"it was started without {kind} {name!r}"
             if then[name] != current[name]:
-                return f"{kind} {name!r} has changed since it was begun"
+                return f"{kind} {name!r} has changed since it was started"
     return None
 
 

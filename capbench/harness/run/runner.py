@@ -146,7 +146,7 @@ class _Runner:
     def run(self, pace: StoppingRule) -> None:
         cases = self._plan.matrix.cases
         for subject, reason in self._plan.skipped.items():
-            self._progress.say(f"{subject} is left out: {reason}")
+            self._progress.say(f"{subject} is skipped: {reason}")
         for case in cases:
             self._progress.say(f"preparing {case.name}")
             self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))
@@ -173,7 +173,7 @@ class _Runner:
             if self._budget_end_s is not None and number > 0:
                 closing_s = self._time_left.of(closings) or 0.0
                 if begun_s + longest_s + closing_s > self._budget_end_s:
-                    self._progress.say(f"the budget has no room for another block after {number}")
+                    self._progress.say(f"time budget reached after {number} blocks")
                     return
             made = [
                 self._make_block(case, number) for case in case_order(self._plan.seed, number, self._plan.matrix.cases)
@@ -184,7 +184,7 @@ class _Runner:
                 self._validate()
             longest_s = max(longest_s, self._outside.now_s() - begun_s)
             if pace.is_decided is not None and pace.is_decided(read_folder(self._folder.path)):
-                self._progress.say(f"ended after {number + 1} blocks: decided, or no look is left")
+                self._progress.say(f"stopped after {number + 1} blocks: decided, or no interim look is left")
                 return
 
     def _make_block(self, case: Case, number: int) -> bool:
@@ -295,7 +295,7 @@ class _Runner:
         except OSError as error:  # a full disk or a folder that became read-only shows wherever something is written
             where = f" {error.filename}" if error.filename else ""
             raise OutputError(
-                f"{step.stem} stopped:{where}: {error.strerror or error}; mend that and go on with --resume"
+                f"{step.stem} stopped:{where}: {error.strerror or error}; fix this, then continue with --resume"
             ) from error
 
     def _find_waiting(self) -> None:

@@ -27,10 +27,10 @@ def refuse_slices(subjects: Sequence[Subject], environment: Environment) -> str 
     if len(subjects) < 2:
         return "there is nothing to take turns with"
     if len(subjects) > MAX_SUBJECTS:
-        return f"{len(subjects)} subjects would be in memory at once; slices are for at most {MAX_SUBJECTS}"
+        return f"{len(subjects)} subjects would be in memory at once; slices allow at most {MAX_SUBJECTS}"
     on_gpu = [subject.name for subject in subjects if subject.path is not None and subject.path != _UNDRAWN_PATH]
     if on_gpu and environment.adapter is not None and environment.adapter_is_software is False:
-        return f"{on_gpu[0]} draws on {environment.adapter}, which goes on with its work while the process is stopped"
+        return f"{on_gpu[0]} draws on {environment.adapter}, which continues to work while the process is stopped"
     return None
 
 
@@ -51,10 +51,8 @@ def trial_refusal(warmups: Mapping[str, RunResult], trials: Mapping[str, RunResu
     """Why the trial block says that slices do not do: who failed only there, or did not stand still."""
     for name, trial in trials.items():
         if not trial.succeeded and name in warmups and warmups[name].succeeded:
-            return f"{name} fails in slices and not alone: {trial.error}"
+            return f"{name} fails in slices but not alone: {trial.error}"
     for trial in trials.values():
         if trial.slices is not None and trial.slices.overlap_share > MAX_OVERLAP_SHARE:
-            return (
-                f"subjects did not stand still when stopped: {trial.slices.overlap_share:.1%} of the block overlapped"
-            )
+            return f"subjects kept running while stopped: {trial.slices.overlap_share:.1%} of the block overlapped"
     return None

@@ -21,7 +21,7 @@ def _hold(run: RunResult, name: str, limit: Limit) -> Check:
     value = _value(run, name)
     if value is None:
         reason = run.unmeasured.get(name.partition(".")[0]) or run.unmeasured.get("validation") or "it was not measured"
-        return Check(name=check_name, status=CheckStatus.UNCHECKED, message=f"{name} could not be held: {reason}")
+        return Check(name=check_name, status=CheckStatus.UNCHECKED, message=f"{name} could not be checked: {reason}")
     if limit.min is not None and value < limit.min:
         message, bound = f"{name} is {value:g}, below the limit of {limit.min:g}", limit.min
     elif limit.max is not None and value > limit.max:

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,18 @@ def _answer(spec: Json) -> tuple[Json, int]:
 
 
 def _export(spec: Json) -> Json:
-    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`."""
-    from capbench.pipeline.export import export  # only this job pays for it
+    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`.
 
-    return _recorded(export, spec)
+    With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
+    """
+    from capbench.pipeline.render.first_device import FirstDevice
+
+    with FirstDevice() as device:
+        if spec.get("draws"):
+            device.start()
+        from capbench.pipeline.export import export  # only this job pays for it
+
+        return _recorded(partial(export, device=device), spec)
 
 
 def _floor(spec: Json) -> Json:
@@ -232,7 +241,7 @@ def _export_options(options: Json) -> Any:
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
     if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
         known = ", ".join(sorted(own | of_encoder))
-        raise InputError(f"unknown export option {unknown[0]!r}; there are {known}")
+        raise InputError(f"unknown export option {unknown[0]!r}; available: {known}")
     encoder = {key: value for key, value in options.items() if key in of_encoder}
     if "encoder" in options:
         encoder["name"] = options["encoder"]
@@ -264,7 +273,7 @@ def _recording_spec(recording: str | Json, duration_s: float | None) -> Any:
         rate = Fraction(recording["fps"])
         return RecordingSpec(**(recording | {"name": "own", "fps": rate, "duration_s": duration_s}))
     if recording not in STANDARD_RECORDINGS:
-        raise InputError(f"unknown recording {recording!r}; there are {', '.join(STANDARD_RECORDINGS)}")
+        raise InputError(f"unknown recording {recording!r}; available: {', '.join(STANDARD_RECORDINGS)}")
     standard = STANDARD_RECORDINGS[recording]
     return standard if duration_s is None else replace(standard, duration_s=duration_s)
 

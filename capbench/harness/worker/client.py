@@ -122,4 +122,4 @@ def describe_failure(who: str, outcome: Outcome) -> str:
         names = {number.value: number.name for number in signal.Signals}
         how = f"signal {names.get(-code, -code)}"
     lines = [line.strip() for line in outcome.stderr.splitlines() if line.strip()]
-    return f"{who} ended with {how}" + (f": {lines[-1][:300]}" if lines else " and said nothing on stderr")
+    return f"{who} ended with {how}" + (f": {lines[-1][:300]}" if lines else " and wrote nothing to stderr")

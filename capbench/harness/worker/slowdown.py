@@ -53,7 +53,7 @@ def plant(report: dict[str, Any], *, now_s: Callable[[], float] = time.perf_coun
     return (
         report
         | slower
-        | {"stages": stages, "warnings": [*report["warnings"], f"planted slowdown: {wanted}, {spent_s:.5f} s"]}
+        | {"stages": stages, "warnings": [*report["warnings"], f"injected slowdown: {wanted}, {spent_s:.5f} s"]}
     )
 
 
@@ -100,7 +100,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         cpu_s = -1.0
     if not 0 <= cpu_s <= _MOST_SECONDS:
-        raise InputError(f"not a time to plant: {text!r}; write for example 0.08s")
+        raise InputError(f"not a time to inject: {text!r}; write for example 0.08s")
     return cpu_s
 
 

@@ -114,7 +114,7 @@ def canvas_size(source: SourceInfo, width: int | None, height: int | None) -> Ca
         height = even_length(upright_height if is_own_width else upright_height / upright_width * width)
     if max(width, height) > MAX_CANVAS_PX:
         raise InputError(
-            f"the output would be {width}x{height}, {MAX_CANVAS_PX} is the most on a side; choose --width or --height"
+            f"the output would be {width}x{height}; a side may be at most {MAX_CANVAS_PX}: set --width or --height"
         )
     return CanvasSize(width, height)
 

@@ -36,4 +36,4 @@ def path_factory(name: str) -> PathFactory:
         except Exception as error:  # a third party's import may raise anything
             raise AdapterError(f"path {name!r} from {entry.value} does not load: {error}") from error
         return factory
-    raise InputError(f"unknown path {name!r}; known are {', '.join(path_names())}")
+    raise InputError(f"unknown path {name!r}; available: {', '.join(path_names())}")

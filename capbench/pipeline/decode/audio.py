@@ -191,7 +191,7 @@ def read_audio(
             if mixer is None:
                 mixer = _Mixer(path, len(streams))
             if len(streams) != len(mixer.tracks):
-                raise SourceError(f"{path} changes from {len(mixer.tracks)} to {len(streams)} sound tracks on its way")
+                raise SourceError(f"{path} changes from {len(mixer.tracks)} to {len(streams)} sound tracks midway")
             for stream in part.container.streams:
                 # Pictures are read by another thread from a container of its own.
                 stream.discard = Discard.default if stream in streams else Discard.all

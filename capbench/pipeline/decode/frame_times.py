@@ -39,7 +39,7 @@ def check_apart(path: Path, sound_after_picture_s: Fraction) -> None:
         order = "after" if sound_after_picture_s > 0 else "before"
         raise SourceError(
             f"the sound of {path} starts {format_seconds(float(abs(sound_after_picture_s)))} {order} its picture; "
-            f"more than {format_seconds(float(_LEAP_S))} is a damaged time: write the file anew without it"
+            f"more than {format_seconds(float(_LEAP_S))} is a damaged time stamp; write the file again without it"
         )
 
 

@@ -125,7 +125,7 @@ def _stated_s(tag: str) -> Fraction:
         raise SourceError(f"the playlist states a length that is not a number: {tag[:60]!r}")
     length_s = Fraction(text)
     if length_s > _LONGEST_SEGMENT_S:
-        raise SourceError(f"the playlist states a segment of {text[:12]} s; {_LONGEST_SEGMENT_S} s are the most")
+        raise SourceError(f"the playlist states a segment of {text[:12]} s; at most {_LONGEST_SEGMENT_S} s are allowed")
     return length_s
 
 

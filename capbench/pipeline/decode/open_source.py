@@ -141,8 +141,8 @@ def check_size(path: Path, width: int, height: int) -> None:
     """Raise `SourceError` for a picture, in pixels, that is larger than this pipeline takes."""
     if max(width, height) > _LARGEST_SIDE_PX or width * height > MAX_PICTURE_PX:
         raise SourceError(
-            f"{path} is {width}x{height}; {_LARGEST_SIDE_PX} a side and {MAX_PICTURE_PX / 1e6:.0f} million pixels "
-            "are the most, so scale it down first"
+            f"{path} is {width}x{height}; the limit is {_LARGEST_SIDE_PX} a side and {MAX_PICTURE_PX / 1e6:.0f} "
+            "million pixels, so scale it down first"
         )
 
 

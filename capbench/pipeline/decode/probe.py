@@ -137,7 +137,7 @@ def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
     aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
     if not Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL:
         shape = f"{aspect.numerator}:{aspect.denominator}"
-        raise SourceError(f"{path} states pixels of {shape}, more than {_WIDEST_PIXEL} times as long as broad")
+        raise SourceError(f"{path} has a pixel aspect ratio of {shape}; at most {_WIDEST_PIXEL}:1 is supported")
     return aspect
 
 
@@ -166,8 +166,8 @@ def _first_frame(path: Path, container: av.container.InputContainer, stream: av.
     except av.FFmpegError as error:
         reason = reason_of(error)
     if not stream.codec_context.width:  # its header was refused, as a decoder does with a picture that is too large
-        reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels are the most"
-    raise SourceError(f"{path} has a video stream of which not a single frame decodes: {reason}")
+        reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels is the limit"
+    raise SourceError(f"not one frame of the video stream of {path} decodes: {reason}")
 
 
 def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
@@ -181,7 +181,7 @@ def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
     degrees = math.degrees(math.atan2(b, a))
     quarters = round(degrees / 90)
     if abs(degrees - 90 * quarters) > 1:  # what a sensor's noise may add to a quarter turn
-        raise SourceError(f"{path} is shown turned by {degrees:.0f} degrees; only quarter turns are supported")
+        raise SourceError(f"{path} is rotated by {degrees:.0f} degrees; only quarter turns are supported")
     return 90 * quarters % 360
 
 

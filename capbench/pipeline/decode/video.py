@@ -106,8 +106,8 @@ class _Tally:
         if aspect and self._aspect and aspect != self._aspect:
             before, after = (f"{ratio.numerator}:{ratio.denominator}" for ratio in (self._aspect, aspect))
             raise SourceError(
-                f"the pixels of {self._path} change from {before} to {after} behind frame {self._good}, which is "
-                "another shape; cut the recording there and export the parts"
+                f"the pixel aspect ratio of {self._path} changes from {before} to {after} after frame {self._good}; "
+                "cut the recording there and export the parts"
             )
         self._aspect = self._aspect or aspect
 
@@ -139,7 +139,7 @@ class _Tally:
         return [f"{self._path} has sound tracks without a decoder, which are left out: {self._unheard}"]
 
     def _damage(self) -> list[str]:
-        patched = f", {self._concealed} of them patched up by the decoder" if self._concealed else ""
+        patched = f", {self._concealed} of them concealed by the decoder" if self._concealed else ""
         if self._lost_packets or patched:
             lost = f"; {self._lost_packets} packets did not" if self._lost_packets else ""
             return [f"{self._path} is damaged{self._where}: {self._good} frames decoded{patched}{lost}"]
@@ -151,7 +151,7 @@ class _Tally:
     def _lose_or_raise(self, error: av.FFmpegError) -> None:
         if not self._salvage:
             raise DamagedStreamError(
-                f"{self._path} is damaged: {self._good} frames were good, until {float(self._last_s):.3f} s; then "
+                f"{self._path} is damaged: {self._good} frames decode, up to {float(self._last_s):.3f} s; then "
                 f"{reason_of(error)}; pass --salvage to export what decodes",
                 good_frames=self._good,
                 good_until_s=float(self._last_s),

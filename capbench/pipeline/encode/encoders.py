@@ -89,9 +89,9 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
     if settings.qp is not None and not 0 <= settings.qp <= 51:
         raise InputError(f"qp must be between 0 and 51, got {settings.qp}")
     if settings.quality not in BITS_PER_PIXEL:
-        raise InputError(f"unknown quality {settings.quality!r}; known are {', '.join(BITS_PER_PIXEL)}")
+        raise InputError(f"unknown quality {settings.quality!r}; available: {', '.join(BITS_PER_PIXEL)}")
     if settings.name in _X264_FAMILY and settings.preset not in _PRESETS:
-        raise InputError(f"unknown preset {settings.preset!r}; known are {', '.join(_PRESETS)}")
+        raise InputError(f"unknown preset {settings.preset!r}; available: {', '.join(_PRESETS)}")
     options = {"preset": settings.preset} if settings.name in _X264_FAMILY else {}
     if settings.name == "libx265":
         options["x265-params"] = "log-level=error"

@@ -46,7 +46,7 @@ def gif_rate(asked: Fraction | None, source_rate: Fraction) -> Fraction:
 def check_dither(name: str) -> None:
     """Raise `InputError` for a dithering that does not exist."""
     if name not in DITHERS:
-        raise InputError(f"unknown dithering {name!r}; known are {', '.join(DITHERS)}")
+        raise InputError(f"unknown dithering {name!r}; available: {', '.join(DITHERS)}")
 
 
 @dataclass(frozen=True, slots=True)

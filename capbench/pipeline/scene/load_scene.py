@@ -33,7 +33,7 @@ def load_scene(name_or_file: str | Path) -> Scene:
     shipped = matrix_folder() / "scenes" / f"{name_or_file}.toml"
     path = shipped if str(name_or_file) in scene_names() else Path(name_or_file)
     if "\0" not in str(path) and not os.path.lexists(path):
-        raise SceneError(f"unknown scene {shown(str(name_or_file))}; shipped are {', '.join(scene_names())}")
+        raise SceneError(f"unknown scene {shown(str(name_or_file))}; available: {', '.join(scene_names())}")
     text = read_text(path, SceneError)
     values = parse_toml(text, path, SceneError)
     try:

@@ -50,9 +50,9 @@ class Background(SceneModel):
     @model_validator(mode="after")
     def _only_an_image_can_be_blurred(self) -> Self:
         if self.blur_px and self.image is None:
-            raise ValueError("blur_px blurs an image, and there is none; name one or leave blur_px out")
+            raise ValueError("blur_px needs an image; name one or omit blur_px")
         if self.image is not None and self.gradient is not None:
-            raise ValueError("image and gradient exclude each other")
+            raise ValueError("give image or gradient, not both")
         return self
 
 
@@ -277,7 +277,9 @@ class Scene(SceneModel):
             ("caption", self.caption, MAX_CAPTIONS_AT_ONCE),
         ):
             if (most := _most_at_once(spans)) > limit:
-                raise ValueError(f"{name}: {most} at the same time, {limit} is the most; shift their time spans")
+                raise ValueError(
+                    f"{name}: {most} at the same time, at most {limit} are supported; shift their time spans"
+                )
         return self
 
     @property

@@ -73,7 +73,7 @@ def _size(evidence: Measurements) -> Check:
     else:
         turned = f"{width * height / (wanted_width * wanted_height):.0%} of the pixels"
         if evidence.wanted_size == _even(evidence.reference.size):
-            turned += f"; where that was meant, say so (--expect-size {width}x{height})"
+            turned += f"; if this is intended, pass --expect-size {width}x{height}"
     return Check.failed(
         name=name,
         message=f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
@@ -100,10 +100,10 @@ def _depth(evidence: Measurements) -> Check:
         return Check.not_applicable(
             name=name,
             reason=f"the output has {found} bits a sample and the reference {evidence.reference.bits}, but no gradient "
-            f"that {found} do not hold",
+            f"that needs more than {found}",
         )
     if found < wanted:
-        meant = "" if evidence.wanted_bits else f"; where that was meant, say so (--expect-depth {found})"
+        meant = "" if evidence.wanted_bits else f"; if this is intended, pass --expect-depth {found}"
         return Check.failed(
             name=name,
             message=f"{wanted - found} bits lost: the output has {found} a sample, the reference "
@@ -144,9 +144,9 @@ def _stated(merged: ColourTags, required: bool) -> Check:
         return Check.passed(name=name, message=f"the file says: {merged}")
     if not required:
         return Check.not_applicable(
-            name=name, reason="neither the reference nor the output says how its colours are to be read"
+            name=name, reason="neither the reference nor the output states how to read its colours"
         )
-    return Check.failed(name=name, message="the file does not say which matrix its colours use: players have to guess")
+    return Check.failed(name=name, message="the file does not state its colour matrix, so players have to guess")
 
 
 def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:

@@ -117,7 +117,7 @@ def _missing(evidence: Measurements) -> Check:
         return Check.failed(
             name=name,
             message=f"missing: {_plural(unplaced + len(lost))} of the reference ({how}); the output ends with its last "
-            "picture, and those before it are too much alike to tell where",
+            "picture, and those before it are too similar to tell where",
             value=unplaced + len(lost),
             limit=0,
             unit="frames",
@@ -235,7 +235,7 @@ def _unreadable(evidence: Measurements) -> Check:
     visible = [record for record in evidence.output.frames if record.number_visible]
     lost = [record.index for record in visible if record.number is None]
     if not visible:
-        return Check.not_applicable(name=name, reason="the scene keeps the burnt-in numbers out of sight")
+        return Check.not_applicable(name=name, reason="the scene hides the burnt-in numbers")
     if not lost:
         return Check.passed(
             name=name,
@@ -316,7 +316,7 @@ def _frozen(evidence: Measurements) -> Check:
             still.append(record.index)
     if not moving:
         return Check.not_applicable(
-            name=name, reason="the reference hardly moves: standing still cannot be told from it"
+            name=name, reason="the reference hardly moves: so a frozen picture cannot be detected"
         )
     if not still:
         return Check.passed(

@@ -52,7 +52,7 @@ def find_sync(evidence: Measurements, found: Sound, lag: SoundLag | None) -> Syn
         else (flashes.start_ms - own.start_ms, flashes.end_ms - own.end_ms)
     )
     if flashes.flashes == 1:
-        return Sync(start_ms, None, "one flash and its beep", no_drift="one flash and its beep say nothing about drift")
+        return Sync(start_ms, None, "one flash and its beep", no_drift="one flash and its beep cannot show drift")
     return Sync(start_ms, end_ms - start_ms, f"{flashes.flashes} flashes and their beeps")
 
 

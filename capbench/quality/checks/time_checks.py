@@ -175,7 +175,7 @@ def _rate(evidence: Measurements) -> Check:
             return Check.failed(
                 name=name,
                 message=f"the output has {float(mean_rate):.3f} fps on average, the reference {float(wanted_rate):.3f}"
-                "; where that was meant, say so (--expect-fps)",
+                "; if this is intended, pass --expect-fps",
                 value=float(mean_rate),
                 limit=float(wanted_rate),
                 unit="fps",

@@ -16,6 +16,12 @@ _BIN_CODES = 12
 _BIN_PLACES = np.array([1 << 16, 1 << 8, 1], np.int32)
 """Bins of Y, Cb and Cr as one number, in that order."""
 _FEWEST_BLOCKS = 3
+_MOST_BLOCKS = 1500
+"""Blocks of one pair that are kept: 72 kB, and a mean of 15 codes' noise is known to half a code."""
+
+
+_MOST_PAIRS = 256
+"""Pairs whose blocks are kept, 18 MB: a file's length must not decide how much memory it takes."""
 
 
 class ColourSamples:
@@ -23,9 +29,17 @@ class ColourSamples:
 
     def __init__(self) -> None:
         self._sums: dict[int, NDArray[np.float64]] = {}
+        self._blocks: list[NDArray[np.float64]] = []
+        self._seen, self._every = 0, 1
 
     def add(self, got: NDArray[np.float32], want: NDArray[np.float32]) -> None:
         """Thumbnails of one pair, shape (rows, columns, 3), in codes."""
+        both = np.concatenate([want, got], axis=2).reshape(-1, 6)
+        if self._seen % self._every == 0:
+            self._blocks.append(both[:: -(-len(both) // _MOST_BLOCKS)].astype(np.float64))
+            if len(self._blocks) > _MOST_PAIRS:  # half of them, still spread evenly, and half as many from now on
+                self._blocks, self._every = self._blocks[::2], self._every * 2
+        self._seen += 1
         if min(want.shape[:2]) < 3:
             return
         neighbours = np.stack([want[r : r - 2 or None, c : c - 2 or None] for r in range(3) for c in range(3)])
@@ -42,6 +56,10 @@ class ColourSamples:
         """Mean codes of each colour: reference Y, Cb, Cr, output Y, Cb, Cr."""
         kept = [row[1:] / row[0] for row in self._sums.values() if row[0] >= _FEWEST_BLOCKS]
         return np.stack(kept) if kept else np.empty((0, 6))
+
+    def blocks(self) -> NDArray[np.float64]:
+        """Mean codes of blocks, flat or not, in the same six columns, spread evenly over the pictures."""
+        return np.concatenate(self._blocks) if self._blocks else np.empty((0, 6))
 
 
 def measure_patches(got: Planes, want: Planes, recording: LayoutRectangle) -> NDArray[np.float64]:

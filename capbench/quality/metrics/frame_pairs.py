@@ -18,6 +18,7 @@ from capbench.quality.metrics.colour_samples import ColourSamples, measure_patch
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
+    cell_spread,
     coarse_step,
     gradient_length,
     sharpness,
@@ -95,6 +96,7 @@ class PictureMeter:
         for values in self._evidence.series.values():
             values.append(None)
         self._evidence.worst_cell_codes.append(None)
+        self._evidence.cell_spread_codes.append(None)
         self._evidence.edge_codes.append(None)
 
     def add(self, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None) -> None:
@@ -114,6 +116,7 @@ class PictureMeter:
         size, column, row = worst_cell(got.thumb, want.thumb)
         centre = THUMBNAIL_STEP // 2
         self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
+        self._evidence.cell_spread_codes[frame] = cell_spread(got.thumb, want.thumb)
         typical = np.abs(got.thumb - want.thumb).mean(axis=(0, 1))
         borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
@@ -139,6 +142,7 @@ class PictureMeter:
             self._evidence,
             series=series,
             colours=self._colours.rows(),
+            blocks=self._colours.blocks(),
             patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
             how=measured.how,
             unmeasured=measured.unmeasured,

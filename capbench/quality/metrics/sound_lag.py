@@ -32,7 +32,10 @@ _PEAK_BINS = 150
 """Way around a peak in which what fits nearly as well is its flank: beeps come farther apart."""
 _AUDIBLE = 0.003  # -50 dB of full scale
 _GAP_SHARE = 0.1
-_GAP_BINS = 20
+_GAP_WINDOW_BINS = 5
+"""Half a period of 100 Hz: a deep tone is no silence twice in each of its own."""
+_LAST_FRAME_BINS = 22
+"""At 48 kHz AAC's frame has 21.3 ms and Opus' has 20: what an encoder does not fill of the last one is cut off."""
 
 Line = NDArray[np.float32]
 
@@ -103,21 +106,31 @@ def _onset_bin(sound: Sound) -> int | None:
     return sound.start_bin + int((level >= typical / 2).argmax()) if typical > _AUDIBLE else None
 
 
-def silent_gaps(reference: Sound, output: Sound, lag_ms: float) -> list[tuple[float, float]]:
-    """Times (from, to) in seconds of the reference where it sounds and the output, moved back by its lag, does not."""
+def silent_gaps(reference: Sound, output: Sound, lag_ms: float, *, least_ms: float) -> list[tuple[float, float]]:
+    """Times (from, to) in seconds of the reference where it sounds and the output, moved back by its lag, does not.
+
+    Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it.
+    """
     moved = round(lag_ms / 1e3 / BIN_S)
-    wanted, found = _on_one_timeline(reference, output, moved)
-    size = len(wanted) // _GAP_BINS * _GAP_BINS
-    blocks = [np.sqrt(np.square(part[:size]).reshape(-1, _GAP_BINS).mean(axis=1)) for part in (wanted, found)]
-    loud = blocks[0] > _AUDIBLE
+    wanted, found = (
+        np.sqrt(np.maximum(uniform_filter1d(np.square(line), _GAP_WINDOW_BINS, mode="constant"), 0))
+        for line in _on_one_timeline(reference, output, moved)
+    )
+    loud = wanted > _AUDIBLE
     if not loud.any():
         return []
-    gain = float(np.median(blocks[1][loud] / blocks[0][loud]))
-    silent = loud & (blocks[1] < _GAP_SHARE * gain * blocks[0])
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
-    start_s = min(reference.start_bin, output.start_bin - moved) * BIN_S
-    step = _GAP_BINS * BIN_S
-    return [(start_s + a * step, start_s + b * step) for a, b in edges.reshape(-1, 2).tolist()]
+    gain = float(np.median(found[loud] / wanted[loud]))
+    silent = loud & (found < _GAP_SHARE * gain * wanted)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]]))).reshape(-1, 2)
+    start = min(reference.start_bin, output.start_bin - moved)
+    ends_at = output.start_bin - moved + len(output.level) - start
+    # The first and the last window of a silence lie inside it by half of their length.
+    reach = _GAP_WINDOW_BINS // 2
+    return [
+        ((start + first - reach) * BIN_S, (start + last + reach) * BIN_S)
+        for first, last in edges.tolist()
+        if (last - first + 2 * reach) * BIN_S * 1e3 >= least_ms and first - reach < ends_at - _LAST_FRAME_BINS
+    ]
 
 
 def _pictures_apart_bins(reference: Sound, output: Sound) -> int:

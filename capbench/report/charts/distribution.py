@@ -135,7 +135,7 @@ def traffic_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle],
             rows.value(row + offset, f"{bytes_words(value)} {short}")
             sentences.append(f"{shorten(subject)} {verb} {bytes_words(value)}")
     rows.axes.set_xlim(left=0)
-    reading = f"{', '.join(sentences)} in one export (hollow: upload, filled: readback)."
+    reading = f"{', '.join(sentences)} in one export. Hollow marks: upload; filled marks: readback."
     return Chart("Traffic to and from the GPU", rows.canvas.to_svg(prefix, f"Traffic. {reading}"), reading)
 
 

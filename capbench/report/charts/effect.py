@@ -24,8 +24,8 @@ _VERDICT_TOKENS = {
     Verdict.UNDECIDED: "undecided",
 }
 _LEGEND = (
-    "Lines are confidence intervals, the grey band is the margin that still counts as the same, a grey tick is the "
-    "smallest slowdown that this run would have seen. The scale is logarithmic: half and double are equally far from 1."
+    "Lines are confidence intervals; the grey band is the margin, within which changes count as the same; grey ticks "
+    "mark the minimum detectable slowdown. The scale is logarithmic: half and double are equally far from 1."
 )
 
 

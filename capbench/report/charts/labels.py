@@ -1,4 +1,4 @@
-"""Labels that stand beside what they name, so that no chart needs a legend."""
+"""Labels next to what they name, so that no chart needs a legend."""
 
 from __future__ import annotations
 

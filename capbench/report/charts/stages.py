@@ -1,4 +1,4 @@
-"""Where the time of an export goes: work and waits of each stage, and which stage holds up the others."""
+"""Where the time of an export goes: work and waits of each stage, and which stage is the bottleneck."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from capbench.results import StageTimes
 __all__ = ["Bottleneck", "bottleneck_words", "find_bottleneck", "stage_chart"]
 
 _ROW_PX = 22
-_RENDER_THREAD = ("upload", "render", "readback")
-"""Stages that take turns on one thread: none of them can go on while another works."""
+_RENDER_THREAD = ("upload", "render", "readback", "convert")
+"""Stages that may take turns on one thread: none of them can go on while another works."""
+_ELSEWHERE_IF_WAITING = ("upload", "convert")
+"""Those of them that have a thread of their own where they wait for input. Older revisions upload while they render."""
 _BUSY = 0.5
 """A stage that works less than half of its time waits for others more than they wait for it."""
 
@@ -49,10 +51,9 @@ def find_bottleneck(stages: Mapping[str, StageTimes]) -> Bottleneck | None:
 
 
 def _threads(stages: Mapping[str, StageTimes]) -> list[tuple[str, ...]]:
-    """The stages of each thread. A conversion that never waits for input is a part of the render thread."""
-    convert = stages.get("convert")
-    in_line = ("convert",) if convert is not None and convert.wait_input_s == 0 else ()
-    shared = tuple(name for name in (*_RENDER_THREAD, *in_line) if name in stages)
+    """The stages of each thread."""
+    present = [name for name in _RENDER_THREAD if name in stages]
+    shared = tuple(name for name in present if name not in _ELSEWHERE_IF_WAITING or stages[name].wait_input_s == 0)
     alone: list[tuple[str, ...]] = [(name,) for name in stages if name not in shared]
     return [*alone, shared] if shared else alone
 
@@ -61,8 +62,8 @@ def bottleneck_words(subject: str, bottleneck: Bottleneck) -> str:
     """Which stage holds up a subject; none does where even the busiest waits most of its time."""
     name, share = shorten(bottleneck.stage, 80), f"{bottleneck.busy_share:.0%} busy"
     if bottleneck.busy_share < _BUSY:
-        return f"{shorten(subject)} is held up by no stage's work: the busiest is {name} ({share})"
-    return f"{shorten(subject)} is held up by {name} ({share})"
+        return f"{shorten(subject)} has no bottleneck: its busiest stage is {name} ({share})"
+    return f"{shorten(subject)} is limited by {name} ({share})"
 
 
 def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
@@ -107,5 +108,5 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
         if worst is not None:
             sentences.append(f"{bottleneck_words(subject, worst)}, {seconds_words(worst.work_s)} of work")
     axes.set_xlim(left=0)
-    reading = f"{'; '.join(sentences)}. Filled: work; pale: waiting for input; hatched: waiting for room behind it."
+    reading = f"{'; '.join(sentences)}. Filled: work; pale: waiting for input; hatched: waiting for the next stage."
     return Chart("Stages: work and waits", canvas.to_svg(prefix, f"Stages. {reading}"), reading)

@@ -87,6 +87,6 @@ def trend_chart(
     )
     unit_above(axes, unit)
     label_ends(canvas, axes, ends, styles)
-    legend = "Marks are medians, bars their range; a grey line is a change of machine, a dashed one of level."
+    legend = "Marks are medians and bars their range; a grey line marks a change of machine, a dashed line a step."
     reading = f"{'; '.join(sentences)}. {legend}"
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)

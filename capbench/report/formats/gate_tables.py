@@ -27,7 +27,7 @@ _MOST_BARS = 40
 def comparison_tables(comparison: Comparison, *, is_narrow: bool) -> Iterator[Table]:
     """One table for each case and pair of subjects, titled with both: several pairs have the same figures.
 
-    A narrow one leaves out the smallest change that would have been seen.
+    A narrow one omits the minimum detectable slowdown.
     """
     groups: dict[tuple[str, str, str], list[ShownRow]] = {}
     for shown in condensed(comparison.verdicts):
@@ -39,7 +39,7 @@ def comparison_tables(comparison: Comparison, *, is_narrow: bool) -> Iterator[Ta
 def _comparison_table(title: str, rows: Iterable[ShownRow], *, is_narrow: bool) -> Table:
     table = open_table(title=title)
     table.add_column("figure", min_width=_FIGURE_COLUMNS)
-    for name in ("base", "new", "change", "interval", *(() if is_narrow else ("visible",))):
+    for name in ("base", "new", "change", "interval", *(() if is_narrow else ("detectable",))):
         table.add_column(name, justify="right")
     table.add_column("verdict", no_wrap=True)
     for shown in rows:
@@ -64,14 +64,14 @@ def _cells(shown: ShownRow) -> tuple[str, ...]:
 
 
 def calibration_table(found: Calibration) -> Table:
-    """One row for each figure of each case: noise, false alarms, and how often each planted slowdown was seen."""
+    """One row for each figure of each case: noise, false alarms, and how often each injected slowdown was detected."""
     effects = list(found.metrics[0].detections)
-    drawn = f"{found.blocks_each} blocks a comparison, drawn from {found.blocks_recorded}"
+    drawn = f"{found.blocks_each} blocks per comparison, drawn from {found.blocks_recorded}"
     table = open_table(title=f"{found.subject} with itself: {drawn}")
-    for column in ("case", "figure", "a block", "noise floor", "margin", "false alarms"):
+    for column in ("case", "figure", "noise per block", "noise floor", "margin", "false alarms"):
         table.add_column(column)
     for effect in effects:
-        table.add_column(f"sees +{float(effect):.0%}")
+        table.add_column(f"detects +{float(effect):.0%}")
     for row in found.metrics:
         floor = text_cell(f"{row.noise_floor:.2%}", "yellow" if row.noise_floor > row.margin else "")
         seen = (_rate(row.detections[effect]) if row.metric.endswith("_s") else "" for effect in effects)

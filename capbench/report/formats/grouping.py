@@ -59,7 +59,7 @@ def _listed(words: Sequence[str]) -> str:
 def _shown(group: list[MetricVerdict]) -> ShownRow:
     worst = min(group, key=_fared)
     words = describe_metric(worst.metric).words
-    return ShownRow(worst, words if len(group) == 1 else f"quality, {len(group)} figures; least {words}")
+    return ShownRow(worst, words if len(group) == 1 else f"quality, {len(group)} figures; lowest: {words}")
 
 
 def _fared(row: MetricVerdict) -> float:

@@ -59,7 +59,7 @@ def to_markdown(view: FolderView) -> str:
     )
     lines.append(markdown_table(heads, rows))
     if not view.rows:
-        lines.append("No run belongs to a block.")
+        lines.append("No block has a run yet.")
     machine = ", ".join(part for part in (view.machine.adapter, view.machine.host) if part)
     measured = f"Measured on {machine}; revision" if machine else "Revision"
     origin = f"{view.scope} {measured} {view.revision or 'unknown'}."

@@ -52,7 +52,7 @@ def pull_request_comment(comparison: Comparison) -> str:
         text = "\n\n".join([*parts, *_warnings(comparison)]) + "\n"
         if len(text) <= _MOST_COMMENT_CHARACTERS:
             return text
-    return text[:_MOST_COMMENT_CHARACTERS] + "\n\n… cut; the whole comparison is in the job's artifacts.\n"
+    return text[:_MOST_COMMENT_CHARACTERS] + "\n\n… truncated; the whole comparison is in the job's artifacts.\n"
 
 
 def _head(comparison: Comparison) -> list[str]:
@@ -107,7 +107,7 @@ def _stages(comparison: Comparison) -> list[str]:
             f"{shift.share_of_change:.0%} of the change"
             for shift in shifts
         ]
-    return ["Stages that moved most:", markdown_list(lines)] if lines else []
+    return ["Stages that changed most:", markdown_list(lines)] if lines else []
 
 
 def _warnings(comparison: Comparison) -> Sequence[str]:

@@ -43,7 +43,7 @@ def run_table(folder: ReportFolder) -> Group:
             )
     notes = [text_cell(note, "yellow") for note in (software, *slices_notes(folder), *folder.problems) if note]
     if not cells:
-        notes.append(Text("no run belongs to a block yet: nothing was measured", style="yellow"))
+        notes.append(Text("no block has a run yet: nothing was measured", style="yellow"))
     return Group(table, *notes)
 
 

@@ -1,1 +1,1 @@
-"""The HTML page: what stands where. Single charts live in `charts`, other formats in `formats`."""
+"""The HTML page and its layout. Single charts live in `charts`, other formats in `formats`."""

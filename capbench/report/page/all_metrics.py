@@ -1,4 +1,4 @@
-"""Every figure of a case in one table: what the charts leave out, for whoever digs."""
+"""Every figure of a case in one table, including those without a chart."""
 
 from __future__ import annotations
 

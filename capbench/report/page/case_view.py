@@ -60,7 +60,7 @@ class SubjectQuality:
     subject: str
     """Name of the subject."""
     source: RunFile
-    """Run that patches, offsets and metrics are taken from: the one a critic would pick."""
+    """Run that patches, offsets and metrics are taken from: the worst one."""
     report: ValidationReport
     """Its validation."""
     main_metrics: tuple[tuple[str, MetricSummary], ...]
@@ -202,7 +202,7 @@ def _summary(cells: Mapping[str, Cell]) -> str:
             total = len(cell.failed) + len(cell.measured)
             sentences.append(f"{shorten(subject)} failed in {len(cell.failed)} of {total} runs")
         if cell.diverted:
-            sentences.append(f"{shorten(subject)} took another path in {len(cell.diverted)} runs, which do not count")
+            sentences.append(f"{shorten(subject)} used another path in {len(cell.diverted)} runs, which do not count")
     return ". ".join(sentences) + "." if sentences else ""
 
 

@@ -197,7 +197,7 @@ def _status(file: RunFile) -> str:
             run.role.value, "drift control"
         )
     if not run.took_requested_path:
-        return f"took path {run.path_used} instead of {run.path_requested}: not counted"
+        return f"used path {run.path_used} instead of {run.path_requested}: not counted"
     return "measured"
 
 
@@ -224,7 +224,7 @@ def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems:
         found[f"The runs come from {len(folder.machines)} machines ({machines}): times are not comparable"] += 1
     blocks = {file.run.block for file in folder.blocks if file.is_measured}
     if len(blocks) == 1:
-        found["There is one block only: nothing is known about the noise, no interval can be given"] += 1
+        found["Only one block was run: noise cannot be estimated, so there are no intervals"] += 1
     failed: Counter[tuple[str, str, str]] = Counter()
     for file in folder.blocks:
         if file.run.error is not None:

@@ -106,7 +106,7 @@ def _uncompared(cells: Cells) -> str:
     finished = [cell for cell in runs if cell.measured]
     failed = sum(len(cell.failed) for cell in runs)
     if not runs:
-        return "Nothing was measured: no run of a block was found"
+        return "Nothing was measured: no block has a run"
     if not finished:
         return f"Nothing was measured: no run finished, {failed} failed"
     case = main_case(cells) or finished[0].case
@@ -138,7 +138,7 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
     if wall.ratio >= 2:
         return f"{new} takes {wall.ratio:.1f} times as long as {base} to export {where}{_spaced(wall)}"
     amount = effect_words(wall, digits=_digits(wall))
-    doubt = " in too few blocks to be sure" if wall.is_promising else ""
+    doubt = " (too few blocks to show an improvement)" if wall.is_promising else ""
     return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}{doubt}"
 
 
@@ -172,7 +172,7 @@ def _memory_words(memory: MetricVerdict | None) -> str:
     if memory is None or memory.ratio is None:
         return ""
     if memory.verdict is Verdict.SAME:
-        return "memory no higher" if memory.is_promising else "memory unchanged"
+        return "memory not higher" if memory.is_promising else "memory unchanged"
     known = memory.verdict in (Verdict.BETTER, Verdict.WORSE)
     return f"memory {change_words(memory.ratio, 'lower', 'higher', digits=0)}" if known else ""
 
@@ -225,7 +225,7 @@ def _quality(comparison: Comparison, cells: Cells) -> _Quality:
     if better:
         reason = f"{metric_words(better[0].metric)} {effect_words(better[0])} at {shorten(better[0].case)}"
         return _Quality("quality better", Verdict.BETTER, reason)
-    return _Quality("quality no worse" if any(map(_moved, decided)) else "quality unchanged", Verdict.SAME)
+    return _Quality("quality not worse" if any(map(_moved, decided)) else "quality unchanged", Verdict.SAME)
 
 
 def _moved(verdict: MetricVerdict) -> bool:

@@ -89,7 +89,7 @@ def find_worst_region(difference: NDArray[np.uint8], width: int, height: int) ->
 def embed_frame(folder: Path, worst: WorstFrame, budget: PictureBudget) -> FramePictures | str:
     """The pictures of one frame within the budget, or the sentence that says why they are not shown."""
     if budget.left_bytes <= 0:
-        return f"The pictures of frame {worst.frame} are left out: the page may not hold more"
+        return f"The pictures of frame {worst.frame} are omitted: the page has reached its limit for pictures"
     try:
         pictures = [_open(folder, name) for name in (worst.reference_png, worst.output_png, worst.difference_png)]
     except (OSError, UnidentifiedImageError, ValueError) as error:

@@ -125,7 +125,7 @@ def arrange_trend(
                 steps = {subject: _steps(points) for subject, points in lines.items()}
                 what = title.partition(",")[0].lower()
                 notes += [
-                    f"{shorten(case)}: {what} of {shorten(subject)} changed its level at {step.label}: "
+                    f"{shorten(case)}: {what} of {shorten(subject)} has a step at {step.label}: "
                     f"{change_words(step.ratio)}"
                     for subject, found in steps.items()
                     for step in found

@@ -49,7 +49,7 @@ def write_report(
     cannot be written.
     """
     if not folders:
-        raise InputError("no result folder was named; make one with: capbench run quick")
+        raise InputError("no result folder was named; create one with: capbench run quick")
     read = [read_folder(folder) for folder in folders]
     newest = max(read, key=lambda folder: (folder.started_at, folder.name))
     page_folder = None if alone else output.parent

@@ -1,4 +1,4 @@
-"""The specimens, one module for each place that defects are planted in; importing a module registers what is in it."""
+"""The specimens, one module for each place that defects are injected into; importing one registers its specimens."""
 
 from capbench.selftest.specimens import colour, files, frames, layout, performance, pipeline, shaders, sound, times
 

@@ -72,7 +72,7 @@ def test_a_machine_that_lacks_nothing_has_no_lacks() -> None:
         (_SMALL, _DEBIAN, "400 MB of memory left", "end other programs", False),
         (_READ_ONLY, _DEBIAN, "cannot write to the cache, /cache", "CAPBENCH_CACHE", False),
         (_FULL, _DEBIAN, "1.00 MB left on the disk", "CAPBENCH_CACHE", False),
-        (_NO_FFMPEG, Platform("macos"), "no program ffmpeg", "brew install ffmpeg", False),
+        (_NO_FFMPEG, Platform("macos"), "no ffmpeg program", "brew install ffmpeg", False),
     ],
 )
 def test_a_lack_comes_with_its_remedy(
@@ -134,4 +134,4 @@ def test_doctor_exits_4_without_an_adapter_and_names_the_command() -> None:
 
     assert ended.returncode == 4, ended.stderr
     assert "missing: no GPU adapter" in ended.stdout
-    assert "An export by path gpu is not possible" in ended.stdout
+    assert "cannot export by path gpu" in ended.stdout

@@ -132,7 +132,11 @@ def test_the_floor_alone_is_no_baseline() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "is it a baseline"), ("[]", "is it a baseline"), ('{"figures": [], "schema_version": 99}', "newer capbench")],
+    [
+        ("", "capbench baseline"),
+        ("[]", "capbench baseline"),
+        ('{"figures": [], "schema_version": 99}', "newer capbench"),
+    ],
 )
 def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "baseline.json"

@@ -76,14 +76,14 @@ def test_memory_that_never_varies_has_no_noise() -> None:
 
 
 def test_too_few_blocks_are_refused() -> None:
-    with pytest.raises(ResultError, match="5 blocks are finished and a comparison needs 10"):
+    with pytest.raises(ResultError, match=r"5 blocks .* needs 10"):
         calibrated(recorded(5, 0.01))
 
 
 def test_missing_copies_are_refused() -> None:
     runs = recorded(20, 0.01)
 
-    with pytest.raises(ResultError, match="were all of them run"):
+    with pytest.raises(ResultError, match="no block has finished runs"):
         calibrated(runs[runs["subject"] != "cpu~same"])
 
 
@@ -103,7 +103,7 @@ def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path, content: str) 
     path = tmp_path / "calibration.json"
     path.write_text(content, encoding="utf-8")
 
-    with pytest.raises(ResultError, match="make it anew"):
+    with pytest.raises(ResultError, match="capbench calibrate"):
         read_calibration(path)
 
 
@@ -133,7 +133,7 @@ def test_a_report_gets_the_time_that_was_really_spent(monkeypatch: pytest.Monkey
     assert planted["wall_s"] == pytest.approx(0.22)
     assert planted["fps"] == pytest.approx(100 * 0.2 / 0.22)
     assert planted["stages"]["encode"]["work_s"] == pytest.approx(0.12)
-    assert planted["warnings"] == ["planted slowdown: encode:0.1, 0.02000 s"]
+    assert planted["warnings"] == ["injected slowdown: encode:0.1, 0.02000 s"]
 
 
 def test_seconds_are_planted_whatever_the_run_took(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,8 +249,8 @@ def _calibrated(plain: float, sliced: float, interleave: Interleave = "slices") 
     ("found", "end"),
     [
         (_calibrated(0.08, 0.02), "needs 6% of the blocks for the same answer; use --interleave slices."),
-        (_calibrated(0.02, 0.019), "slices gain nothing; use --interleave runs."),
-        (_calibrated(0.08, 0.02, "runs"), "cannot be measured in slices here; the folder's matrix.json says why."),
+        (_calibrated(0.02, 0.019), "use --interleave runs."),
+        (_calibrated(0.08, 0.02, "runs"), "the folder's matrix.json has the reason."),
     ],
 )
 def test_slices_are_recommended_where_they_help(found: Calibration, end: str) -> None:

@@ -100,7 +100,7 @@ def test_the_summary_has_a_row_a_figure_and_names_the_stage() -> None:
     text = step_summary(comparison)
 
     assert text.count("\n| 1080p |") == len(condensed(comparison.verdicts)) == len(comparison.verdicts) - 2
-    assert "| quality, 3 figures; least " in text
+    assert "| quality, 3 figures; lowest: " in text
     assert "stage readback from 0.2 s to 0.4 s" in text
     assert "🔴 worse" in text.splitlines()[0]
 
@@ -163,8 +163,8 @@ def test_a_reason_is_said_once_with_the_figures_that_it_holds_for(render: Callab
     found = shared_reasons(comparison.verdicts)
 
     figures = "validation, frame count, wall time, CPU time and 7 more"
-    assert found == [f"1080p: {figures} of gpu, invalid: gpu was asked for path gpu and took cpu"]
-    assert render(comparison).count("gpu was asked for path gpu and took cpu") == 2, "the sentence, and the note"
+    assert found == [f"1080p: {figures} of gpu, invalid: gpu requested path gpu but used path cpu"]
+    assert render(comparison).count("gpu requested path gpu but used path cpu") == 2, "the sentence, and the note"
 
 
 def test_one_figure_with_a_reason_stands_by_itself() -> None:

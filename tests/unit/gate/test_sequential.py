@@ -200,7 +200,7 @@ def test_a_run_that_was_killed_before_its_first_look_says_how_to_go_on() -> None
     wall = next(row for row in _GATE.judge(_folder(4, ratio=13, sd=0.01), ()).verdicts if row.metric == "wall_s")
 
     assert wall.verdict is Verdict.UNDECIDED
-    assert wall.sentence.endswith("undecided until the next look, so go on with --until-decided --resume")
+    assert wall.sentence.endswith("undecided until the next interim look; resume with --until-decided")
 
 
 @pytest.mark.parametrize("order", [("main", "branch"), ("branch", "main")])
@@ -217,7 +217,7 @@ def test_a_slower_branch_is_worse_however_the_names_sort(
 
     assert found is not None
     assert (found.base, found.new, found.verdict) == ("main", "branch", Verdict.WORSE)
-    assert found.base_note.startswith("Base is main:")
+    assert found.base_note.startswith("The base is main:")
 
 
 def test_the_first_subject_of_the_file_is_base_where_nothing_names_one(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_a_resumed_run_knows_what_was_spent(tmp_path: Path) -> None:
 def test_a_damaged_record_of_the_looks_is_not_taken_for_none(tmp_path: Path) -> None:
     (tmp_path / "looks.json").write_text("{", encoding="utf-8")
 
-    with pytest.raises(ResultError, match=r"looks\.json: without it the looks at these runs are not known"):
+    with pytest.raises(ResultError, match=r"looks\.json, the record of interim looks"):
         read_looks(tmp_path)
 
 

@@ -256,9 +256,9 @@ def test_resuming_may_add_blocks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (_plan(_case("b")), "begun with case 'a', which is not in the matrix now"),
+        (_plan(_case("b")), "with case 'a', which is not in the matrix now"),
         (_plan(_case("a"), _case("b")), "begun without case 'b'"),
-        (_plan(_case("a", warmup=False)), "case 'a' has changed since it was begun"),
+        (_plan(_case("a", warmup=False)), "case 'a' has changed"),
     ],
 )
 def test_resuming_with_another_matrix_is_refused(tmp_path: Path, changed: Plan, message: str) -> None:
@@ -295,7 +295,7 @@ def test_a_folder_of_another_machine_is_not_continued(tmp_path: Path) -> None:
     folder.check_machine(Environment(fingerprint="aaaa"))
     folder.check_machine(Environment(fingerprint="aaaa"))
 
-    with pytest.raises(ResultError, match="was begun on machine aaaa and this is bbbb"):
+    with pytest.raises(ResultError, match="machine aaaa, this is bbbb"):
         folder.check_machine(Environment(fingerprint="bbbb"))
 
 
@@ -367,7 +367,7 @@ def test_noise_around_a_block_is_kept_as_data(tmp_path: Path) -> None:
     (noise,) = contents.noise
     assert noise.foreign_cpu_s == 1.0
     assert noise.warnings == (
-        "others used 22% of a core during the block",
+        "other processes used 22% of a core during the block",
         "the processor throttled 2 times for heat",
     )
 
@@ -390,7 +390,7 @@ def test_a_program_that_is_absent_is_skipped_with_the_reason(tmp_path: Path) -> 
 
     contents = _run(Plan(matrix=matrix, seed=1, skipped=skipped), tmp_path / "out")
 
-    assert skipped == {"theirs": "program 'no-such-exporter' is not on PATH; install it or leave it out"}
+    assert skipped == {"theirs": "program 'no-such-exporter' is not on PATH; install it or leave its subject out"}
     assert {run.subject for run in contents.runs} == {"floor"}
 
 
@@ -449,8 +449,8 @@ def test_slices_warm_up_even_where_the_case_does_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"fails_in_slices": "cpu"}, "cpu fails in slices and not alone: timed out"),
-        ({"overlap_share": 0.02}, "subjects did not stand still when stopped: 2.0% of the block overlapped"),
+        ({"fails_in_slices": "cpu"}, "cpu fails in slices but not alone: timed out"),
+        ({"overlap_share": 0.02}, "subjects kept running while stopped: 2.0% of the block overlapped"),
         ({"refusal": "the GPU goes on"}, "the GPU goes on"),
         ({"free_bytes": 3 * 10**9}, "all subjects at once need 3.00 GB of memory and 3.00 GB are free"),
     ],

@@ -181,7 +181,7 @@ def test_a_validation_that_could_not_be_made_is_not_a_pass(tmp_path: Path, monke
     ("outcome", "words"),
     [
         (_outcome(3, "first\nno such codec\n\n"), "prog ended with exit code 3: no such codec"),
-        (_outcome(-11), "prog ended with signal SIGSEGV and said nothing on stderr"),
+        (_outcome(-11), "prog ended with signal SIGSEGV and wrote nothing to stderr"),
         (_outcome(1, "x" * 500), f"prog ended with exit code 1: {'x' * 300}"),
     ],
 )

@@ -33,8 +33,8 @@ def test_a_quiet_block_has_no_warning() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "foreign_cpu_s", "warning"),
     [
-        ({"foreign_cpu_percent": 25.0}, {}, 0.0, "others used 25% of a core before the block"),
-        ({}, {}, 2.0, "others used 20% of a core during the block"),
+        ({"foreign_cpu_percent": 25.0}, {}, 0.0, "other processes used 25% of a core before the block"),
+        ({}, {}, 2.0, "other processes used 20% of a core during the block"),
         ({}, {"steal_s": 5.25}, 0.0, "the hypervisor gave 0.25 s of CPU to others during the block"),
         ({}, {"throttle_events": 9}, 0.0, "the processor throttled 2 times for heat"),
         ({}, {"swapped_bytes": 2_501_000}, 0.0, "2.5 MB were swapped; close programs or measure smaller cases"),

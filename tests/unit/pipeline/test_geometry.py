@@ -95,5 +95,5 @@ def test_an_output_that_no_texture_holds_is_refused_with_its_size(
     clip: SourceInfo, asked: tuple[int | None, int | None]
 ) -> None:
     """What follows from a file is bounded like what a user asks for."""
-    with pytest.raises(InputError, match=r"the output would be \d+x\d+, 8192 is the most on a side"):
+    with pytest.raises(InputError, match=r"the output would be \d+x\d+.* 8192"):
         canvas_size(clip, *asked)

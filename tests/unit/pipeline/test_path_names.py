@@ -25,5 +25,5 @@ def test_a_built_in_name_is_found(name: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_all_that_there_are() -> None:
-    with pytest.raises(InputError, match="known are cpu, gpu, gpu-fused, gpu-late, videotoolbox, passthrough"):
+    with pytest.raises(InputError, match="available: cpu, gpu, gpu-fused, gpu-late, videotoolbox, passthrough"):
         registry.path_factory("gpux")

@@ -80,7 +80,7 @@ def _error(folder: Path, text: str) -> str:
             "[cursor]\npath = [[0, 0.5, 0.5], [0, 1, 1]]",
             "1: cursor: path must run forward in time: 0 s comes after 0 s",
         ),
-        ("[background]\nblur_px = 8", "1: background: blur_px blurs an image, and there is none; name one or leave "),
+        ("[background]\nblur_px = 8", "1: background: blur_px needs an image"),
         ("[background", " not TOML: "),
         ("[cursor]\npath = [[0, nan, 0.5]]", "2: cursor.path[0][1]: Input should be a finite number"),
     ],
@@ -114,7 +114,7 @@ def test_files_are_relative_to_the_scene(tmp_path: Path, monkeypatch: pytest.Mon
 def test_more_layers_at_once_than_the_shaders_hold_are_refused(tmp_path: Path) -> None:
     caption = '[[caption]]\ntext = "a"\n'
 
-    assert "caption: 5 at the same time, 4 is the most" in _error(tmp_path, caption * 5)
+    assert "caption: 5 at the same time, at most 4" in _error(tmp_path, caption * 5)
     one_after_the_other = "".join(f"{caption}start_s = {n}\nend_s = {n + 1}\n" for n in range(9))
     assert len(load_scene(_written(tmp_path, one_after_the_other)).caption) == 9
 

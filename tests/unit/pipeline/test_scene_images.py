@@ -33,14 +33,14 @@ def test_a_claimed_size_is_bounded_before_anything_is_decoded(tmp_path: Path, si
     bomb = png(tmp_path / "bomb.png", *size, rows=0)
 
     for read in (open_image, is_image):
-        with pytest.raises(SceneError, match=r"bomb\.png .*67 megapixels are the most; scale it down") as error:
+        with pytest.raises(SceneError, match=r"bomb\.png .*67 megapixels.*; scale it down") as error:
             read(bomb)
         one_line(error)
 
 
 @pytest.mark.parametrize("size", LARGE, ids=str)
 def test_a_picture_as_a_source_is_bounded_like_an_image(tmp_path: Path, size: tuple[int, int]) -> None:
-    with pytest.raises(SourceError, match=r"not a single frame decodes: .*67 megapixels are the most") as error:
+    with pytest.raises(SourceError, match=r"not one frame.*decodes: .*67 megapixels") as error:
         probe_source(png(tmp_path / "bomb.png", *size, rows=0))
     one_line(error)
 
@@ -102,7 +102,7 @@ def test_a_language_of_programs_is_no_image(tmp_path: Path) -> None:
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
 
     assert not is_image(path)
-    with pytest.raises(SceneError, match="no image of a kind that is read"):
+    with pytest.raises(SceneError, match="not an image in a supported format"):
         open_image(path)
 
 

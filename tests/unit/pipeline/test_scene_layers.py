@@ -129,7 +129,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     path = tmp_path / "hills.png"
     path.write_text("not an image")
 
-    with pytest.raises(SceneError, match=r"hills\.png is no image of a kind that is read: .*; convert it to PNG"):
+    with pytest.raises(SceneError, match=r"hills\.png is not an image.*; convert it to PNG"):
         background_picture(Background(image=path), FULL_HD)
 
 

@@ -130,3 +130,17 @@ def test_correlation_is_that_of_scipy(first: int, second: int) -> None:
 
     assert np.allclose(found, correlate(a, b, mode="full", method="direct"))
     assert np.allclose(found[second - 1 : first], correlate(a, b, mode="valid", method="direct"))
+
+
+def test_blocks_of_a_long_clip_are_bounded_and_spread_over_all_of_it() -> None:
+    samples = ColourSamples()
+    for number in range(1000):
+        picture = np.full((2, 2, 3), float(number), np.float32)
+        samples.add(picture, picture)
+
+    shown = np.unique(samples.blocks()[:, 0])
+
+    assert 128 <= shown.size <= 257
+    assert shown[0] == 0
+    assert shown[-1] > 990
+    assert np.unique(np.diff(shown)).size == 1

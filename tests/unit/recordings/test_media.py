@@ -49,13 +49,13 @@ def test_without_names_all_are_made(cache: Path) -> None:
 def test_list_makes_nothing_and_says_what_is_there(cache: Path) -> None:
     runner = CliRunner()
     before = runner.invoke(app, ["media", "--list"]).stdout
-    assert before.count("not made") == 2
+    assert before.count("not cached") == 2
     assert list(cache.iterdir()) == []
 
     runner.invoke(app, ["media", "short-hls"])
     lines = runner.invoke(app, ["media", "--list"]).stdout.splitlines()
 
-    assert "not made" in lines[0]
+    assert "not cached" in lines[0]
     assert "kB" in lines[1]
     assert str(cached_path(SHORT["short-hls"])) in lines[1]
 

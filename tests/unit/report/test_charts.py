@@ -204,7 +204,21 @@ def test_stages_of_one_thread_are_blamed_together(waits_s: float, expected: str)
 
     assert found is not None
     assert found.stage == expected
-    assert bottleneck_words("gpu-late", found).startswith(f"gpu-late is held up by {expected}")
+    assert bottleneck_words("gpu-late", found).startswith(f"gpu-late is limited by {expected}")
+
+
+def test_upload_thread_is_blamed_alone() -> None:
+    """It waits for the decoder; a revision that uploads while it renders never does, and is of one thread."""
+    stages = {
+        "upload": StageTimes(work_s=3, wait_input_s=0.1, wait_output_s=0),
+        "render": StageTimes(work_s=0.5, wait_input_s=1, wait_output_s=0),
+        "readback": StageTimes(work_s=1.9, wait_input_s=0.5, wait_output_s=0),
+    }
+
+    found = find_bottleneck(stages)
+
+    assert found is not None
+    assert found.parts == ("upload",)
 
 
 @pytest.mark.parametrize("keep_low", [True, False])
@@ -282,7 +296,7 @@ def test_a_frame_over_its_budget_is_compressed_and_the_page_is_told(tmp_path: Pa
 def test_without_a_budget_there_is_no_picture_and_the_page_is_told(tmp_path: Path) -> None:
     shown = embed_frame(tmp_path, _save_frames(tmp_path, (64, 64)), PictureBudget(0, 4))
 
-    assert shown == "The pictures of frame 7 are left out: the page may not hold more"
+    assert shown == "The pictures of frame 7 are omitted: the page has reached its limit for pictures"
 
 
 @pytest.mark.parametrize(
@@ -327,4 +341,4 @@ def test_a_stage_that_mostly_waits_is_not_blamed(work_s: float, *, held_up: bool
     found = find_bottleneck({"encode": StageTimes(work_s=work_s, wait_input_s=10 - work_s, wait_output_s=0)})
 
     assert found is not None
-    assert ("is held up by encode" in bottleneck_words("gpu", found)) == held_up
+    assert ("is limited by encode" in bottleneck_words("gpu", found)) == held_up

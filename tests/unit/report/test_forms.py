@@ -154,4 +154,4 @@ def test_the_verb_refuses_several_folders_in_a_form_of_one(tmp_path: Path) -> No
     outcome = CliRunner().invoke(app, ["report", str(folder), str(folder), "--format", "csv"])
 
     assert outcome.exit_code == 2
-    assert "csv shows one folder, 2 were named" in outcome.stderr
+    assert "csv shows one folder, got 2" in outcome.stderr

@@ -128,7 +128,7 @@ def test_effect_and_interval_share_unit_and_direction(fields: dict[str, object],
 
 def test_a_margin_is_worded_in_the_unit_of_its_effect() -> None:
     assert margin_words(_verdict(ratio=0.9, margin=0.02)) == "2.0%"
-    assert margin_words(_verdict(ratio=0.9, margin=0.02, required_ratio=0.65)) == "needs 35.0% less"
+    assert margin_words(_verdict(ratio=0.9, margin=0.02, required_ratio=0.65)) == "requires 35.0% less"
     assert margin_words(_verdict(metric="quality.psnr_y.mean", difference=0.1, margin=0.1)) == "0.10 dB"
 
 

@@ -94,7 +94,7 @@ def test_base_is_what_is_named_then_the_revision_then_cpu_then_the_first(
 @pytest.mark.parametrize("wanted", ["nobody", "floor", "floor@v1"])
 @pytest.mark.parametrize("by", ["asked", "reference"])
 def test_a_base_that_cannot_be_one_is_refused_with_the_names_that_there_are(wanted: str, by: str) -> None:
-    with pytest.raises(InputError, match="there are main, branch") as caught:
+    with pytest.raises(InputError, match="available: main, branch") as caught:
         choose_base(["floor", "floor@v1", "main", "branch"], **{by: wanted})
 
     assert wanted in str(caught.value)

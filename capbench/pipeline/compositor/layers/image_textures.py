@@ -60,23 +60,25 @@ def open_image(path: Path) -> Image.Image:
     try:
         image = _opened(path)
     except UnidentifiedImageError:
-        raise SceneError(f"{path} is no image of a kind that is read: {_READ_FORMATS}; convert it to PNG") from None
+        raise SceneError(f"{path} is not an image in a supported format ({_READ_FORMATS}); convert it to PNG") from None
     with image:
         size_bytes = path.stat().st_size
         if size_bytes > MAX_IMAGE_FILE_BYTES:
-            raise SceneError(f"image {path} has {size_bytes} bytes, {MAX_IMAGE_FILE_BYTES} are the most; scale it down")
+            raise SceneError(
+                f"image {path} has {size_bytes} bytes, at most {MAX_IMAGE_FILE_BYTES} are read; scale it down"
+            )
         try:
             with _without_remarks():
                 image.load()
                 upright = _upright(image)
             return _from_16_bits(upright) if upright.mode.startswith("I") else upright.convert("RGBA")
         except Exception as error:  # a decoder meets a stranger's bytes: OSError, ValueError, EOFError, SyntaxError ...
-            raise SceneError(f"image {path} cannot be decoded: {_reason(error)}; save it anew as PNG") from error
+            raise SceneError(f"image {path} cannot be decoded: {_reason(error)}; save it again as PNG") from error
 
 
 def _opened(path: Path) -> ImageFile.ImageFile:
     """An image whose header was read. Raises `SceneError`, and `UnidentifiedImageError` for what is no image."""
-    too_large = f"{MAX_IMAGE_PX / 1e6:.0f} megapixels are the most; scale it down"
+    too_large = f"{MAX_IMAGE_PX / 1e6:.0f} megapixels is the limit; scale it down"
     Image.init()
     try:
         with _without_remarks():

@@ -84,7 +84,9 @@ class MaskLayer:
         width = max((grid.columns for grid in self._grids if grid), default=1)
         height = max(1, sum(grid.rows for grid in self._grids if grid))
         if max(width, height) > MOST_TEXELS:
-            raise SceneError(f"the masks need {width} x {height} cells, {MOST_TEXELS} is the most; raise strength_px")
+            raise SceneError(
+                f"the masks need {width} x {height} cells, at most {MOST_TEXELS} a side; raise strength_px"
+            )
         usage = "STORAGE_BINDING|TEXTURE_BINDING"
         self.means = gpu.texture(width, height, _FORMAT, usage, "means of mask cells")
         """Each cell's mean."""
