@@ -39,6 +39,8 @@ __all__ = ["UNLIMITED_BLOCKS", "StoppingRule", "SystemProbe", "run_matrix", "una
 
 UNLIMITED_BLOCKS = 100_000
 """Blocks of a matrix that only its budget ends."""
+_SAY_EVERY_S = 10.0
+"""A line in so many seconds shows that validation moves and fills no log."""
 
 
 Made = TypeVar("Made")
@@ -131,6 +133,7 @@ class _Runner:
         self._executor = executor
         self._validator = validator
         self._waiting: dict[str, WaitingOutput] = {}
+        self._said_s = 0.0
         self._progress = progress
         self._outside = surroundings
         self._prepared: dict[str, PreparedCase] = {}
@@ -316,7 +319,8 @@ class _Runner:
         """Validate the outputs that wait, and record what is found as it comes."""
         if self._validator is None or not self._waiting:
             return
-        self._progress.say(f"validating outputs of {len(self._waiting)} runs")
+        self._progress.say(f"validating the outputs of {len(self._waiting)} runs")
+        self._said_s = self._outside.now_s()
         try:
             self._validator.validate(list(self._waiting.values()), self._record_validation)
         except OSError as error:
@@ -332,6 +336,9 @@ class _Runner:
         del self._waiting[output.step.stem]
         if run.validation is not None and not run.validation.passed:
             self._progress.say(f"{output.step.stem} fails validation")
+        if self._waiting and self._outside.now_s() - self._said_s >= _SAY_EVERY_S:
+            self._said_s = self._outside.now_s()
+            self._progress.say(f"{len(self._waiting)} are left to validate")
 
     def _left_s(self, now_s: float) -> float | None:
         if self._rounds >= UNLIMITED_BLOCKS and self._budget_end_s is not None:

@@ -22,7 +22,7 @@ __all__ = ["KeptWorker", "ask_side_by_side"]
 
 _LARGEST_IDLE_BYTES = 2**30
 """A worker that holds more than this between two jobs is replaced. After its last picture one holds some 200 MB at
-1080p and 500 MB at 4K, most of it what the allocator did not give back."""
+1080p and 400 MB at 4K, most of it libraries and what the allocator did not give back."""
 _LONGEST_ANSWER_BYTES = 2**28
 """Of one line. Ten hours of video at 60 frames a second have 15 series of 2 million figures of 8 characters."""
 _END_TIMEOUT_S = 10.0
