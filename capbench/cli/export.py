@@ -54,7 +54,7 @@ def export(
     preset: Annotated[str, typer.Option(help="Preset for libx264 and libx265.")] = "veryfast",
     swscale_threads: Annotated[int, typer.Option(help="Threads for conversion by path cpu; 0: one per core.")] = 1,
     decoder_threads: Annotated[
-        int | None, typer.Option(help="Decoder threads (default: one per core, at most 4).")
+        int | None, typer.Option(help="Decoder threads (default: one per core, at most 3).")
     ] = None,
     encoder_threads: Annotated[
         int | None,
@@ -65,7 +65,7 @@ def export(
     memory_limit: Annotated[
         str | None,
         typer.Option(
-            help="Memory limit of the whole process, such as 600M (default: 150M for queues, rings and pools, with no "
+            help="Memory limit of the whole process, such as 600M (default: 160M for queues, rings and pools, with no "
             "limit for libraries and codecs)."
         ),
     ] = None,

@@ -82,7 +82,7 @@ def run(
         Interleave | None,
         typer.Option(
             help="How the subjects of a block take turns: runs one after the other, or slices of time, which detect "
-            "smaller changes on a noisy machine (default: as in the matrix; slices with --against on Linux)."
+            "smaller changes on a noisy machine (default: as in the matrix)."
         ),
     ] = None,
     slice_ms: Annotated[

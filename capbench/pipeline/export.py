@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -36,25 +37,27 @@ def export(
     on_frame: Callable[[int], None] | None = None,
     cancel: threading.Event | None = None,
     on_span: Callable[[Span], None] | None = None,
+    device: FirstDevice | None = None,
 ) -> ExportReport:
     """Export `source` to `output`, which appears only when it is complete.
 
     `output` is None for encoder `none` alone: pictures are drawn, read back and let go, which is no export.
 
     `on_frame` is told how many frames are in the file so far, from the thread that writes it; `cancel` stops the export
-    when it is set; `on_span` receives what every thread does, for a trace. Raises `InputError` or `OutputError` for
-    what the user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for a failure on the
-    way, and `CancelledExportError`.
+    when it is set; `on_span` receives what every thread does, for a trace. `device` may be on its way already, since
+    before this module was loaded; closing it, where it was not taken, is its owner's. Raises `InputError` or
+    `OutputError` for what the user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for
+    a failure on the way, and `CancelledExportError`.
     """
     started_ns = time.perf_counter_ns()
     asked = options or ExportOptions()
-    with FirstDevice() as device:
+    with FirstDevice() if device is None else nullcontext(device) as opening:
         # Where the source is missing, the user need not wait for a device to be told.
         if surely_draws(asked) and Path(source).is_file():
-            device.start()
+            opening.start()
         job = prepare(Path(source), None if output is None else Path(output), asked)
         recorder = ExportRecorder(job, started_ns, on_frame, on_span)
-        return _run(Run(job, recorder, cancel or threading.Event(), device))
+        return _run(Run(job, recorder, cancel or threading.Event(), opening))
 
 
 def _run(run: Run) -> ExportReport:

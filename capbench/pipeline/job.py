@@ -52,12 +52,12 @@ class ExportOptions:
     swscale_threads: int = 1
     """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
     decoder_threads: int | None = None
-    """Threads of the decoder; None is one a core, up to 4."""
+    """Threads of the decoder; None is one a core, up to 3."""
     encoder_threads: int | None = None
     """Threads of a software encoder; None follows cores and picture size. x264's bytes depend on it."""
     memory_limit_bytes: int | None = None
     """What the whole process may hold, libraries and codecs by estimate; None bounds queues, rings and pools alone, at
-    150 MB, or more where a path cannot do with it."""
+    160 MB, or more where a path cannot do with it."""
     dither: str = "sierra2_4a"
     """Dithering of a GIF, one of `gif.DITHERS`."""
     salvage: bool = False

@@ -18,7 +18,8 @@ from capbench.pipeline.memory_plan import PACKET_QUEUE_BYTES, PICTURE_PACKETS, S
 from capbench.pipeline.recorder import ExportRecorder, RenderOutcome
 from capbench.pipeline.render.first_device import FirstDevice
 from capbench.pipeline.render.render_stage import RenderOutputs, RenderStage
-from capbench.pipeline.render.replay import UnfinishedPicture
+from capbench.pipeline.render.replay import UndeliveredFrames, UnfinishedPicture
+from capbench.pipeline.render.upload_stage import UploadSession, UploadStage
 from capbench.pipeline.stage_bodies import (
     convert_pictures,
     decode_pictures,
@@ -74,7 +75,7 @@ def run_pass(run: Run, output: Output) -> None:
     # Behind the end of a track the rest of the file is read for more of it, without a sign of life.
     slack_s = job.source.path.stat().st_size / _SCANNED_BYTES_PER_S
     frames: Channel[TimedFrame] = group.channel(
-        "decode", "render" if draws else "encode", max_frames=plan.decoded_frames, max_bytes=plan.channel_bytes
+        "decode", "upload" if draws else "encode", max_frames=plan.decoded_frames, max_bytes=plan.channel_bytes
     )
     threads = plan_codecs(job).decoder_threads
     start("decode", partial(decode_pictures, job, threads, frames, recorder), slack_s=slack_s)
@@ -89,8 +90,13 @@ def run_pass(run: Run, output: Output) -> None:
     render = None
     if draws:
         outputs = RenderOutputs(formats, unfinished, pictures)
-        render = RenderStage(job, group, frames, outputs, device=run.device)
+        undelivered = UndeliveredFrames(frames)
+        sessions: Channel[UploadSession] = group.channel(
+            "render", "upload", max_frames=1, max_bytes=1, carries_frames=False
+        )
+        render = RenderStage(job, group, undelivered, sessions, outputs, device=run.device)
         start("render", render.run)
+        start("upload", UploadStage(undelivered, sessions).run)
         start("convert", lambda clock: convert_pictures(unfinished, pictures, clock))
     else:
         formats.send(PictureFormat(job.source.planar_format, job.source.colour), 1)

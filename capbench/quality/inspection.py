@@ -130,6 +130,7 @@ def inspect_files(
                 meters = held.enter_context(closing(_sequence_meters(target, rate, with_vmaf=with_vmaf)))
             looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
             meter = PictureMeter(got.spec, sample_every=looks, keep_worst=keep_worst, meters=meters)
+            held.enter_context(closing(meter))
         place = side.truth.recording if side.truth and aligner.marked else None
         observed = observe(
             got.frames,

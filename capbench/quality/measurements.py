@@ -94,6 +94,8 @@ class PictureMeasurements:
     worst_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """For each output frame the largest block difference in luma codes, chroma counting half, and the block's centre in
     luma pixels."""
+    cell_spread_codes: list[tuple[float, float] | None] = field(default_factory=list)
+    """For each output frame the differences that 90 and 99 of a hundred blocks keep below."""
     edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
     whole picture, in luma codes, chroma counting a third."""
@@ -101,6 +103,8 @@ class PictureMeasurements:
     """Close looks at a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
     """Flat colours found in the pairs: reference Y, Cb, Cr and the output's Y, Cb, Cr in codes, one row a colour."""
+    blocks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
+    """Blocks of 8x8 pixels of any content from the sampled pairs: the same six columns."""
     patches: NDArray[np.float64] | None = None
     """Colour patches in the order of `capbench.recordings.layout.PATCHES`: the same six columns; None without marks."""
     how: dict[str, str] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
 from capbench.quality.metrics.frame_pairs import OWN_METRICS, KeptPair
 from capbench.quality.metrics.pooling import pool
-from capbench.quality.reading.clip import read_facts
+from capbench.quality.reading.clip import ClipFacts, read_facts
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport
 from capbench.units import even_length
@@ -79,14 +79,15 @@ def validate_run(
     Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
     """
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
-    if rate is None and read_facts(Path(output)).is_gif:
-        rate = min(max(read_facts(Path(source)).frame_rate or Fraction(30), _SLOWEST_GIF), _FASTEST_GIF)
-    asked = _canvas(Path(source), width, height, like=Path(output))
+    given, made = read_facts(Path(source)), read_facts(Path(output))
+    if rate is None and made.is_gif:
+        rate = min(max(given.frame_rate or Fraction(30), _SLOWEST_GIF), _FASTEST_GIF)
+    upright = upright_size(Path(source))
+    asked, whole = (_canvas(upright, *sides, like=made) for sides in ((width, height), (None, None)))
     # The exporter writes 8 bits by design, whatever the source has.
     expected = Expectation(size=asked, rate=rate, bits=8)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
-    keeps_aspect = read_facts(Path(source)).sample_aspect in (1, read_facts(Path(output)).sample_aspect)
-    keeps_pixels = keeps_aspect and asked == _canvas(Path(source), None, None, like=Path(output))
+    keeps_pixels = given.sample_aspect in (1, made.sample_aspect) and asked == whole
     is_plain = drawn.draws_nothing and keeps_pixels
     inspection = inspect_files(
         Path(source),
@@ -99,19 +100,21 @@ def validate_run(
     return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
 
 
-def _canvas(source: Path, width: int | None, height: int | None, *, like: Path) -> tuple[int, int]:
+def _canvas(
+    upright: tuple[Fraction, Fraction], width: int | None, height: int | None, *, like: ClipFacts
+) -> tuple[int, int]:
     """Size of an export: what was asked for; a side that was not asked for follows the source's aspect.
 
-    Of the two even numbers about a length either is right, so that is taken which the file `like` has.
+    `upright` is the source's size in square pixels. Of the two even numbers about a length either is right, so that is
+    taken which the file `like` has.
     """
     if width is not None and height is not None:
         return width, height
-    upright, facts = upright_size(source), read_facts(like)
     if width is not None:
-        return width, _even(upright[1] * width / upright[0], facts.height)
+        return width, _even(upright[1] * width / upright[0], like.height)
     if height is not None:
-        return _even(upright[0] * height / upright[1], facts.width), height
-    return _even(upright[0], facts.width), _even(upright[1], facts.height)
+        return _even(upright[0] * height / upright[1], like.width), height
+    return _even(upright[0], like.width), _even(upright[1], like.height)
 
 
 def _even(length: Fraction, found: int) -> int:

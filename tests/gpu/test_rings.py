@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -248,6 +249,27 @@ def test_nobody_writes_to_a_device_that_is_gone() -> None:
     for slot in uploader.slots:
         with pytest.raises(DeviceLostError, match="closed while frames were uploaded"):
             slot.fill(frame)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_closing_ends_the_wait_for_a_buffer() -> None:
+    """A device that was destroyed resolves none of its maps any more."""
+    own, frame = open_device(), noisy_frame((64, 48), "yuv420p", 0)
+    uploader = uploader_for(own, frame, slots=1)
+    encoder = own.device.create_command_encoder()
+    uploader.record(frame, encoder)
+    own.device.queue.submit([encoder.finish()])
+    slot = uploader.slots[0]
+    never: Any = SimpleNamespace(_thread_event=threading.Event())
+    slot._mapping = never
+
+    with ThreadPoolExecutor(max_workers=1) as other:
+        waiting = other.submit(slot.wait)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.2)
+        own.close()
+        with pytest.raises(DeviceLostError, match="closed before an upload buffer came back"):
+            waiting.result(own.timeout_s / 2)
 
 
 @pytest.mark.usefixtures("gpu")

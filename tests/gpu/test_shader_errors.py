@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,9 @@ def compiled(gpu: GpuContext, folder: Path, shared: str, main: str = PASS) -> Co
     (folder / "shared").mkdir()
     (folder / "shared" / "shared_part.wgsl").write_text(shared)
     (folder / "main.wgsl").write_text(main)
-    return ComputePass(gpu, shader_source("main", folder=folder), "main", [])
+    made = ComputePass(gpu, shader_source("main", folder=folder), "main", [])
+    gpu.finish_compiling()
+    return made
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,31 @@ def test_an_error_without_a_place_names_shader_and_entry_point(gpu: GpuContext, 
 
 def test_the_same_shader_without_the_mistake_compiles(gpu: GpuContext, tmp_path: Path) -> None:
     compiled(gpu, tmp_path, "fn shared_part() -> u32 { return 1u; }\n")
+
+
+def test_shaders_compile_side_by_side(gpu: GpuContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the other to have begun: one after the other they would wait in vain."""
+    both, create = threading.Barrier(2), type(gpu.device).create_compute_pipeline
+
+    def create_slowly(device: Any, **options: Any) -> Any:
+        both.wait(gpu.timeout_s)
+        return create(device, **options)
+
+    monkeypatch.setattr(type(gpu.device), "create_compute_pipeline", create_slowly)
+    (tmp_path / "main.wgsl").write_text("@compute @workgroup_size(1, 1)\nfn main() { }\n")
+
+    for _ in range(2):
+        ComputePass(gpu, shader_source("main", folder=tmp_path), "main", [])
+
+    gpu.finish_compiling()
+
+
+def test_a_pass_that_does_not_compile_cannot_be_recorded(gpu: GpuContext, tmp_path: Path) -> None:
+    (tmp_path / "main.wgsl").write_text("@compute @workgroup_size(1, 1)\nfn main() { planted(); }\n")
+    made = ComputePass(gpu, shader_source("main", folder=tmp_path), "main", [])
+
+    with pytest.raises(ShaderError, match="planted"):
+        made.record(gpu.device.create_command_encoder(), 1, 1)
+    with pytest.raises(ShaderError, match="planted"):
+        gpu.finish_compiling()
+    gpu.finish_compiling()

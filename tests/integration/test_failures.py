@@ -43,7 +43,9 @@ from capbench.pipeline.encode.mp4 import SoundEncoder, VideoEncoder
 from capbench.pipeline.encode.mux import OutputFile
 from capbench.pipeline.export import ExportOptions, export
 from capbench.pipeline.gpu import readback_ring as staging
+from capbench.pipeline.gpu import upload_ring
 from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
+from capbench.pipeline.gpu.upload_ring import UploadSlot
 from capbench.pipeline.job import prepare
 from capbench.pipeline.render import first_device, render_stage
 from capbench.pipeline.render.renderer import Renderer
@@ -129,6 +131,7 @@ class Fault:
 FAULTS = {
     "decode": Fault(stage_bodies, "read_frames", "gpu", failing_frames),
     "audio": Fault(stage_bodies, "read_audio", "gpu", failing_frames),
+    "upload": Fault(UploadSlot, "fill", "gpu", lambda original: at_call(AT, fail, original)),
     "render": Fault(Renderer, "_submit", "gpu", lambda original: at_call(AT, fail, original)),
     "convert": Fault(CpuPath, "finish", "cpu", lambda original: at_call(AT, fail, original)),
     "encode": Fault(VideoEncoder, "encode", "gpu", lambda original: at_call(AT, fail, original)),
@@ -306,15 +309,15 @@ def test_cancelled_export_ends_and_leaves_nothing(recording: Path, output: Path)
 
 
 def losing_devices(monkeypatch: pytest.MonkeyPatch, *, at: int, times: int = 1) -> None:
-    """Destroy the renderer's device right after its submit of that number, for the first `times` renderers."""
+    """Close the renderer's device right after its submit of that number, for the first `times` renderers."""
     original = Renderer._submit
     lost: list[Any] = []
 
-    def submit(renderer: Any, timed: Any, clock: Any, number: int) -> None:
-        original(renderer, timed, clock, number)
+    def submit(renderer: Any, frame: Any, clock: Any, number: int) -> None:
+        original(renderer, frame, clock, number)
         if number == at and len(lost) < times:
             lost.append(renderer)
-            renderer._gpu.device.destroy()
+            renderer._gpu.close()
 
     monkeypatch.setattr(Renderer, "_submit", submit)
 
@@ -347,6 +350,102 @@ def test_lost_device_is_replaced_and_every_frame_is_there_once(
     assert report.path_used == path
     assert len(report.fallbacks) == times
     assert all("device was lost at frame" in reason for reason in report.fallbacks)
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("at", [0, AT, FRAMES - 1])
+def test_loss_that_the_upload_thread_meets_first(
+    at: int, recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames that were filled and not yet drawn are among those that the next device draws."""
+    original = UploadSlot.fill
+
+    def lose(slot: Any, *_: Any) -> None:
+        raise DeviceLostError(f"planted in slot {slot.number}", stage="gpu")
+
+    monkeypatch.setattr(UploadSlot, "fill", at_call(at, lose, original))
+
+    report = exported(recording, output, "gpu")
+
+    assert frame_numbers(output) == list(range(FRAMES))
+    assert (report.frames, report.path_used) == (FRAMES, "gpu")
+    assert len(report.fallbacks) == 1
+    assert "planted in slot" in report.fallbacks[0]
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("path", ["gpu", "cpu"])
+def test_lost_device_is_replaced_while_the_upload_thread_waits(
+    path: str, recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the decoder, for a free slot, or for a buffer that a closed device never gives back."""
+    read = read_frames
+
+    def slowly(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for frame in read(*args, **kwargs):
+            time.sleep(0.02)
+            yield frame
+
+    monkeypatch.setattr(stage_bodies, "read_frames", slowly)
+    losing_devices(monkeypatch, at=AT, times=2)
+    started_s = time.monotonic()
+
+    report = exported(recording, output, path)
+
+    assert frame_numbers(output) == list(range(FRAMES))
+    assert len(report.fallbacks) == 2
+    assert time.monotonic() - started_s < 2 * AT_ONCE_S
+
+
+@pytest.mark.usefixtures("gpu")
+def test_upload_buffer_that_never_comes_back_is_named(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found on the upload thread, raised by the render thread, which waits for it."""
+    original_wait = wait_for
+
+    def never(promise: Any, timeout_s: float, what: str, **_: Any) -> None:
+        promise.sync_wait()  # the real one is not left pending
+        stuck = type("Stuck", (), {"_thread_event": threading.Event()})()
+        original_wait(stuck, min(timeout_s, STALL_S), what)
+
+    monkeypatch.setattr(upload_ring, "wait_for", at_call(AT, never, original_wait))
+    started_s = time.monotonic()
+
+    with pytest.raises(StallError, match="the GPU stalled: an upload buffer did not finish") as caught:
+        export(recording, output, OPTIONS)
+
+    assert caught.value.frame is not None
+    assert caught.value.frame >= AT
+    assert time.monotonic() - started_s < AT_ONCE_S
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("gpu")
+def test_first_frames_go_up_while_shaders_compile(
+    recording: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled, original_fill, original_factory = threading.Event(), UploadSlot.fill, path_factory
+
+    def fill(slot: Any, frame: Any) -> None:
+        original_fill(slot, frame)
+        filled.set()
+
+    def patient(name: str) -> Callable[..., Any]:
+        def make(*arguments: Any, **options: Any) -> Any:
+            assert filled.wait(AT_ONCE_S), "nothing went up before the path was there"
+            return original_factory(name)(*arguments, **options)
+
+        return make
+
+    monkeypatch.setattr(UploadSlot, "fill", fill)
+    monkeypatch.setattr(render_stage, "path_factory", patient)
+
+    report = exported(recording, output, "gpu")
+
+    assert report.fallbacks == ()
+    assert report.stages["upload"].work_s > 0
+    assert frame_numbers(output) == list(range(FRAMES))
 
 
 @pytest.mark.usefixtures("gpu")

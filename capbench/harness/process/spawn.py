@@ -51,6 +51,8 @@ class Launched(Protocol):
     """Its standard output."""
     stderr: IO[bytes]
     """Its standard error."""
+    stdin: IO[bytes] | None
+    """Its standard input; None where it was started without one."""
     ended: threading.Event
     """Set once `ending` is known."""
     started: threading.Event
@@ -81,23 +83,30 @@ class Launched(Protocol):
 
 
 def launch(
-    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, held: bool = False, cgroup: Path | None = None
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    held: bool = False,
+    cgroup: Path | None = None,
+    takes_input: bool = False,
 ) -> Launched:
     """Start a process. A program that cannot be started is reported by `ending`, not raised.
 
     A `held` one waits for `release`. `cgroup` is an empty control group of version 2 that it and its descendants live
-    in; it is removed with them.
+    in; it is removed with them. One that `takes_input` has a pipe as its standard input.
     """
+    stdin = subprocess.PIPE if takes_input else subprocess.DEVNULL
     if sys.platform == "win32":
-        return _WindowsProcess(argv, env, cwd, held=held)
-    return _PosixProcess(argv, env, cwd, held=held, cgroup=cgroup)
+        return _WindowsProcess(argv, env, cwd, held=held, stdin=stdin)
+    return _PosixProcess(argv, env, cwd, held=held, cgroup=cgroup, stdin=stdin)
 
 
 class _PosixProcess:
     """Behind the launcher, which explains why there is one."""
 
     def __init__(
-        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, held: bool, cgroup: Path | None
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, held: bool, cgroup: Path | None, stdin: int
     ) -> None:
         life_read, self._life_write = os.pipe()
         self._life_lock = threading.Lock()
@@ -108,7 +117,7 @@ class _PosixProcess:
                     *(sys.executable, "-I", "-S", str(_LAUNCHER), str(life_read), str(report_write)),
                     *("held" if held else "now", str(cgroup or "-"), *argv),
                 ],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=dict(env),
@@ -123,6 +132,7 @@ class _PosixProcess:
         assert self._popen.stderr is not None
         self.stdout: IO[bytes] = self._popen.stdout
         self.stderr: IO[bytes] = self._popen.stderr
+        self.stdin: IO[bytes] | None = self._popen.stdin
         self.ended = threading.Event()
         self.started = threading.Event()
         self.root = self._popen.pid
@@ -185,25 +195,25 @@ class _PosixProcess:
             self._popen.kill()  # its subject is stuck in the kernel; nothing more can be learnt
         self._popen.wait()
         self._reader.join()
-        self.stdout.close()
-        self.stderr.close()
+        _close_streams(self)
 
 
 class _WindowsProcess:
     """Directly: Windows keeps the peak working set per process and hands nothing on to a child."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, held: bool) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, held: bool, stdin: int) -> None:
         self.ended = threading.Event()
         self.started = threading.Event()
         self.started.set()
         self._start_ns = time.monotonic_ns()
         self._popen = subprocess.Popen(
-            list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(env), cwd=cwd
+            list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(env), cwd=cwd
         )
         assert self._popen.stdout is not None
         assert self._popen.stderr is not None
         self.stdout: IO[bytes] = self._popen.stdout
         self.stderr: IO[bytes] = self._popen.stderr
+        self.stdin: IO[bytes] | None = self._popen.stdin
         self.root = self._popen.pid
         self._process = psutil.Process(self._popen.pid)
         self._held = held
@@ -263,5 +273,12 @@ class _WindowsProcess:
     def close(self) -> None:
         self.kill()
         self._waiter.join()
-        self.stdout.close()
-        self.stderr.close()
+        _close_streams(self)
+
+
+def _close_streams(process: Launched) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            # What was written and never read is lost with its reader.
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()

@@ -24,12 +24,13 @@ from capbench.harness.run.slice_account import in_slices, slice_accounts
 from capbench.harness.run.slice_safety import refuse_slices
 from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
-from capbench.harness.run.validate_output import Validator
+from capbench.harness.run.validate_output import Validator, keep
 from capbench.harness.worker.client import JobResult, ask_worker, describe_failure
 from capbench.results.environment import Environment
+from capbench.results.path_names import PASSTHROUGH
 from capbench.results.run_record import FailureKind, RunResult
 
-__all__ = ["Executor", "ProcessExecutor"]
+__all__ = ["Executor", "ProcessExecutor", "refuse_full_disk"]
 
 _INSPECTION_TIMEOUT_S = 1800.0
 """Decoding ten minutes of 4K takes minutes on a small machine."""
@@ -70,7 +71,7 @@ class ProcessExecutor:
     environment: Environment
     """The machine."""
     validator: Validator | None = None
-    """Validates outputs after timing; None leaves that out."""
+    """Takes outputs that are to be validated; None leaves that out."""
     keeps_outputs: bool = False
     """Whether outputs stay in `outputs/`."""
     traces: bool = False
@@ -85,7 +86,7 @@ class ProcessExecutor:
         return prepare_case(case, subjects, scratch=self._scratch())
 
     def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
-        """Time the subject, then inspect and validate what it wrote, then keep or remove it.
+        """Time the subject, then inspect what it wrote and hold it for validation, keep it or remove it.
 
         Nothing of a run is outside `in-progress/` before the run is over: whatever a killed runner left there goes.
         """
@@ -151,20 +152,20 @@ class ProcessExecutor:
         return time_subject(step, prepared, base, on_frame, turn)
 
     def _conclude(self, step: ScheduledRun, prepared: PreparedCase, run: RunResult) -> RunResult:
-        """Validate what a run wrote, then keep it where that is asked for."""
+        """Hold what a run wrote for validation, or keep it where that is asked for."""
         if prepared.source is None:
             return run
         output, trace = self._output_of(step), self._trace_of(step)
         if run.succeeded and self.validator is not None:
-            run = self.validator.validate(run, step, prepared.source, output)
+            run = self.validator.hold(run, step, output)
         elif run.succeeded:
             run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
-        _refuse_full_disk(run, self.folder)
+        refuse_full_disk(run, self.folder)
         # Before the run is recorded: a recorded run has its output and its trace.
         if self.keeps_outputs:
-            _keep(output, own_folder(self.folder, "outputs") / output.name)
+            keep(output, own_folder(self.folder, "outputs") / output.name)
         if trace is not None:
-            _keep(trace, own_folder(self.folder, "traces") / f"{step.stem}.json")
+            keep(trace, own_folder(self.folder, "traces") / f"{step.stem}.json")
         return run
 
     def _output_of(self, step: ScheduledRun) -> Path:
@@ -195,6 +196,7 @@ class ProcessExecutor:
                 "output": str(output),
                 "options": export_options(step.case) | path | subject.options,
                 "trace": None if trace is None else str(trace),
+                "draws": subject.path not in (None, PASSTHROUGH),
             },
             scratch=self._scratch(),
             timeout_s=step.case.timeout_s,
@@ -346,25 +348,12 @@ def _kind_of(answer: JobResult) -> FailureKind:
     return FailureKind.UNAVAILABLE if answer.exit_code == _UNAVAILABLE_EXIT_CODE else FailureKind.EXIT
 
 
-def _refuse_full_disk(run: RunResult, folder: Path) -> None:
+def refuse_full_disk(run: RunResult, folder: Path) -> None:
     """A run that failed on a full disk says nothing about its subject. Raises `OutputError`."""
     has_passed = run.succeeded and (run.validation is None or run.validation.passed)
     if not has_passed and shutil.disk_usage(folder).free < _FULL_DISK_BYTES:
         what = run.error or "its output fails validation"
         raise OutputError(f"the disk of {folder} is full: {what}; free some space, then continue with --resume")
-
-
-def _keep(made: Path, target: Path) -> None:
-    """Move what a run left to where it stays; of a link, what it leads to: where that is belongs to the subject."""
-    if made.is_symlink():
-        if made.is_file():
-            shutil.copyfile(made, target)
-    elif made.exists():
-        if made.is_dir() or target.is_dir():
-            remove(target)
-        made.replace(target)
-    else:
-        remove(target)  # of an earlier attempt
 
 
 def _names_in(folder: Path) -> set[str]:

@@ -12,11 +12,13 @@ from pathlib import Path
 from capbench.errors import OutputError, ResultError
 from capbench.files import describe_os_error, is_partial
 
-__all__ = ["IN_PROGRESS", "own_folder", "refuse_links", "remove", "remove_leftovers"]
+__all__ = ["IN_PROGRESS", "UNVALIDATED", "own_folder", "refuse_links", "remove", "remove_leftovers"]
 
 IN_PROGRESS = "in-progress"
 """Folder of the run in hand: its output until it is recorded, and the files that the worker is asked through."""
-_FOLDERS = ("runs", "blocks", "outputs", "traces", "frames")
+UNVALIDATED = "unvalidated"
+"""Folder of the outputs of recorded runs that wait for validation."""
+_FOLDERS = ("runs", "blocks", "outputs", "traces", "frames", UNVALIDATED)
 """Folders whose files are named after runs and blocks."""
 _FILES = ("matrix.json", "environment.json", "looks.json", "index.html", "report.png", ".lock")
 """Files that capbench writes beside them."""
@@ -72,7 +74,7 @@ def remove_leftovers(folder: Path, is_unrecorded: Callable[[str], bool]) -> None
             written = entry.name.split(".")[1] if is_partial(entry.name) else None
             if written is not None and (name or any(written == Path(own).stem for own in _FILES)):
                 remove(entry)
-    for name in ("outputs", "traces", "frames"):
+    for name in ("outputs", "traces", "frames", UNVALIDATED):
         for entry in _entries(folder / name):
             match = _OF_A_RUN.fullmatch(entry.name)
             if match is not None and is_unrecorded(match["stem"]):

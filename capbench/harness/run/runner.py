@@ -15,7 +15,7 @@ from capbench.errors import OutputError
 from capbench.harness.machine.interference import busy_s, judge_noise, read_noise
 from capbench.harness.matrix.command_line import missing_program
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
-from capbench.harness.run.executor import Executor
+from capbench.harness.run.executor import Executor, refuse_full_disk
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
 from capbench.harness.run.result_folder import RunFolder
@@ -30,6 +30,7 @@ from capbench.harness.run.schedule import (
 )
 from capbench.harness.run.slice_safety import memory_refusal, trial_refusal
 from capbench.harness.run.thresholds import check_thresholds
+from capbench.harness.run.validate_output import Validator, WaitingOutput, is_waiting
 from capbench.results.environment import NoiseReading
 from capbench.results.folder import FolderContents, read_folder
 from capbench.results.run_record import MAX_OVERLAP_SHARE, RunResult, RunRole
@@ -88,6 +89,7 @@ def run_matrix(
     folder: RunFolder,
     executor: Executor,
     *,
+    validator: Validator | None = None,
     pace: StoppingRule | None = None,
     progress: Progress | None = None,
     surroundings: SystemProbe | None = None,
@@ -96,8 +98,17 @@ def run_matrix(
 
     The order is rounds of blocks: one block of every case, cases shuffled, then the next round. What drifts over
     minutes then hits all cases and subjects alike, and a matrix that is ended early has whole blocks of every case.
+    Outputs are validated when all is timed; after every round where `pace` needs to know what that finds or takes, and
+    before a block where too many wait.
     """
-    runner = _Runner(plan, folder, executor, progress or Progress(), surroundings or SystemProbe())
+    runner = _Runner(
+        plan,
+        folder,
+        executor,
+        validator=validator,
+        progress=progress or Progress(),
+        surroundings=surroundings or SystemProbe(),
+    )
     runner.run(pace or StoppingRule())
     return folder.finish()
 
@@ -106,11 +117,20 @@ class _Runner:
     """State of one matrix while it runs."""
 
     def __init__(
-        self, plan: Plan, folder: RunFolder, executor: Executor, progress: Progress, surroundings: SystemProbe
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        executor: Executor,
+        *,
+        validator: Validator | None,
+        progress: Progress,
+        surroundings: SystemProbe,
     ) -> None:
         self._plan = plan
         self._folder = folder
         self._executor = executor
+        self._validator = validator
+        self._waiting: dict[str, WaitingOutput] = {}
         self._progress = progress
         self._outside = surroundings
         self._prepared: dict[str, PreparedCase] = {}
@@ -127,6 +147,7 @@ class _Runner:
         for case in cases:
             self._progress.say(f"preparing {case.name}")
             self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))
+        self._find_waiting()
         if pace.budget_s is not None:
             self._budget_end_s = self._outside.now_s() + pace.budget_s
         openings = [step for case in cases for step in opening_steps(case, self._subjects(case))]
@@ -140,6 +161,7 @@ class _Runner:
         self._make_rounds(pace, closings)
         for step in closings:
             self._make(step)
+        self._validate()
 
     def _make_rounds(self, pace: StoppingRule, closings: list[ScheduledRun]) -> None:
         longest_s = 0.0
@@ -155,6 +177,8 @@ class _Runner:
             ]
             if not any(made):
                 continue  # recorded before a resume: says nothing about how long a round takes
+            if self._budget_end_s is not None or pace.is_decided is not None:
+                self._validate()
             longest_s = max(longest_s, self._outside.now_s() - begun_s)
             if pace.is_decided is not None and pace.is_decided(read_folder(self._folder.path)):
                 self._progress.say(f"stopped after {number + 1} blocks: decided, or no interim look is left")
@@ -166,6 +190,8 @@ class _Runner:
         steps = [step for step in all_steps if not self._folder.is_done(step)]
         if not steps:
             return False
+        if self._validator is not None and self._waiting and not self._validator.has_room():
+            self._validate()
         if self._in_slices(case):
             steps = all_steps  # a run beside which nobody took turns is no part of a block in slices
         before, begun_s = self._outside.read_noise(self._folder.path), self._outside.now_s()
@@ -231,6 +257,7 @@ class _Runner:
         if step.role is RunRole.MEASURE and (reason := self._plan.measured_plainly.get(step.case.name)):
             run = run.model_copy(update={"unmeasured": run.unmeasured | {"slices": reason}})
         self._folder.write_run(step, run)
+        self._await_validation(step, run)
         self._progress.end(run)
 
     def _in_slices(self, case: Case) -> bool:
@@ -267,6 +294,44 @@ class _Runner:
             raise OutputError(
                 f"{step.stem} stopped:{where}: {error.strerror or error}; fix this, then continue with --resume"
             ) from error
+
+    def _find_waiting(self) -> None:
+        """Outputs that a runner before this one left to be validated."""
+        if self._validator is None:
+            return
+        cases = {case.name: case for case in self._plan.matrix.cases}
+        subjects = {subject.name: subject for subject in self._plan.matrix.subjects}
+        for run in read_folder(self._folder.path).runs:
+            if run.case in cases and run.subject in subjects:
+                step = ScheduledRun(cases[run.case], subjects[run.subject], run.block, run.order, run.role)
+                self._await_validation(step, run)
+        self._validator.forget(list(self._waiting.values()))
+
+    def _await_validation(self, step: ScheduledRun, run: RunResult) -> None:
+        source = self._prepared[step.case.name].source
+        if source is not None and is_waiting(run):
+            self._waiting[step.stem] = WaitingOutput(step, run, source)
+
+    def _validate(self) -> None:
+        """Validate the outputs that wait, and record what is found as it comes."""
+        if self._validator is None or not self._waiting:
+            return
+        self._progress.say(f"validating outputs of {len(self._waiting)} runs")
+        try:
+            self._validator.validate(list(self._waiting.values()), self._record_validation)
+        except OSError as error:
+            where = f" {error.filename}" if error.filename else ""
+            raise OutputError(
+                f"validation stopped:{where}: {error.strerror or error}; fix this, then continue with --resume"
+            ) from error
+
+    def _record_validation(self, output: WaitingOutput, run: RunResult) -> None:
+        refuse_full_disk(run, self._folder.path)
+        run = run.model_copy(update={"thresholds": check_thresholds(run, output.step.case.thresholds)})
+        self._folder.write_run(output.step, run)
+        del self._waiting[output.step.stem]
+        if run.validation is not None and not run.validation.passed:
+            self._progress.say(f"{output.step.stem} fails validation")
 
     def _left_s(self, now_s: float) -> float | None:
         if self._rounds >= UNLIMITED_BLOCKS and self._budget_end_s is not None:

@@ -30,8 +30,6 @@ from capbench.results.run_record import Interleave
 
 __all__ = ["new_folder", "resumable_folder", "run"]
 
-_SLICES_BY_DEFAULT = ("linux",)
-"""Systems on which stopping and continuing was measured; elsewhere slices are for who asks for them."""
 _MACHINE_TIMEOUT_S = 120.0
 """Opening a GPU device compiles nothing, but a cold disk has been seen to take a minute for the drivers."""
 
@@ -64,9 +62,8 @@ def run(
     `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
     With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
     `against` is a git revision that is measured side by side. `base` is the subject that the others are compared with,
-    instead of the matrix's `reference`. `interleave` and `slice_ms` replace the matrix's; with `against`, slices are
-    taken where nothing is said and they were tried (Linux). Raises `InputError`, `MatrixError`, `ResultError`,
-    `OutputError`.
+    instead of the matrix's `reference`. `interleave` and `slice_ms` replace the matrix's. Raises `InputError`,
+    `MatrixError`, `ResultError`, `OutputError`.
     """
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
@@ -83,8 +80,6 @@ def run(
     path = out or (resumable_folder(chosen.name) if resume else new_folder())
     if interleave is None and resume:
         chosen = _interleaved_as_begun(chosen, read_plan(path).matrix)
-    elif interleave is None and against is not None and sys.platform in _SLICES_BY_DEFAULT:
-        chosen = _with_settings(chosen, interleave="slices")
     folder = RunFolder(path, retries_failed=retry_failed)
     with lock_folder(path):
         if resume:
@@ -104,17 +99,23 @@ def run(
         environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
+        validator = Validator(path, keeps_outputs=keep_outputs) if validate else None
         executor = ProcessExecutor(
             folder=path,
             environment=environment,
-            validator=Validator(path) if validate else None,
+            validator=validator,
             keeps_outputs=keep_outputs,
             traces=trace,
             gauges=gauges,
             gauge_reasons=reasons,
         )
         return run_matrix(
-            plan, folder, executor, pace=StoppingRule(budget_s=budget_s, is_decided=is_decided), progress=progress
+            plan,
+            folder,
+            executor,
+            validator=validator,
+            pace=StoppingRule(budget_s=budget_s, is_decided=is_decided),
+            progress=progress,
         )
 
 

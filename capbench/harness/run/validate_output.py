@@ -1,22 +1,53 @@
-"""Having an output validated, after it was timed and in another process."""
+"""Having outputs validated after they were timed, by processes that are kept for many of them."""
 
 from __future__ import annotations
 
 import hashlib
+import math
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from capbench import cgroup
 from capbench.errors import OutputError
+from capbench.harness.run.leftovers import UNVALIDATED, own_folder, remove
 from capbench.harness.run.schedule import ScheduledRun
-from capbench.harness.worker.client import ask_worker
+from capbench.harness.worker.client import JobResult
+from capbench.harness.worker.kept_workers import Job, ask_side_by_side
 from capbench.results.run_record import RunResult, RunRole
 from capbench.results.validation import Check, CheckStatus, ValidationReport
 
-__all__ = ["Validator", "content_digest"]
+__all__ = ["WAITING", "Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
 
+WAITING = "its output waits for validation: go on with --resume"
+"""Why the validation of a recorded run is not there yet. Outlives a killed runner."""
 _TIMEOUT_S = 3600.0
-"""Validation measures every frame: on a small machine several times as long as the export."""
+"""Of one output. Validation measures every frame: on a small machine several times as long as the export."""
+_MOST_WAITING_BYTES = 4 * 2**30
+"""Outputs of more than this are validated before the next block. Twenty blocks of three subjects of a minute of 4K are
+3 GB, and a laptop has that much to spare."""
+_MOST_WAITING_SHARE = 0.25
+"""Of the disk's free space, likewise: the outputs of a block or two must still fit in beside them."""
+_WORKER_BYTES = 3 * 2**29
+"""Memory for one validation: 4K takes 1.1 GB with the libraries."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOutput:
+    """A recorded run whose output is to be validated."""
+
+    step: ScheduledRun
+    """The run's place in the matrix."""
+    run: RunResult
+    """Its record."""
+    source: Path
+    """What the output is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,60 +56,152 @@ class Validator:
 
     folder: Path
     """The result folder; pictures of the worst frames go to `frames/` inside."""
-    _known: dict[tuple[str, str], ValidationReport] = field(default_factory=dict)
+    keeps_outputs: bool = False
+    """Whether outputs stay in `outputs/` when they are validated."""
+    most_workers: int | None = None
+    """Processes side by side; None for as many as there are cores and memory for."""
+    _known: dict[tuple[str, bool, str], ValidationReport] = field(default_factory=dict)
+    _held: dict[tuple[int, str], Path] = field(default_factory=dict)
+    """Size and digest to the first output that waits and has them."""
 
-    def validate(self, run: RunResult, step: ScheduledRun, source: Path, output: Path) -> RunResult:
-        """The run with what validation found. A validation that could not be made is unchecked, never a pass.
+    def hold(self, run: RunResult, step: ScheduledRun, output: Path) -> RunResult:
+        """Keep an output until `validate` is called. The run, with the reason why it is not validated yet.
 
-        Raises `OutputError` where it could not be made for want of space or leave to write: that is no property of the
-        output, so nothing is recorded, and the run is made again when the matrix is resumed.
+        Equal outputs are kept once, as links to one file where the file system has links.
         """
         if step.role is not RunRole.MEASURE:
             return _without(run, "warm-ups and drift controls are not validated")
-        key = (step.case.name, content_digest(output))
-        report = self._known.get(key)
-        if report is None:
-            report = self._known[key] = self._ask(step, source, output)
-        return run.model_copy(update={"validation": report.model_copy(update={"output": output.name})})
+        if not self.keeps_outputs:
+            target = own_folder(self.folder, UNVALIDATED) / output.name
+            keep(output, target)
+            first = self._held.setdefault((target.stat().st_size, content_digest(target)), target)
+            if first != target and first.exists():
+                _share(first, target)
+        return _without(run, WAITING)
 
-    def _ask(self, step: ScheduledRun, source: Path, output: Path) -> ValidationReport:
-        pictures = Path("frames") / step.stem
+    def has_room(self) -> bool:
+        """Whether more outputs may wait."""
+        files = {entry.stat().st_ino: entry.stat().st_size for entry in _files(self.folder / UNVALIDATED)}
+        free = psutil.disk_usage(str(self.folder)).free
+        return sum(files.values()) <= min(_MOST_WAITING_BYTES, _MOST_WAITING_SHARE * free)
+
+    def forget(self, waiting: Sequence[WaitingOutput]) -> None:
+        """Remove outputs that no run waits for: those of runs that were recorded with their validation."""
+        names = {_name(each.step) for each in waiting}
+        for entry in _files(self.folder / UNVALIDATED):
+            if entry.name not in names:
+                remove(entry)
+
+    def validate(self, waiting: Sequence[WaitingOutput], record: Callable[[WaitingOutput, RunResult], None]) -> None:
+        """Validate outputs side by side; `record` is given each run with what was found, as it comes.
+
+        A validation that could not be made is unchecked, never a pass. Raises `OutputError` where it could not be made
+        for want of space or leave to write: that is no property of the output, so nothing is recorded, and it is made
+        when the matrix is resumed.
+        """
+        alike: dict[tuple[str, bool, str], list[WaitingOutput]] = {}
+        for each in sorted(waiting, key=lambda each: each.step.block):
+            output = self._output(each.step)
+            if output is None:
+                record(each, _without(each.run, "its output was removed before it was validated"))
+                continue
+            # The floor is compared with the source itself, whatever the case draws.
+            key = (each.step.case.name, each.step.subject.is_floor, content_digest(output))
+            alike.setdefault(key, []).append(each)
+        for key in list(alike):
+            if key in self._known:
+                self._record(alike.pop(key), self._known[key], record)
+        jobs = [(key, self._job(group[0])) for key, group in alike.items()]
+        if not jobs:
+            self._tidy()
+            return
+        answers = ask_side_by_side(
+            jobs,
+            folder=self.folder.absolute(),
+            most_workers=self.most_workers or _affordable_workers(),
+            timeout_s=_TIMEOUT_S,
+        )
+        with closing(answers):
+            for key, answer in answers:
+                report = self._known[key] = self._report(alike[key][0], answer)
+                self._record(alike[key], report, record)
+        self._tidy()
+
+    def _record(
+        self,
+        group: Sequence[WaitingOutput],
+        report: ValidationReport,
+        record: Callable[[WaitingOutput, RunResult], None],
+    ) -> None:
+        for each in group:
+            unmeasured = {name: why for name, why in each.run.unmeasured.items() if name != "validation"}
+            found = report.model_copy(update={"output": _name(each.step)})
+            record(each, each.run.model_copy(update={"validation": found, "unmeasured": unmeasured}))
+            held = self.folder / UNVALIDATED / _name(each.step)
+            if self.keeps_outputs and held.exists():  # the runner before this one was not to keep it
+                keep(held, own_folder(self.folder, "outputs") / held.name)
+            else:
+                remove(held)
+
+    def _tidy(self) -> None:
+        self._held.clear()
+        if not _files(self.folder / UNVALIDATED):
+            remove(self.folder / UNVALIDATED)
+
+    def _output(self, step: ScheduledRun) -> Path | None:
+        places = (self.folder.absolute() / name / _name(step) for name in (UNVALIDATED, "outputs"))
+        return next((place for place in places if place.is_file()), None)
+
+    def _job(self, first: WaitingOutput) -> Job:
+        step = first.step
         # The floor is the source in other bytes, whatever the case does to it.
         meant: dict[str, Any] = {"scene": "bare", "width": None, "height": None, "fps": None}
         if not step.subject.is_floor:
             meant = {key: getattr(step.case, key) for key in meant}
-        try:
-            answer = ask_worker(
-                "validate",
-                meant
-                | {
-                    "source": str(source),
-                    "output": str(output),
-                    # One block's pictures show what a subject does; every block's would fill the disk at 4K.
-                    "save_frames": str(self.folder.absolute() / pictures) if step.block == 0 else None,
-                },
-                scratch=output.parent,
-                timeout_s=_TIMEOUT_S,
-            )
-        except OSError as error:
-            raise _cannot_write(output, error.strerror or str(error)) from error
+        return "validate", meant | {
+            "source": str(first.source),
+            "output": str(self._output(step)),
+            # One block's pictures show what a subject does; every block's would fill the disk at 4K.
+            "save_frames": str(self.folder.absolute() / _pictures(step)) if step.block == 0 else None,
+        }
+
+    def _report(self, first: WaitingOutput, answer: JobResult) -> ValidationReport:
+        name = _name(first.step)
         if answer.error is not None and (answer.disk_full or answer.error_type == OutputError.__name__):
-            raise _cannot_write(output, answer.error)
+            raise OutputError(f"{name} could not be validated: {answer.error}; fix this, then continue with --resume")
         if answer.result is None:
             message = f"validation could not be done: {answer.error}"
             check = Check(name="validation.done", status=CheckStatus.UNCHECKED, message=message)
-            return ValidationReport(reference=str(source), output=output.name, checks=(check,))
+            return ValidationReport(reference=str(first.source), output=name, checks=(check,))
         report = ValidationReport.model_validate(answer.result)
         worst = tuple(
             frame.model_copy(
                 update={
-                    name: (pictures / getattr(frame, name)).as_posix()
-                    for name in ("reference_png", "output_png", "difference_png")
+                    picture: (_pictures(first.step) / getattr(frame, picture)).as_posix()
+                    for picture in ("reference_png", "output_png", "difference_png")
                 }
             )
             for frame in report.worst_frames
         )
         return report.model_copy(update={"worst_frames": worst})
+
+
+def is_waiting(run: RunResult) -> bool:
+    """Whether a recorded run's output is still to be validated."""
+    return run.succeeded and run.validation is None and run.unmeasured.get("validation") == WAITING
+
+
+def keep(made: Path, target: Path) -> None:
+    """Move what a run left to where it stays; of a link, what it leads to: where that is belongs to the subject."""
+    if made.is_symlink():
+        if made.is_file():
+            shutil.copyfile(made, target)
+    elif made.exists():
+        if made.is_dir() or target.is_dir():
+            remove(target)
+        made.replace(target)
+    else:
+        remove(target)  # of an earlier attempt
 
 
 def content_digest(file: Path) -> str:
@@ -87,8 +210,38 @@ def content_digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _cannot_write(output: Path, reason: str) -> OutputError:
-    return OutputError(f"{output.name} could not be validated: {reason}; fix this, then continue with --resume")
+def _affordable_workers() -> int:
+    """As many as there are cores, and memory for each; one in any case."""
+    available = psutil.virtual_memory().available
+    allowed = cgroup.memory_free_bytes()
+    free = available if allowed is None else min(available, allowed)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup.cpu_limit_cores()
+    if quota is not None:
+        cores = min(cores, math.ceil(quota))
+    return max(1, min(cores, free // _WORKER_BYTES))
+
+
+def _share(first: Path, second: Path) -> None:
+    """Make the second of two equal files a link to the first; where there are no links it stays a copy."""
+    link = second.with_name(f".{second.name}.link")
+    try:
+        os.link(first, link)
+        link.replace(second)
+    except OSError:
+        link.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [entry for entry in folder.iterdir() if entry.is_file()] if folder.is_dir() else []
+
+
+def _name(step: ScheduledRun) -> str:
+    return f"{step.stem}{step.subject.output_suffix}"
+
+
+def _pictures(step: ScheduledRun) -> Path:
+    return Path("frames") / step.stem
 
 
 def _without(run: RunResult, reason: str) -> RunResult:

@@ -1,6 +1,8 @@
 """The measured process, and the errands that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
 
-The runner must import neither library, so everything that touches them happens here, one job a process. The spec is
+The runner must import neither library, so everything that touches them happens here: one job a process where it is
+timed, and with `-` for SPEC.json one job after the other from standard input, a line of JSON each, whose answers are
+lines on standard output. The spec is
 a JSON object with `job` (a key of `JOBS`), `answer` (file to write) and the job's own keys; unknown keys are ignored,
 so that an older revision can be measured by a newer runner. The answer is `{"result": ...}`, or `{"error": ...,
 "exit_code": ..., "disk_full": ...}` for an error that
@@ -10,10 +12,12 @@ capbench raises on purpose, or for a full disk. `frame=N` lines on stdout say ho
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +28,7 @@ from capbench.units import parse_rate
 if TYPE_CHECKING:
     from capbench.results import ExportReport
 
-__all__ = ["JOBS", "main"]
+__all__ = ["JOBS", "main", "serve"]
 
 Json = dict[str, Any]
 
@@ -35,6 +39,29 @@ _PROGRESS_EVERY_S = 0.25
 def main(spec_path: Path) -> int:
     """Do one job and write its answer; returns the exit code."""
     spec: Json = json.loads(spec_path.read_text(encoding="utf-8"))
+    answer, exit_code = _answer(spec)
+    Path(spec["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    return exit_code
+
+
+def serve() -> int:
+    """Do jobs from standard input until it ends; returns the exit code.
+
+    A bug ends the process, as it does after a single job: its traceback is what the runner records.
+    """
+    # What a library prints must not come between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with answers:
+        for line in sys.stdin:
+            answer, _ = _answer(json.loads(line))
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+    return 0
+
+
+def _answer(spec: Json) -> tuple[Json, int]:
+    """What a job found or why it failed on purpose, and the exit code."""
     try:
         answer: Json = {"result": JOBS[spec["job"]](spec)}
         exit_code = 0
@@ -47,15 +74,22 @@ def main(spec_path: Path) -> int:
             raise  # a bug: its traceback is what the runner records
         answer = {"error": str(error), "exit_code": OutputError.exit_code, "type": "OSError", "disk_full": True}
         exit_code = OutputError.exit_code
-    Path(spec["answer"]).write_text(json.dumps(answer), encoding="utf-8")
-    return exit_code
+    return answer, exit_code
 
 
 def _export(spec: Json) -> Json:
-    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`."""
-    from capbench.pipeline.export import export  # only this job pays for it
+    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`.
 
-    return _recorded(export, spec)
+    With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
+    """
+    from capbench.pipeline.render.first_device import FirstDevice
+
+    with FirstDevice() as device:
+        if spec.get("draws"):
+            device.start()
+        from capbench.pipeline.export import export  # only this job pays for it
+
+        return _recorded(partial(export, device=device), spec)
 
 
 def _floor(spec: Json) -> Json:
@@ -259,4 +293,4 @@ def _progress_printer() -> Callable[[int], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(serve() if sys.argv[1] == "-" else main(Path(sys.argv[1])))

@@ -17,7 +17,7 @@ from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.process.measured_process import Outcome, run_process
 from capbench.harness.process.slice_turn import SliceTurn
 
-__all__ = ["JobResult", "ask_worker", "describe_failure"]
+__all__ = ["JobResult", "answered", "ask_worker", "describe_failure", "unanswered"]
 
 _WORKER = "capbench.harness.worker"
 _RUNNING_CLOCK = Path(__file__).parents[1] / "process" / "running_clock.py"
@@ -89,9 +89,19 @@ def _read_answer(outcome: Outcome, answer_path: Path, timeout_s: float) -> JobRe
     try:
         said = json.loads(answer_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        # The answer itself may have found no room; then the traceback tells.
-        disk_full = os.strerror(errno.ENOSPC) in outcome.stderr
-        return JobResult(outcome, error=describe_failure("the worker", outcome), disk_full=disk_full)
+        return unanswered(outcome)
+    return answered(said, outcome)
+
+
+def unanswered(outcome: Outcome) -> JobResult:
+    """The result of a worker that ended without an answer."""
+    # The answer itself may have found no room; then the traceback tells.
+    disk_full = os.strerror(errno.ENOSPC) in outcome.stderr
+    return JobResult(outcome, error=describe_failure("the worker", outcome), disk_full=disk_full)
+
+
+def answered(said: dict[str, Any], outcome: Outcome) -> JobResult:
+    """What a worker said as a result."""
     if "result" in said:
         return JobResult(outcome, result=said["result"])
     # Older revisions do not say whether the disk was full.

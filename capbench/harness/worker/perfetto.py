@@ -24,6 +24,7 @@ _GPU_TRACK = "GPU passes"
 _PROCESS = 1
 _QUEUES = {
     "decoded, not yet taken": ("decode", ("upload", "encode")),
+    "uploaded, not yet drawn": ("upload", ("render",)),
     "on the GPU": ("render", ("readback",)),
     "read back, not yet taken": ("readback", ("convert", "encode")),
     "converted, not yet taken": ("convert", ("encode",)),

@@ -34,7 +34,8 @@ class ComputePass:
     """A compute pass of one dispatch, made once and recorded for every frame that needs it.
 
     `groups` has the bindings of each group from 0 on, those that the entry point uses and no others; `constants` are
-    WGSL's overrides. Raises `ShaderError` where the shader does not compile.
+    WGSL's overrides. It compiles on another thread: `GpuContext.finish_compiling` waits for that, and where nobody did
+    the first `record`. Both raise `ShaderError` where the shader does not compile.
     """
 
     def __init__(
@@ -48,13 +49,18 @@ class ComputePass:
     ) -> None:
         self._label = entry_point
         self._workgroup_size = source.workgroup_size(entry_point)
+        self._gpu = gpu
         self._pipeline = gpu.compute_pipeline(source, entry_point, constants)
-        self._groups = [_bind(gpu, self._pipeline, number, bindings) for number, bindings in enumerate(groups)]
+        self._bindings = groups
+        self._groups: list[GPUBindGroup] | None = None
 
     def record(self, encoder: GPUCommandEncoder, width: int, height: int, layers: int = 1) -> None:
         """Record the pass for a grid of so many invocations across and down, and workgroups in depth."""
+        pipeline = self._pipeline.result()
+        if self._groups is None:
+            self._groups = [_bind(self._gpu, pipeline, number, bound) for number, bound in enumerate(self._bindings)]
         compute_pass = encoder.begin_compute_pass(label=self._label)
-        compute_pass.set_pipeline(self._pipeline)
+        compute_pass.set_pipeline(pipeline)
         for number, group in enumerate(self._groups):
             compute_pass.set_bind_group(number, group)
         compute_pass.dispatch_workgroups(*workgroups(width, height, self._workgroup_size), layers)

@@ -9,12 +9,13 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
-from capbench.errors import AdapterError, DeviceLostError, ShaderError, StallError
+from capbench.errors import AdapterError, CapbenchError, DeviceLostError, ShaderError, StallError
 from capbench.resources import ShaderSource
 
 if TYPE_CHECKING:
@@ -29,7 +30,17 @@ if TYPE_CHECKING:
         GPUTexture,
     )
 
-__all__ = ["MAX_TEXTURE_PX", "GpuContext", "MemoryWriter", "adapter_name", "list_adapters", "open_device", "wait_for"]
+__all__ = [
+    "MAX_TEXTURE_PX",
+    "GpuContext",
+    "MemoryWriter",
+    "adapter_name",
+    "is_device_loss",
+    "list_adapters",
+    "open_device",
+    "wait_for",
+    "working_for",
+]
 
 MAX_TEXTURE_PX = 8192
 """Longest side of a texture that every WebGPU device has (limit maxTextureDimension2D); most have twice that."""
@@ -72,6 +83,8 @@ class GpuContext:
     problems: list[str] = field(default_factory=list)
     """What wgpu logged outside a call: it raises nothing there."""
 
+    _compiling: list[Future[GPUComputePipeline]] = field(default_factory=list)
+
     writers: WeakSet[MemoryWriter] = field(default_factory=WeakSet)
     """Who writes to this device's memory on other threads, and must be stopped before the device takes it back."""
 
@@ -95,17 +108,42 @@ class GpuContext:
 
     def compute_pipeline(
         self, source: ShaderSource, entry_point: str, constants: Mapping[str, float] | None = None
-    ) -> GPUComputePipeline:
+    ) -> Future[GPUComputePipeline]:
         """A `wgpu.GPUComputePipeline` with the layout that its shader implies; `constants` are WGSL's overrides.
 
-        Raises `ShaderError` with file and line where the shader does not compile.
+        Several compile side by side: wgpu-native compiles without Python's lock. The future raises `ShaderError` with
+        file and line where the shader does not compile, and so does `finish_compiling`.
         """
+        future: Future[GPUComputePipeline] = Future()
+
+        def compile_it() -> None:
+            try:
+                future.set_result(self._compile(source, entry_point, constants))
+            except BaseException as failure:  # noqa: BLE001  raised where the pipeline is asked for
+                future.set_exception(failure)
+
+        self._compiling = [pending for pending in self._compiling if not pending.done() or pending.exception()]
+        self._compiling.append(future)
+        # A thread each, not a pool: a scene has 7 at most, and none is left when they are done.
+        threading.Thread(target=compile_it, name="capbench-compile", daemon=True).start()
+        return future
+
+    def finish_compiling(self) -> None:
+        """Wait for every pipeline that was asked for. Raises the first `ShaderError`."""
+        compiling, self._compiling = self._compiling, []
+        for future in compiling:
+            future.result()
+
+    def _compile(
+        self, source: ShaderSource, entry_point: str, constants: Mapping[str, float] | None
+    ) -> GPUComputePipeline:
         from wgpu import GPUError  # type: ignore[attr-defined]  # a name that is made when wgpu is imported
 
         try:
-            module = self.device.create_shader_module(code=source.text, label=source.name)
-            stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
-            return self.device.create_compute_pipeline(layout="auto", compute=stage, label=entry_point)
+            with working_for(self):
+                module = self.device.create_shader_module(code=source.text, label=source.name)
+                stage = {"module": module, "entry_point": entry_point, "constants": dict(constants or {})}
+                return self.device.create_compute_pipeline(layout="auto", compute=stage, label=entry_point)
         except GPUError as error:
             raise ShaderError(_compiler_message(source, entry_point, str(error))) from error
 
@@ -118,6 +156,7 @@ class GpuContext:
         """Destroy the device; what was made from it dies with it, and nobody writes to its memory any more."""
         for writer in list(self.writers):
             writer.close()
+        wait(self._compiling)  # a driver must not be left in the middle of a call
         self.device.destroy()
 
 
@@ -134,6 +173,18 @@ def _compiler_message(source: ShaderSource, entry_point: str, report: str) -> st
 
 _thread_owners: dict[int, GpuContext] = {}
 """Threads that work for one device alone: what wgpu logs there is about no other export's."""
+
+
+@contextlib.contextmanager
+def working_for(context: GpuContext, *others: int) -> Iterator[None]:
+    """Say that the calling thread, and `others` by their identifiers, work for this device alone."""
+    threads = [threading.get_ident(), *others]
+    _thread_owners.update(dict.fromkeys(threads, context))
+    try:
+        yield
+    finally:
+        for thread in threads:
+            del _thread_owners[thread]
 
 
 class _ProblemHandler(logging.Handler):
@@ -161,15 +212,12 @@ def collected_problems(context: GpuContext) -> Iterator[None]:
     logger = logging.getLogger("wgpu")
     # wgpu-py 0.32 shows its polling thread nowhere else.
     polling = context.device._poller.ident  # type: ignore[attr-defined]  # noqa: SLF001  of wgpu's native backend
-    threads = [threading.get_ident(), polling]
-    _thread_owners.update(dict.fromkeys(threads, context))
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        for thread in threads:
-            del _thread_owners[thread]
+    with working_for(context, polling):
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
 
 
 @contextlib.contextmanager
@@ -270,13 +318,33 @@ def _timestamp_period_ns(device: GPUDevice) -> float:
     return float(lib.wgpuQueueGetTimestampPeriod(device.queue._internal))  # noqa: SLF001
 
 
-def wait_for(promise: GPUPromise[None], timeout_s: float, what: str) -> None:
-    """Wait for a wgpu promise, at most `timeout_s`. Raises `StallError`, or `DeviceLostError` if it was rejected."""
-    end_s = time.monotonic() + timeout_s
+def is_device_loss(gpu: GpuContext, error: Exception) -> bool:
+    """Whether the device is gone. wgpu raises a validation error or none, and logs the loss."""
+    if isinstance(error, DeviceLostError):
+        return True
+    if isinstance(error, CapbenchError) and not isinstance(error, StallError):
+        return False
+    return any("lost" in text.lower() for text in (str(error), *gpu.problems))
+
+
+_LOOK_S = 0.05
+"""How often a wait looks whether its device was closed: wgpu-py tells nobody who waits."""
+
+
+def wait_for(
+    promise: GPUPromise[None], timeout_s: float, what: str, *, is_closed: Callable[[], bool] = lambda: False
+) -> None:
+    """Wait for a wgpu promise, at most `timeout_s`. Raises `StallError`, or `DeviceLostError` if it was rejected.
+
+    A thread that waits while another may close the device gives `is_closed`; that raises `DeviceLostError` too.
+    """
+    deadline_s = time.monotonic() + timeout_s
     # wgpu-py 0.32 has no public wait with a time-out: `sync_wait` waits on this very event without one. A wait that is
     # over early, because this process was stopped meanwhile, goes on: the clock of a run in slices stood still.
-    while not promise._thread_event.wait(max(0.0, end_s - time.monotonic())):  # noqa: SLF001
-        if time.monotonic() >= end_s:
+    while not promise._thread_event.wait(min(_LOOK_S, max(0.0, deadline_s - time.monotonic()))):  # noqa: SLF001
+        if is_closed():
+            raise DeviceLostError(f"the GPU device was closed before {what} came back", stage="gpu")
+        if time.monotonic() >= deadline_s:
             raise StallError(f"the GPU stalled: {what} did not finish in {timeout_s:g} s", stage="gpu")
     try:
         promise.sync_wait()

@@ -55,7 +55,7 @@ class _PlaneTarget:
 class UploadSlot:
     """One buffer of the ring. It is filled, recorded, submitted, and may be filled again: one after the other.
 
-    `fill` may run on another thread than the rest.
+    `wait` and `fill` may run on another thread than the rest.
     """
 
     def __init__(self, gpu: GpuContext, buffer: GPUBuffer, targets: tuple[_PlaneTarget, ...], number: int) -> None:
@@ -72,18 +72,26 @@ class UploadSlot:
         self.is_filled = False
         """Whether it holds samples that were not recorded yet."""
 
+    def wait(self) -> None:
+        """Wait until the GPU has given the buffer back.
+
+        Raises `StallError` if it does not come back in time, and `DeviceLostError` where the device is lost or closed.
+        """
+        if self._mapping is not None:
+            wait_for(self._mapping, self._gpu.timeout_s, "an upload buffer", is_closed=lambda: self._is_closed)
+            self._mapping = None
+
     def fill(self, frame: av.VideoFrame) -> None:
         """Copy a frame's planes, each as it is, into the buffer, once the GPU has given that back.
 
-        The frame may go as soon as this returns. Raises `StallError` if the buffer does not come back in time, and
-        `DeviceLostError` where the device is lost or closed.
+        The frame may go as soon as this returns. Raises as `wait`.
         """
-        if self._mapping is not None:
-            wait_for(self._mapping, self._gpu.timeout_s, "an upload buffer")
-            self._mapping = None
+        self.wait()
         with self._lock:
             if self._is_closed:
                 raise DeviceLostError("the GPU device was closed while frames were uploaded", stage="upload")
+            # Asked for memory of a device that was lost, wgpu-native ends the process.
+            self._gpu.check()
             # wgpu-py 0.32 has no public way to write rows into a mapping; `write_mapped` wants the whole of it at once.
             native: Any = self._buffer
             # The view must not outlive the lock: after unmap its memory belongs to the GPU.

@@ -1,4 +1,4 @@
-"""The first device of an export, opened while its source is still being probed."""
+"""The first device of an export, opened while libraries load and its source is probed. Loads neither of them itself."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ class FirstDevice:
         self._device: GpuContext | None = None
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
+        self._is_started = False
 
     def start(self) -> None:
-        """Begin to open it."""
+        """Begin to open it, once."""
+        if self._is_started:
+            return
+        self._is_started = True
         self._thread = threading.Thread(target=self._open, name="capbench-device", daemon=True)
         self._thread.start()
 

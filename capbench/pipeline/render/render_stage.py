@@ -6,20 +6,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from capbench.colour import ColourSpec
-from capbench.errors import CapbenchError, DeviceLostError, StallError, UnavailableError
+from capbench.errors import DeviceLostError, UnavailableError
 from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.registry import ConversionPath, Finishing, PathFactory, path_factory
 from capbench.pipeline.conversion.swscale import CpuPath
-from capbench.pipeline.decode.frame_times import TimedFrame
 from capbench.pipeline.encode.frame_pool import PictureFormat, PicturePool, PooledPicture
-from capbench.pipeline.gpu.device import GpuContext, collected_problems, open_device
+from capbench.pipeline.gpu.device import GpuContext, collected_problems, is_device_loss, open_device
+from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.memory_plan import plan_export
 from capbench.pipeline.recorder import DeviceStatistics, RenderOutcome
 from capbench.pipeline.render.first_device import FirstDevice
 from capbench.pipeline.render.renderer import Renderer
 from capbench.pipeline.render.replay import Deliveries, UndeliveredFrames, UnfinishedPicture
+from capbench.pipeline.render.upload_stage import UploadSession
 from capbench.pipeline.threads.channel import Channel
+from capbench.pipeline.threads.memory_budget import MemoryPlan
 from capbench.pipeline.threads.stage_group import StageGroup
 from capbench.pipeline.threads.stage_timer import StageTimer
 
@@ -49,16 +51,21 @@ class RenderStage:
         self,
         job: ExportJob,
         group: StageGroup,
-        frames: Channel[TimedFrame],
+        frames: UndeliveredFrames,
+        sessions: Channel[UploadSession],
         outputs: RenderOutputs,
         *,
         device: FirstDevice,
     ) -> None:
-        """`group` is that of the stage itself, which stops its picture pools too."""
+        """`group` is that of the stage itself, which stops its picture pools too.
+
+        `frames` reach it through the upload thread, which `sessions` tells of every device.
+        """
         self._job = job
         self._device = device
         self._group = group
-        self._frames = UndeliveredFrames(frames)
+        self._frames = frames
+        self._sessions = sessions
         self._outputs = outputs
         self._path = job.path_requested
         self._colour: ColourSpec | None = None
@@ -80,6 +87,7 @@ class RenderStage:
             except DeviceLostError as error:
                 self._recover(error)
             else:
+                self._sessions.close()
                 self._outputs.unfinished.close()
                 return
 
@@ -100,7 +108,7 @@ class RenderStage:
             try:
                 self._draw_on(gpu, clock)
             except Exception as error:
-                if not _is_device_loss(gpu, error):
+                if not is_device_loss(gpu, error):
                     raise
                 # wgpu heads its errors with their kind and ends them with the reason.
                 reason = str(error).splitlines()[-1].strip()
@@ -113,12 +121,26 @@ class RenderStage:
                 gpu.close()
 
     def _draw_on(self, gpu: GpuContext, clock: StageTimer) -> None:
-        job, plan, factory = self._job, plan_export(self._job, self._path), self._path_factory()
+        plan = plan_export(self._job, self._path)
+        uploader = PlaneUploader(gpu, self._job.source.planes, plan.upload_slots)
+        session = UploadSession(gpu, uploader, self._group, first=self._frames.delivered)
+        # The first frames go up while shaders compile.
+        self._sessions.send(session, 1)
+        try:
+            self._draw_uploaded(gpu, uploader, session, plan, clock)
+        except Exception as error:
+            session.end(error)
+            raise
+
+    def _draw_uploaded(
+        self, gpu: GpuContext, uploader: PlaneUploader, session: UploadSession, plan: MemoryPlan, clock: StageTimer
+    ) -> None:
+        job, factory = self._job, self._path_factory()
 
         def make_path(context: GpuContext, compositor: Compositor) -> ConversionPath:
             return factory(context, compositor, job.options.colour, threads=job.options.swscale_threads)
 
-        renderer = Renderer(gpu, job, make_path, plan)
+        renderer = Renderer(gpu, uploader, job, make_path, plan)
         path = renderer.path
         # A GIF's palette is chosen from RGBA.
         finishing = Finishing.NOT_NEEDED if job.is_gif else path.finishing
@@ -136,7 +158,7 @@ class RenderStage:
         self._announce(path, finishing)
         try:
             renderer.run(
-                self._frames,
+                session,
                 self._deliveries(path if aside else None),
                 pool,
                 clock,
@@ -195,12 +217,3 @@ class RenderStage:
             raise loss
         self._fallbacks.append(f"{loss}; continued on a new device by path {path}")
         self._lost_at_frame, self._path = loss.frame, path
-
-
-def _is_device_loss(gpu: GpuContext, error: Exception) -> bool:
-    """Whether the device is gone. wgpu raises a validation error or none, and logs the loss."""
-    if isinstance(error, DeviceLostError):
-        return True
-    if isinstance(error, CapbenchError) and not isinstance(error, StallError):
-        return False
-    return any("lost" in text.lower() for text in (str(error), *gpu.problems))

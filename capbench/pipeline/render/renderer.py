@@ -1,15 +1,14 @@
-"""Drawing on one device: upload, composite, convert, read back. It alone submits to the device."""
+"""Drawing on one device: composite, convert, read back. It alone submits to the device."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from typing import Protocol
 
 from capbench.pipeline.compositor.scene_compositor import Compositor
 from capbench.pipeline.conversion.registry import ConversionPath
-from capbench.pipeline.decode.frame_times import TimedFrame
 from capbench.pipeline.decode.video import frame_bytes
 from capbench.pipeline.encode.frame_pool import PicturePool, PooledPicture
 from capbench.pipeline.gpu.device import GpuContext
@@ -18,6 +17,7 @@ from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.recorder import DeviceStatistics
+from capbench.pipeline.render.upload_stage import UploadedFrame, UploadSession
 from capbench.pipeline.threads.memory_budget import MemoryPlan
 from capbench.pipeline.threads.stage_timer import StageTimer
 
@@ -32,28 +32,30 @@ class PictureReceiver(Protocol):
 
 
 class Renderer:
-    """Everything on the GPU for one export. Make and use it on one thread."""
+    """Everything on the GPU for one export. Make and use it on one thread. Raises `ShaderError`."""
 
     def __init__(
         self,
         gpu: GpuContext,
+        uploader: PlaneUploader,
         job: ExportJob,
         make_path: Callable[[GpuContext, Compositor], ConversionPath],
         plan: MemoryPlan,
     ) -> None:
         self._gpu = gpu
         source = job.source
-        self.uploader = PlaneUploader(gpu, source.planes, plan.upload_slots)
-        self.compositor = Compositor(gpu, self.uploader, job.canvas, job.scene, source)
+        self._uploader = uploader
+        self.compositor = Compositor(gpu, uploader, job.canvas, job.scene, source)
         self.path = make_path(gpu, self.compositor)
         self._time_base = job.time_base
         # From the source, not from the first frame that comes by: a renderer may take over in the middle of an export.
         self._first_pts = round((source.start_s - source.origin_s) / job.time_base)
         self._timestamps = FrameTimestamps(gpu)
-        self._ring: ReadbackRing[TimedFrame] = ReadbackRing(gpu, self.path.staging_bytes, plan.staging_slots)
+        self._ring: ReadbackRing[tuple[int, int]] = ReadbackRing(gpu, self.path.staging_bytes, plan.staging_slots)
         self._staging_bytes = self._ring.slot_bytes * plan.staging_slots
         self._gpu_ticks_ns = self._readback_s = 0.0
         self._readback_bytes = 0
+        gpu.finish_compiling()
 
     def statistics(self) -> DeviceStatistics:
         """What was counted so far."""
@@ -63,9 +65,9 @@ class Renderer:
             adapter_is_software=gpu.is_software,
             has_timestamps=gpu.has_timestamps,
             allocated_bytes=gpu.allocated_bytes,
-            upload_ring_bytes=self.uploader.ring_bytes,
+            upload_ring_bytes=self._uploader.ring_bytes,
             staging_ring_bytes=self._staging_bytes,
-            uploaded_bytes=self.uploader.uploaded_bytes,
+            uploaded_bytes=self._uploader.uploaded_bytes,
             readback_bytes=self._readback_bytes,
             readback_s=self._readback_s,
             gpu_ticks_ns=self._gpu_ticks_ns,
@@ -73,7 +75,7 @@ class Renderer:
 
     def run(
         self,
-        frames: Iterable[TimedFrame],
+        session: UploadSession,
         pictures: PictureReceiver,
         pool: PicturePool,
         clock: StageTimer,
@@ -87,35 +89,34 @@ class Renderer:
         deliver = self._deliver_finished if finishes else self._deliver
         # A scene's camera is a file of its own, open while frames are drawn.
         with closing(self.compositor):
-            for number, timed in enumerate(frames):
+            for number, frame in enumerate(session):
                 clock.mark("render", "wait_input", number)
                 if self._ring.is_full:
                     deliver(pictures, pool, clock)
-                self._submit(timed, clock, number)
+                self._submit(frame, clock, number)
+                session.give_back(frame.slot)
                 self._gpu.check()
             clock.mark("render", "wait_input")
             while not self._ring.is_empty:  # the last pictures have no successor to push them out
                 deliver(pictures, pool, clock)
 
-    def _submit(self, timed: TimedFrame, clock: StageTimer, number: int) -> None:
+    def _submit(self, frame: UploadedFrame, clock: StageTimer, number: int) -> None:
         encoder = self._gpu.device.create_command_encoder(label="frame")
-        self.uploader.record(timed.frame, encoder)
-        clock.mark("upload", "work", number)
+        self._uploader.record_filled(frame.slot, encoder)
         staging = self._ring.next_buffer()
         self._timestamps.begin(encoder)
-        self.compositor.prepare(encoder, self._time_s(timed))
+        self.compositor.prepare(encoder, self._time_s(frame.pts))
         self.path.record(encoder, staging)
         self._timestamps.end(encoder, staging, self._ring.timestamp_offset)
         self._gpu.device.queue.submit([encoder.finish()])
-        self.uploader.submitted()
+        self._uploader.submitted()
         self.compositor.submitted()
-        # Only the times go on: the decoder gets its frame back as soon as the samples are uploaded.
-        self._ring.submitted(TimedFrame(None, timed.pts, timed.duration))
+        self._ring.submitted((frame.pts, frame.duration))
         clock.mark("render", "work", number)
 
-    def _time_s(self, timed: TimedFrame) -> float:
+    def _time_s(self, pts: int) -> float:
         """Output time since the first frame, which is what scenes are timed by."""
-        return float((timed.pts - self._first_pts) * self._time_base)
+        return float((pts - self._first_pts) * self._time_base)
 
     def _deliver(self, pictures: PictureReceiver, pool: PicturePool, clock: StageTimer) -> None:
         picture = self._read_back(pool, clock)
@@ -137,10 +138,10 @@ class Renderer:
         frame = pool.acquire()
         clock.mark("readback", "wait_output")
         started_ns = time.perf_counter_ns()
-        timed, ticks = self._ring.take(lambda mapped: self.path.read(mapped, frame))
+        (pts, duration), ticks = self._ring.take(lambda mapped: self.path.read(mapped, frame))
         self._readback_s += (time.perf_counter_ns() - started_ns) / 1e9
         self._readback_bytes += self.path.readback_bytes
         self._gpu_ticks_ns += ticks * self._gpu.timestamp_period_ns
         clock.note("gpu", ticks * self._gpu.timestamp_period_ns)
         clock.mark("readback", "work")
-        return PooledPicture(frame, timed.pts, timed.duration, pool)
+        return PooledPicture(frame, pts, duration, pool)

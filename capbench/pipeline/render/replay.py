@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -19,29 +20,36 @@ UnfinishedPicture: TypeAlias = tuple[PooledPicture, ConversionPath]
 
 
 class UndeliveredFrames:
-    """Hands out decoded frames and keeps each until its picture was delivered. Used on the render thread alone."""
+    """Hands out decoded frames on the upload thread, and keeps each until the render thread confirms its picture."""
 
     def __init__(self, frames: Channel[TimedFrame]) -> None:
         self._frames = frames
+        self._lock = threading.Lock()
         self._kept: deque[TimedFrame] = deque()
+        self._kept_bytes = 0
         self.delivered = 0
         """Pictures that went on: the index of the first frame that did not."""
         self.high_water_bytes = 0
         """Most bytes of frames that were kept at once."""
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        """The kept frames again, then new ones. Iterate anew with each renderer."""
-        yield from list(self._kept)
+        """The kept frames again, then new ones. Iterate anew for each device, once the last one delivers no more."""
+        with self._lock:
+            again = list(self._kept)
+        while again:
+            yield again.pop(0)
         for timed in self._frames:
-            self._kept.append(timed)
-            kept_bytes = sum(frame_bytes(kept.frame) for kept in self._kept)
-            self.high_water_bytes = max(self.high_water_bytes, kept_bytes)
+            with self._lock:
+                self._kept.append(timed)
+                self._kept_bytes += frame_bytes(timed.frame)
+                self.high_water_bytes = max(self.high_water_bytes, self._kept_bytes)
             yield timed
 
     def confirm(self) -> None:
         """The picture of the oldest kept frame went on."""
-        self._kept.popleft()
-        self.delivered += 1
+        with self._lock:
+            self._kept_bytes -= frame_bytes(self._kept.popleft().frame)
+            self.delivered += 1
 
 
 class Deliveries:

@@ -20,7 +20,7 @@ class Channel(Generic[Item]):
 
     One item always fits, however large: a byte bound below one frame would otherwise be a deadlock. With
     `carries_frames`, the items' numbers are the frame indexes that errors of both stages name; without
-    `numbers_producer` the producer keeps the number of what it received itself.
+    `numbers_producer` the producer keeps the number of what it received itself. `first_frame` is the first item's.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Channel(Generic[Item]):
         watch: StageWatch,
         carries_frames: bool = True,
         numbers_producer: bool = True,
+        first_frame: int = 0,
     ) -> None:
         self.producer = producer
         self.consumer = consumer
@@ -45,8 +46,7 @@ class Channel(Generic[Item]):
         self._watch = watch
         self._carries_frames = carries_frames
         self._numbers_producer = carries_frames and numbers_producer
-        self._sent = 0
-        self._received = 0
+        self._sent = self._received = first_frame
         self._items: deque[tuple[Item, int]] = deque()
         self._bytes = 0
         self._closed = False

@@ -18,8 +18,8 @@ __all__ = [
     "plan_memory",
 ]
 
-DEFAULT_BUDGET_BYTES = 150 * 10**6
-"""What the pipeline owns by default in queues, rings and pools, at 4K and below."""
+DEFAULT_BUDGET_BYTES = 160 * 10**6
+"""What the pipeline owns by default in queues, rings and pools, at 4K and below: two frames of 4K in each ring."""
 
 LARGE_MEMORY_BYTES = 16 * 10**9
 GIF_CHANNEL_FRAMES = 16
@@ -37,7 +37,7 @@ class FrameSizes:
     decoded_bytes: int
     """In the queue of decoded frames."""
     upload_bytes: int = 0
-    """In the upload ring."""
+    """In the upload ring, with the decoded frame that is kept meanwhile."""
     staging_bytes: int = 0
     """In the readback ring, with the decoded frame that is kept meanwhile."""
     picture_bytes: int = 0
@@ -58,7 +58,7 @@ class MemoryPlan:
     """Sizes of everything that holds frames."""
 
     decoded_frames: int
-    """Decoded frames that may wait for the render thread."""
+    """Decoded frames that may wait for the upload thread."""
     upload_slots: int
     """Upload buffers in flight."""
     staging_slots: int

@@ -47,6 +47,7 @@ class StageGroup:
         max_bytes: int,
         carries_frames: bool = True,
         numbers_producer: bool = True,
+        first_frame: int = 0,
     ) -> Channel[Item]:
         """A channel between two stages that is stopped with the group, at once where it was stopped already."""
         channel: Channel[Item] = Channel(
@@ -57,6 +58,7 @@ class StageGroup:
             watch=self._watch,
             carries_frames=carries_frames,
             numbers_producer=numbers_producer,
+            first_frame=first_frame,
         )
         with self._lock:
             self._channels.append(channel)

@@ -11,15 +11,23 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from capbench.colour import ChromaSiting
 from capbench.quality.checks import limits
-from capbench.quality.checks.colour_diagnosis import ColourFault, find_colour_fault, rgb_of_codes
+from capbench.quality.checks.colour_diagnosis import (
+    ColourFault,
+    find_block_fault,
+    find_colour_fault,
+    rgb_of_codes,
+)
 from capbench.quality.checks.picture_checks import how_turned
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.oracle.placement import chroma_place
+from capbench.quality.reading.tags import SITED_CODECS
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError
 
 __all__ = ["check_colour", "colour_differences", "patch_errors"]
 
+_CENTRE_PX = 0.5
+"""How far right of left-sited chroma centred chroma lies, in luma pixels."""
 _NAMES = ("colour.meaning", "colour.bias", "colour.patches", "colour.siting", "colour.levels")
 
 
@@ -34,11 +42,13 @@ def check_colour(evidence: Measurements) -> list[Check]:
     palette = "a palette of 256 colours moves every colour, so rounding cannot be measured"
     is_gif = evidence.output.facts.is_gif
     output = evidence.output
-    fault = find_colour_fault(
-        pictures.colours[:, :3], pictures.colours[:, 3:], output.spec, is_tagged=not output.facts.holds_rgb
+    flat, blocks = (
+        find(rows[:, :3], rows[:, 3:], output.spec, is_tagged=not output.facts.holds_rgb)
+        for find, rows in ((find_colour_fault, pictures.colours), (find_block_fault, pictures.blocks))
     )
+    fault = flat
     return [
-        _meaning(pictures, fault),
+        _meaning(pictures, flat, blocks),
         Check.not_applicable(name="colour.bias", reason=palette) if is_gif else _bias(pictures, fault),
         _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else _patch_limit(pictures)),
         _siting(evidence, pictures),
@@ -46,10 +56,14 @@ def check_colour(evidence: Measurements) -> list[Check]:
     ]
 
 
-def _meaning(pictures: PictureMeasurements, fault: ColourFault) -> Check:
+def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFault) -> Check:
     name = "colour.meaning"
-    if len(pictures.colours) < limits.FEWEST_COLOURS:
-        return Check.not_applicable(name=name, reason="the pictures have too few flat colours to find a colour error")
+    are_flat = len(pictures.colours) >= limits.FEWEST_COLOURS
+    if not are_flat and len(pictures.blocks) < limits.FEWEST_BLOCKS:
+        return Check.not_applicable(name=name, reason="the pictures are too small to tell a mistake by")
+    # Flat colours are exact and few: a screen of greys has none that another saturation would change.
+    flat_is_right = flat.name is None and flat.error_codes <= limits.COLOUR_ERROR_CODES
+    fault = flat if are_flat and not (flat_is_right and blocks.name) else blocks
     error, limit = fault.error_codes, limits.COLOUR_ERROR_CODES
     if fault.name is not None:
         return Check.failed(
@@ -59,6 +73,10 @@ def _meaning(pictures: PictureMeasurements, fault: ColourFault) -> Check:
             value=error,
             limit=limit,
             unit="codes",
+        )
+    if fault is blocks:
+        return Check.passed(
+            name=name, message="few colours are flat; those of all blocks show no mistake", value=error, unit="codes"
         )
     if fault.error_codes <= limits.COLOUR_ERROR_CODES:
         return Check.passed(
@@ -204,6 +222,14 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
             message=f"chroma lies {abs(down):.1f} px {'below' if down > 0 else 'above'} its place",
             value=down,
             limit=limits.CHROMA_SHIFT_DOWN_PX,
+            unit="px",
+        )
+    if evidence.output.facts.codec not in SITED_CODECS and abs(right + _CENTRE_PX) <= limits.CHROMA_SHIFT_PX:
+        return Check.passed(
+            name=name,
+            message="chroma lies in the centre, and nothing says otherwise",
+            value=right + _CENTRE_PX,
+            limit=limits.CHROMA_SHIFT_PX,
             unit="px",
         )
     if abs(right) <= limits.CHROMA_SHIFT_PX:

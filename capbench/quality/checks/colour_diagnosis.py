@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from capbench.colour import ColourSpec, MatrixCoefficients, Range
 from capbench.quality.checks import limits
 
-__all__ = ["ColourFault", "find_colour_fault", "rgb_of_codes"]
+__all__ = ["ColourFault", "find_block_fault", "find_colour_fault", "rgb_of_codes"]
 
 Codes = NDArray[np.float64]
 """Y, Cb, Cr in 8-bit codes, one colour a row."""
@@ -104,6 +104,91 @@ def _words(spec: ColourSpec, other: ColourSpec) -> str:
     return " in ".join(matrix + extent)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Adjustment:
+    """What a colour control would have to be set to, to make the output's codes of the reference's."""
+
+    luma_gain: float = 1.0
+    luma_offset_codes: float = 0.0
+    chroma: complex = 1.0
+    """Cb + i Cr is multiplied by this: its magnitude is the saturation, its angle the hue."""
+
+    @property
+    def words(self) -> str:
+        """What was set otherwise; empty for nothing."""
+        parts = []
+        if self.luma_gain != 1:
+            parts.append(f"contrast is {self.luma_gain:.0%} of the reference's")
+        elif self.luma_offset_codes:
+            way = "brighter" if self.luma_offset_codes > 0 else "darker"
+            parts.append(f"luma is {abs(self.luma_offset_codes):.1f} codes {way} throughout")
+        if abs(self.chroma) != 1:
+            parts.append(f"saturation is {abs(self.chroma):.0%} of the reference's")
+        if np.angle(self.chroma):
+            parts.append(f"hue is turned by {np.degrees(np.angle(self.chroma)):+.0f}°")
+        return " and ".join(parts)
+
+    def __call__(self, codes: Codes) -> Codes:
+        chroma = (codes[:, 1] - 128 + 1j * (codes[:, 2] - 128)) * self.chroma
+        luma = codes[:, 0] * self.luma_gain + self.luma_offset_codes
+        return np.stack([luma, 128 + chroma.real, 128 + chroma.imag], axis=-1).clip(0, 255)
+
+
+def _fitted(wanted: Codes, found: Codes) -> _Adjustment:
+    """The adjustment that is certain: what noise and lost detail may have done is left out.
+
+    A coder that smooths makes the output regress on the reference by less than 1, and the reference on the output by 1;
+    a gain is off in both directions. So is told which it was: of all gains between both slopes the one nearest to 1.
+    """
+    gain, offset = 1.0, float(np.median(found[:, 0] - wanted[:, 0]))
+    luma = [part[:, 0] - part[:, 0].mean() for part in (wanted, found)]
+    if luma[0].std() >= limits.ADJUSTED_LUMA_SPREAD_CODES:
+        gain = abs(_certain_gain(luma[0], luma[1]))
+        gain = gain if abs(gain - 1) >= limits.ADJUSTED_CONTRAST else 1.0
+    if gain != 1:
+        offset = float(found[:, 0].mean() - gain * wanted[:, 0].mean())
+    elif abs(offset) < limits.ADJUSTED_LUMA_CODES:
+        offset = 0.0
+    chroma = [part[:, 1] - 128 + 1j * (part[:, 2] - 128) for part in (wanted, found)]
+    size = float(np.sqrt(np.mean(np.abs(chroma[0]) ** 2)))
+    turn: complex = 1.0
+    if size >= limits.ADJUSTED_CHROMA_CODES:
+        factor = _certain_gain(chroma[0], chroma[1])
+        saturation, angle = abs(factor), float(np.angle(factor))
+        saturation = saturation if abs(saturation - 1) >= limits.ADJUSTED_SATURATION else 1.0
+        turn = complex(saturation) * (np.exp(1j * angle) if abs(angle) >= limits.ADJUSTED_HUE_RAD else 1.0)
+        turn = complex(turn)
+    return _Adjustment(gain, offset, turn)
+
+
+def _certain_gain(wanted: NDArray[np.complex128], found: NDArray[np.complex128]) -> complex:
+    """Factor from one to the other, of a magnitude as near to 1 as both regressions allow; 1 for what is unlike."""
+    product = complex(np.vdot(wanted, found))
+    energies = [float(np.vdot(values, values).real) for values in (wanted, found)]
+    if abs(product) < limits.ADJUSTED_CORRELATION * float(np.sqrt(energies[0] * energies[1])) or not product:
+        return 1.0
+    slopes = sorted([abs(product) / energies[0], energies[1] / abs(product)])
+    return product / abs(product) * min(max(1.0, slopes[0]), slopes[1])
+
+
+def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool = True) -> ColourFault:
+    """The same of blocks of any content, for pictures in which too few colours are flat.
+
+    Blocks carry coding noise and lost detail, so that only a mistake that explains them is one.
+    """
+    error = _difference(wanted, found) if len(wanted) else 0.0
+    if len(wanted) < limits.FEWEST_BLOCKS:
+        return ColourFault(error, None, error, wanted)
+    fault = find_colour_fault(wanted, found, tagged, is_tagged=is_tagged)
+    if fault.name is not None and error > limits.COLOUR_ERROR_CODES:
+        return fault
+    adjustment = _fitted(wanted, found)
+    assumed = adjustment(wanted)
+    rest = _difference(assumed, found)
+    is_explained = rest < limits.ADJUSTED_EXPLAINED_SHARE * error
+    return ColourFault(error, (adjustment.words or None) if is_explained else None, rest, assumed)
+
+
 def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool = True) -> ColourFault:
     """Hold colours of the output against those of the reference, both in codes read as `tagged`.
 
@@ -118,6 +203,10 @@ def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tag
     rest = _difference(assumed, found)
     if rest < limits.COLOUR_EXPLAINED_SHARE * error:
         return ColourFault(error, name, rest, assumed)
+    adjustment = _fitted(wanted, found)
+    adjusted = _difference(adjustment(wanted), found)
+    if adjustment.words and adjusted < limits.COLOUR_EXPLAINED_SHARE * error:
+        return ColourFault(error, adjustment.words, adjusted, adjustment(wanted))
     return ColourFault(error, None, rest, wanted)
 
 

@@ -21,8 +21,11 @@ AUDIO_OFFSET_MS: Final = 15.0
 the measurement is good to."""
 AUDIO_DRIFT_MS: Final = 8.0
 """Change of the offset from start to end; the measurement repeats to 1 ms, a resampled track keeps to 2."""
-AUDIO_GAP_MS: Final = 20.0
-"""A missing AAC frame is 21.3 ms; AAC's own pre-echo does not silence a 20 ms block."""
+AUDIO_GAP_MS: Final = 17.0
+"""Shortest silence that is a gap: of 20 ms that are missing a lossy codec fills up to 3 with what is around them. A
+missing AAC frame is 21.3 ms."""
+AUDIO_PITCH: Final = 0.02
+"""Relative change of all frequencies: a third of a semitone. Sound that is 15 ms late and glides is off by 0.01."""
 AUDIO_LEVEL_DB: Final = 1.5
 """Change of loudness of a single track; 1 dB is about the smallest that is heard, AAC at 64 kbit/s stays within 0.5."""
 AUDIO_PAN_LEVEL_DB: Final = 4.5
@@ -70,6 +73,14 @@ PSNR_OUTLIER_FLOOR_DB: Final = 34.0
 """An outlier above this is still a good picture."""
 CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
+COARSE_CELL_COMMON: Final = 9.0
+COARSE_CELL_RARE: Final = 3.5
+"""What that limit grows to where the encoder is coarse all over: times the difference that 90 or 99 of a hundred blocks
+of the frame keep below, whichever is less. x264 ultrafast at a medium rate has moving edges of 8 and 3 times those."""
+COARSER_FRAME: Final = 2.0
+"""The latter is that of the median frame times this at most: a fault of a few frames raises it in those alone."""
+COARSEST_CELL_CODES: Final = 48.0
+"""The most that it grows to: a block of another picture differs by 55 and more."""
 EDGE_CODES: Final = 4.0
 """Border rows or columns over the rest of the picture; an encoder treats both alike."""
 SMALLEST_EDGED_PX: Final = 64
@@ -104,6 +115,24 @@ COLOUR_EXPLAINED_SHARE: Final = 0.45
 """A fault is named when assuming it leaves less than this share of the difference."""
 FEWEST_COLOURS: Final = 3
 """Flat colours from which their difference tells anything."""
+FEWEST_BLOCKS: Final = 100
+"""Blocks of any content from which colours are judged where few are flat: their noise is then a tenth."""
+ADJUSTED_LUMA_CODES: Final = 1.5
+"""Shift of all luma that is a fault; rounding and truncation are 0.5, and no coder has a bias of 1."""
+ADJUSTED_CONTRAST: Final = 0.04
+"""Gain of luma that is a fault: two codes of a picture's spread of 50."""
+ADJUSTED_LUMA_SPREAD_CODES: Final = 10.0
+"""Spread of luma from which its gain is measured: rounding of 0.5 is half of the limit then."""
+ADJUSTED_SATURATION: Final = 0.08
+"""Gain of chroma that is a fault. Chroma drawn in R'G'B' and filtered twice is off by 0.03."""
+ADJUSTED_HUE_RAD: Final = 0.07
+"""Turn of chroma that is a fault, 4 degrees: the smallest that skin shows."""
+ADJUSTED_CHROMA_CODES: Final = 6.0
+"""Root mean square chroma from which its gain is measured: rounding of 0.5 is 0.08 of it."""
+ADJUSTED_EXPLAINED_SHARE: Final = 0.8
+"""What an adjustment must leave less of, of all blocks' difference: their coding noise is in both."""
+ADJUSTED_CORRELATION: Final = 0.7
+"""Correlation from which one picture's codes follow from the other's at all."""
 BIAS_CODES: Final = 0.28
 """Mean signed error over colours and components. Truncation gives -0.5, rounding less than 0.1."""
 GREY_SPREAD_CODES: Final = 3.0

@@ -144,8 +144,9 @@ def _outliers(pictures: PictureMeasurements) -> Check:
 def _local(pictures: PictureMeasurements) -> Check:
     name = "picture.local"
     cells = {frame: cell for frame, cell in enumerate(pictures.worst_cell_codes) if cell is not None}
-    bad = [frame for frame, cell in cells.items() if cell[0] > limits.CELL_CODES]
-    worst = max(cells, key=lambda frame: cells[frame][0])
+    limit_of = _cell_limits(pictures)
+    bad = [frame for frame, cell in cells.items() if cell[0] > limit_of[frame]]
+    worst = max(bad or cells, key=lambda frame: cells[frame][0])
     size, x, y = cells[worst]
     place = f"by {size:.0f} codes around ({x}, {y}) in frame {worst}"
     if not bad:
@@ -153,17 +154,34 @@ def _local(pictures: PictureMeasurements) -> Check:
             name=name,
             message=f"no part of the picture is wrong; the worst block is off {place}",
             value=size,
-            limit=limits.CELL_CODES,
+            limit=limit_of[worst],
             unit="codes",
         )
     return Check.failed(
         name=name,
         message=f"part of the picture is wrong in {len(bad)} of {len(cells)} frames: off {place}",
         value=size,
-        limit=limits.CELL_CODES,
+        limit=limit_of[worst],
         unit="codes",
         frames=bad,
     )
+
+
+def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:
+    """For each frame what a block may be off by: more where its encoder was coarse all over."""
+    spread = {frame: codes for frame, codes in enumerate(pictures.cell_spread_codes) if codes is not None}
+    typical = median(codes[1] for codes in spread.values())
+    return {
+        frame: max(
+            limits.CELL_CODES,
+            min(
+                limits.COARSE_CELL_COMMON * common,
+                limits.COARSE_CELL_RARE * min(rare, limits.COARSER_FRAME * typical),
+                limits.COARSEST_CELL_CODES,
+            ),
+        )
+        for frame, (common, rare) in spread.items()
+    }
 
 
 def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:

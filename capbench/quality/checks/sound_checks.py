@@ -8,6 +8,7 @@ from capbench.quality.checks import limits
 from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
+from capbench.quality.metrics.sound_pitch import measure_pitch
 from capbench.quality.metrics.stereo_image import measure_stereo_image
 from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
@@ -24,6 +25,7 @@ _NAMES = (
     "audio.length",
     "audio.level",
     "audio.content",
+    "audio.pitch",
     "audio.offset",
     "audio.drift",
     "audio.gaps",
@@ -74,6 +76,7 @@ def check_sound(evidence: Measurements) -> SoundVerdict:
         _length(wanted, found),
         _level(wanted, found),
         _content(wanted, lag),
+        _pitch(wanted, found, lag),
         *check_sync(evidence, sync),
         _gaps(wanted, found, lag),
         _clipping(wanted, found),
@@ -247,11 +250,30 @@ def _content(wanted: Sound, lag: SoundLag | None) -> Check:
     )
 
 
+def _pitch(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
+    name = "audio.pitch"
+    factor = measure_pitch(wanted, found, _lag_ms(wanted, found, lag))
+    if factor is None:
+        return Check.not_applicable(
+            name=name, reason="the sound has no pitch, or lies too far out of sync to compare it"
+        )
+    change = factor - 1
+    return Check.passed_if(
+        good=abs(change) <= limits.AUDIO_PITCH,
+        name=name,
+        when_good="as high as the reference's",
+        when_bad=f"{abs(change):.1%} too {'high' if change > 0 else 'low'}: every frequency is that of the reference "
+        f"times {factor:.3f}",
+        value=change,
+        limit=limits.AUDIO_PITCH,
+    )
+
+
 def _gaps(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.gaps"
-    gaps = silent_gaps(wanted, found, _lag_ms(wanted, found, lag))
+    gaps = silent_gaps(wanted, found, _lag_ms(wanted, found, lag), least_ms=limits.AUDIO_GAP_MS)
     total_ms = sum(end - start for start, end in gaps) * 1e3
-    if total_ms < limits.AUDIO_GAP_MS:
+    if not gaps:
         return Check.passed(
             name=name, message="no gap where the reference sounds", value=total_ms, limit=limits.AUDIO_GAP_MS, unit="ms"
         )

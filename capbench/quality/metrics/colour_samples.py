@@ -13,34 +13,53 @@ __all__ = ["ColourSamples", "measure_patches"]
 _FLAT_CODES = 4.0
 """Largest difference to the eight neighbours of a block in a flat area; edges tell of filters, not of colours."""
 _BIN_CODES = 12
+_BIN_PLACES = np.array([1 << 16, 1 << 8, 1], np.int32)
+"""Bins of Y, Cb and Cr as one number, in that order."""
 _FEWEST_BLOCKS = 3
+_MOST_BLOCKS = 1500
+"""Blocks of one pair that are kept: 72 kB, and a mean of 15 codes' noise is known to half a code."""
+
+
+_MOST_PAIRS = 256
+"""Pairs whose blocks are kept, 18 MB: a file's length must not decide how much memory it takes."""
 
 
 class ColourSamples:
     """Gathers flat blocks by colour, so that one colour counts once however large its area is. Changes with `add`."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[int, int, int], NDArray[np.float64]] = {}
+        self._sums: dict[int, NDArray[np.float64]] = {}
+        self._blocks: list[NDArray[np.float64]] = []
+        self._seen, self._every = 0, 1
 
     def add(self, got: NDArray[np.float32], want: NDArray[np.float32]) -> None:
         """Thumbnails of one pair, shape (rows, columns, 3), in codes."""
+        both = np.concatenate([want, got], axis=2).reshape(-1, 6)
+        if self._seen % self._every == 0:
+            self._blocks.append(both[:: -(-len(both) // _MOST_BLOCKS)].astype(np.float64))
+            if len(self._blocks) > _MOST_PAIRS:  # half of them, still spread evenly, and half as many from now on
+                self._blocks, self._every = self._blocks[::2], self._every * 2
+        self._seen += 1
         if min(want.shape[:2]) < 3:
             return
         neighbours = np.stack([want[r : r - 2 or None, c : c - 2 or None] for r in range(3) for c in range(3)])
         flat = (neighbours.max(axis=0) - neighbours.min(axis=0)).max(axis=-1) <= _FLAT_CODES
         wanted, found = want[1:-1, 1:-1][flat], got[1:-1, 1:-1][flat]
-        bins = (wanted // _BIN_CODES).astype(np.int32)
-        keys, places = np.unique(bins, axis=0, return_inverse=True)
-        for number, key in enumerate(keys):
-            chosen = places.ravel() == number
-            row = np.concatenate([[chosen.sum()], wanted[chosen].sum(axis=0), found[chosen].sum(axis=0)])
-            place = (int(key[0]), int(key[1]), int(key[2]))
-            self._sums[place] = self._sums.get(place, 0.0) + row.astype(np.float64)
+        bins = (wanted // _BIN_CODES).astype(np.int32) @ _BIN_PLACES
+        order = np.argsort(bins, kind="stable")
+        colours, starts = np.unique(bins[order], return_index=True)
+        for colour, chosen in zip(colours.tolist(), np.split(order, starts[1:]), strict=False):
+            row = np.concatenate([[chosen.size], wanted[chosen].sum(axis=0), found[chosen].sum(axis=0)])
+            self._sums[colour] = self._sums.get(colour, 0.0) + row.astype(np.float64)
 
     def rows(self) -> NDArray[np.float64]:
         """Mean codes of each colour: reference Y, Cb, Cr, output Y, Cb, Cr."""
         kept = [row[1:] / row[0] for row in self._sums.values() if row[0] >= _FEWEST_BLOCKS]
         return np.stack(kept) if kept else np.empty((0, 6))
+
+    def blocks(self) -> NDArray[np.float64]:
+        """Mean codes of blocks, flat or not, in the same six columns, spread evenly over the pictures."""
+        return np.concatenate(self._blocks) if self._blocks else np.empty((0, 6))
 
 
 def measure_patches(got: Planes, want: Planes, recording: LayoutRectangle) -> NDArray[np.float64]:

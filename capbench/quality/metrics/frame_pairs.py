@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +18,7 @@ from capbench.quality.metrics.colour_samples import ColourSamples, measure_patch
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
+    cell_spread,
     coarse_step,
     gradient_length,
     sharpness,
@@ -33,6 +36,8 @@ __all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]
 OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
 """Metrics that are measured here; the last three of sampled frames only."""
 _KEPT_PAIRS = 3
+_MOST_LOOKS_BEHIND = 2
+"""Pairs that wait for a close look; each holds two pictures."""
 _LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
 _EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
 """Chroma at the border is filtered from repeated samples, by every exporter in its way: up to 10 codes are no fault."""
@@ -77,6 +82,9 @@ class PictureMeter:
         self._colours = ColourSamples()
         self._patches: list[NDArray[np.float64]] = []
         self._kept: list[KeptPair] | None = [] if keep_worst else None
+        # Close looks take half of the time, and NumPy lets other threads run meanwhile. One thread keeps their order.
+        self._looker = ThreadPoolExecutor(1, "capbench-looks")
+        self._looks: deque[Future[None]] = deque()
 
     @property
     def worst_pairs(self) -> list[KeptPair]:
@@ -88,6 +96,7 @@ class PictureMeter:
         for values in self._evidence.series.values():
             values.append(None)
         self._evidence.worst_cell_codes.append(None)
+        self._evidence.cell_spread_codes.append(None)
         self._evidence.edge_codes.append(None)
 
     def add(self, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None) -> None:
@@ -107,18 +116,23 @@ class PictureMeter:
         size, column, row = worst_cell(got.thumb, want.thumb)
         centre = THUMBNAIL_STEP // 2
         self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
+        self._evidence.cell_spread_codes[frame] = cell_spread(got.thumb, want.thumb)
         typical = np.abs(got.thumb - want.thumb).mean(axis=(0, 1))
         borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
         self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
         if len(self._pair_frames) % self._sample_every == 0:
-            self._look_closely(frame, got, want, patches)
+            while len(self._looks) >= _MOST_LOOKS_BEHIND:
+                self._looks.popleft().result()
+            self._looks.append(self._looker.submit(self._look_closely, frame, got, want, patches))
         self._pair_frames.append(frame)
         if self._kept is not None:
             self._keep(psnr_db(errors[0]), frame, want.record.index, planes, wanted)
 
     def finish(self) -> PictureMeasurements:
         """All that was found; the meter is used up."""
+        while self._looks:
+            self._looks.popleft().result()
         measured = Measured() if self._meters is None else self._meters.finish()
         series = dict(self._evidence.series)
         for name, values in measured.series.items():
@@ -128,10 +142,15 @@ class PictureMeter:
             self._evidence,
             series=series,
             colours=self._colours.rows(),
+            blocks=self._colours.blocks(),
             patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
             how=measured.how,
             unmeasured=measured.unmeasured,
         )
+
+    def close(self) -> None:
+        """End the thread of the close looks; what is not finished is lost."""
+        self._looker.shutdown(cancel_futures=True)
 
     def _look_closely(
         self, frame: int, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import correlate
 
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
 
@@ -32,7 +32,10 @@ _PEAK_BINS = 150
 """Way around a peak in which what fits nearly as well is its flank: beeps come farther apart."""
 _AUDIBLE = 0.003  # -50 dB of full scale
 _GAP_SHARE = 0.1
-_GAP_BINS = 20
+_GAP_WINDOW_BINS = 5
+"""Half a period of 100 Hz: a deep tone is no silence twice in each of its own."""
+_LAST_FRAME_BINS = 22
+"""At 48 kHz AAC's frame has 21.3 ms and Opus' has 20: what an encoder does not fill of the last one is cut off."""
 
 Line = NDArray[np.float32]
 
@@ -103,21 +106,31 @@ def _onset_bin(sound: Sound) -> int | None:
     return sound.start_bin + int((level >= typical / 2).argmax()) if typical > _AUDIBLE else None
 
 
-def silent_gaps(reference: Sound, output: Sound, lag_ms: float) -> list[tuple[float, float]]:
-    """Times (from, to) in seconds of the reference where it sounds and the output, moved back by its lag, does not."""
+def silent_gaps(reference: Sound, output: Sound, lag_ms: float, *, least_ms: float) -> list[tuple[float, float]]:
+    """Times (from, to) in seconds of the reference where it sounds and the output, moved back by its lag, does not.
+
+    Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it.
+    """
     moved = round(lag_ms / 1e3 / BIN_S)
-    wanted, found = _on_one_timeline(reference, output, moved)
-    size = len(wanted) // _GAP_BINS * _GAP_BINS
-    blocks = [np.sqrt(np.square(part[:size]).reshape(-1, _GAP_BINS).mean(axis=1)) for part in (wanted, found)]
-    loud = blocks[0] > _AUDIBLE
+    wanted, found = (
+        np.sqrt(np.maximum(uniform_filter1d(np.square(line), _GAP_WINDOW_BINS, mode="constant"), 0))
+        for line in _on_one_timeline(reference, output, moved)
+    )
+    loud = wanted > _AUDIBLE
     if not loud.any():
         return []
-    gain = float(np.median(blocks[1][loud] / blocks[0][loud]))
-    silent = loud & (blocks[1] < _GAP_SHARE * gain * blocks[0])
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
-    start_s = min(reference.start_bin, output.start_bin - moved) * BIN_S
-    step = _GAP_BINS * BIN_S
-    return [(start_s + a * step, start_s + b * step) for a, b in edges.reshape(-1, 2).tolist()]
+    gain = float(np.median(found[loud] / wanted[loud]))
+    silent = loud & (found < _GAP_SHARE * gain * wanted)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]]))).reshape(-1, 2)
+    start = min(reference.start_bin, output.start_bin - moved)
+    ends_at = output.start_bin - moved + len(output.level) - start
+    # The first and the last window of a silence lie inside it by half of their length.
+    reach = _GAP_WINDOW_BINS // 2
+    return [
+        ((start + first - reach) * BIN_S, (start + last + reach) * BIN_S)
+        for first, last in edges.tolist()
+        if (last - first + 2 * reach) * BIN_S * 1e3 >= least_ms and first - reach < ends_at - _LAST_FRAME_BINS
+    ]
 
 
 def _pictures_apart_bins(reference: Sound, output: Sound) -> int:
@@ -171,7 +184,7 @@ def _lag_bins(wanted: Line, found: Line, search: int) -> tuple[float, float]:
     norm = float(np.sqrt((a @ a) * (b @ b)))
     if norm == 0:
         return 0.0, 0.0
-    full = correlate(b, a, mode="full", method="fft") / norm
+    full = _correlate(b, a) / norm
     zero = len(a) - 1
     low, high = max(0, zero - search), min(len(full), zero + search + 1)
     values = full[low:high]
@@ -197,7 +210,7 @@ def _part_lag_bins(wanted: Line, found: Line, bounds: tuple[int, int], around: i
     sums, squares = (np.concatenate([[0.0], np.cumsum(values)]) for values in (area, area * area))
     length = len(part)
     energy = squares[length:] - squares[:-length] - (sums[length:] - sums[:-length]) ** 2 / length
-    products = correlate(area, part, mode="valid", method="fft")
+    products = _correlate(area, part)[len(part) - 1 : len(area)]
     # A piece with next to no sound in it fits nothing; without a floor its noise would be scaled up.
     values = products / (norm * np.sqrt(np.maximum(energy, 1e-3 * energy.max())))
     if values.max() < _SAME_SOUND:
@@ -231,3 +244,11 @@ def _vertex(values: NDArray[np.float64], at: int) -> float:
     left, here, right = values[at - 1], values[at], values[at + 1]
     bend = left - 2 * here + right
     return float(np.clip((left - right) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
+
+
+def _correlate(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cross-correlation at every overlap, through the spectrum; `scipy.signal` does the same and loads for a second."""
+    overlaps = len(first) + len(second) - 1
+    size = next_fast_len(overlaps, real=True)
+    products: NDArray[np.float64] = irfft(rfft(first, size) * rfft(second[::-1], size), size)[:overlaps]
+    return products

@@ -30,6 +30,9 @@ PIECE_SAMPLES = SOUND_RATE_HZ // 4
 _MOST_PIECES = 64
 """Pieces kept of a file, spread over it: 6 MB."""
 _BIN_SAMPLES = SOUND_RATE_HZ // 1000
+_JITTER_SAMPLES = round(0.0015 * SOUND_RATE_HZ)
+"""Sound that is this near to where the sound before it ended goes on there: Matroska rounds times to a millisecond, and
+samples laid over each other, or with holes between, are another sound."""
 _CLIPPED_LEVEL = 0.999
 """Share of full scale from which a sample counts as clipped: the last code of 16 bits and a rounding."""
 _LONGEST_GAP_S = 6 * 3600
@@ -171,6 +174,7 @@ class _Ear:
 
     def hear(self, part: OpenPart, stream: av.AudioStream) -> None:
         """Raises `av.FFmpegError` at damage, and `_StrayTimeError`."""
+        following: int | None = None
         for piece in _resampled(part.container.decode(stream)):
             if piece.samples == 0 or piece.pts is None or piece.time_base is None:
                 continue
@@ -178,9 +182,12 @@ class _Ear:
             samples = np.asarray(piece.to_ndarray(), np.float32).reshape(-1, len(channels)).T
             downmix = Downmix(channels)
             stereo = downmix(samples)
-            time_s = piece.pts * piece.time_base + part.shift_s
-            self.timeline.add(round(time_s * SOUND_RATE_HZ), np.square(stereo).mean(axis=0))
-            self.pieces.add(round((float(time_s) - self._origin_s) * SOUND_RATE_HZ), stereo)
+            at = round((piece.pts * piece.time_base + part.shift_s) * SOUND_RATE_HZ)
+            if following is not None and abs(at - following) <= _JITTER_SAMPLES:
+                at = following
+            following = at + stereo.shape[1]
+            self.timeline.add(at, np.square(stereo).mean(axis=0))
+            self.pieces.add(at - round(self._origin_s * SOUND_RATE_HZ), stereo)
             self.channels = max(self.channels, len(samples))
             self.downmix_gain = max(self.downmix_gain, downmix.largest_gain)
             self.counts += [

@@ -2,12 +2,13 @@
 
 FFmpeg merges the two when it opens a file, so neither can be had from it alone: the container's `colr` box is read here
 (ISO/IEC 14496-12, 12.1.5; QuickTime calls it the same), and the bitstream is asked by decoding its first picture in a
-context that never saw the container.
+context that never saw the container. What FFmpeg knows of other containers, such as Matroska's Colour element
+(RFC 9559, 5.1.4.1.28.16), counts where both are silent: it is the container's then.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import av
@@ -17,7 +18,11 @@ from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.decode.open_source import open_source, video_stream
 from capbench.quality.reading.mp4_boxes import find_colour_box
 
-__all__ = ["ColourTags", "FileTags", "read_tags", "respecified", "spec_of"]
+__all__ = ["SITED_CODECS", "ColourTags", "FileTags", "read_tags", "respecified", "spec_of"]
+
+SITED_CODECS = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores")
+"""Codecs whose standard says where chroma lies, in a field or for good. VP8, VP9, FFV1 and what AV1 calls unknown leave
+it open: left and centre are both in use."""
 
 _UNSPECIFIED = 2
 _MATRIX_OF_CODE = {
@@ -27,6 +32,7 @@ _MATRIX_OF_CODE = {
     9: MatrixCoefficients.BT2020,
 }
 _NAMES = {1: "BT.709", 2: "unspecified", 5: "BT.470BG", 6: "BT.601", 9: "BT.2020", 13: "sRGB", 16: "PQ", 18: "HLG"}
+_FULL_RANGE_OF_CODE = {1: False, 2: True}
 _PACKETS_TO_TRY = 60
 """Two seconds at 30 fps: a decoder that has shown nothing by then does not start at the beginning."""
 _HD_LINES = 720
@@ -74,16 +80,17 @@ class FileTags:
     """What the coded video says."""
     container: ColourTags | None
     """What the container says; None where the format has no place for it that is read here."""
+    opened: ColourTags = field(default_factory=ColourTags)
+    """What FFmpeg says on opening the file, from either place: a disagreement cannot be seen in it."""
 
     @property
     def merged(self) -> ColourTags:
         """What a player that reads both goes by: the bitstream first, as FFmpeg's decoders do."""
-        if self.container is None:
-            return self.bitstream
         merged = self.bitstream
-        for field in ("primaries", "transfer", "matrix", "full_range"):
-            if getattr(merged, field) is None:
-                merged = replace(merged, **{field: getattr(self.container, field)})
+        for place in (self.container, self.opened):
+            for name in ("primaries", "transfer", "matrix", "full_range"):
+                if place is not None and getattr(merged, name) is None:
+                    merged = replace(merged, **{name: getattr(place, name)})
         return merged
 
 
@@ -112,6 +119,7 @@ def read_tags(path: Path) -> FileTags:
     with open_source(path) as container:
         stream = video_stream(path, container)
         codec = stream.codec_context.name
+        opened = _opened_tags(stream.codec_context)
         bitstream = _bitstream_tags(container, stream)
         location = (
             _CENTRE if codec in _CENTRED_CODECS else chroma_location(codec, stream.codec_context.extradata or b"")
@@ -121,6 +129,17 @@ def read_tags(path: Path) -> FileTags:
     return FileTags(
         bitstream=replace(bitstream, chroma_location=location),
         container=_container_tags(boxes) if in_boxes else None,
+        opened=opened,
+    )
+
+
+def _opened_tags(context: av.VideoCodecContext) -> ColourTags:
+    """To be asked before anything decodes: ProRes' decoder, for one, then forgets what the container said."""
+    return ColourTags(
+        primaries=_stated(context.color_primaries),
+        transfer=_stated(context.color_trc),
+        matrix=_stated(context.colorspace),
+        full_range=_FULL_RANGE_OF_CODE.get(int(context.color_range)),
     )
 
 
@@ -148,7 +167,7 @@ def _bitstream_tags(container: av.container.InputContainer, stream: av.VideoStre
 def _range(frame: av.VideoFrame) -> bool | None:
     if frame.format.name.startswith("yuvj"):
         return True
-    return {0: None, 1: False, 2: True}.get(int(frame.color_range))
+    return _FULL_RANGE_OF_CODE.get(int(frame.color_range))
 
 
 def _stated(code: int) -> int | None:

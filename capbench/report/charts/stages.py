@@ -15,8 +15,10 @@ from capbench.results import StageTimes
 __all__ = ["Bottleneck", "bottleneck_words", "find_bottleneck", "stage_chart"]
 
 _ROW_PX = 22
-_RENDER_THREAD = ("upload", "render", "readback")
-"""Stages that take turns on one thread: none of them can go on while another works."""
+_RENDER_THREAD = ("upload", "render", "readback", "convert")
+"""Stages that may take turns on one thread: none of them can go on while another works."""
+_ELSEWHERE_IF_WAITING = ("upload", "convert")
+"""Those of them that have a thread of their own where they wait for input. Older revisions upload while they render."""
 _BUSY = 0.5
 """A stage that works less than half of its time waits for others more than they wait for it."""
 
@@ -49,10 +51,9 @@ def find_bottleneck(stages: Mapping[str, StageTimes]) -> Bottleneck | None:
 
 
 def _threads(stages: Mapping[str, StageTimes]) -> list[tuple[str, ...]]:
-    """The stages of each thread. A conversion that never waits for input is a part of the render thread."""
-    convert = stages.get("convert")
-    in_line = ("convert",) if convert is not None and convert.wait_input_s == 0 else ()
-    shared = tuple(name for name in (*_RENDER_THREAD, *in_line) if name in stages)
+    """The stages of each thread."""
+    present = [name for name in _RENDER_THREAD if name in stages]
+    shared = tuple(name for name in present if name not in _ELSEWHERE_IF_WAITING or stages[name].wait_input_s == 0)
     alone: list[tuple[str, ...]] = [(name,) for name in stages if name not in shared]
     return [*alone, shared] if shared else alone
 

@@ -22,6 +22,8 @@ from capbench.results import Comparison, MetricVerdict, Verdict
 __all__ = ["Headline", "Tile", "compose_headline", "main_case"]
 
 _USUAL_SUBJECT = "gpu"
+_LARGEST_SEEN = 10.0
+"""Ratio from which "would have been seen" says no more than that the blocks see nothing."""
 Cells = Mapping[str, Mapping[str, Cell]]
 
 
@@ -71,10 +73,16 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
     found = {item.metric: item for item in comparison.verdicts if item.case == case and item.new == new}
     wall, memory = found.get("wall_s"), found.get("peak_rss_bytes")
     quality = _quality(comparison, cells)
-    parts = [_speed_words(comparison, case, wall), quality.words]
-    parts.append(_memory_words(memory))
     others = _other_cases(comparison, case, new)
-    sentence = ", ".join(part for part in parts if part) + (f"; {others}" if others else "")
+    if wall is not None and _is_open(wall):
+        # What is counted is known after one block, and says more than that the time is not known yet.
+        counted = "" if quality.is_bad else _readback_words(found.get("readback_bytes"))
+        known = ", ".join(part for part in (counted, quality.words, _memory_words(memory)) if part)
+        sentence = f"{_pair_words(wall, case)}: {known}; {_open_time_words(wall)}"
+    else:
+        parts = [_speed_words(comparison, case, wall), quality.words, _memory_words(memory)]
+        sentence = ", ".join(part for part in parts if part)
+    sentence += f"; {others}" if others else ""
     tiles = [
         _tile("Export time", wall, case),
         _tile("Peak memory", memory, case),
@@ -122,9 +130,8 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
     if wall.verdict is Verdict.NOT_APPLICABLE:
         reason = f": {wall.reasons[0]}" if wall.reasons else ""
         return f"the time of {new} against {base} at {where} is not judged{reason}"
-    if wall.verdict is Verdict.UNDECIDED or wall.ratio is None:
-        more = f", {wall.blocks_needed} more blocks would decide" if wall.blocks_needed else ""
-        return f"{new} against {base} at {where} is undecided{_so_far(wall)}{_spaced(wall)}{more}"
+    if wall.ratio is None:
+        return f"{_pair_words(wall, case)}: time undecided"
     if wall.verdict is Verdict.SAME and not wall.is_promising:
         within = f" within {wall.margin:.0%}" if wall.margin else ""
         return f"{new} exports {where} in the same time as {base}{within}{_spaced(wall)}"
@@ -135,11 +142,29 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
     return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}{doubt}"
 
 
-def _so_far(wall: MetricVerdict) -> str:
-    """Which way it points, where the interval has one direction and so no signs."""
-    if wall.ratio is None or wall.interval is None or wall.interval[0] < 1 < wall.interval[1]:
+def _is_open(wall: MetricVerdict) -> bool:
+    return wall.verdict is Verdict.UNDECIDED and wall.ratio is not None
+
+
+def _pair_words(wall: MetricVerdict, case: str | None) -> str:
+    return f"{shorten(wall.new)} against {shorten(wall.base)} at {shorten(case or 'nothing')}"
+
+
+def _open_time_words(wall: MetricVerdict) -> str:
+    """What is known of a time that is undecided: so far, what these blocks would have seen, what would decide."""
+    words = f"time undecided, {effect_words(wall, digits=_digits(wall))} so far{_spaced(wall)}"
+    if wall.detectable_ratio is not None and 1 < wall.detectable_ratio < _LARGEST_SEEN:
+        words += f", {wall.blocks} blocks see {wall.detectable_ratio - 1:.0%} or more"
+    if wall.blocks_needed:
+        words += f", {wall.blocks_needed} more would decide"
+    return words
+
+
+def _readback_words(readback: MetricVerdict | None) -> str:
+    """Counted bytes, where they differ."""
+    if readback is None or readback.ratio is None or readback.verdict not in (Verdict.BETTER, Verdict.WORSE):
         return ""
-    return f", {effect_words(wall, digits=_digits(wall))} time so far"
+    return f"readback {effect_words(readback)}"
 
 
 def _memory_words(memory: MetricVerdict | None) -> str:
@@ -170,6 +195,10 @@ class _Quality:
     words: str
     verdict: Verdict
     reason: str = ""
+
+    @property
+    def is_bad(self) -> bool:
+        return self.verdict in (Verdict.INVALID, Verdict.WORSE)
 
 
 def _quality(comparison: Comparison, cells: Cells) -> _Quality:

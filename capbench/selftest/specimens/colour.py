@@ -1,14 +1,17 @@
-"""Colour tags that do not fit the pixels. What is done to the pixels themselves is in `shaders`."""
+"""Colour tags that do not fit the pixels, and colour controls. What converts pixels wrongly is in `shaders`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
-from capbench.selftest.reencode import Remake, Tags
+from capbench.quality.reading.planes import Planes
+from capbench.selftest.reencode import Remake, Shot, Tags
 from capbench.selftest.selftest_report import Mutates
 from capbench.selftest.specimen import Pair, register_change, register_pair
 
@@ -48,6 +51,39 @@ register_change(
     says="chroma sited left, tagged centre",
     mutates=Mutates.MUXING,
     change=lambda: Remake(tags=Tags(chroma_location="center")),
+)
+
+
+def _recoloured(luma_codes: float, chroma_gain: float) -> Callable[[Iterator[Shot]], Iterable[Shot]]:
+    def plane(values: NDArray[np.uint8], gain: float, offset: float) -> NDArray[np.uint8]:
+        codes = np.rint(128 + (values.astype(np.float32) - 128) * gain + offset)
+        return np.asarray(codes.clip(0, 255), np.uint8)
+
+    def shots(source: Iterator[Shot]) -> Iterator[Shot]:
+        for shot in source:
+            luma, *chroma = shot.planes.all
+            yield shot.showing(
+                Planes(plane(luma, 1, luma_codes), *(plane(values, chroma_gain, 0) for values in chroma))
+            )
+
+    return shots
+
+
+register_change(
+    name="luma-lifted",
+    family="colour",
+    defect="all of luma is 4 codes too bright, and black with it",
+    caught_by=["colour.meaning"],
+    says="luma is 4.0 codes brighter",
+    change=lambda: Remake(shots=_recoloured(4, 1)),
+)
+register_change(
+    name="saturation-lowered",
+    family="colour",
+    defect="chroma is three quarters of what it should be",
+    caught_by=["colour.meaning"],
+    says="saturation is 7",
+    change=lambda: Remake(shots=_recoloured(0, 0.75)),
 )
 
 _DEEP_SIZE = (256, 144)

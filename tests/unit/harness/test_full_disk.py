@@ -20,7 +20,7 @@ from capbench.harness.process.spawn import Ending
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.schedule import ScheduledRun
-from capbench.harness.run.validate_output import Validator
+from capbench.harness.run.validate_output import Validator, WaitingOutput
 from capbench.harness.worker import __main__ as worker
 from capbench.harness.worker.client import JobResult
 from capbench.results import FailureKind, RunResult
@@ -95,12 +95,20 @@ def test_a_bug_in_the_worker_keeps_its_traceback(tmp_path: Path, monkeypatch: py
 
 def test_a_validation_on_a_full_disk_is_no_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = JobResult(_ENDED, error="cannot write log.json: No space left on device", disk_full=True)
-    monkeypatch.setattr("capbench.harness.run.validate_output.ask_worker", lambda *_, **__: answer)
-    (tmp_path / "out.mp4").write_bytes(b"video")
-    run = RunResult(case="clip", subject="one", block=0)
+
+    def answers(jobs: Any, **_how: Any) -> Any:
+        yield from ((key, answer) for key, _job in jobs)
+
+    monkeypatch.setattr("capbench.harness.run.validate_output.ask_side_by_side", answers)
+    output = tmp_path / f"{_STEP.stem}.mp4"
+    output.write_bytes(b"video")
+    validator, recorded = Validator(tmp_path), []
+    run = validator.hold(RunResult(case="clip", subject="one", block=0), _STEP, output)
 
     with pytest.raises(OutputError, match=r"No space left.*--resume"):
-        Validator(tmp_path).validate(run, _STEP, tmp_path / "source.mp4", tmp_path / "out.mp4")
+        validator.validate([WaitingOutput(_STEP, run, tmp_path / "source.mp4")], lambda *found: recorded.append(found))
+    assert recorded == []
+    assert (tmp_path / "unvalidated" / output.name).read_bytes() == b"video"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the subject is a POSIX program")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output as validation
 from capbench.harness.run.schedule import Plan, ScheduledRun
 from capbench.harness.run.start import new_folder, resumable_folder
-from capbench.harness.run.validate_output import Validator
+from capbench.harness.run.validate_output import Validator, WaitingOutput
 from capbench.harness.worker.client import JobResult, describe_failure
 from capbench.results import Check, CheckStatus, FailureKind, RunResult, RunRole, ValidationReport
 from capbench.results.folder import write_record
@@ -94,15 +94,16 @@ def test_exit_code(runs: list[RunResult], code: int) -> None:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
-    """What the worker is asked to validate; it answers that everything passed."""
+    """What workers are asked to validate; they answer that everything passed."""
     specs: list[Mapping[str, Any]] = []
 
-    def answer(job: str, spec: Mapping[str, Any], **_how: Any) -> JobResult:
-        assert job == "validate"
-        specs.append(spec)
-        return JobResult(_outcome(), result=_report(CheckStatus.PASS).model_dump(mode="json"))
+    def answers(jobs: Any, **_how: Any) -> Iterator[tuple[Any, JobResult]]:
+        for key, (job, spec) in jobs:
+            assert job == "validate"
+            specs.append(spec)
+            yield key, JobResult(_outcome(), result=_report(CheckStatus.PASS).model_dump(mode="json"))
 
-    monkeypatch.setattr(validation, "ask_worker", answer)
+    monkeypatch.setattr(validation, "ask_side_by_side", answers)
     return specs
 
 
@@ -114,24 +115,37 @@ def _step(subject: str = "gpu", block: int = 0, role: RunRole = RunRole.MEASURE)
     return ScheduledRun(_CASE, Subject(name=subject, is_floor=subject == "floor", path=None), block, 0, role)
 
 
+def _held(validator: Validator, step: ScheduledRun, content: bytes) -> WaitingOutput:
+    output = validator.folder / f"{step.stem}{step.subject.output_suffix}"
+    output.write_bytes(content)
+    return WaitingOutput(step, validator.hold(_run(), step, output), Path("s.mp4"))
+
+
+def _validated(validator: Validator, *waiting: WaitingOutput) -> dict[int, ValidationReport | None]:
+    found: dict[int, ValidationReport | None] = {}
+    validator.validate(waiting, lambda output, run: found.update({output.step.block: run.validation}))
+    return found
+
+
 def test_identical_outputs_of_a_case_are_validated_once(tmp_path: Path, asked: list[Mapping[str, Any]]) -> None:
     validator = Validator(tmp_path)
-    contents = {"one.mp4": b"same", "two.mp4": b"same", "three.mp4": b"different"}
-    found = []
-    for block, (name, content) in enumerate(contents.items()):
-        (tmp_path / name).write_bytes(content)
-        found.append(validator.validate(_run(), _step(block=block), Path("s.mp4"), tmp_path / name).validation)
+    waiting = [_held(validator, _step(block=block), content) for block, content in enumerate((b"x", b"x", b"y"))]
 
-    assert [Path(spec["output"]).name for spec in asked] == ["one.mp4", "three.mp4"]
-    assert [report and report.output for report in found] == ["one.mp4", "two.mp4", "three.mp4"]
+    found = _validated(validator, *waiting)
+    later = _validated(validator, _held(validator, _step(block=3), b"x"))
+
+    assert [Path(spec["output"]).name for spec in asked] == ["a--gpu--b000.mp4", "a--gpu--b002.mp4"]
+    assert [report and report.output for _, report in sorted((found | later).items())] == [
+        f"a--gpu--b00{block}.mp4" for block in range(4)
+    ]
 
 
 def test_the_floor_is_held_against_the_source_whatever_the_scene(
     tmp_path: Path, asked: list[Mapping[str, Any]]
 ) -> None:
-    for subject in ("floor", "gpu"):
-        (tmp_path / subject).write_bytes(subject.encode())
-        Validator(tmp_path).validate(_run(), _step(subject), Path("s.mp4"), tmp_path / subject)
+    validator = Validator(tmp_path)
+    for subject in ("floor", "gpu"):  # of the same bytes: what they are compared with is not the same
+        _validated(validator, _held(validator, _step(subject), b"x"))
 
     assert [spec["scene"] for spec in asked] == ["bare", "studio"]
 
@@ -141,9 +155,8 @@ def test_only_block_0_keeps_pictures_and_warmups_are_not_validated(
 ) -> None:
     validator = Validator(tmp_path)
     for block in (0, 1):
-        (tmp_path / "out.mp4").write_bytes(bytes([block]))
-        validator.validate(_run(), _step(block=block), Path("s.mp4"), tmp_path / "out.mp4")
-    warmup = validator.validate(_run(), _step(block=-1, role=RunRole.WARMUP), Path("s.mp4"), tmp_path / "out.mp4")
+        _validated(validator, _held(validator, _step(block=block), bytes([block])))
+    warmup = _held(validator, _step(block=-1, role=RunRole.WARMUP), b"x").run
 
     assert [spec["save_frames"] for spec in asked] == [str(tmp_path / "frames" / "a--gpu--b000"), None]
     assert warmup.validation is None
@@ -151,14 +164,17 @@ def test_only_block_0_keeps_pictures_and_warmups_are_not_validated(
 
 
 def test_a_validation_that_could_not_be_made_is_not_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "ask_worker", lambda *_args, **_how: JobResult(_outcome(1), error="it broke"))
-    (tmp_path / "out.mp4").write_bytes(b"x")
+    def breaks(jobs: Any, **_how: Any) -> Iterator[tuple[Any, JobResult]]:
+        yield from ((key, JobResult(_outcome(1), error="it broke")) for key, _job in jobs)
 
-    run = Validator(tmp_path).validate(_run(), _step(), Path("s.mp4"), tmp_path / "out.mp4")
+    monkeypatch.setattr(validation, "ask_side_by_side", breaks)
+    validator = Validator(tmp_path)
 
-    assert run.validation is not None
-    assert not run.validation.passed
-    assert [check.message for check in run.validation.checks] == ["validation could not be done: it broke"]
+    report = _validated(validator, _held(validator, _step(), b"x"))[0]
+
+    assert report is not None
+    assert not report.passed
+    assert [check.message for check in report.checks] == ["validation could not be done: it broke"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from capbench.harness.process.measured_process import Outcome
 from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output
 from capbench.harness.run.schedule import ScheduledRun
-from capbench.harness.run.validate_output import Validator
+from capbench.harness.run.validate_output import Validator, WaitingOutput
 from capbench.harness.worker.client import JobResult
 from capbench.results import RunResult, RunRole
 
@@ -37,22 +38,20 @@ _DIED = "the worker ended with exit code 1: OSError: [Errno 28] No space left on
     [
         JobResult(_ENDED, error="cannot write worst frames to frames: No space left", error_type="OutputError"),
         JobResult(_ENDED, error=_DIED, disk_full=True),
-        OSError(28, "No space left on device"),
     ],
-    ids=["pictures", "worker", "question"],
+    ids=["pictures", "worker"],
 )
 def test_a_full_disk_is_an_error_that_a_resume_makes_again(
-    answer: JobResult | OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answer: JobResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ask(*_arguments: Any, **_how: Any) -> JobResult:
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
+    def answers(jobs: Any, **_how: Any) -> Iterator[tuple[Any, JobResult]]:
+        yield from ((key, answer) for key, _job in jobs)
 
-    monkeypatch.setattr(validate_output, "ask_worker", ask)
-    (tmp_path / "out.mp4").write_bytes(b"x")
+    monkeypatch.setattr(validate_output, "ask_side_by_side", answers)
     step = ScheduledRun(_CASE, Subject(name="gpu", path=None), 0, 0, RunRole.MEASURE)
-    run = RunResult(case="a", subject="gpu", block=0)
+    (tmp_path / f"{step.stem}.mp4").write_bytes(b"x")
+    validator = Validator(tmp_path)
+    run = validator.hold(RunResult(case="a", subject="gpu", block=0), step, tmp_path / f"{step.stem}.mp4")
 
-    with pytest.raises(OutputError, match=r"out\.mp4 could not be validated: .*No space left.*--resume"):
-        Validator(tmp_path).validate(run, step, Path("s.mp4"), tmp_path / "out.mp4")
+    with pytest.raises(OutputError, match=r"b000\.mp4 could not be validated: .*No space left.*--resume"):
+        validator.validate([WaitingOutput(step, run, Path("s.mp4"))], lambda *_: pytest.fail("was recorded"))

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
-from capbench.quality.checks.colour_diagnosis import find_colour_fault, rgb_of_codes
+from capbench.quality.checks.colour_diagnosis import find_block_fault, find_colour_fault, rgb_of_codes
 from capbench.quality.oracle import nv12_to_rgb, rgb_to_nv12
 from capbench.quality.reading.colour_conversion import Respecifier
 
@@ -157,3 +157,60 @@ def test_respecifying_is_the_oracles_conversion(spec: ColourSpec, wanted: Colour
     error = [got[0] - expected_luma.astype(int), got[1] - expected_chroma[..., 0].astype(int)]
     assert max(int(np.abs(part).max()) for part in error) <= 2
     assert max(abs(float(part.mean())) for part in error) < 0.15
+
+
+Codes = NDArray[np.float64]
+
+
+def scenery() -> Codes:
+    """Blocks of a picture in which no two are alike."""
+    random = np.random.default_rng(7)
+    return np.stack([random.uniform(40, 200, 3000), *random.normal(128, 18, (2, 3000))], axis=1)
+
+
+def scaled(codes: Codes, luma: float, chroma: float) -> Codes:
+    return np.asarray(128 + (codes - 128) * np.array([luma, chroma, chroma]))
+
+
+def turned(codes: Codes, degrees: float) -> Codes:
+    chroma = (codes[:, 1] - 128 + 1j * (codes[:, 2] - 128)) * np.exp(1j * np.radians(degrees))
+    return np.stack([codes[:, 0], 128 + chroma.real, 128 + chroma.imag], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda codes: scaled(codes, 1, 0.75), "saturation is 7"),
+        (lambda codes: scaled(codes, 1, 1.25), "saturation is 12"),
+        (lambda codes: turned(codes, 12), "hue is turned by +12°"),
+        (lambda codes: codes + np.array([4, 0, 0]), "luma is 4.0 codes brighter"),
+        (lambda codes: codes - np.array([4, 0, 0]), "luma is 4.0 codes darker"),
+        (lambda codes: scaled(codes, 1.1, 1), "contrast is 110%"),
+    ],
+)
+def test_colour_controls_are_named_without_flat_colours(change: Callable[[Codes], Codes], name: str) -> None:
+    wanted = scenery()
+    noise = np.random.default_rng(8).normal(0, 1.5, wanted.shape)
+
+    fault = find_block_fault(wanted, change(wanted) + noise, TAGGED)
+
+    assert fault.name is not None
+    assert name in fault.name
+
+
+def test_lost_detail_is_no_loss_of_saturation() -> None:
+    """A coder that smooths leaves the mean of neighbours: a regression on the reference has a slope of 0.5."""
+    random = np.random.default_rng(9)
+    smooth = scenery()
+    wanted = smooth + random.normal(0, 18, smooth.shape) * np.array([0, 1, 1])
+
+    fault = find_block_fault(wanted, smooth + random.normal(0, 1, smooth.shape), TAGGED)
+
+    assert fault.name is None
+
+
+def test_other_pictures_have_no_colour_control_set_otherwise() -> None:
+    wanted = scenery()
+
+    assert find_block_fault(wanted, np.random.default_rng(3).permutation(wanted), TAGGED).name is None
+    assert find_block_fault(wanted[:50], wanted[:50] + 9, TAGGED).name is None

@@ -133,3 +133,20 @@ def test_a_sound_that_starts_late_is_found_wherever_the_pictures_start(start_ms:
     assert lag is not None
     assert lag.is_same_sound
     assert lag.start_ms == pytest.approx(20 - 8330, abs=1)
+
+
+def test_times_in_milliseconds_do_not_tear_the_sound(tmp_path: Path) -> None:
+    """Packets of 1024 samples, each of whose times Matroska rounds by up to half a millisecond."""
+    samples, path = tones(2, 1.0), tmp_path / "packets.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=RATE_HZ, layout="stereo")
+        for at in range(0, samples.shape[1], 1024):
+            piece = samples[:, at : at + 1024].T.reshape(1, -1).copy()
+            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, at, Fraction(1, RATE_HZ)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    pieces = heard(path).pieces
+
+    assert np.concatenate([pieces[n] for n in range(4)], axis=1) == pytest.approx(samples, abs=1e-6)

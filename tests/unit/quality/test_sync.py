@@ -73,5 +73,26 @@ def test_a_gap_is_found_where_the_reference_sounds() -> None:
     broken = level.copy()
     broken[1000:1100] = 0
 
-    assert silent_gaps(sound(level), sound(level), 0.0) == []
-    assert np.array(silent_gaps(sound(level), sound(broken), 0.0)) == pytest.approx(np.array([[1.0, 1.1]]))
+    assert silent_gaps(sound(level), sound(level), 0.0, least_ms=17) == []
+    assert np.array(silent_gaps(sound(level), sound(broken), 0.0, least_ms=17)) == pytest.approx(np.array([[1.0, 1.1]]))
+
+
+@pytest.mark.parametrize("length_ms", [20, 21, 37])
+@pytest.mark.parametrize("start_ms", [1000, 1007, 1013])
+def test_a_gap_of_20_ms_is_found_wherever_it_begins(length_ms: int, start_ms: int) -> None:
+    level = speech(4)
+    broken = level.copy()
+    broken[start_ms : start_ms + length_ms] = 0
+
+    gaps = silent_gaps(sound(level), sound(broken), 0.0, least_ms=17)
+
+    assert np.array(gaps) * 1e3 == pytest.approx(np.array([[start_ms, start_ms + length_ms]]), abs=3)
+
+
+def test_an_encoder_that_does_not_fill_its_last_frame_leaves_no_gap() -> None:
+    level = speech(4)
+    cut, emptied = level[:-20], level.copy()
+    emptied[-300:] = 0
+
+    assert silent_gaps(sound(level), sound(cut), 0.0, least_ms=17) == []
+    assert len(silent_gaps(sound(level), sound(emptied), 0.0, least_ms=17)) == 1

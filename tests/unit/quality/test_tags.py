@@ -108,3 +108,26 @@ def test_damaged_boxes_hold_no_colour(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
     assert find_colour_box(path) is None
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "libx264"])
+def test_colour_that_only_matroska_states_counts(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "stated.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        context = stream.codec_context
+        context.color_primaries = context.color_trc = context.colorspace = 1
+        context.color_range = 1
+        frame = as_frame(Planes(np.full((48, 64), 90, np.uint8), *np.full((2, 24, 32), 128, np.uint8)))
+        frame.pts, frame.time_base = 0, Fraction(1, 30)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    tags = read_tags(path)
+
+    assert tags.container is None
+    assert tags.bitstream.states_colour == (codec == "libx264")
+    assert tags.merged.matrix == 1
+    assert spec_of(tags.merged, 48) == ColourSpec()

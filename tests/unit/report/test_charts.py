@@ -207,6 +207,20 @@ def test_stages_of_one_thread_are_blamed_together(waits_s: float, expected: str)
     assert bottleneck_words("gpu-late", found).startswith(f"gpu-late is limited by {expected}")
 
 
+def test_upload_thread_is_blamed_alone() -> None:
+    """It waits for the decoder; a revision that uploads while it renders never does, and is of one thread."""
+    stages = {
+        "upload": StageTimes(work_s=3, wait_input_s=0.1, wait_output_s=0),
+        "render": StageTimes(work_s=0.5, wait_input_s=1, wait_output_s=0),
+        "readback": StageTimes(work_s=1.9, wait_input_s=0.5, wait_output_s=0),
+    }
+
+    found = find_bottleneck(stages)
+
+    assert found is not None
+    assert found.parts == ("upload",)
+
+
 @pytest.mark.parametrize("keep_low", [True, False])
 @pytest.mark.parametrize("count", [3, 240, 241, 18_000])
 def test_thinning_keeps_the_worst_frame_and_the_peak(count: int, *, keep_low: bool) -> None:

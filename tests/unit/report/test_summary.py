@@ -143,18 +143,42 @@ def test_the_largest_picture_speaks_for_the_matrix(tmp_path: Path) -> None:
         ),
         (
             Verdict.UNDECIDED,
-            [_verdict("wall_s", Verdict.UNDECIDED, ratio=0.98, interval=(0.93, 1.03), blocks_needed=7)],
+            [
+                _verdict(
+                    "wall_s",
+                    Verdict.UNDECIDED,
+                    ratio=0.98,
+                    interval=(0.93, 1.03),
+                    blocks=5,
+                    blocks_needed=7,
+                    detectable_ratio=1.08,
+                ),
+                _verdict("readback_bytes", Verdict.BETTER, ratio=0.375, interval=(0.375, 0.375)),
+                _verdict("quality.psnr_y.mean", Verdict.SAME, difference=0.0),
+            ],
             (
-                "gpu against cpu at 1080p-1min is undecided [\N{MINUS SIGN}7.0,\N{NO-BREAK SPACE}+3.0]%, "
-                "7 more blocks would decide, quality not judged"
+                "gpu against cpu at 1080p-1min: readback 62.5% less, quality unchanged; time undecided, 2.0% less so "
+                "far [\N{MINUS SIGN}7.0,\N{NO-BREAK SPACE}+3.0]%, 5 blocks see 8% or more, 7 more would decide"
+            ),
+        ),
+        (
+            Verdict.WORSE,
+            [
+                _verdict("wall_s", Verdict.UNDECIDED, ratio=1.1, interval=(0.93, 1.3), detectable_ratio=10.0),
+                _verdict("readback_bytes", Verdict.BETTER, ratio=0.375, interval=(0.375, 0.375)),
+                _verdict("quality.psnr_y.mean", Verdict.WORSE, difference=-1.0),
+            ],
+            (
+                "gpu against cpu at 1080p-1min: quality worse at 1080p-1min; time undecided, 10% more so far "
+                "[\N{MINUS SIGN}7,\N{NO-BREAK SPACE}+30]%"
             ),
         ),
         (
             Verdict.UNDECIDED,
             [_verdict("wall_s", Verdict.UNDECIDED, ratio=0.53, interval=(0.44, 0.64))],
             (
-                "gpu against cpu at 1080p-1min is undecided, 47% less time so far [36,\N{NO-BREAK SPACE}56]%, "
-                "quality not judged"
+                "gpu against cpu at 1080p-1min: quality not judged; time undecided, 47% less so far "
+                "[36,\N{NO-BREAK SPACE}56]%"
             ),
         ),
         (
@@ -201,7 +225,17 @@ def test_the_largest_picture_speaks_for_the_matrix(tmp_path: Path) -> None:
             ),
         ),
     ],
-    ids=["better", "worse", "undecided", "undecided but one-sided", "no worse", "same", "invalid", "not applicable"],
+    ids=[
+        "better",
+        "worse",
+        "undecided",
+        "undecided and worse",
+        "undecided but one-sided",
+        "no worse",
+        "same",
+        "invalid",
+        "not applicable",
+    ],
 )
 def test_the_verdict_in_one_sentence(
     tmp_path: Path, joint: Verdict, verdicts: list[MetricVerdict], sentence: str

@@ -1,0 +1,224 @@
+"""Outputs are validated after the timing; what waits survives the runner and is not kept twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
+from capbench.harness.process.measured_process import Outcome
+from capbench.harness.process.spawn import Ending
+from capbench.harness.run import validate_output
+from capbench.harness.run.prepare_source import PreparedCase
+from capbench.harness.run.result_folder import RunFolder
+from capbench.harness.run.runner import StoppingRule, SystemProbe, run_matrix
+from capbench.harness.run.schedule import Plan, ScheduledRun
+from capbench.harness.run.validate_output import Validator, is_waiting
+from capbench.harness.worker.client import JobResult
+from capbench.results import RunResult, RunRole
+from capbench.results.environment import NoiseReading
+from capbench.results.folder import FolderContents, read_folder
+from capbench.results.validation import Check, CheckStatus, ValidationReport
+
+_ENDED = Outcome(ending=Ending(0), timed_out=False, stdout="", stderr="")
+_CASE = Case(
+    name="a",
+    recording="1080p-1min",
+    subjects=("floor", "gpu"),
+    blocks=3,
+    timeout_s=1,
+    settle_s=0,
+    warmup=True,
+    drift_control=False,
+)
+_SUBJECTS = (Subject(name="floor", is_floor=True), Subject(name="gpu", path="gpu"))
+
+
+@dataclass
+class _Worker:
+    """Stands in for the worker processes: notes what is asked, and dies after so many answers."""
+
+    events: list[str]
+    dies_after: int = 10**6
+    fails: bool = False
+
+    def __call__(self, jobs: Sequence[tuple[Any, Any]], **_how: Any) -> Iterator[tuple[Any, JobResult]]:
+        for key, (name, spec) in jobs:
+            if self.dies_after == 0:
+                raise KeyboardInterrupt
+            self.dies_after -= 1
+            assert Path(spec["output"]).is_file()
+            self.events.append(f"{name} {Path(spec['output']).name}")
+            status = CheckStatus.FAIL if self.fails else CheckStatus.PASS
+            report = ValidationReport(
+                reference="s", output="o", checks=(Check(name="frames.count", status=status, message="m"),)
+            )
+            yield key, JobResult(_ENDED, result=report.model_dump(mode="json"))
+
+
+@dataclass
+class _Exporter:
+    """Writes outputs; `differs` makes those of each run different."""
+
+    folder: Path
+    validator: Validator
+    events: list[str]
+    differs: bool = True
+
+    def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
+        assert (case.name, len(subjects)) == ("a", 2)
+        return PreparedCase(source=Path("source.mp4"))
+
+    def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
+        assert prepared.source is not None
+        self.events.append(f"time {step.stem}")
+        on_frame(1)
+        output = self.folder / f"{step.stem}{step.subject.output_suffix}"
+        output.write_bytes((step.stem if self.differs else step.subject.name).encode() * 100)
+        run = RunResult(case="a", subject=step.subject.name, block=step.block, role=step.role, wall_s=1.0)
+        return self.validator.hold(run, step, output)
+
+    def execute_sliced(
+        self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
+    ) -> list[RunResult]:
+        raise NotImplementedError
+
+    def refuse_slices(self, subjects: Sequence[Subject]) -> str | None:
+        raise NotImplementedError
+
+    def free_memory_bytes(self) -> int:
+        raise NotImplementedError
+
+
+@dataclass
+class _Matrix:
+    folder: Path
+    scratch: Path
+    worker: _Worker
+    differs: bool = True
+
+    def run(self, *, resume: bool = False, pace: StoppingRule | None = None, **how: Any) -> FolderContents:
+        plan = Plan(matrix=RunMatrix(name="m", cases=(_CASE,), subjects=_SUBJECTS), seed=1)
+        folder, validator = RunFolder(self.folder), Validator(self.folder, **how)
+        if resume:
+            plan = folder.resume(plan.matrix)
+        else:
+            folder.begin(plan)
+        exporter = _Exporter(self.scratch, validator, self.worker.events, differs=self.differs)
+        outside = SystemProbe(sleep=lambda _s: None, read_noise=lambda _f: NoiseReading(), foreign_cpu_s=lambda: 0.0)
+        return run_matrix(plan, folder, exporter, validator=validator, pace=pace, surroundings=outside)
+
+
+@pytest.fixture
+def matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Matrix:
+    worker = _Worker([])
+    monkeypatch.setattr(validate_output, "ask_side_by_side", worker)
+    (tmp_path / "scratch").mkdir()
+    return _Matrix(tmp_path / "out", tmp_path / "scratch", worker)
+
+
+def _measured(contents: FolderContents) -> list[RunResult]:
+    return [run for run in contents.runs if run.role is RunRole.MEASURE]
+
+
+def _kinds(events: list[str]) -> list[str]:
+    return [event.split()[0] for event in events]
+
+
+def test_validation_begins_when_all_is_timed_and_nothing_is_left_over(matrix: _Matrix) -> None:
+    runs = _measured(matrix.run())
+
+    assert _kinds(matrix.worker.events) == ["time"] * 8 + ["validate"] * 6  # two warm-ups, three blocks of two
+    assert [run.validation is not None and run.validation.passed for run in runs] == [True] * 6
+    assert {run.validation.output for run in runs if run.validation} == {
+        f"a--{subject}--b00{block}.mp4" for subject in ("floor", "gpu") for block in range(3)
+    }
+    assert not any("validation" in run.unmeasured for run in runs)
+    assert not (matrix.folder / "unvalidated").exists()
+
+
+def test_outputs_that_wait_survive_a_kill_and_are_validated_on_resume(matrix: _Matrix) -> None:
+    matrix.worker.dies_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        matrix.run()
+    waiting = [run for run in read_folder(matrix.folder).runs if is_waiting(run)]
+    assert len(waiting) == len(list((matrix.folder / "unvalidated").iterdir())) == 4
+
+    matrix.worker.dies_after = 10**6
+    matrix.worker.events.clear()
+    runs = _measured(matrix.run(resume=True))
+
+    assert _kinds(matrix.worker.events) == ["validate"] * 4
+    assert all(run.validation is not None for run in runs)
+    assert not (matrix.folder / "unvalidated").exists()
+
+
+def test_a_resume_that_is_to_keep_outputs_keeps_those_that_waited(matrix: _Matrix) -> None:
+    matrix.worker.dies_after = 0
+    with pytest.raises(KeyboardInterrupt):
+        matrix.run()
+
+    matrix.worker.dies_after = 10**6
+    matrix.run(resume=True, keeps_outputs=True)
+
+    assert len(list((matrix.folder / "outputs").iterdir())) == 6
+
+
+def test_an_output_that_was_removed_meanwhile_is_unmeasured_with_the_reason(matrix: _Matrix) -> None:
+    matrix.worker.dies_after = 0
+    with pytest.raises(KeyboardInterrupt):
+        matrix.run()
+    (matrix.folder / "unvalidated" / "a--gpu--b001.mp4").unlink()
+
+    matrix.worker.dies_after = 10**6
+    runs = {(run.subject, run.block): run for run in _measured(matrix.run(resume=True))}
+
+    assert runs["gpu", 1].validation is None
+    assert "removed" in runs["gpu", 1].unmeasured["validation"]
+    assert runs["gpu", 0].validation is not None
+
+
+def test_equal_outputs_are_validated_and_kept_once(matrix: _Matrix) -> None:
+    matrix.differs = False
+    matrix.worker.dies_after = 0
+    with pytest.raises(KeyboardInterrupt):
+        matrix.run()
+    assert len({file.stat().st_ino for file in (matrix.folder / "unvalidated").iterdir()}) == 2
+
+    matrix.worker.dies_after = 10**6
+    runs = _measured(matrix.run(resume=True))
+
+    assert sorted(event for event in matrix.worker.events if event.startswith("validate")) == [
+        "validate a--floor--b000.mp4",
+        "validate a--gpu--b000.mp4",
+    ]
+    assert all(run.validation is not None for run in runs)
+
+
+@pytest.mark.parametrize("pace", [StoppingRule(budget_s=1e6), StoppingRule(is_decided=lambda _folder: False)])
+def test_a_pace_that_needs_the_findings_has_them_after_each_round(matrix: _Matrix, pace: StoppingRule) -> None:
+    matrix.run(pace=pace)
+
+    assert _kinds(matrix.worker.events) == ["time"] * 2 + (["time"] * 2 + ["validate"] * 2) * 3
+
+
+def test_outputs_beyond_the_bound_are_validated_before_the_next_block(
+    matrix: _Matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validate_output, "_MOST_WAITING_BYTES", 1)
+
+    matrix.run()
+
+    assert _kinds(matrix.worker.events) == ["time"] * 2 + (["time"] * 2 + ["validate"] * 2) * 3
+
+
+def test_a_failed_check_is_recorded_with_its_run(matrix: _Matrix) -> None:
+    matrix.worker.fails = True
+
+    runs = _measured(matrix.run())
+
+    assert [run.validation is not None and run.validation.passed for run in runs] == [False] * 6
