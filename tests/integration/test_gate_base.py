@@ -125,4 +125,4 @@ def test_what_is_no_folder_needs_new(tmp_path: Path, alone: str) -> None:
     result = capbench("compare", tmp_path / alone)
 
     assert result.exit_code == 2
-    assert "name NEW as well" in result.stderr
+    assert "needs NEW" in result.stderr

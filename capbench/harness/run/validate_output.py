@@ -25,7 +25,7 @@ from capbench.results.validation import Check, CheckStatus, ValidationReport
 
 __all__ = ["WAITING", "Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
 
-WAITING = "its output waits for validation: go on with --resume"
+WAITING = "its output is not validated yet; continue with --resume"
 """Why the validation of a recorded run is not there yet. Outlives a killed runner."""
 _TIMEOUT_S = 3600.0
 """Of one output. Validation measures every frame: on a small machine several times as long as the export."""

@@ -69,9 +69,9 @@ def test_a_machine_that_lacks_nothing_has_no_lacks() -> None:
         (_NO_X264, _DEBIAN, "libx264, the default encoder, does not work: gone", "pip install", True),
         (_BROKEN_PATH, _DEBIAN, "path gpu does not work: the device was lost", "update the graphics driver", True),
         (_BROKEN_PATH | _NO_ADAPTER, _DEBIAN, "no GPU adapter", "mesa-vulkan-drivers", True),
-        (_SMALL, _DEBIAN, "400 MB of memory left", "end other programs", False),
+        (_SMALL, _DEBIAN, "400 MB of memory", "close other programs", False),
         (_READ_ONLY, _DEBIAN, "cannot write to the cache, /cache", "CAPBENCH_CACHE", False),
-        (_FULL, _DEBIAN, "1.00 MB left on the disk", "CAPBENCH_CACHE", False),
+        (_FULL, _DEBIAN, "1.00 MB free on the disk", "CAPBENCH_CACHE", False),
         (_NO_FFMPEG, Platform("macos"), "no ffmpeg program", "brew install ffmpeg", False),
     ],
 )

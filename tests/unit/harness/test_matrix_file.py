@@ -232,7 +232,7 @@ def test_includes_in_a_circle_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('include = ["b.toml"]\n')
     (tmp_path / "b.toml").write_text('include = ["mine.toml"]\n')
 
-    with pytest.raises(MatrixError, match=r"circle: mine\.toml -> a\.toml -> b\.toml -> mine\.toml$"):
+    with pytest.raises(MatrixError, match=r"circular include: mine\.toml -> a\.toml -> b\.toml -> mine\.toml$"):
         _load(tmp_path, 'include = ["a.toml"]\n' + _CASE)
 
 
@@ -302,7 +302,7 @@ def test_a_long_chain_of_includes_ends(tmp_path: Path) -> None:
     for number in range(200):
         (tmp_path / f"f{number}.toml").write_text(f"include = ['f{number + 1}.toml']\n")
 
-    with pytest.raises(MatrixError, match="in a chain"):
+    with pytest.raises(MatrixError, match="32 levels"):
         load_matrix(tmp_path / "f0.toml")
 
 

@@ -257,7 +257,7 @@ def test_resuming_may_add_blocks(tmp_path: Path) -> None:
     ("changed", "message"),
     [
         (_plan(_case("b")), "with case 'a', which is not in the matrix now"),
-        (_plan(_case("a"), _case("b")), "begun without case 'b'"),
+        (_plan(_case("a"), _case("b")), "started without case 'b'"),
         (_plan(_case("a", warmup=False)), "case 'a' has changed"),
     ],
 )

@@ -120,7 +120,7 @@ def test_more_layers_at_once_than_the_shaders_hold_are_refused(tmp_path: Path) -
 
 
 def test_an_unknown_name_lists_what_is_shipped() -> None:
-    with pytest.raises(SceneError, match=r"unknown scene 'nope'; shipped are bare, everything, .*studio"):
+    with pytest.raises(SceneError, match=r"unknown scene 'nope'; available: bare, everything, .*studio"):
         load_scene("nope")
 
 
