@@ -121,6 +121,11 @@ def inspect_files(
             window_frames(*_even(want.size)),
             can_compare=side.truth is None,
             by_order=not (want.has_time_stamps and got.has_time_stamps),
+            again=None
+            if side.truth
+            else lambda: observe(
+                Clip(reference).frames(), _beside_reference(want, got, target).normaliser, frame_s=want.frame_s
+            ),
         )
         meter = None
         if side.incomparable is None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from capbench.cli import app as command_line
 from capbench.quality.expectation import Expectation
+from capbench.quality.reading.planes import Planes, as_frame, planes_of
 from capbench.quality.validate import validate, validate_run
 from capbench.results import CheckStatus, ValidationReport
 from capbench.selftest.reencode import Remake, Tags, remake
@@ -258,3 +259,61 @@ def test_times_in_milliseconds_of_a_short_clip_are_no_other_rate(rate: Fraction,
     found = failures(validate(coarse, tmp_path / "fine.mov", with_vmaf=False))
 
     assert {name for name in found if name.startswith(("time.", "frames."))} == set()
+
+
+def world(number: int) -> NDArray[np.uint8]:
+    """A camera that passes along a wall of random tiles: no two frames are alike."""
+    tiles = np.random.default_rng(5).integers(40, 210, (HEIGHT // 16, 200)).astype(np.uint8)
+    return tiles.repeat(16, axis=0).repeat(16, axis=1)[:, 8 * number : 8 * number + WIDTH]
+
+
+def write_along(target: Path, numbers: list[int]) -> Path:
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "23", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for place, number in enumerate(numbers):
+            frame = as_frame(Planes(world(number), *np.full((2, HEIGHT // 2, WIDTH // 2), 128, np.uint8)))
+            frame.pts = place
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return target
+
+
+@pytest.mark.parametrize("missing", [5, 30, 100])
+def test_frames_missing_in_the_middle_are_named_where_times_were_closed_up(missing: int, tmp_path: Path) -> None:
+    """However far beyond the window of frames that are held the rest begins."""
+    reference = write_along(tmp_path / "all.mp4", [*range(180)])
+    output = write_along(tmp_path / "cut.mp4", [*range(40), *range(40 + missing, 180)])
+
+    report = validate(reference, output, with_vmaf=False)
+
+    check = next(check for check in report.failures if check.name == "frames.missing")
+    assert check.value == missing
+    assert check.frames[0] == 40
+    assert not {"frames.order", "frames.repeated", "frames.last", "picture.same"} & failures(report).keys()
+
+
+def test_foreign_pictures_leave_what_follows_in_its_place(tmp_path: Path) -> None:
+    reference = write_along(tmp_path / "all.mp4", [*range(100)])
+    output = write_along(tmp_path / "foreign.mp4", [*range(40), *range(300, 306), *range(46, 100)])
+
+    found = failures(validate(reference, output, with_vmaf=False))
+
+    assert "6 frames are far worse than the rest" in found["picture.outliers"]
+    assert not [name for name in found if name.startswith("frames.")]
+
+
+def test_what_a_codec_leaves_open_may_lie_left_or_in_the_middle(tmp_path: Path) -> None:
+    """MJPEG has its chroma in the middle; FFV1 has no field for it, and the same samples are the same picture."""
+    reference = write(tmp_path / "centre.mkv", "yuvj420p", codec="mjpeg")
+    with av.open(str(reference)) as source, av.open(str(tmp_path / "same.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=30)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.color_range, stream.codec_context.colorspace = 2, 5
+        for frame in source.decode(video=0):
+            plain = as_frame(planes_of(frame))
+            plain.pts, plain.time_base = frame.pts, frame.time_base
+            container.mux(stream.encode(plain))
+        container.mux(stream.encode(None))
+
+    assert failures(validate(reference, tmp_path / "same.mkv", with_vmaf=False)) == {}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -31,6 +32,12 @@ _STRANGER_CODES = 3.0
 """Mean block difference from which no frame of the window is trusted: CRF 36 gives 1, wrong colours 4 to 10, and what
 is wrong in every frame must not be taken for frames out of place."""
 
+_FOUND_CODES = _STRANGER_CODES / 2
+"""Difference up to which a picture beyond the window is the one that was looked for."""
+_FARTHEST_FRAMES = 1800
+"""How far beyond the window it is looked for: a minute at 30 fps."""
+_MOST_SEARCHES = 4
+"""Each reads the reference once more from its start; a file of many cuts is no export of it."""
 
 _RULE_FRAMES = 32
 """Numbered frames that tell by which rule an exporter chooses; a clock that is 0.1% off moves by 1 ms meanwhile."""
@@ -55,13 +62,23 @@ class Aligner:
     """Walks through the reference once. Changes with every match."""
 
     def __init__(
-        self, reference: Iterator[ObservedPicture], window: int, *, can_compare: bool = True, by_order: bool = False
+        self,
+        reference: Iterator[ObservedPicture],
+        window: int,
+        *,
+        can_compare: bool = True,
+        by_order: bool = False,
+        again: Callable[[], Generator[ObservedPicture]] | None = None,
     ) -> None:
         """With at most `window` reference frames in memory.
 
         `can_compare`: whether pictures of the two files may be held against each other as they are. `by_order`: a frame
-        is promised by its place in the file, because one of the files has no time stamps.
+        is promised by its place in the file, because one of the files has no time stamps. `again` reads the reference
+        once more from its start, to look for a picture that is beyond the window.
         """
+        self._again = again
+        self._searches_left = _MOST_SEARCHES
+        self._is_lost = False
         self._can_compare = can_compare
         self._by_order = by_order
         self._last: tuple[ObservedPicture, int] | None = None
@@ -144,8 +161,9 @@ class Aligner:
         origin_s = self.records[0].time_s
         while self.records[-1].time_s - origin_s < since_start_s and self._read_one():
             pass
-        # The last few records hold the place: output frames come in order.
-        recent = range(max(0, len(self.records) - 2 * (self._window.maxlen or 1)), len(self.records))
+        # The last few records hold the place, and those that missing frames left behind: output frames come in order.
+        few = 2 * (self._window.maxlen or 1) + max(0, self._lag)
+        recent = range(max(0, len(self.records) - few), len(self.records))
         wanted_s = float(origin_s + since_start_s)
         # Fractions are exact and slow: only the last choice is theirs.
         nearly = heapq.nsmallest(3, recent, key=lambda index: abs(self._times_s[index] - wanted_s))
@@ -197,10 +215,33 @@ class Aligner:
         best = min(distances, key=lambda index: (distances[index], abs(index - promised)))
         at_promised = distances.get(promised)
         if distances[best] > _STRANGER_CODES:
-            return promised  # a black or torn frame fits nowhere: it stands in the place of the one that belongs here
+            # A black or torn frame fits nowhere: it stands in the place of the one that belongs here.
+            found = None if self._is_lost else self._look_farther(got, promised + self._ahead + 1)
+            self._is_lost = found is None
+            return promised if found is None else found
+        self._is_lost = False
         if at_promised is not None and at_promised <= distances[best] * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES:
             return promised
         return best
+
+    def _look_farther(self, got: ObservedPicture, start: int) -> int | None:
+        """The frame from `start` on that `got` shows: where many are missing, it is beyond what is held."""
+        if self._again is None or not self._searches_left:
+            return None
+        self._searches_left -= 1
+        best: tuple[float, int] | None = None
+        with closing(self._again()) as pictures:
+            for index, picture in enumerate(pictures):
+                if index > start + _FARTHEST_FRAMES or (best is not None and index > best[1] + 1):
+                    break
+                apart = _difference_codes(got.thumb, picture.thumb) if index >= start else np.inf
+                if apart <= _FOUND_CODES and (best is None or apart < best[0]):
+                    best = apart, index
+        if best is None:
+            return None
+        while len(self.records) <= best[1] and self._read_one():
+            pass
+        return best[1] if self._held(best[1]) else None
 
     def _held(self, index: int | None) -> ObservedPicture | None:
         return next((held for held in self._window if held.record.index == index), None)

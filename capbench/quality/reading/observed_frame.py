@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -68,7 +68,7 @@ def observe(
     recording: Callable[[float], LayoutRectangle | None] | None = None,
     frame_s: Fraction = Fraction(1, 30),
     deep_luma: Callable[[av.VideoFrame], NDArray[np.uint16] | None] | None = None,
-) -> Iterator[ObservedPicture]:
+) -> Generator[ObservedPicture]:
     """Pictures of decoded frames in order, one in memory at a time.
 
     `recording` says where a recording with burnt-in marks lies in the normalised picture, in pixels, at a time in
