@@ -60,12 +60,18 @@ class GifShape:
     """Unit of the pictures' PTS, in seconds."""
 
     def add_source(self, graph: av.filter.Graph, layout: PictureFormat) -> FilterContext:
-        """The filter that pictures of a format go into."""
+        """Add the filter that pictures of a format go into; returns the one that they come out of."""
         options = {"video_size": f"{self.width}x{self.height}", "pix_fmt": layout.pixel_format}
         if layout.pixel_format != "rgba":
             options["colorspace"] = _MATRIX_NAMES[layout.colour.matrix]
             options["range"] = "tv" if layout.colour.range is Range.LIMITED else "pc"
-        return graph.add("buffer", **options, time_base=str(self.time_base))
+        source = graph.add("buffer", **options, time_base=str(self.time_base))
+        if layout.pixel_format != "nv12":
+            return source
+        # swscale makes other R'G'B' of interleaved chroma than of planes with the same samples.
+        planes = graph.add("format", pix_fmts="yuv420p")
+        source.link_to(planes)
+        return planes
 
     def stamp(self, frame: av.VideoFrame, pts: int) -> None:
         """Put a time on a frame."""
