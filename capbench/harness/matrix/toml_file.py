@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from capbench.errors import shown
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
-from capbench.results.path_names import path_names
-from capbench.results.subject_name import FLOOR
+from capbench.results.path_names import DECODERS, path_names
+from capbench.results.subject_name import FLOOR, SubjectName
 
 __all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
 
@@ -155,6 +155,8 @@ class SubjectTable(_Table):
     """Path of the reference pipeline."""
     command: str | list[str] | None = None
     """Command line with placeholders; split like a shell would, never given to one."""
+    decoder: str | None = None
+    """What decodes for a path or the floor: software, auto or a hardware decoder."""
     options: dict[str, OptionValue] = Field(default_factory=dict)
     """Further export options of a path."""
     env: dict[Variable, str] = Field(default_factory=dict)
@@ -175,9 +177,13 @@ class SubjectTable(_Table):
             raise ValueError("give exactly one of path, command and floor = true")
         if self.path is not None and self.path not in known_paths():
             raise ValueError(f"unknown path {self.path!r}; there are {', '.join(sorted(known_paths()))}")
+        if self.decoder is not None and self.decoder not in DECODERS:
+            raise ValueError(f"unknown decoder {shown(self.decoder)}; there are {', '.join(DECODERS)}")
+        if SubjectName.parse(self.name).is_capacity:
+            raise ValueError(f"{self.name!r} is what capbench calls a figure of its own; give another name")
         if self.command is not None:
-            if self.options:
-                raise ValueError("options belong to a path; a command carries its own")
+            if self.options or self.decoder is not None:
+                raise ValueError("options and decoder belong to a path; a command carries its own")
             split_command(self.command)
         return self
 

@@ -92,13 +92,15 @@ class ProcessExecutor:
                 run = self._run_command(step, prepared, output, base, on_frame)
             else:
                 run = self._run_pipeline(step, prepared, output, base, on_frame, trace=trace)
-            if run.succeeded and self.validator is not None:
+            if run.succeeded and not step.subject.writes_output:
+                run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "nothing is written"}})
+            elif run.succeeded and self.validator is not None:
                 run = self.validator.validate(run, step, prepared.source, output)
             elif run.succeeded:
                 run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
             _refuse_full_disk(run, self.folder)
             # Before the run is recorded: a recorded run has its output and its trace.
-            if self.keeps_outputs:
+            if self.keeps_outputs and step.subject.writes_output:
                 _keep(output, own_folder(self.folder, "outputs") / output.name)
             if trace is not None:
                 _keep(trace, own_folder(self.folder, "traces") / f"{step.stem}.json")
@@ -126,7 +128,7 @@ class ProcessExecutor:
             job,
             {
                 "source": str(prepared.source),
-                "output": str(output),
+                "output": str(output) if subject.writes_output else None,
                 "options": export_options(step.case) | path | subject.options,
                 "trace": None if trace is None else str(trace),
             },

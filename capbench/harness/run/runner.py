@@ -177,7 +177,7 @@ class _Runner:
             self._progress.begin(step, self._left_s(begun_s))
             self._outside.sleep(step.case.settle_s)
             run = self._execute(step)
-            if run.succeeded:
+            if run.succeeded and step.subject.writes_output:  # thresholds are for exports
                 run = run.model_copy(update={"thresholds": check_thresholds(run, step.case.thresholds)})
             self._folder.write_run(step, run)
             self._progress.end(run)

@@ -52,7 +52,7 @@ def main(spec_path: Path) -> int:
 
 
 def _export(spec: Json) -> Json:
-    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`."""
+    """Export by a path of the pipeline. `source`, `output` (null for none), `options` (of `ExportOptions`), `trace`."""
     from capbench.pipeline.export import export  # only this job pays for it
 
     return _recorded(export, spec)
@@ -73,7 +73,7 @@ def _recorded(export: Callable[..., ExportReport], spec: Json) -> Json:
         recorder = TraceRecorder()
     report = export(
         Path(spec["source"]),
-        Path(spec["output"]),
+        None if spec["output"] is None else Path(spec["output"]),
         _export_options(spec["options"]),
         on_frame=_progress_printer(),
         on_span=recorder,
