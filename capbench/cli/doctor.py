@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from capbench.doctor.findings import EncoderFinding, MachineFindings, PathFinding
+    from capbench.doctor.findings import DecoderFinding, EncoderFinding, MachineFindings, PathFinding
 
 __all__ = ["doctor"]
 
@@ -23,7 +23,7 @@ _NOT_POSSIBLE = 4
 
 @app.command(epilog="Example: `capbench doctor --json - | jq .adapters`")
 def doctor(json_file: JsonTarget = None) -> None:
-    """Show which adapters, encoders and paths work here, with memory, cache and versions.
+    """Show which adapters, encoders, hardware decoders and paths work here, with memory, cache and versions.
 
     Exit codes: 0 when an export by path `gpu` is possible, 4 when it is not.
     """
@@ -45,6 +45,7 @@ def _show(found: MachineFindings) -> None:
     console = open_console()
     console.print(_adapter_table(found))
     console.print(_trial_table("Encoders, tested on a few frames", found.encoders))
+    console.print(_decoder_table(found.decoders))
     console.print(_trial_table("Paths, tested on a few frames", found.paths))
     console.print(_resource_table(found))
     console.print(_version_table(found))
@@ -85,6 +86,13 @@ def _trial_table(title: str, trials: Sequence[EncoderFinding | PathFinding]) -> 
     table = _table(title, "name", "works", "reason")
     for trial in trials:
         _add(table, trial.name, "yes" if trial.works else "no", trial.reason or "")
+    return table
+
+
+def _decoder_table(trials: Sequence[DecoderFinding]) -> Table:
+    table = _table("Hardware decoders, tried on a few frames", "name", "codec", "works", "why not")
+    for trial in trials:
+        _add(table, trial.name, trial.codec, "yes" if trial.works else "no", trial.reason or "")
     return table
 
 

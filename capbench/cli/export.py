@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
+from capbench.results.path_names import SOFTWARE_DECODER
 from capbench.units import format_bytes, format_seconds, parse_bytes, parse_rate
 
 if TYPE_CHECKING:
@@ -53,8 +54,16 @@ def export(
     crf: Annotated[float | None, typer.Option(help="Constant rate factor (CRF), instead of --quality.")] = None,
     preset: Annotated[str, typer.Option(help="Preset for libx264 and libx265.")] = "veryfast",
     swscale_threads: Annotated[int, typer.Option(help="Threads for conversion by path cpu; 0: one per core.")] = 1,
+    decoder: Annotated[
+        str,
+        typer.Option(
+            help="software, cuda, vaapi, videotoolbox or d3d11va (`capbench doctor` lists what works), or auto for the "
+            "first that works for this source. If the hardware does not start, software decodes and the report "
+            "gives the reason. Hardware conceals damage inside pictures; software reports it."
+        ),
+    ] = SOFTWARE_DECODER,
     decoder_threads: Annotated[
-        int | None, typer.Option(help="Decoder threads (default: one per core, at most 3).")
+        int | None, typer.Option(help="Threads of a software decoder (default: one per core, at most 3).")
     ] = None,
     encoder_threads: Annotated[
         int | None,
@@ -93,6 +102,7 @@ def export(
         fps=None if fps is None else parse_rate(fps),
         encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
         swscale_threads=swscale_threads,
+        decoder=decoder,
         decoder_threads=decoder_threads,
         encoder_threads=encoder_threads,
         memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
@@ -125,13 +135,20 @@ def _progress(output: Path | None) -> Iterator[Callable[[int], None] | None]:
         yield lambda frames: progress.update(task, description=f"{frames} frames in {name}")
 
 
+def _coders(report: ExportReport) -> tuple[str | None, ...]:
+    """Encoder, and before it the decoder where another than the usual was asked for."""
+    if report.decoder_requested in (None, SOFTWARE_DECODER):
+        return (report.encoder,)
+    return f"decoder {report.decoder_used}", report.encoder
+
+
 def _summary(report: ExportReport, output: Path | None) -> str:
     assert report.wall_s is not None
     written = "nothing written" if report.output_bytes is None else format_bytes(report.output_bytes)
     lines = [
         f"{output or 'no export'}: {report.frames} frames, {report.width}x{report.height}, {written}",
         f"{format_seconds(report.wall_s)}, {report.fps:.1f} frames/s, {report.times_realtime:.2f} x real time",
-        f"path {report.path_used}, {report.encoder}" + (f", {report.adapter}" if report.adapter else ""),
+        ", ".join(part for part in (f"path {report.path_used}", *_coders(report), report.adapter) if part),
     ]
     if report.adapter_is_software:
         lines.append("software adapter: these are software times, not GPU times")

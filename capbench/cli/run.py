@@ -184,7 +184,7 @@ def exit_code_of(runs: Iterable[RunResult]) -> int:
 
 
 def _exit_code_of_run(run: RunResult) -> int:
-    if run.error_kind is FailureKind.UNAVAILABLE or (run.succeeded and not run.took_requested_path):
+    if run.error_kind is FailureKind.UNAVAILABLE or (run.succeeded and not run.ran_as_requested):
         return UnavailableError.exit_code
     invalid = run.validation is not None and not run.validation.passed
     broken = any(check.status is not CheckStatus.PASS for check in run.thresholds)

@@ -8,6 +8,7 @@ __all__ = [
     "AdapterFinding",
     "CacheFinding",
     "ChannelFinding",
+    "DecoderFinding",
     "EncoderFinding",
     "Lack",
     "MachineFindings",
@@ -41,6 +42,19 @@ class EncoderFinding(Record):
     """FFmpeg's name."""
     works: bool
     """Whether it opened and gave packets."""
+    reason: str | None = None
+    """Why it does not work; None where it does."""
+
+
+class DecoderFinding(Record):
+    """One hardware decoder, tried on a clip of one codec."""
+
+    name: str
+    """FFmpeg's name of the device, as `--decoder` takes it."""
+    codec: str
+    """`H.264` or `HEVC`."""
+    works: bool
+    """Whether its pictures are those of the software decoder."""
     reason: str | None = None
     """Why it does not work; None where it does."""
 
@@ -140,6 +154,8 @@ class MachineFindings(Record):
     """Why no device could be opened; None where one was."""
     encoders: tuple[EncoderFinding, ...]
     """Every encoder that capbench knows, working or not."""
+    decoders: tuple[DecoderFinding, ...] = ()
+    """Every hardware decoder that FFmpeg or `--decoder` knows, working or not."""
     paths: tuple[PathFinding, ...]
     """Every path, working or not."""
     memory: MemoryFinding

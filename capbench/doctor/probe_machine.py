@@ -25,6 +25,7 @@ from capbench.doctor.findings import (
     ProgramFinding,
 )
 from capbench.doctor.remedies import Platform, find_lacks
+from capbench.doctor.trial_decodes import try_decoders
 from capbench.doctor.trial_exports import try_exports
 from capbench.errors import AdapterError, EncoderError
 from capbench.pipeline.encode.encoders import probe_encoder
@@ -50,6 +51,7 @@ def examine_machine() -> MachineFindings:
         adapters=adapters,
         adapter_error=adapter_error,
         encoders=encoders,
+        decoders=try_decoders(),
         paths=paths,
         memory=_examine_memory(channels),
         cache=_examine_cache(cache_folder()),

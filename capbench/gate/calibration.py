@@ -33,7 +33,7 @@ from capbench.results.base_subject import choose_base
 from capbench.results.comparison import Verdict
 from capbench.results.record import Record
 from capbench.results.run_record import Interleave
-from capbench.results.subject_name import SAME, SubjectName
+from capbench.results.subject_name import SAME, SubjectName, is_capacity
 
 __all__ = [
     "Calibration",
@@ -303,6 +303,8 @@ def calibration_matrix(matrix: RunMatrix, *, subject: str | None, effects: Seque
     name = subject or choose_base(names, reference=matrix.reference).name
     if not name:
         raise MatrixError(f"matrix {matrix.name} has no subject to calibrate with")
+    if is_capacity(name):
+        raise MatrixError(f"{name!r} is no export and never judged; calibrate with a path or the floor")
     original = matrix.subject(name)
     copies = [original, _copy(original, twin_name(name), 0.0, stage)]
     copies += [_copy(original, slowed_name(name, share), share, stage) for share in effects]

@@ -22,7 +22,7 @@ from capbench.results.base_subject import USUAL_BASE, base_of_folder
 from capbench.results.comparison import Comparison
 from capbench.results.folder import read_folder
 from capbench.results.folder_plan import read_plan
-from capbench.results.subject_name import SubjectName, is_floor
+from capbench.results.subject_name import SubjectName, is_export, is_floor
 from capbench.results.tidy_table import table_of
 
 __all__ = ["CompareTarget", "compare", "compare_folder", "compare_sides", "parse_side"]
@@ -103,10 +103,11 @@ def _compare_tables(
         return compare_with_baseline(chosen, read_baseline(base.path), gates)
     base_runs = tables[base.path]
     for side in (base, new):
-        if side.subject is not None and is_floor(side.subject):
-            exports = [name for name in _subjects(tables[side.path]) if not is_floor(name)]
+        if side.subject is not None and SubjectName.parse(side.subject).subject and not is_export(side.subject):
+            exports = [name for name in _subjects(tables[side.path]) if is_export(name)]
+            what = "the floor" if is_floor(side.subject) else "no export"
             raise ResultError(
-                f"{side.subject} of {side.path} is the floor, which is never compared; available: {', '.join(exports)}"
+                f"{side.subject} of {side.path} is {what}, which is never compared; available: {', '.join(exports)}"
             )
     if base.path == new.path and base.subject == new.subject:
         raise ResultError(
@@ -147,7 +148,7 @@ def _pairs(base: CompareTarget, new: CompareTarget, runs: pd.DataFrame) -> tuple
     known = _subjects(runs)
     if base.revision:
         names = [name for name in map(SubjectName.parse, known) if name.revision == base.revision]
-        pairs = tuple((str(name), own) for name in names if (own := str(name.own)) in known and not is_floor(own))
+        pairs = tuple((str(name), own) for name in names if (own := str(name.own)) in known and is_export(own))
         if not pairs:
             raise ResultError(
                 f"{base.path} has no NAME{base.subject} to compare with; available: {', '.join(known) or 'no runs'}"
@@ -189,7 +190,7 @@ def _subjects(runs: pd.DataFrame) -> list[str]:
 
 
 def _example(runs: pd.DataFrame) -> str:
-    return next((str(name) for name in measured_runs(runs)["subject"] if not is_floor(str(name))), "SUBJECT")
+    return next((str(name) for name in measured_runs(runs)["subject"] if is_export(name)), "SUBJECT")
 
 
 def _baseline_of(gates: GateFile) -> Baseline | None:

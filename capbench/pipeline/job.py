@@ -11,10 +11,12 @@ from capbench.colour import ColourSpec
 from capbench.errors import InputError, OutputError
 from capbench.pipeline.compositor.geometry import CanvasSize, canvas_size
 from capbench.pipeline.conversion.registry import PASSTHROUGH, path_factory
+from capbench.pipeline.decode.choose_decoder import DecoderChoice, check_decoder, choose_decoder
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
 from capbench.pipeline.encode.encoders import NO_ENCODER, EncoderSettings, choose_encoder, codec_options
 from capbench.pipeline.encode.gif import check_dither, gif_rate
 from capbench.pipeline.scene import Scene, load_scene
+from capbench.results.path_names import SOFTWARE_DECODER
 from capbench.units import parse_rate
 
 __all__ = ["PATH_VARIABLE", "ExportJob", "ExportOptions", "prepare", "surely_draws"]
@@ -51,8 +53,10 @@ class ExportOptions:
     """Matrix, range and siting of the output; a path that cannot site so tags what it did."""
     swscale_threads: int = 1
     """Threads of swscale on the `cpu` path; 0 is one a core, 1 the classic exporter."""
+    decoder: str = SOFTWARE_DECODER
+    """One of `capbench.results.path_names.DECODERS`; software stands in for hardware that does not start."""
     decoder_threads: int | None = None
-    """Threads of the decoder; None is one a core, up to 3."""
+    """Threads of a software decoder; None is one a core, up to 3."""
     encoder_threads: int | None = None
     """Threads of a software encoder; None follows cores and picture size. x264's bytes depend on it."""
     memory_limit_bytes: int | None = None
@@ -77,6 +81,8 @@ class ExportJob:
     canvas: CanvasSize
     path_requested: str
     options: ExportOptions
+    decoder: DecoderChoice = field(default_factory=DecoderChoice)
+    """What decodes the source's pictures."""
 
     @property
     def is_gif(self) -> bool:
@@ -117,6 +123,7 @@ def prepare(source: Path, output: Path | None, options: ExportOptions) -> Export
             raise InputError(f"--{option} must be between 1 and {_MOST_THREADS}, got {count}; omit it for the default")
     if options.path is not None:
         _check_path_name(options.path)
+    check_decoder(options.decoder)
     _check_whether_written(output, options)
     info = probe_source(source)
     if output is not None:
@@ -133,7 +140,9 @@ def prepare(source: Path, output: Path | None, options: ExportOptions) -> Export
         chosen = choose_encoder(options.encoder.name)
         settled = replace(options, encoder=replace(options.encoder, name=chosen.name))
         codec_options(settled.encoder, canvas.width, canvas.height, info.frame_rate)  # finds wrong settings
-    job = ExportJob(info, output, scene, canvas, "", settled)
+    decoder = choose_decoder(options.decoder, info, salvage=options.salvage)
+    info = replace(info, planar_format=decoder.planar_format or info.planar_format)
+    job = ExportJob(info, output, scene, canvas, "", settled, decoder)
     return replace(job, path_requested=_choose_path(job))
 
 
@@ -198,7 +207,7 @@ def _why_not_passthrough(job: ExportJob) -> str | None:
         return f"{source.width}x{source.height} is not the output size {job.canvas.width}x{job.canvas.height}"
     if source.rotation_degrees or source.pixel_aspect != 1:
         return "the source is rotated or has pixels that are not square"
-    if source.planar_format != "yuv420p":
+    if source.planar_format not in ("yuv420p", "nv12"):
         return f"the source is {source.planar_format}, the output 4:2:0"
     if source.colour != job.options.colour:
         return "the source's colour is not the output's"

@@ -59,6 +59,10 @@ _DECODER_PICTURES = 7
 """Reference pictures of H.264 at level 5.1 and 4K (5), the one being decoded, and its tables."""
 _PICTURES_PER_DECODER_THREAD = 2
 """Measured on H.264 at 4K: 108, 138, 187, 257 and 465 MB with 1, 2, 4, 8 and 16 threads."""
+_HARDWARE_DECODER_BYTES = 150 * 10**6
+"""Allowed for a device's driver and its context in this process: of the order of what wgpu's driver takes."""
+_HARDWARE_DECODER_PICTURES = 2
+"""In memory of this process: one being copied from the device, and one being handed on. References stay there."""
 _ENCODER_PICTURES = 9
 """x264 at 4K without look-ahead and B-frames: 110 MB. A reconstructed picture comes with three filtered ones."""
 _PICTURES_PER_LOOK_AHEAD = 3
@@ -103,7 +107,8 @@ def plan_codecs(job: ExportJob) -> CodecPlan:
 def _codec_plans(job: ExportJob) -> Iterator[CodecPlan]:
     """From the one that is fastest to the one that takes least; threads that were asked for stay."""
     options, cores = job.options, usable_cores()
-    decoder = options.decoder_threads or min(cores, MOST_DECODER_THREADS)
+    on_device = job.decoder.is_hardware
+    decoder = 1 if on_device else options.decoder_threads or min(cores, MOST_DECODER_THREADS)
     encoder = None
     if has_threads(options.encoder.name):
         rows = -(-job.canvas.height // _MACROBLOCK_PX)
@@ -111,7 +116,7 @@ def _codec_plans(job: ExportJob) -> Iterator[CodecPlan]:
         # were as fast as 12, and 8 were 12% slower.
         of_use = max(min(cores, _FEW_CORES), cores * 5 // 8)
         encoder = options.encoder_threads or min(of_use, MOST_ENCODER_THREADS, max(1, rows // _ROWS_PER_SLICE))
-    least_decoder = options.decoder_threads or 1
+    least_decoder = 1 if on_device else options.decoder_threads or 1
     for threads in range(decoder, least_decoder - 1, -1):
         yield CodecPlan(threads, encoder)
     look_ahead = None
@@ -183,6 +188,8 @@ def _packet_bytes(job: ExportJob) -> int:
 
 
 def _decoder_bytes(job: ExportJob, plan: CodecPlan) -> int:
+    if job.decoder.is_hardware:
+        return _HARDWARE_DECODER_BYTES + _HARDWARE_DECODER_PICTURES * job.source.planes.size_bytes
     return job.source.planes.size_bytes * (_DECODER_PICTURES + _PICTURES_PER_DECODER_THREAD * plan.decoder_threads)
 
 

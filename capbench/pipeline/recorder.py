@@ -97,8 +97,8 @@ class ExportRecorder:
         self._on_span = on_span
         self._lock = threading.Lock()
         self._clocks: list[StageTimer] = []
-        self._warnings: list[str] = []
-        self._fallbacks: list[str] = []
+        self._warnings: list[str] = list(job.decoder.warnings)
+        self._fallbacks: list[str] = list(job.decoder.fallbacks)
         self.path_used = job.path_requested
         """The path that drew."""
         self._threads: dict[str, int | None] = {}
@@ -183,7 +183,8 @@ class ExportRecorder:
 
     def planned(self, decoder_threads: int, encoder_threads: int | None, estimates: Mapping[str, int]) -> None:
         """Note the threads of decoder and encoder, and what owners hold that cannot be counted."""
-        self._threads = {"decoder_threads": decoder_threads, "encoder_threads": encoder_threads}
+        of_decoder = None if self._job.decoder.is_hardware else decoder_threads
+        self._threads = {"decoder_threads": of_decoder, "encoder_threads": encoder_threads}
         for owner, size_bytes in estimates.items():
             self.own(owner, size_bytes)
 
@@ -206,6 +207,8 @@ class ExportRecorder:
             output_bytes=None if self._job.output is None else self._job.output.stat().st_size,
             path_requested=self._job.path_requested,
             path_used=path_used,
+            decoder_requested=self._job.options.decoder,
+            decoder_used=self._job.decoder.used,
             fallbacks=tuple(self._fallbacks),
             encoder=self._job.options.encoder.name,
             swscale_threads=None if "swscale_threads" in unmeasured else self._job.options.swscale_threads,
@@ -244,6 +247,8 @@ class ExportRecorder:
             reasons |= dict.fromkeys(("output_bytes", "time_to_first_frame_s", "latency"), "nothing is encoded")
         if self._threads.get("encoder_threads") is None:
             reasons["encoder_threads"] = f"{self._job.options.encoder.name} takes no number of threads"
+        if self._threads.get("decoder_threads") is None:
+            reasons["decoder_threads"] = f"decoder {self._job.decoder.used} takes no number of threads"
         if path_used != "cpu" or self._job.is_gif:
             reasons["swscale_threads"] = "swscale took no part"
         if self._is_variable:

@@ -31,7 +31,9 @@ def decode_pictures(
 ) -> None:
     """Decode the source's pictures at the times of the output."""
     source, options = job.source, job.options
-    decoded = read_frames(source.path, warn=recorder.warn, salvage=options.salvage, threads=threads)
+    decoded = read_frames(
+        source.path, warn=recorder.warn, salvage=options.salvage, threads=threads, decoder=job.decoder.used
+    )
     timed = (
         at_constant_rate(decoded, source.origin_s, options.fps, source.frame_rate)
         if options.fps

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from capbench.report.report_folder import ReportFolder, RunFile
 from capbench.results import CheckStatus, RunResult, StageTimes
-from capbench.results.subject_name import FLOOR
+from capbench.results.subject_name import FLOOR, SubjectName
 
-__all__ = ["Cell", "Spread", "cells_of", "median_of", "spread_of"]
+__all__ = ["Cell", "Spread", "all_cells_of", "cells_of", "median_of", "spread_of"]
 
 QUALITY_METRICS = ("psnr_y", "xpsnr_y", "ssim_y")
 """Metrics that may stand for quality in one cell, the first that was measured wins."""
@@ -55,7 +55,7 @@ class Cell:
     failed: tuple[RunFile, ...]
     """Runs that ended with an error."""
     diverted: tuple[RunFile, ...]
-    """Runs that took another path than the one that was asked for: they measure nothing that was asked."""
+    """Runs that took another path or decoder than was asked for: they measure nothing that was asked."""
 
     def spread(self, field: str) -> Spread | None:
         """Spread of a numeric field of the runs, such as `wall_s`."""
@@ -140,7 +140,19 @@ def _median_stage(runs: Sequence[RunResult], name: str) -> StageTimes:
 
 
 def cells_of(folder: ReportFolder) -> dict[str, dict[str, Cell]]:
-    """Case to subject to cell, both in the order in which the runner first met them, the floor first."""
+    """Case to subject to cell, both in the order in which the runner first met them, the floor first.
+
+    Without what stages could deliver alone: that is no export, and stands in `capacity.capacity_rows`.
+    """
+    found = {
+        case: {subject: cell for subject, cell in subjects.items() if not SubjectName.parse(subject).is_capacity}
+        for case, subjects in all_cells_of(folder).items()
+    }
+    return {case: subjects for case, subjects in found.items() if subjects}
+
+
+def all_cells_of(folder: ReportFolder) -> dict[str, dict[str, Cell]]:
+    """The same of every subject."""
     grouped: dict[str, dict[str, list[RunFile]]] = {}
     for run in folder.blocks:
         grouped.setdefault(run.run.case, {}).setdefault(run.run.subject, []).append(run)
@@ -155,7 +167,7 @@ def cells_of(folder: ReportFolder) -> dict[str, dict[str, Cell]]:
                 measured=tuple(run for run in grouped[case][subject] if run.is_measured),
                 failed=tuple(run for run in grouped[case][subject] if not run.run.succeeded),
                 diverted=tuple(
-                    run for run in grouped[case][subject] if run.run.succeeded and not run.run.took_requested_path
+                    run for run in grouped[case][subject] if run.run.succeeded and not run.run.ran_as_requested
                 ),
             )
             for subject in subjects

@@ -48,7 +48,7 @@ def quality_words(cell: Cell) -> QualityWords:
     if cell.failed:
         notes.append(f"{len(cell.failed)} failed")
     if cell.diverted:
-        notes.append(f"{len(cell.diverted)} used another path")
+        notes.append(f"{len(cell.diverted)} used another path or decoder")
     quality = cell.quality()
     if quality is not None:
         metric, value = quality

@@ -29,7 +29,7 @@ class RunFile:
     @property
     def is_measured(self) -> bool:
         """Whether the run counts: part of a block, finished, and by the path that was asked for."""
-        return self.run.role is RunRole.MEASURE and self.run.succeeded and self.run.took_requested_path
+        return self.run.role is RunRole.MEASURE and self.run.succeeded and self.run.ran_as_requested
 
 
 @dataclass(frozen=True, slots=True)

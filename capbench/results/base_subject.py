@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from capbench.errors import InputError
 from capbench.results.folder_plan import FolderPlan, subjects_in_order
 from capbench.results.run_record import RunResult
-from capbench.results.subject_name import SubjectKind, SubjectName, revision_label
+from capbench.results.subject_name import SubjectName, is_export, is_floor, revision_label
 
 __all__ = ["USUAL_BASE", "BaseChoice", "base_of_folder", "choose_base"]
 
@@ -37,10 +37,10 @@ def choose_base(subjects: Sequence[str], *, asked: str | None = None, reference:
     """Decide from the subjects in the order of the file, what `--base` asked for and the matrix's `reference`.
 
     `asked`; else `reference`; else each `NAME@REV` for its `NAME`; else `cpu`; else the first subject. The floor is
-    never judged, and a `NAME@REV` beside its `NAME` only as the base of it. Raises `InputError` for a base that is
-    not among the subjects or is the floor.
+    never judged, nor what stages could deliver alone; a `NAME@REV` beside its `NAME` only as the base of it. Raises
+    `InputError` for a base that is not among the subjects or is no export.
     """
-    exports = [name for name in subjects if SubjectName.parse(name).kind is SubjectKind.EXPORT]
+    exports = [name for name in subjects if is_export(name)]
     twins = {name: own for name in exports if (own := str(SubjectName.parse(name).own)) != name and own in exports}
     for wanted, origin in ((asked, "set by --base"), (reference, "set by `reference` in the matrix")):
         if wanted is not None:
@@ -74,7 +74,8 @@ def _checked(wanted: str, origin: str, exports: Sequence[str], subjects: Sequenc
         return wanted
     there = f"available: {', '.join(exports) or 'none'}"
     if wanted in subjects:
-        raise InputError(f"{wanted!r} cannot be base ({origin}): the floor is never compared; {there}")
+        what = "the floor" if is_floor(wanted) else "no export"
+        raise InputError(f"{wanted!r} cannot be base ({origin}): it is {what}, which is never compared; {there}")
     raise InputError(
         f"no subject {wanted!r} to be the base ({origin}): it is unknown or was left out; {there}; "
         "choose one with --base, or include it with --subject"

@@ -72,6 +72,10 @@ class ExportReport(Record):
     """Conversion path that was asked for."""
     path_used: str | None = None
     """Conversion path that ran."""
+    decoder_requested: str | None = None
+    """Decoder that was asked for: `software`, `auto`, or the name of a hardware decoder's device."""
+    decoder_used: str | None = None
+    """Decoder that ran: `software`, or the name of a device."""
     fallbacks: tuple[str, ...] = ()
     """Why something other than what was asked for ran, in order."""
     adapter: str | None = None
@@ -81,7 +85,7 @@ class ExportReport(Record):
     encoder: str | None = None
     """Encoder that wrote the video."""
     decoder_threads: int | None = None
-    """Threads that the decoder was given."""
+    """Threads that a software decoder was given."""
     encoder_threads: int | None = None
     """Threads that a software encoder was given; its bytes may depend on them."""
     swscale_threads: int | None = None

@@ -23,7 +23,7 @@ from capbench.files import is_folder, read_json, write_atomic
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.record import Record, record_json
 from capbench.results.run_record import SCHEMA_VERSION, RunResult, RunRole
-from capbench.results.subject_name import FLOOR
+from capbench.results.subject_name import FLOOR, SubjectName
 
 __all__ = [
     "DamagedResultWarning",
@@ -117,8 +117,10 @@ def with_times_floor(runs: Iterable[RunResult]) -> tuple[RunResult, ...]:
 
 def _with_floor(run: RunResult, floor_wall_s: float | None) -> RunResult:
     unmeasured = {name: reason for name, reason in run.unmeasured.items() if name != "times_floor"}
-    if run.wall_s is None or floor_wall_s is None:
+    is_capacity = SubjectName.parse(run.subject).is_capacity
+    if run.wall_s is None or floor_wall_s is None or is_capacity:
         reason = "the run has no wall time" if run.wall_s is None else "no floor run of this case succeeded"
+        reason = "nothing is encoded" if is_capacity else reason
         return run.model_copy(update={"times_floor": None, "unmeasured": unmeasured | {"times_floor": reason}})
     return run.model_copy(update={"times_floor": run.wall_s / floor_wall_s, "unmeasured": unmeasured})
 

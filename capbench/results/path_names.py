@@ -1,10 +1,20 @@
-"""Names of the conversion paths. The pipeline builds what they name; matrix files and results only carry the names."""
+"""Names of conversion paths and decoders. The pipeline builds what they name; matrix files and results carry them."""
 
 from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-__all__ = ["BUILT_IN_PATHS", "PASSTHROUGH", "PATHS_GROUP", "installed_path_names", "path_names"]
+__all__ = [
+    "ANY_DECODER",
+    "BUILT_IN_PATHS",
+    "DECODERS",
+    "HARDWARE_DECODERS",
+    "PASSTHROUGH",
+    "PATHS_GROUP",
+    "SOFTWARE_DECODER",
+    "installed_path_names",
+    "path_names",
+]
 
 PASSTHROUGH = "passthrough"
 """Not a conversion: decoded planes go straight to the encoder, without a GPU."""
@@ -14,6 +24,18 @@ BUILT_IN_PATHS = ("cpu", "gpu", "gpu-fused", "gpu-late", "videotoolbox", PASSTHR
 
 PATHS_GROUP = "capbench.paths"
 """Entry point group in which installed packages offer more."""
+
+SOFTWARE_DECODER = "software"
+"""FFmpeg's own decoder on the CPU: reports damage, and is the same everywhere."""
+
+ANY_DECODER = "auto"
+"""The first hardware decoder that works for a source, and else software."""
+
+HARDWARE_DECODERS = ("cuda", "vaapi", "videotoolbox", "d3d11va")
+"""Hardware decoders by FFmpeg's names of their devices, in the order in which `auto` tries them."""
+
+DECODERS = (SOFTWARE_DECODER, ANY_DECODER, *HARDWARE_DECODERS)
+"""All that `--decoder` takes."""
 
 
 def installed_path_names() -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from capbench.results.export_report import ExportReport
+from capbench.results.path_names import ANY_DECODER
 from capbench.results.record import Record
 from capbench.results.validation import Check, ValidationReport
 
@@ -163,6 +164,7 @@ class RunResult(ExportReport):
         return self.error is None
 
     @property
-    def took_requested_path(self) -> bool:
-        """Whether this run counts as a measurement of the path that was asked for."""
-        return self.path_requested == self.path_used
+    def ran_as_requested(self) -> bool:
+        """Whether this run counts as a measurement of the path and the decoder that were asked for."""
+        decoder_fits = self.decoder_requested in (ANY_DECODER, self.decoder_used)
+        return self.path_requested == self.path_used and decoder_fits

@@ -6,10 +6,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["FLOOR", "SAME", "SubjectKind", "SubjectName", "is_floor", "revision_label"]
+__all__ = [
+    "CAPACITY_PREFIX",
+    "DECODE_ONLY",
+    "FLOOR",
+    "SAME",
+    "SubjectKind",
+    "SubjectName",
+    "is_capacity",
+    "is_export",
+    "is_floor",
+    "revision_label",
+]
 
 FLOOR = "floor"
 """Name of the subject that decodes and encodes, nothing between; with `@REV` it is another revision's."""
+DECODE_ONLY = "decode-only"
+"""Name of the subject that decodes and lets every picture go: what a decoder could deliver."""
+CAPACITY_PREFIX = "capacity-"
+"""Before a path's name: decode and draw by that path, and let every picture go. `capacity-gpu` for `gpu`."""
 SAME = "same"
 """Name of the equal copy that `capbench calibrate` runs beside a subject."""
 _REVISION, _COPY = "@", "~"
@@ -22,6 +37,10 @@ class SubjectKind(StrEnum):
     """A way of exporting: timed, validated, judged."""
     FLOOR = "floor"
     """Decode and encode alone: says what the machine did, and is itself never a base and never in a verdict."""
+    CAPACITY = "capacity"
+    """Frames a second that a path could deliver to an encoder: no export, never a base and never in a verdict."""
+    DECODE = "decode"
+    """Frames a second that the decoder could deliver: like `CAPACITY`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +72,14 @@ class SubjectName:
     @property
     def kind(self) -> SubjectKind:
         """What it is for."""
-        return SubjectKind.FLOOR if self.subject == FLOOR else SubjectKind.EXPORT
+        if self.subject.startswith(CAPACITY_PREFIX):
+            return SubjectKind.CAPACITY
+        return {FLOOR: SubjectKind.FLOOR, DECODE_ONLY: SubjectKind.DECODE}.get(self.subject, SubjectKind.EXPORT)
+
+    @property
+    def is_capacity(self) -> bool:
+        """Whether it says what stages could deliver, and writes nothing."""
+        return self.kind in (SubjectKind.CAPACITY, SubjectKind.DECODE)
 
     @property
     def own(self) -> SubjectName:
@@ -64,6 +90,16 @@ class SubjectName:
 def is_floor(name: object) -> bool:
     """Whether a subject is the floor, of whichever revision."""
     return SubjectName.parse(str(name)).kind is SubjectKind.FLOOR
+
+
+def is_capacity(name: object) -> bool:
+    """Whether a subject says what stages could deliver alone."""
+    return SubjectName.parse(str(name)).is_capacity
+
+
+def is_export(name: object) -> bool:
+    """Whether a subject is a way of exporting: one that may be validated, be a base, and be in a verdict."""
+    return SubjectName.parse(str(name)).kind is SubjectKind.EXPORT
 
 
 def revision_label(revision: str) -> str:

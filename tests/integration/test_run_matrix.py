@@ -331,3 +331,28 @@ def test_a_wrong_command_line_exits_2(tmp_path: Path, arguments: tuple[str, str]
 
     assert done.exit_code == 2
     assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_capacities_are_timed_and_not_validated(tmp_path: Path) -> None:
+    """By the pipeline's own paths that need no GPU, with a threshold and kept outputs."""
+    matrix = _matrix(
+        tmp_path,
+        {"floor": "", "decode-only": ""},
+        case="[case.thresholds]\noutput_bytes = { max = 100_000_000 }\n",
+    )
+    out = tmp_path / "out"
+    run(matrix, out=out, keep_outputs=True)
+
+    runs = _measured(out)
+    floor, capacity = runs["floor", 0], runs["decode-only", 0]
+    assert (floor.error, capacity.error) == (None, None)
+    assert capacity.frames == floor.frames == 15
+    assert floor.thresholds
+    assert (capacity.encoder, capacity.output_bytes, capacity.validation, capacity.thresholds) == (
+        "none",
+        None,
+        None,
+        (),
+    )
+    assert {"output_bytes", "validation", "times_floor"} <= set(capacity.unmeasured)
+    assert [file.name for file in (out / "outputs").iterdir()] == ["tiny--floor--b000.mp4"]

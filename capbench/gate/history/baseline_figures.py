@@ -15,7 +15,7 @@ from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.gate.verdicts.validity import texts
 from capbench.results.record import Record, record_json
-from capbench.results.subject_name import is_floor
+from capbench.results.subject_name import is_export
 
 __all__ = ["Baseline", "BaselineFigure", "read_baseline", "take_baseline", "write_baseline"]
 
@@ -63,7 +63,7 @@ def take_baseline(runs: pd.DataFrame) -> Baseline:
     table = with_ratios(runs)
     figures = []
     for (case, subject), group in table.groupby(["case", "subject"], sort=False):
-        if is_floor(str(subject)):
+        if not is_export(subject):
             continue
         ordered = group.sort_values("block")
         for name in portable_columns(ordered):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from capbench.errors import ResultError
 from capbench.results.run_record import MAX_OVERLAP_SHARE, RunRole
-from capbench.results.subject_name import is_floor
+from capbench.results.subject_name import is_capacity, is_floor
 
 __all__ = ["PairedCase", "column", "finished", "measured_runs", "pair_cases", "side_of"]
 
@@ -57,14 +57,14 @@ def column(runs: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def measured_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs that count: no warm-up, no drift control, and no block in slices that were seen to overlap.
+    """Runs that count: no warm-up, no drift control, no capacity, and no block in slices that were seen to overlap.
 
     Raises `ResultError` where a needed column is missing.
     """
     missing = [name for name in ("case", "subject", "block") if name not in runs.columns]
     if missing:
         raise ResultError(f"a table of runs needs the columns case, subject and block; missing: {', '.join(missing)}")
-    kept = runs[pd.to_numeric(runs["block"]) >= 0]
+    kept = runs[(pd.to_numeric(runs["block"]) >= 0) & ~runs["subject"].map(is_capacity).astype(bool)]
     if "role" in kept.columns:
         kept = kept[kept["role"].isna() | (kept["role"].astype(str) == RunRole.MEASURE.value)]
     if "slices.overlap_share" in kept.columns:

@@ -13,7 +13,15 @@ from pydantic import BaseModel, ValidationError
 from capbench.errors import InputError, MatrixError
 from capbench.files import is_file
 from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.model import DEFAULT_SLICE_MS, Case, OwnRecording, RunMatrix, Subject
+from capbench.harness.matrix.model import (
+    DEFAULT_SLICE_MS,
+    Case,
+    OwnRecording,
+    RunMatrix,
+    Subject,
+    names_without_table,
+    subject_without_table,
+)
 from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, CaseTable, MatrixFile, SubjectTable
 from capbench.results.base_subject import choose_base
 from capbench.results.subject_name import FLOOR
@@ -196,7 +204,7 @@ def _subject(table: SubjectTable, folder: Path) -> Subject:
         is_floor=table.floor,
         path=table.path,
         command=split_command(table.command) if table.command is not None else (),
-        options=table.options,
+        options=table.options if table.decoder is None else table.options | {"decoder": table.decoder},
         env=table.env,
         scenes=tuple(table.scenes),
         output_suffix=table.output_suffix,
@@ -206,13 +214,11 @@ def _subject(table: SubjectTable, folder: Path) -> Subject:
 
 
 def _ensure_subject(where: str, name: str, subjects: dict[str, Subject], paths: frozenset[str]) -> None:
-    """Floor and the pipeline's paths need no table of their own."""
+    """Floor, paths and what they could deliver need no table of their own."""
     if name in subjects:
         return
-    if name == FLOOR:
-        subjects[name] = Subject(name=name, is_floor=True)
-    elif name in paths:
-        subjects[name] = Subject(name=name, path=name)
-    else:
-        known = ", ".join(sorted({*subjects, FLOOR, *paths}))
+    subject = subject_without_table(name, paths)
+    if subject is None:
+        known = ", ".join(sorted({*subjects, *names_without_table(paths)}))
         raise MatrixError(f"{where}: unknown subject {name!r}; add a [[subject]] table or use one of {known}")
+    subjects[name] = subject

@@ -34,8 +34,8 @@ def add_revision(
     """The matrix with a second subject `NAME@REVISION` for every path and floor, run by that revision.
 
     Both revisions run from environments built the same way: the one of the work tree is built from its files as they
-    are now. Commands are not doubled: they do not depend on capbench. Raises `InputError` for a revision that git does
-    not know, `UnavailableError` where an environment cannot be built.
+    are now. Commands are not doubled: they do not depend on capbench; nor are capacity figures, which nobody judges.
+    Raises `InputError` for a revision that git does not know, `UnavailableError` where an environment cannot be built.
     """
     commit = resolve_revision(revision, checkout)
     folder = cache or platformdirs.user_cache_path("capbench") / "revisions"
@@ -46,6 +46,9 @@ def add_revision(
     for subject in matrix.subjects:
         if subject.command:
             subjects.append(subject)
+            continue
+        if not subject.writes_output:  # never in a verdict, and older revisions cannot do without an encoder
+            subjects.append(subject.model_copy(update={"python": here_python}))
             continue
         twin = subject.model_copy(
             update={"name": str(SubjectName(subject.name, label)), "revision": commit, "python": base_python}

@@ -12,10 +12,21 @@ from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, mode
 from capbench.errors import MatrixError
 from capbench.results.record import Record
 from capbench.results.run_record import Interleave
-from capbench.results.subject_name import FLOOR
+from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 
-__all__ = ["DEFAULT_SLICE_MS", "Case", "Limit", "OptionValue", "OwnRecording", "Rate", "RunMatrix", "Subject"]
+__all__ = [
+    "DEFAULT_SLICE_MS",
+    "Case",
+    "Limit",
+    "OptionValue",
+    "OwnRecording",
+    "Rate",
+    "RunMatrix",
+    "Subject",
+    "names_without_table",
+    "subject_without_table",
+]
 
 
 _MOST_RECORDED_PIXELS_A_SIDE = 8192
@@ -89,9 +100,37 @@ class Subject(Record):
     python: Path | None = None
     """Interpreter of the revision's own environment."""
 
+    @property
+    def writes_output(self) -> bool:
+        """Whether a run leaves a file; a capacity figure leaves none, and there is nothing to validate."""
+        return not SubjectName.parse(self.name).is_capacity
+
     def draws(self, scene: str) -> bool:
         """Whether the subject takes part in cases of this scene (a name, or the path of a scene file)."""
         return not self.scenes or any(fnmatchcase(scene, pattern) for pattern in self.scenes)
+
+
+_WITHOUT_ENCODER: dict[str, OptionValue] = {"encoder": "none"}
+"""Export options of a subject that shows how fast pictures could come."""
+
+
+def names_without_table(paths: Collection[str]) -> tuple[str, ...]:
+    """Names of the subjects that a case may name without a `[[subject]]` table."""
+    return (FLOOR, *sorted(paths), DECODE_ONLY, *(f"{CAPACITY_PREFIX}{path}" for path in sorted(paths)))
+
+
+def subject_without_table(name: str, paths: Collection[str]) -> Subject | None:
+    """The subject of such a name; None for any other."""
+    if name not in names_without_table(paths):
+        return None
+    if name == FLOOR:
+        return Subject(name=name, is_floor=True)
+    if name == DECODE_ONLY:
+        # The floor without its encoder: nothing is left but the decoder.
+        return Subject(name=name, is_floor=True, options=_WITHOUT_ENCODER)
+    if name in paths:
+        return Subject(name=name, path=name)
+    return Subject(name=name, path=name.removeprefix(CAPACITY_PREFIX), options=_WITHOUT_ENCODER)
 
 
 class Case(Record):
@@ -183,16 +222,15 @@ class RunMatrix(Record):
     ) -> RunMatrix:
         """The part whose names match any of the globs; no glob means all.
 
-        A subject that no case names is added to every case where it is the floor or one of `paths`, by its whole name.
+        A subject that no case names is added to every case, by its whole name, where it needs no table.
         Raises `MatrixError` for a glob that matches nothing.
         """
         _check_each_matches("case", case_globs, [case.name for case in self.cases])
         cases = [case for case in self.cases if _matches(case.name, case_globs)]
         named = list(dict.fromkeys(name for case in cases for name in case.subjects))
-        added = [glob for glob in dict.fromkeys(subject_globs) if glob not in named and glob in (FLOOR, *paths)]
-        others = (
-            f"; a path may be added by its name: {', '.join(sorted({FLOOR, *paths} - set(named)))}" if paths else ""
-        )
+        addable = [name for name in names_without_table(paths) if name not in named]
+        added = [glob for glob in dict.fromkeys(subject_globs) if glob in addable]
+        others = f"; a path may be added by its name: {', '.join(addable)}" if paths else ""
         _check_each_matches("subject", [glob for glob in subject_globs if glob not in added], named, others)
         kept = [
             case.model_copy(update={"subjects": names})
@@ -201,10 +239,11 @@ class RunMatrix(Record):
         ]
         used = {name for case in kept for name in case.subjects}
         subjects = [subject for subject in self.subjects if subject.name in used]
+        there = {subject.name for subject in subjects}
         subjects += [
-            Subject(name=name, is_floor=True) if name == FLOOR else Subject(name=name, path=name)
+            subject
             for name in added
-            if name not in {subject.name for subject in subjects}
+            if name not in there and (subject := subject_without_table(name, paths)) is not None
         ]
         return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects)})
 

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
-from capbench.results.path_names import path_names
+from capbench.results.path_names import DECODERS, path_names
 from capbench.results.run_record import Interleave
-from capbench.results.subject_name import FLOOR
+from capbench.results.subject_name import FLOOR, SubjectName
 from capbench.units import shown
 
 __all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
@@ -164,6 +164,8 @@ class SubjectTable(_Table):
     """Path of the reference pipeline."""
     command: str | list[str] | None = None
     """Command line with placeholders; split like a shell would, never given to one."""
+    decoder: str | None = None
+    """What decodes for a path or the floor: software, auto or a hardware decoder."""
     options: dict[str, OptionValue] = Field(default_factory=dict)
     """Further export options of a path."""
     env: dict[Variable, str] = Field(default_factory=dict)
@@ -184,9 +186,13 @@ class SubjectTable(_Table):
             raise ValueError("give exactly one of path, command and floor = true")
         if self.path is not None and self.path not in known_paths():
             raise ValueError(f"unknown path {self.path!r}; available: {', '.join(sorted(known_paths()))}")
+        if self.decoder is not None and self.decoder not in DECODERS:
+            raise ValueError(f"unknown decoder {shown(self.decoder)}; available: {', '.join(DECODERS)}")
+        if SubjectName.parse(self.name).is_capacity:
+            raise ValueError(f"{self.name!r} is the name of a capacity figure; choose another name")
         if self.command is not None:
-            if self.options:
-                raise ValueError("options apply only to a path; write those of a command into the command")
+            if self.options or self.decoder is not None:
+                raise ValueError("options and decoder apply only to a path; write those of a command into the command")
             split_command(self.command)
         return self
 

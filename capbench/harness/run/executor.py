@@ -156,13 +156,15 @@ class ProcessExecutor:
         if prepared.source is None:
             return run
         output, trace = self._output_of(step), self._trace_of(step)
-        if run.succeeded and self.validator is not None:
+        if run.succeeded and not step.subject.writes_output:
+            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "nothing is written"}})
+        elif run.succeeded and self.validator is not None:
             run = self.validator.hold(run, step, output)
         elif run.succeeded:
             run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
         refuse_full_disk(run, self.folder)
         # Before the run is recorded: a recorded run has its output and its trace.
-        if self.keeps_outputs:
+        if self.keeps_outputs and step.subject.writes_output:
             keep(output, own_folder(self.folder, "outputs") / output.name)
         if trace is not None:
             keep(trace, own_folder(self.folder, "traces") / f"{step.stem}.json")
@@ -193,7 +195,7 @@ class ProcessExecutor:
             job,
             {
                 "source": str(prepared.source),
-                "output": str(output),
+                "output": str(output) if subject.writes_output else None,
                 "options": export_options(step.case) | path | subject.options,
                 "trace": None if trace is None else str(trace),
                 "draws": subject.path not in (None, PASSTHROUGH),

@@ -255,7 +255,7 @@ class _Runner:
         return self._prepared[step.case.name], self._progress.frame
 
     def _record(self, step: ScheduledRun, run: RunResult) -> None:
-        if run.succeeded:
+        if run.succeeded and step.subject.writes_output:  # thresholds are for exports
             run = run.model_copy(update={"thresholds": check_thresholds(run, step.case.thresholds)})
         if step.role is RunRole.MEASURE and (reason := self._plan.measured_plainly.get(step.case.name)):
             run = run.model_copy(update={"unmeasured": run.unmeasured | {"slices": reason}})

@@ -78,7 +78,7 @@ def _answer(spec: Json) -> tuple[Json, int]:
 
 
 def _export(spec: Json) -> Json:
-    """Export by a path of the pipeline. `source`, `output`, `options` (fields of `ExportOptions`), `trace`.
+    """Export by a path of the pipeline. `source`, `output` (null for none), `options` (of `ExportOptions`), `trace`.
 
     With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
     """
@@ -107,7 +107,7 @@ def _recorded(export: Callable[..., ExportReport], spec: Json) -> Json:
         recorder = TraceRecorder()
     report = export(
         Path(spec["source"]),
-        Path(spec["output"]),
+        None if spec["output"] is None else Path(spec["output"]),
         _export_options(spec["options"]),
         on_frame=_progress_printer(),
         on_span=recorder,

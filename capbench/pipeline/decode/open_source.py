@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from capbench.errors import SourceError
+from capbench.pipeline.decode.decoder_device import open_container
 from capbench.pipeline.decode.hls_playlist import (
     PlaylistPart,
     check_playlist,
@@ -21,6 +22,7 @@ from capbench.pipeline.decode.hls_playlist import (
     media_playlist,
     playlist_parts,
 )
+from capbench.results.path_names import SOFTWARE_DECODER
 
 __all__ = [
     "MAX_PICTURE_PX",
@@ -58,8 +60,11 @@ _REFUSED_FORMATS = {
 """Demuxers that take what nobody recorded: any text file, and scripts that name files which nobody checked."""
 
 
-def open_source(path: Path) -> InputContainer:
-    """Open a container that may read nothing but local files. Raises `SourceError`."""
+def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
+    """Open a container that may read nothing but local files, to be decoded by one of `DECODERS` but `auto`.
+
+    Raises `SourceError`, and `UnavailableError` where a hardware decoder does not take any of its streams.
+    """
     if not path.exists():
         raise SourceError(f"no such file: {path}")
     if path.is_dir():
@@ -71,7 +76,7 @@ def open_source(path: Path) -> InputContainer:
         if is_playlist(path):
             check_playlist(path)
             opened = media_playlist(path)
-        container = _bounded(av.open(str(opened.absolute()), "r", options=_OPTIONS))
+        container = _bounded(open_container(str(opened.absolute()), decoder, options=_OPTIONS))
     except (av.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, SourceError):
             raise
@@ -95,12 +100,13 @@ class OpenPart:
     """Opens the same stretch once more, from its start. Raises `SourceError`."""
 
 
-def open_parts(path: Path) -> Generator[OpenPart, None, None]:
+def open_parts(path: Path, decoder: str = SOFTWARE_DECODER) -> Generator[OpenPart, None, None]:
     """Yield one part after another: one alone, with a shift of 0, unless `path` is a playlist with discontinuities.
 
-    A container is closed when the next is asked for, or when the iterator is closed. Raises `SourceError`.
+    A container is closed when the next is asked for, or when the iterator is closed. `reopen` of a part is for software
+    in any case, which reports what a hardware decoder conceals. Raises as `open_source` does.
     """
-    with open_source(path) as container:
+    with open_source(path, decoder) as container:
         parts = playlist_parts(media_playlist(path)) if is_playlist(path) else []
         first_s = _start_s(container)
         if not parts:
@@ -108,13 +114,15 @@ def open_parts(path: Path) -> Generator[OpenPart, None, None]:
             return
     for part in parts:
         reopen = partial(_open_playlist_part, path, part)
-        with reopen() as container:
+        with reopen(decoder) as container:
             yield OpenPart(container, first_s + part.start_s - _start_s(container), reopen)
 
 
-def _open_playlist_part(path: Path, part: PlaylistPart) -> InputContainer:
+def _open_playlist_part(path: Path, part: PlaylistPart, decoder: str = SOFTWARE_DECODER) -> InputContainer:
     try:
-        return _bounded(av.open(io.BytesIO(part.text.encode()), "r", format="hls", options=_OPTIONS))
+        return _bounded(
+            open_container(io.BytesIO(part.text.encode()), decoder, options=_OPTIONS, container_format="hls")
+        )
     except (av.FFmpegError, ValueError) as error:
         raise SourceError(f"{path}: the part at {float(part.start_s):.3f} s: {reason_of(error)}") from error
 

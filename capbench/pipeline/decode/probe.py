@@ -75,7 +75,7 @@ class SourceInfo:
     """As the header claims, which may be wrong; 0 where it says nothing."""
     colour: ColourSpec
     planar_format: str
-    """Format in which frames are handed on: yuv420p, yuv422p, yuv444p, or nv12 from a hardware decoder."""
+    """Format in which frames are handed on: yuv420p, yuv422p, yuv444p, or nv12."""
     audio_streams: int
     audio_start_s: Fraction | None
     """Presentation time of the first audio sample over all tracks."""

@@ -42,7 +42,14 @@ _PLANAR = {
     "yuvj422p": "yuv422p",
     "yuv444p": "yuv444p",
     "yuvj444p": "yuv444p",
+    "nv12": "nv12",
 }
+_INTERLEAVED_DEEP = {
+    f"p{chroma}{depth}le": f"yuv4{planar}p{depth}le"
+    for chroma, planar in (("0", "20"), ("2", "22"), ("4", "44"))
+    for depth in ("10", "12")
+}
+"""What hardware decoders give of more than 8 bits, and what software decoders give of the same stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +131,14 @@ class PlanarConverter:
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._deinterleaver = VideoReformatter()
 
     def convert(self, frame: av.VideoFrame, planar: str, size: tuple[int, int], colour: FrameColour) -> av.VideoFrame:
         """A frame of format `planar` and `size` (width, height) in pixels, to be read by `colour`; times are kept."""
+        deep = _INTERLEAVED_DEEP.get(frame.format.name)
+        if deep is not None:
+            # Of interleaved chroma swscale makes other codes, by one, than of planes with the same samples.
+            frame = self._deinterleaver.reformat(frame, format=deep)
         matrix = _SWSCALE_MATRIX[colour.matrix]
         codes = ColorRange.JPEG if colour.range is Range.FULL else ColorRange.MPEG
         is_rgb = _holds_rgb(frame.format)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from typing import NoReturn
 
 import av
 from av.container import InputContainer
 from av.stream import Discard
 
-from capbench.errors import DamagedStreamError, SourceError
+from capbench.errors import DamagedStreamError, PipelineError, SourceError
+from capbench.pipeline.decode.decoder_device import is_on_device
 from capbench.pipeline.decode.frame_times import SteadyClock
 from capbench.pipeline.decode.open_source import (
     OpenPart,
@@ -22,6 +24,7 @@ from capbench.pipeline.decode.open_source import (
 )
 from capbench.pipeline.decode.presentation import PresentationTimes
 from capbench.pipeline.decode.source_colour import FrameColour, PlanarConverter, frame_colour, planar_format
+from capbench.results.path_names import SOFTWARE_DECODER
 
 __all__ = ["every_picture", "frame_bytes", "read_frames"]
 
@@ -32,16 +35,23 @@ def frame_bytes(frame: av.VideoFrame) -> int:
 
 
 def read_frames(
-    path: Path, *, warn: Callable[[str], None], salvage: bool = False, threads: int = 0
+    path: Path,
+    *,
+    warn: Callable[[str], None],
+    salvage: bool = False,
+    threads: int = 0,
+    decoder: str = SOFTWARE_DECODER,
 ) -> Iterator[av.VideoFrame]:
     """Yield each frame of the first video stream in one of the planar formats; PTS rise from frame to frame.
 
     All have the size, format and time base of the first. At damage raises `DamagedStreamError`; with `salvage` leaves
     out what does not decode, goes on behind it, and says so with `warn` at the end. 0 leaves the number of `threads` to
-    the decoder. The iterator owns the file: close it, or read it to its end.
+    the decoder. A hardware `decoder` that fails raises `PipelineError`: what it gave until then is gone on its way, and
+    whether source or device is at fault is not to be seen. The iterator owns the file: close it, or read it to its end.
     """
-    clock, layout, tally = SteadyClock(warn), _Layout(path, warn), _Tally(path, salvage=salvage, threads=threads)
-    with closing(open_parts(path)) as parts:
+    clock, layout = SteadyClock(warn), _Layout(path, warn)
+    tally = _Tally(path, salvage=salvage, threads=threads, decoder=decoder)
+    with closing(open_parts(path, decoder)) as parts:
         for part in parts:
             for decoded in tally.survivors(part):
                 frame = layout.apply(decoded)
@@ -55,8 +65,9 @@ def read_frames(
 class _Tally:
     """What decoded and what did not."""
 
-    def __init__(self, path: Path, *, salvage: bool, threads: int) -> None:
+    def __init__(self, path: Path, *, salvage: bool, threads: int, decoder: str) -> None:
         self._path = path
+        self._decoder = decoder
         self._threads = threads
         self._salvage = salvage
         self._claimed = 0
@@ -78,6 +89,8 @@ class _Tally:
     def survivors(self, part: OpenPart) -> Iterator[av.VideoFrame]:
         """Frames that decode. Raises `DamagedStreamError` unless they are all that is wanted, or `SourceError`."""
         stream = video_stream(self._path, part.container)
+        if self._decoder != SOFTWARE_DECODER and not is_on_device(stream):
+            self._raise_device_failure(f"it takes no {stream.codec_context.name}")
         for other in part.container.streams:
             other.discard = Discard.default if other is stream else Discard.all
         self._claimed += stream.frames
@@ -148,7 +161,17 @@ class _Tally:
             return [f"the header of {self._path} claims {self._claimed} frames, {self._good} decoded"]
         return []
 
+    def _raise_device_failure(self, reason: str, cause: Exception | None = None) -> NoReturn:
+        raise PipelineError(
+            f"decoder {self._decoder} failed at frame {self._good} of {self._path}: {reason}; export with --decoder "
+            "software, which tells a damaged source from a fault of the device",
+            stage="decode",
+            frame=self._good,
+        ) from cause
+
     def _lose_or_raise(self, error: av.FFmpegError) -> None:
+        if self._decoder != SOFTWARE_DECODER:
+            self._raise_device_failure(reason_of(error), error)
         if not self._salvage:
             raise DamagedStreamError(
                 f"{self._path} is damaged: {self._good} frames decode, up to {float(self._last_s):.3f} s; then "

@@ -59,13 +59,19 @@ class GifShape:
     time_base: Fraction
     """Unit of the pictures' PTS, in seconds."""
 
-    def add_source(self, graph: av.filter.Graph, layout: PictureFormat) -> FilterContext:
-        """The filter that pictures of a format go into."""
+    def add_source(self, graph: av.filter.Graph, layout: PictureFormat) -> tuple[FilterContext, FilterContext]:
+        """Add the filters that pictures of a format go into and that they come out of, which may be the same."""
         options = {"video_size": f"{self.width}x{self.height}", "pix_fmt": layout.pixel_format}
         if layout.pixel_format != "rgba":
             options["colorspace"] = _MATRIX_NAMES[layout.colour.matrix]
             options["range"] = "tv" if layout.colour.range is Range.LIMITED else "pc"
-        return graph.add("buffer", **options, time_base=str(self.time_base))
+        source = graph.add("buffer", **options, time_base=str(self.time_base))
+        if layout.pixel_format != "nv12":
+            return source, source
+        # swscale makes other R'G'B' of interleaved chroma than of planes with the same samples.
+        planes = graph.add("format", pix_fmts="yuv420p")
+        source.link_to(planes)
+        return source, planes
 
     def stamp(self, frame: av.VideoFrame, pts: int) -> None:
         """Put a time on a frame."""
@@ -88,7 +94,7 @@ class PaletteReader:
 
     def open(self, layout: PictureFormat) -> None:
         """Set the filters up."""
-        source = self._shape.add_source(self._graph, layout)
+        _, source = self._shape.add_source(self._graph, layout)
         palette = self._graph.add("palettegen", "stats_mode=full")
         self._graph.link_nodes(source, palette, self._graph.add("buffersink")).configure()
 
@@ -124,14 +130,14 @@ class GifEncoder:
     def open(self, layout: PictureFormat) -> None:
         """Set the filters up."""
         shape, graph = self._shape, self._graph
-        self._source = shape.add_source(graph, layout)
+        self._source, planes = shape.add_source(graph, layout)
         side = f"{_PALETTE_SIDE_PX}x{_PALETTE_SIDE_PX}"
         colours = graph.add(
             "buffer", video_size=side, pix_fmt=self._palette.format.name, time_base=str(shape.time_base)
         )
         # Only what changed is dithered anew: a still background does not shimmer, and costs no bytes.
         mapping = graph.add("paletteuse", f"dither={self._dither}:diff_mode=rectangle")
-        self._source.link_to(mapping, 0, 0)
+        planes.link_to(mapping, 0, 0)
         colours.link_to(mapping, 0, 1)
         self._sink = graph.add("buffersink")
         mapping.link_to(self._sink)

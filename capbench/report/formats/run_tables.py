@@ -29,7 +29,7 @@ def measured_groups(contents: Sequence[FolderContents]) -> dict[tuple[str, str, 
     groups: dict[tuple[str, str, str], list[RunResult]] = {}
     for content in contents:
         for run in content.runs:
-            if run.role is RunRole.MEASURE and run.succeeded and run.took_requested_path and run.wall_s:
+            if run.role is RunRole.MEASURE and run.succeeded and run.ran_as_requested and run.wall_s:
                 groups.setdefault((str(content.path), run.case, run.subject), []).append(run)
     return groups
 

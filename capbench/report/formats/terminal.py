@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Group
 from rich.text import Text
 
-from capbench.report.aggregate import Cell, cells_of
+from capbench.report.aggregate import Cell, all_cells_of, cells_of
+from capbench.report.capacity import capacity_rows
 from capbench.report.cell_words import Tone, quality_words, slices_notes, software_note, wall_words
 from capbench.report.formats.terminal_table import open_table, text_cell
 from capbench.report.report_folder import ReportFolder
 from capbench.report.wording import TIMES, bytes_words, seconds_words, shorten, times_words
+from capbench.results.subject_name import SubjectName
 
 __all__ = ["run_table"]
 
@@ -42,9 +46,25 @@ def run_table(folder: ReportFolder) -> Group:
                 end_section=position == len(subjects) - 1,
             )
     notes = [text_cell(note, "yellow") for note in (software, *slices_notes(folder), *folder.problems) if note]
-    if not cells:
+    capacities = all_cells_of(folder)
+    ceilings = [
+        text_cell(f"{shorten(row.case)}, {shorten(row.subject)}: {row.sentence}") for row in capacity_rows(capacities)
+    ]
+    notes += [text_cell(note, "yellow") for note in _failed_capacities(capacities)]
+    if not capacities:
         notes.append(Text("no block has a run yet: nothing was measured", style="yellow"))
-    return Group(table, *notes)
+    return Group(*([table] if cells else []), *ceilings, *notes)
+
+
+def _failed_capacities(cells: Mapping[str, Mapping[str, Cell]]) -> list[str]:
+    """What the table has no row for."""
+    return [
+        f"{shorten(case)}: {shorten(subject)} failed in {len(cell.failed)} runs: "
+        f"{shorten(cell.failed[0].run.error or '', 160)}"
+        for case, subjects in cells.items()
+        for subject, cell in subjects.items()
+        if cell.failed and SubjectName.parse(subject).is_capacity
+    ]
 
 
 def _quality_text(cell: Cell) -> Text:

@@ -202,7 +202,9 @@ def _summary(cells: Mapping[str, Cell]) -> str:
             total = len(cell.failed) + len(cell.measured)
             sentences.append(f"{shorten(subject)} failed in {len(cell.failed)} of {total} runs")
         if cell.diverted:
-            sentences.append(f"{shorten(subject)} used another path in {len(cell.diverted)} runs, which do not count")
+            sentences.append(
+                f"{shorten(subject)} used another path or decoder in {len(cell.diverted)} runs, which do not count"
+            )
     return ". ".join(sentences) + "." if sentences else ""
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from capbench.report.aggregate import Cell, cells_of
+from capbench.report.aggregate import Cell, all_cells_of, cells_of
+from capbench.report.capacity import CapacityRow, capacity_rows
 from capbench.report.cell_words import slices_notes, software_note
 from capbench.report.page.case_view import FRAMES_SHOWN, CaseView, arrange_case
 from capbench.report.page.headline import Headline, compose_headline
@@ -89,6 +90,8 @@ class FolderView:
     """Baseline subject or revision, empty without a comparison."""
     rows: tuple[Row, ...]
     """The table of the first screen."""
+    capacities: tuple[CapacityRow, ...]
+    """What stages could deliver alone; empty where that was not measured."""
     cases: tuple[CaseView, ...]
     """One section each."""
     runs: tuple[RunRow, ...]
@@ -146,6 +149,7 @@ def arrange_folder(
         styles=styles,
         base=_base_words(main),
         rows=arrange_rows(cells, comparisons, styles),
+        capacities=capacity_rows(all_cells_of(folder)),
         cases=tuple(cases) if charts else (),
         runs=tuple(
             RunRow(file, relative_url(file.path, page_folder) if file.path else "", _status(file))
@@ -196,8 +200,10 @@ def _status(file: RunFile) -> str:
         return {"warmup": "warm-up, discarded", "trial": "trial in slices, discarded"}.get(
             run.role.value, "drift control"
         )
-    if not run.took_requested_path:
+    if run.path_used != run.path_requested:
         return f"used path {run.path_used} instead of {run.path_requested}: not counted"
+    if not run.ran_as_requested:
+        return f"used decoder {run.decoder_used} instead of {run.decoder_requested}: not counted"
     return "measured"
 
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from capbench.gate.judged_metrics import quality_unit
+from capbench.report.capacity import rate_words
 from capbench.report.palette import DARK, LIGHT
 from capbench.report.wording import (
     MISSING,
@@ -53,6 +54,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "rate": rate_words,
         "bytes": bytes_words,
         "effect": effect_words,
         "interval": interval_words,

@@ -20,6 +20,9 @@ from capbench.doctor.findings import (
 )
 from capbench.doctor.probe_machine import try_encoder
 from capbench.doctor.remedies import Platform, find_lacks
+from capbench.doctor.trial_decodes import try_decoders
+from capbench.pipeline.decode.decoder_device import offered_devices
+from capbench.results.path_names import HARDWARE_DECODERS
 
 _GPU = AdapterFinding(
     name="RTX", backend="Vulkan", adapter_type="DiscreteGPU", driver="1", is_software=False, is_chosen=True
@@ -135,3 +138,17 @@ def test_doctor_exits_4_without_an_adapter_and_names_the_command() -> None:
     assert ended.returncode == 4, ended.stderr
     assert "missing: no GPU adapter" in ended.stdout
     assert "cannot export by path gpu" in ended.stdout
+
+
+def test_every_kind_of_device_is_tried_on_both_codecs() -> None:
+    found = try_decoders()
+
+    names = dict.fromkeys((*HARDWARE_DECODERS, *offered_devices()))
+    assert [(trial.name, trial.codec) for trial in found] == [
+        (name, codec) for codec in ("H.264", "HEVC") for name in names
+    ]
+    # Each that does not work says why, in one line.
+    assert all((trial.reason is None) is trial.works for trial in found)
+    assert not any("\n" in (trial.reason or "") for trial in found)
+    absent = [trial for trial in found if trial.name not in offered_devices()]
+    assert {trial.reason for trial in absent} <= {"not part of this build of FFmpeg"}

@@ -114,6 +114,34 @@ def test_paths_and_floor_need_no_subject_table(tmp_path: Path) -> None:
     ]
 
 
+def test_capacities_need_no_subject_table_and_write_nothing(tmp_path: Path) -> None:
+    matrix = _load(tmp_path, _CASE + 'subjects = ["gpu", "capacity-gpu", "decode-only"]\n')
+
+    assert [(s.name, s.is_floor, s.path, s.options, s.writes_output) for s in matrix.subjects] == [
+        ("gpu", False, "gpu", {}, True),
+        ("capacity-gpu", False, "gpu", {"encoder": "none"}, False),
+        ("decode-only", True, None, {"encoder": "none"}, False),
+    ]
+    added = _load(tmp_path, _CASE).select((), ("gpu", "capacity-gpu-fused"), paths=known_paths())
+    assert added.cases[0].subjects == ("gpu", "capacity-gpu-fused")
+    for wrong in ('subjects = ["capacity-nothing"]\n', 'reference = "decode-only"\n'):
+        with pytest.raises(MatrixError):
+            _load(tmp_path, (wrong + _CASE if wrong.startswith("reference") else _CASE + wrong))
+    with pytest.raises(MatrixError, match="capacity-mine"):
+        _load(tmp_path, _CASE + "[[subject]]\nname = 'capacity-mine'\ncommand = 'run {output}'\n")
+
+
+def test_a_subject_names_its_decoder(tmp_path: Path) -> None:
+    table = "subjects = ['nvdec']\n[[subject]]\nname = 'nvdec'\npath = 'gpu'\noptions = { preset = 'fast' }\n"
+    matrix = _load(tmp_path, _CASE + table + "decoder = 'cuda'\n")
+
+    assert matrix.subject("nvdec").options == {"preset": "fast", "decoder": "cuda"}
+    with pytest.raises(MatrixError, match=r"unknown decoder 'nvdec'; there are software, auto, cuda"):
+        _load(tmp_path, _CASE + table + "decoder = 'nvdec'\n")
+    with pytest.raises(MatrixError, match="belong to a path"):
+        _load(tmp_path, _CASE + "[[subject]]\nname = 'x'\ncommand = 'run {output}'\ndecoder = 'cuda'\n")
+
+
 def test_a_command_is_split_like_a_shell_would_and_keeps_its_folder(tmp_path: Path) -> None:
     matrix = _load(
         tmp_path,

@@ -23,7 +23,7 @@ RGB_FORMATS = [
     *("gbrpf32le", "x2rgb10le", "xyz12le"),
 ]
 YUV_FORMATS = [
-    *("yuv420p10le", "yuv422p10le", "yuv444p12le", "nv12", "nv16", "p010le", "yuyv422", "uyvy422", "yuva420p"),
+    *("yuv420p10le", "yuv422p10le", "yuv444p12le", "nv16", "p010le", "yuyv422", "uyvy422", "yuva420p"),
     *("yuva444p10le", "yuv440p", "yuv411p", "vuya"),
 ]
 RGB_TOLERANCE_CODES = 1
@@ -136,3 +136,27 @@ def test_a_change_of_tags_counts_where_it_changes_what_samples_mean(
 def test_matrices_that_are_not_supported_are_refused(code: int, words: str) -> None:
     with pytest.raises(ColourError, match=words):
         tagged(colorspace=code)
+
+
+def test_interleaved_chroma_is_handed_on_as_it_is() -> None:
+    assert planar_format("nv12") == "nv12"
+
+
+@pytest.mark.parametrize(
+    ("interleaved", "planar"), [("p010le", "yuv420p10le"), ("p210le", "yuv422p10le"), ("p012le", "yuv420p12le")]
+)
+def test_deep_frames_of_a_device_become_the_planes_that_software_gives(interleaved: str, planar: str) -> None:
+    """Libswscale by itself makes other chroma of P010, by a code, than of planes."""
+    rng = np.random.default_rng(3)
+    depth = int(planar[-4:-2])
+    frame = av.VideoFrame(192, 108, planar)
+    for plane in frame.planes:
+        samples = plane_samples(plane, 2).view("<u2")
+        samples[:] = rng.integers(16 << (depth - 8), 240 << (depth - 8), samples.shape)
+    device_frame = VideoReformatter().reformat(frame, format=interleaved)
+    colour, wanted = frame_colour(CLIP, frame), planar_format(planar)
+
+    assert planar_format(interleaved) == wanted
+    made, given = (PlanarConverter().convert(f, wanted, (192, 108), colour) for f in (frame, device_frame))
+    for a, b in zip(made.planes, given.planes, strict=True):
+        np.testing.assert_array_equal(plane_samples(a), plane_samples(b))

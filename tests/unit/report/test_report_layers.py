@@ -9,7 +9,7 @@ _PACKAGE = Path(__file__).resolve().parents[3] / "capbench"
 _ORDER = (
     ("report_folder", "palette", "wording"),
     ("aggregate",),
-    ("cell_words", "comparisons", "charts"),
+    ("capacity", "cell_words", "comparisons", "charts"),
     ("page",),
     ("formats",),
 )

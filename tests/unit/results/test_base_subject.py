@@ -34,6 +34,10 @@ from tests.gate_runs import noisy
         ("floor", ("floor", "", ""), SubjectKind.FLOOR),
         ("floor@main", ("floor", "main", ""), SubjectKind.FLOOR),
         ("floorboard", ("floorboard", "", ""), SubjectKind.EXPORT),
+        ("decode-only", ("decode-only", "", ""), SubjectKind.DECODE),
+        ("capacity-gpu", ("capacity-gpu", "", ""), SubjectKind.CAPACITY),
+        ("capacity-gpu@main", ("capacity-gpu", "main", ""), SubjectKind.CAPACITY),
+        ("capacities", ("capacities", "", ""), SubjectKind.EXPORT),
         ("ffmpeg-floor", ("ffmpeg-floor", "", ""), SubjectKind.EXPORT),
     ],
 )
@@ -73,6 +77,7 @@ def test_a_name_that_is_written_is_read_back(subject: str, revision: str, copy: 
             [("gpu@v1", "gpu"), ("cpu@v1", "cpu")],
         ),
         (["gpu", "gpu@v1", "cpu", "cpu@v1"], "cpu", None, "cpu", [("cpu", "gpu")]),
+        (["decode-only", "capacity-cpu", "branch", "main"], None, None, "branch", [("branch", "main")]),
         (["gpu", "gpu@v1", "cpu", "cpu@v1"], None, "cpu", "cpu", [("cpu", "gpu")]),
         (["x@1", "x@2"], None, None, "x@1", [("x@1", "x@2")]),
         (["cpu", "cpu~same", "cpu~plus5"], None, None, "cpu", [("cpu", "cpu~same"), ("cpu", "cpu~plus5")]),

@@ -79,7 +79,7 @@ def test_every_field_of_every_record_is_described() -> None:
 
 @pytest.mark.parametrize(("used", "counts"), [("gpu", True), ("cpu", False), (None, False)])
 def test_a_fallback_is_no_measurement_of_what_was_asked_for(used: str | None, counts: bool) -> None:
-    assert _RUN.model_copy(update={"path_used": used}).took_requested_path is counts
+    assert _RUN.model_copy(update={"path_used": used}).ran_as_requested is counts
 
 
 @pytest.mark.parametrize(
