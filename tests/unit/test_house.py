@@ -53,7 +53,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     "report": (
         ("report_folder", "palette", "wording"),
         ("aggregate",),
-        ("comparisons", "charts", "cell_words"),
+        ("comparisons", "charts", "cell_words", "capacity"),
         ("page",),
         ("formats",),
     ),

@@ -136,9 +136,9 @@ def test_a_subject_names_its_decoder(tmp_path: Path) -> None:
     matrix = _load(tmp_path, _CASE + table + "decoder = 'cuda'\n")
 
     assert matrix.subject("nvdec").options == {"preset": "fast", "decoder": "cuda"}
-    with pytest.raises(MatrixError, match=r"unknown decoder 'nvdec'; there are software, auto, cuda"):
+    with pytest.raises(MatrixError, match=r"unknown decoder 'nvdec'; available: software, auto, cuda"):
         _load(tmp_path, _CASE + table + "decoder = 'nvdec'\n")
-    with pytest.raises(MatrixError, match="belong to a path"):
+    with pytest.raises(MatrixError, match="apply only to a path"):
         _load(tmp_path, _CASE + "[[subject]]\nname = 'x'\ncommand = 'run {output}'\ndecoder = 'cuda'\n")
 
 
