@@ -51,7 +51,7 @@ def test_a_command_is_calibrated_and_a_blatant_slowdown_is_seen(matrix: Path, tm
     assert (found.subject, found.blocks_recorded, found.blocks_each) == ("copy", 4, 4)
     wall = next(metric for metric in found.metrics if metric.metric == "wall_s")
     assert wall.detections["9"].count == 5
-    assert "copy with itself: 4 blocks a comparison" in result.stdout
+    assert "copy with itself: 4 blocks per comparison" in result.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere slices are for who asks for them")

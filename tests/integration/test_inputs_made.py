@@ -153,7 +153,7 @@ def test_quarter_turns_are_read(matrix: tuple[float, ...], degrees: int, tmp_pat
         ((-1, 0, 0, 1), "is shown mirrored"),
         ((1, 0, 0, -1), "is shown mirrored"),
         ((0, 1, 1, 0), "is shown mirrored"),
-        ((0.7071, 0.7071, -0.7071, 0.7071), "turned by 45 degrees; only quarter turns"),
+        ((0.7071, 0.7071, -0.7071, 0.7071), "rotated by 45 degrees; only quarter turns"),
     ],
 )
 def test_other_display_matrices_are_refused(matrix: tuple[float, ...], words: str, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_damage_at_the_very_start(tmp_path: Path) -> None:
     data[first.pos : first.pos + first.size] = b"\xff" * first.size
     source.write_bytes(data)
 
-    with pytest.raises(DamagedStreamError, match="0 frames were good"):
+    with pytest.raises(DamagedStreamError, match="0 frames decode"):
         export(source, tmp_path / "out.mp4", PASSED_ON)
     report = export(source, tmp_path / "out.mp4", replace(PASSED_ON, salvage=True))
 
@@ -258,7 +258,7 @@ def test_damage_in_the_last_packets_is_seen_however_many_threads_decode(from_end
     content[position + 4 : position + size] = b"\x21" + b"\xff" * (size - 5)
     source.write_bytes(content)
 
-    with pytest.raises(DamagedStreamError, match="frames were good"):
+    with pytest.raises(DamagedStreamError, match="frames decode"):
         list(read_frames(source, warn=pytest.fail))
 
     validated = Clip(source)

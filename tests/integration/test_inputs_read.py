@@ -324,7 +324,8 @@ def test_a_picture_cut_short_is_refused_or_read(keep: int, tmp_path: Path) -> No
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("libsvtav1", "mkv"), ("libvpx-vp9", "webm")])
+# Not libsvtav1: as root it makes the process that opens it a real-time one, which starves everything else.
+@pytest.mark.parametrize(("codec", "suffix"), [("libaom-av1", "mkv"), ("libvpx-vp9", "webm")])
 @pytest.mark.parametrize("from_end", [1, 2, 4, 8, 16])
 def test_damage_is_seen_in_decoders_with_threads_of_their_own(
     codec: str, suffix: str, from_end: int, tmp_path: Path
