@@ -76,7 +76,7 @@ def test_a_process_that_was_killed_is_replaced(worker: KeptWorker, clip: Path) -
 
     died = worker.ask("inspect", {"output": str(clip)}, timeout_s=60)
 
-    assert died.error == "the worker ended with signal SIGKILL and said nothing on stderr"
+    assert died.error == "the worker ended with signal SIGKILL and wrote nothing to stderr"
     assert _frames(worker, clip) == _FRAMES
 
 

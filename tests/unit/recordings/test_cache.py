@@ -48,7 +48,7 @@ def test_standard_recordings_are_the_four_of_the_matrix() -> None:
         ({"width": 30000, "height": 30000}, "30000x30000"),
         ({"width": 8194}, "8194x90"),
         ({"width": 8192, "height": 8192}, "8192x8192"),
-        ({"width": 2 * 10**5000}, "far larger; 8192 a side"),
+        ({"width": 2 * 10**5000}, "8192 a side"),
         ({"fps": 0}, "0 fps"),
         ({"fps": 241}, "241 fps"),
         ({"duration_s": 0.0}, "0.0 s"),
