@@ -79,8 +79,9 @@ COARSE_CELL_RARE: Final = 3.5
 of the frame keep below, whichever is less. x264 ultrafast at a medium rate has moving edges of 8 and 3 times those."""
 COARSER_FRAME: Final = 2.0
 """The latter is that of the median frame times this at most: a fault of a few frames raises it in those alone."""
-COARSEST_CELL_CODES: Final = 48.0
-"""The most that it grows to: a block of another picture differs by 55 and more."""
+COARSEST_CELL_CODES: Final = 28.0
+"""The most that it grows to: a soft shadow that is blended in linear light is off by 29, in as many blocks as coarse
+coding is."""
 EDGE_CODES: Final = 4.0
 """Border rows or columns over the rest of the picture; an encoder treats both alike."""
 SMALLEST_EDGED_PX: Final = 64
