@@ -173,7 +173,7 @@ def inspect_files(
 
 
 def _sequence_meters(size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool) -> BackgroundMeters:
-    vmaf = open_vmaf(find_tool, *size) if with_vmaf else Unmeasured({"vmaf": "it was not asked for"})
+    vmaf = open_vmaf(find_tool, *size) if with_vmaf else Unmeasured({"vmaf": "it was not requested"})
     return BackgroundMeters([FfmpegMeter(*size, rate=rate), vmaf])
 
 
@@ -287,7 +287,7 @@ def _start(path: Path) -> _Opened:
     frames = clip.frames()
     first = next(frames, None)
     if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
     square = facts.sample_aspect == 1
     size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
     _check_size(path, size, facts.sample_aspect)
@@ -313,8 +313,8 @@ def _start(path: Path) -> _Opened:
 def _check_size(path: Path, size: tuple[int, int], sample_aspect: Fraction) -> None:
     if max(size) > _LARGEST_SIDE_PX or size[0] * size[1] > _MOST_PIXELS:
         raise SourceError(
-            f"{path}: with pixels of aspect {float(sample_aspect):g} it is {size[0]}x{size[1]}, "
-            f"more than {_LARGEST_SIDE_PX} a side or {_MOST_PIXELS // 10**6} million pixels"
+            f"{path} is {size[0]}x{size[1]} with a pixel aspect ratio of {float(sample_aspect):g}; "
+            f"the limit is {_LARGEST_SIDE_PX} a side and {_MOST_PIXELS // 10**6} million pixels"
         )
 
 
@@ -324,7 +324,7 @@ def upright_size(path: Path) -> tuple[Fraction, Fraction]:
     facts = read_facts(path)
     first = next(clip.frames(), None)
     if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
     size = (first.width * facts.sample_aspect, Fraction(first.height))
     _check_size(path, (round(size[0]), round(size[1])), facts.sample_aspect)
     return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
@@ -362,4 +362,4 @@ def _incomparable(want: tuple[int, int], got: tuple[int, int]) -> str | None:
     aspect = Fraction(*want) / Fraction(*got)
     if abs(float(aspect) - 1) <= _ASPECT_TOLERANCE or _near(want, got):
         return None
-    return f"the output is {got[0]}x{got[1]}, which is another shape than the reference's {want[0]}x{want[1]}"
+    return f"the output is {got[0]}x{got[1]}, a different aspect ratio from the reference's {want[0]}x{want[1]}"

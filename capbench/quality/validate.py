@@ -164,9 +164,9 @@ def _unmeasured(evidence: Measurements, measured: Mapping[str, object]) -> dict[
     if evidence.pictures is None:
         why = evidence.no_pictures_reason or "no pictures were compared"
     elif "psnr_y" in measured:
-        why = "only a few frames of a composited scene are rendered; this metric wants all of them"
+        why = "only a few frames of a composited scene are rendered; this metric needs all of them"
     else:
-        why = "pictures are too small, or no frame was matched"
+        why = "the pictures are too small, or no frame was matched"
     named = evidence.pictures.unmeasured if evidence.pictures else {}
     missing = [name for name in (*OWN_METRICS, *FFMPEG_METRICS, "vmaf") if name not in measured]
     return {name: named.get(name, why) for name in missing}

@@ -45,13 +45,13 @@ def unmeasured_metrics(width: int, height: int) -> dict[str, str]:
 def _why_not(filter_name: str, width: int, height: int) -> str | None:
     """Why a filter cannot be run; None where it can."""
     if filter_name not in filters_available:
-        return f"the FFmpeg inside PyAV has no filter {filter_name}"
+        return f"PyAV's FFmpeg has no filter {filter_name}"
     if filter_name == "xpsnr" and width * height < _SMALLEST_XPSNR_PX:
-        return f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels, and these are {width}x{height}"
-    if filter_name == "ssim" and min(width, height) < _SMALLEST_SSIM_SIDE_PX:
         return (
-            f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side, and these are {width}x{height}"
+            f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels, and the pictures are {width}x{height}"
         )
+    if filter_name == "ssim" and min(width, height) < _SMALLEST_SSIM_SIDE_PX:
+        return f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side, and the pictures are {width}x{height}"
     return None
 
 

@@ -150,11 +150,11 @@ def turn_correlations(got: NDArray[np.float32], want: NDArray[np.float32]) -> di
     """
     candidates = {
         "as it is": got,
-        "turned by 180°": np.rot90(got, 2),
-        "turned by 90°": np.rot90(got, 1),
-        "turned by 270°": np.rot90(got, 3),
-        "mirrored": got[:, ::-1],
-        "upside down": got[::-1],
+        "rotated by 180°": np.rot90(got, 2),
+        "rotated by 90°": np.rot90(got, 1),
+        "rotated by 270°": np.rot90(got, 3),
+        "flipped horizontally": got[:, ::-1],
+        "flipped vertically": got[::-1],
     }
     wanted = want - want.mean()
     if wanted.std() < _FLAT_SPREAD_CODES or got.std() < _FLAT_SPREAD_CODES:

@@ -105,7 +105,7 @@ class Aligner:
             return "burnt-in number"
         if self._can_compare:
             return "content"
-        return "place in the file" if self._by_order else "time stamp"
+        return "position in the file" if self._by_order else "time stamp"
 
     def match(self, got: ObservedPicture) -> Match:
         """The reference frame that `got` shows. Output frames must come in presentation order."""

@@ -64,7 +64,7 @@ register_mutant(
         )
     ],
     caught_by=["colour.siting"],
-    says="right of its place",
+    says="too far right",
 )
 register_mutant(
     name="bottom-not-converted",

@@ -183,7 +183,7 @@ register_mutant(
         )
     ],
     caught_by=["colour.levels"],
-    says="6 bits are left",
+    says="as with 6 bits",
 )
 register_mutant(
     name="chroma-lost",
@@ -216,7 +216,7 @@ register_mutant(
     defect="the chroma plane starts one row too late",
     replacements=[_nv12(_CHROMA_START, "let chroma_words = (nv12_height + 1u) * nv12_stride_words;")],
     caught_by=["colour.siting"],
-    says="below its place",
+    says="too low",
 )
 register_mutant(
     name="upside-down",
@@ -228,7 +228,7 @@ register_mutant(
         )
     ],
     caught_by=["picture.orientation"],
-    says="upside down",
+    says="flipped vertically",
 )
 register_mutant(
     name="upper-row-twice",
