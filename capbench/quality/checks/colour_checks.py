@@ -70,8 +70,8 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
     if fault.name is not None:
         return Check.failed(
             name=name,
-            message=f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, and by {fault.remaining_codes:.1f} "
-            "with this error undone",
+            message=f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, and by "
+            f"{fault.remaining_codes:.1f} with this error undone",
             value=error,
             limit=limit,
             unit="codes",
@@ -79,7 +79,7 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
     if fault is blocks:
         return Check.passed(
             name=name,
-            message="few colours are flat; those of all blocks show no known error",
+            message="few colours are flat; the blocks show no known error",
             value=error,
             unit="codes",
         )

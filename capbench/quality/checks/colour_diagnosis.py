@@ -162,7 +162,7 @@ def _fitted(wanted: Codes, found: Codes) -> _Adjustment:
 
 
 def _certain_gain(wanted: NDArray[np.complex128], found: NDArray[np.complex128]) -> complex:
-    """Factor from one to the other, its magnitude as close to 1 as both regressions allow; 1 if they do not correlate."""
+    """Factor from one to the other, its magnitude as close to 1 as both regressions allow; 1 without correlation."""
     product = complex(np.vdot(wanted, found))
     energies = [float(np.vdot(values, values).real) for values in (wanted, found)]
     if abs(product) < limits.ADJUSTED_CORRELATION * float(np.sqrt(energies[0] * energies[1])) or not product:

@@ -100,8 +100,8 @@ def _depth(evidence: Measurements) -> Check:
     if found < wanted and max((pair.gradient_codes for pair in sampled), default=wanted) < limits.GRADIENT_CODES:
         return Check.not_applicable(
             name=name,
-            reason=f"the output has {found} bits per sample and the reference {evidence.reference.bits}, but no gradient "
-            f"that needs more than {found}",
+            reason=f"the output has {found} bits per sample and the reference {evidence.reference.bits}, but no "
+            f"gradient that needs more than {found}",
         )
     if found < wanted:
         meant = "" if evidence.wanted_bits else f"; if this is intended, pass --expect-depth {found}"
@@ -157,7 +157,7 @@ def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
         if in_stream is not None and in_box is not None and not _same(field, in_stream, in_box):
             return Check.failed(
                 name=name,
-                message=f"bitstream and container disagree: the bitstream states {bitstream}, the container {container}",
+                message=f"the bitstream states {bitstream}, but the container {container}",
             )
     # Silence contradicts nothing: FFmpeg writes no colour box where the primaries are unknown, and a player reads on.
     places = {"bitstream": bitstream, "container": container}

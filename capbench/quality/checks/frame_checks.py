@@ -82,7 +82,7 @@ def _last(evidence: Measurements) -> Check:
     if evidence.ends_alike:
         return Check.passed(
             name=name,
-            message="the output ends with the reference's last picture; see frames.missing for frames missing before it",
+            message="the output ends with the reference's last picture; see frames.missing for gaps before it",
             value=0,
             limit=0,
             unit="frames",
@@ -231,7 +231,7 @@ def _unreadable(evidence: Measurements) -> Check:
     if not evidence.marked:
         return Check.not_applicable(
             name=name,
-            reason=f"the reference has no burnt-in frame numbers; frames are matched by {evidence.aligned_by}",
+            reason=f"no burnt-in frame numbers in the reference; frames are matched by {evidence.aligned_by}",
         )
     visible = [record for record in evidence.output.frames if record.number_visible]
     lost = [record.index for record in visible if record.number is None]

@@ -168,11 +168,11 @@ def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Che
     if image.polarity is not None and image.polarity < limit:
         return [
             Check.not_applicable(
-                name=sides, reason="the polarity of one channel is inverted, so left and right cannot be told apart"
+                name=sides, reason="left and right cannot be told apart: the polarity of one is inverted"
             ),
             Check.failed(
                 name=polarity,
-                message="the polarity of one channel is inverted: what both channels share cancels out when they are mixed",
+                message="the polarity of one channel is inverted: what both share cancels out when they are mixed",
                 value=image.polarity,
                 limit=limit,
             ),
@@ -275,7 +275,7 @@ def _gaps(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     if not gaps:
         return Check.passed(
             name=name,
-            message="no gap where the reference has sound",
+            message="no gaps where the reference has sound",
             value=total_ms,
             limit=limits.AUDIO_GAP_MS,
             unit="ms",

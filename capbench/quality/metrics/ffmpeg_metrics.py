@@ -47,11 +47,11 @@ def _why_not(filter_name: str, width: int, height: int) -> str | None:
     if filter_name not in filters_available:
         return f"PyAV's FFmpeg has no filter {filter_name}"
     if filter_name == "xpsnr" and width * height < _SMALLEST_XPSNR_PX:
-        return (
-            f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels, and the pictures are {width}x{height}"
-        )
+        return f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels; the pictures are {width}x{height}"
     if filter_name == "ssim" and min(width, height) < _SMALLEST_SSIM_SIDE_PX:
-        return f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side, and the pictures are {width}x{height}"
+        return (
+            f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side; pictures are {width}x{height}"
+        )
     return None
 
 
