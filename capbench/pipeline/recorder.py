@@ -238,7 +238,7 @@ class ExportRecorder:
 
     def _unmeasured(self, path_used: str, gpu: Mapping[str, object]) -> dict[str, str]:
         if not gpu:
-            reasons = dict.fromkeys(_GPU_FIELDS, "no GPU took part")
+            reasons = dict.fromkeys(_GPU_FIELDS, "no GPU was used")
         elif gpu["gpu_busy_s"] is None:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
@@ -246,11 +246,11 @@ class ExportRecorder:
         if self._job.output is None:
             reasons |= dict.fromkeys(("output_bytes", "time_to_first_frame_s", "latency"), "nothing is encoded")
         if self._threads.get("encoder_threads") is None:
-            reasons["encoder_threads"] = f"{self._job.options.encoder.name} takes no number of threads"
+            reasons["encoder_threads"] = f"{self._job.options.encoder.name} has no setting for threads"
         if self._threads.get("decoder_threads") is None:
-            reasons["decoder_threads"] = f"decoder {self._job.decoder.used} takes no number of threads"
+            reasons["decoder_threads"] = f"decoder {self._job.decoder.used} has no setting for threads"
         if path_used != "cpu" or self._job.is_gif:
-            reasons["swscale_threads"] = "swscale took no part"
+            reasons["swscale_threads"] = "swscale was not used"
         if self._is_variable:
             reasons["frame_rate"] = "the source's frames come at a variable rate, which is kept"
         return reasons

@@ -128,7 +128,7 @@ class ProcessExecutor:
         """What the machine has free, and no more than control groups allow. Raises `OutputError`."""
         answer = ask_worker("memory", {}, scratch=self._scratch(), timeout_s=_MEMORY_TIMEOUT_S)
         if answer.result is None:
-            raise OutputError(f"cannot learn how much memory is free: {answer.error}")
+            raise OutputError(f"cannot determine how much memory is free: {answer.error}")
         return int(answer.result["available_bytes"])
 
     def _time(
@@ -161,7 +161,7 @@ class ProcessExecutor:
         elif run.succeeded and self.validator is not None:
             run = self.validator.hold(run, step, output)
         elif run.succeeded:
-            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "validation is switched off"}})
         refuse_full_disk(run, self.folder)
         # Before the run is recorded: a recorded run has its output and its trace.
         if self.keeps_outputs and step.subject.writes_output:

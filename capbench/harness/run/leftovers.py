@@ -49,7 +49,7 @@ def refuse_links(folder: Path) -> None:
 
 def _refusal(link: Path) -> str:
     return (
-        f"{link} is a symbolic link, and capbench would write and delete where it leads; "
+        f"{link} is a symbolic link, and capbench would write and delete in its target; "
         "remove it, or name the folder that it leads to with --out"
     )
 

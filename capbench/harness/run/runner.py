@@ -215,10 +215,10 @@ class _Runner:
             after=self._outside.read_noise(self._folder.path),
         )
         if len(steps) < len(all_steps):
-            resumed = "the block was interrupted and resumed: its runs did not follow each other"
+            resumed = "the block was interrupted and resumed: its runs are not adjacent in time"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, resumed)})
         if overlap_share > MAX_OVERLAP_SHARE:
-            overlapped = f"subjects ran beside each other for {overlap_share:.1%} of the block: it does not count"
+            overlapped = f"subjects overlapped for {overlap_share:.1%} of the block, so it does not count"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, overlapped)})
         self._folder.write_noise(noise)
         for warning in noise.warnings:

@@ -25,7 +25,7 @@ def refuse_slices(subjects: Sequence[Subject], environment: Environment) -> str 
     software adapter it does not: the threads that draw are the process's own.
     """
     if len(subjects) < 2:
-        return "there is nothing to take turns with"
+        return "there is only one subject"
     if len(subjects) > MAX_SUBJECTS:
         return f"{len(subjects)} subjects would be in memory at once; slices allow at most {MAX_SUBJECTS}"
     on_gpu = [subject.name for subject in subjects if subject.path is not None and subject.path != _UNDRAWN_PATH]
@@ -43,7 +43,7 @@ def memory_refusal(warmups: Mapping[str, RunResult], free_bytes: int) -> str | N
         return None
     return (
         f"all subjects at once need {format_bytes(needed_bytes)} of memory and {format_bytes(free_bytes)} are free, "
-        f"of which a sixth is kept"
+        f"a sixth of which is reserved"
     )
 
 

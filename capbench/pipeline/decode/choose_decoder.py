@@ -87,12 +87,12 @@ def _candidates() -> list[str]:
 
 
 def _fallback(asked: str, reason: str) -> str:
-    return f"decoder {asked} could not start, took {SOFTWARE_DECODER}: {reason}"
+    return f"decoder {asked} could not start, used {SOFTWARE_DECODER}: {reason}"
 
 
 def _warnings(device: str, trial: _Trial, truth: _Beginning) -> tuple[str, ...]:
     found = [
-        f"decoder {device} conceals damage inside pictures and reports none of it; --decoder {SOFTWARE_DECODER} does"
+        f"decoder {device} conceals damage inside pictures and does not report it; --decoder {SOFTWARE_DECODER} does"
     ]
     if truth.damage is not None:
         found.append(f"the first packets of the source are damaged: {truth.damage}")
@@ -137,14 +137,14 @@ def _decode_beginning(source: SourceInfo) -> _Beginning:
                 if number >= _EXAMINED_PACKETS and len(pictures) == _COMPARED_PICTURES:
                     break
                 if packet.is_corrupt:
-                    damage = damage or "the container marks them so"
+                    damage = damage or "the container marks them as corrupt"
                 try:
                     frames = packet.decode()
                 except av.FFmpegError as error:
                     damage = damage or reason_of(error)
                     continue
                 if any(frame.is_corrupt for frame in frames):
-                    damage = damage or "the decoder patched up pictures"
+                    damage = damage or "the decoder concealed errors"
                 pictures += frames[: _COMPARED_PICTURES - len(pictures)]
         except av.FFmpegError as error:
             damage = damage or reason_of(error)
@@ -156,7 +156,7 @@ def _try_device(device: str, source: SourceInfo, truth: _Beginning) -> _Trial:
     try:
         pictures = _device_pictures(device, source, len(truth.pictures))
         if len(pictures) < len(truth.pictures):
-            return _Trial(f"it gives {len(pictures)} of the first {len(truth.pictures)} pictures")
+            return _Trial(f"it returns {len(pictures)} of the first {len(truth.pictures)} pictures")
         difference = max(
             (_difference_codes(source, mine, its) for mine, its in zip(truth.pictures, pictures, strict=True)),
             default=0,
@@ -164,9 +164,9 @@ def _try_device(device: str, source: SourceInfo, truth: _Beginning) -> _Trial:
     except (UnavailableError, SourceError, ColourError) as error:
         return _Trial(str(error))
     except av.FFmpegError as error:
-        return _Trial(f"it fails within the first pictures: {reason_of(error)}")
+        return _Trial(f"it fails on the first pictures: {reason_of(error)}")
     if not pictures:
-        return _Trial("not a picture decodes")
+        return _Trial("no picture decodes")
     return _Trial(planar_format=planar_format(pictures[0].format.name), difference_codes=difference)
 
 
@@ -176,7 +176,7 @@ def _device_pictures(device: str, source: SourceInfo, count: int) -> list[av.Vid
     with open_source(source.path, device) as container:
         stream = video_stream(source.path, container)
         if not is_on_device(stream):
-            raise UnavailableError("it decodes no stream of this codec")
+            raise UnavailableError("it does not decode this codec")
         stream.codec_context.thread_count = 1
         for packet in islice(container.demux(stream), _MOST_PACKETS):
             pictures += packet.decode()[: count - len(pictures)]

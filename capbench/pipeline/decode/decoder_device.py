@@ -66,6 +66,6 @@ def _first_complaint() -> Iterator[None]:
         reason = log[0][2].strip() if log else error.strerror or str(error)
         raise UnavailableError(reason) from error
     except RuntimeError as error:  # PyAV's word for it that no stream has a decoder for that kind of device
-        raise UnavailableError("it decodes no stream of this codec") from error
+        raise UnavailableError("it does not decode this codec") from error
     finally:
         av.logging.set_level(level)

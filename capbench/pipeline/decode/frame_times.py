@@ -87,7 +87,7 @@ class SteadyClock:
         pts = self._next if frame.pts is None else round(frame.pts * ticks + shift_s / self._time_base) + self._restart
         if self._last is not None and self._pauses.is_break((pts - self._last) * self._time_base):
             self._restart += self._next - pts
-            self._warn(f"the source's clock breaks at frame {self._frames}; its frames follow those before")
+            self._warn(f"the time stamps jump at frame {self._frames}; the jump is removed")
             pts = self._next
         if self._last is not None and pts <= self._last:
             pts = self._last + 1
@@ -104,7 +104,7 @@ class SteadyClock:
         if not self._is_length_damaged:
             self._is_length_damaged = True
             length = format_seconds(float(duration * self._time_base))
-            self._warn(f"frame {self._frames} claims to last {length}; it is shown as long as an average frame")
+            self._warn(f"frame {self._frames} claims to last {length}; it is shown as long as the frame before")
         return 0
 
 

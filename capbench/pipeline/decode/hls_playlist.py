@@ -166,10 +166,10 @@ class _Check:
         found = [_value(match) for line in lines if line.startswith("#EXT") for match in _URI_ATTRIBUTE.finditer(line)]
         names = dict.fromkeys([*found, *(line for line in lines if not line.startswith("#"))])
         if not names:
-            raise SourceError(f"{path} names no segment")
+            raise SourceError(f"{path} names no segments")
         self._names += len(names)
         if self._names > _MOST_NAMES:
-            raise UnsafePlaylistError(f"{path.name} and what it belongs to name more than {_MOST_NAMES} files")
+            raise UnsafePlaylistError(f"{path.name} and the playlists around it name more than {_MOST_NAMES} files")
         return names
 
     @staticmethod
@@ -192,8 +192,8 @@ def _check_apart(path: Path, lines: list[str]) -> None:
     everything = [*_variants(path), *(path.parent / _value(found) for found in apart)]
     if any(_DISCONTINUITY_TAG in _lines(playlist) for playlist in dict.fromkeys(everything)):
         raise SourceError(
-            f"{path} has discontinuities, and sound or pictures in playlists of their own, which cannot be split "
-            f"alike; name {everything[0]} to export that alone"
+            f"{path} has discontinuities, and separate playlists for sound or pictures, which is not "
+            f"supported; name {everything[0]} to export that alone"
         )
 
 

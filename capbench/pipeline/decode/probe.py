@@ -167,7 +167,7 @@ def _first_frame(path: Path, container: av.container.InputContainer, stream: av.
         reason = reason_of(error)
     if not stream.codec_context.width:  # its header was refused, as a decoder does with a picture that is too large
         reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels is the limit"
-    raise SourceError(f"not one frame of the video stream of {path} decodes: {reason}")
+    raise SourceError(f"no frame of the video stream of {path} decodes: {reason}")
 
 
 def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:

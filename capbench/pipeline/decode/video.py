@@ -90,7 +90,7 @@ class _Tally:
         """Frames that decode. Raises `DamagedStreamError` unless they are all that is wanted, or `SourceError`."""
         stream = video_stream(self._path, part.container)
         if self._decoder != SOFTWARE_DECODER and not is_on_device(stream):
-            self._raise_device_failure(f"it takes no {stream.codec_context.name}")
+            self._raise_device_failure(f"it does not decode {stream.codec_context.name}")
         for other in part.container.streams:
             other.discard = Discard.default if other is stream else Discard.all
         self._claimed += stream.frames
@@ -149,7 +149,7 @@ class _Tally:
     def _silence(self) -> list[str]:
         if not self._unheard:
             return []
-        return [f"{self._path} has sound tracks without a decoder, which are left out: {self._unheard}"]
+        return [f"{self._path} has sound tracks that no decoder here supports and that are left out: {self._unheard}"]
 
     def _damage(self) -> list[str]:
         patched = f", {self._concealed} of them concealed by the decoder" if self._concealed else ""
@@ -164,7 +164,7 @@ class _Tally:
     def _raise_device_failure(self, reason: str, cause: Exception | None = None) -> NoReturn:
         raise PipelineError(
             f"decoder {self._decoder} failed at frame {self._good} of {self._path}: {reason}; export with --decoder "
-            "software, which tells a damaged source from a fault of the device",
+            "software, to tell a damaged source from a device fault",
             stage="decode",
             frame=self._good,
         ) from cause

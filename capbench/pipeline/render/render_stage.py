@@ -185,7 +185,7 @@ class RenderStage:
             self._outputs.formats.send(PictureFormat(pixel_format, colour), 1)
         elif colour.siting is not self._colour.siting:
             self._warnings.append(
-                f"from frame {self._frames.delivered} on chroma is sited {colour.siting}, the stream is tagged "
+                f"from frame {self._frames.delivered} on, chroma is sited {colour.siting}, the stream is tagged "
                 f"{self._colour.siting}"
             )
 
@@ -201,7 +201,7 @@ class RenderStage:
         if self._path not in _FALLBACK:
             if self._losses:
                 raise DeviceLostError(
-                    f"the GPU device was lost and none opens again: {reason}",
+                    f"the GPU device was lost and cannot be opened again: {reason}",
                     stage="render",
                     frame=self._frames.delivered,
                 ) from reason

@@ -97,9 +97,7 @@ class StageWatch:
     def error(self, stage: str, frame: int | None) -> StallError:
         """What to raise about a stage that stalled."""
         at = "" if frame is None else f" at frame {frame}"
-        return StallError(
-            f"{stage} stalled{at}: nothing came from it in {self.timeout_s:g} s", stage=stage, frame=frame
-        )
+        return StallError(f"{stage} stalled{at}: no output for {self.timeout_s:g} s", stage=stage, frame=frame)
 
     def _state(self, stage: str) -> _State:
         return self._states.setdefault(stage, _State(self._now_s()))

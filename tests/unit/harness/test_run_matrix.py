@@ -366,10 +366,9 @@ def test_noise_around_a_block_is_kept_as_data(tmp_path: Path) -> None:
 
     (noise,) = contents.noise
     assert noise.foreign_cpu_s == 1.0
-    assert noise.warnings == (
-        "other processes used 22% of a core during the block",
-        "the processor throttled 2 times for heat",
-    )
+    foreign_load, throttling = noise.warnings
+    assert "22% of a core" in foreign_load
+    assert "throttled 2 times" in throttling
 
 
 def test_thresholds_are_held_against_every_run(tmp_path: Path) -> None:
@@ -504,7 +503,8 @@ def test_what_overlapped_is_said(tmp_path: Path) -> None:
 
     contents = _run(plan, tmp_path, executor, resume=True)
 
-    assert contents.noise[0].warnings == ("subjects ran beside each other for 3.0% of the block: it does not count",)
+    (warning,) = contents.noise[0].warnings
+    assert "3.0% of the block" in warning
 
 
 def test_files_of_plain_runs_hold_nothing_that_older_readers_refuse(tmp_path: Path) -> None:
