@@ -10,10 +10,10 @@ __all__ = [
     "ChannelFinding",
     "DecoderFinding",
     "EncoderFinding",
-    "Lack",
     "MachineFindings",
     "MemoryFinding",
     "PathFinding",
+    "Problem",
     "ProgramFinding",
 ]
 
@@ -132,7 +132,7 @@ class ProgramFinding(Record):
     """Its own words; None where it did not say."""
 
 
-class Lack(Record):
+class Problem(Record):
     """Something that this machine cannot do, and how to fix it."""
 
     what: str
@@ -166,5 +166,5 @@ class MachineFindings(Record):
     """The program `ffmpeg`; capbench itself does not need it."""
     versions: dict[str, str]
     """Program or library to its version."""
-    lacks: tuple[Lack, ...] = ()
+    problems: tuple[Problem, ...] = ()
     """What is missing, the blocking ones first."""

@@ -109,7 +109,7 @@ def try_specimen(specimen: Specimen, folder: Path, *, prepared: Future[None] | N
             **about,
             flagged=False,
             error=f"{type(error).__name__}: {error}",
-            lacks=isinstance(error, UnavailableError),
+            unavailable=isinstance(error, UnavailableError),
         )
     named = sorted(
         (check for check in failures if check.name in specimen.caught_by and specimen.says in check.message),
