@@ -129,7 +129,7 @@ class ProgramFinding(Record):
     path: str | None
     """Where it is; None where PATH has none."""
     version: str | None
-    """Its own words; None where it did not say."""
+    """As the program states it; None where it does not."""
 
 
 class Problem(Record):

@@ -30,7 +30,7 @@ class FolderPlan:
     reference: str | None = None
     """The matrix's `reference`."""
     command: tuple[str, ...] = ()
-    """Command line that began the folder."""
+    """Command line that started the folder."""
     absent: frozenset[tuple[str, str]] = frozenset()
     """(case, subject) that the plan has no runs for: not in the case, not for its scene, or not on that machine."""
 

@@ -83,7 +83,7 @@ WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRe
 
 
 class _Settings(_Table):
-    """What a case may say and an override may change; None means not said."""
+    """Settings that a case may have and an override may change; None means not set."""
 
     source: str | None = None
     """File to export, relative to the matrix file."""

@@ -34,7 +34,7 @@ MAX_CAPTIONS_AT_ONCE = 4
 
 
 class Background(SceneModel):
-    """What lies behind the recording: an image, else a gradient, else a colour."""
+    """What lies behind the recording: an image, a gradient or a colour: the first of them that is given."""
 
     colour: Colour = "#000000"
     """Plain colour."""
