@@ -127,7 +127,7 @@ class ExportRecorder:
         return clock
 
     def own(self, owner: str, size_bytes: int) -> None:
-        """Note the most bytes that an owner held; none are nobody's."""
+        """Record the largest number of bytes that an owner held; 0 is left out."""
         if size_bytes:
             self._owned_bytes[owner] = max(size_bytes, self._owned_bytes.get(owner, 0))
 

@@ -100,7 +100,7 @@ def inspect_files(
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
 
-    With a `scene` the pictures are held against what the scene makes of the reference, at a few frames that the oracle
+    With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own.
     Raises `SourceError` where a file cannot be opened, has no video or no single frame.
     """

@@ -57,7 +57,7 @@ def save_worst_frames(pairs: list[KeptPair], spec: ColourSpec, folder: Path) -> 
 
 
 def _rgb(planes: Planes, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[np.uint8]:
-    """R'G'B' codes, shape (height, width, 3): swscale's, which are a code off here and there, which nobody sees."""
+    """R'G'B' codes, shape (height, width, 3): by swscale, off by a code in places, which is invisible."""
     picture = scaler.reformat(
         as_frame(planes),
         format="rgb24",

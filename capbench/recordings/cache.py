@@ -29,7 +29,7 @@ _LEFTOVER_AGE_S = 24 * 3600
 
 
 def cache_folder() -> Path:
-    """Folder of all recordings: `recordings` under `CAPBENCH_CACHE`, or else under the user's cache folder."""
+    """Folder of all recordings: `recordings` under `CAPBENCH_CACHE`, otherwise under the user's cache folder."""
     chosen = os.environ.get("CAPBENCH_CACHE")
     return (Path(chosen) if chosen else platformdirs.user_cache_path("capbench")) / "recordings"
 

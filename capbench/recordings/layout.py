@@ -100,7 +100,7 @@ class Patch:
 
     @property
     def sample(self) -> Area:
-        """The part to measure: where the recording is 192 pixels wide or more, nothing of the neighbours is in it."""
+        """The part to measure: where the recording is 192 pixels wide or more, no adjacent patch is in it."""
         return self.area.shrunk(0.3)
 
 

@@ -1,4 +1,4 @@
-"""What `matrix.json` of a result folder says to whoever judges or shows the folder: the plan, read leniently."""
+"""The plan in `matrix.json` of a result folder, read leniently for judging and showing it."""
 
 from __future__ import annotations
 

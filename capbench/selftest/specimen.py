@@ -35,7 +35,7 @@ _TALL = {360: "selftest", 362: "selftest-odd-chroma"}
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two files to hold against each other."""
+    """Two files to compare."""
 
     reference: Path
     """The file that is right."""
@@ -56,7 +56,7 @@ class Specimen:
     mutates: Mutates
     """What is changed to do it."""
     caught_by: tuple[str, ...]
-    """Checks of which at least one must fail. Another check failing does not count: a defect must be told as it is."""
+    """Checks of which at least one must fail. Another check failing does not count: the defect must be named."""
     judge: Callable[[Path], Sequence[Check]]
     """The checks of what came of the defect. Makes it first, in a folder to work in, unless `prepare` has done so."""
     prepare: Callable[[Path], None] | None = None

@@ -45,7 +45,7 @@ def read_noise(folder: Path, *, watch_s: float = 0.2, sleep: Callable[[float], N
 
 
 def busy_s(times: object) -> float:
-    """CPU seconds that all cores spent on something, from `psutil.cpu_times()`. Steal is nobody's work here."""
+    """CPU seconds that all cores spent on something, from `psutil.cpu_times()`. Steal is not work of this machine."""
     # guest time is part of user time on Linux and would count twice
     return float(sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq")))
 

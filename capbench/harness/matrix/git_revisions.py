@@ -34,7 +34,7 @@ def add_revision(
     """The matrix with a second subject `NAME@REVISION` for every path and floor, run by that revision.
 
     Both revisions run from environments built the same way: the one of the work tree is built from its files as they
-    are now. Commands are not doubled: they do not depend on capbench; nor are capacity figures, which nobody judges.
+    are now. Commands are not doubled: they do not depend on capbench; nor are capacity figures, which are never judged.
     Raises `InputError` for a revision that git does not know, `UnavailableError` where an environment cannot be built.
     """
     commit = resolve_revision(revision, checkout)
@@ -116,7 +116,7 @@ def _build(source: Path, target: Path) -> None:
         _must([sys.executable, "-m", "venv", str(partial)], "make a virtual environment")
         try:
             _must([str(_python_of(partial)), "-m", "pip", "install", "--quiet", str(source)], f"install {source}")
-        except BaseException:  # an interrupt too: the half environment is a folder, which nobody else removes
+        except BaseException:  # an interrupt too: nothing else removes a half-made environment
             shutil.rmtree(partial, ignore_errors=True)
             raise
 

@@ -1,4 +1,4 @@
-"""Stopping a whole process tree and letting it go on, and knowing that it really stands still."""
+"""Stopping a whole process tree and continuing it, and verifying that it is really stopped."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Freezer(Protocol):
         """
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
 
     def cpu_s(self) -> float:
         """CPU seconds that the tree has used so far; of what was there at the last stop."""
 
     def kill(self) -> None:
-        """Kill what was there at the last stop, where nobody else is left to do it."""
+        """Kill what was there at the last stop, if nothing else is left to do it."""
 
 
 class SignalFreezer:
@@ -100,7 +100,7 @@ class SignalFreezer:
                 self._sleep(_POLL_S)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
         for pid, by_us in self._held.items():
             if by_us:
                 _resume(pid)
@@ -152,7 +152,7 @@ class CgroupFreezer:
         return True
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
         self._write("0")
 
     def cpu_s(self) -> float:

@@ -35,7 +35,7 @@ class SliceTurn:
         self.cgroup = cgroup_of()
         """Control group that the process is to be started in; None where there is none."""
         self.ready = threading.Event()
-        """Set once a process is attached, or nobody will attach one any more."""
+        """Set once a process is attached, or none will be attached any more."""
         self.slices = 0
         """Slices that it has had."""
         self.alone_ns = 0

@@ -64,7 +64,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProcessExecutor:
-    """Makes each run in a process of its own."""
+    """Makes each run in a separate process."""
 
     folder: Path
     """The result folder."""
@@ -152,7 +152,7 @@ class ProcessExecutor:
         return time_subject(step, prepared, base, on_frame, turn)
 
     def _conclude(self, step: ScheduledRun, prepared: PreparedCase, run: RunResult) -> RunResult:
-        """Hold what a run wrote for validation, or keep it where that is asked for."""
+        """Hold a run's output for validation, or keep it if requested."""
         if prepared.source is None:
             return run
         output, trace = self._output_of(step), self._trace_of(step)
@@ -314,7 +314,7 @@ class ProcessExecutor:
 
 
 def _nothing(_frame: int) -> None:
-    """Takes a progress report that nobody shows."""
+    """Discards progress."""
 
 
 _ONLY_THE_PIPELINE_KNOWS = (

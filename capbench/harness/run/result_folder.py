@@ -153,7 +153,7 @@ def program_version() -> str:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of a folder that this program may go on with. Raises `ResultError` that says why it may not."""
+    """The plan of a folder that this program can resume. Raises `ResultError` with the reason if it cannot."""
     file = folder / "matrix.json"
     if not os.path.lexists(file):
         raise ResultError(f"nothing to resume in {folder}: it has no {file.name}; omit --resume")

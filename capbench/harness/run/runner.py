@@ -78,7 +78,7 @@ class SystemProbe:
 
 
 def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
-    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix goes on."""
+    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix continues."""
     found: dict[str, str] = {}
     for subject in matrix.subjects:
         if subject.command and (reason := missing_program(subject.command[0])):
@@ -196,7 +196,7 @@ class _Runner:
         if self._validator is not None and self._waiting and not self._validator.has_room():
             self._validate()
         if self._in_slices(case):
-            steps = all_steps  # a run beside which nobody took turns is no part of a block in slices
+            steps = all_steps  # a run without others to interleave with is not part of a sliced block
         before, begun_s = self._outside.read_noise(self._folder.path), self._outside.now_s()
         foreign_before_s = self._outside.foreign_cpu_s()
         overlap_share = 0.0

@@ -114,7 +114,7 @@ def trial_steps(seed: int, case: Case, subjects: Sequence[Subject]) -> list[Sche
 
 
 def closing_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:
-    """The floor once more: a machine that changed shows here."""
+    """The floor again: a change of the machine shows here."""
     yield from _drift_step(case, subjects, RunRole.DRIFT_END)
 
 

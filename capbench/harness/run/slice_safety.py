@@ -21,8 +21,8 @@ _MEMORY_RESERVE = 1.2
 def refuse_slices(subjects: Sequence[Subject], environment: Environment) -> str | None:
     """Why slices cannot even be tried; None where they can.
 
-    What a GPU was given goes on while its process is stopped, so that it works for one subject in another's slice. On a
-    software adapter it does not: the threads that draw are the process's own.
+    A GPU continues with submitted work while its process is stopped, so it would work for one subject in another's
+    slice. A software adapter does not: it draws on threads of the process.
     """
     if len(subjects) < 2:
         return "there is only one subject"

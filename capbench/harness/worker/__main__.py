@@ -1,4 +1,4 @@
-"""The measured process, and the errands that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
+"""The measured process, and other jobs that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
 
 The runner must import neither library, so everything that touches them happens here: one job a process where it is
 timed, and with `-` for SPEC.json one job after the other from standard input, a line of JSON each, whose answers are

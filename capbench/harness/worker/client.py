@@ -54,7 +54,7 @@ def ask_worker(
     on_frame: Callable[[int], None] | None = None,
     turn: SliceTurn | None = None,
 ) -> JobResult:
-    """Run one job of `capbench.harness.worker` in a process of its own. `scratch` is a folder for the two files.
+    """Run one job of `capbench.harness.worker` in a separate process. `scratch` is a folder for the two files.
 
     With a `turn` it runs in slices, and its clocks leave out the time between them.
     """

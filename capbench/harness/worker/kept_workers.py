@@ -108,7 +108,7 @@ class KeptWorker:
                 self._running.kill()
 
     def close(self) -> None:
-        """End the process and give back what it held; no job may be in hand."""
+        """End the process and release what it held; no job may be running."""
         self.kill()
         if self._running is not None:
             self._end(timed_out=False)

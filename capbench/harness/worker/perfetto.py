@@ -50,7 +50,7 @@ class TraceRecorder:
         self.spans.append(RecordedSpan(threading.current_thread().name, span))
 
     def write(self, target: Path) -> None:
-        """Write the trace. Not atomic: the run's folder is the runner's, which starts a killed run anew."""
+        """Write the trace. Not atomic: the run's folder is the runner's, which restarts a killed run."""
         document = {"traceEvents": trace_events(self.spans), "displayTimeUnit": "ms"}
         target.write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
 

@@ -31,7 +31,7 @@ _LARGEST_LEAD_SAMPLES = 20 * SAMPLE_RATE_HZ
 """A track that is this far ahead of another waits no longer: the other is silent up to there. No muxer interleaves more
 coarsely, and what waits is 8 MB a track."""
 _TOLD_OVERLAP_S = 1.0
-"""Sound that is left out because it came twice or too late is told from here on; less is the slack of an edit."""
+"""Dropped sound, duplicate or too late, is reported from this length on; less is the slack of an edit."""
 
 
 class _TrackClock:
@@ -169,7 +169,7 @@ class _Mixer:
             except (av.BlockingIOError, av.EOFError):
                 return
             assert isinstance(frame, av.AudioFrame)
-            # The mix stops giving times when its first track ends; its samples go on without a gap all the same.
+            # The mix stops giving times when its first track ends; its samples continue without a gap nevertheless.
             frame.pts, frame.time_base = self._samples, Fraction(1, SAMPLE_RATE_HZ)
             self._samples += frame.samples
             yield frame
@@ -181,7 +181,7 @@ def read_audio(
     """Yield frames of planar float stereo, PTS in samples since `origin_s` without gaps.
 
     At damage raises `DamagedStreamError`; with `salvage` says so with `warn` and puts silence where nothing decodes.
-    Raises `SourceError` where sound and picture are hours apart, or the number of tracks changes on the way.
+    Raises `SourceError` where sound and picture are hours apart, or the number of tracks changes midway.
     """
     mixer: _Mixer | None = None
     lost_packets = 0
@@ -193,7 +193,7 @@ def read_audio(
             if len(streams) != len(mixer.tracks):
                 raise SourceError(f"{path} changes from {len(mixer.tracks)} to {len(streams)} sound tracks midway")
             for stream in part.container.streams:
-                # Pictures are read by another thread from a container of its own.
+                # Pictures are read by another thread from another container.
                 stream.discard = Discard.default if stream in streams else Discard.all
             for track, frame in _decoded(path, part.container, streams, salvage=salvage):
                 if frame is None:

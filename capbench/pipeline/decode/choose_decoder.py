@@ -23,7 +23,7 @@ _COMPARED_PICTURES = 4
 """An intra picture and some that are predicted, from both sides in most streams."""
 _MOST_PACKETS = 64
 """After which a decoder without a picture counts as one that gives none: H.264 and HEVC hold back 16 pictures at most,
-and a field may be a packet of its own."""
+and a field may be a separate packet."""
 _EXAMINED_PACKETS = 16
 """Decoded in search of damage: half a second, and less than that to decode at 4K on one core of 2023."""
 
@@ -81,7 +81,7 @@ def choose_decoder(asked: str, source: SourceInfo, *, salvage: bool = False) -> 
 
 
 def _candidates() -> list[str]:
-    """Hardware decoders that FFmpeg was built with; to name the others of every export would tell nobody anything."""
+    """Hardware decoders that FFmpeg was built with; listing the others in every report would be noise."""
     offered = offered_devices()
     return [device for device in HARDWARE_DECODERS if device in offered]
 
@@ -186,7 +186,7 @@ def _device_pictures(device: str, source: SourceInfo, count: int) -> list[av.Vid
 
 
 def _difference_codes(source: SourceInfo, mine: av.VideoFrame, its: av.VideoFrame) -> int:
-    """Largest difference of two pictures in 8-bit codes. Raises `UnavailableError` where they are no match at all."""
+    """Largest difference of two pictures in 8-bit codes. Raises `UnavailableError` where they cannot be compared."""
     size = (mine.width, mine.height)
     if (its.width, its.height) != size:
         raise UnavailableError(f"its pictures are {its.width}x{its.height} instead of {size[0]}x{size[1]}")

@@ -37,7 +37,7 @@ def open_container(
     given = dict(options or {})
     if decoder == SOFTWARE_DECODER:
         return av.open(file, "r", format=container_format, options=given)
-    # PyAV 18.1 takes a name that it does not know for any device at all.
+    # PyAV 18.1 takes a name that it does not know as any device.
     if decoder not in offered_devices():
         raise UnavailableError("not part of this build of FFmpeg")
     device = HWAccel(decoder, allow_software_fallback=False)

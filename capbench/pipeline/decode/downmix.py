@@ -1,4 +1,4 @@
-"""Any sound as 48 kHz stereo: the downmix, and formats that change on the way."""
+"""Any sound as 48 kHz stereo: the downmix, and formats that change midway."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StereoConverter:
     def convert(self, frame: av.AudioFrame, time_s: Fraction) -> Iterator[av.AudioFrame]:
         """What of a decoded frame at `time_s`, and of those before it, is ready: planar float, PTS in samples.
 
-        Raises `SourceError` where the channels are such that nobody knows what they are.
+        Raises `SourceError` where the meaning of the channels is not known.
         """
         # A stream's header may name another sample format than its decoder gives, and a frame is always right.
         shape = (frame.format.name, frame.sample_rate, frame.layout.name)
@@ -53,7 +53,7 @@ class StereoConverter:
         yield from self._pull()
 
     def flush(self) -> Iterator[av.AudioFrame]:
-        """What is held back. The next frame begins anew."""
+        """What is held back. The next frame starts a new converter."""
         if self._entry is None:
             return
         self._entry.push(None)

@@ -14,9 +14,9 @@ from capbench.units import format_seconds
 __all__ = ["Pauses", "PtsFrame", "SteadyClock", "TimedFrame", "at_constant_rate", "at_source_times", "check_apart"]
 
 _JUMP_S = Fraction(1)
-"""Times that run back by more than this have started anew; by less, they are rounding or a muxer's slip."""
+"""Times that go back by more than this have restarted; by less, it is rounding or a muxer's error."""
 _LEAP_S = Fraction(6 * 3600)
-"""Times that run ahead by more than this are damaged: nobody records a still picture, or silence, for so long."""
+"""Times that jump ahead by more than this are damaged: no recording has a still picture, or silence, for so long."""
 _UNKNOWN_FRAME_S = Fraction(1, 30)
 """How long the first frame is shown where nothing says it."""
 _PAUSE_S = Fraction(60)
@@ -62,7 +62,7 @@ class Pauses:
 class SteadyClock:
     """Gives frames of one stream times that rise, in the time base of the first of them.
 
-    A frame without a time follows the one before it, and a clock that starts anew or leaps goes on from there.
+    A frame without a time follows the one before it; after a restart or a jump, times continue from there.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
@@ -113,7 +113,7 @@ class TimedFrame:
     """A decoded frame and when it is shown, in units of the output's time base."""
 
     frame: Any
-    """An `av.VideoFrame`; None where its times go on without it."""
+    """An `av.VideoFrame`; None where its time passes without one."""
     pts: int
     duration: int
 

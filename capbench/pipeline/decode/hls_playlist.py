@@ -1,4 +1,4 @@
-"""HLS playlists: refused before FFmpeg opens what they name, and split where their clock starts anew.
+"""HLS playlists: refused before FFmpeg opens what they name, and split at discontinuities.
 
 FFmpeg follows whatever a playlist says. A hostile one reads local files or fetches addresses, so every entry must be a
 plain relative name inside the playlist's own folder, and the playlist must have an end (RFC 8216). Lines are taken
@@ -63,7 +63,7 @@ def check_playlist(path: Path) -> None:
 def media_playlist(path: Path) -> Path:
     """What to read of a checked playlist: itself, or a master's first variant where variants have discontinuities.
 
-    FFmpeg reads all variants of a master side by side, and where their clocks start anew nothing could be split.
+    FFmpeg reads all variants of a master in parallel, so they could not be split at discontinuities.
     """
     variants = _variants(path)
     return variants[0] if any(_DISCONTINUITY_TAG in _lines(variant) for variant in dict.fromkeys(variants)) else path
@@ -72,7 +72,7 @@ def media_playlist(path: Path) -> Path:
 def playlist_parts(path: Path) -> list[PlaylistPart]:
     """The parts of a checked media playlist with discontinuities (RFC 8216, 4.3.2.3); empty where it has none.
 
-    FFmpeg hands on the segments' own times, which start anew after a discontinuity.
+    FFmpeg passes on the segments' own times, which restart after a discontinuity.
     """
     lines = _lines(path)
     if _DISCONTINUITY_TAG not in lines:
@@ -130,7 +130,7 @@ def _stated_s(tag: str) -> Fraction:
 
 
 class _Check:
-    """One walk through a playlist and all that it names. Raises `UnsafePlaylistError` or `SourceError`."""
+    """Checks a playlist and everything that it names. Raises `UnsafePlaylistError` or `SourceError`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -57,7 +57,7 @@ _REFUSED_FORMATS = {
     "concat": _LIST,
     "dash": _LIST,
 }
-"""Demuxers that take what nobody recorded: any text file, and scripts that name files which nobody checked."""
+"""Demuxers for what is not a recording: any text file, and scripts that name files which were not checked."""
 
 
 def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
@@ -97,7 +97,7 @@ class OpenPart:
     shift_s: Fraction
     """Seconds to add to its times so that all parts are on one clock."""
     reopen: Callable[[], InputContainer]
-    """Opens the same stretch once more, from its start. Raises `SourceError`."""
+    """Opens the same part again, from its start. Raises `SourceError`."""
 
 
 def open_parts(path: Path, decoder: str = SOFTWARE_DECODER) -> Generator[OpenPart, None, None]:

@@ -190,7 +190,7 @@ def _display_matrix(frame: av.VideoFrame) -> bytes | None:
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:
-        # PyAV 18.1 reads no side data at all where one kind is unknown to it; FFmpeg takes those out.
+        # PyAV 18.1 reads no side data if one kind is unknown to it; FFmpeg removes those.
         data = _without_unknown_side_data(frame).side_data.get("DISPLAYMATRIX")
     return bytes(data) if isinstance(data, SideData) else None
 

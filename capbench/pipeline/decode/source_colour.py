@@ -142,9 +142,9 @@ class PlanarConverter:
         matrix = _SWSCALE_MATRIX[colour.matrix]
         codes = ColorRange.JPEG if colour.range is Range.FULL else ColorRange.MPEG
         is_rgb = _holds_rgb(frame.format)
-        # swscale takes every grey for full range, so it is told of no other, and the samples stay as they are.
+        # swscale assumes full range for every grey format, so full range is stated and the samples stay as they are.
         swscale_codes = ColorRange.JPEG if not is_rgb and len(frame.format.components) < 3 else codes
-        # It takes BT.601 for what comes from R'G'B' unless it is told, and R'G'B' has a full range only.
+        # It assumes BT.601 for output from R'G'B' unless told otherwise, and R'G'B' is always full range.
         converted = self._reformatter.reformat(
             frame,
             width=size[0],
@@ -171,5 +171,5 @@ _SWSCALE_MATRIX = {
 
 
 def _holds_rgb(pixel_format: av.VideoFormat) -> bool:
-    """Whether samples are R'G'B', by themselves or through a palette, or become it on the way (CIE XYZ)."""
+    """Whether samples are R'G'B', directly or through a palette, or are converted to it (CIE XYZ)."""
     return pixel_format.is_rgb or pixel_format.has_palette or pixel_format.name.startswith("xyz")

@@ -44,10 +44,10 @@ def read_frames(
 ) -> Iterator[av.VideoFrame]:
     """Yield each frame of the first video stream in one of the planar formats; PTS rise from frame to frame.
 
-    All have the size, format and time base of the first. At damage raises `DamagedStreamError`; with `salvage` leaves
-    out what does not decode, goes on behind it, and says so with `warn` at the end. 0 leaves the number of `threads` to
-    the decoder. A hardware `decoder` that fails raises `PipelineError`: what it gave until then is gone on its way, and
-    whether source or device is at fault is not to be seen. The iterator owns the file: close it, or read it to its end.
+    All have the size, format and time base of the first. Damage raises `DamagedStreamError`; with `salvage`, what
+    does not decode is left out and reported with `warn` at the end. 0 leaves the number of `threads` to the decoder. A
+    hardware `decoder` that fails raises `PipelineError`: its pictures were passed on already, and it cannot be known
+    whether source or device is at fault. The iterator owns the file: close it, or read it to its end.
     """
     clock, layout = SteadyClock(warn), _Layout(path, warn)
     tally = _Tally(path, salvage=salvage, threads=threads, decoder=decoder)
@@ -281,7 +281,7 @@ def every_picture(
     Frame threads hand out a picture as many packets late as there are threads. What the last packets hold, errors
     included, comes in one go at the end, and there PyAV 18.1 drops an error that follows a picture, and with it all
     pictures behind: the more cores, the more damage goes unseen. A library's threads hand out errors late anywhere.
-    So where a picture is missing, its part is decoded once more on one thread, from a container that `reopen` opens.
+    So where a picture is missing, its part is decoded again on one thread, from a container that `reopen` opens.
 
     Raises `av.FFmpegError` at damage, and `SourceError` where there is no video.
     """

@@ -35,7 +35,7 @@ BITS_PER_PIXEL = {"highest": 0.3, "high": 0.15, "medium": 0.08, "low": 0.04}
 """Quality name to bits a pixel: the bitrate is width x height x this x frames a second."""
 
 _LEAST_BIT_RATE = 10_000
-"""x264 counts in whole kilobits and refuses none at all; a picture of icon size would ask for that."""
+"""x264 counts in whole kilobits and refuses 0, which a picture of icon size would result in."""
 _X264_FAMILY = ("libx264", "libx265")
 _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
@@ -141,7 +141,7 @@ def codec_tag(encoder: str) -> str | None:
 
 
 def pixel_format_for(encoder: str, pixel_format: str) -> str:
-    """Pixel format to open an encoder with for pictures of `pixel_format`: the same samples, perhaps laid out anew."""
+    """Pixel format to open an encoder with for pictures of `pixel_format`: the same samples, perhaps in another layout."""
     if encoder in _PLANAR_ONLY and pixel_format == "nv12":
         return "yuv420p"
     return "nv12" if encoder.endswith("_qsv") and pixel_format == "yuv420p" else pixel_format

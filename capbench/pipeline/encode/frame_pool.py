@@ -32,7 +32,7 @@ class PooledPicture:
     """In units of the output's time base, as `duration`."""
     duration: int
     pool: PicturePool | None
-    """Where `frame` goes back to when it is done with; None where it belongs to nobody."""
+    """Where `frame` is returned after use; None if it belongs to no pool."""
 
     def release(self) -> None:
         """Give the frame back. Raises as `Channel.send` does."""
@@ -58,7 +58,7 @@ class PicturePool:
             self._free.send(frame, self.picture_bytes)
 
     def acquire(self) -> av.VideoFrame:
-        """A free frame that nobody else reads. Raises as `Channel.receive` does."""
+        """A free frame that is not read elsewhere. Raises as `Channel.receive` does."""
         frame = self._free.receive()
         assert frame is not None, "nobody closes the channel of free frames"
         # A hardware encoder may still hold a reference; then FFmpeg gives this frame new memory instead of tearing.

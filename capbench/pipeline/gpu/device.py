@@ -59,7 +59,7 @@ class MemoryWriter(Protocol):
     """Somebody who writes to mapped memory of a device."""
 
     def close(self) -> None:
-        """Return once nobody writes, and let nobody write any more."""
+        """Return once no write is in progress, and allow no further one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -153,7 +153,7 @@ class GpuContext:
             raise DeviceLostError(f"the GPU reported: {self.problems[0]}", stage="render")
 
     def close(self) -> None:
-        """Destroy the device; what was made from it dies with it, and nobody writes to its memory any more."""
+        """Destroy the device and everything made from it; its memory is no longer written to."""
         for writer in list(self.writers):
             writer.close()
         wait(self._compiling)  # a driver must not be left in the middle of a call
@@ -195,7 +195,7 @@ class _ProblemHandler(logging.Handler):
         self._context = context
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A record of a thread that nobody owns, a driver's own, may be about any device.
+        # A record from a thread of the driver may be about any device.
         if _thread_owners.get(record.thread or 0, self._context) is self._context:
             self._context.problems.append(record.getMessage().splitlines()[0])
 
@@ -328,7 +328,7 @@ def is_device_loss(gpu: GpuContext, error: Exception) -> bool:
 
 
 _LOOK_S = 0.05
-"""How often a wait looks whether its device was closed: wgpu-py tells nobody who waits."""
+"""Interval at which a wait checks whether its device was closed: wgpu-py does not wake waiters."""
 
 
 def wait_for(

@@ -39,7 +39,7 @@ class RenderOutputs:
     formats: Channel[PictureFormat]
     """Takes the one format of all pictures, before the first of them."""
     unfinished: Channel[UnfinishedPicture]
-    """Pictures that a path finishes on a thread of its own; closed behind the last picture, whichever way it went."""
+    """Pictures that a path finishes on another thread; closed after the last picture, whichever route it took."""
     pictures: Channel[PooledPicture]
     """Pictures that are ready for the encoder."""
 

@@ -228,7 +228,7 @@ class Camera(SceneModel):
 
 
 class Caption(TimeSpan):
-    """A text on a plate, over everything else."""
+    """A text on a plate, above all other layers."""
 
     text: Annotated[str, Field(min_length=1, max_length=1000)]
     """What it says; lines that are too long for the canvas are broken between words."""

@@ -45,7 +45,7 @@ class FrameSizes:
 
     @property
     def least_bytes(self) -> int:
-        """With one frame in each place, two pictures, and one frame in somebody's hands between two places.
+        """With one frame in each place, two pictures, and one frame in transit between two places.
 
         This still overlaps: while one of the two pictures is converted, the GPU draws the next and it is copied into
         the other.

@@ -113,7 +113,7 @@ def _missing(evidence: Measurements) -> Check:
     how = f"matched by {evidence.aligned_by}"
     unplaced = _lost_at_end(evidence) if evidence.ends_alike and evidence.reference.error is None else 0
     if unplaced:
-        # Where pictures look alike they were matched by their times, which may have been closed up over a gap.
+        # Similar pictures are matched by their times, which may have been closed up over a gap.
         return Check.failed(
             name=name,
             message=f"missing: {_plural(unplaced + len(lost))} of the reference ({how}); the output ends with its last "

@@ -12,7 +12,7 @@ __all__ = ["check_layers"]
 _NAME = "picture.layers"
 _MOST_NAMED = 3
 _MISSING_SHARE = 0.25
-"""Less than this is there by chance: a layer that lies elsewhere may overlap its place."""
+"""A smaller share is chance: a misplaced layer may overlap its proper place."""
 
 
 def check_layers(evidence: Measurements) -> list[Check]:

@@ -40,7 +40,7 @@ AUDIO_SIDE_SHARE: Final = 0.01
 """Energy of left minus right over left plus right from which stereo is audibly stereo."""
 AUDIO_TURNED: Final = -0.5
 """Product of two correlations, of left and right or of sum and difference: 1 in a right output, -1 where one of the two
-is turned over. A difference that a coder at 32 kbit/s made up anew is near 0."""
+is turned over. A difference that an encoder at 32 kbit/s synthesised is near 0."""
 AUDIO_ALIKE_SHARE: Final = 0.5
 """Share of the sound that the reference's samples must explain to be compared with: AAC at 64 kbit/s leaves 0.9."""
 AUDIO_SIDE_KEPT: Final = 0.2
@@ -85,7 +85,7 @@ coding is."""
 EDGE_CODES: Final = 4.0
 """Border rows or columns over the rest of the picture; an encoder treats both alike."""
 SMALLEST_EDGED_PX: Final = 64
-"""Shorter side from which two rows at a border are told from the rest: at 16 pixels they are a quarter of it."""
+"""Shorter side from which two border rows can be compared with the rest: at 16 pixels they are a quarter of it."""
 GRADIENT_CODES: Final = 6
 """8-bit codes side by side that stand for all the levels of deeper samples: flat colours with a deep codec's noise fill
 one or two, a gradient that bands fills dozens."""
@@ -133,7 +133,7 @@ ADJUSTED_CHROMA_CODES: Final = 6.0
 ADJUSTED_EXPLAINED_SHARE: Final = 0.8
 """What an adjustment must leave less of, of all blocks' difference: their coding noise is in both."""
 ADJUSTED_CORRELATION: Final = 0.7
-"""Correlation from which one picture's codes follow from the other's at all."""
+"""Correlation below which one picture's codes do not follow from the other's."""
 BIAS_CODES: Final = 0.28
 """Mean signed error over colours and components. Truncation gives -0.5, rounding less than 0.1."""
 GREY_SPREAD_CODES: Final = 3.0

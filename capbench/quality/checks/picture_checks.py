@@ -40,7 +40,7 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         ]
     same = _same(pictures)
     if same[0].status is CheckStatus.FAIL:
-        # How sharp another picture is, and where it lies, are no news; that it is another one may have a cause.
+        # Sharpness and position of a different picture mean nothing; quality and local errors may show why it differs.
         why = "the output shows different pictures from the reference"
         rest = [Check.unchecked(name=name, reason=why) for name in ("picture.outliers", *_NAMES[5:])]
         return [*same, _quality(pictures), _local(pictures), *rest]

@@ -16,7 +16,7 @@ from capbench.results import Check
 __all__ = ["SoundVerdict", "check_sound"]
 
 _SILENT_LEVEL = 1e-4
-"""-80 dB of full scale: nothing that anybody recorded on purpose."""
+"""-80 dB of full scale: not an intentional recording."""
 _NAMES = (
     "audio.decodes",
     "audio.channels",

@@ -31,7 +31,7 @@ _SMALLEST_XPSNR_PX = 2025
 """Luma samples below which FFmpeg's xpsnr counts blocks of no width and divides by their number, 0, which ends the
 process (vf_xpsnr.c: a side of 4 * int(32 * sqrt(pixels / (3840 * 2160)) + 0.5))."""
 _SMALLEST_SSIM_SIDE_PX = 16
-"""Luma samples a side below which FFmpeg's ssim has no two blocks of 4 chroma samples beside each other."""
+"""Luma samples a side below which FFmpeg's ssim has no two adjacent blocks of 4 chroma samples."""
 FFMPEG_METRICS = tuple(_METADATA)
 """Metrics that `FfmpegMeter` gives, in order."""
 

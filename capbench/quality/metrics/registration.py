@@ -34,7 +34,7 @@ _NEARLY_ALL = 0.8
 _ENOUGH_SAMPLES = 25
 """Of one level: their mean error is then known to a fifth of the coding noise."""
 _FEWEST_STEPS = 6
-"""Whole steps side by side from which what happens within them is told from what happens across."""
+"""Number of adjacent steps needed to distinguish variation within steps from variation across them."""
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
 

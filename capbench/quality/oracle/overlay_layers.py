@@ -294,7 +294,7 @@ def _gaussian(
 
 def _gaussian_weights(places: Field, samples: Field, sigma_px: float) -> Field:
     weights = np.exp(-0.5 * ((places[:, None] - samples) / sigma_px) ** 2)
-    # Places far outside the mask get no weight at all, and are not drawn.
+    # Places far outside the mask have no weight and are not drawn.
     normalised: Field = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
     return normalised
 

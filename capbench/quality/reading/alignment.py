@@ -37,7 +37,7 @@ _FOUND_CODES = _STRANGER_CODES / 2
 _FARTHEST_FRAMES = 1800
 """How far beyond the window it is looked for: a minute at 30 fps."""
 _MOST_SEARCHES = 4
-"""Each reads the reference once more from its start; a file of many cuts is no export of it."""
+"""Each reads the reference again from its start; a file with many cuts is not an export of it."""
 
 _RULE_FRAMES = 32
 """Numbered frames that tell by which rule an exporter chooses; a clock that is 0.1% off moves by 1 ms meanwhile."""
@@ -72,9 +72,9 @@ class Aligner:
     ) -> None:
         """With at most `window` reference frames in memory.
 
-        `can_compare`: whether pictures of the two files may be held against each other as they are. `by_order`: a frame
+        `can_compare`: whether pictures of the two files can be compared as they are. `by_order`: a frame
         is promised by its place in the file, because one of the files has no time stamps. `again` reads the reference
-        once more from its start, to look for a picture that is beyond the window.
+        again from its start, to look for a picture that is beyond the window.
         """
         self._again = again
         self._searches_left = _MOST_SEARCHES

@@ -67,7 +67,7 @@ class Normaliser:
         return frame
 
     def _respecifier_of(self, frame: av.VideoFrame) -> Respecifier | None:
-        """By the frame's own tags where they change on the way; the first frame's are the file's."""
+        """By the frame's own tags where they change midway; the first frame's are the file's."""
         tags = int(frame.colorspace), int(frame.color_range)
         if tags not in self._respecifiers:
             spec = respecified(self._spec, frame) if self._respecifiers else self._spec

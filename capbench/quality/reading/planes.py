@@ -32,7 +32,7 @@ PLANAR_420 = ("yuv420p", "yuvj420p")
 
 
 class Reformatting(TypedDict):
-    """What swscale is told beside a size and a format."""
+    """Parameters of swscale besides size and format."""
 
     src_color_range: int
     dst_color_range: int

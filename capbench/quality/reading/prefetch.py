@@ -1,4 +1,4 @@
-"""The next item of an iterator made ready in a thread of its own, while the present one is looked at."""
+"""Prefetching: the next item of an iterator is made in another thread while the current one is examined."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _LONGEST_SOUND_S = 24 * 3600
 """Time that is listened to: 346 MB of envelope."""
 _CHUNK_BINS = 60_000
 _MOST_SIDE_SHARE = 100.0
-"""Where left is right turned over, their sum is nothing: 20 dB is all that needs to be told."""
+"""If left is right inverted, their sum is silent: a difference of 20 dB is enough to see that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,7 +199,7 @@ class _Ear:
 
 
 def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
-    """Frames as 32-bit floats at one rate, in their own layout, which may change on the way."""
+    """Frames as 32-bit floats at one rate, in their own layout, which may change midway."""
     resampler: av.AudioResampler | None = None
     shape: tuple[str, str, int] | None = None
     for frame in itertools.chain(frames, [None]):

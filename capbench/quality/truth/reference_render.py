@@ -1,4 +1,4 @@
-"""What an export of a scene should look like: chosen frames rendered by the oracle, as pictures to compare with."""
+"""The expected pictures of an export of a scene: chosen frames rendered by the oracle."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _write_gradient(target: Path, bits_left: int) -> Path:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p10le"
         for number in range(_DEEP_FRAMES):
             ramp = 300 + np.arange(width)[None, :] // 2 + np.arange(height)[:, None] // 2
-            ramp[:, 8 * number : 8 * number + 24] += 400  # a bar that moves: frames are told apart by it
+            ramp[:, 8 * number : 8 * number + 24] += 400  # a bar that moves, so that frames can be told apart
             planes = [
                 (ramp >> lost << lost).astype(np.uint16),
                 *[np.full((height // 2, width // 2), 512, np.uint16)] * 2,

@@ -57,7 +57,7 @@ register_change(
 register_change(
     name="pair-swapped",
     family="frames",
-    defect="two neighbouring frames are exchanged",
+    defect="two adjacent frames are swapped",
     caught_by=["frames.order"],
     change=_edited(lambda shots: _show(shots, {_WHERE: shots[_WHERE + 1].planes, _WHERE + 1: shots[_WHERE].planes})),
 )

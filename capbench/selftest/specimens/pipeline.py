@@ -147,7 +147,7 @@ register_mutant(
 register_mutant(
     name="fade-too-slow",
     family="frames",
-    defect="layers take twice as long to appear, by arithmetic that the exporter and whoever judges it could share",
+    defect="layers take twice as long to appear, by arithmetic that exporter and oracle could share",
     replacements=[
         Replacement(
             "pipeline/scene/scene_values.py",

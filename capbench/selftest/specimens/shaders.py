@@ -39,7 +39,7 @@ def _convert(old: str, new: str) -> Replacement:
 
 
 def _typed_in_matrix(kr: float, kb: float) -> tuple[Replacement, Replacement]:
-    """A matrix as a table of numbers that somebody copied, instead of the Kr and Kb that were asked for."""
+    """A matrix as a hard-coded table, instead of the requested Kr and Kb."""
     return (
         _nv12(
             "dot(rgb, vec3f(nv12_kr, 1.0 - nv12_kr - nv12_kb, nv12_kb))",
@@ -134,7 +134,7 @@ register_mutant(
 register_mutant(
     name="gamma",
     family="colour",
-    defect="a gamma-encoded texture is encoded once more (an sRGB view where a plain one belongs)",
+    defect="a gamma-encoded texture is encoded again (an sRGB view instead of a plain one)",
     replacements=[
         _convert(
             "return textureLoad(picture, pixel, 0).rgb;",
@@ -161,7 +161,7 @@ register_mutant(
 register_mutant(
     name="alpha-premultiplied-twice",
     family="colour",
-    defect="a layer's colour is multiplied by its alpha once more when it is drawn",
+    defect="a layer's premultiplied colour is multiplied by its alpha again when it is drawn",
     replacements=[
         Replacement(
             "shaders/draw_layers.wgsl",

@@ -1,4 +1,4 @@
-"""Sound that is late, drifting, gone or spoilt."""
+"""Sound that is late, drifting, missing or damaged."""
 
 from __future__ import annotations
 
