@@ -45,9 +45,9 @@ def export(
 
     `on_frame` is called with the number of frames in the file so far, from the thread that writes it; `cancel` stops
     the export when it is set; `on_span` receives what every thread does, for a trace. `device` may have been started
-    before this module was loaded; its owner closes it if it was not taken. Raises `InputError` or `OutputError` for what
-    the user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for a failure during the
-    export, and `CancelledExportError`.
+    before this module was loaded; its owner closes it if it was not taken. Raises `InputError` or `OutputError` for
+    what the user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for a failure during
+    the export, and `CancelledExportError`.
     """
     started_ns = time.perf_counter_ns()
     asked = options or ExportOptions()

@@ -100,6 +100,11 @@ _OTHER_PROGRAMS = {
     "--media": "tests.bench.clean_study",
     "--size": "tests.bench.conversion_bandwidth",
     "--condition": "tests.bench.slice_record",
+    "--force-device-scale-factor": "chromium",
+    "--headless": "chromium",
+    "--hide-scrollbars": "chromium",
+    "--screenshot": "chromium",
+    "--window-size": "chromium",
     "--pairs": "tests.bench.slice_record",
     "--warmup": "hyperfine",
     "--times": "capbench.pipeline.contact_sheet",
@@ -121,6 +126,22 @@ def test_options_that_the_documentation_names_exist(page: Path) -> None:
     named = set(re.findall(r"(?<![\w/>#-])--[a-z][a-z-]*[a-z](?![\w*]|[.-]+\w)", page.read_text(encoding="utf-8")))
 
     assert named - known - set(_OTHER_PROGRAMS) == set()
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_modules_that_the_documentation_starts_exist(page: Path) -> None:
+    """`python -m MODULE` of this project has something to run."""
+    modules = re.findall(r"python3? -m ((?:capbench|tests)(?:\.\w+)*)", page.read_text(encoding="utf-8"))
+    places = {name: _REPOSITORY / name.replace(".", "/") for name in modules if page.name != "CHANGELOG.md"}
+
+    programs = {name: [place.with_suffix(".py"), place / "__main__.py"] for name, place in places.items()}
+    assert [name for name, files in programs.items() if not any(map(_can_be_started, files))] == []
+
+
+def _can_be_started(file: Path) -> bool:
+    return file.is_file() and (
+        file.stem == "__main__" or 'if __name__ == "__main__"' in file.read_text(encoding="utf-8")
+    )
 
 
 def test_exit_codes_that_the_documentation_names_exist() -> None:

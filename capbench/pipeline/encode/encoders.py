@@ -141,7 +141,7 @@ def codec_tag(encoder: str) -> str | None:
 
 
 def pixel_format_for(encoder: str, pixel_format: str) -> str:
-    """Pixel format to open an encoder with for pictures of `pixel_format`: the same samples, perhaps in another layout."""
+    """Pixel format to open an encoder with for pictures of `pixel_format`: the same samples, perhaps reordered."""
     if encoder in _PLANAR_ONLY and pixel_format == "nv12":
         return "yuv420p"
     return "nv12" if encoder.endswith("_qsv") and pixel_format == "yuv420p" else pixel_format
