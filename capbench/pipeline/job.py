@@ -1,4 +1,4 @@
-"""What an export will do, settled before anything is started: every wrong input is found here."""
+"""The plan of an export, made before anything is started: every wrong input is found here."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """A settled export."""
+    """A checked and planned export."""
 
     source: SourceInfo
     output: Path | None

@@ -65,7 +65,7 @@ class DeviceStatistics:
 
 @dataclass(frozen=True, slots=True)
 class RenderOutcome:
-    """What came of one pass over the source."""
+    """Outcome of one pass over the source."""
 
     path_used: str
     """The path that drew; the last one where several did."""
@@ -74,7 +74,7 @@ class RenderOutcome:
     warnings: tuple[str, ...] = ()
     """What the user should know, in order."""
     devices: tuple[DeviceStatistics, ...] = ()
-    """One for each device, in order; none where no GPU took part."""
+    """One for each device, in order; none if no GPU was used."""
     picture_pool_bytes: int = 0
     """Bytes of the largest pool of pictures."""
     frames_in_flight_bytes: int = 0
@@ -115,7 +115,7 @@ class ExportRecorder:
         self._devices: list[DeviceStatistics] = []
 
     def warn(self, message: str) -> None:
-        """Tell the user something; damage that `--salvage` accepts comes here."""
+        """Add a warning; damage that `--salvage` accepts is one."""
         with self._lock:
             self._warnings.append(message)
 
@@ -147,7 +147,7 @@ class ExportRecorder:
         self._last_pts, self._end_pts = pts, pts + duration
 
     def ready(self) -> None:
-        """Note that everything that is made once is there, the encoder being the last."""
+        """Record that set-up is complete; the encoder is the last part of it."""
         if self._ready_ns is None:
             self._ready_ns = time.perf_counter_ns()
 
@@ -170,7 +170,7 @@ class ExportRecorder:
             self._on_frame(frames)
 
     def rendered(self, outcome: RenderOutcome) -> None:
-        """Note what came of a pass over the source."""
+        """Record the outcome of a pass over the source."""
         self.path_used = outcome.path_used
         self._fallbacks += outcome.fallbacks
         self._warnings += outcome.warnings
@@ -257,7 +257,7 @@ class ExportRecorder:
 
 
 def _gpu_totals(devices: list[DeviceStatistics], wall_s: float) -> dict[str, object]:
-    """What was counted over all devices, as fields of the report; none where no GPU took part."""
+    """Totals of all devices, as fields of the report; none if no GPU was used."""
     if not devices:
         return {}
     busy_s = sum(d.gpu_ticks_ns for d in devices) / 1e9 if all(d.has_timestamps for d in devices) else None

@@ -51,7 +51,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One export on its way."""
+    """One running export."""
 
     job: ExportJob
     recorder: ExportRecorder

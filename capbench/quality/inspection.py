@@ -1,4 +1,4 @@
-"""Look at two files side by side, once through, and write down what was seen."""
+"""Decode two files side by side, once, and record measurements."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from capbench.units import even_length
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
 _CLOSE_LOOKS = 12
-"""Most pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
+"""Most pairs for the expensive measurements (SSIM, shift, colours), spread over the clip."""
 _LARGE_PICTURE_PX = 4 * 10**6
-"""From here on, 4K and up, half as many looks: each takes over a second and has four times the samples of 1080p."""
+"""From 4K on, half as many: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
 """Frames that the oracle renders of a scene, spread over the clip: a second each at 1080p."""
 _RENDERED_MOMENTS = 8
@@ -102,7 +102,7 @@ def inspect_files(
 
     With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own.
-    Raises `SourceError` where a file cannot be opened, has no video or no single frame.
+    Raises `SourceError` where a file cannot be opened or has no video frame.
     """
     want, got = _start(reference), _start(output)
     if not want.has_own_siting:
@@ -192,7 +192,7 @@ def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Side:
-    """How the reference is brought beside the output."""
+    """How the reference is made comparable with the output."""
 
     normaliser: Normaliser
     truth: GroundTruth | None
@@ -230,7 +230,7 @@ def _beside_scene(want: _Opened, got: _Opened, target: tuple[int, int], scene: S
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Walk:
-    """Through the output once, each frame beside the reference frame that it shows."""
+    """Reads the output once, each frame with the reference frame that it shows."""
 
     aligner: Aligner
     meter: PictureMeter | None
@@ -276,7 +276,7 @@ class _Walk:
 
 
 def _chosen(moments: tuple[float, ...], canvas: tuple[int, int]) -> deque[float]:
-    """The most telling of them, in order; the first frame is rendered anyway."""
+    """The most informative of them, in order; the first frame is rendered anyway."""
     most = _RENDERED_MOMENTS if canvas[0] * canvas[1] < _LARGE_PICTURE_PX else _RENDERED_MOMENTS // 2
     return deque(sorted([moment for moment in moments if moment > 0][:most]))
 
@@ -345,7 +345,7 @@ def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened
 
 
 def _sample_every(frames: int, width: int, height: int) -> int:
-    """Pairs from one close look to the next, so that there are never more than intended."""
+    """Pairs from one sample to the next, so that there are never more samples than intended."""
     looks = _CLOSE_LOOKS if width * height < _LARGE_PICTURE_PX else _CLOSE_LOOKS // 2
     return max(1, -(-frames // looks))
 

@@ -1,4 +1,4 @@
-"""One process of a sliced block: it runs in slices, and only these count."""
+"""One process of a sliced block: only the time in its slices counts."""
 
 from __future__ import annotations
 

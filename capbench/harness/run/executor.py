@@ -1,4 +1,4 @@
-"""Making one run: start the subject, take its measure, look at what it wrote."""
+"""Making one run: start the subject, measure it, inspect its output."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class ProcessExecutor:
     def execute_sliced(
         self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
     ) -> list[RunResult]:
-        """Time all subjects in slices; look at what they wrote only when the last is through."""
+        """Time all subjects in slices; inspect their outputs only after the last has ended."""
         slice_ms = steps[0].case.slice_ms
         turns = [SliceTurn(self._scratch() / f"{step.stem}.stopped") for step in steps]
         jobs = [
@@ -285,7 +285,7 @@ class ProcessExecutor:
         )
 
     def _measured(self, outcome: Outcome) -> dict[str, Any]:
-        """What was taken from outside the process."""
+        """What was measured from outside the process."""
         ending = outcome.ending
         cpu_s = None if ending.user_s is None or ending.system_s is None else ending.user_s + ending.system_s
         reasons: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Before anything is timed: a case's source is there, and what only the pipeline can know to be wrong is said."""
+"""Before anything is timed: make or find a case's source, and report errors that only the pipeline can find."""
 
 from __future__ import annotations
 

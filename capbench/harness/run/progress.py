@@ -1,4 +1,4 @@
-"""Saying how far a matrix is: a live line on a terminal, plain lines elsewhere, nothing when asked to be quiet."""
+"""Progress of a matrix: a live line on a terminal, plain lines elsewhere, nothing with --quiet."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class TimeLeft:
 
 
 class Progress:
-    """Receives what happens; this one says nothing."""
+    """Receives events; this one shows nothing."""
 
     def say(self, line: str) -> None:
-        """Something the user should know between runs."""
+        """A message for the user, between runs."""
 
     def begin(self, step: ScheduledRun, left_s: float | None) -> None:
         """A run starts; `left_s` is the expected time of this and all later runs."""

@@ -51,7 +51,7 @@ class StoppingRule:
     """When a matrix ends before its last block."""
 
     budget_s: float | None = None
-    """Begin only rounds that are expected to fit into this many seconds; the first is always made."""
+    """Start only rounds that are expected to fit into this many seconds; the first is always run."""
     is_decided: Callable[[FolderContents], bool] | None = None
     """Asked after every round; True ends the matrix."""
 

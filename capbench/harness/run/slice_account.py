@@ -1,4 +1,4 @@
-"""What a run in slices says about itself, and what it cannot know."""
+"""The account of a run in slices, and the figures that it cannot have."""
 
 from __future__ import annotations
 

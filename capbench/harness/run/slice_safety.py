@@ -1,4 +1,4 @@
-"""Where a case cannot be measured in slices: found before its first block, and then it is measured plainly."""
+"""Reasons why a case cannot be measured in slices, found before its first block; it is then measured in whole runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def memory_refusal(warmups: Mapping[str, RunResult], free_bytes: int) -> str | N
 
 
 def trial_refusal(warmups: Mapping[str, RunResult], trials: Mapping[str, RunResult]) -> str | None:
-    """Why the trial block says that slices do not do: who failed only there, or did not stand still."""
+    """Why the trial block rules slices out: a subject failed only there, or was not stopped; None where it does not."""
     for name, trial in trials.items():
         if not trial.succeeded and name in warmups and warmups[name].succeeded:
             return f"{name} fails in slices but not alone: {trial.error}"

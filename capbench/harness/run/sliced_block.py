@@ -22,7 +22,7 @@ Measured = TypeVar("Measured")
 
 
 class Turn(Protocol):
-    """What sharing out needs of one process; `SliceTurn` in earnest."""
+    """What giving slices needs of one process; `SliceTurn` implements it."""
 
     ready: threading.Event
     """Set once it can be given slices, or never will be."""

@@ -1,4 +1,4 @@
-"""Having outputs validated after they were timed, by processes that are kept for many of them."""
+"""Validation of outputs after the timing, by worker processes that are reused."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _inspect(spec: Json) -> Json:
 
 
 def _validate(spec: Json) -> Json:
-    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
+    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
     from capbench.quality.validate import validate_run
 
     report = validate_run(

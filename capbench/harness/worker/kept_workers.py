@@ -1,4 +1,4 @@
-"""Worker processes that are kept for many jobs: what libraries cost to load is paid once a process."""
+"""Worker processes that are reused for many jobs: libraries are loaded once per process."""
 
 from __future__ import annotations
 

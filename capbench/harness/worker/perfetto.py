@@ -109,7 +109,7 @@ def _gpu_events(span: Span, frame: int, origin_ns: int, track: int) -> list[dict
 
 
 def _queue_events(numbered: list[tuple[Span, int]], origin_ns: int) -> list[dict[str, Any]]:
-    """How many frames had left one stage's work and not begun the next one's, at each change."""
+    """Number of frames between two stages, at each change."""
     stages = {span.stage for span, _ in numbered}
     events: list[dict[str, Any]] = []
     for queue, (filler, emptiers) in _QUEUES.items():

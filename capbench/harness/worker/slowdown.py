@@ -1,4 +1,4 @@
-"""Planted slowdowns: exactly so much more CPU work, so that calibration can see whether it is noticed.
+"""Injected slowdowns: an exact amount of additional CPU work, so that calibration can measure whether it is detected.
 
 The pipeline's own runs read `CAPBENCH_PLANTED_SLOWDOWN` (`encode:0.05` spins 5% of the export's wall time and books it
 as work of the stage `encode`). Any other exporter is wrapped:

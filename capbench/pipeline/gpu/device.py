@@ -56,7 +56,7 @@ _instance_ready = False
 
 
 class MemoryWriter(Protocol):
-    """Somebody who writes to mapped memory of a device."""
+    """A writer to mapped memory of a device."""
 
     def close(self) -> None:
         """Return once no write is in progress, and allow no further one."""
@@ -64,7 +64,7 @@ class MemoryWriter(Protocol):
 
 @dataclass(slots=True, eq=False)
 class GpuContext:
-    """One device and what everybody needs to know about it. Only the thread that renders submits to it."""
+    """One device and its properties. Only the render thread submits to it."""
 
     device: GPUDevice
     """The `wgpu.GPUDevice`."""
@@ -86,7 +86,7 @@ class GpuContext:
     _compiling: list[Future[GPUComputePipeline]] = field(default_factory=list)
 
     writers: WeakSet[MemoryWriter] = field(default_factory=WeakSet)
-    """Who writes to this device's memory on other threads, and must be stopped before the device takes it back."""
+    """Writers to this device's memory on other threads, which must stop before the device takes it back."""
 
     def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> GPUBuffer:
         """A `wgpu.GPUBuffer`, counted. Raises `AdapterError` where the device has none so large."""
@@ -205,8 +205,8 @@ def collected_problems(context: GpuContext) -> Iterator[None]:
     """Collect errors from the logger `wgpu` into `context.problems` for the duration of the block.
 
     Call it on the thread that submits to the device. wgpu names no device in what it logs, but it logs on the thread
-    that it was called on, or on the one with which it polls the device: of several exports in a process each hears of
-    its own device.
+    that it was called on, or on the one with which it polls the device: of several exports in a process each gets
+    the messages of its own device.
     """
     handler = _ProblemHandler(context)
     logger = logging.getLogger("wgpu")

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 class Channel(Generic[Item]):
-    """First in, first out, bounded in frames and in bytes; every wait is finite and says who stalled.
+    """First in, first out, bounded in frames and in bytes; every wait is bounded and names the stalled stage.
 
     One item always fits, however large: a byte bound below one frame would otherwise be a deadlock. With
     `carries_frames`, the items' numbers are the frame indexes that errors of both stages name; without

@@ -1,7 +1,7 @@
 """The sound of a file: an envelope of one value a millisecond, and short pieces of left and right as they are.
 
-Small enough to keep, sharp enough for sync and for telling left from right. What is kept follows from how much sound
-decodes, never from what a time stamp claims.
+Small enough to keep, precise enough for sync and for distinguishing left from right. Its size follows from how much
+sound decodes, never from what a time stamp claims.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class SoundMeasurements:
     """What was heard in the two files; None where a file has no audio track."""
 
     reference: Sound | None
-    """The file that is held to be right."""
+    """The reference file."""
     output: Sound | None
     """The file under test."""
 
