@@ -109,7 +109,7 @@ def validate_by_mutant(
         write_mutant(Path(folder), replacements)
         ended = _run_mutant(Path(folder), ["-c", _VALIDATION, str(source), str(output), scene], "validation")
     if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (ended.stderr.strip().splitlines() or ["no error message"])[-1]
         raise PipelineError(f"a mutant's validation ended with {ended.returncode}: {last}", stage="validate")
     return ValidationReport.model_validate_json(ended.stdout)
 
@@ -136,7 +136,7 @@ def _export_by(mutant: Path, source: Path, output: Path, *, path: str, scene: st
     arguments = ["export", str(source), str(output), "--path", path, "--scene", scene, "--qp", str(_QP)]
     ended = _run_mutant(mutant, ["-m", "capbench", *arguments, "--json", str(report_file)], "export")
     if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (ended.stderr.strip().splitlines() or ["no error message"])[-1]
         if ended.returncode == UnavailableError.exit_code:
             raise UnavailableError(last.removeprefix("capbench: "))
         raise PipelineError(f"a mutant's export ended with {ended.returncode}: {last}", stage="export")

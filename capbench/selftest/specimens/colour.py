@@ -38,7 +38,7 @@ register_change(
 register_change(
     name="tags-missing",
     family="colour",
-    defect="the file says nothing about its colour",
+    defect="the file states no colour",
     caught_by=["tags.present"],
     mutates=Mutates.MUXING,
     change=lambda: Remake(tags=Tags(2, 2, 2, None)),
@@ -72,7 +72,7 @@ def _recoloured(luma_codes: float, chroma_gain: float) -> Callable[[Iterator[Sho
 register_change(
     name="luma-lifted",
     family="colour",
-    defect="all of luma is 4 codes too bright, and black with it",
+    defect="luma is 4 codes too bright, black included",
     caught_by=["colour.meaning"],
     says="luma is 4.0 codes brighter",
     change=lambda: Remake(shots=_recoloured(4, 1)),

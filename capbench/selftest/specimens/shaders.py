@@ -97,7 +97,7 @@ register_mutant(
 register_mutant(
     name="truncation-behind-matrix",
     family="colour",
-    defect="the conversion truncates, and uses BT.601 besides: the larger mistake hides the smaller one",
+    defect="the conversion truncates and uses BT.601: the larger error hides the smaller one",
     replacements=[*_typed_in_matrix(0.299, 0.114), *_TRUNCATION],
     caught_by=["colour.bias"],
     says="truncated",
@@ -113,7 +113,7 @@ register_mutant(
 register_mutant(
     name="chroma-swapped",
     family="colour",
-    defect="Cb and Cr are exchanged (NV21 taken for NV12)",
+    defect="Cb and Cr are swapped (NV21 taken for NV12)",
     replacements=[
         _nv12(
             "let chroma = vec4f(chroma_of(first), chroma_of(second));",
@@ -221,7 +221,7 @@ register_mutant(
 register_mutant(
     name="upside-down",
     family="layout",
-    defect="the y axis of the render target points the other way",
+    defect="the y axis of the render target points in the wrong direction",
     replacements=[
         _convert(
             "textureLoad(picture, pixel, 0)", "textureLoad(picture, vec2u(pixel.x, nv12_height - 1u - pixel.y), 0)"
