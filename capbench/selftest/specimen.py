@@ -58,7 +58,7 @@ class Specimen:
     caught_by: tuple[str, ...]
     """Checks of which at least one must fail. Another check failing does not count: the defect must be named."""
     judge: Callable[[Path], Sequence[Check]]
-    """Returns the checks of the defective output, which it first makes in the given folder unless `prepare` has done so."""
+    """Returns the checks of the defective output, which it makes in the given folder unless `prepare` has done so."""
     prepare: Callable[[Path], None] | None = None
     """Makes the defective output in the folder; all the work is done by another process."""
     says: str = ""
@@ -98,8 +98,8 @@ def register_mutant(
     """Register a defect that is a replacement of text in shaders or modules, and is really exported by `path`.
 
     `scene` is a shipped scene's name or the text of a scene file. `size` is the recording's: some defects do nothing at
-    most sizes. `judged_by_mutant`: validation runs with the same replacements, which shows that it shares no code with the
-    exporter.
+    most sizes. `judged_by_mutant`: validation runs with the same replacements, to show that it shares no code with
+    the exporter.
     """
     source_spec = RecordingSpec("selftest-mutant", *size, 30, _MUTANT_CLIP_S)
 
