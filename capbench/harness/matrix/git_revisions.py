@@ -86,7 +86,7 @@ def build_revision(
     """Interpreter of the commit's own environment, built once. Raises `UnavailableError`."""
     target = cache / commit
     if not (python := _python_of(target)).exists():
-        says(f"building {commit[:12]} in an environment of its own; this is done once")
+        says(f"building {commit[:12]} in its own environment; this is done once")
         work_tree = cache / f"{commit}.tree"
         if not work_tree.exists():
             cache.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def build_revision(
 
 def _build_work_tree(checkout: Path, cache: Path, says: Callable[[str], None]) -> Path:
     """Interpreter of an environment with the work tree's files as they are now; rebuilt each time, they change."""
-    says("building the work tree in an environment of its own")
+    says("building the work tree in its own environment")
     target = cache / "work-tree"
     if target.exists():
         shutil.rmtree(target)

@@ -50,7 +50,7 @@ class DecoderChoice:
 def check_decoder(name: str) -> None:
     """Raise `InputError` for a name that is none of `DECODERS`."""
     if name not in DECODERS:
-        raise InputError(f"unknown decoder {name!r}; there are {', '.join(DECODERS)}")
+        raise InputError(f"unknown decoder {name!r}; available: {', '.join(DECODERS)}")
 
 
 def choose_decoder(asked: str, source: SourceInfo, *, salvage: bool = False) -> DecoderChoice:
