@@ -1,4 +1,4 @@
-"""Recordings are made once and kept: found by their content, and named only when complete."""
+"""Cache of recordings: each is made once, found by its parameters, and named only when complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which decoder takes a source: hardware is believed when it has decoded the source's first pictures."""
+"""The decoder for a source: hardware is used only if it decodes the source's first pictures."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class DecoderChoice:
     used: str = SOFTWARE_DECODER
     """`software`, or FFmpeg's name of the device."""
     planar_format: str | None = None
-    """Format in which frames are handed on; None for that of software."""
+    """Format in which frames are passed on; None for that of software."""
     fallbacks: tuple[str, ...] = ()
-    """Why it is not what was asked for."""
+    """Why it is not the requested one."""
     warnings: tuple[str, ...] = ()
     """What the user should know about its pictures."""
 
@@ -54,9 +54,9 @@ def check_decoder(name: str) -> None:
 
 
 def choose_decoder(asked: str, source: SourceInfo, *, salvage: bool = False) -> DecoderChoice:
-    """The decoder for a source, proven by decoding its first pictures; software where the one asked for does not work.
+    """The decoder for a source, tested on its first pictures; software if the requested one does not work.
 
-    `auto` takes hardware for an undamaged beginning alone, and only where its pictures are those of software, code for
+    `auto` takes hardware only for an undamaged beginning, and only if its pictures equal those of software, code for
     code. Raises `InputError` for an unknown name.
     """
     check_decoder(asked)
@@ -105,7 +105,7 @@ def _warnings(device: str, trial: _Trial, truth: _Beginning) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Beginning:
-    """What came of the first packets of a source."""
+    """Result of decoding the first packets of a source."""
 
     pictures: list[av.VideoFrame] = field(default_factory=list)
     """The first of them that decoded."""
@@ -115,7 +115,7 @@ class _Beginning:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What came of a device's try."""
+    """Result of trying a device."""
 
     reason: str | None = None
     """Why it cannot take the source."""

@@ -1,4 +1,4 @@
-"""Opening containers for a decoder: on the CPU, or on a device that must not hand over to the CPU in silence."""
+"""Opening containers for a decoder: on the CPU, or on a device without a silent fallback to the CPU."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_container(
     options: Mapping[str, str] | None = None,
     container_format: str | None = None,
 ) -> InputContainer:
-    """Open a container whose pictures are decoded by software, or by the device of that name and by nothing else.
+    """Open a container whose pictures are decoded by software, or only by the device of that name.
 
     Raises what `av.open` does, and `UnavailableError` with the driver's reason where the device does not open or
     decodes no stream of the container. A stream that the device does not take has no `is_on_device`.
@@ -52,7 +52,7 @@ def is_on_device(stream: av.VideoStream) -> bool:
 
 @contextmanager
 def _first_complaint() -> Iterator[None]:
-    """Turn what goes wrong with a device into `UnavailableError`.
+    """Turn errors of a device into `UnavailableError`.
 
     The error code of a missing driver is "operation not permitted"; only the log names the library.
     """

@@ -23,7 +23,7 @@ _DOWNMIX = (
     ":rematrix_maxval=1"
 )
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""What FFmpeg takes that many channels for where a file does not say which they are (`av_channel_layout_default`)."""
+"""The layout that FFmpeg assumes for a number of channels if none is stated (`av_channel_layout_default`)."""
 
 
 class StereoConverter:
@@ -37,7 +37,7 @@ class StereoConverter:
         self._sink: av.filter.FilterContext | None = None
 
     def convert(self, frame: av.AudioFrame, time_s: Fraction) -> Iterator[av.AudioFrame]:
-        """What of a decoded frame at `time_s`, and of those before it, is ready: planar float, PTS in samples.
+        """Converted samples that are ready after a decoded frame at `time_s`: planar float, PTS in samples.
 
         Raises `SourceError` where the meaning of the channels is not known.
         """

@@ -1,8 +1,8 @@
 """HLS playlists: refused before FFmpeg opens what they name, and split at discontinuities.
 
 FFmpeg follows whatever a playlist says. A hostile one reads local files or fetches addresses, so every entry must be a
-plain relative name inside the playlist's own folder, and the playlist must have an end (RFC 8216). Lines are taken
-apart exactly as FFmpeg's demuxer does, or else a name could hide from this check and not from FFmpeg.
+plain relative name inside the playlist's own folder, and the playlist must have an end (RFC 8216). Lines are
+parsed exactly as FFmpeg's demuxer does; otherwise a name could be hidden from this check and not from FFmpeg.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LASTING_TAGS = ("#EXT-X-MAP:", "#EXT-X-VERSION:", "#EXT-X-TARGETDURATION:")
 
 @dataclass(frozen=True, slots=True)
 class PlaylistPart:
-    """Segments that share one clock, as a playlist of their own with absolute names."""
+    """Segments that share one clock, as a separate playlist with absolute names."""
 
     start_s: Fraction
     """When the part begins, by the lengths that the playlist states for the segments before it."""
@@ -185,7 +185,7 @@ class _Check:
 
 
 def _check_apart(path: Path, lines: list[str]) -> None:
-    """Raise `SourceError` where sound or pictures lie apart from a variant with discontinuities."""
+    """Raise `SourceError` if a variant with discontinuities has separate playlists for sound or pictures."""
     apart = [found for line in lines if line.startswith(_RENDITION_TAG) for found in _URI_ATTRIBUTE.finditer(line)]
     if not apart:
         return

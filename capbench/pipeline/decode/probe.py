@@ -130,9 +130,9 @@ def probe_source(path: Path) -> SourceInfo:
 
 
 def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
-    """Width of a pixel over its height, as the container states it, or else the codec; 1 where both are silent.
+    """Width of a pixel over its height, as the container states it, otherwise the codec; 1 if neither does.
 
-    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for what no pixel can be.
+    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for an implausible one.
     """
     aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
     if not Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL:
@@ -142,7 +142,7 @@ def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
 
 
 def _plausible_rate(*claimed: Fraction | None) -> Fraction:
-    """The first rate that a recording can have, else 30: a damaged header may claim a frame an hour."""
+    """The first plausible rate, otherwise 30: a damaged header may claim a frame an hour."""
     slowest, fastest = _RATES
     return next((Fraction(rate) for rate in claimed if rate and slowest <= rate <= fastest), Fraction(30))
 

@@ -1,4 +1,4 @@
-"""How the pictures of a source are to be read, and their change into 8-bit planes that are read in the same way."""
+"""The colour of a source's pictures, and their conversion to 8-bit planes of the same colour."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _INTERLEAVED_DEEP = {
 
 @dataclass(frozen=True, slots=True)
 class FrameColour:
-    """What the tags of one frame mean."""
+    """Meaning of the colour tags of one frame."""
 
     matrix: MatrixCoefficients
     range: Range
@@ -127,7 +127,7 @@ def planar_format(format_name: str) -> str:
 
 
 class PlanarConverter:
-    """Brings frames into an 8-bit planar format. A Y'CbCr frame keeps matrix and range: its layout changes alone."""
+    """Converts frames to an 8-bit planar format. A Y'CbCr frame keeps matrix and range: only its layout changes."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()

@@ -63,7 +63,7 @@ def read_frames(
 
 
 class _Tally:
-    """What decoded and what did not."""
+    """Counts what decoded and what did not."""
 
     def __init__(self, path: Path, *, salvage: bool, threads: int, decoder: str) -> None:
         self._path = path
@@ -143,7 +143,7 @@ class _Tally:
 
     @property
     def findings(self) -> list[str]:
-        """What the user should know, in words."""
+        """Warnings for the user."""
         return [*self._damage(), *self._silence()]
 
     def _silence(self) -> list[str]:
@@ -185,7 +185,7 @@ class _Tally:
 
 
 class _Layout:
-    """Gives every frame the format and size of the first, and sees that it is of the same colour."""
+    """Converts every frame to the format and size of the first, and checks that it has the same colour."""
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self._path = path
@@ -238,7 +238,7 @@ class _Layout:
 
 
 class _Ledger:
-    """Which pictures are still to come, by the times of their packets."""
+    """Keeps track of pictures still to come, by the times of their packets."""
 
     def __init__(self, stream: av.VideoStream) -> None:
         self._hides_errors = _has_own_threads(stream)
@@ -269,7 +269,7 @@ class _Ledger:
 
 
 def _has_own_threads(stream: av.VideoStream) -> bool:
-    """Whether the decoder is a library's (libdav1d, libvpx, libaom): `thread_type` does not rule its threads."""
+    """Whether the decoder is a library's (libdav1d, libvpx, libaom): `thread_type` does not control its threads."""
     return stream.codec_context.name.startswith("lib")
 
 

@@ -1,4 +1,4 @@
-"""Encoders: which ones open on this machine, and the options that a quality means to each."""
+"""Encoders: which ones work on this machine, and their options for a quality."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PRESETS = (
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
 _HARDWARE_SUFFIXES = ("_nvenc", "_qsv", "_amf", "_vaapi", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_d3d12va")
-"""Of encoders that run elsewhere: threads of ours mean nothing to them."""
+"""Suffixes of hardware encoders, which have no thread setting."""
 _LOOK_AHEAD_FRAMES = {
     "ultrafast": 0,
     "superfast": 0,
@@ -190,7 +190,7 @@ def _grey_frame(pixel_format: str, number: int) -> av.VideoFrame:
 
 
 NO_ENCODER = "none"
-"""In place of an encoder's name: pictures are drawn, read back and let go, and nothing is written."""
+"""In place of an encoder's name: pictures are drawn, read back and discarded, and nothing is written."""
 AUTOMATIC = {"auto": "h264", "h264": "h264", "hevc": "hevc"}
 """What may stand in place of an encoder's name, and the codec that it means."""
 

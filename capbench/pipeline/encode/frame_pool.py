@@ -1,4 +1,4 @@
-"""Pictures on their way to the encoder: what they are, and a fixed set of frames that go round."""
+"""Pictures for the encoder: their format, and a fixed pool of frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["PictureFormat", "PicturePool", "PooledPicture"]
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
-    """What all pictures of an export are, known once the conversion path is set up."""
+    """Format of all pictures of an export, known once the conversion path is set up."""
 
     pixel_format: str
     """FFmpeg's name."""
@@ -25,7 +25,7 @@ class PictureFormat:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PooledPicture:
-    """A picture on its way to the encoder."""
+    """A picture for the encoder."""
 
     frame: av.VideoFrame
     pts: int

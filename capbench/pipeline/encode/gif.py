@@ -44,14 +44,14 @@ def gif_rate(asked: Fraction | None, source_rate: Fraction) -> Fraction:
 
 
 def check_dither(name: str) -> None:
-    """Raise `InputError` for a dithering that does not exist."""
+    """Raise `InputError` for an unknown dithering method."""
     if name not in DITHERS:
         raise InputError(f"unknown dithering {name!r}; available: {', '.join(DITHERS)}")
 
 
 @dataclass(frozen=True, slots=True)
 class GifShape:
-    """What a GIF is, besides its colours."""
+    """Parameters of a GIF, besides its colours."""
 
     width: int
     height: int

@@ -1,4 +1,4 @@
-"""What takes the pictures of an export, and the one that writes nothing."""
+"""The interface of picture encoders, and the one that writes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PictureEncoder(Protocol):
 
 
 class DiscardingEncoder:
-    """A `PictureEncoder` that lets every picture go: what is left is how fast they come."""
+    """A `PictureEncoder` that discards every picture, to measure how fast they come."""
 
     def __init__(self, on_picture: Callable[[int], None]) -> None:
         """`on_picture` is called with the number so far."""
