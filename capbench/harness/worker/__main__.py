@@ -82,8 +82,10 @@ def _export(spec: Json) -> Json:
 
     With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
     """
+    from capbench.malloc_arenas import limit_malloc_arenas
     from capbench.pipeline.render.first_device import FirstDevice
 
+    limit_malloc_arenas()
     with FirstDevice() as device:
         if spec.get("draws"):
             device.start()
@@ -94,6 +96,9 @@ def _export(spec: Json) -> Json:
 
 def _floor(spec: Json) -> Json:
     """Decode and encode, nothing between. Keys as in `_export`."""
+    from capbench.malloc_arenas import limit_malloc_arenas
+
+    limit_malloc_arenas()
     from capbench.pipeline.export import floor_export
 
     return _recorded(floor_export, spec)
