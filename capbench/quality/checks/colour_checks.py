@@ -1,4 +1,4 @@
-"""Are the colours right, and if not, which mistake was made?"""  # noqa: D400
+"""Are the colours right, and if not, which error explains them?"""  # noqa: D400
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
 
 
 def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
-    """Rounding, of what is left once the mistake that `colour.meaning` names is undone."""
+    """Rounding, after undoing the error that `colour.meaning` names."""
     name = "colour.bias"
     if len(pictures.colours) < limits.FEWEST_BIAS_COLOURS:
         return Check.not_applicable(name=name, reason="the pictures have too few flat colours to measure rounding")

@@ -30,11 +30,11 @@ class ColourFault:
     error_codes: float
     """Mean absolute difference over colours and components, as the tags say the codes are to be read."""
     name: str | None
-    """The mistake in words; None where the colours are right, or where no single mistake explains them."""
+    """The error in words; None if the colours are right, or if no single error explains them."""
     remaining_codes: float
-    """The difference that is left when that mistake is assumed."""
+    """The difference that is left when that error is undone."""
     assumed: Codes
-    """The reference's colours, with that mistake made where one is named."""
+    """The reference's colours, with that error applied if one is named."""
 
 
 def rgb_of_codes(codes: Codes, spec: ColourSpec) -> Codes:

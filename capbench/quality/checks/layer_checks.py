@@ -50,7 +50,7 @@ def check_layers(evidence: Measurements) -> list[Check]:
 
 
 def _severity(found: LayerShare, psnr_y_db: float | None) -> float:
-    """How far beyond what is tolerated, which is 1: both of the layer's own strength and of the picture's."""
+    """Error relative to the tolerance, which is 1; the smaller of the layer's share and of its opacity."""
     is_coarse = psnr_y_db is None or psnr_y_db < limits.COARSE_PSNR_DB
     return min(
         abs(found.share - 1) / limits.LAYER_SHARE_ERROR,

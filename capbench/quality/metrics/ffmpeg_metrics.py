@@ -37,7 +37,7 @@ FFMPEG_METRICS = tuple(_METADATA)
 
 
 def unmeasured_metrics(width: int, height: int) -> dict[str, str]:
-    """Metrics that cannot be had of pictures of that size in pixels, and the reason in words."""
+    """Metrics that are not available for pictures of that size in pixels, and the reason in words."""
     reasons = {name: _why_not(name, width, height) for name in _FILTERS}
     return {name: reason for name, key in _METADATA.items() if (reason := reasons[key.split(".")[1]]) is not None}
 

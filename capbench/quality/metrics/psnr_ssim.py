@@ -1,4 +1,4 @@
-"""How alike two planes are: PSNR and SSIM by their published definitions."""
+"""Similarity of two planes: PSNR and SSIM by their published definitions."""
 
 from __future__ import annotations
 

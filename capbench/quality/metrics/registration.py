@@ -1,4 +1,4 @@
-"""Close looks at one pair of planes: how far one is shifted, blurred, turned or made coarser against the other."""
+"""Detailed comparison of a pair of planes: shift, blur, rotation and loss of levels of one relative to the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When does the output's sound come, against the reference's? By correlating envelopes."""
+"""Lag of the output's sound behind the reference's, by correlating envelopes."""
 
 from __future__ import annotations
 

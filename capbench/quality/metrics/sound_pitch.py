@@ -1,4 +1,4 @@
-"""Is the sound as high as the reference's? By moving one spectrum along the other, over a logarithmic frequency."""
+"""Pitch of the sound relative to the reference's, by correlating spectra over a logarithmic frequency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VMAF by whichever FFmpeg here has it: which one that is, with which model, and what its log says."""
+"""VMAF by an FFmpeg that has it: choice of the program and of the model, and reading of the log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class VmafTool:
 
 @dataclass(frozen=True, slots=True)
 class VmafLog:
-    """What libvmaf wrote down."""
+    """Content of libvmaf's log."""
 
     version: str
     """Its version, as it names itself."""

@@ -1,4 +1,4 @@
-"""What lies over the recording: masks, cursor, camera and captions, in float64, drawn one after the other.
+"""Layers over the recording: masks, cursor, camera and captions, in float64, drawn one after the other.
 
 All blending is of gamma-encoded R'G'B'. Pictures are canvases of shape (height, width, 3) in 0..1. Images of cursor,
 camera and captions are given: how a polygon or a letter is rastered is not what an oracle can know.

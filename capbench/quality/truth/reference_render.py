@@ -34,7 +34,7 @@ that it changes, alike over neighbouring ones, then moves the share by 3%."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rendered:
-    """What an output frame should be, and how much of each layer is in what it is."""
+    """The expected picture of an output frame, and how much of each layer is in the actual one."""
 
     picture: ObservedPicture
     """The truth."""
