@@ -166,7 +166,7 @@ class _PosixProcess:
         self.started.set()
 
     def release(self) -> None:
-        with self._life_lock, contextlib.suppress(BrokenPipeError):  # a supervisor that died is told by `ending`
+        with self._life_lock, contextlib.suppress(BrokenPipeError):  # `ending` reports a supervisor that died
             if self._life_write >= 0:
                 os.write(self._life_write, b"g")
         self.started.wait(_RELEASE_TIMEOUT_S)

@@ -65,7 +65,7 @@ def _first_complaint() -> Iterator[None]:
         # The first complaint is the cause, later ones follow from it.
         reason = log[0][2].strip() if log else error.strerror or str(error)
         raise UnavailableError(reason) from error
-    except RuntimeError as error:  # PyAV's word for it that no stream has a decoder for that kind of device
+    except RuntimeError as error:  # raised by PyAV if no stream has a decoder for that kind of device
         raise UnavailableError("it does not decode this codec") from error
     finally:
         av.logging.set_level(level)

@@ -218,7 +218,7 @@ def _value(found: re.Match[str]) -> str:
 
 
 def _inside(name: str, playlist: Path, folder: Path) -> Path:
-    # FFmpeg takes local names as they are, but what is unsafe when decoded has no business here either.
+    # FFmpeg takes local names as they are, but what is unsafe when decoded is refused too.
     for form in (name, unquote(name)):
         if re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*:", form) or form.lstrip().startswith(("/", "\\")):
             raise UnsafePlaylistError(f"{playlist.name} names {name!r}; only relative names of local files are opened")

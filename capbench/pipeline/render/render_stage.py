@@ -211,7 +211,7 @@ class RenderStage:
 
     def _recover(self, loss: DeviceLostError) -> None:
         self._losses += 1
-        # A second device that goes at the very same frame may be this path's doing.
+        # If a second device is lost at the same frame, this path may be the cause.
         path = _FALLBACK.get(self._path) if self._lost_at_frame == loss.frame else self._path
         if path is None or self._losses > _MOST_LOSSES:
             raise loss

@@ -115,7 +115,7 @@ class Channel(Generic[Item]):
 
     def _wait_until(self, ready: Callable[[], bool], *, blames_producer: bool) -> None:
         while True:
-            # Anew each time: another producer may have taken over meanwhile.
+            # Each time again: another producer may have taken over meanwhile.
             ends = (self.consumer, self.producer) if blames_producer else (self.producer, self.consumer)
             waiting, blamed = ends
             self._raise_if_stopped(waiting)

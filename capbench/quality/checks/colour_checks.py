@@ -212,7 +212,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         )
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     luma = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
-    if luma:  # chroma against luma, so that a shift of the whole picture is told as what it is
+    if luma:  # relative to luma, so that a shift of the whole picture is not reported as siting
         right, down = right - median(dx for dx, _ in luma), down - median(dy for _, dy in luma)
     tagged = evidence.output.spec.siting
     reference_right, reference_down = chroma_place(evidence.reference.spec.siting, evidence.reference.rotation_degrees)

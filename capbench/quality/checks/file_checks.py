@@ -159,7 +159,7 @@ def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
                 name=name,
                 message=f"the bitstream states {bitstream}, but the container {container}",
             )
-    # Silence contradicts nothing: FFmpeg writes no colour box where the primaries are unknown, and a player reads on.
+    # A missing tag contradicts nothing: FFmpeg writes no colour box if the primaries are unknown.
     places = {"bitstream": bitstream, "container": container}
     stating = [place for place, tags in places.items() if tags.states_colour]
     if len(stating) == 1:

@@ -121,7 +121,7 @@ def _lag_ms(wanted: Sound, found: Sound, lag: SoundLag | None) -> float:
 
 def _decodes(wanted: Sound, found: Sound) -> Check:
     if found.error is None and wanted.error is not None:
-        # A damaged reference is no measure for what comes after the damage, and the output is not to blame for it.
+        # A damaged reference cannot be compared after the damage, which is not a fault of the output.
         return Check.unchecked(
             name="audio.decodes", reason=f"the reference's own sound does not decode to the end: {wanted.error}"
         )

@@ -74,7 +74,7 @@ def _start(evidence: Measurements, sync_is_measured: bool) -> Check:
             name=name, reason="one of the files has no sound that the picture could start late for"
         )
     first = next((match for match in evidence.matches if match is not None), 0)
-    # Lost first frames are another check's matter: what is left may start where the file did, or where it always was.
+    # Lost first frames are reported by another check: the rest may start where the file did, or at its own time.
     lost_s = evidence.reference.frames[first].time_s - evidence.reference.frames[0].time_s
     wanted = _lead_s(evidence.reference)
     error_ms = float(min((_lead_s(evidence.output) - wanted - late for late in (0, lost_s)), key=abs)) * 1e3
@@ -102,7 +102,7 @@ def _stamps(evidence: Measurements) -> Check:
     output, reference = evidence.output.frames, evidence.reference.frames
     # Each file rounds every time to its own tick, the first one too.
     tick_s = evidence.output.facts.time_base + evidence.reference.facts.time_base
-    # Where the first frame is lost, the file's own start is the origin: what is left keeps its place or it does not.
+    # If the first frame is lost, the first matched frame is the origin.
     origin = output[pairs[0][0]].time_s - reference[pairs[0][1]].time_s
     errors = {frame: output[frame].time_s - reference[match].time_s - origin for frame, match in pairs}
     is_rounding = max(errors.values()) - min(errors.values()) <= tick_s

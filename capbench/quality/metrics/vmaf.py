@@ -203,5 +203,5 @@ class ProgramRun:
 
     def _close_pipe(self) -> None:
         if self._process.stdin is not None:
-            with suppress(OSError):  # what could not be written any more is not worth a word
+            with suppress(OSError):  # input that could not be written does not matter any more
                 self._process.stdin.close()
