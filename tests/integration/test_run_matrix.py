@@ -18,7 +18,7 @@ from capbench.cli.app import app
 from capbench.errors import MatrixError
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.run.executor import ProcessExecutor
-from capbench.harness.run.start import run
+from capbench.harness.run.start import RunOptions, run
 from capbench.results import FailureKind, RunResult, RunRole
 from capbench.results.environment import Environment
 from capbench.results.folder import read_folder
@@ -79,7 +79,7 @@ def bad_subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResul
     (folder / "text.mp4").write_text("not a video")
     second = "[[case]]\nname = 'damaged'\nsource = 'text.mp4'\nsubjects = ['floor']\n"
     matrix.write_text(matrix.read_text() + second)
-    run(matrix, out=folder / "out", validate=False, timeout_s=4)
+    run(matrix, RunOptions(validate=False, timeout_s=4), out=folder / "out")
     assert not (folder / "out" / "outputs").exists()
     assert not (folder / "out" / "in-progress").exists()
     return {subject: result for (subject, _), result in _measured(folder / "out").items()}
@@ -259,8 +259,8 @@ def test_a_folder_at_the_output_is_kept_or_replaced_like_a_file(tmp_path: Path) 
     matrix = _matrix(tmp_path, {"one": 'mkdir "$2"; touch "$2/inside"; exit 1'})
     out = tmp_path / "out"
 
-    run(matrix, out=out, validate=False, keep_outputs=True)
-    run(matrix, out=out, validate=False, keep_outputs=True, resume=True, retry_failed=True)
+    run(matrix, RunOptions(validate=False, keep_outputs=True), out=out)
+    run(matrix, RunOptions(validate=False, keep_outputs=True), out=out, resume=True, retry_failed=True)
 
     kept = sorted(path.relative_to(out / "outputs").as_posix() for path in (out / "outputs").rglob("*"))
     assert kept == ["tiny--one--b000.mp4", "tiny--one--b000.mp4/inside"]
@@ -269,8 +269,8 @@ def test_a_folder_at_the_output_is_kept_or_replaced_like_a_file(tmp_path: Path) 
 def test_the_output_of_a_subject_that_leaves_a_link_is_kept_as_a_file(tmp_path: Path) -> None:
     matrix = _matrix(tmp_path, {"one": 'cp "$1" kept.mp4; ln -s "$PWD/kept.mp4" "$2"'})
 
-    run(matrix, out=tmp_path / "out", validate=False, keep_outputs=True)
-    run(matrix, out=tmp_path / "out", validate=False, keep_outputs=True, resume=True)
+    run(matrix, RunOptions(validate=False, keep_outputs=True), out=tmp_path / "out")
+    run(matrix, RunOptions(validate=False, keep_outputs=True), out=tmp_path / "out", resume=True)
 
     kept = tmp_path / "out" / "outputs" / "tiny--one--b000.mp4"
     assert not kept.is_symlink()
@@ -279,7 +279,7 @@ def test_the_output_of_a_subject_that_leaves_a_link_is_kept_as_a_file(tmp_path: 
 
 def test_a_resume_does_not_follow_a_link_to_somewhere_else(tmp_path: Path) -> None:
     matrix = _matrix(tmp_path, {"one": 'cp "$1" "$2"'})
-    run(matrix, out=tmp_path / "out", validate=False)
+    run(matrix, RunOptions(validate=False), out=tmp_path / "out")
     (tmp_path / "holidays").mkdir()
     (tmp_path / "holidays" / "photo.jpg").touch()
     (tmp_path / "out" / "outputs").symlink_to(tmp_path / "holidays")
@@ -341,7 +341,7 @@ def test_capacities_are_timed_and_not_validated(tmp_path: Path) -> None:
         case="[case.thresholds]\noutput_bytes = { max = 100_000_000 }\n",
     )
     out = tmp_path / "out"
-    run(matrix, out=out, keep_outputs=True)
+    run(matrix, RunOptions(keep_outputs=True), out=out)
 
     runs = _measured(out)
     floor, capacity = runs["floor", 0], runs["decode-only", 0]

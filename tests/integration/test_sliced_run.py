@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from capbench.harness.run.start import run
+from capbench.harness.run.start import RunOptions, run
 from capbench.results import RunResult, RunRole
 from capbench.results.folder import read_folder
 
@@ -87,7 +87,11 @@ def test_a_run_in_slices_records_what_is_true_of_it(tmp_path: Path) -> None:
 def test_who_fails_only_in_slices_is_measured_plainly_with_the_reason(tmp_path: Path) -> None:
     fragile = 'test -z "$CAPBENCH_STOPPED_TIME" || { echo "my own time-out" >&2; exit 7; }; cp "$1" "$2"'
 
-    run(_matrix(tmp_path, {"fragile": fragile, "good": 'cp "$1" "$2"'}), out=tmp_path / "out", validate=False)
+    run(
+        _matrix(tmp_path, {"fragile": fragile, "good": 'cp "$1" "$2"'}),
+        RunOptions(validate=False),
+        out=tmp_path / "out",
+    )
 
     runs = _measured(tmp_path / "out")
     assert {found.interleave for found in runs} == {"runs"}
@@ -167,6 +171,10 @@ def test_the_environment_of_plain_runs_says_nothing_of_slices(tmp_path: Path) ->
     assert "CAPBENCH_STOPPED_TIME" not in os.environ
     script = 'test -z "$CAPBENCH_STOPPED_TIME" && cp "$1" "$2"'
 
-    run(_matrix(tmp_path, {"one": script, "two": script}), out=tmp_path / "out", validate=False, interleave="runs")
+    run(
+        _matrix(tmp_path, {"one": script, "two": script}),
+        RunOptions(validate=False, interleave="runs"),
+        out=tmp_path / "out",
+    )
 
     assert {(found.error, found.interleave) for found in _measured(tmp_path / "out")} == {(None, "runs")}
