@@ -19,6 +19,7 @@ from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.checks.colour_diagnosis import rgb_of_codes
 from capbench.quality.oracle import nv12_to_rgb, rgb_to_nv12
 from capbench.quality.reading.colour_conversion import Respecifier
+from capbench.quality.reading.frame_samples import FrameSamples
 
 RED_BLUE = {
     MatrixCoefficients.BT601: (Fraction(299, 1000), Fraction(114, 1000)),
@@ -185,3 +186,32 @@ def gains(spec: ColourSpec, wanted: ColourSpec) -> tuple[Fraction, ...]:
         exact_codes_of_rgb(exact_rgb(codes, spec), wanted) for codes in ((1, 128, 128), (0, 129, 128), (0, 128, 129))
     ]
     return tuple(sum((abs(step[n] - origin[n]) for step in moved), Fraction(0)) for n in range(3))
+
+
+@given(
+    colour=_colours,
+    spec=_specs,
+    bits=st.sampled_from([10, 12, 16]),
+    ratio=st.sampled_from([(1, 1), (2, 1), (2, 2), (4, 1)]),
+)
+def test_deep_codes_become_those_of_eight_bits(
+    colour: Colour, spec: ColourSpec, bits: int, ratio: tuple[int, int]
+) -> None:
+    """Rounded twice, to their own depth and to 8 bits. H.273: limited codes are shifted, full ones fill their range."""
+    per_code = Fraction(1 << bits - 8) if spec.range is Range.LIMITED else Fraction((1 << bits) - 1, 255)
+    neutral = 1 << bits - 1
+    luma, *differences = exact_codes(colour, spec)
+    exact = luma * per_code, *(neutral + (difference - 128) * per_code for difference in differences)
+    deep = [min(int(code + HALF), (1 << bits) - 1) for code in exact]
+    chroma_shape = 4 // ratio[1], 8 // ratio[0]
+    samples = FrameSamples(
+        np.full((4, 8), deep[0], np.uint16),
+        (np.full(chroma_shape, deep[1], np.uint16), np.full(chroma_shape, deep[2], np.uint16)),
+        ratio,
+        bits,
+    )
+
+    planes = samples.as_planes(spec.range, spec.siting).all
+
+    for plane, wanted in zip(planes, (luma, *differences), strict=True):
+        assert np.all(np.abs(plane - float(wanted)) <= float(HALF + HALF / per_code + FLOAT64))
