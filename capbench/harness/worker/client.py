@@ -15,6 +15,7 @@ from typing import Any
 
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.slice_turn import SliceTurn
+from capbench.installation import environment_for
 
 __all__ = ["JobResult", "answered", "ask_worker", "describe_failure", "unanswered"]
 
@@ -62,7 +63,7 @@ def ask_worker(
         spec_path.write_text(json.dumps({**spec, "job": job, "answer": str(answer_path)}), encoding="utf-8")
         outcome = run_process(
             [str(python or sys.executable), "-X", "utf8", "-P", *_start_of(turn), str(spec_path)],
-            env=os.environ | dict(env or {}),
+            env=environment_for(python) | dict(env or {}),
             cwd=scratch,
             timeout_s=timeout_s,
             observation=observation or Observation(sampled=False),
