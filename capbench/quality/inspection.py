@@ -14,6 +14,7 @@ import av
 
 from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
+from capbench.pipeline.decode.open_source import check_size
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
 from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
@@ -46,10 +47,6 @@ _RENDERED_FRAMES = 6
 """Frames that the oracle renders of a scene, spread over the clip: a second each at 1080p."""
 _RENDERED_MOMENTS = 8
 """Most frames rendered besides, at which a layer has just appeared or is about to go."""
-_LARGEST_SIDE_PX = 16384
-"""In square pixels; what PNG and H.264 level 6.2 hold, and any screen by far. Pixel aspect alone may ask for more."""
-_MOST_PIXELS = 2**26
-"""8192 x 8192: 100 MB a picture, of which six and more are held."""
 _SLACK_S = 1e-6  # a decimal fraction of a second is not quite what a float holds
 _ASPECT_TOLERANCE = 0.02
 """Relative difference of the aspect ratio up to which a picture counts as scaled and not as another shape: rounding a
@@ -290,7 +287,7 @@ def _start(path: Path) -> _Opened:
         raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
     square = facts.sample_aspect == 1
     size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
-    _check_size(path, size, facts.sample_aspect)
+    check_size(path, *size, sample_aspect=facts.sample_aspect)
     if round(clip.rotation_degrees / 90) % 2:
         size = (size[1], size[0])
     tags = read_tags(path)
@@ -310,14 +307,6 @@ def _start(path: Path) -> _Opened:
     )
 
 
-def _check_size(path: Path, size: tuple[int, int], sample_aspect: Fraction) -> None:
-    if max(size) > _LARGEST_SIDE_PX or size[0] * size[1] > _MOST_PIXELS:
-        raise SourceError(
-            f"{path} is {size[0]}x{size[1]} with a pixel aspect ratio of {float(sample_aspect):g}; "
-            f"the limit is {_LARGEST_SIDE_PX} a side and {_MOST_PIXELS // 10**6} million pixels"
-        )
-
-
 def upright_size(path: Path) -> tuple[Fraction, Fraction]:
     """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
     clip = Clip(path)
@@ -326,7 +315,7 @@ def upright_size(path: Path) -> tuple[Fraction, Fraction]:
     if first is None:
         raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
     size = (first.width * facts.sample_aspect, Fraction(first.height))
-    _check_size(path, (round(size[0]), round(size[1])), facts.sample_aspect)
+    check_size(path, round(size[0]), round(size[1]), sample_aspect=facts.sample_aspect)
     return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
 
 

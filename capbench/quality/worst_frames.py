@@ -14,8 +14,9 @@ from PIL import Image
 from capbench.colour import ColourSpec, Range
 from capbench.errors import OutputError
 from capbench.files import write_atomic
+from capbench.pipeline.decode.source_colour import COLOURSPACES
 from capbench.quality.metrics.frame_pairs import KeptPair
-from capbench.quality.reading.planes import COLOURSPACES, Planes, as_frame
+from capbench.quality.reading.planes import Planes, as_frame
 from capbench.results import ValidationReport, WorstFrame
 
 __all__ = ["DIFFERENCE_GAIN", "save_worst_frames", "write_frame_csv"]

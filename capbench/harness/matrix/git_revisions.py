@@ -14,6 +14,7 @@ import platformdirs
 from capbench.errors import InputError, UnavailableError
 from capbench.files import partial_path
 from capbench.harness.matrix.model import RunMatrix
+from capbench.installation import environment_for
 from capbench.results.subject_name import SubjectName
 
 __all__ = ["add_revision", "build_revision", "resolve_revision"]
@@ -115,7 +116,8 @@ def _build(source: Path, target: Path) -> None:
     with partial_path(target) as partial:
         _must([sys.executable, "-m", "venv", str(partial)], "make a virtual environment")
         try:
-            _must([str(_python_of(partial)), "-m", "pip", "install", "--quiet", str(source)], f"install {source}")
+            python = _python_of(partial)
+            _must([str(python), "-m", "pip", "install", "--quiet", str(source)], f"install {source}", python)
         except BaseException:  # an interrupt too: nothing else removes a half-made environment
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -125,8 +127,10 @@ def _python_of(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def _must(command: list[str], what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_TIMEOUT_S, check=False)
+def _must(command: list[str], what: str, python: Path | None = None) -> None:
+    # What lies on our PYTHONPATH counts as installed for pip, and would be absent when the environment is used.
+    env = environment_for(python)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_TIMEOUT_S, check=False, env=env)
     if done.returncode != 0:
         raise UnavailableError(f"cannot {what}: {_last_line(done.stderr)}")
 

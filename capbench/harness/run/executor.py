@@ -15,7 +15,7 @@ from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge, summarise
 from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.model import Case, Subject
-from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, remove
 from capbench.harness.run.prepare_source import PreparedCase, export_options, prepare_case
@@ -204,9 +204,7 @@ class ProcessExecutor:
             timeout_s=step.case.timeout_s,
             python=subject.python,
             env=subject.env,
-            sampled=subject.sampled,
-            gauges=self._gauges_for(turn),
-            on_frame=on_frame,
+            observation=self._observation(subject, on_frame, turn),
             turn=turn,
         )
         measured = base | self._measured(answer.outcome) | {"command": ("capbench", job, subject.path or "")}
@@ -245,9 +243,7 @@ class ProcessExecutor:
             env=os.environ | subject.env,
             cwd=folder,
             timeout_s=step.case.timeout_s,
-            sampled=subject.sampled,
-            gauges=self._gauges_for(turn),
-            on_frame=on_frame,
+            observation=self._observation(subject, on_frame, turn),
             turn=turn,
         )
         measured = base | self._measured(outcome) | {"command": tuple(command)}
@@ -255,9 +251,10 @@ class ProcessExecutor:
         failed = None if error is None else RunResult(**measured, error=error, error_kind=kind)
         return lambda: failed or self._inspected(step, output, measured)
 
-    def _gauges_for(self, turn: SliceTurn | None) -> Sequence[Gauge]:
-        """The GPU's counters are those of the machine: in slices they would show all subjects of the block."""
-        return self.gauges if turn is None else ()
+    def _observation(self, subject: Subject, on_frame: Callable[[int], None], turn: SliceTurn | None) -> Observation:
+        # The GPU's counters are those of the machine: in slices they would show all subjects of the block.
+        gauges = self.gauges if turn is None else ()
+        return Observation(sampled=subject.sampled, gauges=gauges, on_frame=on_frame)
 
     def _inspected(self, step: ScheduledRun, output: Path, measured: dict[str, Any]) -> RunResult:
         """A command's run with what is in its output."""

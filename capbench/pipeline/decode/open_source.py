@@ -25,6 +25,7 @@ from capbench.pipeline.decode.hls_playlist import (
 from capbench.results.path_names import SOFTWARE_DECODER
 
 __all__ = [
+    "LARGEST_SIDE_PX",
     "MAX_PICTURE_PX",
     "OpenPart",
     "audio_streams",
@@ -37,7 +38,7 @@ __all__ = [
     "video_stream",
 ]
 
-_LARGEST_SIDE_PX = 16384
+LARGEST_SIDE_PX = 16384
 """Longest side of a picture: the largest texture that any common adapter offers (`maxTextureDimension2D`)."""
 MAX_PICTURE_PX = 2**26
 """Pixels of a picture: 8192x8192, twice 8K UHD. A PNG of a few kilobytes may state a picture of gigabytes."""
@@ -145,12 +146,16 @@ def video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     return videos[0]
 
 
-def check_size(path: Path, width: int, height: int) -> None:
-    """Raise `SourceError` for a picture, in pixels, that is larger than this pipeline takes."""
-    if max(width, height) > _LARGEST_SIDE_PX or width * height > MAX_PICTURE_PX:
+def check_size(path: Path, width: int, height: int, *, sample_aspect: Fraction | None = None) -> None:
+    """Raise `SourceError` for a picture, in pixels, that is larger than capbench takes.
+
+    With a `sample_aspect` the size is that in square pixels: a small picture may state pixels of any width.
+    """
+    if max(width, height) > LARGEST_SIDE_PX or width * height > MAX_PICTURE_PX:
+        counted = "" if sample_aspect in (None, 1) else f" in square pixels (pixel aspect {sample_aspect})"
         raise SourceError(
-            f"{path} is {width}x{height}; the limit is {_LARGEST_SIDE_PX} a side and {MAX_PICTURE_PX / 1e6:.0f} "
-            "million pixels, so scale it down first"
+            f"{path} is {width}x{height}{counted}; the limit is {LARGEST_SIDE_PX} a side and "
+            f"{MAX_PICTURE_PX / 1e6:.0f} million pixels, so scale it down first"
         )
 
 

@@ -12,7 +12,7 @@ from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, MatrixCoefficients, Range
 from capbench.errors import ColourError
 
-__all__ = ["FrameColour", "PlanarConverter", "chroma_siting", "frame_colour", "planar_format"]
+__all__ = ["COLOURSPACES", "FrameColour", "PlanarConverter", "chroma_siting", "frame_colour", "planar_format"]
 
 # ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
 _MATRIX_OF_CODE = {
@@ -23,6 +23,12 @@ _MATRIX_OF_CODE = {
 }
 _CODE_UNSPECIFIED = 2
 _CODE_RGB = 0
+COLOURSPACES = {
+    MatrixCoefficients.BT601: Colorspace.ITU601,
+    MatrixCoefficients.BT709: Colorspace.ITU709,
+    MatrixCoefficients.BT2020: Colorspace.BT2020,
+}
+"""Matrices as swscale's reformatter names them."""
 _UNKNOWN_PRIMARIES = (0, 2, 3)
 """Two reserved codes, and "unspecified"."""
 _PRIMARIES_OF_CODE = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "BT.601", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
@@ -139,7 +145,7 @@ class PlanarConverter:
         if deep is not None:
             # Of interleaved chroma swscale makes other codes, by one, than of planes with the same samples.
             frame = self._deinterleaver.reformat(frame, format=deep)
-        matrix = _SWSCALE_MATRIX[colour.matrix]
+        matrix = COLOURSPACES[colour.matrix]
         codes = ColorRange.JPEG if colour.range is Range.FULL else ColorRange.MPEG
         is_rgb = _holds_rgb(frame.format)
         # swscale assumes full range for every grey format, so full range is stated and the samples stay as they are.
@@ -161,13 +167,6 @@ class PlanarConverter:
         if frame.time_base is not None:
             converted.time_base = frame.time_base
         return converted
-
-
-_SWSCALE_MATRIX = {
-    MatrixCoefficients.BT601: Colorspace.ITU601,
-    MatrixCoefficients.BT709: Colorspace.ITU709,
-    MatrixCoefficients.BT2020: Colorspace.BT2020,
-}
 
 
 def _holds_rgb(pixel_format: av.VideoFormat) -> bool:

@@ -8,10 +8,10 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
+from capbench.pipeline.decode.source_colour import COLOURSPACES
 from capbench.quality.reading.colour_conversion import Respecifier
 from capbench.quality.reading.frame_samples import read_samples
 from capbench.quality.reading.planes import (
-    COLOURSPACES,
     PLANAR_420,
     SAME_CODES,
     Planes,
