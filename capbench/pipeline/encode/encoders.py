@@ -158,7 +158,7 @@ def probe_encoder(name: str) -> None:
         raise EncoderError(f"unknown encoder {name!r}: {error}; capbench doctor lists what works here") from error
     if not isinstance(encoder, VideoCodecContext):
         raise EncoderError(f"{name} does not encode video; capbench doctor lists what does")
-    # Not even opened: as root, libsvtav1 makes the thread that opens it and all that this starts real-time (SCHED_FIFO).
+    # Not even opened: as root, libsvtav1 makes the opening thread and all that it starts real-time (SCHED_FIFO).
     if (codec := encoder.codec.canonical_name) not in _SOFTWARE:
         raise EncoderError(
             f"{name} writes {codec}, and exports are H.264 or HEVC; capbench doctor lists what works here"
