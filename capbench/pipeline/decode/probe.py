@@ -169,8 +169,9 @@ def _first_frame(path: Path, container: av.container.InputContainer, stream: av.
                 return frames[0]
     except av.FFmpegError as error:
         reason = reason_of(error)
-    if not stream.codec_context.width:  # its header was refused, as a decoder does with a picture that is too large
-        reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels is the limit"
+    if not stream.codec_context.width:
+        # Its header was refused, as a decoder does with a picture that is too large and with one that it cannot read.
+        reason += f"; if it is larger than {MAX_PICTURE_PX / 1e6:.0f} megapixels, that is the reason"
     raise SourceError(f"not one frame of the video stream of {path} decodes: {reason}")
 
 
