@@ -14,6 +14,7 @@ import av
 
 from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
+from capbench.pipeline.decode.frame_times import Pauses
 from capbench.pipeline.decode.open_source import check_size
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
@@ -35,7 +36,7 @@ from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import LayoutRectangle
-from capbench.units import even_length
+from capbench.units import even_length, format_seconds
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
@@ -182,8 +183,13 @@ def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str 
     for name, clip in (("reference", reference), ("output", output)):
         if not all(frame.has_time_stamp for frame in clip.frames):
             return f"the {name} has no time stamps"
-    if any(after.time_s <= before.time_s for before, after in itertools.pairwise(reference.frames)):
+    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
+    if any(step_s <= 0 for step_s in steps_s):
         return "the reference's own time stamps do not increase"
+    pauses = Pauses()
+    for number, step_s in enumerate(steps_s, 1):
+        if pauses.is_break(step_s):  # an export goes on without such a step
+            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
     return None
 
 
