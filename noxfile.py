@@ -61,7 +61,8 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-TESTED = ".[parquet]"  # with the extra whose absence would skip tests
+MEASURED = ".[vmaf]"  # with the extra whose absence would leave VMAF unmeasured
+TESTED = ".[parquet,vmaf]"  # with the extras whose absence would skip tests
 NO_ADAPTER = 4
 VERDICT_CODES = {"worse": 1, "invalid": 1, "undecided": 3, "not_applicable": 4}
 APT = ("apt-get", "install", "-y", "--no-install-recommends")
@@ -69,7 +70,7 @@ APT = ("apt-get", "install", "-y", "--no-install-recommends")
 
 def _install(session: nox.Session, *groups: str) -> None:
     """Install the project, editable, and dependency groups of pyproject.toml."""
-    session.install("--quiet", "-e", TESTED if "tests" in groups else ".", *_packages(*groups))
+    session.install("--quiet", "-e", TESTED if "tests" in groups else MEASURED, *_packages(*groups))
 
 
 def _packages(*groups: str) -> tuple[str, ...]:

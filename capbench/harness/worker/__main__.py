@@ -177,7 +177,10 @@ def _inspect(spec: Json) -> Json:
 
 
 def _validate(spec: Json) -> Json:
-    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
+    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder.
+
+    `metrics` are names of metrics, null for the default ones.
+    """
     from capbench.quality.validate import validate_run
 
     report = validate_run(
@@ -188,6 +191,7 @@ def _validate(spec: Json) -> Json:
         height=spec["height"],
         rate=Fraction(spec["fps"]) if spec["fps"] else None,
         save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
+        metrics=spec["metrics"],
     )
     return report.model_dump(mode="json")
 

@@ -8,10 +8,10 @@ from typing import TypedDict
 import av
 import numpy as np
 from av.video.plane import VideoPlane
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.colour import MatrixCoefficients
+from capbench.colour import ColourSpec, MatrixCoefficients, Range
 from capbench.errors import PictureError
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Reformatting",
     "as_frame",
     "planes_of",
+    "rgb_of",
     "rows_of",
     "thumbnail",
 ]
@@ -117,6 +118,21 @@ def thumbnail(frame: av.VideoFrame, scaler: VideoReformatter, step: int = THUMBN
     )
     planes = np.stack([rows_of(plane) for plane in small.planes]).astype(np.float32)
     return np.moveaxis(planes, 0, -1)  # in memory one plane after the other: sums over pixels are 10 times as fast
+
+
+def rgb_of(frame: av.VideoFrame, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[np.uint8]:
+    """R'G'B' codes of a yuv420p frame, shape (height, width, 3), for people and for metrics of R'G'B'.
+
+    swscale's, which are a code off here and there.
+    """
+    picture = scaler.reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=COLOURSPACES[spec.matrix],
+        src_color_range=ColorRange.JPEG if spec.range is Range.FULL else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+    return np.asarray(picture.to_ndarray(), np.uint8)
 
 
 def rows_of(plane: VideoPlane) -> NDArray[np.uint8]:

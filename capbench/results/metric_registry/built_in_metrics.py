@@ -12,7 +12,7 @@ PSNR_CEILING_DB = 100.0
 """What identical planes get: the true value is infinite and no mean over frames would survive it."""
 
 _YCBCR = ("y", "cb", "cr")
-_FFMPEG = "a filter of the FFmpeg inside PyAV"
+_FFMPEG = "the FFmpeg inside PyAV"
 _LIBVMAF = "libvmaf"
 _OBTAIN_LIBVMAF = "pip install 'capbench[vmaf]'"
 
@@ -32,7 +32,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         range=(0.0, PSNR_CEILING_DB),
         planes=_YCBCR,
         margins=_PSNR_MARGINS,
-        source="10 log10(peak^2 / MSE), ITU-R BT.500 and ITU-T J.340",
+        source="10 log10(peak^2 / MSE), ITU-T J.340",
         computed_by="capbench",
         is_default=True,
     ),
@@ -60,6 +60,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         source="FFmpeg's filter psnr",
         computed_by=_FFMPEG,
         is_default=True,
+        is_main=False,
     ),
     QualityMetric(
         name="ffmpeg_ssim",
@@ -70,6 +71,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         source="FFmpeg's filter ssim: blocks of 8x8 samples in place of the paper's window",
         computed_by=_FFMPEG,
         is_default=True,
+        is_main=False,
     ),
     QualityMetric(
         name="xpsnr",
@@ -106,6 +108,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         source="Netflix, VMAF without gain from enhancement, models vmaf_v0.6.1neg and vmaf_4k_v0.6.1neg",
         computed_by=_LIBVMAF,
         is_default=True,
+        is_main=False,
         obtain=_OBTAIN_LIBVMAF,
     ),
     QualityMetric(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from capbench.results.metric_registry.built_in_metrics import BUILT_IN_METRICS
 from capbench.results.metric_registry.quality_metric import QualityMetric
+from capbench.results.run_record import RunResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,8 +73,8 @@ def _load(entry: EntryPoint, taken: dict[str, OfferedMetric]) -> OfferedMetric |
     if metric.planes:
         return BrokenMetric(entry.name, f"{entry.value} has a value for each plane; only one a picture is taken")
     columns = {column for built_in in BUILT_IN_METRICS for column in (built_in.name, *built_in.columns)}
-    if metric.name in columns or metric.name in taken:
-        return BrokenMetric(entry.name, f"{entry.value}: there is another metric of this name")
+    if metric.name in columns or metric.name in taken or metric.name in RunResult.model_fields:
+        return BrokenMetric(entry.name, f"{entry.value}: there is another metric or figure of this name")
     # What another package computes is never there on every machine.
     package = entry.dist.name if entry.dist is not None else entry.value.partition(":")[0]
     return replace(offered, metric=replace(metric, obtain=metric.obtain or f"pip install {package}"))

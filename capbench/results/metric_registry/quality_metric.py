@@ -74,6 +74,8 @@ class QualityMetric:
     """CPU time of one pair of 1920x1080 pictures in ms, for orientation (docs/validation.md); None if unknown."""
     is_default: bool = False
     """Whether it is measured where nobody chooses metrics."""
+    is_main: bool = True
+    """Whether tables and charts show its main column first; False for a variant of another metric."""
     obtain: str = ""
     """Command that brings what computes it; empty for a metric that every installation computes."""
 
@@ -100,11 +102,6 @@ class QualityMetric:
     def best(self) -> float:
         """Value of identical pictures: beyond it the metric does not distinguish. Infinite where it has no bound."""
         return self.range[1] if self.higher_is_better else self.range[0]
-
-    @property
-    def is_everywhere(self) -> bool:
-        """Whether every installation computes it."""
-        return not self.obtain
 
     def column_label(self, column: str) -> str:
         """A column for people: `PSNR Y` for `psnr_y`, `VMAF` for `vmaf`."""

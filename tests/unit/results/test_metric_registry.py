@@ -150,7 +150,7 @@ def test_a_package_offers_a_metric(offered: ModuleType) -> None:
     found = require_metric("quality.mine.p1")
 
     assert (found.name, found.unit, found.direction, found.best) == ("mine", "u", Direction.LOWER, -math.inf)
-    assert not found.is_everywhere
+    assert found.obtain
     assert _names(known_metrics())[-1] == "mine"
     assert _names(choose_metrics(["mine", "psnr"])) == ["psnr", "mine"]
 
@@ -160,6 +160,7 @@ def test_a_package_offers_a_metric(offered: ModuleType) -> None:
     [
         ("psnr", _offer("psnr"), "another metric"),
         ("psnr_y", _offer("psnr_y"), "another metric"),
+        ("wall_s", _offer("wall_s"), "figure of this name"),
         ("alias", _offer("mine"), "calls itself 'mine'"),
         ("number", 3, "is a int"),
         ("planar", _offer("planar", planes=("y",)), "each plane"),
