@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["install_command"]
 
-_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",)}
+_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",), "vmaf": ("imageio-ffmpeg",)}
 """What the extras need where no metadata says it; pyproject.toml has the versions."""
 
 

@@ -162,11 +162,13 @@ def load_gate_file(path: Path) -> GateFile:
 
 
 def _rules_of(metric: QualityMetric) -> list[GateRule]:
-    """What the registry says of a metric's margins, as rules for all of its columns."""
-    columns = f"{metric.name}_*" if metric.planes else metric.name
+    """What the registry says of a metric's margins, as rules for all of its columns.
+
+    They are globs, which match what was measured: without VMAF there is nothing to judge, and nothing is missing.
+    """
     pools = {"mean": metric.margins.mean, "p1": metric.margins.p1}
     return [
-        GateRule(metric=f"quality.{columns}.{pool}", margin=margin)
+        GateRule(metric=f"quality.{metric.name}*.{pool}", margin=margin)
         for pool, margin in pools.items()
         if margin is not None
     ]

@@ -77,8 +77,8 @@ class Metric:
     """Decimals of a quality metric."""
     direction: Direction | None = Direction.LOWER
     """Which way it improves; None for a quality metric that this installation does not know."""
-    obtain: str = ""
-    """Command that brings what computes a quality metric; empty where every installation computes it."""
+    package: str = ""
+    """Package that brings what computes a quality metric; empty where every installation computes it."""
 
 
 def _plain(value: float) -> str:
@@ -159,7 +159,7 @@ def _quality(name: str) -> Metric:
         unit=unit,
         decimals=decimals,
         direction=known.direction if known else Direction.HIGHER if is_sound else None,
-        obtain=known.obtain if known else "",
+        package=known.package if known else "",
     )
 
 

@@ -168,17 +168,17 @@ def _unmeasured(pair: PairedCase, metric: Metric, labels: dict[str, str], *, is_
         if np.isnan(column(runs, metric.name)).all()
     ]
     # What a machine may be unable to compute is no fault of the output.
-    if sides == [pair.new_subject] and metric.kind in (Kind.QUALITY, Kind.EQUAL) and not metric.obtain:
+    if sides == [pair.new_subject] and metric.kind in (Kind.QUALITY, Kind.EQUAL) and not metric.package:
         return _verdict(labels, Verdict.INVALID, f"{metric.words} is missing: it was not measured for {sides[0]}")
     if is_named:
         where = f"for {' and '.join(sides)}" if sides else "for both in the same block"
-        remedy = f"; this brings what measures it: {metric.obtain}" if metric.obtain else ""
+        remedy = f"; the package {metric.package} brings what measures it" if metric.package else ""
         return _verdict(
             labels,
             Verdict.UNDECIDED,
             f"the gate file has a rule for {metric.words}, which was not measured {where}{remedy}",
         )
-    if len(sides) != 1 or metric.obtain:
+    if len(sides) != 1 or metric.package:
         return None
     if metric.kind is Kind.QUALITY:
         return _verdict(labels, Verdict.UNDECIDED, f"{metric.words} of {sides[0]} was not measured")

@@ -14,7 +14,7 @@ PSNR_CEILING_DB = 100.0
 _YCBCR = ("y", "cb", "cr")
 _FFMPEG = "the FFmpeg inside PyAV"
 _LIBVMAF = "libvmaf"
-_OBTAIN_LIBVMAF = "pip install 'capbench[vmaf]'"
+_LIBVMAF_PACKAGE = "imageio-ffmpeg"
 
 # Half a code of bias costs 0.16 dB at 40 dB: the margin must lie below a truncating conversion.
 _PSNR_MARGINS = MetricMargins(mean=0.1, p1=0.5)
@@ -96,7 +96,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         source="Netflix, model vmaf_v0.6.1, from 2160 lines up vmaf_4k_v0.6.1",
         computed_by=_LIBVMAF,
         is_default=True,
-        obtain=_OBTAIN_LIBVMAF,
+        package=_LIBVMAF_PACKAGE,
     ),
     QualityMetric(
         name="vmaf_neg",
@@ -109,7 +109,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         computed_by=_LIBVMAF,
         is_default=True,
         is_main=False,
-        obtain=_OBTAIN_LIBVMAF,
+        package=_LIBVMAF_PACKAGE,
     ),
     QualityMetric(
         name="cambi",
@@ -122,7 +122,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=MetricMargins(mean=0.5),
         source="Tandon, Afonso, Sole, Krasula 2021: banding of the output alone",
         computed_by=_LIBVMAF,
-        obtain=_OBTAIN_LIBVMAF,
+        package=_LIBVMAF_PACKAGE,
     ),
     QualityMetric(
         name="psnr_hvs",
@@ -134,7 +134,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=_PSNR_MARGINS,
         source="Ponomarenko et al. 2007, PSNR-HVS-M, as Xiph's Daala has it; Y, Cb and Cr together",
         computed_by=_LIBVMAF,
-        obtain=_OBTAIN_LIBVMAF,
+        package=_LIBVMAF_PACKAGE,
     ),
 )
 """In the order in which reports list them."""

@@ -77,4 +77,4 @@ def _load(entry: EntryPoint, taken: dict[str, OfferedMetric]) -> OfferedMetric |
         return BrokenMetric(entry.name, f"{entry.value}: there is another metric or figure of this name")
     # What another package computes is never there on every machine.
     package = entry.dist.name if entry.dist is not None else entry.value.partition(":")[0]
-    return replace(offered, metric=replace(metric, obtain=metric.obtain or f"pip install {package}"))
+    return replace(offered, metric=replace(metric, package=metric.package or package))

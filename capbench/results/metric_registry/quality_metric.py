@@ -76,8 +76,8 @@ class QualityMetric:
     """Whether it is measured where nobody chooses metrics."""
     is_main: bool = True
     """Whether tables and charts show its main column first; False for a variant of another metric."""
-    obtain: str = ""
-    """Command that brings what computes it; empty for a metric that every installation computes."""
+    package: str = ""
+    """Package that brings what computes it; empty for a metric that every installation computes."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -150,7 +150,7 @@ def test_a_package_offers_a_metric(offered: ModuleType) -> None:
     found = require_metric("quality.mine.p1")
 
     assert (found.name, found.unit, found.direction, found.best) == ("mine", "u", Direction.LOWER, -math.inf)
-    assert found.obtain
+    assert found.package
     assert _names(known_metrics())[-1] == "mine"
     assert _names(choose_metrics(["mine", "psnr"])) == ["psnr", "mine"]
 

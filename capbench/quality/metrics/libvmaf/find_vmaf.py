@@ -12,16 +12,15 @@ import numpy as np
 from av.filter import filters_available
 
 from capbench.errors import UnavailableError
+from capbench.installation import install_command
 from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
 from capbench.quality.metrics.libvmaf.vmaf_meter import VmafMeter
 from capbench.quality.metrics.libvmaf.vmaf_runs import VmafTool
 from capbench.quality.reading.planes import Planes, as_frame
-from capbench.results.metric_registry import require_metric
 
 __all__ = ["choose_tool", "find_tool", "try_out"]
 
 _FILTER = "libvmaf"
-_OBTAIN = require_metric("vmaf").obtain
 _TRIED_SIDE_PX = 256
 """Large enough for every metric, and measured in no time."""
 _TRIED_PAIRS = 2  # motion is a difference of frames
@@ -80,7 +79,8 @@ def choose_tool(
         except UnavailableError as error:
             refused.append(str(error))
     causes = "".join(f"; {reason}" for reason in refused)
-    raise UnavailableError(f"no FFmpeg here measures it{causes}; this brings one that does: {_OBTAIN}")
+    remedy = install_command("vmaf")
+    raise UnavailableError(f"no FFmpeg here measures it{causes}; this brings one that does: {remedy}")
 
 
 def try_out(tool: VmafTool) -> frozenset[str]:
