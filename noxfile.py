@@ -180,6 +180,15 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs, env={"CAPBENCH_REQUIRE_GPU": "1"})
 
 
+@nox.session(name="tests-av19", python="3.12")
+def tests_av19(session: nox.Session) -> None:
+    """Run the tests with PyAV 19, which Python 3.11 does not get and whose FFmpeg has libvmaf."""
+    _install(session, "tests")
+    session.install("--quiet", "av>=19,<20")
+    _need_adapter(session)
+    session.run("pytest", *session.posargs, env={"CAPBENCH_REQUIRE_GPU": "1"})
+
+
 @nox.session
 def browser(session: nox.Session) -> None:
     """Test the report in Chromium, which is installed where it is missing and this is root on a Debian-like system."""

@@ -165,7 +165,7 @@ def _inspect(spec: Json) -> Json:
                 frames += 1
         except av.FFmpegError as error:
             raise InputError(f"{path} stops decoding after {frames} frames: {error.strerror}") from error
-        rate = stream.average_rate
+        rate = Fraction(stream.average_rate) if stream.average_rate else None
         return {
             "frames": frames,
             "width": stream.codec_context.width,
