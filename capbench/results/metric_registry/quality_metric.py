@@ -100,7 +100,10 @@ class QualityMetric:
 
     @property
     def best(self) -> float:
-        """Value of identical pictures: beyond it the metric does not distinguish. Infinite where it has no bound."""
+        """End of the range towards which it improves, and at which it no longer distinguishes; infinite without bound.
+
+        Identical pictures need not reach it: those that move have a VMAF of 99 and some.
+        """
         return self.range[1] if self.higher_is_better else self.range[0]
 
     def column_label(self, column: str) -> str:

@@ -99,6 +99,17 @@ def test_planes_of_other_sizes_are_refused_and_tiny_ones_have_no_ssim() -> None:
     assert ssim(got[:10], want[:10]) is None
 
 
+def test_a_flat_difference_has_the_ssim_that_netflix_publishes_and_its_psnr() -> None:
+    """Black and R'G'B' 10 in codes of limited range, 16 and 25.
+
+    Netflix/vmaf, python/test/feature_extractor_test.py, test_run_ssim_fextractor_flat: 0.908733.
+    """
+    got, want = (np.full((64, 64), code, np.uint8) for code in (25, 16))
+
+    assert ssim(got, want) == pytest.approx(0.908733, abs=1e-6)
+    assert psnr_db(mean_squared_error(got, want)) == pytest.approx(10 * math.log10(255**2 / 81))
+
+
 def test_pooling_by_hand() -> None:
     summary = pool([40.0, None, 20.0, 30.0], require_metric("psnr"))
 

@@ -372,6 +372,26 @@ def test_libvmaf_itself_where_an_ffmpeg_here_has_it(tool: VmafTool) -> None:
     assert found.unmeasured == {}
 
 
+def _board(shift: int) -> NDArray[np.uint8]:
+    """Squares of 10 pixels, black first, in codes of limited range."""
+    rows, columns = np.mgrid[0:1080, 0:1920]
+    return np.where(((columns - shift) // 10 + rows // 10) % 2 == 0, 16, 235).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("shift", "score"), [(0, 99.14289994), (1, 35.06866714), (10, 7.98589874)])
+def test_the_scores_are_those_that_netflix_publishes(tool: VmafTool, shift: int, score: float) -> None:
+    """Checkerboards that move by a pixel a frame, the output shifted.
+
+    Netflix/vmaf, python/test/quality_runner_test.py, test_run_vmaf_runner_checkerboard: equal to four places there.
+    """
+    with closing(BackgroundMeters([VmafMeter(tool, ["vmaf"], 1920, 1080)])) as meters:
+        for frame in range(3):
+            meters.push(_grey(_board(frame + shift)), _grey(_board(frame)))
+        found = meters.finish()
+
+    assert np.mean([value or 0 for value in found.series["vmaf"]]) == pytest.approx(score, abs=5e-5)
+
+
 def test_the_model_for_4k_is_there_too(tool: VmafTool) -> None:
     picture = _blocks(2160, 256)
     with closing(BackgroundMeters([VmafMeter(tool, ["vmaf", "vmaf_neg"], 256, 2160)])) as meters:
