@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from capbench.doctor.findings import Lack, MachineFindings
+from capbench.installation import install_command
 from capbench.units import format_bytes
 
 __all__ = ["Platform", "find_lacks"]
@@ -116,10 +117,14 @@ def _room_lacks(found: MachineFindings) -> list[Lack]:
 
 
 def _program_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
-    if found.ffmpeg.path is not None:
-        return []
-    remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
-        platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
-    )
-    what = "no ffmpeg program on PATH; subjects that call it need it, and VMAF may"
-    return [Lack(what=what, remedy=remedy, blocks_export=False)]
+    lacks = []
+    if found.ffmpeg.path is None:
+        remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
+            platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
+        )
+        what = "no ffmpeg program on PATH; subjects that call it need it"
+        lacks.append(Lack(what=what, remedy=remedy, blocks_export=False))
+    if found.vmaf_error is not None:
+        what = "no FFmpeg here has libvmaf: VMAF is not measured"
+        lacks.append(Lack(what=what, remedy=install_command("vmaf"), blocks_export=False))
+    return lacks
