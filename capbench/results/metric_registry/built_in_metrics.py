@@ -18,7 +18,7 @@ _LIBVMAF_PACKAGE = "imageio-ffmpeg"
 
 # Half a code of bias costs 0.16 dB at 40 dB: the margin must lie below a truncating conversion.
 _PSNR_MARGINS = MetricMargins(mean=0.1, p1=0.5)
-# Viewers tell clips of one content apart from about 6 points on (Ozer's "just noticeable difference"); this is a twelfth.
+# Viewers tell clips of one content apart from about 6 points on (Ozer, "just noticeable difference"): a twelfth of it.
 # x264 with another number of threads moves it by 0.1 at CRF 20: what is smaller is no finding (docs/gate.md).
 _VMAF_MARGINS = MetricMargins(mean=0.5)
 
