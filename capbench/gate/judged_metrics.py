@@ -14,12 +14,15 @@ from capbench.units import format_bytes, format_seconds
 
 __all__ = [
     "CHECKS",
+    "CURVE_FIGURES",
     "FIGURE_FAMILIES",
     "HIGHER_IS_BETTER_TWINS",
     "QUALITY_METRICS",
     "Kind",
     "Metric",
+    "curve_sign",
     "describe_metric",
+    "is_curve_figure",
     "is_figure",
     "known_figures",
     "quality_unit",
@@ -54,6 +57,8 @@ class Kind(StrEnum):
     """More is better, and differences count, not ratios."""
     CHECKS = "checks"
     """Passed or not."""
+    CURVE = "curve"
+    """Two curves as one number: a ratio of rates of which less is better, or a difference of quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
     ("readback_bytes", "readback", Kind.COUNTED, format_bytes, False),
     ("upload_bytes", "upload", Kind.COUNTED, format_bytes, False),
     ("output_bytes", "output size", Kind.COUNTED, format_bytes, False),
+    ("video_bytes", "video size", Kind.COUNTED, format_bytes, False),
     ("*_bytes", "", Kind.NOISY, format_bytes, True),
     ("*_s", "", Kind.NOISY, format_seconds, True),
 )
@@ -126,6 +132,21 @@ _NO_FIGURES = frozenset(RunResult.model_fields) - NUMERIC_FIELDS | {
 """Columns of `capbench.load` that nothing can be better or worse at."""
 
 
+CURVE_FIGURES = ("bd_rate", "bd_quality")
+"""Figures of two curves: `bd_rate.vmaf` is the rate at equal VMAF, `bd_quality.vmaf` the VMAF at equal rate; another
+pool than the mean is named behind: `bd_rate.vmaf.p1`."""
+
+
+def is_curve_figure(name: str) -> bool:
+    """Whether a figure, or the glob of a rule, is about two curves."""
+    return name.partition(".")[0] in CURVE_FIGURES or name.startswith("bd_")
+
+
+def curve_sign(metric: str) -> int | None:
+    """1 for a metric such as `vmaf` of which more is better, -1 where less is; None where nobody knows."""
+    return 1 if describe_metric(f"{_QUALITY_PREFIX}{metric}.mean").kind is Kind.QUALITY else None
+
+
 def is_figure(column: str) -> bool:
     """Whether a column of `capbench.load` can be judged."""
     return column not in _NO_FIGURES
@@ -138,6 +159,7 @@ def known_figures() -> tuple[str, ...]:
         *sorted(name for name in NUMERIC_FIELDS if is_figure(name) and name not in HIGHER_IS_BETTER_TWINS),
         *(f"quality.{metric}.{pool}" for metric in QUALITY_METRICS for pool in POOLS),
         *("quality.av_offset_ms", "quality.av_drift_ms"),
+        *(f"{kind}.{metric}" for kind in CURVE_FIGURES for metric in QUALITY_METRICS),
         *(f"latency.{name}" for name in LatencyPercentiles.model_fields),
     )
 
@@ -150,10 +172,21 @@ def describe_metric(name: str) -> Metric:
     if name.startswith(_QUALITY_PREFIX):
         unit, decimals = quality_unit(name)
         return Metric(name, _words(name), Kind.QUALITY, _in_unit(unit, decimals), False, unit, decimals)
+    if is_curve_figure(name):
+        return _curve_figure(name)
     for pattern, words, kind, formatter, machine_bound in _KNOWN:
         if fnmatchcase(name, pattern):
             return Metric(name, words or _words(name), kind, formatter, machine_bound)
     return Metric(name, _words(name), Kind.NOISY, _plain, True)
+
+
+def _curve_figure(name: str) -> Metric:
+    kind, _, metric = name.partition(".")
+    quality = describe_metric(f"{_QUALITY_PREFIX}{metric if '.' in metric else f'{metric}.mean'}")
+    of = quality.words.removesuffix(" (mean)")
+    if kind == "bd_rate":
+        return Metric(name, f"BD-rate by {of}", Kind.CURVE, lambda percent: f"{percent:+.1f}%", False, "%", 1)
+    return Metric(name, f"BD-quality by {of}", Kind.CURVE, quality.format, False, quality.unit, quality.decimals)
 
 
 def quality_unit(metric: str) -> tuple[str, int]:

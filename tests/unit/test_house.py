@@ -43,7 +43,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     "gate": (
         ("judged_metrics",),
         ("statistics", "gate_file"),
-        ("verdicts",),
+        ("verdicts", "curves"),
         ("history", "rule_coverage"),
         ("compare",),
         ("calibration",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
     tables = [
         (f"{path}:{kind}[{index}]", path, table)
         for path, file in files.items()
-        for kind, listed in (("case", file.case), ("corpus", file.corpus))
+        for kind, listed in _tables_of(file)
         for index, table in enumerate(listed)
     ]
     if not tables:
@@ -118,6 +119,11 @@ def _said(table: BaseModel, path: Path) -> dict[str, Any]:
     if str(held.get("scene") or "").endswith(".toml"):
         held["scene"] = str((path.parent / held["scene"]).resolve())
     return held
+
+
+def _tables_of(file: MatrixFile) -> tuple[tuple[str, Sequence[CaseTable | CorpusTable]], ...]:
+    """The tables of a file that stand for cases, by their key."""
+    return ("case", file.case), ("corpus", file.corpus)
 
 
 def _cases_of(where: str, path: Path, table: CaseTable | CorpusTable) -> list[tuple[str, dict[str, Any]]]:
