@@ -78,7 +78,7 @@ class GateRule(_Table):
     equals_ratio: Annotated[Fraction, BeforeValidator(_exact)] | None = None
     """Exact new over base, for counted bytes: `0.375`, or `'1/4'`."""
     limit: Annotated[float, BeforeValidator(_quantity), Field(gt=0)] | None = None
-    """Largest accepted value in any run of new, with a unit for bytes (`"500 MB"`), or in any clip, in percent of rate."""
+    """Largest accepted value in any run of new: `"500 MB"` for bytes; of `bd_rate`, the percent in any clip."""
     relative: bool = True
     """False judges by `limit` alone, however new compares with base."""
     adapter: Literal["any", "hardware"] = "any"
