@@ -9,8 +9,6 @@ import pandas as pd
 
 from capbench.errors import ResultError
 from capbench.gate.curves.fold_blocks import fold_blocks, is_of_one_point
-from capbench.gate.curves.judge_curves import curve_verdicts, has_curve
-from capbench.gate.curves.worst_clip import RowKey, name_worst_clip
 from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, GateRule, judged_metrics, rule_for
 from capbench.gate.history.baseline_figures import Baseline
 from capbench.gate.history.baseline_verdicts import BASELINE, baseline_rows
@@ -18,6 +16,7 @@ from capbench.gate.judged_metrics import CHECKS, is_curve_figure
 from capbench.gate.rule_coverage import check_rules, names_figure, rules_without_curve, untested_rules
 from capbench.gate.statistics.holm import holm
 from capbench.gate.statistics.inference import Levels
+from capbench.gate.verdicts.judge_curves import curve_verdicts, has_curve
 from capbench.gate.verdicts.judge_row import Context, row_for, side_labels
 from capbench.gate.verdicts.noisy_figures import NoisyRow, judge_noisy, p_better, p_worse
 from capbench.gate.verdicts.overall_verdict import joint_sentence, joint_verdict
@@ -25,6 +24,7 @@ from capbench.gate.verdicts.pairing import PairedCase, measured_runs, pair_cases
 from capbench.gate.verdicts.portable_ratios import is_portable
 from capbench.gate.verdicts.stage_attribution import stage_shifts
 from capbench.gate.verdicts.validity import Validity, check_validity
+from capbench.gate.verdicts.worst_clip import RowKey, name_worst_clip
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
 
 __all__ = ["compare", "compare_with_baseline", "judge_family", "summarise"]

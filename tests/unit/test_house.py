@@ -42,8 +42,8 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "gate": (
         ("judged_metrics",),
-        ("statistics", "gate_file"),
-        ("verdicts", "curves"),
+        ("statistics", "gate_file", "curves"),
+        ("verdicts",),
         ("history", "rule_coverage"),
         ("compare",),
         ("calibration",),

@@ -16,7 +16,7 @@ from capbench.harness.matrix.model import Download
 from capbench.harness.matrix.toml_file import MOST_CASES, CorpusTable
 from capbench.units import shown
 
-__all__ = ["CLIP_SUFFIXES", "Clip", "find_clips"]
+__all__ = ["CLIP_SUFFIXES", "CorpusClip", "find_clips"]
 
 CLIP_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mpg", ".mpeg", ".y4m", ".ivf", ".ogv"),
@@ -28,7 +28,7 @@ _MOST_ENTRIES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class CorpusClip:
     """One clip of a corpus."""
 
     name: str
@@ -39,7 +39,7 @@ class Clip:
     """Where it is fetched from."""
 
 
-def find_clips(where: str, table: CorpusTable, folder: Path) -> tuple[Clip, ...]:
+def find_clips(where: str, table: CorpusTable, folder: Path) -> tuple[CorpusClip, ...]:
     """The clips of a `[[corpus]]` table of a matrix file in `folder`, a folder's by name, a list's in its order.
 
     Raises `MatrixError` for a folder or file that is not there, and for a folder without a clip.
@@ -54,7 +54,7 @@ def find_clips(where: str, table: CorpusTable, folder: Path) -> tuple[Clip, ...]
     for name, source, download in found:
         short = _name_of(PurePosixPath(name).stem)
         # Two files that differ only in their suffix are told apart by it.
-        clips.append(Clip(short if stems[short] == 1 else _name_of(name), source, download))
+        clips.append(CorpusClip(short if stems[short] == 1 else _name_of(name), source, download))
     if repeated := [name for name, count in Counter(clip.name for clip in clips).items() if count > 1]:
         raise MatrixError(f"{where}: two clips are called {repeated[0]!r}; rename one of the files")
     return tuple(clips)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 import platformdirs
 
@@ -19,21 +18,7 @@ MOST_CLIP_BYTES = 20 * 10**9
 """Ten seconds of raw 4K in ten bits are 12 GB; a server that sends without end must not fill the disk."""
 _TIMEOUT_S = 30.0
 """Of silence, not of the whole file."""
-
-
-class _BoundedFile:
-    """A file that refuses to grow beyond a size."""
-
-    def __init__(self, file: IO[bytes], limit_bytes: int) -> None:
-        self._file = file
-        self._limit_bytes = limit_bytes
-        self._written_bytes = 0
-
-    def write(self, chunk: bytes) -> int:
-        self._written_bytes += len(chunk)
-        if self._written_bytes > self._limit_bytes:
-            raise MatrixError(f"it is larger than {format_bytes(self._limit_bytes)}")
-        return self._file.write(chunk)
+_CHUNK_BYTES = 2**20
 
 
 def fetch_clip(
@@ -57,7 +42,7 @@ def fetch_clip(
             download.url,
             known_hash=f"sha256:{download.sha256.lower()}",
             path=folder,
-            downloader=_downloader(pooch.HTTPDownloader(timeout=_TIMEOUT_S), limit_bytes),
+            downloader=_downloader(limit_bytes),
         )
     except (OSError, ValueError) as error:  # of requests, of the file system, and of pooch for another hash
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -67,11 +52,18 @@ def fetch_clip(
     return Path(found)
 
 
-def _downloader(download: Any, limit_bytes: int) -> Callable[[str, str, object], None]:
-    """What pooch calls with a URL and the name of a file to write; `download` is pooch's own, which is untyped."""
+def _downloader(limit_bytes: int) -> Callable[[str, str, object], None]:
+    """What pooch calls with a URL and the name of a file to write."""
+    import requests  # pooch needs it too
 
-    def bounded(url: str, output_file: str, caller: object) -> None:
-        with Path(output_file).open("wb") as file:
-            download(url, _BoundedFile(file, limit_bytes), caller)
+    def download(url: str, output_file: str, _caller: object) -> None:
+        written_bytes = 0
+        with requests.get(url, stream=True, timeout=_TIMEOUT_S) as response, Path(output_file).open("wb") as file:
+            response.raise_for_status()
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                written_bytes += len(chunk)
+                if written_bytes > limit_bytes:
+                    raise MatrixError(f"it is larger than {format_bytes(limit_bytes)}")
+                file.write(chunk)
 
-    return bounded
+    return download

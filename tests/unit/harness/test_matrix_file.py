@@ -234,7 +234,7 @@ def test_a_glob_that_matches_nothing_is_an_error(
         ("[[case]]\nname = '../up'\n", ":case[0](../up).name: '../up' cannot be part of a file name"),
         ("[[case]]\nname = 'one'\nsource = 'gone.mp4'\n", ":case[0](one).source: no such file: "),
         ("[[case]]\nname = 'one'\nrecording = {width=320, height=180}\n", ":case[0](one).duration_s: a recording of "),
-        ("", ":case: the matrix has no case; add a [[case]] table"),
+        ("", ":case: the matrix has no case; add a [[case]] or [[corpus]] table"),
         (
             _CASE + "[[override]]\ncase = 'two'\nblocks = 1\n",
             ":override[0].case: 'two' matches no case; available: one",
