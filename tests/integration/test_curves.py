@@ -24,7 +24,11 @@ def _clip(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"qp": "1", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 25)
+        context = stream.codec_context
+        context.time_base = Fraction(1, 25)
+        # As the output is tagged: otherwise nothing could be passed through.
+        context.colorspace = context.color_primaries = context.color_trc = 1
+        context.color_range = 1
         for number in range(12):
             luma = sum(np.sin(fx * x + fy * y + phase + speed * number) for (fx, fy), phase, speed in waves)
             codes = np.full((192, 192), 128, np.uint8)

@@ -65,6 +65,7 @@ def _fold_points(runs: pd.DataFrame) -> pd.DataFrame:
     points = runs[has_point].sort_values("point.value", kind="stable")
     points = points.assign(_part=label_points(points))
     folders = [name for name in _FOLDERS if name in runs.columns]
+    points = _with_parts_named(points, "at")
     rows = _fold(points, [*folders, "case", "subject", "block"], whole=["case"], drops=is_of_one_point)
     rows = rows.drop(columns=["point.value", "point.parameter"]).rename(columns={"_parts": POINTS})
     return pd.concat([runs[~has_point], rows], ignore_index=True)
@@ -73,12 +74,31 @@ def _fold_points(runs: pd.DataFrame) -> pd.DataFrame:
 def _fold_clips(clips: pd.DataFrame) -> pd.DataFrame:
     folders = [name for name in (*_FOLDERS, "role") if name in clips.columns]
     rows = _fold(
-        clips.assign(_part=clips["case"]),
+        _with_parts_named(clips.assign(_part=clips["case"]), "in"),
         [*folders, "corpus", "subject", "block"],
         whole=["corpus"],
         drops=lambda _: False,
     )
     return rows.assign(case=rows["corpus"]).drop(columns="_parts")
+
+
+def _with_parts_named(runs: pd.DataFrame, word: str) -> pd.DataFrame:
+    """The runs with what failed named by its part: `picture.size at qp=24`."""
+    parts = runs["_part"]
+    named = {
+        name: [
+            tuple(f"{text} {word} {part}" for text in _texts(cell))
+            for cell, part in zip(runs[name], parts, strict=True)
+        ]
+        for name in ("validation.failures", "thresholds.failures")
+        if name in runs.columns
+    }
+    if "error" in runs.columns:
+        named["error"] = [
+            f"{cell} ({word} {part})" if isinstance(cell, str) else cell
+            for cell, part in zip(runs["error"], parts, strict=True)
+        ]
+    return runs.assign(**named)
 
 
 def is_of_one_point(name: str) -> bool:

@@ -98,7 +98,10 @@ def pool_clips(clips: Sequence[ClipDelta], figure: CurveFigure, *, sign: int, er
         refused=tuple((clip.clip, reason) for clip in clips if (reason := clip.of(figure).refusal) is not None),
         overlap=min((found.overlap for _, found in known), default=None),
         left_out=tuple(
-            f"{clip.clip}: {words}" if len(clips) > 1 else words for clip in clips for words in clip.delta.left_out
+            f"{clip.clip}: {words}" if len(clips) > 1 else words
+            for clip in clips
+            if clip.of(figure).refusal is None  # a refusal has them
+            for words in clip.delta.left_out
         ),
     )
 

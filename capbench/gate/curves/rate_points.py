@@ -16,6 +16,8 @@ __all__ = ["FEWEST_POINTS", "RateCurve", "RatePoint", "curve_of", "has_video_byt
 
 FEWEST_POINTS = 4
 """What the common test conditions of MPEG and JVET take (JVET-T2010): fewer leave the interpolation to guess."""
+_MOST_NAMED = 2
+"""Points that a reason names, where there are more than one beyond."""
 _CEILINGS = (("*psnr*", 100.0, 0.1), ("vmaf*", 100.0, 0.1), ("*ssim*", 1.0, 1e-6))
 """Glob of a metric, the most that it can be, and how near to that says no more than that nothing is left to see: a
 ceiling that some frames reach bends the mean of all, and where all reach it quality no longer follows from the rate."""
@@ -44,7 +46,7 @@ class RateCurve:
     points: tuple[RatePoint, ...]
     """In order of rising rate."""
     left_out: tuple[str, ...] = ()
-    """One phrase for each point that is not among them: which, and why."""
+    """One phrase for each reason why points are not among them: which, and why."""
 
 
 def has_video_bytes(runs: pd.DataFrame) -> bool:
@@ -61,8 +63,10 @@ def curve_of(runs: pd.DataFrame, metric: str, *, pool: str = "mean", of_pictures
     if runs.empty or "point.value" not in runs.columns:
         return RateCurve(())
     column = f"quality.{metric}.{pool}"
-    points, left_out = [], []
-    for label, of_point in runs.assign(_label=label_points(runs)).groupby("_label", sort=False):
+    points: list[RatePoint] = []
+    unusable: dict[str, list[str]] = {}
+    labelled = runs.assign(_label=label_points(runs)).sort_values("point.value", kind="stable")
+    for label, of_point in labelled.groupby("_label", sort=False):
         point = RatePoint(
             label=str(label),
             rate_bits_per_s=_median(_rates(of_point, of_pictures=of_pictures)),
@@ -71,17 +75,17 @@ def curve_of(runs: pd.DataFrame, metric: str, *, pool: str = "mean", of_pictures
             cpu_s=_median(_numbers(of_point, "cpu_s")),
         )
         if reason := _unusable(point, metric):
-            left_out.append(f"{point.label} {reason}")
+            unusable.setdefault(reason, []).append(point.label)
         else:
             points.append(point)
     points.sort(key=lambda point: (point.rate_bits_per_s, point.quality))
     kept: list[RatePoint] = []
     for point in points:
         if kept and (point.rate_bits_per_s, point.quality) == (kept[-1].rate_bits_per_s, kept[-1].quality):
-            left_out.append(f"{point.label} repeats {kept[-1].label}")
+            unusable.setdefault(f"repeats {kept[-1].label}", []).append(point.label)
         else:
             kept.append(point)
-    return RateCurve(tuple(kept), tuple(left_out))
+    return RateCurve(tuple(kept), tuple(f"{_joined(labels)} {reason}" for reason, labels in unusable.items()))
 
 
 def refuse_curve(curve: RateCurve, *, sign: int = 1) -> str | None:
@@ -98,16 +102,22 @@ def refuse_curve(curve: RateCurve, *, sign: int = 1) -> str | None:
     return None
 
 
+def _joined(labels: list[str]) -> str:
+    """`qp=20`, or `qp=20, qp=26 and 3 more`."""
+    more = len(labels) - _MOST_NAMED
+    return f"{', '.join(labels[:_MOST_NAMED])} and {more} more" if more > 1 else ", ".join(labels)
+
+
 def _unusable(point: RatePoint, metric: str) -> str | None:
     if not math.isfinite(point.rate_bits_per_s) or point.rate_bits_per_s <= 0:
-        return "has no rate"
+        return "without rate"
     if math.isnan(point.quality):
-        return "has no quality: it was not measured"
+        return "without quality: it was not measured"
     if math.isinf(point.quality):
-        return "is infinite: the pictures are identical"
+        return "infinite: the pictures are identical"
     ceiling = next(((top, near) for glob, top, near in _CEILINGS if fnmatchcase(metric, glob)), None)
     if ceiling is not None and point.quality >= ceiling[0] - ceiling[1]:
-        return f"is saturated at {point.quality:.6g}"
+        return f"saturated at {point.quality:.6g}"
     return None
 
 

@@ -91,8 +91,9 @@ def curve_verdicts(
             yield obstacle
             continue
         figure, column, pool = split_figure(name)
+        is_named = any(_names(rule, name) and rule.judge for rule in own)
         if column not in measured:
-            if any(_names(rule, name) for rule in own if rule.judge):
+            if is_named:
                 reason = f"the gate file has a rule for {metric.words}, and no run of the curve has {column}"
                 yield plain_verdict(labels, Verdict.UNDECIDED, reason)
             continue
@@ -101,8 +102,9 @@ def curve_verdicts(
             reason = f"{column} is a metric that no package here offers, so that nobody says which way is better"
             yield plain_verdict(labels, Verdict.UNDECIDED, reason)
             continue
+        judged_sides = sides if is_named else _measuring(sides, f"quality.{column}.{pool}")
         clips = compare_clips(
-            sides[0], sides[1], column, pool=pool, sign=sign, names=(pair.base_subject, pair.new_subject)
+            judged_sides[0], judged_sides[1], column, pool=pool, sign=sign, names=(pair.base_subject, pair.new_subject)
         )
         delta = pool_clips(clips, figure, sign=sign, error=context.gates.levels.margin)
         words = describe_metric(f"quality.{column}.{pool}").words.removesuffix(" (mean)")
@@ -124,6 +126,17 @@ def _figures(rules: Sequence[GateRule], measured: Sequence[str]) -> tuple[str, .
             matched = [name for name in known if fnmatchcase(name, rule.metric)] if rule.is_glob else [rule.metric]
             names.update(dict.fromkeys(matched))
     return tuple(names)
+
+
+def _measuring(sides: Sequence[dict[str, pd.DataFrame]], column: str) -> list[dict[str, pd.DataFrame]]:
+    """The sides without the clips that neither measured a metric of, as of pictures that are too small for it."""
+    known = {
+        clip
+        for side in sides
+        for clip, runs in side.items()
+        if column in runs.columns and bool(runs[column].notna().any())
+    }
+    return [{clip: runs for clip, runs in side.items() if clip in known} for side in sides]
 
 
 def _names(rule: GateRule, name: str) -> bool:

@@ -41,7 +41,8 @@ _WORKER_BYTES = 3 * 2**29
 _FAILED_BY_COARSE_CODING = frozenset(
     {
         *("picture.quality", "picture.outliers", "picture.local", "picture.edges", "picture.sharpness"),
-        *("picture.layers", "colour.patches"),
+        # What moves little, coarse coding draws again as it was.
+        *("picture.layers", "colour.patches", "frames.frozen", "frames.repeated"),
     }
 )
 """Checks whose limits say up to which rate factor coding noise stays below them."""

@@ -166,7 +166,7 @@ def _logarithmic(axes: Axes, values: Sequence[float], words: Callable[[float], s
         if len(ticks) <= _MOST_TICKS:
             break
     if len(ticks) < 2:
-        ticks = [low, math.sqrt(low * high), high] if high > low * 1.2 else [low]
+        ticks = [low, math.sqrt(low * high), high] if high > low * 1.4 else [low, high] if high > low * 1.02 else [low]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))

@@ -189,8 +189,9 @@ def _charts(
 
 
 def _pooled_curve(clips: Mapping[str, pd.DataFrame], metric: str) -> RateCurve:
-    """The curve of one subject over its clips: of each point that every clip has, geometric means and mean quality."""
-    found = [curve_of(runs, metric, of_pictures=has_video_bytes(runs)) for runs in clips.values()]
+    """The curve of one subject over the clips that have one: of each point that all have, what is typical."""
+    every = [curve_of(runs, metric, of_pictures=has_video_bytes(runs)) for runs in clips.values()]
+    found = [curve for curve in every if curve.points] or every[:1]
     if len(found) == 1:
         return found[0]
     by_label = [{point.label: point for point in curve.points} for curve in found]

@@ -78,9 +78,9 @@ def test_less_is_better_turns_the_metric_round() -> None:
     [
         (QUALITY[:3], "3 usable points"),
         ([44.0, 40.0, 41.0, 32.0], "not monotone: qp=1"),
-        ([100.0, 44.0, 40.0, 36.0], "qp=0 is saturated"),
-        ([math.inf, 44.0, 40.0, 36.0], "qp=0 is infinite"),
-        ([math.nan, 44.0, 40.0, 36.0], "qp=0 has no quality"),
+        ([100.0, 44.0, 40.0, 36.0], "qp=0 saturated"),
+        ([math.inf, 44.0, 40.0, 36.0], "qp=0 infinite"),
+        ([math.nan, 44.0, 40.0, 36.0], "qp=0 without quality"),
     ],
 )
 def test_what_cannot_be_interpolated_is_refused_by_name(quality: Sequence[float], named: str) -> None:
@@ -330,3 +330,17 @@ def test_the_interval_of_a_mean_holds_what_it_promises() -> None:
 def test_equal_clips_have_an_interval_without_width_and_four_have_none() -> None:
     assert mean_interval([3.0] * 5, error=0.05) == (3.0, 3.0)
     assert mean_interval([3.0] * 4, error=0.05) is None
+
+
+def test_a_clip_that_neither_side_could_measure_is_no_clip_of_that_metric() -> None:
+    old, new = _corpus("old", [1.0] * 6), _corpus("new", [0.9] * 6)
+    for table in (old, new):
+        table.loc[table["case"] == "clips-2", "quality.psnr_y.mean"] = np.nan
+
+    unasked = _row(compare(old, new), "bd_rate.psnr_y", "clips")
+    asked = _row(compare(old, new, _rules(GateRule(metric="bd_rate.psnr_y", margin=0.02))), "bd_rate.psnr_y", "clips")
+
+    assert unasked.verdict is Verdict.BETTER
+    assert "5 clips" in unasked.sentence
+    assert asked.verdict is Verdict.UNDECIDED
+    assert "clips-2" in asked.sentence
