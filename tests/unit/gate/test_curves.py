@@ -17,6 +17,8 @@ from capbench.gate.curves.bjontegaard_delta import compare_curves
 from capbench.gate.curves.clip_bootstrap import mean_interval
 from capbench.gate.curves.fold_blocks import fold_blocks
 from capbench.gate.curves.rate_points import RateCurve, RatePoint, curve_of
+from capbench.gate.history.baseline_figures import take_baseline
+from capbench.gate.history.series import entry_of
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
 from tests.curve_runs import QUALITY, RATES, curve_runs
 
@@ -344,3 +346,17 @@ def test_a_clip_that_neither_side_could_measure_is_no_clip_of_that_metric() -> N
     assert "5 clips" in unasked.sentence
     assert asked.verdict is Verdict.UNDECIDED
     assert "clips-2" in asked.sentence
+
+
+def test_a_baseline_and_the_history_have_one_value_a_block_and_none_of_one_point() -> None:
+    runs = pd.concat([curve_runs("cpu", blocks=2), curve_runs("gpu", blocks=2, wall_s=1.0)], ignore_index=True).assign(
+        started_at="2026-01-01T00:00:00"
+    )
+
+    figures = {(figure.subject, figure.metric): figure.values for figure in take_baseline(runs).figures}
+    series = {figure.metric for figure in entry_of(runs, "folder").figures}
+
+    assert figures["gpu", "wall_s/cpu"] == pytest.approx((0.5, 0.5))
+    assert not {metric for _, metric in figures if metric == "output_bytes" or metric.startswith("quality.")}
+    assert "wall_s" in series
+    assert "output_bytes" not in series
