@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from capbench.gate.compare_targets import compare
     from capbench.gate.gate_file import GateFile
-    from capbench.harness.run.start import run
+    from capbench.harness.run.start import RunOptions, run
     from capbench.pipeline.encode.encoders import EncoderSettings
     from capbench.pipeline.export import export
     from capbench.pipeline.job import ExportOptions
@@ -33,6 +33,7 @@ __all__ = [
     "ExportReport",
     "FolderContents",
     "GateFile",
+    "RunOptions",
     "RunResult",
     "ValidationReport",
     "Verdict",
@@ -52,6 +53,7 @@ _HOMES = {
     "ExportReport": "capbench.results",
     "FolderContents": "capbench.results.folder",
     "GateFile": "capbench.gate.gate_file",
+    "RunOptions": "capbench.harness.run.start",
     "RunResult": "capbench.results",
     "ValidationReport": "capbench.results",
     "Verdict": "capbench.results",

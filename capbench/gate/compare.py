@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import pandas as pd
@@ -27,7 +28,21 @@ from capbench.gate.verdicts.validity import Validity, check_validity
 from capbench.gate.verdicts.worst_clip import RowKey, name_worst_clip
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
 
-__all__ = ["compare", "compare_with_baseline", "judge_family", "summarise"]
+__all__ = ["ComparedSubjects", "compare", "compare_with_baseline", "judge_family", "summarise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedSubjects:
+    """Which subjects of two tables are compared, and what the tables are called."""
+
+    pairs: Sequence[tuple[str, str]] | None = None
+    """(base, new) subjects. None for the two where each table holds one, otherwise for each subject with itself."""
+    absent: Collection[tuple[str, str]] = ()
+    """(case, subject) that were never to run."""
+    base_label: str = ""
+    """Name of the folder of `base`, where two folders are compared."""
+    new_label: str = ""
+    """Name of the folder of `new`."""
 
 
 _OF_EACH_CLIP = (CHECKS, "frames")
@@ -39,35 +54,31 @@ def compare(
     new: pd.DataFrame,
     gates: GateFile | None = None,
     *,
-    base_label: str = "",
-    new_label: str = "",
+    subjects: ComparedSubjects | None = None,
     noise_floor: Mapping[str, float] | None = None,
     levels: Levels | None = None,
     baseline: Baseline | None = None,
     runs: pd.DataFrame | None = None,
-    pairs: Sequence[tuple[str, str]] | None = None,
-    absent: Collection[tuple[str, str]] = (),
 ) -> Comparison:
     """Judge `new` against `base`, tables with one row a run and the design's field names as columns.
 
-    Where each holds one subject, those two are compared; otherwise each subject with itself; `pairs` of (base, new)
-    subjects replaces that choice, and `absent` has the (case, subject) that were never to run. Pass the whole folder's
-    table filtered by subject: warm-ups and drift controls are recognised by `role`. `noise_floor` maps a metric to the
-    relative change that this machine shows without a cause (`capbench calibrate`) and widens smaller margins.
-    The labels name the folders where two are compared.
+    Pass the whole folder's table filtered by subject: warm-ups and drift controls are recognised by `role`.
+    `noise_floor` maps a metric to the relative change that this machine shows without a cause (`capbench calibrate`)
+    and widens smaller margins.
     `levels` replaces the gate file's error probabilities, for a look in a sequence of looks.
     `baseline` adds its figures against those of `new` to the same family; `runs` is then the whole table of new's
     folder, because ratios need the floor and `cpu` beside it.
     Raises `ResultError` for tables that cannot be compared.
     """
     gates = gates or GateFile()
-    context = Context(gates, noise_floor or {}, base_label, new_label)
+    subjects = subjects or ComparedSubjects()
+    context = Context(gates, noise_floor or {}, subjects.base_label, subjects.new_label)
     rows: list[MetricVerdict | NoisyRow] = []
     shifts: list[StageShift] = []
     warnings: list[str] = []
     points = base, new  # a row for each point of a curve, where there are curves
     base, new = (fold_blocks(base),) * 2 if base is new else (fold_blocks(base), fold_blocks(new))
-    paired = list(pair_cases(base, new, pairs, absent))
+    paired = list(pair_cases(base, new, subjects.pairs, subjects.absent))
     if not paired:
         raise ResultError("the two sides have no case and subject in common; `capbench report` shows what each has")
     compared = [(pair.case, pair.base_subject, pair.new_subject) for pair in paired]
@@ -97,8 +108,8 @@ def compare(
             clips.setdefault((str(pair.corpus), *side_labels(pair, context)), []).append(pair)
     return summarise(
         name_worst_clip(judge_family(rows, levels or gates.levels), clips),
-        base=base_label or _joined(name for _, name, _ in compared),
-        new=new_label or _joined(name for _, _, name in compared),
+        base=subjects.base_label or _joined(name for _, name, _ in compared),
+        new=subjects.new_label or _joined(name for _, _, name in compared),
         shifts=shifts,
         machines=_machines(base, new),
         warnings=warnings,

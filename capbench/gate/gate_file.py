@@ -59,7 +59,7 @@ class _Table(BaseModel):
 
 
 class GateRule(_Table):
-    """What holds for the metrics, cases and subjects that it matches. A later rule's settings win over an earlier's."""
+    """Settings for the metrics, cases and subjects that it matches. Those of a later rule override an earlier one's."""
 
     metric: str
     """Glob of a run's field, such as `wall_s` or `quality.psnr*.mean`, of a curve's figure, or `validation`."""
@@ -119,7 +119,7 @@ class GateRule(_Table):
 
 
 class GateSettings(_Table):
-    """What holds for the whole gate."""
+    """Settings of the whole gate."""
 
     family_error: float = Field(default=0.05, gt=0, lt=0.5)
     """Probability of any false alarm in the gate."""
@@ -134,9 +134,9 @@ class GateSettings(_Table):
     drift_limit: float = Field(default=0.25, gt=0)
     """Relative move of the floor, from before the first to after the last block, that makes a run invalid."""
     baseline: str | None = None
-    """Committed baseline to hold the machine-independent figures against, relative to the gate file."""
+    """Committed baseline to compare machine-independent figures with, relative to the gate file."""
     calibration: str | None = None
-    """What `capbench calibrate` found out about this machine, relative to the gate file; may be absent."""
+    """Result of `capbench calibrate` on this machine, relative to the gate file; may be absent."""
 
 
 class GateFile(_Table):

@@ -41,12 +41,12 @@ def validate(
     on_frame: Callable[[int], None] | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
-    """Hold `output` against `reference`, file against file.
+    """Compare `output` with `reference`, file with file.
 
-    `expected` says what was meant to differ. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
+    `expected` says what differs on purpose. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
     called with the number of output frames read so far. `with_vmaf` measures VMAF where an FFmpeg here has it; it costs
-    more than all the rest. Raises `SourceError` where a file cannot be opened, has no video or not one frame;
-    everything else that is wrong is a check of the report. Raises `OutputError` for `save_frames`.
+    more than all the rest. Raises `SourceError` where a file cannot be opened or has no video frame; anything
+    else that is wrong is a check of the report. Raises `OutputError` for `save_frames`.
     """
     expectation = expected or Expectation()
     inspection = inspect_files(
@@ -71,9 +71,9 @@ def validate_run(
     save_frames: Path | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
-    """Hold an export of `source` by a scene against what the oracle makes of it.
+    """Compare an export of `source` by a scene with what the oracle renders.
 
-    `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's or to take a
+    `width`, `height` and `rate` are those requested of the export, None to keep the source's or to use a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
     frames are rendered. `with_vmaf` as in `validate`.
     Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
@@ -127,7 +127,7 @@ def report_on(
     worst_pairs: list[KeptPair],
     save_frames: Path | None,
 ) -> ValidationReport:
-    """Decide on evidence. Raises `OutputError` where pictures cannot be written to `save_frames`."""
+    """Run the checks on measurements. Raises `OutputError` where pictures cannot be written to `save_frames`."""
     sound = check_sound(evidence)
     series = evidence.pictures.series if evidence.pictures else {}
     measured = {name: values for name, values in series.items() if any(value is not None for value in values)}
@@ -164,9 +164,9 @@ def _unmeasured(evidence: Measurements, measured: Mapping[str, object]) -> dict[
     if evidence.pictures is None:
         why = evidence.no_pictures_reason or "no pictures were compared"
     elif "psnr_y" in measured:
-        why = "only a few frames of a composited scene are rendered; this metric wants all of them"
+        why = "only a few frames of a composited scene are rendered; this metric needs all of them"
     else:
-        why = "pictures are too small, or no frame was matched"
+        why = "the pictures are too small, or no frame was matched"
     named = evidence.pictures.unmeasured if evidence.pictures else {}
     missing = [name for name in (*OWN_METRICS, *FFMPEG_METRICS, "vmaf") if name not in measured]
     return {name: named.get(name, why) for name in missing}

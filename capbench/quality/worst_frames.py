@@ -1,4 +1,4 @@
-"""The worst pairs as pictures that people look at."""
+"""The worst pairs of frames as PNG files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from PIL import Image
 from capbench.colour import ColourSpec, Range
 from capbench.errors import OutputError
 from capbench.files import write_atomic
+from capbench.pipeline.decode.source_colour import COLOURSPACES
 from capbench.quality.metrics.frame_pairs import KeptPair
-from capbench.quality.reading.planes import COLOURSPACES, Planes, as_frame
+from capbench.quality.reading.planes import Planes, as_frame
 from capbench.results import ValidationReport, WorstFrame
 
 __all__ = ["DIFFERENCE_GAIN", "save_worst_frames", "write_frame_csv"]
@@ -57,7 +58,7 @@ def save_worst_frames(pairs: list[KeptPair], spec: ColourSpec, folder: Path) -> 
 
 
 def _rgb(planes: Planes, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[np.uint8]:
-    """R'G'B' codes, shape (height, width, 3): swscale's, which are a code off here and there, which nobody sees."""
+    """R'G'B' codes, shape (height, width, 3): by swscale, off by a code in places, which is invisible."""
     picture = scaler.reformat(
         as_frame(planes),
         format="rgb24",

@@ -41,6 +41,7 @@ _OPTIONS: Final = {
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
     "libaom-av1": {"cpu-used": "8", "usage": "realtime"},
 }
+_FAST_EXPORT: Final = ("--path", "passthrough", "--preset", "ultrafast", "--json", "report.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +77,33 @@ def _media(folder: Path) -> Iterator[SeedInput]:
         if encoder in av.codec.codecs_available:
             _write_clip(folder / name, encoder, pixel_format, sound)
             clips[name] = (folder / name).read_bytes()
-    export = ("--path", "passthrough", "--preset", "ultrafast", "--json", "report.json")
     for name, data in clips.items():
         yield SeedInput(
-            f"export-{name}", "media", {name: data}, (name,), ("export", name, "out.mp4", *export),
-            ("out.mp4", "report.json"), name,
-        )  # fmt: skip
+            name=f"export-{name}",
+            kind="media",
+            files={name: data},
+            mutable=(name,),
+            arguments=("export", name, "out.mp4", *_FAST_EXPORT),
+            may_leave=("out.mp4", "report.json"),
+            export_of=name,
+        )
         yield SeedInput(
-            f"validate-{name}", "media", {"reference.mp4": clips["h264.mp4"], name: data}, (name,),
-            ("validate", "reference.mp4", name, "--no-vmaf", "--json", "report.json"), ("report.json",),
-        )  # fmt: skip
+            name=f"validate-{name}",
+            kind="media",
+            files={"reference.mp4": clips["h264.mp4"], name: data},
+            mutable=(name,),
+            arguments=("validate", "reference.mp4", name, "--no-vmaf", "--json", "report.json"),
+            may_leave=("report.json",),
+        )
     name, data = "h264.mp4", clips["h264.mp4"]
     yield SeedInput(
-        "validate-reference", "media", {"reference.mp4": data, name: data}, ("reference.mp4",),
-        ("validate", "reference.mp4", name, "--no-vmaf", "--json", "report.json"), ("report.json",),
-    )  # fmt: skip
+        name="validate-reference",
+        kind="media",
+        files={"reference.mp4": data, name: data},
+        mutable=("reference.mp4",),
+        arguments=("validate", "reference.mp4", name, "--no-vmaf", "--json", "report.json"),
+        may_leave=("report.json",),
+    )
 
 
 def _write_clip(path: Path, encoder: str, pixel_format: str, sound: str | None) -> None:
@@ -137,10 +150,13 @@ def _playlists(folder: Path) -> Iterator[SeedInput]:
         ("playlist.m3u8", tuple(each for each in files if each != "playlist.m3u8"), {}),
     ):
         yield SeedInput(
-            f"export-{name}-{mutable[0]}", "playlist", {**files, **more}, mutable,
-            ("export", name, "out.mp4", "--path", "passthrough", "--preset", "ultrafast", "--json", "report.json"),
-            ("out.mp4", "report.json"),
-        )  # fmt: skip
+            name=f"export-{name}-{mutable[0]}",
+            kind="playlist",
+            files={**files, **more},
+            mutable=mutable,
+            arguments=("export", name, "out.mp4", *_FAST_EXPORT),
+            may_leave=("out.mp4", "report.json"),
+        )
 
 
 def _texts() -> Iterator[SeedInput]:
@@ -176,9 +192,13 @@ def _results(folder: Path) -> Iterator[SeedInput]:
         "gate", "gate", {**files, "gates.toml": gates}, ("gates.toml",), (*compare, "--gates", "gates.toml"), left
     )
     yield SeedInput(
-        "baseline", "baseline", {**files, "baseline.json": (folder / "baseline.json").read_bytes()}, ("baseline.json",),
-        ("compare", "baseline.json", "base", "--json", "c.json"), left,
-    )  # fmt: skip
+        name="baseline",
+        kind="baseline",
+        files={**files, "baseline.json": (folder / "baseline.json").read_bytes()},
+        mutable=("baseline.json",),
+        arguments=("compare", "baseline.json", "base", "--json", "c.json"),
+        may_leave=left,
+    )
     yield SeedInput("result-compare", "result", files, tuple(files), compare, left)
     yield SeedInput("result-csv", "result", files, tuple(files), ("results", "new", "--to", "csv"), ())
     yield SeedInput("result-page", "result", files, tuple(files), ("report", "new", "-o", "page.html"), ("page.html",))

@@ -28,13 +28,13 @@ CLIPS = {
 }
 
 
-@pytest.fixture(params=CLIPS)
-def clip(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module", params=CLIPS)
+def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     codec, pixel_format, size = CLIPS[request.param]
-    return write_clip(tmp_path / "clip.mp4", size=size, pixel_format=pixel_format, codec=codec)
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", size=size, pixel_format=pixel_format, codec=codec)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def choice(clip: Path) -> DecoderChoice:
     """The first hardware decoder that takes the clip."""
     tried = [choose_decoder(name, probe_source(clip)) for name in HARDWARE_DECODERS]

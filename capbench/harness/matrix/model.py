@@ -103,7 +103,7 @@ class OwnRecording(Record):
 
 
 class Subject(Record):
-    """Whatever is being timed. Exactly one of `is_floor`, `path` and `command` says what."""
+    """What is measured: exactly one of `is_floor`, `path` and `command`."""
 
     name: str
     """Unique in the matrix; part of file names."""
@@ -141,7 +141,7 @@ class Subject(Record):
 
 
 _WITHOUT_ENCODER: dict[str, OptionValue] = {"encoder": "none"}
-"""Export options of a subject that shows how fast pictures could come."""
+"""Export options of a capacity subject."""
 
 
 def names_without_table(paths: Collection[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ MOST_PIXELS_A_SIDE = 16384
 LONGEST_RECORDING_S = 24 * 3600.0
 """A day."""
 LONGEST_WAIT_S = 7 * 24 * 3600.0
-"""A week. The system's calls take no more than some centuries, and fail where more is asked."""
+"""A week. System calls fail for time-outs beyond some centuries."""
 MOST_BLOCKS = 100_000
 """A block a second is a day of them."""
 MOST_CASES = 10_000
@@ -58,7 +58,7 @@ def _check_variable(name: str) -> str:
 
 
 MIN_SLICE_MS = 5.0
-"""A switch takes about a millisecond: below this the machine does little else."""
+"""A switch takes about a millisecond: with shorter slices the machine would do little else."""
 MAX_SLICE_MS = 10_000.0
 """Longer slices are whole runs."""
 Name = Annotated[str, AfterValidator(_check_name)]
@@ -126,7 +126,7 @@ WrittenDownload = Annotated[_DownloadTable, AfterValidator(lambda table: Downloa
 
 
 class _Settings(_Table):
-    """What a case may say and an override may change; None means not said."""
+    """Settings that a case may have and an override may change; None means not set."""
 
     source: str | None = None
     """File to export, relative to the matrix file."""

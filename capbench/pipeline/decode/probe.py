@@ -130,9 +130,9 @@ def probe_source(path: Path) -> SourceInfo:
 
 
 def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
-    """Width of a pixel over its height, as the container states it, or else the codec; 1 where both are silent.
+    """Width of a pixel over its height, as the container states it, otherwise the codec; 1 if neither does.
 
-    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for what no pixel can be.
+    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for an implausible one.
     """
     aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
     if not Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL:
@@ -142,7 +142,7 @@ def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
 
 
 def _plausible_rate(*claimed: Fraction | None) -> Fraction:
-    """The first rate that a recording can have, else 30: a damaged header may claim a frame an hour."""
+    """The first plausible rate, otherwise 30: a damaged header may claim a frame an hour."""
     slowest, fastest = _RATES
     return next((Fraction(rate) for rate in claimed if rate and slowest <= rate <= fastest), Fraction(30))
 
@@ -167,7 +167,7 @@ def _first_frame(path: Path, container: av.container.InputContainer, stream: av.
         reason = reason_of(error)
     if not stream.codec_context.width:  # its header was refused, as a decoder does with a picture that is too large
         reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels is the limit"
-    raise SourceError(f"not one frame of the video stream of {path} decodes: {reason}")
+    raise SourceError(f"no frame of the video stream of {path} decodes: {reason}")
 
 
 def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
@@ -190,7 +190,7 @@ def _display_matrix(frame: av.VideoFrame) -> bytes | None:
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:
-        # PyAV 18.1 reads no side data at all where one kind is unknown to it; FFmpeg takes those out.
+        # PyAV 18.1 reads no side data if one kind is unknown to it; FFmpeg removes those.
         data = _without_unknown_side_data(frame).side_data.get("DISPLAYMATRIX")
     return bytes(data) if isinstance(data, SideData) else None
 

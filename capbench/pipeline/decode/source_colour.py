@@ -1,4 +1,4 @@
-"""How the pictures of a source are to be read, and their change into 8-bit planes that are read in the same way."""
+"""The colour of a source's pictures, and their conversion to 8-bit planes of the same colour."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, MatrixCoefficients, Range
 from capbench.errors import ColourError
 
-__all__ = ["FrameColour", "PlanarConverter", "chroma_siting", "frame_colour", "planar_format"]
+__all__ = ["COLOURSPACES", "FrameColour", "PlanarConverter", "chroma_siting", "frame_colour", "planar_format"]
 
 # ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
 _MATRIX_OF_CODE = {
@@ -23,6 +23,12 @@ _MATRIX_OF_CODE = {
 }
 _CODE_UNSPECIFIED = 2
 _CODE_RGB = 0
+COLOURSPACES = {
+    MatrixCoefficients.BT601: Colorspace.ITU601,
+    MatrixCoefficients.BT709: Colorspace.ITU709,
+    MatrixCoefficients.BT2020: Colorspace.BT2020,
+}
+"""Matrices as swscale's reformatter names them."""
 _UNKNOWN_PRIMARIES = (0, 2, 3)
 """Two reserved codes, and "unspecified"."""
 _PRIMARIES_OF_CODE = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "BT.601", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
@@ -54,7 +60,7 @@ _INTERLEAVED_DEEP = {
 
 @dataclass(frozen=True, slots=True)
 class FrameColour:
-    """What the tags of one frame mean."""
+    """Meaning of the colour tags of one frame."""
 
     matrix: MatrixCoefficients
     range: Range
@@ -127,7 +133,7 @@ def planar_format(format_name: str) -> str:
 
 
 class PlanarConverter:
-    """Brings frames into an 8-bit planar format. A Y'CbCr frame keeps matrix and range: its layout changes alone."""
+    """Converts frames to an 8-bit planar format. A Y'CbCr frame keeps matrix and range: only its layout changes."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
@@ -139,12 +145,12 @@ class PlanarConverter:
         if deep is not None:
             # Of interleaved chroma swscale makes other codes, by one, than of planes with the same samples.
             frame = self._deinterleaver.reformat(frame, format=deep)
-        matrix = _SWSCALE_MATRIX[colour.matrix]
+        matrix = COLOURSPACES[colour.matrix]
         codes = ColorRange.JPEG if colour.range is Range.FULL else ColorRange.MPEG
         is_rgb = _holds_rgb(frame.format)
-        # swscale takes every grey for full range, so it is told of no other, and the samples stay as they are.
+        # swscale assumes full range for every grey format, so full range is stated and the samples stay as they are.
         swscale_codes = ColorRange.JPEG if not is_rgb and len(frame.format.components) < 3 else codes
-        # It takes BT.601 for what comes from R'G'B' unless it is told, and R'G'B' has a full range only.
+        # It assumes BT.601 for output from R'G'B' unless told otherwise, and R'G'B' is always full range.
         converted = self._reformatter.reformat(
             frame,
             width=size[0],
@@ -163,13 +169,6 @@ class PlanarConverter:
         return converted
 
 
-_SWSCALE_MATRIX = {
-    MatrixCoefficients.BT601: Colorspace.ITU601,
-    MatrixCoefficients.BT709: Colorspace.ITU709,
-    MatrixCoefficients.BT2020: Colorspace.BT2020,
-}
-
-
 def _holds_rgb(pixel_format: av.VideoFormat) -> bool:
-    """Whether samples are R'G'B', by themselves or through a palette, or become it on the way (CIE XYZ)."""
+    """Whether samples are R'G'B', directly or through a palette, or are converted to it (CIE XYZ)."""
     return pixel_format.is_rgb or pixel_format.has_palette or pixel_format.name.startswith("xyz")

@@ -31,13 +31,13 @@ _SMALLEST_XPSNR_PX = 2025
 """Luma samples below which FFmpeg's xpsnr counts blocks of no width and divides by their number, 0, which ends the
 process (vf_xpsnr.c: a side of 4 * int(32 * sqrt(pixels / (3840 * 2160)) + 0.5))."""
 _SMALLEST_SSIM_SIDE_PX = 16
-"""Luma samples a side below which FFmpeg's ssim has no two blocks of 4 chroma samples beside each other."""
+"""Luma samples a side below which FFmpeg's ssim has no two adjacent blocks of 4 chroma samples."""
 FFMPEG_METRICS = tuple(_METADATA)
 """Metrics that `FfmpegMeter` gives, in order."""
 
 
 def unmeasured_metrics(width: int, height: int) -> dict[str, str]:
-    """Metrics that cannot be had of pictures of that size in pixels, and the reason in words."""
+    """Metrics that are not available for pictures of that size in pixels, and the reason in words."""
     reasons = {name: _why_not(name, width, height) for name in _FILTERS}
     return {name: reason for name, key in _METADATA.items() if (reason := reasons[key.split(".")[1]]) is not None}
 
@@ -45,12 +45,12 @@ def unmeasured_metrics(width: int, height: int) -> dict[str, str]:
 def _why_not(filter_name: str, width: int, height: int) -> str | None:
     """Why a filter cannot be run; None where it can."""
     if filter_name not in filters_available:
-        return f"the FFmpeg inside PyAV has no filter {filter_name}"
+        return f"PyAV's FFmpeg has no filter {filter_name}"
     if filter_name == "xpsnr" and width * height < _SMALLEST_XPSNR_PX:
-        return f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels, and these are {width}x{height}"
+        return f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels; the pictures are {width}x{height}"
     if filter_name == "ssim" and min(width, height) < _SMALLEST_SSIM_SIDE_PX:
         return (
-            f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side, and these are {width}x{height}"
+            f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side; pictures are {width}x{height}"
         )
     return None
 

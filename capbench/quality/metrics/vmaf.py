@@ -65,14 +65,14 @@ class VmafMeter:
     def __init__(self, tool: VmafTool, width: int, height: int) -> None:
         """For yuv420p frames of that even size in pixels. Raises `UnavailableError` where they are too small."""
         if min(width, height) < SMALLEST_SIDE_PX:
-            raise UnavailableError(f"pictures of {width}x{height} are too small for it")
+            raise UnavailableError(f"pictures of {width}x{height} are too small for VMAF")
         self._how = f"model {model_for(height)}, by {tool}"
         self._pairs = 0
         self._failure: str | None = None
         try:
             self._folder = TemporaryDirectory(prefix="capbench-vmaf-")
         except OSError as error:  # a full disk
-            raise UnavailableError(f"there is no room for its log: {error.strerror or error}") from error
+            raise UnavailableError(f"cannot write its log: {error.strerror or error}") from error
         self._log = Path(self._folder.name, _LOG)
         try:
             self._run: GraphRun | ProgramRun
@@ -189,12 +189,10 @@ class ProgramRun:
         try:
             status = self._process.wait(_FINISH_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            raise UnavailableError(
-                f"ffmpeg did not end within {_FINISH_TIMEOUT_S:.0f} s of its last picture"
-            ) from error
+            raise UnavailableError(f"ffmpeg did not end within {_FINISH_TIMEOUT_S:.0f} s of the last frame") from error
         if status or self._is_broken:
             said = self._said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise UnavailableError(f"ffmpeg ended with status {status}: {said[-1] if said else 'it said nothing'}")
+            raise UnavailableError(f"ffmpeg ended with status {status}: {said[-1] if said else 'no error message'}")
 
     def close(self) -> None:
         """End the program if it still runs."""
@@ -205,5 +203,5 @@ class ProgramRun:
 
     def _close_pipe(self) -> None:
         if self._process.stdin is not None:
-            with suppress(OSError):  # what could not be written any more is not worth a word
+            with suppress(OSError):  # input that could not be written does not matter any more
                 self._process.stdin.close()

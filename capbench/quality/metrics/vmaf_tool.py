@@ -1,4 +1,4 @@
-"""VMAF by whichever FFmpeg here has it: which one that is, with which model, and what its log says."""
+"""VMAF by an FFmpeg that has it: choice of the program and of the model, and reading of the log."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class VmafTool:
     """What measures VMAF here."""
 
     program: str | None
-    """Path of an `ffmpeg` program; None for the FFmpeg inside PyAV."""
+    """Path of an `ffmpeg` program; None for PyAV's own FFmpeg."""
 
     def __str__(self) -> str:
-        return self.program or "the FFmpeg inside PyAV"
+        return self.program or "PyAV's FFmpeg"
 
 
 @dataclass(frozen=True, slots=True)
 class VmafLog:
-    """What libvmaf wrote down."""
+    """Content of libvmaf's log."""
 
     version: str
     """Its version, as it names itself."""
@@ -66,9 +66,9 @@ def choose_tool(inside_pyav: Container[str], program: str | None, list_filters: 
     """
     if _FILTER in inside_pyav:
         return VmafTool(None)
-    without = "the FFmpeg inside PyAV was built without libvmaf"
+    without = "PyAV's FFmpeg was built without libvmaf"
     if program is None:
-        raise UnavailableError(f"{without}, and there is no program ffmpeg on PATH")
+        raise UnavailableError(f"{without}, and no ffmpeg program is on PATH")
     try:
         listed = list_filters(program)
     except (OSError, subprocess.SubprocessError) as error:
@@ -76,7 +76,7 @@ def choose_tool(inside_pyav: Container[str], program: str | None, list_filters: 
     # Flags, name, inputs and outputs, description.
     if any(line.split()[1:2] == [_FILTER] for line in listed.splitlines()):
         return VmafTool(program)
-    raise UnavailableError(f"{without}, and so was {program}; put an ffmpeg that has it first on PATH")
+    raise UnavailableError(f"{without}, and so was {program}; put an ffmpeg with libvmaf first on PATH")
 
 
 def _list_filters(program: str) -> str:
@@ -105,7 +105,7 @@ def read_log(text: str, pairs: int) -> VmafLog:
     except (ValueError, KeyError, TypeError) as error:
         raise UnavailableError(f"libvmaf's log cannot be read: {type(error).__name__} {error}") from error
     if numbers != list(range(pairs)):
-        raise UnavailableError(f"libvmaf's log has {len(numbers)} frames, it was given {pairs} in order")
+        raise UnavailableError(f"libvmaf's log has {len(numbers)} frames instead of {pairs} in order")
     if not all(math.isfinite(score) for score in scores):
-        raise UnavailableError("libvmaf's log has scores that are no numbers")
+        raise UnavailableError("libvmaf's log has scores that are not numbers")
     return VmafLog(version, scores)

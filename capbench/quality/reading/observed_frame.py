@@ -21,7 +21,7 @@ __all__ = ["FrameRecord", "ObservedPicture", "observe"]
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """One decoded frame in a few figures; the picture itself is gone."""
+    """Figures of one decoded frame, without the picture."""
 
     index: int
     """Position in its file, counted from 0."""
@@ -30,7 +30,7 @@ class FrameRecord:
     number: int | None
     """Burnt-in frame number; None where none could be read."""
     number_visible: bool
-    """Whether a burnt-in number would be in sight: a scene may crop it, cover it or move it out of the picture."""
+    """Whether a burnt-in number would be visible: a scene may crop it, cover it or move it out of the picture."""
     mean_codes: tuple[float, float, float]
     """Mean Y, Cb, Cr."""
     spread_codes: float
