@@ -77,7 +77,7 @@ class MetricCalibration(Record):
     metric: str
     """Field of a run."""
     interleave: Interleave = "runs"
-    """How the subjects of a block took turns; it holds for runs of the same kind alone."""
+    """How the subjects of a block took turns; the figures apply only to runs of the same kind."""
     margin: float
     """Relative margin that was applied."""
     noise_per_block: float
@@ -87,7 +87,7 @@ class MetricCalibration(Record):
     false_alarms: Rate
     """Comparisons of equals that were called worse."""
     detections: dict[str, Rate]
-    """Planted slowdown of wall time, such as `0.05`, to how often the metric was called worse."""
+    """Injected slowdown of wall time, such as `0.05`, to how often the metric was called worse."""
 
 
 class Calibration(Record):

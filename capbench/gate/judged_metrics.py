@@ -8,6 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from capbench.results.export_report import LatencyPercentiles
+from capbench.results.metric_registry import Direction, columns_of, known_metrics, metric_of
 from capbench.results.run_record import RunResult
 from capbench.results.tidy_table import NUMERIC_FIELDS, POOLS
 from capbench.units import format_bytes, format_seconds
@@ -16,7 +17,6 @@ __all__ = [
     "CHECKS",
     "FIGURE_FAMILIES",
     "HIGHER_IS_BETTER_TWINS",
-    "QUALITY_METRICS",
     "Kind",
     "Metric",
     "describe_metric",
@@ -38,11 +38,12 @@ HIGHER_IS_BETTER_TWINS = {
 
 
 _QUALITY_PREFIX = "quality."
-_PLANES = ("y", "cb", "cr")
+_SOUND_OFFSETS = ("av_offset_ms", "av_drift_ms")
+"""Figures of validation that are no metrics of pictures."""
 
 
 class Kind(StrEnum):
-    """How a metric is compared. Of all but quality, less is better."""
+    """How a metric is compared. Of all but quality, less is better; of quality the registry of metrics knows."""
 
     NOISY = "noisy"
     """Differs from run to run: paired log ratios and a test."""
@@ -51,7 +52,7 @@ class Kind(StrEnum):
     EQUAL = "equal"
     """Anything but equality is wrong."""
     QUALITY = "quality"
-    """More is better, and differences count, not ratios."""
+    """Differences count, not ratios."""
     CHECKS = "checks"
     """Passed or not."""
 
@@ -74,6 +75,10 @@ class Metric:
     """Unit of a quality metric: `dB` or empty."""
     decimals: int = 4
     """Decimals of a quality metric."""
+    direction: Direction | None = Direction.LOWER
+    """Which way it improves; None for a quality metric that this installation does not know."""
+    package: str = ""
+    """Package that brings what computes a quality metric; empty where every installation computes it."""
 
 
 def _plain(value: float) -> str:
@@ -103,20 +108,6 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
 )
 
 
-_QUALITY: tuple[tuple[str, str, int], ...] = (
-    ("*psnr*", "dB", 2),
-    ("*ssim*", "", 4),
-    ("vmaf*", "", 2),
-    ("av_*_ms", "ms", 1),
-)
-"""Glob of a quality metric, its unit and its decimals: the only table of them. Another metric has no unit."""
-
-QUALITY_METRICS = (
-    *(f"{measure}_{plane}" for measure in ("psnr", "ssim", "ffmpeg_psnr", "ffmpeg_ssim", "xpsnr") for plane in _PLANES),
-    "vmaf",
-)
-"""Metrics that validation knows, measured on this machine or not."""
-
 FIGURE_FAMILIES = ("stage.", "pipeline_bytes.", "telemetry.")
 """Columns whose names the subject or the machine decides; what a run does not report has no column."""
 _NO_FIGURES = frozenset(RunResult.model_fields) - NUMERIC_FIELDS | {
@@ -136,8 +127,8 @@ def known_figures() -> tuple[str, ...]:
     return (
         CHECKS,
         *sorted(name for name in NUMERIC_FIELDS if is_figure(name) and name not in HIGHER_IS_BETTER_TWINS),
-        *(f"quality.{metric}.{pool}" for metric in QUALITY_METRICS for pool in POOLS),
-        *("quality.av_offset_ms", "quality.av_drift_ms"),
+        *(f"{_QUALITY_PREFIX}{column}.{pool}" for column in columns_of(known_metrics()) for pool in POOLS),
+        *(f"{_QUALITY_PREFIX}{name}" for name in _SOUND_OFFSETS),
         *(f"latency.{name}" for name in LatencyPercentiles.model_fields),
     )
 
@@ -148,18 +139,42 @@ def describe_metric(name: str) -> Metric:
     if reference:
         return Metric(name, f"{describe_metric(field).words} over that of {reference}", Kind.NOISY, _plain, False)
     if name.startswith(_QUALITY_PREFIX):
-        unit, decimals = quality_unit(name)
-        return Metric(name, _words(name), Kind.QUALITY, _in_unit(unit, decimals), False, unit, decimals)
+        return _quality(name)
     for pattern, words, kind, formatter, machine_bound in _KNOWN:
         if fnmatchcase(name, pattern):
             return Metric(name, words or _words(name), kind, formatter, machine_bound)
     return Metric(name, _words(name), Kind.NOISY, _plain, True)
 
 
+def _quality(name: str) -> Metric:
+    unit, decimals = quality_unit(name)
+    known = metric_of(name)
+    is_sound = _bare(name) in _SOUND_OFFSETS
+    return Metric(
+        name,
+        _words(name),
+        Kind.QUALITY,
+        _in_unit(unit, decimals),
+        machine_bound=False,
+        unit=unit,
+        decimals=decimals,
+        direction=known.direction if known else Direction.HIGHER if is_sound else None,
+        package=known.package if known else "",
+    )
+
+
 def quality_unit(metric: str) -> tuple[str, int]:
-    """Unit and decimals of a quality metric such as `psnr_y`, `quality.vmaf.mean`: `("dB", 2)`, `("", 2)`."""
-    bare = metric.removeprefix(_QUALITY_PREFIX).partition(".")[0]
-    return next(((unit, decimals) for glob, unit, decimals in _QUALITY if fnmatchcase(bare, glob)), ("", 4))
+    """Unit and decimals of a quality metric such as `psnr_y`, `quality.vmaf.mean`: `("dB", 2)`, `("", 2)`.
+
+    One that this installation does not know has no unit and four decimals.
+    """
+    if (known := metric_of(metric)) is not None:
+        return known.unit, known.decimals
+    return ("ms", 1) if _bare(metric) in _SOUND_OFFSETS else ("", 4)
+
+
+def _bare(metric: str) -> str:
+    return metric.removeprefix(_QUALITY_PREFIX).partition(".")[0]
 
 
 def _in_unit(unit: str, decimals: int) -> Callable[[float], str]:
@@ -171,7 +186,6 @@ def _words(name: str) -> str:
     if not name.startswith(_QUALITY_PREFIX):
         return name
     metric, _, pool = name.removeprefix(_QUALITY_PREFIX).partition(".")
-    words = metric.replace("_", " ").upper()
-    for shouted, usual in (("FFMPEG", "FFmpeg"), (" CB", " Cb"), (" CR", " Cr")):
-        words = words.replace(shouted, usual)
+    known = metric_of(metric)
+    words = known.column_label(metric) if known else metric.replace("_", " ").upper()
     return f"{words} ({pool})" if pool else words

@@ -1,4 +1,4 @@
-"""Draws the frames of a recording: what stands still is drawn and converted once, the rest is pasted."""
+"""Draws the frames of a recording: the still part is drawn and converted once, the rest is pasted."""
 
 from __future__ import annotations
 

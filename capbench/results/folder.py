@@ -1,4 +1,4 @@
-"""The folder that a matrix leaves behind: one JSON file a run, written whole or not at all.
+"""The folder that a matrix leaves behind: one JSON file a run, written atomically.
 
 matrix.json                               the plan: cases, subjects, seed, command line
 environment.json                          the machine
@@ -66,7 +66,7 @@ def run_file_name(case: str, subject: str, role: RunRole, block: int) -> str:
 
 
 def write_record(target: Path, record: Record) -> None:
-    """Write one record atomically, its folder made on demand. Raises `OutputError` that says how to go on."""
+    """Write one record atomically, its folder made on demand. Raises `OutputError` that says how to continue."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, record_json(record, indent=1) + "\n")

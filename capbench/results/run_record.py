@@ -136,6 +136,8 @@ class RunResult(ExportReport):
     """GPU utilisation, clocks, energy and so on, from the vendor's interface."""
     validation: ValidationReport | None = None
     """What validation found; None with a reason where it did not run."""
+    validation_pending: bool = False
+    """Whether the output is kept and still to be validated, as in a run that was killed; written only then."""
     thresholds: tuple[Check, ...] = ()
     """The case's thresholds from the matrix file, checked for this run."""
     interleave: Interleave = "runs"
@@ -150,12 +152,14 @@ class RunResult(ExportReport):
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """A run that ran through is written as it was before there were slices: older readers refuse unknown keys."""
+    def _leave_out_defaults(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Later fields are written only where they say something: older readers refuse unknown keys."""
         written: dict[str, Any] = default(self)
         if self.interleave == "runs":
             for name in ("interleave", "slices"):
                 written.pop(name, None)
+        if not self.validation_pending:
+            written.pop("validation_pending", None)
         return written
 
     @property

@@ -80,7 +80,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
 
 
 def _reference(files: dict[Path, MatrixFile], subjects: tuple[str, ...]) -> str | None:
-    """The last file's word on what the others are compared with; None where no file has one."""
+    """The `reference` of the last file that has one; None if none has."""
     path, reference = next(
         ((path, file.reference) for path, file in reversed(files.items()) if file.reference is not None), (None, None)
     )
@@ -153,7 +153,7 @@ def _overrides_of(files: dict[Path, MatrixFile], case: str) -> list[tuple[Path, 
 
 
 def _check_overrides(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> None:
-    """An override that matches nothing is a misspelt one."""
+    """Refuse an override that matches nothing: it is a misspelling."""
     for path, file in files.items():
         for index, override in enumerate(file.override):
             if not any(fnmatchcase(case, override.case) for case in cases):
@@ -163,7 +163,7 @@ def _check_overrides(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> N
 
 
 def _merge(settings: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    """`said` over `settings`; what it rules out goes."""
+    """`settings` updated with `said`; settings that exclude one another are dropped."""
     excluded = {"source": ("recording", "duration_s"), "recording": ("source",), "quality": ("qp",), "qp": ("quality",)}
     gone = {other for key in said for other in excluded.get(key, ())}
     return {key: value for key, value in settings.items() if key not in gone} | said
@@ -214,7 +214,7 @@ def _subject(table: SubjectTable, folder: Path) -> Subject:
 
 
 def _ensure_subject(where: str, name: str, subjects: dict[str, Subject], paths: frozenset[str]) -> None:
-    """Floor, paths and what they could deliver need no table of their own."""
+    """The floor, paths and capacities need no table."""
     if name in subjects:
         return
     subject = subject_without_table(name, paths)

@@ -35,7 +35,7 @@ def add_revision(
     """The matrix with a second subject `NAME@REVISION` for every path and floor, run by that revision.
 
     Both revisions run from environments built the same way: the one of the work tree is built from its files as they
-    are now. Commands are not doubled: they do not depend on capbench; nor are capacity figures, which nobody judges.
+    are now. Commands are not doubled: they do not depend on capbench; nor are capacity figures, which are never judged.
     Raises `InputError` for a revision that git does not know, `UnavailableError` where an environment cannot be built.
     """
     commit = resolve_revision(revision, checkout)
@@ -87,7 +87,7 @@ def build_revision(
     """Interpreter of the commit's own environment, built once. Raises `UnavailableError`."""
     target = cache / commit
     if not (python := _python_of(target)).exists():
-        says(f"building {commit[:12]} in an environment of its own; this is done once")
+        says(f"building {commit[:12]} in its own environment; this is done once")
         work_tree = cache / f"{commit}.tree"
         if not work_tree.exists():
             cache.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def build_revision(
 
 def _build_work_tree(checkout: Path, cache: Path, says: Callable[[str], None]) -> Path:
     """Interpreter of an environment with the work tree's files as they are now; rebuilt each time, they change."""
-    says("building the work tree in an environment of its own")
+    says("building the work tree in its own environment")
     target = cache / "work-tree"
     if target.exists():
         shutil.rmtree(target)
@@ -118,7 +118,7 @@ def _build(source: Path, target: Path) -> None:
         try:
             python = _python_of(partial)
             _must([str(python), "-m", "pip", "install", "--quiet", str(source)], f"install {source}", python)
-        except BaseException:  # an interrupt too: the half environment is a folder, which nobody else removes
+        except BaseException:  # an interrupt too: nothing else removes a half-made environment
             shutil.rmtree(partial, ignore_errors=True)
             raise
 

@@ -73,7 +73,7 @@ class OwnRecording(Record):
 
 
 class Subject(Record):
-    """Whatever is being timed. Exactly one of `is_floor`, `path` and `command` says what."""
+    """What is measured: exactly one of `is_floor`, `path` and `command`."""
 
     name: str
     """Unique in the matrix; part of file names."""
@@ -111,7 +111,7 @@ class Subject(Record):
 
 
 _WITHOUT_ENCODER: dict[str, OptionValue] = {"encoder": "none"}
-"""Export options of a subject that shows how fast pictures could come."""
+"""Export options of a capacity subject."""
 
 
 def names_without_table(paths: Collection[str]) -> tuple[str, ...]:
@@ -178,12 +178,16 @@ class Case(Record):
     """Mean length of a slice in milliseconds."""
     thresholds: dict[str, Limit] = Field(default_factory=dict)
     """Field of a run or `<metric>.<pool>` of its quality, to what is allowed."""
+    metrics: tuple[str, ...] | None = None
+    """Names of the metrics that validation measures; None, which is not written, for the default ones."""
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """A case without slices is written as before there were any: older readers refuse unknown keys."""
+    def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """A case without slices or metrics is written as before there were any: older readers refuse unknown keys."""
         written: dict[str, Any] = default(self)
+        if self.metrics is None:
+            written.pop("metrics", None)
         if self.interleave == "runs":
             for name in ("interleave", "slice_ms"):
                 written.pop(name, None)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
+from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
 from capbench.results.run_record import Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
@@ -22,7 +23,7 @@ MOST_PIXELS_A_SIDE = 16384
 LONGEST_RECORDING_S = 24 * 3600.0
 """A day."""
 LONGEST_WAIT_S = 7 * 24 * 3600.0
-"""A week. The system's calls take no more than some centuries, and fail where more is asked."""
+"""A week. System calls fail for time-outs beyond some centuries."""
 MOST_BLOCKS = 100_000
 """A block a second is a day of them."""
 MOST_CASES = 10_000
@@ -53,12 +54,17 @@ def _check_variable(name: str) -> str:
     return name
 
 
+def _check_metrics(names: list[str]) -> list[str]:
+    return [metric.name for metric in choose_metrics(names)]
+
+
 MIN_SLICE_MS = 5.0
-"""A switch takes about a millisecond: below this the machine does little else."""
+"""A switch takes about a millisecond: with shorter slices the machine would do little else."""
 MAX_SLICE_MS = 10_000.0
 """Longer slices are whole runs."""
 Name = Annotated[str, AfterValidator(_check_name)]
 Variable = Annotated[str, AfterValidator(_check_variable)]
+Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
 WaitSeconds = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
@@ -83,7 +89,7 @@ WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRe
 
 
 class _Settings(_Table):
-    """What a case may say and an override may change; None means not said."""
+    """Settings that a case may have and an override may change; None means not set."""
 
     source: str | None = None
     """File to export, relative to the matrix file."""
@@ -125,6 +131,8 @@ class _Settings(_Table):
     """Mean length of a slice in milliseconds."""
     thresholds: dict[str, WrittenLimit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
+    metrics: Metrics | None = None
+    """Metrics that validation measures, such as `["default", "cambi"]` (`capbench validate --list-metrics`)."""
 
     @model_validator(mode="after")
     def _excludes(self) -> Self:

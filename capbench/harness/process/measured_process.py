@@ -1,4 +1,4 @@
-"""One measured process from start to end: time limit, samples, the tail of what it said."""
+"""One measured process from start to end: time limit, samples, the tail of its output."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["Observation", "Outcome", "Tail", "run_process"]
 _TAIL_BYTES = 8192
 """What is kept of an output stream: enough for a traceback, whatever a subject prints."""
 _FRAME = re.compile(rb"\bframe=\s*(\d+)")
-"""How the worker, and ffmpeg's `-progress pipe:1`, say how far they are."""
+"""How the worker, and ffmpeg's `-progress pipe:1`, report progress."""
 _START_PAUSE_S = 0.01
 """The launcher needs a moment before there is anything to sample."""
 _IDLE_PAUSE_S = 5.0
-"""Longest time without a look at the clock and the process."""
+"""Longest time between checks of the clock and the process."""
 _TURN_PAUSE_S = 1.0
-"""Longest time without a look whether a process that is stopped has ended meanwhile."""
+"""Longest time between checks whether a stopped process has ended."""
 _KILL_TIMEOUT_S = 10.0
 """A killed process that is stuck in the kernel is given up after this time."""
 _STREAM_TIMEOUT_S = 1.0
@@ -38,12 +38,12 @@ _STREAM_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one process did and used."""
+    """Outcome and resource use of one process."""
 
     ending: Ending
     """How it ended."""
     timed_out: bool
-    """Whether it was killed because its time was up."""
+    """Whether it was killed at its time limit."""
     stdout: str
     """The end of its standard output."""
     stderr: str

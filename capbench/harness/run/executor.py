@@ -1,4 +1,4 @@
-"""Making one run: start the subject, take its measure, look at what it wrote."""
+"""Making one run: start the subject, measure it, inspect its output."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProcessExecutor:
-    """Makes each run in a process of its own."""
+    """Makes each run in a separate process."""
 
     folder: Path
     """The result folder."""
@@ -100,7 +100,7 @@ class ProcessExecutor:
     def execute_sliced(
         self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
     ) -> list[RunResult]:
-        """Time all subjects in slices; look at what they wrote only when the last is through."""
+        """Time all subjects in slices; inspect their outputs only after the last has ended."""
         slice_ms = steps[0].case.slice_ms
         turns = [SliceTurn(self._scratch() / f"{step.stem}.stopped") for step in steps]
         jobs = [
@@ -128,7 +128,7 @@ class ProcessExecutor:
         """What the machine has free, and no more than control groups allow. Raises `OutputError`."""
         answer = ask_worker("memory", {}, scratch=self._scratch(), timeout_s=_MEMORY_TIMEOUT_S)
         if answer.result is None:
-            raise OutputError(f"cannot learn how much memory is free: {answer.error}")
+            raise OutputError(f"cannot determine how much memory is free: {answer.error}")
         return int(answer.result["available_bytes"])
 
     def _time(
@@ -152,7 +152,7 @@ class ProcessExecutor:
         return time_subject(step, prepared, base, on_frame, turn)
 
     def _conclude(self, step: ScheduledRun, prepared: PreparedCase, run: RunResult) -> RunResult:
-        """Hold what a run wrote for validation, or keep it where that is asked for."""
+        """Hold a run's output for validation, or keep it if requested."""
         if prepared.source is None:
             return run
         output, trace = self._output_of(step), self._trace_of(step)
@@ -161,7 +161,7 @@ class ProcessExecutor:
         elif run.succeeded and self.validator is not None:
             run = self.validator.hold(run, step, output)
         elif run.succeeded:
-            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "validation is switched off"}})
         refuse_full_disk(run, self.folder)
         # Before the run is recorded: a recorded run has its output and its trace.
         if self.keeps_outputs and step.subject.writes_output:
@@ -282,7 +282,7 @@ class ProcessExecutor:
         )
 
     def _measured(self, outcome: Outcome) -> dict[str, Any]:
-        """What was taken from outside the process."""
+        """What was measured from outside the process."""
         ending = outcome.ending
         cpu_s = None if ending.user_s is None or ending.system_s is None else ending.user_s + ending.system_s
         reasons: dict[str, str] = {}
@@ -311,7 +311,7 @@ class ProcessExecutor:
 
 
 def _nothing(_frame: int) -> None:
-    """Takes a progress report that nobody shows."""
+    """Discards progress."""
 
 
 _ONLY_THE_PIPELINE_KNOWS = (

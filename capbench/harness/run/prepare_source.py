@@ -1,4 +1,4 @@
-"""Before anything is timed: a case's source is there, and what only the pipeline can know to be wrong is said."""
+"""Before anything is timed: make or find a case's source, and report errors that only the pipeline can find."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PreparedCase", "export_options", "prepare_case"]
 _TIMEOUT_S = 3600.0
 """Making the ten-minute recording takes minutes on a small machine."""
 _BAD_SOURCE = frozenset({"SourceError", "DamagedStreamError", "UnsafePlaylistError", "ColourError"})
-"""Errors that are the source's: its runs fail, the rest of the matrix goes on."""
+"""Errors caused by the source: its runs fail, the rest of the matrix continues."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class StoppingRule:
     """When a matrix ends before its last block."""
 
     budget_s: float | None = None
-    """Begin only rounds that are expected to fit into this many seconds; the first is always made."""
+    """Start only rounds that are expected to fit into this many seconds; the first is always run."""
     is_decided: Callable[[FolderContents], bool] | None = None
     """Asked after every round; True ends the matrix."""
 
@@ -78,7 +78,7 @@ class SystemProbe:
 
 
 def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
-    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix goes on."""
+    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix continues."""
     found: dict[str, str] = {}
     for subject in matrix.subjects:
         if subject.command and (reason := missing_program(subject.command[0])):
@@ -196,7 +196,7 @@ class _Runner:
         if self._validator is not None and self._waiting and not self._validator.has_room():
             self._validate()
         if self._in_slices(case):
-            steps = all_steps  # a run beside which nobody took turns is no part of a block in slices
+            steps = all_steps  # a run without others to interleave with is not part of a sliced block
         before, begun_s = self._outside.read_noise(self._folder.path), self._outside.now_s()
         foreign_before_s = self._outside.foreign_cpu_s()
         overlap_share = 0.0
@@ -215,10 +215,10 @@ class _Runner:
             after=self._outside.read_noise(self._folder.path),
         )
         if len(steps) < len(all_steps):
-            resumed = "the block was interrupted and resumed: its runs did not follow each other"
+            resumed = "the block was interrupted and resumed: its runs are not adjacent in time"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, resumed)})
         if overlap_share > MAX_OVERLAP_SHARE:
-            overlapped = f"subjects ran beside each other for {overlap_share:.1%} of the block: it does not count"
+            overlapped = f"subjects overlapped for {overlap_share:.1%} of the block, so it does not count"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, overlapped)})
         self._folder.write_noise(noise)
         for warning in noise.warnings:

@@ -38,13 +38,13 @@ class Plan(Record):
     schema_version: int = PLAN_VERSION
     """Version of this record."""
     capbench_version: str = ""
-    """Version of the capbench that began the folder; empty where an older one did, which did not say."""
+    """Version of the capbench that started the folder; empty if it was one that did not record it."""
     matrix: RunMatrix
     """The matrix after `--case` and `--subject`."""
     seed: int
-    """Decides the order of everything."""
+    """Seed for the order of cases and subjects."""
     command: tuple[str, ...] = ()
-    """Command line that began the folder."""
+    """Command line that started the folder."""
     started_at: str | None = None
     """ISO 8601, UTC."""
     skipped: dict[str, str] = Field(default_factory=dict)
@@ -100,7 +100,7 @@ def block_steps(seed: int, block: int, case: Case, subjects: Sequence[Subject]) 
 
 
 def opening_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:
-    """Warm-ups, then the floor that later ones are held against. Slices need to know how much memory each takes."""
+    """Warm-ups, then the floor that later ones are compared with. Slices need to know how much memory each takes."""
     if case.warmup or case.interleave == "slices":
         for order, subject in enumerate(subjects):
             yield ScheduledRun(case, subject, _BLOCK_OF_ROLE[RunRole.WARMUP], order, RunRole.WARMUP)
@@ -114,7 +114,7 @@ def trial_steps(seed: int, case: Case, subjects: Sequence[Subject]) -> list[Sche
 
 
 def closing_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:
-    """The floor once more: a machine that changed shows here."""
+    """The floor again: a change of the machine shows here."""
     yield from _drift_step(case, subjects, RunRole.DRIFT_END)
 
 

@@ -206,7 +206,7 @@ def _settled(matrix: RunMatrix, options: RunOptions, *, is_endless: bool) -> Run
 
 
 def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix) -> RunMatrix:
-    """A folder goes on as it was begun, whatever would be taken today."""
+    """A folder is continued as it was started, whatever the default is now."""
     then = {case.name: {"interleave": case.interleave, "slice_ms": case.slice_ms} for case in begun.cases}
     cases = tuple(case.model_copy(update=then.get(case.name, {})) for case in matrix.cases)
     return matrix.model_copy(update={"cases": cases})

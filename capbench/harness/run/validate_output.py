@@ -1,4 +1,4 @@
-"""Having outputs validated after they were timed, by processes that are kept for many of them."""
+"""Validation of outputs after the timing, by worker processes that are reused."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from capbench.harness.worker.kept_workers import Job, ask_side_by_side
 from capbench.results.run_record import RunResult, RunRole
 from capbench.results.validation import Check, CheckStatus, ValidationReport
 
-__all__ = ["WAITING", "Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
+__all__ = ["Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
 
-WAITING = "its output is not validated yet; continue with --resume"
-"""Why the validation of a recorded run is not there yet. Outlives a killed runner."""
+_PENDING = "its output is not validated yet; continue with --resume"
+"""The reason beside `validation_pending`, which outlives a runner that is killed."""
 _TIMEOUT_S = 3600.0
 """Of one output. Validation measures every frame: on a small machine several times as long as the export."""
 _MOST_WAITING_BYTES = 4 * 2**30
@@ -77,7 +77,7 @@ class Validator:
             first = self._held.setdefault((target.stat().st_size, content_digest(target)), target)
             if first != target and first.exists():
                 _share(first, target)
-        return _without(run, WAITING)
+        return _without(run, _PENDING, pending=True)
 
     def has_room(self) -> bool:
         """Whether more outputs may wait."""
@@ -136,7 +136,8 @@ class Validator:
         for each in group:
             unmeasured = {name: why for name, why in each.run.unmeasured.items() if name != "validation"}
             found = report.model_copy(update={"output": _name(each.step)})
-            record(each, each.run.model_copy(update={"validation": found, "unmeasured": unmeasured}))
+            update = {"validation": found, "validation_pending": False, "unmeasured": unmeasured}
+            record(each, each.run.model_copy(update=update))
             held = self.folder / UNVALIDATED / _name(each.step)
             if self.keeps_outputs and held.exists():  # the runner before this one was not to keep it
                 keep(held, own_folder(self.folder, "outputs") / held.name)
@@ -161,6 +162,7 @@ class Validator:
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),
+            "metrics": step.case.metrics,
             # One block's pictures show what a subject does; every block's would fill the disk at 4K.
             "save_frames": str(self.folder.absolute() / _pictures(step)) if step.block == 0 else None,
         }
@@ -188,7 +190,7 @@ class Validator:
 
 def is_waiting(run: RunResult) -> bool:
     """Whether a recorded run's output is still to be validated."""
-    return run.succeeded and run.validation is None and run.unmeasured.get("validation") == WAITING
+    return run.succeeded and run.validation_pending
 
 
 def keep(made: Path, target: Path) -> None:
@@ -244,5 +246,6 @@ def _pictures(step: ScheduledRun) -> Path:
     return Path("frames") / step.stem
 
 
-def _without(run: RunResult, reason: str) -> RunResult:
-    return run.model_copy(update={"unmeasured": run.unmeasured | {"validation": reason}})
+def _without(run: RunResult, reason: str, *, pending: bool = False) -> RunResult:
+    """The run with the reason why its output is not validated, for good or for now."""
+    return run.model_copy(update={"validation_pending": pending, "unmeasured": run.unmeasured | {"validation": reason}})

@@ -25,7 +25,7 @@ _RUNNING_CLOCK = Path(__file__).parents[1] / "process" / "running_clock.py"
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a worker said, and how its process went. Exactly one of `result` and `error` is set."""
+    """Answer of a worker, and how its process ended. Exactly one of `result` and `error` is set."""
 
     outcome: Outcome
     """The process."""
@@ -52,7 +52,7 @@ def ask_worker(
     observation: Observation | None = None,
     turn: SliceTurn | None = None,
 ) -> JobResult:
-    """Run one job of `capbench.harness.worker` in a process of its own. `scratch` is a folder for the two files.
+    """Run one job of `capbench.harness.worker` in a separate process. `scratch` is a folder for the two files.
 
     Nothing of it is sampled without an `observation`.
     With a `turn` it runs in slices, and its clocks leave out the time between them.
@@ -98,7 +98,7 @@ def unanswered(outcome: Outcome) -> JobResult:
 
 
 def answered(said: dict[str, Any], outcome: Outcome) -> JobResult:
-    """What a worker said as a result."""
+    """The result in a worker's answer."""
     if "result" in said:
         return JobResult(outcome, result=said["result"])
     # Older revisions do not say whether the disk was full.

@@ -1,4 +1,4 @@
-"""Opening sources: nothing but local files, and one clock throughout."""
+"""Opening sources: only local files, and one clock throughout."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ MAX_PICTURE_PX = 2**26
 
 _DECODER_OPTIONS = {"max_pixels": str(MAX_PICTURE_PX)}
 _OPTIONS = {"protocol_whitelist": "file", "pattern_type": "none", **_DECODER_OPTIONS}
-"""FFmpeg follows what a file names; this keeps it from going over the network or through other protocols, and from
-taking a picture named `%d.png` for a pattern of other files. Pictures are bounded here too: opening decodes some."""
+"""FFmpeg opens what a file names; this keeps it from using the network or other protocols, and from taking a
+picture named `%d.png` as a pattern of other files. Picture sizes are bounded here too: opening decodes some."""
 
 _TEXT, _LIST = "text, which FFmpeg would draw", "a list of other files"
 _REFUSED_FORMATS = {
@@ -58,11 +58,11 @@ _REFUSED_FORMATS = {
     "concat": _LIST,
     "dash": _LIST,
 }
-"""Demuxers that take what nobody recorded: any text file, and scripts that name files which nobody checked."""
+"""Demuxers for what is not a recording: any text file, and scripts that name files which were not checked."""
 
 
 def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
-    """Open a container that may read nothing but local files, to be decoded by one of `DECODERS` but `auto`.
+    """Open a container that may read only local files, to be decoded by one of `DECODERS` except `auto`.
 
     Raises `SourceError`, and `UnavailableError` where a hardware decoder does not take any of its streams.
     """
@@ -91,14 +91,14 @@ def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenPart:
-    """A stretch of a source that has one clock."""
+    """A part of a source that has one clock."""
 
     container: InputContainer
     """The open file, at its start."""
     shift_s: Fraction
     """Seconds to add to its times so that all parts are on one clock."""
     reopen: Callable[[], InputContainer]
-    """Opens the same stretch once more, from its start. Raises `SourceError`."""
+    """Opens the same part again, from its start. Raises `SourceError`."""
 
 
 def open_parts(path: Path, decoder: str = SOFTWARE_DECODER) -> Generator[OpenPart, None, None]:
@@ -136,7 +136,7 @@ def _bounded(container: InputContainer) -> InputContainer:
 
 
 def video_stream(path: Path, container: InputContainer) -> av.VideoStream:
-    """The first stream of moving pictures; a cover picture is none. Raises `SourceError`."""
+    """The first video stream that is not a cover picture. Raises `SourceError`."""
     videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not videos:
         raise SourceError(f"{path} has no video stream")
