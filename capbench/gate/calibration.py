@@ -22,6 +22,7 @@ from scipy import stats
 from capbench.errors import MatrixError, ResultError
 from capbench.files import is_file, read_json
 from capbench.gate.compare import judge_family
+from capbench.gate.curves.fold_blocks import fold_blocks
 from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, rule_for
 from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.statistics.inference import Levels, evidence
@@ -121,7 +122,7 @@ def calibrate_runs(
 
     `slowed` maps a relative slowdown to the name of the subject that has it. Raises `ResultError` for too few blocks.
     """
-    table = finished(measured_runs(runs))
+    table = finished(measured_runs(fold_blocks(runs)))
     rng = np.random.default_rng(seed)
     found = []
     recorded: list[int] = []

@@ -9,13 +9,15 @@ from fnmatch import fnmatchcase
 import pandas as pd
 
 from capbench.errors import ResultError
+from capbench.gate.curves.fold_blocks import fold_blocks, is_of_one_point
 from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, GateRule, judged_metrics, rule_for
 from capbench.gate.history.baseline_figures import Baseline
 from capbench.gate.history.baseline_verdicts import BASELINE, baseline_rows
-from capbench.gate.judged_metrics import CHECKS
-from capbench.gate.rule_coverage import check_rules, names_figure, untested_rules
+from capbench.gate.judged_metrics import CHECKS, is_curve_figure
+from capbench.gate.rule_coverage import check_rules, names_figure, rules_without_curve, untested_rules
 from capbench.gate.statistics.holm import holm
 from capbench.gate.statistics.inference import Levels
+from capbench.gate.verdicts.judge_curves import curve_verdicts, has_curve
 from capbench.gate.verdicts.judge_row import Context, row_for, side_labels
 from capbench.gate.verdicts.noisy_figures import NoisyRow, judge_noisy, p_better, p_worse
 from capbench.gate.verdicts.overall_verdict import joint_sentence, joint_verdict
@@ -23,6 +25,7 @@ from capbench.gate.verdicts.pairing import PairedCase, measured_runs, pair_cases
 from capbench.gate.verdicts.portable_ratios import is_portable
 from capbench.gate.verdicts.stage_attribution import stage_shifts
 from capbench.gate.verdicts.validity import Validity, check_validity
+from capbench.gate.verdicts.worst_clip import RowKey, name_worst_clip
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
 
 __all__ = ["ComparedSubjects", "compare", "compare_with_baseline", "judge_family", "summarise"]
@@ -40,6 +43,10 @@ class ComparedSubjects:
     """Name of the folder of `base`, where two folders are compared."""
     new_label: str = ""
     """Name of the folder of `new`."""
+
+
+_OF_EACH_CLIP = (CHECKS, "frames")
+"""What every clip of a corpus must be right in; every other figure is judged once, over the clips."""
 
 
 def compare(
@@ -69,27 +76,38 @@ def compare(
     rows: list[MetricVerdict | NoisyRow] = []
     shifts: list[StageShift] = []
     warnings: list[str] = []
+    points = base, new  # a row for each point of a curve, where there are curves
+    base, new = (fold_blocks(base),) * 2 if base is new else (fold_blocks(base), fold_blocks(new))
     paired = list(pair_cases(base, new, subjects.pairs, subjects.absent))
     if not paired:
         raise ResultError("the two sides have no case and subject in common; `capbench report` shows what each has")
     compared = [(pair.case, pair.base_subject, pair.new_subject) for pair in paired]
     check_rules(gates.rule, [*base.columns, *new.columns], compared)
+    curves = {pair.case for pair in paired if has_curve(pair)}
     for pair in paired:
         validity = check_validity(pair, base, new, gates.gate)
         rows += _rows_of(pair, validity, context)
-        shifts += stage_shifts(pair, *side_labels(pair, context))
+        if pair.case in curves and not pair.is_clip:
+            rows += curve_verdicts(pair, *points, validity, context)
+        if not pair.is_clip:
+            shifts += stage_shifts(pair, *side_labels(pair, context))
         warnings += [*validity.warnings, *_partial(pair)]
     warnings += untested_rules(gates.rule, compared)
+    warnings += rules_without_curve(gates.rule, compared, curves)
     if baseline is None:
         warnings += [
             f"not tested, because no baseline is compared: {rule.claim or rule.metric}" for rule in _ratios(gates)
         ]
     if baseline is not None:
         judged = {subject for _, _, subject in compared}
-        of_baseline = baseline_rows(new if runs is None else runs, baseline, gates)
+        of_baseline = baseline_rows(new if runs is None else fold_blocks(runs), baseline, gates)
         rows += (row for row in of_baseline if _labels(row)["new"] in judged)
+    clips: dict[RowKey, list[PairedCase]] = {}
+    for pair in paired:
+        if pair.is_clip:
+            clips.setdefault((str(pair.corpus), *side_labels(pair, context)), []).append(pair)
     return summarise(
-        judge_family(rows, levels or gates.levels),
+        name_worst_clip(judge_family(rows, levels or gates.levels), clips),
         base=subjects.base_label or _joined(name for _, name, _ in compared),
         new=subjects.new_label or _joined(name for _, _, name in compared),
         shifts=shifts,
@@ -104,6 +122,7 @@ def compare_with_baseline(runs: pd.DataFrame, baseline: Baseline, gates: GateFil
     Raises `ResultError` where they share no case and subject.
     """
     gates = gates or GateFile()
+    runs = fold_blocks(runs)
     rows: list[MetricVerdict | NoisyRow] = list(baseline_rows(runs, baseline, gates))
     if not rows:
         raise ResultError("the runs and the baseline have no case and subject in common")
@@ -186,25 +205,31 @@ def summarise(
     )
 
 
-def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Iterable[MetricVerdict | NoisyRow]:
+def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Sequence[MetricVerdict | NoisyRow]:
     """One row for each figure that a rule matches; an own glob without any measured figure has one too."""
     own = context.gates.rule
     rules = (*BUILT_IN_RULES, *own)
     key = (pair.case, pair.base_subject, pair.new_subject)
     columns = dict.fromkeys(map(str, (*pair.base_runs.columns, *pair.new_runs.columns)))
     names = judged_metrics(rules, (name for name in columns if not _is_text(pair, name)))
+    if pair.is_clip:
+        names, own = tuple(name for name in names if name in _OF_EACH_CLIP), ()
+    elif pair.is_corpus:
+        names = tuple(name for name in names if name == CHECKS or name not in _OF_EACH_CLIP)
     empty = (rule.metric for rule in own if rule.is_glob and not any(fnmatchcase(name, rule.metric) for name in names))
     found = []
     for name in dict.fromkeys((*names, *empty)):
-        if _is_ratio(name):
-            continue  # only a baseline is compared by them
+        if _is_ratio(name) or is_curve_figure(name):
+            continue  # only a baseline is compared by ratios, and curves have rows of their own
+        if has_curve(pair) and is_of_one_point(name):
+            continue  # what one point has, the curve has at another: only the curves compare
         rule = rule_for(rules, metric=name, case=pair.case, base=pair.base_subject, new=pair.new_subject)
         if rule is None:
             continue
         row = row_for(pair, name, rule, validity, context, is_named=names_figure(own, name, key))
         if row is not None:
             found.append(row)
-    return _one_for_all(found) if pair.base.empty else found
+    return list(_one_for_all(found)) if pair.base.empty else found
 
 
 def _one_for_all(rows: Sequence[MetricVerdict | NoisyRow]) -> Iterable[MetricVerdict | NoisyRow]:

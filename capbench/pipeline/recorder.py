@@ -108,6 +108,7 @@ class ExportRecorder:
         self._ready_ns: int | None = None
         self._first_packet_ns: int | None = None
         self._frames = 0
+        self._video_bytes = 0
         self._first_pts: int | None = None
         self._last_pts: int | None = None
         self._end_pts = 0
@@ -152,9 +153,10 @@ class ExportRecorder:
             self._ready_ns = time.perf_counter_ns()
 
     def encoded(self, packets: list[EncodedPacket]) -> None:
-        """Note when pictures left the encoder."""
+        """Note when pictures left the encoder, and how large they are."""
         now_ns = time.perf_counter_ns()
         for packet in packets:
+            self._video_bytes += packet.size
             if packet.pts is not None:
                 with self._lock:
                     started_ns = self._decoded_ns.pop(packet.pts, None)
@@ -205,6 +207,7 @@ class ExportRecorder:
             frame_rate=None if self._is_variable else str(self._job.rate),
             duration_s=duration_s,
             output_bytes=None if self._job.output is None else self._job.output.stat().st_size,
+            video_bytes=None if self._job.output is None else self._video_bytes,
             path_requested=self._job.path_requested,
             path_used=path_used,
             decoder_requested=self._job.options.decoder,
@@ -244,7 +247,8 @@ class ExportRecorder:
         else:
             reasons = {}
         if self._job.output is None:
-            reasons |= dict.fromkeys(("output_bytes", "time_to_first_frame_s", "latency"), "nothing is encoded")
+            unwritten = ("output_bytes", "video_bytes", "time_to_first_frame_s", "latency")
+            reasons |= dict.fromkeys(unwritten, "nothing is encoded")
         if self._threads.get("encoder_threads") is None:
             reasons["encoder_threads"] = f"{self._job.options.encoder.name} has no setting for threads"
         if self._threads.get("decoder_threads") is None:

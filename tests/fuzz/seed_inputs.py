@@ -172,7 +172,7 @@ def _playlists(folder: Path) -> Iterator[SeedInput]:
 
 def _texts() -> Iterator[SeedInput]:
     shipped = {path.name: path.read_bytes() for path in sorted((_ROOT / "matrix").glob("*.toml"))}
-    for name in ("standard.toml", "quick.toml", "rivals.toml", "subjects.toml"):
+    for name in ("standard.toml", "quick.toml", "rivals.toml", "curve.toml", "subjects.toml"):
         files = {key: shipped[key] for key in {name, "standard.toml", "subjects.toml"}}
         yield SeedInput(f"matrix-{name}", "matrix", files, (name,), ("run", name, "--case", "no-such-case*"))
     for path in sorted((_ROOT / "matrix" / "scenes").glob("*.toml")):

@@ -141,6 +141,8 @@ class ProcessExecutor:
             "block": step.block,
             "order": step.order,
             "role": step.role,
+            "corpus": step.case.corpus,
+            "point": step.point,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "fingerprint": self.environment.fingerprint,
             "revision": step.subject.revision or self.environment.revision,
@@ -196,7 +198,7 @@ class ProcessExecutor:
             {
                 "source": str(prepared.source),
                 "output": str(output) if subject.writes_output else None,
-                "options": export_options(step.case) | path | subject.options,
+                "options": export_options(step.settings) | path | subject.options,
                 "trace": None if trace is None else str(trace),
                 "draws": subject.path not in (None, PASSTHROUGH),
             },
@@ -234,8 +236,8 @@ class ProcessExecutor:
             "width": str(prepared.width),
             "height": str(prepared.height),
             "fps": prepared.fps,
-        }
-        command = fill_command(subject.command, values, prepared.encoder_options)
+        } | _settings_words(step.settings)
+        command = fill_command(subject.command, values, prepared.encoder_options_at(step.point))
         folder = subject.folder or self.folder
         before = _names_in(folder)
         outcome = run_process(
@@ -308,6 +310,17 @@ class ProcessExecutor:
             "telemetry": {} if in_slices else summarise(self.gauges, self.gauge_reasons),
             "unmeasured": reasons,
         }
+
+
+def _settings_words(settings: Case) -> dict[str, str]:
+    """What the placeholders for encoder settings stand for, of those that the case or its point sets."""
+    options = settings.options
+    known = {"qp": settings.qp, "crf": options.get("crf"), "bitrate": options.get("bitrate_bits_per_s")}
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in known.items()
+        if value is not None
+    }
 
 
 def _nothing(_frame: int) -> None:

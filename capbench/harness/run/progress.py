@@ -64,7 +64,8 @@ class Progress:
 
 def _label(step: ScheduledRun) -> str:
     part = f"block {step.block + 1}" if step.role is RunRole.MEASURE else step.role.value.replace("_", " ")
-    return "  ".join(map(plain_line, (step.case.name, step.subject.name, part)))
+    point = () if step.point is None else (step.point.label,)
+    return "  ".join(map(plain_line, (step.case.name, step.subject.name, *point, part)))
 
 
 def _left(left_s: float | None) -> str:

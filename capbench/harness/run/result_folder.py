@@ -134,14 +134,14 @@ class RunFolder:
         """Read everything back, and keep `times_floor`, which is known only now."""
         contents = read_folder(self.path)
         for run in with_times_floor(contents.runs):
-            file = self.path / "runs" / run_file_name(run.case, run.subject, run.role, run.block)
+            file = self.path / "runs" / run_file_name(run.case, run.subject, run.role, run.block, run.point)
             if read_run(file) != run:
                 write_record(file, run)
         remove(self.path / IN_PROGRESS)
         return contents
 
     def _run_file(self, case: str, step: ScheduledRun) -> Path:
-        return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block)
+        return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block, step.point)
 
 
 def program_version() -> str:

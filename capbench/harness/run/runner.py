@@ -201,7 +201,8 @@ class _Runner:
         foreign_before_s = self._outside.foreign_cpu_s()
         overlap_share = 0.0
         if self._in_slices(case):
-            runs = self._make_together(steps)
+            of_points = [[step for step in steps if step.point == point] for point in case.points]
+            runs = [run for together in of_points for run in self._make_together(together)]
             overlap_share = max((run.slices.overlap_share for run in runs if run.slices is not None), default=0.0)
         else:
             for step in steps:
@@ -242,7 +243,9 @@ class _Runner:
         begun_s = self._outside.now_s()
         self._progress.begin(first, self._left_s(begun_s))
         self._outside.sleep(first.case.settle_s)
-        seed = f"{self._plan.seed}/{first.case.name}/{first.block}"
+        seed = "/".join(
+            (f"{self._plan.seed}", first.case.name, f"{first.block}", *([first.point.label] if first.point else []))
+        )
         runs = self._guarded(first, lambda: self._executor.execute_sliced(steps, *self._given(first), seed=seed))
         for step, run in zip(steps, runs, strict=True):
             self._progress.begin(step, self._left_s(begun_s))
@@ -306,7 +309,7 @@ class _Runner:
         subjects = {subject.name: subject for subject in self._plan.matrix.subjects}
         for run in read_folder(self._folder.path).runs:
             if run.case in cases and run.subject in subjects:
-                step = ScheduledRun(cases[run.case], subjects[run.subject], run.block, run.order, run.role)
+                step = ScheduledRun(cases[run.case], subjects[run.subject], run.block, run.order, run.role, run.point)
                 self._await_validation(step, run)
         self._validator.forget(list(self._waiting.values()))
 

@@ -149,6 +149,10 @@ def _prepare(spec: Json) -> Json:
         "fps": str(rate),
         "duration_s": info.duration_s,
         "encoder_options": _ffmpeg_options(options.encoder, width, height, rate),
+        "encoder_options_of_points": {
+            label: _ffmpeg_options(_export_options(of_point).encoder, width, height, rate)
+            for label, of_point in spec.get("points", {}).items()
+        },
     }
 
 
@@ -173,12 +177,21 @@ def _inspect(spec: Json) -> Json:
         rate = Fraction(stream.average_rate) if stream.average_rate else None
         return {
             "frames": frames,
+            "video_bytes": _video_bytes(path),
             "width": stream.codec_context.width,
             "height": stream.codec_context.height,
             "frame_rate": str(rate) if rate else None,
             "duration_s": float(frames / rate) if rate else None,
             "encoder": None,
         }
+
+
+def _video_bytes(path: Path) -> int:
+    """Bytes of the first video stream's packets: what the pictures take without sound and container."""
+    from capbench.pipeline.decode.open_source import open_source
+
+    with open_source(path) as container:
+        return sum(packet.size for packet in container.demux(container.streams.video[0]))
 
 
 def _validate(spec: Json) -> Json:

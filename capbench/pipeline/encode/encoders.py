@@ -36,6 +36,8 @@ BITS_PER_PIXEL = {"highest": 0.3, "high": 0.15, "medium": 0.08, "low": 0.04}
 
 _LEAST_BIT_RATE = 10_000
 """x264 counts in whole kilobits and refuses 0, which a picture of icon size would result in."""
+_LARGEST_BIT_RATE = 10**9
+"""Above every level of H.264 (800 Mbit/s) and HEVC; FFmpeg's options for it end at 2**31."""
 _X264_FAMILY = ("libx264", "libx265")
 _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
@@ -64,7 +66,7 @@ _PROBE_TOLERANCE_CODES = 12
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """How to encode. At most one of `qp`, `crf` and `quality` counts, in this order."""
+    """How to encode. Of `qp`, `crf`, `bitrate_bits_per_s` and `quality` the first that is given counts."""
 
     name: str = "libx264"
     """FFmpeg's name of the encoder; `h264`, `hevc` or `auto` take the first that works here, hardware before software;
@@ -78,6 +80,8 @@ class EncoderSettings:
     """Fixed quantiser, for comparisons."""
     crf: float | None = None
     """Constant rate factor of libx264 and libx265."""
+    bitrate_bits_per_s: int | None = None
+    """Bit rate to aim at, in bits a second."""
     preset: str = "veryfast"
     """Preset of libx264 and libx265."""
     gop_s: float = 2.0
@@ -102,6 +106,13 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
             family = " or ".join(_X264_FAMILY)
             raise InputError(f"crf must be between 0 and 51, for {family}; got {settings.crf:g} for {settings.name}")
         return 0, options | {"crf": f"{settings.crf:g}"}
+    if settings.bitrate_bits_per_s is not None:
+        if not _LEAST_BIT_RATE <= settings.bitrate_bits_per_s <= _LARGEST_BIT_RATE:
+            raise InputError(
+                f"the bit rate must be between {_LEAST_BIT_RATE} and {_LARGEST_BIT_RATE} bits a second, "
+                f"got {settings.bitrate_bits_per_s}"
+            )
+        return settings.bitrate_bits_per_s, options
     return max(_LEAST_BIT_RATE, round(width * height * BITS_PER_PIXEL[settings.quality] * rate)), options
 
 
