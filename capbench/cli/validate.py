@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["validate"]
 
-_MOST_PIXELS_A_SIDE = 16384
-
 
 @app.command(epilog="Example: `capbench validate recording.mp4 export.mp4 --save-frames worst --json report.json`")
 def validate(  # noqa: PLR0917  options of the command line have names there
@@ -127,8 +125,10 @@ def _progress() -> Progress:
 
 
 def _parse_size(text: str) -> tuple[int, int]:
+    from capbench.pipeline.decode.open_source import LARGEST_SIDE_PX  # PyAV
+
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if match is None or not all(0 < int(side) <= _MOST_PIXELS_A_SIDE for side in match.groups()):
+    if match is None or not all(0 < int(side) <= LARGEST_SIDE_PX for side in match.groups()):
         raise InputError(f"not a size: {text!r}; write for example 1280x720")
     return int(match[1]), int(match[2])
 

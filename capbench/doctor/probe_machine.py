@@ -24,7 +24,7 @@ from capbench.doctor.findings import (
     MemoryFinding,
     ProgramFinding,
 )
-from capbench.doctor.remedies import Platform, find_lacks
+from capbench.doctor.remedies import Platform, find_problems
 from capbench.doctor.trial_decodes import try_decoders
 from capbench.doctor.trial_exports import try_exports
 from capbench.errors import AdapterError, EncoderError, UnavailableError
@@ -43,7 +43,7 @@ _LIBRARIES = ("capbench", "av", "wgpu", "numpy", "scipy", "scikit-image", "panda
 
 
 def examine_machine() -> MachineFindings:
-    """Try everything and report it. Takes a few seconds; a lack is a finding, not an error."""
+    """Try everything and report it. Takes a few seconds; a problem is a finding, not an error."""
     adapters, adapter_error = _examine_adapters()
     encoders = tuple(try_encoder(name) for name in KNOWN_ENCODERS)
     paths, channels = try_exports()
@@ -60,7 +60,7 @@ def examine_machine() -> MachineFindings:
         vmaf_error=_why_no_vmaf(),
         versions=_versions(),
     )
-    return found.model_copy(update={"lacks": find_lacks(found, Platform.of_this_machine())})
+    return found.model_copy(update={"problems": find_problems(found, Platform.of_this_machine())})
 
 
 def _examine_adapters() -> tuple[tuple[AdapterFinding, ...], str | None]:

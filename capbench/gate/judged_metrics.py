@@ -15,11 +15,14 @@ from capbench.units import format_bytes, format_seconds
 
 __all__ = [
     "CHECKS",
+    "CURVE_FIGURES",
     "FIGURE_FAMILIES",
     "HIGHER_IS_BETTER_TWINS",
     "Kind",
     "Metric",
+    "curve_sign",
     "describe_metric",
+    "is_curve_figure",
     "is_figure",
     "known_figures",
     "quality_unit",
@@ -55,6 +58,8 @@ class Kind(StrEnum):
     """Differences count, not ratios."""
     CHECKS = "checks"
     """Passed or not."""
+    CURVE = "curve"
+    """Two curves as one number: a ratio of rates of which less is better, or a difference of quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
     ("readback_bytes", "readback", Kind.COUNTED, format_bytes, False),
     ("upload_bytes", "upload", Kind.COUNTED, format_bytes, False),
     ("output_bytes", "output size", Kind.COUNTED, format_bytes, False),
+    ("video_bytes", "video size", Kind.COUNTED, format_bytes, False),
     ("*_bytes", "", Kind.NOISY, format_bytes, True),
     ("*_s", "", Kind.NOISY, format_seconds, True),
 )
@@ -117,6 +123,21 @@ _NO_FIGURES = frozenset(RunResult.model_fields) - NUMERIC_FIELDS | {
 """Columns of `capbench.load` that nothing can be better or worse at."""
 
 
+CURVE_FIGURES = ("bd_rate", "bd_quality")
+"""Figures of two curves: `bd_rate.vmaf` is the rate at equal VMAF, `bd_quality.vmaf` the VMAF at equal rate; another
+pool than the mean is named behind: `bd_rate.vmaf.p1`."""
+
+
+def is_curve_figure(name: str) -> bool:
+    """Whether a figure, or the glob of a rule, is about two curves."""
+    return name.partition(".")[0] in CURVE_FIGURES or name.startswith("bd_")
+
+
+def curve_sign(metric: str) -> int | None:
+    """1 for a metric such as `vmaf` of which more is better, -1 where less is; None where nobody knows."""
+    return 1 if describe_metric(f"{_QUALITY_PREFIX}{metric}.mean").kind is Kind.QUALITY else None
+
+
 def is_figure(column: str) -> bool:
     """Whether a column of `capbench.load` can be judged."""
     return column not in _NO_FIGURES
@@ -129,6 +150,7 @@ def known_figures() -> tuple[str, ...]:
         *sorted(name for name in NUMERIC_FIELDS if is_figure(name) and name not in HIGHER_IS_BETTER_TWINS),
         *(f"{_QUALITY_PREFIX}{column}.{pool}" for column in columns_of(known_metrics()) for pool in POOLS),
         *(f"{_QUALITY_PREFIX}{name}" for name in _SOUND_OFFSETS),
+        *(f"{kind}.{column}" for kind in CURVE_FIGURES for column in columns_of(known_metrics())),
         *(f"latency.{name}" for name in LatencyPercentiles.model_fields),
     )
 
@@ -140,6 +162,8 @@ def describe_metric(name: str) -> Metric:
         return Metric(name, f"{describe_metric(field).words} over that of {reference}", Kind.NOISY, _plain, False)
     if name.startswith(_QUALITY_PREFIX):
         return _quality(name)
+    if is_curve_figure(name):
+        return _curve_figure(name)
     for pattern, words, kind, formatter, machine_bound in _KNOWN:
         if fnmatchcase(name, pattern):
             return Metric(name, words or _words(name), kind, formatter, machine_bound)
@@ -161,6 +185,15 @@ def _quality(name: str) -> Metric:
         direction=known.direction if known else Direction.HIGHER if is_sound else None,
         package=known.package if known else "",
     )
+
+
+def _curve_figure(name: str) -> Metric:
+    kind, _, metric = name.partition(".")
+    quality = describe_metric(f"{_QUALITY_PREFIX}{metric if '.' in metric else f'{metric}.mean'}")
+    of = quality.words.removesuffix(" (mean)")
+    if kind == "bd_rate":
+        return Metric(name, f"BD-rate by {of}", Kind.CURVE, lambda percent: f"{percent:+.1f}%", False, "%", 1)
+    return Metric(name, f"BD-quality by {of}", Kind.CURVE, quality.format, False, quality.unit, quality.decimals)
 
 
 def quality_unit(metric: str) -> tuple[str, int]:

@@ -42,13 +42,13 @@ def validate(
     metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
-    """Hold `output` against `reference`, file against file.
+    """Compare `output` with `reference`, file with file.
 
-    `expected` says what was meant to differ. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
+    `expected` says what differs on purpose. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
     called with the number of output frames read so far. `metrics` are names of `capbench validate --list-metrics`, None
     for the default ones; without `with_vmaf` those that libvmaf computes are left out, which cost more than all the
-    rest. Raises `SourceError` where a file cannot be opened, has no video or not one frame; everything else that is
-    wrong is a check of the report. Raises `InputError` for an unknown metric, `OutputError` for `save_frames`.
+    rest. Raises `SourceError` where a file cannot be opened or has no video frame; anything else that is wrong is a
+    check of the report. Raises `InputError` for an unknown metric, `OutputError` for `save_frames`.
     """
     expectation = expected or Expectation()
     chosen = choose_metrics(metrics)
@@ -75,9 +75,9 @@ def validate_run(
     metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
-    """Hold an export of `source` by a scene against what the oracle makes of it.
+    """Compare an export of `source` by a scene with what the oracle renders.
 
-    `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's or to take a
+    `width`, `height` and `rate` are those requested of the export, None to keep the source's or to use a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
     frames are rendered. `metrics` and `with_vmaf` as in `validate`.
     Raises `SourceError` and `InputError` as `validate` does, `SceneError` for the scene, `OutputError` for
@@ -142,7 +142,10 @@ def report_on(
     with_vmaf: bool,
     save_frames: Path | None,
 ) -> ValidationReport:
-    """Decide on evidence, and show these metrics. Raises `OutputError` where `save_frames` cannot be written."""
+    """Run the checks on measurements, and show these metrics.
+
+    Raises `OutputError` where pictures cannot be written to `save_frames`.
+    """
     evidence = inspection.evidence
     sound = check_sound(evidence)
     series = evidence.pictures.series if evidence.pictures else {}
@@ -185,8 +188,8 @@ def _unmeasured(evidence: Measurements, measured: Mapping[str, object], columns:
     if evidence.pictures is None:
         why = evidence.no_pictures_reason or "no pictures were compared"
     elif any(value is not None for value in evidence.pictures.series["psnr_y"]):
-        why = "only a few frames of a composited scene are rendered; this metric wants all of them"
+        why = "only a few frames of a composited scene are rendered; this metric needs all of them"
     else:
-        why = "pictures are too small, or no frame was matched"
+        why = "the pictures are too small, or no frame was matched"
     named = evidence.pictures.unmeasured if evidence.pictures else {}
     return {column: named.get(column, why) for column in columns if column not in measured}

@@ -1,4 +1,4 @@
-"""The worst pairs as pictures that people look at."""
+"""The worst pairs of frames as PNG files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holding a run against the limits that its case states."""
+"""Checking a run against the thresholds of its case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Meters that want every pair of pictures in order, and the thread that feeds them."""
+"""Meters that need every pair of pictures in order, and the thread that feeds them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class SequenceMeter(Protocol):
         """End of input."""
 
     def close(self) -> None:
-        """Let go of what is held, before or after `finish`."""
+        """Release resources, before or after `finish`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unmeasured:
-    """Stands in for a meter that cannot be had, with the reasons."""
+    """Placeholder for a meter that is not available, with the reasons."""
 
     reasons: dict[str, str]
     """Metric to the reason."""

@@ -33,18 +33,18 @@ _SMALLEST_XPSNR_PX = 2025
 """Luma samples below which FFmpeg's xpsnr counts blocks of no width and divides by their number, 0, which ends the
 process (vf_xpsnr.c: a side of 4 * int(32 * sqrt(pixels / (3840 * 2160)) + 0.5))."""
 _SMALLEST_SSIM_SIDE_PX = 16
-"""Luma samples a side below which FFmpeg's ssim has no two blocks of 4 chroma samples beside each other."""
+"""Luma samples a side below which FFmpeg's ssim has no two adjacent blocks of 4 chroma samples."""
 
 
 def unmeasured_metrics(width: int, height: int, names: Collection[str] = tuple(FFMPEG_METRICS)) -> dict[str, str]:
-    """Columns of these metrics that cannot be had of pictures of that size in pixels, and the reason in words."""
+    """Columns of these metrics that are not available for pictures of that size in pixels, and the reason in words."""
     reasons = {FFMPEG_METRICS[name]: _why_not(FFMPEG_METRICS[name], width, height) for name in names}
     return {column: reason for column, key in _METADATA.items() if (reason := reasons.get(key.split(".")[1]))}
 
 
 def missing_filter(filter_name: str) -> str | None:
-    """Why no picture can be measured by a filter; None where the FFmpeg inside PyAV has it."""
-    return None if filter_name in filters_available else f"the FFmpeg inside PyAV has no filter {filter_name}"
+    """Why no picture can be measured by a filter; None where PyAV's FFmpeg has it."""
+    return None if filter_name in filters_available else f"PyAV's FFmpeg has no filter {filter_name}"
 
 
 def _why_not(filter_name: str, width: int, height: int) -> str | None:
@@ -52,10 +52,10 @@ def _why_not(filter_name: str, width: int, height: int) -> str | None:
     if (missing := missing_filter(filter_name)) is not None:
         return missing
     if filter_name == "xpsnr" and width * height < _SMALLEST_XPSNR_PX:
-        return f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels, and these are {width}x{height}"
+        return f"FFmpeg's xpsnr divides by zero below {_SMALLEST_XPSNR_PX} pixels; the pictures are {width}x{height}"
     if filter_name == "ssim" and min(width, height) < _SMALLEST_SSIM_SIDE_PX:
         return (
-            f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side, and these are {width}x{height}"
+            f"FFmpeg's ssim has no blocks below {_SMALLEST_SSIM_SIDE_PX} pixels a side; pictures are {width}x{height}"
         )
     return None
 

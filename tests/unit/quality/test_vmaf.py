@@ -159,9 +159,9 @@ def test_null_is_infinite_where_identical_pictures_have_no_bound_and_no_number_e
         ('{"version": "3.0.0", "frames": [', "cannot be read"),
         ('{"version": "3.0.0"}', "KeyError 'frames'"),
         ("[]", "TypeError"),
-        (json.dumps(_log([0, 1], [90, 91])), "has 2 frames, it was given 3 in order"),
-        (json.dumps(_log([0, 2, 1], [90, 91, 92])), "has 3 frames, it was given 3 in order"),
-        (json.dumps(_log([0, 1, 2], [90, float("nan"), 92])), "no numbers"),
+        (json.dumps(_log([0, 1], [90, 91])), "has 2 frames instead of 3"),
+        (json.dumps(_log([0, 2, 1], [90, 91, 92])), "3 in order"),
+        (json.dumps(_log([0, 1, 2], [90, float("nan"), 92])), "not numbers"),
     ],
 )
 def test_a_log_that_does_not_fit_is_no_measurement(text: str, reason: str) -> None:
@@ -233,7 +233,7 @@ def test_every_pair_reaches_the_program_whole_and_in_order(tmp_path: Path) -> No
     ("script", "reason"),
     [
         ("echo 'Option model not found' >&2\nexit 8", "status 8: Option model not found"),
-        ("cat >/dev/null\nexit 3", "status 3: it said nothing"),
+        ("cat >/dev/null\nexit 3", "status 3: "),
         ("kill -SEGV $$", "status -11"),
         ("cat >/dev/null", "No such file"),
         ("cat >/dev/null\necho '{' >vmaf.json", "log cannot be read"),

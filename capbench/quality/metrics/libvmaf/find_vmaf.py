@@ -48,7 +48,7 @@ def _search() -> tuple[VmafTool, frozenset[str]] | str:
 def _candidates() -> Iterator[VmafTool]:
     """PyAV's own FFmpeg needs no process; the package's is of a known build; what is on PATH may be anything."""
     if _FILTER in filters_available:
-        yield VmafTool("the FFmpeg inside PyAV")
+        yield VmafTool("PyAV's FFmpeg")
     if (program := _packaged_program()) is not None:
         yield program
     if (found := shutil.which("ffmpeg")) is not None:

@@ -138,12 +138,10 @@ class ProgramRun:
         try:
             status = self._process.wait(_FINISH_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            raise UnavailableError(
-                f"ffmpeg did not end within {_FINISH_TIMEOUT_S:.0f} s of its last picture"
-            ) from error
+            raise UnavailableError(f"ffmpeg did not end within {_FINISH_TIMEOUT_S:.0f} s of the last frame") from error
         if status or self._is_broken:
             said = self._said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise UnavailableError(f"ffmpeg ended with status {status}: {said[-1] if said else 'it said nothing'}")
+            raise UnavailableError(f"ffmpeg ended with status {status}: {said[-1] if said else 'no error message'}")
 
     def close(self) -> None:
         """End the program if it still runs."""
@@ -154,5 +152,5 @@ class ProgramRun:
 
     def _close_pipe(self) -> None:
         if self._process.stdin is not None:
-            with suppress(OSError):  # what could not be written any more is not worth a word
+            with suppress(OSError):  # input that could not be written does not matter any more
                 self._process.stdin.close()
