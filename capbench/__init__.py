@@ -1,19 +1,15 @@
 """Benchmark and validation harness for video export pipelines.
 
-Every name of `__all__` is loaded when it is first used: `import capbench` alone loads no codec and no GPU library.
+Every name of `__all__` is loaded when it is first used: `import capbench` alone loads nothing, since it is what the
+command line does before it can handle a signal.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-
-from capbench import errors
-from capbench.errors import CapbenchError
-
 TYPE_CHECKING = False
-"""As type checkers know it. To import `typing` for it takes longer than all the rest, before a signal is handled."""
+"""As type checkers know it. To import `typing` for it takes longer than all the rest."""
 
 if TYPE_CHECKING:
+    from capbench import errors
+    from capbench.errors import CapbenchError
     from capbench.gate.compare_targets import compare
     from capbench.gate.gate_file import GateFile
     from capbench.harness.run.start import RunOptions, run
@@ -47,6 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CapbenchError": "capbench.errors",
     "Comparison": "capbench.results",
     "EncoderSettings": "capbench.pipeline.encode.encoders",
     "ExportOptions": "capbench.pipeline.job",
@@ -70,6 +67,10 @@ __version__: str
 if not TYPE_CHECKING:  # a type checker reads the imports above, and then knows a name that is misspelt
 
     def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name == "errors":
+            return import_module("capbench.errors")
         if name == "__version__":
             from importlib.metadata import version  # takes longer than all the rest
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["environment_for", "install_command"]
 
-_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",)}
+_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",), "vmaf": ("imageio-ffmpeg",)}
 """What the extras need where no metadata says it; pyproject.toml has the versions."""
 _STEER_IMPORTS = ("PYTHONPATH", "PYTHONHOME")
 """Variables that put packages before those of whichever interpreter is started."""

@@ -164,6 +164,8 @@ class MachineFindings(Record):
     """The cache of recordings."""
     ffmpeg: ProgramFinding
     """The program `ffmpeg`; capbench itself does not need it."""
+    vmaf_error: str | None = None
+    """Why VMAF is not measured here; null where it is."""
     versions: dict[str, str]
     """Program or library to its version."""
     problems: tuple[Problem, ...] = ()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from capbench.doctor.findings import MachineFindings, Problem
+from capbench.installation import install_command
 from capbench.units import format_bytes
 
 __all__ = ["Platform", "find_problems"]
@@ -120,10 +121,14 @@ def _room_problems(found: MachineFindings) -> list[Problem]:
 
 
 def _program_problems(found: MachineFindings, platform: Platform) -> list[Problem]:
-    if found.ffmpeg.path is not None:
-        return []
-    remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
-        platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
-    )
-    what = "no ffmpeg program on PATH; subjects that call it need it, and VMAF may"
-    return [Problem(what=what, remedy=remedy, blocks_export=False)]
+    problems = []
+    if found.ffmpeg.path is None:
+        remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
+            platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
+        )
+        what = "no ffmpeg program on PATH; subjects that call it need it"
+        problems.append(Problem(what=what, remedy=remedy, blocks_export=False))
+    if found.vmaf_error is not None:
+        what = "no FFmpeg here has libvmaf: VMAF is not measured"
+        problems.append(Problem(what=what, remedy=install_command("vmaf"), blocks_export=False))
+    return problems

@@ -14,6 +14,7 @@ from capbench.errors import GateFileError, InputError
 from capbench.files import read_toml
 from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS, is_curve_figure, is_figure
 from capbench.gate.statistics.inference import Levels
+from capbench.results.metric_registry import BUILT_IN_METRICS, QualityMetric
 from capbench.units import parse_bytes, parse_ratio, shown
 
 __all__ = [
@@ -171,6 +172,19 @@ def load_gate_file(path: Path) -> GateFile:
     return gates.model_copy(update={"gate": gates.gate.model_copy(update=named)})
 
 
+def _rules_of(metric: QualityMetric) -> list[GateRule]:
+    """What the registry says of a metric's margins, as rules for all of its columns.
+
+    They are globs, which match what was measured: without VMAF there is nothing to judge, and nothing is missing.
+    """
+    pools = {"mean": metric.margins.mean, "p1": metric.margins.p1}
+    return [
+        GateRule(metric=f"quality.{metric.name}*.{pool}", margin=margin)
+        for pool, margin in pools.items()
+        if margin is not None
+    ]
+
+
 BUILT_IN_RULES: tuple[GateRule, ...] = (
     GateRule(metric=CHECKS),
     GateRule(metric="frames"),
@@ -184,16 +198,13 @@ BUILT_IN_RULES: tuple[GateRule, ...] = (
     GateRule(metric="upload_bytes", margin=0.0),
     # Another rounding in the conversion changes the entropy that the encoder sees by about as much.
     GateRule(metric="output_bytes", margin=0.02),
-    # Half a code of bias costs 0.16 dB at 40 dB: the margin must lie below a truncating conversion.
-    GateRule(metric="quality.*psnr*.mean", margin=0.1),
-    GateRule(metric="quality.*psnr*.p1", margin=0.5),
-    GateRule(metric="quality.ssim*.mean", margin=0.001),
-    GateRule(metric="quality.ssim*.p1", margin=0.005),
+    *(rule for metric in BUILT_IN_METRICS for rule in _rules_of(metric)),
     # At equal quality, what another rounding may cost: the same as of a size at one setting.
-    GateRule(metric="bd_rate.psnr_y", margin=0.02),
-    GateRule(metric="bd_rate.xpsnr_y", margin=0.02),
-    GateRule(metric="bd_rate.ssim_y", margin=0.02),
-    GateRule(metric="bd_rate.vmaf", margin=0.02),
+    *(
+        GateRule(metric=f"bd_rate.{metric.main_column}", margin=0.02)
+        for metric in BUILT_IN_METRICS
+        if metric.is_default and metric.is_main
+    ),
     # Ratios against a baseline of another machine: CPU, disk and core count move them by some percent.
     GateRule(metric="*_s/*", margin=0.10),
     GateRule(metric="*_bytes/*", margin=0.10),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -14,15 +14,14 @@ import av
 
 from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
+from capbench.pipeline.decode.frame_times import Pauses
 from capbench.pipeline.decode.open_source import check_size
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
 from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
-from capbench.quality.metrics.background_meters import BackgroundMeters, Unmeasured
-from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
-from capbench.quality.metrics.vmaf import open_vmaf
-from capbench.quality.metrics.vmaf_tool import find_tool
+from capbench.quality.metrics.offered_meters import with_worst_pairs
+from capbench.quality.metrics.open_meters import offered_for, open_meters
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
 from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
@@ -35,7 +34,8 @@ from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import LayoutRectangle
-from capbench.units import even_length
+from capbench.results.metric_registry import MeasuredFrames, QualityMetric
+from capbench.units import even_length, format_seconds
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
@@ -93,9 +93,11 @@ def inspect_files(
     scene: Scene | None = None,
     keep_worst: bool = False,
     on_frame: Callable[[int], None] | None = None,
-    with_vmaf: bool = True,
+    metrics: Sequence[QualityMetric] = (),
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
+
+    Of `metrics` those are measured that the checks do not need anyway (PSNR and SSIM always are).
 
     With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own.
@@ -110,6 +112,7 @@ def inspect_files(
     # Pixels that are not square are brought to square ones, as the reference's are.
     stretched = None if got.facts.sample_aspect == 1 else target
     output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
+    of_worst = offered_for(metrics, MeasuredFrames.WORST)
     with ExitStack() as held:
         aligner = Aligner(
             held.enter_context(
@@ -127,11 +130,13 @@ def inspect_files(
         meter = None
         if side.incomparable is None:
             meters = None
+            every = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
             if side.truth is None:
                 rate = expected.rate or got.facts.frame_rate
-                meters = held.enter_context(closing(_sequence_meters(target, rate, with_vmaf=with_vmaf)))
-            looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
-            meter = PictureMeter(got.spec, sample_every=looks, keep_worst=keep_worst, meters=meters)
+                opened = open_meters(metrics, got.spec, target, rate=rate, sample_every=every)
+                meters = held.enter_context(closing(opened))
+            keeps = keep_worst or bool(of_worst)
+            meter = PictureMeter(got.spec, sample_every=every, keep_worst=keeps, meters=meters)
             held.enter_context(closing(meter))
         place = side.truth.recording if side.truth and aligner.marked else None
         observed = observe(
@@ -146,6 +151,8 @@ def inspect_files(
         records, matches = walk.through(pictures)
         aligner.finish()
         found = meter.finish() if meter else None
+        if meter and found:
+            found = with_worst_pairs(found, meter.worst_pairs, of_worst, got.spec)
     reference_clip = _clip_evidence(want, aligner.records, like=got if side.truth else None)
     output_clip = _clip_evidence(got, records)
     evidence = Measurements(
@@ -169,11 +176,6 @@ def inspect_files(
     return Inspection(evidence, meter.worst_pairs if meter else [])
 
 
-def _sequence_meters(size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool) -> BackgroundMeters:
-    vmaf = open_vmaf(find_tool, *size) if with_vmaf else Unmeasured({"vmaf": "it was not requested"})
-    return BackgroundMeters([FfmpegMeter(*size, rate=rate), vmaf])
-
-
 def _first_s(clip: ClipMeasurements) -> float:
     return float(clip.frames[0].time_s) if clip.frames and clip.frames[0].has_time_stamp else 0.0
 
@@ -182,8 +184,13 @@ def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str 
     for name, clip in (("reference", reference), ("output", output)):
         if not all(frame.has_time_stamp for frame in clip.frames):
             return f"the {name} has no time stamps"
-    if any(after.time_s <= before.time_s for before, after in itertools.pairwise(reference.frames)):
+    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
+    if any(step_s <= 0 for step_s in steps_s):
         return "the reference's own time stamps do not increase"
+    pauses = Pauses()
+    for number, step_s in enumerate(steps_s, 1):
+        if pauses.is_break(step_s):  # an export goes on without such a step
+            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
     return None
 
 

@@ -13,7 +13,7 @@ import pytest
 from capbench.pipeline.decode.choose_decoder import DecoderChoice, choose_decoder
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.probe import probe_source
-from capbench.pipeline.decode.source_colour import PlanarConverter, frame_colour
+from capbench.pipeline.decode.source_colour import DeclaredColour, PlanarConverter, frame_colour
 from capbench.pipeline.decode.video import read_frames
 from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
@@ -54,7 +54,8 @@ def test_pictures_are_those_of_the_software_decoder(clip: Path, choice: DecoderC
     )
     for want, got in pairs:
         assert (got.pts, got.time_base) == (want.pts, want.time_base)
-        planar = PlanarConverter().convert(got, want.format.name, (want.width, want.height), frame_colour(clip, want))
+        colour = frame_colour(clip, want, DeclaredColour())
+        planar = PlanarConverter().convert(got, want.format.name, (want.width, want.height), colour)
         for mine, its in zip(want.planes, planar.planes, strict=True):
             np.testing.assert_array_equal(plane_samples(its), plane_samples(mine))
         compared += 1

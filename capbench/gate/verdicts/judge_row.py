@@ -167,14 +167,18 @@ def _unmeasured(pair: PairedCase, metric: Metric, labels: dict[str, str], *, is_
         for subject, runs in ((pair.base_subject, pair.base), (pair.new_subject, pair.new))
         if np.isnan(column(runs, metric.name)).all()
     ]
-    if sides == [pair.new_subject] and metric.kind in (Kind.QUALITY, Kind.EQUAL):
+    # What a machine may be unable to compute is no fault of the output.
+    if sides == [pair.new_subject] and metric.kind in (Kind.QUALITY, Kind.EQUAL) and not metric.package:
         return plain_verdict(labels, Verdict.INVALID, f"{metric.words} is missing: it was not measured for {sides[0]}")
     if is_named:
         where = f"for {' and '.join(sides)}" if sides else "for both in the same block"
+        remedy = f"; the package {metric.package} brings what measures it" if metric.package else ""
         return plain_verdict(
-            labels, Verdict.UNDECIDED, f"the gate file has a rule for {metric.words}, which was not measured {where}"
+            labels,
+            Verdict.UNDECIDED,
+            f"the gate file has a rule for {metric.words}, which was not measured {where}{remedy}",
         )
-    if len(sides) != 1:
+    if len(sides) != 1 or metric.package:
         return None
     if metric.kind is Kind.QUALITY:
         return plain_verdict(labels, Verdict.UNDECIDED, f"{metric.words} of {sides[0]} was not measured")

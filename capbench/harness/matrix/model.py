@@ -214,13 +214,15 @@ class Case(Record):
     """Mean length of a slice in milliseconds."""
     thresholds: dict[str, Limit] = Field(default_factory=dict)
     """Field of a run or `<metric>.<pool>` of its quality, to what is allowed."""
+    metrics: tuple[str, ...] | None = None
+    """Names of the metrics that validation measures; None, which is not written, for the default ones."""
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+    def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """What a case has nothing of is not written: older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("download", "corpus", "curve"):
+        for name in ("download", "corpus", "curve", "metrics"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":

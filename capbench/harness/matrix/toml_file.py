@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from capbench.harness.matrix.command_line import split_command
 from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
 from capbench.results.run_record import CurveParameter, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
@@ -57,12 +58,17 @@ def _check_variable(name: str) -> str:
     return name
 
 
+def _check_metrics(names: list[str]) -> list[str]:
+    return [metric.name for metric in choose_metrics(names)]
+
+
 MIN_SLICE_MS = 5.0
 """A switch takes about a millisecond: with shorter slices the machine would do little else."""
 MAX_SLICE_MS = 10_000.0
 """Longer slices are whole runs."""
 Name = Annotated[str, AfterValidator(_check_name)]
 Variable = Annotated[str, AfterValidator(_check_variable)]
+Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
 WaitSeconds = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
@@ -170,6 +176,8 @@ class _Settings(_Table):
     """Mean length of a slice in milliseconds."""
     thresholds: dict[str, WrittenLimit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
+    metrics: Metrics | None = None
+    """Metrics that validation measures, such as `["default", "cambi"]` (`capbench validate --list-metrics`)."""
 
     @model_validator(mode="after")
     def _excludes(self) -> Self:

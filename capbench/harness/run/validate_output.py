@@ -172,6 +172,7 @@ class Validator:
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),
+            "metrics": step.case.metrics,
             # One block's pictures show what a subject does; every block's would fill the disk at 4K.
             "save_frames": str(self.folder.absolute() / _pictures(step)) if step.block == 0 else None,
         }

@@ -174,7 +174,7 @@ def _inspect(spec: Json) -> Json:
                 frames += 1
         except av.FFmpegError as error:
             raise InputError(f"{path} stops decoding after {frames} frames: {error.strerror}") from error
-        rate = stream.average_rate
+        rate = Fraction(stream.average_rate) if stream.average_rate else None
         return {
             "frames": frames,
             "video_bytes": _video_bytes(path),
@@ -195,7 +195,10 @@ def _video_bytes(path: Path) -> int:
 
 
 def _validate(spec: Json) -> Json:
-    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
+    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder.
+
+    `metrics` are names of metrics, null for the default ones.
+    """
     from capbench.quality.validate import validate_run
 
     report = validate_run(
@@ -206,6 +209,7 @@ def _validate(spec: Json) -> Json:
         height=spec["height"],
         rate=Fraction(spec["fps"]) if spec["fps"] else None,
         save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
+        metrics=spec["metrics"],
     )
     return report.model_dump(mode="json")
 

@@ -190,7 +190,7 @@ def _difference_codes(source: SourceInfo, mine: av.VideoFrame, its: av.VideoFram
     size = (mine.width, mine.height)
     if (its.width, its.height) != size:
         raise UnavailableError(f"its pictures are {its.width}x{its.height} instead of {size[0]}x{size[1]}")
-    colour, its_colour = frame_colour(source.path, mine), frame_colour(source.path, its)
+    colour, its_colour = (frame_colour(source.path, frame, source.declared_colour) for frame in (mine, its))
     if its_colour != colour:
         raise UnavailableError(f"its pictures are tagged {its_colour} instead of {colour}")
     planes = planar_format(mine.format.name)

@@ -11,7 +11,16 @@ from typing import Any, Protocol
 from capbench.errors import SourceError
 from capbench.units import format_seconds
 
-__all__ = ["Pauses", "PtsFrame", "SteadyClock", "TimedFrame", "at_constant_rate", "at_source_times", "check_apart"]
+__all__ = [
+    "Pauses",
+    "PtsFrame",
+    "SteadyClock",
+    "TimedFrame",
+    "at_constant_rate",
+    "at_source_times",
+    "check_apart",
+    "credible_length_s",
+]
 
 _JUMP_S = Fraction(1)
 """Times that go back by more than this have restarted; by less, it is rounding or a muxer's error."""
@@ -41,6 +50,11 @@ def check_apart(path: Path, sound_after_picture_s: Fraction) -> None:
             f"the sound of {path} starts {format_seconds(float(abs(sound_after_picture_s)))} {order} its picture; "
             f"more than {format_seconds(float(_LEAP_S))} is a damaged time stamp; write the file again without it"
         )
+
+
+def credible_length_s(claimed_s: Fraction) -> Fraction | None:
+    """How long a frame is shown, in seconds, as its file claims; None where it claims nothing, or more than can be."""
+    return claimed_s if 0 < claimed_s <= _LEAP_S else None
 
 
 class Pauses:
@@ -99,7 +113,7 @@ class SteadyClock:
 
     def _plausible(self, duration: int) -> int:
         assert self._time_base is not None
-        if duration * self._time_base <= _LEAP_S:
+        if not duration or credible_length_s(duration * self._time_base):
             return duration
         if not self._is_length_damaged:
             self._is_length_damaged = True

@@ -23,7 +23,13 @@ from capbench.pipeline.decode.open_source import (
     video_stream,
 )
 from capbench.pipeline.decode.presentation import PresentationTimes
-from capbench.pipeline.decode.source_colour import FrameColour, PlanarConverter, frame_colour, planar_format
+from capbench.pipeline.decode.source_colour import (
+    DeclaredColour,
+    FrameColour,
+    PlanarConverter,
+    frame_colour,
+    planar_format,
+)
 from capbench.results.path_names import SOFTWARE_DECODER
 
 __all__ = ["every_picture", "frame_bytes", "read_frames"]
@@ -53,6 +59,7 @@ def read_frames(
     tally = _Tally(path, salvage=salvage, threads=threads, decoder=decoder)
     with closing(open_parts(path, decoder)) as parts:
         for part in parts:
+            layout.begin(part.container)
             for decoded in tally.survivors(part):
                 frame = layout.apply(decoded)
                 clock.apply(frame, part.shift_s)
@@ -196,7 +203,13 @@ class _Layout:
         self._rescaled = False
         self._colour: FrameColour | None = None
         self._tags: tuple[object, ...] = ()
+        self._declared = DeclaredColour()
         self._frames = 0
+
+    def begin(self, container: InputContainer) -> None:
+        """Frames of `container`, of which none is decoded yet, come next. Raises `SourceError` without video."""
+        self._declared = DeclaredColour.of(video_stream(self._path, container))
+        self._tags = ()
 
     def apply(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame itself, or a converted one. Raises `SourceError` where shape or colour differ from the first's."""
@@ -216,7 +229,7 @@ class _Layout:
         tags = (frame.format.name, frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries)
         if self._colour is not None and tags == self._tags:
             return self._colour
-        colour = frame_colour(self._path, frame)
+        colour = frame_colour(self._path, frame, self._declared)
         if self._colour is None:
             self._colour = colour
         elif not colour.reads_like(self._colour):

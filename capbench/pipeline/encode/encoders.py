@@ -169,6 +169,11 @@ def probe_encoder(name: str) -> None:
         raise EncoderError(f"unknown encoder {name!r}: {error}; capbench doctor lists what works here") from error
     if not isinstance(encoder, VideoCodecContext):
         raise EncoderError(f"{name} does not encode video; capbench doctor lists what does")
+    # Not even opened: as root, libsvtav1 makes the opening thread and all that it starts real-time (SCHED_FIFO).
+    if (codec := encoder.codec.canonical_name) not in _SOFTWARE:
+        raise EncoderError(
+            f"{name} writes {codec}, and exports are H.264 or HEVC; capbench doctor lists what works here"
+        )
     encoder.width, encoder.height = _PROBE_SIZE
     pixel_format = encoder.pix_fmt = pixel_format_for(name, "nv12")
     encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)

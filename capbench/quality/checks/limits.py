@@ -30,6 +30,9 @@ AUDIO_LEVEL_DB: Final = 1.5
 """Change of loudness of a single track; 1 dB is about the smallest that is heard, AAC at 64 kbit/s stays within 0.5."""
 AUDIO_PAN_LEVEL_DB: Final = 4.5
 """The same where mono became stereo: the usual pan law plays each channel at -3 dB."""
+AUDIO_DOWNMIX_LEVEL_DB: Final = 3.0
+"""How much quieter surround channels may be in a downmix, besides its scale factor: a stream of AC-3 may state a level
+of 0.5 for them instead of the 0.707 of ITU-R BS.775 (ATSC A/52, 5.4.2.5), and HandBrake goes by that."""
 AUDIO_MIX_LEVEL_DB: Final = 9.0
 """The same where several tracks are mixed: halving each of two against clipping is 6 dB, and not a fault."""
 AUDIO_LENGTH_MS: Final = 100.0

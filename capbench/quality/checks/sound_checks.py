@@ -222,7 +222,8 @@ def _level(wanted: Sound, found: Sound) -> Check:
     if wanted.tracks > 1:
         limit_db = limits.AUDIO_MIX_LEVEL_DB
     # A mix of more than two channels may be scaled so that it cannot clip, or not, or anything between.
-    scaled_db = 20 * math.log10(wanted.downmix_gain) if found.channels < wanted.channels else 0.0
+    is_mixed = found.channels < wanted.channels and wanted.downmix_gain > 1
+    scaled_db = 20 * math.log10(wanted.downmix_gain) + limits.AUDIO_DOWNMIX_LEVEL_DB if is_mixed else 0.0
     is_loud = change_db > limit_db
     than = "the reference" if not scaled_db else "the reference mixed to two channels by ITU-R BS.775"
     return Check.passed_if(

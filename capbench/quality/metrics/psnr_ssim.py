@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.errors import PictureError
+from capbench.results.metric_registry import PSNR_CEILING_DB
 
-__all__ = ["PSNR_CEILING_DB", "mean_squared_error", "psnr_db", "ssim"]
-
-PSNR_CEILING_DB = 100.0
-"""What identical planes get: the true value is infinite and no mean over frames would survive it."""
+__all__ = ["mean_squared_error", "psnr_db", "ssim"]
 
 _PEAK_CODE = 255
 _ROWS_AT_ONCE = 64  # float32 rows of this many lines stay in the cache: three times as fast as the whole plane

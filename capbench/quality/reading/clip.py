@@ -87,7 +87,8 @@ def read_facts(path: Path) -> ClipFacts:
             width=video.width,
             height=video.height,
             sample_aspect=Fraction(video.sample_aspect_ratio or 1) or Fraction(1),
-            frame_rate=video.average_rate or video.guessed_rate,
+            # PyAV 19 has a type of its own for rates, which is not all that a fraction is.
+            frame_rate=Fraction(rate) if (rate := video.average_rate or video.guessed_rate) else None,
             time_base=Fraction(video.time_base or 1),
             claimed_frames=video.frames,
             duration_s=_length_s(video, container),

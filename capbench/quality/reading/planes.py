@@ -7,11 +7,13 @@ from typing import TypedDict
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from capbench.colour import ColourSpec, Range
 from capbench.errors import PictureError
 from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.source_colour import COLOURSPACES
 
 __all__ = [
     "PLANAR_420",
@@ -21,6 +23,7 @@ __all__ = [
     "Reformatting",
     "as_frame",
     "planes_of",
+    "rgb_of",
     "thumbnail",
 ]
 
@@ -108,3 +111,18 @@ def thumbnail(frame: av.VideoFrame, scaler: VideoReformatter, step: int = THUMBN
     )
     planes = np.stack([plane_samples(plane) for plane in small.planes]).astype(np.float32)
     return np.moveaxis(planes, 0, -1)  # in memory one plane after the other: sums over pixels are 10 times as fast
+
+
+def rgb_of(frame: av.VideoFrame, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[np.uint8]:
+    """R'G'B' codes of a yuv420p frame, shape (height, width, 3), for people and for metrics of R'G'B'.
+
+    By swscale, off by a code in places.
+    """
+    picture = scaler.reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=COLOURSPACES[spec.matrix],
+        src_color_range=ColorRange.JPEG if spec.range is Range.FULL else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+    return np.asarray(picture.to_ndarray(), np.uint8)

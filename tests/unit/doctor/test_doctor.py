@@ -75,6 +75,7 @@ def test_a_machine_without_problems_has_none() -> None:
         (_SMALL, _DEBIAN, "400 MB of memory", "close other programs", False),
         (_READ_ONLY, _DEBIAN, "cannot write to the cache, /cache", "CAPBENCH_CACHE", False),
         (_FULL, _DEBIAN, "1.00 MB free on the disk", "CAPBENCH_CACHE", False),
+        ({"vmaf_error": "old"}, _DEBIAN, "VMAF is not measured", "imageio-ffmpeg", False),
         (_NO_FFMPEG, Platform("macos"), "no ffmpeg program", "brew install ffmpeg", False),
     ],
 )

@@ -1,134 +1,75 @@
-"""VMAF over a sequence of picture pairs, by a filter graph in this process or by an `ffmpeg` program."""
+"""The two ways to run libvmaf over pairs of pictures: a filter graph in this process, and an `ffmpeg` program."""
 
 from __future__ import annotations
 
-import os
+import gc
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
 
 from capbench.errors import UnavailableError
-from capbench.quality.metrics.background_meters import Measured, SequenceMeter, Unmeasured
-from capbench.quality.metrics.vmaf_tool import SMALLEST_SIDE_PX, VmafTool, model_for, read_log
+from capbench.quality.metrics.libvmaf.libvmaf_options import filter_text
 from capbench.quality.reading.planes import planes_of
 
-__all__ = ["GraphRun", "ProgramRun", "VmafMeter", "open_vmaf", "program_command", "vmaf_options"]
+__all__ = ["GraphRun", "ProgramRun", "VmafTool", "program_command"]
 
-_LOG = "vmaf.json"
 _FINISH_TIMEOUT_S = 600.0
 """A program that was given its last picture has only its threads' backlog left: a second or so."""
 
 
-def vmaf_options(height: int, log_path: str) -> dict[str, str]:
-    """Options of the filter for pictures that high: the model by name, every core, one JSON object a frame."""
-    return {
-        "model": f"version={model_for(height)}",
-        "n_threads": str(os.cpu_count() or 1),
-        "log_fmt": "json",
-        "log_path": log_path,
-    }
+@dataclass(frozen=True, slots=True)
+class VmafTool:
+    """An FFmpeg that may have libvmaf."""
+
+    label: str
+    """What results call it."""
+    program: str | None = None
+    """Path of the program; None for the FFmpeg inside PyAV."""
+
+    def __str__(self) -> str:
+        return self.label
 
 
-def program_command(program: str, width: int, height: int) -> list[str]:
+def program_command(program: str, options: Mapping[str, str], width: int, height: int) -> list[str]:
     """Command line that reads pairs, output above reference, as raw yuv420p from its standard input.
 
     One pipe for both: two could block each other, and a pair cannot come apart. It writes its log into the folder that
     it is started in, so that no path needs escaping.
     """
-    options = ":".join(f"{name}={value}" for name, value in vmaf_options(height, _LOG).items())
     graph = (
         "[0:v]split[above][below];"
         f"[above]crop={width}:{height}:0:0[got];[below]crop={width}:{height}:0:{height}[want];"
-        f"[got][want]libvmaf={options}"
+        f"[got][want]libvmaf={filter_text(options)}"
     )
     source = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{2 * height}", "-i", "pipe:0"]
     return [program, "-hide_banner", "-nostdin", "-loglevel", "error", *source, "-lavfi", graph, "-f", "null", "-"]
 
 
-def open_vmaf(find_tool: Callable[[], VmafTool], width: int, height: int) -> SequenceMeter:
-    """A meter for frames of that size by the tool that is found, or the reason why there is none."""
-    try:
-        return VmafMeter(find_tool(), width, height)
-    except UnavailableError as error:
-        return Unmeasured({"vmaf": str(error)})
-
-
-class VmafMeter:
-    """Metric `vmaf` of every pair. What keeps it from being measured becomes the reason, never a failure."""
-
-    def __init__(self, tool: VmafTool, width: int, height: int) -> None:
-        """For yuv420p frames of that even size in pixels. Raises `UnavailableError` where they are too small."""
-        if min(width, height) < SMALLEST_SIDE_PX:
-            raise UnavailableError(f"pictures of {width}x{height} are too small for VMAF")
-        self._how = f"model {model_for(height)}, by {tool}"
-        self._pairs = 0
-        self._failure: str | None = None
-        try:
-            self._folder = TemporaryDirectory(prefix="capbench-vmaf-")
-        except OSError as error:  # a full disk
-            raise UnavailableError(f"cannot write its log: {error.strerror or error}") from error
-        self._log = Path(self._folder.name, _LOG)
-        try:
-            self._run: GraphRun | ProgramRun
-            if tool.program is None:
-                self._run = GraphRun("libvmaf", vmaf_options(height, str(self._log)), width, height)
-            else:
-                self._run = ProgramRun(program_command(tool.program, width, height), Path(self._folder.name))
-        except (UnavailableError, av.FFmpegError) as error:
-            self._folder.cleanup()
-            raise UnavailableError(f"{tool}: {error}") from error
-
-    def push(self, got: av.VideoFrame, want: av.VideoFrame) -> None:
-        """Add a pair."""
-        self._pairs += 1
-        if self._failure is None:
-            try:
-                self._run.push(got, want)
-            except av.FFmpegError as error:
-                self._failure = str(error)
-
-    def finish(self) -> Measured:
-        """End of input; libvmaf writes its log only then."""
-        if not self._pairs:
-            return Measured(unmeasured={"vmaf": "no frame was matched"})
-        if self._failure is not None:
-            return Measured(unmeasured={"vmaf": self._failure})
-        try:
-            self._run.finish()
-            log = read_log(self._log.read_text(encoding="utf-8"), self._pairs)
-        except (UnavailableError, av.FFmpegError, OSError) as error:
-            return Measured(unmeasured={"vmaf": str(error)})
-        return Measured({"vmaf": list(log.scores)}, {"vmaf": f"{self._how}, libvmaf {log.version}"})
-
-    def close(self) -> None:
-        """End what runs and remove the log."""
-        self._run.close()
-        self._folder.cleanup()
-
-
 class GraphRun:
-    """A filter of two inputs in this process. The filter writes its log when it is let go of."""
+    """A filter of two inputs in this process. The filter writes its log when its graph is freed."""
 
     def __init__(self, filter_name: str, options: Mapping[str, str], width: int, height: int) -> None:
         """With the filter's options, for yuv420p frames of that size in pixels."""
         self._time_base = Fraction(1, 1000)
-        self._graph: av.filter.Graph | None = av.filter.Graph()
+        graph = av.filter.Graph()
         form = av.VideoFormat("yuv420p", width, height)
         self._inputs = [
-            self._graph.add_buffer(width=width, height=height, format=form, time_base=self._time_base, name=name)
+            graph.add_buffer(width=width, height=height, format=form, time_base=self._time_base, name=name)
             for name in ("got", "want")
         ]
-        meter, self._sink = self._graph.add(filter_name, **options), self._graph.add("buffersink")
+        meter = graph.add(filter_name, **options)
+        self._sink: av.filter.FilterContext | None = graph.add("buffersink")
         for number, source in enumerate(self._inputs):
             source.link_to(meter, 0, number)
         meter.link_to(self._sink)
-        self._graph.configure()
+        graph.configure()
+        self._graph: av.filter.Graph | None = graph
         self._pushed = 0
 
     def push(self, got: av.VideoFrame, want: av.VideoFrame) -> None:
@@ -141,18 +82,26 @@ class GraphRun:
 
     def finish(self) -> None:
         """End of input; the filter's log is complete then."""
-        for source in self._inputs:
-            source.push(None)
+        self._end_input()
         self._drain()
         self.close()
 
     def close(self) -> None:
-        """Let go of the graph."""
-        self._graph = None
+        """Let go of the graph, so that it is freed now."""
+        if self._graph is None:
+            return
+        self._inputs, self._sink, self._graph = [], None, None
+        # From PyAV 19 on a graph and its filters refer to each other: only the cycle collector frees them.
+        gc.collect()
+
+    def _end_input(self) -> None:
+        # In a function of its own: a name that still stood for an input would keep the graph.
+        for source in self._inputs:
+            source.push(None)
 
     def _drain(self) -> None:
         with suppress(av.BlockingIOError, av.EOFError):
-            while True:
+            while self._sink is not None:
                 self._sink.pull()
 
 
