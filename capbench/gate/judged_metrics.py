@@ -171,15 +171,6 @@ def describe_metric(name: str) -> Metric:
     return Metric(name, _words(name), Kind.NOISY, _plain, True)
 
 
-def _curve_figure(name: str) -> Metric:
-    kind, _, metric = name.partition(".")
-    quality = describe_metric(f"{_QUALITY_PREFIX}{metric if '.' in metric else f'{metric}.mean'}")
-    of = quality.words.removesuffix(" (mean)")
-    if kind == "bd_rate":
-        return Metric(name, f"BD-rate by {of}", Kind.CURVE, lambda percent: f"{percent:+.1f}%", False, "%", 1)
-    return Metric(name, f"BD-quality by {of}", Kind.CURVE, quality.format, False, quality.unit, quality.decimals)
-
-
 def _quality(name: str) -> Metric:
     unit, decimals = quality_unit(name)
     known = metric_of(name)
@@ -195,6 +186,15 @@ def _quality(name: str) -> Metric:
         direction=known.direction if known else Direction.HIGHER if is_sound else None,
         package=known.package if known else "",
     )
+
+
+def _curve_figure(name: str) -> Metric:
+    kind, _, metric = name.partition(".")
+    quality = describe_metric(f"{_QUALITY_PREFIX}{metric if '.' in metric else f'{metric}.mean'}")
+    of = quality.words.removesuffix(" (mean)")
+    if kind == "bd_rate":
+        return Metric(name, f"BD-rate by {of}", Kind.CURVE, lambda percent: f"{percent:+.1f}%", False, "%", 1)
+    return Metric(name, f"BD-quality by {of}", Kind.CURVE, quality.format, False, quality.unit, quality.decimals)
 
 
 def quality_unit(metric: str) -> tuple[str, int]:

@@ -222,7 +222,7 @@ class Case(Record):
     def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """What a case has nothing of is not written: older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("download", "corpus", "curve", "metrics"):
+        for name in ("metrics", "download", "corpus", "curve"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":
