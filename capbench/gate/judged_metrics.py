@@ -135,8 +135,8 @@ def is_curve_figure(name: str) -> bool:
 
 def curve_sign(metric: str) -> int | None:
     """1 for a metric such as `vmaf` of which more is better, -1 where less is; None where nobody knows."""
-    direction = describe_metric(f"{_QUALITY_PREFIX}{metric}.mean").direction
-    return None if direction is None else 1 if direction is Direction.HIGHER else -1
+    known = metric_of(metric)
+    return None if known is None else 1 if known.higher_is_better else -1
 
 
 def is_figure(column: str) -> bool:
