@@ -142,7 +142,7 @@ class ProgramRun:
             raise UnavailableError(f"ffmpeg did not end within {_FINISH_TIMEOUT_S:.0f} s of the last frame") from error
         if status or self._is_broken:
             said = self._said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            # The first complaint is the cause, later ones follow from it; `[libvmaf @ 0x55d0c0]` says nothing to people.
+            # The first complaint is the cause, later ones follow from it. An address in brackets helps nobody.
             first = re.sub(r"^\[[^\]]*\] ", "", said[0]) if said else "no error message"
             raise UnavailableError(f"ffmpeg ended with status {status}: {first}")
 
