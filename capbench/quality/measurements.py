@@ -63,7 +63,8 @@ class SampledPair:
     """Longest run of 8-bit luma codes in the reference each of which stands for all the levels that a deeper sample has
     within it: what 8 bits would lose. 0 where the reference has no more."""
     deep_step_codes: int | None
-    """The same in codes of their own depth, where both pictures are deeper than 8 bits; None elsewhere."""
+    """The same in codes of the output's own depth, where that is more than 8 bits and codes of both mean the same; None
+    elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

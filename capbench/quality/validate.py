@@ -16,12 +16,13 @@ from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.inspection import inspect_files, upright_size
+from capbench.quality.inspection import inspect_files
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
 from capbench.quality.metrics.frame_pairs import OWN_METRICS, KeptPair
 from capbench.quality.metrics.pooling import pool
 from capbench.quality.reading.clip import ClipFacts, read_facts
+from capbench.quality.reading.opened_clip import upright_size
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport
 from capbench.units import even_length

@@ -93,6 +93,14 @@ def _depth(evidence: Measurements) -> Check:
     wanted, found = evidence.wanted_bits or evidence.reference.bits, evidence.output.bits
     if evidence.output.facts.is_gif:
         return Check.not_applicable(name=name, reason="a GIF's colours are a palette's")
+    if (invented := found - evidence.reference.bits) > 0:
+        return Check.passed(
+            name=name,
+            message=f"{found} bits a sample, {evidence.reference.bits} in the reference: {invented} bits invented",
+            value=found,
+            limit=wanted,
+            unit="bits",
+        )
     if evidence.reference.bits <= _PLAIN_BITS:
         return Check.not_applicable(name=name, reason=f"the reference has {evidence.reference.bits} bits a sample")
     sampled = evidence.pictures.sampled if evidence.pictures else []

@@ -1,0 +1,114 @@
+"""A file whose first picture is decoded: what it claims, how its codes are read, and how large it is shown."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from capbench.colour import ColourSpec, Range
+from capbench.errors import SourceError
+from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
+from capbench.quality.reading.frame_samples import has_chroma_at_each_column, sample_bits
+from capbench.quality.reading.native.native_format import SampleLayout, layout_of
+from capbench.quality.reading.tags import FileTags, read_tags, spec_of
+from capbench.units import even_length
+
+__all__ = ["OpenedClip", "open_clip", "upright_size"]
+
+_LARGEST_SIDE_PX = 16384
+"""In square pixels; what PNG and H.264 level 6.2 hold, and any screen by far. Pixel aspect alone may ask for more."""
+_MOST_PIXELS = 2**26
+"""8192 x 8192: 100 MB a picture, of which six and more are held."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedClip:
+    """One file on its way. `frames` can be read once."""
+
+    facts: ClipFacts
+    """What it claims."""
+    tags: FileTags
+    """Its colour tags."""
+    spec: ColourSpec
+    """How a player reads its codes."""
+    clip: Clip
+    """What decodes it."""
+    frames: Iterator[av.VideoFrame]
+    """Its pictures, from the first on."""
+    size: tuple[int, int]
+    """Upright in square pixels, odd sides kept."""
+    bits: int
+    """Depth of a decoded sample."""
+    layout: SampleLayout
+    """Depth and chroma as they are compared."""
+    has_own_siting: bool
+    """Whether its chroma is subsampled across, and so lies somewhere."""
+    has_time_stamps: bool
+    """Whether the first frame has one."""
+
+    @property
+    def native_bytes_per_px(self) -> int:
+        """Bytes of a pixel of a decoded frame, rounded up."""
+        samples = 3 if self.layout.ratio in ((1, 1), None) else 2
+        return samples * (1 if self.layout.bits == 8 else 2)
+
+    @property
+    def frame_s(self) -> Fraction:
+        """Time from one frame to the next by the rate that the container claims, 1/30 s where it claims none."""
+        return 1 / (self.facts.frame_rate or Fraction(30))
+
+
+def open_clip(path: Path) -> OpenedClip:
+    """Decode the first picture. Raises `SourceError` where there is none, or where it is too large."""
+    facts = read_facts(path)
+    clip = Clip(path)
+    frames = clip.frames()
+    first = next(frames, None)
+    if first is None:
+        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+    square = facts.sample_aspect == 1
+    size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
+    _check_size(path, size, facts.sample_aspect)
+    if round(clip.rotation_degrees / 90) % 2:
+        size = (size[1], size[0])
+    tags = read_tags(path)
+    spec = spec_of(tags.merged, first.height)
+    if facts.holds_rgb:
+        spec = replace(spec, range=Range.LIMITED)  # what they are brought to, whatever their own range
+    return OpenedClip(
+        facts,
+        tags,
+        spec,
+        clip,
+        itertools.chain([first], frames),
+        size,
+        bits=sample_bits(first.format),
+        layout=layout_of(first, clip.rotation_degrees),
+        has_own_siting=not has_chroma_at_each_column(first.format),
+        has_time_stamps=first.pts is not None,
+    )
+
+
+def _check_size(path: Path, size: tuple[int, int], sample_aspect: Fraction) -> None:
+    if max(size) > _LARGEST_SIDE_PX or size[0] * size[1] > _MOST_PIXELS:
+        raise SourceError(
+            f"{path}: with pixels of aspect {float(sample_aspect):g} it is {size[0]}x{size[1]}, "
+            f"more than {_LARGEST_SIDE_PX} a side or {_MOST_PIXELS // 10**6} million pixels"
+        )
+
+
+def upright_size(path: Path) -> tuple[Fraction, Fraction]:
+    """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
+    clip = Clip(path)
+    facts = read_facts(path)
+    first = next(clip.frames(), None)
+    if first is None:
+        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+    size = (first.width * facts.sample_aspect, Fraction(first.height))
+    _check_size(path, (round(size[0]), round(size[1])), facts.sample_aspect)
+    return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
