@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
+from capbench.errors import ColourError
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
 from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
-from capbench.quality.metrics.background_meters import BackgroundMeters, Unmeasured
+from capbench.quality.metrics.background_meters import BackgroundMeters, SequenceMeter, Unmeasured
 from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
 from capbench.quality.metrics.pairs.native_pairs import NativePairs
@@ -30,6 +31,7 @@ from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
 from capbench.quality.reading.opened_clip import OpenedClip, open_clip
 from capbench.quality.reading.prefetch import LookAhead
 from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
+from capbench.quality.reading.tags import name_of_code
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import LayoutRectangle
@@ -75,9 +77,11 @@ def inspect_files(
 
     With a `scene` the pictures are held against what the scene makes of the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own.
-    Raises `SourceError` where a file cannot be opened, has no video or no single frame.
+    Raises `SourceError` where a file cannot be opened, has no video or no single frame, and `ColourError` where one is
+    HDR and the other SDR.
     """
     want, got = open_clip(reference), open_clip(output)
+    hdr = _hdr_of_both(want, got)
     if not want.has_own_siting:
         # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
@@ -120,12 +124,19 @@ def inspect_files(
             if side.truth is None:
                 rate = expected.rate or got.facts.frame_rate
                 if side.native is not None:
-                    native = held.enter_context(closing(_native_pairs(side, side.native, want, got, rate)))
+                    native = held.enter_context(closing(_native_pairs(side, side.native, want, got, rate, hdr=hdr)))
                 meters = held.enter_context(
-                    closing(_sequence_meters(target, rate, with_vmaf=with_vmaf, is_native=native is not None))
+                    closing(_sequence_meters(target, rate, with_vmaf=with_vmaf, is_native=native is not None, hdr=hdr))
                 )
             looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
-            meter = PictureMeter(got.spec, sample_every=looks, keep_worst=keep_worst, meters=meters, native=native)
+            meter = PictureMeter(
+                got.spec,
+                sample_every=looks,
+                keep_worst=keep_worst,
+                meters=meters,
+                native=native,
+                no_ssim_reason=_no_model("SSIM", hdr),
+            )
             held.enter_context(closing(meter))
         place = side.truth.recording if side.truth and aligner.marked else None
         observed = observe(
@@ -163,26 +174,56 @@ def inspect_files(
     return Inspection(evidence, meter.worst_pairs if meter else [])
 
 
+def _hdr_of_both(want: OpenedClip, got: OpenedClip) -> str | None:
+    """`PQ` or `HLG` where the pictures are HDR, None for SDR. Raises `ColourError` where one file is each.
+
+    An output that states no transfer, of an HDR reference, is taken for HDR that lost it: a check names that.
+    """
+    wanted, found = want.tags.merged, got.tags.merged
+    is_lost = wanted.hdr is not None and found.transfer is None and not got.facts.holds_rgb
+    if (wanted.hdr is None) == (found.hdr is None) or is_lost:
+        return wanted.hdr or found.hdr
+    sides = (
+        f"{clip.facts.path} is {f'HDR ({tags.hdr})' if tags.hdr else f'SDR ({name_of_code(tags.transfer)})'}"
+        for clip, tags in ((want, wanted), (got, found))
+    )
+    raise ColourError(
+        f"{' and '.join(sides)}: their codes cannot be compared; compare HDR with HDR, or with a tone-mapped reference"
+    )
+
+
+def _no_model(metric: str, hdr: str | None) -> str | None:
+    return None if hdr is None else f"{metric} has no public model for HDR, and these are codes of {hdr}"
+
+
 def _sequence_meters(
-    size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool, is_native: bool
+    size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool, is_native: bool, hdr: str | None
 ) -> BackgroundMeters:
     """Meters of 8-bit 4:2:0. FFmpeg's filters are among them unless pairs are compared in more."""
-    vmaf = open_vmaf(find_tool, *size) if with_vmaf else Unmeasured({"vmaf": "it was not asked for"})
-    return BackgroundMeters([vmaf] if is_native else [FfmpegMeter(*size, rate=rate), vmaf])
+    meters: list[SequenceMeter] = [] if is_native else [_ffmpeg_meter(size, rate, "yuv420p", hdr)]
+    if (why_not := _no_model("VMAF", hdr) or (None if with_vmaf else "it was not asked for")) is not None:
+        return BackgroundMeters([*meters, Unmeasured({"vmaf": why_not})])
+    return BackgroundMeters([*meters, open_vmaf(find_tool, *size)])
+
+
+def _ffmpeg_meter(size: tuple[int, int], rate: Fraction | None, pixel_format: str, hdr: str | None) -> FfmpegMeter:
+    no_ssim = _no_model("SSIM", hdr)
+    return FfmpegMeter(
+        *size, rate=rate, pixel_format=pixel_format, excluded={} if no_ssim is None else {"ssim": no_ssim}
+    )
 
 
 def _native_pairs(
-    side: _Side, form: NativeFormat, want: OpenedClip, got: OpenedClip, rate: Fraction | None
+    side: _Side, form: NativeFormat, want: OpenedClip, got: OpenedClip, rate: Fraction | None, *, hdr: str | None
 ) -> NativePairs:
     """Pairs in `form`, the reference brought to the output's specification as it is in 8 bits."""
-    size = _even(got.size)
     return NativePairs(
         form,
         got=NativeNormaliser(form, got.spec, got.spec, got.clip.rotation_degrees, crop=False),
         want=NativeNormaliser(form, want.spec, got.spec, want.clip.rotation_degrees, crop=side.crops),
         spec=got.spec,
         has_same_codes=side.has_same_codes,
-        meters=BackgroundMeters([FfmpegMeter(*size, rate=rate, pixel_format=form.pixel_format)]),
+        meters=BackgroundMeters([_ffmpeg_meter(_even(got.size), rate, form.pixel_format, hdr)]),
     )
 
 

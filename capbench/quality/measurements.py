@@ -146,3 +146,8 @@ class Measurements:
     """Why the pictures of both files have no times that could be compared; None where they have."""
     ends_alike: bool = False
     """Whether the output's last picture is the reference's last as much as the one that it was matched with."""
+
+    @property
+    def hdr(self) -> str | None:
+        """`PQ` or `HLG` where the reference's pictures, or the output's, are HDR; None for SDR."""
+        return self.reference.tags.merged.hdr or self.output.tags.merged.hdr

@@ -8,9 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from capbench.pipeline.scene import Scene, load_scene
-from capbench.quality.checks.colour_checks import check_colour, patch_errors
+from capbench.quality.checks.colour_checks import check_colour, no_ciede2000_reason, patch_errors
 from capbench.quality.checks.file_checks import check_file
 from capbench.quality.checks.frame_checks import check_frames
+from capbench.quality.checks.hdr_checks import check_hdr
 from capbench.quality.checks.layer_checks import check_layers
 from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
@@ -47,7 +48,8 @@ def validate(
     `expected` says what was meant to differ. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
     called with the number of output frames read so far. `with_vmaf` measures VMAF where an FFmpeg here has it; it costs
     more than all the rest. Raises `SourceError` where a file cannot be opened, has no video or not one frame;
-    everything else that is wrong is a check of the report. Raises `OutputError` for `save_frames`.
+    everything else that is wrong is a check of the report. Raises `ColourError` for HDR against SDR, `OutputError` for
+    `save_frames`.
     """
     expectation = expected or Expectation()
     inspection = inspect_files(
@@ -137,6 +139,7 @@ def report_on(
         output=_printable(evidence.output.facts.path),
         checks=(
             *check_file(evidence),
+            *check_hdr(evidence),
             *check_frames(evidence),
             *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,
@@ -170,4 +173,5 @@ def _unmeasured(evidence: Measurements, measured: Mapping[str, object]) -> dict[
         why = "pictures are too small, or no frame was matched"
     named = evidence.pictures.unmeasured if evidence.pictures else {}
     missing = [name for name in (*OWN_METRICS, *FFMPEG_METRICS, "vmaf") if name not in measured]
-    return {name: named.get(name, why) for name in missing}
+    reasons = {name: named.get(name, why) for name in missing}
+    return reasons if evidence.hdr is None else reasons | {"ciede2000": no_ciede2000_reason(evidence.hdr)}

@@ -9,12 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.sidedata.sidedata import SideData
-from av.sidedata.sidedata import Type as SideDataType
 
 from capbench.colour import ColourSpec
 from capbench.errors import SourceError
 from capbench.pipeline.decode.frame_times import check_apart
+from capbench.pipeline.decode.hdr.frame_side_data import read_side_data
 from capbench.pipeline.decode.open_source import (
     MAX_PICTURE_PX,
     audio_streams,
@@ -32,8 +31,6 @@ __all__ = ["SourceInfo", "SourcePlanes", "pixel_aspect", "probe_source"]
 _RATES = (Fraction(1, 60), Fraction(1000))
 _WIDEST_PIXEL = 16
 """Pixels of real formats are less than 3 times as wide as high, or as high as wide; more than this is damage."""
-_SIDE_DATA_TYPES = range(len(SideDataType), 64)
-"""Kinds of side data that FFmpeg may have and PyAV 18.1 has no name for, EXIF among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +169,8 @@ def _first_frame(path: Path, container: av.container.InputContainer, stream: av.
 
 def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
     """Clockwise quarter turns of the display matrix (ISO/IEC 14496-12, 6.2.2). Raises `SourceError` for any other."""
-    data = _display_matrix(frame)
+    # A container or a picture's EXIF states it.
+    data = read_side_data(frame, "DISPLAYMATRIX").get("DISPLAYMATRIX")
     if data is None:
         return 0
     a, b, _, c, d, *_ = struct.unpack("=9i", data)
@@ -183,35 +181,6 @@ def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
     if abs(degrees - 90 * quarters) > 1:  # what a sensor's noise may add to a quarter turn
         raise SourceError(f"{path} is rotated by {degrees:.0f} degrees; only quarter turns are supported")
     return 90 * quarters % 360
-
-
-def _display_matrix(frame: av.VideoFrame) -> bytes | None:
-    """The nine numbers of the display matrix, which a container or a picture's EXIF states."""
-    try:
-        data = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:
-        # PyAV 18.1 reads no side data at all where one kind is unknown to it; FFmpeg takes those out.
-        data = _without_unknown_side_data(frame).side_data.get("DISPLAYMATRIX")
-    return bytes(data) if isinstance(data, SideData) else None
-
-
-def _without_unknown_side_data(frame: av.VideoFrame) -> av.VideoFrame:
-    graph = av.filter.Graph()
-    last = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1)
-    )
-    source = last
-    for kind in _SIDE_DATA_TYPES:
-        deletion = graph.add("sidedata", f"mode=delete:type={kind}")
-        last.link_to(deletion)
-        last = deletion
-    sink = graph.add("buffersink")
-    last.link_to(sink)
-    graph.configure()
-    source.push(frame)
-    known = sink.pull()
-    assert isinstance(known, av.VideoFrame)
-    return known
 
 
 def _duration_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:

@@ -6,7 +6,7 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.measurements import Measurements
-from capbench.quality.reading.tags import ColourTags
+from capbench.quality.reading.tags import ColourTags, FileTags
 from capbench.results import Check
 from capbench.units import even_length
 
@@ -104,7 +104,9 @@ def _depth(evidence: Measurements) -> Check:
     if evidence.reference.bits <= _PLAIN_BITS:
         return Check.not_applicable(name=name, reason=f"the reference has {evidence.reference.bits} bits a sample")
     sampled = evidence.pictures.sampled if evidence.pictures else []
-    if found < wanted and max((pair.gradient_codes for pair in sampled), default=wanted) < limits.GRADIENT_CODES:
+    # PQ and HLG are made for 10 bits (BT.2100, table 9) and band in 8 whatever they show.
+    needed = max((pair.gradient_codes for pair in sampled), default=wanted)
+    if found < wanted and evidence.hdr is None and needed < limits.GRADIENT_CODES:
         return Check.not_applicable(
             name=name,
             reason=f"the output has {found} bits a sample and the reference {evidence.reference.bits}, but no gradient "
@@ -143,7 +145,7 @@ def _tags(evidence: Measurements) -> list[Check]:
     # One rule for files and runs: an output says what its reference says. Untagged pixels that mean something else
     # than the reference's are a fault of colour, and named there.
     required = evidence.reference.tags.merged.states_colour
-    return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container)]
+    return [_stated(tags.merged, required), _both_places(tags)]
 
 
 def _stated(merged: ColourTags, required: bool) -> Check:
@@ -157,8 +159,9 @@ def _stated(merged: ColourTags, required: bool) -> Check:
     return Check.failed(name=name, message="the file does not state its colour matrix, so players have to guess")
 
 
-def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
+def _both_places(tags: FileTags) -> Check:
     name = "tags.agree"
+    bitstream, container = tags.bitstream, tags.container
     if container is None:
         return Check.not_applicable(name=name, reason="this container has no place for colour tags that is read here")
     for field in ("matrix", "primaries", "transfer", "full_range"):
@@ -168,9 +171,14 @@ def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
                 name=name,
                 message=f"bitstream and container disagree: {bitstream} in the one, {container} in the other",
             )
+    light, boxed = tags.bitstream_light, tags.container_light
+    if boxed is not None and boxed.contradicts(light):
+        return Check.failed(
+            name=name, message=f"bitstream and container disagree: {light} in the one, {boxed} in the other"
+        )
     # Silence contradicts nothing: FFmpeg writes no colour box where the primaries are unknown, and a player reads on.
-    places = {"bitstream": bitstream, "container": container}
-    stating = [place for place, tags in places.items() if tags.states_colour]
+    places: dict[str, ColourTags] = {"bitstream": bitstream, "container": container}
+    stating = [place for place, stated in places.items() if stated.states_colour]
     if len(stating) == 1:
         return Check.passed(name=name, message=f"only the {stating[0]} states the matrix, and nothing contradicts it")
     return Check.passed(name=name, message="bitstream and container do not contradict each other")

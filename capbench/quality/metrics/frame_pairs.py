@@ -230,5 +230,5 @@ def _deep_step(got: ObservedPicture, pair: ComparedPair, bits: int) -> int | Non
         return None
     more = max(0, bits - got.bits)
     # Not rounded: steps of deeper codes then begin where steps of these do.
-    found, wanted = (luma[::_LEVEL_ROWS].astype(np.uint16) >> more for luma in pair.planes[0])
+    found, wanted = (np.right_shift(luma[::_LEVEL_ROWS], np.uint8(more)).astype(np.uint16) for luma in pair.planes[0])
     return coarse_step(found, wanted)
