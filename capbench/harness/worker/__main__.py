@@ -132,7 +132,7 @@ def _prepare(spec: Json) -> Json:
     source = (
         Path(spec["source"]) if recording is None else make_recording(_recording_spec(recording, spec["duration_s"]))
     )
-    info = probe_source(source)
+    info = probe_source(source, accepts_hdr=options.tone_map is not None)
     upright = info.rotation_degrees % 180 == 0
     width, height = (info.width, info.height) if upright else (info.height, info.width)
     rate = Fraction(spec["fps"]) if spec.get("fps") else info.frame_rate
