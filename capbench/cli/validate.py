@@ -53,6 +53,14 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         int | None,
         typer.Option(metavar="BITS", min=8, max=16, help="Intended bits per sample (default: those of the reference)."),
     ] = None,
+    tone_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare an SDR output with what this tone map makes of an HDR reference: bt2390, as in "
+            "`capbench export`.",
+        ),
+    ] = None,
     vmaf: Annotated[
         bool, typer.Option(help="Measure VMAF if an FFmpeg here has libvmaf. It takes most of the time.")
     ] = True,
@@ -62,7 +70,8 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     Exit codes: 0 when every check passed or does not apply, 1 when one failed or could not be made, 2 when a file
     cannot be read.
     """
-    from capbench.quality.expectation import Expectation  # decoding libraries are slow to import
+    from capbench.pipeline.decode.hdr.hdr_source import check_tone_map  # decoding libraries are slow to import
+    from capbench.quality.expectation import Expectation
     from capbench.quality.validate import validate as validate_files
     from capbench.quality.worst_frames import write_frame_csv
 
@@ -70,6 +79,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         size=None if expect_size is None else _parse_size(expect_size),
         rate=None if expect_fps is None else parse_rate(expect_fps),
         bits=expect_depth,
+        tone_map=None if tone_map is None else check_tone_map(tone_map),
     )
     with _progress() as progress:
         task = progress.add_task("frames", total=None)

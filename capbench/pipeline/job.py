@@ -12,7 +12,7 @@ from capbench.errors import InputError, OutputError
 from capbench.pipeline.compositor.geometry import CanvasSize, canvas_size
 from capbench.pipeline.conversion.registry import PASSTHROUGH, path_factory
 from capbench.pipeline.decode.choose_decoder import DecoderChoice, check_decoder, choose_decoder
-from capbench.pipeline.decode.hdr.hdr_source import TONE_MAPS
+from capbench.pipeline.decode.hdr.hdr_source import check_tone_map
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
 from capbench.pipeline.encode.encoders import NO_ENCODER, EncoderSettings, choose_encoder, codec_options
 from capbench.pipeline.encode.gif import check_dither, gif_rate
@@ -168,8 +168,7 @@ def _check_path_name(name: str) -> None:
 def _check_tone_map(options: ExportOptions) -> None:
     if options.tone_map is None:
         return
-    if options.tone_map not in TONE_MAPS:
-        raise InputError(f"unknown tone map {options.tone_map!r}; there is {', '.join(TONE_MAPS)}")
+    check_tone_map(options.tone_map)
     if options.colour.matrix is not MatrixCoefficients.BT709:
         raise InputError(f"tone mapping makes BT.709, not BT.{options.colour.matrix.value}")
 

@@ -22,7 +22,6 @@ from capbench.quality.metrics.vmaf import open_vmaf
 from capbench.quality.metrics.vmaf_tool import find_tool
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
-from capbench.quality.reading.clip import Clip
 from capbench.quality.reading.frame_samples import level_rows
 from capbench.quality.reading.native.native_format import NativeFormat, common_format
 from capbench.quality.reading.native.native_normaliser import NativeNormaliser
@@ -34,6 +33,7 @@ from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
 from capbench.quality.reading.tags import name_of_code
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
+from capbench.quality.truth.tone_mapped_reference import tone_mapped
 from capbench.recordings.layout import LayoutRectangle
 from capbench.units import even_length
 
@@ -81,6 +81,8 @@ def inspect_files(
     HDR and the other SDR.
     """
     want, got = open_clip(reference), open_clip(output)
+    if expected.tone_map is not None:
+        want = tone_mapped(want, got)
     hdr = _hdr_of_both(want, got)
     if not want.has_own_siting:
         # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
@@ -112,7 +114,7 @@ def inspect_files(
             again=None
             if side.truth
             else lambda: observe(
-                Clip(reference).frames(),
+                want.frames_again(),
                 _beside_reference(want, got, target).normaliser,
                 frame_s=want.frame_s,
                 keeps_decoded=keeps_decoded,
@@ -187,9 +189,7 @@ def _hdr_of_both(want: OpenedClip, got: OpenedClip) -> str | None:
         f"{clip.facts.path} is {f'HDR ({tags.hdr})' if tags.hdr else f'SDR ({name_of_code(tags.transfer)})'}"
         for clip, tags in ((want, wanted), (got, found))
     )
-    raise ColourError(
-        f"{' and '.join(sides)}: their codes cannot be compared; compare HDR with HDR, or with a tone-mapped reference"
-    )
+    raise ColourError(f"{' and '.join(sides)}: their codes cannot be compared; if one was tone-mapped, pass --tone-map")
 
 
 def _no_model(metric: str, hdr: str | None) -> str | None:

@@ -71,6 +71,7 @@ def validate_run(
     width: int | None = None,
     height: int | None = None,
     rate: Fraction | None = None,
+    tone_map: str | None = None,
     save_frames: Path | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
@@ -78,7 +79,8 @@ def validate_run(
 
     `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's or to take a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
-    frames are rendered. `with_vmaf` as in `validate`.
+    frames are rendered. `tone_map` is how SDR was to be made of an HDR source.
+    `with_vmaf` as in `validate`.
     Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
     """
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
@@ -88,7 +90,7 @@ def validate_run(
     upright = upright_size(Path(source))
     asked, whole = (_canvas(upright, *sides, like=made) for sides in ((width, height), (None, None)))
     # The exporter writes 8 bits by design, whatever the source has.
-    expected = Expectation(size=asked, rate=rate, bits=8)
+    expected = Expectation(size=asked, rate=rate, bits=8, tone_map=tone_map)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_pixels = given.sample_aspect in (1, made.sample_aspect) and asked == whole
     is_plain = drawn.draws_nothing and keeps_pixels

@@ -10,8 +10,11 @@ from typer.testing import CliRunner
 
 from capbench.cli import app as command_line
 from capbench.errors import ColourError
+from capbench.pipeline.encode.encoders import EncoderSettings
+from capbench.pipeline.export import ExportOptions, export
+from capbench.quality.expectation import Expectation
 from capbench.quality.reading.tags import read_tags
-from capbench.quality.validate import validate
+from capbench.quality.validate import validate, validate_run
 from capbench.results import CheckStatus, ValidationReport
 from tests.hdr_clips import HLG, HdrClip, box, mdcv_box, with_entry_boxes, write_hdr
 
@@ -149,3 +152,44 @@ def test_sdr_has_no_hdr_to_lose(tmp_path: Path) -> None:
     for name in ("tags.transfer", "tags.primaries", "tags.matrix", "tags.mastering", "tags.light"):
         assert checks[name] is CheckStatus.NOT_APPLICABLE
     assert "ssim_y" in report.metrics
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("clip", [HDR10, BROADCAST, replace(HDR10, form="yuv444p12le")], ids=["PQ", "HLG", "4:4:4"])
+def test_a_tone_mapped_export_is_compared_with_what_the_oracle_makes_of_the_source(
+    tmp_path: Path, clip: HdrClip
+) -> None:
+    source = write_hdr(tmp_path / "source.mp4", clip)
+    output = tmp_path / "output.mp4"
+    export(source, output, ExportOptions(path="gpu", tone_map="bt2390", encoder=EncoderSettings(qp=8)))
+
+    plain = validate_run(source, output, tone_map="bt2390", with_vmaf=False)
+    by_hand = validate(source, output, expected=Expectation(tone_map="bt2390"), with_vmaf=False)
+
+    for report in (plain, by_hand):
+        assert failures(report) == {}
+        psnr = report.metrics["psnr_y"].mean
+        assert psnr is not None
+        assert psnr > 48
+        assert "ssim_y" in report.metrics
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_scene_of_a_tone_mapped_source_is_compared_with_its_rendering(tmp_path: Path) -> None:
+    source, output = write_hdr(tmp_path / "source.mp4", HDR10), tmp_path / "output.mp4"
+    export(source, output, ExportOptions(scene="studio", tone_map="bt2390", encoder=EncoderSettings(qp=8)))
+
+    report = validate_run(source, output, scene="studio", tone_map="bt2390", with_vmaf=False)
+
+    assert failures(report) == {}
+
+
+@pytest.mark.usefixtures("gpu")
+def test_another_peak_is_another_picture(tmp_path: Path, reference: Path) -> None:
+    """An exporter that takes a source of 1000 cd/m2 for one of 4000 makes it too dark."""
+    source, output = write_hdr(tmp_path / "bright.mp4", replace(HDR10, max_cll="4000,400")), tmp_path / "output.mp4"
+    export(source, output, ExportOptions(path="gpu", tone_map="bt2390", encoder=EncoderSettings(qp=8)))
+
+    found = failures(validate(reference, output, expected=Expectation(tone_map="bt2390"), with_vmaf=False))
+
+    assert "colour.meaning" in found

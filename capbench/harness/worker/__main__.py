@@ -177,7 +177,7 @@ def _inspect(spec: Json) -> Json:
 
 
 def _validate(spec: Json) -> Json:
-    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
+    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`, `tone_map`: what was meant. `save_frames`."""
     from capbench.quality.validate import validate_run
 
     report = validate_run(
@@ -187,6 +187,7 @@ def _validate(spec: Json) -> Json:
         width=spec["width"],
         height=spec["height"],
         rate=Fraction(spec["fps"]) if spec["fps"] else None,
+        tone_map=spec.get("tone_map"),
         save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
     )
     return report.model_dump(mode="json")

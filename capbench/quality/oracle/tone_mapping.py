@@ -16,11 +16,11 @@ from capbench.colour import ChromaSiting, ColourSpec, Range
 from capbench.errors import PictureError
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 
-__all__ = ["HdrCodes", "eetf", "light_of_hlg", "light_of_pq", "pq_of_light", "sdr_rgb"]
+__all__ = ["GAMUT_TO_BT709", "HdrCodes", "eetf", "light_of_hlg", "light_of_pq", "pq_of_light", "sdr_rgb"]
 
 Field = NDArray[np.float64]
 _SDR_WHITE_CD_M2 = 100.0
-_TO_BT709 = {
+GAMUT_TO_BT709 = {
     # BT.2087-0, table 2 gives the first to four digits; these follow from the same chromaticities.
     "BT.2020": (
         (1.6604910021, -0.5876411388, -0.0728498633),
@@ -65,7 +65,7 @@ def sdr_rgb(picture: HdrCodes) -> Field:
     else:
         raise PictureError(f"no HDR transfer: {picture.transfer!r}")
     mapped = light_of_pq(eetf(pq_of_light(light), peak_cd_m2=picture.peak_cd_m2))
-    linear = mapped / _SDR_WHITE_CD_M2 @ np.array(_TO_BT709[picture.primaries]).T
+    linear = mapped / _SDR_WHITE_CD_M2 @ np.array(GAMUT_TO_BT709[picture.primaries]).T
     result: Field = linear.clip(0, 1) ** (1 / 2.4)
     return result
 

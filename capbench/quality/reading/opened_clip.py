@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -40,6 +40,8 @@ class OpenedClip:
     """What decodes it."""
     frames: Iterator[av.VideoFrame]
     """Its pictures, from the first on."""
+    frames_again: Callable[[], Iterator[av.VideoFrame]]
+    """Reads them once more."""
     size: tuple[int, int]
     """Upright in square pixels, odd sides kept."""
     bits: int
@@ -86,6 +88,7 @@ def open_clip(path: Path) -> OpenedClip:
         spec,
         clip,
         itertools.chain([first], frames),
+        lambda: Clip(path).frames(),
         size,
         bits=sample_bits(first.format),
         layout=layout_of(first, clip.rotation_degrees),

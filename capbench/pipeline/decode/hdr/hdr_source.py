@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capbench.bitstream.light_metadata import LightMetadata
+from capbench.errors import InputError
 
-__all__ = ["SDR_PEAK_CD_M2", "TONE_MAPS", "HdrSource", "SourcePeak", "choose_peak"]
+__all__ = ["SDR_PEAK_CD_M2", "TONE_MAPS", "HdrSource", "SourcePeak", "check_tone_map", "choose_peak"]
 
 TONE_MAPS = ("bt2390",)
 """Ways to make SDR of HDR: the EETF of Report ITU-R BT.2390."""
@@ -46,6 +47,13 @@ class HdrSource:
     def __str__(self) -> str:
         """For the log: `PQ with a source peak of 1000 cd/m2 (MaxCLL)`."""
         return f"{self.transfer} with a source peak of {self.peak.cd_m2:g} cd/m2 ({self.peak.origin})"
+
+
+def check_tone_map(name: str) -> str:
+    """The name, where it is one of `TONE_MAPS`. Raises `InputError`."""
+    if name not in TONE_MAPS:
+        raise InputError(f"unknown tone map {name!r}; available: {', '.join(TONE_MAPS)}")
+    return name
 
 
 def choose_peak(transfer: str, light: LightMetadata) -> SourcePeak:
