@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import SEEK_CUR, SEEK_END
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 __all__ = ["find_colour_box", "find_entry_boxes"]
 
-_CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
+_WAY_TO_ENTRIES = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+"""From inside `moov`. Boxes of other kinds are not entered, so that no file decides how deep they nest."""
+_MOST_TOP_BOXES = 10_000
+"""Boxes before `moov`; files have a handful."""
 _VISUAL_SAMPLE_ENTRY_BYTES = 78
 """Fixed fields of a VisualSampleEntry before its boxes (ISO/IEC 14496-12, 12.1.3)."""
 _STSD_HEADER_BYTES = 8
@@ -41,16 +46,19 @@ def find_entry_boxes(path: Path) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def _find_moov(file: BinaryIO) -> bytes | None:
-    while len(header := file.read(8)) == 8:
-        size, kind = int.from_bytes(header[:4], "big"), header[4:]
-        body = size - 8
-        if size == 1:
-            body = int.from_bytes(file.read(8), "big") - 16
-        if kind == b"moov":
-            return file.read(min(body, _LARGEST_MOOV_BYTES)) if body >= 0 else None
-        if size == 0 or body < 0:
+    end = file.seek(0, SEEK_END)
+    file.seek(0)
+    for _ in range(_MOST_TOP_BOXES):
+        header = file.read(8)
+        if len(header) < 8:
             return None
-        file.seek(body, 1)
+        size, kind = int.from_bytes(header[:4], "big"), header[4:]
+        body = int.from_bytes(file.read(8), "big") - 16 if size == 1 else size - 8
+        if not 0 <= body <= end:  # a box that lasts to the end of the file has size 0; none follows it
+            return None
+        if kind == b"moov":
+            return file.read(min(body, _LARGEST_MOOV_BYTES))
+        file.seek(body, SEEK_CUR)
     return None
 
 
@@ -68,16 +76,20 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += size
 
 
-def _search(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
+def _search(data: bytes, path: tuple[bytes, ...] = _WAY_TO_ENTRIES) -> tuple[tuple[bytes, bytes], ...]:
     for kind, body in _boxes(data):
-        if kind == b"stsd":
-            for _, entry in _boxes(body[_STSD_HEADER_BYTES:]):
-                inner = zip(range(_MOST_ENTRY_BOXES), _boxes(entry[_VISUAL_SAMPLE_ENTRY_BYTES:]), strict=False)
-                found = tuple((name, content) for _, (name, content) in inner if name in _OF_COLOUR)
-                if found:
-                    return found
-        elif kind in _CONTAINERS:
-            found = _search(body)
-            if found:
-                return found
+        if kind != path[0]:
+            continue
+        found = _entry_boxes(body) if len(path) == 1 else _search(body, path[1:])
+        if found:
+            return found
+    return ()
+
+
+def _entry_boxes(descriptions: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    for _, entry in _boxes(descriptions[_STSD_HEADER_BYTES:]):
+        inner = islice(_boxes(entry[_VISUAL_SAMPLE_ENTRY_BYTES:]), _MOST_ENTRY_BOXES)
+        found = tuple((name, content) for name, content in inner if name in _OF_COLOUR)
+        if found:
+            return found
     return ()

@@ -248,7 +248,7 @@ class ExportRecorder:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
             reasons = {}
-        if self._job.source.hdr is None:
+        if self._job.options.tone_map is not None and self._job.source.hdr is None:
             reasons |= dict.fromkeys(_TONE_MAP_FIELDS, "the source is SDR")
         if self._job.output is None:
             reasons |= dict.fromkeys(("output_bytes", "time_to_first_frame_s", "latency"), "nothing is encoded")

@@ -81,9 +81,9 @@ class ExportReport(Record):
     tone_map: str | None = None
     """How an HDR source became SDR: `bt2390`; None where the source is SDR."""
     source_peak_cd_m2: float | None = None
-    """Luminance of an HDR source that became SDR's white, in cd/m2."""
+    """Luminance of an HDR source that became SDR's white, in cd/m2; None where the source is SDR."""
     source_peak_from: str | None = None
-    """Where that is from: `MaxCLL`, `mastering display` or `default`."""
+    """Where that is from: `MaxCLL`, `mastering display` or `default`; None where the source is SDR."""
     adapter: str | None = None
     """GPU adapter and driver, in words."""
     adapter_is_software: bool | None = None

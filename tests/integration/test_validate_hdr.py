@@ -83,7 +83,7 @@ def test_what_has_no_model_for_hdr_is_null_with_the_reason(tmp_path: Path, refer
 def test_a_planted_fault_is_named(
     tmp_path: Path, reference: Path, fault: dict[str, object], check: str, words: str
 ) -> None:
-    output = write_hdr(tmp_path / "output.mp4", replace(HDR10, qp=10, **fault))  # type: ignore[arg-type]  by name
+    output = write_hdr(tmp_path / "output.mp4", replace(HDR10, qp=10, **fault))  # type: ignore[arg-type]
 
     found = failures(validate(reference, output, with_vmaf=False))
 

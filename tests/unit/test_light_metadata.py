@@ -12,7 +12,8 @@ from capbench.bitstream.mp4_boxes import find_colour_box, find_entry_boxes
 from capbench.pipeline.decode.hdr.dolby_vision import profile_of_boxes, profile_of_rpu
 from tests.hdr_clips import box, mdcv_box
 
-P3 = MasteringDisplay(((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)), (0.3127, 0.329), 1000.0, 0.0001)
+GREEN, BLUE = (0.265, 0.69), (0.15, 0.06)
+P3 = MasteringDisplay(((0.68, 0.32), GREEN, BLUE), (0.3127, 0.329), 1000.0, 0.0001)
 
 
 def test_boxes_of_mp4_and_of_vp9_say_the_same() -> None:
@@ -32,7 +33,7 @@ def test_boxes_of_mp4_and_of_vp9_say_the_same() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        MasteringDisplay(((0.68, 0.3201), *P3.primaries[1:]), P3.white, 1000.0, 0.0001),  # type: ignore[index]  stated
+        MasteringDisplay(((0.68, 0.3201), GREEN, BLUE), P3.white, 1000.0, 0.0001),
         MasteringDisplay(P3.primaries, P3.white, 1001.0, 0.0001),
         MasteringDisplay(P3.primaries, P3.white, 1000.0, 0.0005),
         MasteringDisplay(None, None, 1000.0, 0.0001),
@@ -85,3 +86,16 @@ def test_the_profile_of_dolby_vision_is_read_from_a_frame(profile: int, full_ran
 @pytest.mark.parametrize("data", [b"", bytes(7), (2**40).to_bytes(8, "little") + bytes(8), bytes(9)])
 def test_damaged_metadata_names_no_profile(data: bytes) -> None:
     assert profile_of_rpu(data) is None
+
+
+def test_boxes_that_nest_without_end_or_claim_more_than_there_is_say_nothing(tmp_path: Path) -> None:
+    nested = b""
+    for _ in range(5000):
+        nested = box(b"trak", nested)
+    huge = (1).to_bytes(4, "big") + b"free" + (2**64 - 1).to_bytes(8, "big")
+    many = box(b"free", b"") * 20_000 + box(b"moov", b"")
+    for number, content in enumerate((box(b"moov", nested), huge, many, b"", b"moov", bytes(64))):
+        path = tmp_path / f"{number}.mp4"
+        path.write_bytes(content)
+
+        assert find_entry_boxes(path) == ()

@@ -126,7 +126,7 @@ def probe_source(path: Path, *, accepts_hdr: bool = False) -> SourceInfo:
         stream = video_stream(path, container)
         frame = _first_frame(path, container, stream)
         context = stream.codec_context
-        if dolby_vision_profile(path, frame) == _UNREADABLE_PROFILE:
+        if dolby_vision_profile(path, container, frame) == _UNREADABLE_PROFILE:
             raise ColourError(
                 f"{path} is Dolby Vision profile 5, whose IPT codes only its own decoder can read; name a source of "
                 "profile 8, HDR10 or HLG"

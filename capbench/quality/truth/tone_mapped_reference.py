@@ -1,7 +1,7 @@
 """What `--tone-map bt2390` should make of an HDR reference: its pictures as SDR, by tables of the oracle's curves.
 
-The oracle takes six seconds for a picture of 1080p, tables of its curves one or two. A table has 65536 places, which
-is a hundredth of an 8-bit code beside the curve.
+The oracle takes six seconds for a picture of 1080p, tables of its curves one or two. A table has 65536 places, which is
+a hundredth of an 8-bit code beside the curve.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ _PROFILE_AT, _FULL_RANGE_AT = 4, 10
 """Places of `vdr_rpu_profile` and `bl_video_full_range_flag` in FFmpeg's `AVDOVIRpuDataHeader`."""
 
 
-def dolby_vision_profile(path: Path, frame: av.VideoFrame) -> int | None:
+def dolby_vision_profile(path: Path, container: av.container.InputContainer, frame: av.VideoFrame) -> int | None:
     """The profile that MP4 states, or else 5 where a frame's metadata has its marks; None for other files."""
-    stated = profile_of_boxes(find_entry_boxes(path))
+    has_boxes = "mp4" in container.format.name.split(",")
+    stated = profile_of_boxes(find_entry_boxes(path)) if has_boxes else None
     return stated if stated is not None else profile_of_rpu(read_side_data(frame, _METADATA).get(_METADATA, b""))
 
 
