@@ -114,6 +114,7 @@ def test_a_scene_a_size_and_a_gif_are_drawn_of_the_mapped_picture(tmp_path: Path
     options = ExportOptions(scene="studio", width=128, height=72, tone_map="bt2390")
 
     report = export(source, tmp_path / "small.mp4", options)
+    assert report.pipeline_bytes["tone-mapped picture"] == 8 * 256 * 144
     gif = export(source, tmp_path / "small.gif", options)
 
     assert report.tone_map == gif.tone_map == "bt2390"

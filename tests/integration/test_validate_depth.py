@@ -38,6 +38,7 @@ def write(
     """A file of `FRAMES` pictures in a planar format, chroma averaged over the pixels of a sample."""
     with av.open(str(target), "w") as container:
         stream = container.add_stream(codec, rate=30, options=options or {})
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, form
         for number in range(FRAMES):
             frame = av.VideoFrame(WIDTH, HEIGHT, form)
