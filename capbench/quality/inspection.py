@@ -1,25 +1,25 @@
-"""Look at two files side by side, once through, and write down what was seen."""
+"""Decode two files side by side, once, and record measurements."""
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 from capbench.errors import ColourError
+from capbench.pipeline.decode.frame_times import Pauses
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
 from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
-from capbench.quality.metrics.background_meters import BackgroundMeters, SequenceMeter, Unmeasured
-from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
+from capbench.quality.metrics.background_meters import BackgroundMeters
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
+from capbench.quality.metrics.offered_meters import with_worst_pairs
+from capbench.quality.metrics.open_meters import no_hdr_model, offered_for, open_meters, open_native_meters
 from capbench.quality.metrics.pairs.native_pairs import NativePairs
-from capbench.quality.metrics.vmaf import open_vmaf
-from capbench.quality.metrics.vmaf_tool import find_tool
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
 from capbench.quality.reading.frame_samples import level_rows
@@ -35,14 +35,15 @@ from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.quality.truth.tone_mapped_reference import tone_mapped
 from capbench.recordings.layout import LayoutRectangle
-from capbench.units import even_length
+from capbench.results.metric_registry import MeasuredFrames, QualityMetric
+from capbench.units import even_length, format_seconds
 
 __all__ = ["Inspection", "inspect_files"]
 
 _CLOSE_LOOKS = 12
-"""Most pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
+"""Most pairs for the expensive measurements (SSIM, shift, colours), spread over the clip."""
 _LARGE_PICTURE_PX = 4 * 10**6
-"""From here on, 4K and up, half as many looks: each takes over a second and has four times the samples of 1080p."""
+"""From 4K on, half as many: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
 """Frames that the oracle renders of a scene, spread over the clip: a second each at 1080p."""
 _RENDERED_MOMENTS = 8
@@ -71,14 +72,16 @@ def inspect_files(
     scene: Scene | None = None,
     keep_worst: bool = False,
     on_frame: Callable[[int], None] | None = None,
-    with_vmaf: bool = True,
+    metrics: Sequence[QualityMetric] = (),
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
 
-    With a `scene` the pictures are held against what the scene makes of the reference, at a few frames that the oracle
+    Of `metrics` those are measured that the checks do not need anyway (PSNR and SSIM always are).
+
+    With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own.
-    Raises `SourceError` where a file cannot be opened, has no video or no single frame, and `ColourError` where one is
-    HDR and the other SDR.
+    Raises `SourceError` where a file cannot be opened or has no video frame, and `ColourError` where one is HDR and the
+    other SDR.
     """
     want, got = open_clip(reference), open_clip(output)
     if expected.tone_map is not None:
@@ -93,6 +96,7 @@ def inspect_files(
     # Pixels that are not square are brought to square ones, as the reference's are.
     stretched = None if got.facts.sample_aspect == 1 else target
     output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
+    of_worst = offered_for(metrics, MeasuredFrames.WORST) if hdr is None else []
     with ExitStack() as held:
         aligner = Aligner(
             held.enter_context(
@@ -123,21 +127,23 @@ def inspect_files(
         meter = None
         if side.incomparable is None:
             meters, native = None, None
+            every = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
             if side.truth is None:
                 rate = expected.rate or got.facts.frame_rate
                 if side.native is not None:
-                    native = held.enter_context(closing(_native_pairs(side, side.native, want, got, rate, hdr=hdr)))
-                meters = held.enter_context(
-                    closing(_sequence_meters(target, rate, with_vmaf=with_vmaf, is_native=native is not None, hdr=hdr))
+                    deep = open_native_meters(metrics, target, side.native.pixel_format, rate=rate, hdr=hdr)
+                    native = held.enter_context(closing(_native_pairs(side, side.native, want, got, deep)))
+                opened = open_meters(
+                    metrics, got.spec, target, rate=rate, sample_every=every, hdr=hdr, is_native=native is not None
                 )
-            looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
+                meters = held.enter_context(closing(opened))
             meter = PictureMeter(
                 got.spec,
-                sample_every=looks,
-                keep_worst=keep_worst,
+                sample_every=every,
+                keep_worst=keep_worst or bool(of_worst),
                 meters=meters,
                 native=native,
-                no_ssim_reason=_no_model("SSIM", hdr),
+                no_ssim_reason=None if hdr is None else no_hdr_model("SSIM", hdr),
             )
             held.enter_context(closing(meter))
         place = side.truth.recording if side.truth and aligner.marked else None
@@ -153,6 +159,8 @@ def inspect_files(
         records, matches = walk.through(pictures)
         aligner.finish()
         found = meter.finish() if meter else None
+        if meter and found:
+            found = with_worst_pairs(found, meter.worst_pairs, of_worst, got.spec)
     reference_clip = _clip_evidence(want, aligner.records, like=got if side.truth else None)
     output_clip = _clip_evidence(got, records)
     evidence = Measurements(
@@ -192,29 +200,8 @@ def _hdr_of_both(want: OpenedClip, got: OpenedClip) -> str | None:
     raise ColourError(f"{' and '.join(sides)}: their codes cannot be compared; if one was tone-mapped, pass --tone-map")
 
 
-def _no_model(metric: str, hdr: str | None) -> str | None:
-    return None if hdr is None else f"{metric} has no public model for HDR, and these are codes of {hdr}"
-
-
-def _sequence_meters(
-    size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool, is_native: bool, hdr: str | None
-) -> BackgroundMeters:
-    """Meters of 8-bit 4:2:0. FFmpeg's filters are among them unless pairs are compared in more."""
-    meters: list[SequenceMeter] = [] if is_native else [_ffmpeg_meter(size, rate, "yuv420p", hdr)]
-    if (why_not := _no_model("VMAF", hdr) or (None if with_vmaf else "it was not asked for")) is not None:
-        return BackgroundMeters([*meters, Unmeasured({"vmaf": why_not})])
-    return BackgroundMeters([*meters, open_vmaf(find_tool, *size)])
-
-
-def _ffmpeg_meter(size: tuple[int, int], rate: Fraction | None, pixel_format: str, hdr: str | None) -> FfmpegMeter:
-    no_ssim = _no_model("SSIM", hdr)
-    return FfmpegMeter(
-        *size, rate=rate, pixel_format=pixel_format, excluded={} if no_ssim is None else {"ssim": no_ssim}
-    )
-
-
 def _native_pairs(
-    side: _Side, form: NativeFormat, want: OpenedClip, got: OpenedClip, rate: Fraction | None, *, hdr: str | None
+    side: _Side, form: NativeFormat, want: OpenedClip, got: OpenedClip, meters: BackgroundMeters
 ) -> NativePairs:
     """Pairs in `form`, the reference brought to the output's specification as it is in 8 bits."""
     return NativePairs(
@@ -223,7 +210,7 @@ def _native_pairs(
         want=NativeNormaliser(form, want.spec, got.spec, want.clip.rotation_degrees, crop=side.crops),
         spec=got.spec,
         has_same_codes=side.has_same_codes,
-        meters=BackgroundMeters([_ffmpeg_meter(_even(got.size), rate, form.pixel_format, hdr)]),
+        meters=meters,
     )
 
 
@@ -235,14 +222,19 @@ def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str 
     for name, clip in (("reference", reference), ("output", output)):
         if not all(frame.has_time_stamp for frame in clip.frames):
             return f"the {name} has no time stamps"
-    if any(after.time_s <= before.time_s for before, after in itertools.pairwise(reference.frames)):
+    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
+    if any(step_s <= 0 for step_s in steps_s):
         return "the reference's own time stamps do not increase"
+    pauses = Pauses()
+    for number, step_s in enumerate(steps_s, 1):
+        if pauses.is_break(step_s):  # an export goes on without such a step
+            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
     return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Side:
-    """How the reference is brought beside the output."""
+    """How the reference is made comparable with the output."""
 
     normaliser: Normaliser
     truth: GroundTruth | None
@@ -289,7 +281,7 @@ def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], sc
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Walk:
-    """Through the output once, each frame beside the reference frame that it shows."""
+    """Reads the output once, each frame with the reference frame that it shows."""
 
     aligner: Aligner
     meter: PictureMeter | None
@@ -335,7 +327,7 @@ class _Walk:
 
 
 def _chosen(moments: tuple[float, ...], canvas: tuple[int, int]) -> deque[float]:
-    """The most telling of them, in order; the first frame is rendered anyway."""
+    """The most informative of them, in order; the first frame is rendered anyway."""
     most = _RENDERED_MOMENTS if canvas[0] * canvas[1] < _LARGE_PICTURE_PX else _RENDERED_MOMENTS // 2
     return deque(sorted([moment for moment in moments if moment > 0][:most]))
 
@@ -357,7 +349,7 @@ def _clip_evidence(
 
 
 def _sample_every(frames: int, width: int, height: int) -> int:
-    """Pairs from one close look to the next, so that there are never more than intended."""
+    """Pairs from one sample to the next, so that there are never more samples than intended."""
     looks = _CLOSE_LOOKS if width * height < _LARGE_PICTURE_PX else _CLOSE_LOOKS // 2
     return max(1, -(-frames // looks))
 
@@ -374,4 +366,4 @@ def _incomparable(want: tuple[int, int], got: tuple[int, int]) -> str | None:
     aspect = Fraction(*want) / Fraction(*got)
     if abs(float(aspect) - 1) <= _ASPECT_TOLERANCE or _near(want, got):
         return None
-    return f"the output is {got[0]}x{got[1]}, which is another shape than the reference's {want[0]}x{want[1]}"
+    return f"the output is {got[0]}x{got[1]}, a different aspect ratio from the reference's {want[0]}x{want[1]}"

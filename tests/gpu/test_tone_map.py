@@ -18,6 +18,7 @@ from capbench.pipeline.compositor.tone_map_pass import ToneMapPass
 from capbench.pipeline.contact_sheet import read_rgb
 from capbench.pipeline.decode.hdr.hdr_source import HdrSource, SourcePeak
 from capbench.pipeline.decode.probe import SourceInfo
+from capbench.pipeline.decode.source_colour import DeclaredColour
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Scene
@@ -48,6 +49,7 @@ def source(form: str, spec: ColourSpec, hdr: HdrSource) -> SourceInfo:
         duration_s=None,
         frame_count_claimed=0,
         colour=spec,
+        declared_colour=DeclaredColour(),
         planar_format=form,
         audio_streams=0,
         audio_start_s=None,

@@ -7,9 +7,11 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 
-__all__ = ["PLACEHOLDERS", "fill_command", "missing_program", "split_command"]
+__all__ = ["PLACEHOLDERS", "POINT_PLACEHOLDERS", "fill_command", "missing_program", "placeholders_of", "split_command"]
 
-PLACEHOLDERS = ("source", "output", "scene", "width", "height", "fps", "encoder_options")
+POINT_PLACEHOLDERS = ("qp", "crf", "bitrate")
+"""Names that stand for the setting of a case or of a point of its curve; `bitrate` in bits a second."""
+PLACEHOLDERS = ("source", "output", "scene", "width", "height", "fps", *POINT_PLACEHOLDERS, "encoder_options")
 """Names that a command may hold in braces. `{encoder_options}` is a whole argument and becomes several."""
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(\w*)\}")
@@ -24,7 +26,7 @@ def split_command(command: str | Sequence[str]) -> tuple[str, ...]:
         raise ValueError(f"cannot split the command: {error}") from error
     if not words:
         raise ValueError("the command is empty")
-    names = {match[1] for word in words for match in _TOKEN.finditer(word) if match[1] is not None}
+    names = placeholders_of(words)
     if unknown := sorted(names - set(PLACEHOLDERS)):
         raise ValueError(
             f"unknown placeholder {{{unknown[0]}}}; available: {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}; "
@@ -35,6 +37,11 @@ def split_command(command: str | Sequence[str]) -> tuple[str, ...]:
     if "output" not in names:
         raise ValueError("the command has no {output}, so it does not know where to write")
     return words
+
+
+def placeholders_of(words: Sequence[str]) -> frozenset[str]:
+    """The names in braces that a command holds, literal braces left out."""
+    return frozenset(match[1] for word in words for match in _TOKEN.finditer(word) if match[1] is not None)
 
 
 def fill_command(words: Sequence[str], values: Mapping[str, str], encoder_options: Sequence[str] = ()) -> list[str]:

@@ -1,4 +1,4 @@
-"""Making one run: start the subject, take its measure, look at what it wrote."""
+"""Making one run: start the subject, measure it, inspect its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge, summarise
 from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.model import Case, Subject
-from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, remove
 from capbench.harness.run.prepare_source import PreparedCase, export_options, prepare_case
@@ -64,7 +64,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProcessExecutor:
-    """Makes each run in a process of its own."""
+    """Makes each run in a separate process."""
 
     folder: Path
     """The result folder."""
@@ -100,7 +100,7 @@ class ProcessExecutor:
     def execute_sliced(
         self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
     ) -> list[RunResult]:
-        """Time all subjects in slices; look at what they wrote only when the last is through."""
+        """Time all subjects in slices; inspect their outputs only after the last has ended."""
         slice_ms = steps[0].case.slice_ms
         turns = [SliceTurn(self._scratch() / f"{step.stem}.stopped") for step in steps]
         jobs = [
@@ -128,7 +128,7 @@ class ProcessExecutor:
         """What the machine has free, and no more than control groups allow. Raises `OutputError`."""
         answer = ask_worker("memory", {}, scratch=self._scratch(), timeout_s=_MEMORY_TIMEOUT_S)
         if answer.result is None:
-            raise OutputError(f"cannot learn how much memory is free: {answer.error}")
+            raise OutputError(f"cannot determine how much memory is free: {answer.error}")
         return int(answer.result["available_bytes"])
 
     def _time(
@@ -141,6 +141,8 @@ class ProcessExecutor:
             "block": step.block,
             "order": step.order,
             "role": step.role,
+            "corpus": step.case.corpus,
+            "point": step.point,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "fingerprint": self.environment.fingerprint,
             "revision": step.subject.revision or self.environment.revision,
@@ -152,7 +154,7 @@ class ProcessExecutor:
         return time_subject(step, prepared, base, on_frame, turn)
 
     def _conclude(self, step: ScheduledRun, prepared: PreparedCase, run: RunResult) -> RunResult:
-        """Hold what a run wrote for validation, or keep it where that is asked for."""
+        """Hold a run's output for validation, or keep it if requested."""
         if prepared.source is None:
             return run
         output, trace = self._output_of(step), self._trace_of(step)
@@ -161,7 +163,7 @@ class ProcessExecutor:
         elif run.succeeded and self.validator is not None:
             run = self.validator.hold(run, step, output)
         elif run.succeeded:
-            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "validation is switched off"}})
         refuse_full_disk(run, self.folder)
         # Before the run is recorded: a recorded run has its output and its trace.
         if self.keeps_outputs and step.subject.writes_output:
@@ -196,7 +198,7 @@ class ProcessExecutor:
             {
                 "source": str(prepared.source),
                 "output": str(output) if subject.writes_output else None,
-                "options": export_options(step.case) | path | subject.options,
+                "options": export_options(step.settings) | path | subject.options,
                 "trace": None if trace is None else str(trace),
                 "draws": subject.path not in (None, PASSTHROUGH),
             },
@@ -204,9 +206,7 @@ class ProcessExecutor:
             timeout_s=step.case.timeout_s,
             python=subject.python,
             env=subject.env,
-            sampled=subject.sampled,
-            gauges=self._gauges_for(turn),
-            on_frame=on_frame,
+            observation=self._observation(subject, on_frame, turn),
             turn=turn,
         )
         measured = base | self._measured(answer.outcome) | {"command": ("capbench", job, subject.path or "")}
@@ -236,8 +236,8 @@ class ProcessExecutor:
             "width": str(prepared.width),
             "height": str(prepared.height),
             "fps": prepared.fps,
-        }
-        command = fill_command(subject.command, values, prepared.encoder_options)
+        } | _settings_words(step.settings)
+        command = fill_command(subject.command, values, prepared.encoder_options_at(step.point))
         folder = subject.folder or self.folder
         before = _names_in(folder)
         outcome = run_process(
@@ -245,9 +245,7 @@ class ProcessExecutor:
             env=os.environ | subject.env,
             cwd=folder,
             timeout_s=step.case.timeout_s,
-            sampled=subject.sampled,
-            gauges=self._gauges_for(turn),
-            on_frame=on_frame,
+            observation=self._observation(subject, on_frame, turn),
             turn=turn,
         )
         measured = base | self._measured(outcome) | {"command": tuple(command)}
@@ -255,9 +253,10 @@ class ProcessExecutor:
         failed = None if error is None else RunResult(**measured, error=error, error_kind=kind)
         return lambda: failed or self._inspected(step, output, measured)
 
-    def _gauges_for(self, turn: SliceTurn | None) -> Sequence[Gauge]:
-        """The GPU's counters are those of the machine: in slices they would show all subjects of the block."""
-        return self.gauges if turn is None else ()
+    def _observation(self, subject: Subject, on_frame: Callable[[int], None], turn: SliceTurn | None) -> Observation:
+        # The GPU's counters are those of the machine: in slices they would show all subjects of the block.
+        gauges = self.gauges if turn is None else ()
+        return Observation(sampled=subject.sampled, gauges=gauges, on_frame=on_frame)
 
     def _inspected(self, step: ScheduledRun, output: Path, measured: dict[str, Any]) -> RunResult:
         """A command's run with what is in its output."""
@@ -285,7 +284,7 @@ class ProcessExecutor:
         )
 
     def _measured(self, outcome: Outcome) -> dict[str, Any]:
-        """What was taken from outside the process."""
+        """What was measured from outside the process."""
         ending = outcome.ending
         cpu_s = None if ending.user_s is None or ending.system_s is None else ending.user_s + ending.system_s
         reasons: dict[str, str] = {}
@@ -313,8 +312,19 @@ class ProcessExecutor:
         }
 
 
+def _settings_words(settings: Case) -> dict[str, str]:
+    """What the placeholders for encoder settings stand for, of those that the case or its point sets."""
+    options = settings.options
+    known = {"qp": settings.qp, "crf": options.get("crf"), "bitrate": options.get("bitrate_bits_per_s")}
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in known.items()
+        if value is not None
+    }
+
+
 def _nothing(_frame: int) -> None:
-    """Takes a progress report that nobody shows."""
+    """Discards progress."""
 
 
 _ONLY_THE_PIPELINE_KNOWS = (

@@ -1,4 +1,4 @@
-"""Having outputs validated after they were timed, by processes that are kept for many of them."""
+"""Validation of outputs after the timing, by worker processes that are reused."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from capbench.harness.worker.kept_workers import Job, ask_side_by_side
 from capbench.results.run_record import RunResult, RunRole
 from capbench.results.validation import Check, CheckStatus, ValidationReport
 
-__all__ = ["WAITING", "Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
+__all__ = ["Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
 
-WAITING = "its output is not validated yet; continue with --resume"
-"""Why the validation of a recorded run is not there yet. Outlives a killed runner."""
+_PENDING = "its output is not validated yet; continue with --resume"
+"""The reason beside `validation_pending`, which outlives a runner that is killed."""
 _TIMEOUT_S = 3600.0
 """Of one output. Validation measures every frame: on a small machine several times as long as the export."""
 _MOST_WAITING_BYTES = 4 * 2**30
@@ -36,6 +36,16 @@ _MOST_WAITING_SHARE = 0.25
 """Of the disk's free space, likewise: the outputs of a block or two must still fit in beside them."""
 _WORKER_BYTES = 3 * 2**29
 """Memory for one validation: 4K takes 0.75 GB with the libraries, and VMAF beside it as much again."""
+
+
+_FAILED_BY_COARSE_CODING = frozenset(
+    {
+        *("picture.quality", "picture.outliers", "picture.local", "picture.edges", "picture.sharpness"),
+        # What moves little, coarse coding draws again as it was.
+        *("picture.layers", "colour.patches", "frames.frozen", "frames.repeated"),
+    }
+)
+"""Checks whose limits say up to which rate factor coding noise stays below them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class Validator:
     """Whether outputs stay in `outputs/` when they are validated."""
     most_workers: int | None = None
     """Processes side by side; None for as many as there are cores and memory for."""
-    _known: dict[tuple[str, bool, str], ValidationReport] = field(default_factory=dict)
+    _known: dict[tuple[str, bool, bool, str], ValidationReport] = field(default_factory=dict)
     _held: dict[tuple[int, str], Path] = field(default_factory=dict)
     """Size and digest to the first output that waits and has them."""
 
@@ -77,7 +87,7 @@ class Validator:
             first = self._held.setdefault((target.stat().st_size, content_digest(target)), target)
             if first != target and first.exists():
                 _share(first, target)
-        return _without(run, WAITING)
+        return _without(run, _PENDING, pending=True)
 
     def has_room(self) -> bool:
         """Whether more outputs may wait."""
@@ -99,14 +109,14 @@ class Validator:
         for want of space or leave to write: that is no property of the output, so nothing is recorded, and it is made
         when the matrix is resumed.
         """
-        alike: dict[tuple[str, bool, str], list[WaitingOutput]] = {}
+        alike: dict[tuple[str, bool, bool, str], list[WaitingOutput]] = {}
         for each in sorted(waiting, key=lambda each: each.step.block):
             output = self._output(each.step)
             if output is None:
                 record(each, _without(each.run, "its output was removed before it was validated"))
                 continue
             # The floor is compared with the source itself, whatever the case draws.
-            key = (each.step.case.name, each.step.subject.is_floor, content_digest(output))
+            key = (each.step.case.name, each.step.subject.is_floor, each.step.is_coarse, content_digest(output))
             alike.setdefault(key, []).append(each)
         for key in list(alike):
             if key in self._known:
@@ -136,7 +146,8 @@ class Validator:
         for each in group:
             unmeasured = {name: why for name, why in each.run.unmeasured.items() if name != "validation"}
             found = report.model_copy(update={"output": _name(each.step)})
-            record(each, each.run.model_copy(update={"validation": found, "unmeasured": unmeasured}))
+            update = {"validation": found, "validation_pending": False, "unmeasured": unmeasured}
+            record(each, each.run.model_copy(update=update))
             held = self.folder / UNVALIDATED / _name(each.step)
             if self.keeps_outputs and held.exists():  # the runner before this one was not to keep it
                 keep(held, own_folder(self.folder, "outputs") / held.name)
@@ -162,6 +173,7 @@ class Validator:
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),
+            "metrics": step.case.metrics,
             # One block's pictures show what a subject does; every block's would fill the disk at 4K.
             "save_frames": str(self.folder.absolute() / _pictures(step)) if step.block == 0 else None,
         }
@@ -175,6 +187,8 @@ class Validator:
             check = Check(name="validation.done", status=CheckStatus.UNCHECKED, message=message)
             return ValidationReport(reference=str(first.source), output=name, checks=(check,))
         report = ValidationReport.model_validate(answer.result)
+        if first.step.is_coarse:
+            report = report.model_copy(update={"checks": tuple(map(_left_to_the_curve, report.checks))})
         worst = tuple(
             frame.model_copy(
                 update={
@@ -187,9 +201,20 @@ class Validator:
         return report.model_copy(update={"worst_frames": worst})
 
 
+def _left_to_the_curve(check: Check) -> Check:
+    """A check that coarse coding alone may fail, where the finest point of the curve is checked as well.
+
+    What an exporter does wrong is wrong at its finest point too; how much the coarser ones lose is what a curve shows.
+    """
+    if check.name not in _FAILED_BY_COARSE_CODING or check.status is not CheckStatus.FAIL:
+        return check
+    reason = f"left to the curve's finest point, because coarse coding may do this: {check.message}"
+    return Check.not_applicable(name=check.name, reason=reason)
+
+
 def is_waiting(run: RunResult) -> bool:
     """Whether a recorded run's output is still to be validated."""
-    return run.succeeded and run.validation is None and run.unmeasured.get("validation") == WAITING
+    return run.succeeded and run.validation_pending
 
 
 def keep(made: Path, target: Path) -> None:
@@ -245,5 +270,6 @@ def _pictures(step: ScheduledRun) -> Path:
     return Path("frames") / step.stem
 
 
-def _without(run: RunResult, reason: str) -> RunResult:
-    return run.model_copy(update={"unmeasured": run.unmeasured | {"validation": reason}})
+def _without(run: RunResult, reason: str, *, pending: bool = False) -> RunResult:
+    """The run with the reason why its output is not validated, for good or for now."""
+    return run.model_copy(update={"validation_pending": pending, "unmeasured": run.unmeasured | {"validation": reason}})

@@ -12,6 +12,7 @@ import av
 
 from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
+from capbench.pipeline.decode.open_source import check_size
 from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
 from capbench.quality.reading.frame_samples import has_chroma_at_each_column, sample_bits
 from capbench.quality.reading.native.native_format import SampleLayout, layout_of
@@ -19,11 +20,6 @@ from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.units import even_length
 
 __all__ = ["OpenedClip", "open_clip", "upright_size"]
-
-_LARGEST_SIDE_PX = 16384
-"""In square pixels; what PNG and H.264 level 6.2 hold, and any screen by far. Pixel aspect alone may ask for more."""
-_MOST_PIXELS = 2**26
-"""8192 x 8192: 100 MB a picture, of which six and more are held."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,10 +68,10 @@ def open_clip(path: Path) -> OpenedClip:
     frames = clip.frames()
     first = next(frames, None)
     if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
     square = facts.sample_aspect == 1
     size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
-    _check_size(path, size, facts.sample_aspect)
+    check_size(path, *size, sample_aspect=facts.sample_aspect)
     if round(clip.rotation_degrees / 90) % 2:
         size = (size[1], size[0])
     tags = read_tags(path)
@@ -97,21 +93,13 @@ def open_clip(path: Path) -> OpenedClip:
     )
 
 
-def _check_size(path: Path, size: tuple[int, int], sample_aspect: Fraction) -> None:
-    if max(size) > _LARGEST_SIDE_PX or size[0] * size[1] > _MOST_PIXELS:
-        raise SourceError(
-            f"{path}: with pixels of aspect {float(sample_aspect):g} it is {size[0]}x{size[1]}, "
-            f"more than {_LARGEST_SIDE_PX} a side or {_MOST_PIXELS // 10**6} million pixels"
-        )
-
-
 def upright_size(path: Path) -> tuple[Fraction, Fraction]:
     """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
     clip = Clip(path)
     facts = read_facts(path)
     first = next(clip.frames(), None)
     if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
     size = (first.width * facts.sample_aspect, Fraction(first.height))
-    _check_size(path, (round(size[0]), round(size[1])), facts.sample_aspect)
+    check_size(path, round(size[0]), round(size[1]), sample_aspect=facts.sample_aspect)
     return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size

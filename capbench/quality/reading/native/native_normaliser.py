@@ -7,6 +7,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from capbench.colour import ColourSpec, Range
+from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.quality.reading.frame_samples import FrameSamples, read_samples, sample_bits
 from capbench.quality.reading.native.native_format import NativeFormat
 from capbench.quality.reading.native.native_planes import (
@@ -18,7 +19,7 @@ from capbench.quality.reading.native.native_planes import (
     respecified_planes,
     rounded,
 )
-from capbench.quality.reading.planes import SAME_CODES, rows_of
+from capbench.quality.reading.planes import SAME_CODES
 from capbench.quality.reading.tags import respecified
 
 __all__ = ["NativeNormaliser"]
@@ -149,6 +150,6 @@ def _cut(plane: Field, height: int, width: int) -> Field:
 
 def _rows_of(plane: av.video.plane.VideoPlane, bits: int) -> Plane:
     if bits == 8:
-        return rows_of(plane)
+        return plane_samples(plane)
     words = np.frombuffer(memoryview(plane), np.uint16).reshape(-1, plane.line_size // 2)
     return words[: plane.height, : plane.width]
