@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,14 +151,22 @@ def _print_report(report: ValidationReport) -> None:
     console.print(_checks_table(report))
     if report.metrics:
         console.print(_metrics_table(report))
-    for name, how in report.how_measured.items():
-        print_line(console, f"{name}: {how}", "dim")
-    for name, why in report.unmeasured.items():
-        print_line(console, f"{name}: not measured, {why}", "dim")
+    for how, names in _by_words(report.how_measured):
+        print_line(console, f"{names}: {how}", "dim")
+    for why, names in _by_words(report.unmeasured):
+        print_line(console, f"{names}: not measured, {why}", "dim")
     failures = len(report.failures)
     verdict = "passed" if report.passed else f"FAILED: {failures} of {len(report.checks)} checks"
     style = "green" if report.passed else "red"
     print_line(console, f"{report.output} against {report.reference}: {verdict}", style)
+
+
+def _by_words(said: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is said, each once, and the metrics that it is said of."""
+    names: dict[str, list[str]] = {}
+    for name, words in said.items():
+        names.setdefault(words, []).append(name)
+    yield from ((words, ", ".join(of)) for words, of in names.items())
 
 
 def _checks_table(report: ValidationReport) -> Table:

@@ -177,7 +177,9 @@ def report_on(
         else (),
         av_offset_ms=sound.offset_ms,
         av_drift_ms=sound.drift_ms,
-        how_measured=evidence.pictures.how if evidence.pictures else {},
+        how_measured={name: how for name, how in evidence.pictures.how.items() if name in measured}
+        if evidence.pictures
+        else {},
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
         unmeasured=_unmeasured(evidence, measured, tuple(metric_of))
         | {metric.name: "it was not asked for" for metric in metrics if not with_vmaf and _is_vmaf(metric)},
