@@ -15,6 +15,7 @@ from capbench.errors import OutputError
 from capbench.harness.machine.interference import busy_s, judge_noise, read_noise
 from capbench.harness.matrix.command_line import missing_program
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
+from capbench.harness.matrix.participation import absences, propose_scenes
 from capbench.harness.run.executor import Executor, refuse_full_disk
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
@@ -81,8 +82,9 @@ def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
     """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix goes on."""
     found: dict[str, str] = {}
     for subject in matrix.subjects:
-        if subject.command and (reason := missing_program(subject.command[0])):
-            found[subject.name] = reason
+        for command in (subject.command, subject.prepare, subject.conclude):
+            if command and (reason := missing_program(command[0], subject.folder)):
+                found.setdefault(subject.name, reason)
     return found
 
 
@@ -112,7 +114,10 @@ def run_matrix(
         surroundings=surroundings or SystemProbe(),
     )
     runner.run(pace or StoppingRule())
-    return folder.finish()
+    contents = folder.finish()
+    for sentence in propose_scenes(plan.matrix, contents.runs):
+        (progress or Progress()).say(sentence)
+    return contents
 
 
 class _Runner:
@@ -145,8 +150,8 @@ class _Runner:
 
     def run(self, pace: StoppingRule) -> None:
         cases = self._plan.matrix.cases
-        for subject, reason in self._plan.skipped.items():
-            self._progress.say(f"{subject} is skipped: {reason}")
+        for sentence in absences(self._plan.matrix, self._plan.skipped):
+            self._progress.say(sentence)
         for case in cases:
             self._progress.say(f"preparing {case.name}")
             self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from capbench.errors import CapbenchError, InputError, OutputError
 from capbench.files import is_disk_full
 from capbench.units import parse_rate
+from capbench.unknown_names import did_you_mean
 
 if TYPE_CHECKING:
     from capbench.results import ExportReport
@@ -147,6 +148,31 @@ def _prepare(spec: Json) -> Json:
     }
 
 
+def _check(spec: Json) -> Json:
+    """What is wrong with cases, without making anything. `cases`: keys as in `_prepare`, `name`, `subject_options`."""
+    problems = []
+    for case in spec["cases"]:
+        try:
+            _check_case(case)
+        except CapbenchError as error:
+            problems.append(f"case {case['name']!r}: {error}")
+    return {"problems": problems}
+
+
+def _check_case(case: Json) -> None:
+    from capbench.pipeline.decode.probe import probe_source
+    from capbench.pipeline.scene import load_scene
+
+    for options in [{}, *case["subject_options"]]:
+        _export_options(case["options"] | options)
+    if not case["knows_scene"]:
+        load_scene(case["options"]["scene"])
+    if case["recording"] is not None:
+        _recording_spec(case["recording"], case["duration_s"])
+    else:
+        probe_source(Path(case["source"]))
+
+
 def _inspect(spec: Json) -> Json:
     """What a command wrote: `output`. Frames are decoded, because a container's count may lie."""
     import av
@@ -222,6 +248,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "export": _export,
     "floor": _floor,
     "prepare": _prepare,
+    "check": _check,
     "inspect": _inspect,
     "validate": _validate,
     "machine": _machine,
@@ -240,8 +267,9 @@ def _export_options(options: Json) -> Any:
     own = {field.name for field in fields(ExportOptions)} - {"encoder", "colour"}
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
     if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
-        known = ", ".join(sorted(own | of_encoder))
-        raise InputError(f"unknown export option {unknown[0]!r}; available: {known}")
+        known = sorted(own | of_encoder)
+        meant = did_you_mean(unknown[0], known)
+        raise InputError(f"unknown export option {unknown[0]!r}; available: {', '.join(known)}{meant}")
     encoder = {key: value for key, value in options.items() if key in of_encoder}
     if "encoder" in options:
         encoder["name"] = options["encoder"]
