@@ -129,11 +129,11 @@ class Cell:
 
 
 def _median_stage(runs: Sequence[RunResult], name: str) -> StageTimes:
-    def median(pick: Callable[[StageTimes], float]) -> float:
-        return statistics.median(pick(run.stages[name]) for run in runs)
+    def median(pick: Callable[[StageTimes], float | None]) -> float | None:
+        return median_of(pick(run.stages[name]) for run in runs)
 
     return StageTimes(
-        work_s=median(lambda stage: stage.work_s),
+        work_s=median(lambda stage: stage.work_s) or 0.0,
         wait_input_s=median(lambda stage: stage.wait_input_s),
         wait_output_s=median(lambda stage: stage.wait_output_s),
     )

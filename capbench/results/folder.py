@@ -5,7 +5,9 @@ environment.json                          the machine
 runs/<case>--<subject>--b<NNN>.json       one measured run
 runs/<case>--<subject>--warmup.json       the discarded run before
 runs/<case>--floor--drift-start.json      the floor before the first block, and --drift-end after the last
+runs/<run>.log                            what a run's processes wrote
 blocks/<case>--b<NNN>.json                what disturbed a block
+failed/<run>.mp4                          newest outputs of runs that failed or are not valid
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from capbench.results.run_record import SCHEMA_VERSION, RunResult, RunRole
 from capbench.results.subject_name import FLOOR, SubjectName
 
 __all__ = [
+    "FAILED_OUTPUTS",
     "DamagedResultWarning",
     "FolderContents",
     "read_folder",
@@ -35,6 +38,8 @@ __all__ = [
     "write_record",
 ]
 
+FAILED_OUTPUTS = "failed"
+"""Folder of the outputs of failed runs."""
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 Json = dict[str, Any]
 

@@ -15,6 +15,7 @@ from capbench.results.validation import Check, ValidationReport
 __all__ = [
     "MAX_OVERLAP_SHARE",
     "SCHEMA_VERSION",
+    "CustomFigure",
     "FailureKind",
     "Interleave",
     "RunResult",
@@ -87,6 +88,17 @@ class SliceAccount(Record):
     """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
 
 
+class CustomFigure(Record):
+    """A figure that only the subject knows, as it reported it."""
+
+    value: float
+    """The figure, finite."""
+    unit: str = ""
+    """Its unit, such as `s`, `bytes`, `frames`; empty for a bare number."""
+    better: Literal["lower", "higher"] = "lower"
+    """Which way is better."""
+
+
 class RunResult(ExportReport):
     """One run, raw. Fields of `ExportReport` are None with a reason where the subject does not report them."""
 
@@ -136,6 +148,9 @@ class RunResult(ExportReport):
     """GPU utilisation, clocks, energy and so on, from the vendor's interface."""
     validation: ValidationReport | None = None
     """What validation found; None with a reason where it did not run."""
+    custom: dict[str, CustomFigure] = Field(default_factory=dict)
+    """Figures of the subject's own, by name: what it wrote to `{metrics}`, and what ffmpeg prints with `-benchmark` and
+    `-progress`. Written only where there are any."""
     thresholds: tuple[Check, ...] = ()
     """The case's thresholds from the matrix file, checked for this run."""
     interleave: Interleave = "runs"
@@ -156,6 +171,8 @@ class RunResult(ExportReport):
         if self.interleave == "runs":
             for name in ("interleave", "slices"):
                 written.pop(name, None)
+        if not self.custom:
+            written.pop("custom", None)
         return written
 
     @property

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 from capbench.errors import CapbenchError, InputError, OutputError
 from capbench.files import is_disk_full
 from capbench.units import parse_rate
-from capbench.unknown_names import did_you_mean
 
 if TYPE_CHECKING:
     from capbench.results import ExportReport
@@ -267,6 +266,8 @@ def _export_options(options: Json) -> Any:
     own = {field.name for field in fields(ExportOptions)} - {"encoder", "colour"}
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
     if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
+        from capbench.unknown_names import did_you_mean  # before it, nothing that loads pydantic
+
         known = sorted(own | of_encoder)
         meant = did_you_mean(unknown[0], known)
         raise InputError(f"unknown export option {unknown[0]!r}; available: {', '.join(known)}{meant}")
