@@ -14,7 +14,7 @@ from capbench.errors import InputError, OutputError
 if TYPE_CHECKING:
     from capbench.results import Comparison
 
-__all__ = ["compare"]
+__all__ = ["compare", "exit_code_of_comparison", "show_comparison"]
 
 _EXAMPLES = """
 Examples:
@@ -81,7 +81,6 @@ def compare(
     from capbench.report.formats.github import badge_json
     from capbench.report.formats.junit import junit_xml
     from capbench.report.formats.pull_request import pull_request_comment, step_summary
-    from capbench.results import Verdict
 
     loaded = GateFile() if gates is None else load_gate_file(gates)
     if require_gpu:
@@ -100,11 +99,10 @@ def compare(
     if json_file is not None:
         write_json(comparison, json_file)
     if json_file != "-":
-        _show(comparison)
+        show_comparison(comparison)
     if github:
         _tell_github(comparison)
-    nothing_applies = comparison.verdict is Verdict.NOT_APPLICABLE
-    raise typer.Exit(_NOTHING_APPLIES if nothing_applies else comparison.exit_code)
+    raise typer.Exit(exit_code_of_comparison(comparison))
 
 
 def _write(path: Path, text: str) -> None:
@@ -134,7 +132,15 @@ def _tell_github(comparison: Comparison) -> None:
         raise OutputError(f"cannot append to {target}: {error.strerror or error}") from error
 
 
-def _show(comparison: Comparison) -> None:
+def exit_code_of_comparison(comparison: Comparison) -> int:
+    """0 when all verdicts pass, 1 worse or invalid, 3 undecided, 4 when nothing applies to this machine."""
+    from capbench.results import Verdict
+
+    return _NOTHING_APPLIES if comparison.verdict is Verdict.NOT_APPLICABLE else comparison.exit_code
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """The verdicts as tables, what the reader should know, and the one sentence."""
     from capbench.report.formats.gate_tables import comparison_tables  # --json needs no table
     from capbench.report.formats.grouping import shared_reasons
     from capbench.report.formats.terminal_table import open_console, print_line

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from capbench.unknown_names import did_you_mean
+
 __all__ = [
     "PLACEHOLDERS",
     "fill_command",
@@ -44,6 +46,7 @@ def split_command(
         available = ", ".join(f"{{{name}}}" for name in known)
         raise ValueError(
             f"unknown placeholder {{{unknown[0]}}}; available: {available}; write {{{{ and }}}} for literal braces"
+            f"{did_you_mean(unknown[0], known)}"
         )
     if any("{encoder_options}" in word and word != "{encoder_options}" for word in words):
         raise ValueError("{encoder_options} becomes several arguments and must be a word of its own")

@@ -14,7 +14,7 @@ from capbench.harness.matrix.model import OptionValue, Subject
 from capbench.harness.matrix.toml_file import MOST_CASES, MatrixFile, SubjectTable, check_name
 from capbench.units import shown
 
-__all__ = ["DeclaredSubjects", "declared_subjects"]
+__all__ = ["DeclaredSubjects", "declared_subjects", "subject_label"]
 
 
 @dataclass(slots=True)
@@ -51,12 +51,17 @@ def _subjects_of(where: str, path: Path, table: SubjectTable) -> Iterator[Subjec
     folder = _folder_of(where, path, table)
     for values in itertools.product(*table.product.values()):
         chosen = dict(zip(table.product, values, strict=True))
-        label = "-".join([table.name, *(f"{key}={_word(value)}" for key, value in chosen.items())])
+        label = subject_label(table.name, chosen)
         try:
             check_name(label)
         except ValueError as error:
             raise MatrixError(f"{where}.product: {error}; shorten it") from error
         yield _subject(table, label, chosen, folder)
+
+
+def subject_label(table: str, chosen: Mapping[str, OptionValue]) -> str:
+    """Name of the subject that a table with a product stands for with these values."""
+    return "-".join([table, *(f"{key}={_word(value)}" for key, value in chosen.items())])
 
 
 def _folder_of(where: str, path: Path, table: SubjectTable) -> Path | None:

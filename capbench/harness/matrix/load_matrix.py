@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from capbench.errors import MatrixError
-from capbench.files import is_file, is_folder, read_text, read_toml
+from capbench.files import is_file, is_folder, parse_toml, read_text, read_toml
 from capbench.harness.matrix.expand import expand_matrix
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.matrix.toml_file import MatrixFile, known_paths
@@ -21,7 +21,7 @@ from capbench.resources import matrix_folder
 from capbench.units import shown
 from capbench.unknown_names import nearest, unknown_key
 
-__all__ = ["load_matrix"]
+__all__ = ["load_matrix", "parse_matrix"]
 
 _MOST_PROBLEMS = 10
 """Named in one message."""
@@ -38,6 +38,13 @@ def load_matrix(name_or_path: str | Path) -> RunMatrix:
     path = _find(str(name_or_path), beside=Path.cwd())
     files: dict[Path, MatrixFile] = {}
     _read_with_includes(path, files, chain=())
+    return expand_matrix(path, files, known_paths())
+
+
+def parse_matrix(text: str, path: Path) -> RunMatrix:
+    """The matrix of a text as if it lay at `path`. Raises `MatrixError` as `load_matrix` does."""
+    files: dict[Path, MatrixFile] = {}
+    _add_with_includes(path, parse_toml(text, path, MatrixError), files, chain=())
     return expand_matrix(path, files, known_paths())
 
 
@@ -93,15 +100,21 @@ def _read_with_includes(path: Path, files: dict[Path, MatrixFile], chain: tuple[
         raise MatrixError(f"{chain[-1]}:include: more than {_DEEPEST_INCLUDE} levels of includes")
     if len(files) >= _MOST_FILES:
         raise MatrixError(f"{chain[-1]}:include: more than {_MOST_FILES} files in total")
-    parsed = _read_one(path)
+    _add_with_includes(path, read_toml(path, MatrixError), files, chain)
+
+
+def _add_with_includes(
+    path: Path, raw: dict[str, object], files: dict[Path, MatrixFile], chain: tuple[Path, ...]
+) -> None:
+    """Likewise, for a file that was read."""
+    parsed = _parse(path, raw)
     for index, name in enumerate(parsed.include):
         included = _find(name, beside=path.parent, said_in=f"{path}:include[{index}]: ")
         _read_with_includes(included, files, (*chain, path))
     files[path] = parsed
 
 
-def _read_one(path: Path) -> MatrixFile:
-    raw = read_toml(path, MatrixError)
+def _parse(path: Path, raw: dict[str, object]) -> MatrixFile:
     try:
         return MatrixFile.model_validate(raw)
     except ValidationError as error:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import psutil
 
-from capbench.errors import OutputError
+from capbench.errors import MatrixError, OutputError
 from capbench.harness.machine.interference import busy_s, judge_noise, read_noise
 from capbench.harness.matrix.command_line import missing_program
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
@@ -55,6 +55,8 @@ class StoppingRule:
     """Begin only rounds that are expected to fit into this many seconds; the first is always made."""
     is_decided: Callable[[FolderContents], bool] | None = None
     """Asked after every round; True ends the matrix."""
+    stops_at_failed_warmup: bool = False
+    """Whether a subject that fails in its first, discarded run ends the matrix: nothing could be compared with it."""
 
 
 def read_foreign_cpu_s() -> float:
@@ -163,6 +165,8 @@ class _Runner:
         self._pending = {step.stem: step for step in (*openings, *self._steps_of_blocks(), *closings)}
         for step in openings:
             self._make(step)
+            if pace.stops_at_failed_warmup and step.role is RunRole.WARMUP:
+                self._refuse_failed(step)
         for case in cases:
             if self._in_slices(case):
                 self._try_slices(case)
@@ -170,6 +174,13 @@ class _Runner:
         for step in closings:
             self._make(step)
         self._validate()
+
+    def _refuse_failed(self, step: ScheduledRun) -> None:
+        run = self._folder.read_run(step)
+        if run is not None and run.error is not None:
+            log = self._folder.path / "runs" / f"{step.stem}.log"
+            where = f"; all that it wrote is in {log}" if log.is_file() else ""
+            raise MatrixError(f"{step.subject.name} failed on its first run: {run.error}{where}")
 
     def _make_rounds(self, pace: StoppingRule, closings: list[ScheduledRun]) -> None:
         longest_s = 0.0

@@ -54,6 +54,7 @@ def run(
     slice_ms: float | None = None,
     trace: bool = False,
     is_decided: Callable[[FolderContents], bool] | None = None,
+    stops_at_failed_warmup: bool = False,
     progress: Progress | None = None,
     command: Sequence[str] = (),
 ) -> FolderContents:
@@ -62,8 +63,9 @@ def run(
     `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
     With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
     `against` is a git revision that is measured side by side. `base` is the subject that the others are compared with,
-    instead of the matrix's `reference`. `interleave` and `slice_ms` replace the matrix's. Raises `InputError`,
-    `MatrixError`, `ResultError`, `OutputError`.
+    instead of the matrix's `reference`. `interleave` and `slice_ms` replace the matrix's. With `stops_at_failed_warmup`
+    a subject whose first run fails ends the matrix with `MatrixError`. Raises `InputError`, `MatrixError`,
+    `ResultError`, `OutputError`.
     """
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
@@ -114,7 +116,7 @@ def run(
             folder,
             executor,
             validator=validator,
-            pace=StoppingRule(budget_s=budget_s, is_decided=is_decided),
+            pace=StoppingRule(budget_s, is_decided, stops_at_failed_warmup=stops_at_failed_warmup),
             progress=progress,
         )
 
