@@ -98,7 +98,7 @@ def run(
     --until-decided also those of `capbench compare`.
     """
     from capbench.harness.run.progress import open_progress  # --help need not wait for it
-    from capbench.harness.run.start import new_folder, resumable_folder
+    from capbench.harness.run.start import RunOptions, new_folder, resumable_folder
     from capbench.harness.run.start import run as run_matrix
     from capbench.units import parse_seconds
 
@@ -107,29 +107,30 @@ def run(
         raise InputError("--gates needs --until-decided; to judge a finished run, use `capbench compare --gates`")
     if retry_failed and not resume:
         raise InputError("--retry-failed needs --resume")
-    budget_s = None if budget is None else parse_seconds(budget)
-    timeout_s = None if timeout is None else parse_seconds(timeout)
+    options = RunOptions(
+        cases=case or (),
+        subjects=subject or (),
+        blocks=blocks,
+        budget_s=None if budget is None else parse_seconds(budget),
+        timeout_s=None if timeout is None else parse_seconds(timeout),
+        seed=seed,
+        against=against,
+        base=base,
+        interleave=interleave,
+        slice_ms=slice_ms,
+        validate=validate,
+        keep_outputs=keep_outputs,
+        trace=trace,
+    )
     folder = out or (resumable_folder(Path(matrix).stem) if resume else new_folder())
     progress = open_progress(sys.stderr, quiet=quiet)
     try:
         contents = run_matrix(
             matrix,
+            options,
             out=folder,
-            cases=case or (),
-            subjects=subject or (),
-            blocks=blocks,
-            budget_s=budget_s,
-            seed=seed,
-            timeout_s=timeout_s,
-            against=against,
-            base=base,
             resume=resume,
             retry_failed=retry_failed,
-            validate=validate,
-            keep_outputs=keep_outputs,
-            interleave=interleave,
-            slice_ms=slice_ms,
-            trace=trace,
             is_decided=None if looks is None else looks.is_decided,
             progress=progress,
             command=("capbench", *sys.argv[1:]),

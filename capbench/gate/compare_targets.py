@@ -11,8 +11,8 @@ import pandas as pd
 from capbench.errors import ResultError
 from capbench.files import is_file, is_folder
 from capbench.gate.calibration import noise_floor_for
+from capbench.gate.compare import ComparedSubjects, compare_with_baseline, summarise
 from capbench.gate.compare import compare as compare_tables
-from capbench.gate.compare import compare_with_baseline, summarise
 from capbench.gate.gate_file import GateFile, load_gate_file
 from capbench.gate.history.baseline_figures import Baseline, read_baseline
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks
@@ -122,8 +122,7 @@ def _compare_tables(
         base_runs if base.subject is None else _of_subject(base_runs, base),
         runs if new.subject is None else _of_subject(runs, new),
         gates,
-        base_label=base.path.name,
-        new_label=new.path.name,
+        subjects=ComparedSubjects(base_label=base.path.name, new_label=new.path.name),
         noise_floor=noise_floor_for(gates, runs),
         baseline=_baseline_of(gates),
         runs=runs,
@@ -136,7 +135,13 @@ def _judge_pairs(folder: Path, pairs: tuple[tuple[str, str], ...], runs: pd.Data
     taken, absent = _looks_at(folder), read_plan(folder).absent
     if taken is None:
         return compare_tables(
-            runs, runs, gates, noise_floor=noise_floor, baseline=baseline, runs=runs, pairs=pairs, absent=absent
+            runs,
+            runs,
+            gates,
+            subjects=ComparedSubjects(pairs=pairs, absent=absent),
+            noise_floor=noise_floor,
+            baseline=baseline,
+            runs=runs,
         )
     looked = SequentialGate(pairs, gates, noise_floor, absent).judge(runs, taken)
     judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]

@@ -1,4 +1,4 @@
-"""What an export will do, settled before anything is started: every wrong input is found here."""
+"""The plan of an export, made before anything is started: every wrong input is found here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
 
 _GIF = ".gif"
 _MOST_SWSCALE_THREADS = 256
-"""More than any machine has cores. libswscale starts as many as it is told, and aborts the process below 0."""
+"""More than any machine has cores. libswscale starts as many as requested, and aborts the process below 0."""
 _BARE = "bare"
 """Name of the shipped scene that draws nothing."""
 _MOST_THREADS = 64
@@ -72,7 +72,7 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """A settled export."""
+    """A checked and planned export."""
 
     source: SourceInfo
     output: Path | None

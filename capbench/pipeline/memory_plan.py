@@ -1,4 +1,4 @@
-"""What an export may hold, settled before it starts: threads and look-ahead of the codecs, queues, rings and pools.
+"""Memory of an export, planned before it starts: threads and look-ahead of the codecs, queues, rings and pools.
 
 The memory of a process has owners that can be counted (queues, rings, pools) and owners that can only be estimated
 (interpreter and libraries, the GPU's driver, decoder, encoder). A limit is for all of them together.

@@ -1,4 +1,4 @@
-"""What the output was meant to be, where that differs from the reference."""
+"""The intended differences of the output from the reference."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Expectation"]
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """None everywhere: the output shall be the reference in other bytes."""
+    """None everywhere: the output should be the reference, encoded again."""
 
     size: tuple[int, int] | None = None
     """Width and height in pixels; None for the reference's upright size, cropped or padded to even by one."""

@@ -1,10 +1,10 @@
-"""Look at two files side by side, once through, and write down what was seen."""
+"""Decode two files side by side, once, and record measurements."""
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -14,14 +14,14 @@ import av
 
 from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
+from capbench.pipeline.decode.frame_times import Pauses
+from capbench.pipeline.decode.open_source import check_size
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
 from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
-from capbench.quality.metrics.background_meters import BackgroundMeters, Unmeasured
-from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
-from capbench.quality.metrics.vmaf import open_vmaf
-from capbench.quality.metrics.vmaf_tool import find_tool
+from capbench.quality.metrics.offered_meters import with_worst_pairs
+from capbench.quality.metrics.open_meters import offered_for, open_meters
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
 from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
@@ -34,22 +34,19 @@ from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import LayoutRectangle
-from capbench.units import even_length
+from capbench.results.metric_registry import MeasuredFrames, QualityMetric
+from capbench.units import even_length, format_seconds
 
 __all__ = ["Inspection", "inspect_files", "upright_size"]
 
 _CLOSE_LOOKS = 12
-"""Most pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
+"""Most pairs for the expensive measurements (SSIM, shift, colours), spread over the clip."""
 _LARGE_PICTURE_PX = 4 * 10**6
-"""From here on, 4K and up, half as many looks: each takes over a second and has four times the samples of 1080p."""
+"""From 4K on, half as many: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
 """Frames that the oracle renders of a scene, spread over the clip: a second each at 1080p."""
 _RENDERED_MOMENTS = 8
 """Most frames rendered besides, at which a layer has just appeared or is about to go."""
-_LARGEST_SIDE_PX = 16384
-"""In square pixels; what PNG and H.264 level 6.2 hold, and any screen by far. Pixel aspect alone may ask for more."""
-_MOST_PIXELS = 2**26
-"""8192 x 8192: 100 MB a picture, of which six and more are held."""
 _SLACK_S = 1e-6  # a decimal fraction of a second is not quite what a float holds
 _ASPECT_TOLERANCE = 0.02
 """Relative difference of the aspect ratio up to which a picture counts as scaled and not as another shape: rounding a
@@ -96,13 +93,15 @@ def inspect_files(
     scene: Scene | None = None,
     keep_worst: bool = False,
     on_frame: Callable[[int], None] | None = None,
-    with_vmaf: bool = True,
+    metrics: Sequence[QualityMetric] = (),
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
 
-    With a `scene` the pictures are held against what the scene makes of the reference, at a few frames that the oracle
+    Of `metrics` those are measured that the checks do not need anyway (PSNR and SSIM always are).
+
+    With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own.
-    Raises `SourceError` where a file cannot be opened, has no video or no single frame.
+    Raises `SourceError` where a file cannot be opened or has no video frame.
     """
     want, got = _start(reference), _start(output)
     if not want.has_own_siting:
@@ -113,6 +112,7 @@ def inspect_files(
     # Pixels that are not square are brought to square ones, as the reference's are.
     stretched = None if got.facts.sample_aspect == 1 else target
     output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
+    of_worst = offered_for(metrics, MeasuredFrames.WORST)
     with ExitStack() as held:
         aligner = Aligner(
             held.enter_context(
@@ -130,11 +130,13 @@ def inspect_files(
         meter = None
         if side.incomparable is None:
             meters = None
+            every = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
             if side.truth is None:
                 rate = expected.rate or got.facts.frame_rate
-                meters = held.enter_context(closing(_sequence_meters(target, rate, with_vmaf=with_vmaf)))
-            looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
-            meter = PictureMeter(got.spec, sample_every=looks, keep_worst=keep_worst, meters=meters)
+                opened = open_meters(metrics, got.spec, target, rate=rate, sample_every=every)
+                meters = held.enter_context(closing(opened))
+            keeps = keep_worst or bool(of_worst)
+            meter = PictureMeter(got.spec, sample_every=every, keep_worst=keeps, meters=meters)
             held.enter_context(closing(meter))
         place = side.truth.recording if side.truth and aligner.marked else None
         observed = observe(
@@ -149,6 +151,8 @@ def inspect_files(
         records, matches = walk.through(pictures)
         aligner.finish()
         found = meter.finish() if meter else None
+        if meter and found:
+            found = with_worst_pairs(found, meter.worst_pairs, of_worst, got.spec)
     reference_clip = _clip_evidence(want, aligner.records, like=got if side.truth else None)
     output_clip = _clip_evidence(got, records)
     evidence = Measurements(
@@ -172,11 +176,6 @@ def inspect_files(
     return Inspection(evidence, meter.worst_pairs if meter else [])
 
 
-def _sequence_meters(size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool) -> BackgroundMeters:
-    vmaf = open_vmaf(find_tool, *size) if with_vmaf else Unmeasured({"vmaf": "it was not asked for"})
-    return BackgroundMeters([FfmpegMeter(*size, rate=rate), vmaf])
-
-
 def _first_s(clip: ClipMeasurements) -> float:
     return float(clip.frames[0].time_s) if clip.frames and clip.frames[0].has_time_stamp else 0.0
 
@@ -185,14 +184,19 @@ def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str 
     for name, clip in (("reference", reference), ("output", output)):
         if not all(frame.has_time_stamp for frame in clip.frames):
             return f"the {name} has no time stamps"
-    if any(after.time_s <= before.time_s for before, after in itertools.pairwise(reference.frames)):
+    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
+    if any(step_s <= 0 for step_s in steps_s):
         return "the reference's own time stamps do not increase"
+    pauses = Pauses()
+    for number, step_s in enumerate(steps_s, 1):
+        if pauses.is_break(step_s):  # an export goes on without such a step
+            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
     return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Side:
-    """How the reference is brought beside the output."""
+    """How the reference is made comparable with the output."""
 
     normaliser: Normaliser
     truth: GroundTruth | None
@@ -230,7 +234,7 @@ def _beside_scene(want: _Opened, got: _Opened, target: tuple[int, int], scene: S
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Walk:
-    """Through the output once, each frame beside the reference frame that it shows."""
+    """Reads the output once, each frame with the reference frame that it shows."""
 
     aligner: Aligner
     meter: PictureMeter | None
@@ -276,7 +280,7 @@ class _Walk:
 
 
 def _chosen(moments: tuple[float, ...], canvas: tuple[int, int]) -> deque[float]:
-    """The most telling of them, in order; the first frame is rendered anyway."""
+    """The most informative of them, in order; the first frame is rendered anyway."""
     most = _RENDERED_MOMENTS if canvas[0] * canvas[1] < _LARGE_PICTURE_PX else _RENDERED_MOMENTS // 2
     return deque(sorted([moment for moment in moments if moment > 0][:most]))
 
@@ -287,10 +291,10 @@ def _start(path: Path) -> _Opened:
     frames = clip.frames()
     first = next(frames, None)
     if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
     square = facts.sample_aspect == 1
     size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
-    _check_size(path, size, facts.sample_aspect)
+    check_size(path, *size, sample_aspect=facts.sample_aspect)
     if round(clip.rotation_degrees / 90) % 2:
         size = (size[1], size[0])
     tags = read_tags(path)
@@ -310,23 +314,15 @@ def _start(path: Path) -> _Opened:
     )
 
 
-def _check_size(path: Path, size: tuple[int, int], sample_aspect: Fraction) -> None:
-    if max(size) > _LARGEST_SIDE_PX or size[0] * size[1] > _MOST_PIXELS:
-        raise SourceError(
-            f"{path}: with pixels of aspect {float(sample_aspect):g} it is {size[0]}x{size[1]}, "
-            f"more than {_LARGEST_SIDE_PX} a side or {_MOST_PIXELS // 10**6} million pixels"
-        )
-
-
 def upright_size(path: Path) -> tuple[Fraction, Fraction]:
     """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
     clip = Clip(path)
     facts = read_facts(path)
     first = next(clip.frames(), None)
     if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
+        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
     size = (first.width * facts.sample_aspect, Fraction(first.height))
-    _check_size(path, (round(size[0]), round(size[1])), facts.sample_aspect)
+    check_size(path, round(size[0]), round(size[1]), sample_aspect=facts.sample_aspect)
     return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
 
 
@@ -345,7 +341,7 @@ def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened
 
 
 def _sample_every(frames: int, width: int, height: int) -> int:
-    """Pairs from one close look to the next, so that there are never more than intended."""
+    """Pairs from one sample to the next, so that there are never more samples than intended."""
     looks = _CLOSE_LOOKS if width * height < _LARGE_PICTURE_PX else _CLOSE_LOOKS // 2
     return max(1, -(-frames // looks))
 
@@ -362,4 +358,4 @@ def _incomparable(want: tuple[int, int], got: tuple[int, int]) -> str | None:
     aspect = Fraction(*want) / Fraction(*got)
     if abs(float(aspect) - 1) <= _ASPECT_TOLERANCE or _near(want, got):
         return None
-    return f"the output is {got[0]}x{got[1]}, which is another shape than the reference's {want[0]}x{want[1]}"
+    return f"the output is {got[0]}x{got[1]}, a different aspect ratio from the reference's {want[0]}x{want[1]}"

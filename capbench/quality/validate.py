@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.inspection import inspect_files, upright_size
+from capbench.quality.inspection import Inspection, inspect_files, upright_size
 from capbench.quality.measurements import Measurements
-from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
-from capbench.quality.metrics.frame_pairs import OWN_METRICS, KeptPair
-from capbench.quality.metrics.pooling import pool
+from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
+from capbench.quality.metrics.pooling import frame_values, pool
 from capbench.quality.reading.clip import ClipFacts, read_facts
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport
+from capbench.results.metric_registry import QualityMetric, choose_metrics
 from capbench.units import even_length
 
 __all__ = ["report_on", "validate", "validate_run"]
@@ -39,25 +39,28 @@ def validate(
     expected: Expectation | None = None,
     save_frames: Path | None = None,
     on_frame: Callable[[int], None] | None = None,
+    metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
-    """Hold `output` against `reference`, file against file.
+    """Compare `output` with `reference`, file with file.
 
-    `expected` says what was meant to differ. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
-    called with the number of output frames read so far. `with_vmaf` measures VMAF where an FFmpeg here has it; it costs
-    more than all the rest. Raises `SourceError` where a file cannot be opened, has no video or not one frame;
-    everything else that is wrong is a check of the report. Raises `OutputError` for `save_frames`.
+    `expected` says what differs on purpose. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
+    called with the number of output frames read so far. `metrics` are names of `capbench validate --list-metrics`, None
+    for the default ones; without `with_vmaf` those that libvmaf computes are left out, which cost more than all the
+    rest. Raises `SourceError` where a file cannot be opened or has no video frame; anything else that is wrong is a
+    check of the report. Raises `InputError` for an unknown metric, `OutputError` for `save_frames`.
     """
     expectation = expected or Expectation()
+    chosen = choose_metrics(metrics)
     inspection = inspect_files(
         Path(reference),
         Path(output),
         expectation,
         keep_worst=save_frames is not None,
         on_frame=on_frame,
-        with_vmaf=with_vmaf,
+        metrics=_measured(chosen, with_vmaf=with_vmaf),
     )
-    return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
 
 
 def validate_run(
@@ -69,15 +72,18 @@ def validate_run(
     height: int | None = None,
     rate: Fraction | None = None,
     save_frames: Path | None = None,
+    metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
-    """Hold an export of `source` by a scene against what the oracle makes of it.
+    """Compare an export of `source` by a scene with what the oracle renders.
 
-    `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's or to take a
+    `width`, `height` and `rate` are those requested of the export, None to keep the source's or to use a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
-    frames are rendered. `with_vmaf` as in `validate`.
-    Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
+    frames are rendered. `metrics` and `with_vmaf` as in `validate`.
+    Raises `SourceError` and `InputError` as `validate` does, `SceneError` for the scene, `OutputError` for
+    `save_frames`.
     """
+    chosen = choose_metrics(metrics)
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
     given, made = read_facts(Path(source)), read_facts(Path(output))
     if rate is None and made.is_gif:
@@ -95,9 +101,17 @@ def validate_run(
         expected,
         scene=None if is_plain else drawn,
         keep_worst=save_frames is not None,
-        with_vmaf=with_vmaf,
+        metrics=_measured(chosen, with_vmaf=with_vmaf),
     )
-    return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
+
+
+def _measured(chosen: Sequence[QualityMetric], *, with_vmaf: bool) -> tuple[QualityMetric, ...]:
+    return tuple(metric for metric in chosen if with_vmaf or not _is_vmaf(metric))
+
+
+def _is_vmaf(metric: QualityMetric) -> bool:
+    return metric.name in LIBVMAF_METRICS
 
 
 def _canvas(
@@ -122,15 +136,22 @@ def _even(length: Fraction, found: int) -> int:
 
 
 def report_on(
-    evidence: Measurements,
+    inspection: Inspection,
     *,
-    worst_pairs: list[KeptPair],
+    metrics: Sequence[QualityMetric],
+    with_vmaf: bool,
     save_frames: Path | None,
 ) -> ValidationReport:
-    """Decide on evidence. Raises `OutputError` where pictures cannot be written to `save_frames`."""
+    """Run the checks on measurements, and show these metrics.
+
+    Raises `OutputError` where pictures cannot be written to `save_frames`.
+    """
+    evidence = inspection.evidence
     sound = check_sound(evidence)
     series = evidence.pictures.series if evidence.pictures else {}
-    measured = {name: values for name, values in series.items() if any(value is not None for value in values)}
+    metric_of = {column: metric for metric in metrics for column in metric.columns}
+    shown = {column: frame_values(series[column], metric) for column, metric in metric_of.items() if column in series}
+    measured = {column: values for column, values in shown.items() if any(value is not None for value in values)}
     return ValidationReport(
         reference=_printable(evidence.reference.facts.path),
         output=_printable(evidence.output.facts.path),
@@ -143,15 +164,18 @@ def report_on(
             *check_layers(evidence),
             *check_colour(evidence),
         ),
-        metrics={name: pool(values, "dB" if "psnr" in name else "") for name, values in measured.items()},
+        metrics={column: pool(values, metric_of[column]) for column, values in measured.items()},
         patches=patch_errors(evidence),
-        series={name: tuple(values) for name, values in measured.items()},
-        worst_frames=save_worst_frames(worst_pairs, evidence.output.spec, save_frames) if save_frames else (),
+        series=measured,
+        worst_frames=save_worst_frames(inspection.worst_pairs, evidence.output.spec, save_frames)
+        if save_frames
+        else (),
         av_offset_ms=sound.offset_ms,
         av_drift_ms=sound.drift_ms,
         how_measured=evidence.pictures.how if evidence.pictures else {},
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
-        unmeasured=_unmeasured(evidence, measured),
+        unmeasured=_unmeasured(evidence, measured, tuple(metric_of))
+        | {metric.name: "it was not asked for" for metric in metrics if not with_vmaf and _is_vmaf(metric)},
     )
 
 
@@ -160,13 +184,12 @@ def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _unmeasured(evidence: Measurements, measured: Mapping[str, object]) -> dict[str, str]:
+def _unmeasured(evidence: Measurements, measured: Mapping[str, object], columns: Sequence[str]) -> dict[str, str]:
     if evidence.pictures is None:
         why = evidence.no_pictures_reason or "no pictures were compared"
-    elif "psnr_y" in measured:
-        why = "only a few frames of a composited scene are rendered; this metric wants all of them"
+    elif any(value is not None for value in evidence.pictures.series["psnr_y"]):
+        why = "only a few frames of a composited scene are rendered; this metric needs all of them"
     else:
-        why = "pictures are too small, or no frame was matched"
+        why = "the pictures are too small, or no frame was matched"
     named = evidence.pictures.unmeasured if evidence.pictures else {}
-    missing = [name for name in (*OWN_METRICS, *FFMPEG_METRICS, "vmaf") if name not in measured]
-    return {name: named.get(name, why) for name in missing}
+    return {column: named.get(column, why) for column in columns if column not in measured}

@@ -66,6 +66,11 @@ class Cell:
         return median_of(getattr(run.run, field) for run in self.measured)
 
     @property
+    def points(self) -> int:
+        """How many points of a curve the runs are of; 0 for a case without a curve."""
+        return len({file.run.point for file in self.measured if file.run.point is not None})
+
+    @property
     def validated(self) -> tuple[RunFile, ...]:
         """Measured runs whose output was validated."""
         return tuple(run for run in self.measured if run.run.validation is not None)
@@ -84,8 +89,8 @@ class Cell:
             names.update(dict.fromkeys(check.name for check in report.failures) if report else {})
         return tuple(names)
 
-    def quality(self) -> tuple[str, float] | None:
-        """Metric and smallest mean over the runs of the first quality metric that was measured."""
+    def quality(self) -> tuple[str, float, float] | None:
+        """Metric, smallest and largest mean over the runs, of the first quality metric that was measured."""
         for metric in QUALITY_METRICS:
             found = [
                 summary.mean
@@ -95,7 +100,7 @@ class Cell:
                 and summary.mean is not None
             ]
             if found:
-                return metric, min(found)
+                return metric, min(found), max(found)
         return None
 
     def typical(self) -> RunFile | None:

@@ -116,7 +116,7 @@ class Comparison(Record):
     warnings: tuple[str, ...] = Field(default=())
     """What the reader should know."""
     base_note: str = ""
-    """Which subject is base and why, where nobody named two sides; else empty."""
+    """Which subject is the base and why; empty if both sides were named."""
 
     @property
     def exit_code(self) -> int:

@@ -68,6 +68,8 @@ class ExportReport(Record):
     """Speed of a memcpy of the same size in the same process, in 1e9 bytes a second."""
     output_bytes: int | None = None
     """Size of the output file."""
+    video_bytes: int | None = None
+    """Bytes of the encoded pictures alone, without sound and container: what a curve takes as rate."""
     path_requested: str | None = None
     """Conversion path that was asked for."""
     path_used: str | None = None

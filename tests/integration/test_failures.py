@@ -257,7 +257,7 @@ def test_slow_encoder_does_not_stall(recording: Path, output: Path, monkeypatch:
     report = export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
 
     assert report.frames == FRAMES
-    assert report.stages["audio"].wait_output_s > STALL_S
+    assert (report.stages["audio"].wait_output_s or 0.0) > STALL_S
 
 
 @pytest.fixture
@@ -545,7 +545,7 @@ def test_device_that_does_not_come_back_ends_the_export(
 
     replace_devices(monkeypatch, open_once)
 
-    with pytest.raises(DeviceLostError, match="none opens again: planted"):
+    with pytest.raises(DeviceLostError, match=r"device was lost.*planted"):
         exported(recording, output, "gpu")
 
     assert list(output.parent.iterdir()) == []

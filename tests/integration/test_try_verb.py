@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from capbench.cli import app as _  # noqa: F401  importing it registers the verbs
 from capbench.cli.app import app
 from capbench.harness.matrix.load_matrix import load_matrix
-from capbench.harness.run.start import run
+from capbench.harness.run.start import RunOptions, run
 from capbench.results import RunRole
 from capbench.results.folder import read_folder
 
@@ -117,7 +117,7 @@ def test_a_hook_that_fails_fails_its_run(hook: str) -> None:
         f"[[subject]]\nname = 'mine'\ncommand = 'cp {{source}} {{output}}'\n{hook} = 'sh -c \"echo why >&2; exit 4\"'\n"
     )
 
-    (made,) = run("gate.toml", out=Path("out"), validate=False).runs
+    (made,) = run("gate.toml", RunOptions(validate=False), out="out").runs
 
     assert made.error == f"{hook}: sh ended with exit code 4: why"
 
@@ -129,7 +129,7 @@ def test_what_runs_after_may_still_put_the_output_in_its_place() -> None:
         "[[subject]]\nname = 'mine'\ncommand = 'cp {source} {output}.tmp'\nconclude = 'mv {output}.tmp {output}'\n"
     )
 
-    (made,) = run("gate.toml", out=Path("out"), validate=False).runs
+    (made,) = run("gate.toml", RunOptions(validate=False), out="out").runs
 
     assert made.error is None
     assert made.frames == 20

@@ -65,7 +65,7 @@ def test_wrong_sound_is_named(cases: Path, output: str, check: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("video_without_decoder", "no decoder"), ("huge_pixel_aspect", "pixels of aspect")]
+    ("name", "words"), [("video_without_decoder", "no decoder"), ("huge_pixel_aspect", "pixel aspect")]
 )
 def test_hostile_files_end_in_one_line(cases: Path, name: str, words: str) -> None:
     file = str(cases / "hostile" / f"{name}.mp4")

@@ -42,7 +42,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "gate": (
         ("judged_metrics",),
-        ("statistics", "gate_file"),
+        ("statistics", "gate_file", "curves"),
         ("verdicts",),
         ("history", "rule_coverage"),
         ("compare",),

@@ -23,6 +23,7 @@ _VALUES = (
     "cgroup",
     "files",
     "installation",
+    "malloc_arenas",
     "resources",
     "results",
     "unknown_names",

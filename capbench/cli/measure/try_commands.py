@@ -111,7 +111,7 @@ def try_commands(
     """
     from capbench.harness.matrix.try_matrix import TriedCommands, parse_parameters  # --help need not wait for it
     from capbench.harness.run.progress import open_progress
-    from capbench.harness.run.start import new_folder, run
+    from capbench.harness.run.start import RunOptions, new_folder, run
     from capbench.units import parse_seconds
 
     budget_s = parse_seconds(budget)
@@ -131,10 +131,8 @@ def try_commands(
     try:
         contents = run(
             matrix,
+            RunOptions(budget_s=budget_s, interleave=interleave, validate=validate),
             out=folder,
-            budget_s=budget_s,
-            interleave=interleave,
-            validate=validate,
             is_decided=looks.is_decided,
             stops_at_failed_warmup=True,
             progress=progress,

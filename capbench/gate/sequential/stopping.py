@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from capbench.gate.calibration import noise_floor_for
-from capbench.gate.compare import compare, summarise
+from capbench.gate.compare import ComparedSubjects, compare, summarise
 from capbench.gate.gate_file import GateFile
 from capbench.gate.sequential.alpha_spending import DEFAULT_MAX_BLOCKS, ending_look, next_look
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks, write_looks
@@ -69,10 +69,9 @@ class SequentialGate:
             runs,
             runs,
             self.gates,
+            subjects=ComparedSubjects(pairs=self.pairs, absent=self.absent),
             noise_floor=self.noise_floor,
             levels=levels,
-            pairs=self.pairs,
-            absent=self.absent,
         )
 
     def complete_blocks(self, runs: pd.DataFrame) -> int:

@@ -13,14 +13,27 @@ from capbench.unknown_names import did_you_mean
 
 __all__ = [
     "PLACEHOLDERS",
+    "POINT_PLACEHOLDERS",
     "fill_command",
     "fill_parameters",
     "missing_program",
-    "placeholders_in",
+    "placeholders_of",
     "split_command",
 ]
 
-PLACEHOLDERS = ("source", "output", "metrics", "scene", "width", "height", "fps", "encoder_options")
+POINT_PLACEHOLDERS = ("qp", "crf", "bitrate")
+"""Names that stand for the setting of a case or of a point of its curve; `bitrate` in bits a second."""
+PLACEHOLDERS = (
+    "source",
+    "output",
+    "metrics",
+    "scene",
+    "width",
+    "height",
+    "fps",
+    *POINT_PLACEHOLDERS,
+    "encoder_options",
+)
 """Names that a command may hold in braces. `{encoder_options}` is a whole argument and becomes several."""
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(\w*)\}")
@@ -40,7 +53,7 @@ def split_command(
         raise ValueError(f"cannot split the command: {error}") from error
     if not words:
         raise ValueError("the command is empty")
-    names = placeholders_in(words)
+    names = placeholders_of(words)
     known = (*PLACEHOLDERS, *parameters)
     if unknown := sorted(names - set(known)):
         available = ", ".join(f"{{{name}}}" for name in known)
@@ -55,9 +68,9 @@ def split_command(
     return words
 
 
-def placeholders_in(words: Sequence[str]) -> set[str]:
-    """Names in braces, doubled braces aside."""
-    return {match[1] for word in words for match in _TOKEN.finditer(word) if match[1] is not None}
+def placeholders_of(words: Sequence[str]) -> frozenset[str]:
+    """The names in braces that a command holds, literal braces left out."""
+    return frozenset(match[1] for word in words for match in _TOKEN.finditer(word) if match[1] is not None)
 
 
 def fill_parameters(words: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:

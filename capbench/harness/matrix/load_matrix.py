@@ -85,7 +85,7 @@ def _shipped_names() -> list[str]:
     return [
         path.stem
         for path in matrix_folder().glob("*.toml")
-        if re.search(r"^(\[\[case\]\]|include\s*=)", read_text(path, MatrixError), re.MULTILINE)
+        if re.search(r"^(\[\[(case|corpus)\]\]|include\s*=)", read_text(path, MatrixError), re.MULTILINE)
     ]
 
 

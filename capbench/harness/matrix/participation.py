@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from capbench.harness.matrix.command_line import placeholders_in
+from capbench.harness.matrix.command_line import placeholders_of
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.results.run_record import RunResult, RunRole
 
@@ -69,7 +69,7 @@ def propose_scenes(matrix: RunMatrix, runs: Iterable[RunResult]) -> tuple[str, .
 def _blind(matrix: RunMatrix) -> Iterator[Subject]:
     """Commands that are neither told the scene nor limited to some."""
     for subject in matrix.subjects:
-        if subject.command and not subject.scenes and "scene" not in placeholders_in(subject.command):
+        if subject.command and not subject.scenes and "scene" not in placeholders_of(subject.command):
             yield subject
 
 

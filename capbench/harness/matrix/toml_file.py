@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_in, split_command
-from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
+from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
+from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
-from capbench.results.run_record import Interleave
+from capbench.results.run_record import CurveParameter, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
-from capbench.units import shown
+from capbench.units import parse_bitrate, shown
 
-__all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "check_name", "known_paths"]
+__all__ = ["CaseTable", "CorpusTable", "MatrixFile", "OverrideTable", "SubjectTable", "check_name", "known_paths"]
 
 
 MOST_PIXELS_A_SIDE = 16384
@@ -23,11 +24,15 @@ MOST_PIXELS_A_SIDE = 16384
 LONGEST_RECORDING_S = 24 * 3600.0
 """A day."""
 LONGEST_WAIT_S = 7 * 24 * 3600.0
-"""A week. The system's calls take no more than some centuries, and fail where more is asked."""
+"""A week. System calls fail for time-outs beyond some centuries."""
 MOST_BLOCKS = 100_000
 """A block a second is a day of them."""
 MOST_CASES = 10_000
 """Of a matrix, products included, and subjects of a file: a case of a second takes hours by then."""
+FEWEST_POINTS = 4
+"""Of a curve: what the common test conditions of MPEG and JVET take (JVET-T2010); fewer are no curve to interpolate."""
+MOST_POINTS = 32
+"""Of a curve: each is a run of every subject in every block."""
 MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
@@ -55,8 +60,12 @@ def _check_variable(name: str) -> str:
     return name
 
 
+def _check_metrics(names: list[str]) -> list[str]:
+    return [metric.name for metric in choose_metrics(names)]
+
+
 MIN_SLICE_MS = 5.0
-"""A switch takes about a millisecond: below this the machine does little else."""
+"""A switch takes about a millisecond: with shorter slices the machine would do little else."""
 MAX_SLICE_MS = 10_000.0
 """Longer slices are whole runs."""
 Name = Annotated[
@@ -65,6 +74,7 @@ Name = Annotated[
     Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
 ]
 Variable = Annotated[str, AfterValidator(_check_variable)]
+Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
 WaitSeconds = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
@@ -88,8 +98,47 @@ WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(
 WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
 
 
+def _bitrate(value: object) -> object:
+    """`2M` as bits a second; a number as it is."""
+    return parse_bitrate(value) if isinstance(value, str) else value
+
+
+class _CurveTable(_Table):
+    qp: list[Annotated[int, Field(ge=0, le=255)]] | None = None
+    crf: list[Annotated[float, Field(ge=0, le=255)]] | None = None
+    bitrate: list[Annotated[int, BeforeValidator(_bitrate), Field(ge=1000, le=10**9)]] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_curve(self) -> Self:
+        given = [name for name in get_args(CurveParameter) if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of qp, crf and bitrate")
+        values = getattr(self, given[0])
+        if not FEWEST_POINTS <= len(values) <= MOST_POINTS:
+            raise ValueError(f"a curve needs {FEWEST_POINTS} to {MOST_POINTS} points, got {len(values)} of {given[0]}")
+        if repeated := [value for value in values if values.count(value) > 1]:
+            raise ValueError(f"{given[0]} has {shown(repeated[0])} twice")
+        return self
+
+
+def _curve(table: _CurveTable) -> Curve:
+    parameter, values = next((name, values) for name in get_args(CurveParameter) if (values := getattr(table, name)))
+    return Curve(parameter=parameter, values=tuple(sorted(map(float, values))))
+
+
+class _DownloadTable(Download):
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+
+WrittenCurve = Annotated[_CurveTable, AfterValidator(_curve)]
+WrittenDownload = Annotated[_DownloadTable, AfterValidator(lambda table: Download(**dict(table)))]
+
+
 class _Settings(_Table):
-    """What a case may say and an override may change; None means not said."""
+    """Settings that a case may have and an override may change; None means not set."""
 
     source: str | None = None
     """File to export, relative to the matrix file."""
@@ -111,6 +160,8 @@ class _Settings(_Table):
     """Quality preset."""
     qp: Annotated[int, Field(ge=0, le=63)] | None = None
     """Constant quantiser, instead of `quality`."""
+    curve: WrittenCurve | None = None
+    """Points, instead of `quality` and `qp`: a table with a list `qp`, `crf` or `bitrate`."""
     options: dict[str, OptionValue] | None = None
     """Further export options."""
     subjects: list[str] | None = None
@@ -131,6 +182,8 @@ class _Settings(_Table):
     """Mean length of a slice in milliseconds."""
     thresholds: dict[str, WrittenLimit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
+    metrics: Metrics | None = None
+    """Metrics that validation measures, such as `["default", "cambi"]` (`capbench validate --list-metrics`)."""
 
     @model_validator(mode="after")
     def _excludes(self) -> Self:
@@ -140,6 +193,8 @@ class _Settings(_Table):
             raise ValueError("duration_s applies only to a synthetic recording; cut a file with another program")
         if self.quality is not None and self.qp is not None:
             raise ValueError("give quality or qp, not both")
+        if self.curve is not None and (self.quality is not None or self.qp is not None):
+            raise ValueError("a curve replaces quality and qp; give one of them")
         return self
 
 
@@ -150,6 +205,31 @@ class CaseTable(_Settings):
     """Name of the case; with a product, the start of each name: `4k-qp=20`."""
     product: dict[str, list[Any]] = Field(default_factory=dict)
     """Setting to its values: one case for each combination."""
+
+
+class CorpusTable(_Settings):
+    """`[[corpus]]`: one case for each clip, with these settings."""
+
+    name: Name
+    """Name of the corpus; the start of each case's name: `clips-foreman`."""
+    folder: str | None = None
+    """Folder of the clips, relative to the matrix file."""
+    pattern: str = "*"
+    """Glob of the names of the files in `folder` that are clips."""
+    files: list[str | WrittenDownload] | None = Field(default=None, max_length=MOST_CASES)
+    """The clips one by one: files relative to the matrix file, or tables with `url` and `sha256`."""
+
+    @model_validator(mode="after")
+    def _names_clips(self) -> Self:
+        if (self.folder is None) == (self.files is None):
+            raise ValueError("give exactly one of folder and files")
+        if self.files is not None and "pattern" in self.model_fields_set:
+            raise ValueError("pattern applies only to a folder")
+        if self.files is not None and not self.files:
+            raise ValueError("files is empty: a corpus without a clip has nothing to measure")
+        if unfit := [key for key in ("source", "recording", "duration_s") if getattr(self, key) is not None]:
+            raise ValueError(f"{unfit[0]} does not apply to a corpus, whose clips are the sources")
+        return self
 
 
 class OverrideTable(_Settings):
@@ -219,7 +299,7 @@ class SubjectTable(_Table):
         return self
 
     def _check_product(self) -> None:
-        used = {name for words in self.texts() for name in placeholders_in(words)}
+        used = {name for words in self.texts() for name in placeholders_of(words)}
         for key, values in self.product.items():
             if not values:
                 raise ValueError(f"product.{key}: an empty list leaves no subject")
@@ -257,6 +337,8 @@ class MatrixFile(_Table):
     """Settings of every case that does not say otherwise; those of the including file win."""
     case: list[CaseTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Cases."""
+    corpus: list[CorpusTable] = Field(default_factory=list, max_length=MOST_CASES)
+    """Corpora: each is as many cases as it has clips."""
     subject: list[SubjectTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Subjects."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)

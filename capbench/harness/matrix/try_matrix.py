@@ -16,7 +16,7 @@ from capbench.files import is_file, is_folder
 from capbench.harness.matrix.command_line import (
     PLACEHOLDERS,
     missing_program,
-    placeholders_in,
+    placeholders_of,
     split_command,
 )
 from capbench.harness.matrix.expand_subjects import subject_label
@@ -178,7 +178,7 @@ def _parameters_of(
     """The parameters that a command or its hooks use; a path has none."""
     if not words:
         return {}
-    named = placeholders_in((*words, *hooks))
+    named = placeholders_of((*words, *hooks))
     return {name: values for name, values in parameters.items() if name in named}
 
 

@@ -1,4 +1,4 @@
-"""One measured process from start to end: time limit, samples, the tail of what it said."""
+"""One measured process from start to end: time limit, samples, the tail of its output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Ending, Launched, launch
 from capbench.results.run_record import TraceSample
 
-__all__ = ["CapturedStream", "Outcome", "Tail", "run_process"]
+__all__ = ["CapturedStream", "Observation", "Outcome", "Tail", "run_process"]
 
 _TAIL_BYTES = 8192
 """What is looked at of an output stream for how far it is and for what went wrong: enough for a traceback."""
@@ -26,13 +26,13 @@ _KEPT_BYTES = 2**16
 """What is kept of the beginning and of the end of an output stream for its log, whatever a subject prints: a run of a
 thousand blocks then has logs of at most 250 MB."""
 _FRAME = re.compile(rb"\bframe=\s*(\d+)")
-"""How the worker, and ffmpeg's `-progress pipe:1`, say how far they are."""
+"""How the worker, and ffmpeg's `-progress pipe:1`, report progress."""
 _START_PAUSE_S = 0.01
 """The launcher needs a moment before there is anything to sample."""
 _IDLE_PAUSE_S = 5.0
-"""Longest time without a look at the clock and the process."""
+"""Longest time between checks of the clock and the process."""
 _TURN_PAUSE_S = 1.0
-"""Longest time without a look whether a process that is stopped has ended meanwhile."""
+"""Longest time between checks whether a stopped process has ended."""
 _KILL_TIMEOUT_S = 10.0
 """A killed process that is stuck in the kernel is given up after this time."""
 _STREAM_TIMEOUT_S = 1.0
@@ -63,12 +63,12 @@ class CapturedStream:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one process did and used."""
+    """Outcome and resource use of one process."""
 
     ending: Ending
     """How it ended."""
     timed_out: bool
-    """Whether it was killed because its time was up."""
+    """Whether it was killed at its time limit."""
     stdout: str
     """The end of its standard output."""
     stderr: str
@@ -83,6 +83,18 @@ class Outcome:
     """Load of each core of the machine meanwhile; empty where others of the same block ran in turn."""
     running_s: float | None = None
     """Running time in seconds of a process that ran in slices; None for one that ran through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What is read of a process while it runs."""
+
+    sampled: bool = True
+    """Whether memory and CPU of its tree are sampled."""
+    gauges: Sequence[Gauge] = ()
+    """Counters of GPUs, read with each sample."""
+    on_frame: Callable[[int], None] | None = None
+    """Called with the number of every frame that it says to have finished."""
 
 
 class Tail:
@@ -131,23 +143,22 @@ def run_process(
     env: Mapping[str, str],
     cwd: Path,
     timeout_s: float,
-    sampled: bool = True,
-    gauges: Sequence[Gauge] = (),
-    on_frame: Callable[[int], None] | None = None,
+    observation: Observation | None = None,
     turn: SliceTurn | None = None,
 ) -> Outcome:
     """Run a program to its end or to its time limit. An interrupt kills it and is raised again.
 
     With a `turn` it runs only in the slices that this is given: samples and the time limit count running time.
     """
+    observation = observation or Observation()
     cores_before = psutil.cpu_times(percpu=True)
     if turn is None:
         process = launch(argv, env=env, cwd=cwd)
     else:
         process = launch(argv, env={**env, **turn.env}, cwd=cwd, held=True, cgroup=turn.cgroup)
     try:
-        stdout, stderr = Tail(process.stdout, on_frame), Tail(process.stderr, on_frame)
-        watch = _Watch(process, sampled, gauges, turn)
+        stdout, stderr = (Tail(stream, observation.on_frame) for stream in (process.stdout, process.stderr))
+        watch = _Watch(process, observation, turn)
         if turn is not None:
             turn.attach(process)
         timed_out = watch.until_end(timeout_s)
@@ -171,10 +182,10 @@ def run_process(
 class _Watch:
     """Samples a process and limits its time."""
 
-    def __init__(self, process: Launched, sampled: bool, gauges: Sequence[Gauge], turn: SliceTurn | None) -> None:
+    def __init__(self, process: Launched, observation: Observation, turn: SliceTurn | None) -> None:
         self._process = process
-        self._sampled = sampled
-        self._gauges = gauges
+        self._sampled = observation.sampled
+        self._gauges = observation.gauges
         self._turn = turn
         self._start_s = time.monotonic()
         self._reader: TreeReader | None = None

@@ -1,4 +1,4 @@
-"""Making one run: start the subject, take its measure, look at what it wrote."""
+"""Making one run: start the subject, measure it, inspect its output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.matrix.model import Case, Subject
-from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.evidence.failed_outputs import forget_failed_output, keep_failed_output
 from capbench.harness.run.evidence.own_figures import OwnFigures
@@ -96,7 +96,7 @@ class _StartedRun:
 
 @dataclass(frozen=True, slots=True)
 class ProcessExecutor:
-    """Makes each run in a process of its own."""
+    """Makes each run in a separate process."""
 
     folder: Path
     """The result folder."""
@@ -133,7 +133,7 @@ class ProcessExecutor:
     def execute_sliced(
         self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
     ) -> list[RunResult]:
-        """Time all subjects in slices; look at what they wrote only when the last is through."""
+        """Time all subjects in slices; inspect their outputs only after the last has ended."""
         slice_ms = steps[0].case.slice_ms
         turns = [SliceTurn(self._scratch() / f"{step.stem}.stopped") for step in steps]
         jobs = [
@@ -161,7 +161,7 @@ class ProcessExecutor:
         """What the machine has free, and no more than control groups allow. Raises `OutputError`."""
         answer = ask_worker("memory", {}, scratch=self._scratch(), timeout_s=_MEMORY_TIMEOUT_S)
         if answer.result is None:
-            raise OutputError(f"cannot learn how much memory is free: {answer.error}")
+            raise OutputError(f"cannot determine how much memory is free: {answer.error}")
         return int(answer.result["available_bytes"])
 
     def _started(self, step: ScheduledRun, prepared: PreparedCase) -> _StartedRun:
@@ -172,6 +172,8 @@ class ProcessExecutor:
             "block": step.block,
             "order": step.order,
             "role": step.role,
+            "corpus": step.case.corpus,
+            "point": step.point,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "fingerprint": self.environment.fingerprint,
             "revision": step.subject.revision or self.environment.revision,
@@ -212,7 +214,7 @@ class ProcessExecutor:
         elif run.succeeded and self.validator is not None:
             run = self.validator.hold(run, step, output)
         elif run.succeeded:
-            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "switched off"}})
+            run = run.model_copy(update={"unmeasured": run.unmeasured | {"validation": "validation is switched off"}})
         refuse_full_disk(run, self.folder)
         # Before the run is recorded: a recorded run has its output, its trace and its log.
         if self.keeps_outputs and step.subject.writes_output:
@@ -254,9 +256,7 @@ class ProcessExecutor:
             timeout_s=step.case.timeout_s,
             python=subject.python,
             env=subject.env,
-            sampled=subject.sampled,
-            gauges=self._gauges_for(turn),
-            on_frame=on_frame,
+            observation=self._observation(subject, on_frame, turn),
             turn=turn,
         )
         command = ("capbench", job, subject.path or "")
@@ -287,9 +287,7 @@ class ProcessExecutor:
             env=run.env,
             cwd=run.folder,
             timeout_s=step.case.timeout_s,
-            sampled=step.subject.sampled,
-            gauges=self._gauges_for(turn),
-            on_frame=on_frame,
+            observation=self._observation(step.subject, on_frame, turn),
             turn=turn,
         )
         strays = entry_names(run.folder) - before
@@ -304,9 +302,10 @@ class ProcessExecutor:
 
         return finish
 
-    def _gauges_for(self, turn: SliceTurn | None) -> Sequence[Gauge]:
-        """The GPU's counters are those of the machine: in slices they would show all subjects of the block."""
-        return self.gauges if turn is None else ()
+    def _observation(self, subject: Subject, on_frame: Callable[[int], None], turn: SliceTurn | None) -> Observation:
+        # The GPU's counters are those of the machine: in slices they would show all subjects of the block.
+        gauges = self.gauges if turn is None else ()
+        return Observation(sampled=subject.sampled, gauges=gauges, on_frame=on_frame)
 
     def _inspected(self, run: CommandRun, measured: dict[str, Any], own: OwnFigures) -> RunResult:
         """A command's run with what is in its output, and what it said of itself."""
@@ -343,7 +342,7 @@ class ProcessExecutor:
 
 
 def _nothing(_frame: int) -> None:
-    """Takes a progress report that nobody shows."""
+    """Discards progress."""
 
 
 def refuse_full_disk(run: RunResult, folder: Path) -> None:

@@ -16,7 +16,7 @@ from capbench.results.folder import FAILED_OUTPUTS
 __all__ = ["IN_PROGRESS", "UNVALIDATED", "own_folder", "refuse_links", "remove", "remove_leftovers"]
 
 IN_PROGRESS = "in-progress"
-"""Folder of the run in hand: its output until it is recorded, and the files that the worker is asked through."""
+"""Folder of the current run: its output until it is recorded, and the job files of the worker."""
 UNVALIDATED = "unvalidated"
 """Folder of the outputs of recorded runs that wait for validation."""
 _FOLDERS = ("runs", "blocks", "outputs", "traces", "frames", FAILED_OUTPUTS, UNVALIDATED)
@@ -52,7 +52,7 @@ def refuse_links(folder: Path) -> None:
 
 def _refusal(link: Path) -> str:
     return (
-        f"{link} is a symbolic link, and capbench would write and delete where it leads; "
+        f"{link} is a symbolic link, and capbench would write and delete in its target; "
         "remove it, or name the folder that it leads to with --out"
     )
 
@@ -65,7 +65,7 @@ def _own_paths(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path, is_unrecorded: Callable[[str], bool]) -> None:
-    """Remove what killed runners left: the run in hand, half-written files, and what belongs to no recorded run.
+    """Remove what killed runners left: the unfinished run, half-written files, and what belongs to no recorded run.
 
     `is_unrecorded` is asked for the stem of a run that a file is named after: files that are named after nothing of
     this folder's plan stay, whoever put them there. Call it with the folder locked and without links. Raises

@@ -1,4 +1,4 @@
-"""Having outputs validated after they were timed, by processes that are kept for many of them."""
+"""Validation of outputs after the timing, by worker processes that are reused."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from capbench.results.folder import FAILED_OUTPUTS
 from capbench.results.run_record import RunResult, RunRole
 from capbench.results.validation import Check, CheckStatus, ValidationReport
 
-__all__ = ["WAITING", "Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
+__all__ = ["Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
 
-WAITING = "its output is not validated yet; continue with --resume"
-"""Why the validation of a recorded run is not there yet. Outlives a killed runner."""
+_PENDING = "its output is not validated yet; continue with --resume"
+"""The reason beside `validation_pending`, which outlives a runner that is killed."""
 _TIMEOUT_S = 3600.0
 """Of one output. Validation measures every frame: on a small machine several times as long as the export."""
 _MOST_WAITING_BYTES = 4 * 2**30
@@ -38,6 +38,16 @@ _MOST_WAITING_SHARE = 0.25
 """Of the disk's free space, likewise: the outputs of a block or two must still fit in beside them."""
 _WORKER_BYTES = 3 * 2**29
 """Memory for one validation: 4K takes 0.75 GB with the libraries, and VMAF beside it as much again."""
+
+
+_FAILED_BY_COARSE_CODING = frozenset(
+    {
+        *("picture.quality", "picture.outliers", "picture.local", "picture.edges", "picture.sharpness"),
+        # What moves little, coarse coding draws again as it was.
+        *("picture.layers", "colour.patches", "frames.frozen", "frames.repeated"),
+    }
+)
+"""Checks whose limits say up to which rate factor coding noise stays below them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class Validator:
     """Whether outputs stay in `outputs/` when they are validated."""
     most_workers: int | None = None
     """Processes side by side; None for as many as there are cores and memory for."""
-    _known: dict[tuple[str, bool, str], ValidationReport] = field(default_factory=dict)
+    _known: dict[tuple[str, bool, bool, str], ValidationReport] = field(default_factory=dict)
     _held: dict[tuple[int, str], Path] = field(default_factory=dict)
     """Size and digest to the first output that waits and has them."""
 
@@ -79,7 +89,7 @@ class Validator:
             first = self._held.setdefault((target.stat().st_size, content_digest(target)), target)
             if first != target and first.exists():
                 _share(first, target)
-        return _without(run, WAITING)
+        return _without(run, _PENDING, pending=True)
 
     def has_room(self) -> bool:
         """Whether more outputs may wait."""
@@ -101,14 +111,14 @@ class Validator:
         for want of space or leave to write: that is no property of the output, so nothing is recorded, and it is made
         when the matrix is resumed.
         """
-        alike: dict[tuple[str, bool, str], list[WaitingOutput]] = {}
+        alike: dict[tuple[str, bool, bool, str], list[WaitingOutput]] = {}
         for each in sorted(waiting, key=lambda each: each.step.block):
             output = self._output(each.step)
             if output is None:
                 record(each, _without(each.run, "its output was removed before it was validated"))
                 continue
             # The floor is compared with the source itself, whatever the case draws.
-            key = (each.step.case.name, each.step.subject.is_floor, content_digest(output))
+            key = (each.step.case.name, each.step.subject.is_floor, each.step.is_coarse, content_digest(output))
             alike.setdefault(key, []).append(each)
         for key in list(alike):
             if key in self._known:
@@ -138,7 +148,9 @@ class Validator:
         for each in group:
             unmeasured = {name: why for name, why in each.run.unmeasured.items() if name != "validation"}
             found = report.model_copy(update={"output": _name(each.step)})
-            run = each.run.model_copy(update={"validation": found, "unmeasured": unmeasured})
+            run = each.run.model_copy(
+                update={"validation": found, "validation_pending": False, "unmeasured": unmeasured}
+            )
             held = self.folder / UNVALIDATED / _name(each.step)
             if not found.passed and not self.keeps_outputs and (words := keep_failed_output(held, self.folder)):
                 run = run.model_copy(update={"warnings": (*run.warnings, words)})
@@ -166,6 +178,7 @@ class Validator:
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),
+            "metrics": step.case.metrics,
             # One block's pictures show what a subject does; every block's would fill the disk at 4K.
             "save_frames": str(self.folder.absolute() / _pictures(step)) if step.block == 0 else None,
         }
@@ -179,6 +192,8 @@ class Validator:
             check = Check(name="validation.done", status=CheckStatus.UNCHECKED, message=message)
             return ValidationReport(reference=str(first.source), output=name, checks=(check,))
         report = ValidationReport.model_validate(answer.result)
+        if first.step.is_coarse:
+            report = report.model_copy(update={"checks": tuple(map(_left_to_the_curve, report.checks))})
         worst = tuple(
             frame.model_copy(
                 update={
@@ -191,9 +206,20 @@ class Validator:
         return report.model_copy(update={"worst_frames": worst})
 
 
+def _left_to_the_curve(check: Check) -> Check:
+    """A check that coarse coding alone may fail, where the finest point of the curve is checked as well.
+
+    What an exporter does wrong is wrong at its finest point too; how much the coarser ones lose is what a curve shows.
+    """
+    if check.name not in _FAILED_BY_COARSE_CODING or check.status is not CheckStatus.FAIL:
+        return check
+    reason = f"left to the curve's finest point, because coarse coding may do this: {check.message}"
+    return Check.not_applicable(name=check.name, reason=reason)
+
+
 def is_waiting(run: RunResult) -> bool:
     """Whether a recorded run's output is still to be validated."""
-    return run.succeeded and run.validation is None and run.unmeasured.get("validation") == WAITING
+    return run.succeeded and run.validation_pending
 
 
 def keep(made: Path, target: Path) -> None:
@@ -249,5 +275,6 @@ def _pictures(step: ScheduledRun) -> Path:
     return Path("frames") / step.stem
 
 
-def _without(run: RunResult, reason: str) -> RunResult:
-    return run.model_copy(update={"unmeasured": run.unmeasured | {"validation": reason}})
+def _without(run: RunResult, reason: str, *, pending: bool = False) -> RunResult:
+    """The run with the reason why its output is not validated, for good or for now."""
+    return run.model_copy(update={"validation_pending": pending, "unmeasured": run.unmeasured | {"validation": reason}})

@@ -1,4 +1,4 @@
-"""The measured process, and the errands that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
+"""The measured process, and other jobs that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
 
 The runner must import neither library, so everything that touches them happens here: one job a process where it is
 timed, and with `-` for SPEC.json one job after the other from standard input, a line of JSON each, whose answers are
@@ -82,8 +82,10 @@ def _export(spec: Json) -> Json:
 
     With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
     """
+    from capbench.malloc_arenas import limit_malloc_arenas
     from capbench.pipeline.render.first_device import FirstDevice
 
+    limit_malloc_arenas()
     with FirstDevice() as device:
         if spec.get("draws"):
             device.start()
@@ -94,6 +96,9 @@ def _export(spec: Json) -> Json:
 
 def _floor(spec: Json) -> Json:
     """Decode and encode, nothing between. Keys as in `_export`."""
+    from capbench.malloc_arenas import limit_malloc_arenas
+
+    limit_malloc_arenas()
     from capbench.pipeline.export import floor_export
 
     return _recorded(floor_export, spec)
@@ -144,6 +149,10 @@ def _prepare(spec: Json) -> Json:
         "fps": str(rate),
         "duration_s": info.duration_s,
         "encoder_options": _ffmpeg_options(options.encoder, width, height, rate),
+        "encoder_options_of_points": {
+            label: _ffmpeg_options(_export_options(of_point).encoder, width, height, rate)
+            for label, of_point in spec.get("points", {}).items()
+        },
     }
 
 
@@ -163,12 +172,13 @@ def _check_case(case: Json) -> None:
     from capbench.pipeline.scene import load_scene
 
     for options in [{}, *case["subject_options"]]:
-        _export_options(case["options"] | options)
+        for settings in case["options"]:
+            _export_options(settings | options)
     if not case["knows_scene"]:
-        load_scene(case["options"]["scene"])
+        load_scene(case["scene"])
     if case["recording"] is not None:
         _recording_spec(case["recording"], case["duration_s"])
-    else:
+    elif case["source"] is not None:  # a clip that is yet to be fetched cannot be opened
         probe_source(Path(case["source"]))
 
 
@@ -190,9 +200,10 @@ def _inspect(spec: Json) -> Json:
                 frames += 1
         except av.FFmpegError as error:
             raise InputError(f"{path} stops decoding after {frames} frames: {error.strerror}") from error
-        rate = stream.average_rate
+        rate = Fraction(stream.average_rate) if stream.average_rate else None
         return {
             "frames": frames,
+            "video_bytes": _video_bytes(path),
             "width": stream.codec_context.width,
             "height": stream.codec_context.height,
             "frame_rate": str(rate) if rate else None,
@@ -201,8 +212,19 @@ def _inspect(spec: Json) -> Json:
         }
 
 
+def _video_bytes(path: Path) -> int:
+    """Bytes of the first video stream's packets: what the pictures take without sound and container."""
+    from capbench.pipeline.decode.open_source import open_source
+
+    with open_source(path) as container:
+        return sum(packet.size for packet in container.demux(container.streams.video[0]))
+
+
 def _validate(spec: Json) -> Json:
-    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
+    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder.
+
+    `metrics` are names of metrics, null for the default ones.
+    """
     from capbench.quality.validate import validate_run
 
     report = validate_run(
@@ -213,6 +235,7 @@ def _validate(spec: Json) -> Json:
         height=spec["height"],
         rate=Fraction(spec["fps"]) if spec["fps"] else None,
         save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
+        metrics=spec["metrics"],
     )
     return report.model_dump(mode="json")
 

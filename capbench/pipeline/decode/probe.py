@@ -25,7 +25,7 @@ from capbench.pipeline.decode.open_source import (
     video_stream,
 )
 from capbench.pipeline.decode.presentation import PresentationTimes
-from capbench.pipeline.decode.source_colour import chroma_siting, frame_colour, planar_format
+from capbench.pipeline.decode.source_colour import DeclaredColour, chroma_siting, frame_colour, planar_format
 
 __all__ = ["SourceInfo", "SourcePlanes", "pixel_aspect", "probe_source"]
 
@@ -74,6 +74,8 @@ class SourceInfo:
     frame_count_claimed: int
     """As the header claims, which may be wrong; 0 where it says nothing."""
     colour: ColourSpec
+    declared_colour: DeclaredColour
+    """For the pictures that state none themselves; `colour` counts it in."""
     planar_format: str
     """Format in which frames are handed on: yuv420p, yuv422p, yuv444p, or nv12."""
     audio_streams: int
@@ -102,9 +104,10 @@ def probe_source(path: Path) -> SourceInfo:
     """Describe a source. Raises `SourceError`, or `ColourError` for HDR."""
     with open_source(path) as container:
         stream = video_stream(path, container)
+        declared = DeclaredColour.of(stream)
         frame = _first_frame(path, container, stream)
         context = stream.codec_context
-        colour = frame_colour(path, frame)
+        colour = frame_colour(path, frame, declared)
         time_base = Fraction(stream.time_base or 1)
         start_s = (frame.pts or 0) * time_base
         sound = audio_streams(container)
@@ -123,6 +126,7 @@ def probe_source(path: Path) -> SourceInfo:
             duration_s=_duration_s(container, stream),
             frame_count_claimed=stream.frames,
             colour=ColourSpec(colour.matrix, colour.range, chroma_siting(context.name, context.extradata or b"")),
+            declared_colour=declared,
             planar_format=planar_format(frame.format.name),
             audio_streams=len(sound),
             audio_start_s=sound_start_s,
@@ -130,9 +134,9 @@ def probe_source(path: Path) -> SourceInfo:
 
 
 def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
-    """Width of a pixel over its height, as the container states it, or else the codec; 1 where both are silent.
+    """Width of a pixel over its height, as the container states it, otherwise the codec; 1 if neither does.
 
-    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for what no pixel can be.
+    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for an implausible one.
     """
     aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
     if not Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL:
@@ -142,7 +146,7 @@ def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
 
 
 def _plausible_rate(*claimed: Fraction | None) -> Fraction:
-    """The first rate that a recording can have, else 30: a damaged header may claim a frame an hour."""
+    """The first plausible rate, otherwise 30: a damaged header may claim a frame an hour."""
     slowest, fastest = _RATES
     return next((Fraction(rate) for rate in claimed if rate and slowest <= rate <= fastest), Fraction(30))
 
@@ -165,9 +169,10 @@ def _first_frame(path: Path, container: av.container.InputContainer, stream: av.
                 return frames[0]
     except av.FFmpegError as error:
         reason = reason_of(error)
-    if not stream.codec_context.width:  # its header was refused, as a decoder does with a picture that is too large
-        reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels is the limit"
-    raise SourceError(f"not one frame of the video stream of {path} decodes: {reason}")
+    if not stream.codec_context.width:
+        # Its header was refused, as a decoder does with a picture that is too large and with one that it cannot read.
+        reason += f"; if it is larger than {MAX_PICTURE_PX / 1e6:.0f} megapixels, that is the reason"
+    raise SourceError(f"no frame of the video stream of {path} decodes: {reason}")
 
 
 def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
@@ -190,7 +195,7 @@ def _display_matrix(frame: av.VideoFrame) -> bytes | None:
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:
-        # PyAV 18.1 reads no side data at all where one kind is unknown to it; FFmpeg takes those out.
+        # PyAV 18.1 reads no side data if one kind is unknown to it; FFmpeg removes those.
         data = _without_unknown_side_data(frame).side_data.get("DISPLAYMATRIX")
     return bytes(data) if isinstance(data, SideData) else None
 

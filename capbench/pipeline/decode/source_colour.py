@@ -1,4 +1,4 @@
-"""How the pictures of a source are to be read, and their change into 8-bit planes that are read in the same way."""
+"""The colour of a source's pictures, and their conversion to 8-bit planes of the same colour."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, MatrixCoefficients, Range
 from capbench.errors import ColourError
 
-__all__ = ["FrameColour", "PlanarConverter", "chroma_siting", "frame_colour", "planar_format"]
+__all__ = [
+    "COLOURSPACES",
+    "DeclaredColour",
+    "FrameColour",
+    "PlanarConverter",
+    "chroma_siting",
+    "frame_colour",
+    "planar_format",
+]
 
 # ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
 _MATRIX_OF_CODE = {
@@ -23,6 +31,13 @@ _MATRIX_OF_CODE = {
 }
 _CODE_UNSPECIFIED = 2
 _CODE_RGB = 0
+COLOURSPACES = {
+    MatrixCoefficients.BT601: Colorspace.ITU601,
+    MatrixCoefficients.BT709: Colorspace.ITU709,
+    MatrixCoefficients.BT2020: Colorspace.BT2020,
+}
+"""Matrices as swscale's reformatter names them."""
+_RANGE_UNSPECIFIED = 0
 _UNKNOWN_PRIMARIES = (0, 2, 3)
 """Two reserved codes, and "unspecified"."""
 _PRIMARIES_OF_CODE = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "BT.601", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
@@ -54,7 +69,7 @@ _INTERLEAVED_DEEP = {
 
 @dataclass(frozen=True, slots=True)
 class FrameColour:
-    """What the tags of one frame mean."""
+    """Meaning of the colour tags of one frame."""
 
     matrix: MatrixCoefficients
     range: Range
@@ -76,12 +91,39 @@ class FrameColour:
         return ", ".join(parts if self.primaries is None else [*parts, f"{self.primaries} primaries"])
 
 
-def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
-    """Read the tags of a frame. Raises `ColourError` for HDR and for matrices that are not supported."""
-    transfer = int(frame.color_trc)
+@dataclass(frozen=True, slots=True)
+class DeclaredColour:
+    """What the container, or the stream's header, states: code points of H.273 as FFmpeg numbers them."""
+
+    primaries: int = _CODE_UNSPECIFIED
+    """Colour primaries."""
+    transfer: int = _CODE_UNSPECIFIED
+    """Transfer characteristics."""
+    matrix: int = _CODE_UNSPECIFIED
+    """Matrix coefficients."""
+    range: int = _RANGE_UNSPECIFIED
+    """1 limited, 2 full, 0 unspecified."""
+
+    @staticmethod
+    def of(stream: av.VideoStream) -> DeclaredColour:
+        """To be asked before anything decodes: decoders that write their own header over it (ProRes) then forget it."""
+        context = stream.codec_context
+        return DeclaredColour(
+            int(context.color_primaries), int(context.color_trc), int(context.colorspace), int(context.color_range)
+        )
+
+
+def frame_colour(path: Path, frame: av.VideoFrame, declared: DeclaredColour) -> FrameColour:
+    """Read the tags of a frame, and where it has none those that were declared for its stream.
+
+    Raises `ColourError` for HDR and for matrices that are not supported.
+    """
+    transfer = _stated(int(frame.color_trc), declared.transfer)
     if transfer in _HDR_TRANSFERS:
         raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
-    code, is_rgb = int(frame.colorspace), _holds_rgb(frame.format)
+    is_rgb = _holds_rgb(frame.format)
+    # "R'G'B'" of a frame that is not is no statement.
+    code = _stated(int(frame.colorspace), declared.matrix, silent=(_CODE_UNSPECIFIED, _CODE_RGB))
     # Pictures that are converted from R'G'B' get the matrix that an untagged picture of their size is read with.
     is_tagged = code not in (_CODE_UNSPECIFIED, _CODE_RGB) and not is_rgb
     if not is_tagged:
@@ -90,10 +132,11 @@ def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
         matrix = _MATRIX_OF_CODE[code]
     else:
         raise ColourError(f"{path} uses matrix code {code} (H.273); supported are 1, 5, 6 and 9")
-    full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith(_FULL_RANGE_FORMATS)
+    codes = _stated(int(frame.color_range), declared.range, silent=(_RANGE_UNSPECIFIED,))
+    full = codes == _RANGE_FULL or frame.format.name.startswith(_FULL_RANGE_FORMATS)
     if is_rgb:  # swscale rounds towards limited range, and truncates towards full range
         full = False
-    primaries = int(frame.color_primaries)
+    primaries = _stated(int(frame.color_primaries), declared.primaries, silent=_UNKNOWN_PRIMARIES)
     return FrameColour(
         matrix=matrix,
         range=Range.FULL if full else Range.LIMITED,
@@ -102,6 +145,10 @@ def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
         if primaries in _UNKNOWN_PRIMARIES
         else _PRIMARIES_OF_CODE.get(primaries, f"H.273 code {primaries}"),
     )
+
+
+def _stated(own: int, declared: int, *, silent: tuple[int, ...] = (_CODE_UNSPECIFIED,)) -> int:
+    return declared if own in silent else own
 
 
 def chroma_siting(codec: str, extradata: bytes) -> ChromaSiting:
@@ -127,7 +174,7 @@ def planar_format(format_name: str) -> str:
 
 
 class PlanarConverter:
-    """Brings frames into an 8-bit planar format. A Y'CbCr frame keeps matrix and range: its layout changes alone."""
+    """Converts frames to an 8-bit planar format. A Y'CbCr frame keeps matrix and range: only its layout changes."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
@@ -139,12 +186,12 @@ class PlanarConverter:
         if deep is not None:
             # Of interleaved chroma swscale makes other codes, by one, than of planes with the same samples.
             frame = self._deinterleaver.reformat(frame, format=deep)
-        matrix = _SWSCALE_MATRIX[colour.matrix]
+        matrix = COLOURSPACES[colour.matrix]
         codes = ColorRange.JPEG if colour.range is Range.FULL else ColorRange.MPEG
         is_rgb = _holds_rgb(frame.format)
-        # swscale takes every grey for full range, so it is told of no other, and the samples stay as they are.
+        # swscale assumes full range for every grey format, so full range is stated and the samples stay as they are.
         swscale_codes = ColorRange.JPEG if not is_rgb and len(frame.format.components) < 3 else codes
-        # It takes BT.601 for what comes from R'G'B' unless it is told, and R'G'B' has a full range only.
+        # It assumes BT.601 for output from R'G'B' unless told otherwise, and R'G'B' is always full range.
         converted = self._reformatter.reformat(
             frame,
             width=size[0],
@@ -163,13 +210,6 @@ class PlanarConverter:
         return converted
 
 
-_SWSCALE_MATRIX = {
-    MatrixCoefficients.BT601: Colorspace.ITU601,
-    MatrixCoefficients.BT709: Colorspace.ITU709,
-    MatrixCoefficients.BT2020: Colorspace.BT2020,
-}
-
-
 def _holds_rgb(pixel_format: av.VideoFormat) -> bool:
-    """Whether samples are R'G'B', by themselves or through a palette, or become it on the way (CIE XYZ)."""
+    """Whether samples are R'G'B', directly or through a palette, or are converted to it (CIE XYZ)."""
     return pixel_format.is_rgb or pixel_format.has_palette or pixel_format.name.startswith("xyz")

@@ -67,7 +67,7 @@ class UploadSlot:
         self._mapping: GPUPromise[None] | None = None
         """Promise of the mapping; None right after creation, when the buffer is mapped already."""
         self._lock = threading.Lock()
-        """Held while somebody writes: memory that the device takes back must have no writer."""
+        """Held during a write: memory that the device takes back must have no writer."""
         self._is_closed = False
         self.is_filled = False
         """Whether it holds samples that were not recorded yet."""
@@ -132,7 +132,7 @@ class UploadSlot:
         self._mapping = self._buffer.map_async("WRITE")
 
     def close(self) -> None:
-        """Wait for whoever is writing, and let nobody write any more: the device is about to go."""
+        """Wait for a write in progress and allow no further one: the device is about to be closed."""
         with self._lock:
             self._is_closed = True
 
@@ -141,7 +141,7 @@ class PlaneUploader:
     """Owns the textures that hold a source's planes, and the buffers that fill them.
 
     Planes go up as the decoder laid them out: three of one byte a sample, or luma and interleaved chroma (NV12). For a
-    software adapter Cb and Cr are interleaved on the way: llvmpipe spends 8 ms more on a 1080p frame where it samples
+    software adapter Cb and Cr are interleaved in the copy: llvmpipe spends 8 ms more on a 1080p frame where it samples
     two planes of chroma instead of one, and interleaving them takes 0.3 ms. `interleaves_chroma` says otherwise.
     """
 
@@ -201,7 +201,7 @@ class PlaneUploader:
         self.uploaded_bytes += self._frame_bytes
 
     def submitted(self) -> None:
-        """Say that the commands of the last slot were submitted: it may be filled again, by whoever fills."""
+        """State that the commands of the last slot were submitted: it may be filled again."""
         assert self._recorded is not None, "nothing was recorded"
         self._recorded.give_back()
         self._recorded = None

@@ -84,10 +84,10 @@ class Renderer:
     ) -> None:
         """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`.
 
-        With `finishes` the path's `finish` runs here, before the picture goes on.
+        With `finishes` the path's `finish` runs here, before the picture is passed on.
         """
         deliver = self._deliver_finished if finishes else self._deliver
-        # A scene's camera is a file of its own, open while frames are drawn.
+        # A scene's camera is another file, open while frames are drawn.
         with closing(self.compositor):
             for number, frame in enumerate(session):
                 clock.mark("render", "wait_input", number)

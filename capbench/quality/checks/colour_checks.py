@@ -1,4 +1,4 @@
-"""Are the colours right, and if not, which mistake was made?"""  # noqa: D400
+"""Are the colours right, and if not, which error explains them?"""  # noqa: D400
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ def check_colour(evidence: Measurements) -> list[Check]:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
         return [Check.unchecked(name=name, reason=why) for name in _NAMES]
     if (turned := how_turned(pictures)) is not None:
-        return [Check.unchecked(name=name, reason=f"the picture is {turned} against the reference") for name in _NAMES]
-    palette = "a palette of 256 colours moves every colour, so rounding cannot be measured"
+        return [
+            Check.unchecked(name=name, reason=f"the picture is {turned} compared with the reference") for name in _NAMES
+        ]
+    palette = "a palette of 256 colours shifts every colour, so rounding cannot be measured"
     is_gif = evidence.output.facts.is_gif
     output = evidence.output
     flat, blocks = (
@@ -60,7 +62,7 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
     name = "colour.meaning"
     are_flat = len(pictures.colours) >= limits.FEWEST_COLOURS
     if not are_flat and len(pictures.blocks) < limits.FEWEST_BLOCKS:
-        return Check.not_applicable(name=name, reason="the pictures are too small to tell a mistake by")
+        return Check.not_applicable(name=name, reason="the pictures are too small to diagnose colour errors")
     # Flat colours are exact and few: a screen of greys has none that another saturation would change.
     flat_is_right = flat.name is None and flat.error_codes <= limits.COLOUR_ERROR_CODES
     fault = flat if are_flat and not (flat_is_right and blocks.name) else blocks
@@ -68,20 +70,23 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
     if fault.name is not None:
         return Check.failed(
             name=name,
-            message=f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, were that undone by "
-            f"{fault.remaining_codes:.1f}",
+            message=f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, and by "
+            f"{fault.remaining_codes:.1f} with this error undone",
             value=error,
             limit=limit,
             unit="codes",
         )
     if fault is blocks:
         return Check.passed(
-            name=name, message="few colours are flat; those of all blocks show no mistake", value=error, unit="codes"
+            name=name,
+            message="few colours are flat; the blocks show no known error",
+            value=error,
+            unit="codes",
         )
     if fault.error_codes <= limits.COLOUR_ERROR_CODES:
         return Check.passed(
             name=name,
-            message=f"{len(pictures.colours)} flat colours read by the file's tags are right",
+            message=f"{len(pictures.colours)} flat colours are right when read by the output's tags",
             value=error,
             limit=limit,
             unit="codes",
@@ -96,27 +101,27 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
 
 
 def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
-    """Rounding, of what is left once the mistake that `colour.meaning` names is undone."""
+    """Rounding, after undoing the error that `colour.meaning` names."""
     name = "colour.bias"
     if len(pictures.colours) < limits.FEWEST_BIAS_COLOURS:
-        return Check.not_applicable(name=name, reason="the pictures have too few flat colours to measure rounding by")
+        return Check.not_applicable(name=name, reason="the pictures have too few flat colours to measure rounding")
     if float(np.ptp(pictures.colours[:, 1:3], axis=0).max()) < limits.GREY_SPREAD_CODES:
         return Check.not_applicable(
             name=name,
-            reason="the pictures are grey: chroma has one value, which tells nothing of how others are rounded",
+            reason="the pictures are grey: a single chroma value does not show how others are rounded",
         )
     if fault.name is None and fault.error_codes > limits.COLOUR_ERROR_CODES:
-        return Check.unchecked(name=name, reason="colours are wrong for a reason that is not known, see colour.meaning")
+        return Check.unchecked(name=name, reason="colours are wrong for an unknown reason, see colour.meaning")
     bias = np.mean(np.clip(pictures.colours[:, 3:] - fault.assumed, -4, 4), axis=0)
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
     words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
     limit = limits.BIAS_CODES
-    undone = "" if fault.name is None else ", after undoing what colour.meaning names"
+    undone = "" if fault.name is None else ", after undoing the error that colour.meaning names"
     # One component alone says little: chroma of greys is a whole number, which truncation leaves or lowers by one.
     if np.all(bias < -limit / 2) and mean < -limit and largest < 1:
         return Check.failed(
             name=name,
-            message=f"truncated: bias {words} codes, where rounding has none{undone}",
+            message=f"truncated instead of rounded: bias {words} codes{undone}",
             value=mean,
             limit=-limit,
             unit="codes",
@@ -124,7 +129,7 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
     if largest > 2 * limit:
         return Check.failed(
             name=name,
-            message=f"colours are off to one side: bias {words} codes{undone}",
+            message=f"colours are biased: {words} codes{undone}",
             value=largest,
             limit=2 * limit,
             unit="codes",
@@ -173,7 +178,7 @@ def _patches(evidence: Measurements, limit: float) -> Check:
     name = "colour.patches"
     errors = patch_errors(evidence)
     if not errors:
-        return Check.not_applicable(name=name, reason="the reference carries no colour patches")
+        return Check.not_applicable(name=name, reason="the reference has no colour patches")
     worst = max(errors, key=lambda patch: patch.ciede2000)
     wrong = [patch for patch in errors if patch.ciede2000 > limit]
     expected, got = (", ".join(f"{value:.0f}" for value in rgb) for rgb in (worst.expected, worst.got))
@@ -181,8 +186,8 @@ def _patches(evidence: Measurements, limit: float) -> Check:
     return Check.passed_if(
         good=not wrong,
         name=name,
-        when_good=f"all {len(errors)} patches right; the worst: {detail}",
-        when_bad=f"{len(wrong)} of {len(errors)} patches are off; the worst: {detail}",
+        when_good=f"all {len(errors)} patches are right; worst: {detail}",
+        when_bad=f"{len(wrong)} of {len(errors)} patches are off; worst: {detail}",
         value=worst.ciede2000,
         limit=limit,
         unit="CIEDE2000",
@@ -193,12 +198,12 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     """Chroma must lie where the output's tags put it; the reference's lies where its own put it."""
     name = "colour.siting"
     if evidence.output.facts.holds_rgb:
-        return Check.not_applicable(name=name, reason="the output has a colour for each pixel")
+        return Check.not_applicable(name=name, reason="the output is R'G'B' and has no chroma samples")
     wanted_width, wanted_height = evidence.reference.size
     width, height = evidence.output.size
     if abs(width - wanted_width) > 1 or abs(height - wanted_height) > 1:
         return Check.not_applicable(
-            name=name, reason="the picture was scaled: chroma siting cannot be told from the filtering"
+            name=name, reason="the picture was scaled, and chroma siting cannot be told from the scaling filter"
         )
     shifts = [pair.chroma_shift_px for pair in pictures.sampled if pair.chroma_shift_px is not None]
     if not shifts:
@@ -207,7 +212,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         )
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     luma = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
-    if luma:  # chroma against luma, so that a shift of the whole picture is told as what it is
+    if luma:  # relative to luma, so that a shift of the whole picture is not reported as siting
         right, down = right - median(dx for dx, _ in luma), down - median(dy for _, dy in luma)
     tagged = evidence.output.spec.siting
     reference_right, reference_down = chroma_place(evidence.reference.spec.siting, evidence.reference.rotation_degrees)
@@ -215,11 +220,11 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     # A sample that stands for a place further right shows the content of there: the plane looks moved left.
     right -= reference_right - output_right
     down -= reference_down - output_down
-    words = f"{abs(right):.2f} px {'right' if right > 0 else 'left'} of"
+    off = f"{abs(right):.2f} px too far {'right' if right > 0 else 'left'}"
     if abs(down) > limits.CHROMA_SHIFT_DOWN_PX:
         return Check.failed(
             name=name,
-            message=f"chroma lies {abs(down):.1f} px {'below' if down > 0 else 'above'} its place",
+            message=f"chroma is {abs(down):.1f} px too {'low' if down > 0 else 'high'}",
             value=down,
             limit=limits.CHROMA_SHIFT_DOWN_PX,
             unit="px",
@@ -227,7 +232,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     if evidence.output.facts.codec not in SITED_CODECS and abs(right + _CENTRE_PX) <= limits.CHROMA_SHIFT_PX:
         return Check.passed(
             name=name,
-            message="chroma lies in the centre, and nothing says otherwise",
+            message="chroma is sited centre, and files of this codec do not state it",
             value=right + _CENTRE_PX,
             limit=limits.CHROMA_SHIFT_PX,
             unit="px",
@@ -235,7 +240,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     if abs(right) <= limits.CHROMA_SHIFT_PX:
         return Check.passed(
             name=name,
-            message=f"chroma lies where the tags say ({tagged.value})",
+            message=f"chroma is sited as tagged ({tagged.value})",
             value=right,
             limit=limits.CHROMA_SHIFT_PX,
             unit="px",
@@ -244,14 +249,12 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         other = ChromaSiting.CENTRE if tagged is ChromaSiting.LEFT else ChromaSiting.LEFT
         return Check.failed(
             name=name,
-            message=f"chroma sited {other.value}, tagged {tagged.value} (0.5 px): measured {words} its place",
+            message=f"chroma sited {other.value}, tagged {tagged.value} (0.5 px): measured {off}",
             value=right,
             limit=limits.CHROMA_SHIFT_PX,
             unit="px",
         )
-    return Check.failed(
-        name=name, message=f"chroma lies {words} its place", value=right, limit=limits.CHROMA_SHIFT_PX, unit="px"
-    )
+    return Check.failed(name=name, message=f"chroma is {off}", value=right, limit=limits.CHROMA_SHIFT_PX, unit="px")
 
 
 def _levels(pictures: PictureMeasurements) -> Check:
@@ -260,8 +263,8 @@ def _levels(pictures: PictureMeasurements) -> Check:
     return Check.passed_if(
         good=step == 1,
         name=name,
-        when_good="no level of luma was lost",
-        when_bad=f"banding: luma comes in steps of {step} codes, {8 - step.bit_length() + 1} bits are left",
+        when_good="no luma levels were lost",
+        when_bad=f"banding: luma has steps of {step} codes, as with {8 - step.bit_length() + 1} bits",
         value=step,
         limit=1,
         unit="codes",

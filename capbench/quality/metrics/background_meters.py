@@ -1,4 +1,4 @@
-"""Meters that want every pair of pictures in order, and the thread that feeds them."""
+"""Meters that need every pair of pictures in order, and the thread that feeds them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _MOST_BEHIND = 3
 class Measured:
     """What a meter found."""
 
-    series: dict[str, list[float]] = field(default_factory=dict)
-    """Metric to its value of each pair, in the order of the pairs; as many as there were pairs."""
+    series: dict[str, list[float]] | dict[str, list[float | None]] = field(default_factory=dict)
+    """Metric to its value of each pair, in the order of the pairs, None where a pair was not measured; as many as there
+    were pairs."""
     how: dict[str, str] = field(default_factory=dict)
     """Metric to how it was measured, where its name does not say."""
     unmeasured: dict[str, str] = field(default_factory=dict)
@@ -38,12 +39,12 @@ class SequenceMeter(Protocol):
         """End of input."""
 
     def close(self) -> None:
-        """Let go of what is held, before or after `finish`."""
+        """Release resources, before or after `finish`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unmeasured:
-    """Stands in for a meter that cannot be had, with the reasons."""
+    """Placeholder for a meter that is not available, with the reasons."""
 
     reasons: dict[str, str]
     """Metric to the reason."""
@@ -82,7 +83,7 @@ class BackgroundMeters:
             self._behind.popleft().result()
         found = [meter.finish() for meter in self._meters]
         return Measured(
-            series={name: values for part in found for name, values in part.series.items()},
+            series={name: list(values) for part in found for name, values in part.series.items()},
             how={name: words for part in found for name, words in part.how.items()},
             unmeasured={name: why for part in found for name, why in part.unmeasured.items()},
         )

@@ -1,4 +1,4 @@
-"""How alike two planes are: PSNR and SSIM by their published definitions."""
+"""Similarity of two planes: PSNR and SSIM by their published definitions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.errors import PictureError
+from capbench.results.metric_registry import PSNR_CEILING_DB
 
-__all__ = ["PSNR_CEILING_DB", "mean_squared_error", "psnr_db", "ssim"]
-
-PSNR_CEILING_DB = 100.0
-"""What identical planes get: the true value is infinite and no mean over frames would survive it."""
+__all__ = ["mean_squared_error", "psnr_db", "ssim"]
 
 _PEAK_CODE = 255
 _ROWS_AT_ONCE = 64  # float32 rows of this many lines stay in the cache: three times as fast as the whole plane
@@ -56,7 +54,7 @@ def ssim(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
     if min(got.shape) < _SMALLEST_SSIM_SIDE:
         return None
     total, count = 0.0, 0
-    # In bands whose margins overlap: the mean over all inner samples is the same, and all that is held fits a cache.
+    # In bands whose margins overlap: the mean over all inner samples is the same, and a band fits into the cache.
     for top in range(0, got.shape[0] - 2 * _MARGIN, _SSIM_BAND_ROWS):
         band = slice(top, top + _SSIM_BAND_ROWS + 2 * _MARGIN)
         values = _ssim_of_band(got[band], want[band])

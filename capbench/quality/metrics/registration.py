@@ -1,4 +1,4 @@
-"""Close looks at one pair of planes: how far one is shifted, blurred, turned or made coarser against the other."""
+"""Detailed comparison of a pair of planes: shift, blur, rotation and loss of levels of one relative to the other."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NEARLY_ALL = 0.8
 _ENOUGH_SAMPLES = 25
 """Of one level: their mean error is then known to a fifth of the coding noise."""
 _FEWEST_STEPS = 6
-"""Whole steps side by side from which what happens within them is told from what happens across."""
+"""Number of adjacent steps needed to distinguish variation within steps from variation across them."""
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -150,11 +150,11 @@ def turn_correlations(got: NDArray[np.float32], want: NDArray[np.float32]) -> di
     """
     candidates = {
         "as it is": got,
-        "turned by 180°": np.rot90(got, 2),
-        "turned by 90°": np.rot90(got, 1),
-        "turned by 270°": np.rot90(got, 3),
-        "mirrored": got[:, ::-1],
-        "upside down": got[::-1],
+        "rotated by 180°": np.rot90(got, 2),
+        "rotated by 90°": np.rot90(got, 1),
+        "rotated by 270°": np.rot90(got, 3),
+        "flipped horizontally": got[:, ::-1],
+        "flipped vertically": got[::-1],
     }
     wanted = want - want.mean()
     if wanted.std() < _FLAT_SPREAD_CODES or got.std() < _FLAT_SPREAD_CODES:

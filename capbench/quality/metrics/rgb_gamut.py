@@ -1,4 +1,4 @@
-"""Codes that no R'G'B' has, such as whiter than white: whoever draws clamps them, whoever copies keeps them."""
+"""Codes outside R'G'B', such as whiter than white: rendering clamps them, copying keeps them."""
 
 from __future__ import annotations
 

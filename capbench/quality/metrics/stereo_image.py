@@ -1,7 +1,7 @@
-"""Are left and right where they were, and do they swing the same way? By correlating short pieces, sample by sample.
+"""Order and polarity of left and right relative to the reference, by correlating short pieces, sample by sample.
 
-A side whose polarity is turned correlates with what it was by -1. Sides that are exchanged need not correlate with each
-other: it is their difference that is turned over, while their sum stays.
+A channel with inverted polarity correlates by -1. Swapped channels need not correlate with each other, but their
+difference is inverted, while their sum is not.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ Samples = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class StereoImage:
-    """How left and right of the output follow from the reference's, each figure a mean over pieces."""
+    """Relation of the output's left and right to the reference's, each figure a mean over pieces."""
 
     alike: float
     """Share of the output's energy that the reference's sides explain, each its own or each the other."""
     polarity: float | None
-    """1 where both sides swing as in the reference or both the other way, -1 where one is turned; None where only one
-    sounds, or where they are not the reference's own."""
+    """1 if both channels have the reference's polarity or both the opposite one, -1 if one is inverted; None if only
+    one carries sound, or if they are not the reference's."""
     sides: float | None
-    """1 where left is left, -1 where it is right; None where the sides hardly differ."""
+    """1 if left is left, -1 if left and right are swapped; None if they hardly differ."""
     pieces: int
     """Pieces that were compared."""
 

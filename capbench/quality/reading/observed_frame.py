@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from capbench.pipeline.decode.frame_times import credible_length_s
 from capbench.quality.reading.frame_samples import sample_bits
 from capbench.quality.reading.planes import planes_of, thumbnail
 from capbench.recordings.layout import LayoutRectangle
@@ -21,7 +22,7 @@ __all__ = ["FrameRecord", "ObservedPicture", "observe"]
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """One decoded frame in a few figures; the picture itself is gone."""
+    """Figures of one decoded frame, without the picture."""
 
     index: int
     """Position in its file, counted from 0."""
@@ -30,7 +31,7 @@ class FrameRecord:
     number: int | None
     """Burnt-in frame number; None where none could be read."""
     number_visible: bool
-    """Whether a burnt-in number would be in sight: a scene may crop it, cover it or move it out of the picture."""
+    """Whether a burnt-in number would be visible: a scene may crop it, cover it or move it out of the picture."""
     mean_codes: tuple[float, float, float]
     """Mean Y, Cb, Cr."""
     spread_codes: float
@@ -42,7 +43,7 @@ class FrameRecord:
     has_time_stamp: bool = True
     """Whether the file says when it is shown; `time_s` is counted from its number and the file's rate elsewhere."""
     lasts_s: Fraction | None = None
-    """How long it is shown, as the file says; None where it does not."""
+    """How long it is shown, as the file says; None where it does not, or says more than can be."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +102,7 @@ def observe(
             # Without a number beside it, what is bright there is whatever the picture shows.
             flash=None if place is None or number is None else flash_level(luma, place),
             has_time_stamp=frame.pts is not None,
-            lasts_s=frame.duration * Fraction(frame.time_base or 0) or None,
+            lasts_s=credible_length_s(frame.duration * Fraction(frame.time_base or 0)),
         )
         before = thumb[..., 0]
         deep = None if deep_luma is None else deep_luma(frame)

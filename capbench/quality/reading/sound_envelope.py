@@ -1,7 +1,7 @@
 """The sound of a file: an envelope of one value a millisecond, and short pieces of left and right as they are.
 
-Small enough to keep, sharp enough for sync and for telling left from right. What is kept follows from how much sound
-decodes, never from what a time stamp claims.
+Small enough to keep, precise enough for sync and for distinguishing left from right. Its size follows from how much
+sound decodes, never from what a time stamp claims.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LONGEST_SOUND_S = 24 * 3600
 """Time that is listened to: 346 MB of envelope."""
 _CHUNK_BINS = 60_000
 _MOST_SIDE_SHARE = 100.0
-"""Where left is right turned over, their sum is nothing: 20 dB is all that needs to be told."""
+"""If left is right inverted, their sum is silent: a difference of 20 dB is enough to see that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +87,7 @@ class SoundMeasurements:
     """What was heard in the two files; None where a file has no audio track."""
 
     reference: Sound | None
-    """The file that is held to be right."""
+    """The reference file."""
     output: Sound | None
     """The file under test."""
 
@@ -199,7 +199,7 @@ class _Ear:
 
 
 def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
-    """Frames as 32-bit floats at one rate, in their own layout, which may change on the way."""
+    """Frames as 32-bit floats at one rate, in their own layout, which may change midway."""
     resampler: av.AudioResampler | None = None
     shape: tuple[str, str, int] | None = None
     for frame in itertools.chain(frames, [None]):

@@ -144,7 +144,7 @@ def _opened_tags(context: av.VideoCodecContext) -> ColourTags:
 
 
 def _bitstream_tags(container: av.container.InputContainer, stream: av.VideoStream) -> ColourTags:
-    # A context of its own has the sequence headers and none of what the container said.
+    # A new codec context has the sequence headers and nothing from the container.
     context = av.CodecContext.create(stream.codec_context.codec.name, "r")
     assert isinstance(context, av.VideoCodecContext)
     context.extradata = stream.codec_context.extradata

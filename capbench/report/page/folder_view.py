@@ -13,6 +13,7 @@ from capbench.report.aggregate import Cell, all_cells_of, cells_of
 from capbench.report.capacity import CapacityRow, capacity_rows
 from capbench.report.cell_words import slices_notes, software_note
 from capbench.report.page.case_view import FRAMES_SHOWN, CaseView, arrange_case
+from capbench.report.page.curve_view import CurveView, arrange_curves
 from capbench.report.page.headline import Headline, compose_headline
 from capbench.report.page.overview_rows import Row, arrange_rows
 from capbench.report.page.show_worst_frames import PICTURES_PER_FRAME, PictureBudget
@@ -21,6 +22,7 @@ from capbench.report.report_folder import ReportFolder, RunFile, relative_url
 from capbench.report.wording import revision_words, shorten
 from capbench.results import Comparison, RunRole
 from capbench.results.subject_name import SubjectName, revision_label
+from capbench.results.tidy_table import table_of
 from capbench.units import format_bytes
 
 __all__ = ["PICTURE_BUDGET_BYTES", "FolderView", "Machine", "RunRow", "arrange_folder"]
@@ -92,6 +94,8 @@ class FolderView:
     """The table of the first screen."""
     capacities: tuple[CapacityRow, ...]
     """What stages could deliver alone; empty where that was not measured."""
+    curves: tuple[CurveView, ...]
+    """Curves and corpora, one section each; empty where there are none."""
     cases: tuple[CaseView, ...]
     """One section each."""
     runs: tuple[RunRow, ...]
@@ -150,6 +154,7 @@ def arrange_folder(
         base=_base_words(main),
         rows=arrange_rows(cells, comparisons, styles),
         capacities=capacity_rows(all_cells_of(folder)),
+        curves=arrange_curves(table_of([folder.contents]), comparisons, styles, charts=charts),
         cases=tuple(cases) if charts else (),
         runs=tuple(
             RunRow(file, relative_url(file.path, page_folder) if file.path else "", _status(file))

@@ -119,7 +119,7 @@ def _row(
             verdict.ratio if verdict else None,
         ),
         interval=_interval(verdict),
-        wall=Quantity(wall_words(spread), spread.median if spread else None),
+        wall=Quantity(wall_words(spread, cell.points), spread.median if spread else None),
         dots=tuple(file.run.wall_s * scale for file in cell.measured if file.run.wall_s is not None),
         median_dot=spread.median * scale if spread else 0.0,
         floor=quantity("times_floor", times_words),
@@ -127,7 +127,7 @@ def _row(
         cpu=quantity("cpu_s", seconds_words),
         memory=quantity("peak_rss_bytes", bytes_words),
         readback=quantity("readback_bytes", bytes_words),
-        output=quantity("output_bytes", bytes_words),
+        output=Quantity(MISSING, None) if cell.points else quantity("output_bytes", bytes_words),
         quality=quality.text or MISSING,
         quality_is_bad=quality.tone is Tone.BAD,
     )

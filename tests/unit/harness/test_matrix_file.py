@@ -234,7 +234,7 @@ def test_a_glob_that_matches_nothing_is_an_error(
         ("[[case]]\nname = '../up'\n", ":case[0](../up).name: '../up' cannot be part of a file name"),
         ("[[case]]\nname = 'one'\nsource = 'gone.mp4'\n", ":case[0](one).source: no such file: "),
         ("[[case]]\nname = 'one'\nrecording = {width=320, height=180}\n", ":case[0](one).duration_s: a recording of "),
-        ("", ":case: the matrix has no case; add a [[case]] table"),
+        ("", ":case: the matrix has no case; add a [[case]] or [[corpus]] table"),
         (
             _CASE + "[[override]]\ncase = 'two'\nblocks = 1\n",
             ":override[0].case: 'two' matches no case; available: one",
@@ -273,7 +273,7 @@ def test_a_binary_file_is_no_matrix(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nonsense", "/nowhere/at/all.toml"])
 def test_an_unknown_name_lists_the_shipped_ones(name: str) -> None:
-    with pytest.raises(MatrixError, match=r"no matrix .*\(quick, rivals, standard\)"):
+    with pytest.raises(MatrixError, match=r"no matrix .*\(curve, quick, rivals, standard\)"):
         load_matrix(name)
 
 

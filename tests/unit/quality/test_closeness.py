@@ -90,9 +90,9 @@ def test_a_wrong_bottom_edge_stands_out() -> None:
     ("turn", "name"),
     [
         (lambda p: p, "as it is"),
-        (lambda p: np.rot90(p, 2), "turned by 180°"),
-        (lambda p: p[:, ::-1], "mirrored"),
-        (lambda p: p[::-1], "upside down"),
+        (lambda p: np.rot90(p, 2), "rotated by 180°"),
+        (lambda p: p[:, ::-1], "flipped horizontally"),
+        (lambda p: p[::-1], "flipped vertically"),
     ],
 )
 def test_turns_are_recognised(turn: object, name: str) -> None:

@@ -12,9 +12,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from capbench.errors import PictureError
 from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS, FfmpegMeter
-from capbench.quality.metrics.pooling import pool
-from capbench.quality.metrics.psnr_ssim import PSNR_CEILING_DB, mean_squared_error, psnr_db, ssim
+from capbench.quality.metrics.pooling import frame_values, pool
+from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.reading.planes import Planes, as_frame
+from capbench.results.metric_registry import PSNR_CEILING_DB, choose_metrics, columns_of, require_metric
 
 Plane = NDArray[np.uint8]
 
@@ -98,8 +99,19 @@ def test_planes_of_other_sizes_are_refused_and_tiny_ones_have_no_ssim() -> None:
     assert ssim(got[:10], want[:10]) is None
 
 
+def test_a_flat_difference_has_the_ssim_that_netflix_publishes_and_its_psnr() -> None:
+    """Black and R'G'B' 10 in codes of limited range, 16 and 25.
+
+    Netflix/vmaf, python/test/feature_extractor_test.py, test_run_ssim_fextractor_flat: 0.908733.
+    """
+    got, want = (np.full((64, 64), code, np.uint8) for code in (25, 16))
+
+    assert ssim(got, want) == pytest.approx(0.908733, abs=1e-6)
+    assert psnr_db(mean_squared_error(got, want)) == pytest.approx(10 * math.log10(255**2 / 81))
+
+
 def test_pooling_by_hand() -> None:
-    summary = pool([40.0, None, 20.0, 30.0], "dB")
+    summary = pool([40.0, None, 20.0, 30.0], require_metric("psnr"))
 
     assert summary.mean == 30.0
     assert summary.harmonic_mean == pytest.approx(3 / (1 / 40 + 1 / 20 + 1 / 30))
@@ -109,9 +121,41 @@ def test_pooling_by_hand() -> None:
 
 
 def test_pooling_nothing_and_values_without_a_harmonic_mean() -> None:
-    assert pool([None, None]).mean is None
-    assert pool([0.0, 1.0]).harmonic_mean is None
-    assert not math.isnan(pool([0.0, 1.0]).mean or 0.0)
+    ssim_index = require_metric("ssim")
+
+    assert pool([None, None], ssim_index).mean is None
+    assert pool([0.0, 1.0], ssim_index).harmonic_mean is None
+    assert pool([0.0, 1.0], ssim_index).mean == 0.5
+
+
+def test_the_worst_of_a_metric_that_improves_downwards_is_its_largest_value() -> None:
+    summary = pool([1.0, None, 5.0, 3.0], require_metric("cambi"))
+
+    assert (summary.mean, summary.harmonic_mean) == (3.0, None)
+    assert (summary.worst, summary.worst_frame, summary.unit) == (5.0, 2, "")
+    assert summary.p5 == pytest.approx(4.8)
+    assert summary.p1 == pytest.approx(4.96)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "pooled"),
+    [
+        ("psnr_hvs", [math.inf, 50.0], (PSNR_CEILING_DB, 50.0)),
+        ("vmaf", [math.nan, 90.0], (None, 90.0)),
+        ("ssim", [-math.inf, 0.5], (-1.0, 0.5)),
+        ("cambi", [math.inf, 2.0], (None, 2.0)),
+        ("psnr", [math.nan, None], (None, None)),
+    ],
+)
+def test_what_is_no_number_is_not_pooled_and_what_is_infinite_becomes_the_end_of_the_range(
+    name: str, values: list[float | None], pooled: tuple[float | None, ...]
+) -> None:
+    metric = require_metric(name)
+    known = [value for value in pooled if value is not None]
+
+    assert frame_values(values, metric) == pooled
+    assert pool(values, metric).frames == len(known)
+    assert pool(values, metric).mean == (sum(known) / len(known) if known else None)
 
 
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (2, 2), (44, 46), (64, 8), (46, 46), (64, 32)])
@@ -127,7 +171,7 @@ def test_small_pictures_are_measured_by_what_can_measure_them(width: int, height
     assert found.series["ffmpeg_psnr_y"] == [100.0] * 3
     assert ("xpsnr_y" in found.series) is (width * height >= 2025)
     assert ("ffmpeg_ssim_y" in found.series) is (min(width, height) >= 16)
-    assert set(found.series) | set(found.unmeasured) == set(FFMPEG_METRICS)
+    assert set(found.series) | set(found.unmeasured) == set(columns_of(choose_metrics(list(FFMPEG_METRICS))))
 
 
 def test_xpsnr_depends_on_the_rate_that_it_is_given() -> None:

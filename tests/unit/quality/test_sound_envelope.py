@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from capbench.quality.checks import sound_checks
 from capbench.quality.metrics.sound_lag import measure_lag
 from capbench.quality.reading.channel_downmix import Downmix
 from capbench.quality.reading.sound_envelope import Sound, listen
+from capbench.results import CheckStatus
 
 RATE_HZ = 48_000
 
@@ -86,6 +88,25 @@ def test_more_channels_are_mixed_as_bs_775_says(layout: str, gain: float, tmp_pa
 
     assert sound.channels == channels
     assert sound.downmix_gain == pytest.approx(gain, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("level", "is_right"),
+    [
+        (0.5**0.5, True),
+        (0.5**0.5 / (1 + 2 * 0.5**0.5), True),  # so that nothing can clip, as this pipeline scales it
+        (0.5 / (1 + 0.5**0.5 + 0.5), True),  # as AC-3 may state it and HandBrake does it: -9.9 dB
+        (0.25 / (1 + 0.5**0.5 + 0.5), False),
+        (1.0, False),
+    ],
+)
+def test_surround_channels_may_be_mixed_at_any_level_in_use(level: float, is_right: bool, tmp_path: Path) -> None:
+    samples = tones(6)
+    samples[:4] = 0
+    wanted = heard(write(tmp_path / "many.mkv", samples, "5.1"))
+    found = heard(write(tmp_path / "mixed.mkv", samples[4:] * np.float32(level), "stereo"))
+
+    assert (sound_checks._level(wanted, found).status is CheckStatus.PASS) is is_right
 
 
 def test_the_centre_is_in_both_sides_and_the_bass_in_none() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from capbench.harness.matrix.command_line import fill_command
-from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.matrix.model import Case
+from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.run.evidence.ffmpeg_figures import benchmark_figures, progress_figures
 from capbench.harness.run.evidence.own_figures import OwnFigures, in_slices_only, read_own_figures
 from capbench.harness.run.prepare_source import PreparedCase
@@ -72,7 +73,13 @@ class CommandRun:
         if not words:
             return None
         command = self._filled(words)
-        outcome = run_process(command, env=self.env, cwd=self.folder, timeout_s=self.step.case.timeout_s, sampled=False)
+        outcome = run_process(
+            command,
+            env=self.env,
+            cwd=self.folder,
+            timeout_s=self.step.case.timeout_s,
+            observation=Observation(sampled=False),
+        )
         return command, outcome
 
     def _filled(self, words: tuple[str, ...]) -> list[str]:
@@ -84,8 +91,19 @@ class CommandRun:
             "width": str(self.prepared.width),
             "height": str(self.prepared.height),
             "fps": self.prepared.fps,
-        }
-        return fill_command(words, values, self.prepared.encoder_options)
+        } | _settings_words(self.step.settings)
+        return fill_command(words, values, self.prepared.encoder_options_at(self.step.point))
+
+
+def _settings_words(settings: Case) -> dict[str, str]:
+    """What the placeholders for encoder settings stand for, of those that the case or its point sets."""
+    options = settings.options
+    known = {"qp": settings.qp, "crf": options.get("crf"), "bitrate": options.get("bitrate_bits_per_s")}
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in known.items()
+        if value is not None
+    }
 
 
 def reported_figures(run: CommandRun, outcome: Outcome) -> OwnFigures:

@@ -25,7 +25,7 @@ def pipeline_job(
     return "floor" if subject.is_floor else "export", {
         "source": str(prepared.source),
         "output": str(output) if subject.writes_output else None,
-        "options": export_options(step.case) | path | subject.options,
+        "options": export_options(step.settings) | path | subject.options,
         "trace": None if trace is None else str(trace),
         "draws": subject.path not in (None, PASSTHROUGH),
     }
