@@ -30,6 +30,8 @@ Examples:
 `capbench compare reports/baseline.json reports/today --github`
 """
 _NOTHING_APPLIES = 4
+_MOST_FAILURES = 3
+"""Failed runs that are listed."""
 _NARROW_COLUMNS = 100
 """Below this the minimum detectable slowdown has no column: the others would wrap."""
 
@@ -150,6 +152,13 @@ def show_comparison(comparison: Comparison) -> None:
         console.print(table)
     for warning in (*shared_reasons(comparison.verdicts), *comparison.warnings):
         print_line(console, f"note: {warning}")
+    for failure in comparison.failures[:_MOST_FAILURES]:
+        files = "".join(
+            f"; {what}: {path}" for what, path in (("log", failure.log), ("output", failure.output)) if path
+        )
+        print_line(
+            console, f"failed: {failure.case}, {failure.subject}, block {failure.block}: {failure.reason}{files}"
+        )
     if comparison.base_note:
         print_line(console, comparison.base_note)
     print_line(console, comparison.sentence)

@@ -32,9 +32,12 @@ __all__ = [
     "FAILED_OUTPUTS",
     "DamagedResultWarning",
     "FolderContents",
+    "RunEvidence",
+    "read_evidence",
     "read_folder",
     "read_run",
     "run_file_name",
+    "run_stem",
     "with_times_floor",
     "write_record",
 ]
@@ -69,6 +72,32 @@ def run_file_name(case: str, subject: str, role: RunRole, block: int, point: Cur
     """Name of a run's file inside `runs/`."""
     last = f"b{block:03d}" if role is RunRole.MEASURE else role.value.replace("_", "-")
     return "--".join((case, subject, *(() if point is None else (point.label,)), last)) + ".json"
+
+
+def run_stem(run: RunResult) -> str:
+    """Unique name of a recorded run inside its folder: that of its file without the suffix."""
+    return run_file_name(run.case, run.subject, run.role, run.block, run.point).removesuffix(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvidence:
+    """What lies in a result folder for somebody to look at."""
+
+    log: Path | None = None
+    """What the run's processes wrote."""
+    output: Path | None = None
+    """Its video: of a failed run, or of any where outputs are kept."""
+
+
+def read_evidence(folder: Path) -> dict[str, RunEvidence]:
+    """Stem of a run to what a folder has of it; runs without anything are left out."""
+    logs = {entry.name.removesuffix(".log"): entry for entry in (folder / "runs").glob("*.log")}
+    outputs = {
+        entry.name.removesuffix(entry.suffix): entry
+        for name in ("outputs", FAILED_OUTPUTS)
+        for entry in (folder / name).glob("*")
+    }
+    return {stem: RunEvidence(logs.get(stem), outputs.get(stem)) for stem in sorted({*logs, *outputs})}
 
 
 def write_record(target: Path, record: Record) -> None:
