@@ -37,9 +37,9 @@ def benchmark_figures(text: str) -> dict[str, CustomFigure]:
     """Times and memory of `-benchmark` from what was written to standard error; empty where there are none."""
     found: dict[str, CustomFigure] = {}
     if times := _last(_TIMES, text):
-        for part in ("user", "system", "real"):
+        for part, name in (("user", "ffmpeg_user_s"), ("system", "ffmpeg_system_s"), ("real", "ffmpeg_real_s")):
             if (time_s := _number(times[part])) is not None:
-                found[f"ffmpeg_{part}_s"] = CustomFigure(value=time_s, unit="s")
+                found[name] = CustomFigure(value=time_s, unit="s")
     if memory := _last(_MEMORY, text):
         found["ffmpeg_max_rss_bytes"] = CustomFigure(value=float(int(memory["size"]) * 1024), unit="bytes")
     return found
