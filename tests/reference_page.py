@@ -25,6 +25,7 @@ from capbench import errors
 from capbench.cli import app as _verbs_are_registered  # noqa: F401  importing it registers the verbs
 from capbench.cli.app import INTERRUPTED, READER_GONE, app
 from capbench.doctor.findings import MachineFindings
+from capbench.doctor.metric_list import MetricList
 from capbench.gate.calibration import Calibration
 from capbench.gate.gate_file import GateFile
 from capbench.gate.history.baseline_figures import Baseline
@@ -63,6 +64,7 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A calibration", "`capbench calibrate --json`.", Calibration),
     ("An entry of a history", "One line of the file of `capbench history`.", HistoryEntry),
     ("A history", "`capbench history show --json`.", TrendList),
+    ("The list of metrics", "`capbench validate --list-metrics --json`.", MetricList),
     ("What doctor finds", "`capbench doctor --json`.", MachineFindings),
     ("A self-test", "`capbench selftest --json`.", SelfTestReport),
     ("A case of a matrix file", "`[[case]]`; [matrix.md](matrix.md) explains the fields.", CaseTable),
