@@ -14,10 +14,10 @@ class StageTimes(Record):
 
     work_s: float
     """Doing its own work."""
-    wait_input_s: float
-    """Waiting for the stage before it."""
-    wait_output_s: float
-    """Waiting for the stage after it, or for room in its channel."""
+    wait_input_s: float | None
+    """Waiting for the stage before it; None where an exporter of another kind reports its work alone."""
+    wait_output_s: float | None
+    """Waiting for the stage after it, or for room in its channel; likewise."""
 
 
 class LatencyPercentiles(Record):

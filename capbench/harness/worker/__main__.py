@@ -156,6 +156,32 @@ def _prepare(spec: Json) -> Json:
     }
 
 
+def _check(spec: Json) -> Json:
+    """What is wrong with cases, without making anything. `cases`: keys as in `_prepare`, `name`, `subject_options`."""
+    problems = []
+    for case in spec["cases"]:
+        try:
+            _check_case(case)
+        except CapbenchError as error:
+            problems.append(f"case {case['name']!r}: {error}")
+    return {"problems": problems}
+
+
+def _check_case(case: Json) -> None:
+    from capbench.pipeline.decode.probe import probe_source
+    from capbench.pipeline.scene import load_scene
+
+    for options in [{}, *case["subject_options"]]:
+        for settings in case["options"]:
+            _export_options(settings | options)
+    if not case["knows_scene"]:
+        load_scene(case["scene"])
+    if case["recording"] is not None:
+        _recording_spec(case["recording"], case["duration_s"])
+    elif case["source"] is not None:  # a clip that is yet to be fetched cannot be opened
+        probe_source(Path(case["source"]))
+
+
 def _inspect(spec: Json) -> Json:
     """What a command wrote: `output`. Frames are decoded, because a container's count may lie."""
     import av
@@ -247,6 +273,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "export": _export,
     "floor": _floor,
     "prepare": _prepare,
+    "check": _check,
     "inspect": _inspect,
     "validate": _validate,
     "machine": _machine,
@@ -265,8 +292,11 @@ def _export_options(options: Json) -> Any:
     own = {field.name for field in fields(ExportOptions)} - {"encoder", "colour"}
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
     if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
-        known = ", ".join(sorted(own | of_encoder))
-        raise InputError(f"unknown export option {unknown[0]!r}; available: {known}")
+        from capbench.unknown_names import did_you_mean  # before it, nothing that loads pydantic
+
+        known = sorted(own | of_encoder)
+        meant = did_you_mean(unknown[0], known)
+        raise InputError(f"unknown export option {unknown[0]!r}; available: {', '.join(known)}{meant}")
     encoder = {key: value for key, value in options.items() if key in of_encoder}
     if "encoder" in options:
         encoder["name"] = options["encoder"]
