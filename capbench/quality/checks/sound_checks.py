@@ -11,7 +11,7 @@ from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
 from capbench.quality.metrics.sound_pitch import measure_pitch
-from capbench.quality.metrics.stereo_image import measure_stereo_image
+from capbench.quality.metrics.stereo_image import ChannelOrder, measure_channel_order, measure_stereo_image
 from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
 
@@ -162,7 +162,11 @@ def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Che
     if found.channels < 2:
         why = "the output has one channel, which is neither left nor right"
         return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
-    image = measure_stereo_image(wanted, found, _lag_ms(wanted, found, lag), least_share=limits.AUDIO_SIDE_SHARE)
+    lag_ms = _lag_ms(wanted, found, lag)
+    order = measure_channel_order(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
+    if order is not None and (order.moved or order.turned):
+        return _wrong_channels(order)
+    image = measure_stereo_image(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
     if image is None or image.alike < limits.AUDIO_ALIKE_SHARE:
         why = "the sound cannot be compared sample by sample: it is silent, too far out of sync, or another one"
         return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
@@ -194,6 +198,26 @@ def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Che
         if image.polarity is None
         else Check.passed(
             name=polarity, message="both channels swing as in the reference", value=image.polarity, limit=limit
+        ),
+    ]
+
+
+def _wrong_channels(order: ChannelOrder) -> list[Check]:
+    """`audio.sides` and `audio.polarity` of a sound with more than two channels."""
+    moved = ", ".join(f"{name} has what was in {origin}" for name, origin in order.moved)
+    turned = ", ".join(order.turned)
+    return [
+        Check.passed_if(
+            good=not moved,
+            name="audio.sides",
+            when_good="each channel is where it was",
+            when_bad=f"channels are exchanged: {moved}",
+        ),
+        Check.passed_if(
+            good=not turned,
+            name="audio.polarity",
+            when_good="all channels swing as in the reference",
+            when_bad=f"the polarity of {turned} is turned against that of the other channels",
         ),
     ]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.quality.metrics.stereo_image import StereoImage, measure_stereo_image
+from capbench.quality.metrics.stereo_image import ChannelOrder, StereoImage, measure_channel_order, measure_stereo_image
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
 Stereo = NDArray[np.float32]
@@ -124,3 +125,74 @@ def test_silence_and_sounds_far_apart_cannot_be_compared() -> None:
     assert measure_stereo_image(sound(loud), sound(loud), 300.0, least_share=0.01) is None
     # The same lag between files whose pictures are as far apart is none.
     assert measure_stereo_image(sound(loud), sound(loud, origin_s=0.3), 300.0, least_share=0.01) is not None
+
+
+FIVE_ONE = ("FL", "FR", "FC", "LFE", "BL", "BR")
+
+
+def surround(channels: NDArray[np.float32], names: tuple[str, ...] = FIVE_ONE) -> Sound:
+    pieces = {n: channels[:, n * PIECE_SAMPLES : (n + 1) * PIECE_SAMPLES] for n in range(PIECES)}
+    return replace(sound(channels[:2]), channels=len(channels), channel_names=names, channel_pieces=pieces)
+
+
+def film() -> NDArray[np.float32]:
+    """Six sounds; the bass is silent, and left and right share half of theirs with the centre."""
+    voices = np.stack([noise(number) for number in range(6)])
+    voices[:2] += 0.5 * voices[2]
+    voices[3] = 0
+    return voices
+
+
+def order(
+    change: Callable[[NDArray[np.float32]], NDArray[np.float32]], names: tuple[str, ...] = FIVE_ONE
+) -> ChannelOrder:
+    coded = change(film()) + np.random.default_rng(9).normal(0, 0.01, film().shape).astype(np.float32)
+    found = measure_channel_order(surround(film()), surround(coded, names), 0.0, least_share=0.01)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("gain", [0.4, 1.0, -1.0])
+def test_channels_that_were_kept_are_in_order(gain: float) -> None:
+    """Turned over all together is heard as it was."""
+    assert order(lambda channels: gain * channels) == ChannelOrder((), ())
+
+
+def test_surround_channels_may_be_called_sides() -> None:
+    assert order(lambda channels: channels, (*FIVE_ONE[:4], "SL", "SR")) == ChannelOrder((), ())
+
+
+@pytest.mark.parametrize(
+    ("places", "moved"),
+    [
+        ([1, 0, 2, 3, 4, 5], (("FL", "FR"), ("FR", "FL"))),
+        ([0, 1, 2, 3, 5, 4], (("BL", "BR"), ("BR", "BL"))),
+        ([0, 2, 1, 3, 4, 5], (("FR", "FC"), ("FC", "FR"))),  # the order of films: left, centre, right
+        ([0, 1, 3, 2, 4, 5], (("LFE", "FC"),)),
+    ],
+)
+def test_channels_that_were_exchanged_are_named(places: list[int], moved: tuple[tuple[str, str], ...]) -> None:
+    assert order(lambda channels: channels[places]) == ChannelOrder(moved, ())
+
+
+@pytest.mark.parametrize("turned", [0, 2, 5])
+def test_a_channel_that_swings_the_other_way_is_named(turned: int) -> None:
+    def turn(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        channels[turned] *= -1
+        return channels
+
+    assert order(turn) == ChannelOrder((), (FIVE_ONE[turned],))
+
+
+def test_channels_that_are_all_alike_have_no_order() -> None:
+    alike = surround(np.stack([noise(1)] * 6))
+
+    assert measure_channel_order(alike, alike, 0.0, least_share=0.01) == ChannelOrder((), ())
+
+
+def test_other_layouts_and_other_sounds_are_not_ordered() -> None:
+    other = surround(np.stack([noise(number) for number in range(10, 16)]))
+
+    assert measure_channel_order(surround(film()), sound(film()[:2]), 0.0, least_share=0.01) is None
+    assert measure_channel_order(surround(film()), surround(film()[:4], FIVE_ONE[:4]), 0.0, least_share=0.01) is None
+    assert measure_channel_order(surround(film()), other, 0.0, least_share=0.01) is None
