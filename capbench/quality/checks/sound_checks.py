@@ -134,6 +134,14 @@ def _decodes(wanted: Sound, found: Sound) -> Check:
 
 def _channels(wanted: Sound, found: Sound) -> Check:
     name = "audio.channels"
+    was_alike = wanted.channels < 2 or wanted.side_share < limits.AUDIO_SIDE_SHARE
+    if was_alike and found.channels > 1 and found.side_share > limits.AUDIO_SIDE_ADDED:
+        return Check.failed(
+            name=name,
+            message="left and right differ, in the reference they are the same: one may be silent or turned over",
+            value=found.side_share,
+            limit=limits.AUDIO_SIDE_ADDED,
+        )
     if wanted.channels < 2:
         return Check.not_applicable(name=name, reason="the reference is mono")
     if found.channels < 2:
