@@ -11,7 +11,12 @@ from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
 from capbench.quality.metrics.sound_pitch import measure_pitch
-from capbench.quality.metrics.stereo_image import ChannelOrder, measure_channel_order, measure_stereo_image
+from capbench.quality.metrics.stereo_image import (
+    ChannelOrder,
+    find_missing_channels,
+    measure_channel_order,
+    measure_stereo_image,
+)
 from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
 
@@ -73,7 +78,7 @@ def check_sound(evidence: Measurements) -> SoundVerdict:
     checks = [
         Check.passed(name="audio.present", message=f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
         _decodes(wanted, found),
-        _channels(wanted, found),
+        _channels(wanted, found, lag),
         *_stereo_image(wanted, found, lag),
         _length(wanted, found),
         _level(wanted, found, lag),
@@ -132,7 +137,7 @@ def _decodes(wanted: Sound, found: Sound) -> Check:
     return Check.failed(name="audio.decodes", message=f"the sound does not decode: {found.error}")
 
 
-def _channels(wanted: Sound, found: Sound) -> Check:
+def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.channels"
     was_alike = wanted.channels < 2 or wanted.side_share < limits.AUDIO_SIDE_SHARE
     if was_alike and found.channels > 1 and found.side_share > limits.AUDIO_SIDE_ADDED:
@@ -161,6 +166,10 @@ def _channels(wanted: Sound, found: Sound) -> Check:
             value=found.side_share,
             limit=least_share,
         )
+    lag_ms = _lag_ms(wanted, found, lag)
+    missing = find_missing_channels(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
+    if missing:
+        return Check.failed(name=name, message=f"{', '.join(missing)} of the reference is missing from the mix")
     return Check.passed(name=name, message=f"{found.channels} channels", value=found.channels, limit=2, unit="channels")
 
 

@@ -107,7 +107,8 @@ def sharpness(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
     enough = _ENOUGH_DETAIL_CODES**2 * _DETAIL_CELL_SAMPLES**2
     if energy.mean() < enough:
         return None
-    detailed = energy > max(enough, _ABOVE_GRAIN * np.percentile(energy, _GRAIN_PERCENTILE))
+    grain = float(np.percentile(energy, _GRAIN_PERCENTILE))
+    detailed = energy > max(enough, _ABOVE_GRAIN * grain)
     if detailed.sum() < _FEWEST_DETAILED_CELLS:
         return None
     return float(common[detailed].sum() / energy[detailed].sum())

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.quality.metrics.stereo_image import ChannelOrder, StereoImage, measure_channel_order, measure_stereo_image
+from capbench.quality.metrics.stereo_image import (
+    ChannelOrder,
+    StereoImage,
+    find_missing_channels,
+    measure_channel_order,
+    measure_stereo_image,
+)
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
 Stereo = NDArray[np.float32]
@@ -196,3 +202,41 @@ def test_other_layouts_and_other_sounds_are_not_ordered() -> None:
     assert measure_channel_order(surround(film()), sound(film()[:2]), 0.0, least_share=0.01) is None
     assert measure_channel_order(surround(film()), surround(film()[:4], FIVE_ONE[:4]), 0.0, least_share=0.01) is None
     assert measure_channel_order(surround(film()), other, 0.0, least_share=0.01) is None
+
+
+HALF = 0.5**0.5
+DOWNMIXES = {
+    "BS.775": [[1, 0, HALF, 0, HALF, 0], [0, 1, HALF, 0, 0, HALF]],
+    "without surround": [[1, 0, HALF, 0, 0, 0], [0, 1, HALF, 0, 0, 0]],
+    "Pro Logic II": [[1, 0, HALF, 0, -0.87, -0.5], [0, 1, HALF, 0, 0.5, 0.87]],
+}
+
+
+def mixed(matrix: list[list[float]], lag: int = 0) -> Sound:
+    sides = np.roll(np.array(matrix, np.float32) @ film() * np.float32(0.4), lag, axis=1)
+    return sound(sides + np.random.default_rng(9).normal(0, 0.01, sides.shape).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", DOWNMIXES)
+@pytest.mark.parametrize("lag", [0, 480])
+def test_usual_mixes_leave_no_front_channel_out(name: str, lag: int) -> None:
+    found = mixed(DOWNMIXES[name], lag)
+
+    assert find_missing_channels(surround(film()), found, lag / SOUND_RATE_HZ * 1e3, least_share=0.01) == ()
+
+
+@pytest.mark.parametrize("missing", ["FL", "FR", "FC"])
+@pytest.mark.parametrize("name", DOWNMIXES)
+def test_a_front_channel_that_a_mix_leaves_out_is_named(name: str, missing: str) -> None:
+    """A film without its voices is as loud and as wide as one with them, by any other figure."""
+    matrix = [
+        [0.0 if FIVE_ONE[place] == missing else level for place, level in enumerate(row)] for row in DOWNMIXES[name]
+    ]
+
+    assert find_missing_channels(surround(film()), mixed(matrix), 0.0, least_share=0.01) == (missing,)
+
+
+def test_what_the_other_channels_have_too_cannot_be_missing() -> None:
+    alike = np.stack([noise(1)] * 6)
+
+    assert find_missing_channels(surround(alike), sound(alike[:2]), 0.0, least_share=0.01) == ()
