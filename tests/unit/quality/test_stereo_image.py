@@ -213,8 +213,9 @@ DOWNMIXES = {
 
 
 def mixed(matrix: list[list[float]], lag: int = 0) -> Sound:
-    sides = np.roll(np.array(matrix, np.float32) @ film() * np.float32(0.4), lag, axis=1)
-    return sound(sides + np.random.default_rng(9).normal(0, 0.01, sides.shape).astype(np.float32))
+    sides = np.roll(0.4 * np.array(matrix) @ film(), lag, axis=1)
+    sides += np.random.default_rng(9).normal(0, 0.01, sides.shape)
+    return sound(np.asarray(sides, np.float32))
 
 
 @pytest.mark.parametrize("name", DOWNMIXES)
