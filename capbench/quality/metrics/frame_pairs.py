@@ -23,6 +23,7 @@ from capbench.quality.metrics.registration import (
     cell_spread,
     coarse_step,
     gradient_length,
+    inner_error_codes,
     sharpness,
     shift_px,
     turn_correlations,
@@ -135,7 +136,8 @@ class PictureMeter:
         centre = THUMBNAIL_STEP // 2
         self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
         self._evidence.cell_spread_codes[frame] = cell_spread(got.thumb, want.thumb)
-        typical = np.abs(got.thumb - want.thumb).mean(axis=(0, 1))
+        inner = [inner_error_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+        typical = np.maximum(np.abs(got.thumb - want.thumb).mean(axis=(0, 1)), inner)
         borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
         self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
