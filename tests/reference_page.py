@@ -25,6 +25,7 @@ from capbench import errors
 from capbench.cli import app as _verbs_are_registered  # noqa: F401  importing it registers the verbs
 from capbench.cli.app import INTERRUPTED, READER_GONE, app
 from capbench.doctor.findings import MachineFindings
+from capbench.doctor.metric_list import MetricList
 from capbench.gate.calibration import Calibration
 from capbench.gate.gate_file import GateFile
 from capbench.gate.history.baseline_figures import Baseline
@@ -54,6 +55,7 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("An export's report", "`capbench export --json`; every run has these fields too.", ExportReport),
     ("A run", "`runs/*.json` of a result folder; the fields of an export's report besides.", RunResult),
     ("A validation", "`capbench validate --json`, and `validation` of a run.", ValidationReport),
+    ("The quality metrics", "`capbench validate --list-metrics --json`.", MetricList),
     ("The machine", "`environment.json` of a result folder.", Environment),
     ("What disturbed a block", "`blocks/*.json` of a result folder.", BlockNoise),
     ("The plan of a matrix", "`matrix.json` of a result folder.", Plan),
@@ -223,8 +225,14 @@ def _records() -> Iterator[str]:
         yield from _fields(record)
         for nested, (owner, place) in inner.items():
             if owner is record:
-                yield f"#### `{place}`\n\n{_plain(inspect.getdoc(nested) or '')}\n"
+                yield f"#### `{place}`\n\n{_plain(_meaning(nested))}\n"
                 yield from _fields(nested)
+
+
+def _meaning(record: type[BaseModel]) -> str:
+    """A record's docstring, or that of the record that it extends; not pydantic's own."""
+    own = record.__mro__[: record.__mro__.index(BaseModel)]
+    return next((inspect.cleandoc(text) for each in own if (text := vars(each).get("__doc__"))), "")
 
 
 def _fields(record: type[BaseModel]) -> Iterator[str]:
