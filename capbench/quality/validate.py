@@ -175,7 +175,7 @@ def report_on(
         how_measured=evidence.pictures.how if evidence.pictures else {},
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
         unmeasured=_unmeasured(evidence, measured, tuple(metric_of))
-        | {metric.name: "it was not asked for" for metric in metrics if not with_vmaf and _is_vmaf(metric)},
+        | {metric.name: "it was not requested" for metric in metrics if not with_vmaf and _is_vmaf(metric)},
     )
 
 

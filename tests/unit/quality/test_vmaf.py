@@ -406,7 +406,7 @@ def test_the_model_for_4k_is_there_too(tool: VmafTool) -> None:
 def test_pyavs_own_libvmaf_gives_what_a_program_gives() -> None:
     """Where there are both: PyAV 19 has libvmaf, and the extra brings a program of another build."""
     if "libvmaf" not in filters_available:
-        pytest.skip("the FFmpeg inside PyAV was built without libvmaf")
+        pytest.skip("PyAV's FFmpeg was built without libvmaf")
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     program = VmafTool("program", imageio_ffmpeg.get_ffmpeg_exe())
     series = []

@@ -30,7 +30,7 @@ class VmafTool:
     label: str
     """What results call it."""
     program: str | None = None
-    """Path of the program; None for the FFmpeg inside PyAV."""
+    """Path of the program; None for PyAV's own FFmpeg."""
 
     def __str__(self) -> str:
         return self.label
