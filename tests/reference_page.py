@@ -65,6 +65,7 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A calibration", "`capbench calibrate --json`.", Calibration),
     ("An entry of a history", "One line of the file of `capbench history`.", HistoryEntry),
     ("A history", "`capbench history show --json`.", TrendList),
+    ("The list of metrics", "`capbench validate --list-metrics --json`.", MetricList),
     ("What doctor finds", "`capbench doctor --json`.", MachineFindings),
     ("A self-test", "`capbench selftest --json`.", SelfTestReport),
     ("A case of a matrix file", "`[[case]]`; [matrix.md](matrix.md) explains the fields.", CaseTable),

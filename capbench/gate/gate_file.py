@@ -200,10 +200,11 @@ BUILT_IN_RULES: tuple[GateRule, ...] = (
     GateRule(metric="output_bytes", margin=0.02),
     *(rule for metric in BUILT_IN_METRICS for rule in _rules_of(metric)),
     # At equal quality, what another rounding may cost: the same as of a size at one setting.
-    GateRule(metric="bd_rate.psnr_y", margin=0.02),
-    GateRule(metric="bd_rate.xpsnr_y", margin=0.02),
-    GateRule(metric="bd_rate.ssim_y", margin=0.02),
-    GateRule(metric="bd_rate.vmaf", margin=0.02),
+    *(
+        GateRule(metric=f"bd_rate.{metric.main_column}", margin=0.02)
+        for metric in BUILT_IN_METRICS
+        if metric.is_default and metric.is_main
+    ),
     # Ratios against a baseline of another machine: CPU, disk and core count move them by some percent.
     GateRule(metric="*_s/*", margin=0.10),
     GateRule(metric="*_bytes/*", margin=0.10),

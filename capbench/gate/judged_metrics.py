@@ -135,7 +135,8 @@ def is_curve_figure(name: str) -> bool:
 
 def curve_sign(metric: str) -> int | None:
     """1 for a metric such as `vmaf` of which more is better, -1 where less is; None where nobody knows."""
-    return 1 if describe_metric(f"{_QUALITY_PREFIX}{metric}.mean").kind is Kind.QUALITY else None
+    known = metric_of(metric)
+    return None if known is None else 1 if known.higher_is_better else -1
 
 
 def is_figure(column: str) -> bool:

@@ -164,7 +164,7 @@ def metric_words(metric: str) -> str:
 
 def is_quality_metric(metric: str) -> bool:
     """Whether a metric speaks about what is in the output rather than about its cost."""
-    return metric.startswith(CHECKS) or describe_metric(metric).kind in (Kind.QUALITY, Kind.EQUAL)
+    return metric.startswith(CHECKS) or describe_metric(metric).kind in (Kind.QUALITY, Kind.CURVE, Kind.EQUAL)
 
 
 def is_main_metric(metric: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -15,6 +16,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from typer.testing import CliRunner
 
 from capbench.cli import app as command_line
@@ -235,10 +237,8 @@ def test_the_example_in_the_documentation_works(
     assert (report.metrics["ssimulacra2"].mean or 100) < 95
 
 
-def _like_ssimulacra2(reference: object, output: object) -> float:
-    from PIL import Image
-
-    first, second = (np.asarray(Image.open(file).convert("RGB"), float) for file in (reference, output))  # type: ignore[arg-type]
+def _like_ssimulacra2(reference: io.BytesIO, output: io.BytesIO) -> float:
+    first, second = (np.array(Image.open(file).convert("RGB")).astype(int) for file in (reference, output))
     return 100.0 - float(np.abs(first - second).mean()) * 10
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.results.run_record import RunRole
@@ -112,63 +114,75 @@ def _fold(
     """One row for each group of `keys` that has every part (`_part`) which any group of the same `whole` has."""
     parts = runs.groupby([name for name in keys if name == "folder"] + list(whole), dropna=False)["_part"]
     complete = runs.groupby(list(keys), dropna=False)["_part"].transform("nunique") == parts.transform("nunique")
-    grouped = runs[complete].groupby(list(keys), sort=False, dropna=False)
-    columns: dict[str, pd.Series] = {}
-    for name in runs.columns:
-        if name in keys or name == "_part":
-            continue
-        of_runs = runs.loc[complete, name]
-        if pd.api.types.is_numeric_dtype(of_runs.dtype) and not pd.api.types.is_bool_dtype(of_runs.dtype):
-            columns[name] = _fold_numbers(name, grouped, drops=drops(str(name)))
+    whole_runs = runs[complete]
+    groups = whole_runs.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
+    count = int(groups.max()) + 1 if groups.size else 0
+    members = [np.flatnonzero(groups == group) for group in range(count)]
+    rows: dict[str, Sequence[object] | NDArray[np.float64]] = {}
+    for name in map(str, runs.columns):
+        column = whole_runs[name]
+        if name == "_part":
+            rows["_parts"] = [", ".join(dict.fromkeys(map(str, column.iloc[places]))) for places in members]
+        elif name in keys:
+            rows[name] = [column.iloc[places[0]] for places in members]
+        elif pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            rows[name] = np.full(count, np.nan) if drops(name) else _fold_numbers(name, values, groups, count)
         else:
-            columns[name] = grouped[name].agg(_fold_cells(str(name)))
-    columns["_parts"] = grouped["_part"].agg(lambda cells: ", ".join(dict.fromkeys(map(str, cells))))
-    rows = pd.DataFrame(columns).reset_index()
-    if "error" in runs.columns and "path_used" in runs.columns and len(rows):
-        rows = _with_diverted(rows, runs[complete], keys)
-    return rows
+            cells, fold = list(column), _fold_cells(name)
+            rows[name] = [fold([cells[place] for place in places]) for places in members]
+    folded = pd.DataFrame(rows)
+    return _with_diverted(folded, whole_runs, keys) if {"path_requested", "path_used"} <= set(rows) else folded
 
 
-def _fold_numbers(name: str, grouped: pd.api.typing.DataFrameGroupBy, *, drops: bool) -> pd.Series[float]:  # type: ignore[type-arg]  # pandas-stubs gives it two private parameters
-    """A column of numbers; not a number where any part was not measured."""
-    column = grouped[name]
-    if drops:
-        return column.agg(lambda _cells: np.nan)
+def _fold_numbers(name: str, values: NDArray[np.float64], groups: NDArray[np.intp], count: int) -> NDArray[np.float64]:
+    """A column of numbers by group, shape (count,); not a number where any part was not measured.
+
+    What differs from run to run has its geometric mean: a ratio of two of them is the mean ratio, whichever part takes
+    longest. Where a part is 0 it has the plain mean.
+    """
     if any(fnmatchcase(name, glob) for glob in _LARGEST):
-        return column.agg(lambda cells: cells.max(skipna=False))
+        largest = np.full(count, -np.inf)
+        with np.errstate(invalid="ignore"):  # what was not measured stays so
+            np.maximum.at(largest, groups, values)
+        return largest
+    sums = np.bincount(groups, weights=values, minlength=count)
     kind = describe_metric(name).kind
     if kind in (Kind.COUNTED, Kind.EQUAL):
-        return column.agg(lambda cells: cells.sum(skipna=False))
+        return sums
+    sizes = np.bincount(groups, minlength=count)
     if kind is Kind.QUALITY or any(fnmatchcase(name, glob) for glob in _MEANS):
-        return column.agg(lambda cells: cells.mean(skipna=False))
-    return column.agg(_typical)
+        return sums / sizes
+    smallest = np.full(count, np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.minimum.at(smallest, groups, values)
+        typical = np.exp(np.bincount(groups, weights=np.log(values), minlength=count) / sizes)
+    return np.where(smallest > 0, typical, sums / sizes)
 
 
-def _typical(cells: pd.Series[float]) -> float:
-    """Geometric mean: a ratio of two of them is the mean ratio, whichever part takes longest. Of 0, the plain mean."""
-    values = cells.to_numpy(dtype=np.float64)
-    return float(np.exp(np.log(values).mean())) if (values > 0).all() else float(values.mean())
-
-
-def _fold_cells(name: str) -> Callable[[pd.Series], object]:
+def _fold_cells(name: str) -> Callable[[Sequence[object]], object]:
     """How cells that are no numbers become one."""
     if name == "validation.passed":
         return _all_passed
     if name in _LISTS:
         return lambda cells: tuple(dict.fromkeys(part for cell in cells for part in _texts(cell)))
     if name in ("error", "error_kind", "adapter"):
-        return lambda cells: next((cell for cell in cells if cell is not None and cell == cell), None)  # noqa: PLR0124  not a number
+        return lambda cells: next((cell for cell in cells if not _is_missing(cell)), None)
     if name == "adapter_is_software":
-        return lambda cells: next((cell for cell in cells if cell == True), cells.iloc[0])  # noqa: E712  a column with None
-    return lambda cells: cells.iloc[0]
+        return lambda cells: next((cell for cell in cells if not _is_missing(cell) and bool(cell)), cells[0])
+    return lambda cells: cells[0]
 
 
-def _all_passed(cells: Iterable[object]) -> bool | None:
+def _all_passed(cells: Sequence[object]) -> bool | None:
     """Whether all parts passed; None where one was not validated and none failed."""
-    found = [None if cell is None or cell != cell else bool(cell) for cell in cells]  # noqa: PLR0124  not a number
+    found = [None if _is_missing(cell) else bool(cell) for cell in cells]
     if False in found:
         return False
     return None if None in found else True
+
+
+def _is_missing(cell: object) -> bool:
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell))
 
 
 def _with_diverted(rows: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

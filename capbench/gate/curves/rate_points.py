@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
 
 from capbench.gate.curves.fold_blocks import label_points
+from capbench.results.metric_registry import metric_of
 
 __all__ = ["FEWEST_POINTS", "RateCurve", "RatePoint", "curve_of", "has_video_bytes", "refuse_curve"]
 
@@ -18,9 +18,6 @@ FEWEST_POINTS = 4
 """What the common test conditions of MPEG and JVET take (JVET-T2010): fewer leave the interpolation to guess."""
 _MOST_NAMED = 2
 """Points that a reason names, where there are more than one beyond."""
-_CEILINGS = (("*psnr*", 100.0, 0.1), ("vmaf*", 100.0, 0.1), ("*ssim*", 1.0, 1e-6))
-"""Glob of a metric, the most that it can be, and how near to that says no more than that nothing is left to see: a
-ceiling that some frames reach bends the mean of all, and where all reach it quality no longer follows from the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +112,19 @@ def _unusable(point: RatePoint, metric: str) -> str | None:
         return "without quality: it was not measured"
     if math.isinf(point.quality):
         return "infinite: the pictures are identical"
-    ceiling = next(((top, near) for glob, top, near in _CEILINGS if fnmatchcase(metric, glob)), None)
-    if ceiling is not None and point.quality >= ceiling[0] - ceiling[1]:
-        return f"saturated at {point.quality:.6g}"
-    return None
+    return f"saturated at {point.quality:.6g}" if _is_saturated(point.quality, metric) else None
+
+
+def _is_saturated(value: float, metric: str) -> bool:
+    """Whether a value is the best of its scale, to the decimals that people are shown.
+
+    A ceiling that frames reach bends the mean of all; where all reach it, quality no longer follows from the rate.
+    """
+    known = metric_of(metric)
+    if known is None:
+        return False
+    best = known.range[1 if known.higher_is_better else 0]
+    return math.isfinite(best) and abs(value - best) <= 0.5 * 10.0**-known.decimals
 
 
 def _rates(runs: pd.DataFrame, *, of_pictures: bool) -> Iterable[float]:

@@ -102,13 +102,16 @@ def curve_verdicts(
             reason = f"no installed package has the metric {column}, so it is not known which direction is better"
             yield plain_verdict(labels, Verdict.UNDECIDED, reason)
             continue
+        quality = describe_metric(f"quality.{column}.{pool}")
+        measuring = [column in curve_metrics(*side.values()) for side in sides]
+        if quality.package and not is_named and not all(measuring):
+            continue  # what a machine cannot compute is no fault of the output
         judged_sides = sides if is_named else _measuring(sides, f"quality.{column}.{pool}")
         clips = compare_clips(
             judged_sides[0], judged_sides[1], column, pool=pool, sign=sign, names=(pair.base_subject, pair.new_subject)
         )
         delta = pool_clips(clips, figure, sign=sign, error=context.gates.levels.margin)
-        words = describe_metric(f"quality.{column}.{pool}").words.removesuffix(" (mean)")
-        judged = _Judged(labels, metric, words, delta, rule)
+        judged = _Judged(labels, metric, quality.words.removesuffix(" (mean)"), delta, rule)
         if delta.value is None:
             yield plain_verdict(labels, Verdict.UNDECIDED, *_refusals(delta), *_left_out(delta))
         elif figure == "bd_rate":

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import av
+import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, MatrixCoefficients, Range
 from capbench.errors import ColourError
+from capbench.pipeline.decode.decoded_planes import plane_samples
 
 __all__ = [
     "COLOURSPACES",
@@ -170,6 +173,8 @@ def planar_format(format_name: str) -> str:
     chroma = probe.components[1]
     if chroma.width == probe.width:
         return "yuv444p"
+    if _has_quarter_columns(format_name):
+        return "yuv422p"
     return "yuv422p" if chroma.height == probe.height else "yuv420p"
 
 
@@ -179,9 +184,22 @@ class PlanarConverter:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._deinterleaver = VideoReformatter()
+        self._separator = VideoReformatter()
 
-    def convert(self, frame: av.VideoFrame, planar: str, size: tuple[int, int], colour: FrameColour) -> av.VideoFrame:
-        """A frame of format `planar` and `size` (width, height) in pixels, to be read by `colour`; times are kept."""
+    def convert(
+        self,
+        frame: av.VideoFrame,
+        planar: str,
+        size: tuple[int, int],
+        colour: FrameColour,
+        siting: ChromaSiting = ChromaSiting.LEFT,
+    ) -> av.VideoFrame:
+        """A frame of format `planar` and `size` (width, height) in pixels, to be read by `colour`; times are kept.
+
+        `siting` is where the frame has its chroma, and where it has it afterwards.
+        """
+        if _has_quarter_columns(frame.format.name):
+            frame = self._with_half_columns(frame, siting)
         deep = _INTERLEAVED_DEEP.get(frame.format.name)
         if deep is not None:
             # Of interleaved chroma swscale makes other codes, by one, than of planes with the same samples.
@@ -208,6 +226,34 @@ class PlanarConverter:
         if frame.time_base is not None:
             converted.time_base = frame.time_base
         return converted
+
+    def _with_half_columns(self, frame: av.VideoFrame, siting: ChromaSiting) -> av.VideoFrame:
+        """A frame of 4:1:1 or 4:1:0 as 4:2:2. swscale takes all chroma to lie in the middle of its four columns."""
+        codes = frame.color_range
+        quarter = self._separator.reformat(frame, format="yuv411p", src_color_range=codes, dst_color_range=codes)
+        half = av.VideoFrame(frame.width, frame.height, "yuv422p")
+        plane_samples(half.planes[0])[:] = plane_samples(quarter.planes[0])
+        for given, made in zip(quarter.planes[1:], half.planes[1:], strict=True):
+            padded = np.pad(plane_samples(given), ((0, 0), (1, 1)), mode="edge").astype(np.uint16)
+            before, here, after = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
+            if siting is ChromaSiting.LEFT:
+                first, second = here, (here + after + 1) // 2
+            else:
+                first, second = (before + 3 * here + 2) // 4, (3 * here + after + 2) // 4
+            samples = plane_samples(made)
+            samples[:, ::2] = first[:, : (samples.shape[1] + 1) // 2]
+            samples[:, 1::2] = second[:, : samples.shape[1] // 2]
+        half.color_range, half.pts, half.duration = frame.color_range, frame.pts, frame.duration
+        if frame.time_base is not None:
+            half.time_base = frame.time_base
+        return half
+
+
+@cache
+def _has_quarter_columns(format_name: str) -> bool:
+    """Whether there is a sample of chroma for four columns: 4:1:1, as in DV of 525 lines, and 4:1:0."""
+    components = av.VideoFormat(format_name, 64, 64).components
+    return len(components) > 2 and components[1].width == 16
 
 
 def _holds_rgb(pixel_format: av.VideoFormat) -> bool:

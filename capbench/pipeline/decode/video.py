@@ -12,6 +12,7 @@ import av
 from av.container import InputContainer
 from av.stream import Discard
 
+from capbench.colour import ChromaSiting
 from capbench.errors import DamagedStreamError, PipelineError, SourceError
 from capbench.pipeline.decode.decoder_device import is_on_device
 from capbench.pipeline.decode.frame_times import SteadyClock
@@ -27,6 +28,7 @@ from capbench.pipeline.decode.source_colour import (
     DeclaredColour,
     FrameColour,
     PlanarConverter,
+    chroma_siting,
     frame_colour,
     planar_format,
 )
@@ -204,11 +206,14 @@ class _Layout:
         self._colour: FrameColour | None = None
         self._tags: tuple[object, ...] = ()
         self._declared = DeclaredColour()
+        self._siting = ChromaSiting.LEFT
         self._frames = 0
 
     def begin(self, container: InputContainer) -> None:
         """Frames of `container`, of which none is decoded yet, come next. Raises `SourceError` without video."""
-        self._declared = DeclaredColour.of(video_stream(self._path, container))
+        stream = video_stream(self._path, container)
+        self._declared = DeclaredColour.of(stream)
+        self._siting = chroma_siting(stream.codec_context.name, stream.codec_context.extradata or b"")
         self._tags = ()
 
     def apply(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -223,7 +228,7 @@ class _Layout:
         # The j formats are the same planes under another name.
         if size == self._size and frame.format.name.replace("yuvj", "yuv") == self._format:
             return frame
-        return self._converter.convert(frame, self._format, self._size, colour)
+        return self._converter.convert(frame, self._format, self._size, colour, self._siting)
 
     def _checked_colour(self, frame: av.VideoFrame) -> FrameColour:
         tags = (frame.format.name, frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries)

@@ -227,7 +227,9 @@ def _sharpness(pictures: PictureMeasurements) -> Check:
     name = "picture.sharpness"
     shares = [pair.sharpness for pair in pictures.sampled if pair.sharpness is not None]
     if not shares:
-        return Check.not_applicable(name=name, reason="the pictures have no fine detail to compare")
+        return Check.not_applicable(
+            name=name, reason="the pictures have no fine detail, or the same everywhere, as grain has"
+        )
     share = median(shares)
     return Check.passed_if(
         good=share >= limits.SHARPNESS_SHARE,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from capbench.quality.checks import limits
 from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
@@ -74,7 +76,7 @@ def check_sound(evidence: Measurements) -> SoundVerdict:
         _channels(wanted, found),
         *_stereo_image(wanted, found, lag),
         _length(wanted, found),
-        _level(wanted, found),
+        _level(wanted, found, lag),
         _content(wanted, lag),
         _pitch(wanted, found, lag),
         *check_sync(evidence, sync),
@@ -211,11 +213,22 @@ def _length(wanted: Sound, found: Sound) -> Check:
     )
 
 
-def _level(wanted: Sound, found: Sound) -> Check:
+def _energy(sound: Sound, end_bin: float = math.inf) -> float:
+    """Of all of it up to a time: silence, which one file stores where another has a later start, adds none."""
+    kept = len(sound.level) if math.isinf(end_bin) else max(1, round(end_bin) - sound.start_bin)
+    return float(np.square(sound.level[:kept], dtype=np.float64).sum())
+
+
+def _level(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.level"
     if wanted.loudness < _SILENT_LEVEL:
         return Check.not_applicable(name=name, reason="the reference is silent")
-    change_db = 20 * math.log10(found.loudness / wanted.loudness)
+    # What was cut off at the end is missing, and not quiet: audio.length tells of it.
+    cut_bin = found.start_bin + len(found.level) - _lag_ms(wanted, found, lag)
+    energy = _energy(wanted, cut_bin)
+    if not energy:
+        return Check.not_applicable(name=name, reason="the reference is silent where the output has sound")
+    change_db = 10 * math.log10(_energy(found) / energy)
     limit_db = limits.AUDIO_LEVEL_DB if wanted.channels == found.channels else limits.AUDIO_PAN_LEVEL_DB
     if wanted.channels > 2:
         limit_db = limits.AUDIO_LEVEL_DB

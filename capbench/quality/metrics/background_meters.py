@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,7 +20,7 @@ _MOST_BEHIND = 3
 class Measured:
     """What a meter found."""
 
-    series: dict[str, list[float]] | dict[str, list[float | None]] = field(default_factory=dict)
+    series: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     """Metric to its value of each pair, in the order of the pairs, None where a pair was not measured; as many as there
     were pairs."""
     how: dict[str, str] = field(default_factory=dict)

@@ -154,7 +154,7 @@ def arrange_folder(
         base=_base_words(main),
         rows=arrange_rows(cells, comparisons, styles),
         capacities=capacity_rows(all_cells_of(folder)),
-        curves=arrange_curves(table_of([folder.contents]), comparisons, styles, charts=charts),
+        curves=_curves(folder, comparisons, styles, charts=charts),
         cases=tuple(cases) if charts else (),
         runs=tuple(
             RunRow(file, relative_url(file.path, page_folder) if file.path else "", _status(file))
@@ -168,6 +168,15 @@ def arrange_folder(
         command=_command(folder),
         raw_folder=relative_url(folder.path / "runs", page_folder),
     )
+
+
+def _curves(
+    folder: ReportFolder, comparisons: Sequence[Comparison], styles: Mapping[str, SubjectStyle], *, charts: bool
+) -> tuple[CurveView, ...]:
+    """Sections of curves and corpora; most folders have none, and need no table for them."""
+    if not any(file.run.point is not None or file.run.corpus is not None for file in folder.blocks):
+        return ()
+    return arrange_curves(table_of([folder.contents]), comparisons, styles, charts=charts)
 
 
 def _base_words(comparison: Comparison | None) -> str:

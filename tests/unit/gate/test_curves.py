@@ -360,3 +360,22 @@ def test_a_baseline_and_the_history_have_one_value_a_block_and_none_of_one_point
     assert not {metric for _, metric in figures if metric == "output_bytes" or metric.startswith("quality.")}
     assert "wall_s" in series
     assert "output_bytes" not in series
+
+
+def test_vmaf_that_one_machine_has_is_not_judged_unless_a_rule_asks() -> None:
+    new = curve_runs("new").assign(**{"quality.vmaf.mean": [95.0, 90.0, 80.0, 60.0]})
+
+    assert "bd_rate.vmaf" not in _metrics(compare(curve_runs("old"), new))
+    gates = _rules(GateRule(metric="bd_rate.vmaf", margin=0.02))
+    assert _row(compare(curve_runs("old"), new, gates), "bd_rate.vmaf").verdict is Verdict.UNDECIDED
+
+
+def test_the_direction_of_a_metric_is_that_of_the_registry() -> None:
+    banding = {"metric": "cambi", "quality": (1.0, 3.0, 6.0, 10.0)}
+    gates = _rules(GateRule(metric="bd_rate.cambi", margin=0.02), GateRule(metric="bd_quality.cambi", margin=0.5))
+
+    comparison = compare(curve_runs("old", **banding), curve_runs("new", rate=1.3, **banding), gates)
+
+    assert _row(comparison, "bd_rate.cambi").ratio == pytest.approx(1.3)
+    assert _row(comparison, "bd_quality.cambi").verdict is Verdict.WORSE
+    assert (_row(comparison, "bd_quality.cambi").difference or 0) > 0

@@ -8,11 +8,15 @@ import pytest
 
 from capbench.errors import MatrixError
 from capbench.harness.matrix.load_matrix import load_matrix
-from capbench.harness.matrix.model import RunMatrix
+from capbench.harness.matrix.model import RunMatrix, Subject
+from capbench.harness.process.measured_process import Outcome
+from capbench.harness.process.spawn import Ending
 from capbench.harness.run.leftovers import remove_leftovers
 from capbench.harness.run.prepare_source import export_options
-from capbench.harness.run.schedule import block_steps, closing_steps, opening_steps, trial_steps
-from capbench.results import RunResult
+from capbench.harness.run.schedule import ScheduledRun, block_steps, closing_steps, opening_steps, trial_steps
+from capbench.harness.run.validate_output import Validator, WaitingOutput
+from capbench.harness.worker.client import JobResult
+from capbench.results import Check, CheckStatus, RunResult, ValidationReport
 from capbench.results.folder import run_file_name, with_times_floor
 from capbench.results.run_record import CurvePoint, RunRole
 
@@ -270,3 +274,27 @@ def test_a_corpus_is_not_called_like_a_case(tmp_path: Path) -> None:
 
     with pytest.raises(MatrixError, match="this name"):
         _load(tmp_path, _CASE + '[[corpus]]\nname = "one"\nfolder = "clips"\n')
+
+
+def test_a_coarse_point_may_fail_what_coarse_coding_fails_and_nothing_else(tmp_path: Path) -> None:
+    (case,) = _load(tmp_path, _CASE + "[case.curve]\nqp = [20, 26, 32, 38]\n").cases
+    checks = [
+        Check(name=name, status=status, message=f"{name} said so")
+        for name, status in (
+            ("picture.local", CheckStatus.FAIL),
+            ("frames.missing", CheckStatus.FAIL),
+            ("picture.quality", CheckStatus.PASS),
+        )
+    ]
+    found = ValidationReport(reference="r", output="o", checks=tuple(checks))
+    answer = JobResult(Outcome(Ending(0), timed_out=False, stdout="", stderr=""), result=found.model_dump(mode="json"))
+
+    def statuses(point: CurvePoint | None) -> list[str]:
+        step = ScheduledRun(case, Subject(name="cpu", path="cpu"), 0, 0, point=point)
+        waiting = WaitingOutput(step, RunResult(case="one", subject="cpu", block=0), tmp_path / "source.mp4")
+        report = Validator(tmp_path)._report(waiting, answer)
+        assert "picture.local said so" in report.checks[0].message
+        return [check.status.value for check in report.checks]
+
+    assert statuses(case.points[0]) == ["fail", "fail", "pass"]
+    assert statuses(case.points[-1]) == ["not_applicable", "fail", "pass"]

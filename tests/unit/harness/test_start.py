@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,15 @@ def test_the_floor_is_held_against_the_source_whatever_the_scene(
         _validated(validator, _held(validator, _step(subject), b"x"))
 
     assert [spec["scene"] for spec in asked] == ["bare", "studio"]
+
+
+def test_the_metrics_of_a_case_reach_its_validation(tmp_path: Path, asked: list[Mapping[str, Any]]) -> None:
+    validator, step = Validator(tmp_path), _step()
+    chosen = replace(step, case=_CASE.model_copy(update={"metrics": ("psnr", "cambi")}), block=1)
+    for each in (step, chosen):
+        _validated(validator, _held(validator, each, bytes([each.block])))
+
+    assert [spec["metrics"] for spec in asked] == [None, ("psnr", "cambi")]
 
 
 def test_only_block_0_keeps_pictures_and_warmups_are_not_validated(

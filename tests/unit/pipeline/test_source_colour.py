@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from capbench.colour import ColourSpec, MatrixCoefficients, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.errors import ColourError
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.source_colour import (
@@ -108,6 +108,28 @@ def test_grey_keeps_its_codes(pixel_format: str, full: bool) -> None:
 
     assert colour.range is (Range.FULL if full else Range.LIMITED)
     assert found == pytest.approx([100, 128, 128], abs=1)
+
+
+@pytest.mark.parametrize("width", [64, 62, 61])
+@pytest.mark.parametrize("pixel_format", ["yuv411p", "yuv410p"])
+@pytest.mark.parametrize(("siting", "first_column"), [(ChromaSiting.LEFT, 0.0), (ChromaSiting.CENTRE, 1.5)])
+def test_a_quarter_of_the_columns_stays_in_its_place(
+    siting: ChromaSiting, first_column: float, pixel_format: str, width: int
+) -> None:
+    """Chroma that rises from column to column; swscale by itself put that of DV a column further right."""
+    frame = av.VideoFrame(width, 32, pixel_format)
+    for plane in frame.planes:
+        plane_samples(plane)[:] = 40 + 8 * np.arange(plane.width)
+    colour = frame_colour(CLIP, frame, DeclaredColour())
+
+    made = PlanarConverter().convert(frame, planar_format(pixel_format), (width, 32), colour, siting)
+
+    assert made.format.name == "yuv422p"
+    np.testing.assert_array_equal(plane_samples(made.planes[0]), plane_samples(frame.planes[0]))
+    place = (0.5 if siting is ChromaSiting.CENTRE else 0.0) + 2 * np.arange(2, made.planes[1].width - 3)
+    for plane in made.planes[1:]:
+        rows = plane_samples(plane)[:, 2:-3]
+        assert np.abs(rows - (40 + 2 * (place - first_column))).max() <= 1
 
 
 def tagged(**tags: int) -> FrameColour:

@@ -74,7 +74,7 @@ def test_ffmpegs_own_figures_agree() -> None:
         assert found["ffmpeg_psnr_y"][number] == pytest.approx(ours[0], abs=0.01)
         assert found["ffmpeg_psnr_cb"][number] == pytest.approx(ours[1], abs=0.01)
         assert found["ffmpeg_ssim_y"][number] == pytest.approx(ssim(got.luma, want.luma), abs=0.05)
-        assert found["xpsnr_y"][number] > 0
+        assert (found["xpsnr_y"][number] or 0) > 0
 
 
 def test_identical_planes_have_a_finite_psnr_everywhere() -> None:
@@ -183,11 +183,11 @@ def test_xpsnr_depends_on_the_rate_that_it_is_given() -> None:
         got = (want + noise.integers(0, 9, want.shape, dtype=np.uint8)).astype(np.uint8)
         pairs.append((got, want))
 
-    def measured(rate: Fraction | None) -> list[float]:
+    def measured(rate: Fraction | None) -> list[float | None]:
         meter = FfmpegMeter(128, 96, rate=rate)
         for planes in pairs:
             meter.push(*(as_frame(Planes(plane, plane[::2, ::2], plane[::2, ::2])) for plane in planes))
-        return meter.finish().series["xpsnr_y"]
+        return list(meter.finish().series["xpsnr_y"])
 
     assert measured(None) == measured(Fraction(25)) == measured(Fraction(30))
     assert measured(Fraction(60)) == measured(Fraction(60000, 1001))

@@ -106,7 +106,29 @@ def test_surround_channels_may_be_mixed_at_any_level_in_use(level: float, is_rig
     wanted = heard(write(tmp_path / "many.mkv", samples, "5.1"))
     found = heard(write(tmp_path / "mixed.mkv", samples[4:] * np.float32(level), "stereo"))
 
-    assert (sound_checks._level(wanted, found).status is CheckStatus.PASS) is is_right
+    assert (sound_checks._level(wanted, found, None).status is CheckStatus.PASS) is is_right
+
+
+@pytest.mark.parametrize(("before_s", "behind_s"), [(5.0, 0.0), (0.0, 5.0)])
+def test_silence_that_is_stored_makes_a_sound_no_quieter(before_s: float, behind_s: float, tmp_path: Path) -> None:
+    """A track that starts 5 s late and one with 5 s of silence in front are as loud: it was 4.4 dB quieter."""
+    samples = tones(2, 3.0)
+    silences = (np.zeros((2, round(length_s * RATE_HZ)), np.float32) for length_s in (before_s, behind_s))
+    stored = np.concatenate([next(silences), samples, next(silences)], axis=1)
+    late = heard(write(tmp_path / "late.mkv", samples, "stereo", (before_s,)))
+    padded = heard(write(tmp_path / "padded.mkv", stored, "stereo"))
+
+    for wanted, found in ((late, padded), (padded, late)):
+        check = sound_checks._level(wanted, found, measure_lag(wanted, found))
+        assert check.status is CheckStatus.PASS
+        assert check.value == pytest.approx(0, abs=0.1)
+
+
+def test_a_sound_that_is_cut_short_is_no_quieter(tmp_path: Path) -> None:
+    whole = heard(write(tmp_path / "whole.mkv", tones(2, 3.0), "stereo"))
+    cut = heard(write(tmp_path / "cut.mkv", tones(2, 1.0), "stereo"))
+
+    assert sound_checks._level(whole, cut, None).status is CheckStatus.PASS
 
 
 def test_the_centre_is_in_both_sides_and_the_bass_in_none() -> None:

@@ -44,7 +44,7 @@ def test_the_first_tool_that_really_measures_is_taken(able: set[VmafTool], chose
             raise UnavailableError(f"{tool}: cannot")
         return ["vmaf"]
 
-    assert choose_tool(iter((INSIDE, PACKAGED, ON_PATH)), measured_by) == (chosen, {"vmaf"})
+    assert choose_tool(iter((INSIDE, PACKAGED, ON_PATH)), measured_by) == (chosen, frozenset({"vmaf"}))
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from capbench.report.charts.canvas import chart_style
 from capbench.report.charts.rate_quality import bitrate_words, cost_chart, rate_chart
 from capbench.report.formats.run_tables import measured_groups
 from capbench.report.formats.terminal import run_table
+from capbench.report.page.write_page import view_folder
 from capbench.report.palette import style_subjects
 from capbench.report.report_folder import read_folder
-from capbench.results import MetricSummary, RunResult, ValidationReport
+from capbench.results import MetricSummary, RunResult, ValidationReport, Verdict
 from capbench.results.folder import read_folder as read_contents
 from capbench.results.folder import run_file_name, write_record
 from capbench.results.run_record import CurvePoint
@@ -68,6 +69,21 @@ def test_the_page_draws_a_curve_and_gives_its_difference(tmp_path: Path) -> None
     assert "PSNR Y against export time" in page
     assert "PSNR Y against CPU time" in page
     assert "\N{MINUS SIGN}10.0%" in page
+
+
+def test_the_first_screen_says_that_the_curve_is_worse(tmp_path: Path) -> None:
+    for subject, rate in (("cpu", 1.0), ("gpu", 1.2)):
+        for place, quality in enumerate((44, 40, 36, 32)):
+            run = _run("clip", subject, place, rate=rate, corpus=None, quality=quality)
+            name = run_file_name(run.case, subject, run.role, run.block, run.point)
+            write_record(tmp_path / "out" / "runs" / name, run)
+    folder = read_folder(tmp_path / "out")
+
+    headline = view_folder(folder, tmp_path, charts=False).headline
+
+    assert headline.verdict is Verdict.WORSE
+    assert "quality worse at clip" in headline.sentence
+    assert any("20.0% more" in tile.detail for tile in headline.tiles)
 
 
 def test_the_page_pools_a_corpus_and_names_its_worst_clip(tmp_path: Path) -> None:
