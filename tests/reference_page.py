@@ -55,7 +55,6 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("An export's report", "`capbench export --json`; every run has these fields too.", ExportReport),
     ("A run", "`runs/*.json` of a result folder; the fields of an export's report besides.", RunResult),
     ("A validation", "`capbench validate --json`, and `validation` of a run.", ValidationReport),
-    ("The quality metrics", "`capbench validate --list-metrics --json`.", MetricList),
     ("The machine", "`environment.json` of a result folder.", Environment),
     ("What disturbed a block", "`blocks/*.json` of a result folder.", BlockNoise),
     ("The plan of a matrix", "`matrix.json` of a result folder.", Plan),
