@@ -232,4 +232,4 @@ def _list_metrics(json: str | None) -> None:
         print_line(console, f"{metric.name}: {metric.source}; by {metric.computed_by}", "dim")
     for metric in found.metrics:
         if metric.unavailable is not None:
-            print_line(console, f"{metric.name}: not here, {metric.unavailable}", "yellow")
+            print_line(console, f"{metric.name}: not available, {metric.unavailable}", "yellow")
