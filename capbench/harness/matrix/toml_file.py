@@ -98,9 +98,14 @@ def _bitrate(value: object) -> object:
 
 
 class _CurveTable(_Table):
+    """`[case.curve]`: the points of a case, as exactly one of its lists."""
+
     qp: list[Annotated[int, Field(ge=0, le=255)]] | None = None
+    """Quantisers."""
     crf: list[Annotated[float, Field(ge=0, le=255)]] | None = None
+    """Constant rate factors."""
     bitrate: list[Annotated[int, BeforeValidator(_bitrate), Field(ge=1000, le=10**9)]] | None = None
+    """Bit rates to aim at: bits a second, or text such as `800k` and `2.5M`."""
 
     @model_validator(mode="after")
     def _is_a_curve(self) -> Self:
@@ -124,7 +129,9 @@ class _DownloadTable(Download):
     model_config = ConfigDict(extra="forbid")
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
+    """Where the file is, `https` or `http`."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+    """SHA-256 of its bytes in hexadecimal."""
 
 
 WrittenCurve = Annotated[_CurveTable, AfterValidator(_curve)]
