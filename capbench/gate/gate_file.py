@@ -16,6 +16,7 @@ from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS, is_curv
 from capbench.gate.statistics.inference import Levels
 from capbench.results.metric_registry import BUILT_IN_METRICS, QualityMetric
 from capbench.units import parse_bytes, parse_ratio, shown
+from capbench.unknown_names import unknown_key
 
 __all__ = [
     "BUILT_IN_RULES",
@@ -162,6 +163,8 @@ def load_gate_file(path: Path) -> GateFile:
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        if first["type"] == "extra_forbidden":
+            raise GateFileError(f"{path}:{where}: {unknown_key(GateFile, first['loc'])}") from error
         message = first["msg"].removeprefix("Value error, ")
         raise GateFileError(f"{path}:{where}: {message}, got {shown(first['input'])}") from error
     named = {

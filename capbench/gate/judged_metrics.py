@@ -22,6 +22,7 @@ __all__ = [
     "Metric",
     "curve_sign",
     "describe_metric",
+    "format_in",
     "is_curve_figure",
     "is_figure",
     "known_figures",
@@ -58,6 +59,8 @@ class Kind(StrEnum):
     """Differences count, not ratios."""
     CHECKS = "checks"
     """Passed or not."""
+    CUSTOM = "custom"
+    """A figure of the subject's own: the runs say which way is better."""
     CURVE = "curve"
     """Two curves as one number: a ratio of rates of which less is better, or a difference of quality."""
 
@@ -114,7 +117,9 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
 )
 
 
-FIGURE_FAMILIES = ("stage.", "pipeline_bytes.", "telemetry.")
+CUSTOM_PREFIX = "custom."
+"""Columns of figures that only the subject knows; `<column>.unit` and `<column>.better` say what it says of them."""
+FIGURE_FAMILIES = ("stage.", "pipeline_bytes.", "telemetry.", CUSTOM_PREFIX)
 """Columns whose names the subject or the machine decides; what a run does not report has no column."""
 _NO_FIGURES = frozenset(RunResult.model_fields) - NUMERIC_FIELDS | {
     *("block", "order", "schema_version", "folder"),
@@ -141,7 +146,9 @@ def curve_sign(metric: str) -> int | None:
 
 def is_figure(column: str) -> bool:
     """Whether a column of `capbench.load` can be judged."""
-    return column not in _NO_FIGURES
+    return column not in _NO_FIGURES and not (
+        column.startswith(CUSTOM_PREFIX) and column.endswith((".unit", ".better"))
+    )
 
 
 def known_figures() -> tuple[str, ...]:
@@ -163,6 +170,9 @@ def describe_metric(name: str) -> Metric:
         return Metric(name, f"{describe_metric(field).words} over that of {reference}", Kind.NOISY, _plain, False)
     if name.startswith(_QUALITY_PREFIX):
         return _quality(name)
+    if name.startswith(CUSTOM_PREFIX):
+        formatter = next((known for glob, _, _, known, _ in _KNOWN if fnmatchcase(name, glob)), _plain)
+        return Metric(name, name.removeprefix(CUSTOM_PREFIX), Kind.CUSTOM, formatter, machine_bound=True)
     if is_curve_figure(name):
         return _curve_figure(name)
     for pattern, words, kind, formatter, machine_bound in _KNOWN:
@@ -205,6 +215,13 @@ def quality_unit(metric: str) -> tuple[str, int]:
     if (known := metric_of(metric)) is not None:
         return known.unit, known.decimals
     return ("ms", 1) if _bare(metric) in _SOUND_OFFSETS else ("", 4)
+
+
+def format_in(unit: str) -> Callable[[float], str]:
+    """How a value is written for people that has this unit: seconds and bytes as elsewhere, any other as it is."""
+    if unit == "s":
+        return format_seconds
+    return format_bytes if unit == "bytes" else lambda value: f"{value:.4g} {unit}".strip()
 
 
 def _bare(metric: str) -> str:

@@ -6,7 +6,9 @@ runs/<case>--<subject>--b<NNN>.json       one measured run
 runs/<case>--<subject>--qp=<N>--b<NNN>.json  one of a case with a curve
 runs/<case>--<subject>--warmup.json       the discarded run before
 runs/<case>--floor--drift-start.json      the floor before the first block, and --drift-end after the last
+runs/<run>.log                            what a run's processes wrote
 blocks/<case>--b<NNN>.json                what disturbed a block
+failed/<run>.mp4                          newest outputs of runs that failed or are not valid
 """
 
 from __future__ import annotations
@@ -27,15 +29,21 @@ from capbench.results.run_record import SCHEMA_VERSION, CurvePoint, RunResult, R
 from capbench.results.subject_name import FLOOR, SubjectName
 
 __all__ = [
+    "FAILED_OUTPUTS",
     "DamagedResultWarning",
     "FolderContents",
+    "RunEvidence",
+    "read_evidence",
     "read_folder",
     "read_run",
     "run_file_name",
+    "run_stem",
     "with_times_floor",
     "write_record",
 ]
 
+FAILED_OUTPUTS = "failed"
+"""Folder of the outputs of failed runs."""
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 Json = dict[str, Any]
 
@@ -64,6 +72,32 @@ def run_file_name(case: str, subject: str, role: RunRole, block: int, point: Cur
     """Name of a run's file inside `runs/`."""
     last = f"b{block:03d}" if role is RunRole.MEASURE else role.value.replace("_", "-")
     return "--".join((case, subject, *(() if point is None else (point.label,)), last)) + ".json"
+
+
+def run_stem(run: RunResult) -> str:
+    """Unique name of a recorded run inside its folder: that of its file without the suffix."""
+    return run_file_name(run.case, run.subject, run.role, run.block, run.point).removesuffix(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvidence:
+    """What lies in a result folder for somebody to look at."""
+
+    log: Path | None = None
+    """What the run's processes wrote."""
+    output: Path | None = None
+    """Its video: of a failed run, or of any where outputs are kept."""
+
+
+def read_evidence(folder: Path) -> dict[str, RunEvidence]:
+    """Stem of a run to what a folder has of it; runs without anything are left out."""
+    logs = {entry.name.removesuffix(".log"): entry for entry in (folder / "runs").glob("*.log")}
+    outputs = {
+        entry.name.removesuffix(entry.suffix): entry
+        for name in ("outputs", FAILED_OUTPUTS)
+        for entry in (folder / name).glob("*")
+    }
+    return {stem: RunEvidence(logs.get(stem), outputs.get(stem)) for stem in sorted({*logs, *outputs})}
 
 
 def write_record(target: Path, record: Record) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "CurveParameter",
     "CurvePoint",
+    "CustomFigure",
     "FailureKind",
     "Interleave",
     "RunResult",
@@ -113,6 +114,17 @@ class SliceAccount(Record):
     """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
 
 
+class CustomFigure(Record):
+    """A figure that only the subject knows, as it reported it."""
+
+    value: float
+    """The figure, finite."""
+    unit: str = ""
+    """Its unit, such as `s`, `bytes`, `frames`; empty for a bare number."""
+    better: Literal["lower", "higher"] = "lower"
+    """Which way is better."""
+
+
 class RunResult(ExportReport):
     """One run, raw. Fields of `ExportReport` are None with a reason where the subject does not report them."""
 
@@ -166,6 +178,9 @@ class RunResult(ExportReport):
     """GPU utilisation, clocks, energy and so on, from the vendor's interface."""
     validation: ValidationReport | None = None
     """What validation found; None with a reason where it did not run."""
+    custom: dict[str, CustomFigure] = Field(default_factory=dict)
+    """Figures of the subject's own, by name: what it wrote to `{metrics}`, and what ffmpeg prints with `-benchmark` and
+    `-progress`. Written only where there are any."""
     validation_pending: bool = False
     """Whether the output is kept and still to be validated, as in a run that was killed; written only then."""
     thresholds: tuple[Check, ...] = ()
@@ -191,6 +206,8 @@ class RunResult(ExportReport):
         if self.interleave == "runs":
             for name in ("interleave", "slices"):
                 written.pop(name, None)
+        if not self.custom:
+            written.pop("custom", None)
         if not self.validation_pending:
             written.pop("validation_pending", None)
         return written

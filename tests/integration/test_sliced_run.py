@@ -80,7 +80,7 @@ def test_a_run_in_slices_records_what_is_true_of_it(tmp_path: Path) -> None:
     # stages of the pipeline leave out the time stopped: no thread is longer than the run
     assert floor.wall_s is not None
     for name, times in floor.stages.items():
-        assert times.work_s + times.wait_input_s + times.wait_output_s <= floor.wall_s + 0.05, name
+        assert times.work_s + (times.wait_input_s or 0.0) + (times.wait_output_s or 0.0) <= floor.wall_s + 0.05, name
     assert floor.trace == () or floor.trace[-1].time_s <= (floor.process_wall_s or 0.0) + 0.05
 
 

@@ -41,7 +41,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("validate",),
     ),
     "gate": (
-        ("judged_metrics",),
+        ("judged_metrics", "failure_evidence"),
         ("statistics", "gate_file", "curves"),
         ("verdicts",),
         ("history", "rule_coverage"),

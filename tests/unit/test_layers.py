@@ -26,6 +26,7 @@ _VALUES = (
     "malloc_arenas",
     "resources",
     "results",
+    "unknown_names",
 )
 _LAYERS = (
     _VALUES,

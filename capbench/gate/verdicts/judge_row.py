@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from capbench.gate.gate_file import GateFile, GateRule
 from capbench.gate.judged_metrics import CHECKS, Kind, Metric, describe_metric
 from capbench.gate.statistics.inference import evidence
+from capbench.gate.verdicts.custom_figures import as_reported, judge_custom
 from capbench.gate.verdicts.exact_figures import judge_counted, judge_equal, judge_quality
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.gate.verdicts.pairing import PairedCase, column, finished
@@ -43,6 +44,8 @@ def row_for(
     `is_named` says that a rule of the gate file matches the figure: not measured, it is undecided and never left out.
     """
     metric = describe_metric(name)
+    if metric.kind is Kind.CUSTOM:
+        metric = as_reported(metric, pair)
     base_label, new_label = side_labels(pair, context)
     labels = {"case": pair.case, "metric": name, "base": base_label, "new": new_label}
     if obstacle := obstacle_to(pair, metric, rule, validity, labels):
@@ -83,6 +86,8 @@ def _by_kind(
         return judge_equal(labels, metric, base, new)
     if metric.kind is Kind.QUALITY:
         return judge_quality(labels, metric, base, new, margin=margin, levels=context.gates.levels)
+    if metric.kind is Kind.CUSTOM:
+        return judge_custom(labels, metric, values, rule, context.gates.levels)
     steady = np.ptp(base) == 0 and np.ptp(new) == 0
     if metric.kind is Kind.COUNTED and (steady or margin == 0):
         return judge_counted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from capbench.errors import InputError, MatrixError
 from capbench.files import is_file
-from capbench.harness.matrix.command_line import POINT_PLACEHOLDERS, placeholders_of, split_command
+from capbench.harness.matrix.command_line import POINT_PLACEHOLDERS, placeholders_of
 from capbench.harness.matrix.corpus_clips import find_clips
+from capbench.harness.matrix.expand_subjects import DeclaredSubjects, declared_subjects
 from capbench.harness.matrix.model import (
     DEFAULT_SLICE_MS,
     Case,
@@ -30,11 +31,11 @@ from capbench.harness.matrix.toml_file import (
     CaseTable,
     CorpusTable,
     MatrixFile,
-    SubjectTable,
 )
 from capbench.results.base_subject import choose_base
 from capbench.results.subject_name import FLOOR
 from capbench.units import shown
+from capbench.unknown_names import did_you_mean
 
 __all__ = ["expand_matrix"]
 
@@ -47,8 +48,9 @@ _DEFAULTS: dict[str, Any] = {
     "drift_control": True,
     "interleave": "runs",
     "slice_ms": DEFAULT_SLICE_MS,
-    "subjects": [FLOOR, "cpu", "gpu"],
 }
+_USUAL_SUBJECTS = (FLOOR, "cpu", "gpu")
+"""They take part, with every declared subject, where nothing says who does."""
 
 
 _NO_SETTINGS = frozenset({"name", "product", "case", "folder", "pattern", "files"})
@@ -70,22 +72,24 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
     ]
     if not tables:
         raise MatrixError(f"{main}:case: the matrix has no case; add a [[case]] or [[corpus]] table")
-    subjects = _subjects(files)
+    declared = declared_subjects(files)
+    settings = {"subjects": list(dict.fromkeys((*_USUAL_SUBJECTS, *declared.by_name)))} | settings
     cases: dict[str, Case] = {}
     for where, path, table in tables:
         for name, own in _cases_of(where, path, table):
             merged = _merge(settings, own)
             for override_path, override in _overrides_of(files, name):
                 merged = _merge(merged, _said(override, override_path))
-            case = _case(f"{where}({name})", name, merged)
+            named = [each for written in merged["subjects"] for each in declared.of_table.get(written, (written,))]
+            case = _case(f"{where}({name})", name, merged | {"subjects": named})
             if len(cases) >= MOST_CASES:
                 raise MatrixError(f"{where}: more than {MOST_CASES} cases in total")
             if name in cases:
                 raise MatrixError(f"{where}({name}): another case has this name; rename one")
             cases[name] = case
             for subject in case.subjects:
-                _ensure_subject(f"{where}({name}).subjects", subject, subjects, paths)
-                _check_setting(f"{where}({name})", case, subjects[subject])
+                _ensure_subject(f"{where}({name}).subjects", subject, declared, paths)
+                _check_setting(f"{where}({name})", case, declared.by_name[subject])
     _check_corpora(files, cases)
     _check_overrides(files, cases)
     used = dict.fromkeys(subject for case in cases.values() for subject in case.subjects)
@@ -94,8 +98,9 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
         description=files[main].description or "",
         files=tuple(files),
         cases=tuple(cases.values()),
-        subjects=tuple(subjects[name] for name in used),
+        subjects=tuple(declared.by_name[name] for name in used),
         reference=_reference(files, tuple(used)),
+        left_out=_left_out(main, declared, cases.values(), used),
     )
 
 
@@ -152,7 +157,7 @@ def _combinations(where: str, path: Path, table: CaseTable) -> list[tuple[str, d
         return [(base_name, own)]
     for key, values in table.product.items():
         if key not in type(table).model_fields or key in ("name", "product", "curve"):
-            raise MatrixError(f"{where}.product.{key}: unknown setting")
+            raise MatrixError(f"{where}.product.{key}: unknown setting{did_you_mean(key, type(table).model_fields)}")
         if not values:
             raise MatrixError(f"{where}.product.{key}: an empty list leaves no case")
     count = math.prod(len(values) for values in table.product.values())
@@ -257,7 +262,8 @@ def _check_setting(where: str, case: Case, subject: Subject) -> None:
         "bitrate": settings.options.get("bitrate_bits_per_s"),
     }
     for name in POINT_PLACEHOLDERS:
-        if name in placeholders_of(subject.command) and known[name] is None:
+        named = placeholders_of((*subject.command, *subject.prepare, *subject.conclude))
+        if name in named and known[name] is None:
             raise MatrixError(
                 f"{where}: the command of {subject.name!r} needs {{{name}}}, which the case does not set; "
                 f"add [case.curve] with {name}, or leave the subject out"
@@ -274,39 +280,23 @@ def _check_corpora(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> Non
             names.add(table.name)
 
 
-def _subjects(files: dict[Path, MatrixFile]) -> dict[str, Subject]:
-    subjects: dict[str, Subject] = {}
-    for path, file in files.items():
-        for index, table in enumerate(file.subject):
-            if table.name in subjects:
-                raise MatrixError(
-                    f"{path}:subject[{index}]({table.name}).name: another subject has this name; rename one"
-                )
-            subjects[table.name] = _subject(table, path.parent)
-    return subjects
-
-
-def _subject(table: SubjectTable, folder: Path) -> Subject:
-    return Subject(
-        name=table.name,
-        is_floor=table.floor,
-        path=table.path,
-        command=split_command(table.command) if table.command is not None else (),
-        options=table.options if table.decoder is None else table.options | {"decoder": table.decoder},
-        env=table.env,
-        scenes=tuple(table.scenes),
-        output_suffix=table.output_suffix,
-        folder=folder if table.command is not None else None,
-        sampled=table.sampled,
-    )
-
-
-def _ensure_subject(where: str, name: str, subjects: dict[str, Subject], paths: frozenset[str]) -> None:
+def _ensure_subject(where: str, name: str, declared: DeclaredSubjects, paths: frozenset[str]) -> None:
     """The floor, paths and capacities need no table."""
-    if name in subjects:
+    if name in declared.by_name:
         return
     subject = subject_without_table(name, paths)
     if subject is None:
-        known = ", ".join(sorted({*subjects, *names_without_table(paths)}))
-        raise MatrixError(f"{where}: unknown subject {name!r}; add a [[subject]] table or use one of {known}")
-    subjects[name] = subject
+        known = sorted({*declared.by_name, *declared.of_table, *names_without_table(paths)})
+        raise MatrixError(
+            f"{where}: unknown subject {name!r}; add a [[subject]] table or use one of {', '.join(known)}"
+            f"{did_you_mean(name, known)}"
+        )
+    declared.by_name[name] = subject
+
+
+def _left_out(main: Path, declared: DeclaredSubjects, cases: Iterable[Case], used: Collection[str]) -> dict[str, str]:
+    """Subjects of the matrix file itself that no case has; an included file may offer more than is asked for."""
+    where = "the `subjects` of its case do" if len(tuple(cases)) == 1 else "the `subjects` of the cases do"
+    return {
+        name: f"{where} not name it" for name, file in declared.of_file.items() if file == main and name not in used
+    }

@@ -7,13 +7,21 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from capbench.errors import MatrixError
 from capbench.results.record import Record
 from capbench.results.run_record import CurveParameter, CurvePoint, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
+from capbench.unknown_names import did_you_mean
 
 __all__ = [
     "DEFAULT_SLICE_MS",
@@ -40,7 +48,11 @@ less."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
-Rate = Annotated[str, BeforeValidator(lambda value: str(parse_rate(value)))]
+Rate = Annotated[
+    str,
+    BeforeValidator(lambda value: str(parse_rate(value))),
+    WithJsonSchema({"type": ["string", "number"], "examples": [30, "30000/1001"]}, mode="validation"),
+]
 """Frames a second as an exact fraction, from anything that `parse_rate` takes."""
 
 
@@ -122,7 +134,11 @@ class Subject(Record):
     output_suffix: str = ".mp4"
     """Suffix of the output file, which chooses the container."""
     folder: Path | None = None
-    """Folder of the matrix file that declares a command: where it is started."""
+    """Where its commands are started: the folder of the matrix file, or the table's `cwd`."""
+    prepare: tuple[str, ...] = ()
+    """Command before each run, with placeholders; not timed."""
+    conclude: tuple[str, ...] = ()
+    """Command after each run, likewise."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs; False shows what sampling costs."""
     revision: str | None = None
@@ -262,6 +278,8 @@ class RunMatrix(Record):
     """At least one, in the order in which the cases name them."""
     reference: str | None = None
     """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """Declared subject that takes part in no case, to the reason."""
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""
@@ -307,13 +325,16 @@ class RunMatrix(Record):
             for name in added
             if name not in there and (subject := subject_without_table(name, paths)) is not None
         ]
-        return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects)})
+        left_out = {} if subject_globs else self.left_out  # who was not asked for needs no reason
+        return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects), "left_out": left_out})
 
 
 def _check_each_matches(kind: str, globs: Sequence[str], names: Sequence[str], others: str = "") -> None:
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
-            raise MatrixError(f"no {kind} matches {shown(glob)}; available: {', '.join(names)}{others}")
+            listed = ", ".join(names)
+            meant = did_you_mean(glob, names) if len(names) > 1 else ""
+            raise MatrixError(f"no {kind} matches {shown(glob)}; available: {listed}{others}{meant}")
 
 
 def _matches(name: str, globs: Sequence[str]) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from capbench.harness.matrix.command_line import split_command
+from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
 from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
@@ -15,7 +16,7 @@ from capbench.results.run_record import CurveParameter, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
 from capbench.units import parse_bitrate, shown
 
-__all__ = ["CaseTable", "CorpusTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
+__all__ = ["CaseTable", "CorpusTable", "MatrixFile", "OverrideTable", "SubjectTable", "check_name", "known_paths"]
 
 
 MOST_PIXELS_A_SIDE = 16384
@@ -45,7 +46,8 @@ def known_paths() -> frozenset[str]:
     return frozenset(path_names())
 
 
-def _check_name(name: str) -> str:
+def check_name(name: str) -> str:
+    """The name of a case or a subject. Raises `ValueError` for one that cannot be part of a file's name."""
     # Names become file names joined by "--", so they must survive every file system and stay unambiguous.
     if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._+=@-]{{0,{LONGEST_NAME - 1}}}", name) or "--" in name:
         raise ValueError(f"{shown(name)} cannot be part of a file name; use letters, digits, . _ + = - (no --)")
@@ -66,7 +68,11 @@ MIN_SLICE_MS = 5.0
 """A switch takes about a millisecond: with shorter slices the machine would do little else."""
 MAX_SLICE_MS = 10_000.0
 """Longer slices are whole runs."""
-Name = Annotated[str, AfterValidator(_check_name)]
+Name = Annotated[
+    str,
+    AfterValidator(check_name),
+    Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
+]
 Variable = Annotated[str, AfterValidator(_check_variable)]
 Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
@@ -98,14 +104,14 @@ def _bitrate(value: object) -> object:
 
 
 class _CurveTable(_Table):
-    """`[case.curve]`: the points of a case, as exactly one of its lists."""
+    """Points of a curve: one of the three."""
 
     qp: list[Annotated[int, Field(ge=0, le=255)]] | None = None
-    """Quantisers."""
+    """Constant quantisers."""
     crf: list[Annotated[float, Field(ge=0, le=255)]] | None = None
     """Constant rate factors."""
     bitrate: list[Annotated[int, BeforeValidator(_bitrate), Field(ge=1000, le=10**9)]] | None = None
-    """Bit rates to aim at: bits a second, or text such as `800k` and `2.5M`."""
+    """Bit rates in bits a second, or as text such as `2M`."""
 
     @model_validator(mode="after")
     def _is_a_curve(self) -> Self:
@@ -126,10 +132,12 @@ def _curve(table: _CurveTable) -> Curve:
 
 
 class _DownloadTable(Download):
+    """A file that is fetched before the first run and kept in the user's cache."""
+
     model_config = ConfigDict(extra="forbid")
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
-    """Where the file is, `https` or `http`."""
+    """Where it is, `https` or `http`."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
     """SHA-256 of its bytes in hexadecimal."""
 
@@ -166,7 +174,7 @@ class _Settings(_Table):
     options: dict[str, OptionValue] | None = None
     """Further export options."""
     subjects: list[str] | None = None
-    """Subjects that take part."""
+    """Subjects that take part; where nothing says, `floor`, `cpu`, `gpu` and every declared one."""
     blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] | None = None
     """Blocks to run."""
     timeout_s: TimeLimit | None = None
@@ -263,6 +271,15 @@ class SubjectTable(_Table):
     """Suffix of the output file."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs."""
+    prepare: str | list[str] | None = None
+    """Command to run before each run; not timed."""
+    conclude: str | list[str] | None = None
+    """Command to run after each run, before its output is looked at; not timed."""
+    cwd: str | None = None
+    """Folder where its commands start, relative to the matrix file, whose own folder it is otherwise."""
+    product: dict[str, list[OptionValue]] = Field(default_factory=dict)
+    """Parameter to its values: one subject for each combination. A parameter stands in the command as `{parameter}`;
+    of a path it is an export option."""
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
@@ -280,8 +297,40 @@ class SubjectTable(_Table):
         if self.command is not None:
             if self.options or self.decoder is not None:
                 raise ValueError("options and decoder apply only to a path; write those of a command into the command")
-            split_command(self.command)
+            split_command(self.command, self.product)
+        for key in ("prepare", "conclude"):
+            if (hook := getattr(self, key)) is not None:
+                try:
+                    split_command(hook, self.product, needs_output=False)
+                except ValueError as error:
+                    raise ValueError(f"{key}: {error}") from error
+        self._check_product()
         return self
+
+    def _check_product(self) -> None:
+        used = {name for words in self.texts() for name in placeholders_of(words)}
+        for key, values in self.product.items():
+            if not values:
+                raise ValueError(f"product.{key}: an empty list leaves no subject")
+            if self.command is None:
+                continue
+            if key in PLACEHOLDERS or not re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII):
+                raise ValueError(
+                    f"product.{key}: choose a name of letters, digits and _ that is none of "
+                    f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}"
+                )
+            if key not in used:
+                raise ValueError(f"product.{key}: nothing uses it; write {{{key}}} into the command")
+        if self.floor and self.product:
+            raise ValueError("product: the floor is one subject; give a path or a command several values instead")
+        if (count := math.prod(len(values) for values in self.product.values())) > MOST_CASES:
+            raise ValueError(f"product: {count} combinations; at most {MOST_CASES} are allowed")
+
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """Everything of the table that placeholders may stand in, split into words. Raises `ValueError`."""
+        commands = (command for command in (self.command, self.prepare, self.conclude) if command is not None)
+        split = (split_command(command, self.product, needs_output=False) for command in commands)
+        return (*split, tuple(self.env.values()))
 
 
 class MatrixFile(_Table):

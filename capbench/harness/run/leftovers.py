@@ -11,6 +11,7 @@ from pathlib import Path
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import describe_os_error, is_partial
+from capbench.results.folder import FAILED_OUTPUTS
 
 __all__ = ["IN_PROGRESS", "UNVALIDATED", "own_folder", "refuse_links", "remove", "remove_leftovers"]
 
@@ -18,11 +19,13 @@ IN_PROGRESS = "in-progress"
 """Folder of the current run: its output until it is recorded, and the job files of the worker."""
 UNVALIDATED = "unvalidated"
 """Folder of the outputs of recorded runs that wait for validation."""
-_FOLDERS = ("runs", "blocks", "outputs", "traces", "frames", UNVALIDATED)
+_FOLDERS = ("runs", "blocks", "outputs", "traces", "frames", FAILED_OUTPUTS, UNVALIDATED)
 """Folders whose files are named after runs and blocks."""
 _FILES = ("matrix.json", "environment.json", "looks.json", "index.html", "report.png", ".lock")
 """Files that capbench writes beside them."""
-_OF_A_RUN = re.compile(r"(?P<stem>[^.].*?--(?:b\d{3,}|warmup|drift-start|drift-end))(?:\.[A-Za-z0-9]+)?", re.DOTALL)
+_OF_A_RUN = re.compile(
+    r"(?P<stem>[^.].*?--(?:b\d{3,}|warmup|trial|drift-start|drift-end))(?:\.[A-Za-z0-9]+)?", re.DOTALL
+)
 
 
 def own_folder(folder: Path, name: str) -> Path:
@@ -74,8 +77,10 @@ def remove_leftovers(folder: Path, is_unrecorded: Callable[[str], bool]) -> None
             written = entry.name.split(".")[1] if is_partial(entry.name) else None
             if written is not None and (name or any(written == Path(own).stem for own in _FILES)):
                 remove(entry)
-    for name in ("outputs", "traces", "frames", UNVALIDATED):
+    for name in ("runs", "outputs", "traces", "frames", FAILED_OUTPUTS, UNVALIDATED):
         for entry in _entries(folder / name):
+            if name == "runs" and entry.suffix != ".log":
+                continue  # a damaged record stays until its run is made again
             match = _OF_A_RUN.fullmatch(entry.name)
             if match is not None and is_unrecorded(match["stem"]):
                 remove(entry)

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from capbench.errors import MatrixError
+from capbench.errors import MatrixError, OutputError
 from capbench.harness.matrix.fetch_clip import fetch_clip
-from capbench.harness.matrix.model import Case, OwnRecording, Subject
+from capbench.harness.matrix.model import Case, OwnRecording, RunMatrix, Subject
 from capbench.harness.worker.client import ask_worker
 from capbench.results.run_record import CurvePoint
 
-__all__ = ["PreparedCase", "export_options", "prepare_case"]
+__all__ = ["PreparedCase", "check_cases", "export_options", "prepare_case"]
 
 _TIMEOUT_S = 3600.0
 """Making the ten-minute recording takes minutes on a small machine."""
+_CHECK_TIMEOUT_S = 600.0
+"""Opening the sources of all cases, on a disk that may be far away."""
 _BAD_SOURCE = frozenset({"SourceError", "DamagedStreamError", "UnsafePlaylistError", "ColourError"})
 """Errors caused by the source: its runs fail, the rest of the matrix continues."""
 
@@ -94,6 +96,42 @@ def prepare_case(case: Case, subjects: Sequence[Subject], *, scratch: Path) -> P
     if answer.error_type in _BAD_SOURCE:
         return PreparedCase(failure=answer.error)
     raise MatrixError(f"case {case.name!r}: {answer.error}")
+
+
+def check_cases(matrix: RunMatrix, *, scratch: Path) -> tuple[str, ...]:
+    """What only the pipeline can know to be wrong in a matrix, one sentence a case; nothing is made or timed.
+
+    Sources are probed, but recordings are not made. Raises `OutputError` where the worker could not be asked.
+    """
+    answer = ask_worker(
+        "check",
+        {
+            "cases": [
+                {
+                    "name": case.name,
+                    "source": None if case.source is None else str(case.source),
+                    "recording": (
+                        case.recording.model_dump() if isinstance(case.recording, OwnRecording) else case.recording
+                    ),
+                    "duration_s": case.duration_s,
+                    "options": [export_options(case.at(point)) for point in case.points],
+                    "scene": case.scene,
+                    "subject_options": [
+                        subject.options
+                        for subject in matrix.subjects_of(case)
+                        if subject.options and not subject.command
+                    ],
+                    "knows_scene": all(subject.path is None for subject in matrix.subjects_of(case)),
+                }
+                for case in matrix.cases
+            ]
+        },
+        scratch=scratch,
+        timeout_s=_CHECK_TIMEOUT_S,
+    )
+    if answer.result is None:
+        raise OutputError(f"cannot check the cases: {answer.error}")
+    return tuple(answer.result["problems"])
 
 
 def export_options(case: Case) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import psutil
 
-from capbench.errors import OutputError
+from capbench.errors import MatrixError, OutputError
 from capbench.harness.machine.interference import busy_s, judge_noise, read_noise
 from capbench.harness.matrix.command_line import missing_program
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
+from capbench.harness.matrix.participation import absences, propose_scenes
 from capbench.harness.run.executor import Executor, refuse_full_disk
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
@@ -54,6 +55,8 @@ class StoppingRule:
     """Start only rounds that are expected to fit into this many seconds; the first is always run."""
     is_decided: Callable[[FolderContents], bool] | None = None
     """Asked after every round; True ends the matrix."""
+    stops_at_failed_warmup: bool = False
+    """Whether a subject that fails in its first, discarded run ends the matrix: nothing could be compared with it."""
 
 
 def read_foreign_cpu_s() -> float:
@@ -81,8 +84,9 @@ def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
     """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix continues."""
     found: dict[str, str] = {}
     for subject in matrix.subjects:
-        if subject.command and (reason := missing_program(subject.command[0])):
-            found[subject.name] = reason
+        for command in (subject.command, subject.prepare, subject.conclude):
+            if command and (reason := missing_program(command[0], subject.folder)):
+                found.setdefault(subject.name, reason)
     return found
 
 
@@ -112,7 +116,10 @@ def run_matrix(
         surroundings=surroundings or SystemProbe(),
     )
     runner.run(pace or StoppingRule())
-    return folder.finish()
+    contents = folder.finish()
+    for sentence in propose_scenes(plan.matrix, contents.runs):
+        (progress or Progress()).say(sentence)
+    return contents
 
 
 class _Runner:
@@ -145,8 +152,8 @@ class _Runner:
 
     def run(self, pace: StoppingRule) -> None:
         cases = self._plan.matrix.cases
-        for subject, reason in self._plan.skipped.items():
-            self._progress.say(f"{subject} is skipped: {reason}")
+        for sentence in absences(self._plan.matrix, self._plan.skipped):
+            self._progress.say(sentence)
         for case in cases:
             self._progress.say(f"preparing {case.name}")
             self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))
@@ -158,6 +165,8 @@ class _Runner:
         self._pending = {step.stem: step for step in (*openings, *self._steps_of_blocks(), *closings)}
         for step in openings:
             self._make(step)
+            if pace.stops_at_failed_warmup and step.role is RunRole.WARMUP:
+                self._refuse_failed(step)
         for case in cases:
             if self._in_slices(case):
                 self._try_slices(case)
@@ -165,6 +174,13 @@ class _Runner:
         for step in closings:
             self._make(step)
         self._validate()
+
+    def _refuse_failed(self, step: ScheduledRun) -> None:
+        run = self._folder.read_run(step)
+        if run is not None and run.error is not None:
+            log = self._folder.path / "runs" / f"{step.stem}.log"
+            where = f"; all that it wrote is in {log}" if log.is_file() else ""
+            raise MatrixError(f"{step.subject.name} failed on its first run: {run.error}{where}")
 
     def _make_rounds(self, pace: StoppingRule, closings: list[ScheduledRun]) -> None:
         longest_s = 0.0

@@ -105,6 +105,7 @@ def run(
     resume: bool = False,
     retry_failed: bool = False,
     is_decided: Callable[[FolderContents], bool] | None = None,
+    stops_at_failed_warmup: bool = False,
     progress: Progress | None = None,
     command: Sequence[str] = (),
 ) -> FolderContents:
@@ -112,7 +113,8 @@ def run(
 
     `out` is the result folder: by default a new `reports/<time>`, with `resume` the newest of this matrix. With
     `resume`, what is recorded is kept; with `retry_failed` too, runs that failed are made again. `is_decided` is asked
-    after every round, and True ends the run. `command` is recorded as what was typed.
+    after every round, and True ends the run; with `stops_at_failed_warmup`, a subject whose first run fails ends it
+    with `MatrixError`. `command` is recorded as what was typed.
     Raises `InputError`, `MatrixError`, `ResultError`, `OutputError`.
     """
     options = options or RunOptions()
@@ -160,7 +162,7 @@ def run(
             folder,
             executor,
             validator=validator,
-            pace=StoppingRule(budget_s=options.budget_s, is_decided=is_decided),
+            pace=StoppingRule(options.budget_s, is_decided, stops_at_failed_warmup=stops_at_failed_warmup),
             progress=progress,
         )
 

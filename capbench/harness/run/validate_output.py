@@ -16,10 +16,12 @@ import psutil
 
 from capbench import cgroup
 from capbench.errors import OutputError
+from capbench.harness.run.evidence.failed_outputs import keep_failed_output
 from capbench.harness.run.leftovers import UNVALIDATED, own_folder, remove
 from capbench.harness.run.schedule import ScheduledRun
 from capbench.harness.worker.client import JobResult
 from capbench.harness.worker.kept_workers import Job, ask_side_by_side
+from capbench.results.folder import FAILED_OUTPUTS
 from capbench.results.run_record import RunResult, RunRole
 from capbench.results.validation import Check, CheckStatus, ValidationReport
 
@@ -146,9 +148,13 @@ class Validator:
         for each in group:
             unmeasured = {name: why for name, why in each.run.unmeasured.items() if name != "validation"}
             found = report.model_copy(update={"output": _name(each.step)})
-            update = {"validation": found, "validation_pending": False, "unmeasured": unmeasured}
-            record(each, each.run.model_copy(update=update))
+            run = each.run.model_copy(
+                update={"validation": found, "validation_pending": False, "unmeasured": unmeasured}
+            )
             held = self.folder / UNVALIDATED / _name(each.step)
+            if not found.passed and not self.keeps_outputs and (words := keep_failed_output(held, self.folder)):
+                run = run.model_copy(update={"warnings": (*run.warnings, words)})
+            record(each, run)
             if self.keeps_outputs and held.exists():  # the runner before this one was not to keep it
                 keep(held, own_folder(self.folder, "outputs") / held.name)
             else:
@@ -160,7 +166,7 @@ class Validator:
             remove(self.folder / UNVALIDATED)
 
     def _output(self, step: ScheduledRun) -> Path | None:
-        places = (self.folder.absolute() / name / _name(step) for name in (UNVALIDATED, "outputs"))
+        places = (self.folder.absolute() / name / _name(step) for name in (UNVALIDATED, "outputs", FAILED_OUTPUTS))
         return next((place for place in places if place.is_file()), None)
 
     def _job(self, first: WaitingOutput) -> Job:
@@ -169,6 +175,7 @@ class Validator:
         meant: dict[str, Any] = {"scene": "bare", "width": None, "height": None, "fps": None}
         if not step.subject.is_floor:
             meant = {key: getattr(step.case, key) for key in meant}
+            meant["tone_map"] = (step.case.options | step.subject.options).get("tone_map")
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),

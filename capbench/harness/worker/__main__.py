@@ -137,7 +137,7 @@ def _prepare(spec: Json) -> Json:
     source = (
         Path(spec["source"]) if recording is None else make_recording(_recording_spec(recording, spec["duration_s"]))
     )
-    info = probe_source(source)
+    info = probe_source(source, accepts_hdr=options.tone_map is not None)
     upright = info.rotation_degrees % 180 == 0
     width, height = (info.width, info.height) if upright else (info.height, info.width)
     rate = Fraction(spec["fps"]) if spec.get("fps") else info.frame_rate
@@ -154,6 +154,32 @@ def _prepare(spec: Json) -> Json:
             for label, of_point in spec.get("points", {}).items()
         },
     }
+
+
+def _check(spec: Json) -> Json:
+    """What is wrong with cases, without making anything. `cases`: keys as in `_prepare`, `name`, `subject_options`."""
+    problems = []
+    for case in spec["cases"]:
+        try:
+            _check_case(case)
+        except CapbenchError as error:
+            problems.append(f"case {case['name']!r}: {error}")
+    return {"problems": problems}
+
+
+def _check_case(case: Json) -> None:
+    from capbench.pipeline.decode.probe import probe_source
+    from capbench.pipeline.scene import load_scene
+
+    for options in [{}, *case["subject_options"]]:
+        for settings in case["options"]:
+            _export_options(settings | options)
+    if not case["knows_scene"]:
+        load_scene(case["scene"])
+    if case["recording"] is not None:
+        _recording_spec(case["recording"], case["duration_s"])
+    elif case["source"] is not None:  # a clip that is yet to be fetched cannot be opened
+        probe_source(Path(case["source"]))
 
 
 def _inspect(spec: Json) -> Json:
@@ -195,7 +221,9 @@ def _video_bytes(path: Path) -> int:
 
 
 def _validate(spec: Json) -> Json:
-    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder.
+    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`, `tone_map`: what was meant.
+
+    `save_frames` is a folder.
 
     `metrics` are names of metrics, null for the default ones.
     """
@@ -208,6 +236,7 @@ def _validate(spec: Json) -> Json:
         width=spec["width"],
         height=spec["height"],
         rate=Fraction(spec["fps"]) if spec["fps"] else None,
+        tone_map=spec.get("tone_map"),
         save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
         metrics=spec["metrics"],
     )
@@ -244,6 +273,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "export": _export,
     "floor": _floor,
     "prepare": _prepare,
+    "check": _check,
     "inspect": _inspect,
     "validate": _validate,
     "machine": _machine,
@@ -262,8 +292,11 @@ def _export_options(options: Json) -> Any:
     own = {field.name for field in fields(ExportOptions)} - {"encoder", "colour"}
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
     if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
-        known = ", ".join(sorted(own | of_encoder))
-        raise InputError(f"unknown export option {unknown[0]!r}; available: {known}")
+        from capbench.unknown_names import did_you_mean  # before it, nothing that loads pydantic
+
+        known = sorted(own | of_encoder)
+        meant = did_you_mean(unknown[0], known)
+        raise InputError(f"unknown export option {unknown[0]!r}; available: {', '.join(known)}{meant}")
     encoder = {key: value for key, value in options.items() if key in of_encoder}
     if "encoder" in options:
         encoder["name"] = options["encoder"]

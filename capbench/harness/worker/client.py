@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from capbench.harness.process.failure_reason import failure_reason
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.installation import environment_for
@@ -109,7 +110,7 @@ def answered(said: dict[str, Any], outcome: Outcome) -> JobResult:
 
 
 def describe_failure(who: str, outcome: Outcome) -> str:
-    """One line on a process that failed: how it ended and the last line that it wrote to stderr."""
+    """One line on a process that failed: how it ended and the last line that it wrote and that is no progress."""
     ending = outcome.ending
     if ending.failure is not None:
         return ending.failure
@@ -118,5 +119,7 @@ def describe_failure(who: str, outcome: Outcome) -> str:
     if code < 0:
         names = {number.value: number.name for number in signal.Signals}
         how = f"signal {names.get(-code, -code)}"
-    lines = [line.strip() for line in outcome.stderr.splitlines() if line.strip()]
-    return f"{who} ended with {how}" + (f": {lines[-1][:300]}" if lines else " and wrote nothing to stderr")
+    reason = failure_reason(outcome.stderr, outcome.stdout)
+    if reason is not None:
+        return f"{who} ended with {how}: {reason[:300]}"
+    return f"{who} ended with {how} and wrote nothing {'but progress' if outcome.stderr.strip() else 'to stderr'}"

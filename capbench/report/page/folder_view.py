@@ -21,6 +21,7 @@ from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import ReportFolder, RunFile, relative_url
 from capbench.report.wording import revision_words, shorten
 from capbench.results import Comparison, RunRole
+from capbench.results.folder import RunEvidence, read_evidence, run_stem
 from capbench.results.subject_name import SubjectName, revision_label
 from capbench.results.tidy_table import table_of
 from capbench.units import format_bytes
@@ -62,6 +63,8 @@ class RunRow:
     """Relative URL of its raw JSON, empty where its file is unknown."""
     status: str
     """`measured`, or why it does not count."""
+    evidence: tuple[tuple[str, str], ...] = ()
+    """Name and relative URL of its log, and of its output where that was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def arrange_folder(
         arrange_case(folder, case, subjects, comparisons, styles, anchor=f"case-{number}", budget=budget)
         for number, (case, subjects) in enumerate(cells.items(), start=1)
     )
+    evidence = read_evidence(folder.path)
     starts = sorted(file.run.started_at for file in folder.runs if file.run.started_at)
     revisions = dict.fromkeys(file.run.revision for file in folder.runs if file.run.revision)
     return FolderView(
@@ -157,7 +161,12 @@ def arrange_folder(
         curves=_curves(folder, comparisons, styles, charts=charts),
         cases=tuple(cases) if charts else (),
         runs=tuple(
-            RunRow(file, relative_url(file.path, page_folder) if file.path else "", _status(file))
+            RunRow(
+                file,
+                relative_url(file.path, page_folder) if file.path else "",
+                _status(file),
+                _links(evidence.get(run_stem(file.run)), page_folder),
+            )
             for file in folder.runs
         ),
         warnings=_warnings(folder, comparisons, problems),
@@ -168,6 +177,13 @@ def arrange_folder(
         command=_command(folder),
         raw_folder=relative_url(folder.path / "runs", page_folder),
     )
+
+
+def _links(evidence: RunEvidence | None, page_folder: Path | None) -> tuple[tuple[str, str], ...]:
+    if evidence is None or page_folder is None:
+        return ()
+    named = (("log", evidence.log), ("output", evidence.output))
+    return tuple((name, relative_url(path, page_folder)) for name, path in named if path is not None)
 
 
 def _curves(
@@ -258,6 +274,9 @@ def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems:
         found[words] += 1
     skipped = folder.matrix.get("skipped")
     own = [f"{name} was skipped: {why}" for name, why in skipped.items()] if isinstance(skipped, dict) else []
+    matrix = folder.matrix.get("matrix")
+    left_out = matrix.get("left_out") if isinstance(matrix, dict) else None
+    own += [f"{name} took no part: {why}" for name, why in left_out.items()] if isinstance(left_out, dict) else []
     repeated = (f"{words} ({count} runs)" if count > 1 else words for words, count in found.items())
     judged = (words for comparison in comparisons for words in comparison.warnings)
     return tuple(dict.fromkeys((*folder.problems, *problems, *repeated, *own, *judged)))

@@ -60,8 +60,8 @@ def test_a_file_with_every_setting_loads(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[gate", "not TOML"),
-        ("[gates]\n", "gates: Extra inputs"),
-        ("[gate]\nalpha = 1\n", "gate.alpha: Extra inputs"),
+        ("[gates]\n", "gates: unknown key; did you mean 'gate'?"),
+        ("[gate]\nalpha = 1\n", "gate.alpha: unknown key"),
         ("[gate]\nmetric_error = 0.9\n", "gate.metric_error: Input should be less than 0.5, got 0.9"),
         ("[[rule]]\nmargin = 0.1\n", "rule[0].metric: Field required"),
         ("[[rule]]\nmetric = 'wall_s'\nmargin = -1\n", "rule[0].margin: Input should be greater"),

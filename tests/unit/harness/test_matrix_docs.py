@@ -12,12 +12,16 @@ _DOCUMENT = Path(__file__).parents[3] / "docs" / "matrix.md"
 
 def test_the_printed_matrices_load(tmp_path: Path) -> None:
     printed = re.findall(r"```toml\n(.*?)```", _DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    first, product, curve, corpus = printed
+    first, product, curve, corpus, subjects = printed
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "demo.mp4").write_bytes(b"")
     (tmp_path / "mine.toml").write_text(first)
     (tmp_path / "product.toml").write_text(product)
 
+    (tmp_path / "subjects.toml").write_text(f"[[case]]\nname = 'a'\nrecording = '1080p-1min'\n{subjects}")
+    assert [subject.name for subject in load_matrix(tmp_path / "subjects.toml").subjects] == [
+        *("floor", "cpu", "gpu", "x264-preset=veryfast", "x264-preset=medium"),
+    ]
     (tmp_path / "curve.toml").write_text(curve)
     (tmp_path / "corpus.toml").write_text(corpus)
     curves, clips = load_matrix(tmp_path / "curve.toml"), load_matrix(tmp_path / "corpus.toml")
