@@ -82,6 +82,14 @@ def export(
     dither: Annotated[
         str, typer.Option(help="Dithering method for a GIF, such as none, bayer or sierra2_4a.")
     ] = "sierra2_4a",
+    tone_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Export SDR of an HDR source (PQ, HLG): bt2390, the EETF of Report ITU-R BT.2390, from MaxCLL, or the "
+            "mastering display's peak, or 1000 cd/m2, to 100 cd/m2 (default: refuse HDR).",
+        ),
+    ] = None,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Export whatever can be decoded of a damaged source.")
     ] = False,
@@ -115,6 +123,7 @@ def export(
             memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
             dither=dither,
             salvage=salvage,
+            tone_map=tone_map,
         )
         with _progress(output) as on_frame:
             report = run_export(source, output, options, on_frame=on_frame, device=device)

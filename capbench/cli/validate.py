@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,14 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         int | None,
         typer.Option(metavar="BITS", min=8, max=16, help="Intended bits per sample (default: those of the reference)."),
     ] = None,
+    tone_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare an SDR output with what this tone map makes of an HDR reference: bt2390, as in "
+            "`capbench export`.",
+        ),
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -78,7 +87,8 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         return
     if reference is None or output is None:
         raise InputError("name two files: capbench validate REFERENCE OUTPUT")
-    from capbench.quality.expectation import Expectation  # decoding libraries are slow to import
+    from capbench.pipeline.decode.hdr.hdr_source import check_tone_map  # decoding libraries are slow to import
+    from capbench.quality.expectation import Expectation
     from capbench.quality.validate import validate as validate_files
     from capbench.quality.worst_frames import write_frame_csv
 
@@ -86,6 +96,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         size=None if expect_size is None else _parse_size(expect_size),
         rate=None if expect_fps is None else parse_rate(expect_fps),
         bits=expect_depth,
+        tone_map=None if tone_map is None else check_tone_map(tone_map),
     )
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
@@ -140,14 +151,22 @@ def _print_report(report: ValidationReport) -> None:
     console.print(_checks_table(report))
     if report.metrics:
         console.print(_metrics_table(report))
-    for name, how in report.how_measured.items():
-        print_line(console, f"{name}: {how}", "dim")
-    for name, why in report.unmeasured.items():
-        print_line(console, f"{name}: not measured, {why}", "dim")
+    for how, names in _by_words(report.how_measured):
+        print_line(console, f"{names}: {how}", "dim")
+    for why, names in _by_words(report.unmeasured):
+        print_line(console, f"{names}: not measured, {why}", "dim")
     failures = len(report.failures)
     verdict = "passed" if report.passed else f"FAILED: {failures} of {len(report.checks)} checks"
     style = "green" if report.passed else "red"
     print_line(console, f"{report.output} against {report.reference}: {verdict}", style)
+
+
+def _by_words(said: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is said, each once, and the metrics that it is said of."""
+    names: dict[str, list[str]] = {}
+    for name, words in said.items():
+        names.setdefault(words, []).append(name)
+    yield from ((words, ", ".join(of)) for words, of in names.items())
 
 
 def _checks_table(report: ValidationReport) -> Table:

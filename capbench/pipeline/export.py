@@ -132,6 +132,7 @@ def floor_export(
     """
     started_ns = time.perf_counter_ns()
     plain = replace(options or ExportOptions(), scene="bare", path=None, width=None, height=None, fps=None)
+    plain = replace(plain, tone_map=None)  # nothing is drawn, so HDR stays what it is, and is refused
     job = prepare(Path(source), None if output is None else Path(output), plain)
     # 4:2:0 has no odd sizes: the encoder drops the last column or row.
     canvas = CanvasSize(job.source.width // 2 * 2, job.source.height // 2 * 2)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capbench.pipeline.decode.hdr.hdr_source import SDR_PEAK_CD_M2
 from capbench.pipeline.encode.mux import EncodedPacket
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.threads.stage_timer import Span, StageTimer, stage_times
@@ -29,6 +30,7 @@ _GPU_FIELDS = (
     "mapped_read_gb_per_s",
     "memcpy_gb_per_s",
 )
+_TONE_MAP_FIELDS = ("tone_map", "source_peak_cd_m2", "source_peak_from")
 
 _MEMCPY_PROBE_BYTES = 16 * 2**20
 _MOST_STEPS = 1000
@@ -97,7 +99,7 @@ class ExportRecorder:
         self._on_span = on_span
         self._lock = threading.Lock()
         self._clocks: list[StageTimer] = []
-        self._warnings: list[str] = list(job.decoder.warnings)
+        self._warnings: list[str] = [*_tone_map_warnings(job), *job.decoder.warnings]
         self._fallbacks: list[str] = list(job.decoder.fallbacks)
         self.path_used = job.path_requested
         """The path that drew."""
@@ -192,7 +194,7 @@ class ExportRecorder:
 
     def report(self) -> ExportReport:
         """The finished export's report."""
-        path_used = self.path_used
+        path_used, hdr = self.path_used, self._job.source.hdr
         wall_s = (time.perf_counter_ns() - self._started_ns) / 1e9
         duration_s = float((self._end_pts - (self._first_pts or 0)) * self._job.time_base)
         gpu = _gpu_totals(self._devices, wall_s)
@@ -214,6 +216,9 @@ class ExportRecorder:
             decoder_used=self._job.decoder.used,
             fallbacks=tuple(self._fallbacks),
             encoder=self._job.options.encoder.name,
+            tone_map=None if hdr is None else self._job.options.tone_map,
+            source_peak_cd_m2=None if hdr is None else hdr.peak.cd_m2,
+            source_peak_from=None if hdr is None else hdr.peak.origin,
             swscale_threads=None if "swscale_threads" in unmeasured else self._job.options.swscale_threads,
             stages=stage_times(self._clocks, STAGE_ORDER),
             pipeline_bytes=self._owned_bytes,
@@ -246,6 +251,8 @@ class ExportRecorder:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
             reasons = {}
+        if self._job.options.tone_map is not None and self._job.source.hdr is None:
+            reasons |= dict.fromkeys(_TONE_MAP_FIELDS, "the source is SDR")
         if self._job.output is None:
             unwritten = ("output_bytes", "video_bytes", "time_to_first_frame_s", "latency")
             reasons |= dict.fromkeys(unwritten, "nothing is encoded")
@@ -258,6 +265,16 @@ class ExportRecorder:
         if self._is_variable:
             reasons["frame_rate"] = "the source's frames come at a variable rate, which is kept"
         return reasons
+
+
+def _tone_map_warnings(job: ExportJob) -> list[str]:
+    """Never silently: what is mapped, and that nothing was where that was asked for."""
+    if job.options.tone_map is None:
+        return []
+    if job.source.hdr is None:
+        return [f"--tone-map {job.options.tone_map} was asked for and the source is SDR: nothing is mapped"]
+    target = f"SDR of {SDR_PEAK_CD_M2:g} cd/m2, BT.709, clipping what is beyond that"
+    return [f"tone-mapped by {job.options.tone_map}: {job.source.hdr} to {target}"]
 
 
 def _gpu_totals(devices: list[DeviceStatistics], wall_s: float) -> dict[str, object]:

@@ -18,3 +18,5 @@ class Expectation:
     """Constant frame rate that the output was made at; None for the reference's own time stamps."""
     bits: int | None = None
     """Bits of a sample; None for the reference's depth."""
+    tone_map: str | None = None
+    """How SDR was made of an HDR reference: `bt2390`; None where HDR stays HDR."""

@@ -10,34 +10,35 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
-from capbench.colour import ColourSpec, Range
-from capbench.errors import SourceError
+from capbench.errors import ColourError
 from capbench.pipeline.decode.frame_times import Pauses
-from capbench.pipeline.decode.open_source import check_size
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
 from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
+from capbench.quality.metrics.background_meters import BackgroundMeters
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
 from capbench.quality.metrics.offered_meters import with_worst_pairs
-from capbench.quality.metrics.open_meters import offered_for, open_meters
+from capbench.quality.metrics.open_meters import no_hdr_model, offered_for, open_meters, open_native_meters
+from capbench.quality.metrics.pairs.native_pairs import NativePairs
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
-from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
-from capbench.quality.reading.frame_samples import has_chroma_at_each_column, level_rows, sample_bits
+from capbench.quality.reading.frame_samples import level_rows
+from capbench.quality.reading.native.native_format import NativeFormat, common_format
+from capbench.quality.reading.native.native_normaliser import NativeNormaliser
 from capbench.quality.reading.normalise import Normaliser
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture, observe
+from capbench.quality.reading.opened_clip import OpenedClip, open_clip
 from capbench.quality.reading.prefetch import LookAhead
 from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
-from capbench.quality.reading.tags import FileTags, read_tags, spec_of
+from capbench.quality.reading.tags import name_of_code
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
+from capbench.quality.truth.tone_mapped_reference import tone_mapped
 from capbench.recordings.layout import LayoutRectangle
 from capbench.results.metric_registry import MeasuredFrames, QualityMetric
 from capbench.units import even_length, format_seconds
 
-__all__ = ["Inspection", "inspect_files", "upright_size"]
+__all__ = ["Inspection", "inspect_files"]
 
 _CLOSE_LOOKS = 12
 """Most pairs for the expensive measurements (SSIM, shift, colours), spread over the clip."""
@@ -63,28 +64,6 @@ class Inspection:
     """Pairs of the lowest luma PSNR, worst first."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Opened:
-    facts: ClipFacts
-    tags: FileTags
-    spec: ColourSpec
-    clip: Clip
-    frames: Iterator[av.VideoFrame]
-    size: tuple[int, int]
-    """Upright in square pixels, odd sides kept."""
-    bits: int
-    """Depth of a decoded sample."""
-    has_own_siting: bool
-    """Whether its chroma is subsampled across, and so lies somewhere."""
-    has_time_stamps: bool
-    """Whether the first frame has one."""
-
-    @property
-    def frame_s(self) -> Fraction:
-        """Time from one frame to the next by the rate that the container claims, 1/30 s where it claims none."""
-        return 1 / (self.facts.frame_rate or Fraction(30))
-
-
 def inspect_files(
     reference: Path,
     output: Path,
@@ -101,42 +80,71 @@ def inspect_files(
 
     With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own.
-    Raises `SourceError` where a file cannot be opened or has no video frame.
+    Raises `SourceError` where a file cannot be opened or has no video frame, and `ColourError` where one is HDR and the
+    other SDR.
     """
-    want, got = _start(reference), _start(output)
+    want, got = open_clip(reference), open_clip(output)
+    if expected.tone_map is not None:
+        want = tone_mapped(want, got)
+    hdr = _hdr_of_both(want, got)
     if not want.has_own_siting:
         # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
     side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
+    keeps_decoded = side.native is not None
     # Pixels that are not square are brought to square ones, as the reference's are.
     stretched = None if got.facts.sample_aspect == 1 else target
     output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
-    of_worst = offered_for(metrics, MeasuredFrames.WORST)
+    of_worst = offered_for(metrics, MeasuredFrames.WORST) if hdr is None else []
     with ExitStack() as held:
         aligner = Aligner(
             held.enter_context(
-                closing(LookAhead(observe(want.frames, side.normaliser, frame_s=want.frame_s, deep_luma=level_rows)))
+                closing(
+                    LookAhead(
+                        observe(
+                            want.frames,
+                            side.normaliser,
+                            frame_s=want.frame_s,
+                            deep_luma=level_rows,
+                            keeps_decoded=keeps_decoded,
+                        )
+                    )
+                )
             ),
-            window_frames(*_even(want.size)),
+            window_frames(*_even(want.size), want.native_bytes_per_px if keeps_decoded else 0),
             can_compare=side.truth is None,
             by_order=not (want.has_time_stamps and got.has_time_stamps),
             again=None
             if side.truth
             else lambda: observe(
-                Clip(reference).frames(), _beside_reference(want, got, target).normaliser, frame_s=want.frame_s
+                want.frames_again(),
+                _beside_reference(want, got, target).normaliser,
+                frame_s=want.frame_s,
+                keeps_decoded=keeps_decoded,
             ),
         )
         meter = None
         if side.incomparable is None:
-            meters = None
+            meters, native = None, None
             every = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
             if side.truth is None:
                 rate = expected.rate or got.facts.frame_rate
-                opened = open_meters(metrics, got.spec, target, rate=rate, sample_every=every)
+                if side.native is not None:
+                    deep = open_native_meters(metrics, target, side.native.pixel_format, rate=rate, hdr=hdr)
+                    native = held.enter_context(closing(_native_pairs(side, side.native, want, got, deep)))
+                opened = open_meters(
+                    metrics, got.spec, target, rate=rate, sample_every=every, hdr=hdr, is_native=native is not None
+                )
                 meters = held.enter_context(closing(opened))
-            keeps = keep_worst or bool(of_worst)
-            meter = PictureMeter(got.spec, sample_every=every, keep_worst=keeps, meters=meters)
+            meter = PictureMeter(
+                got.spec,
+                sample_every=every,
+                keep_worst=keep_worst or bool(of_worst),
+                meters=meters,
+                native=native,
+                no_ssim_reason=None if hdr is None else no_hdr_model("SSIM", hdr),
+            )
             held.enter_context(closing(meter))
         place = side.truth.recording if side.truth and aligner.marked else None
         observed = observe(
@@ -144,7 +152,7 @@ def inspect_files(
             output_normaliser,
             recording=place,
             frame_s=got.frame_s,
-            deep_luma=level_rows if side.is_as_deep else None,
+            keeps_decoded=keeps_decoded,
         )
         pictures = held.enter_context(closing(LookAhead(observed)))
         walk = _Walk(aligner, meter, side.truth, max(1, got.facts.expected_frames // _RENDERED_FRAMES), on_frame)
@@ -176,6 +184,36 @@ def inspect_files(
     return Inspection(evidence, meter.worst_pairs if meter else [])
 
 
+def _hdr_of_both(want: OpenedClip, got: OpenedClip) -> str | None:
+    """`PQ` or `HLG` where the pictures are HDR, None for SDR. Raises `ColourError` where one file is each.
+
+    An output that states no transfer, of an HDR reference, is taken for HDR that lost it: a check names that.
+    """
+    wanted, found = want.tags.merged, got.tags.merged
+    is_lost = wanted.hdr is not None and found.transfer is None and not got.facts.holds_rgb
+    if (wanted.hdr is None) == (found.hdr is None) or is_lost:
+        return wanted.hdr or found.hdr
+    sides = (
+        f"{clip.facts.path} is {f'HDR ({tags.hdr})' if tags.hdr else f'SDR ({name_of_code(tags.transfer)})'}"
+        for clip, tags in ((want, wanted), (got, found))
+    )
+    raise ColourError(f"{' and '.join(sides)}: their codes cannot be compared; if one was tone-mapped, pass --tone-map")
+
+
+def _native_pairs(
+    side: _Side, form: NativeFormat, want: OpenedClip, got: OpenedClip, meters: BackgroundMeters
+) -> NativePairs:
+    """Pairs in `form`, the reference brought to the output's specification as it is in 8 bits."""
+    return NativePairs(
+        form,
+        got=NativeNormaliser(form, got.spec, got.spec, got.clip.rotation_degrees, crop=False),
+        want=NativeNormaliser(form, want.spec, got.spec, want.clip.rotation_degrees, crop=side.crops),
+        spec=got.spec,
+        has_same_codes=side.has_same_codes,
+        meters=meters,
+    )
+
+
 def _first_s(clip: ClipMeasurements) -> float:
     return float(clip.frames[0].time_s) if clip.frames and clip.frames[0].has_time_stamp else 0.0
 
@@ -201,23 +239,32 @@ class _Side:
     normaliser: Normaliser
     truth: GroundTruth | None
     incomparable: str | None
-    is_as_deep: bool = False
-    """Whether both have codes of more than 8 bits that mean the same, at the same places."""
+    native: NativeFormat | None = None
+    """What pairs are compared in where that is more than 8-bit 4:2:0."""
+    crops: bool = False
+    """Whether a size is reached by cutting or repeating the edge."""
+    has_same_codes: bool = False
+    """Whether codes of both mean the same but for their depth, at the same places."""
 
 
-def _beside_reference(want: _Opened, got: _Opened, target: tuple[int, int]) -> _Side:
+def _beside_reference(want: OpenedClip, got: OpenedClip, target: tuple[int, int]) -> _Side:
     reason = _incomparable(want.size, target)
     crop = want.facts.sample_aspect == 1 and _near(want.size, target)
     size = None if reason else target
     normaliser = Normaliser(want.spec, got.spec, size, want.clip.rotation_degrees, crop=crop)
     same_codes = (want.spec.matrix, want.spec.range, want.size) == (got.spec.matrix, got.spec.range, got.size)
-    are_deep = want.bits == got.bits > 8 and not want.facts.holds_rgb and same_codes
-    # Only where neither is turned: a quarter of the rows of one is a quarter of the columns of the other.
-    is_upright = want.clip.rotation_degrees == got.clip.rotation_degrees == 0
-    return _Side(normaliser, None, reason, is_as_deep=are_deep and is_upright and reason is None)
+    form = common_format(want.layout, got.layout)
+    return _Side(
+        normaliser,
+        None,
+        reason,
+        native=None if form.is_plain or reason is not None else form,
+        crops=crop,
+        has_same_codes=same_codes and not want.facts.holds_rgb and not got.facts.holds_rgb,
+    )
 
 
-def _beside_scene(want: _Opened, got: _Opened, target: tuple[int, int], scene: Scene) -> _Side:
+def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], scene: Scene) -> _Side:
     square = want.facts.sample_aspect == 1
     shown = _even(want.size) if square else want.size
     truth = GroundTruth(
@@ -285,48 +332,9 @@ def _chosen(moments: tuple[float, ...], canvas: tuple[int, int]) -> deque[float]
     return deque(sorted([moment for moment in moments if moment > 0][:most]))
 
 
-def _start(path: Path) -> _Opened:
-    facts = read_facts(path)
-    clip = Clip(path)
-    frames = clip.frames()
-    first = next(frames, None)
-    if first is None:
-        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
-    square = facts.sample_aspect == 1
-    size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
-    check_size(path, *size, sample_aspect=facts.sample_aspect)
-    if round(clip.rotation_degrees / 90) % 2:
-        size = (size[1], size[0])
-    tags = read_tags(path)
-    spec = spec_of(tags.merged, first.height)
-    if facts.holds_rgb:
-        spec = replace(spec, range=Range.LIMITED)  # what they are brought to, whatever their own range
-    return _Opened(
-        facts,
-        tags,
-        spec,
-        clip,
-        itertools.chain([first], frames),
-        size,
-        bits=sample_bits(first.format),
-        has_own_siting=not has_chroma_at_each_column(first.format),
-        has_time_stamps=first.pts is not None,
-    )
-
-
-def upright_size(path: Path) -> tuple[Fraction, Fraction]:
-    """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
-    clip = Clip(path)
-    facts = read_facts(path)
-    first = next(clip.frames(), None)
-    if first is None:
-        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
-    size = (first.width * facts.sample_aspect, Fraction(first.height))
-    check_size(path, round(size[0]), round(size[1]), sample_aspect=facts.sample_aspect)
-    return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
-
-
-def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened | None = None) -> ClipMeasurements:
+def _clip_evidence(
+    opened: OpenedClip, records: list[FrameRecord], *, like: OpenedClip | None = None
+) -> ClipMeasurements:
     """What was seen of a file; its pictures are compared as if made `like` another, where a scene was drawn from it."""
     return ClipMeasurements(
         facts=opened.facts,

@@ -63,7 +63,8 @@ class SampledPair:
     """Longest run of 8-bit luma codes in the reference each of which stands for all the levels that a deeper sample has
     within it: what 8 bits would lose. 0 where the reference has no more."""
     deep_step_codes: int | None
-    """The same in codes of their own depth, where both pictures are deeper than 8 bits; None elsewhere."""
+    """The same in codes of the output's own depth, where that is more than 8 bits and codes of both mean the same; None
+    elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +146,8 @@ class Measurements:
     """Why the pictures of both files have no times that could be compared; None where they have."""
     ends_alike: bool = False
     """Whether the output's last picture is the reference's last as much as the one that it was matched with."""
+
+    @property
+    def hdr(self) -> str | None:
+        """`PQ` or `HLG` where the reference's pictures, or the output's, are HDR; None for SDR."""
+        return self.reference.tags.merged.hdr or self.output.tags.merged.hdr

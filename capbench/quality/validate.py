@@ -8,19 +8,21 @@ from fractions import Fraction
 from pathlib import Path
 
 from capbench.pipeline.scene import Scene, load_scene
-from capbench.quality.checks.colour_checks import check_colour, patch_errors
+from capbench.quality.checks.colour_checks import check_colour, no_ciede2000_reason, patch_errors
 from capbench.quality.checks.file_checks import check_file
 from capbench.quality.checks.frame_checks import check_frames
+from capbench.quality.checks.hdr_checks import check_hdr
 from capbench.quality.checks.layer_checks import check_layers
 from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.inspection import Inspection, inspect_files, upright_size
+from capbench.quality.inspection import Inspection, inspect_files
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
 from capbench.quality.metrics.pooling import frame_values, pool
 from capbench.quality.reading.clip import ClipFacts, read_facts
+from capbench.quality.reading.opened_clip import upright_size
 from capbench.quality.worst_frames import save_worst_frames
 from capbench.results import ValidationReport
 from capbench.results.metric_registry import QualityMetric, choose_metrics
@@ -48,7 +50,8 @@ def validate(
     called with the number of output frames read so far. `metrics` are names of `capbench validate --list-metrics`, None
     for the default ones; without `with_vmaf` those that libvmaf computes are left out, which cost more than all the
     rest. Raises `SourceError` where a file cannot be opened or has no video frame; anything else that is wrong is a
-    check of the report. Raises `InputError` for an unknown metric, `OutputError` for `save_frames`.
+    check of the report. Raises `ColourError` for HDR against SDR, `InputError` for an unknown metric, `OutputError` for
+    `save_frames`.
     """
     expectation = expected or Expectation()
     chosen = choose_metrics(metrics)
@@ -71,6 +74,7 @@ def validate_run(
     width: int | None = None,
     height: int | None = None,
     rate: Fraction | None = None,
+    tone_map: str | None = None,
     save_frames: Path | None = None,
     metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
@@ -79,8 +83,8 @@ def validate_run(
 
     `width`, `height` and `rate` are those requested of the export, None to keep the source's or to use a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
-    frames are rendered. `metrics` and `with_vmaf` as in `validate`.
-    Raises `SourceError` and `InputError` as `validate` does, `SceneError` for the scene, `OutputError` for
+    frames are rendered. `tone_map` is how SDR was to be made of an HDR source. `metrics` and `with_vmaf` as in
+    `validate`. Raises `SourceError` and `InputError` as `validate` does, `SceneError` for the scene, `OutputError` for
     `save_frames`.
     """
     chosen = choose_metrics(metrics)
@@ -91,7 +95,7 @@ def validate_run(
     upright = upright_size(Path(source))
     asked, whole = (_canvas(upright, *sides, like=made) for sides in ((width, height), (None, None)))
     # The exporter writes 8 bits by design, whatever the source has.
-    expected = Expectation(size=asked, rate=rate, bits=8)
+    expected = Expectation(size=asked, rate=rate, bits=8, tone_map=tone_map)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_pixels = given.sample_aspect in (1, made.sample_aspect) and asked == whole
     is_plain = drawn.draws_nothing and keeps_pixels
@@ -157,6 +161,7 @@ def report_on(
         output=_printable(evidence.output.facts.path),
         checks=(
             *check_file(evidence),
+            *check_hdr(evidence),
             *check_frames(evidence),
             *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,
@@ -172,10 +177,12 @@ def report_on(
         else (),
         av_offset_ms=sound.offset_ms,
         av_drift_ms=sound.drift_ms,
-        how_measured=evidence.pictures.how if evidence.pictures else {},
+        how_measured={name: how for name, how in evidence.pictures.how.items() if name in measured}
+        if evidence.pictures
+        else {},
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
         unmeasured=_unmeasured(evidence, measured, tuple(metric_of))
-        | {metric.name: "it was not asked for" for metric in metrics if not with_vmaf and _is_vmaf(metric)},
+        | {metric.name: "it was not requested" for metric in metrics if not with_vmaf and _is_vmaf(metric)},
     )
 
 
@@ -192,4 +199,5 @@ def _unmeasured(evidence: Measurements, measured: Mapping[str, object], columns:
     else:
         why = "the pictures are too small, or no frame was matched"
     named = evidence.pictures.unmeasured if evidence.pictures else {}
-    return {column: named.get(column, why) for column in columns if column not in measured}
+    reasons = {column: named.get(column, why) for column in columns if column not in measured}
+    return reasons if evidence.hdr is None else reasons | {"ciede2000": no_ciede2000_reason(evidence.hdr)}

@@ -80,6 +80,12 @@ class ExportReport(Record):
     """Decoder that ran: `software`, or the name of a device."""
     fallbacks: tuple[str, ...] = ()
     """Why something other than what was asked for ran, in order."""
+    tone_map: str | None = None
+    """How an HDR source became SDR: `bt2390`; None where the source is SDR."""
+    source_peak_cd_m2: float | None = None
+    """Luminance of an HDR source that became SDR's white, in cd/m2; None where the source is SDR."""
+    source_peak_from: str | None = None
+    """Where that is from: `MaxCLL`, `mastering display` or `default`; None where the source is SDR."""
     adapter: str | None = None
     """GPU adapter and driver, in words."""
     adapter_is_software: bool | None = None

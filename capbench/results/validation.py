@@ -134,8 +134,8 @@ class PatchError(Record):
     """R'G'B' of the output."""
     error_codes: float
     """Largest difference of a channel in codes."""
-    ciede2000: float
-    """Colour difference, CIE 142-2001."""
+    ciede2000: float | None
+    """Colour difference, CIE 142-2001; None for HDR, of which the report's `unmeasured` has the reason."""
 
 
 class WorstFrame(Record):

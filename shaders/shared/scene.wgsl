@@ -11,7 +11,7 @@ struct Picture {
     texture_from_fraction: vec4f, // 2x2 matrix, by columns: texture coordinates a step across and down the picture
     texture_origin: vec2f,      // texture coordinates of the picture's corner
     chroma_is_interleaved: u32, // 1: the plane of Cb has Cr in its green channel, and the plane of Cr is not read
-    padding: u32,
+    is_one_texture: u32,        // 1: luma's texture, which is also that of Cb, has Cb in green and Cr in blue, all about 0
     texture_limits: vec4f,      // smallest and largest texture coordinates that lie inside the crop
     chroma_from_luma: vec4f,    // scale and offset from luma to chroma texture coordinates: siting and odd sizes
     decode_scale: vec4f,        // luma scale, luma offset, chroma scale, chroma offset: 8-bit codes to 0..1 and -.5..5
@@ -82,7 +82,11 @@ fn decoded_colour(picture: Picture, luma_code: f32, chroma_code: vec2f) -> vec3f
 // Cb and Cr, from planes as a decoder makes them: nothing is interleaved on the CPU for the GPU's sake.
 fn chroma_at(cb_plane: texture_2d<f32>, cr_plane: texture_2d<f32>, picture: Picture, luma_position: vec2f) -> vec2f {
     let at = luma_position * picture.chroma_from_luma.xy + picture.chroma_from_luma.zw;
-    let chroma = textureSampleLevel(cb_plane, linear_sampler, at, 0.0).rg;
+    let texel = textureSampleLevel(cb_plane, linear_sampler, at, 0.0);
+    if (picture.is_one_texture == 1u) {
+        return texel.gb;
+    }
+    let chroma = texel.rg;
     if (picture.chroma_is_interleaved == 1u) {
         return chroma;
     }

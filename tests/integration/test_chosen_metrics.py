@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import math
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 from capbench.cli import app as command_line
 from capbench.errors import InputError, UnavailableError
 from capbench.quality.metrics import open_meters
+from capbench.quality.metrics.libvmaf.find_vmaf import find_tool
 from capbench.quality.metrics.libvmaf.vmaf_runs import VmafTool
 from capbench.quality.validate import validate
 from capbench.results import ValidationReport
@@ -102,6 +104,23 @@ def test_the_list_of_metrics_for_people_and_programs() -> None:
     assert (by_name["cambi"]["direction"], by_name["cambi"]["largest"]) == ("lower", None)
     assert (by_name["vmaf"]["unit"], by_name["psnr_hvs"]["unit"]) == ("", "dB")
     assert by_name["psnr"]["unavailable"] is None
+
+
+def test_by_default_vmaf_is_measured_where_an_ffmpeg_here_has_it(clips: tuple[Path, Path]) -> None:
+    try:
+        find_tool()
+    except UnavailableError as error:
+        if sys.platform == "linux" and importlib.util.find_spec("imageio_ffmpeg"):
+            raise  # the extra promises one
+        pytest.skip(str(error))
+
+    report = validate(*clips)
+
+    assert tuple(report.metrics) == columns_of(choose_metrics(None))
+    assert report.unmeasured == {}
+    assert report.metrics["vmaf"].frames == FRAMES
+    assert 0 < (report.metrics["vmaf"].mean or 0) <= 100
+    assert report.how_measured["vmaf"].startswith("model vmaf_v0.6.1, by ")
 
 
 def _nobody() -> tuple[VmafTool, tuple[str, ...]]:

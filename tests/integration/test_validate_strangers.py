@@ -261,6 +261,19 @@ def test_times_in_milliseconds_of_a_short_clip_are_no_other_rate(rate: Fraction,
     assert {name for name in found if name.startswith(("time.", "frames."))} == set()
 
 
+@pytest.mark.parametrize("at", [1, 10, FRAMES - 1])
+def test_times_of_a_reference_that_leap_are_no_measure(at: int, tmp_path: Path) -> None:
+    """An export goes on without the leap, and was called wrong for it."""
+    times = [Fraction(n, 30) + (10 * 3600 if n >= at else 0) for n in range(FRAMES)]
+    reference = write(tmp_path / "in.mkv", "yuv420p", times=times)
+    output = write(tmp_path / "out.mkv", "yuv420p", times=[Fraction(n, 30) for n in range(FRAMES)])
+
+    report = validate(reference, output, with_vmaf=False)
+
+    assert failures(report) == {}
+    assert status(report, "time.stamps") is CheckStatus.NOT_APPLICABLE
+
+
 def world(number: int) -> NDArray[np.uint8]:
     """A camera that passes along a wall of random tiles: no two frames are alike."""
     tiles = np.random.default_rng(5).integers(40, 210, (HEIGHT // 16, 200)).astype(np.uint8)

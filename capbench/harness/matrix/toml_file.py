@@ -104,9 +104,14 @@ def _bitrate(value: object) -> object:
 
 
 class _CurveTable(_Table):
+    """Points of a curve: one of the three."""
+
     qp: list[Annotated[int, Field(ge=0, le=255)]] | None = None
+    """Constant quantisers."""
     crf: list[Annotated[float, Field(ge=0, le=255)]] | None = None
+    """Constant rate factors."""
     bitrate: list[Annotated[int, BeforeValidator(_bitrate), Field(ge=1000, le=10**9)]] | None = None
+    """Bit rates in bits a second, or as text such as `2M`."""
 
     @model_validator(mode="after")
     def _is_a_curve(self) -> Self:
@@ -127,10 +132,14 @@ def _curve(table: _CurveTable) -> Curve:
 
 
 class _DownloadTable(Download):
+    """A file that is fetched before the first run and kept in the user's cache."""
+
     model_config = ConfigDict(extra="forbid")
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
+    """Where it is, `https` or `http`."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+    """SHA-256 of its bytes in hexadecimal."""
 
 
 WrittenCurve = Annotated[_CurveTable, AfterValidator(_curve)]

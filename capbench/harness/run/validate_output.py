@@ -175,6 +175,7 @@ class Validator:
         meant: dict[str, Any] = {"scene": "bare", "width": None, "height": None, "fps": None}
         if not step.subject.is_floor:
             meant = {key: getattr(step.case, key) for key in meant}
+            meant["tone_map"] = (step.case.options | step.subject.options).get("tone_map")
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),

@@ -137,7 +137,7 @@ def _prepare(spec: Json) -> Json:
     source = (
         Path(spec["source"]) if recording is None else make_recording(_recording_spec(recording, spec["duration_s"]))
     )
-    info = probe_source(source)
+    info = probe_source(source, accepts_hdr=options.tone_map is not None)
     upright = info.rotation_degrees % 180 == 0
     width, height = (info.width, info.height) if upright else (info.height, info.width)
     rate = Fraction(spec["fps"]) if spec.get("fps") else info.frame_rate
@@ -221,7 +221,9 @@ def _video_bytes(path: Path) -> int:
 
 
 def _validate(spec: Json) -> Json:
-    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder.
+    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`, `tone_map`: what was meant.
+
+    `save_frames` is a folder.
 
     `metrics` are names of metrics, null for the default ones.
     """
@@ -234,6 +236,7 @@ def _validate(spec: Json) -> Json:
         width=spec["width"],
         height=spec["height"],
         rate=Fraction(spec["fps"]) if spec["fps"] else None,
+        tone_map=spec.get("tone_map"),
         save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
         metrics=spec["metrics"],
     )

@@ -63,6 +63,8 @@ def choose_decoder(asked: str, source: SourceInfo, *, salvage: bool = False) -> 
     if asked == SOFTWARE_DECODER:
         return DecoderChoice()
     automatic = asked == ANY_DECODER
+    if source.hdr is not None:
+        return DecoderChoice(fallbacks=(_fallback(asked, "tone mapping takes the depth that software decodes"),))
     if salvage:
         return DecoderChoice(fallbacks=(_fallback(asked, "--salvage needs a decoder that reports damage"),))
     truth = _decode_beginning(source)

@@ -14,6 +14,7 @@ from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, MatrixCoefficients, Range
 from capbench.errors import ColourError
 from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.hdr.frame_metadata import HDR_TRANSFERS
 
 __all__ = [
     "COLOURSPACES",
@@ -21,6 +22,7 @@ __all__ = [
     "FrameColour",
     "PlanarConverter",
     "chroma_siting",
+    "deep_format",
     "frame_colour",
     "planar_format",
 ]
@@ -45,7 +47,7 @@ _UNKNOWN_PRIMARIES = (0, 2, 3)
 """Two reserved codes, and "unspecified"."""
 _PRIMARIES_OF_CODE = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "BT.601", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 """Those of 625 and of 525 lines count as one, as their matrix does."""
-_HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
+_HDR_STANDARDS = {"PQ": "PQ (SMPTE ST 2084)", "HLG": "HLG (ARIB STD-B67)"}
 _RANGE_FULL = 2
 _FULL_RANGE_FORMATS = ("yuvj", "mono")
 """Beginnings of the names of formats that have no other range: JPEG's, and black and white."""
@@ -80,18 +82,21 @@ class FrameColour:
     """Whether the frame states its matrix; otherwise it is a guess from the number of lines."""
     primaries: str | None
     """Name of the primaries; None where the frame states none that are known."""
+    hdr: str | None = None
+    """`PQ` or `HLG`; None for SDR."""
 
     def reads_like(self, first: FrameColour) -> bool:
         """Whether samples of this frame mean the same as the first one's."""
         # An untagged stream that changes its size does not change its colour with it.
         same_matrix = self.matrix == first.matrix or not (self.is_matrix_tagged or first.is_matrix_tagged)
         same_primaries = self.primaries == first.primaries or None in (self.primaries, first.primaries)
-        return same_matrix and self.range == first.range and same_primaries
+        return same_matrix and self.range == first.range and same_primaries and self.hdr == first.hdr
 
     def __str__(self) -> str:
         """For an error: `BT.709, limited range, BT.709 primaries`."""
         parts = [f"BT.{self.matrix.value}", f"{self.range.value} range"]
-        return ", ".join(parts if self.primaries is None else [*parts, f"{self.primaries} primaries"])
+        parts += [] if self.primaries is None else [f"{self.primaries} primaries"]
+        return ", ".join(parts if self.hdr is None else [*parts, self.hdr])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +121,16 @@ class DeclaredColour:
         )
 
 
-def frame_colour(path: Path, frame: av.VideoFrame, declared: DeclaredColour) -> FrameColour:
+def frame_colour(
+    path: Path, frame: av.VideoFrame, declared: DeclaredColour, *, accepts_hdr: bool = False
+) -> FrameColour:
     """Read the tags of a frame, and where it has none those that were declared for its stream.
 
-    Raises `ColourError` for HDR and for matrices that are not supported.
+    Raises `ColourError` for HDR, unless it is accepted, and for matrices that are not supported.
     """
-    transfer = _stated(int(frame.color_trc), declared.transfer)
-    if transfer in _HDR_TRANSFERS:
-        raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
+    hdr = HDR_TRANSFERS.get(_stated(int(frame.color_trc), declared.transfer))
+    if hdr is not None and not accepts_hdr:
+        raise ColourError(f"{path} is HDR, transfer {_HDR_STANDARDS[hdr]}; pass --tone-map bt2390 to export SDR of it")
     is_rgb = _holds_rgb(frame.format)
     # "R'G'B'" of a frame that is not is no statement.
     code = _stated(int(frame.colorspace), declared.matrix, silent=(_CODE_UNSPECIFIED, _CODE_RGB))
@@ -131,6 +138,7 @@ def frame_colour(path: Path, frame: av.VideoFrame, declared: DeclaredColour) -> 
     is_tagged = code not in (_CODE_UNSPECIFIED, _CODE_RGB) and not is_rgb
     if not is_tagged:
         matrix = MatrixCoefficients.BT709 if frame.height >= _HD_LINES else MatrixCoefficients.BT601
+        matrix = matrix if hdr is None else MatrixCoefficients.BT2020
     elif code in _MATRIX_OF_CODE:
         matrix = _MATRIX_OF_CODE[code]
     else:
@@ -147,6 +155,7 @@ def frame_colour(path: Path, frame: av.VideoFrame, declared: DeclaredColour) -> 
         primaries=None
         if primaries in _UNKNOWN_PRIMARIES
         else _PRIMARIES_OF_CODE.get(primaries, f"H.273 code {primaries}"),
+        hdr=hdr,
     )
 
 
@@ -178,8 +187,15 @@ def planar_format(format_name: str) -> str:
     return "yuv422p" if chroma.height == probe.height else "yuv420p"
 
 
+def deep_format(format_name: str) -> tuple[str, int]:
+    """Planar format of 10 bits in which a decoded format is handed on, or of 12 where it has more; and its bits."""
+    bits = 10 if max(part.bits for part in av.VideoFormat(format_name, 64, 64).components) <= 10 else 12
+    planar = planar_format(format_name)
+    return f"{'yuv420p' if planar == 'nv12' else planar}{bits}le", bits
+
+
 class PlanarConverter:
-    """Converts frames to an 8-bit planar format. A Y'CbCr frame keeps matrix and range: only its layout changes."""
+    """Converts frames to a planar format. A Y'CbCr frame keeps matrix and range: only its layout changes."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()

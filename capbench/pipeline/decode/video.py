@@ -29,6 +29,7 @@ from capbench.pipeline.decode.source_colour import (
     FrameColour,
     PlanarConverter,
     chroma_siting,
+    deep_format,
     frame_colour,
     planar_format,
 )
@@ -49,15 +50,18 @@ def read_frames(
     salvage: bool = False,
     threads: int = 0,
     decoder: str = SOFTWARE_DECODER,
+    keeps_depth: bool = False,
 ) -> Iterator[av.VideoFrame]:
     """Yield each frame of the first video stream in one of the planar formats; PTS rise from frame to frame.
+
+    With `keeps_depth` the formats are those of 10 and 12 bits, and HDR is accepted.
 
     All have the size, format and time base of the first. Damage raises `DamagedStreamError`; with `salvage`, what
     does not decode is left out and reported with `warn` at the end. 0 leaves the number of `threads` to the decoder. A
     hardware `decoder` that fails raises `PipelineError`: its pictures were passed on already, and it cannot be known
     whether source or device is at fault. The iterator owns the file: close it, or read it to its end.
     """
-    clock, layout = SteadyClock(warn), _Layout(path, warn)
+    clock, layout = SteadyClock(warn), _Layout(path, warn, keeps_depth=keeps_depth)
     tally = _Tally(path, salvage=salvage, threads=threads, decoder=decoder)
     with closing(open_parts(path, decoder)) as parts:
         for part in parts:
@@ -196,9 +200,10 @@ class _Tally:
 class _Layout:
     """Converts every frame to the format and size of the first, and checks that it has the same colour."""
 
-    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], None], *, keeps_depth: bool) -> None:
         self._path = path
         self._warn = warn
+        self._keeps_depth = keeps_depth
         self._converter = PlanarConverter()
         self._format: str | None = None
         self._size = (0, 0)
@@ -220,7 +225,8 @@ class _Layout:
         """The frame itself, or a converted one. Raises `SourceError` where shape or colour differ from the first's."""
         size = (frame.width, frame.height)
         if self._format is None:
-            self._format, self._size = planar_format(frame.format.name), size
+            name = frame.format.name
+            self._format, self._size = deep_format(name)[0] if self._keeps_depth else planar_format(name), size
         colour = self._checked_colour(frame)
         self._frames += 1
         if size != self._size:
@@ -234,7 +240,7 @@ class _Layout:
         tags = (frame.format.name, frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries)
         if self._colour is not None and tags == self._tags:
             return self._colour
-        colour = frame_colour(self._path, frame, self._declared)
+        colour = frame_colour(self._path, frame, self._declared, accepts_hdr=self._keeps_depth)
         if self._colour is None:
             self._colour = colour
         elif not colour.reads_like(self._colour):

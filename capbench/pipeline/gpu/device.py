@@ -97,7 +97,7 @@ class GpuContext:
     def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> GPUTexture:
         """A two-dimensional `wgpu.GPUTexture` with one level, counted. Raises `AdapterError` as `buffer` does."""
         self._check_limit("max-texture-dimension-2d", max(width, height), f"a texture of {width}x{height} for {label}")
-        texel_bytes = {"r8unorm": 1, "rg8unorm": 2, "rgba8unorm": 4, "rgba16float": 8}[texel_format]
+        texel_bytes = {"r8unorm": 1, "r16uint": 2, "rg8unorm": 2, "rgba8unorm": 4, "rgba16float": 8}[texel_format]
         self.allocated_bytes += width * height * texel_bytes
         return self.device.create_texture(size=(width, height, 1), format=texel_format, usage=usage, label=label)
 

@@ -24,7 +24,7 @@ from capbench.quality.reading.tags import SITED_CODECS
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError
 
-__all__ = ["check_colour", "colour_differences", "patch_errors"]
+__all__ = ["check_colour", "colour_differences", "no_ciede2000_reason", "patch_errors"]
 
 _CENTRE_PX = 0.5
 """How far right of left-sited chroma centred chroma lies, in luma pixels."""
@@ -155,14 +155,16 @@ def patch_errors(evidence: Measurements) -> tuple[PatchError, ...]:
     codes = evidence.pictures.patches
     # Both sides are in the output's codes: the reference was brought there by its own tags.
     wanted, found = (rgb_of_codes(part, evidence.output.spec).clip(0, 1) for part in (codes[:, :3], codes[:, 3:]))
-    distances = colour_differences(wanted, found)
+    distances: list[float | None] = [None] * len(PATCHES)
+    if evidence.hdr is None:
+        distances = [float(distance) for distance in colour_differences(wanted, found)]
     return tuple(
         PatchError(
             name=patch.name,
             expected=tuple(float(value) for value in a * 255),
             got=tuple(float(value) for value in b * 255),
             error_codes=float(np.abs(a - b).max() * 255),
-            ciede2000=float(distance),
+            ciede2000=distance,
         )
         for patch, a, b, distance in zip(PATCHES, wanted, found, distances, strict=True)
     )
@@ -174,21 +176,29 @@ def _patch_limit(pictures: PictureMeasurements) -> float:
     return limits.COARSE_PATCH_CIEDE2000 if is_coarse else limits.PATCH_CIEDE2000
 
 
+def no_ciede2000_reason(hdr: str) -> str:
+    """Why colours of `PQ` or `HLG` have no CIEDE2000."""
+    return f"CIEDE2000 is defined for surfaces under a white of about 100 cd/m2, and these are codes of {hdr}"
+
+
 def _patches(evidence: Measurements, limit: float) -> Check:
     name = "colour.patches"
-    errors = patch_errors(evidence)
+    if evidence.hdr is not None:
+        return Check.not_applicable(name=name, reason=no_ciede2000_reason(evidence.hdr))
+    errors = {patch: patch.ciede2000 for patch in patch_errors(evidence)}
     if not errors:
         return Check.not_applicable(name=name, reason="the reference has no colour patches")
-    worst = max(errors, key=lambda patch: patch.ciede2000)
-    wrong = [patch for patch in errors if patch.ciede2000 > limit]
+    distances = {patch: distance for patch, distance in errors.items() if distance is not None}
+    worst = max(distances, key=lambda patch: distances[patch])
+    wrong = [patch for patch, distance in distances.items() if distance > limit]
     expected, got = (", ".join(f"{value:.0f}" for value in rgb) for rgb in (worst.expected, worst.got))
-    detail = f"{worst.name} is R'G'B' {got} instead of {expected}, CIEDE2000 {worst.ciede2000:.1f}"
+    detail = f"{worst.name} is R'G'B' {got} instead of {expected}, CIEDE2000 {distances[worst]:.1f}"
     return Check.passed_if(
         good=not wrong,
         name=name,
         when_good=f"all {len(errors)} patches are right; worst: {detail}",
         when_bad=f"{len(wrong)} of {len(errors)} patches are off; worst: {detail}",
-        value=worst.ciede2000,
+        value=distances[worst],
         limit=limit,
         unit="CIEDE2000",
     )

@@ -6,7 +6,7 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.measurements import Measurements
-from capbench.quality.reading.tags import ColourTags
+from capbench.quality.reading.tags import ColourTags, FileTags
 from capbench.results import Check
 from capbench.units import even_length
 
@@ -94,10 +94,20 @@ def _depth(evidence: Measurements) -> Check:
     wanted, found = evidence.wanted_bits or evidence.reference.bits, evidence.output.bits
     if evidence.output.facts.is_gif:
         return Check.not_applicable(name=name, reason="a GIF has a palette of 8-bit colours")
+    if (invented := found - evidence.reference.bits) > 0:
+        return Check.passed(
+            name=name,
+            message=f"{found} bits per sample, {evidence.reference.bits} in the reference: {invented} bits invented",
+            value=found,
+            limit=wanted,
+            unit="bits",
+        )
     if evidence.reference.bits <= _PLAIN_BITS:
         return Check.not_applicable(name=name, reason=f"the reference has {evidence.reference.bits} bits per sample")
     sampled = evidence.pictures.sampled if evidence.pictures else []
-    if found < wanted and max((pair.gradient_codes for pair in sampled), default=wanted) < limits.GRADIENT_CODES:
+    # PQ and HLG are made for 10 bits (BT.2100, table 9) and band in 8 whatever they show.
+    needed = max((pair.gradient_codes for pair in sampled), default=wanted)
+    if found < wanted and evidence.hdr is None and needed < limits.GRADIENT_CODES:
         return Check.not_applicable(
             name=name,
             reason=f"the output has {found} bits per sample and the reference {evidence.reference.bits}, but no "
@@ -136,7 +146,7 @@ def _tags(evidence: Measurements) -> list[Check]:
     # One rule for files and runs: an output says what its reference says. Untagged pixels that mean something else
     # than the reference's are a fault of colour, and named there.
     required = evidence.reference.tags.merged.states_colour
-    return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container)]
+    return [_stated(tags.merged, required), _both_places(tags)]
 
 
 def _stated(merged: ColourTags, required: bool) -> Check:
@@ -148,8 +158,9 @@ def _stated(merged: ColourTags, required: bool) -> Check:
     return Check.failed(name=name, message="the file does not state its colour matrix, so players have to guess")
 
 
-def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
+def _both_places(tags: FileTags) -> Check:
     name = "tags.agree"
+    bitstream, container = tags.bitstream, tags.container
     if container is None:
         return Check.not_applicable(name=name, reason="colour tags of this container are not read")
     for field in ("matrix", "primaries", "transfer", "full_range"):
@@ -159,9 +170,12 @@ def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
                 name=name,
                 message=f"the bitstream states {bitstream}, but the container {container}",
             )
+    light, boxed = tags.bitstream_light, tags.container_light
+    if boxed is not None and boxed.contradicts(light):
+        return Check.failed(name=name, message=f"the bitstream states {light}, but the container {boxed}")
     # A missing tag contradicts nothing: FFmpeg writes no colour box if the primaries are unknown.
-    places = {"bitstream": bitstream, "container": container}
-    stating = [place for place, tags in places.items() if tags.states_colour]
+    places: dict[str, ColourTags] = {"bitstream": bitstream, "container": container}
+    stating = [place for place, stated in places.items() if stated.states_colour]
     if len(stating) == 1:
         return Check.passed(name=name, message=f"only the {stating[0]} states the matrix")
     return Check.passed(name=name, message="bitstream and container do not contradict each other")

@@ -41,6 +41,9 @@ AUDIO_CLIPPED_SHARE: Final = 1e-3
 """Additional share of samples at full scale; AAC overshoots a loud peak now and then."""
 AUDIO_SIDE_SHARE: Final = 0.01
 """Energy of left minus right over left plus right from which stereo is audibly stereo."""
+AUDIO_SIDE_ADDED: Final = 0.1
+"""Share of that energy from which sound that was alike on both sides is no longer: one side is 5.7 dB quieter, silent,
+or turned over. What coding adds is a thousandth."""
 AUDIO_TURNED: Final = -0.5
 """Product of two correlations, of left and right or of sum and difference: 1 in a right output, -1 if one of the two
 is inverted. A difference that an encoder at 32 kbit/s synthesised is near 0."""

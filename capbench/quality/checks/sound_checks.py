@@ -11,7 +11,12 @@ from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
 from capbench.quality.metrics.sound_pitch import measure_pitch
-from capbench.quality.metrics.stereo_image import measure_stereo_image
+from capbench.quality.metrics.stereo_image import (
+    ChannelOrder,
+    find_missing_channels,
+    measure_channel_order,
+    measure_stereo_image,
+)
 from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
 
@@ -73,7 +78,7 @@ def check_sound(evidence: Measurements) -> SoundVerdict:
     checks = [
         Check.passed(name="audio.present", message=f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
         _decodes(wanted, found),
-        _channels(wanted, found),
+        _channels(wanted, found, lag),
         *_stereo_image(wanted, found, lag),
         _length(wanted, found),
         _level(wanted, found, lag),
@@ -132,8 +137,17 @@ def _decodes(wanted: Sound, found: Sound) -> Check:
     return Check.failed(name="audio.decodes", message=f"the sound does not decode: {found.error}")
 
 
-def _channels(wanted: Sound, found: Sound) -> Check:
+def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.channels"
+    # Of more channels Dolby Surround makes sides that differ on purpose.
+    was_alike = wanted.channels < 3 and (wanted.channels < 2 or wanted.side_share < limits.AUDIO_SIDE_SHARE)
+    if was_alike and found.channels > 1 and found.side_share > limits.AUDIO_SIDE_ADDED:
+        return Check.failed(
+            name=name,
+            message="left and right differ, in the reference they are the same: one may be silent or turned over",
+            value=found.side_share,
+            limit=limits.AUDIO_SIDE_ADDED,
+        )
     if wanted.channels < 2:
         return Check.not_applicable(name=name, reason="the reference is mono")
     if found.channels < 2:
@@ -153,6 +167,10 @@ def _channels(wanted: Sound, found: Sound) -> Check:
             value=found.side_share,
             limit=least_share,
         )
+    lag_ms = _lag_ms(wanted, found, lag)
+    missing = find_missing_channels(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
+    if missing:
+        return Check.failed(name=name, message=f"{', '.join(missing)} of the reference is missing from the mix")
     return Check.passed(name=name, message=f"{found.channels} channels", value=found.channels, limit=2, unit="channels")
 
 
@@ -162,7 +180,11 @@ def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Che
     if found.channels < 2:
         why = "the output has a single channel"
         return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
-    image = measure_stereo_image(wanted, found, _lag_ms(wanted, found, lag), least_share=limits.AUDIO_SIDE_SHARE)
+    lag_ms = _lag_ms(wanted, found, lag)
+    order = measure_channel_order(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
+    if order is not None and (order.moved or order.turned):
+        return _wrong_channels(order)
+    image = measure_stereo_image(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
     if image is None or image.alike < limits.AUDIO_ALIKE_SHARE:
         why = "the sound cannot be compared sample by sample: it is silent, too far out of sync or not the same"
         return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
@@ -195,6 +217,26 @@ def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Che
         if image.polarity is None
         else Check.passed(
             name=polarity, message="both channels have the polarity of the reference", value=image.polarity, limit=limit
+        ),
+    ]
+
+
+def _wrong_channels(order: ChannelOrder) -> list[Check]:
+    """`audio.sides` and `audio.polarity` of a sound with more than two channels."""
+    moved = ", ".join(f"{name} has what was in {origin}" for name, origin in order.moved)
+    turned = ", ".join(order.turned)
+    return [
+        Check.passed_if(
+            good=not moved,
+            name="audio.sides",
+            when_good="each channel is where it was",
+            when_bad=f"channels are exchanged: {moved}",
+        ),
+        Check.passed_if(
+            good=not turned,
+            name="audio.polarity",
+            when_good="all channels swing as in the reference",
+            when_bad=f"the polarity of {turned} is turned against that of the other channels",
         ),
     ]
 

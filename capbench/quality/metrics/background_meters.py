@@ -10,7 +10,7 @@ from typing import Protocol
 
 import av
 
-__all__ = ["BackgroundMeters", "Measured", "SequenceMeter", "Unmeasured"]
+__all__ = ["BackgroundMeters", "Measured", "SequenceMeter", "Unmeasured", "joined"]
 
 _MOST_BEHIND = 3
 """Pairs that wait for the meters: enough to even out, few enough that the decoders need no more buffers."""
@@ -29,8 +29,17 @@ class Measured:
     """Metric to the reason why it was not measured."""
 
 
+def joined(*found: Measured) -> Measured:
+    """What several meters found; no metric is found twice."""
+    return Measured(
+        series={name: list(values) for part in found for name, values in part.series.items()},
+        how={name: words for part in found for name, words in part.how.items()},
+        unmeasured={name: why for part in found for name, why in part.unmeasured.items()},
+    )
+
+
 class SequenceMeter(Protocol):
-    """Is fed pairs of yuv420p frames of one size, in order."""
+    """Is fed pairs of frames of one size and planar format, in order: yuv420p unless it was made for another."""
 
     def push(self, got: av.VideoFrame, want: av.VideoFrame) -> None:
         """Add a pair: output and reference. May change the frames' time stamps."""
@@ -81,12 +90,7 @@ class BackgroundMeters:
         """End of input; everything that the meters found."""
         while self._behind:
             self._behind.popleft().result()
-        found = [meter.finish() for meter in self._meters]
-        return Measured(
-            series={name: list(values) for part in found for name, values in part.series.items()},
-            how={name: words for part in found for name, words in part.how.items()},
-            unmeasured={name: why for part in found for name, why in part.unmeasured.items()},
-        )
+        return joined(*(meter.finish() for meter in self._meters))
 
     def close(self) -> None:
         """End the thread and the meters."""

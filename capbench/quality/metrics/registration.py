@@ -12,6 +12,7 @@ __all__ = [
     "cell_spread",
     "coarse_step",
     "gradient_length",
+    "inner_error_codes",
     "sharpness",
     "shift_px",
     "turn_correlations",
@@ -106,7 +107,8 @@ def sharpness(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
     enough = _ENOUGH_DETAIL_CODES**2 * _DETAIL_CELL_SAMPLES**2
     if energy.mean() < enough:
         return None
-    detailed = energy > max(enough, _ABOVE_GRAIN * np.percentile(energy, _GRAIN_PERCENTILE))
+    grain = float(np.percentile(energy, _GRAIN_PERCENTILE))
+    detailed = energy > max(enough, _ABOVE_GRAIN * grain)
     if detailed.sum() < _FEWEST_DETAILED_CELLS:
         return None
     return float(common[detailed].sum() / energy[detailed].sum())
@@ -141,6 +143,21 @@ def border_errors_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tupl
     strips = (np.s_[:n], np.s_[-n:], np.s_[:, :n], np.s_[:, -n:])
     errors = [float(np.abs(got[strip].astype(np.int16) - want[strip]).mean()) for strip in strips]
     return errors[0], errors[1], errors[2], errors[3]
+
+
+def inner_error_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float:
+    """Mean absolute difference of two rows and columns in the middle and at the quarters, in codes.
+
+    What the border is compared with: as many samples one by one, since grain that an encoder left out averages away in
+    larger cells.
+    """
+    n, (height, width) = _BORDER_SAMPLES, want.shape
+    strips = [np.s_[at : at + n] for at in _quarters(height)] + [np.s_[:, at : at + n] for at in _quarters(width)]
+    return float(np.mean([np.abs(got[strip].astype(np.int16) - want[strip]).mean() for strip in strips]))
+
+
+def _quarters(length: int) -> list[int]:
+    return [length // 4, length // 2, length * 3 // 4]
 
 
 def worst_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[float, int, int]:

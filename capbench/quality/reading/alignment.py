@@ -43,9 +43,12 @@ _RULE_FRAMES = 32
 """Numbered frames that show which rule an exporter follows; a clock that is 0.1% off moves by 1 ms meanwhile."""
 
 
-def window_frames(width: int, height: int) -> int:
-    """Reference frames to keep for pictures of that size: 6 to 24, within 96 MiB of 4:2:0 samples."""
-    return max(6, min(24, _WINDOW_BUDGET_BYTES // (width * height * 3 // 2)))
+def window_frames(width: int, height: int, native_bytes_per_px: int = 0) -> int:
+    """Reference frames to keep for pictures of that size: 6 to 24, within 96 MiB.
+
+    Each has 4:2:0 samples, and beside them as many bytes a pixel as a frame that is kept as it was decoded.
+    """
+    return max(6, min(24, _WINDOW_BUDGET_BYTES // (width * height * (3 + 2 * native_bytes_per_px) // 2)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -60,6 +60,8 @@ class ObservedPicture:
     """Every fourth row of Y as it was decoded, where that is deeper than 8 bits and was asked for."""
     bits: int = 8
     """Depth of a decoded sample."""
+    decoded: av.VideoFrame | None = None
+    """The frame as it was decoded, where it has more than 8-bit 4:2:0 holds and was asked for."""
 
 
 def observe(
@@ -69,13 +71,14 @@ def observe(
     recording: Callable[[float], LayoutRectangle | None] | None = None,
     frame_s: Fraction = Fraction(1, 30),
     deep_luma: Callable[[av.VideoFrame], NDArray[np.uint16] | None] | None = None,
+    keeps_decoded: bool = False,
 ) -> Generator[ObservedPicture]:
     """Pictures of decoded frames in order, one in memory at a time.
 
     `recording` says where a recording with burnt-in marks lies in the normalised picture, in pixels, at a time in
     seconds since the first frame, or None where its marks are out of sight; it fills the picture when there is no such
     function. `frame_s` is the time from one frame to the next where the file has no time stamps. `deep_luma` takes from
-    a frame what 8 bits do not hold.
+    a frame what 8 bits do not hold; with `keeps_decoded` the whole frame is kept beside its 8-bit picture.
     """
     scaler = VideoReformatter()
     before: NDArray[np.float32] | None = None
@@ -106,4 +109,5 @@ def observe(
         )
         before = thumb[..., 0]
         deep = None if deep_luma is None else deep_luma(frame)
-        yield ObservedPicture(record, upright, thumb, deep, sample_bits(frame.format))
+        kept = frame if keeps_decoded else None
+        yield ObservedPicture(record, upright, thumb, deep, sample_bits(frame.format), kept)

@@ -12,7 +12,7 @@ PSNR_CEILING_DB = 100.0
 """What identical planes get: the true value is infinite and no mean over frames would survive it."""
 
 _YCBCR = ("y", "cb", "cr")
-_FFMPEG = "the FFmpeg inside PyAV"
+_FFMPEG = "PyAV's FFmpeg"
 _LIBVMAF = "libvmaf"
 _LIBVMAF_PACKAGE = "imageio-ffmpeg"
 

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter, shift, zoom
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     coarse_step,
+    inner_error_codes,
     sharpness,
     shift_px,
     turn_correlations,
@@ -110,6 +111,16 @@ def test_a_wrong_bottom_edge_stands_out() -> None:
 
     assert (top, bottom > 50) == (0.0, True)
     assert max(left, right) < bottom / 4
+
+
+def test_the_border_is_compared_with_samples_and_not_with_means() -> None:
+    """Grain that was left out is off by 5.5 codes at each sample, and by nothing in the mean of a cell."""
+    want = codes(90 + np.random.default_rng(4).normal(0, 7, (180, 320)))
+    got = np.full_like(want, 90)
+
+    assert max(border_errors_codes(got, want)) - inner_error_codes(got, want) < 0.5
+    got[:, -2:] = 0
+    assert max(border_errors_codes(got, want)) - inner_error_codes(got, want) > 80
 
 
 @pytest.mark.parametrize(

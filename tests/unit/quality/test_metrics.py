@@ -48,6 +48,24 @@ def test_ssim_is_scikit_images(shape: tuple[int, int]) -> None:
     assert ssim(got, want) == pytest.approx(expected, abs=1e-5)  # ours is in single precision
 
 
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_deep_planes_have_their_own_peak_and_constants(bits: int) -> None:
+    """Errors of a few deep codes, in which the constants of another depth would drown or vanish."""
+    peak = (1 << bits) - 1
+    noise = np.random.default_rng(bits)
+    want = np.floor(0.4 * peak + 0.02 * peak * noise.standard_normal((90, 120))).astype(np.uint16)
+    got = (want + noise.integers(-3 << (bits - 8), (3 << (bits - 8)) + 1, want.shape)).astype(np.uint16)
+
+    db = peak_signal_noise_ratio(want, got, data_range=peak)  # type: ignore[no-untyped-call]
+    index = structural_similarity(  # type: ignore[no-untyped-call]
+        got, want, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=peak
+    )
+
+    assert psnr_db(mean_squared_error(got, want), peak) == pytest.approx(db, abs=1e-3)
+    assert ssim(got, want, peak) == pytest.approx(index, abs=1e-4)
+    assert ssim(got, want) != pytest.approx(index, abs=1e-2)
+
+
 def test_ssim_is_symmetric_and_one_for_identical_planes() -> None:
     got, want = noisy_pair(64, 64, 20)
 

@@ -12,8 +12,8 @@ from scipy.signal import correlate
 from scipy.stats import theilslopes
 
 from capbench.quality.metrics import sound_lag
-from capbench.quality.metrics.colour_samples import ColourSamples
 from capbench.quality.metrics.flash_sync import measure_flash_sync
+from capbench.quality.metrics.pairs.colour_samples import ColourSamples
 from capbench.quality.metrics.registration import coarse_step, sharpness, shift_px
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import BIN_S, Sound

@@ -124,6 +124,21 @@ def test_silence_that_is_stored_makes_a_sound_no_quieter(before_s: float, behind
         assert check.value == pytest.approx(0, abs=0.1)
 
 
+@pytest.mark.parametrize("layout", ["mono", "stereo"])
+@pytest.mark.parametrize(
+    ("right", "is_right"),
+    [(1.0, True), (0.8, True), (0.0, False), (-1.0, False)],
+    ids=["same", "pan", "silent", "turned"],
+)
+def test_what_was_alike_on_both_sides_stays_so(layout: str, right: float, is_right: bool, tmp_path: Path) -> None:
+    """Mono that became sound in one ear passed: a reference without sides had none to compare."""
+    one = tones(1)
+    wanted = heard(write(tmp_path / "in.mkv", one if layout == "mono" else np.repeat(one, 2, axis=0), layout))
+    found = heard(write(tmp_path / "out.mkv", np.concatenate([one, np.float32(right) * one]), "stereo"))
+
+    assert (sound_checks._channels(wanted, found, None).status is not CheckStatus.FAIL) is is_right
+
+
 def test_a_sound_that_is_cut_short_is_no_quieter(tmp_path: Path) -> None:
     whole = heard(write(tmp_path / "whole.mkv", tones(2, 3.0), "stereo"))
     cut = heard(write(tmp_path / "cut.mkv", tones(2, 1.0), "stereo"))

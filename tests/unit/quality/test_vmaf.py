@@ -233,12 +233,13 @@ def test_every_pair_reaches_the_program_whole_and_in_order(tmp_path: Path) -> No
     ("script", "reason"),
     [
         ("echo 'Option model not found' >&2\nexit 8", "status 8: Option model not found"),
+        ("echo '[graph @ 0x55d0] No such filter' >&2\necho 'Invalid' >&2\nexit 1", "status 1: No such filter"),
         ("cat >/dev/null\nexit 3", "status 3: "),
         ("kill -SEGV $$", "status -11"),
         ("cat >/dev/null", "No such file"),
         ("cat >/dev/null\necho '{' >vmaf.json", "log cannot be read"),
     ],
-    ids=["old ffmpeg", "fails at the end", "crashes", "no log", "broken log"],
+    ids=["old ffmpeg", "no libvmaf", "fails at the end", "crashes", "no log", "broken log"],
 )
 def test_a_program_that_fails_is_a_reason_and_no_failure(tmp_path: Path, script: str, reason: str) -> None:
     found = _measure(_program(tmp_path, f"#!/bin/sh\n{script}\n"), 40)
@@ -406,7 +407,7 @@ def test_the_model_for_4k_is_there_too(tool: VmafTool) -> None:
 def test_pyavs_own_libvmaf_gives_what_a_program_gives() -> None:
     """Where there are both: PyAV 19 has libvmaf, and the extra brings a program of another build."""
     if "libvmaf" not in filters_available:
-        pytest.skip("the FFmpeg inside PyAV was built without libvmaf")
+        pytest.skip("PyAV's FFmpeg was built without libvmaf")
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     program = VmafTool("program", imageio_ffmpeg.get_ffmpeg_exe())
     series = []

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 from av.filter import filters_available
@@ -26,23 +26,13 @@ _TRIED_SIDE_PX = 256
 _TRIED_PAIRS = 2  # motion is a difference of frames
 
 
-def find_tool() -> tuple[VmafTool, frozenset[str]]:
-    """The FFmpeg that measures VMAF here, and which metrics it measures. Searched once in a process.
-
-    Raises `UnavailableError` with the reason where there is none.
-    """
-    found = _search()
-    if isinstance(found, str):
-        raise UnavailableError(found)
-    return found
-
-
 @cache
-def _search() -> tuple[VmafTool, frozenset[str]] | str:
-    try:
-        return choose_tool(_candidates(), try_out)
-    except UnavailableError as error:
-        return str(error)
+def find_tool() -> tuple[VmafTool, frozenset[str]]:
+    """The FFmpeg that measures VMAF here, and which metrics it measures. Found once in a process.
+
+    Raises `UnavailableError` with the reason where there is none; a later call searches again.
+    """
+    return choose_tool(_candidates(), try_out)
 
 
 def _candidates() -> Iterator[VmafTool]:
@@ -59,9 +49,12 @@ def _packaged_program() -> VmafTool | None:
     try:
         import imageio_ffmpeg  # noqa: PLC0415  an extra
 
-        return VmafTool(f"the FFmpeg of imageio-ffmpeg {version('imageio-ffmpeg')}", imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, PackageNotFoundError, RuntimeError):  # a platform that it has no program for
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        is_its_own = Path(program).is_relative_to(Path(imageio_ffmpeg.__file__).parent)
+    except (ImportError, RuntimeError):  # not installed, or a platform that it has no program for
         return None
+    # It may also name what its environment variable or PATH has.
+    return VmafTool(f"the FFmpeg of imageio-ffmpeg {imageio_ffmpeg.__version__}" if is_its_own else program, program)
 
 
 def choose_tool(
@@ -92,7 +85,7 @@ def try_out(tool: VmafTool) -> frozenset[str]:
         return frozenset(LIBVMAF_METRICS)
     # One that it does not know ends the whole run: an old libvmaf may have some of them.
     if reason := _reason_against(tool, ("vmaf",)):
-        raise UnavailableError(f"{tool}: {reason}")
+        raise UnavailableError(reason if reason.startswith(str(tool)) else f"{tool}: {reason}")
     return frozenset(name for name in LIBVMAF_METRICS if not _reason_against(tool, (name,)))
 
 

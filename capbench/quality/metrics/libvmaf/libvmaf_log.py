@@ -39,10 +39,10 @@ def read_log(text: str, names: Collection[str], pairs: int) -> LibvmafLog:
     except (ValueError, KeyError, TypeError) as error:
         raise UnavailableError(f"libvmaf's log cannot be read: {type(error).__name__} {error}") from error
     if numbers != list(range(pairs)):
-        raise UnavailableError(f"libvmaf's log has {len(numbers)} frames, it was given {pairs} in order")
+        raise UnavailableError(f"libvmaf's log has {len(numbers)} frames instead of {pairs} in order")
     for name, values in scores.items():
         if not all(math.isfinite(value) or name in _INFINITE_AS_NULL for value in values):
-            raise UnavailableError("libvmaf's log has scores that are no numbers")
+            raise UnavailableError("libvmaf's log has scores that are not numbers")
     return LibvmafLog(version, scores)
 
 

@@ -38,7 +38,7 @@ def too_small(name: str, width: int, height: int) -> str | None:
     if min(width, height) < _SMALLEST_SIDE_PX:
         return f"pictures of {width}x{height} are too small for libvmaf, which needs {_SMALLEST_SIDE_PX} pixels a side"
     if name == "cambi" and max(width, height) < _CAMBI_LONGEST_SIDE_PX:
-        return f"pictures of {width}x{height} are too small for it: one side needs {_CAMBI_LONGEST_SIDE_PX} pixels"
+        return f"pictures of {width}x{height} are too small for CAMBI: one side needs {_CAMBI_LONGEST_SIDE_PX} pixels"
     return None
 
 

@@ -64,7 +64,7 @@ class VmafMeter:
         try:
             self._folder = TemporaryDirectory(prefix="capbench-vmaf-")
         except OSError as error:  # a full disk
-            raise UnavailableError(f"there is no room for its log: {error.strerror or error}") from error
+            raise UnavailableError(f"cannot write its log: {error.strerror or error}") from error
         self._log = Path(self._folder.name, _LOG)
         try:
             self._run: GraphRun | ProgramRun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,7 +31,7 @@ class VmafTool:
     label: str
     """What results call it."""
     program: str | None = None
-    """Path of the program; None for the FFmpeg inside PyAV."""
+    """Path of the program; None for PyAV's own FFmpeg."""
 
     def __str__(self) -> str:
         return self.label
@@ -133,7 +134,7 @@ class ProgramRun:
             self._is_broken = True  # it ended; `finish` asks it why
 
     def finish(self) -> None:
-        """End of input, and wait for the program. Raises `UnavailableError` with its last line where it failed."""
+        """End of input, and wait for the program. Raises `UnavailableError` with its first line where it failed."""
         self._close_pipe()
         try:
             status = self._process.wait(_FINISH_TIMEOUT_S)
@@ -141,7 +142,9 @@ class ProgramRun:
             raise UnavailableError(f"ffmpeg did not end within {_FINISH_TIMEOUT_S:.0f} s of the last frame") from error
         if status or self._is_broken:
             said = self._said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise UnavailableError(f"ffmpeg ended with status {status}: {said[-1] if said else 'no error message'}")
+            # The first complaint is the cause, later ones follow from it. An address in brackets helps nobody.
+            first = re.sub(r"^\[[^\]]*\] ", "", said[0]) if said else "no error message"
+            raise UnavailableError(f"ffmpeg ended with status {status}: {first}")
 
     def close(self) -> None:
         """End the program if it still runs."""
