@@ -1,16 +1,8 @@
-"""The report as Chromium shows it: silent, offline, usable by mouse and by keyboard, readable in every mode.
-
-Needs Playwright for Python and a Chromium of the system (`/usr/bin/chromium`, or its path in CAPBENCH_CHROMIUM). The
-accessibility rules are those of axe-core, fetched once by npm into `.capbench/`. What is absent skips with the reason.
-"""
+"""The report as Chromium shows it: silent, offline, usable by mouse and by keyboard, readable in every mode."""
 
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +15,9 @@ from PIL import Image
 from capbench.report import write_report
 from capbench.report.page.index import write_index
 from capbench.report.palette import DARK, LIGHT
+from tests.browser.conftest import DESKTOP as _DESKTOP
+from tests.browser.conftest import PHONE as _PHONE
+from tests.browser.conftest import Open
 from tests.report_simulator import (
     HOSTILE_NAMES,
     STANDARD_CASES,
@@ -32,37 +27,9 @@ from tests.report_simulator import (
     write_simulated_folder,
 )
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-_REPOSITORY = Path(__file__).resolve().parent.parent.parent
-_AXE = "axe-core@4.14.1"
-_FLAGS = [
-    "--no-sandbox",  # containers run as root, where Chromium's sandbox cannot start
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-_DESKTOP = {"width": 1280, "height": 900}
-_PHONE = {"width": 390, "height": 844}
 _SMALL = Simulation(cases=STANDARD_CASES[:2], blocks=3, trace_samples=9, picture_size=(320, 180))
 
-Open = Callable[..., Any]
 Pixels = NDArray[np.uint8]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium with a new profile; skips where there is none."""
-    program = os.environ.get("CAPBENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium; on Debian: apt-get install chromium, or name one in CAPBENCH_CHROMIUM")
-    with playwright_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, headless=True, args=_FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -90,40 +57,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     written["trend"] = write_report([place / "good", place / "software"], place / "trend.html")
     written["index"] = write_index(place, place / "index.html")
     return written
-
-
-@pytest.fixture
-def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
-    """Opens a page and fails the test if it says anything on the console, throws, or asks for anything else."""
-    noise: list[str] = []
-    contexts: list[Any] = []
-
-    def open_page(name: str, *, viewport: dict[str, int] | None = None, scheme: str = "light") -> Any:
-        context = browser.new_context(viewport=viewport or _DESKTOP, color_scheme=scheme, reduced_motion="reduce")
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: noise.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: noise.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: _refuse(dialog, noise))
-        own = pages[name].as_uri()
-        page.on("request", lambda request: _expect_own(request.url, own, noise))
-        page.goto(own)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert noise == []
-
-
-def _expect_own(url: str, own: str, noise: list[str]) -> None:
-    if not url.startswith("data:") and url.partition("#")[0] != own:
-        noise.append(f"request: {url}")
-
-
-def _refuse(dialog: Any, noise: list[str]) -> None:
-    noise.append(f"dialog: {dialog.message}")
-    dialog.dismiss()
 
 
 _EVERY = ["good", "software", "hostile", "empty", "trend", "index"]
@@ -178,43 +111,6 @@ def test_sorting_works_from_the_keyboard(opened: Open) -> None:
     page.keyboard.press("Enter")
 
     assert _column(page, "overview", 2) == sorted(_column(page, "overview", 2))
-
-
-def test_the_slider_moves_the_edge_between_reference_and_output(opened: Open) -> None:
-    page = opened("good")
-    slider = page.locator("input[type=range]").first
-    top = page.locator(".compare .top").first
-    slider.scroll_into_view_if_needed()
-    assert top.evaluate("image => getComputedStyle(image).clipPath") == "inset(0px 0px 0px 50%)"
-
-    slider.focus()
-    page.keyboard.press("Home")
-    assert top.evaluate("image => image.style.clipPath") == "inset(0px 0px 0px 0%)"
-    for _ in range(10):
-        page.keyboard.press("ArrowRight")
-
-    assert top.evaluate("image => image.style.clipPath") == "inset(0px 0px 0px 10%)"
-    box = page.locator(".compare").first.bounding_box()
-    edge = page.locator(".compare .edge").first.bounding_box()
-    assert edge["x"] + 1 - box["x"] == pytest.approx(box["width"] * 0.1, abs=1)  # the edge is 2 px wide
-
-
-def test_the_slider_shows_the_reference_on_one_side_and_the_output_on_the_other(opened: Open) -> None:
-    page = opened("good")
-    slider = page.locator("input[type=range]").first
-    compare = page.locator(".compare").first
-    shots = {}
-    for key in ("Home", "End"):
-        slider.focus()
-        page.keyboard.press(key)
-        shots[key] = _pixels(compare.screenshot()).astype(int)
-
-    # The simulated output is damaged at 5/8 of the width and 1/4 of the height of the reference.
-    rows, columns = shots["Home"].shape[:2]
-    damaged = np.abs(shots["Home"] - shots["End"])[
-        int(rows * 0.27) : int(rows * 0.5), int(columns * 0.65) : int(columns * 0.9)
-    ]
-    assert damaged.mean() > 10
 
 
 def test_a_dot_leads_to_its_run(opened: Open) -> None:
@@ -322,23 +218,6 @@ def test_hostile_names_are_words_on_the_screen(opened: Open) -> None:
     assert page.locator("[onmouseover], [onerror]").count() == 0
     for cell in page.locator("#overview td.subject").all():
         cell.hover()  # an event handler that had got in would open a dialog, which fails the test
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """Source of axe-core, fetched once by npm into `.capbench/`; skips where it cannot be had."""
-    folder = _REPOSITORY / ".capbench" / "axe-core"
-    source = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.is_file():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("no npm, so axe-core cannot be fetched; on Debian: apt-get install npm")
-        folder.mkdir(parents=True, exist_ok=True)
-        install = [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", _AXE]
-        done = subprocess.run(install, capture_output=True, text=True, timeout=100, check=False)
-        if done.returncode:
-            pytest.skip(f"npm could not fetch {_AXE}: {done.stderr.strip()[-200:]}")
-    return source.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -37,16 +37,6 @@
     });
   }
 
-  for (const slider of document.querySelectorAll("input[type=range]")) {
-    const box = document.getElementById(slider.dataset.box);
-    const show = () => {
-      box.querySelector(".top").style.clipPath = `inset(0 0 0 ${slider.value}%)`;
-      box.querySelector(".edge").style.left = `${slider.value}%`;
-    };
-    slider.addEventListener("input", show);
-    show();
-  }
-
   const open = (id) => {
     const row = document.getElementById(id);
     if (!row) return;
