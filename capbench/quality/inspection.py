@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
+from av.video.reformatter import VideoReformatter
 
 from capbench.colour import ColourSpec, Range
 from capbench.errors import SourceError
@@ -20,11 +22,12 @@ from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurem
 from capbench.quality.metrics.background_meters import BackgroundMeters, Unmeasured
 from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
+from capbench.quality.metrics.rgb_gamut import as_drawn
 from capbench.quality.metrics.vmaf import open_vmaf
 from capbench.quality.metrics.vmaf_tool import find_tool
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
-from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
+from capbench.quality.reading.clip import Clip, ClipFacts, check_size, read_facts
 from capbench.quality.reading.frame_samples import has_chroma_at_each_column, level_rows, sample_bits
 from capbench.quality.reading.normalise import Normaliser
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture, observe
@@ -36,20 +39,16 @@ from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.recordings.layout import LayoutRectangle
 from capbench.units import even_length
 
-__all__ = ["Inspection", "inspect_files", "upright_size"]
+__all__ = ["Inspection", "inspect_files", "matched_pairs"]
 
 _CLOSE_LOOKS = 12
 """Most pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
 _LARGE_PICTURE_PX = 4 * 10**6
 """From here on, 4K and up, half as many looks: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
-"""Frames that the oracle renders of a scene, spread over the clip: a second each at 1080p."""
+"""Frames that the oracle renders of a scene, spread over the clip, and the last one: a second each at 1080p."""
 _RENDERED_MOMENTS = 8
 """Most frames rendered besides, at which a layer has just appeared or is about to go."""
-_LARGEST_SIDE_PX = 16384
-"""In square pixels; what PNG and H.264 level 6.2 hold, and any screen by far. Pixel aspect alone may ask for more."""
-_MOST_PIXELS = 2**26
-"""8192 x 8192: 100 MB a picture, of which six and more are held."""
 _SLACK_S = 1e-6  # a decimal fraction of a second is not quite what a float holds
 _ASPECT_TOLERANCE = 0.02
 """Relative difference of the aspect ratio up to which a picture counts as scaled and not as another shape: rounding a
@@ -96,57 +95,31 @@ def inspect_files(
     scene: Scene | None = None,
     keep_worst: bool = False,
     on_frame: Callable[[int], None] | None = None,
+    on_rendered: Callable[[ColourSpec, ObservedPicture, ObservedPicture], None] | None = None,
     with_vmaf: bool = True,
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
 
     With a `scene` the pictures are held against what the scene makes of the reference, at a few frames that the oracle
-    renders; without one every frame against the reference's own.
+    renders; without one every frame against the reference's own. `on_rendered` is called with those few: the colour of
+    both, the output's picture, and what was rendered.
     Raises `SourceError` where a file cannot be opened, has no video or no single frame.
     """
-    want, got = _start(reference), _start(output)
-    if not want.has_own_siting:
-        # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
-        want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
-    target = _even(got.size)
-    side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
-    # Pixels that are not square are brought to square ones, as the reference's are.
-    stretched = None if got.facts.sample_aspect == 1 else target
-    output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
     with ExitStack() as held:
-        aligner = Aligner(
-            held.enter_context(
-                closing(LookAhead(observe(want.frames, side.normaliser, frame_s=want.frame_s, deep_luma=level_rows)))
-            ),
-            window_frames(*_even(want.size)),
-            can_compare=side.truth is None,
-            by_order=not (want.has_time_stamps and got.has_time_stamps),
-            again=None
-            if side.truth
-            else lambda: observe(
-                Clip(reference).frames(), _beside_reference(want, got, target).normaliser, frame_s=want.frame_s
-            ),
-        )
+        pair = _open_pair(reference, output, scene, held)
+        want, got, side, aligner = pair.want, pair.got, pair.side, pair.aligner
         meter = None
         if side.incomparable is None:
             meters = None
             if side.truth is None:
                 rate = expected.rate or got.facts.frame_rate
-                meters = held.enter_context(closing(_sequence_meters(target, rate, with_vmaf=with_vmaf)))
-            looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
-            meter = PictureMeter(got.spec, sample_every=looks, keep_worst=keep_worst, meters=meters)
+                meters = held.enter_context(closing(_sequence_meters(pair.target, rate, with_vmaf=with_vmaf)))
+            looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *pair.target)
+            shown = partial(on_rendered, got.spec) if on_rendered is not None and side.truth else None
+            meter = PictureMeter(got.spec, sample_every=looks, keep_worst=keep_worst, meters=meters, on_pair=shown)
             held.enter_context(closing(meter))
-        place = side.truth.recording if side.truth and aligner.marked else None
-        observed = observe(
-            got.frames,
-            output_normaliser,
-            recording=place,
-            frame_s=got.frame_s,
-            deep_luma=level_rows if side.is_as_deep else None,
-        )
-        pictures = held.enter_context(closing(LookAhead(observed)))
-        walk = _Walk(aligner, meter, side.truth, max(1, got.facts.expected_frames // _RENDERED_FRAMES), on_frame)
-        records, matches = walk.through(pictures)
+        walk = _Walk(aligner, meter, side.truth, got.facts.expected_frames, on_frame)
+        records, matches = walk.through(pair.pictures)
         aligner.finish()
         found = meter.finish() if meter else None
     reference_clip = _clip_evidence(want, aligner.records, like=got if side.truth else None)
@@ -170,6 +143,68 @@ def inspect_files(
         ends_alike=aligner.ends_alike,
     )
     return Inspection(evidence, meter.worst_pairs if meter else [])
+
+
+def matched_pairs(reference: Path, output: Path) -> Generator[tuple[ColourSpec, ObservedPicture, ObservedPicture]]:
+    """Each output frame and the reference frame that it shows, in the output's colour and size, one pair at a time.
+
+    Frames without a counterpart are left out; nothing comes where pictures of such sizes cannot be compared.
+    Raises `SourceError` as `inspect_files` does.
+    """
+    with ExitStack() as held:
+        pair = _open_pair(reference, output, None, held)
+        scaler = VideoReformatter()
+        for picture in pair.pictures if pair.side.incomparable is None else ():
+            match = pair.aligner.match(picture)
+            if match.picture is not None:
+                yield pair.got.spec, picture, as_drawn(match.picture, picture, pair.got.spec, scaler)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pair:
+    """Two files that are read side by side."""
+
+    want: _Opened
+    got: _Opened
+    target: tuple[int, int]
+    side: _Side
+    aligner: Aligner
+    pictures: Iterator[ObservedPicture]
+    """Of the output."""
+
+
+def _open_pair(reference: Path, output: Path, scene: Scene | None, held: ExitStack) -> _Pair:
+    """Open both files; `held` closes them."""
+    want, got = _start(reference), _start(output)
+    if not want.has_own_siting:
+        # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
+        want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
+    target = _even(got.size)
+    side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
+    # Pixels that are not square are brought to square ones, as the reference's are.
+    stretched = None if got.facts.sample_aspect == 1 else target
+    output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
+    aligner = Aligner(
+        held.enter_context(
+            closing(LookAhead(observe(want.frames, side.normaliser, frame_s=want.frame_s, deep_luma=level_rows)))
+        ),
+        window_frames(*_even(want.size)),
+        can_compare=side.truth is None,
+        by_order=not (want.has_time_stamps and got.has_time_stamps),
+        again=None
+        if side.truth
+        else lambda: observe(
+            Clip(reference).frames(), _beside_reference(want, got, target).normaliser, frame_s=want.frame_s
+        ),
+    )
+    observed = observe(
+        got.frames,
+        output_normaliser,
+        recording=side.truth.recording if side.truth and aligner.marked else None,
+        frame_s=got.frame_s,
+        deep_luma=level_rows if side.is_as_deep else None,
+    )
+    return _Pair(want, got, target, side, aligner, held.enter_context(closing(LookAhead(observed))))
 
 
 def _sequence_meters(size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool) -> BackgroundMeters:
@@ -235,7 +270,8 @@ class _Walk:
     aligner: Aligner
     meter: PictureMeter | None
     truth: GroundTruth | None
-    render_every: int
+    expected_frames: int
+    """Of the output, about."""
     on_frame: Callable[[int], None] | None
     shares: list[LayerShare] = field(default_factory=list)
     """Grows with the frames that are rendered."""
@@ -243,6 +279,7 @@ class _Walk:
     def through(self, pictures: Iterator[ObservedPicture]) -> tuple[list[FrameRecord], list[int | None]]:
         records: list[FrameRecord] = []
         matches: list[int | None] = []
+        render_every, last = max(1, self.expected_frames // _RENDERED_FRAMES), self.expected_frames - 1
         moments = _chosen(self.truth.layers.moments(), self.truth.canvas) if self.truth else deque()
         for picture in pictures:
             match = self.aligner.match(picture)
@@ -259,7 +296,7 @@ class _Walk:
                 elif self.truth is None:
                     whole = LayoutRectangle(0, 0, picture.frame.width, picture.frame.height)
                     self.meter.add(picture, match.picture, whole if self.aligner.marked else None)
-                elif is_moment or picture.record.index % self.render_every == 0:
+                elif is_moment or picture.record.index % render_every == 0 or picture.record.index == last:
                     self._measure_rendered(self.meter, self.truth, picture, match.picture, time_s)
                 else:
                     self.meter.skip()
@@ -290,7 +327,7 @@ def _start(path: Path) -> _Opened:
         raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
     square = facts.sample_aspect == 1
     size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
-    _check_size(path, size, facts.sample_aspect)
+    check_size(path, size, facts.sample_aspect)
     if round(clip.rotation_degrees / 90) % 2:
         size = (size[1], size[0])
     tags = read_tags(path)
@@ -308,26 +345,6 @@ def _start(path: Path) -> _Opened:
         has_own_siting=not has_chroma_at_each_column(first.format),
         has_time_stamps=first.pts is not None,
     )
-
-
-def _check_size(path: Path, size: tuple[int, int], sample_aspect: Fraction) -> None:
-    if max(size) > _LARGEST_SIDE_PX or size[0] * size[1] > _MOST_PIXELS:
-        raise SourceError(
-            f"{path}: with pixels of aspect {float(sample_aspect):g} it is {size[0]}x{size[1]}, "
-            f"more than {_LARGEST_SIDE_PX} a side or {_MOST_PIXELS // 10**6} million pixels"
-        )
-
-
-def upright_size(path: Path) -> tuple[Fraction, Fraction]:
-    """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
-    clip = Clip(path)
-    facts = read_facts(path)
-    first = next(clip.frames(), None)
-    if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
-    size = (first.width * facts.sample_aspect, Fraction(first.height))
-    _check_size(path, (round(size[0]), round(size[1])), facts.sample_aspect)
-    return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
 
 
 def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened | None = None) -> ClipMeasurements:

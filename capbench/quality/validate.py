@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.inspection import inspect_files, upright_size
+from capbench.quality.inspection import inspect_files
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
 from capbench.quality.metrics.frame_pairs import OWN_METRICS, KeptPair
 from capbench.quality.metrics.pooling import pool
-from capbench.quality.reading.clip import ClipFacts, read_facts
-from capbench.quality.worst_frames import save_worst_frames
+from capbench.quality.reading.clip import ClipFacts, read_facts, upright_size
+from capbench.quality.saved_frames import LOWEST_OF, with_reasons
+from capbench.quality.worst_frames import FrameSaver, save_worst_frames
 from capbench.results import ValidationReport
 from capbench.units import even_length
 
@@ -75,7 +76,7 @@ def validate_run(
 
     `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's or to take a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
-    frames are rendered. `with_vmaf` as in `validate`.
+    frames are rendered, and all of them are saved where pictures are wanted. `with_vmaf` as in `validate`.
     Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
     """
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
@@ -89,15 +90,20 @@ def validate_run(
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_pixels = given.sample_aspect in (1, made.sample_aspect) and asked == whole
     is_plain = drawn.draws_nothing and keeps_pixels
+    saver = None if save_frames is None else FrameSaver(save_frames)
     inspection = inspect_files(
         Path(source),
         Path(output),
         expected,
         scene=None if is_plain else drawn,
         keep_worst=save_frames is not None,
+        on_rendered=saver.save if saver else None,
         with_vmaf=with_vmaf,
     )
-    return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    report = report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    return (
+        report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)}) if saver else report
+    )
 
 
 def _canvas(
@@ -146,6 +152,7 @@ def report_on(
         metrics={name: pool(values, "dB" if "psnr" in name else "") for name, values in measured.items()},
         patches=patch_errors(evidence),
         series={name: tuple(values) for name, values in measured.items()},
+        lowest_frames=_lowest_frames(measured, evidence.matches),
         worst_frames=save_worst_frames(worst_pairs, evidence.output.spec, save_frames) if save_frames else (),
         av_offset_ms=sound.offset_ms,
         av_drift_ms=sound.drift_ms,
@@ -153,6 +160,16 @@ def report_on(
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
         unmeasured=_unmeasured(evidence, measured),
     )
+
+
+def _lowest_frames(series: Mapping[str, Sequence[float | None]], matches: Sequence[int | None]) -> dict[str, int]:
+    found = {}
+    for metric in LOWEST_OF:
+        known = [(value, frame) for frame, value in enumerate(series.get(metric, ())) if value is not None]
+        reference_frame = matches[min(known)[1]] if known else None
+        if reference_frame is not None:
+            found[metric] = reference_frame
+    return found
 
 
 def _printable(path: Path) -> str:

@@ -190,6 +190,9 @@ class ValidationReport(Record):
     """Metric to its value for each frame."""
     worst_frames: tuple[WorstFrame, ...] = ()
     """Saved pictures of the worst frames."""
+    lowest_frames: dict[str, int] = Field(default_factory=dict)
+    """Metric to the frame of the reference, counted from 0, that the output frame of its lowest value shows; of metrics
+    that have a value for every compared frame."""
     saved_frames: tuple[SavedFrame, ...] = ()
     """Frames that every output of the case has pictures of, in order."""
     av_offset_ms: float | None = None

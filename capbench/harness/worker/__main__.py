@@ -192,6 +192,19 @@ def _validate(spec: Json) -> Json:
     return report.model_dump(mode="json")
 
 
+def _save_frames(spec: Json) -> Json:
+    """Save the same frames of exports of `source`. `outputs`: `output`, `save_frames`, `lowest_frames` of each."""
+    from capbench.quality.saved_frames import save_same_frames
+
+    outputs = spec["outputs"]
+    saved = save_same_frames(
+        Path(spec["source"]),
+        [(Path(each["output"]), Path(each["save_frames"])) for each in outputs],
+        [each["lowest_frames"] for each in outputs],
+    )
+    return {"saved_frames": [[frame.model_dump(mode="json") for frame in frames] for frames in saved]}
+
+
 def _machine(_spec: Json) -> Json:
     """Adapter, driver and FFmpeg's libraries of this machine."""
     import av
@@ -224,6 +237,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "prepare": _prepare,
     "inspect": _inspect,
     "validate": _validate,
+    "save-frames": _save_frames,
     "machine": _machine,
     "memory": _memory,
 }

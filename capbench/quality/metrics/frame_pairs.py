@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -66,18 +67,26 @@ class PictureMeter:
     """Fed pairs in output order; `finish` gives the evidence. Memory does not grow but for a few figures a frame."""
 
     def __init__(
-        self, spec: ColourSpec, *, sample_every: int, keep_worst: bool, meters: BackgroundMeters | None
+        self,
+        spec: ColourSpec,
+        *,
+        sample_every: int,
+        keep_worst: bool,
+        meters: BackgroundMeters | None,
+        on_pair: Callable[[ObservedPicture, ObservedPicture], None] | None = None,
     ) -> None:
         """For pictures in codes of `spec`. `sample_every` pairs apart one is looked at closely.
 
         `keep_worst` holds the three worst pairs in memory.
-        `meters` are fed every pair; None where there is no sequence to feed them.
+        `meters` are fed every pair; None where there is no sequence to feed them. `on_pair` is called with every pair,
+        the output's picture first.
         """
         self._spec = spec
         self._scaler = VideoReformatter()
         self._evidence = PictureMeasurements(series={name: [] for name in OWN_METRICS})
         self._sample_every = sample_every
         self._meters = meters
+        self._on_pair = on_pair
         self._pair_frames: list[int] = []
         self._colours = ColourSamples()
         self._patches: list[NDArray[np.float64]] = []
@@ -109,6 +118,8 @@ class PictureMeter:
         want = as_drawn(want, got, self._spec, self._scaler)
         if self._meters is not None:
             self._meters.push(got.frame, want.frame)
+        if self._on_pair is not None:
+            self._on_pair(got, want)
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         errors = [mean_squared_error(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         for name, error in zip(OWN_METRICS[:3], errors, strict=True):

@@ -195,7 +195,7 @@ def _summary(cells: Mapping[str, Cell]) -> str:
         if worst is not None and not is_floor(subject):
             sentences.append(bottleneck_words(subject, worst))
         if cell.failed and not cell.measured:
-            sentences.append(f"{shorten(subject)} never finished: {cell.failed[0].run.error}")
+            sentences.append(f"{shorten(subject)} never finished: {shorten(cell.failed[0].run.error or '', 160)}")
         elif cell.failed:
             total = len(cell.failed) + len(cell.measured)
             sentences.append(f"{shorten(subject)} failed in {len(cell.failed)} of {total} runs")

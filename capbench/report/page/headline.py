@@ -24,6 +24,8 @@ __all__ = ["Headline", "Tile", "compose_headline", "main_case"]
 _USUAL_SUBJECT = "gpu"
 _LARGEST_SEEN = 10.0
 """Ratio from which "would have been seen" says no more than that the blocks see nothing."""
+_LONGEST_REASON = 80
+"""Characters of a reason in the heading: it and what is around it stay within two lines of a desktop."""
 Cells = Mapping[str, Mapping[str, Cell]]
 
 
@@ -35,8 +37,10 @@ class Tile:
     """What it is."""
     figure: str
     """The figure, or a word."""
+    pair: str
+    """Which subject, against which base, in which case."""
     detail: str
-    """Interval, case, or why there is no figure."""
+    """Interval, what was judged, or why there is no figure."""
     verdict: Verdict
     """Decides the colour."""
 
@@ -125,10 +129,10 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
         return f"{shorten(comparison.new)} against {shorten(comparison.base)}: no wall time to compare"
     new, base = shorten(wall.new), shorten(wall.base)
     if wall.verdict is Verdict.INVALID:
-        reason = f": {wall.reasons[0]}" if wall.reasons else ""
+        reason = _reason_words(wall)
         return f"{new} cannot be judged against {base} at {where}{reason}"
     if wall.verdict is Verdict.NOT_APPLICABLE:
-        reason = f": {wall.reasons[0]}" if wall.reasons else ""
+        reason = _reason_words(wall)
         return f"the time of {new} against {base} at {where} is not judged{reason}"
     if wall.ratio is None:
         return f"{_pair_words(wall, case)}: time undecided"
@@ -140,6 +144,11 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
     amount = effect_words(wall, digits=_digits(wall))
     doubt = " (too few blocks to show an improvement)" if wall.is_promising else ""
     return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}{doubt}"
+
+
+def _reason_words(verdict: MetricVerdict) -> str:
+    """The first reason in a few words: a command's own message may be pages long, and this is a heading."""
+    return f": {shorten(verdict.reasons[0], _LONGEST_REASON)}" if verdict.reasons else ""
 
 
 def _is_open(wall: MetricVerdict) -> bool:
@@ -256,16 +265,19 @@ def _tile(label: str, verdict: MetricVerdict | None, case: str | None) -> Tile |
     if verdict is None or (verdict.ratio is None and verdict.verdict is not Verdict.NOT_APPLICABLE):
         return None
     if verdict.ratio is None:
-        return Tile(label, "not judged", "; ".join(verdict.reasons) or verdict.sentence, verdict.verdict)
-    detail = f"{interval_words(verdict)} at {shorten(case or '')}".strip()
-    return Tile(label, effect_words(verdict), detail, verdict.verdict)
+        reason = "; ".join(verdict.reasons) or verdict.sentence
+        return Tile(label, "not judged", _pair_words(verdict, case), reason, verdict.verdict)
+    return Tile(label, effect_words(verdict), _pair_words(verdict, case), interval_words(verdict), verdict.verdict)
 
 
 def _quality_tile(comparison: Comparison, quality: _Quality) -> Tile:
     figure = quality.words.removeprefix("quality ")
+    pairs = {(verdict.new, verdict.base) for verdict in comparison.verdicts}
+    new, base = pairs.pop() if len(pairs) == 1 else ("", comparison.base)
+    pair = f"{shorten(new)} against {shorten(base)}, all cases".removeprefix(" ")
     if quality.verdict is not Verdict.SAME:
-        return Tile("Quality", figure, quality.reason, quality.verdict)
+        return Tile("Quality", figure, pair, quality.reason, quality.verdict)
     figures = {item.metric for item in comparison.verdicts if item.metric.startswith("quality.")}
     named = sorted({metric_words(metric) for metric in figures if is_main_metric(metric)})
     others = f" and {len(figures) - len(named)} more" if len(figures) > len(named) else ""
-    return Tile("Quality", figure, ", ".join(["every check", *named]) + others, quality.verdict)
+    return Tile("Quality", figure, pair, ", ".join(["every check", *named]) + others, quality.verdict)

@@ -1,4 +1,4 @@
-"""Charts and pictures: nothing lost by thinning, nothing from outside read as markup, the same bytes each time."""
+"""Charts: nothing lost by thinning, nothing from outside read as markup, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -216,6 +216,21 @@ def test_upload_thread_is_blamed_alone() -> None:
 
     assert found is not None
     assert found.parts == ("upload",)
+
+
+@pytest.mark.parametrize("every", [1, 60])
+def test_no_line_joins_frames_between_which_nobody_measured(every: int) -> None:
+    run = _cells("floor", "cpu", "gpu", blocks=1)["gpu"].measured[0].run
+    assert run.validation is not None
+    series = tuple(value if at % every == 0 else None for at, value in enumerate(run.validation.series["psnr_y"]))
+    report = run.validation.model_copy(update={"series": {"psnr_y": series}, "worst_frames": ()})
+    file = RunFile(run.model_copy(update={"validation": report}), None, "run-1")
+
+    (chart,) = quality_charts({"gpu": file}, style_subjects(["gpu"]), prefix="p")
+
+    longest = max((len(re.findall(r"L ", path)) for path in re.findall(r' d="([^"]+)"', chart.svg)), default=0)
+    assert (longest > 100) is (every == 1)
+    assert ("Only frames with a mark were rendered" in chart.reading) is (every == 60)
 
 
 @pytest.mark.parametrize("keep_low", [True, False])
