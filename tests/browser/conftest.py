@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,29 @@ PHONE = {"width": 390, "height": 844}
 Open = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Headless Chromium with a new profile; skips where there is none."""
-    playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+@contextmanager
+def started_browser() -> Iterator[Any]:
+    """Headless Chromium with a new profile. Raises `FileNotFoundError` where there is none."""
+    from playwright.sync_api import sync_playwright
+
     program = os.environ.get("CAPBENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        pytest.skip("no Chromium; on Debian: apt-get install chromium, or name one in CAPBENCH_CHROMIUM")
-    with playwright_api.sync_playwright() as playwright:
+        raise FileNotFoundError("no Chromium; on Debian: apt-get install chromium, or name one in CAPBENCH_CHROMIUM")
+    with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, headless=True, args=_FLAGS)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The browser of all tests; skips where it cannot be had."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    try:
+        with started_browser() as started:
+            yield started
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

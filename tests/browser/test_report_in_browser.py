@@ -71,7 +71,8 @@ def test_a_page_is_silent_offline_and_no_wider_than_the_screen(
 
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert page.locator("h1").bounding_box()["y"] < 300
-    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    shown = "[...document.images].filter(image => image.checkVisibility())"
+    assert page.evaluate(f"{shown}.every(image => image.complete && image.naturalWidth > 0)")
 
 
 def _column(page: Any, table: str, column: int) -> list[str]:
@@ -111,6 +112,45 @@ def test_sorting_works_from_the_keyboard(opened: Open) -> None:
     page.keyboard.press("Enter")
 
     assert _column(page, "overview", 2) == sorted(_column(page, "overview", 2))
+
+
+def test_a_phone_shows_time_and_verdict_and_that_the_table_goes_on(opened: Open) -> None:
+    page = opened("good", viewport=_PHONE)
+    row = page.locator("#overview tbody tr").nth(2)
+    assert row.locator(".subject").inner_text().split() == ["gpu", "1080p-1min"]
+    for cell in (row.locator("td.num").first, row.locator("td.effect"), row.locator(".chip")):
+        box = cell.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= _PHONE["width"]
+    assert page.locator(".scroll-hint").first.is_visible()
+
+    # A shadow lies at the side from which columns come, and goes when the last one is there.
+    table = page.locator(".scroll").first
+    edge = (slice(60, -20), slice(-4, None))
+    before = _pixels(table.screenshot())[edge].astype(int)
+    table.evaluate("element => { element.scrollLeft = element.scrollWidth }")
+    after = _pixels(table.screenshot())[edge].astype(int)
+    assert np.median(before) < 225
+    assert np.median(after) > 250
+
+
+@pytest.mark.parametrize("width", [390, 360, 320])
+def test_no_card_breaks_inside_a_word(opened: Open, width: int) -> None:
+    page = opened("good", viewport={"width": width, "height": 800})
+
+    for card in page.locator(".tiles .what").all():
+        label = card.inner_text().split("\n")[0].split()
+        widths = card.evaluate("element => [element.scrollWidth, element.clientWidth]")
+        assert widths[0] <= widths[1]
+        assert label[0] in ("Export", "Peak", "Readback", "Quality")
+
+
+def test_a_figure_of_quality_stays_on_one_line(opened: Open) -> None:
+    page = opened("good", viewport={"width": 1024, "height": 900})
+
+    figure = page.locator("#overview td.quality b", has_text="PSNR").first
+    assert figure.inner_text() == "PSNR Y 43.28 dB"
+    assert len(figure.evaluate("element => [...element.getClientRects()].map(r => r.top)")) == 1
 
 
 def test_a_dot_leads_to_its_run(opened: Open) -> None:
@@ -211,7 +251,7 @@ def test_chart_colours_follow_the_theme(opened: Open) -> None:
 def test_hostile_names_are_words_on_the_screen(opened: Open) -> None:
     page = opened("hostile")
 
-    assert page.locator("#overview th.case").first.inner_text() == HOSTILE_NAMES[0]
+    assert page.locator("#overview tbody th.case").first.inner_text() == HOSTILE_NAMES[0]
     shown = page.locator("#overview tbody .subject").all_inner_texts()
     assert HOSTILE_NAMES[1] in [words.strip() for words in shown]
     assert page.evaluate("document.scripts.length") == 1
