@@ -189,7 +189,7 @@ def _gather(runs: Mapping[str, RunFile]) -> dict[int, _Wanted]:
             wanted.outputs[subject] = saved.output_png
             for reason in saved.reasons:
                 wanted.reasons[reason if reason in _MOMENTS else _worst_words(reason, subject, report)] = None
-                if reason.endswith("psnr_y") and (value := _worst_value(report, reason)) is not None:
+                if reason == "psnr_y" and (value := _worst_value(report, reason)) is not None:
                     wanted.lowest = min(value, _lowest(wanted))
     return found
 

@@ -49,12 +49,19 @@ class Tile:
 class Headline:
     """What a reader takes away in ten seconds."""
 
-    sentence: str
+    heading: str
     """The verdict in one sentence."""
     verdict: Verdict
     """Joint outcome; not applicable where nothing could be compared."""
     tiles: tuple[Tile, ...]
     """At most four figures."""
+    outlook: str = ""
+    """What the blocks could have seen and how many more would decide, where the time is undecided."""
+
+    @property
+    def sentence(self) -> str:
+        """Heading and outlook, for places that have no second line."""
+        return f"{self.heading}; {self.outlook}" if self.outlook else self.heading
 
 
 def main_case(cells: Cells) -> str | None:
@@ -77,12 +84,13 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
     found = {item.metric: item for item in comparison.verdicts if item.case == case and item.new == new}
     wall, memory = found.get("wall_s"), found.get("peak_rss_bytes")
     quality = _quality(comparison, cells)
-    others = _other_cases(comparison, case, new)
+    others, outlook = _other_cases(comparison, case, new), ""
     if wall is not None and _is_open(wall):
         # What is counted is known after one block, and says more than that the time is not known yet.
         counted = "" if quality.is_bad else _readback_words(found.get("readback_bytes"))
         known = ", ".join(part for part in (counted, quality.words, _memory_words(memory)) if part)
         sentence = f"{_pair_words(wall, case)}: {known}; {_open_time_words(wall)}"
+        outlook = _outlook_words(wall)
     else:
         parts = [_speed_words(comparison, case, wall), quality.words, _memory_words(memory)]
         sentence = ", ".join(part for part in parts if part)
@@ -93,7 +101,7 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
         _tile("Readback", found.get("readback_bytes"), case),
         _quality_tile(comparison, quality),
     ]
-    return Headline(sentence, comparison.verdict, tuple(tile for tile in tiles if tile is not None))
+    return Headline(sentence, comparison.verdict, tuple(tile for tile in tiles if tile is not None), outlook)
 
 
 def _spokesman(comparison: Comparison, cells: Cells) -> tuple[str | None, str | None]:
@@ -160,13 +168,17 @@ def _pair_words(wall: MetricVerdict, case: str | None) -> str:
 
 
 def _open_time_words(wall: MetricVerdict) -> str:
-    """What is known of a time that is undecided: so far, what these blocks would have seen, what would decide."""
-    words = f"time undecided, {effect_words(wall, digits=_digits(wall))} so far{_spaced(wall)}"
+    return f"time undecided, {effect_words(wall, digits=_digits(wall))} so far{_spaced(wall)}"
+
+
+def _outlook_words(wall: MetricVerdict) -> str:
+    """What these blocks would have seen, and what would decide."""
+    words = []
     if wall.detectable_ratio is not None and 1 < wall.detectable_ratio < _LARGEST_SEEN:
-        words += f", {wall.blocks} blocks see {wall.detectable_ratio - 1:.0%} or more"
+        words.append(f"{wall.blocks} blocks see a slowdown of {wall.detectable_ratio - 1:.0%} or more")
     if wall.blocks_needed:
-        words += f", {wall.blocks_needed} more would decide"
-    return words
+        words.append(f"{wall.blocks_needed} more would decide")
+    return ", ".join(words)
 
 
 def _readback_words(readback: MetricVerdict | None) -> str:

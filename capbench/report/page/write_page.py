@@ -77,6 +77,9 @@ def write_report(
     if len(read) > 1:
         styles = style_subjects([*view.styles, *(file.run.subject for folder in read for file in folder.blocks)])
         trend = arrange_trend(read, styles, page_folder, gates)
+    for folder in (beside.parent, beside):
+        if view.picture_files and folder.is_symlink():
+            raise OutputError(f"{folder} is a symbolic link, and pictures would be written where it leads; remove it")
     for name, picture in view.picture_files.items():
         _write(beside / name, picture)
     page = render_page("page.html.j2", {"view": view, "trend": trend}, loads_files=view.loads_files)

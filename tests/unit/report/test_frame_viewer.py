@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from capbench.errors import OutputError
 from capbench.report import write_report
 from capbench.report.aggregate import cells_of
 from capbench.report.page.frame_crops import PictureStore, encode_lossless, find_worst_region, place_crop
@@ -125,6 +126,17 @@ def test_what_the_page_has_no_room_for_lies_beside_it(tmp_path: Path) -> None:
     original = np.asarray(Image.open(folder / "frames" / "0-2" / f"{whole[0].frame}-output.png"))
     beside = Image.open(folder / "frames" / "index" / f"case-1-f{whole[0].frame}-2.webp").convert("RGB")
     assert np.array_equal(np.asarray(beside), original[top : top + height, left : left + width])
+
+
+def test_pictures_are_not_written_where_a_link_leads(tmp_path: Path) -> None:
+    folder = write_simulated_folder(tmp_path / "results", _SMALL)
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "frames" / "index").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+
+    with pytest.raises(OutputError, match="is a symbolic link"):
+        write_report([folder], tmp_path / "results" / "index.html", picture_bytes=1)
+
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_page_that_travels_alone_leaves_out_what_it_has_no_room_for_and_says_so(tmp_path: Path) -> None:
