@@ -165,7 +165,7 @@ def _quality_chart(
     label_ends(canvas, axes, ends, styles)
     title = f"{metric_words(metric)} over time"
     reading = f"Lowest: {', '.join(sentences)}. Hollow marks are the worst frames of the run with the lowest quality."
-    reading += " Only frames with a mark were rendered and compared." if are_few else ""
+    reading += " Only frames with a mark were measured." if are_few else ""
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
 
 

@@ -53,7 +53,8 @@
   const follow = () => location.hash.startsWith("#run-") && open(location.hash.slice(1));
   window.addEventListener("hashchange", follow);
   window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details")) details.open = true;
+    // Videos do not print, and opening their box loads them.
+    for (const details of document.querySelectorAll("details:not(.v-videos)")) details.open = true;
   });
   follow();
 })();

@@ -230,7 +230,7 @@ def test_no_line_joins_frames_between_which_nobody_measured(every: int) -> None:
 
     longest = max((len(re.findall(r"L ", path)) for path in re.findall(r' d="([^"]+)"', chart.svg)), default=0)
     assert (longest > 100) is (every == 1)
-    assert ("Only frames with a mark were rendered" in chart.reading) is (every == 60)
+    assert ("Only frames with a mark were measured" in chart.reading) is (every == 60)
 
 
 @pytest.mark.parametrize("keep_low", [True, False])
