@@ -46,7 +46,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         started_at="2026-03-03T00:00:00Z",
     )
     hostile = replace(
-        rename_cases(replace(_SMALL, blocks=1, picture_size=None), (HOSTILE_NAMES[0], HOSTILE_NAMES[4])),
+        rename_cases(replace(_SMALL, blocks=1, picture_size=(120, 68)), (HOSTILE_NAMES[0], HOSTILE_NAMES[4])),
         subjects=tuple(replace(STANDARD_SUBJECTS[1], name=name) for name in HOSTILE_NAMES),
         failing={(HOSTILE_NAMES[0], HOSTILE_NAMES[1]): HOSTILE_NAMES[0]},
     )

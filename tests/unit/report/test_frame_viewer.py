@@ -24,6 +24,7 @@ from tests.report_simulator import STANDARD_CASES, STANDARD_SUBJECTS, Simulation
 
 _CASE = STANDARD_CASES[0]
 _SMALL = Simulation(cases=(_CASE,), blocks=2, trace_samples=0, picture_size=(640, 360))
+_TINY = replace(_SMALL, picture_size=(120, 68))
 _PLENTY = 50_000_000
 
 Pixels = NDArray[np.uint8]
@@ -93,9 +94,9 @@ def test_the_crop_holds_the_damage_of_any_subject() -> None:
 
 
 def test_a_picture_smaller_than_the_crop_is_shown_whole(tmp_path: Path) -> None:
-    folder = write_simulated_folder(tmp_path / "results", replace(_SMALL, picture_size=(320, 180)))
+    folder = write_simulated_folder(tmp_path / "results", _TINY)
 
-    assert {frame.crop for frame in _viewer(folder).frames} == {(0, 0, 320, 180)}
+    assert {frame.crop for frame in _viewer(folder).frames} == {(0, 0, 120, 68)}
     assert {frame.note for frame in _viewer(folder).frames} == {"the whole frame"}
 
 
@@ -129,7 +130,7 @@ def test_what_the_page_has_no_room_for_lies_beside_it(tmp_path: Path) -> None:
 
 
 def test_pictures_are_not_written_where_a_link_leads(tmp_path: Path) -> None:
-    folder = write_simulated_folder(tmp_path / "results", _SMALL)
+    folder = write_simulated_folder(tmp_path / "results", _TINY)
     (tmp_path / "elsewhere").mkdir()
     (folder / "frames" / "index").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
 
@@ -140,9 +141,9 @@ def test_pictures_are_not_written_where_a_link_leads(tmp_path: Path) -> None:
 
 
 def test_a_page_that_travels_alone_leaves_out_what_it_has_no_room_for_and_says_so(tmp_path: Path) -> None:
-    folder = write_simulated_folder(tmp_path / "results", _SMALL)
+    folder = write_simulated_folder(tmp_path / "results", _TINY)
 
-    page = write_report([folder], tmp_path / "page.html", picture_bytes=700_000, alone=True).read_text(encoding="utf-8")
+    page = write_report([folder], tmp_path / "page.html", picture_bytes=60_000, alone=True).read_text(encoding="utf-8")
 
     assert not (tmp_path / "frames").exists()
     assert "frames are left out: the page has reached its limit for pictures" in page
@@ -150,7 +151,7 @@ def test_a_page_that_travels_alone_leaves_out_what_it_has_no_room_for_and_says_s
 
 
 def test_no_pictures_are_shown_where_none_are_wanted(tmp_path: Path) -> None:
-    folder = write_simulated_folder(tmp_path / "results", _SMALL)
+    folder = write_simulated_folder(tmp_path / "results", _TINY)
 
     page = write_report([folder], folder / "index.html", picture_bytes=0).read_text(encoding="utf-8")
 
@@ -170,7 +171,7 @@ def test_a_case_leaves_to_the_next_what_it_does_not_need() -> None:
 
 
 def test_a_subject_without_a_frame_has_no_picture_of_it(tmp_path: Path) -> None:
-    folder = write_simulated_folder(tmp_path / "results", _SMALL)
+    folder = write_simulated_folder(tmp_path / "results", _TINY)
     (run,) = (run.run for run in read_folder(folder).blocks if run.run.subject == "gpu" and run.run.block == 0)
     assert run.validation is not None
     kept = [saved.model_dump() for saved in run.validation.saved_frames if saved.frame != 300]
@@ -182,7 +183,7 @@ def test_a_subject_without_a_frame_has_no_picture_of_it(tmp_path: Path) -> None:
 
 
 def test_frames_are_bounded_and_the_worst_stay(tmp_path: Path) -> None:
-    folder = write_simulated_folder(tmp_path / "results", replace(_SMALL, picture_size=(100, 60)))
+    folder = write_simulated_folder(tmp_path / "results", _TINY)
     saved = [
         SavedFrame(
             frame=number,
@@ -203,7 +204,7 @@ def test_frames_are_bounded_and_the_worst_stay(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_an_older_capbench_shows_its_worst_frames(tmp_path: Path) -> None:
-    folder = write_simulated_folder(tmp_path / "results", _SMALL)
+    folder = write_simulated_folder(tmp_path / "results", _TINY)
     for subject in ("cpu", "gpu"):
         _rewrite(folder, subject, saved_frames=[])
 
@@ -224,8 +225,8 @@ def test_a_folder_of_an_older_capbench_shows_its_worst_frames(tmp_path: Path) ->
     ],
 )
 def test_a_frame_that_cannot_be_shown_is_said_so(tmp_path: Path, name: str, reason: str) -> None:
-    folder = write_simulated_folder(tmp_path / "results", _SMALL)
-    Image.new("RGB", (640, 360)).save(tmp_path / "secret.png")
+    folder = write_simulated_folder(tmp_path / "results", _TINY)
+    Image.new("RGB", (120, 68)).save(tmp_path / "secret.png")
     (folder / "text.png").write_text("not a picture", encoding="utf-8")
     Image.new("RGB", (64, 36)).save(folder / "large.png")
     whole = (folder / "frames" / "0-2" / "200-output.png").read_bytes()
@@ -246,9 +247,7 @@ def test_a_frame_that_cannot_be_shown_is_said_so(tmp_path: Path, name: str, reas
 
 def test_subjects_beyond_the_digits_are_named(tmp_path: Path) -> None:
     subjects = tuple(replace(STANDARD_SUBJECTS[1], name=f"subject-{number}") for number in range(11))
-    folder = write_simulated_folder(
-        tmp_path / "results", replace(_SMALL, subjects=subjects, picture_size=(100, 60), blocks=1)
-    )
+    folder = write_simulated_folder(tmp_path / "results", replace(_TINY, subjects=subjects, blocks=1))
 
     viewer = _viewer(folder)
 

@@ -140,7 +140,7 @@ def test_identifiers_are_unique(tmp_path: Path) -> None:
 
 
 def test_hostile_names_come_out_as_text(tmp_path: Path) -> None:
-    cases = replace(_SMALL, cases=STANDARD_CASES[:2], blocks=2, seed=3)
+    cases = replace(_SMALL, cases=STANDARD_CASES[:2], blocks=2, seed=3, picture_size=(120, 68))
     subjects = tuple(replace(STANDARD_SUBJECTS[1], name=name) for name in HOSTILE_NAMES)
     hostile = replace(
         rename_cases(cases, (HOSTILE_NAMES[0], HOSTILE_NAMES[4])),
