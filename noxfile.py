@@ -61,15 +61,17 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-TESTED = ".[parquet]"  # with the extra whose absence would skip tests
+MEASURED = ".[vmaf]"  # with the extra whose absence would leave VMAF unmeasured
+TESTED = ".[parquet,vmaf]"  # with the extras whose absence would skip tests
 NO_ADAPTER = 4
 VERDICT_CODES = {"worse": 1, "invalid": 1, "undecided": 3, "not_applicable": 4}
+MOST_TEST_PROCESSES = 4  # each may have a GPU device of its own and an export of 500 MB
 APT = ("apt-get", "install", "-y", "--no-install-recommends")
 
 
 def _install(session: nox.Session, *groups: str) -> None:
     """Install the project, editable, and dependency groups of pyproject.toml."""
-    session.install("--quiet", "-e", TESTED if "tests" in groups else ".", *_packages(*groups))
+    session.install("--quiet", "-e", TESTED if "tests" in groups else MEASURED, *_packages(*groups))
 
 
 def _packages(*groups: str) -> tuple[str, ...]:
@@ -173,8 +175,23 @@ def microbench(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests. GPU tests must not skip: an adapter is there, or was just installed."""
+    """Run the tests. GPU tests must not skip: an adapter is there, or was just installed.
+
+    In as many processes as there are cores, up to four; `-- -n 0` for one, as a debugger wants it.
+    """
     _install(session, "tests")
+    _need_adapter(session)
+    # A file stays in one process, so that its fixtures are made once.
+    processes = min(os.cpu_count() or 1, MOST_TEST_PROCESSES)
+    split = ("--numprocesses", str(processes), "--dist", "loadfile")
+    session.run("pytest", *split, *session.posargs, env={"CAPBENCH_REQUIRE_GPU": "1"})
+
+
+@nox.session(name="tests-av19", python="3.12")
+def tests_av19(session: nox.Session) -> None:
+    """Run the tests with PyAV 19, which Python 3.11 does not get and whose FFmpeg has libvmaf."""
+    _install(session, "tests")
+    session.install("--quiet", "av>=19,<20")
     _need_adapter(session)
     session.run("pytest", *session.posargs, env={"CAPBENCH_REQUIRE_GPU": "1"})
 

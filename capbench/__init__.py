@@ -1,22 +1,18 @@
 """Benchmark and validation harness for video export pipelines.
 
-Every name of `__all__` is loaded when it is first used: `import capbench` alone loads no codec and no GPU library.
+Every name of `__all__` is loaded when it is first used: `import capbench` alone loads nothing, since it is what the
+command line does before it can handle a signal.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-
-from capbench import errors
-from capbench.errors import CapbenchError
-
 TYPE_CHECKING = False
-"""As type checkers know it. To import `typing` for it takes longer than all the rest, before a signal is handled."""
+"""As type checkers know it. To import `typing` for it takes longer than all the rest."""
 
 if TYPE_CHECKING:
+    from capbench import errors
+    from capbench.errors import CapbenchError
     from capbench.gate.compare_targets import compare
     from capbench.gate.gate_file import GateFile
-    from capbench.harness.run.start import run
+    from capbench.harness.run.start import RunOptions, run
     from capbench.pipeline.encode.encoders import EncoderSettings
     from capbench.pipeline.export import export
     from capbench.pipeline.job import ExportOptions
@@ -33,6 +29,7 @@ __all__ = [
     "ExportReport",
     "FolderContents",
     "GateFile",
+    "RunOptions",
     "RunResult",
     "ValidationReport",
     "Verdict",
@@ -46,12 +43,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CapbenchError": "capbench.errors",
     "Comparison": "capbench.results",
     "EncoderSettings": "capbench.pipeline.encode.encoders",
     "ExportOptions": "capbench.pipeline.job",
     "ExportReport": "capbench.results",
     "FolderContents": "capbench.results.folder",
     "GateFile": "capbench.gate.gate_file",
+    "RunOptions": "capbench.harness.run.start",
     "RunResult": "capbench.results",
     "ValidationReport": "capbench.results",
     "Verdict": "capbench.results",
@@ -68,6 +67,10 @@ __version__: str
 if not TYPE_CHECKING:  # a type checker reads the imports above, and then knows a name that is misspelt
 
     def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name == "errors":
+            return import_module("capbench.errors")
         if name == "__version__":
             from importlib.metadata import version  # takes longer than all the rest
 

@@ -128,7 +128,7 @@ class PipelineError(CapbenchError, RuntimeError):
         self.stage = stage
         """Name of the stage that failed."""
         self.frame = frame
-        """Index of the frame in hand, counted from 0; None where no frame was."""
+        """Index of the current frame, counted from 0; None if there was none."""
 
 
 class StallError(PipelineError, TimeoutError):

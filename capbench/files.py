@@ -1,4 +1,4 @@
-"""Files that a user named: written whole or not at all, read no further than a bound, explained in one line."""
+"""Files that a user named: written atomically, read up to a limit, errors in one line."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _open_special(target: Path) -> IO[bytes]:
                 raise
             if time.monotonic() > deadline_s:
                 raise TimeoutError(
-                    errno.ETIMEDOUT, f"nobody opened it for reading within {READER_TIMEOUT_S:g} s", str(target)
+                    errno.ETIMEDOUT, f"it was not opened for reading within {READER_TIMEOUT_S:g} s", str(target)
                 ) from error
         time.sleep(0.02)
     os.set_blocking(number, True)

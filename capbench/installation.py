@@ -1,18 +1,32 @@
-"""How something is added to the installation that this process runs from."""
+"""The installation that this process runs from: how something is added to it, and who must not see it."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
-__all__ = ["install_command"]
+__all__ = ["environment_for", "install_command"]
 
-_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",)}
+_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",), "vmaf": ("imageio-ffmpeg",)}
 """What the extras need where no metadata says it; pyproject.toml has the versions."""
+_STEER_IMPORTS = ("PYTHONPATH", "PYTHONHOME")
+"""Variables that put packages before those of whichever interpreter is started."""
+
+
+def environment_for(python: Path | None) -> dict[str, str]:
+    """Environment variables to start an interpreter with; None is that of this process.
+
+    An interpreter of another environment is not told where this one finds its packages: with a PYTHONPATH that leads to
+    a checkout, two revisions side by side would be one and the same code.
+    """
+    if python is None or python == Path(sys.executable):
+        return dict(os.environ)
+    return {name: value for name, value in os.environ.items() if name not in _STEER_IMPORTS}
 
 
 def install_command(extra: str) -> str:

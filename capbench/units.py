@@ -14,6 +14,7 @@ __all__ = [
     "even_length",
     "format_bytes",
     "format_seconds",
+    "parse_bitrate",
     "parse_bytes",
     "parse_rate",
     "parse_ratio",
@@ -75,6 +76,14 @@ def parse_bytes(text: str) -> int:
     if match is None or factor is None:
         raise InputError(f"not a size in bytes: {text!r}; write for example 400M or 1.5GiB")
     return round(float(match[1]) * factor)
+
+
+def parse_bitrate(text: str) -> int:
+    """Bits a second from text such as `800k`, `2.5M` or `2500000`, as ffmpeg takes them. Raises `ValueError`."""
+    match = re.fullmatch(rf"\s*({_NUMBER})\s*([kKMG]?)\s*", text)
+    if match is None:
+        raise InputError(f"not a bit rate: {shown(text)}; write for example 800k or 2.5M")
+    return round(float(match[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[match[2].replace("K", "k")])
 
 
 def parse_seconds(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The chroma location of a stream: the one colour tag that FFmpeg's Python binding hides."""
+"""What FFmpeg's Python binding hides of a file: the chroma location of a stream, and boxes of MP4."""
 
 from capbench.bitstream.h264_sps import h264_chroma_location
 from capbench.bitstream.hevc_sps import hevc_chroma_location

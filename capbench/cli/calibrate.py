@@ -74,7 +74,7 @@ def calibrate(
     from capbench.gate.slice_advice import advise, both_ways
     from capbench.harness.matrix.load_matrix import load_matrix
     from capbench.harness.run.progress import open_progress
-    from capbench.harness.run.start import run
+    from capbench.harness.run.start import RunOptions, run
     from capbench.results.tidy_table import table_of
     from capbench.units import parse_seconds
 
@@ -87,16 +87,19 @@ def calibrate(
     way = interleave or ("both" if sys.platform == "linux" else "runs")
     if way == "both":
         planned = both_ways(planned)
+    options = RunOptions(
+        blocks=blocks if blocks or budget else 30,
+        budget_s=None if budget is None else parse_seconds(budget),
+        interleave=None if way == "both" else way,
+        validate=False,
+    )
     progress = open_progress(sys.stderr, quiet=False)
     try:
         contents = run(
             planned,
+            options,
             out=out,
-            blocks=blocks if blocks or budget else 30,
-            budget_s=None if budget is None else parse_seconds(budget),
             resume=resume,
-            interleave=None if way == "both" else way,
-            validate=False,
             progress=progress,
             command=("capbench", *sys.argv[1:]),
         )

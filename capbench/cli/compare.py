@@ -14,7 +14,7 @@ from capbench.errors import InputError, OutputError
 if TYPE_CHECKING:
     from capbench.results import Comparison
 
-__all__ = ["compare"]
+__all__ = ["compare", "exit_code_of_comparison", "show_comparison"]
 
 _EXAMPLES = """
 Examples:
@@ -30,6 +30,8 @@ Examples:
 `capbench compare reports/baseline.json reports/today --github`
 """
 _NOTHING_APPLIES = 4
+_MOST_FAILURES = 3
+"""Failed runs that are listed."""
 _NARROW_COLUMNS = 100
 """Below this the minimum detectable slowdown has no column: the others would wrap."""
 
@@ -81,7 +83,6 @@ def compare(
     from capbench.report.formats.github import badge_json
     from capbench.report.formats.junit import junit_xml
     from capbench.report.formats.pull_request import pull_request_comment, step_summary
-    from capbench.results import Verdict
 
     loaded = GateFile() if gates is None else load_gate_file(gates)
     if require_gpu:
@@ -100,11 +101,10 @@ def compare(
     if json_file is not None:
         write_json(comparison, json_file)
     if json_file != "-":
-        _show(comparison)
+        show_comparison(comparison)
     if github:
         _tell_github(comparison)
-    nothing_applies = comparison.verdict is Verdict.NOT_APPLICABLE
-    raise typer.Exit(_NOTHING_APPLIES if nothing_applies else comparison.exit_code)
+    raise typer.Exit(exit_code_of_comparison(comparison))
 
 
 def _write(path: Path, text: str) -> None:
@@ -134,7 +134,15 @@ def _tell_github(comparison: Comparison) -> None:
         raise OutputError(f"cannot append to {target}: {error.strerror or error}") from error
 
 
-def _show(comparison: Comparison) -> None:
+def exit_code_of_comparison(comparison: Comparison) -> int:
+    """0 when all verdicts pass, 1 worse or invalid, 3 undecided, 4 when nothing applies to this machine."""
+    from capbench.results import Verdict
+
+    return _NOTHING_APPLIES if comparison.verdict is Verdict.NOT_APPLICABLE else comparison.exit_code
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """The verdicts as tables, what the reader should know, and the one sentence."""
     from capbench.report.formats.gate_tables import comparison_tables  # --json needs no table
     from capbench.report.formats.grouping import shared_reasons
     from capbench.report.formats.terminal_table import open_console, print_line
@@ -144,6 +152,13 @@ def _show(comparison: Comparison) -> None:
         console.print(table)
     for warning in (*shared_reasons(comparison.verdicts), *comparison.warnings):
         print_line(console, f"note: {warning}")
+    for failure in comparison.failures[:_MOST_FAILURES]:
+        files = "".join(
+            f"; {what}: {path}" for what, path in (("log", failure.log), ("output", failure.output)) if path
+        )
+        print_line(
+            console, f"failed: {failure.case}, {failure.subject}, block {failure.block}: {failure.reason}{files}"
+        )
     if comparison.base_note:
         print_line(console, comparison.base_note)
     print_line(console, comparison.sentence)

@@ -49,9 +49,9 @@ def _show(found: MachineFindings) -> None:
     console.print(_trial_table("Paths, tested on a few frames", found.paths))
     console.print(_resource_table(found))
     console.print(_version_table(found))
-    for lack in found.lacks:
-        print_line(console, f"{'missing' if lack.blocks_export else 'note'}: {lack.what}")
-        print_line(console, f"  {lack.remedy}")
+    for problem in found.problems:
+        print_line(console, f"{'missing' if problem.blocks_export else 'note'}: {problem.what}")
+        print_line(console, f"  {problem.remedy}")
     able = "can" if found.can_export_by_gpu else "cannot"
     print_line(console, f"This machine {able} export by path gpu.")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.results.path_names import SOFTWARE_DECODER
+from capbench.malloc_arenas import limit_malloc_arenas
+from capbench.results.path_names import BUILT_IN_PATHS, PASSTHROUGH, SOFTWARE_DECODER
 from capbench.units import format_bytes, format_seconds, parse_bytes, parse_rate
 
 if TYPE_CHECKING:
@@ -81,6 +82,14 @@ def export(
     dither: Annotated[
         str, typer.Option(help="Dithering method for a GIF, such as none, bayer or sierra2_4a.")
     ] = "sierra2_4a",
+    tone_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Export SDR of an HDR source (PQ, HLG): bt2390, the EETF of Report ITU-R BT.2390, from MaxCLL, or the "
+            "mastering display's peak, or 1000 cd/m2, to 100 cd/m2 (default: refuse HDR).",
+        ),
+    ] = None,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Export whatever can be decoded of a damaged source.")
     ] = False,
@@ -90,27 +99,34 @@ def export(
 
     The report goes to stdout, or to a file as JSON with `--json`.
     """
-    from capbench.pipeline.encode.encoders import EncoderSettings  # loads FFmpeg: slow for --help
-    from capbench.pipeline.export import export as run_export
-    from capbench.pipeline.job import ExportOptions
+    from capbench.pipeline.render.first_device import FirstDevice  # slow for --help, as what follows
 
-    options = ExportOptions(
-        scene=scene,
-        path=path,
-        width=width,
-        height=height,
-        fps=None if fps is None else parse_rate(fps),
-        encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
-        swscale_threads=swscale_threads,
-        decoder=decoder,
-        decoder_threads=decoder_threads,
-        encoder_threads=encoder_threads,
-        memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
-        dither=dither,
-        salvage=salvage,
-    )
-    with _progress(output) as on_frame:
-        report = run_export(source, output, options, on_frame=on_frame)
+    limit_malloc_arenas()
+    with FirstDevice() as device:
+        if path in BUILT_IN_PATHS and path != PASSTHROUGH and source.is_file():
+            device.start()  # while the libraries load
+        from capbench.pipeline.encode.encoders import EncoderSettings
+        from capbench.pipeline.export import export as run_export
+        from capbench.pipeline.job import ExportOptions
+
+        options = ExportOptions(
+            scene=scene,
+            path=path,
+            width=width,
+            height=height,
+            fps=None if fps is None else parse_rate(fps),
+            encoder=EncoderSettings(name=encoder, quality=quality, qp=qp, crf=crf, preset=preset),
+            swscale_threads=swscale_threads,
+            decoder=decoder,
+            decoder_threads=decoder_threads,
+            encoder_threads=encoder_threads,
+            memory_limit_bytes=parse_bytes(memory_limit) if memory_limit else None,
+            dither=dither,
+            salvage=salvage,
+            tone_map=tone_map,
+        )
+        with _progress(output) as on_frame:
+            report = run_export(source, output, options, on_frame=on_frame, device=device)
     if json_target is not None:
         write_json(report, json_target)
     if json_target != "-":

@@ -5,18 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from capbench.cli.app import app
+from capbench.cli.measure.finish_run import show_folder, stopping_test
 from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
 from capbench.results.run_record import Interleave
 from capbench.results.visible_text import plain_line
-
-if TYPE_CHECKING:
-    from capbench.gate.sequential.stopping import SequentialTest
 
 __all__ = ["exit_code_of", "run"]
 
@@ -100,38 +98,39 @@ def run(
     --until-decided also those of `capbench compare`.
     """
     from capbench.harness.run.progress import open_progress  # --help need not wait for it
-    from capbench.harness.run.start import new_folder, resumable_folder
+    from capbench.harness.run.start import RunOptions, new_folder, resumable_folder
     from capbench.harness.run.start import run as run_matrix
     from capbench.units import parse_seconds
 
-    looks = _looks(gates, blocks) if until_decided else None
+    looks = stopping_test(gates, blocks) if until_decided else None
     if gates is not None and looks is None:
         raise InputError("--gates needs --until-decided; to judge a finished run, use `capbench compare --gates`")
     if retry_failed and not resume:
         raise InputError("--retry-failed needs --resume")
-    budget_s = None if budget is None else parse_seconds(budget)
-    timeout_s = None if timeout is None else parse_seconds(timeout)
+    options = RunOptions(
+        cases=case or (),
+        subjects=subject or (),
+        blocks=blocks,
+        budget_s=None if budget is None else parse_seconds(budget),
+        timeout_s=None if timeout is None else parse_seconds(timeout),
+        seed=seed,
+        against=against,
+        base=base,
+        interleave=interleave,
+        slice_ms=slice_ms,
+        validate=validate,
+        keep_outputs=keep_outputs,
+        trace=trace,
+    )
     folder = out or (resumable_folder(Path(matrix).stem) if resume else new_folder())
     progress = open_progress(sys.stderr, quiet=quiet)
     try:
         contents = run_matrix(
             matrix,
+            options,
             out=folder,
-            cases=case or (),
-            subjects=subject or (),
-            blocks=blocks,
-            budget_s=budget_s,
-            seed=seed,
-            timeout_s=timeout_s,
-            against=against,
-            base=base,
             resume=resume,
             retry_failed=retry_failed,
-            validate=validate,
-            keep_outputs=keep_outputs,
-            interleave=interleave,
-            slice_ms=slice_ms,
-            trace=trace,
             is_decided=None if looks is None else looks.is_decided,
             progress=progress,
             command=("capbench", *sys.argv[1:]),
@@ -143,7 +142,7 @@ def run(
         raise
     finally:
         progress.close()
-    _show(folder)
+    show_folder(folder)
     codes = [exit_code_of(contents.runs)]
     comparison = None if looks is None else looks.judge(contents)
     if comparison is not None:
@@ -151,30 +150,6 @@ def run(
         typer.echo(plain_line(comparison.sentence))
         codes.append(comparison.exit_code)
     raise typer.Exit(next((code for code in (1, 4, 3) if code in codes), 0))
-
-
-def _looks(gates: Path | None, blocks: int | None) -> SequentialTest:
-    """What ends a run that is to go on until it is decided."""
-    from capbench.gate.gate_file import GateFile, load_gate_file  # pandas and scipy
-    from capbench.gate.rule_coverage import check_rules
-    from capbench.gate.sequential.alpha_spending import DEFAULT_MAX_BLOCKS
-    from capbench.gate.sequential.stopping import SequentialTest
-
-    loaded = GateFile() if gates is None else load_gate_file(gates)
-    check_rules(loaded.rule)  # a misspelt figure is said before hours of runs, not after
-    return SequentialTest(loaded, blocks or DEFAULT_MAX_BLOCKS)
-
-
-def _show(folder: Path) -> None:
-    """The table on stdout, the page beside the results, and where both are."""
-    from capbench.report import write_report  # --help needs no table
-    from capbench.report.formats.terminal import run_table
-    from capbench.report.formats.terminal_table import open_console
-    from capbench.report.report_folder import read_folder
-
-    open_console().print(run_table(read_folder(folder)))
-    page = write_report([folder], folder / "index.html")
-    typer.echo(f"results: {folder}; page: {page}", err=True)
 
 
 def exit_code_of(runs: Iterable[RunResult]) -> int:

@@ -59,7 +59,7 @@ def selftest(
             console.print(_conversions_table(report))
         print_line(console, _verdict(report))
     if not report.passed:
-        raise typer.Exit(UnavailableError.exit_code if report.only_lacks else CapbenchError.exit_code)
+        raise typer.Exit(UnavailableError.exit_code if report.only_unavailable else CapbenchError.exit_code)
 
 
 def _specimens_table(report: SelfTestReport) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import InputError, OutputError
+from capbench.results.metric_registry import DEFAULT_METRICS
 from capbench.units import parse_rate
 
 if TYPE_CHECKING:
@@ -21,13 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["validate"]
 
-_MOST_PIXELS_A_SIDE = 16384
-
 
 @app.command(epilog="Example: `capbench validate recording.mp4 export.mp4 --save-frames worst --json report.json`")
 def validate(  # noqa: PLR0917  options of the command line have names there
-    reference: Annotated[Path, typer.Argument(help="Reference file.")],
-    output: Annotated[Path, typer.Argument(help="File to check.")],
+    reference: Annotated[Path | None, typer.Argument(help="Reference file.", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Argument(help="File to check.", show_default=False)] = None,
     json: JsonTarget = None,
     save_frames: Annotated[
         Path | None,
@@ -53,16 +53,42 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         int | None,
         typer.Option(metavar="BITS", min=8, max=16, help="Intended bits per sample (default: those of the reference)."),
     ] = None,
+    tone_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare an SDR output with what this tone map makes of an HDR reference: bt2390, as in "
+            "`capbench export`.",
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help=f"Metrics to report, such as psnr,vmaf,cambi; {DEFAULT_METRICS} stands for the default ones "
+            f"(default: {DEFAULT_METRICS}).",
+        ),
+    ] = None,
+    list_metrics: Annotated[
+        bool, typer.Option("--list-metrics", help="List the metrics, and whether this machine computes them.")
+    ] = False,
     vmaf: Annotated[
-        bool, typer.Option(help="Measure VMAF if an FFmpeg here has libvmaf. It takes most of the time.")
+        bool,
+        typer.Option(help="Measure what libvmaf computes, if an FFmpeg here has it. It takes most of the time."),
     ] = True,
 ) -> None:
     """Check pictures, colours, frames, times and sound of an output against a reference; any exporter may have made it.
 
     Exit codes: 0 when every check passed or does not apply, 1 when one failed or could not be made, 2 when a file
-    cannot be read.
+    cannot be read or a metric is unknown.
     """
-    from capbench.quality.expectation import Expectation  # decoding libraries are slow to import
+    if list_metrics:
+        _list_metrics(json)
+        return
+    if reference is None or output is None:
+        raise InputError("name two files: capbench validate REFERENCE OUTPUT")
+    from capbench.pipeline.decode.hdr.hdr_source import check_tone_map  # decoding libraries are slow to import
+    from capbench.quality.expectation import Expectation
     from capbench.quality.validate import validate as validate_files
     from capbench.quality.worst_frames import write_frame_csv
 
@@ -70,6 +96,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         size=None if expect_size is None else _parse_size(expect_size),
         rate=None if expect_fps is None else parse_rate(expect_fps),
         bits=expect_depth,
+        tone_map=None if tone_map is None else check_tone_map(tone_map),
     )
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
@@ -79,6 +106,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             expected=expected,
             save_frames=save_frames,
             on_frame=lambda done: progress.update(task, completed=done),
+            metrics=None if metrics is None else metrics.split(","),
             with_vmaf=vmaf,
         )
     if csv is not None:
@@ -108,8 +136,10 @@ def _progress() -> Progress:
 
 
 def _parse_size(text: str) -> tuple[int, int]:
+    from capbench.pipeline.decode.open_source import LARGEST_SIDE_PX  # PyAV
+
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if match is None or not all(0 < int(side) <= _MOST_PIXELS_A_SIDE for side in match.groups()):
+    if match is None or not all(0 < int(side) <= LARGEST_SIDE_PX for side in match.groups()):
         raise InputError(f"not a size: {text!r}; write for example 1280x720")
     return int(match[1]), int(match[2])
 
@@ -121,14 +151,22 @@ def _print_report(report: ValidationReport) -> None:
     console.print(_checks_table(report))
     if report.metrics:
         console.print(_metrics_table(report))
-    for name, how in report.how_measured.items():
-        print_line(console, f"{name}: {how}", "dim")
-    for name, why in report.unmeasured.items():
-        print_line(console, f"{name}: not measured, {why}", "dim")
+    for how, names in _by_words(report.how_measured):
+        print_line(console, f"{names}: {how}", "dim")
+    for why, names in _by_words(report.unmeasured):
+        print_line(console, f"{names}: not measured, {why}", "dim")
     failures = len(report.failures)
     verdict = "passed" if report.passed else f"FAILED: {failures} of {len(report.checks)} checks"
     style = "green" if report.passed else "red"
     print_line(console, f"{report.output} against {report.reference}: {verdict}", style)
+
+
+def _by_words(said: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is said, each once, and the metrics that it is said of."""
+    names: dict[str, list[str]] = {}
+    for name, words in said.items():
+        names.setdefault(words, []).append(name)
+    yield from ((words, ", ".join(of)) for words, of in names.items())
 
 
 def _checks_table(report: ValidationReport) -> Table:
@@ -158,15 +196,40 @@ def _and_others(names: list[str]) -> str:
 
 
 def _metrics_table(report: ValidationReport) -> Table:
-    from capbench.report.formats.terminal_table import add_row, open_table  # slow to import
+    from capbench.gate.judged_metrics import quality_unit  # slow to import
+    from capbench.report.formats.terminal_table import add_row, open_table
 
     table = open_table("metric", has_lines=False)
     for heading in ("mean", "harmonic", "p5", "p1", "worst", "at frame", "frames"):
         table.add_column(heading, justify="right")
     for name, summary in report.metrics.items():
-        digits = 2 if summary.unit == "dB" else 4
+        _, digits = quality_unit(name)
         pooled = (summary.mean, summary.harmonic_mean, summary.p5, summary.p1, summary.worst)
         figures = ["" if value is None else f"{value:.{digits}f}" for value in pooled]
         at_frame = "" if summary.worst_frame is None else str(summary.worst_frame)
         add_row(table, [f"{name} {summary.unit}".strip(), *figures, at_frame, str(summary.frames)])
     return table
+
+
+def _list_metrics(json: str | None) -> None:
+    from capbench.doctor.metric_list import list_metrics  # decoding libraries are slow to import
+    from capbench.report.formats.terminal_table import add_row, open_console, open_table, print_line
+
+    found = list_metrics()
+    if json is not None:
+        write_json(found, json)
+    if json == "-":
+        return
+    table = open_table("metric", "unit", "better", "default margin", "range", "frames", "here", has_lines=False)
+    for metric in found.metrics:
+        here = "yes" if metric.unavailable is None else "no"
+        name = f"{metric.name} (default)" if metric.is_default else metric.name
+        cells = [name, metric.unit, metric.direction, metric.margin_words, metric.range_words, metric.frames, here]
+        add_row(table, cells)
+    console = open_console()
+    console.print(table)
+    for metric in found.metrics:
+        print_line(console, f"{metric.name}: {metric.source}; by {metric.computed_by}", "dim")
+    for metric in found.metrics:
+        if metric.unavailable is not None:
+            print_line(console, f"{metric.name}: not here, {metric.unavailable}", "yellow")

@@ -10,10 +10,10 @@ __all__ = [
     "ChannelFinding",
     "DecoderFinding",
     "EncoderFinding",
-    "Lack",
     "MachineFindings",
     "MemoryFinding",
     "PathFinding",
+    "Problem",
     "ProgramFinding",
 ]
 
@@ -22,7 +22,7 @@ class AdapterFinding(Record):
     """One GPU adapter that wgpu offers."""
 
     name: str
-    """Device in its driver's words."""
+    """Name of the device, from its driver."""
     backend: str
     """`Vulkan`, `Metal`, `D3D12` or `OpenGL`."""
     adapter_type: str
@@ -41,7 +41,7 @@ class EncoderFinding(Record):
     name: str
     """FFmpeg's name."""
     works: bool
-    """Whether it opened and gave packets."""
+    """Whether it opened and returned packets."""
     reason: str | None = None
     """Why it does not work; None where it does."""
 
@@ -99,13 +99,13 @@ class MemoryFinding(Record):
     cgroup_limit_bytes: int | None
     """Limit of this process's control groups; None where there is none."""
     cgroup_free_bytes: int | None
-    """What is left of that limit; None where there is none."""
+    """Remainder of that limit; None if there is none."""
     channel_frames: int
     """Most frames in a channel of a video export."""
     gif_channel_frames: int
     """Most frames in a channel of a GIF export."""
     channels: tuple[ChannelFinding, ...]
-    """What these limits come to for usual picture sizes."""
+    """What these limits result in for usual picture sizes."""
 
 
 class CacheFinding(Record):
@@ -116,7 +116,7 @@ class CacheFinding(Record):
     size_bytes: int
     """What its files take."""
     free_bytes: int | None
-    """Room on its disk; None where that could not be asked."""
+    """Free space on its disk; None if not known."""
     is_writable: bool
     """Whether a recording can be put there."""
 
@@ -125,14 +125,14 @@ class ProgramFinding(Record):
     """A program that subjects of a matrix may start."""
 
     name: str
-    """What it is called."""
+    """Name of the program."""
     path: str | None
     """Where it is; None where PATH has none."""
     version: str | None
-    """Its own words; None where it did not say."""
+    """As the program states it; None where it does not."""
 
 
-class Lack(Record):
+class Problem(Record):
     """Something that this machine cannot do, and how to fix it."""
 
     what: str
@@ -164,7 +164,9 @@ class MachineFindings(Record):
     """The cache of recordings."""
     ffmpeg: ProgramFinding
     """The program `ffmpeg`; capbench itself does not need it."""
+    vmaf_error: str | None = None
+    """Why VMAF is not measured here; null where it is."""
     versions: dict[str, str]
     """Program or library to its version."""
-    lacks: tuple[Lack, ...] = ()
+    problems: tuple[Problem, ...] = ()
     """What is missing, the blocking ones first."""

@@ -24,16 +24,17 @@ from capbench.doctor.findings import (
     MemoryFinding,
     ProgramFinding,
 )
-from capbench.doctor.remedies import Platform, find_lacks
+from capbench.doctor.remedies import Platform, find_problems
 from capbench.doctor.trial_decodes import try_decoders
 from capbench.doctor.trial_exports import try_exports
-from capbench.errors import AdapterError, EncoderError
+from capbench.errors import AdapterError, EncoderError, UnavailableError
 from capbench.pipeline.encode.encoders import probe_encoder
 from capbench.pipeline.gpu.device import adapter_name, is_software, list_adapters, open_device
 from capbench.pipeline.threads.memory_budget import (
     available_memory_bytes,
     channel_frames,
 )
+from capbench.quality.metrics.libvmaf.find_vmaf import find_tool
 from capbench.recordings.cache import cache_folder
 
 __all__ = ["KNOWN_ENCODERS", "examine_machine", "try_encoder"]
@@ -42,7 +43,7 @@ _LIBRARIES = ("capbench", "av", "wgpu", "numpy", "scipy", "scikit-image", "panda
 
 
 def examine_machine() -> MachineFindings:
-    """Try everything and report it. Takes a few seconds; a lack is a finding, not an error."""
+    """Try everything and report it. Takes a few seconds; a problem is a finding, not an error."""
     adapters, adapter_error = _examine_adapters()
     encoders = tuple(try_encoder(name) for name in KNOWN_ENCODERS)
     paths, channels = try_exports()
@@ -56,9 +57,10 @@ def examine_machine() -> MachineFindings:
         memory=_examine_memory(channels),
         cache=_examine_cache(cache_folder()),
         ffmpeg=_examine_program("ffmpeg", "-version"),
+        vmaf_error=_why_no_vmaf(),
         versions=_versions(),
     )
-    return found.model_copy(update={"lacks": find_lacks(found, Platform.of_this_machine())})
+    return found.model_copy(update={"problems": find_problems(found, Platform.of_this_machine())})
 
 
 def _examine_adapters() -> tuple[tuple[AdapterFinding, ...], str | None]:
@@ -126,6 +128,14 @@ def _examine_program(name: str, *arguments: str) -> ProgramFinding:
         said = ""  # found and does not run: the version stays unknown
     first_line = said.partition("\n")[0].partition(" Copyright")[0]
     return ProgramFinding(name=name, path=path, version=first_line.strip() or None)
+
+
+def _why_no_vmaf() -> str | None:
+    try:
+        find_tool()
+    except UnavailableError as error:
+        return str(error)
+    return None
 
 
 def _versions() -> dict[str, str]:

@@ -8,10 +8,11 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-from capbench.doctor.findings import Lack, MachineFindings
+from capbench.doctor.findings import MachineFindings, Problem
+from capbench.installation import install_command
 from capbench.units import format_bytes
 
-__all__ = ["Platform", "find_lacks"]
+__all__ = ["Platform", "find_problems"]
 
 _ENOUGH_MEMORY_BYTES = 500 * 10**6
 """The most that a 4K export may take at its peak, by the project's own target."""
@@ -22,7 +23,7 @@ _ENOUGH_CACHE_BYTES = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """As much of the machine as decides which command mends something."""
+    """What decides which command fixes a problem."""
 
     system: Literal["linux", "macos", "windows"]
     has_apt: bool = False
@@ -45,16 +46,16 @@ class Platform:
         return f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {' '.join(packages)}"
 
 
-def find_lacks(found: MachineFindings, platform: Platform) -> tuple[Lack, ...]:
-    """Every lack that the findings show, the blocking ones first."""
-    blocking = _adapter_lacks(found, platform) + _encoder_lacks(found)
-    if not any(lack.blocks_export for lack in blocking):
-        blocking += _path_lacks(found)
-    lacks = [*blocking, *_room_lacks(found), *_program_lacks(found, platform)]
-    return tuple(sorted(lacks, key=lambda lack: not lack.blocks_export))
+def find_problems(found: MachineFindings, platform: Platform) -> tuple[Problem, ...]:
+    """Every problem that the findings show, the blocking ones first."""
+    blocking = _adapter_problems(found, platform) + _encoder_problems(found)
+    if not any(problem.blocks_export for problem in blocking):
+        blocking += _path_problems(found)
+    problems = [*blocking, *_room_problems(found), *_program_problems(found, platform)]
+    return tuple(sorted(problems, key=lambda problem: not problem.blocks_export))
 
 
-def _adapter_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
+def _adapter_problems(found: MachineFindings, platform: Platform) -> list[Problem]:
     if found.adapter_error is not None:
         if platform.system == "linux":
             remedy = (
@@ -64,16 +65,18 @@ def _adapter_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
             )
         else:
             remedy = "update the graphics driver, or the system"
-        return [Lack(what=found.adapter_error, remedy=remedy, blocks_export=True)]
+        return [Problem(what=found.adapter_error, remedy=remedy, blocks_export=True)]
     if all(adapter.is_software for adapter in found.adapters):
         what = "only a software adapter: paths can be compared, but times are software times, not GPU times"
-        return [Lack(what=what, remedy="install the driver of this machine's GPU, if it has one", blocks_export=False)]
+        return [
+            Problem(what=what, remedy="install the driver of this machine's GPU, if it has one", blocks_export=False)
+        ]
     return []
 
 
-def _encoder_lacks(found: MachineFindings) -> list[Lack]:
+def _encoder_problems(found: MachineFindings) -> list[Problem]:
     return [
-        Lack(
+        Problem(
             what=f"{encoder.name}, the default encoder, does not work: {encoder.reason}",
             remedy="python -m pip install --force-reinstall av",
             blocks_export=True,
@@ -83,10 +86,10 @@ def _encoder_lacks(found: MachineFindings) -> list[Lack]:
     ]
 
 
-def _path_lacks(found: MachineFindings) -> list[Lack]:
+def _path_problems(found: MachineFindings) -> list[Problem]:
     """What is wrong where adapter and encoder are well and the export fails all the same."""
     return [
-        Lack(
+        Problem(
             what=f"path gpu does not work: {path.reason}",
             remedy="update the graphics driver; if that does not help, report it with `capbench doctor --json -`",
             blocks_export=True,
@@ -96,30 +99,36 @@ def _path_lacks(found: MachineFindings) -> list[Lack]:
     ]
 
 
-def _room_lacks(found: MachineFindings) -> list[Lack]:
-    lacks = []
+def _room_problems(found: MachineFindings) -> list[Problem]:
+    problems = []
     if found.memory.available_bytes < _ENOUGH_MEMORY_BYTES:
         left = format_bytes(found.memory.available_bytes)
         what = f"{left} of memory free; an export in 4K may need {format_bytes(_ENOUGH_MEMORY_BYTES)}"
-        lacks.append(
-            Lack(what=what, remedy="close other programs, or raise the limit of the control group", blocks_export=False)
+        problems.append(
+            Problem(
+                what=what, remedy="close other programs, or raise the limit of the control group", blocks_export=False
+            )
         )
     elsewhere = "export CAPBENCH_CACHE=/a/folder/that/you/may/write/to"
     if not found.cache.is_writable:
-        lacks.append(
-            Lack(what=f"cannot write to the cache, {found.cache.folder}", remedy=elsewhere, blocks_export=False)
+        problems.append(
+            Problem(what=f"cannot write to the cache, {found.cache.folder}", remedy=elsewhere, blocks_export=False)
         )
     elif found.cache.free_bytes is not None and found.cache.free_bytes < _ENOUGH_CACHE_BYTES:
         what = f"{format_bytes(found.cache.free_bytes)} free on the disk of the cache, {found.cache.folder}"
-        lacks.append(Lack(what=what, remedy=elsewhere, blocks_export=False))
-    return lacks
+        problems.append(Problem(what=what, remedy=elsewhere, blocks_export=False))
+    return problems
 
 
-def _program_lacks(found: MachineFindings, platform: Platform) -> list[Lack]:
-    if found.ffmpeg.path is not None:
-        return []
-    remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
-        platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
-    )
-    what = "no ffmpeg program on PATH; subjects that call it need it, and VMAF may"
-    return [Lack(what=what, remedy=remedy, blocks_export=False)]
+def _program_problems(found: MachineFindings, platform: Platform) -> list[Problem]:
+    problems = []
+    if found.ffmpeg.path is None:
+        remedy = {"macos": "brew install ffmpeg", "windows": "winget install ffmpeg"}.get(
+            platform.system, platform.apt("ffmpeg") if platform.has_apt else "install ffmpeg"
+        )
+        what = "no ffmpeg program on PATH; subjects that call it need it"
+        problems.append(Problem(what=what, remedy=remedy, blocks_export=False))
+    if found.vmaf_error is not None:
+        what = "no FFmpeg here has libvmaf: VMAF is not measured"
+        problems.append(Problem(what=what, remedy=install_command("vmaf"), blocks_export=False))
+    return problems

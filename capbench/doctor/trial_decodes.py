@@ -45,7 +45,7 @@ def try_decoders() -> tuple[DecoderFinding, ...]:
             continue
         findings += [_finding(name, codec, _why_not(name, clip, wanted)) for name in HARDWARE_DECODERS]
         for name in others:
-            reason = _why_not(name, clip, wanted) or f"it works, and --decoder {name} is not supported"
+            reason = _why_not(name, clip, wanted) or f"it works, but --decoder {name} is not supported"
             findings.append(_finding(name, codec, reason))
     return tuple(findings)
 
@@ -60,10 +60,10 @@ def _why_not(device: str, clip: bytes, wanted: list[bytes]) -> str | None:
     except UnavailableError as error:
         return str(error)
     except av.FFmpegError as error:
-        return f"it opens and fails: {reason_of(error)}"
+        return f"it opens but fails: {reason_of(error)}"
     if len(lumas) != len(wanted):
-        return f"it gives {len(lumas)} of {len(wanted)} pictures"
-    return None if lumas == wanted else "its pictures are not those of software"
+        return f"it returns {len(lumas)} of {len(wanted)} pictures"
+    return None if lumas == wanted else "its pictures differ from software's"
 
 
 def _lumas(clip: bytes, decoder: str) -> list[bytes]:
@@ -71,7 +71,7 @@ def _lumas(clip: bytes, decoder: str) -> list[bytes]:
     with open_container(io.BytesIO(clip), decoder) as container:
         stream = container.streams.video[0]
         if decoder != SOFTWARE_DECODER and not is_on_device(stream):
-            raise UnavailableError("it decodes no stream of this codec")
+            raise UnavailableError("it does not decode this codec")
         packets = islice(container.demux(stream), _PACKETS)
         return [plane_samples(frame.planes[0]).tobytes() for packet in packets for frame in packet.decode()]
 

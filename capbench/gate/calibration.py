@@ -22,6 +22,7 @@ from scipy import stats
 from capbench.errors import MatrixError, ResultError
 from capbench.files import is_file, read_json
 from capbench.gate.compare import judge_family
+from capbench.gate.curves.fold_blocks import fold_blocks
 from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, rule_for
 from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.statistics.inference import Levels, evidence
@@ -77,7 +78,7 @@ class MetricCalibration(Record):
     metric: str
     """Field of a run."""
     interleave: Interleave = "runs"
-    """How the subjects of a block took turns; it holds for runs of the same kind alone."""
+    """How the subjects of a block took turns; the figures apply only to runs of the same kind."""
     margin: float
     """Relative margin that was applied."""
     noise_per_block: float
@@ -87,7 +88,7 @@ class MetricCalibration(Record):
     false_alarms: Rate
     """Comparisons of equals that were called worse."""
     detections: dict[str, Rate]
-    """Planted slowdown of wall time, such as `0.05`, to how often the metric was called worse."""
+    """Injected slowdown of wall time, such as `0.05`, to how often the metric was called worse."""
 
 
 class Calibration(Record):
@@ -121,7 +122,7 @@ def calibrate_runs(
 
     `slowed` maps a relative slowdown to the name of the subject that has it. Raises `ResultError` for too few blocks.
     """
-    table = finished(measured_runs(runs))
+    table = finished(measured_runs(fold_blocks(runs)))
     rng = np.random.default_rng(seed)
     found = []
     recorded: list[int] = []

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import pandas as pd
 
 from capbench.errors import ResultError
+from capbench.gate.curves.fold_blocks import fold_blocks, is_of_one_point
 from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, GateRule, judged_metrics, rule_for
 from capbench.gate.history.baseline_figures import Baseline
 from capbench.gate.history.baseline_verdicts import BASELINE, baseline_rows
-from capbench.gate.judged_metrics import CHECKS
-from capbench.gate.rule_coverage import check_rules, names_figure, untested_rules
+from capbench.gate.judged_metrics import CHECKS, is_curve_figure
+from capbench.gate.rule_coverage import check_rules, names_figure, rules_without_curve, untested_rules
 from capbench.gate.statistics.holm import holm
 from capbench.gate.statistics.inference import Levels
+from capbench.gate.verdicts.judge_curves import curve_verdicts, has_curve
 from capbench.gate.verdicts.judge_row import Context, row_for, side_labels
 from capbench.gate.verdicts.noisy_figures import NoisyRow, judge_noisy, p_better, p_worse
 from capbench.gate.verdicts.overall_verdict import joint_sentence, joint_verdict
@@ -22,9 +25,28 @@ from capbench.gate.verdicts.pairing import PairedCase, measured_runs, pair_cases
 from capbench.gate.verdicts.portable_ratios import is_portable
 from capbench.gate.verdicts.stage_attribution import stage_shifts
 from capbench.gate.verdicts.validity import Validity, check_validity
+from capbench.gate.verdicts.worst_clip import RowKey, name_worst_clip
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
 
-__all__ = ["compare", "compare_with_baseline", "judge_family", "summarise"]
+__all__ = ["ComparedSubjects", "compare", "compare_with_baseline", "judge_family", "summarise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedSubjects:
+    """Which subjects of two tables are compared, and what the tables are called."""
+
+    pairs: Sequence[tuple[str, str]] | None = None
+    """(base, new) subjects. None for the two where each table holds one, otherwise for each subject with itself."""
+    absent: Collection[tuple[str, str]] = ()
+    """(case, subject) that were never to run."""
+    base_label: str = ""
+    """Name of the folder of `base`, where two folders are compared."""
+    new_label: str = ""
+    """Name of the folder of `new`."""
+
+
+_OF_EACH_CLIP = (CHECKS, "frames")
+"""What every clip of a corpus must be right in; every other figure is judged once, over the clips."""
 
 
 def compare(
@@ -32,55 +54,62 @@ def compare(
     new: pd.DataFrame,
     gates: GateFile | None = None,
     *,
-    base_label: str = "",
-    new_label: str = "",
+    subjects: ComparedSubjects | None = None,
     noise_floor: Mapping[str, float] | None = None,
     levels: Levels | None = None,
     baseline: Baseline | None = None,
     runs: pd.DataFrame | None = None,
-    pairs: Sequence[tuple[str, str]] | None = None,
-    absent: Collection[tuple[str, str]] = (),
 ) -> Comparison:
     """Judge `new` against `base`, tables with one row a run and the design's field names as columns.
 
-    Where each holds one subject, those two are compared; otherwise each subject with itself; `pairs` of (base, new)
-    subjects replaces that choice, and `absent` has the (case, subject) that were never to run. Pass the whole folder's
-    table filtered by subject: warm-ups and drift controls are recognised by `role`. `noise_floor` maps a metric to the
-    relative change that this machine shows without a cause (`capbench calibrate`) and widens smaller margins.
-    The labels name the folders where two are compared.
+    Pass the whole folder's table filtered by subject: warm-ups and drift controls are recognised by `role`.
+    `noise_floor` maps a metric to the relative change that this machine shows without a cause (`capbench calibrate`)
+    and widens smaller margins.
     `levels` replaces the gate file's error probabilities, for a look in a sequence of looks.
     `baseline` adds its figures against those of `new` to the same family; `runs` is then the whole table of new's
     folder, because ratios need the floor and `cpu` beside it.
     Raises `ResultError` for tables that cannot be compared.
     """
     gates = gates or GateFile()
-    context = Context(gates, noise_floor or {}, base_label, new_label)
+    subjects = subjects or ComparedSubjects()
+    context = Context(gates, noise_floor or {}, subjects.base_label, subjects.new_label)
     rows: list[MetricVerdict | NoisyRow] = []
     shifts: list[StageShift] = []
     warnings: list[str] = []
-    paired = list(pair_cases(base, new, pairs, absent))
+    points = base, new  # a row for each point of a curve, where there are curves
+    base, new = (fold_blocks(base),) * 2 if base is new else (fold_blocks(base), fold_blocks(new))
+    paired = list(pair_cases(base, new, subjects.pairs, subjects.absent))
     if not paired:
         raise ResultError("the two sides have no case and subject in common; `capbench report` shows what each has")
     compared = [(pair.case, pair.base_subject, pair.new_subject) for pair in paired]
     check_rules(gates.rule, [*base.columns, *new.columns], compared)
+    curves = {pair.case for pair in paired if has_curve(pair)}
     for pair in paired:
         validity = check_validity(pair, base, new, gates.gate)
         rows += _rows_of(pair, validity, context)
-        shifts += stage_shifts(pair, *side_labels(pair, context))
+        if pair.case in curves and not pair.is_clip:
+            rows += curve_verdicts(pair, *points, validity, context)
+        if not pair.is_clip:
+            shifts += stage_shifts(pair, *side_labels(pair, context))
         warnings += [*validity.warnings, *_partial(pair)]
     warnings += untested_rules(gates.rule, compared)
+    warnings += rules_without_curve(gates.rule, compared, curves)
     if baseline is None:
         warnings += [
             f"not tested, because no baseline is compared: {rule.claim or rule.metric}" for rule in _ratios(gates)
         ]
     if baseline is not None:
         judged = {subject for _, _, subject in compared}
-        of_baseline = baseline_rows(new if runs is None else runs, baseline, gates)
+        of_baseline = baseline_rows(new if runs is None else fold_blocks(runs), baseline, gates)
         rows += (row for row in of_baseline if _labels(row)["new"] in judged)
+    clips: dict[RowKey, list[PairedCase]] = {}
+    for pair in paired:
+        if pair.is_clip:
+            clips.setdefault((str(pair.corpus), *side_labels(pair, context)), []).append(pair)
     return summarise(
-        judge_family(rows, levels or gates.levels),
-        base=base_label or _joined(name for _, name, _ in compared),
-        new=new_label or _joined(name for _, _, name in compared),
+        name_worst_clip(judge_family(rows, levels or gates.levels), clips),
+        base=subjects.base_label or _joined(name for _, name, _ in compared),
+        new=subjects.new_label or _joined(name for _, _, name in compared),
         shifts=shifts,
         machines=_machines(base, new),
         warnings=warnings,
@@ -93,6 +122,7 @@ def compare_with_baseline(runs: pd.DataFrame, baseline: Baseline, gates: GateFil
     Raises `ResultError` where they share no case and subject.
     """
     gates = gates or GateFile()
+    runs = fold_blocks(runs)
     rows: list[MetricVerdict | NoisyRow] = list(baseline_rows(runs, baseline, gates))
     if not rows:
         raise ResultError("the runs and the baseline have no case and subject in common")
@@ -175,25 +205,31 @@ def summarise(
     )
 
 
-def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Iterable[MetricVerdict | NoisyRow]:
+def _rows_of(pair: PairedCase, validity: Validity, context: Context) -> Sequence[MetricVerdict | NoisyRow]:
     """One row for each figure that a rule matches; an own glob without any measured figure has one too."""
     own = context.gates.rule
     rules = (*BUILT_IN_RULES, *own)
     key = (pair.case, pair.base_subject, pair.new_subject)
     columns = dict.fromkeys(map(str, (*pair.base_runs.columns, *pair.new_runs.columns)))
     names = judged_metrics(rules, (name for name in columns if not _is_text(pair, name)))
+    if pair.is_clip:
+        names, own = tuple(name for name in names if name in _OF_EACH_CLIP), ()
+    elif pair.is_corpus:
+        names = tuple(name for name in names if name == CHECKS or name not in _OF_EACH_CLIP)
     empty = (rule.metric for rule in own if rule.is_glob and not any(fnmatchcase(name, rule.metric) for name in names))
     found = []
     for name in dict.fromkeys((*names, *empty)):
-        if _is_ratio(name):
-            continue  # only a baseline is compared by them
+        if _is_ratio(name) or is_curve_figure(name):
+            continue  # only a baseline is compared by ratios, and curves have rows of their own
+        if has_curve(pair) and is_of_one_point(name):
+            continue  # what one point has, the curve has at another: only the curves compare
         rule = rule_for(rules, metric=name, case=pair.case, base=pair.base_subject, new=pair.new_subject)
         if rule is None:
             continue
         row = row_for(pair, name, rule, validity, context, is_named=names_figure(own, name, key))
         if row is not None:
             found.append(row)
-    return _one_for_all(found) if pair.base.empty else found
+    return list(_one_for_all(found)) if pair.base.empty else found
 
 
 def _one_for_all(rows: Sequence[MetricVerdict | NoisyRow]) -> Iterable[MetricVerdict | NoisyRow]:

@@ -11,16 +11,17 @@ import pandas as pd
 from capbench.errors import ResultError
 from capbench.files import is_file, is_folder
 from capbench.gate.calibration import noise_floor_for
+from capbench.gate.compare import ComparedSubjects, compare_with_baseline, summarise
 from capbench.gate.compare import compare as compare_tables
-from capbench.gate.compare import compare_with_baseline, summarise
+from capbench.gate.failure_evidence import failures_of
 from capbench.gate.gate_file import GateFile, load_gate_file
 from capbench.gate.history.baseline_figures import Baseline, read_baseline
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks
 from capbench.gate.sequential.stopping import SequentialGate
 from capbench.gate.verdicts.pairing import measured_runs, side_of
 from capbench.results.base_subject import USUAL_BASE, base_of_folder
-from capbench.results.comparison import Comparison
-from capbench.results.folder import read_folder
+from capbench.results.comparison import Comparison, RunFailure
+from capbench.results.folder import FolderContents, read_folder
 from capbench.results.folder_plan import read_plan
 from capbench.results.subject_name import SubjectName, is_export, is_floor
 from capbench.results.tidy_table import table_of
@@ -76,7 +77,11 @@ def compare_folder(folder: Path, gates: GateFile | None = None, *, base: str | N
         )
     comparison = _judge_pairs(folder, choice.pairs, table_of([contents]), gates or GateFile())
     return comparison.model_copy(
-        update={"warnings": (*comparison.warnings, *contents.problems), "base_note": choice.sentence}
+        update={
+            "warnings": (*comparison.warnings, *contents.problems),
+            "failures": failures_of([contents]),
+            "base_note": choice.sentence,
+        }
     )
 
 
@@ -91,7 +96,18 @@ def compare_sides(base: CompareTarget, new: CompareTarget, gates: GateFile | Non
     tables = {path: table_of([content]) for path, content in contents.items()}
     comparison = _compare_tables(base, new, tables, gates or GateFile())
     problems = [problem for content in contents.values() for problem in content.problems]
-    return comparison.model_copy(update={"warnings": (*comparison.warnings, *problems)})
+    return comparison.model_copy(
+        update={"warnings": (*comparison.warnings, *problems), "failures": _failures(base, new, contents)}
+    )
+
+
+def _failures(
+    base: CompareTarget, new: CompareTarget, contents: Mapping[Path, FolderContents]
+) -> tuple[RunFailure, ...]:
+    """Those of the subjects that were named, or of all."""
+    named = {side.subject for side in (base, new) if side.subject is not None and not side.revision}
+    found = failures_of(contents.values())
+    return tuple(failure for failure in found if not named or failure.subject in named)
 
 
 def _compare_tables(
@@ -122,8 +138,7 @@ def _compare_tables(
         base_runs if base.subject is None else _of_subject(base_runs, base),
         runs if new.subject is None else _of_subject(runs, new),
         gates,
-        base_label=base.path.name,
-        new_label=new.path.name,
+        subjects=ComparedSubjects(base_label=base.path.name, new_label=new.path.name),
         noise_floor=noise_floor_for(gates, runs),
         baseline=_baseline_of(gates),
         runs=runs,
@@ -136,7 +151,13 @@ def _judge_pairs(folder: Path, pairs: tuple[tuple[str, str], ...], runs: pd.Data
     taken, absent = _looks_at(folder), read_plan(folder).absent
     if taken is None:
         return compare_tables(
-            runs, runs, gates, noise_floor=noise_floor, baseline=baseline, runs=runs, pairs=pairs, absent=absent
+            runs,
+            runs,
+            gates,
+            subjects=ComparedSubjects(pairs=pairs, absent=absent),
+            noise_floor=noise_floor,
+            baseline=baseline,
+            runs=runs,
         )
     looked = SequentialGate(pairs, gates, noise_floor, absent).judge(runs, taken)
     judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]

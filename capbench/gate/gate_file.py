@@ -12,9 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from capbench.errors import GateFileError, InputError
 from capbench.files import read_toml
-from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS, is_figure
+from capbench.gate.judged_metrics import CHECKS, HIGHER_IS_BETTER_TWINS, is_curve_figure, is_figure
 from capbench.gate.statistics.inference import Levels
+from capbench.results.metric_registry import BUILT_IN_METRICS, QualityMetric
 from capbench.units import parse_bytes, parse_ratio, shown
+from capbench.unknown_names import unknown_key
 
 __all__ = [
     "BUILT_IN_RULES",
@@ -59,10 +61,10 @@ class _Table(BaseModel):
 
 
 class GateRule(_Table):
-    """What holds for the metrics, cases and subjects that it matches. A later rule's settings win over an earlier's."""
+    """Settings for the metrics, cases and subjects that it matches. Those of a later rule override an earlier one's."""
 
     metric: str
-    """Glob of a run's field, such as `wall_s` or `quality.psnr*.mean`, or `validation`."""
+    """Glob of a run's field, such as `wall_s` or `quality.psnr*.mean`, of a curve's figure, or `validation`."""
     case: Globs = ("*",)
     """Glob of case names, or a list of globs."""
     base: Globs = ("*",)
@@ -78,7 +80,7 @@ class GateRule(_Table):
     equals_ratio: Annotated[Fraction, BeforeValidator(_exact)] | None = None
     """Exact new over base, for counted bytes: `0.375`, or `'1/4'`."""
     limit: Annotated[float, BeforeValidator(_quantity), Field(gt=0)] | None = None
-    """Largest accepted value in any run of new, with a unit for bytes: `"500 MB"`."""
+    """Largest accepted value in any run of new: `"500 MB"` for bytes; of `bd_rate`, the percent in any clip."""
     relative: bool = True
     """False judges by `limit` alone, however new compares with base."""
     adapter: Literal["any", "hardware"] = "any"
@@ -94,7 +96,18 @@ class GateRule(_Table):
             raise ValueError("relative = false needs a limit to judge by; to omit the figure, set judge = false")
         if self.required_ratio is not None and self.equals_ratio is not None:
             raise ValueError("give required_ratio or equals_ratio, not both")
+        if is_curve_figure(self.metric):
+            self._fits_a_curve()
         return self
+
+    def _fits_a_curve(self) -> None:
+        """Raise `ValueError` for what says nothing about two curves."""
+        if self.equals_ratio is not None or not self.relative:
+            raise ValueError(f"{self.metric} takes margin, required_ratio and limit, the last for the worst clip")
+        if self.metric.startswith("bd_quality") and (self.required_ratio is not None or self.limit is not None):
+            raise ValueError(
+                f"{self.metric} is a difference and takes only a margin; for a ratio or a limit use bd_rate"
+            )
 
     @property
     def is_glob(self) -> bool:
@@ -108,7 +121,7 @@ class GateRule(_Table):
 
 
 class GateSettings(_Table):
-    """What holds for the whole gate."""
+    """Settings of the whole gate."""
 
     family_error: float = Field(default=0.05, gt=0, lt=0.5)
     """Probability of any false alarm in the gate."""
@@ -123,9 +136,9 @@ class GateSettings(_Table):
     drift_limit: float = Field(default=0.25, gt=0)
     """Relative move of the floor, from before the first to after the last block, that makes a run invalid."""
     baseline: str | None = None
-    """Committed baseline to hold the machine-independent figures against, relative to the gate file."""
+    """Committed baseline to compare machine-independent figures with, relative to the gate file."""
     calibration: str | None = None
-    """What `capbench calibrate` found out about this machine, relative to the gate file; may be absent."""
+    """Result of `capbench calibrate` on this machine, relative to the gate file; may be absent."""
 
 
 class GateFile(_Table):
@@ -150,6 +163,8 @@ def load_gate_file(path: Path) -> GateFile:
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        if first["type"] == "extra_forbidden":
+            raise GateFileError(f"{path}:{where}: {unknown_key(GateFile, first['loc'])}") from error
         message = first["msg"].removeprefix("Value error, ")
         raise GateFileError(f"{path}:{where}: {message}, got {shown(first['input'])}") from error
     named = {
@@ -158,6 +173,19 @@ def load_gate_file(path: Path) -> GateFile:
         if (value := getattr(gates.gate, key)) is not None
     }
     return gates.model_copy(update={"gate": gates.gate.model_copy(update=named)})
+
+
+def _rules_of(metric: QualityMetric) -> list[GateRule]:
+    """What the registry says of a metric's margins, as rules for all of its columns.
+
+    They are globs, which match what was measured: without VMAF there is nothing to judge, and nothing is missing.
+    """
+    pools = {"mean": metric.margins.mean, "p1": metric.margins.p1}
+    return [
+        GateRule(metric=f"quality.{metric.name}*.{pool}", margin=margin)
+        for pool, margin in pools.items()
+        if margin is not None
+    ]
 
 
 BUILT_IN_RULES: tuple[GateRule, ...] = (
@@ -173,11 +201,13 @@ BUILT_IN_RULES: tuple[GateRule, ...] = (
     GateRule(metric="upload_bytes", margin=0.0),
     # Another rounding in the conversion changes the entropy that the encoder sees by about as much.
     GateRule(metric="output_bytes", margin=0.02),
-    # Half a code of bias costs 0.16 dB at 40 dB: the margin must lie below a truncating conversion.
-    GateRule(metric="quality.*psnr*.mean", margin=0.1),
-    GateRule(metric="quality.*psnr*.p1", margin=0.5),
-    GateRule(metric="quality.ssim*.mean", margin=0.001),
-    GateRule(metric="quality.ssim*.p1", margin=0.005),
+    *(rule for metric in BUILT_IN_METRICS for rule in _rules_of(metric)),
+    # At equal quality, what another rounding may cost: the same as of a size at one setting.
+    *(
+        GateRule(metric=f"bd_rate.{metric.main_column}", margin=0.02)
+        for metric in BUILT_IN_METRICS
+        if metric.is_default and metric.is_main
+    ),
     # Ratios against a baseline of another machine: CPU, disk and core count move them by some percent.
     GateRule(metric="*_s/*", margin=0.10),
     GateRule(metric="*_bytes/*", margin=0.10),

@@ -8,18 +8,22 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from capbench.results.export_report import LatencyPercentiles
+from capbench.results.metric_registry import Direction, columns_of, known_metrics, metric_of
 from capbench.results.run_record import RunResult
 from capbench.results.tidy_table import NUMERIC_FIELDS, POOLS
 from capbench.units import format_bytes, format_seconds
 
 __all__ = [
     "CHECKS",
+    "CURVE_FIGURES",
     "FIGURE_FAMILIES",
     "HIGHER_IS_BETTER_TWINS",
-    "QUALITY_METRICS",
     "Kind",
     "Metric",
+    "curve_sign",
     "describe_metric",
+    "format_in",
+    "is_curve_figure",
     "is_figure",
     "known_figures",
     "quality_unit",
@@ -38,11 +42,12 @@ HIGHER_IS_BETTER_TWINS = {
 
 
 _QUALITY_PREFIX = "quality."
-_PLANES = ("y", "cb", "cr")
+_SOUND_OFFSETS = ("av_offset_ms", "av_drift_ms")
+"""Figures of validation that are no metrics of pictures."""
 
 
 class Kind(StrEnum):
-    """How a metric is compared. Of all but quality, less is better."""
+    """How a metric is compared. Of all but quality, less is better; of quality the registry of metrics knows."""
 
     NOISY = "noisy"
     """Differs from run to run: paired log ratios and a test."""
@@ -51,9 +56,13 @@ class Kind(StrEnum):
     EQUAL = "equal"
     """Anything but equality is wrong."""
     QUALITY = "quality"
-    """More is better, and differences count, not ratios."""
+    """Differences count, not ratios."""
     CHECKS = "checks"
     """Passed or not."""
+    CUSTOM = "custom"
+    """A figure of the subject's own: the runs say which way is better."""
+    CURVE = "curve"
+    """Two curves as one number: a ratio of rates of which less is better, or a difference of quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,10 @@ class Metric:
     """Unit of a quality metric: `dB` or empty."""
     decimals: int = 4
     """Decimals of a quality metric."""
+    direction: Direction | None = Direction.LOWER
+    """Which way it improves; None for a quality metric that this installation does not know."""
+    package: str = ""
+    """Package that brings what computes a quality metric; empty where every installation computes it."""
 
 
 def _plain(value: float) -> str:
@@ -98,26 +111,15 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
     ("readback_bytes", "readback", Kind.COUNTED, format_bytes, False),
     ("upload_bytes", "upload", Kind.COUNTED, format_bytes, False),
     ("output_bytes", "output size", Kind.COUNTED, format_bytes, False),
+    ("video_bytes", "video size", Kind.COUNTED, format_bytes, False),
     ("*_bytes", "", Kind.NOISY, format_bytes, True),
     ("*_s", "", Kind.NOISY, format_seconds, True),
 )
 
 
-_QUALITY: tuple[tuple[str, str, int], ...] = (
-    ("*psnr*", "dB", 2),
-    ("*ssim*", "", 4),
-    ("vmaf*", "", 2),
-    ("av_*_ms", "ms", 1),
-)
-"""Glob of a quality metric, its unit and its decimals: the only table of them. Another metric has no unit."""
-
-QUALITY_METRICS = (
-    *(f"{measure}_{plane}" for measure in ("psnr", "ssim", "ffmpeg_psnr", "ffmpeg_ssim", "xpsnr") for plane in _PLANES),
-    "vmaf",
-)
-"""Metrics that validation knows, measured on this machine or not."""
-
-FIGURE_FAMILIES = ("stage.", "pipeline_bytes.", "telemetry.")
+CUSTOM_PREFIX = "custom."
+"""Columns of figures that only the subject knows; `<column>.unit` and `<column>.better` say what it says of them."""
+FIGURE_FAMILIES = ("stage.", "pipeline_bytes.", "telemetry.", CUSTOM_PREFIX)
 """Columns whose names the subject or the machine decides; what a run does not report has no column."""
 _NO_FIGURES = frozenset(RunResult.model_fields) - NUMERIC_FIELDS | {
     *("block", "order", "schema_version", "folder"),
@@ -126,9 +128,27 @@ _NO_FIGURES = frozenset(RunResult.model_fields) - NUMERIC_FIELDS | {
 """Columns of `capbench.load` that nothing can be better or worse at."""
 
 
+CURVE_FIGURES = ("bd_rate", "bd_quality")
+"""Figures of two curves: `bd_rate.vmaf` is the rate at equal VMAF, `bd_quality.vmaf` the VMAF at equal rate; another
+pool than the mean is named behind: `bd_rate.vmaf.p1`."""
+
+
+def is_curve_figure(name: str) -> bool:
+    """Whether a figure, or the glob of a rule, is about two curves."""
+    return name.partition(".")[0] in CURVE_FIGURES or name.startswith("bd_")
+
+
+def curve_sign(metric: str) -> int | None:
+    """1 for a metric such as `vmaf` of which more is better, -1 where less is; None where nobody knows."""
+    known = metric_of(metric)
+    return None if known is None else 1 if known.higher_is_better else -1
+
+
 def is_figure(column: str) -> bool:
     """Whether a column of `capbench.load` can be judged."""
-    return column not in _NO_FIGURES
+    return column not in _NO_FIGURES and not (
+        column.startswith(CUSTOM_PREFIX) and column.endswith((".unit", ".better"))
+    )
 
 
 def known_figures() -> tuple[str, ...]:
@@ -136,8 +156,9 @@ def known_figures() -> tuple[str, ...]:
     return (
         CHECKS,
         *sorted(name for name in NUMERIC_FIELDS if is_figure(name) and name not in HIGHER_IS_BETTER_TWINS),
-        *(f"quality.{metric}.{pool}" for metric in QUALITY_METRICS for pool in POOLS),
-        *("quality.av_offset_ms", "quality.av_drift_ms"),
+        *(f"{_QUALITY_PREFIX}{column}.{pool}" for column in columns_of(known_metrics()) for pool in POOLS),
+        *(f"{_QUALITY_PREFIX}{name}" for name in _SOUND_OFFSETS),
+        *(f"{kind}.{column}" for kind in CURVE_FIGURES for column in columns_of(known_metrics())),
         *(f"latency.{name}" for name in LatencyPercentiles.model_fields),
     )
 
@@ -148,18 +169,63 @@ def describe_metric(name: str) -> Metric:
     if reference:
         return Metric(name, f"{describe_metric(field).words} over that of {reference}", Kind.NOISY, _plain, False)
     if name.startswith(_QUALITY_PREFIX):
-        unit, decimals = quality_unit(name)
-        return Metric(name, _words(name), Kind.QUALITY, _in_unit(unit, decimals), False, unit, decimals)
+        return _quality(name)
+    if name.startswith(CUSTOM_PREFIX):
+        formatter = next((known for glob, _, _, known, _ in _KNOWN if fnmatchcase(name, glob)), _plain)
+        return Metric(name, name.removeprefix(CUSTOM_PREFIX), Kind.CUSTOM, formatter, machine_bound=True)
+    if is_curve_figure(name):
+        return _curve_figure(name)
     for pattern, words, kind, formatter, machine_bound in _KNOWN:
         if fnmatchcase(name, pattern):
             return Metric(name, words or _words(name), kind, formatter, machine_bound)
     return Metric(name, _words(name), Kind.NOISY, _plain, True)
 
 
+def _quality(name: str) -> Metric:
+    unit, decimals = quality_unit(name)
+    known = metric_of(name)
+    is_sound = _bare(name) in _SOUND_OFFSETS
+    return Metric(
+        name,
+        _words(name),
+        Kind.QUALITY,
+        _in_unit(unit, decimals),
+        machine_bound=False,
+        unit=unit,
+        decimals=decimals,
+        direction=known.direction if known else Direction.HIGHER if is_sound else None,
+        package=known.package if known else "",
+    )
+
+
+def _curve_figure(name: str) -> Metric:
+    kind, _, metric = name.partition(".")
+    quality = describe_metric(f"{_QUALITY_PREFIX}{metric if '.' in metric else f'{metric}.mean'}")
+    of = quality.words.removesuffix(" (mean)")
+    if kind == "bd_rate":
+        return Metric(name, f"BD-rate by {of}", Kind.CURVE, lambda percent: f"{percent:+.1f}%", False, "%", 1)
+    return Metric(name, f"BD-quality by {of}", Kind.CURVE, quality.format, False, quality.unit, quality.decimals)
+
+
 def quality_unit(metric: str) -> tuple[str, int]:
-    """Unit and decimals of a quality metric such as `psnr_y`, `quality.vmaf.mean`: `("dB", 2)`, `("", 2)`."""
-    bare = metric.removeprefix(_QUALITY_PREFIX).partition(".")[0]
-    return next(((unit, decimals) for glob, unit, decimals in _QUALITY if fnmatchcase(bare, glob)), ("", 4))
+    """Unit and decimals of a quality metric such as `psnr_y`, `quality.vmaf.mean`: `("dB", 2)`, `("", 2)`.
+
+    One that this installation does not know has no unit and four decimals.
+    """
+    if (known := metric_of(metric)) is not None:
+        return known.unit, known.decimals
+    return ("ms", 1) if _bare(metric) in _SOUND_OFFSETS else ("", 4)
+
+
+def format_in(unit: str) -> Callable[[float], str]:
+    """How a value is written for people that has this unit: seconds and bytes as elsewhere, any other as it is."""
+    if unit == "s":
+        return format_seconds
+    return format_bytes if unit == "bytes" else lambda value: f"{value:.4g} {unit}".strip()
+
+
+def _bare(metric: str) -> str:
+    return metric.removeprefix(_QUALITY_PREFIX).partition(".")[0]
 
 
 def _in_unit(unit: str, decimals: int) -> Callable[[float], str]:
@@ -171,7 +237,6 @@ def _words(name: str) -> str:
     if not name.startswith(_QUALITY_PREFIX):
         return name
     metric, _, pool = name.removeprefix(_QUALITY_PREFIX).partition(".")
-    words = metric.replace("_", " ").upper()
-    for shouted, usual in (("FFMPEG", "FFmpeg"), (" CB", " Cb"), (" CR", " Cr")):
-        words = words.replace(shouted, usual)
+    known = metric_of(metric)
+    words = known.column_label(metric) if known else metric.replace("_", " ").upper()
     return f"{words} ({pool})" if pool else words

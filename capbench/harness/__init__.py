@@ -1,4 +1,4 @@
-"""The instrument: starts each run as a process of its own, measures it from outside, and keeps what it measured.
+"""The instrument: starts each run as a separate process, measures it from outside, and records the measurements.
 
 Names are imported when first used: the measured process lives in this package too, and must not carry the harness's
 modules in its memory.

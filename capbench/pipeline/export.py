@@ -41,18 +41,18 @@ def export(
 ) -> ExportReport:
     """Export `source` to `output`, which appears only when it is complete.
 
-    `output` is None for encoder `none` alone: pictures are drawn, read back and let go, which is no export.
+    `output` is None only for encoder `none`: pictures are drawn, read back and discarded.
 
-    `on_frame` is told how many frames are in the file so far, from the thread that writes it; `cancel` stops the export
-    when it is set; `on_span` receives what every thread does, for a trace. `device` may be on its way already, since
-    before this module was loaded; closing it, where it was not taken, is its owner's. Raises `InputError` or
-    `OutputError` for what the user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for
-    a failure on the way, and `CancelledExportError`.
+    `on_frame` is called with the number of frames in the file so far, from the thread that writes it; `cancel` stops
+    the export when it is set; `on_span` receives what every thread does, for a trace. `device` may have been started
+    before this module was loaded; its owner closes it if it was not taken. Raises `InputError` or `OutputError` for
+    what the user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for a failure during
+    the export, and `CancelledExportError`.
     """
     started_ns = time.perf_counter_ns()
     asked = options or ExportOptions()
     with FirstDevice() if device is None else nullcontext(device) as opening:
-        # Where the source is missing, the user need not wait for a device to be told.
+        # If the source is missing, the user need not wait for a device to learn that.
         if surely_draws(asked) and Path(source).is_file():
             opening.start()
         job = prepare(Path(source), None if output is None else Path(output), asked)
@@ -89,7 +89,7 @@ def _write_mp4(run: Run, path: Path) -> None:
     job, codecs = run.job, plan_codecs(run.job)
     shape = VideoShape(job.canvas.width, job.canvas.height, job.rate, job.time_base)
     if job.path_requested == FLOOR:
-        # Nothing turns or stretches its pictures, so a player must go on doing so.
+        # Its pictures are not rotated or stretched here, so a player must still do it.
         source = job.source
         shape = replace(shape, rotation_degrees=source.rotation_degrees, pixel_aspect=Fraction(source.pixel_aspect))
     file = open_mp4(path)
@@ -126,12 +126,13 @@ def floor_export(
 ) -> ExportReport:
     """Encode the source as it is with the encoder of `options`: own size, own colour, own times, sound included.
 
-    A source that is shown turned or stretched stays so: its display matrix and pixel aspect go on into the output.
+    A source that is shown rotated or stretched stays so: its display matrix and pixel aspect are copied to the output.
 
     Scene, size, rate and path of `options` are ignored. Raises as `export` does.
     """
     started_ns = time.perf_counter_ns()
     plain = replace(options or ExportOptions(), scene="bare", path=None, width=None, height=None, fps=None)
+    plain = replace(plain, tone_map=None)  # nothing is drawn, so HDR stays what it is, and is refused
     job = prepare(Path(source), None if output is None else Path(output), plain)
     # 4:2:0 has no odd sizes: the encoder drops the last column or row.
     canvas = CanvasSize(job.source.width // 2 * 2, job.source.height // 2 * 2)

@@ -1,4 +1,4 @@
-"""What an export will do, settled before anything is started: every wrong input is found here."""
+"""The plan of an export, made before anything is started: every wrong input is found here."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-from capbench.colour import ColourSpec
+from capbench.colour import ColourSpec, MatrixCoefficients
 from capbench.errors import InputError, OutputError
 from capbench.pipeline.compositor.geometry import CanvasSize, canvas_size
 from capbench.pipeline.conversion.registry import PASSTHROUGH, path_factory
 from capbench.pipeline.decode.choose_decoder import DecoderChoice, check_decoder, choose_decoder
+from capbench.pipeline.decode.hdr.hdr_source import check_tone_map
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
 from capbench.pipeline.encode.encoders import NO_ENCODER, EncoderSettings, choose_encoder, codec_options
 from capbench.pipeline.encode.gif import check_dither, gif_rate
@@ -26,7 +27,7 @@ PATH_VARIABLE = "CAP_GPU_FORMAT_CONVERSION"
 
 _GIF = ".gif"
 _MOST_SWSCALE_THREADS = 256
-"""More than any machine has cores. libswscale starts as many as it is told, and aborts the process below 0."""
+"""More than any machine has cores. libswscale starts as many as requested, and aborts the process below 0."""
 _BARE = "bare"
 """Name of the shipped scene that draws nothing."""
 _MOST_THREADS = 64
@@ -66,13 +67,15 @@ class ExportOptions:
     """Dithering of a GIF, one of `gif.DITHERS`."""
     salvage: bool = False
     """Export what decodes of a damaged source instead of failing."""
+    tone_map: str | None = None
+    """How HDR becomes SDR, one of `TONE_MAPS`; None refuses HDR."""
     stall_timeout_s: float = 75.0
     """Longest silence of a stage: longer than any wait for a GPU, whose own error says more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """A settled export."""
+    """A checked and planned export."""
 
     source: SourceInfo
     output: Path | None
@@ -124,8 +127,9 @@ def prepare(source: Path, output: Path | None, options: ExportOptions) -> Export
     if options.path is not None:
         _check_path_name(options.path)
     check_decoder(options.decoder)
+    _check_tone_map(options)
     _check_whether_written(output, options)
-    info = probe_source(source)
+    info = probe_source(source, accepts_hdr=options.tone_map is not None)
     if output is not None:
         _check_output(output, source)
     canvas = canvas_size(info, options.width, options.height)
@@ -159,6 +163,14 @@ def surely_draws(options: ExportOptions) -> bool:
 def _check_path_name(name: str) -> None:
     if name != PASSTHROUGH:
         path_factory(name)
+
+
+def _check_tone_map(options: ExportOptions) -> None:
+    if options.tone_map is None:
+        return
+    check_tone_map(options.tone_map)
+    if options.colour.matrix is not MatrixCoefficients.BT709:
+        raise InputError(f"tone mapping makes BT.709, not BT.{options.colour.matrix.value}")
 
 
 def _check_whether_written(output: Path | None, options: ExportOptions) -> None:
@@ -205,6 +217,8 @@ def _why_not_passthrough(job: ExportJob) -> str | None:
         return "the scene draws something"
     if (source.width, source.height) != (job.canvas.width, job.canvas.height):
         return f"{source.width}x{source.height} is not the output size {job.canvas.width}x{job.canvas.height}"
+    if source.hdr is not None:
+        return "HDR is tone-mapped on the GPU"
     if source.rotation_degrees or source.pixel_aspect != 1:
         return "the source is rotated or has pixels that are not square"
     if source.planar_format not in ("yuv420p", "nv12"):

@@ -1,4 +1,4 @@
-"""What an export may hold, settled before it starts: threads and look-ahead of the codecs, queues, rings and pools.
+"""Memory of an export, planned before it starts: threads and look-ahead of the codecs, queues, rings and pools.
 
 The memory of a process has owners that can be counted (queues, rings, pools) and owners that can only be estimated
 (interpreter and libraries, the GPU's driver, decoder, encoder). A limit is for all of them together.
@@ -100,6 +100,7 @@ def plan_codecs(job: ExportJob) -> CodecPlan:
     if limit_bytes is None:
         return plans[0]
     least_bytes = _LIBRARIES_BYTES + _DRIVER_BYTES + _packet_bytes(job) + _frame_sizes(job, "cpu").least_bytes
+    least_bytes += _tone_mapped_bytes(job)
     room_bytes = limit_bytes - least_bytes
     return next((p for p in plans if _decoder_bytes(job, p) + _encoder_bytes(job, p) <= room_bytes), plans[-1])
 
@@ -137,6 +138,7 @@ def estimated_bytes(job: ExportJob, path: str) -> dict[str, int]:
     return {
         "libraries (estimate)": _LIBRARIES_BYTES,
         **driver,
+        **({} if job.source.hdr is None else {"tone-mapped picture": _tone_mapped_bytes(job)}),
         "decoder (estimate)": _decoder_bytes(job, codecs),
         "encoder (estimate)": _encoder_bytes(job, codecs),
     }
@@ -181,6 +183,11 @@ def _frame_sizes(job: ExportJob, path: str) -> FrameSizes:
         staging_bytes=readback_bytes + decoded_bytes,
         picture_bytes=readback_bytes + converted_bytes,
     )
+
+
+def _tone_mapped_bytes(job: ExportJob) -> int:
+    """The texture that an HDR source becomes, which a software adapter has in this process: 4 half floats a pixel."""
+    return 0 if job.source.hdr is None else 8 * job.source.width * job.source.height
 
 
 def _packet_bytes(job: ExportJob) -> int:

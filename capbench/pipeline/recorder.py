@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capbench.pipeline.decode.hdr.hdr_source import SDR_PEAK_CD_M2
 from capbench.pipeline.encode.mux import EncodedPacket
 from capbench.pipeline.job import ExportJob
 from capbench.pipeline.threads.stage_timer import Span, StageTimer, stage_times
@@ -29,6 +30,7 @@ _GPU_FIELDS = (
     "mapped_read_gb_per_s",
     "memcpy_gb_per_s",
 )
+_TONE_MAP_FIELDS = ("tone_map", "source_peak_cd_m2", "source_peak_from")
 
 _MEMCPY_PROBE_BYTES = 16 * 2**20
 _MOST_STEPS = 1000
@@ -65,7 +67,7 @@ class DeviceStatistics:
 
 @dataclass(frozen=True, slots=True)
 class RenderOutcome:
-    """What came of one pass over the source."""
+    """Outcome of one pass over the source."""
 
     path_used: str
     """The path that drew; the last one where several did."""
@@ -74,7 +76,7 @@ class RenderOutcome:
     warnings: tuple[str, ...] = ()
     """What the user should know, in order."""
     devices: tuple[DeviceStatistics, ...] = ()
-    """One for each device, in order; none where no GPU took part."""
+    """One for each device, in order; none if no GPU was used."""
     picture_pool_bytes: int = 0
     """Bytes of the largest pool of pictures."""
     frames_in_flight_bytes: int = 0
@@ -97,7 +99,7 @@ class ExportRecorder:
         self._on_span = on_span
         self._lock = threading.Lock()
         self._clocks: list[StageTimer] = []
-        self._warnings: list[str] = list(job.decoder.warnings)
+        self._warnings: list[str] = [*_tone_map_warnings(job), *job.decoder.warnings]
         self._fallbacks: list[str] = list(job.decoder.fallbacks)
         self.path_used = job.path_requested
         """The path that drew."""
@@ -108,6 +110,7 @@ class ExportRecorder:
         self._ready_ns: int | None = None
         self._first_packet_ns: int | None = None
         self._frames = 0
+        self._video_bytes = 0
         self._first_pts: int | None = None
         self._last_pts: int | None = None
         self._end_pts = 0
@@ -115,7 +118,7 @@ class ExportRecorder:
         self._devices: list[DeviceStatistics] = []
 
     def warn(self, message: str) -> None:
-        """Tell the user something; damage that `--salvage` accepts comes here."""
+        """Add a warning; damage that `--salvage` accepts is one."""
         with self._lock:
             self._warnings.append(message)
 
@@ -127,7 +130,7 @@ class ExportRecorder:
         return clock
 
     def own(self, owner: str, size_bytes: int) -> None:
-        """Note the most bytes that an owner held; none are nobody's."""
+        """Record the largest number of bytes that an owner held; 0 is left out."""
         if size_bytes:
             self._owned_bytes[owner] = max(size_bytes, self._owned_bytes.get(owner, 0))
 
@@ -147,14 +150,15 @@ class ExportRecorder:
         self._last_pts, self._end_pts = pts, pts + duration
 
     def ready(self) -> None:
-        """Note that everything that is made once is there, the encoder being the last."""
+        """Record that set-up is complete; the encoder is the last part of it."""
         if self._ready_ns is None:
             self._ready_ns = time.perf_counter_ns()
 
     def encoded(self, packets: list[EncodedPacket]) -> None:
-        """Note when pictures left the encoder."""
+        """Note when pictures left the encoder, and how large they are."""
         now_ns = time.perf_counter_ns()
         for packet in packets:
+            self._video_bytes += packet.size
             if packet.pts is not None:
                 with self._lock:
                     started_ns = self._decoded_ns.pop(packet.pts, None)
@@ -170,7 +174,7 @@ class ExportRecorder:
             self._on_frame(frames)
 
     def rendered(self, outcome: RenderOutcome) -> None:
-        """Note what came of a pass over the source."""
+        """Record the outcome of a pass over the source."""
         self.path_used = outcome.path_used
         self._fallbacks += outcome.fallbacks
         self._warnings += outcome.warnings
@@ -190,7 +194,7 @@ class ExportRecorder:
 
     def report(self) -> ExportReport:
         """The finished export's report."""
-        path_used = self.path_used
+        path_used, hdr = self.path_used, self._job.source.hdr
         wall_s = (time.perf_counter_ns() - self._started_ns) / 1e9
         duration_s = float((self._end_pts - (self._first_pts or 0)) * self._job.time_base)
         gpu = _gpu_totals(self._devices, wall_s)
@@ -205,12 +209,16 @@ class ExportRecorder:
             frame_rate=None if self._is_variable else str(self._job.rate),
             duration_s=duration_s,
             output_bytes=None if self._job.output is None else self._job.output.stat().st_size,
+            video_bytes=None if self._job.output is None else self._video_bytes,
             path_requested=self._job.path_requested,
             path_used=path_used,
             decoder_requested=self._job.options.decoder,
             decoder_used=self._job.decoder.used,
             fallbacks=tuple(self._fallbacks),
             encoder=self._job.options.encoder.name,
+            tone_map=None if hdr is None else self._job.options.tone_map,
+            source_peak_cd_m2=None if hdr is None else hdr.peak.cd_m2,
+            source_peak_from=None if hdr is None else hdr.peak.origin,
             swscale_threads=None if "swscale_threads" in unmeasured else self._job.options.swscale_threads,
             stages=stage_times(self._clocks, STAGE_ORDER),
             pipeline_bytes=self._owned_bytes,
@@ -238,26 +246,39 @@ class ExportRecorder:
 
     def _unmeasured(self, path_used: str, gpu: Mapping[str, object]) -> dict[str, str]:
         if not gpu:
-            reasons = dict.fromkeys(_GPU_FIELDS, "no GPU took part")
+            reasons = dict.fromkeys(_GPU_FIELDS, "no GPU was used")
         elif gpu["gpu_busy_s"] is None:
             reasons = dict.fromkeys(("gpu_busy_s", "gpu_percent"), "the adapter offers no timestamp queries")
         else:
             reasons = {}
+        if self._job.options.tone_map is not None and self._job.source.hdr is None:
+            reasons |= dict.fromkeys(_TONE_MAP_FIELDS, "the source is SDR")
         if self._job.output is None:
-            reasons |= dict.fromkeys(("output_bytes", "time_to_first_frame_s", "latency"), "nothing is encoded")
+            unwritten = ("output_bytes", "video_bytes", "time_to_first_frame_s", "latency")
+            reasons |= dict.fromkeys(unwritten, "nothing is encoded")
         if self._threads.get("encoder_threads") is None:
-            reasons["encoder_threads"] = f"{self._job.options.encoder.name} takes no number of threads"
+            reasons["encoder_threads"] = f"{self._job.options.encoder.name} has no setting for threads"
         if self._threads.get("decoder_threads") is None:
-            reasons["decoder_threads"] = f"decoder {self._job.decoder.used} takes no number of threads"
+            reasons["decoder_threads"] = f"decoder {self._job.decoder.used} has no setting for threads"
         if path_used != "cpu" or self._job.is_gif:
-            reasons["swscale_threads"] = "swscale took no part"
+            reasons["swscale_threads"] = "swscale was not used"
         if self._is_variable:
             reasons["frame_rate"] = "the source's frames come at a variable rate, which is kept"
         return reasons
 
 
+def _tone_map_warnings(job: ExportJob) -> list[str]:
+    """Never silently: what is mapped, and that nothing was where that was asked for."""
+    if job.options.tone_map is None:
+        return []
+    if job.source.hdr is None:
+        return [f"--tone-map {job.options.tone_map} was asked for and the source is SDR: nothing is mapped"]
+    target = f"SDR of {SDR_PEAK_CD_M2:g} cd/m2, BT.709, clipping what is beyond that"
+    return [f"tone-mapped by {job.options.tone_map}: {job.source.hdr} to {target}"]
+
+
 def _gpu_totals(devices: list[DeviceStatistics], wall_s: float) -> dict[str, object]:
-    """What was counted over all devices, as fields of the report; none where no GPU took part."""
+    """Totals of all devices, as fields of the report; none if no GPU was used."""
     if not devices:
         return {}
     busy_s = sum(d.gpu_ticks_ns for d in devices) / 1e9 if all(d.has_timestamps for d in devices) else None

@@ -32,7 +32,12 @@ def decode_pictures(
     """Decode the source's pictures at the times of the output."""
     source, options = job.source, job.options
     decoded = read_frames(
-        source.path, warn=recorder.warn, salvage=options.salvage, threads=threads, decoder=job.decoder.used
+        source.path,
+        warn=recorder.warn,
+        salvage=options.salvage,
+        threads=threads,
+        decoder=job.decoder.used,
+        keeps_depth=source.hdr is not None,
     )
     timed = (
         at_constant_rate(decoded, source.origin_s, options.fps, source.frame_rate)

@@ -51,7 +51,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One export on its way."""
+    """One running export."""
 
     job: ExportJob
     recorder: ExportRecorder
@@ -62,7 +62,7 @@ class Run:
 
 
 def run_pass(run: Run, output: Output) -> None:
-    """Run every stage from the source to `output`, each on a thread of its own. Raises the first failure."""
+    """Run every stage from the source to `output`, each on its own thread. Raises the first failure."""
     job, recorder = run.job, run.recorder
     watch = StageWatch(job.options.stall_timeout_s)
     group = StageGroup(watch, run.cancel)
@@ -72,7 +72,7 @@ def run_pass(run: Run, output: Output) -> None:
     def start(stage: str, body: Callable[[StageTimer], None], *, slack_s: float = 0.0) -> None:
         group.start(stage, lambda: body(recorder.clock()), slack_s=slack_s)
 
-    # Behind the end of a track the rest of the file is read for more of it, without a sign of life.
+    # After the end of a track the rest of the file is searched for more of it, without progress.
     slack_s = job.source.path.stat().st_size / _SCANNED_BYTES_PER_S
     frames: Channel[TimedFrame] = group.channel(
         "decode", "upload" if draws else "encode", max_frames=plan.decoded_frames, max_bytes=plan.channel_bytes

@@ -1,4 +1,4 @@
-"""What the output was meant to be, where that differs from the reference."""
+"""The intended differences of the output from the reference."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Expectation"]
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """None everywhere: the output shall be the reference in other bytes."""
+    """None everywhere: the output should be the reference, encoded again."""
 
     size: tuple[int, int] | None = None
     """Width and height in pixels; None for the reference's upright size, cropped or padded to even by one."""
@@ -18,3 +18,5 @@ class Expectation:
     """Constant frame rate that the output was made at; None for the reference's own time stamps."""
     bits: int | None = None
     """Bits of a sample; None for the reference's depth."""
+    tone_map: str | None = None
+    """How SDR was made of an HDR reference: `bt2390`; None where HDR stays HDR."""

@@ -1,50 +1,51 @@
-"""Look at two files side by side, once through, and write down what was seen."""
+"""Decode two files side by side, once, and record measurements."""
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-import av
-from av.video.reformatter import VideoReformatter
-
-from capbench.colour import ColourSpec, Range
-from capbench.errors import SourceError
+from capbench.colour import ColourSpec
+from capbench.errors import ColourError
+from capbench.pipeline.decode.frame_times import Pauses
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
 from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
-from capbench.quality.metrics.background_meters import BackgroundMeters, Unmeasured
-from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
+from capbench.quality.metrics.background_meters import BackgroundMeters
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
-from capbench.quality.metrics.rgb_gamut import as_drawn
-from capbench.quality.metrics.vmaf import open_vmaf
-from capbench.quality.metrics.vmaf_tool import find_tool
+from capbench.quality.metrics.offered_meters import with_worst_pairs
+from capbench.quality.metrics.open_meters import no_hdr_model, offered_for, open_meters, open_native_meters
+from capbench.quality.metrics.pairs.native_pairs import NativePairs
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
-from capbench.quality.reading.clip import Clip, ClipFacts, check_size, read_facts
-from capbench.quality.reading.frame_samples import has_chroma_at_each_column, level_rows, sample_bits
+from capbench.quality.reading.frame_samples import level_rows
+from capbench.quality.reading.native.native_format import NativeFormat, common_format
+from capbench.quality.reading.native.native_normaliser import NativeNormaliser
 from capbench.quality.reading.normalise import Normaliser
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture, observe
+from capbench.quality.reading.opened_clip import OpenedClip, open_clip
 from capbench.quality.reading.prefetch import LookAhead
 from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
-from capbench.quality.reading.tags import FileTags, read_tags, spec_of
+from capbench.quality.reading.tags import name_of_code
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
+from capbench.quality.truth.tone_mapped_reference import tone_mapped
 from capbench.recordings.layout import LayoutRectangle
-from capbench.units import even_length
+from capbench.results.metric_registry import MeasuredFrames, QualityMetric
+from capbench.units import even_length, format_seconds
 
-__all__ = ["Inspection", "inspect_files", "matched_pairs"]
+__all__ = ["Inspection", "OpenedPair", "inspect_files", "open_pair"]
 
 _CLOSE_LOOKS = 12
-"""Most pairs for the expensive measures (SSIM, shift, colours), spread over the clip."""
+"""Most pairs for the expensive measurements (SSIM, shift, colours), spread over the clip."""
 _LARGE_PICTURE_PX = 4 * 10**6
-"""From here on, 4K and up, half as many looks: each takes over a second and has four times the samples of 1080p."""
+"""From 4K on, half as many: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
 """Frames that the oracle renders of a scene, spread over the clip, and the last one: a second each at 1080p."""
 _RENDERED_MOMENTS = 8
@@ -65,28 +66,6 @@ class Inspection:
     """Pairs of the lowest luma PSNR, worst first."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Opened:
-    facts: ClipFacts
-    tags: FileTags
-    spec: ColourSpec
-    clip: Clip
-    frames: Iterator[av.VideoFrame]
-    size: tuple[int, int]
-    """Upright in square pixels, odd sides kept."""
-    bits: int
-    """Depth of a decoded sample."""
-    has_own_siting: bool
-    """Whether its chroma is subsampled across, and so lies somewhere."""
-    has_time_stamps: bool
-    """Whether the first frame has one."""
-
-    @property
-    def frame_s(self) -> Fraction:
-        """Time from one frame to the next by the rate that the container claims, 1/30 s where it claims none."""
-        return 1 / (self.facts.frame_rate or Fraction(30))
-
-
 def inspect_files(
     reference: Path,
     output: Path,
@@ -96,32 +75,52 @@ def inspect_files(
     keep_worst: bool = False,
     on_frame: Callable[[int], None] | None = None,
     on_rendered: Callable[[ColourSpec, ObservedPicture, ObservedPicture], None] | None = None,
-    with_vmaf: bool = True,
+    metrics: Sequence[QualityMetric] = (),
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
 
-    With a `scene` the pictures are held against what the scene makes of the reference, at a few frames that the oracle
+    Of `metrics` those are measured that the checks do not need anyway (PSNR and SSIM always are).
+
+    With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own. `on_rendered` is called with those few: the colour of
     both, the output's picture, and what was rendered.
-    Raises `SourceError` where a file cannot be opened, has no video or no single frame.
+    Raises `SourceError` where a file cannot be opened or has no video frame, and `ColourError` where one is HDR and the
+    other SDR.
     """
     with ExitStack() as held:
-        pair = _open_pair(reference, output, scene, held)
-        want, got, side, aligner = pair.want, pair.got, pair.side, pair.aligner
+        pair = open_pair(reference, output, expected.tone_map, scene, held)
+        want, got, target, side, aligner = pair.want, pair.got, pair.target, pair.side, pair.aligner
+        hdr = _hdr_of_both(want, got)
+        of_worst = offered_for(metrics, MeasuredFrames.WORST) if hdr is None else []
         meter = None
         if side.incomparable is None:
-            meters = None
+            meters, native = None, None
+            every = 1 if side.truth else _sample_every(got.facts.expected_frames, *target)
             if side.truth is None:
                 rate = expected.rate or got.facts.frame_rate
-                meters = held.enter_context(closing(_sequence_meters(pair.target, rate, with_vmaf=with_vmaf)))
-            looks = 1 if side.truth else _sample_every(got.facts.expected_frames, *pair.target)
-            shown = partial(on_rendered, got.spec) if on_rendered is not None and side.truth else None
-            meter = PictureMeter(got.spec, sample_every=looks, keep_worst=keep_worst, meters=meters, on_pair=shown)
+                if side.native is not None:
+                    deep = open_native_meters(metrics, target, side.native.pixel_format, rate=rate, hdr=hdr)
+                    native = held.enter_context(closing(_native_pairs(side, side.native, want, got, deep)))
+                opened = open_meters(
+                    metrics, got.spec, target, rate=rate, sample_every=every, hdr=hdr, is_native=native is not None
+                )
+                meters = held.enter_context(closing(opened))
+            meter = PictureMeter(
+                got.spec,
+                sample_every=every,
+                keep_worst=keep_worst or bool(of_worst),
+                meters=meters,
+                native=native,
+                no_ssim_reason=None if hdr is None else no_hdr_model("SSIM", hdr),
+                on_pair=partial(on_rendered, got.spec) if on_rendered is not None and side.truth else None,
+            )
             held.enter_context(closing(meter))
         walk = _Walk(aligner, meter, side.truth, got.facts.expected_frames, on_frame)
         records, matches = walk.through(pair.pictures)
         aligner.finish()
         found = meter.finish() if meter else None
+        if meter and found:
+            found = with_worst_pairs(found, meter.worst_pairs, of_worst, got.spec)
     reference_clip = _clip_evidence(want, aligner.records, like=got if side.truth else None)
     output_clip = _clip_evidence(got, records)
     evidence = Measurements(
@@ -145,56 +144,62 @@ def inspect_files(
     return Inspection(evidence, meter.worst_pairs if meter else [])
 
 
-def matched_pairs(reference: Path, output: Path) -> Generator[tuple[ColourSpec, ObservedPicture, ObservedPicture]]:
-    """Each output frame and the reference frame that it shows, in the output's colour and size, one pair at a time.
-
-    Frames without a counterpart are left out; nothing comes where pictures of such sizes cannot be compared.
-    Raises `SourceError` as `inspect_files` does.
-    """
-    with ExitStack() as held:
-        pair = _open_pair(reference, output, None, held)
-        scaler = VideoReformatter()
-        for picture in pair.pictures if pair.side.incomparable is None else ():
-            match = pair.aligner.match(picture)
-            if match.picture is not None:
-                yield pair.got.spec, picture, as_drawn(match.picture, picture, pair.got.spec, scaler)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class _Pair:
+class OpenedPair:
     """Two files that are read side by side."""
 
-    want: _Opened
-    got: _Opened
+    want: OpenedClip
+    """The reference."""
+    got: OpenedClip
+    """The output."""
     target: tuple[int, int]
+    """Width and height at which they are compared, in pixels."""
     side: _Side
+    """How the reference is made comparable."""
     aligner: Aligner
+    """Finds the reference frame that an output frame shows."""
     pictures: Iterator[ObservedPicture]
-    """Of the output."""
+    """Frames of the output."""
 
 
-def _open_pair(reference: Path, output: Path, scene: Scene | None, held: ExitStack) -> _Pair:
-    """Open both files; `held` closes them."""
-    want, got = _start(reference), _start(output)
+def open_pair(
+    reference: Path,
+    output: Path,
+    tone_map: str | None,
+    scene: Scene | None,
+    held: ExitStack,
+    *,
+    in_8_bits: bool = False,
+) -> OpenedPair:
+    """Open both files; `held` closes them. `in_8_bits` keeps no frame as it was decoded. Raises as `inspect_files`."""
+    want, got = open_clip(reference), open_clip(output)
+    if tone_map is not None:
+        want = tone_mapped(want, got)
+    _hdr_of_both(want, got)  # before anything is decoded
     if not want.has_own_siting:
         # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
     side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
+    keeps_decoded = side.native is not None and not in_8_bits
     # Pixels that are not square are brought to square ones, as the reference's are.
     stretched = None if got.facts.sample_aspect == 1 else target
     output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
+    wanted = observe(
+        want.frames, side.normaliser, frame_s=want.frame_s, deep_luma=level_rows, keeps_decoded=keeps_decoded
+    )
     aligner = Aligner(
-        held.enter_context(
-            closing(LookAhead(observe(want.frames, side.normaliser, frame_s=want.frame_s, deep_luma=level_rows)))
-        ),
-        window_frames(*_even(want.size)),
+        held.enter_context(closing(LookAhead(wanted))),
+        window_frames(*_even(want.size), want.native_bytes_per_px if keeps_decoded else 0),
         can_compare=side.truth is None,
         by_order=not (want.has_time_stamps and got.has_time_stamps),
         again=None
         if side.truth
         else lambda: observe(
-            Clip(reference).frames(), _beside_reference(want, got, target).normaliser, frame_s=want.frame_s
+            want.frames_again(),
+            _beside_reference(want, got, target).normaliser,
+            frame_s=want.frame_s,
+            keeps_decoded=keeps_decoded,
         ),
     )
     observed = observe(
@@ -202,14 +207,39 @@ def _open_pair(reference: Path, output: Path, scene: Scene | None, held: ExitSta
         output_normaliser,
         recording=side.truth.recording if side.truth and aligner.marked else None,
         frame_s=got.frame_s,
-        deep_luma=level_rows if side.is_as_deep else None,
+        keeps_decoded=keeps_decoded,
     )
-    return _Pair(want, got, target, side, aligner, held.enter_context(closing(LookAhead(observed))))
+    return OpenedPair(want, got, target, side, aligner, held.enter_context(closing(LookAhead(observed))))
 
 
-def _sequence_meters(size: tuple[int, int], rate: Fraction | None, *, with_vmaf: bool) -> BackgroundMeters:
-    vmaf = open_vmaf(find_tool, *size) if with_vmaf else Unmeasured({"vmaf": "it was not asked for"})
-    return BackgroundMeters([FfmpegMeter(*size, rate=rate), vmaf])
+def _hdr_of_both(want: OpenedClip, got: OpenedClip) -> str | None:
+    """`PQ` or `HLG` where the pictures are HDR, None for SDR. Raises `ColourError` where one file is each.
+
+    An output that states no transfer, of an HDR reference, is taken for HDR that lost it: a check names that.
+    """
+    wanted, found = want.tags.merged, got.tags.merged
+    is_lost = wanted.hdr is not None and found.transfer is None and not got.facts.holds_rgb
+    if (wanted.hdr is None) == (found.hdr is None) or is_lost:
+        return wanted.hdr or found.hdr
+    sides = (
+        f"{clip.facts.path} is {f'HDR ({tags.hdr})' if tags.hdr else f'SDR ({name_of_code(tags.transfer)})'}"
+        for clip, tags in ((want, wanted), (got, found))
+    )
+    raise ColourError(f"{' and '.join(sides)}: their codes cannot be compared; if one was tone-mapped, pass --tone-map")
+
+
+def _native_pairs(
+    side: _Side, form: NativeFormat, want: OpenedClip, got: OpenedClip, meters: BackgroundMeters
+) -> NativePairs:
+    """Pairs in `form`, the reference brought to the output's specification as it is in 8 bits."""
+    return NativePairs(
+        form,
+        got=NativeNormaliser(form, got.spec, got.spec, got.clip.rotation_degrees, crop=False),
+        want=NativeNormaliser(form, want.spec, got.spec, want.clip.rotation_degrees, crop=side.crops),
+        spec=got.spec,
+        has_same_codes=side.has_same_codes,
+        meters=meters,
+    )
 
 
 def _first_s(clip: ClipMeasurements) -> float:
@@ -220,35 +250,49 @@ def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str 
     for name, clip in (("reference", reference), ("output", output)):
         if not all(frame.has_time_stamp for frame in clip.frames):
             return f"the {name} has no time stamps"
-    if any(after.time_s <= before.time_s for before, after in itertools.pairwise(reference.frames)):
+    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
+    if any(step_s <= 0 for step_s in steps_s):
         return "the reference's own time stamps do not increase"
+    pauses = Pauses()
+    for number, step_s in enumerate(steps_s, 1):
+        if pauses.is_break(step_s):  # an export goes on without such a step
+            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
     return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Side:
-    """How the reference is brought beside the output."""
+    """How the reference is made comparable with the output."""
 
     normaliser: Normaliser
     truth: GroundTruth | None
     incomparable: str | None
-    is_as_deep: bool = False
-    """Whether both have codes of more than 8 bits that mean the same, at the same places."""
+    native: NativeFormat | None = None
+    """What pairs are compared in where that is more than 8-bit 4:2:0."""
+    crops: bool = False
+    """Whether a size is reached by cutting or repeating the edge."""
+    has_same_codes: bool = False
+    """Whether codes of both mean the same but for their depth, at the same places."""
 
 
-def _beside_reference(want: _Opened, got: _Opened, target: tuple[int, int]) -> _Side:
+def _beside_reference(want: OpenedClip, got: OpenedClip, target: tuple[int, int]) -> _Side:
     reason = _incomparable(want.size, target)
     crop = want.facts.sample_aspect == 1 and _near(want.size, target)
     size = None if reason else target
     normaliser = Normaliser(want.spec, got.spec, size, want.clip.rotation_degrees, crop=crop)
     same_codes = (want.spec.matrix, want.spec.range, want.size) == (got.spec.matrix, got.spec.range, got.size)
-    are_deep = want.bits == got.bits > 8 and not want.facts.holds_rgb and same_codes
-    # Only where neither is turned: a quarter of the rows of one is a quarter of the columns of the other.
-    is_upright = want.clip.rotation_degrees == got.clip.rotation_degrees == 0
-    return _Side(normaliser, None, reason, is_as_deep=are_deep and is_upright and reason is None)
+    form = common_format(want.layout, got.layout)
+    return _Side(
+        normaliser,
+        None,
+        reason,
+        native=None if form.is_plain or reason is not None else form,
+        crops=crop,
+        has_same_codes=same_codes and not want.facts.holds_rgb and not got.facts.holds_rgb,
+    )
 
 
-def _beside_scene(want: _Opened, got: _Opened, target: tuple[int, int], scene: Scene) -> _Side:
+def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], scene: Scene) -> _Side:
     square = want.facts.sample_aspect == 1
     shown = _even(want.size) if square else want.size
     truth = GroundTruth(
@@ -265,7 +309,7 @@ def _beside_scene(want: _Opened, got: _Opened, target: tuple[int, int], scene: S
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Walk:
-    """Through the output once, each frame beside the reference frame that it shows."""
+    """Reads the output once, each frame with the reference frame that it shows."""
 
     aligner: Aligner
     meter: PictureMeter | None
@@ -313,41 +357,14 @@ class _Walk:
 
 
 def _chosen(moments: tuple[float, ...], canvas: tuple[int, int]) -> deque[float]:
-    """The most telling of them, in order; the first frame is rendered anyway."""
+    """The most informative of them, in order; the first frame is rendered anyway."""
     most = _RENDERED_MOMENTS if canvas[0] * canvas[1] < _LARGE_PICTURE_PX else _RENDERED_MOMENTS // 2
     return deque(sorted([moment for moment in moments if moment > 0][:most]))
 
 
-def _start(path: Path) -> _Opened:
-    facts = read_facts(path)
-    clip = Clip(path)
-    frames = clip.frames()
-    first = next(frames, None)
-    if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
-    square = facts.sample_aspect == 1
-    size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
-    check_size(path, size, facts.sample_aspect)
-    if round(clip.rotation_degrees / 90) % 2:
-        size = (size[1], size[0])
-    tags = read_tags(path)
-    spec = spec_of(tags.merged, first.height)
-    if facts.holds_rgb:
-        spec = replace(spec, range=Range.LIMITED)  # what they are brought to, whatever their own range
-    return _Opened(
-        facts,
-        tags,
-        spec,
-        clip,
-        itertools.chain([first], frames),
-        size,
-        bits=sample_bits(first.format),
-        has_own_siting=not has_chroma_at_each_column(first.format),
-        has_time_stamps=first.pts is not None,
-    )
-
-
-def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened | None = None) -> ClipMeasurements:
+def _clip_evidence(
+    opened: OpenedClip, records: list[FrameRecord], *, like: OpenedClip | None = None
+) -> ClipMeasurements:
     """What was seen of a file; its pictures are compared as if made `like` another, where a scene was drawn from it."""
     return ClipMeasurements(
         facts=opened.facts,
@@ -362,7 +379,7 @@ def _clip_evidence(opened: _Opened, records: list[FrameRecord], *, like: _Opened
 
 
 def _sample_every(frames: int, width: int, height: int) -> int:
-    """Pairs from one close look to the next, so that there are never more than intended."""
+    """Pairs from one sample to the next, so that there are never more samples than intended."""
     looks = _CLOSE_LOOKS if width * height < _LARGE_PICTURE_PX else _CLOSE_LOOKS // 2
     return max(1, -(-frames // looks))
 
@@ -379,4 +396,4 @@ def _incomparable(want: tuple[int, int], got: tuple[int, int]) -> str | None:
     aspect = Fraction(*want) / Fraction(*got)
     if abs(float(aspect) - 1) <= _ASPECT_TOLERANCE or _near(want, got):
         return None
-    return f"the output is {got[0]}x{got[1]}, which is another shape than the reference's {want[0]}x{want[1]}"
+    return f"the output is {got[0]}x{got[1]}, a different aspect ratio from the reference's {want[0]}x{want[1]}"

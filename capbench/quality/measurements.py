@@ -1,4 +1,4 @@
-"""What was seen in two files: data only. `capbench.quality.inspection` fills it in, the check modules read it."""
+"""Measurements of two files: data only. `capbench.quality.inspection` fills it in, the check modules read it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ClipMeasurements", "LayerShare", "Measurements", "PictureMeasurement
 
 @dataclass(frozen=True, slots=True)
 class ClipMeasurements:
-    """One file, decoded to its end or to where it broke."""
+    """One file, decoded to its end or up to damage."""
 
     facts: ClipFacts
     """What it claims."""
@@ -41,7 +41,7 @@ class ClipMeasurements:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampledPair:
-    """A close look at one pair of pictures."""
+    """Detailed measurements of one pair of pictures."""
 
     output_frame: int
     """Frame of the output."""
@@ -63,7 +63,8 @@ class SampledPair:
     """Longest run of 8-bit luma codes in the reference each of which stands for all the levels that a deeper sample has
     within it: what 8 bits would lose. 0 where the reference has no more."""
     deep_step_codes: int | None
-    """The same in codes of their own depth, where both pictures are deeper than 8 bits; None elsewhere."""
+    """The same in codes of the output's own depth, where that is more than 8 bits and codes of both mean the same; None
+    elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class PictureMeasurements:
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
     whole picture, in luma codes, chroma counting a third."""
     sampled: list[SampledPair] = field(default_factory=list)
-    """Close looks at a few pairs, spread over the clip."""
+    """Detailed measurements of a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
     """Flat colours found in the pairs: reference Y, Cb, Cr and the output's Y, Cb, Cr in codes, one row a colour."""
     blocks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
@@ -118,15 +119,15 @@ class Measurements:
     """Everything that the checks read."""
 
     reference: ClipMeasurements
-    """The file that is held to be right."""
+    """The reference file."""
     output: ClipMeasurements
     """The file under test."""
     wanted_size: tuple[int, int]
     """Width and height that the output should have, in pixels."""
     wanted_bits: int | None
-    """Depth that the output was asked to have; None for the reference's own."""
+    """Requested depth of the output; None for the reference's."""
     wanted_rate: Fraction | None
-    """Rate that the output was asked to have; None for the reference's own time stamps."""
+    """Requested rate of the output; None for the reference's own time stamps."""
     marked: bool
     """Whether the reference's frames carry burnt-in numbers."""
     aligned_by: str
@@ -140,8 +141,13 @@ class Measurements:
     layers: tuple[LayerShare, ...] | None
     """Layers of the scene in the frames that were rendered; None where no scene was."""
     sound: SoundMeasurements
-    """What was heard."""
+    """Measurements of the sound."""
     no_times_reason: str | None = None
     """Why the pictures of both files have no times that could be compared; None where they have."""
     ends_alike: bool = False
     """Whether the output's last picture is the reference's last as much as the one that it was matched with."""
+
+    @property
+    def hdr(self) -> str | None:
+        """`PQ` or `HLG` where the reference's pictures, or the output's, are HDR; None for SDR."""
+        return self.reference.tags.merged.hdr or self.output.tags.merged.hdr

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from capbench.quality.inspection import matched_pairs
+from av.video.reformatter import VideoReformatter
+
+from capbench.colour import ColourSpec
+from capbench.quality.inspection import open_pair
+from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
 from capbench.quality.reading.clip import read_facts
+from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.worst_frames import FrameSaver
 from capbench.results import SavedFrame
 
-__all__ = ["LOWEST_OF", "MOST_FRAMES", "save_same_frames", "with_reasons"]
+__all__ = ["LOWEST_OF", "MOST_FRAMES", "PicturedOutput", "save_same_frames", "with_reasons"]
 
 LOWEST_OF = ("psnr_y", "xpsnr_y", "vmaf")
 """Metrics that have a value for every frame, so that the frame of their lowest one is worth seeing."""
@@ -26,30 +31,42 @@ _ENDS = 2
 _LEAST_APART_S = 1.0
 
 
-def save_same_frames(
-    reference: Path, outputs: Sequence[tuple[Path, Path]], lowest: Sequence[Mapping[str, int]]
-) -> tuple[tuple[SavedFrame, ...], ...]:
+@dataclass(frozen=True, slots=True)
+class PicturedOutput:
+    """One output, and where pictures of it go."""
+
+    output: Path
+    """The file."""
+    folder: Path
+    """Folder for its pictures."""
+    lowest_frames: Mapping[str, int]
+    """`lowest_frames` of its report."""
+    tone_map: str | None = None
+    """How SDR was to be made of an HDR reference; None where it was not."""
+
+
+def save_same_frames(reference: Path, outputs: Sequence[PicturedOutput]) -> tuple[tuple[SavedFrame, ...], ...]:
     """Save the same frames of every output: where a metric of any of them is lowest, first, last, and one a second.
 
-    `outputs` has each file with the folder for its pictures, `lowest` the `lowest_frames` of their reports, in the same
-    order. All are exports of `reference` in which nothing was drawn, and their folders lie beside each other. Which
-    frames of time are taken follows from the first output; those of the reference are written once, by the first output
-    that shows them. Returned names of pictures are relative to what the folders lie in, and a frame that an output does
-    not show is missing from its own. Raises `SourceError` for a file that cannot be read, `OutputError`.
+    All are exports of `reference` in which nothing was drawn, and their folders lie beside each other. Which frames of
+    time are taken follows from the first output; those of the reference are written once, by the first output that
+    shows them. Returned names of pictures are relative to what the folders lie in, and a frame that an output does not
+    show is missing from its own. Raises `SourceError` for a file that cannot be read, `OutputError`.
     """
+    lowest = [each.lowest_frames for each in outputs]
     # Of each metric in turn, so that no output's own frame finds the room taken by another's second metric.
     worst = list(dict.fromkeys(found[metric] for metric in LOWEST_OF for found in lowest if metric in found))
-    choice = _Choice.of(outputs[0][0], worst)
+    choice = _Choice.of(outputs[0].output, worst)
     references: dict[int, str] = {}
     saved_by_output = []
-    for output, folder in outputs:
-        saver = FrameSaver(folder)
-        _save_pairs(reference, output, saver, choice, references)
+    for each in outputs:
+        saver = FrameSaver(each.folder)
+        _save_pairs(reference, each, saver, choice, references)
         choice.close()
         named = []
         for saved in saver.saved:
-            shown = references.setdefault(saved.frame, f"{folder.name}/{saved.reference_png}")
-            output_png = f"{folder.name}/{saved.output_png}"
+            shown = references.setdefault(saved.frame, f"{each.folder.name}/{saved.reference_png}")
+            output_png = f"{each.folder.name}/{saved.output_png}"
             named.append(saved.model_copy(update={"reference_png": shown, "output_png": output_png}))
         saved_by_output.append(named)
     ends = (min(choice.frames), max(choice.frames)) if choice.frames else None
@@ -109,10 +126,10 @@ class _Choice:
 
 
 def _save_pairs(
-    reference: Path, output: Path, saver: FrameSaver, choice: _Choice, references: Mapping[int, str]
+    reference: Path, pictured: PicturedOutput, saver: FrameSaver, choice: _Choice, references: Mapping[int, str]
 ) -> None:
     start_s = None
-    with closing(matched_pairs(reference, output)) as pairs:
+    with closing(_matched_pairs(reference, pictured.output, tone_map=pictured.tone_map)) as pairs:
         last = None
         for spec, got, want in pairs:
             start_s = want.record.time_s if start_s is None else start_s
@@ -126,3 +143,20 @@ def _save_pairs(
             spec, got, want, time_s = last
             choice.frames.add(want.record.index)
             saver.save(spec, got, want, time_s=time_s, reference_png=references.get(want.record.index))
+
+
+def _matched_pairs(
+    reference: Path, output: Path, *, tone_map: str | None = None
+) -> Generator[tuple[ColourSpec, ObservedPicture, ObservedPicture]]:
+    """Each output frame and the reference frame that it shows, in the output's colour and size, one pair at a time.
+
+    Frames without a counterpart are left out; nothing comes where pictures of such sizes cannot be compared.
+    `tone_map` is how SDR was to be made of an HDR reference. Raises `SourceError` as `inspect_files` does.
+    """
+    with ExitStack() as held:
+        pair = open_pair(reference, output, tone_map, None, held, in_8_bits=True)
+        scaler = VideoReformatter()
+        for picture in pair.pictures if pair.side.incomparable is None else ():
+            match = pair.aligner.match(picture)
+            if match.picture is not None:
+                yield pair.got.spec, picture, as_drawn(match.picture, picture, pair.got.spec, scaler)

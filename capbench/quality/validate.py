@@ -8,23 +8,25 @@ from fractions import Fraction
 from pathlib import Path
 
 from capbench.pipeline.scene import Scene, load_scene
-from capbench.quality.checks.colour_checks import check_colour, patch_errors
+from capbench.quality.checks.colour_checks import check_colour, no_ciede2000_reason, patch_errors
 from capbench.quality.checks.file_checks import check_file
 from capbench.quality.checks.frame_checks import check_frames
+from capbench.quality.checks.hdr_checks import check_hdr
 from capbench.quality.checks.layer_checks import check_layers
 from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.inspection import inspect_files
+from capbench.quality.inspection import Inspection, inspect_files
 from capbench.quality.measurements import Measurements
-from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
-from capbench.quality.metrics.frame_pairs import OWN_METRICS, KeptPair
-from capbench.quality.metrics.pooling import pool
-from capbench.quality.reading.clip import ClipFacts, read_facts, upright_size
+from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
+from capbench.quality.metrics.pooling import frame_values, pool
+from capbench.quality.reading.clip import ClipFacts, read_facts
+from capbench.quality.reading.opened_clip import upright_size
 from capbench.quality.saved_frames import LOWEST_OF, with_reasons
 from capbench.quality.worst_frames import FrameSaver, save_worst_frames
 from capbench.results import ValidationReport
+from capbench.results.metric_registry import QualityMetric, choose_metrics
 from capbench.units import even_length
 
 __all__ = ["report_on", "validate", "validate_run"]
@@ -40,25 +42,29 @@ def validate(
     expected: Expectation | None = None,
     save_frames: Path | None = None,
     on_frame: Callable[[int], None] | None = None,
+    metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
-    """Hold `output` against `reference`, file against file.
+    """Compare `output` with `reference`, file with file.
 
-    `expected` says what was meant to differ. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
-    called with the number of output frames read so far. `with_vmaf` measures VMAF where an FFmpeg here has it; it costs
-    more than all the rest. Raises `SourceError` where a file cannot be opened, has no video or not one frame;
-    everything else that is wrong is a check of the report. Raises `OutputError` for `save_frames`.
+    `expected` says what differs on purpose. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
+    called with the number of output frames read so far. `metrics` are names of `capbench validate --list-metrics`, None
+    for the default ones; without `with_vmaf` those that libvmaf computes are left out, which cost more than all the
+    rest. Raises `SourceError` where a file cannot be opened or has no video frame; anything else that is wrong is a
+    check of the report. Raises `ColourError` for HDR against SDR, `InputError` for an unknown metric, `OutputError` for
+    `save_frames`.
     """
     expectation = expected or Expectation()
+    chosen = choose_metrics(metrics)
     inspection = inspect_files(
         Path(reference),
         Path(output),
         expectation,
         keep_worst=save_frames is not None,
         on_frame=on_frame,
-        with_vmaf=with_vmaf,
+        metrics=_measured(chosen, with_vmaf=with_vmaf),
     )
-    return report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
+    return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
 
 
 def validate_run(
@@ -69,16 +75,20 @@ def validate_run(
     width: int | None = None,
     height: int | None = None,
     rate: Fraction | None = None,
+    tone_map: str | None = None,
     save_frames: Path | None = None,
+    metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
 ) -> ValidationReport:
-    """Hold an export of `source` by a scene against what the oracle makes of it.
+    """Compare an export of `source` by a scene with what the oracle renders.
 
-    `width`, `height` and `rate` are what the export was asked for, None where it was to keep the source's or to take a
+    `width`, `height` and `rate` are those requested of the export, None to keep the source's or to use a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
-    frames are rendered, and all of them are saved where pictures are wanted. `with_vmaf` as in `validate`.
-    Raises `SourceError` as `validate` does, `SceneError` for the scene, `OutputError` for `save_frames`.
+    frames are rendered, and all of them are saved where pictures are wanted. `tone_map` is how SDR was to be made of an
+    HDR source. `metrics` and `with_vmaf` as in `validate`. Raises `SourceError` and `InputError` as `validate` does,
+    `SceneError` for the scene, `OutputError` for `save_frames`.
     """
+    chosen = choose_metrics(metrics)
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
     given, made = read_facts(Path(source)), read_facts(Path(output))
     if rate is None and made.is_gif:
@@ -86,7 +96,7 @@ def validate_run(
     upright = upright_size(Path(source))
     asked, whole = (_canvas(upright, *sides, like=made) for sides in ((width, height), (None, None)))
     # The exporter writes 8 bits by design, whatever the source has.
-    expected = Expectation(size=asked, rate=rate, bits=8)
+    expected = Expectation(size=asked, rate=rate, bits=8, tone_map=tone_map)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_pixels = given.sample_aspect in (1, made.sample_aspect) and asked == whole
     is_plain = drawn.draws_nothing and keeps_pixels
@@ -98,12 +108,20 @@ def validate_run(
         scene=None if is_plain else drawn,
         keep_worst=save_frames is not None,
         on_rendered=saver.save if saver else None,
-        with_vmaf=with_vmaf,
+        metrics=_measured(chosen, with_vmaf=with_vmaf),
     )
-    report = report_on(inspection.evidence, worst_pairs=inspection.worst_pairs, save_frames=save_frames)
-    return (
-        report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)}) if saver else report
-    )
+    report = report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
+    if saver is None:
+        return report
+    return report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)})
+
+
+def _measured(chosen: Sequence[QualityMetric], *, with_vmaf: bool) -> tuple[QualityMetric, ...]:
+    return tuple(metric for metric in chosen if with_vmaf or not _is_vmaf(metric))
+
+
+def _is_vmaf(metric: QualityMetric) -> bool:
+    return metric.name in LIBVMAF_METRICS
 
 
 def _canvas(
@@ -128,20 +146,28 @@ def _even(length: Fraction, found: int) -> int:
 
 
 def report_on(
-    evidence: Measurements,
+    inspection: Inspection,
     *,
-    worst_pairs: list[KeptPair],
+    metrics: Sequence[QualityMetric],
+    with_vmaf: bool,
     save_frames: Path | None,
 ) -> ValidationReport:
-    """Decide on evidence. Raises `OutputError` where pictures cannot be written to `save_frames`."""
+    """Run the checks on measurements, and show these metrics.
+
+    Raises `OutputError` where pictures cannot be written to `save_frames`.
+    """
+    evidence = inspection.evidence
     sound = check_sound(evidence)
     series = evidence.pictures.series if evidence.pictures else {}
-    measured = {name: values for name, values in series.items() if any(value is not None for value in values)}
+    metric_of = {column: metric for metric in metrics for column in metric.columns}
+    shown = {column: frame_values(series[column], metric) for column, metric in metric_of.items() if column in series}
+    measured = {column: values for column, values in shown.items() if any(value is not None for value in values)}
     return ValidationReport(
         reference=_printable(evidence.reference.facts.path),
         output=_printable(evidence.output.facts.path),
         checks=(
             *check_file(evidence),
+            *check_hdr(evidence),
             *check_frames(evidence),
             *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,
@@ -149,16 +175,21 @@ def report_on(
             *check_layers(evidence),
             *check_colour(evidence),
         ),
-        metrics={name: pool(values, "dB" if "psnr" in name else "") for name, values in measured.items()},
+        metrics={column: pool(values, metric_of[column]) for column, values in measured.items()},
         patches=patch_errors(evidence),
-        series={name: tuple(values) for name, values in measured.items()},
+        series=measured,
         lowest_frames=_lowest_frames(measured, evidence.matches),
-        worst_frames=save_worst_frames(worst_pairs, evidence.output.spec, save_frames) if save_frames else (),
+        worst_frames=save_worst_frames(inspection.worst_pairs, evidence.output.spec, save_frames)
+        if save_frames
+        else (),
         av_offset_ms=sound.offset_ms,
         av_drift_ms=sound.drift_ms,
-        how_measured=evidence.pictures.how if evidence.pictures else {},
+        how_measured={name: how for name, how in evidence.pictures.how.items() if name in measured}
+        if evidence.pictures
+        else {},
         frames_compared=sum(value is not None for value in series.get("psnr_y", ())),
-        unmeasured=_unmeasured(evidence, measured),
+        unmeasured=_unmeasured(evidence, measured, tuple(metric_of))
+        | {metric.name: "it was not requested" for metric in metrics if not with_vmaf and _is_vmaf(metric)},
     )
 
 
@@ -177,13 +208,13 @@ def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _unmeasured(evidence: Measurements, measured: Mapping[str, object]) -> dict[str, str]:
+def _unmeasured(evidence: Measurements, measured: Mapping[str, object], columns: Sequence[str]) -> dict[str, str]:
     if evidence.pictures is None:
         why = evidence.no_pictures_reason or "no pictures were compared"
-    elif "psnr_y" in measured:
-        why = "only a few frames of a composited scene are rendered; this metric wants all of them"
+    elif any(value is not None for value in evidence.pictures.series["psnr_y"]):
+        why = "only a few frames of a composited scene are rendered; this metric needs all of them"
     else:
-        why = "pictures are too small, or no frame was matched"
+        why = "the pictures are too small, or no frame was matched"
     named = evidence.pictures.unmeasured if evidence.pictures else {}
-    missing = [name for name in (*OWN_METRICS, *FFMPEG_METRICS, "vmaf") if name not in measured]
-    return {name: named.get(name, why) for name in missing}
+    reasons = {column: named.get(column, why) for column in columns if column not in measured}
+    return reasons if evidence.hdr is None else reasons | {"ciede2000": no_ciede2000_reason(evidence.hdr)}

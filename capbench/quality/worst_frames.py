@@ -1,4 +1,4 @@
-"""The worst pairs as pictures that people look at."""
+"""The worst pairs of frames as PNG files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from av.video.reformatter import ColorRange, VideoReformatter
-from numpy.typing import NDArray
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from capbench.colour import ColourSpec, Range
+from capbench.colour import ColourSpec
 from capbench.errors import OutputError
 from capbench.files import write_atomic
 from capbench.quality.metrics.frame_pairs import KeptPair
 from capbench.quality.reading.observed_frame import ObservedPicture
-from capbench.quality.reading.planes import COLOURSPACES, Planes, as_frame, planes_of
+from capbench.quality.reading.planes import as_frame, rgb_of
 from capbench.results import SavedFrame, ValidationReport, WorstFrame
 
 __all__ = ["DIFFERENCE_GAIN", "FrameSaver", "save_worst_frames", "write_frame_csv"]
@@ -35,7 +34,7 @@ def save_worst_frames(pairs: list[KeptPair], spec: ColourSpec, folder: Path) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for pair in pairs:
-            wanted, found = _rgb(pair.want, spec, scaler), _rgb(pair.got, spec, scaler)
+            wanted, found = (rgb_of(as_frame(planes), spec, scaler) for planes in (pair.want, pair.got))
             difference = np.abs(wanted.astype(np.int16) - found) * DIFFERENCE_GAIN
             names = {
                 kind: f"frame-{pair.reference_frame:06d}-{kind}.png" for kind in ("reference", "output", "difference")
@@ -93,7 +92,7 @@ class FrameSaver:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             for kind, picture in pictures.items():
-                rgb = _rgb(planes_of(picture.frame), spec, self._scaler)
+                rgb = rgb_of(picture.frame, spec, self._scaler)
                 Image.fromarray(rgb).save(self._folder / names[kind], compress_level=_FAST)
         except OSError as error:
             raise OutputError(f"cannot write frames to {self._folder}: {error.strerror or error}") from error
@@ -104,18 +103,6 @@ class FrameSaver:
             output_png=names["output"],
         )
         self.saved.append(found)
-
-
-def _rgb(planes: Planes, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[np.uint8]:
-    """R'G'B' codes, shape (height, width, 3): swscale's, which are a code off here and there, which nobody sees."""
-    picture = scaler.reformat(
-        as_frame(planes),
-        format="rgb24",
-        src_colorspace=COLOURSPACES[spec.matrix],
-        src_color_range=ColorRange.JPEG if spec.range is Range.FULL else ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-    )
-    return np.asarray(picture.to_ndarray(), np.uint8)
 
 
 def write_frame_csv(report: ValidationReport, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Recordings are made once and kept: found by their content, and named only when complete."""
+"""Cache of recordings: each is made once, found by its parameters, and named only when complete."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LEFTOVER_AGE_S = 24 * 3600
 
 
 def cache_folder() -> Path:
-    """Folder of all recordings: `recordings` under `CAPBENCH_CACHE`, or else under the user's cache folder."""
+    """Folder of all recordings: `recordings` under `CAPBENCH_CACHE`, otherwise under the user's cache folder."""
     chosen = os.environ.get("CAPBENCH_CACHE")
     return (Path(chosen) if chosen else platformdirs.user_cache_path("capbench")) / "recordings"
 

@@ -12,7 +12,7 @@ __all__ = ["PartFiles"]
 class PartFiles:
     """Opens the files that FFmpeg's HLS muxer writes, and keeps the first error: the muxer itself ignores it.
 
-    The muxer names segments by a pattern, and a folder named `100%d` would become part of it: it is told bare names.
+    The muxer names segments by a pattern, and a folder named `100%d` would become part of it: it is given bare names.
     Nothing is raised into the muxer, because PyAV prints an error that reaches it while it is closing.
     """
 

@@ -1,4 +1,4 @@
-"""Where things lie in a synthetic recording, as data: the drawing and every check read the same numbers.
+"""Layout of a synthetic recording, as data: the drawing and every check read the same numbers.
 
 Positions are fractions of the recording's width and height, so they hold at any size and inside any rectangle that the
 recording is scaled into. Everything that must be read back keeps away from the corners (rounding cuts them off) and
@@ -100,7 +100,7 @@ class Patch:
 
     @property
     def sample(self) -> Area:
-        """The part to measure: where the recording is 192 pixels wide or more, nothing of the neighbours is in it."""
+        """The part to measure: where the recording is 192 pixels wide or more, no adjacent patch is in it."""
         return self.area.shrunk(0.3)
 
 

@@ -1,4 +1,4 @@
-"""Who moves when: the cursor takes one window after another by its title bar and drags it somewhere else."""
+"""Motion: the cursor takes one window after another by its title bar and drags it elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the frames of a recording: what stands still is drawn and converted once, the rest is pasted."""
+"""Draws the frames of a recording: the still part is drawn and converted once, the rest is pasted."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Screen:
             flash + late for flash in spec.flash_frames for late in range(max(1, round(FLASH_LENGTH_S * spec.rate)))
         )
         self._digits = _digits(scale_px)
-        columns = np.diff([round(edge * width) for edge in np.linspace(layout.FRAME_NUMBER.left,
-                           layout.FRAME_NUMBER.right, frame_number_cells(0).shape[1] + 1)])  # fmt: skip
-        self._cell_widths: NDArray[np.int64] = columns
+        cells = frame_number_cells(0).shape[1]
+        edges = np.linspace(layout.FRAME_NUMBER.left, layout.FRAME_NUMBER.right, cells + 1)
+        self._cell_widths: NDArray[np.int64] = np.diff([round(edge * width) for edge in edges])
 
     def draw(self, frame: int, onto: RecordingPlanes) -> None:
         """Draw frame `frame`, counted from 0, over all of `onto`, which has the recording's size."""

@@ -1,4 +1,4 @@
-"""What a synthetic recording is made of, and the four of the standard matrix."""
+"""Parameters of a synthetic recording, and the four of the standard matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that looks like somebody's work: lines of made-up code with the colours of an editor."""
+"""Text like that of an editor: lines of made-up code with syntax colours."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _listing(size: tuple[int, int], scale_px: int, seed: int) -> Image.Image:
 
 
 def _chart(size: tuple[int, int], scale_px: int, seed: int) -> Image.Image:
-    """Thin coloured lines, a hatch of one-pixel stripes and small print: what chroma subsampling hurts most."""
+    """Thin coloured lines, a hatch of one-pixel stripes and small print, which suffer most from chroma subsampling."""
     rng = np.random.default_rng([seed, 2])
     picture = Image.new("RGB", size, (250, 250, 252))
     draw = ImageDraw.Draw(picture)

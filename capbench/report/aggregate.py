@@ -10,8 +10,9 @@ from capbench.report.report_folder import ReportFolder, RunFile
 from capbench.results import CheckStatus, RunResult, StageTimes
 from capbench.results.subject_name import FLOOR, SubjectName
 
-__all__ = ["Cell", "Spread", "all_cells_of", "cells_of", "median_of", "spread_of"]
+__all__ = ["Cell", "Spread", "all_cells_of", "cells_of", "figure_of", "median_of", "spread_of"]
 
+_CUSTOM = "custom."
 QUALITY_METRICS = ("psnr_y", "xpsnr_y", "ssim_y")
 """Metrics that may stand for quality in one cell, the first that was measured wins."""
 
@@ -42,6 +43,16 @@ def median_of(values: Iterable[float | None]) -> float | None:
     return spread.median if spread else None
 
 
+def figure_of(run: RunResult, field: str) -> float | None:
+    """A numeric field of a run, or with `custom.NAME` a figure of the subject's own; None where it was not measured."""
+    name = field.removeprefix(_CUSTOM)
+    if name == field:
+        value: float | None = getattr(run, field)
+        return value
+    own = run.custom.get(name)
+    return None if own is None else own.value
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One subject of one case."""
@@ -59,11 +70,16 @@ class Cell:
 
     def spread(self, field: str) -> Spread | None:
         """Spread of a numeric field of the runs, such as `wall_s`."""
-        return spread_of(getattr(run.run, field) for run in self.measured)
+        return spread_of(figure_of(run.run, field) for run in self.measured)
 
     def median(self, field: str) -> float | None:
         """Median of a numeric field of the runs."""
-        return median_of(getattr(run.run, field) for run in self.measured)
+        return median_of(figure_of(run.run, field) for run in self.measured)
+
+    @property
+    def points(self) -> int:
+        """How many points of a curve the runs are of; 0 for a case without a curve."""
+        return len({file.run.point for file in self.measured if file.run.point is not None})
 
     @property
     def validated(self) -> tuple[RunFile, ...]:
@@ -84,8 +100,8 @@ class Cell:
             names.update(dict.fromkeys(check.name for check in report.failures) if report else {})
         return tuple(names)
 
-    def quality(self) -> tuple[str, float] | None:
-        """Metric and smallest mean over the runs of the first quality metric that was measured."""
+    def quality(self) -> tuple[str, float, float] | None:
+        """Metric, smallest and largest mean over the runs, of the first quality metric that was measured."""
         for metric in QUALITY_METRICS:
             found = [
                 summary.mean
@@ -95,7 +111,7 @@ class Cell:
                 and summary.mean is not None
             ]
             if found:
-                return metric, min(found)
+                return metric, min(found), max(found)
         return None
 
     def typical(self) -> RunFile | None:
@@ -129,11 +145,11 @@ class Cell:
 
 
 def _median_stage(runs: Sequence[RunResult], name: str) -> StageTimes:
-    def median(pick: Callable[[StageTimes], float]) -> float:
-        return statistics.median(pick(run.stages[name]) for run in runs)
+    def median(pick: Callable[[StageTimes], float | None]) -> float | None:
+        return median_of(pick(run.stages[name]) for run in runs)
 
     return StageTimes(
-        work_s=median(lambda stage: stage.work_s),
+        work_s=median(lambda stage: stage.work_s) or 0.0,
         wait_input_s=median(lambda stage: stage.wait_input_s),
         wait_output_s=median(lambda stage: stage.wait_output_s),
     )

@@ -51,9 +51,12 @@ def quality_words(cell: Cell) -> QualityWords:
         notes.append(f"{len(cell.diverted)} used another path or decoder")
     quality = cell.quality()
     if quality is not None:
-        metric, value = quality
+        metric, lowest, highest = quality
         unit, decimals = quality_unit(metric)
-        notes.insert(0, f"{metric_words(metric)} {number_words(value, decimals, unit)}")
+        words = number_words(lowest, decimals, unit)
+        if cell.points:  # from the coarsest to the finest
+            words = f"{number_words(lowest, decimals)} to {number_words(highest, decimals, unit)}"
+        notes.insert(0, f"{metric_words(metric)} {words}")
     elif cell.validated:
         notes.insert(0, "passed")
     elif not is_floor(cell.subject):
@@ -61,10 +64,15 @@ def quality_words(cell: Cell) -> QualityWords:
     return QualityWords("; ".join(notes), Tone.DOUBT if cell.failed or cell.diverted else Tone.PLAIN)
 
 
-def wall_words(spread: Spread | None) -> str:
-    """`4.21 s (-3% to +5%)`: the range as a change from the median reads the same for milliseconds and hours."""
+def wall_words(spread: Spread | None, points: int = 0) -> str:
+    """`4.21 s (-3% to +5%)`: the range as a change from the median reads the same for milliseconds and hours.
+
+    Over the `points` of a curve there is no range: they differ on purpose.
+    """
     if spread is None:
         return seconds_words(None)
+    if points:
+        return f"{seconds_words(spread.median)} ({points} points)"
     if spread.count == 1:
         return f"{seconds_words(spread.median)} (one run)"
     low, high = ((bound / spread.median - 1) * 100 if spread.median else 0.0 for bound in (spread.low, spread.high))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 
 from capbench.gate.judged_metrics import CHECKS, Kind, describe_metric
 from capbench.gate.verdicts.phrases import change
 from capbench.results import MetricVerdict
+from capbench.results.metric_registry import metric_of
 from capbench.results.visible_text import plain_line
 from capbench.units import format_bytes, format_seconds
 
@@ -155,22 +155,20 @@ def _signed(value: float, places: int) -> str:
     return words if float(f"{value:.{places}f}") else words[1:]  # zero has no sign
 
 
-_MEASURE = re.compile(r"(ffmpeg_)?(psnr|ssim|xpsnr|vmaf)")
-_MAIN = re.compile(r"(quality\.)?(psnr_y|ssim_y|xpsnr_y|vmaf)(\.mean)?")
-
-
 def metric_words(metric: str) -> str:
     """`peak memory` for `peak_rss_bytes`, `PSNR Y` for `psnr_y` or `quality.psnr_y.mean`; unknown names as they are."""
-    if not _MEASURE.match(metric.removeprefix("quality.")):
+    if metric_of(metric) is None:
         return describe_metric(metric).words
     return describe_metric(f"quality.{metric.removeprefix('quality.')}").words.removesuffix(" (mean)")
 
 
 def is_quality_metric(metric: str) -> bool:
     """Whether a metric speaks about what is in the output rather than about its cost."""
-    return metric.startswith(CHECKS) or describe_metric(metric).kind in (Kind.QUALITY, Kind.EQUAL)
+    return metric.startswith(CHECKS) or describe_metric(metric).kind in (Kind.QUALITY, Kind.CURVE, Kind.EQUAL)
 
 
 def is_main_metric(metric: str) -> bool:
     """Whether a metric stands in the first row: costs, checks, and one figure of luma for each kind of quality."""
-    return not _MEASURE.match(metric.removeprefix("quality.")) or _MAIN.fullmatch(metric) is not None
+    known = metric_of(metric)
+    column, _, pool = metric.removeprefix("quality.").partition(".")
+    return known is None or (known.is_main and column == known.main_column and pool in ("", "mean"))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from capbench.results.record import Record
 
-__all__ = ["Comparison", "MetricVerdict", "StageShift", "Verdict"]
+__all__ = ["Comparison", "MetricVerdict", "RunFailure", "StageShift", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -96,6 +96,23 @@ class StageShift(Record):
     """Likewise."""
 
 
+class RunFailure(Record):
+    """A run that failed or whose output is not valid, and what there is to look at."""
+
+    case: str
+    """Name of the case."""
+    subject: str
+    """Name of the subject."""
+    block: int
+    """Block number as in the run."""
+    reason: str
+    """Why it does not count, in one line."""
+    log: str | None = None
+    """File with all that its processes wrote."""
+    output: str | None = None
+    """Its video, where it was kept."""
+
+
 class Comparison(Record):
     """All verdicts of one gate. `verdict` is the joint one: better only when nothing is worse, invalid or undecided."""
 
@@ -115,8 +132,10 @@ class Comparison(Record):
     """Fingerprints of the machines that the runs came from."""
     warnings: tuple[str, ...] = Field(default=())
     """What the reader should know."""
+    failures: tuple[RunFailure, ...] = ()
+    """Runs that failed or are not valid, the first fifty."""
     base_note: str = ""
-    """Which subject is base and why, where nobody named two sides; else empty."""
+    """Which subject is the base and why; empty if both sides were named."""
 
     @property
     def exit_code(self) -> int:

@@ -107,11 +107,11 @@ class NoiseReading(Record):
     """Disturbances at one moment. Counters count since the machine started; None where they cannot be read."""
 
     foreign_cpu_percent: float | None = None
-    """Load by others while nothing of ours ran, in percent of one core."""
+    """Load by other processes while no run was active, in percent of one core."""
     load_1min: float | None = None
     """Load average."""
     steal_s: float | None = None
-    """Counter: seconds that the hypervisor gave to others."""
+    """Counter: seconds of CPU time that the hypervisor gave to other guests."""
     throttle_events: int | None = None
     """Counter: thermal throttle events of all cores."""
     swapped_bytes: int | None = None

@@ -14,10 +14,10 @@ class StageTimes(Record):
 
     work_s: float
     """Doing its own work."""
-    wait_input_s: float
-    """Waiting for the stage before it."""
-    wait_output_s: float
-    """Waiting for the stage after it, or for room in its channel."""
+    wait_input_s: float | None
+    """Waiting for the stage before it; None where an exporter of another kind reports its work alone."""
+    wait_output_s: float | None
+    """Waiting for the stage after it, or for room in its channel; likewise."""
 
 
 class LatencyPercentiles(Record):
@@ -68,6 +68,8 @@ class ExportReport(Record):
     """Speed of a memcpy of the same size in the same process, in 1e9 bytes a second."""
     output_bytes: int | None = None
     """Size of the output file."""
+    video_bytes: int | None = None
+    """Bytes of the encoded pictures alone, without sound and container: what a curve takes as rate."""
     path_requested: str | None = None
     """Conversion path that was asked for."""
     path_used: str | None = None
@@ -78,6 +80,12 @@ class ExportReport(Record):
     """Decoder that ran: `software`, or the name of a device."""
     fallbacks: tuple[str, ...] = ()
     """Why something other than what was asked for ran, in order."""
+    tone_map: str | None = None
+    """How an HDR source became SDR: `bt2390`; None where the source is SDR."""
+    source_peak_cd_m2: float | None = None
+    """Luminance of an HDR source that became SDR's white, in cd/m2; None where the source is SDR."""
+    source_peak_from: str | None = None
+    """Where that is from: `MaxCLL`, `mastering display` or `default`; None where the source is SDR."""
     adapter: str | None = None
     """GPU adapter and driver, in words."""
     adapter_is_software: bool | None = None

@@ -1,11 +1,14 @@
-"""The folder that a matrix leaves behind: one JSON file a run, written whole or not at all.
+"""The folder that a matrix leaves behind: one JSON file a run, written atomically.
 
 matrix.json                               the plan: cases, subjects, seed, command line
 environment.json                          the machine
 runs/<case>--<subject>--b<NNN>.json       one measured run
+runs/<case>--<subject>--qp=<N>--b<NNN>.json  one of a case with a curve
 runs/<case>--<subject>--warmup.json       the discarded run before
 runs/<case>--floor--drift-start.json      the floor before the first block, and --drift-end after the last
+runs/<run>.log                            what a run's processes wrote
 blocks/<case>--b<NNN>.json                what disturbed a block
+failed/<run>.mp4                          newest outputs of runs that failed or are not valid
 """
 
 from __future__ import annotations
@@ -22,19 +25,25 @@ from capbench.errors import OutputError, ResultError
 from capbench.files import is_folder, read_json, write_atomic
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.record import Record, record_json
-from capbench.results.run_record import SCHEMA_VERSION, RunResult, RunRole
+from capbench.results.run_record import SCHEMA_VERSION, CurvePoint, RunResult, RunRole
 from capbench.results.subject_name import FLOOR, SubjectName
 
 __all__ = [
+    "FAILED_OUTPUTS",
     "DamagedResultWarning",
     "FolderContents",
+    "RunEvidence",
+    "read_evidence",
     "read_folder",
     "read_run",
     "run_file_name",
+    "run_stem",
     "with_times_floor",
     "write_record",
 ]
 
+FAILED_OUTPUTS = "failed"
+"""Folder of the outputs of failed runs."""
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 Json = dict[str, Any]
 
@@ -59,14 +68,40 @@ class FolderContents:
     """One sentence for each file that was left out."""
 
 
-def run_file_name(case: str, subject: str, role: RunRole, block: int) -> str:
+def run_file_name(case: str, subject: str, role: RunRole, block: int, point: CurvePoint | None = None) -> str:
     """Name of a run's file inside `runs/`."""
     last = f"b{block:03d}" if role is RunRole.MEASURE else role.value.replace("_", "-")
-    return f"{case}--{subject}--{last}.json"
+    return "--".join((case, subject, *(() if point is None else (point.label,)), last)) + ".json"
+
+
+def run_stem(run: RunResult) -> str:
+    """Unique name of a recorded run inside its folder: that of its file without the suffix."""
+    return run_file_name(run.case, run.subject, run.role, run.block, run.point).removesuffix(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvidence:
+    """What lies in a result folder for somebody to look at."""
+
+    log: Path | None = None
+    """What the run's processes wrote."""
+    output: Path | None = None
+    """Its video: of a failed run, or of any where outputs are kept."""
+
+
+def read_evidence(folder: Path) -> dict[str, RunEvidence]:
+    """Stem of a run to what a folder has of it; runs without anything are left out."""
+    logs = {entry.name.removesuffix(".log"): entry for entry in (folder / "runs").glob("*.log")}
+    outputs = {
+        entry.name.removesuffix(entry.suffix): entry
+        for name in ("outputs", FAILED_OUTPUTS)
+        for entry in (folder / name).glob("*")
+    }
+    return {stem: RunEvidence(logs.get(stem), outputs.get(stem)) for stem in sorted({*logs, *outputs})}
 
 
 def write_record(target: Path, record: Record) -> None:
-    """Write one record atomically, its folder made on demand. Raises `OutputError` that says how to go on."""
+    """Write one record atomically, its folder made on demand. Raises `OutputError` that says how to continue."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, record_json(record, indent=1) + "\n")
@@ -102,17 +137,17 @@ def read_folder(folder: Path) -> FolderContents:
 
 
 def with_times_floor(runs: Iterable[RunResult]) -> tuple[RunResult, ...]:
-    """The runs with `times_floor`: `wall_s` over the median `wall_s` of the case's measured floor runs.
+    """The runs with `times_floor`: `wall_s` over the median `wall_s` of the measured floor runs of the case and point.
 
     It can only be known when the last floor run is, so it is computed from all of them each time.
     """
     runs = tuple(runs)
-    floors: dict[str, list[float]] = {}
+    floors: dict[tuple[str, CurvePoint | None], list[float]] = {}
     for run in runs:
         if run.subject == FLOOR and run.role is RunRole.MEASURE and run.succeeded and run.wall_s:
-            floors.setdefault(run.case, []).append(run.wall_s)
-    medians = {case: statistics.median(walls) for case, walls in floors.items()}
-    return tuple(_with_floor(run, medians.get(run.case)) for run in runs)
+            floors.setdefault((run.case, run.point), []).append(run.wall_s)
+    medians = {key: statistics.median(walls) for key, walls in floors.items()}
+    return tuple(_with_floor(run, medians.get((run.case, run.point))) for run in runs)
 
 
 def _with_floor(run: RunResult, floor_wall_s: float | None) -> RunResult:

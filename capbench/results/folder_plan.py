@@ -1,4 +1,4 @@
-"""What `matrix.json` of a result folder says to whoever judges or shows the folder: the plan, read leniently."""
+"""The plan in `matrix.json` of a result folder, read leniently for judging and showing it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FolderPlan:
     reference: str | None = None
     """The matrix's `reference`."""
     command: tuple[str, ...] = ()
-    """Command line that began the folder."""
+    """Command line that started the folder."""
     absent: frozenset[tuple[str, str]] = frozenset()
     """(case, subject) that the plan has no runs for: not in the case, not for its scene, or not on that machine."""
 

@@ -29,7 +29,7 @@ SOFTWARE_DECODER = "software"
 """FFmpeg's own decoder on the CPU: reports damage, and is the same everywhere."""
 
 ANY_DECODER = "auto"
-"""The first hardware decoder that works for a source, and else software."""
+"""The first hardware decoder that works for a source, otherwise software."""
 
 HARDWARE_DECODERS = ("cuda", "vaapi", "videotoolbox", "d3d11va")
 """Hardware decoders by FFmpeg's names of their devices, in the order in which `auto` tries them."""

@@ -15,6 +15,9 @@ from capbench.results.validation import Check, ValidationReport
 __all__ = [
     "MAX_OVERLAP_SHARE",
     "SCHEMA_VERSION",
+    "CurveParameter",
+    "CurvePoint",
+    "CustomFigure",
     "FailureKind",
     "Interleave",
     "RunResult",
@@ -31,6 +34,11 @@ MAX_OVERLAP_SHARE = 0.01
 
 SCHEMA_VERSION = 1
 """Version of the files in a result folder; a reader accepts this and older ones."""
+
+
+CurveParameter = Literal["qp", "crf", "bitrate"]
+"""What changes from point to point of a curve: the quantiser, the constant rate factor, or the bit rate that is asked
+for, in bits a second."""
 
 
 class RunRole(StrEnum):
@@ -61,6 +69,25 @@ class FailureKind(StrEnum):
     """This machine cannot run the subject."""
 
 
+class CurvePoint(Record):
+    """The setting that a run of a curve was made with."""
+
+    parameter: CurveParameter
+    """What the points of the curve differ in."""
+    value: float
+    """Its value; in bits a second for `bitrate`."""
+
+    @property
+    def label(self) -> str:
+        """The point in file names, tables and sentences: `qp=24`, `crf=23.5`."""
+        return f"{self.parameter}={self.text}"
+
+    @property
+    def text(self) -> str:
+        """The value as a command line takes it: whole numbers without a point."""
+        return str(int(self.value)) if self.value.is_integer() else f"{self.value:g}"
+
+
 class TraceSample(Record):
     """One sample of the run's process tree."""
 
@@ -87,6 +114,17 @@ class SliceAccount(Record):
     """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
 
 
+class CustomFigure(Record):
+    """A figure that only the subject knows, as it reported it."""
+
+    value: float
+    """The figure, finite."""
+    unit: str = ""
+    """Its unit, such as `s`, `bytes`, `frames`; empty for a bare number."""
+    better: Literal["lower", "higher"] = "lower"
+    """Which way is better."""
+
+
 class RunResult(ExportReport):
     """One run, raw. Fields of `ExportReport` are None with a reason where the subject does not report them."""
 
@@ -102,6 +140,10 @@ class RunResult(ExportReport):
     """Why the run was made."""
     order: int = 0
     """Position in the shuffled block, counted from 0."""
+    corpus: str | None = None
+    """The corpus whose clip the case is; None, and not written, for a case of its own."""
+    point: CurvePoint | None = None
+    """The point of the case's curve that the run is; None, and not written, for a case without a curve."""
     started_at: str | None = None
     """ISO 8601, UTC."""
     command: tuple[str, ...] = ()
@@ -136,6 +178,11 @@ class RunResult(ExportReport):
     """GPU utilisation, clocks, energy and so on, from the vendor's interface."""
     validation: ValidationReport | None = None
     """What validation found; None with a reason where it did not run."""
+    custom: dict[str, CustomFigure] = Field(default_factory=dict)
+    """Figures of the subject's own, by name: what it wrote to `{metrics}`, and what ffmpeg prints with `-benchmark` and
+    `-progress`. Written only where there are any."""
+    validation_pending: bool = False
+    """Whether the output is kept and still to be validated, as in a run that was killed; written only then."""
     thresholds: tuple[Check, ...] = ()
     """The case's thresholds from the matrix file, checked for this run."""
     interleave: Interleave = "runs"
@@ -150,12 +197,19 @@ class RunResult(ExportReport):
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """A run that ran through is written as it was before there were slices: older readers refuse unknown keys."""
+    def _leave_out_defaults(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Later fields are written only where they say something: older readers refuse unknown keys."""
         written: dict[str, Any] = default(self)
+        for name in ("corpus", "point"):
+            if written.get(name, ...) is None:
+                del written[name]
         if self.interleave == "runs":
             for name in ("interleave", "slices"):
                 written.pop(name, None)
+        if not self.custom:
+            written.pop("custom", None)
+        if not self.validation_pending:
+            written.pop("validation_pending", None)
         return written
 
     @property

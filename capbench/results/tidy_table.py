@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["NUMERIC_FIELDS", "POOLS", "load", "table_of", "tidy_row"]
 
 _NESTED = {
+    "custom",
     "stages",
     "latency",
     "pipeline_bytes",
@@ -26,6 +27,7 @@ _NESTED = {
     "trace",
     "unmeasured",
     "slices",
+    "point",
 }
 POOLS = ("mean", "harmonic_mean", "p5", "p1", "worst")
 """How a metric's frames become one number: columns `quality.<metric>.<pool>`."""
@@ -39,8 +41,9 @@ def load(*folders: str | Path) -> pd.DataFrame:
     """All runs of one or more result folders, warm-ups and drift controls too (see the column `role`).
 
     Columns: `folder`; every field of a run by its name; `stage.<name>.work_s`, `.wait_input_s`, `.wait_output_s`;
-    `slices.overlap_share` and so on of runs in slices; `latency.p50_s` and so on; `pipeline_bytes.<owner>`;
-    `telemetry.<name>`; `quality.<metric>.<pool>`;
+    `slices.overlap_share` and so on of runs in slices; `point.parameter` and `point.value` of runs of a curve;
+    `latency.p50_s` and so on; `pipeline_bytes.<owner>`; `telemetry.<name>`; `custom.<name>` with `custom.<name>.unit`
+    and `custom.<name>.better`; `quality.<metric>.<pool>`;
     `validation.passed` (None where it did not run) and `validation.failures`; `thresholds.failures`. What was not
     measured is NaN or None; why stands in the run's file. `folder` and `fingerprint` tell machines apart. Warns
     `DamagedResultWarning` for a file left out; raises `ResultError` for a folder that is foreign or too new.
@@ -89,8 +92,13 @@ def tidy_row(run: RunResult) -> dict[str, Any]:
     row["interleave"] = run.interleave
     if run.slices is not None:
         row |= {f"slices.{name}": value for name, value in run.slices.model_dump().items()}
+    if run.point is not None:
+        row |= {"point.parameter": run.point.parameter, "point.value": run.point.value}
     for stage, times in run.stages.items():
         row |= {f"stage.{stage}.{name}": value for name, value in times.model_dump().items()}
+    for name, figure in run.custom.items():
+        row |= {f"custom.{name}": figure.value, f"custom.{name}.unit": figure.unit}
+        row[f"custom.{name}.better"] = figure.better
     if run.latency is not None:
         row |= {f"latency.{name}": value for name, value in run.latency.model_dump().items()}
     row |= {f"pipeline_bytes.{owner}": size for owner, size in run.pipeline_bytes.items()}

@@ -108,15 +108,15 @@ class MetricSummary(Record):
     mean: float | None
     """Arithmetic mean."""
     harmonic_mean: float | None
-    """Harmonic mean."""
+    """Harmonic mean; null for a metric that improves downwards, and where a value is not above 0."""
     p5: float | None
-    """5th percentile."""
+    """5th percentile, counted from the worst value."""
     p1: float | None
-    """1st percentile."""
+    """1st percentile, counted from the worst value."""
     worst: float | None
-    """Smallest value."""
+    """Worst value: the smallest, or the largest of a metric that improves downwards."""
     worst_frame: int | None
-    """Frame of the smallest value, counted from 0."""
+    """Frame of the worst value, counted from 0."""
     frames: int
     """Frames that were measured."""
     unit: str = ""
@@ -134,8 +134,8 @@ class PatchError(Record):
     """R'G'B' of the output."""
     error_codes: float
     """Largest difference of a channel in codes."""
-    ciede2000: float
-    """Colour difference, CIE 142-2001."""
+    ciede2000: float | None
+    """Colour difference, CIE 142-2001; None for HDR, of which the report's `unmeasured` has the reason."""
 
 
 class WorstFrame(Record):

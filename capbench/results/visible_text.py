@@ -1,4 +1,4 @@
-"""Text from outside (names, a subject's last words) made harmless before any program or person reads it."""
+"""Text from outside (names, error messages of subjects) made harmless before any program or person reads it."""
 
 from __future__ import annotations
 

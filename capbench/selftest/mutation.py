@@ -1,7 +1,7 @@
 """Mutants: copies of this package with a defect written into a shader or a module, and real exports by them.
 
-The program itself knows nothing of this and has no hook for it. A mutant is a folder of its own, and its export is the
-ordinary command line in a process of its own: nothing has to be undone, and nothing can leak into another export.
+The program itself knows nothing of this and has no hook for it. A mutant is a separate folder, and its export is the
+ordinary command line in a separate process: nothing has to be undone, and nothing can leak into another export.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def mutant_text(text: str, replacement: Replacement) -> str:
 def write_mutant(folder: Path, replacements: Sequence[Replacement]) -> None:
     """Write the package with the replacements into `folder`, laid out as in a wheel. Raises as `mutant_text` does."""
     package = folder / "capbench"
-    # With times and compiled modules: only what was changed is compiled anew.
+    # With times and compiled modules: only what was changed is recompiled.
     shutil.copytree(_PACKAGE, package)
     for data in (shaders_folder(), matrix_folder()):
         shutil.copytree(data, package / data.name, dirs_exist_ok=True)
@@ -109,7 +109,7 @@ def validate_by_mutant(
         write_mutant(Path(folder), replacements)
         ended = _run_mutant(Path(folder), ["-c", _VALIDATION, str(source), str(output), scene], "validation")
     if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (ended.stderr.strip().splitlines() or ["no error message"])[-1]
         raise PipelineError(f"a mutant's validation ended with {ended.returncode}: {last}", stage="validate")
     return ValidationReport.model_validate_json(ended.stdout)
 
@@ -136,7 +136,7 @@ def _export_by(mutant: Path, source: Path, output: Path, *, path: str, scene: st
     arguments = ["export", str(source), str(output), "--path", path, "--scene", scene, "--qp", str(_QP)]
     ended = _run_mutant(mutant, ["-m", "capbench", *arguments, "--json", str(report_file)], "export")
     if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (ended.stderr.strip().splitlines() or ["no error message"])[-1]
         if ended.returncode == UnavailableError.exit_code:
             raise UnavailableError(last.removeprefix("capbench: "))
         raise PipelineError(f"a mutant's export ended with {ended.returncode}: {last}", stage="export")

@@ -102,7 +102,7 @@ def _try(case: CleanCase, output: Path) -> CleanExport:
     try:
         report = export(source, output, options)
     except UnavailableError as error:
-        return CleanExport(name=case.name, error=str(error), lacks=True)
+        return CleanExport(name=case.name, error=str(error), unavailable=True)
     if report.path_used != case.path:
         return CleanExport(name=case.name, error=f"path {report.path_used} ran instead: {'; '.join(report.fallbacks)}")
     checked = validate_run(source, output, scene=case.scene, width=width, height=height, rate=case.output_rate)

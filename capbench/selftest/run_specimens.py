@@ -70,7 +70,7 @@ def _conversions() -> list[ConversionOutcome]:
 
 
 def _try_all(specimens: Sequence[Specimen]) -> Iterator[SpecimenOutcome]:
-    """Outcomes in order. What other processes prepare goes on meanwhile, one at a time and ahead of its turn."""
+    """Outcomes in order. Other processes prepare the next ones meanwhile, one at a time."""
     with tempfile.TemporaryDirectory(prefix="capbench-selftest-") as root:
         folders = {specimen.name: Path(root, specimen.name) for specimen in specimens}
         preparing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mutants")
@@ -109,7 +109,7 @@ def try_specimen(specimen: Specimen, folder: Path, *, prepared: Future[None] | N
             **about,
             flagged=False,
             error=f"{type(error).__name__}: {error}",
-            lacks=isinstance(error, UnavailableError),
+            unavailable=isinstance(error, UnavailableError),
         )
     named = sorted(
         (check for check in failures if check.name in specimen.caught_by and specimen.says in check.message),

@@ -49,8 +49,8 @@ class SpecimenOutcome(Record):
     """Further checks that failed."""
     error: str | None = None
     """Why the specimen could not be tried; None when it could. Then it is not flagged."""
-    lacks: bool = False
-    """Whether it could not be tried because this machine lacks something, such as a GPU adapter."""
+    unavailable: bool = False
+    """Whether it could not be tried because this machine has no GPU adapter or encoder for it."""
 
 
 class CleanExport(Record):
@@ -62,8 +62,8 @@ class CleanExport(Record):
     """Checks that failed although nothing is wrong, with their sentences."""
     error: str | None = None
     """Why it could not be made; None when it could."""
-    lacks: bool = False
-    """Whether that is because this machine lacks something, such as a GPU adapter or an encoder."""
+    unavailable: bool = False
+    """Whether that is because this machine has no GPU adapter or encoder for it."""
 
 
 class ConversionOutcome(Record):
@@ -118,10 +118,10 @@ class SelfTestReport(Record):
         return len(self._failures)
 
     @property
-    def only_lacks(self) -> bool:
-        """Whether nothing is wrong but that this machine could not try everything."""
+    def only_unavailable(self) -> bool:
+        """Whether the only problem is that this machine could not run everything."""
         failures = self._failures
-        return bool(failures) and all(one.lacks for one in failures) and not self.missed and not self.alarms
+        return bool(failures) and all(one.unavailable for one in failures) and not self.missed and not self.alarms
 
     @property
     def _failures(self) -> list[SpecimenOutcome | CleanExport]:

@@ -35,7 +35,7 @@ _TALL = {360: "selftest", 362: "selftest-odd-chroma"}
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two files to hold against each other."""
+    """Two files to compare."""
 
     reference: Path
     """The file that is right."""
@@ -45,7 +45,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """One planted defect."""
+    """One injected defect."""
 
     name: str
     """Short name, unique."""
@@ -56,15 +56,15 @@ class Specimen:
     mutates: Mutates
     """What is changed to do it."""
     caught_by: tuple[str, ...]
-    """Checks of which at least one must fail. Another check failing does not count: a defect must be told as it is."""
+    """Checks of which at least one must fail. Another check failing does not count: the defect must be named."""
     judge: Callable[[Path], Sequence[Check]]
-    """The checks of what came of the defect. Makes it first, in a folder to work in, unless `prepare` has done so."""
+    """Returns the checks of the defective output, which it makes in the given folder unless `prepare` has done so."""
     prepare: Callable[[Path], None] | None = None
-    """Makes the defect in the folder; all its work is done by another process."""
+    """Makes the defective output in the folder; all the work is done by another process."""
     says: str = ""
-    """Words that the check's sentence must hold, where one check knows several defects."""
+    """Text that the check's message must contain, if one check knows several defects."""
     replacements: tuple[Replacement, ...] = ()
-    """What is written into shaders and modules; empty where these stay as they are."""
+    """Replacements of text in shaders and modules; empty if there are none."""
 
 
 REGISTRY: dict[str, Specimen] = {}
@@ -95,11 +95,11 @@ def register_mutant(
     size: tuple[int, int] = (640, 360),
     judged_by_mutant: bool = False,
 ) -> None:
-    """Register a defect that is written into the text of shaders or modules, and exported for real by `path`.
+    """Register a defect that is a replacement of text in shaders or modules, and is really exported by `path`.
 
     `scene` is a shipped scene's name or the text of a scene file. `size` is the recording's: some defects do nothing at
-    most sizes. `judged_by_mutant`: validation runs with the same replacements, which shows that it does not take from
-    the exporter what it checks.
+    most sizes. `judged_by_mutant`: validation runs with the same replacements, to show that it shares no code with
+    the exporter.
     """
     source_spec = RecordingSpec("selftest-mutant", *size, 30, _MUTANT_CLIP_S)
 

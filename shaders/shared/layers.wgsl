@@ -55,7 +55,7 @@ struct Layers {
     stale_px: array<vec4u, 16>, // rectangles that must be drawn: left, top, right, bottom
 }
 
-// Storage, not uniform: Mesa's software Vulkan compiles a shader anew for every value of a uniform that an `if` or a
+// Storage, not uniform: Mesa's software Vulkan recompiles a shader for every value of a uniform that an `if` or a
 // loop depends on, 100 ms for each new count of clicks or captions.
 @group(1) @binding(1) var<storage, read> layers: Layers;
 

@@ -6,7 +6,7 @@
 //   Y = Kr R + Kg G + Kb B,  Cb = (B - Y) / (2 (1 - Kb)),  Cr = (R - Y) / (2 (1 - Kr)).
 
 // Parameters are pipeline constants and not a uniform block: they never change during an export, a compiler folds them,
-// and a software adapter loads a uniform anew for every invocation.
+// and a software adapter reloads a uniform for every invocation.
 
 override nv12_width: u32;          // luma columns and rows, both even
 override nv12_height: u32;

@@ -97,10 +97,13 @@ def _options(
     choose: random.Random, scene: str, path: str, size: tuple[int, int] | None, rate: Fraction | None
 ) -> ExportOptions:
     name = choose.choice(("libx264", "libx264", "libx265"))
-    amount: dict[str, Any] = choose.choice((
-        {"crf": float(choose.randrange(14, 31))}, {"qp": choose.randrange(10, 33)},
-        {"quality": choose.choice(("highest", "high", "medium"))},
-    ))  # fmt: skip
+    amount: dict[str, Any] = choose.choice(
+        (
+            {"crf": float(choose.randrange(14, 31))},
+            {"qp": choose.randrange(10, 33)},
+            {"quality": choose.choice(("highest", "high", "medium"))},
+        )
+    )
     preset = choose.choice(("ultrafast", "veryfast", "fast", "medium"))
     encoder = EncoderSettings(name=name, preset=preset, gop_s=choose.choice((0.5, 1.0, 2.0, 5.0)), **amount)
     width, height = size or (None, None)

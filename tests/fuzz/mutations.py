@@ -40,6 +40,11 @@ _NUMBERS: Final = (
         "1e30",
     ),
 )
+_BOX_NAMES: Final = re.compile(
+    rb"moov|trak|mvhd|tkhd|mdhd|stsd|stts|ctts|stsz|stco|stsc|elst|avcC|hvcC|esds|colr|pasp|"
+    rb"trun|tfhd|tfdt|sidx|idx1|strh|strf|avih|dref|edts|mdat"
+)
+"""Of MP4, and of AVI."""
 _STRINGS: Final = (
     *(
         '""',
@@ -113,7 +118,7 @@ def _word(data: bytes, choose: random.Random) -> bytes:
 
 def _box_word(data: bytes, choose: random.Random) -> bytes:
     """The same in one of the first bytes of an MP4 box, or behind an EBML element's name: where headers are."""
-    names = [m.start() for m in re.finditer(rb"(?:moov|trak|mvhd|tkhd|mdhd|stsd|stts|ctts|stsz|stco|stsc|elst|avcC|hvcC|esds|colr|pasp|trun|tfhd|tfdt|sidx|idx1|strh|strf|avih|dref|edts|mdat)", data)]  # fmt: skip  # noqa: E501
+    names = [found.start() for found in _BOX_NAMES.finditer(data)]
     if not names:
         at = choose.randrange(min(400, max(1, len(data))))
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +31,7 @@ _MEDIA: Final = (
     ("h264.ts", "libx264", "yuv420p", "mp2"),
     ("hevc.mp4", "libx265", "yuv420p10le", None),
     ("vp9.webm", "libvpx-vp9", "yuv420p", "libopus"),
-    ("av1.mkv", "libaom-av1", "yuv420p", None),  # where FFmpeg has it; libsvtav1 makes its process a real-time one
+    ("av1.mkv", "libsvtav1", "yuv420p", None),
     ("mpeg4.avi", "mpeg4", "yuv420p", "pcm_s16le"),
     ("mjpeg.mov", "mjpeg", "yuvj420p", "pcm_s16le"),
     ("mpeg2.ts", "mpeg2video", "yuv420p", "mp2"),
@@ -39,8 +41,9 @@ _OPTIONS: Final = {
     "libx264": {"preset": "ultrafast", "bf": "2", "g": "7"},
     "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:pools=1"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
-    "libaom-av1": {"cpu-used": "8", "usage": "realtime"},
+    "libsvtav1": {"preset": "12", "svtav1-params": "lp=1"},
 }
+_FAST_EXPORT: Final = ("--path", "passthrough", "--preset", "ultrafast", "--json", "report.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +77,44 @@ def _media(folder: Path) -> Iterator[SeedInput]:
     clips = {}
     for name, encoder, pixel_format, sound in _MEDIA:
         if encoder in av.codec.codecs_available:
-            _write_clip(folder / name, encoder, pixel_format, sound)
+            _write_apart(folder / name, encoder, pixel_format, sound)
             clips[name] = (folder / name).read_bytes()
-    export = ("--path", "passthrough", "--preset", "ultrafast", "--json", "report.json")
     for name, data in clips.items():
         yield SeedInput(
-            f"export-{name}", "media", {name: data}, (name,), ("export", name, "out.mp4", *export),
-            ("out.mp4", "report.json"), name,
-        )  # fmt: skip
+            name=f"export-{name}",
+            kind="media",
+            files={name: data},
+            mutable=(name,),
+            arguments=("export", name, "out.mp4", *_FAST_EXPORT),
+            may_leave=("out.mp4", "report.json"),
+            export_of=name,
+        )
         yield SeedInput(
-            f"validate-{name}", "media", {"reference.mp4": clips["h264.mp4"], name: data}, (name,),
-            ("validate", "reference.mp4", name, "--no-vmaf", "--json", "report.json"), ("report.json",),
-        )  # fmt: skip
+            name=f"validate-{name}",
+            kind="media",
+            files={"reference.mp4": clips["h264.mp4"], name: data},
+            mutable=(name,),
+            arguments=("validate", "reference.mp4", name, "--no-vmaf", "--json", "report.json"),
+            may_leave=("report.json",),
+        )
     name, data = "h264.mp4", clips["h264.mp4"]
     yield SeedInput(
-        "validate-reference", "media", {"reference.mp4": data, name: data}, ("reference.mp4",),
-        ("validate", "reference.mp4", name, "--no-vmaf", "--json", "report.json"), ("report.json",),
-    )  # fmt: skip
+        name="validate-reference",
+        kind="media",
+        files={"reference.mp4": data, name: data},
+        mutable=("reference.mp4",),
+        arguments=("validate", "reference.mp4", name, "--no-vmaf", "--json", "report.json"),
+        may_leave=("report.json",),
+    )
+
+
+def _write_apart(path: Path, encoder: str, pixel_format: str, sound: str | None) -> None:
+    """`_write_clip`; for libsvtav1, which makes root's process a real-time one (SCHED_FIFO), in another process."""
+    if encoder != "libsvtav1":
+        _write_clip(path, encoder, pixel_format, sound)
+        return
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        process.submit(_write_clip, path, encoder, pixel_format, sound).result()
 
 
 def _write_clip(path: Path, encoder: str, pixel_format: str, sound: str | None) -> None:
@@ -137,15 +161,18 @@ def _playlists(folder: Path) -> Iterator[SeedInput]:
         ("playlist.m3u8", tuple(each for each in files if each != "playlist.m3u8"), {}),
     ):
         yield SeedInput(
-            f"export-{name}-{mutable[0]}", "playlist", {**files, **more}, mutable,
-            ("export", name, "out.mp4", "--path", "passthrough", "--preset", "ultrafast", "--json", "report.json"),
-            ("out.mp4", "report.json"),
-        )  # fmt: skip
+            name=f"export-{name}-{mutable[0]}",
+            kind="playlist",
+            files={**files, **more},
+            mutable=mutable,
+            arguments=("export", name, "out.mp4", *_FAST_EXPORT),
+            may_leave=("out.mp4", "report.json"),
+        )
 
 
 def _texts() -> Iterator[SeedInput]:
     shipped = {path.name: path.read_bytes() for path in sorted((_ROOT / "matrix").glob("*.toml"))}
-    for name in ("standard.toml", "quick.toml", "rivals.toml", "subjects.toml"):
+    for name in ("standard.toml", "quick.toml", "rivals.toml", "curve.toml", "subjects.toml"):
         files = {key: shipped[key] for key in {name, "standard.toml", "subjects.toml"}}
         yield SeedInput(f"matrix-{name}", "matrix", files, (name,), ("run", name, "--case", "no-such-case*"))
     for path in sorted((_ROOT / "matrix" / "scenes").glob("*.toml")):
@@ -176,9 +203,13 @@ def _results(folder: Path) -> Iterator[SeedInput]:
         "gate", "gate", {**files, "gates.toml": gates}, ("gates.toml",), (*compare, "--gates", "gates.toml"), left
     )
     yield SeedInput(
-        "baseline", "baseline", {**files, "baseline.json": (folder / "baseline.json").read_bytes()}, ("baseline.json",),
-        ("compare", "baseline.json", "base", "--json", "c.json"), left,
-    )  # fmt: skip
+        name="baseline",
+        kind="baseline",
+        files={**files, "baseline.json": (folder / "baseline.json").read_bytes()},
+        mutable=("baseline.json",),
+        arguments=("compare", "baseline.json", "base", "--json", "c.json"),
+        may_leave=left,
+    )
     yield SeedInput("result-compare", "result", files, tuple(files), compare, left)
     yield SeedInput("result-csv", "result", files, tuple(files), ("results", "new", "--to", "csv"), ())
     yield SeedInput("result-page", "result", files, tuple(files), ("report", "new", "-o", "page.html"), ("page.html",))

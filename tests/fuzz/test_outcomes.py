@@ -61,8 +61,13 @@ def test_a_planted_fault_is_seen(work: str, fault: str) -> None:
     root = Path(__file__).resolve().parents[2]
 
     done = subprocess.run(
-        [sys.executable, "-c", _PLANTED, work], capture_output=True, text=True, cwd=root, timeout=100, check=True,
+        [sys.executable, "-c", _PLANTED, work],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        timeout=100,
+        check=True,
         env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+    )
 
     assert done.stdout.partition(":")[0].strip() == fault

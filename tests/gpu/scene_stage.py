@@ -19,6 +19,7 @@ from capbench.pipeline.contact_sheet import read_rgb
 from capbench.pipeline.conversion.shader import FusedPath, GpuPath
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.probe import SourceInfo
+from capbench.pipeline.decode.source_colour import DeclaredColour
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Scene
@@ -66,6 +67,7 @@ def _info(frame: av.VideoFrame, rotation_degrees: int = 0) -> SourceInfo:
         duration_s=None,
         frame_count_claimed=0,
         colour=COLOUR,
+        declared_colour=DeclaredColour(),
         planar_format=frame.format.name,
         audio_streams=0,
         audio_start_s=None,

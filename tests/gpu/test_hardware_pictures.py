@@ -13,7 +13,7 @@ import pytest
 from capbench.pipeline.decode.choose_decoder import DecoderChoice, choose_decoder
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.pipeline.decode.probe import probe_source
-from capbench.pipeline.decode.source_colour import PlanarConverter, frame_colour
+from capbench.pipeline.decode.source_colour import DeclaredColour, PlanarConverter, frame_colour
 from capbench.pipeline.decode.video import read_frames
 from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
@@ -28,13 +28,13 @@ CLIPS = {
 }
 
 
-@pytest.fixture(params=CLIPS)
-def clip(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module", params=CLIPS)
+def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     codec, pixel_format, size = CLIPS[request.param]
-    return write_clip(tmp_path / "clip.mp4", size=size, pixel_format=pixel_format, codec=codec)
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", size=size, pixel_format=pixel_format, codec=codec)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def choice(clip: Path) -> DecoderChoice:
     """The first hardware decoder that takes the clip."""
     tried = [choose_decoder(name, probe_source(clip)) for name in HARDWARE_DECODERS]
@@ -54,7 +54,8 @@ def test_pictures_are_those_of_the_software_decoder(clip: Path, choice: DecoderC
     )
     for want, got in pairs:
         assert (got.pts, got.time_base) == (want.pts, want.time_base)
-        planar = PlanarConverter().convert(got, want.format.name, (want.width, want.height), frame_colour(clip, want))
+        colour = frame_colour(clip, want, DeclaredColour())
+        planar = PlanarConverter().convert(got, want.format.name, (want.width, want.height), colour)
         for mine, its in zip(want.planes, planar.planes, strict=True):
             np.testing.assert_array_equal(plane_samples(its), plane_samples(mine))
         compared += 1

@@ -78,7 +78,7 @@ def test_nothing_to_draw_is_passed_through(recording: Path, tmp_path: Path) -> N
 
     assert report.path_used == report.path_requested == "passthrough"
     assert report.readback_bytes is None
-    assert report.unmeasured["readback_bytes"] == "no GPU took part"
+    assert "no GPU" in report.unmeasured["readback_bytes"]
     assert len(luma_of(output)) == FRAMES
 
 

@@ -35,7 +35,7 @@ def test_json_alone_on_stdout(
     assert report["frame_rate"] == "10"
     assert report["output_bytes"] == (tmp_path / "out.mp4").stat().st_size
     assert report["gpu_busy_s"] is None
-    assert report["unmeasured"]["gpu_busy_s"] == "no GPU took part"
+    assert "no GPU" in report["unmeasured"]["gpu_busy_s"]
 
 
 def test_summary_for_people(

@@ -56,8 +56,8 @@ from capbench.results import ExportReport
 FRAMES = 40
 AT = 12
 """Frame at which faults strike: after the rings are full and long before the end."""
-STALL_S = 0.4
-"""Long for a frame of this size, even on a busy machine."""
+STALL_S = 1.0
+"""Long for a frame of this size; 0.4 s were too short for a thread of a machine with six programs to each core."""
 AT_ONCE_S = 8.0
 """A stop that had to wait out a stage's grace or another's time-out would take longer."""
 
@@ -257,7 +257,7 @@ def test_slow_encoder_does_not_stall(recording: Path, output: Path, monkeypatch:
     report = export(recording, output, replace(OPTIONS, path="passthrough", stall_timeout_s=STALL_S))
 
     assert report.frames == FRAMES
-    assert report.stages["audio"].wait_output_s > STALL_S
+    assert (report.stages["audio"].wait_output_s or 0.0) > STALL_S
 
 
 @pytest.fixture
@@ -545,7 +545,7 @@ def test_device_that_does_not_come_back_ends_the_export(
 
     replace_devices(monkeypatch, open_once)
 
-    with pytest.raises(DeviceLostError, match="none opens again: planted"):
+    with pytest.raises(DeviceLostError, match=r"device was lost.*planted"):
         exported(recording, output, "gpu")
 
     assert list(output.parent.iterdir()) == []

@@ -63,7 +63,8 @@ def execute(
 
 
 @pytest.mark.parametrize(
-    ("install", "options"), [(".", "--editable ."), ("git+https://example.org/c.git", "git+https://example.org/c.git")]
+    ("install", "options"),
+    [(".", "--editable .[vmaf]"), ("git+https://example.org/c.git", "capbench[vmaf] @ git+https://example.org/c.git")],
 )
 def test_a_work_tree_is_installed_so_that_its_revisions_can_be_found(
     tmp_path: Path, install: str, options: str
@@ -82,7 +83,7 @@ def test_the_revision_that_the_action_is_part_of_is_installed_by_default(tmp_pat
         "Install", tmp_path, 0, program="python", INSTALL="", RUNNER_OS="macOS", GITHUB_ACTION_PATH=str(_ACTION.parent)
     )
 
-    assert (code, calls) == (0, f"-m pip install --quiet --editable {checkout}\n")
+    assert (code, calls) == (0, f"-m pip install --quiet --editable {checkout}[vmaf]\n")
 
 
 @pytest.mark.parametrize("install", ["", "capbench", "capbench==1.0", "capbench[nvml]"])

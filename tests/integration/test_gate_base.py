@@ -106,7 +106,8 @@ def test_a_base_that_cannot_be_one_exits_with_2_before_anything_runs(
 def test_calibrate_takes_the_base_of_the_matrix(tmp_path: Path) -> None:
     result = capbench(
         *("calibrate", _matrix(tmp_path, ("branch", "main"), top='reference = "main"\n'), "--out", tmp_path / "out"),
-        *("--blocks", 2, "--each", 2, "--comparisons", 1, "--effect", 100, "--json", tmp_path / "found.json"),
+        *("--blocks", 2, "--each", 2, "--comparisons", 1, "--effect", 100, "--interleave", "runs"),
+        *("--json", tmp_path / "found.json"),
     )
 
     assert result.exit_code == 0, result.output

@@ -42,6 +42,6 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
             assert ended.returncode in codes, f"{line}\n{ended.stdout}\n{ended.stderr}"
             executed.append(command[1])
 
-    assert executed == ["run", "compare", "compare", "run", "compare"]
+    assert executed == ["try", "run", "compare", "compare", "run", "compare"]
     assert ET.fromstring((tmp_path / "gate.xml").read_text(encoding="utf-8")).find(".//failure") is not None
     assert "worse" in (tmp_path / "comment.md").read_text(encoding="utf-8").splitlines()[2]

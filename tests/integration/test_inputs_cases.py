@@ -131,7 +131,7 @@ def test_sound_without_a_decoder_is_left_out_with_a_word(cases: Path, output: Pa
     report = export(cases / "hostile/sound_without_decoder.mp4", output, FAST)
 
     assert report.frames == 12
-    assert any("sound tracks without a decoder" in warning for warning in report.warnings)
+    assert any("sound tracks" in warning for warning in report.warnings)
 
 
 @pytest.mark.usefixtures("gpu")

@@ -22,6 +22,7 @@ from capbench.pipeline.decode.probe import probe_source
 from capbench.pipeline.decode.video import read_frames
 from capbench.quality.oracle import rgb_to_nv12
 from capbench.quality.reading.clip import Clip
+from capbench.quality.reading.tags import read_tags, spec_of
 
 STEP_CODES = 5
 """Luma codes between one picture of a made clip and the next."""
@@ -36,18 +37,20 @@ def write_numbered(
     tags: Mapping[str, int | Fraction] | None = None,
     size: tuple[int, int] = (64, 48),
     first: int = 0,
+    pixel_format: str = "yuv420p",
 ) -> Path:
     """A clip at 25 frames a second whose pictures are greys that tell their number."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options or {})
         assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         for name, value in (tags or {}).items():
             setattr(stream.codec_context, name, value)
         for number in range(first, first + frames):
             frame = av.VideoFrame(*size, "yuv420p")
             for plane, code in zip(frame.planes, (40 + STEP_CODES * number, 128, 128), strict=True):
                 plane_samples(plane)[:] = code
+            frame = frame.reformat(format=pixel_format)
             frame.pts, frame.time_base = number, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -196,6 +199,31 @@ def test_rgb_sources_take_the_matrix_that_their_size_means(
     codes = [int(plane_samples(plane)[height // 2, 160]) for plane in frame.planes]
     # A code for swscale's integers, and another for x264rgb and a GIF's palette.
     assert codes == pytest.approx([int(luma[8, 8]), *map(int, chroma[4, 4])], abs=2)
+
+
+_TAGS_IN_PRORES_FRAME = 14
+"""Bytes from the mark `icpf` to the code points of a frame header: primaries, transfer, matrix (SMPTE RDD 36, 5.1)."""
+
+
+def write_prores(path: Path, tags: Mapping[str, int]) -> Path:
+    """A clip whose container states its colour and whose pictures do not."""
+    write_numbered(path, codec="prores_ks", tags=tags, frames=3, pixel_format="yuv422p10le", size=(320, 180))
+    parts = path.read_bytes().split(b"icpf")
+    silent = [part[:_TAGS_IN_PRORES_FRAME] + bytes([2, 2, 2]) + part[_TAGS_IN_PRORES_FRAME + 3 :] for part in parts[1:]]
+    assert len(silent) == 3
+    path.write_bytes(b"icpf".join([parts[0], *silent]))
+    return path
+
+
+@pytest.mark.parametrize(("code", "matrix"), [(1, MatrixCoefficients.BT709), (9, MatrixCoefficients.BT2020)])
+def test_colour_that_the_container_alone_states_counts(code: int, matrix: MatrixCoefficients, tmp_path: Path) -> None:
+    """ProRes' decoder writes the silence of its frames over it: below 720 lines such a clip was read as BT.601."""
+    source = write_prores(tmp_path / "in.mov", {"colorspace": code, "color_primaries": code, "color_trc": 1})
+
+    assert probe_source(source).colour.matrix is matrix
+    assert len(list(read_frames(source, warn=pytest.fail))) == 3
+    tags = read_tags(source)
+    assert (tags.bitstream.matrix, spec_of(tags.merged, 180).matrix) == (None, matrix)  # as validation reads it
 
 
 @pytest.mark.parametrize(

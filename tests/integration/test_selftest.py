@@ -161,12 +161,12 @@ def test_a_specimen_that_nothing_flags_fails_the_self_test(monkeypatch: pytest.M
     assert "MISSED" in result.stdout
 
 
-@pytest.mark.parametrize(("lacks", "code"), [(True, 4), (False, 1)])
-def test_what_could_not_be_tried_is_no_success(lacks: bool, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("unavailable", "code"), [(True, 4), (False, 1)])
+def test_what_could_not_be_tried_is_no_success(unavailable: bool, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an adapter the machine is at fault (4), and a mutant that fails is the specimen's own fault (1)."""
 
     def prepare(_folder: Path) -> None:
-        if lacks:
+        if unavailable:
             raise AdapterError("no GPU adapter")
         raise PipelineError("it broke", stage="export")
 

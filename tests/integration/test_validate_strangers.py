@@ -65,7 +65,7 @@ def test_wrong_sound_is_named(cases: Path, output: str, check: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("video_without_decoder", "no decoder"), ("huge_pixel_aspect", "pixels of aspect")]
+    ("name", "words"), [("video_without_decoder", "no decoder"), ("huge_pixel_aspect", "pixel aspect")]
 )
 def test_hostile_files_end_in_one_line(cases: Path, name: str, words: str) -> None:
     file = str(cases / "hostile" / f"{name}.mp4")
@@ -259,6 +259,19 @@ def test_times_in_milliseconds_of_a_short_clip_are_no_other_rate(rate: Fraction,
     found = failures(validate(coarse, tmp_path / "fine.mov", with_vmaf=False))
 
     assert {name for name in found if name.startswith(("time.", "frames."))} == set()
+
+
+@pytest.mark.parametrize("at", [1, 10, FRAMES - 1])
+def test_times_of_a_reference_that_leap_are_no_measure(at: int, tmp_path: Path) -> None:
+    """An export goes on without the leap, and was called wrong for it."""
+    times = [Fraction(n, 30) + (10 * 3600 if n >= at else 0) for n in range(FRAMES)]
+    reference = write(tmp_path / "in.mkv", "yuv420p", times=times)
+    output = write(tmp_path / "out.mkv", "yuv420p", times=[Fraction(n, 30) for n in range(FRAMES)])
+
+    report = validate(reference, output, with_vmaf=False)
+
+    assert failures(report) == {}
+    assert status(report, "time.stamps") is CheckStatus.NOT_APPLICABLE
 
 
 def world(number: int) -> NDArray[np.uint8]:

@@ -85,8 +85,9 @@ def _ffmpeg(
         return [
             *("ffmpeg", "-v", "error", "-y", "-threads", "2", "-i", facts.path, "-map", "0:v:0"),
             *(("-map", "0:a") if facts.sounds and output.suffix != ".gif" else ()),
-            *(("-vf", filters) if filters else ()), *timing, *encoder, *(sound if facts.sounds else ()), output,
-        ]  # fmt: skip
+            *(("-vf", filters) if filters else ()),
+            *(*timing, *encoder, *(sound if facts.sounds else ()), output),
+        ]
 
     return command
 

@@ -43,10 +43,14 @@ def main() -> int:
         profile.write_text(text, encoding="utf-8")
         # It links a toolkit that looks for a display.
         done = subprocess.run(
-            ["melt", "-silent", "-profile", profile, source, "-consumer", f"avformat:{output}", "real_time=-1",
-             "terminate_on_pause=1", *sys.argv[8:]],
-            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+            [
+                *("melt", "-silent", "-profile", profile, source),
+                *("-consumer", f"avformat:{output}", "real_time=-1", "terminate_on_pause=1", *sys.argv[8:]),
+            ],
+            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
     return done.returncode or not Path(output).is_file()
 
 

@@ -244,9 +244,11 @@ def _decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.ui
     # `sws_dither` would add noise of its own to 10 bits.
     scale = f"scale={width}:{height}:flags=area+accurate_rnd+full_chroma_int:sws_dither=none{chroma}"
     raw = run_tool(
-        ["ffmpeg", "-v", "quiet", "-threads", "2", "-i", facts.path, "-map", "0:v:0", "-fps_mode", "passthrough",
-         "-vf", scale, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
-    )  # fmt: skip
+        [
+            *("ffmpeg", "-v", "quiet", "-threads", "2", "-i", facts.path, "-map", "0:v:0"),
+            *("-fps_mode", "passthrough", "-vf", scale, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"),
+        ]
+    )
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
 
 
@@ -258,9 +260,11 @@ def decode_sound(path: Path, track: int, channels: int) -> NDArray[np.float32]:
 @functools.lru_cache(maxsize=16)
 def _decode_sound(path: Path, track: int, channels: int, _changed_ns: int) -> NDArray[np.float32]:
     raw = run_tool(
-        ["ffmpeg", "-v", "quiet", "-i", path, "-map", f"0:a:{track}", "-ar", str(SOUND_RATE_HZ), "-ac", str(channels),
-         "-f", "f32le", "-"]
-    )  # fmt: skip
+        [
+            *("ffmpeg", "-v", "quiet", "-i", path, "-map", f"0:a:{track}"),
+            *("-ar", str(SOUND_RATE_HZ), "-ac", str(channels), "-f", "f32le", "-"),
+        ]
+    )
     return np.frombuffer(raw, np.float32).reshape(-1, channels).T
 
 
@@ -278,10 +282,12 @@ def decode_planes(facts: StreamFacts) -> list[NDArray[np.float32]]:
     every = max(1, facts.frame_count // 12)
     # More depth is scaled down exactly; nothing else is touched.
     raw = run_tool(
-        ["ffmpeg", "-v", "quiet", "-noautorotate", "-i", facts.path, "-map", "0:v:0", "-vf",
-         f"select=not(mod(n\\,{every}))", "-fps_mode", "passthrough", "-pix_fmt", _wide_format(facts, layout), "-f",
-         "rawvideo", "-"]
-    )  # fmt: skip
+        [
+            *("ffmpeg", "-v", "quiet", "-noautorotate", "-i", facts.path, "-map", "0:v:0"),
+            *("-vf", f"select=not(mod(n\\,{every}))", "-fps_mode", "passthrough"),
+            *("-pix_fmt", _wide_format(facts, layout), "-f", "rawvideo", "-"),
+        ]
+    )
     width, height = facts.width, facts.height
     columns = width if layout == "444" else -(-width // 2)
     rows = -(-height // 2) if layout == "420" else height

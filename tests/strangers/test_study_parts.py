@@ -25,12 +25,24 @@ from tests.strangers.study import FaultRow, OutputRow, Plan, Study, StudyResult
 
 def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
     known: dict[str, Any] = {
-        "path": Path("none.mp4"), "codec": "h264", "pixel_format": "yuv420p", "width": 320, "height": 180,
-        "sample_aspect": Fraction(1), "rotation": 0, "matrix": "bt709",
-        "container_matrix": None, "chroma_location": None, "reorders": False,
-        "full_range": False, "time_base": Fraction(1, 90000), "container_end_s": None,
-        "frames": tuple(ShownFrame(time, Fraction(1, 30)) for time in times_s), "sounds": (), "complaints": "",
-    }  # fmt: skip
+        "path": Path("none.mp4"),
+        "codec": "h264",
+        "pixel_format": "yuv420p",
+        "width": 320,
+        "height": 180,
+        "sample_aspect": Fraction(1),
+        "rotation": 0,
+        "matrix": "bt709",
+        "container_matrix": None,
+        "chroma_location": None,
+        "reorders": False,
+        "full_range": False,
+        "time_base": Fraction(1, 90000),
+        "container_end_s": None,
+        "frames": tuple(ShownFrame(time, Fraction(1, 30)) for time in times_s),
+        "sounds": (),
+        "complaints": "",
+    }
     return StreamFacts(**(known | changed))
 
 
@@ -173,10 +185,13 @@ def test_goals_count_both_parts() -> None:
 
 def test_disagreements_of_the_held_back_third_are_not_shown() -> None:
     result = study(
-        [output_row(opinion="right", flagged=True), output_row(opinion="right", flagged=True, held_back=True),
-         output_row(opinion="doubtful", flagged=True)],
+        [
+            output_row(opinion="right", flagged=True),
+            output_row(opinion="right", flagged=True, held_back=True),
+            output_row(opinion="doubtful", flagged=True),
+        ],
         [fault_row(flagged=False, named=False), fault_row(flagged=False, named=False, held_back=True)],
-    )  # fmt: skip
+    )
 
     assert len(list(disagreements(result))) == 2
 
@@ -222,15 +237,22 @@ def test_a_study_goes_from_clip_to_table(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
     plan = Plan(
-        exports_per_clip=1, bases=1, bases_per_fault=1, weak_per_strength=0, clips=("sd-601",),
-        exporters=("ffmpeg-h264-mp4-high",), faults=("black-frame", "sound-missing"), jobs=1,
-    )  # fmt: skip
+        exports_per_clip=1,
+        bases=1,
+        bases_per_fault=1,
+        weak_per_strength=0,
+        clips=("sd-601",),
+        exporters=("ffmpeg-h264-mp4-high",),
+        faults=("black-frame", "sound-missing"),
+        jobs=1,
+    )
 
     result = Study(tmp_path, None, plan).run()
 
     assert [(row.opinion, row.flagged) for row in result.outputs] == [("right", False)], result.outputs
     assert {(row.fault, row.flagged, row.named) for row in result.faults} == {
-        ("black-frame", True, True), ("sound-missing", True, True),
-    }  # fmt: skip
+        ("black-frame", True, True),
+        ("sound-missing", True, True),
+    }
     assert not result.not_made
     assert meets_goals(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -10,10 +11,20 @@ from typer.main import get_command
 
 from capbench.cli.app import app
 from capbench.harness import load_matrix
-from tests.reference_page import PAGE, reference_page, verbs
+from tests.reference_page import (
+    PAGE,
+    all_records,
+    documented_records,
+    environment_variables,
+    exit_codes,
+    names,
+    reference_page,
+    verbs,
+)
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _README = (_REPOSITORY / "README.md").read_text(encoding="utf-8")
+_CONTRIBUTING = (_REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 _PROJECT_FILE = r"`((?:capbench|tests|shaders|matrix)/[\w/.-]*\w\.\w+)`"
 _PAGES = sorted([*_REPOSITORY.glob("*.md"), *(_REPOSITORY / "docs").glob("*.md")])
 
@@ -72,14 +83,132 @@ def test_no_field_of_the_reference_is_without_a_meaning() -> None:
     assert not re.findall(r"^\| `\w+` \|  \|$", reference_page(), re.MULTILINE)
 
 
-def test_contributing_names_every_session() -> None:
+def test_every_record_is_in_the_reference() -> None:
+    """A record of a module that no entry of the page reaches is a file or an output that nobody can look up."""
+    assert {record.__qualname__ for record in all_records() - documented_records()} == set()
+
+
+@pytest.mark.parametrize(("kind", "known"), names().items())
+def test_the_design_names_every_stage_path_and_decoder(kind: str, known: tuple[str, ...]) -> None:
+    design = _prose(_REPOSITORY / "docs" / "design.md")
+
+    assert [name for name in known if f"`{name}`" not in design] == [], kind
+
+
+_OTHER_PROGRAMS = {
+    "--help": "every command's own",
+    "--media": "tests.bench.clean_study",
+    "--size": "tests.bench.conversion_bandwidth",
+    "--condition": "tests.bench.slice_record",
+    "--force-device-scale-factor": "chromium",
+    "--headless": "chromium",
+    "--hide-scrollbars": "chromium",
+    "--screenshot": "chromium",
+    "--window-size": "chromium",
+    "--pairs": "tests.bench.slice_record",
+    "--warmup": "hyperfine",
+    "--times": "capbench.pipeline.contact_sheet",
+    "--minutes": "tests.strangers",
+    "--short": "tests.strangers",
+    "--write-docs": "tests.strangers",
+    "--in": "an exporter in an example",
+    "--inputs": "tests.fuzz",
+    "--strict": "mypy",
+}
+"""Options that the documentation gives to other programs than capbench, with the program."""
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_options_that_the_documentation_names_exist(page: Path) -> None:
+    options = [option for verb in verbs().values() for option in verb.params]
+    known = {text for option in options for text in (*option.opts, *option.secondary_opts)}
+    # Not the double hyphens inside of file names and anchors.
+    named = set(re.findall(r"(?<![\w/>#-])--[a-z][a-z-]*[a-z](?![\w*]|[.-]+\w)", page.read_text(encoding="utf-8")))
+
+    assert named - known - set(_OTHER_PROGRAMS) == set()
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_modules_that_the_documentation_starts_exist(page: Path) -> None:
+    """`python -m MODULE` of this project has something to run."""
+    modules = re.findall(r"python3? -m ((?:capbench|tests)(?:\.\w+)*)", page.read_text(encoding="utf-8"))
+    places = {name: _REPOSITORY / name.replace(".", "/") for name in modules if page.name != "CHANGELOG.md"}
+
+    programs = {name: [place.with_suffix(".py"), place / "__main__.py"] for name, place in places.items()}
+    assert [name for name, files in programs.items() if not any(map(_can_be_started, files))] == []
+
+
+def _can_be_started(file: Path) -> bool:
+    return file.is_file() and (
+        file.stem == "__main__" or 'if __name__ == "__main__"' in file.read_text(encoding="utf-8")
+    )
+
+
+def test_exit_codes_that_the_documentation_names_exist() -> None:
+    named = {
+        int(code)
+        for page in _PAGES
+        for code in re.findall(r"[Ee]xit(?:s|s with| with| code)? (\d+)", page.read_text(encoding="utf-8"))
+    }
+
+    assert named
+    assert named <= set(exit_codes())
+
+
+def test_the_readme_names_every_exit_code() -> None:
+    rows = re.findall(r"^\| (\d+) \|", _README.partition("## Exit codes")[2], re.MULTILINE)
+
+    assert [int(code) for code in rows] == sorted(exit_codes())
+
+
+def test_environment_variables_that_the_documentation_names_exist() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in _PAGES)
+    named = set(re.findall(r"\bCAP(?:BENCH)?_[A-Z_]+", text))
+
+    assert named - {"CAPBENCH_REQUIRE_GPU"} == environment_variables()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in _PAGES if page != PAGE and page.name != "CHANGELOG.md"], ids=lambda page: page.name
+)
+def test_fields_and_settings_that_the_documentation_names_exist(page: Path) -> None:
+    """Names with an underscore in backticks are names in the code: of a field, a key, a placeholder or a file."""
+    named = set(re.findall(r"`([a-z]\w*?_\w+)`", _prose(page)))
+
+    clips = {name for name in named if re.search(r"_\d+x\d+$", name)}
+    assert named - clips - _words_of_the_code() == set()
+
+
+def _prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+@functools.cache
+def _words_of_the_code() -> frozenset[str]:
+    folders = ("capbench", "matrix", "shaders", "tests/bench")
+    files = [path for folder in folders for path in (_REPOSITORY / folder).rglob("*") if path.suffix in _CODE]
+    return frozenset(word for path in files for word in re.findall(r"\w+", path.read_text(encoding="utf-8")))
+
+
+_CODE = {".py", ".toml", ".wgsl"}
+
+
+def test_contributing_names_every_session_and_no_other() -> None:
     """Sessions are functions of the noxfile, under the name that their decorator gives them."""
     source = (_REPOSITORY / "noxfile.py").read_text(encoding="utf-8")
     sessions = re.findall(r"^@nox\.session(?:\((?:.*name=\"([\w-]+)\")?.*\))?\ndef (\w+)", source, re.MULTILINE)
-    text = (_REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = _CONTRIBUTING.partition("| session |")[2].partition("\n\n")[0].splitlines()[2:]
+    named = [name for row in rows for name in re.findall(r"`([\w-]+)`", row.split("|")[1])]
 
-    assert sessions
-    assert [given or name for given, name in sessions if f"`{given or name}`" not in text] == []
+    assert sorted(named) == sorted(given or name for given, name in sessions)
+
+
+def test_contributing_names_every_top_module() -> None:
+    house = _CONTRIBUTING.partition("## The house")[2].partition("Outside the package")[0]
+    inside = {path.stem for path in (_REPOSITORY / "capbench").iterdir() if re.fullmatch(r"[a-z]\w*(\.py)?", path.name)}
+
+    assert [name for name in sorted(inside) if not re.search(rf"`(?:capbench/)?{name}(?:/|\.py)`", house)] == []
 
 
 def test_files_that_the_documentation_names_exist() -> None:

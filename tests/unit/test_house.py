@@ -41,8 +41,8 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("validate",),
     ),
     "gate": (
-        ("judged_metrics",),
-        ("statistics", "gate_file"),
+        ("judged_metrics", "failure_evidence"),
+        ("statistics", "gate_file", "curves"),
         ("verdicts",),
         ("history", "rule_coverage"),
         ("compare",),

@@ -15,7 +15,19 @@ import pytest
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGE = _REPOSITORY / "capbench"
 
-_VALUES = ("errors", "units", "colour", "bitstream", "cgroup", "files", "installation", "resources", "results")
+_VALUES = (
+    "errors",
+    "units",
+    "colour",
+    "bitstream",
+    "cgroup",
+    "files",
+    "installation",
+    "malloc_arenas",
+    "resources",
+    "results",
+    "unknown_names",
+)
 _LAYERS = (
     _VALUES,
     ("pipeline", "recordings"),

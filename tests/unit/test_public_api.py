@@ -12,7 +12,8 @@ import pytest
 
 import capbench
 
-_EAGER = {"CapbenchError", "__version__", "errors"}
+_NO_MEMBERS = {"__version__", "errors"}
+"""Public names that no module defines."""
 
 
 def _typed_homes() -> dict[str, str]:
@@ -24,12 +25,12 @@ def _typed_homes() -> dict[str, str]:
 
 
 def test_the_export_list_is_what_can_be_found() -> None:
-    assert set(capbench.__all__) == set(capbench._HOMES) | _EAGER
+    assert set(capbench.__all__) == set(capbench._HOMES) | _NO_MEMBERS
     assert dir(capbench) == sorted(capbench.__all__)
 
 
 def test_type_checkers_find_the_names_where_they_really_are() -> None:
-    assert _typed_homes() == capbench._HOMES
+    assert _typed_homes() == {**capbench._HOMES, "errors": "capbench"}
 
 
 @pytest.mark.parametrize("name", capbench.__all__)
@@ -62,3 +63,13 @@ def test_importing_it_loads_nothing_heavy(statement: str, absent: set[str]) -> N
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
 
     assert ended.stdout == "\n"
+
+
+def test_nothing_is_loaded_before_the_program_handles_signals() -> None:
+    """Until then a signal ends it by Python's own handlers, with another exit code than 130."""
+    script = (
+        "import sys; before = set(sys.modules); import capbench.__main__; print(*sorted(set(sys.modules) - before))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+
+    assert ended.stdout == "capbench capbench.__main__\n"

@@ -18,6 +18,7 @@ from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.gate.verdicts.pairing import column
 from capbench.gate.verdicts.portable_ratios import is_portable, ratio_names, with_ratios
 from capbench.results.comparison import MetricVerdict, Verdict
+from capbench.results.metric_registry import Direction
 
 __all__ = ["BASELINE", "baseline_rows"]
 
@@ -82,7 +83,8 @@ def _row(
         return judge_counted(labels, metric, base, new, margin=margin, required_ratio=None, equals_ratio=None)
     if metric.kind is Kind.QUALITY:
         middle = np.array([np.median(base)])
-        return judge_quality(labels, metric, middle, np.array([new.min()]), margin=margin, levels=gates.levels)
+        worst = np.array([new.max() if metric.direction is Direction.LOWER else new.min()])
+        return judge_quality(labels, metric, middle, worst, margin=margin, levels=gates.levels)
     return NoisyRow(
         labels=labels,
         metric=metric,

@@ -19,14 +19,14 @@ _VERSION = 1
 
 
 class InterimLook(Record):
-    """One look."""
+    """One interim look."""
 
     blocks: int
     """Blocks that every case had: later ones were not looked at."""
     share: float
     """Part of each of the gate's errors that it may spend."""
     ends: bool = False
-    """Whether the run was over: its last planned look, or its budget."""
+    """Whether it was the last one: no further look was planned, or the time budget was used up."""
 
 
 class InterimLooks(Record):

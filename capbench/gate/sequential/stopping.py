@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from capbench.gate.calibration import noise_floor_for
-from capbench.gate.compare import compare, summarise
+from capbench.gate.compare import ComparedSubjects, compare, summarise
+from capbench.gate.failure_evidence import failures_of
 from capbench.gate.gate_file import GateFile
 from capbench.gate.sequential.alpha_spending import DEFAULT_MAX_BLOCKS, ending_look, next_look
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks, write_looks
@@ -69,10 +70,9 @@ class SequentialGate:
             runs,
             runs,
             self.gates,
+            subjects=ComparedSubjects(pairs=self.pairs, absent=self.absent),
             noise_floor=self.noise_floor,
             levels=levels,
-            pairs=self.pairs,
-            absent=self.absent,
         )
 
     def complete_blocks(self, runs: pd.DataFrame) -> int:
@@ -125,7 +125,7 @@ class SequentialTest:
             write_looks(contents.path, taken)
             found = gate.judge(runs, taken)
         note = base_of_folder(read_plan(contents.path), contents.runs).sentence
-        return found.model_copy(update={"base_note": note})
+        return found.model_copy(update={"base_note": note, "failures": failures_of([contents])})
 
     def _opened(self, contents: FolderContents) -> tuple[SequentialGate, pd.DataFrame]:
         runs = table_of([contents])

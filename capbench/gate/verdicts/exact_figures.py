@@ -13,6 +13,7 @@ from capbench.gate.judged_metrics import Metric
 from capbench.gate.statistics.inference import MIN_RANK_PAIRS, Levels, evidence
 from capbench.gate.verdicts.phrases import against, change, unit_difference
 from capbench.results.comparison import MetricVerdict, Verdict
+from capbench.results.metric_registry import Direction
 
 __all__ = ["judge_counted", "judge_equal", "judge_quality"]
 
@@ -100,29 +101,33 @@ def judge_equal(labels: dict[str, str], metric: Metric, base: Values, new: Value
 def judge_quality(
     labels: dict[str, str], metric: Metric, base: Values, new: Values, *, margin: float, levels: Levels
 ) -> MetricVerdict:
-    """Quality, more is better: non-inferior when the bound of the difference lies above -`margin`.
+    """Quality: non-inferior when the bound of the gain lies above -`margin`; undecided where no direction is known.
 
     Most encoders repeat themselves exactly; where one does not, the bound is statistical, or the worst pair while there
     are too few for an interval.
     """
+    if metric.direction is None:
+        return _of_unknown_direction(labels, metric, base, new)
+    sign, worse = (-1, "higher") if metric.direction is Direction.LOWER else (1, "lower")
     with np.errstate(invalid="ignore"):
-        differences = np.where(base == new, 0.0, new - base)  # infinite PSNR on both sides is no difference
-    if not np.isfinite(differences).all():
-        low = high = middle = float(differences[~np.isfinite(differences)][0])
-    elif differences.size >= MIN_RANK_PAIRS and np.ptp(differences) > 0:
-        side = evidence(differences).centre(levels.margin)
+        gains = np.where(base == new, 0.0, sign * (new - base))  # infinite PSNR on both sides is no difference
+    if not np.isfinite(gains).all():
+        low = high = middle = float(gains[~np.isfinite(gains)][0])
+    elif gains.size >= MIN_RANK_PAIRS and np.ptp(gains) > 0:
+        side = evidence(gains).centre(levels.margin)
         low, high, middle = side.lower(levels.margin), side.upper(levels.margin), side.estimate
     else:
-        low, high, middle = float(differences.min()), float(differences.max()), float(np.median(differences))
+        low, high, middle = float(gains.min()), float(gains.max()), float(np.median(gains))
     if low > margin:
         verdict, conclusion = Verdict.BETTER, "better"
     elif low >= -margin:
-        verdict, conclusion = Verdict.SAME, f"not lower by more than {metric.format(margin)}"
+        verdict, conclusion = Verdict.SAME, f"not {worse} by more than {metric.format(margin)}"
     elif high < -margin or middle < -margin:
-        verdict, conclusion = Verdict.WORSE, f"lower by more than {metric.format(margin)}"
+        verdict, conclusion = Verdict.WORSE, f"{worse} by more than {metric.format(margin)}"
     else:
-        verdict, conclusion = Verdict.UNDECIDED, f"possibly lower by more than {metric.format(margin)}"
+        verdict, conclusion = Verdict.UNDECIDED, f"possibly {worse} by more than {metric.format(margin)}"
     finite = all(math.isfinite(value) for value in (low, high, middle))
+    middle, (low, high) = sign * middle, sorted((sign * low, sign * high))
     return MetricVerdict(
         **labels,
         verdict=verdict,
@@ -134,6 +139,18 @@ def judge_quality(
         interval=(low, high) if finite else None,
         confidence=1 - 2 * levels.margin,
         margin=margin,
+        **_medians(base, new),
+    )
+
+
+def _of_unknown_direction(labels: dict[str, str], metric: Metric, base: Values, new: Values) -> MetricVerdict:
+    """A metric of a package that is not installed here: nobody says whether more of it is better."""
+    reason = f"{metric.words} is a metric that no package here offers, so that nobody says which way is better"
+    return MetricVerdict(
+        **labels,
+        verdict=Verdict.UNDECIDED,
+        sentence=f"{labels['case']}: {metric.words} of {labels['new']}: undecided, {reason}; install its package",
+        reasons=(reason,),
         **_medians(base, new),
     )
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from capbench.gate.gate_file import GateFile, GateRule
 from capbench.gate.judged_metrics import CHECKS, Kind, Metric, describe_metric
 from capbench.gate.statistics.inference import evidence
+from capbench.gate.verdicts.custom_figures import as_reported, judge_custom
 from capbench.gate.verdicts.exact_figures import judge_counted, judge_equal, judge_quality
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
 from capbench.gate.verdicts.pairing import PairedCase, column, finished
 from capbench.gate.verdicts.validity import Validity, texts
 from capbench.results.comparison import MetricVerdict, Verdict
 
-__all__ = ["Context", "limit_verdict", "row_for", "side_labels"]
+__all__ = ["Context", "limit_verdict", "obstacle_to", "plain_verdict", "row_for", "side_labels"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +44,11 @@ def row_for(
     `is_named` says that a rule of the gate file matches the figure: not measured, it is undecided and never left out.
     """
     metric = describe_metric(name)
+    if metric.kind is Kind.CUSTOM:
+        metric = as_reported(metric, pair)
     base_label, new_label = side_labels(pair, context)
     labels = {"case": pair.case, "metric": name, "base": base_label, "new": new_label}
-    if obstacle := _obstacle(pair, metric, rule, validity, labels):
+    if obstacle := obstacle_to(pair, metric, rule, validity, labels):
         return obstacle
     if metric.kind is Kind.CHECKS:
         return _checks(pair, labels, validity, context)
@@ -83,13 +86,15 @@ def _by_kind(
         return judge_equal(labels, metric, base, new)
     if metric.kind is Kind.QUALITY:
         return judge_quality(labels, metric, base, new, margin=margin, levels=context.gates.levels)
+    if metric.kind is Kind.CUSTOM:
+        return judge_custom(labels, metric, values, rule, context.gates.levels)
     steady = np.ptp(base) == 0 and np.ptp(new) == 0
     if metric.kind is Kind.COUNTED and (steady or margin == 0):
         return judge_counted(
             labels, metric, base, new, margin=margin, required_ratio=rule.required_ratio, equals_ratio=rule.equals_ratio
         )
     if (base <= 0).any() or (new <= 0).any():
-        return _verdict(labels, Verdict.INVALID, f"{metric.words} of 0 or less has no ratio")
+        return plain_verdict(labels, Verdict.INVALID, f"{metric.words} of 0 or less has no ratio")
     notes: tuple[str, ...] = ()
     floor = context.noise_floor.get(metric.name, 0.0)
     if floor > margin:
@@ -115,7 +120,7 @@ def limit_verdict(pair: PairedCase, metric: Metric, rule: GateRule, labels: dict
     values = column(finished(pair.new_runs), metric.name)
     values = values[~np.isnan(values)]
     if values.size == 0:
-        return _verdict(
+        return plain_verdict(
             labels, Verdict.UNDECIDED, f"{metric.words} has a limit and was not measured for {pair.new_subject}"
         )
     largest = float(values.max())
@@ -130,18 +135,18 @@ def limit_verdict(pair: PairedCase, metric: Metric, rule: GateRule, labels: dict
     )
 
 
-def _obstacle(
+def obstacle_to(
     pair: PairedCase, metric: Metric, rule: GateRule, validity: Validity, labels: dict[str, str]
 ) -> MetricVerdict | None:
     """Why the figures must not be looked at."""
     if validity.not_applicable:
-        return _verdict(labels, Verdict.NOT_APPLICABLE, *validity.not_applicable)
+        return plain_verdict(labels, Verdict.NOT_APPLICABLE, *validity.not_applicable)
     if rule.adapter == "hardware" and (reason := _no_hardware(pair)):
-        return _verdict(labels, Verdict.NOT_APPLICABLE, reason)
+        return plain_verdict(labels, Verdict.NOT_APPLICABLE, reason)
     if validity.void:
-        return _verdict(labels, Verdict.INVALID, *validity.void)
+        return plain_verdict(labels, Verdict.INVALID, *validity.void)
     if validity.machine and metric.machine_bound and rule.relative:
-        return _verdict(labels, Verdict.INVALID, *validity.machine)
+        return plain_verdict(labels, Verdict.INVALID, *validity.machine)
     return None
 
 
@@ -167,20 +172,24 @@ def _unmeasured(pair: PairedCase, metric: Metric, labels: dict[str, str], *, is_
         for subject, runs in ((pair.base_subject, pair.base), (pair.new_subject, pair.new))
         if np.isnan(column(runs, metric.name)).all()
     ]
-    if sides == [pair.new_subject] and metric.kind in (Kind.QUALITY, Kind.EQUAL):
-        return _verdict(labels, Verdict.INVALID, f"{metric.words} is missing: it was not measured for {sides[0]}")
+    # What a machine may be unable to compute is no fault of the output.
+    if sides == [pair.new_subject] and metric.kind in (Kind.QUALITY, Kind.EQUAL) and not metric.package:
+        return plain_verdict(labels, Verdict.INVALID, f"{metric.words} is missing: it was not measured for {sides[0]}")
     if is_named:
         where = f"for {' and '.join(sides)}" if sides else "for both in the same block"
-        return _verdict(
-            labels, Verdict.UNDECIDED, f"the gate file has a rule for {metric.words}, which was not measured {where}"
+        remedy = f"; the package {metric.package} brings what measures it" if metric.package else ""
+        return plain_verdict(
+            labels,
+            Verdict.UNDECIDED,
+            f"the gate file has a rule for {metric.words}, which was not measured {where}{remedy}",
         )
-    if len(sides) != 1:
+    if len(sides) != 1 or metric.package:
         return None
     if metric.kind is Kind.QUALITY:
-        return _verdict(labels, Verdict.UNDECIDED, f"{metric.words} of {sides[0]} was not measured")
+        return plain_verdict(labels, Verdict.UNDECIDED, f"{metric.words} of {sides[0]} was not measured")
     if metric.kind is Kind.EQUAL:
-        return _verdict(labels, Verdict.INVALID, f"{metric.words} is missing: it was not measured for {sides[0]}")
-    return _verdict(labels, Verdict.NOT_APPLICABLE, f"{sides[0]} does not report {metric.words}")
+        return plain_verdict(labels, Verdict.INVALID, f"{metric.words} is missing: it was not measured for {sides[0]}")
+    return plain_verdict(labels, Verdict.NOT_APPLICABLE, f"{sides[0]} does not report {metric.words}")
 
 
 def _checks(pair: PairedCase, labels: dict[str, str], validity: Validity, context: Context) -> MetricVerdict:
@@ -188,18 +197,20 @@ def _checks(pair: PairedCase, labels: dict[str, str], validity: Validity, contex
     failed_runs = len(pair.new_runs) - len(runs)
     if failed_runs:
         message = pair.new_runs["error"].dropna().iloc[0]
-        return _verdict(
+        return plain_verdict(
             labels,
             Verdict.INVALID,
             f"{failed_runs} of {len(pair.new_runs)} runs of {pair.new_subject} failed: {message}",
         )
     if validity.flawed:
-        return _verdict(labels, Verdict.INVALID, *validity.flawed)
+        return plain_verdict(labels, Verdict.INVALID, *validity.flawed)
     done = runs["validation.passed"].notna() if "validation.passed" in runs.columns else None
     if done is None or not done.any():
         if not context.gates.gate.require_validation:
-            return _verdict(labels, Verdict.NOT_APPLICABLE, "validation did not run and the gate does not require it")
-        return _verdict(labels, Verdict.UNDECIDED, f"no output of {pair.new_subject} was validated")
+            return plain_verdict(
+                labels, Verdict.NOT_APPLICABLE, "validation did not run and the gate does not require it"
+            )
+        return plain_verdict(labels, Verdict.UNDECIDED, f"no output of {pair.new_subject} was validated")
     return MetricVerdict(
         **labels,
         verdict=Verdict.SAME,
@@ -219,7 +230,8 @@ def _base_flaws(pair: PairedCase) -> tuple[str, ...]:
     return (f"the base {pair.base_subject} itself fails validation: {', '.join(names) or 'unnamed checks'}",)
 
 
-def _verdict(labels: dict[str, str], verdict: Verdict, *reasons: str) -> MetricVerdict:
+def plain_verdict(labels: dict[str, str], verdict: Verdict, *reasons: str) -> MetricVerdict:
+    """A verdict without figures, for its reasons."""
     words = {Verdict.NOT_APPLICABLE: "not applicable", Verdict.INVALID: "invalid", Verdict.UNDECIDED: "undecided"}
     metric = CHECKS if labels["metric"] == CHECKS else describe_metric(labels["metric"]).words
     return MetricVerdict(

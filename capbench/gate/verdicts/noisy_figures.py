@@ -46,7 +46,7 @@ class NoisyRow:
     metric: Metric
     """What it is."""
     shown: Evidence
-    """Log ratios, new over base."""
+    """Log ratios, new over base; base over new where `sign` is -1."""
     asked: Asked
     """What the gate asks."""
     margin: float
@@ -55,6 +55,8 @@ class NoisyRow:
     """Median of base."""
     new_median: float
     """Median of new."""
+    sign: int = 1
+    """-1 for a figure of which more is better: what grows in `shown` is always a loss."""
     notes: tuple[str, ...] = ()
     """For example why the margin was widened."""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -115,12 +117,14 @@ def judge_noisy(
                 estimate=side.estimate - asked.change_from,
                 margin=asked.worse_above - asked.change_from,
             )
+    low, high = (lower, upper) if row.sign > 0 else (-upper, -lower)
+    conclusion = _conclusion(row, verdict, upper, further)
     return MetricVerdict(
         **row.labels,
         verdict=verdict,
-        sentence=_sentence(row, verdict, side.estimate, (lower, upper), further),
-        ratio=math.exp(side.estimate),
-        interval=(_exp(lower), _exp(upper)) if math.isfinite(lower) and math.isfinite(upper) else None,
+        sentence=f"{_finding(row, row.sign * side.estimate, (low, high))}: {conclusion}",
+        ratio=math.exp(row.sign * side.estimate),
+        interval=(_exp(low), _exp(high)) if math.isfinite(low) and math.isfinite(high) else None,
         confidence=1 - 2 * levels.margin,
         margin=row.margin,
         required_ratio=asked.required_ratio,
@@ -144,16 +148,13 @@ def _exp(value: float) -> float:
     return math.exp(min(value, 700.0))
 
 
-def _sentence(
-    row: NoisyRow, verdict: Verdict, estimate: float, interval: tuple[float, float], further: int | None
-) -> str:
+def _finding(row: NoisyRow, estimate: float, interval: tuple[float, float]) -> str:
     lower, upper = interval
     blocks = counted(row.shown.pairs, "block")
     if math.isfinite(lower) and math.isfinite(upper) and lower < upper:
         blocks = f"{bounds(_exp(lower), _exp(upper))}, {blocks}"
     compared = against(math.exp(estimate), row.labels["base"])
-    found = f"{row.metric.words} of {row.labels['new']} {compared} ({blocks})"
-    return f"{row.labels['case']}: {found}: {_conclusion(row, verdict, upper, further)}"
+    return f"{row.labels['case']}: {row.metric.words} of {row.labels['new']} {compared} ({blocks})"
 
 
 def _conclusion(row: NoisyRow, verdict: Verdict, upper: float, further: int | None) -> str:

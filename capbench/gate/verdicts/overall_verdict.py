@@ -44,7 +44,8 @@ def _quality_words(verdicts: Sequence[MetricVerdict]) -> str:
     """That quality holds, only where somebody looked."""
     shown = (Verdict.SAME, Verdict.BETTER)
     looked = (
-        row.verdict in shown and describe_metric(row.metric).kind in (Kind.QUALITY, Kind.CHECKS) for row in verdicts
+        row.verdict in shown and describe_metric(row.metric).kind in (Kind.QUALITY, Kind.CURVE, Kind.CHECKS)
+        for row in verdicts
     )
     return "quality is maintained" if any(looked) else "quality was not judged"
 

@@ -38,6 +38,18 @@ class PairedCase:
     """Finished runs of new that have a partner."""
     side_by_side: bool
     """Whether the pairs ran in one block of one folder: then the machine's drift meets both alike."""
+    corpus: str | None = None
+    """The corpus that the case stands for or is a clip of; None for a case of its own."""
+
+    @property
+    def is_corpus(self) -> bool:
+        """Whether the case stands for the clips of a corpus together."""
+        return self.corpus == self.case
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether the case is one clip of a corpus."""
+        return self.corpus not in (None, self.case)
 
     def values(self, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Base and new where both were measured, each of shape (pairs,), in the metric's unit."""
@@ -140,6 +152,9 @@ def _pair(case: str, base_subject: str, new_subject: str, base: pd.DataFrame, ne
         base=keyed_base.loc[shared],
         new=keyed_new.loc[shared],
         side_by_side=_folders(base) == _folders(new),
+        corpus=next(
+            (str(name) for runs in (base, new) if "corpus" in runs.columns for name in runs["corpus"].dropna()), None
+        ),
     )
 
 

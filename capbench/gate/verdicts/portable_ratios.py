@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pandas as pd
 
+from capbench.gate.curves.fold_blocks import fold_blocks
 from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.results.base_subject import USUAL_BASE
 from capbench.results.subject_name import FLOOR
@@ -24,9 +25,10 @@ _PORTABLE = ("frames", "readback_bytes", "upload_bytes", "output_bytes", "qualit
 def with_ratios(runs: pd.DataFrame) -> pd.DataFrame:
     """Finished measured runs with a column `wall_s/floor`, `cpu_s/cpu` and so on for each reference of the same block.
 
-    NaN where the block holds no finished reference, and for the reference itself.
+    The runs of a curve, and those of a corpus, are one row a block. NaN where the block holds no finished
+    reference, and for the reference itself.
     """
-    table = finished(measured_runs(runs)).reset_index(drop=True)
+    table = finished(measured_runs(fold_blocks(runs))).reset_index(drop=True)
     keys = ["case", "block", *(name for name in ("fingerprint", "folder") if name in table.columns)]
     for reference in RATIO_REFERENCES:
         own = table[table["subject"] == reference].drop_duplicates(keys)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from capbench.gate.curves.fold_blocks import POINTS
 from capbench.gate.gate_file import GateSettings
 from capbench.gate.verdicts.drift import drift_between_folders, drift_within
 from capbench.gate.verdicts.pairing import PairedCase, finished
@@ -47,7 +48,9 @@ def check_validity(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame, sett
         drift += drift_between_folders(pair, base, new)
     return Validity(
         void=tuple(dict.fromkeys(void)),
-        machine=tuple(dict.fromkeys([*_machine_changed(pair), *_interleaved_otherwise(pair), *drift])),
+        machine=tuple(
+            dict.fromkeys([*_machine_changed(pair), *_interleaved_otherwise(pair), *_other_points(pair), *drift])
+        ),
         flawed=(*_failed_checks(pair.new_runs), *_broken_thresholds(pair.new_runs)),
         warnings=tuple(drift_warnings),
     )
@@ -138,6 +141,18 @@ def _broken_thresholds(runs: pd.DataFrame) -> list[str]:
         return []
     names = dict.fromkeys(name for cell in finished(runs)["thresholds.failures"] for name in texts(cell))
     return [f"thresholds of the case are not met: {', '.join(names)}"] if names else []
+
+
+def _other_points(pair: PairedCase) -> list[str]:
+    """Times over the points of a curve compare where the points are the same."""
+    sides = [
+        set(runs[POINTS].dropna().astype(str)) if POINTS in runs.columns else set()
+        for runs in (finished(pair.base_runs), finished(pair.new_runs))
+    ]
+    if sides[0] == sides[1] or pair.base.empty:
+        return []
+    words = " against ".join("; ".join(sorted(side)) or "no curve" for side in sides)
+    return [f"the curves have other points ({words}), so times over them do not compare"]
 
 
 def _failed_checks(runs: pd.DataFrame) -> list[str]:

@@ -1,1 +1,1 @@
-"""The machine as it is read around runs: what it is, what disturbs it, what its GPU says. Runs live in `run`."""
+"""The machine around runs: its description, disturbances, GPU telemetry. Runs live in `run`."""

@@ -1,4 +1,4 @@
-"""What the GPU's vendor can say about it while a run lasts: each reader gives values, or the reason why it has none."""
+"""GPU telemetry during a run, from the vendors' interfaces: values, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Telemetry = dict[str, float | str | None]
 
 
 class Gauge(Protocol):
-    """Something that is read beside the process tree while a run lasts."""
+    """Something that is sampled during a run, besides the process tree."""
 
     def start(self) -> None:
-        """Forget earlier readings: a run begins."""
+        """Discard earlier readings: a run starts."""
 
     def sample(self) -> None:
         """Take one reading and keep it."""
 
     def summary(self) -> Telemetry:
-        """What the readings since `start` amount to."""
+        """Summary of the readings since `start`."""
 
 
 class SeriesSummary:

@@ -45,7 +45,7 @@ def read_noise(folder: Path, *, watch_s: float = 0.2, sleep: Callable[[float], N
 
 
 def busy_s(times: object) -> float:
-    """CPU seconds that all cores spent on something, from `psutil.cpu_times()`. Steal is nobody's work here."""
+    """CPU seconds that all cores spent on something, from `psutil.cpu_times()`. Steal is not work of this machine."""
     # guest time is part of user time on Linux and would count twice
     return float(sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq")))
 
@@ -60,13 +60,13 @@ def judge_noise(
     if foreign_cpu_s is not None and wall_s > 0 and 100 * foreign_cpu_s / wall_s > FOREIGN_SHARE_PERCENT:
         warnings.append(f"other processes used {100 * foreign_cpu_s / wall_s:.0f}% of a core during the block")
     if (stolen_s := _increase(before.steal_s, after.steal_s)) and 100 * stolen_s / wall_s > STEAL_SHARE_PERCENT:
-        warnings.append(f"the hypervisor gave {stolen_s:.2f} s of CPU to others during the block")
+        warnings.append(f"the hypervisor gave {stolen_s:.2f} s of CPU time to other guests during the block")
     if throttled := _increase(before.throttle_events, after.throttle_events):
-        warnings.append(f"the processor throttled {throttled:.0f} times for heat")
+        warnings.append(f"the processor was throttled {throttled:.0f} times because of heat")
     if swapped := _increase(before.swapped_bytes, after.swapped_bytes):
         warnings.append(f"{swapped / 1e6:.1f} MB were swapped; close programs or measure smaller cases")
     if after.disk_free_bytes is not None and after.disk_free_bytes < LOW_DISK_BYTES:
-        warnings.append(f"only {after.disk_free_bytes / 1e9:.1f} GB are free where results go")
+        warnings.append(f"only {after.disk_free_bytes / 1e9:.1f} GB of disk space are free for results")
     if after.hottest_celsius is not None and after.hottest_celsius >= HOT_CELSIUS:
         warnings.append(f"the processor is at {after.hottest_celsius:.0f} degrees Celsius")
     return BlockNoise(

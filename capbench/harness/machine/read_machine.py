@@ -41,9 +41,9 @@ def read_environment(machine: Mapping[str, Any], checkout: Path) -> Environment:
     groups = (_SYS / "fs/cgroup", _PROC / "self/cgroup")
     git = ask("git_revision", lambda: _git(checkout, "rev-parse", "HEAD"), "capbench does not run from a git work tree")
     environment = Environment(
-        cpu_model=ask("cpu_model", _cpu_model, "the system does not name its processor"),
+        cpu_model=ask("cpu_model", _cpu_model, "the system does not report its processor"),
         cores_logical=psutil.cpu_count(),
-        cores_physical=ask("cores_physical", lambda: psutil.cpu_count(logical=False), "the system does not say"),
+        cores_physical=ask("cores_physical", lambda: psutil.cpu_count(logical=False), "not reported by the system"),
         cores_usable=_cores_usable(),
         cpu_limit_cores=ask("cpu_limit_cores", lambda: cgroup.cpu_limit_cores(*groups), "no control group limit"),
         memory_bytes=psutil.virtual_memory().total,
@@ -51,9 +51,9 @@ def read_environment(machine: Mapping[str, Any], checkout: Path) -> Environment:
             "memory_limit_bytes", lambda: cgroup.memory_limit_bytes(*groups), "no control group limit"
         ),
         governor=ask("governor", _governor, "the system has no frequency governor to read"),
-        turbo=ask("turbo", _turbo, "the system does not say whether turbo is on"),
+        turbo=ask("turbo", _turbo, "the system does not report whether turbo is on"),
         load_1min=round(psutil.getloadavg()[0], 2),
-        virtualisation=ask("virtualisation", _virtualisation, "no way to tell on this system"),
+        virtualisation=ask("virtualisation", _virtualisation, "cannot be determined on this system"),
         os=_os_name(),
         kernel=platform.release(),
         architecture=platform.machine(),

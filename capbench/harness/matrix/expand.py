@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from capbench.errors import InputError, MatrixError
 from capbench.files import is_file
-from capbench.harness.matrix.command_line import split_command
+from capbench.harness.matrix.command_line import POINT_PLACEHOLDERS, placeholders_of
+from capbench.harness.matrix.corpus_clips import find_clips
+from capbench.harness.matrix.expand_subjects import DeclaredSubjects, declared_subjects
 from capbench.harness.matrix.model import (
     DEFAULT_SLICE_MS,
     Case,
@@ -22,10 +25,17 @@ from capbench.harness.matrix.model import (
     names_without_table,
     subject_without_table,
 )
-from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, CaseTable, MatrixFile, SubjectTable
+from capbench.harness.matrix.toml_file import (
+    LONGEST_NAME,
+    MOST_CASES,
+    CaseTable,
+    CorpusTable,
+    MatrixFile,
+)
 from capbench.results.base_subject import choose_base
 from capbench.results.subject_name import FLOOR
 from capbench.units import shown
+from capbench.unknown_names import did_you_mean
 
 __all__ = ["expand_matrix"]
 
@@ -38,8 +48,15 @@ _DEFAULTS: dict[str, Any] = {
     "drift_control": True,
     "interleave": "runs",
     "slice_ms": DEFAULT_SLICE_MS,
-    "subjects": [FLOOR, "cpu", "gpu"],
 }
+_USUAL_SUBJECTS = (FLOOR, "cpu", "gpu")
+"""They take part, with every declared subject, where nothing says who does."""
+
+
+_NO_SETTINGS = frozenset({"name", "product", "case", "folder", "pattern", "files"})
+"""Keys of tables that say which cases there are, not how they run."""
+_WHAT_POINTS_SET = ("qp", "crf", "quality", "bitrate_bits_per_s")
+"""Export options that a point of a curve decides."""
 
 
 def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[str]) -> RunMatrix:
@@ -48,25 +65,32 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
     for path, file in files.items():
         settings = _merge(settings, _said(file.defaults, path))
     tables = [
-        (f"{path}:case[{index}]", path, table) for path, file in files.items() for index, table in enumerate(file.case)
+        (f"{path}:{kind}[{index}]", path, table)
+        for path, file in files.items()
+        for kind, listed in _tables_of(file)
+        for index, table in enumerate(listed)
     ]
     if not tables:
-        raise MatrixError(f"{main}:case: the matrix has no case; add a [[case]] table")
-    subjects = _subjects(files)
+        raise MatrixError(f"{main}:case: the matrix has no case; add a [[case]] or [[corpus]] table")
+    declared = declared_subjects(files)
+    settings = {"subjects": list(dict.fromkeys((*_USUAL_SUBJECTS, *declared.by_name)))} | settings
     cases: dict[str, Case] = {}
     for where, path, table in tables:
-        for name, own in _combinations(where, path, table):
+        for name, own in _cases_of(where, path, table):
             merged = _merge(settings, own)
             for override_path, override in _overrides_of(files, name):
                 merged = _merge(merged, _said(override, override_path))
-            case = _case(f"{where}({name})", name, merged)
+            named = [each for written in merged["subjects"] for each in declared.of_table.get(written, (written,))]
+            case = _case(f"{where}({name})", name, merged | {"subjects": named})
             if len(cases) >= MOST_CASES:
                 raise MatrixError(f"{where}: more than {MOST_CASES} cases in total")
             if name in cases:
                 raise MatrixError(f"{where}({name}): another case has this name; rename one")
             cases[name] = case
             for subject in case.subjects:
-                _ensure_subject(f"{where}({name}).subjects", subject, subjects, paths)
+                _ensure_subject(f"{where}({name}).subjects", subject, declared, paths)
+                _check_setting(f"{where}({name})", case, declared.by_name[subject])
+    _check_corpora(files, cases)
     _check_overrides(files, cases)
     used = dict.fromkeys(subject for case in cases.values() for subject in case.subjects)
     return RunMatrix(
@@ -74,13 +98,14 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
         description=files[main].description or "",
         files=tuple(files),
         cases=tuple(cases.values()),
-        subjects=tuple(subjects[name] for name in used),
+        subjects=tuple(declared.by_name[name] for name in used),
         reference=_reference(files, tuple(used)),
+        left_out=_left_out(main, declared, cases.values(), used),
     )
 
 
 def _reference(files: dict[Path, MatrixFile], subjects: tuple[str, ...]) -> str | None:
-    """The last file's word on what the others are compared with; None where no file has one."""
+    """The `reference` of the last file that has one; None if none has."""
     path, reference = next(
         ((path, file.reference) for path, file in reversed(files.items()) if file.reference is not None), (None, None)
     )
@@ -93,12 +118,33 @@ def _reference(files: dict[Path, MatrixFile], subjects: tuple[str, ...]) -> str 
 
 def _said(table: BaseModel, path: Path) -> dict[str, Any]:
     """The settings that a table really holds, with file names made absolute against its own folder."""
-    held = {key: getattr(table, key) for key in table.model_fields_set - {"name", "product", "case"}}
+    held = {key: getattr(table, key) for key in table.model_fields_set - _NO_SETTINGS}
     if held.get("source"):
         held["source"] = (path.parent / held["source"]).resolve()
     if str(held.get("scene") or "").endswith(".toml"):
         held["scene"] = str((path.parent / held["scene"]).resolve())
     return held
+
+
+def _tables_of(file: MatrixFile) -> tuple[tuple[str, Sequence[CaseTable | CorpusTable]], ...]:
+    """The tables of a file that stand for cases, by their key."""
+    return ("case", file.case), ("corpus", file.corpus)
+
+
+def _cases_of(where: str, path: Path, table: CaseTable | CorpusTable) -> list[tuple[str, dict[str, Any]]]:
+    """Name and settings of each case that a table stands for: combinations of a product, or clips of a corpus."""
+    if isinstance(table, CaseTable):
+        return _combinations(where, path, table)
+    own, cases = _said(table, path), []
+    for clip in find_clips(f"{where}({table.name})", table, path.parent):
+        name = f"{table.name}-{clip.name}"
+        if len(name) > LONGEST_NAME:
+            raise MatrixError(
+                f"{where}: the name {shown(name)} is longer than {LONGEST_NAME} characters; shorten the clip's name"
+            )
+        source = {"source": clip.source} if clip.download is None else {"download": clip.download}
+        cases.append((name, own | source | {"corpus": table.name}))
+    return cases
 
 
 def _combinations(where: str, path: Path, table: CaseTable) -> list[tuple[str, dict[str, Any]]]:
@@ -110,8 +156,8 @@ def _combinations(where: str, path: Path, table: CaseTable) -> list[tuple[str, d
             raise MatrixError(f"{where}.name: a case needs a name")
         return [(base_name, own)]
     for key, values in table.product.items():
-        if key not in type(table).model_fields or key in ("name", "product"):
-            raise MatrixError(f"{where}.product.{key}: unknown setting")
+        if key not in type(table).model_fields or key in ("name", "product", "curve"):
+            raise MatrixError(f"{where}.product.{key}: unknown setting{did_you_mean(key, type(table).model_fields)}")
         if not values:
             raise MatrixError(f"{where}.product.{key}: an empty list leaves no case")
     count = math.prod(len(values) for values in table.product.values())
@@ -153,7 +199,7 @@ def _overrides_of(files: dict[Path, MatrixFile], case: str) -> list[tuple[Path, 
 
 
 def _check_overrides(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> None:
-    """An override that matches nothing is a misspelt one."""
+    """Refuse an override that matches nothing: it is a misspelling."""
     for path, file in files.items():
         for index, override in enumerate(file.override):
             if not any(fnmatchcase(case, override.case) for case in cases):
@@ -163,14 +209,21 @@ def _check_overrides(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> N
 
 
 def _merge(settings: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    """`said` over `settings`; what it rules out goes."""
-    excluded = {"source": ("recording", "duration_s"), "recording": ("source",), "quality": ("qp",), "qp": ("quality",)}
+    """`settings` updated with `said`; settings that exclude one another are dropped."""
+    excluded = {
+        "source": ("recording", "duration_s"),
+        "download": ("recording", "duration_s"),
+        "recording": ("source",),
+        "quality": ("qp", "curve"),
+        "qp": ("quality", "curve"),
+        "curve": ("quality", "qp"),
+    }
     gone = {other for key in said for other in excluded.get(key, ())}
     return {key: value for key, value in settings.items() if key not in gone} | said
 
 
 def _case(where: str, name: str, merged: dict[str, Any]) -> Case:
-    if merged.get("source") is None and merged.get("recording") is None:
+    if all(merged.get(key) is None for key in ("source", "recording", "download")):
         raise MatrixError(f"{where}: give source (a file) or recording (a synthetic one)")
     if isinstance(merged.get("recording"), OwnRecording) and merged.get("duration_s") is None:
         raise MatrixError(f"{where}.duration_s: a recording of a custom size needs a length in seconds")
@@ -186,39 +239,64 @@ def _case(where: str, name: str, merged: dict[str, Any]) -> Case:
     return Case(name=name, **{key: value for key, value in merged.items() if value is not None})
 
 
-def _subjects(files: dict[Path, MatrixFile]) -> dict[str, Subject]:
-    subjects: dict[str, Subject] = {}
-    for path, file in files.items():
-        for index, table in enumerate(file.subject):
-            if table.name in subjects:
+def _check_setting(where: str, case: Case, subject: Subject) -> None:
+    """A subject must follow the case's points, and a command must find the settings that it names."""
+    if case.curve is not None:
+        parameter = case.curve.parameter
+        said = {"the case": case.options, f"subject {subject.name!r}": subject.options}
+        for who, options in said.items():
+            if fixed := [name for name in _WHAT_POINTS_SET if name in options]:
                 raise MatrixError(
-                    f"{path}:subject[{index}]({table.name}).name: another subject has this name; rename one"
+                    f"{where}.curve: {who} sets {fixed[0]}, which each point of the curve sets; remove it"
                 )
-            subjects[table.name] = _subject(table, path.parent)
-    return subjects
+        names = placeholders_of(subject.command)
+        if subject.command and not names & {parameter, "encoder_options"}:
+            raise MatrixError(
+                f"{where}.curve: the command of {subject.name!r} has neither {{{parameter}}} nor {{encoder_options}}: "
+                "all its points would be the same"
+            )
+    settings = case.at(case.points[0])
+    known = {
+        "qp": settings.qp,
+        "crf": settings.options.get("crf"),
+        "bitrate": settings.options.get("bitrate_bits_per_s"),
+    }
+    for name in POINT_PLACEHOLDERS:
+        named = placeholders_of((*subject.command, *subject.prepare, *subject.conclude))
+        if name in named and known[name] is None:
+            raise MatrixError(
+                f"{where}: the command of {subject.name!r} needs {{{name}}}, which the case does not set; "
+                f"add [case.curve] with {name}, or leave the subject out"
+            )
 
 
-def _subject(table: SubjectTable, folder: Path) -> Subject:
-    return Subject(
-        name=table.name,
-        is_floor=table.floor,
-        path=table.path,
-        command=split_command(table.command) if table.command is not None else (),
-        options=table.options if table.decoder is None else table.options | {"decoder": table.decoder},
-        env=table.env,
-        scenes=tuple(table.scenes),
-        output_suffix=table.output_suffix,
-        folder=folder if table.command is not None else None,
-        sampled=table.sampled,
-    )
+def _check_corpora(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> None:
+    """What is pooled over clips stands beside the cases, by the name of the corpus."""
+    names: set[str] = set()
+    for path, file in files.items():
+        for index, table in enumerate(file.corpus):
+            if table.name in names or table.name in cases:
+                raise MatrixError(f"{path}:corpus[{index}]({table.name}).name: another one has this name; rename one")
+            names.add(table.name)
 
 
-def _ensure_subject(where: str, name: str, subjects: dict[str, Subject], paths: frozenset[str]) -> None:
-    """Floor, paths and what they could deliver need no table of their own."""
-    if name in subjects:
+def _ensure_subject(where: str, name: str, declared: DeclaredSubjects, paths: frozenset[str]) -> None:
+    """The floor, paths and capacities need no table."""
+    if name in declared.by_name:
         return
     subject = subject_without_table(name, paths)
     if subject is None:
-        known = ", ".join(sorted({*subjects, *names_without_table(paths)}))
-        raise MatrixError(f"{where}: unknown subject {name!r}; add a [[subject]] table or use one of {known}")
-    subjects[name] = subject
+        known = sorted({*declared.by_name, *declared.of_table, *names_without_table(paths)})
+        raise MatrixError(
+            f"{where}: unknown subject {name!r}; add a [[subject]] table or use one of {', '.join(known)}"
+            f"{did_you_mean(name, known)}"
+        )
+    declared.by_name[name] = subject
+
+
+def _left_out(main: Path, declared: DeclaredSubjects, cases: Iterable[Case], used: Collection[str]) -> dict[str, str]:
+    """Subjects of the matrix file itself that no case has; an included file may offer more than is asked for."""
+    where = "the `subjects` of its case do" if len(tuple(cases)) == 1 else "the `subjects` of the cases do"
+    return {
+        name: f"{where} not name it" for name, file in declared.of_file.items() if file == main and name not in used
+    }

@@ -14,6 +14,7 @@ import platformdirs
 from capbench.errors import InputError, UnavailableError
 from capbench.files import partial_path
 from capbench.harness.matrix.model import RunMatrix
+from capbench.installation import environment_for
 from capbench.results.subject_name import SubjectName
 
 __all__ = ["add_revision", "build_revision", "resolve_revision"]
@@ -34,7 +35,7 @@ def add_revision(
     """The matrix with a second subject `NAME@REVISION` for every path and floor, run by that revision.
 
     Both revisions run from environments built the same way: the one of the work tree is built from its files as they
-    are now. Commands are not doubled: they do not depend on capbench; nor are capacity figures, which nobody judges.
+    are now. Commands are not doubled: they do not depend on capbench; nor are capacity figures, which are never judged.
     Raises `InputError` for a revision that git does not know, `UnavailableError` where an environment cannot be built.
     """
     commit = resolve_revision(revision, checkout)
@@ -86,7 +87,7 @@ def build_revision(
     """Interpreter of the commit's own environment, built once. Raises `UnavailableError`."""
     target = cache / commit
     if not (python := _python_of(target)).exists():
-        says(f"building {commit[:12]} in an environment of its own; this is done once")
+        says(f"building {commit[:12]} in its own environment; this is done once")
         work_tree = cache / f"{commit}.tree"
         if not work_tree.exists():
             cache.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ def build_revision(
 
 def _build_work_tree(checkout: Path, cache: Path, says: Callable[[str], None]) -> Path:
     """Interpreter of an environment with the work tree's files as they are now; rebuilt each time, they change."""
-    says("building the work tree in an environment of its own")
+    says("building the work tree in its own environment")
     target = cache / "work-tree"
     if target.exists():
         shutil.rmtree(target)
@@ -115,8 +116,9 @@ def _build(source: Path, target: Path) -> None:
     with partial_path(target) as partial:
         _must([sys.executable, "-m", "venv", str(partial)], "make a virtual environment")
         try:
-            _must([str(_python_of(partial)), "-m", "pip", "install", "--quiet", str(source)], f"install {source}")
-        except BaseException:  # an interrupt too: the half environment is a folder, which nobody else removes
+            python = _python_of(partial)
+            _must([str(python), "-m", "pip", "install", "--quiet", str(source)], f"install {source}", python)
+        except BaseException:  # an interrupt too: nothing else removes a half-made environment
             shutil.rmtree(partial, ignore_errors=True)
             raise
 
@@ -125,8 +127,10 @@ def _python_of(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def _must(command: list[str], what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_TIMEOUT_S, check=False)
+def _must(command: list[str], what: str, python: Path | None = None) -> None:
+    # What lies on our PYTHONPATH counts as installed for pip, and would be absent when the environment is used.
+    env = environment_for(python)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_TIMEOUT_S, check=False, env=env)
     if done.returncode != 0:
         raise UnavailableError(f"cannot {what}: {_last_line(done.stderr)}")
 

@@ -7,17 +7,27 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from capbench.errors import MatrixError
 from capbench.results.record import Record
-from capbench.results.run_record import Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
+from capbench.unknown_names import did_you_mean
 
 __all__ = [
     "DEFAULT_SLICE_MS",
     "Case",
+    "Curve",
+    "Download",
     "Limit",
     "OptionValue",
     "OwnRecording",
@@ -38,7 +48,11 @@ less."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
-Rate = Annotated[str, BeforeValidator(lambda value: str(parse_rate(value)))]
+Rate = Annotated[
+    str,
+    BeforeValidator(lambda value: str(parse_rate(value))),
+    WithJsonSchema({"type": ["string", "number"], "examples": [30, "30000/1001"]}, mode="validation"),
+]
 """Frames a second as an exact fraction, from anything that `parse_rate` takes."""
 
 
@@ -57,6 +71,34 @@ class Limit(Record):
         return self
 
 
+class Curve(Record):
+    """What the points of a case differ in: one export of each subject at each of them in every block."""
+
+    parameter: CurveParameter
+    """The setting that changes."""
+    values: tuple[float, ...]
+    """Its values in rising order, each once; in bits a second for `bitrate`."""
+
+    @property
+    def points(self) -> tuple[CurvePoint, ...]:
+        """The points in the order of the values."""
+        return tuple(CurvePoint(parameter=self.parameter, value=value) for value in self.values)
+
+    @property
+    def finest(self) -> CurvePoint:
+        """The point of the highest rate: the lowest quantiser or rate factor, or the highest bit rate."""
+        return self.points[-1 if self.parameter == "bitrate" else 0]
+
+
+class Download(Record):
+    """A file that is fetched before the first run and kept in the user's cache."""
+
+    url: str
+    """Where it is, `https` or `http`."""
+    sha256: str
+    """SHA-256 of its bytes in hexadecimal."""
+
+
 class OwnRecording(Record):
     """A synthetic recording of the user's own size."""
 
@@ -73,7 +115,7 @@ class OwnRecording(Record):
 
 
 class Subject(Record):
-    """Whatever is being timed. Exactly one of `is_floor`, `path` and `command` says what."""
+    """What is measured: exactly one of `is_floor`, `path` and `command`."""
 
     name: str
     """Unique in the matrix; part of file names."""
@@ -92,7 +134,11 @@ class Subject(Record):
     output_suffix: str = ".mp4"
     """Suffix of the output file, which chooses the container."""
     folder: Path | None = None
-    """Folder of the matrix file that declares a command: where it is started."""
+    """Where its commands are started: the folder of the matrix file, or the table's `cwd`."""
+    prepare: tuple[str, ...] = ()
+    """Command before each run, with placeholders; not timed."""
+    conclude: tuple[str, ...] = ()
+    """Command after each run, likewise."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs; False shows what sampling costs."""
     revision: str | None = None
@@ -111,7 +157,7 @@ class Subject(Record):
 
 
 _WITHOUT_ENCODER: dict[str, OptionValue] = {"encoder": "none"}
-"""Export options of a subject that shows how fast pictures could come."""
+"""Export options of a capacity subject."""
 
 
 def names_without_table(paths: Collection[str]) -> tuple[str, ...]:
@@ -142,6 +188,10 @@ class Case(Record):
     """File to export; exclusive with `recording`."""
     recording: str | OwnRecording | None = None
     """A synthetic recording: name of a standard one, or one of the user's own size."""
+    download: Download | None = None
+    """A file to fetch, where the source is a clip of a corpus that is named by its URL."""
+    corpus: str | None = None
+    """The corpus whose clip the source is; None for a case of its own."""
     duration_s: float | None = None
     """Length of the recording in seconds; None for a standard one's own."""
     scene: str = "bare"
@@ -158,6 +208,8 @@ class Case(Record):
     """Quality preset; exclusive with `qp`."""
     qp: int | None = None
     """Constant quantiser."""
+    curve: Curve | None = None
+    """The points of the case, instead of `quality` and `qp`; None for a case without a curve."""
     options: dict[str, OptionValue] = Field(default_factory=dict)
     """Further export options for every path and the floor, for example `preset`."""
     subjects: tuple[str, ...]
@@ -178,16 +230,37 @@ class Case(Record):
     """Mean length of a slice in milliseconds."""
     thresholds: dict[str, Limit] = Field(default_factory=dict)
     """Field of a run or `<metric>.<pool>` of its quality, to what is allowed."""
+    metrics: tuple[str, ...] | None = None
+    """Names of the metrics that validation measures; None, which is not written, for the default ones."""
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_slices(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """A case without slices is written as before there were any: older readers refuse unknown keys."""
+    def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """What a case has nothing of is not written: older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
+        for name in ("metrics", "download", "corpus", "curve"):
+            if written.get(name, ...) is None:
+                del written[name]
         if self.interleave == "runs":
             for name in ("interleave", "slice_ms"):
                 written.pop(name, None)
         return written
+
+    @property
+    def points(self) -> tuple[CurvePoint | None, ...]:
+        """The points of the curve; one None for a case without a curve."""
+        return (None,) if self.curve is None else self.curve.points
+
+    def at(self, point: CurvePoint | None) -> Case:
+        """The case with the settings of one point of its curve; itself for None."""
+        if point is None:
+            return self
+        if point.parameter == "qp":
+            return self.model_copy(update={"qp": int(point.value), "quality": None})
+        option: dict[str, OptionValue] = (
+            {"crf": point.value} if point.parameter == "crf" else {"bitrate_bits_per_s": int(point.value)}
+        )
+        return self.model_copy(update={"qp": None, "quality": None, "options": self.options | option})
 
 
 class RunMatrix(Record):
@@ -205,6 +278,8 @@ class RunMatrix(Record):
     """At least one, in the order in which the cases name them."""
     reference: str | None = None
     """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """Declared subject that takes part in no case, to the reason."""
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""
@@ -220,13 +295,18 @@ class RunMatrix(Record):
     def select(
         self, case_globs: Sequence[str] = (), subject_globs: Sequence[str] = (), *, paths: Collection[str] = ()
     ) -> RunMatrix:
-        """The part whose names match any of the globs; no glob means all.
+        """The part whose names match any of the globs; no glob means all. The name of a corpus means all its clips.
 
         A subject that no case names is added to every case, by its whole name, where it needs no table.
         Raises `MatrixError` for a glob that matches nothing.
         """
-        _check_each_matches("case", case_globs, [case.name for case in self.cases])
-        cases = [case for case in self.cases if _matches(case.name, case_globs)]
+        corpora = dict.fromkeys(case.corpus for case in self.cases if case.corpus is not None)
+        _check_each_matches("case", case_globs, [*corpora, *(case.name for case in self.cases)])
+        cases = [
+            case
+            for case in self.cases
+            if _matches(case.name, case_globs) or (case.corpus is not None and _matches(case.corpus, case_globs))
+        ]
         named = list(dict.fromkeys(name for case in cases for name in case.subjects))
         addable = [name for name in names_without_table(paths) if name not in named]
         added = [glob for glob in dict.fromkeys(subject_globs) if glob in addable]
@@ -245,13 +325,16 @@ class RunMatrix(Record):
             for name in added
             if name not in there and (subject := subject_without_table(name, paths)) is not None
         ]
-        return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects)})
+        left_out = {} if subject_globs else self.left_out  # who was not asked for needs no reason
+        return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects), "left_out": left_out})
 
 
 def _check_each_matches(kind: str, globs: Sequence[str], names: Sequence[str], others: str = "") -> None:
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
-            raise MatrixError(f"no {kind} matches {shown(glob)}; available: {', '.join(names)}{others}")
+            listed = ", ".join(names)
+            meant = did_you_mean(glob, names) if len(names) > 1 else ""
+            raise MatrixError(f"no {kind} matches {shown(glob)}; available: {listed}{others}{meant}")
 
 
 def _matches(name: str, globs: Sequence[str]) -> bool:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from capbench.harness.matrix.command_line import split_command
-from capbench.harness.matrix.model import Limit, OptionValue, OwnRecording, Rate
+from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
+from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
-from capbench.results.run_record import Interleave
+from capbench.results.run_record import CurveParameter, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
-from capbench.units import shown
+from capbench.units import parse_bitrate, shown
 
-__all__ = ["CaseTable", "MatrixFile", "OverrideTable", "SubjectTable", "known_paths"]
+__all__ = ["CaseTable", "CorpusTable", "MatrixFile", "OverrideTable", "SubjectTable", "check_name", "known_paths"]
 
 
 MOST_PIXELS_A_SIDE = 16384
@@ -22,11 +24,15 @@ MOST_PIXELS_A_SIDE = 16384
 LONGEST_RECORDING_S = 24 * 3600.0
 """A day."""
 LONGEST_WAIT_S = 7 * 24 * 3600.0
-"""A week. The system's calls take no more than some centuries, and fail where more is asked."""
+"""A week. System calls fail for time-outs beyond some centuries."""
 MOST_BLOCKS = 100_000
 """A block a second is a day of them."""
 MOST_CASES = 10_000
 """Of a matrix, products included, and subjects of a file: a case of a second takes hours by then."""
+FEWEST_POINTS = 4
+"""Of a curve: what the common test conditions of MPEG and JVET take (JVET-T2010); fewer are no curve to interpolate."""
+MOST_POINTS = 32
+"""Of a curve: each is a run of every subject in every block."""
 MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
@@ -40,7 +46,8 @@ def known_paths() -> frozenset[str]:
     return frozenset(path_names())
 
 
-def _check_name(name: str) -> str:
+def check_name(name: str) -> str:
+    """The name of a case or a subject. Raises `ValueError` for one that cannot be part of a file's name."""
     # Names become file names joined by "--", so they must survive every file system and stay unambiguous.
     if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._+=@-]{{0,{LONGEST_NAME - 1}}}", name) or "--" in name:
         raise ValueError(f"{shown(name)} cannot be part of a file name; use letters, digits, . _ + = - (no --)")
@@ -53,12 +60,21 @@ def _check_variable(name: str) -> str:
     return name
 
 
+def _check_metrics(names: list[str]) -> list[str]:
+    return [metric.name for metric in choose_metrics(names)]
+
+
 MIN_SLICE_MS = 5.0
-"""A switch takes about a millisecond: below this the machine does little else."""
+"""A switch takes about a millisecond: with shorter slices the machine would do little else."""
 MAX_SLICE_MS = 10_000.0
 """Longer slices are whole runs."""
-Name = Annotated[str, AfterValidator(_check_name)]
+Name = Annotated[
+    str,
+    AfterValidator(check_name),
+    Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
+]
 Variable = Annotated[str, AfterValidator(_check_variable)]
+Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
 WaitSeconds = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
@@ -82,8 +98,56 @@ WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(
 WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
 
 
+def _bitrate(value: object) -> object:
+    """`2M` as bits a second; a number as it is."""
+    return parse_bitrate(value) if isinstance(value, str) else value
+
+
+class _CurveTable(_Table):
+    """Points of a curve: one of the three."""
+
+    qp: list[Annotated[int, Field(ge=0, le=255)]] | None = None
+    """Constant quantisers."""
+    crf: list[Annotated[float, Field(ge=0, le=255)]] | None = None
+    """Constant rate factors."""
+    bitrate: list[Annotated[int, BeforeValidator(_bitrate), Field(ge=1000, le=10**9)]] | None = None
+    """Bit rates in bits a second, or as text such as `2M`."""
+
+    @model_validator(mode="after")
+    def _is_a_curve(self) -> Self:
+        given = [name for name in get_args(CurveParameter) if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of qp, crf and bitrate")
+        values = getattr(self, given[0])
+        if not FEWEST_POINTS <= len(values) <= MOST_POINTS:
+            raise ValueError(f"a curve needs {FEWEST_POINTS} to {MOST_POINTS} points, got {len(values)} of {given[0]}")
+        if repeated := [value for value in values if values.count(value) > 1]:
+            raise ValueError(f"{given[0]} has {shown(repeated[0])} twice")
+        return self
+
+
+def _curve(table: _CurveTable) -> Curve:
+    parameter, values = next((name, values) for name in get_args(CurveParameter) if (values := getattr(table, name)))
+    return Curve(parameter=parameter, values=tuple(sorted(map(float, values))))
+
+
+class _DownloadTable(Download):
+    """A file that is fetched before the first run and kept in the user's cache."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
+    """Where it is, `https` or `http`."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+    """SHA-256 of its bytes in hexadecimal."""
+
+
+WrittenCurve = Annotated[_CurveTable, AfterValidator(_curve)]
+WrittenDownload = Annotated[_DownloadTable, AfterValidator(lambda table: Download(**dict(table)))]
+
+
 class _Settings(_Table):
-    """What a case may say and an override may change; None means not said."""
+    """Settings that a case may have and an override may change; None means not set."""
 
     source: str | None = None
     """File to export, relative to the matrix file."""
@@ -105,10 +169,12 @@ class _Settings(_Table):
     """Quality preset."""
     qp: Annotated[int, Field(ge=0, le=63)] | None = None
     """Constant quantiser, instead of `quality`."""
+    curve: WrittenCurve | None = None
+    """Points, instead of `quality` and `qp`: a table with a list `qp`, `crf` or `bitrate`."""
     options: dict[str, OptionValue] | None = None
     """Further export options."""
     subjects: list[str] | None = None
-    """Subjects that take part."""
+    """Subjects that take part; where nothing says, `floor`, `cpu`, `gpu` and every declared one."""
     blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] | None = None
     """Blocks to run."""
     timeout_s: TimeLimit | None = None
@@ -125,6 +191,8 @@ class _Settings(_Table):
     """Mean length of a slice in milliseconds."""
     thresholds: dict[str, WrittenLimit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
+    metrics: Metrics | None = None
+    """Metrics that validation measures, such as `["default", "cambi"]` (`capbench validate --list-metrics`)."""
 
     @model_validator(mode="after")
     def _excludes(self) -> Self:
@@ -134,6 +202,8 @@ class _Settings(_Table):
             raise ValueError("duration_s applies only to a synthetic recording; cut a file with another program")
         if self.quality is not None and self.qp is not None:
             raise ValueError("give quality or qp, not both")
+        if self.curve is not None and (self.quality is not None or self.qp is not None):
+            raise ValueError("a curve replaces quality and qp; give one of them")
         return self
 
 
@@ -144,6 +214,31 @@ class CaseTable(_Settings):
     """Name of the case; with a product, the start of each name: `4k-qp=20`."""
     product: dict[str, list[Any]] = Field(default_factory=dict)
     """Setting to its values: one case for each combination."""
+
+
+class CorpusTable(_Settings):
+    """`[[corpus]]`: one case for each clip, with these settings."""
+
+    name: Name
+    """Name of the corpus; the start of each case's name: `clips-foreman`."""
+    folder: str | None = None
+    """Folder of the clips, relative to the matrix file."""
+    pattern: str = "*"
+    """Glob of the names of the files in `folder` that are clips."""
+    files: list[str | WrittenDownload] | None = Field(default=None, max_length=MOST_CASES)
+    """The clips one by one: files relative to the matrix file, or tables with `url` and `sha256`."""
+
+    @model_validator(mode="after")
+    def _names_clips(self) -> Self:
+        if (self.folder is None) == (self.files is None):
+            raise ValueError("give exactly one of folder and files")
+        if self.files is not None and "pattern" in self.model_fields_set:
+            raise ValueError("pattern applies only to a folder")
+        if self.files is not None and not self.files:
+            raise ValueError("files is empty: a corpus without a clip has nothing to measure")
+        if unfit := [key for key in ("source", "recording", "duration_s") if getattr(self, key) is not None]:
+            raise ValueError(f"{unfit[0]} does not apply to a corpus, whose clips are the sources")
+        return self
 
 
 class OverrideTable(_Settings):
@@ -176,6 +271,15 @@ class SubjectTable(_Table):
     """Suffix of the output file."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs."""
+    prepare: str | list[str] | None = None
+    """Command to run before each run; not timed."""
+    conclude: str | list[str] | None = None
+    """Command to run after each run, before its output is looked at; not timed."""
+    cwd: str | None = None
+    """Folder where its commands start, relative to the matrix file, whose own folder it is otherwise."""
+    product: dict[str, list[OptionValue]] = Field(default_factory=dict)
+    """Parameter to its values: one subject for each combination. A parameter stands in the command as `{parameter}`;
+    of a path it is an export option."""
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
@@ -193,8 +297,40 @@ class SubjectTable(_Table):
         if self.command is not None:
             if self.options or self.decoder is not None:
                 raise ValueError("options and decoder apply only to a path; write those of a command into the command")
-            split_command(self.command)
+            split_command(self.command, self.product)
+        for key in ("prepare", "conclude"):
+            if (hook := getattr(self, key)) is not None:
+                try:
+                    split_command(hook, self.product, needs_output=False)
+                except ValueError as error:
+                    raise ValueError(f"{key}: {error}") from error
+        self._check_product()
         return self
+
+    def _check_product(self) -> None:
+        used = {name for words in self.texts() for name in placeholders_of(words)}
+        for key, values in self.product.items():
+            if not values:
+                raise ValueError(f"product.{key}: an empty list leaves no subject")
+            if self.command is None:
+                continue
+            if key in PLACEHOLDERS or not re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII):
+                raise ValueError(
+                    f"product.{key}: choose a name of letters, digits and _ that is none of "
+                    f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}"
+                )
+            if key not in used:
+                raise ValueError(f"product.{key}: nothing uses it; write {{{key}}} into the command")
+        if self.floor and self.product:
+            raise ValueError("product: the floor is one subject; give a path or a command several values instead")
+        if (count := math.prod(len(values) for values in self.product.values())) > MOST_CASES:
+            raise ValueError(f"product: {count} combinations; at most {MOST_CASES} are allowed")
+
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """Everything of the table that placeholders may stand in, split into words. Raises `ValueError`."""
+        commands = (command for command in (self.command, self.prepare, self.conclude) if command is not None)
+        split = (split_command(command, self.product, needs_output=False) for command in commands)
+        return (*split, tuple(self.env.values()))
 
 
 class MatrixFile(_Table):
@@ -210,6 +346,8 @@ class MatrixFile(_Table):
     """Settings of every case that does not say otherwise; those of the including file win."""
     case: list[CaseTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Cases."""
+    corpus: list[CorpusTable] = Field(default_factory=list, max_length=MOST_CASES)
+    """Corpora: each is as many cases as it has clips."""
     subject: list[SubjectTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Subjects."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)

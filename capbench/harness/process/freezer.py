@@ -1,4 +1,4 @@
-"""Stopping a whole process tree and letting it go on, and knowing that it really stands still."""
+"""Stopping a whole process tree and continuing it, and verifying that it is really stopped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOP_TIMEOUT_S = 1.0
 """A stop takes below a millisecond, and some on a busy machine; a thread that is still on its way after this long is
 recorded as overlap."""
 _POLL_S = 0.0002
-"""Between two looks at whether the tree stands still: what a look costs itself, so that it adds little to a slice."""
+"""Interval between checks whether the tree is stopped: as long as a check takes, so that it adds little to a slice."""
 _CGROUP_MOUNTS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 """Where version 2 of control groups is mounted, alone or beside version 1."""
 
@@ -31,23 +31,23 @@ class Freezer(Protocol):
     """Holds one process tree."""
 
     how: str
-    """By what means, for the record."""
+    """The means by which it stops, for the record."""
 
     def stop(self, on_asked: Callable[[], None]) -> bool:
-        """Stop the whole tree; returns whether it was seen to stand still within `STOP_TIMEOUT_S`.
+        """Stop the whole tree; returns whether it was verified to be stopped within `STOP_TIMEOUT_S`.
 
-        `on_asked` is called once the kernel has been asked. What runs then stops at once. What waits for a core does
-        nothing more of its own, but is seen to stand still only when it has had one: on a crowded machine much later.
+        `on_asked` is called once the kernel has been asked. Running threads then stop at once. A thread that waits for
+        a core executes no more code, but counts as stopped only once it has had one: on a crowded machine much later.
         """
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
 
     def cpu_s(self) -> float:
         """CPU seconds that the tree has used so far; of what was there at the last stop."""
 
     def kill(self) -> None:
-        """Kill what was there at the last stop, where nobody else is left to do it."""
+        """Kill what was there at the last stop, if nothing else is left to do it."""
 
 
 class SignalFreezer:
@@ -76,7 +76,7 @@ class SignalFreezer:
         self._now_s = now_s
         self._sleep = sleep
         self._held: dict[int, bool] = {}
-        """Process to whether we stopped it: False for one that stood still before."""
+        """Process to whether we stopped it: False for one that was stopped before."""
 
     def stop(self, on_asked: Callable[[], None]) -> bool:
         """Stop the whole tree; returns whether it was seen to stand still in time."""
@@ -100,7 +100,7 @@ class SignalFreezer:
                 self._sleep(_POLL_S)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
         for pid, by_us in self._held.items():
             if by_us:
                 _resume(pid)
@@ -152,7 +152,7 @@ class CgroupFreezer:
         return True
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
         self._write("0")
 
     def cpu_s(self) -> float:
@@ -220,7 +220,7 @@ def _own_cgroup(mount: Path) -> Path | None:
 
 
 def open_freezer(root: int, cgroup: Path | None) -> Freezer:
-    """What stops the tree that hangs from `root`: the supervisor, which itself goes on, or the process on Windows."""
+    """The means to stop the tree below `root`: the supervisor, which itself continues, or the process on Windows."""
     if cgroup is not None:
         return CgroupFreezer(cgroup)
     return SignalFreezer(root, includes_root=sys.platform == "win32")

@@ -1,4 +1,4 @@
-"""One measured process from start to end: time limit, samples, the tail of what it said."""
+"""One measured process from start to end: time limit, samples, the tail of its output."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Ending, Launched, launch
 from capbench.results.run_record import TraceSample
 
-__all__ = ["Outcome", "Tail", "run_process"]
+__all__ = ["CapturedStream", "Observation", "Outcome", "Tail", "run_process"]
 
 _TAIL_BYTES = 8192
-"""What is kept of an output stream: enough for a traceback, whatever a subject prints."""
+"""What is looked at of an output stream for how far it is and for what went wrong: enough for a traceback."""
+_KEPT_BYTES = 2**16
+"""What is kept of the beginning and of the end of an output stream for its log, whatever a subject prints: a run of a
+thousand blocks then has logs of at most 250 MB."""
 _FRAME = re.compile(rb"\bframe=\s*(\d+)")
-"""How the worker, and ffmpeg's `-progress pipe:1`, say how far they are."""
+"""How the worker, and ffmpeg's `-progress pipe:1`, report progress."""
 _START_PAUSE_S = 0.01
 """The launcher needs a moment before there is anything to sample."""
 _IDLE_PAUSE_S = 5.0
-"""Longest time without a look at the clock and the process."""
+"""Longest time between checks of the clock and the process."""
 _TURN_PAUSE_S = 1.0
-"""Longest time without a look whether a process that is stopped has ended meanwhile."""
+"""Longest time between checks whether a stopped process has ended."""
 _KILL_TIMEOUT_S = 10.0
 """A killed process that is stuck in the kernel is given up after this time."""
 _STREAM_TIMEOUT_S = 1.0
@@ -37,17 +40,41 @@ _STREAM_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class CapturedStream:
+    """What a process wrote to one of its output streams, without the middle where that is long."""
+
+    head: bytes = b""
+    """Its beginning."""
+    tail: bytes = b""
+    """What came after the beginning, or the end of that."""
+    total_bytes: int = 0
+    """All that was written."""
+
+    @property
+    def lost_bytes(self) -> int:
+        """Bytes between the beginning and the end that were not kept."""
+        return self.total_bytes - len(self.head) - len(self.tail)
+
+    @property
+    def end(self) -> str:
+        """The end, or all of it, as text."""
+        return (self.tail if self.lost_bytes else self.head + self.tail).decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one process did and used."""
+    """Outcome and resource use of one process."""
 
     ending: Ending
     """How it ended."""
     timed_out: bool
-    """Whether it was killed because its time was up."""
+    """Whether it was killed at its time limit."""
     stdout: str
     """The end of its standard output."""
     stderr: str
     """The end of its standard error."""
+    streams: tuple[CapturedStream, CapturedStream] = (CapturedStream(), CapturedStream())
+    """Standard output and standard error, for a log."""
     samples: tuple[TraceSample, ...] = ()
     """Sampled memory and CPU."""
     sampler_cpu_s: float | None = None
@@ -58,21 +85,41 @@ class Outcome:
     """Running time in seconds of a process that ran in slices; None for one that ran through."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What is read of a process while it runs."""
+
+    sampled: bool = True
+    """Whether memory and CPU of its tree are sampled."""
+    gauges: Sequence[Gauge] = ()
+    """Counters of GPUs, read with each sample."""
+    on_frame: Callable[[int], None] | None = None
+    """Called with the number of every frame that it says to have finished."""
+
+
 class Tail:
-    """Drains a stream and keeps its end, so that a subject that prints megabytes neither blocks nor fills memory."""
+    """Drains a stream and keeps both ends, so that a subject that prints megabytes neither blocks nor fills memory."""
 
     def __init__(self, stream: IO[bytes], on_frame: Callable[[int], None] | None = None) -> None:
         self._stream = stream
         self._on_frame = on_frame
-        self._kept = b""
+        self._head = self._tail = b""
+        self._total_bytes = 0
         self._thread = threading.Thread(target=self._drain, daemon=True, name="tail")
         self._thread.start()
 
     def _drain(self) -> None:
         while chunk := self._read():
-            self._kept = (self._kept + chunk)[-_TAIL_BYTES:]
-            if self._on_frame is not None and (found := _FRAME.findall(self._kept)):
+            self._total_bytes += len(chunk)
+            room = _KEPT_BYTES - len(self._head)
+            self._head += chunk[:room]
+            self._tail = (self._tail + chunk[room:])[-_KEPT_BYTES:]
+            if self._on_frame is not None and (found := _FRAME.findall(self._end())):
                 self._on_frame(int(found[-1]))
+
+    def _end(self) -> bytes:
+        """The last bytes; together the two parts have no gap where the tail alone is too short."""
+        return (self._tail if len(self._tail) >= _TAIL_BYTES else self._head + self._tail)[-_TAIL_BYTES:]
 
     def _read(self) -> bytes:
         try:
@@ -83,7 +130,11 @@ class Tail:
     def text(self, timeout_s: float) -> str:
         """The end of the stream. A descendant that escaped may hold it open: wait no longer than `timeout_s`."""
         self._thread.join(timeout_s)
-        return self._kept.decode(errors="replace")
+        return self._end().decode(errors="replace")
+
+    def captured(self) -> CapturedStream:
+        """What was kept so far."""
+        return CapturedStream(self._head, self._tail, max(self._total_bytes, len(self._head) + len(self._tail)))
 
 
 def run_process(
@@ -92,23 +143,22 @@ def run_process(
     env: Mapping[str, str],
     cwd: Path,
     timeout_s: float,
-    sampled: bool = True,
-    gauges: Sequence[Gauge] = (),
-    on_frame: Callable[[int], None] | None = None,
+    observation: Observation | None = None,
     turn: SliceTurn | None = None,
 ) -> Outcome:
     """Run a program to its end or to its time limit. An interrupt kills it and is raised again.
 
     With a `turn` it runs only in the slices that this is given: samples and the time limit count running time.
     """
+    observation = observation or Observation()
     cores_before = psutil.cpu_times(percpu=True)
     if turn is None:
         process = launch(argv, env=env, cwd=cwd)
     else:
         process = launch(argv, env={**env, **turn.env}, cwd=cwd, held=True, cgroup=turn.cgroup)
     try:
-        stdout, stderr = Tail(process.stdout, on_frame), Tail(process.stderr, on_frame)
-        watch = _Watch(process, sampled, gauges, turn)
+        stdout, stderr = (Tail(stream, observation.on_frame) for stream in (process.stdout, process.stderr))
+        watch = _Watch(process, observation, turn)
         if turn is not None:
             turn.attach(process)
         timed_out = watch.until_end(timeout_s)
@@ -121,6 +171,7 @@ def run_process(
         timed_out=timed_out,
         stdout=texts[0],
         stderr=texts[1],
+        streams=(stdout.captured(), stderr.captured()),
         samples=tuple(sampler.samples) if sampler else (),
         sampler_cpu_s=sampler.cost_s if sampler else None,
         cpu_per_core_percent=() if turn is not None else _busy_percent(cores_before, psutil.cpu_times(percpu=True)),
@@ -131,10 +182,10 @@ def run_process(
 class _Watch:
     """Samples a process and limits its time."""
 
-    def __init__(self, process: Launched, sampled: bool, gauges: Sequence[Gauge], turn: SliceTurn | None) -> None:
+    def __init__(self, process: Launched, observation: Observation, turn: SliceTurn | None) -> None:
         self._process = process
-        self._sampled = sampled
-        self._gauges = gauges
+        self._sampled = observation.sampled
+        self._gauges = observation.gauges
         self._turn = turn
         self._start_s = time.monotonic()
         self._reader: TreeReader | None = None

@@ -1,4 +1,4 @@
-"""What a process tree consists of at this moment, whether all of it is stopped, and what CPU time it has used."""
+"""The processes of a tree, whether all of them are stopped, and their CPU time."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ goes on. `time.monotonic` and `time.perf_counter` less this are running time.
     python -P running_clock.py MODULE ARGUMENT...
 
 runs `MODULE` with these clocks in place of Python's own, so that its stages, its latencies and its own time limits
-leave out what was nobody's time. A wait inside a system call still ends early by the time stopped: who waits looks at
+leave out the time between slices. A wait inside a system call still ends early by the time stopped: who waits looks at
 the clock again.
 """
 

@@ -1,4 +1,4 @@
-"""One process of a sliced block: it runs in slices, and only these count."""
+"""One process of a sliced block: only the time in its slices counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SliceTurn:
         self.cgroup = cgroup_of()
         """Control group that the process is to be started in; None where there is none."""
         self.ready = threading.Event()
-        """Set once a process is attached, or nobody will attach one any more."""
+        """Set once a process is attached, or none will be attached any more."""
         self.slices = 0
         """Slices that it has had."""
         self.alone_ns = 0
@@ -102,7 +102,7 @@ class SliceTurn:
         if not process.ended.is_set():
             self._stands_still = freezer.stop(lambda: asked_ns.append(self._now_ns()))
             self._running.clear()
-        # Until it was asked to stop: how long the kernel takes to see to it is nobody's time.
+        # Until it was asked to stop: the time that the kernel takes to do so is not counted.
         end_ns = self._end_ns(process, asked_ns[0] if asked_ns else self._now_ns())
         self._cpu_s_when_stopped = freezer.cpu_s()
         assert self._slice_began_ns is not None

@@ -1,4 +1,4 @@
-"""Starting a process so that its time, CPU and memory can be had from the kernel when it ends."""
+"""Starting a process so that the kernel reports its time, CPU and memory when it ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RELEASE_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a process ended and what the kernel says it used."""
+    """How a process ended, and its resource use as reported by the kernel."""
 
     exit_code: int | None
     """Exit code; negative for a signal; None if the process never started."""
@@ -39,7 +39,7 @@ class Ending:
     peak_rss_bytes: int | None = None
     """High-water mark of the largest process of the tree."""
     failure: str | None = None
-    """Why it could not be started or its end could not be learnt."""
+    """Why it could not be started, or why its end is not known."""
     start_ns: int | None = None
     """When it was started, by `time.monotonic_ns`."""
 
@@ -103,7 +103,7 @@ def launch(
 
 
 class _PosixProcess:
-    """Behind the launcher, which explains why there is one."""
+    """Through the supervisor; see its module for the reason."""
 
     def __init__(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, held: bool, cgroup: Path | None, stdin: int
@@ -166,7 +166,7 @@ class _PosixProcess:
         self.started.set()
 
     def release(self) -> None:
-        with self._life_lock, contextlib.suppress(BrokenPipeError):  # a supervisor that died is told by `ending`
+        with self._life_lock, contextlib.suppress(BrokenPipeError):  # `ending` reports a supervisor that died
             if self._life_write >= 0:
                 os.write(self._life_write, b"g")
         self.started.wait(_RELEASE_TIMEOUT_S)

@@ -3,7 +3,7 @@
 A child's high-water mark starts with that of the process that spawned it: on Linux, `exec` folds the old address
 space's mark into the new process's (`exec_mmap` in fs/exec.c calls `setmax_mm_hiwater_rss`), so a `true` started by a
 200 MB runner is reported as 200 MB. This launcher holds about 10 MB, imports nothing big, and waits for its child with
-`wait4`. It also outlives nobody: when the runner dies, even by SIGKILL, the life line breaks and the child's whole
+`wait4`. It also does not outlive the runner: when that dies, even by SIGKILL, the pipe breaks and the child's whole
 process group is killed, stopped or not, so that a resumed matrix does not share the machine with a forgotten run. On
 Linux it adopts what leaves the group (`PR_SET_CHILD_SUBREAPER`), which is killed with the rest.
 
@@ -33,7 +33,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str]) -> None:
-    """Start `argv` in a process group of its own, wait, report."""
+    """Start `argv` in its own process group, wait, report."""
     os.set_inheritable(life_fd, False)
     os.set_inheritable(report_fd, False)
     wake_read, wake_write = os.pipe()
@@ -80,7 +80,7 @@ def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str])
 def adopt_orphans() -> None:
     """Become the parent of descendants that lose theirs: what turns into a daemon stays within reach. Linux only."""
     if sys.platform == "linux":
-        import ctypes  # elsewhere nobody pays for loading it
+        import ctypes  # only here: loading it takes time
 
         # A kernel that refuses (older than 3.4) leaves things as they are on other systems.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -117,7 +117,7 @@ def leave(cgroup: str) -> None:
 
 
 def reap(pid: int):  # type: ignore[no-untyped-def]  # tuple[int, struct_rusage] | None
-    """Reap whoever has ended; returns status and usage once `pid` has."""
+    """Reap children that have ended; returns status and usage once `pid` has."""
     ended = None
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -158,7 +158,7 @@ def kill_group(group: int) -> bool:
 def end_group(group: int) -> None:
     """Kill a group and wait until it is gone: a killed process runs on until the kernel next has a core for it.
 
-    Gives up in the end: where nobody reaps orphans, a group of zombies is never gone.
+    Gives up after a while: if orphans are never reaped, a group of zombies never disappears.
     """
     for _ in range(LOOKS):
         if not kill_group(group):

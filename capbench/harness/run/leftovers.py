@@ -11,18 +11,21 @@ from pathlib import Path
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import describe_os_error, is_partial
+from capbench.results.folder import FAILED_OUTPUTS
 
 __all__ = ["IN_PROGRESS", "UNVALIDATED", "own_folder", "refuse_links", "remove", "remove_leftovers"]
 
 IN_PROGRESS = "in-progress"
-"""Folder of the run in hand: its output until it is recorded, and the files that the worker is asked through."""
+"""Folder of the current run: its output until it is recorded, and the job files of the worker."""
 UNVALIDATED = "unvalidated"
 """Folder of the outputs of recorded runs that wait for validation."""
-_FOLDERS = ("runs", "blocks", "outputs", "traces", "frames", UNVALIDATED)
+_FOLDERS = ("runs", "blocks", "outputs", "traces", "frames", FAILED_OUTPUTS, UNVALIDATED)
 """Folders whose files are named after runs and blocks."""
 _FILES = ("matrix.json", "environment.json", "looks.json", "index.html", "report.png", ".lock")
 """Files that capbench writes beside them."""
-_OF_A_RUN = re.compile(r"(?P<stem>[^.].*?--(?:b\d{3,}|warmup|drift-start|drift-end))(?:\.[A-Za-z0-9]+)?", re.DOTALL)
+_OF_A_RUN = re.compile(
+    r"(?P<stem>[^.].*?--(?:b\d{3,}|warmup|trial|drift-start|drift-end))(?:\.[A-Za-z0-9]+)?", re.DOTALL
+)
 
 
 def own_folder(folder: Path, name: str) -> Path:
@@ -49,7 +52,7 @@ def refuse_links(folder: Path) -> None:
 
 def _refusal(link: Path) -> str:
     return (
-        f"{link} is a symbolic link, and capbench would write and delete where it leads; "
+        f"{link} is a symbolic link, and capbench would write and delete in its target; "
         "remove it, or name the folder that it leads to with --out"
     )
 
@@ -62,7 +65,7 @@ def _own_paths(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path, is_unrecorded: Callable[[str], bool]) -> None:
-    """Remove what killed runners left: the run in hand, half-written files, and what belongs to no recorded run.
+    """Remove what killed runners left: the unfinished run, half-written files, and what belongs to no recorded run.
 
     `is_unrecorded` is asked for the stem of a run that a file is named after: files that are named after nothing of
     this folder's plan stay, whoever put them there. Call it with the folder locked and without links. Raises
@@ -74,8 +77,10 @@ def remove_leftovers(folder: Path, is_unrecorded: Callable[[str], bool]) -> None
             written = entry.name.split(".")[1] if is_partial(entry.name) else None
             if written is not None and (name or any(written == Path(own).stem for own in _FILES)):
                 remove(entry)
-    for name in ("outputs", "traces", "frames", UNVALIDATED):
+    for name in ("runs", "outputs", "traces", "frames", FAILED_OUTPUTS, UNVALIDATED):
         for entry in _entries(folder / name):
+            if name == "runs" and entry.suffix != ".log":
+                continue  # a damaged record stays until its run is made again
             match = _OF_A_RUN.fullmatch(entry.name)
             if match is not None and is_unrecorded(match["stem"]):
                 remove(entry)

@@ -1,4 +1,4 @@
-"""Saying how far a matrix is: a live line on a terminal, plain lines elsewhere, nothing when asked to be quiet."""
+"""Progress of a matrix: a live line on a terminal, plain lines elsewhere, nothing with --quiet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["LiveProgress", "PlainProgress", "Progress", "TimeLeft", "open_progre
 
 
 class TimeLeft:
-    """Estimates what is left from the runs that were made: of the same case and subject, else of the same case."""
+    """Estimates what is left from the runs that were made: of the same case and subject, otherwise of the same case."""
 
     def __init__(self) -> None:
         self._spent_s: dict[tuple[str, ...], list[float]] = {}
@@ -44,19 +44,19 @@ class TimeLeft:
 
 
 class Progress:
-    """Receives what happens; this one says nothing."""
+    """Receives events; this one shows nothing."""
 
     def say(self, line: str) -> None:
-        """Something the user should know between runs."""
+        """A message for the user, between runs."""
 
     def begin(self, step: ScheduledRun, left_s: float | None) -> None:
         """A run starts; `left_s` is the expected time of this and all later runs."""
 
     def frame(self, done: int) -> None:
-        """The run in hand has exported this many frames."""
+        """The current run has exported this many frames."""
 
     def end(self, run: RunResult) -> None:
-        """The run in hand is over and recorded."""
+        """The current run is over and recorded."""
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -64,7 +64,8 @@ class Progress:
 
 def _label(step: ScheduledRun) -> str:
     part = f"block {step.block + 1}" if step.role is RunRole.MEASURE else step.role.value.replace("_", " ")
-    return "  ".join(map(plain_line, (step.case.name, step.subject.name, part)))
+    point = () if step.point is None else (step.point.label,)
+    return "  ".join(map(plain_line, (step.case.name, step.subject.name, *point, part)))
 
 
 def _left(left_s: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The folder of a matrix in progress: beginning it, resuming it, knowing what is already there."""
+"""The folder of a matrix in progress: starting it, resuming it, finding what is recorded."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class RunFolder:
         own_folder(self.path, "runs")
 
     def resume(self, matrix: RunMatrix, base: str | None = None) -> Plan:
-        """The plan that began the folder, with the blocks of `matrix`, and with `base` where one is named.
+        """The plan that started the folder, with the blocks of `matrix`, and with `base` where one is named.
 
-        Raises `ResultError` if another matrix or a newer capbench began it, `InputError` for a base that is not there.
+        Raises `ResultError` if another matrix or a newer capbench started it, `InputError` for an unknown base.
         """
         plan = read_plan(self.path)
         if difference := _difference(plan.matrix, matrix):
@@ -85,7 +85,7 @@ class RunFolder:
         return False
 
     def check_machine(self, environment: Environment) -> None:
-        """Keep the machine's description. Raises `ResultError` if the folder was begun on another one."""
+        """Record the machine. Raises `ResultError` if the folder was started on another one."""
         file = self.path / "environment.json"
         if not file.exists():
             write_record(file, environment)
@@ -116,7 +116,7 @@ class RunFolder:
         self._written.add(step.stem)
 
     def write_plan(self, plan: Plan) -> None:
-        """Record what was decided since the folder was begun."""
+        """Record what was decided since the folder was started."""
         write_record(self.path / "matrix.json", plan)
 
     def read_run(self, step: ScheduledRun) -> RunResult | None:
@@ -134,14 +134,14 @@ class RunFolder:
         """Read everything back, and keep `times_floor`, which is known only now."""
         contents = read_folder(self.path)
         for run in with_times_floor(contents.runs):
-            file = self.path / "runs" / run_file_name(run.case, run.subject, run.role, run.block)
+            file = self.path / "runs" / run_file_name(run.case, run.subject, run.role, run.block, run.point)
             if read_run(file) != run:
                 write_record(file, run)
         remove(self.path / IN_PROGRESS)
         return contents
 
     def _run_file(self, case: str, step: ScheduledRun) -> Path:
-        return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block)
+        return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block, step.point)
 
 
 def program_version() -> str:
@@ -153,7 +153,7 @@ def program_version() -> str:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of a folder that this program may go on with. Raises `ResultError` that says why it may not."""
+    """The plan of a folder that this program can resume. Raises `ResultError` with the reason if it cannot."""
     file = folder / "matrix.json"
     if not os.path.lexists(file):
         raise ResultError(f"nothing to resume in {folder}: it has no {file.name}; omit --resume")
@@ -210,7 +210,7 @@ def _difference(begun: RunMatrix, now: RunMatrix) -> str | None:
 
 @contextlib.contextmanager
 def lock_folder(path: Path) -> Iterator[None]:
-    """Keep other runners out of a folder; the system lets go by itself when this process dies. Raises `ResultError`."""
+    """Lock a folder against other runners; the lock ends with this process. Raises `ResultError`."""
     if os.name == "nt":
         yield  # Windows refuses to replace files that another process has open, which shows there is one
         return

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import psutil
 
-from capbench.errors import OutputError
+from capbench.errors import MatrixError, OutputError
 from capbench.harness.machine.interference import busy_s, judge_noise, read_noise
 from capbench.harness.matrix.command_line import missing_program
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
+from capbench.harness.matrix.participation import absences, propose_scenes
 from capbench.harness.run.executor import Executor, refuse_full_disk
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
@@ -51,9 +52,11 @@ class StoppingRule:
     """When a matrix ends before its last block."""
 
     budget_s: float | None = None
-    """Begin only rounds that are expected to fit into this many seconds; the first is always made."""
+    """Start only rounds that are expected to fit into this many seconds; the first is always run."""
     is_decided: Callable[[FolderContents], bool] | None = None
     """Asked after every round; True ends the matrix."""
+    stops_at_failed_warmup: bool = False
+    """Whether a subject that fails in its first, discarded run ends the matrix: nothing could be compared with it."""
 
 
 def read_foreign_cpu_s() -> float:
@@ -78,11 +81,12 @@ class SystemProbe:
 
 
 def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
-    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix goes on."""
+    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix continues."""
     found: dict[str, str] = {}
     for subject in matrix.subjects:
-        if subject.command and (reason := missing_program(subject.command[0])):
-            found[subject.name] = reason
+        for command in (subject.command, subject.prepare, subject.conclude):
+            if command and (reason := missing_program(command[0], subject.folder)):
+                found.setdefault(subject.name, reason)
     return found
 
 
@@ -112,7 +116,10 @@ def run_matrix(
         surroundings=surroundings or SystemProbe(),
     )
     runner.run(pace or StoppingRule())
-    return folder.finish()
+    contents = folder.finish()
+    for sentence in propose_scenes(plan.matrix, contents.runs):
+        (progress or Progress()).say(sentence)
+    return contents
 
 
 class _Runner:
@@ -145,8 +152,8 @@ class _Runner:
 
     def run(self, pace: StoppingRule) -> None:
         cases = self._plan.matrix.cases
-        for subject, reason in self._plan.skipped.items():
-            self._progress.say(f"{subject} is skipped: {reason}")
+        for sentence in absences(self._plan.matrix, self._plan.skipped):
+            self._progress.say(sentence)
         for case in cases:
             self._progress.say(f"preparing {case.name}")
             self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))
@@ -158,6 +165,8 @@ class _Runner:
         self._pending = {step.stem: step for step in (*openings, *self._steps_of_blocks(), *closings)}
         for step in openings:
             self._make(step)
+            if pace.stops_at_failed_warmup and step.role is RunRole.WARMUP:
+                self._refuse_failed(step)
         for case in cases:
             if self._in_slices(case):
                 self._try_slices(case)
@@ -165,6 +174,13 @@ class _Runner:
         for step in closings:
             self._make(step)
         self._validate()
+
+    def _refuse_failed(self, step: ScheduledRun) -> None:
+        run = self._folder.read_run(step)
+        if run is not None and run.error is not None:
+            log = self._folder.path / "runs" / f"{step.stem}.log"
+            where = f"; all that it wrote is in {log}" if log.is_file() else ""
+            raise MatrixError(f"{step.subject.name} failed on its first run: {run.error}{where}")
 
     def _make_rounds(self, pace: StoppingRule, closings: list[ScheduledRun]) -> None:
         longest_s = 0.0
@@ -196,12 +212,13 @@ class _Runner:
         if self._validator is not None and self._waiting and not self._validator.has_room():
             self._validate()
         if self._in_slices(case):
-            steps = all_steps  # a run beside which nobody took turns is no part of a block in slices
+            steps = all_steps  # a run without others to interleave with is not part of a sliced block
         before, begun_s = self._outside.read_noise(self._folder.path), self._outside.now_s()
         foreign_before_s = self._outside.foreign_cpu_s()
         overlap_share = 0.0
         if self._in_slices(case):
-            runs = self._make_together(steps)
+            of_points = [[step for step in steps if step.point == point] for point in case.points]
+            runs = [run for together in of_points for run in self._make_together(together)]
             overlap_share = max((run.slices.overlap_share for run in runs if run.slices is not None), default=0.0)
         else:
             for step in steps:
@@ -215,10 +232,10 @@ class _Runner:
             after=self._outside.read_noise(self._folder.path),
         )
         if len(steps) < len(all_steps):
-            resumed = "the block was interrupted and resumed: its runs did not follow each other"
+            resumed = "the block was interrupted and resumed: its runs are not adjacent in time"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, resumed)})
         if overlap_share > MAX_OVERLAP_SHARE:
-            overlapped = f"subjects ran beside each other for {overlap_share:.1%} of the block: it does not count"
+            overlapped = f"subjects overlapped for {overlap_share:.1%} of the block, so it does not count"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, overlapped)})
         self._folder.write_noise(noise)
         for warning in noise.warnings:
@@ -242,7 +259,9 @@ class _Runner:
         begun_s = self._outside.now_s()
         self._progress.begin(first, self._left_s(begun_s))
         self._outside.sleep(first.case.settle_s)
-        seed = f"{self._plan.seed}/{first.case.name}/{first.block}"
+        seed = "/".join(
+            (f"{self._plan.seed}", first.case.name, f"{first.block}", *([first.point.label] if first.point else []))
+        )
         runs = self._guarded(first, lambda: self._executor.execute_sliced(steps, *self._given(first), seed=seed))
         for step, run in zip(steps, runs, strict=True):
             self._progress.begin(step, self._left_s(begun_s))
@@ -306,7 +325,7 @@ class _Runner:
         subjects = {subject.name: subject for subject in self._plan.matrix.subjects}
         for run in read_folder(self._folder.path).runs:
             if run.case in cases and run.subject in subjects:
-                step = ScheduledRun(cases[run.case], subjects[run.subject], run.block, run.order, run.role)
+                step = ScheduledRun(cases[run.case], subjects[run.subject], run.block, run.order, run.role, run.point)
                 self._await_validation(step, run)
         self._validator.forget(list(self._waiting.values()))
 

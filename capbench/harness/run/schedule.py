@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -13,8 +12,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.results.folder import run_file_name
 from capbench.results.record import Record
-from capbench.results.run_record import RunRole
-from capbench.results.subject_name import FLOOR
+from capbench.results.run_record import CurvePoint, RunRole
+from capbench.results.subject_name import FLOOR, is_capacity
 
 __all__ = [
     "PLAN_VERSION",
@@ -38,13 +37,13 @@ class Plan(Record):
     schema_version: int = PLAN_VERSION
     """Version of this record."""
     capbench_version: str = ""
-    """Version of the capbench that began the folder; empty where an older one did, which did not say."""
+    """Version of the capbench that started the folder; empty if it was one that did not record it."""
     matrix: RunMatrix
     """The matrix after `--case` and `--subject`."""
     seed: int
-    """Decides the order of everything."""
+    """Seed for the order of cases and subjects."""
     command: tuple[str, ...] = ()
-    """Command line that began the folder."""
+    """Command line that started the folder."""
     started_at: str | None = None
     """ISO 8601, UTC."""
     skipped: dict[str, str] = Field(default_factory=dict)
@@ -78,11 +77,25 @@ class ScheduledRun:
     """Position in its block."""
     role: RunRole = RunRole.MEASURE
     """Why it is made."""
+    point: CurvePoint | None = None
+    """The point of the case's curve; None for a case without one."""
+
+    @property
+    def settings(self) -> Case:
+        """The case with the settings of the point."""
+        return self.case.at(self.point)
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether a finer point of the same curve is run too."""
+        return self.case.curve is not None and self.point != self.case.curve.finest
 
     @property
     def stem(self) -> str:
         """Unique name of the run inside a folder: its file's name without the suffix."""
-        return Path(run_file_name(self.case.name, self.subject.name, self.role, self.block)).stem
+        # Not `stem`: a point's value may hold a dot.
+        name = run_file_name(self.case.name, self.subject.name, self.role, self.block, self.point)
+        return name.removesuffix(".json")
 
 
 def case_order(seed: int, block: int, cases: Sequence[Case]) -> list[Case]:
@@ -93,28 +106,42 @@ def case_order(seed: int, block: int, cases: Sequence[Case]) -> list[Case]:
 
 
 def block_steps(seed: int, block: int, case: Case, subjects: Sequence[Subject]) -> list[ScheduledRun]:
-    """One block of one case, shuffled. Depends on nothing but its arguments, so a resumed block keeps its order."""
-    shuffled = list(subjects)
-    random.Random(f"{seed}/{case.name}/{block}").shuffle(shuffled)
-    return [ScheduledRun(case, subject, block, order) for order, subject in enumerate(shuffled)]
+    """One block of one case, shuffled. Depends on nothing but its arguments, so a resumed block keeps its order.
+
+    The subjects of a point follow each other, so that what moves the machine meets them alike; points are shuffled too.
+    """
+    points = list(case.points)
+    if len(points) > 1:
+        random.Random(f"{seed}/{case.name}/{block}/points").shuffle(points)
+    steps: list[ScheduledRun] = []
+    for point in points:
+        # What stages could deliver alone is the same at every point.
+        shuffled = [subject for subject in subjects if point == case.points[0] or not is_capacity(subject.name)]
+        random.Random("/".join((f"{seed}", case.name, f"{block}", *([point.label] if point else [])))).shuffle(shuffled)
+        steps += [
+            ScheduledRun(case, subject, block, len(steps) + order, point=point)
+            for order, subject in enumerate(shuffled)
+        ]
+    return steps
 
 
 def opening_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:
-    """Warm-ups, then the floor that later ones are held against. Slices need to know how much memory each takes."""
+    """Warm-ups, then the floor that later ones are compared with. Slices need to know how much memory each takes."""
     if case.warmup or case.interleave == "slices":
         for order, subject in enumerate(subjects):
-            yield ScheduledRun(case, subject, _BLOCK_OF_ROLE[RunRole.WARMUP], order, RunRole.WARMUP)
+            yield ScheduledRun(case, subject, _BLOCK_OF_ROLE[RunRole.WARMUP], order, RunRole.WARMUP, case.points[0])
     yield from _drift_step(case, subjects, RunRole.DRIFT_START)
 
 
 def trial_steps(seed: int, case: Case, subjects: Sequence[Subject]) -> list[ScheduledRun]:
     """The discarded block that shows whether the subjects can be measured in slices."""
     block = _BLOCK_OF_ROLE[RunRole.TRIAL]
-    return [replace(step, role=RunRole.TRIAL) for step in block_steps(seed, block, case, subjects)]
+    steps = block_steps(seed, block, case, subjects)
+    return [replace(step, role=RunRole.TRIAL) for step in steps if step.point == case.points[0]]
 
 
 def closing_steps(case: Case, subjects: Sequence[Subject]) -> Iterator[ScheduledRun]:
-    """The floor once more: a machine that changed shows here."""
+    """The floor again: a change of the machine shows here."""
     yield from _drift_step(case, subjects, RunRole.DRIFT_END)
 
 
@@ -122,4 +149,4 @@ def _drift_step(case: Case, subjects: Sequence[Subject], role: RunRole) -> Itera
     if case.drift_control:
         for subject in subjects:
             if subject.name == FLOOR:
-                yield ScheduledRun(case, subject, _BLOCK_OF_ROLE[role], 0, role)
+                yield ScheduledRun(case, subject, _BLOCK_OF_ROLE[role], 0, role, case.points[0])

@@ -1,4 +1,4 @@
-"""What a run in slices says about itself, and what it cannot know."""
+"""The account of a run in slices, and the figures that it cannot have."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["in_slices", "slice_accounts"]
 
 _SLICED = "measured in slices: "
 _UNKNOWN_IN_SLICES = {
-    "cpu_per_core_percent": f"{_SLICED}the cores' load is that of all subjects of the block",
-    "telemetry": f"{_SLICED}the GPU's counters are those of all subjects of the block",
-    "gpu_busy_s": f"{_SLICED}the clock of the passes runs on while the process is stopped",
-    "gpu_percent": f"{_SLICED}the clock of the passes runs on while the process is stopped",
+    "cpu_per_core_percent": f"{_SLICED}CPU load includes all subjects of the block",
+    "telemetry": f"{_SLICED}GPU counters include all subjects of the block",
+    "gpu_busy_s": f"{_SLICED}GPU time stamps include the time for which the process was stopped",
+    "gpu_percent": f"{_SLICED}GPU time stamps include the time for which the process was stopped",
 }
 """What is not true of a run in slices, with the reason. Bytes, memory and CPU seconds are; wall time, stages and
 latency are running time."""

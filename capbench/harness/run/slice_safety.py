@@ -1,4 +1,4 @@
-"""Where a case cannot be measured in slices: found before its first block, and then it is measured plainly."""
+"""Reasons why a case cannot be measured in slices, found before its first block; it is then measured in whole runs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MEMORY_RESERVE = 1.2
 def refuse_slices(subjects: Sequence[Subject], environment: Environment) -> str | None:
     """Why slices cannot even be tried; None where they can.
 
-    What a GPU was given goes on while its process is stopped, so that it works for one subject in another's slice. On a
-    software adapter it does not: the threads that draw are the process's own.
+    A GPU continues with submitted work while its process is stopped, so it would work for one subject in another's
+    slice. A software adapter does not: it draws on threads of the process.
     """
     if len(subjects) < 2:
-        return "there is nothing to take turns with"
+        return "there is only one subject"
     if len(subjects) > MAX_SUBJECTS:
         return f"{len(subjects)} subjects would be in memory at once; slices allow at most {MAX_SUBJECTS}"
     on_gpu = [subject.name for subject in subjects if subject.path is not None and subject.path != _UNDRAWN_PATH]
@@ -43,12 +43,12 @@ def memory_refusal(warmups: Mapping[str, RunResult], free_bytes: int) -> str | N
         return None
     return (
         f"all subjects at once need {format_bytes(needed_bytes)} of memory and {format_bytes(free_bytes)} are free, "
-        f"of which a sixth is kept"
+        f"a sixth of which is reserved"
     )
 
 
 def trial_refusal(warmups: Mapping[str, RunResult], trials: Mapping[str, RunResult]) -> str | None:
-    """Why the trial block says that slices do not do: who failed only there, or did not stand still."""
+    """Why the trial block rules slices out: a subject failed only there, or was not stopped; None where it does not."""
     for name, trial in trials.items():
         if not trial.succeeded and name in warmups and warmups[name].succeeded:
             return f"{name} fails in slices but not alone: {trial.error}"

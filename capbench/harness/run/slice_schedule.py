@@ -1,4 +1,4 @@
-"""Who runs when in a sliced block: everything follows from the seed."""
+"""The order of slices in a sliced block; everything follows from the seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SPREAD = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SliceRound:
-    """One slice for everybody."""
+    """One slice for each subject."""
 
     length_s: float
     """Length of each slice of the round, in seconds."""

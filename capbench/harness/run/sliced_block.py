@@ -22,7 +22,7 @@ Measured = TypeVar("Measured")
 
 
 class Turn(Protocol):
-    """What sharing out needs of one process; `SliceTurn` in earnest."""
+    """What giving slices needs of one process; `SliceTurn` implements it."""
 
     ready: threading.Event
     """Set once it can be given slices, or never will be."""
@@ -56,7 +56,7 @@ AnyTurn = TypeVar("AnyTurn", bound=Turn)
 def share_out(turns: Sequence[Turn], rounds: Iterable[SliceRound]) -> None:
     """Give slices in the order of `rounds` until every process has ended.
 
-    While a process could not be seen to stand still, whatever runs beside it is booked on it as overlap in full.
+    While a process is not verified to be stopped, everything that runs beside it counts as overlap in full.
     """
     for slices in rounds:
         left = [place for place in slices.order if not turns[place].is_over]
@@ -84,7 +84,7 @@ def run_in_slices(
     turns: Sequence[AnyTurn],
     rounds: Iterable[SliceRound],
 ) -> list[Measured]:
-    """Call each job with its turn on a thread of its own, share out the machine, and return what the jobs returned.
+    """Call each job with its turn on its own thread, give each its slices, and return what the jobs returned.
 
     A job starts a process, attaches it to its turn and waits for its end. The first failure of a job is raised when all
     are through. Whatever else happens, an interrupt above all, every process is killed before it is raised again.

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from capbench.errors import MatrixError, ResultError
+from capbench.errors import InputError, ResultError
 from capbench.harness.machine.gpu_telemetry import open_gauges
 from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.toml_file import known_paths
+from capbench.harness.matrix.toml_file import (
+    LONGEST_WAIT_S,
+    MAX_SLICE_MS,
+    MIN_SLICE_MS,
+    MOST_BLOCKS,
+    known_paths,
+)
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
@@ -28,84 +36,124 @@ from capbench.results.base_subject import BaseChoice, choose_base
 from capbench.results.folder import FolderContents
 from capbench.results.run_record import Interleave
 
-__all__ = ["new_folder", "resumable_folder", "run"]
+__all__ = ["RunOptions", "new_folder", "resumable_folder", "run"]
 
 _MACHINE_TIMEOUT_S = 120.0
 """Opening a GPU device compiles nothing, but a cold disk has been seen to take a minute for the drivers."""
+_SHORTEST_TIMEOUT_S = 0.001
+"""Whatever is shorter has passed before a process could be started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What of a matrix to run, and how; what is left out stays as the matrix says.
+
+    Raises `InputError` for a value out of its range: neither a matrix file nor a command line has checked it.
+    """
+
+    cases: Sequence[str] = ()
+    """Globs of case names; none for all."""
+    subjects: Sequence[str] = ()
+    """Globs of subject names, or paths to add by name; none for all."""
+    blocks: int | None = None
+    """Blocks of each case, at least 1; None for the matrix's, or with `budget_s` for as many as fit."""
+    budget_s: float | None = None
+    """Begin only rounds that are expected to end within so many seconds; the first is always made."""
+    timeout_s: float | None = None
+    """A run that takes longer than so many seconds is killed and recorded as failed."""
+    seed: int | None = None
+    """Seed of the run order; None for a random one, which is recorded."""
+    against: str | None = None
+    """A git revision to measure side by side, as subjects `NAME@REV`."""
+    base: str | None = None
+    """The subject that the others are compared with; None for the `reference` of the matrix."""
+    interleave: Interleave | None = None
+    """How the subjects of a block take turns."""
+    slice_ms: float | None = None
+    """Mean length of a slice in milliseconds."""
+    validate: bool = True
+    """Validate each output after its run was timed."""
+    keep_outputs: bool = False
+    """Keep the videos in `outputs/` of the result folder."""
+    trace: bool = False
+    """Write `traces/*.json` for ui.perfetto.dev; adds a little overhead."""
+
+    def __post_init__(self) -> None:
+        for name in ("cases", "subjects"):
+            if isinstance(value := getattr(self, name), str):  # its letters would be globs
+                raise InputError(f"{name} must be a sequence of globs, got {value!r}; write [{value!r}]")
+        for name, least, most in (
+            ("blocks", 1, MOST_BLOCKS),
+            ("budget_s", 0, math.inf),
+            ("timeout_s", _SHORTEST_TIMEOUT_S, LONGEST_WAIT_S),
+            ("seed", 0, math.inf),
+            ("slice_ms", MIN_SLICE_MS, MAX_SLICE_MS),
+        ):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                limits = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
+                raise InputError(f"{name} must be {limits}, got {value}")
+        if self.interleave is not None and self.interleave not in get_args(Interleave):
+            raise InputError(f"interleave must be one of {', '.join(get_args(Interleave))}, got {self.interleave!r}")
 
 
 def run(
     matrix: str | Path | RunMatrix,
+    options: RunOptions | None = None,
     *,
-    out: Path | None = None,
-    cases: Sequence[str] = (),
-    subjects: Sequence[str] = (),
-    blocks: int | None = None,
-    budget_s: float | None = None,
-    seed: int | None = None,
-    timeout_s: float | None = None,
-    against: str | None = None,
-    base: str | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
     retry_failed: bool = False,
-    validate: bool = True,
-    keep_outputs: bool = False,
-    interleave: Interleave | None = None,
-    slice_ms: float | None = None,
-    trace: bool = False,
     is_decided: Callable[[FolderContents], bool] | None = None,
+    stops_at_failed_warmup: bool = False,
     progress: Progress | None = None,
     command: Sequence[str] = (),
 ) -> FolderContents:
-    """Run a matrix into a result folder and return what is in it.
+    """Run a matrix, by name, file or as loaded, into a result folder and return what is in it.
 
-    `cases` and `subjects` are globs. With `budget_s` and without `blocks`, as many whole blocks are made as fit.
-    With `resume` what is recorded is kept; with `retry_failed` too, runs that failed are made again.
-    `against` is a git revision that is measured side by side. `base` is the subject that the others are compared with,
-    instead of the matrix's `reference`. `interleave` and `slice_ms` replace the matrix's. Raises `InputError`,
-    `MatrixError`, `ResultError`, `OutputError`.
+    `out` is the result folder: by default a new `reports/<time>`, with `resume` the newest of this matrix. With
+    `resume`, what is recorded is kept; with `retry_failed` too, runs that failed are made again. `is_decided` is asked
+    after every round, and True ends the run; with `stops_at_failed_warmup`, a subject whose first run fails ends it
+    with `MatrixError`. `command` is recorded as what was typed.
+    Raises `InputError`, `MatrixError`, `ResultError`, `OutputError`.
     """
+    options = options or RunOptions()
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
-    chosen = loaded.select(cases, subjects, paths=known_paths())
-    if blocks is not None and blocks < 1:
-        raise MatrixError(f"--blocks must be at least 1, got {blocks}")
-    if blocks is None and (budget_s is not None or is_decided is not None):
-        blocks = UNLIMITED_BLOCKS
-    chosen = _with_settings(chosen, blocks=blocks, timeout_s=timeout_s, interleave=interleave, slice_ms=slice_ms)
-    if against is not None:
-        chosen = add_revision(chosen, against, says=progress.say)
+    chosen = _settled(loaded, options, is_endless=options.budget_s is not None or is_decided is not None)
+    if options.against is not None:
+        chosen = add_revision(chosen, options.against, says=progress.say)
     if not resume:  # hours of runs must not end with a base that was never there
-        _choose_base(chosen, base)
-    path = out or (resumable_folder(chosen.name) if resume else new_folder())
-    if interleave is None and resume:
+        _choose_base(chosen, options.base)
+    path = Path(out) if out is not None else (resumable_folder(chosen.name) if resume else new_folder())
+    if options.interleave is None and resume:
         chosen = _interleaved_as_begun(chosen, read_plan(path).matrix)
     folder = RunFolder(path, retries_failed=retry_failed)
     with lock_folder(path):
         if resume:
-            plan = folder.resume(chosen, base)
+            plan = folder.resume(chosen, options.base)
         else:
             plan = Plan(
                 capbench_version=program_version(),
                 matrix=chosen,
-                seed=secrets.randbelow(2**32) if seed is None else seed,
+                seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
                 command=tuple(command),
                 started_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 skipped=unavailable_subjects(chosen),
-                base=base,
+                base=options.base,
             )
             folder.begin(plan)
         progress.say(_choose_base(chosen, plan.base).sentence or "nothing to compare: only one subject")
         environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
-        validator = Validator(path, keeps_outputs=keep_outputs) if validate else None
+        validator = Validator(path, keeps_outputs=options.keep_outputs) if options.validate else None
         executor = ProcessExecutor(
             folder=path,
             environment=environment,
             validator=validator,
-            keeps_outputs=keep_outputs,
-            traces=trace,
+            keeps_outputs=options.keep_outputs,
+            traces=options.trace,
             gauges=gauges,
             gauge_reasons=reasons,
         )
@@ -114,7 +162,7 @@ def run(
             folder,
             executor,
             validator=validator,
-            pace=StoppingRule(budget_s=budget_s, is_decided=is_decided),
+            pace=StoppingRule(options.budget_s, is_decided, stops_at_failed_warmup=stops_at_failed_warmup),
             progress=progress,
         )
 
@@ -145,14 +193,22 @@ def _matrix_name(plan_file: Path) -> str | None:
         return None  # not a folder of ours, or damaged: nothing to resume
 
 
-def _with_settings(matrix: RunMatrix, **changes: object) -> RunMatrix:
-    """The matrix with settings that all cases get; None leaves each its own."""
-    said = {key: value for key, value in changes.items() if value is not None}
-    return matrix.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in matrix.cases)})
+def _settled(matrix: RunMatrix, options: RunOptions, *, is_endless: bool) -> RunMatrix:
+    """The chosen part of a matrix with the settings that all cases get; what `options` leave out, each keeps."""
+    chosen = matrix.select(options.cases, options.subjects, paths=known_paths())
+    blocks = UNLIMITED_BLOCKS if options.blocks is None and is_endless else options.blocks
+    asked = {
+        "blocks": blocks,
+        "timeout_s": options.timeout_s,
+        "interleave": options.interleave,
+        "slice_ms": options.slice_ms,
+    }
+    said = {key: value for key, value in asked.items() if value is not None}
+    return chosen.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in chosen.cases)})
 
 
 def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix) -> RunMatrix:
-    """A folder goes on as it was begun, whatever would be taken today."""
+    """A folder is continued as it was started, whatever the default is now."""
     then = {case.name: {"interleave": case.interleave, "slice_ms": case.slice_ms} for case in begun.cases}
     cases = tuple(case.model_copy(update=then.get(case.name, {})) for case in matrix.cases)
     return matrix.model_copy(update={"cases": cases})

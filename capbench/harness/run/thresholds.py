@@ -1,4 +1,4 @@
-"""Holding a run against the limits that its case states."""
+"""Checking a run against the thresholds of its case."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _hold(run: RunResult, name: str, limit: Limit) -> Check:
     check_name = f"threshold.{name}"
     value = _value(run, name)
     if value is None:
-        reason = run.unmeasured.get(name.partition(".")[0]) or run.unmeasured.get("validation") or "it was not measured"
+        reason = _why_unmeasured(run, name.partition(".")[0])
         return Check(name=check_name, status=CheckStatus.UNCHECKED, message=f"{name} could not be checked: {reason}")
     if limit.min is not None and value < limit.min:
         message, bound = f"{name} is {value:g}, below the limit of {limit.min:g}", limit.min
@@ -29,6 +29,13 @@ def _hold(run: RunResult, name: str, limit: Limit) -> Check:
     else:
         return Check(name=check_name, status=CheckStatus.PASS, message=f"{name} is {value:g}", value=value)
     return Check(name=check_name, status=CheckStatus.FAIL, message=message, value=value, limit=bound)
+
+
+def _why_unmeasured(run: RunResult, field: str) -> str:
+    of_metrics = run.validation.unmeasured if run.validation is not None else {}
+    return (
+        run.unmeasured.get(field) or of_metrics.get(field) or run.unmeasured.get("validation") or "it was not measured"
+    )
 
 
 def _value(run: RunResult, name: str) -> float | None:

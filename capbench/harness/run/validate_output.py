@@ -1,4 +1,4 @@
-"""Having outputs validated after they were timed, by processes that are kept for many of them."""
+"""Validation of outputs after the timing, by worker processes that are reused."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ import psutil
 
 from capbench import cgroup
 from capbench.errors import OutputError
+from capbench.harness.run.evidence.failed_outputs import keep_failed_output
 from capbench.harness.run.leftovers import UNVALIDATED, own_folder, remove
 from capbench.harness.run.schedule import ScheduledRun
 from capbench.harness.worker.client import JobResult
 from capbench.harness.worker.kept_workers import Job, ask_side_by_side
+from capbench.results.folder import FAILED_OUTPUTS
 from capbench.results.run_record import RunResult, RunRole
 from capbench.results.validation import Check, CheckStatus, SavedFrame, ValidationReport, WorstFrame
 
-__all__ = ["WAITING", "Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
+__all__ = ["Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
 
-Key = tuple[str, bool, str]
-"""Case, whether it is the floor, digest of the output."""
+Key = tuple[str, bool, bool, str]
+"""Case, whether it is the floor, whether it is a coarse point of a curve, digest of the output."""
 Frame = TypeVar("Frame", SavedFrame, WorstFrame)
 
-WAITING = "its output is not validated yet; continue with --resume"
-"""Why the validation of a recorded run is not there yet. Outlives a killed runner."""
+_PENDING = "its output is not validated yet; continue with --resume"
+"""The reason beside `validation_pending`, which outlives a runner that is killed."""
 _TIMEOUT_S = 3600.0
 """Of one output. Validation measures every frame: on a small machine several times as long as the export."""
 _MOST_WAITING_BYTES = 4 * 2**30
@@ -40,6 +42,16 @@ _MOST_WAITING_SHARE = 0.25
 """Of the disk's free space, likewise: the outputs of a block or two must still fit in beside them."""
 _WORKER_BYTES = 3 * 2**29
 """Memory for one validation: 4K takes 0.75 GB with the libraries, and VMAF beside it as much again."""
+
+
+_FAILED_BY_COARSE_CODING = frozenset(
+    {
+        *("picture.quality", "picture.outliers", "picture.local", "picture.edges", "picture.sharpness"),
+        # What moves little, coarse coding draws again as it was.
+        *("picture.layers", "colour.patches", "frames.frozen", "frames.repeated"),
+    }
+)
+"""Checks whose limits say up to which rate factor coding noise stays below them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class Validator:
             first = self._held.setdefault((target.stat().st_size, content_digest(target)), target)
             if first != target and first.exists():
                 _share(first, target)
-        return _without(run, WAITING)
+        return _without(run, _PENDING, pending=True)
 
     def has_room(self) -> bool:
         """Whether more outputs may wait."""
@@ -110,7 +122,7 @@ class Validator:
                 record(each, _without(each.run, "its output was removed before it was validated"))
                 continue
             # The floor is compared with the source itself, whatever the case draws.
-            key = (each.step.case.name, each.step.subject.is_floor, content_digest(output))
+            key = (each.step.case.name, each.step.subject.is_floor, each.step.is_coarse, content_digest(output))
             alike.setdefault(key, []).append(each)
         for key in list(alike):
             if key in self._known:
@@ -152,8 +164,9 @@ class Validator:
             outputs = [
                 {
                     "output": str(self._output(alike[key][0].step)),
-                    "save_frames": str(self.folder.absolute() / _pictures(alike[key][0].step)),
+                    "folder": str(self.folder.absolute() / _pictures(alike[key][0].step)),
                     "lowest_frames": report.lowest_frames,
+                    "tone_map": _tone_map(alike[key][0].step),
                 }
                 for key, report in found
             ]
@@ -191,8 +204,13 @@ class Validator:
         for each in group:
             unmeasured = {name: why for name, why in each.run.unmeasured.items() if name != "validation"}
             found = report.model_copy(update={"output": _name(each.step)})
-            record(each, each.run.model_copy(update={"validation": found, "unmeasured": unmeasured}))
+            run = each.run.model_copy(
+                update={"validation": found, "validation_pending": False, "unmeasured": unmeasured}
+            )
             held = self.folder / UNVALIDATED / _name(each.step)
+            if not found.passed and not self.keeps_outputs and (words := keep_failed_output(held, self.folder)):
+                run = run.model_copy(update={"warnings": (*run.warnings, words)})
+            record(each, run)
             if self.keeps_outputs and held.exists():  # the runner before this one was not to keep it
                 keep(held, own_folder(self.folder, "outputs") / held.name)
             else:
@@ -204,7 +222,7 @@ class Validator:
             remove(self.folder / UNVALIDATED)
 
     def _output(self, step: ScheduledRun) -> Path | None:
-        places = (self.folder.absolute() / name / _name(step) for name in (UNVALIDATED, "outputs"))
+        places = (self.folder.absolute() / name / _name(step) for name in (UNVALIDATED, "outputs", FAILED_OUTPUTS))
         return next((place for place in places if place.is_file()), None)
 
     def _job(self, first: WaitingOutput) -> Job:
@@ -213,9 +231,11 @@ class Validator:
         meant: dict[str, Any] = {"scene": "bare", "width": None, "height": None, "fps": None}
         if not step.subject.is_floor:
             meant = {key: getattr(step.case, key) for key in meant}
+            meant["tone_map"] = _tone_map(step)
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),
+            "metrics": step.case.metrics,
             # One block's pictures show what a subject does; every block's would fill the disk at 4K.
             "save_frames": str(self.folder.absolute() / _pictures(step)) if step.block == 0 else None,
         }
@@ -230,6 +250,8 @@ class Validator:
             return ValidationReport(reference=str(first.source), output=name, checks=(check,))
         report = ValidationReport.model_validate(answer.result)
         place = _pictures(first.step)
+        if first.step.is_coarse:
+            report = report.model_copy(update={"checks": tuple(map(_left_to_the_curve, report.checks))})
         worst = tuple(
             _in_folder(frame, place).model_copy(update={"difference_png": (place / frame.difference_png).as_posix()})
             for frame in report.worst_frames
@@ -243,7 +265,13 @@ def _shows_source(step: ScheduledRun, report: ValidationReport) -> bool:
 
     Of a composited case the frames that were rendered are saved already.
     """
-    return step.block == 0 and not step.subject.is_floor and bool(report.worst_frames) and not report.saved_frames
+    # Of a curve one point is enough to look at: pictures of every point would fill the disk.
+    is_shown = step.block == 0 and not step.subject.is_floor and not step.is_coarse
+    return is_shown and bool(report.worst_frames) and not report.saved_frames
+
+
+def _tone_map(step: ScheduledRun) -> str | None:
+    return (step.case.options | step.subject.options).get("tone_map")
 
 
 def _in_folder(frame: Frame, folder: Path) -> Frame:
@@ -252,9 +280,20 @@ def _in_folder(frame: Frame, folder: Path) -> Frame:
     return frame.model_copy(update=names)
 
 
+def _left_to_the_curve(check: Check) -> Check:
+    """A check that coarse coding alone may fail, where the finest point of the curve is checked as well.
+
+    What an exporter does wrong is wrong at its finest point too; how much the coarser ones lose is what a curve shows.
+    """
+    if check.name not in _FAILED_BY_COARSE_CODING or check.status is not CheckStatus.FAIL:
+        return check
+    reason = f"left to the curve's finest point, because coarse coding may do this: {check.message}"
+    return Check.not_applicable(name=check.name, reason=reason)
+
+
 def is_waiting(run: RunResult) -> bool:
     """Whether a recorded run's output is still to be validated."""
-    return run.succeeded and run.validation is None and run.unmeasured.get("validation") == WAITING
+    return run.succeeded and run.validation_pending
 
 
 def keep(made: Path, target: Path) -> None:
@@ -310,5 +349,6 @@ def _pictures(step: ScheduledRun) -> Path:
     return Path("frames") / step.stem
 
 
-def _without(run: RunResult, reason: str) -> RunResult:
-    return run.model_copy(update={"unmeasured": run.unmeasured | {"validation": reason}})
+def _without(run: RunResult, reason: str, *, pending: bool = False) -> RunResult:
+    """The run with the reason why its output is not validated, for good or for now."""
+    return run.model_copy(update={"validation_pending": pending, "unmeasured": run.unmeasured | {"validation": reason}})

@@ -1,4 +1,4 @@
-"""The measured process, and the errands that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
+"""The measured process, and other jobs that need av or wgpu: `python -m capbench.harness.worker SPEC.json`.
 
 The runner must import neither library, so everything that touches them happens here: one job a process where it is
 timed, and with `-` for SPEC.json one job after the other from standard input, a line of JSON each, whose answers are
@@ -82,8 +82,10 @@ def _export(spec: Json) -> Json:
 
     With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
     """
+    from capbench.malloc_arenas import limit_malloc_arenas
     from capbench.pipeline.render.first_device import FirstDevice
 
+    limit_malloc_arenas()
     with FirstDevice() as device:
         if spec.get("draws"):
             device.start()
@@ -94,6 +96,9 @@ def _export(spec: Json) -> Json:
 
 def _floor(spec: Json) -> Json:
     """Decode and encode, nothing between. Keys as in `_export`."""
+    from capbench.malloc_arenas import limit_malloc_arenas
+
+    limit_malloc_arenas()
     from capbench.pipeline.export import floor_export
 
     return _recorded(floor_export, spec)
@@ -132,7 +137,7 @@ def _prepare(spec: Json) -> Json:
     source = (
         Path(spec["source"]) if recording is None else make_recording(_recording_spec(recording, spec["duration_s"]))
     )
-    info = probe_source(source)
+    info = probe_source(source, accepts_hdr=options.tone_map is not None)
     upright = info.rotation_degrees % 180 == 0
     width, height = (info.width, info.height) if upright else (info.height, info.width)
     rate = Fraction(spec["fps"]) if spec.get("fps") else info.frame_rate
@@ -144,7 +149,37 @@ def _prepare(spec: Json) -> Json:
         "fps": str(rate),
         "duration_s": info.duration_s,
         "encoder_options": _ffmpeg_options(options.encoder, width, height, rate),
+        "encoder_options_of_points": {
+            label: _ffmpeg_options(_export_options(of_point).encoder, width, height, rate)
+            for label, of_point in spec.get("points", {}).items()
+        },
     }
+
+
+def _check(spec: Json) -> Json:
+    """What is wrong with cases, without making anything. `cases`: keys as in `_prepare`, `name`, `subject_options`."""
+    problems = []
+    for case in spec["cases"]:
+        try:
+            _check_case(case)
+        except CapbenchError as error:
+            problems.append(f"case {case['name']!r}: {error}")
+    return {"problems": problems}
+
+
+def _check_case(case: Json) -> None:
+    from capbench.pipeline.decode.probe import probe_source
+    from capbench.pipeline.scene import load_scene
+
+    for options in [{}, *case["subject_options"]]:
+        for settings in case["options"]:
+            _export_options(settings | options)
+    if not case["knows_scene"]:
+        load_scene(case["scene"])
+    if case["recording"] is not None:
+        _recording_spec(case["recording"], case["duration_s"])
+    elif case["source"] is not None:  # a clip that is yet to be fetched cannot be opened
+        probe_source(Path(case["source"]))
 
 
 def _inspect(spec: Json) -> Json:
@@ -165,9 +200,10 @@ def _inspect(spec: Json) -> Json:
                 frames += 1
         except av.FFmpegError as error:
             raise InputError(f"{path} stops decoding after {frames} frames: {error.strerror}") from error
-        rate = stream.average_rate
+        rate = Fraction(stream.average_rate) if stream.average_rate else None
         return {
             "frames": frames,
+            "video_bytes": _video_bytes(path),
             "width": stream.codec_context.width,
             "height": stream.codec_context.height,
             "frame_rate": str(rate) if rate else None,
@@ -176,8 +212,21 @@ def _inspect(spec: Json) -> Json:
         }
 
 
+def _video_bytes(path: Path) -> int:
+    """Bytes of the first video stream's packets: what the pictures take without sound and container."""
+    from capbench.pipeline.decode.open_source import open_source
+
+    with open_source(path) as container:
+        return sum(packet.size for packet in container.demux(container.streams.video[0]))
+
+
 def _validate(spec: Json) -> Json:
-    """Hold `output` against `source`. `scene`, `width`, `height`, `fps`: what was meant; `save_frames`: a folder."""
+    """Compare `output` with `source`. `scene`, `width`, `height`, `fps`, `tone_map`: what was meant.
+
+    `save_frames` is a folder.
+
+    `metrics` are names of metrics, null for the default ones.
+    """
     from capbench.quality.validate import validate_run
 
     report = validate_run(
@@ -187,21 +236,22 @@ def _validate(spec: Json) -> Json:
         width=spec["width"],
         height=spec["height"],
         rate=Fraction(spec["fps"]) if spec["fps"] else None,
+        tone_map=spec.get("tone_map"),
         save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
+        metrics=spec["metrics"],
     )
     return report.model_dump(mode="json")
 
 
 def _save_frames(spec: Json) -> Json:
-    """Save the same frames of exports of `source`. `outputs`: `output`, `save_frames`, `lowest_frames` of each."""
-    from capbench.quality.saved_frames import save_same_frames
+    """Save the same frames of exports of `source`. `outputs`: the fields of `PicturedOutput`."""
+    from capbench.quality.saved_frames import PicturedOutput, save_same_frames
 
-    outputs = spec["outputs"]
-    saved = save_same_frames(
-        Path(spec["source"]),
-        [(Path(each["output"]), Path(each["save_frames"])) for each in outputs],
-        [each["lowest_frames"] for each in outputs],
-    )
+    outputs = [
+        PicturedOutput(Path(each["output"]), Path(each["folder"]), each["lowest_frames"], each["tone_map"])
+        for each in spec["outputs"]
+    ]
+    saved = save_same_frames(Path(spec["source"]), outputs)
     return {"saved_frames": [[frame.model_dump(mode="json") for frame in frames] for frames in saved]}
 
 
@@ -235,6 +285,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "export": _export,
     "floor": _floor,
     "prepare": _prepare,
+    "check": _check,
     "inspect": _inspect,
     "validate": _validate,
     "save-frames": _save_frames,
@@ -254,8 +305,11 @@ def _export_options(options: Json) -> Any:
     own = {field.name for field in fields(ExportOptions)} - {"encoder", "colour"}
     of_encoder = {field.name for field in fields(EncoderSettings)} - {"name"}
     if unknown := sorted(set(options) - own - of_encoder - {"encoder"}):
-        known = ", ".join(sorted(own | of_encoder))
-        raise InputError(f"unknown export option {unknown[0]!r}; available: {known}")
+        from capbench.unknown_names import did_you_mean  # before it, nothing that loads pydantic
+
+        known = sorted(own | of_encoder)
+        meant = did_you_mean(unknown[0], known)
+        raise InputError(f"unknown export option {unknown[0]!r}; available: {', '.join(known)}{meant}")
     encoder = {key: value for key, value in options.items() if key in of_encoder}
     if "encoder" in options:
         encoder["name"] = options["encoder"]

@@ -8,14 +8,15 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from capbench.harness.machine.gpu_telemetry import Gauge
-from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.process.failure_reason import failure_reason
+from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.slice_turn import SliceTurn
+from capbench.installation import environment_for
 
 __all__ = ["JobResult", "answered", "ask_worker", "describe_failure", "unanswered"]
 
@@ -25,7 +26,7 @@ _RUNNING_CLOCK = Path(__file__).parents[1] / "process" / "running_clock.py"
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a worker said, and how its process went. Exactly one of `result` and `error` is set."""
+    """Answer of a worker, and how its process ended. Exactly one of `result` and `error` is set."""
 
     outcome: Outcome
     """The process."""
@@ -49,13 +50,12 @@ def ask_worker(
     timeout_s: float,
     python: Path | None = None,
     env: Mapping[str, str] | None = None,
-    sampled: bool = False,
-    gauges: Sequence[Gauge] = (),
-    on_frame: Callable[[int], None] | None = None,
+    observation: Observation | None = None,
     turn: SliceTurn | None = None,
 ) -> JobResult:
-    """Run one job of `capbench.harness.worker` in a process of its own. `scratch` is a folder for the two files.
+    """Run one job of `capbench.harness.worker` in a separate process. `scratch` is a folder for the two files.
 
+    Nothing of it is sampled without an `observation`.
     With a `turn` it runs in slices, and its clocks leave out the time between them.
     """
     token, scratch = secrets.token_hex(4), scratch.absolute()  # the process starts inside it
@@ -64,12 +64,10 @@ def ask_worker(
         spec_path.write_text(json.dumps({**spec, "job": job, "answer": str(answer_path)}), encoding="utf-8")
         outcome = run_process(
             [str(python or sys.executable), "-X", "utf8", "-P", *_start_of(turn), str(spec_path)],
-            env=os.environ | dict(env or {}),
+            env=environment_for(python) | dict(env or {}),
             cwd=scratch,
             timeout_s=timeout_s,
-            sampled=sampled,
-            gauges=gauges,
-            on_frame=on_frame,
+            observation=observation or Observation(sampled=False),
             turn=turn,
         )
         return _read_answer(outcome, answer_path, timeout_s)
@@ -101,7 +99,7 @@ def unanswered(outcome: Outcome) -> JobResult:
 
 
 def answered(said: dict[str, Any], outcome: Outcome) -> JobResult:
-    """What a worker said as a result."""
+    """The result in a worker's answer."""
     if "result" in said:
         return JobResult(outcome, result=said["result"])
     # Older revisions do not say whether the disk was full.
@@ -112,7 +110,7 @@ def answered(said: dict[str, Any], outcome: Outcome) -> JobResult:
 
 
 def describe_failure(who: str, outcome: Outcome) -> str:
-    """One line on a process that failed: how it ended and the last line that it wrote to stderr."""
+    """One line on a process that failed: how it ended and the last line that it wrote and that is no progress."""
     ending = outcome.ending
     if ending.failure is not None:
         return ending.failure
@@ -121,5 +119,7 @@ def describe_failure(who: str, outcome: Outcome) -> str:
     if code < 0:
         names = {number.value: number.name for number in signal.Signals}
         how = f"signal {names.get(-code, -code)}"
-    lines = [line.strip() for line in outcome.stderr.splitlines() if line.strip()]
-    return f"{who} ended with {how}" + (f": {lines[-1][:300]}" if lines else " and wrote nothing to stderr")
+    reason = failure_reason(outcome.stderr, outcome.stdout)
+    if reason is not None:
+        return f"{who} ended with {how}: {reason[:300]}"
+    return f"{who} ended with {how} and wrote nothing {'but progress' if outcome.stderr.strip() else 'to stderr'}"

@@ -1,4 +1,4 @@
-"""Worker processes that are kept for many jobs: what libraries cost to load is paid once a process."""
+"""Worker processes that are reused for many jobs: libraries are loaded once per process."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class KeptWorker:
                 self._running.kill()
 
     def close(self) -> None:
-        """End the process and give back what it held; no job may be in hand."""
+        """End the process and release what it held; no job may be running."""
         self.kill()
         if self._running is not None:
             self._end(timed_out=False)

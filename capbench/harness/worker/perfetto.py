@@ -50,7 +50,7 @@ class TraceRecorder:
         self.spans.append(RecordedSpan(threading.current_thread().name, span))
 
     def write(self, target: Path) -> None:
-        """Write the trace. Not atomic: the run's folder is the runner's, which starts a killed run anew."""
+        """Write the trace. Not atomic: the run's folder is the runner's, which restarts a killed run."""
         document = {"traceEvents": trace_events(self.spans), "displayTimeUnit": "ms"}
         target.write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
 
@@ -109,7 +109,7 @@ def _gpu_events(span: Span, frame: int, origin_ns: int, track: int) -> list[dict
 
 
 def _queue_events(numbered: list[tuple[Span, int]], origin_ns: int) -> list[dict[str, Any]]:
-    """How many frames had left one stage's work and not begun the next one's, at each change."""
+    """Number of frames between two stages, at each change."""
     stages = {span.stage for span, _ in numbered}
     events: list[dict[str, Any]] = []
     for queue, (filler, emptiers) in _QUEUES.items():

@@ -1,4 +1,4 @@
-"""Planted slowdowns: exactly so much more CPU work, so that calibration can see whether it is noticed.
+"""Injected slowdowns: an exact amount of additional CPU work, so that calibration can measure whether it is detected.
 
 The pipeline's own runs read `CAPBENCH_PLANTED_SLOWDOWN` (`encode:0.05` spins 5% of the export's wall time and books it
 as work of the stage `encode`). Any other exporter is wrapped:
@@ -25,7 +25,7 @@ VARIABLE = "CAPBENCH_PLANTED_SLOWDOWN"
 """Environment variable: `STAGE:SHARE`, or `STAGE:SECONDSs` for CPU seconds that do not depend on the run's own wall
 time: on a crowded machine a share of that, spun on one core, takes longer than the share."""
 _MOST_SECONDS = 3600.0
-"""Ten times the longest export that anybody calibrates with."""
+"""Ten times the longest export that calibration is likely to use."""
 _TURNS = 1000
 """Of an empty loop between two looks at the clock: some 20 microseconds, fine enough for 1% of a second."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +17,33 @@ from capbench.pipeline.compositor.scene_uniforms import fills_canvas, scene_cons
 from capbench.pipeline.decode.probe import SourceInfo
 from capbench.pipeline.gpu.compute_pass import Bindings, ComputePass, Resource
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.gpu.upload_ring import PlaneUploader
 from capbench.pipeline.scene import Scene
 from capbench.resources import shader_source
 
 if TYPE_CHECKING:
     from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder, GPUTexture
 
-__all__ = ["Compositor"]
+__all__ = ["Compositor", "RecordingTextures"]
+
+
+class RecordingTextures(Protocol):
+    """Where the recording's samples lie: as they came up, or as a pass made them."""
+
+    textures: tuple[GPUTexture, GPUTexture, GPUTexture]
+    """Luma, Cb and Cr; twice the same for chroma in one texture, three times for all in one (red, green, blue)."""
+    chroma_is_interleaved: bool
+    """Whether Cb and Cr are in red and green of their texture."""
 
 
 class Compositor:
     """Draws a scene. `picture` is made on first use: the fused path never needs it. Raises `SceneError`."""
 
     def __init__(
-        self, gpu: GpuContext, uploader: PlaneUploader, canvas: CanvasSize, scene: Scene, source: SourceInfo
+        self, gpu: GpuContext, recording: RecordingTextures, canvas: CanvasSize, scene: Scene, source: SourceInfo
     ) -> None:
         self.canvas = canvas
         self._gpu = gpu
-        self._uploader = uploader
+        self._recording = recording
         self._scene = scene
         self._source = source
         self._zoom = Magnification()
@@ -47,7 +55,8 @@ class Compositor:
             source,
             canvas,
             has_surround=has_surround,
-            chroma_is_interleaved=uploader.chroma_is_interleaved,
+            chroma_is_interleaved=recording.chroma_is_interleaved,
+            is_one_texture=recording.textures[0] is recording.textures[1],
         )
         self.generated = {"scene_constants": constants}
         """What `shader_source` needs beside the files for a shader that imports `scene`."""
@@ -88,7 +97,7 @@ class Compositor:
 
     def _recording_bindings(self) -> dict[int, Resource]:
         """What scene.wgsl needs to sample the recording."""
-        luma, cb, cr = (texture.create_view() for texture in self._uploader.textures)
+        luma, cb, cr = (texture.create_view() for texture in self._recording.textures)
         return {0: self._uniforms, 1: luma, 2: cb, 3: self._sampler, 6: cr}
 
     def _make_surround(self) -> None:

@@ -29,7 +29,7 @@ PICTURE_DTYPE = np.dtype(
         ("texture_from_fraction", "<f4", 4),
         ("texture_origin", "<f4", 2),
         ("chroma_is_interleaved", "<u4"),
-        ("padding", "<u4"),
+        ("is_one_texture", "<u4"),
         ("texture_limits", "<f4", 4),
         ("chroma_from_luma", "<f4", 4),
         ("decode_scale", "<f4", 4),
@@ -60,12 +60,20 @@ SCENE_DTYPE = np.dtype(
 
 
 def scene_constants(
-    scene: Scene, source: SourceInfo, canvas: CanvasSize, *, has_surround: bool, chroma_is_interleaved: bool
+    scene: Scene,
+    source: SourceInfo,
+    canvas: CanvasSize,
+    *,
+    has_surround: bool,
+    chroma_is_interleaved: bool,
+    is_one_texture: bool = False,
 ) -> str:
     """What shaders/shared/scene.wgsl imports as `scene_constants`: what never changes during one export."""
     fills = fills_canvas(scene.display, source, canvas)
     unscaled = fills and not scene.zoom and scene.display.crop == (0, 0, 0, 0) and _has_size_of(source, canvas)
-    picture = picture_uniforms(source, scene.display.crop, chroma_is_interleaved=chroma_is_interleaved)
+    picture = picture_uniforms(
+        source, scene.display.crop, chroma_is_interleaved=chroma_is_interleaved, is_one_texture=is_one_texture
+    )
     fields = ", ".join(_literal(picture[name][0]) for name in PICTURE_NAMES)
     constants = {
         "RECORDING": f"Picture({fields})",
@@ -113,16 +121,21 @@ def picture_uniforms(
     crop: tuple[float, float, float, float],
     *,
     chroma_is_interleaved: bool,
+    is_one_texture: bool = False,
     mirror: bool = False,
 ) -> NDArray[np.void]:
     """How a source's planes are read: one record of `PICTURE_DTYPE`.
 
     `crop` as in `Display`, of the upright picture; `chroma_is_interleaved` as the `PlaneUploader` says.
+    `is_one_texture`: Y' - 0.5, Cb and Cr are in red, green and blue of luma's texture, as the tone map writes them.
     """
     block = np.zeros(1, PICTURE_DTYPE)
     _set_texture_mapping(block, source, source.planes, crop, mirror=mirror)
     block["chroma_is_interleaved"] = chroma_is_interleaved
+    block["is_one_texture"] = is_one_texture
     _set_decoding(block, source.colour)
+    if is_one_texture:
+        block["decode_scale"] = (1.0, 0.5, 1.0, 0.0)
     return block
 
 

@@ -25,7 +25,7 @@ class Finishing(Enum):
     NOT_NEEDED = "not needed"
     """What is read back is NV12 already."""
     ASIDE = "aside"
-    """On a thread of its own, while the next frame is drawn."""
+    """On its own thread, while the next frame is drawn."""
     IN_LINE = "in line"
     """On the render thread, which draws nothing meanwhile."""
 

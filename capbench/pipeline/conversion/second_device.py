@@ -1,7 +1,7 @@
 """Path `gpu-late`: the attempt that was 13 times slower, kept as a specimen.
 
 RGBA crosses to the CPU, goes up again to a second device, is converted there, and the renderer waits for every frame
-right after its submit. The picture is right; only the time is not. A gate that cannot see this path is blind.
+right after its submit. The picture is right, only slow: a gate must flag this path.
 """
 
 from __future__ import annotations

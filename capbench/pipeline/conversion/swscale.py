@@ -29,7 +29,7 @@ _SWSCALE_MATRIX = {
 
 
 class SwscaleToNv12:
-    """RGBA frames to NV12 by FFmpeg's scale filter, whose output frames come from a pool. Sites chroma as told."""
+    """RGBA frames to NV12 by FFmpeg's scale filter, whose output frames come from a pool. Sites chroma as requested."""
 
     def __init__(self, width: int, height: int, colour: ColourSpec, threads: int) -> None:
         graph = av.filter.Graph()
@@ -91,7 +91,7 @@ class RgbaReadback:
 
 
 class CpuPath(RgbaReadback):
-    """The classic exporter and the baseline: swscale converts on a thread of its own."""
+    """The classic exporter and the baseline: swscale converts on its own thread."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class CpuPath(RgbaReadback):
         threads: int,
         siting: ChromaSiting = ChromaSiting.CENTRE,
     ) -> None:
-        """As every factory; `siting` is left only where this path goes on with a stream that is tagged so already."""
+        """As every factory; `siting` is left only where this path continues a stream that is already tagged so."""
         del gpu
         super().__init__(compositor)
         self.siting = siting

@@ -17,7 +17,7 @@ def videotoolbox_path(gpu: GpuContext, compositor: Compositor, colour: ColourSpe
     """Raise `AdapterError`: on macOS because it is not built, elsewhere because the system has no such session."""
     del gpu, compositor, colour, threads
     if sys.platform == "darwin":
-        # Written blind it could be wrong in colour or in stride, and nobody would see it: there was no Mac to look.
+        # Untested it could be wrong in colour or stride without anybody noticing: no Mac was available.
         reason = "VTPixelTransferSession is not connected yet"
     else:
         reason = f"VTPixelTransferSession exists only on macOS, and this is {sys.platform}"

@@ -24,14 +24,14 @@ SAMPLES_PER_FRAME = 1024
 """Samples of an AAC frame (ISO/IEC 14496-3): the mixer hands out frames that the encoder takes whole."""
 _LARGEST_SLIP_SAMPLES = round(0.02 * SAMPLE_RATE_HZ)
 """Sound that is this far from its time stamp is put there, by silence or by leaving samples out; less is jitter of a
-container's time stamps. FFmpeg's own 0.1 s would let picture and sound part by as much at a pause of a recording."""
+container's time stamps. FFmpeg's default of 0.1 s would let picture and sound drift apart by as much at each pause."""
 _SILENCE_SAMPLES = SAMPLE_RATE_HZ
 """Silence is made in pieces of a second: FFmpeg's own filter makes hours of it at once, at 1.4 GB an hour."""
 _LARGEST_LEAD_SAMPLES = 20 * SAMPLE_RATE_HZ
-"""A track that is this far ahead of another waits no longer: the other is silent up to there. No muxer interleaves more
+"""A track that is this far ahead of another stops waiting: the other is silent up to there. No muxer interleaves more
 coarsely, and what waits is 8 MB a track."""
 _TOLD_OVERLAP_S = 1.0
-"""Sound that is left out because it came twice or too late is told from here on; less is the slack of an edit."""
+"""Dropped sound, duplicate or too late, is reported from this length on; less is the slack of an edit."""
 
 
 class _TrackClock:
@@ -46,7 +46,7 @@ class _TrackClock:
     def time_s(self, frame: av.AudioFrame, shift_s: Fraction) -> Fraction:
         """When a frame is heard, `shift_s` added; one without a PTS follows the frame before it.
 
-        Raises `SourceError` where the first is hours away from the picture.
+        Raises `SourceError` if the first is hours away from the picture.
         """
         following_s = Fraction(0) if self._next_s is None else self._next_s
         time_s = following_s
@@ -72,7 +72,7 @@ class _Track:
         self.position = 0
         """Samples that have been pushed."""
         self.left_out = 0
-        """Samples that were not, because their time had passed."""
+        """Samples that were dropped, because their time had passed."""
 
     def push(self, frame: av.AudioFrame, shift_s: Fraction) -> Iterator[None]:
         """Push a decoded frame at its time; yields whenever there is something to take out of the mix."""
@@ -81,7 +81,7 @@ class _Track:
             yield from self._place(piece)
 
     def fill(self, position: int) -> Iterator[None]:
-        """Be silent up to a position."""
+        """Insert silence up to a position."""
         while self.position < position:
             count = min(_SILENCE_SAMPLES, position - self.position)
             silence = np.zeros((2, count), np.float32)
@@ -89,7 +89,7 @@ class _Track:
             yield
 
     def end(self) -> Iterator[None]:
-        """Push what the converter holds back, and say that nothing follows."""
+        """Push what the converter still holds, and end the track."""
         for piece in self._converter.flush():
             yield from self._place(piece)
         self._entry.push(None)
@@ -156,7 +156,7 @@ class _Mixer:
             yield from self._pull()
 
     def end(self) -> Iterator[av.AudioFrame]:
-        """Say that nothing follows on any track; yields the rest."""
+        """End all tracks; yields the rest."""
         for track in self.tracks:
             for _ in track.end():
                 yield from self._pull()
@@ -169,7 +169,7 @@ class _Mixer:
             except (av.BlockingIOError, av.EOFError):
                 return
             assert isinstance(frame, av.AudioFrame)
-            # The mix stops giving times when its first track ends; its samples go on without a gap all the same.
+            # The mix stops giving times when its first track ends; its samples continue without a gap nevertheless.
             frame.pts, frame.time_base = self._samples, Fraction(1, SAMPLE_RATE_HZ)
             self._samples += frame.samples
             yield frame
@@ -180,8 +180,8 @@ def read_audio(
 ) -> Iterator[av.AudioFrame]:
     """Yield frames of planar float stereo, PTS in samples since `origin_s` without gaps.
 
-    At damage raises `DamagedStreamError`; with `salvage` says so with `warn` and puts silence where nothing decodes.
-    Raises `SourceError` where sound and picture are hours apart, or the number of tracks changes on the way.
+    Damage raises `DamagedStreamError`; with `salvage` it is reported with `warn`, and what does not decode is silent.
+    Raises `SourceError` where sound and picture are hours apart, or the number of tracks changes midway.
     """
     mixer: _Mixer | None = None
     lost_packets = 0
@@ -193,7 +193,7 @@ def read_audio(
             if len(streams) != len(mixer.tracks):
                 raise SourceError(f"{path} changes from {len(mixer.tracks)} to {len(streams)} sound tracks midway")
             for stream in part.container.streams:
-                # Pictures are read by another thread from a container of its own.
+                # Pictures are read by another thread from another container.
                 stream.discard = Discard.default if stream in streams else Discard.all
             for track, frame in _decoded(path, part.container, streams, salvage=salvage):
                 if frame is None:

@@ -1,4 +1,4 @@
-"""Which decoder takes a source: hardware is believed when it has decoded the source's first pictures."""
+"""The decoder for a source: hardware is used only if it decodes the source's first pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COMPARED_PICTURES = 4
 """An intra picture and some that are predicted, from both sides in most streams."""
 _MOST_PACKETS = 64
 """After which a decoder without a picture counts as one that gives none: H.264 and HEVC hold back 16 pictures at most,
-and a field may be a packet of its own."""
+and a field may be a separate packet."""
 _EXAMINED_PACKETS = 16
 """Decoded in search of damage: half a second, and less than that to decode at 4K on one core of 2023."""
 
@@ -35,9 +35,9 @@ class DecoderChoice:
     used: str = SOFTWARE_DECODER
     """`software`, or FFmpeg's name of the device."""
     planar_format: str | None = None
-    """Format in which frames are handed on; None for that of software."""
+    """Format in which frames are passed on; None for that of software."""
     fallbacks: tuple[str, ...] = ()
-    """Why it is not what was asked for."""
+    """Why it is not the requested one."""
     warnings: tuple[str, ...] = ()
     """What the user should know about its pictures."""
 
@@ -50,19 +50,21 @@ class DecoderChoice:
 def check_decoder(name: str) -> None:
     """Raise `InputError` for a name that is none of `DECODERS`."""
     if name not in DECODERS:
-        raise InputError(f"unknown decoder {name!r}; there are {', '.join(DECODERS)}")
+        raise InputError(f"unknown decoder {name!r}; available: {', '.join(DECODERS)}")
 
 
 def choose_decoder(asked: str, source: SourceInfo, *, salvage: bool = False) -> DecoderChoice:
-    """The decoder for a source, proven by decoding its first pictures; software where the one asked for does not work.
+    """The decoder for a source, tested on its first pictures; software if the requested one does not work.
 
-    `auto` takes hardware for an undamaged beginning alone, and only where its pictures are those of software, code for
+    `auto` takes hardware only for an undamaged beginning, and only if its pictures equal those of software, code for
     code. Raises `InputError` for an unknown name.
     """
     check_decoder(asked)
     if asked == SOFTWARE_DECODER:
         return DecoderChoice()
     automatic = asked == ANY_DECODER
+    if source.hdr is not None:
+        return DecoderChoice(fallbacks=(_fallback(asked, "tone mapping takes the depth that software decodes"),))
     if salvage:
         return DecoderChoice(fallbacks=(_fallback(asked, "--salvage needs a decoder that reports damage"),))
     truth = _decode_beginning(source)
@@ -81,18 +83,18 @@ def choose_decoder(asked: str, source: SourceInfo, *, salvage: bool = False) -> 
 
 
 def _candidates() -> list[str]:
-    """Hardware decoders that FFmpeg was built with; to name the others of every export would tell nobody anything."""
+    """Hardware decoders that FFmpeg was built with; listing the others in every report would be noise."""
     offered = offered_devices()
     return [device for device in HARDWARE_DECODERS if device in offered]
 
 
 def _fallback(asked: str, reason: str) -> str:
-    return f"decoder {asked} could not start, took {SOFTWARE_DECODER}: {reason}"
+    return f"decoder {asked} could not start, used {SOFTWARE_DECODER}: {reason}"
 
 
 def _warnings(device: str, trial: _Trial, truth: _Beginning) -> tuple[str, ...]:
     found = [
-        f"decoder {device} conceals damage inside pictures and reports none of it; --decoder {SOFTWARE_DECODER} does"
+        f"decoder {device} conceals damage inside pictures and does not report it; --decoder {SOFTWARE_DECODER} does"
     ]
     if truth.damage is not None:
         found.append(f"the first packets of the source are damaged: {truth.damage}")
@@ -105,7 +107,7 @@ def _warnings(device: str, trial: _Trial, truth: _Beginning) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Beginning:
-    """What came of the first packets of a source."""
+    """Result of decoding the first packets of a source."""
 
     pictures: list[av.VideoFrame] = field(default_factory=list)
     """The first of them that decoded."""
@@ -115,7 +117,7 @@ class _Beginning:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What came of a device's try."""
+    """Result of trying a device."""
 
     reason: str | None = None
     """Why it cannot take the source."""
@@ -137,14 +139,14 @@ def _decode_beginning(source: SourceInfo) -> _Beginning:
                 if number >= _EXAMINED_PACKETS and len(pictures) == _COMPARED_PICTURES:
                     break
                 if packet.is_corrupt:
-                    damage = damage or "the container marks them so"
+                    damage = damage or "the container marks them as corrupt"
                 try:
                     frames = packet.decode()
                 except av.FFmpegError as error:
                     damage = damage or reason_of(error)
                     continue
                 if any(frame.is_corrupt for frame in frames):
-                    damage = damage or "the decoder patched up pictures"
+                    damage = damage or "the decoder concealed errors"
                 pictures += frames[: _COMPARED_PICTURES - len(pictures)]
         except av.FFmpegError as error:
             damage = damage or reason_of(error)
@@ -156,7 +158,7 @@ def _try_device(device: str, source: SourceInfo, truth: _Beginning) -> _Trial:
     try:
         pictures = _device_pictures(device, source, len(truth.pictures))
         if len(pictures) < len(truth.pictures):
-            return _Trial(f"it gives {len(pictures)} of the first {len(truth.pictures)} pictures")
+            return _Trial(f"it returns {len(pictures)} of the first {len(truth.pictures)} pictures")
         difference = max(
             (_difference_codes(source, mine, its) for mine, its in zip(truth.pictures, pictures, strict=True)),
             default=0,
@@ -164,9 +166,9 @@ def _try_device(device: str, source: SourceInfo, truth: _Beginning) -> _Trial:
     except (UnavailableError, SourceError, ColourError) as error:
         return _Trial(str(error))
     except av.FFmpegError as error:
-        return _Trial(f"it fails within the first pictures: {reason_of(error)}")
+        return _Trial(f"it fails on the first pictures: {reason_of(error)}")
     if not pictures:
-        return _Trial("not a picture decodes")
+        return _Trial("no picture decodes")
     return _Trial(planar_format=planar_format(pictures[0].format.name), difference_codes=difference)
 
 
@@ -176,7 +178,7 @@ def _device_pictures(device: str, source: SourceInfo, count: int) -> list[av.Vid
     with open_source(source.path, device) as container:
         stream = video_stream(source.path, container)
         if not is_on_device(stream):
-            raise UnavailableError("it decodes no stream of this codec")
+            raise UnavailableError("it does not decode this codec")
         stream.codec_context.thread_count = 1
         for packet in islice(container.demux(stream), _MOST_PACKETS):
             pictures += packet.decode()[: count - len(pictures)]
@@ -186,11 +188,11 @@ def _device_pictures(device: str, source: SourceInfo, count: int) -> list[av.Vid
 
 
 def _difference_codes(source: SourceInfo, mine: av.VideoFrame, its: av.VideoFrame) -> int:
-    """Largest difference of two pictures in 8-bit codes. Raises `UnavailableError` where they are no match at all."""
+    """Largest difference of two pictures in 8-bit codes. Raises `UnavailableError` where they cannot be compared."""
     size = (mine.width, mine.height)
     if (its.width, its.height) != size:
         raise UnavailableError(f"its pictures are {its.width}x{its.height} instead of {size[0]}x{size[1]}")
-    colour, its_colour = frame_colour(source.path, mine), frame_colour(source.path, its)
+    colour, its_colour = (frame_colour(source.path, frame, source.declared_colour) for frame in (mine, its))
     if its_colour != colour:
         raise UnavailableError(f"its pictures are tagged {its_colour} instead of {colour}")
     planes = planar_format(mine.format.name)

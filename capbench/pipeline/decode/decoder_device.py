@@ -1,4 +1,4 @@
-"""Opening containers for a decoder: on the CPU, or on a device that must not hand over to the CPU in silence."""
+"""Opening containers for a decoder: on the CPU, or on a device without a silent fallback to the CPU."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_container(
     options: Mapping[str, str] | None = None,
     container_format: str | None = None,
 ) -> InputContainer:
-    """Open a container whose pictures are decoded by software, or by the device of that name and by nothing else.
+    """Open a container whose pictures are decoded by software, or only by the device of that name.
 
     Raises what `av.open` does, and `UnavailableError` with the driver's reason where the device does not open or
     decodes no stream of the container. A stream that the device does not take has no `is_on_device`.
@@ -37,7 +37,7 @@ def open_container(
     given = dict(options or {})
     if decoder == SOFTWARE_DECODER:
         return av.open(file, "r", format=container_format, options=given)
-    # PyAV 18.1 takes a name that it does not know for any device at all.
+    # PyAV 18.1 takes a name that it does not know as any device.
     if decoder not in offered_devices():
         raise UnavailableError("not part of this build of FFmpeg")
     device = HWAccel(decoder, allow_software_fallback=False)
@@ -52,7 +52,7 @@ def is_on_device(stream: av.VideoStream) -> bool:
 
 @contextmanager
 def _first_complaint() -> Iterator[None]:
-    """Turn what goes wrong with a device into `UnavailableError`.
+    """Turn errors of a device into `UnavailableError`.
 
     The error code of a missing driver is "operation not permitted"; only the log names the library.
     """
@@ -65,7 +65,7 @@ def _first_complaint() -> Iterator[None]:
         # The first complaint is the cause, later ones follow from it.
         reason = log[0][2].strip() if log else error.strerror or str(error)
         raise UnavailableError(reason) from error
-    except RuntimeError as error:  # PyAV's word for it that no stream has a decoder for that kind of device
-        raise UnavailableError("it decodes no stream of this codec") from error
+    except RuntimeError as error:  # raised by PyAV if no stream has a decoder for that kind of device
+        raise UnavailableError("it does not decode this codec") from error
     finally:
         av.logging.set_level(level)

@@ -1,4 +1,4 @@
-"""Any sound as 48 kHz stereo: the downmix, and formats that change on the way."""
+"""Any sound as 48 kHz stereo: the downmix, and formats that change midway."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DOWNMIX = (
     ":rematrix_maxval=1"
 )
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""What FFmpeg takes that many channels for where a file does not say which they are (`av_channel_layout_default`)."""
+"""The layout that FFmpeg assumes for a number of channels if none is stated (`av_channel_layout_default`)."""
 
 
 class StereoConverter:
@@ -37,9 +37,9 @@ class StereoConverter:
         self._sink: av.filter.FilterContext | None = None
 
     def convert(self, frame: av.AudioFrame, time_s: Fraction) -> Iterator[av.AudioFrame]:
-        """What of a decoded frame at `time_s`, and of those before it, is ready: planar float, PTS in samples.
+        """Converted samples that are ready after a decoded frame at `time_s`: planar float, PTS in samples.
 
-        Raises `SourceError` where the channels are such that nobody knows what they are.
+        Raises `SourceError` where the meaning of the channels is not known.
         """
         # A stream's header may name another sample format than its decoder gives, and a frame is always right.
         shape = (frame.format.name, frame.sample_rate, frame.layout.name)
@@ -53,7 +53,7 @@ class StereoConverter:
         yield from self._pull()
 
     def flush(self) -> Iterator[av.AudioFrame]:
-        """What is held back. The next frame begins anew."""
+        """What is held back. The next frame starts a new converter."""
         if self._entry is None:
             return
         self._entry.push(None)

@@ -11,18 +11,27 @@ from typing import Any, Protocol
 from capbench.errors import SourceError
 from capbench.units import format_seconds
 
-__all__ = ["Pauses", "PtsFrame", "SteadyClock", "TimedFrame", "at_constant_rate", "at_source_times", "check_apart"]
+__all__ = [
+    "Pauses",
+    "PtsFrame",
+    "SteadyClock",
+    "TimedFrame",
+    "at_constant_rate",
+    "at_source_times",
+    "check_apart",
+    "credible_length_s",
+]
 
 _JUMP_S = Fraction(1)
-"""Times that run back by more than this have started anew; by less, they are rounding or a muxer's slip."""
+"""Times that go back by more than this have restarted; by less, it is rounding or a muxer's error."""
 _LEAP_S = Fraction(6 * 3600)
-"""Times that run ahead by more than this are damaged: nobody records a still picture, or silence, for so long."""
+"""Times that jump ahead by more than this are damaged: no recording has a still picture, or silence, for so long."""
 _UNKNOWN_FRAME_S = Fraction(1, 30)
-"""How long the first frame is shown where nothing says it."""
+"""Duration of the first frame if the file does not state one."""
 _PAUSE_S = Fraction(60)
 """A step that is longer than this is a pause: something that a file claims in a few bytes."""
 _LONGEST_PAUSES_S = Fraction(24 * 3600)
-"""All pauses of a recording together: a thousand of them must not add up to a year."""
+"""All pauses of a recording in total: a thousand of them must not add up to a year."""
 
 
 class PtsFrame(Protocol):
@@ -34,7 +43,7 @@ class PtsFrame(Protocol):
 
 
 def check_apart(path: Path, sound_after_picture_s: Fraction) -> None:
-    """Raise `SourceError` where sound and picture start so far apart that one of the two times is damaged."""
+    """Raise `SourceError` if sound and picture start so far apart that one of the two times is damaged."""
     if abs(sound_after_picture_s) > _LEAP_S:
         order = "after" if sound_after_picture_s > 0 else "before"
         raise SourceError(
@@ -43,14 +52,19 @@ def check_apart(path: Path, sound_after_picture_s: Fraction) -> None:
         )
 
 
+def credible_length_s(claimed_s: Fraction) -> Fraction | None:
+    """How long a frame is shown, in seconds, as its file claims; None where it claims nothing, or more than can be."""
+    return claimed_s if 0 < claimed_s <= _LEAP_S else None
+
+
 class Pauses:
-    """Tells which steps between two times of one stream a recording may make."""
+    """Decides which steps between two times of one stream are plausible."""
 
     def __init__(self) -> None:
         self._paused_s = Fraction(0)
 
     def is_break(self, step_s: Fraction) -> bool:
-        """Whether a step, in seconds, is none that a recording makes. Ask once for each: pauses add up."""
+        """Whether a step, in seconds, is implausible. Call it once for each: pauses add up."""
         if step_s < -_JUMP_S or step_s > _LEAP_S:
             return True
         if step_s <= _PAUSE_S:
@@ -60,9 +74,9 @@ class Pauses:
 
 
 class SteadyClock:
-    """Gives frames of one stream times that rise, in the time base of the first of them.
+    """Assigns increasing times to the frames of one stream, in the time base of the first of them.
 
-    A frame without a time follows the one before it, and a clock that starts anew or leaps goes on from there.
+    A frame without a time follows the one before it; after a restart or a jump, times continue from there.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
@@ -87,7 +101,7 @@ class SteadyClock:
         pts = self._next if frame.pts is None else round(frame.pts * ticks + shift_s / self._time_base) + self._restart
         if self._last is not None and self._pauses.is_break((pts - self._last) * self._time_base):
             self._restart += self._next - pts
-            self._warn(f"the source's clock breaks at frame {self._frames}; its frames follow those before")
+            self._warn(f"the time stamps jump at frame {self._frames}; the jump is removed")
             pts = self._next
         if self._last is not None and pts <= self._last:
             pts = self._last + 1
@@ -99,12 +113,12 @@ class SteadyClock:
 
     def _plausible(self, duration: int) -> int:
         assert self._time_base is not None
-        if duration * self._time_base <= _LEAP_S:
+        if not duration or credible_length_s(duration * self._time_base):
             return duration
         if not self._is_length_damaged:
             self._is_length_damaged = True
             length = format_seconds(float(duration * self._time_base))
-            self._warn(f"frame {self._frames} claims to last {length}; it is shown as long as an average frame")
+            self._warn(f"frame {self._frames} claims to last {length}; it is shown as long as the frame before")
         return 0
 
 
@@ -113,7 +127,7 @@ class TimedFrame:
     """A decoded frame and when it is shown, in units of the output's time base."""
 
     frame: Any
-    """An `av.VideoFrame`; None where its times go on without it."""
+    """An `av.VideoFrame`; None where its time passes without one."""
     pts: int
     duration: int
 
@@ -130,7 +144,7 @@ def at_source_times(frames: Iterable[PtsFrame], origin_s: Fraction, frame_rate: 
 def at_constant_rate(
     frames: Iterable[PtsFrame], origin_s: Fraction, rate: Fraction, source_rate: Fraction
 ) -> Iterator[TimedFrame]:
-    """One frame for each tick of `rate`: the source frame that is on screen then, shown again or skipped as needed.
+    """One frame for each tick of `rate`: the source frame that is on screen then, repeated or skipped as needed.
 
     The time base is `1 / rate`. The last frame lasts as long as its own duration says, or a frame of `source_rate`
     where it says nothing; a source shorter than a tick still gives one.

@@ -1,8 +1,8 @@
-"""HLS playlists: refused before FFmpeg opens what they name, and split where their clock starts anew.
+"""HLS playlists: refused before FFmpeg opens what they name, and split at discontinuities.
 
 FFmpeg follows whatever a playlist says. A hostile one reads local files or fetches addresses, so every entry must be a
-plain relative name inside the playlist's own folder, and the playlist must have an end (RFC 8216). Lines are taken
-apart exactly as FFmpeg's demuxer does, or else a name could hide from this check and not from FFmpeg.
+plain relative name inside the playlist's own folder, and the playlist must have an end (RFC 8216). Lines are
+parsed exactly as FFmpeg's demuxer does; otherwise a name could be hidden from this check and not from FFmpeg.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LASTING_TAGS = ("#EXT-X-MAP:", "#EXT-X-VERSION:", "#EXT-X-TARGETDURATION:")
 
 @dataclass(frozen=True, slots=True)
 class PlaylistPart:
-    """Segments that share one clock, as a playlist of their own with absolute names."""
+    """Segments that share one clock, as a separate playlist with absolute names."""
 
     start_s: Fraction
     """When the part begins, by the lengths that the playlist states for the segments before it."""
@@ -63,7 +63,7 @@ def check_playlist(path: Path) -> None:
 def media_playlist(path: Path) -> Path:
     """What to read of a checked playlist: itself, or a master's first variant where variants have discontinuities.
 
-    FFmpeg reads all variants of a master side by side, and where their clocks start anew nothing could be split.
+    FFmpeg reads all variants of a master in parallel, so they could not be split at discontinuities.
     """
     variants = _variants(path)
     return variants[0] if any(_DISCONTINUITY_TAG in _lines(variant) for variant in dict.fromkeys(variants)) else path
@@ -72,7 +72,7 @@ def media_playlist(path: Path) -> Path:
 def playlist_parts(path: Path) -> list[PlaylistPart]:
     """The parts of a checked media playlist with discontinuities (RFC 8216, 4.3.2.3); empty where it has none.
 
-    FFmpeg hands on the segments' own times, which start anew after a discontinuity.
+    FFmpeg passes on the segments' own times, which restart after a discontinuity.
     """
     lines = _lines(path)
     if _DISCONTINUITY_TAG not in lines:
@@ -130,7 +130,7 @@ def _stated_s(tag: str) -> Fraction:
 
 
 class _Check:
-    """One walk through a playlist and all that it names. Raises `UnsafePlaylistError` or `SourceError`."""
+    """Checks a playlist and everything that it names. Raises `UnsafePlaylistError` or `SourceError`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -166,10 +166,10 @@ class _Check:
         found = [_value(match) for line in lines if line.startswith("#EXT") for match in _URI_ATTRIBUTE.finditer(line)]
         names = dict.fromkeys([*found, *(line for line in lines if not line.startswith("#"))])
         if not names:
-            raise SourceError(f"{path} names no segment")
+            raise SourceError(f"{path} names no segments")
         self._names += len(names)
         if self._names > _MOST_NAMES:
-            raise UnsafePlaylistError(f"{path.name} and what it belongs to name more than {_MOST_NAMES} files")
+            raise UnsafePlaylistError(f"{path.name} and the playlists around it name more than {_MOST_NAMES} files")
         return names
 
     @staticmethod
@@ -185,15 +185,15 @@ class _Check:
 
 
 def _check_apart(path: Path, lines: list[str]) -> None:
-    """Raise `SourceError` where sound or pictures lie apart from a variant with discontinuities."""
+    """Raise `SourceError` if a variant with discontinuities has separate playlists for sound or pictures."""
     apart = [found for line in lines if line.startswith(_RENDITION_TAG) for found in _URI_ATTRIBUTE.finditer(line)]
     if not apart:
         return
     everything = [*_variants(path), *(path.parent / _value(found) for found in apart)]
     if any(_DISCONTINUITY_TAG in _lines(playlist) for playlist in dict.fromkeys(everything)):
         raise SourceError(
-            f"{path} has discontinuities, and sound or pictures in playlists of their own, which cannot be split "
-            f"alike; name {everything[0]} to export that alone"
+            f"{path} has discontinuities, and separate playlists for sound or pictures, which is not "
+            f"supported; name {everything[0]} to export that alone"
         )
 
 
@@ -218,7 +218,7 @@ def _value(found: re.Match[str]) -> str:
 
 
 def _inside(name: str, playlist: Path, folder: Path) -> Path:
-    # FFmpeg takes local names as they are, but what is unsafe when decoded has no business here either.
+    # FFmpeg takes local names as they are, but what is unsafe when decoded is refused too.
     for form in (name, unquote(name)):
         if re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*:", form) or form.lstrip().startswith(("/", "\\")):
             raise UnsafePlaylistError(f"{playlist.name} names {name!r}; only relative names of local files are opened")

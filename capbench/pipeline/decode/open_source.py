@@ -1,4 +1,4 @@
-"""Opening sources: nothing but local files, and one clock throughout."""
+"""Opening sources: only local files, and one clock throughout."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from capbench.pipeline.decode.hls_playlist import (
 from capbench.results.path_names import SOFTWARE_DECODER
 
 __all__ = [
+    "LARGEST_SIDE_PX",
     "MAX_PICTURE_PX",
     "OpenPart",
     "audio_streams",
@@ -37,15 +38,15 @@ __all__ = [
     "video_stream",
 ]
 
-_LARGEST_SIDE_PX = 16384
+LARGEST_SIDE_PX = 16384
 """Longest side of a picture: the largest texture that any common adapter offers (`maxTextureDimension2D`)."""
 MAX_PICTURE_PX = 2**26
 """Pixels of a picture: 8192x8192, twice 8K UHD. A PNG of a few kilobytes may state a picture of gigabytes."""
 
 _DECODER_OPTIONS = {"max_pixels": str(MAX_PICTURE_PX)}
 _OPTIONS = {"protocol_whitelist": "file", "pattern_type": "none", **_DECODER_OPTIONS}
-"""FFmpeg follows what a file names; this keeps it from going over the network or through other protocols, and from
-taking a picture named `%d.png` for a pattern of other files. Pictures are bounded here too: opening decodes some."""
+"""FFmpeg opens what a file names; this keeps it from using the network or other protocols, and from taking a
+picture named `%d.png` as a pattern of other files. Picture sizes are bounded here too: opening decodes some."""
 
 _TEXT, _LIST = "text, which FFmpeg would draw", "a list of other files"
 _REFUSED_FORMATS = {
@@ -57,11 +58,11 @@ _REFUSED_FORMATS = {
     "concat": _LIST,
     "dash": _LIST,
 }
-"""Demuxers that take what nobody recorded: any text file, and scripts that name files which nobody checked."""
+"""Demuxers for what is not a recording: any text file, and scripts that name files which were not checked."""
 
 
 def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
-    """Open a container that may read nothing but local files, to be decoded by one of `DECODERS` but `auto`.
+    """Open a container that may read only local files, to be decoded by one of `DECODERS` except `auto`.
 
     Raises `SourceError`, and `UnavailableError` where a hardware decoder does not take any of its streams.
     """
@@ -90,14 +91,14 @@ def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenPart:
-    """A stretch of a source that has one clock."""
+    """A part of a source that has one clock."""
 
     container: InputContainer
     """The open file, at its start."""
     shift_s: Fraction
     """Seconds to add to its times so that all parts are on one clock."""
     reopen: Callable[[], InputContainer]
-    """Opens the same stretch once more, from its start. Raises `SourceError`."""
+    """Opens the same part again, from its start. Raises `SourceError`."""
 
 
 def open_parts(path: Path, decoder: str = SOFTWARE_DECODER) -> Generator[OpenPart, None, None]:
@@ -135,7 +136,7 @@ def _bounded(container: InputContainer) -> InputContainer:
 
 
 def video_stream(path: Path, container: InputContainer) -> av.VideoStream:
-    """The first stream of moving pictures; a cover picture is none. Raises `SourceError`."""
+    """The first video stream that is not a cover picture. Raises `SourceError`."""
     videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not videos:
         raise SourceError(f"{path} has no video stream")
@@ -145,12 +146,16 @@ def video_stream(path: Path, container: InputContainer) -> av.VideoStream:
     return videos[0]
 
 
-def check_size(path: Path, width: int, height: int) -> None:
-    """Raise `SourceError` for a picture, in pixels, that is larger than this pipeline takes."""
-    if max(width, height) > _LARGEST_SIDE_PX or width * height > MAX_PICTURE_PX:
+def check_size(path: Path, width: int, height: int, *, sample_aspect: Fraction | None = None) -> None:
+    """Raise `SourceError` for a picture, in pixels, that is larger than capbench takes.
+
+    With a `sample_aspect` the size is that in square pixels: a small picture may state pixels of any width.
+    """
+    if max(width, height) > LARGEST_SIDE_PX or width * height > MAX_PICTURE_PX:
+        counted = "" if sample_aspect in (None, 1) else f" in square pixels (pixel aspect {sample_aspect})"
         raise SourceError(
-            f"{path} is {width}x{height}; the limit is {_LARGEST_SIDE_PX} a side and {MAX_PICTURE_PX / 1e6:.0f} "
-            "million pixels, so scale it down first"
+            f"{path} is {width}x{height}{counted}; the limit is {LARGEST_SIDE_PX} a side and "
+            f"{MAX_PICTURE_PX / 1e6:.0f} million pixels, so scale it down first"
         )
 
 

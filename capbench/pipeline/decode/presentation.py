@@ -14,7 +14,7 @@ presentation times is out of order wherever frames are."""
 
 
 class PresentationTimes:
-    """Gives the pictures of one stream rising times where the container stores decoding times alone.
+    """Assigns increasing times to the pictures of one stream if the container stores only decoding times.
 
     A player shows one picture a chunk, each when its turn comes, so that the n-th picture has the n-th decoding time.
     A chunk without a picture (a frame that the recorder dropped) leaves a time over; what is left over is found out at
@@ -29,7 +29,7 @@ class PresentationTimes:
             stream.codec_context.copy_opaque = True
 
     def sent(self, packet: av.Packet[av.VideoStream]) -> int | None:
-        """Note a packet before it is decoded; returns a time at which a picture is shown, or None for no picture."""
+        """Record a packet before it is decoded; returns a time at which a picture is shown, or None for no picture."""
         if not self._is_needed:
             return packet.pts
         if packet.dts is None or not packet.size:

@@ -9,12 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.sidedata.sidedata import SideData
-from av.sidedata.sidedata import Type as SideDataType
 
 from capbench.colour import ColourSpec
-from capbench.errors import SourceError
+from capbench.errors import ColourError, SourceError
 from capbench.pipeline.decode.frame_times import check_apart
+from capbench.pipeline.decode.hdr.dolby_vision import dolby_vision_profile
+from capbench.pipeline.decode.hdr.frame_metadata import light_metadata_of_frame
+from capbench.pipeline.decode.hdr.frame_side_data import read_side_data
+from capbench.pipeline.decode.hdr.hdr_source import HdrSource, choose_peak
 from capbench.pipeline.decode.open_source import (
     MAX_PICTURE_PX,
     audio_streams,
@@ -25,15 +27,23 @@ from capbench.pipeline.decode.open_source import (
     video_stream,
 )
 from capbench.pipeline.decode.presentation import PresentationTimes
-from capbench.pipeline.decode.source_colour import chroma_siting, frame_colour, planar_format
+from capbench.pipeline.decode.source_colour import (
+    DeclaredColour,
+    FrameColour,
+    chroma_siting,
+    deep_format,
+    frame_colour,
+    planar_format,
+)
 
 __all__ = ["SourceInfo", "SourcePlanes", "pixel_aspect", "probe_source"]
 
 _RATES = (Fraction(1, 60), Fraction(1000))
+_UNREADABLE_PROFILE = 5
+_HDR_PRIMARIES = ("BT.2020", "BT.709", "Display P3")
+"""The first is BT.2100's and stands for a source that says nothing."""
 _WIDEST_PIXEL = 16
 """Pixels of real formats are less than 3 times as wide as high, or as high as wide; more than this is damage."""
-_SIDE_DATA_TYPES = range(len(SideDataType), 64)
-"""Kinds of side data that FFmpeg may have and PyAV 18.1 has no name for, EXIF among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +56,13 @@ class SourcePlanes:
     chroma_height: int
     chroma_is_interleaved: bool = False
     """Whether Cb and Cr share a plane, as in NV12."""
+    sample_bytes: int = 1
+    """Bytes of a sample: 2 of more than 8 bits."""
 
     @property
     def size_bytes(self) -> int:
         """Bytes of one frame's samples."""
-        return self.width * self.height + 2 * self.chroma_width * self.chroma_height
+        return self.sample_bytes * (self.width * self.height + 2 * self.chroma_width * self.chroma_height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +86,30 @@ class SourceInfo:
     frame_count_claimed: int
     """As the header claims, which may be wrong; 0 where it says nothing."""
     colour: ColourSpec
+    declared_colour: DeclaredColour
+    """For the pictures that state none themselves; `colour` counts it in."""
     planar_format: str
-    """Format in which frames are handed on: yuv420p, yuv422p, yuv444p, or nv12."""
+    """Format in which frames are handed on: yuv420p, yuv422p, yuv444p, or nv12; of HDR the first three with 10 or 12
+    bits, such as yuv420p10le."""
     audio_streams: int
     audio_start_s: Fraction | None
     """Presentation time of the first audio sample over all tracks."""
+    hdr: HdrSource | None = None
+    """Its light, where it is HDR; None for SDR."""
 
     @property
     def planes(self) -> SourcePlanes:
         """Sizes of the planes of a frame."""
-        halved_x, halved_y = self.planar_format != "yuv444p", self.planar_format in ("yuv420p", "nv12")
+        halved_x, halved_y = "444" not in self.planar_format, self.planar_format.startswith(("yuv420p", "nv12"))
         chroma_width = (self.width + 1) // 2 if halved_x else self.width
         chroma_height = (self.height + 1) // 2 if halved_y else self.height
         return SourcePlanes(
-            self.width, self.height, chroma_width, chroma_height, chroma_is_interleaved=self.planar_format == "nv12"
+            self.width,
+            self.height,
+            chroma_width,
+            chroma_height,
+            chroma_is_interleaved=self.planar_format == "nv12",
+            sample_bytes=1 if self.hdr is None else 2,
         )
 
     @property
@@ -98,13 +120,23 @@ class SourceInfo:
         return min(self.start_s, self.audio_start_s)
 
 
-def probe_source(path: Path) -> SourceInfo:
-    """Describe a source. Raises `SourceError`, or `ColourError` for HDR."""
+def probe_source(path: Path, *, accepts_hdr: bool = False) -> SourceInfo:
+    """Describe a source. Raises `SourceError`, or `ColourError` for HDR unless it is accepted.
+
+    Dolby Vision profile 5 is refused in any case: its codes are no Y'CbCr, and untagged.
+    """
     with open_source(path) as container:
         stream = video_stream(path, container)
+        declared = DeclaredColour.of(stream)
         frame = _first_frame(path, container, stream)
         context = stream.codec_context
-        colour = frame_colour(path, frame)
+        if dolby_vision_profile(path, container, frame) == _UNREADABLE_PROFILE:
+            raise ColourError(
+                f"{path} is Dolby Vision profile 5, whose IPT codes only its own decoder can read; name a source of "
+                "profile 8, HDR10 or HLG"
+            )
+        colour = frame_colour(path, frame, declared, accepts_hdr=accepts_hdr)
+        hdr = None if colour.hdr is None else _hdr_source(path, frame, colour)
         time_base = Fraction(stream.time_base or 1)
         start_s = (frame.pts or 0) * time_base
         sound = audio_streams(container)
@@ -123,16 +155,28 @@ def probe_source(path: Path) -> SourceInfo:
             duration_s=_duration_s(container, stream),
             frame_count_claimed=stream.frames,
             colour=ColourSpec(colour.matrix, colour.range, chroma_siting(context.name, context.extradata or b"")),
-            planar_format=planar_format(frame.format.name),
+            declared_colour=declared,
+            planar_format=planar_format(frame.format.name) if hdr is None else deep_format(frame.format.name)[0],
             audio_streams=len(sound),
             audio_start_s=sound_start_s,
+            hdr=hdr,
         )
 
 
-def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
-    """Width of a pixel over its height, as the container states it, or else the codec; 1 where both are silent.
+def _hdr_source(path: Path, frame: av.VideoFrame, colour: FrameColour) -> HdrSource:
+    """Raises `ColourError` for primaries that are not supported."""
+    assert colour.hdr is not None
+    primaries = colour.primaries or _HDR_PRIMARIES[0]
+    if primaries not in _HDR_PRIMARIES:
+        raise ColourError(f"{path} is HDR with primaries {primaries}; supported are {', '.join(_HDR_PRIMARIES)}")
+    peak = choose_peak(colour.hdr, light_metadata_of_frame(frame))
+    return HdrSource(colour.hdr, primaries, deep_format(frame.format.name)[1], peak)
 
-    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for what no pixel can be.
+
+def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
+    """Width of a pixel over its height, as the container states it, otherwise the codec; 1 if neither does.
+
+    Players go by the container (`av_guess_sample_aspect_ratio`). Raises `SourceError` for an implausible one.
     """
     aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
     if not Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL:
@@ -142,7 +186,7 @@ def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:
 
 
 def _plausible_rate(*claimed: Fraction | None) -> Fraction:
-    """The first rate that a recording can have, else 30: a damaged header may claim a frame an hour."""
+    """The first plausible rate, otherwise 30: a damaged header may claim a frame an hour."""
     slowest, fastest = _RATES
     return next((Fraction(rate) for rate in claimed if rate and slowest <= rate <= fastest), Fraction(30))
 
@@ -165,14 +209,16 @@ def _first_frame(path: Path, container: av.container.InputContainer, stream: av.
                 return frames[0]
     except av.FFmpegError as error:
         reason = reason_of(error)
-    if not stream.codec_context.width:  # its header was refused, as a decoder does with a picture that is too large
-        reason += f"; {MAX_PICTURE_PX / 1e6:.0f} megapixels is the limit"
-    raise SourceError(f"not one frame of the video stream of {path} decodes: {reason}")
+    if not stream.codec_context.width:
+        # Its header was refused, as a decoder does with a picture that is too large and with one that it cannot read.
+        reason += f"; if it is larger than {MAX_PICTURE_PX / 1e6:.0f} megapixels, that is the reason"
+    raise SourceError(f"no frame of the video stream of {path} decodes: {reason}")
 
 
 def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
     """Clockwise quarter turns of the display matrix (ISO/IEC 14496-12, 6.2.2). Raises `SourceError` for any other."""
-    data = _display_matrix(frame)
+    # A container or a picture's EXIF states it.
+    data = read_side_data(frame, "DISPLAYMATRIX").get("DISPLAYMATRIX")
     if data is None:
         return 0
     a, b, _, c, d, *_ = struct.unpack("=9i", data)
@@ -183,35 +229,6 @@ def _rotation_degrees(path: Path, frame: av.VideoFrame) -> int:
     if abs(degrees - 90 * quarters) > 1:  # what a sensor's noise may add to a quarter turn
         raise SourceError(f"{path} is rotated by {degrees:.0f} degrees; only quarter turns are supported")
     return 90 * quarters % 360
-
-
-def _display_matrix(frame: av.VideoFrame) -> bytes | None:
-    """The nine numbers of the display matrix, which a container or a picture's EXIF states."""
-    try:
-        data = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:
-        # PyAV 18.1 reads no side data at all where one kind is unknown to it; FFmpeg takes those out.
-        data = _without_unknown_side_data(frame).side_data.get("DISPLAYMATRIX")
-    return bytes(data) if isinstance(data, SideData) else None
-
-
-def _without_unknown_side_data(frame: av.VideoFrame) -> av.VideoFrame:
-    graph = av.filter.Graph()
-    last = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1)
-    )
-    source = last
-    for kind in _SIDE_DATA_TYPES:
-        deletion = graph.add("sidedata", f"mode=delete:type={kind}")
-        last.link_to(deletion)
-        last = deletion
-    sink = graph.add("buffersink")
-    last.link_to(sink)
-    graph.configure()
-    source.push(frame)
-    known = sink.pull()
-    assert isinstance(known, av.VideoFrame)
-    return known
 
 
 def _duration_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:

@@ -1,18 +1,31 @@
-"""How the pictures of a source are to be read, and their change into 8-bit planes that are read in the same way."""
+"""The colour of a source's pictures, and their conversion to 8-bit planes of the same colour."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import av
+import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from capbench.bitstream import chroma_location
 from capbench.colour import ChromaSiting, MatrixCoefficients, Range
 from capbench.errors import ColourError
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.hdr.frame_metadata import HDR_TRANSFERS
 
-__all__ = ["FrameColour", "PlanarConverter", "chroma_siting", "frame_colour", "planar_format"]
+__all__ = [
+    "COLOURSPACES",
+    "DeclaredColour",
+    "FrameColour",
+    "PlanarConverter",
+    "chroma_siting",
+    "deep_format",
+    "frame_colour",
+    "planar_format",
+]
 
 # ISO/IEC 23091-2 (H.273) code points, as FFmpeg numbers them.
 _MATRIX_OF_CODE = {
@@ -23,11 +36,18 @@ _MATRIX_OF_CODE = {
 }
 _CODE_UNSPECIFIED = 2
 _CODE_RGB = 0
+COLOURSPACES = {
+    MatrixCoefficients.BT601: Colorspace.ITU601,
+    MatrixCoefficients.BT709: Colorspace.ITU709,
+    MatrixCoefficients.BT2020: Colorspace.BT2020,
+}
+"""Matrices as swscale's reformatter names them."""
+_RANGE_UNSPECIFIED = 0
 _UNKNOWN_PRIMARIES = (0, 2, 3)
 """Two reserved codes, and "unspecified"."""
 _PRIMARIES_OF_CODE = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "BT.601", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 """Those of 625 and of 525 lines count as one, as their matrix does."""
-_HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
+_HDR_STANDARDS = {"PQ": "PQ (SMPTE ST 2084)", "HLG": "HLG (ARIB STD-B67)"}
 _RANGE_FULL = 2
 _FULL_RANGE_FORMATS = ("yuvj", "mono")
 """Beginnings of the names of formats that have no other range: JPEG's, and black and white."""
@@ -54,7 +74,7 @@ _INTERLEAVED_DEEP = {
 
 @dataclass(frozen=True, slots=True)
 class FrameColour:
-    """What the tags of one frame mean."""
+    """Meaning of the colour tags of one frame."""
 
     matrix: MatrixCoefficients
     range: Range
@@ -62,38 +82,72 @@ class FrameColour:
     """Whether the frame states its matrix; otherwise it is a guess from the number of lines."""
     primaries: str | None
     """Name of the primaries; None where the frame states none that are known."""
+    hdr: str | None = None
+    """`PQ` or `HLG`; None for SDR."""
 
     def reads_like(self, first: FrameColour) -> bool:
         """Whether samples of this frame mean the same as the first one's."""
         # An untagged stream that changes its size does not change its colour with it.
         same_matrix = self.matrix == first.matrix or not (self.is_matrix_tagged or first.is_matrix_tagged)
         same_primaries = self.primaries == first.primaries or None in (self.primaries, first.primaries)
-        return same_matrix and self.range == first.range and same_primaries
+        return same_matrix and self.range == first.range and same_primaries and self.hdr == first.hdr
 
     def __str__(self) -> str:
         """For an error: `BT.709, limited range, BT.709 primaries`."""
         parts = [f"BT.{self.matrix.value}", f"{self.range.value} range"]
-        return ", ".join(parts if self.primaries is None else [*parts, f"{self.primaries} primaries"])
+        parts += [] if self.primaries is None else [f"{self.primaries} primaries"]
+        return ", ".join(parts if self.hdr is None else [*parts, self.hdr])
 
 
-def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
-    """Read the tags of a frame. Raises `ColourError` for HDR and for matrices that are not supported."""
-    transfer = int(frame.color_trc)
-    if transfer in _HDR_TRANSFERS:
-        raise ColourError(f"{path} is HDR, transfer {_HDR_TRANSFERS[transfer]}; only SDR sources are supported")
-    code, is_rgb = int(frame.colorspace), _holds_rgb(frame.format)
+@dataclass(frozen=True, slots=True)
+class DeclaredColour:
+    """What the container, or the stream's header, states: code points of H.273 as FFmpeg numbers them."""
+
+    primaries: int = _CODE_UNSPECIFIED
+    """Colour primaries."""
+    transfer: int = _CODE_UNSPECIFIED
+    """Transfer characteristics."""
+    matrix: int = _CODE_UNSPECIFIED
+    """Matrix coefficients."""
+    range: int = _RANGE_UNSPECIFIED
+    """1 limited, 2 full, 0 unspecified."""
+
+    @staticmethod
+    def of(stream: av.VideoStream) -> DeclaredColour:
+        """To be asked before anything decodes: decoders that write their own header over it (ProRes) then forget it."""
+        context = stream.codec_context
+        return DeclaredColour(
+            int(context.color_primaries), int(context.color_trc), int(context.colorspace), int(context.color_range)
+        )
+
+
+def frame_colour(
+    path: Path, frame: av.VideoFrame, declared: DeclaredColour, *, accepts_hdr: bool = False
+) -> FrameColour:
+    """Read the tags of a frame, and where it has none those that were declared for its stream.
+
+    Raises `ColourError` for HDR, unless it is accepted, and for matrices that are not supported.
+    """
+    hdr = HDR_TRANSFERS.get(_stated(int(frame.color_trc), declared.transfer))
+    if hdr is not None and not accepts_hdr:
+        raise ColourError(f"{path} is HDR, transfer {_HDR_STANDARDS[hdr]}; pass --tone-map bt2390 to export SDR of it")
+    is_rgb = _holds_rgb(frame.format)
+    # "R'G'B'" of a frame that is not is no statement.
+    code = _stated(int(frame.colorspace), declared.matrix, silent=(_CODE_UNSPECIFIED, _CODE_RGB))
     # Pictures that are converted from R'G'B' get the matrix that an untagged picture of their size is read with.
     is_tagged = code not in (_CODE_UNSPECIFIED, _CODE_RGB) and not is_rgb
     if not is_tagged:
         matrix = MatrixCoefficients.BT709 if frame.height >= _HD_LINES else MatrixCoefficients.BT601
+        matrix = matrix if hdr is None else MatrixCoefficients.BT2020
     elif code in _MATRIX_OF_CODE:
         matrix = _MATRIX_OF_CODE[code]
     else:
         raise ColourError(f"{path} uses matrix code {code} (H.273); supported are 1, 5, 6 and 9")
-    full = int(frame.color_range) == _RANGE_FULL or frame.format.name.startswith(_FULL_RANGE_FORMATS)
+    codes = _stated(int(frame.color_range), declared.range, silent=(_RANGE_UNSPECIFIED,))
+    full = codes == _RANGE_FULL or frame.format.name.startswith(_FULL_RANGE_FORMATS)
     if is_rgb:  # swscale rounds towards limited range, and truncates towards full range
         full = False
-    primaries = int(frame.color_primaries)
+    primaries = _stated(int(frame.color_primaries), declared.primaries, silent=_UNKNOWN_PRIMARIES)
     return FrameColour(
         matrix=matrix,
         range=Range.FULL if full else Range.LIMITED,
@@ -101,7 +155,12 @@ def frame_colour(path: Path, frame: av.VideoFrame) -> FrameColour:
         primaries=None
         if primaries in _UNKNOWN_PRIMARIES
         else _PRIMARIES_OF_CODE.get(primaries, f"H.273 code {primaries}"),
+        hdr=hdr,
     )
+
+
+def _stated(own: int, declared: int, *, silent: tuple[int, ...] = (_CODE_UNSPECIFIED,)) -> int:
+    return declared if own in silent else own
 
 
 def chroma_siting(codec: str, extradata: bytes) -> ChromaSiting:
@@ -123,28 +182,50 @@ def planar_format(format_name: str) -> str:
     chroma = probe.components[1]
     if chroma.width == probe.width:
         return "yuv444p"
+    if _has_quarter_columns(format_name):
+        return "yuv422p"
     return "yuv422p" if chroma.height == probe.height else "yuv420p"
 
 
+def deep_format(format_name: str) -> tuple[str, int]:
+    """Planar format of 10 bits in which a decoded format is handed on, or of 12 where it has more; and its bits."""
+    bits = 10 if max(part.bits for part in av.VideoFormat(format_name, 64, 64).components) <= 10 else 12
+    planar = planar_format(format_name)
+    return f"{'yuv420p' if planar == 'nv12' else planar}{bits}le", bits
+
+
 class PlanarConverter:
-    """Brings frames into an 8-bit planar format. A Y'CbCr frame keeps matrix and range: its layout changes alone."""
+    """Converts frames to a planar format. A Y'CbCr frame keeps matrix and range: only its layout changes."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._deinterleaver = VideoReformatter()
+        self._separator = VideoReformatter()
 
-    def convert(self, frame: av.VideoFrame, planar: str, size: tuple[int, int], colour: FrameColour) -> av.VideoFrame:
-        """A frame of format `planar` and `size` (width, height) in pixels, to be read by `colour`; times are kept."""
+    def convert(
+        self,
+        frame: av.VideoFrame,
+        planar: str,
+        size: tuple[int, int],
+        colour: FrameColour,
+        siting: ChromaSiting = ChromaSiting.LEFT,
+    ) -> av.VideoFrame:
+        """A frame of format `planar` and `size` (width, height) in pixels, to be read by `colour`; times are kept.
+
+        `siting` is where the frame has its chroma, and where it has it afterwards.
+        """
+        if _has_quarter_columns(frame.format.name):
+            frame = self._with_half_columns(frame, siting)
         deep = _INTERLEAVED_DEEP.get(frame.format.name)
         if deep is not None:
             # Of interleaved chroma swscale makes other codes, by one, than of planes with the same samples.
             frame = self._deinterleaver.reformat(frame, format=deep)
-        matrix = _SWSCALE_MATRIX[colour.matrix]
+        matrix = COLOURSPACES[colour.matrix]
         codes = ColorRange.JPEG if colour.range is Range.FULL else ColorRange.MPEG
         is_rgb = _holds_rgb(frame.format)
-        # swscale takes every grey for full range, so it is told of no other, and the samples stay as they are.
+        # swscale assumes full range for every grey format, so full range is stated and the samples stay as they are.
         swscale_codes = ColorRange.JPEG if not is_rgb and len(frame.format.components) < 3 else codes
-        # It takes BT.601 for what comes from R'G'B' unless it is told, and R'G'B' has a full range only.
+        # It assumes BT.601 for output from R'G'B' unless told otherwise, and R'G'B' is always full range.
         converted = self._reformatter.reformat(
             frame,
             width=size[0],
@@ -162,14 +243,35 @@ class PlanarConverter:
             converted.time_base = frame.time_base
         return converted
 
+    def _with_half_columns(self, frame: av.VideoFrame, siting: ChromaSiting) -> av.VideoFrame:
+        """A frame of 4:1:1 or 4:1:0 as 4:2:2. swscale takes all chroma to lie in the middle of its four columns."""
+        codes = frame.color_range
+        quarter = self._separator.reformat(frame, format="yuv411p", src_color_range=codes, dst_color_range=codes)
+        half = av.VideoFrame(frame.width, frame.height, "yuv422p")
+        plane_samples(half.planes[0])[:] = plane_samples(quarter.planes[0])
+        for given, made in zip(quarter.planes[1:], half.planes[1:], strict=True):
+            padded = np.pad(plane_samples(given), ((0, 0), (1, 1)), mode="edge").astype(np.uint16)
+            before, here, after = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
+            if siting is ChromaSiting.LEFT:
+                first, second = here, (here + after + 1) // 2
+            else:
+                first, second = (before + 3 * here + 2) // 4, (3 * here + after + 2) // 4
+            samples = plane_samples(made)
+            samples[:, ::2] = first[:, : (samples.shape[1] + 1) // 2]
+            samples[:, 1::2] = second[:, : samples.shape[1] // 2]
+        half.color_range, half.pts, half.duration = frame.color_range, frame.pts, frame.duration
+        if frame.time_base is not None:
+            half.time_base = frame.time_base
+        return half
 
-_SWSCALE_MATRIX = {
-    MatrixCoefficients.BT601: Colorspace.ITU601,
-    MatrixCoefficients.BT709: Colorspace.ITU709,
-    MatrixCoefficients.BT2020: Colorspace.BT2020,
-}
+
+@cache
+def _has_quarter_columns(format_name: str) -> bool:
+    """Whether there is a sample of chroma for four columns: 4:1:1, as in DV of 525 lines, and 4:1:0."""
+    components = av.VideoFormat(format_name, 64, 64).components
+    return len(components) > 2 and components[1].width == 16
 
 
 def _holds_rgb(pixel_format: av.VideoFormat) -> bool:
-    """Whether samples are R'G'B', by themselves or through a palette, or become it on the way (CIE XYZ)."""
+    """Whether samples are R'G'B', directly or through a palette, or are converted to it (CIE XYZ)."""
     return pixel_format.is_rgb or pixel_format.has_palette or pixel_format.name.startswith("xyz")

@@ -12,6 +12,7 @@ import av
 from av.container import InputContainer
 from av.stream import Discard
 
+from capbench.colour import ChromaSiting
 from capbench.errors import DamagedStreamError, PipelineError, SourceError
 from capbench.pipeline.decode.decoder_device import is_on_device
 from capbench.pipeline.decode.frame_times import SteadyClock
@@ -23,7 +24,15 @@ from capbench.pipeline.decode.open_source import (
     video_stream,
 )
 from capbench.pipeline.decode.presentation import PresentationTimes
-from capbench.pipeline.decode.source_colour import FrameColour, PlanarConverter, frame_colour, planar_format
+from capbench.pipeline.decode.source_colour import (
+    DeclaredColour,
+    FrameColour,
+    PlanarConverter,
+    chroma_siting,
+    deep_format,
+    frame_colour,
+    planar_format,
+)
 from capbench.results.path_names import SOFTWARE_DECODER
 
 __all__ = ["every_picture", "frame_bytes", "read_frames"]
@@ -41,18 +50,22 @@ def read_frames(
     salvage: bool = False,
     threads: int = 0,
     decoder: str = SOFTWARE_DECODER,
+    keeps_depth: bool = False,
 ) -> Iterator[av.VideoFrame]:
     """Yield each frame of the first video stream in one of the planar formats; PTS rise from frame to frame.
 
-    All have the size, format and time base of the first. At damage raises `DamagedStreamError`; with `salvage` leaves
-    out what does not decode, goes on behind it, and says so with `warn` at the end. 0 leaves the number of `threads` to
-    the decoder. A hardware `decoder` that fails raises `PipelineError`: what it gave until then is gone on its way, and
-    whether source or device is at fault is not to be seen. The iterator owns the file: close it, or read it to its end.
+    With `keeps_depth` the formats are those of 10 and 12 bits, and HDR is accepted.
+
+    All have the size, format and time base of the first. Damage raises `DamagedStreamError`; with `salvage`, what
+    does not decode is left out and reported with `warn` at the end. 0 leaves the number of `threads` to the decoder. A
+    hardware `decoder` that fails raises `PipelineError`: its pictures were passed on already, and it cannot be known
+    whether source or device is at fault. The iterator owns the file: close it, or read it to its end.
     """
-    clock, layout = SteadyClock(warn), _Layout(path, warn)
+    clock, layout = SteadyClock(warn), _Layout(path, warn, keeps_depth=keeps_depth)
     tally = _Tally(path, salvage=salvage, threads=threads, decoder=decoder)
     with closing(open_parts(path, decoder)) as parts:
         for part in parts:
+            layout.begin(part.container)
             for decoded in tally.survivors(part):
                 frame = layout.apply(decoded)
                 clock.apply(frame, part.shift_s)
@@ -63,7 +76,7 @@ def read_frames(
 
 
 class _Tally:
-    """What decoded and what did not."""
+    """Counts what decoded and what did not."""
 
     def __init__(self, path: Path, *, salvage: bool, threads: int, decoder: str) -> None:
         self._path = path
@@ -90,7 +103,7 @@ class _Tally:
         """Frames that decode. Raises `DamagedStreamError` unless they are all that is wanted, or `SourceError`."""
         stream = video_stream(self._path, part.container)
         if self._decoder != SOFTWARE_DECODER and not is_on_device(stream):
-            self._raise_device_failure(f"it takes no {stream.codec_context.name}")
+            self._raise_device_failure(f"it does not decode {stream.codec_context.name}")
         for other in part.container.streams:
             other.discard = Discard.default if other is stream else Discard.all
         self._claimed += stream.frames
@@ -143,13 +156,13 @@ class _Tally:
 
     @property
     def findings(self) -> list[str]:
-        """What the user should know, in words."""
+        """Warnings for the user."""
         return [*self._damage(), *self._silence()]
 
     def _silence(self) -> list[str]:
         if not self._unheard:
             return []
-        return [f"{self._path} has sound tracks without a decoder, which are left out: {self._unheard}"]
+        return [f"{self._path} has sound tracks that no decoder here supports and that are left out: {self._unheard}"]
 
     def _damage(self) -> list[str]:
         patched = f", {self._concealed} of them concealed by the decoder" if self._concealed else ""
@@ -164,7 +177,7 @@ class _Tally:
     def _raise_device_failure(self, reason: str, cause: Exception | None = None) -> NoReturn:
         raise PipelineError(
             f"decoder {self._decoder} failed at frame {self._good} of {self._path}: {reason}; export with --decoder "
-            "software, which tells a damaged source from a fault of the device",
+            "software, to tell a damaged source from a device fault",
             stage="decode",
             frame=self._good,
         ) from cause
@@ -185,24 +198,35 @@ class _Tally:
 
 
 class _Layout:
-    """Gives every frame the format and size of the first, and sees that it is of the same colour."""
+    """Converts every frame to the format and size of the first, and checks that it has the same colour."""
 
-    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], None], *, keeps_depth: bool) -> None:
         self._path = path
         self._warn = warn
+        self._keeps_depth = keeps_depth
         self._converter = PlanarConverter()
         self._format: str | None = None
         self._size = (0, 0)
         self._rescaled = False
         self._colour: FrameColour | None = None
         self._tags: tuple[object, ...] = ()
+        self._declared = DeclaredColour()
+        self._siting = ChromaSiting.LEFT
         self._frames = 0
+
+    def begin(self, container: InputContainer) -> None:
+        """Frames of `container`, of which none is decoded yet, come next. Raises `SourceError` without video."""
+        stream = video_stream(self._path, container)
+        self._declared = DeclaredColour.of(stream)
+        self._siting = chroma_siting(stream.codec_context.name, stream.codec_context.extradata or b"")
+        self._tags = ()
 
     def apply(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame itself, or a converted one. Raises `SourceError` where shape or colour differ from the first's."""
         size = (frame.width, frame.height)
         if self._format is None:
-            self._format, self._size = planar_format(frame.format.name), size
+            name = frame.format.name
+            self._format, self._size = deep_format(name)[0] if self._keeps_depth else planar_format(name), size
         colour = self._checked_colour(frame)
         self._frames += 1
         if size != self._size:
@@ -210,13 +234,13 @@ class _Layout:
         # The j formats are the same planes under another name.
         if size == self._size and frame.format.name.replace("yuvj", "yuv") == self._format:
             return frame
-        return self._converter.convert(frame, self._format, self._size, colour)
+        return self._converter.convert(frame, self._format, self._size, colour, self._siting)
 
     def _checked_colour(self, frame: av.VideoFrame) -> FrameColour:
         tags = (frame.format.name, frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries)
         if self._colour is not None and tags == self._tags:
             return self._colour
-        colour = frame_colour(self._path, frame)
+        colour = frame_colour(self._path, frame, self._declared, accepts_hdr=self._keeps_depth)
         if self._colour is None:
             self._colour = colour
         elif not colour.reads_like(self._colour):
@@ -238,7 +262,7 @@ class _Layout:
 
 
 class _Ledger:
-    """Which pictures are still to come, by the times of their packets."""
+    """Keeps track of pictures still to come, by the times of their packets."""
 
     def __init__(self, stream: av.VideoStream) -> None:
         self._hides_errors = _has_own_threads(stream)
@@ -269,7 +293,7 @@ class _Ledger:
 
 
 def _has_own_threads(stream: av.VideoStream) -> bool:
-    """Whether the decoder is a library's (libdav1d, libvpx, libaom): `thread_type` does not rule its threads."""
+    """Whether the decoder is a library's (libdav1d, libvpx, libaom): `thread_type` does not control its threads."""
     return stream.codec_context.name.startswith("lib")
 
 
@@ -281,7 +305,7 @@ def every_picture(
     Frame threads hand out a picture as many packets late as there are threads. What the last packets hold, errors
     included, comes in one go at the end, and there PyAV 18.1 drops an error that follows a picture, and with it all
     pictures behind: the more cores, the more damage goes unseen. A library's threads hand out errors late anywhere.
-    So where a picture is missing, its part is decoded once more on one thread, from a container that `reopen` opens.
+    So where a picture is missing, its part is decoded again on one thread, from a container that `reopen` opens.
 
     Raises `av.FFmpegError` at damage, and `SourceError` where there is no video.
     """

@@ -1,1 +1,1 @@
-"""Writing: encoders, files, and the tags that say what was done. Reading lives in `decode`."""
+"""Writing: encoders, files, and the colour tags. Reading lives in `decode`."""

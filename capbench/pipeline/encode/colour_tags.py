@@ -1,4 +1,4 @@
-"""Colour tags of a stream: what was done, in the numbers of ISO/IEC 23091-2 (H.273)."""
+"""Colour tags of a stream, in the code points of ISO/IEC 23091-2 (H.273)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoders: which ones open on this machine, and the options that a quality means to each."""
+"""Encoders: which ones work on this machine, and their options for a quality."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ BITS_PER_PIXEL = {"highest": 0.3, "high": 0.15, "medium": 0.08, "low": 0.04}
 """Quality name to bits a pixel: the bitrate is width x height x this x frames a second."""
 
 _LEAST_BIT_RATE = 10_000
-"""x264 counts in whole kilobits and refuses none at all; a picture of icon size would ask for that."""
+"""x264 counts in whole kilobits and refuses 0, which a picture of icon size would result in."""
+_LARGEST_BIT_RATE = 10**9
+"""Above every level of H.264 (800 Mbit/s) and HEVC; FFmpeg's options for it end at 2**31."""
 _X264_FAMILY = ("libx264", "libx265")
 _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
 _HARDWARE_SUFFIXES = ("_nvenc", "_qsv", "_amf", "_vaapi", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_d3d12va")
-"""Of encoders that run elsewhere: threads of ours mean nothing to them."""
+"""Suffixes of hardware encoders, which have no thread setting."""
 _LOOK_AHEAD_FRAMES = {
     "ultrafast": 0,
     "superfast": 0,
@@ -64,7 +66,7 @@ _PROBE_TOLERANCE_CODES = 12
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """How to encode. At most one of `qp`, `crf` and `quality` counts, in this order."""
+    """How to encode. Of `qp`, `crf`, `bitrate_bits_per_s` and `quality` the first that is given counts."""
 
     name: str = "libx264"
     """FFmpeg's name of the encoder; `h264`, `hevc` or `auto` take the first that works here, hardware before software;
@@ -78,6 +80,8 @@ class EncoderSettings:
     """Fixed quantiser, for comparisons."""
     crf: float | None = None
     """Constant rate factor of libx264 and libx265."""
+    bitrate_bits_per_s: int | None = None
+    """Bit rate to aim at, in bits a second."""
     preset: str = "veryfast"
     """Preset of libx264 and libx265."""
     gop_s: float = 2.0
@@ -102,6 +106,13 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
             family = " or ".join(_X264_FAMILY)
             raise InputError(f"crf must be between 0 and 51, for {family}; got {settings.crf:g} for {settings.name}")
         return 0, options | {"crf": f"{settings.crf:g}"}
+    if settings.bitrate_bits_per_s is not None:
+        if not _LEAST_BIT_RATE <= settings.bitrate_bits_per_s <= _LARGEST_BIT_RATE:
+            raise InputError(
+                f"the bit rate must be between {_LEAST_BIT_RATE} and {_LARGEST_BIT_RATE} bits a second, "
+                f"got {settings.bitrate_bits_per_s}"
+            )
+        return settings.bitrate_bits_per_s, options
     return max(_LEAST_BIT_RATE, round(width * height * BITS_PER_PIXEL[settings.quality] * rate)), options
 
 
@@ -141,7 +152,7 @@ def codec_tag(encoder: str) -> str | None:
 
 
 def pixel_format_for(encoder: str, pixel_format: str) -> str:
-    """Pixel format to open an encoder with for pictures of `pixel_format`: the same samples, perhaps laid out anew."""
+    """Pixel format to open an encoder with for pictures of `pixel_format`: the same samples, perhaps reordered."""
     if encoder in _PLANAR_ONLY and pixel_format == "nv12":
         return "yuv420p"
     return "nv12" if encoder.endswith("_qsv") and pixel_format == "yuv420p" else pixel_format
@@ -158,6 +169,11 @@ def probe_encoder(name: str) -> None:
         raise EncoderError(f"unknown encoder {name!r}: {error}; capbench doctor lists what works here") from error
     if not isinstance(encoder, VideoCodecContext):
         raise EncoderError(f"{name} does not encode video; capbench doctor lists what does")
+    # Not even opened: as root, libsvtav1 makes the opening thread and all that it starts real-time (SCHED_FIFO).
+    if (codec := encoder.codec.canonical_name) not in _SOFTWARE:
+        raise EncoderError(
+            f"{name} writes {codec}, and exports are H.264 or HEVC; capbench doctor lists what works here"
+        )
     encoder.width, encoder.height = _PROBE_SIZE
     pixel_format = encoder.pix_fmt = pixel_format_for(name, "nv12")
     encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)
@@ -190,7 +206,7 @@ def _grey_frame(pixel_format: str, number: int) -> av.VideoFrame:
 
 
 NO_ENCODER = "none"
-"""In place of an encoder's name: pictures are drawn, read back and let go, and nothing is written."""
+"""In place of an encoder's name: pictures are drawn, read back and discarded, and nothing is written."""
 AUTOMATIC = {"auto": "h264", "h264": "h264", "hevc": "hevc"}
 """What may stand in place of an encoder's name, and the codec that it means."""
 

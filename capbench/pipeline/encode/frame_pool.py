@@ -1,4 +1,4 @@
-"""Pictures on their way to the encoder: what they are, and a fixed set of frames that go round."""
+"""Pictures for the encoder: their format, and a fixed pool of frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["PictureFormat", "PicturePool", "PooledPicture"]
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
-    """What all pictures of an export are, known once the conversion path is set up."""
+    """Format of all pictures of an export, known once the conversion path is set up."""
 
     pixel_format: str
     """FFmpeg's name."""
@@ -25,14 +25,14 @@ class PictureFormat:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PooledPicture:
-    """A picture on its way to the encoder."""
+    """A picture for the encoder."""
 
     frame: av.VideoFrame
     pts: int
     """In units of the output's time base, as `duration`."""
     duration: int
     pool: PicturePool | None
-    """Where `frame` goes back to when it is done with; None where it belongs to nobody."""
+    """Where `frame` is returned after use; None if it belongs to no pool."""
 
     def release(self) -> None:
         """Give the frame back. Raises as `Channel.send` does."""
@@ -58,7 +58,7 @@ class PicturePool:
             self._free.send(frame, self.picture_bytes)
 
     def acquire(self) -> av.VideoFrame:
-        """A free frame that nobody else reads. Raises as `Channel.receive` does."""
+        """A free frame that is not read elsewhere. Raises as `Channel.receive` does."""
         frame = self._free.receive()
         assert frame is not None, "nobody closes the channel of free frames"
         # A hardware encoder may still hold a reference; then FFmpeg gives this frame new memory instead of tearing.

@@ -44,14 +44,14 @@ def gif_rate(asked: Fraction | None, source_rate: Fraction) -> Fraction:
 
 
 def check_dither(name: str) -> None:
-    """Raise `InputError` for a dithering that does not exist."""
+    """Raise `InputError` for an unknown dithering method."""
     if name not in DITHERS:
         raise InputError(f"unknown dithering {name!r}; available: {', '.join(DITHERS)}")
 
 
 @dataclass(frozen=True, slots=True)
 class GifShape:
-    """What a GIF is, besides its colours."""
+    """Parameters of a GIF, besides its colours."""
 
     width: int
     height: int
@@ -135,7 +135,7 @@ class GifEncoder:
         colours = graph.add(
             "buffer", video_size=side, pix_fmt=self._palette.format.name, time_base=str(shape.time_base)
         )
-        # Only what changed is dithered anew: a still background does not shimmer, and costs no bytes.
+        # Only what changed is dithered again: a still background does not shimmer and costs no bytes.
         mapping = graph.add("paletteuse", f"dither={self._dither}:diff_mode=rectangle")
         planes.link_to(mapping, 0, 0)
         colours.link_to(mapping, 0, 1)

@@ -23,7 +23,7 @@ AUDIO_BITS_PER_S = 192_000
 
 @dataclass(frozen=True, slots=True)
 class VideoShape:
-    """What a video stream is, besides the format of its pictures."""
+    """Parameters of a video stream, besides the format of its pictures."""
 
     width: int
     height: int

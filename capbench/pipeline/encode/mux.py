@@ -30,7 +30,7 @@ def in_decoding_order(*streams: Iterable[EncodedPacket]) -> Iterator[EncodedPack
     """The packets of all streams by decoding time, those of an earlier stream first where times are equal.
 
     Waits for the next packet, or the end, of every stream before it yields one: the order follows from the packets
-    alone, never from which thread was faster. Nothing waits in a circle, because no stream waits for another's packets.
+    alone, never from which thread was faster. There is no deadlock, because no stream waits for another's packets.
     """
     return heapq.merge(*streams, key=_decoding_time_s)
 
@@ -87,13 +87,13 @@ class OutputFile:
             self._container.close()
 
     def abandon(self) -> None:
-        """Close the file as it is after a failure. Raises nothing: that failure is the one to tell."""
+        """Close the file as it is after a failure. Raises nothing: that failure is the one to report."""
         with contextlib.suppress(OSError, av.FFmpegError):
             self._container.close()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Turn what the file system has against the output into an `OutputError`; other errors pass."""
+        """Turn errors of the file system into `OutputError`; others pass."""
         try:
             yield
         except OSError as error:

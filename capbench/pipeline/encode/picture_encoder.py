@@ -1,4 +1,4 @@
-"""What takes the pictures of an export, and the one that writes nothing."""
+"""The interface of picture encoders, and the one that writes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PictureEncoder(Protocol):
     """Takes pictures in order, on one thread."""
 
     def open(self, layout: PictureFormat) -> None:
-        """Get ready for pictures of a format. Called once, before all else."""
+        """Prepare for pictures of a format. Called once, first."""
 
     def encode(self, frame: av.VideoFrame, pts: int, duration: int) -> list[EncodedPacket]:
         """Take a picture, PTS and duration in units of the output's time base; returns the packets that are ready."""
@@ -27,10 +27,10 @@ class PictureEncoder(Protocol):
 
 
 class DiscardingEncoder:
-    """A `PictureEncoder` that lets every picture go: what is left is how fast they come."""
+    """A `PictureEncoder` that discards every picture, to measure how fast they come."""
 
     def __init__(self, on_picture: Callable[[int], None]) -> None:
-        """`on_picture` is told how many there were so far."""
+        """`on_picture` is called with the number so far."""
         self._on_picture = on_picture
         self._pictures = 0
 

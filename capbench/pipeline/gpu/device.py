@@ -56,15 +56,15 @@ _instance_ready = False
 
 
 class MemoryWriter(Protocol):
-    """Somebody who writes to mapped memory of a device."""
+    """A writer to mapped memory of a device."""
 
     def close(self) -> None:
-        """Return once nobody writes, and let nobody write any more."""
+        """Return once no write is in progress, and allow no further one."""
 
 
 @dataclass(slots=True, eq=False)
 class GpuContext:
-    """One device and what everybody needs to know about it. Only the thread that renders submits to it."""
+    """One device and its properties. Only the render thread submits to it."""
 
     device: GPUDevice
     """The `wgpu.GPUDevice`."""
@@ -86,7 +86,7 @@ class GpuContext:
     _compiling: list[Future[GPUComputePipeline]] = field(default_factory=list)
 
     writers: WeakSet[MemoryWriter] = field(default_factory=WeakSet)
-    """Who writes to this device's memory on other threads, and must be stopped before the device takes it back."""
+    """Writers to this device's memory on other threads, which must stop before the device takes it back."""
 
     def buffer(self, size_bytes: int, usage: str, label: str, *, mapped: bool = False) -> GPUBuffer:
         """A `wgpu.GPUBuffer`, counted. Raises `AdapterError` where the device has none so large."""
@@ -97,7 +97,7 @@ class GpuContext:
     def texture(self, width: int, height: int, texel_format: str, usage: str, label: str) -> GPUTexture:
         """A two-dimensional `wgpu.GPUTexture` with one level, counted. Raises `AdapterError` as `buffer` does."""
         self._check_limit("max-texture-dimension-2d", max(width, height), f"a texture of {width}x{height} for {label}")
-        texel_bytes = {"r8unorm": 1, "rg8unorm": 2, "rgba8unorm": 4, "rgba16float": 8}[texel_format]
+        texel_bytes = {"r8unorm": 1, "r16uint": 2, "rg8unorm": 2, "rgba8unorm": 4, "rgba16float": 8}[texel_format]
         self.allocated_bytes += width * height * texel_bytes
         return self.device.create_texture(size=(width, height, 1), format=texel_format, usage=usage, label=label)
 
@@ -153,7 +153,7 @@ class GpuContext:
             raise DeviceLostError(f"the GPU reported: {self.problems[0]}", stage="render")
 
     def close(self) -> None:
-        """Destroy the device; what was made from it dies with it, and nobody writes to its memory any more."""
+        """Destroy the device and everything made from it; its memory is no longer written to."""
         for writer in list(self.writers):
             writer.close()
         wait(self._compiling)  # a driver must not be left in the middle of a call
@@ -195,7 +195,7 @@ class _ProblemHandler(logging.Handler):
         self._context = context
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A record of a thread that nobody owns, a driver's own, may be about any device.
+        # A record from a thread of the driver may be about any device.
         if _thread_owners.get(record.thread or 0, self._context) is self._context:
             self._context.problems.append(record.getMessage().splitlines()[0])
 
@@ -205,8 +205,8 @@ def collected_problems(context: GpuContext) -> Iterator[None]:
     """Collect errors from the logger `wgpu` into `context.problems` for the duration of the block.
 
     Call it on the thread that submits to the device. wgpu names no device in what it logs, but it logs on the thread
-    that it was called on, or on the one with which it polls the device: of several exports in a process each hears of
-    its own device.
+    that it was called on, or on the one with which it polls the device: of several exports in a process each gets
+    the messages of its own device.
     """
     handler = _ProblemHandler(context)
     logger = logging.getLogger("wgpu")
@@ -328,7 +328,7 @@ def is_device_loss(gpu: GpuContext, error: Exception) -> bool:
 
 
 _LOOK_S = 0.05
-"""How often a wait looks whether its device was closed: wgpu-py tells nobody who waits."""
+"""Interval at which a wait checks whether its device was closed: wgpu-py does not wake waiters."""
 
 
 def wait_for(

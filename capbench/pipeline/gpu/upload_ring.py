@@ -67,7 +67,7 @@ class UploadSlot:
         self._mapping: GPUPromise[None] | None = None
         """Promise of the mapping; None right after creation, when the buffer is mapped already."""
         self._lock = threading.Lock()
-        """Held while somebody writes: memory that the device takes back must have no writer."""
+        """Held during a write: memory that the device takes back must have no writer."""
         self._is_closed = False
         self.is_filled = False
         """Whether it holds samples that were not recorded yet."""
@@ -132,7 +132,7 @@ class UploadSlot:
         self._mapping = self._buffer.map_async("WRITE")
 
     def close(self) -> None:
-        """Wait for whoever is writing, and let nobody write any more: the device is about to go."""
+        """Wait for a write in progress and allow no further one: the device is about to be closed."""
         with self._lock:
             self._is_closed = True
 
@@ -140,30 +140,36 @@ class UploadSlot:
 class PlaneUploader:
     """Owns the textures that hold a source's planes, and the buffers that fill them.
 
-    Planes go up as the decoder laid them out: three of one byte a sample, or luma and interleaved chroma (NV12). For a
-    software adapter Cb and Cr are interleaved on the way: llvmpipe spends 8 ms more on a 1080p frame where it samples
-    two planes of chroma instead of one, and interleaving them takes 0.3 ms. `interleaves_chroma` says otherwise.
+    Planes go up as the decoder laid them out: three of one byte a sample, luma and interleaved chroma (NV12), or three
+    of a word a sample (r16uint, which shaders load and do not interpolate).
+
+    For a software adapter Cb and Cr of a byte are interleaved in the copy: llvmpipe spends 8 ms more on a 1080p frame
+    where it samples two planes of chroma instead of one, and interleaving them takes 0.3 ms. `interleaves_chroma` says
+    otherwise.
     """
 
     def __init__(
         self, gpu: GpuContext, planes: SourcePlanes, slots: int, *, interleaves_chroma: bool | None = None
     ) -> None:
+        is_deep = planes.sample_bytes > 1
         interleaves = gpu.is_software if interleaves_chroma is None else interleaves_chroma
+        interleaves = interleaves and not is_deep
+        plain = "r16uint" if is_deep else "r8unorm"
         self.chroma_is_interleaved = planes.chroma_is_interleaved or interleaves
         """Whether one texture has both Cb and Cr, in red and green."""
         usage = "TEXTURE_BINDING|COPY_DST|COPY_SRC"  # COPY_SRC: what arrived can be read back and checked
         chroma_size = planes.chroma_width, planes.chroma_height
-        luma = gpu.texture(planes.width, planes.height, "r8unorm", usage, "luma")
+        luma = gpu.texture(planes.width, planes.height, plain, usage, "luma")
         if self.chroma_is_interleaved:
             chroma = [gpu.texture(*chroma_size, "rg8unorm", usage, "chroma")]
         else:
-            chroma = [gpu.texture(*chroma_size, "r8unorm", usage, name) for name in ("Cb", "Cr")]
+            chroma = [gpu.texture(*chroma_size, plain, usage, name) for name in ("Cb", "Cr")]
         self.textures: tuple[GPUTexture, GPUTexture, GPUTexture] = (luma, chroma[0], chroma[-1])
         """Luma, Cb and Cr (r8unorm); of interleaved chroma twice the same, Cb in red and Cr in green (rg8unorm)."""
         targets, offset = [], 0
         for texture in (luma, *chroma):
             width, height, _ = texture.size
-            row_bytes = width * (2 if texture.format == "rg8unorm" else 1)
+            row_bytes = width * (1 if texture.format == "r8unorm" else 2)
             targets.append(_PlaneTarget(texture, offset, width, height, row_bytes, _aligned(row_bytes)))
             offset += _aligned(row_bytes) * height
         self.slot_bytes = offset
@@ -201,7 +207,7 @@ class PlaneUploader:
         self.uploaded_bytes += self._frame_bytes
 
     def submitted(self) -> None:
-        """Say that the commands of the last slot were submitted: it may be filled again, by whoever fills."""
+        """State that the commands of the last slot were submitted: it may be filled again."""
         assert self._recorded is not None, "nothing was recorded"
         self._recorded.give_back()
         self._recorded = None

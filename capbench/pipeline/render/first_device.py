@@ -12,9 +12,9 @@ __all__ = ["FirstDevice"]
 
 
 class FirstDevice:
-    """Opens a device on a thread of its own from now on: an adapter and a device take a second with some drivers.
+    """Opens a device on its own thread from now on: an adapter and a device take a second with some drivers.
 
-    Use as a context manager: a device that nobody took is closed at its end.
+    Use as a context manager: a device that was not taken is closed at its end.
     """
 
     def __init__(self) -> None:

@@ -39,7 +39,7 @@ class RenderOutputs:
     formats: Channel[PictureFormat]
     """Takes the one format of all pictures, before the first of them."""
     unfinished: Channel[UnfinishedPicture]
-    """Pictures that a path finishes on a thread of its own; closed behind the last picture, whichever way it went."""
+    """Pictures that a path finishes on another thread; closed after the last picture, whichever route it took."""
     pictures: Channel[PooledPicture]
     """Pictures that are ready for the encoder."""
 
@@ -185,7 +185,7 @@ class RenderStage:
             self._outputs.formats.send(PictureFormat(pixel_format, colour), 1)
         elif colour.siting is not self._colour.siting:
             self._warnings.append(
-                f"from frame {self._frames.delivered} on chroma is sited {colour.siting}, the stream is tagged "
+                f"from frame {self._frames.delivered} on, chroma is sited {colour.siting}, the stream is tagged "
                 f"{self._colour.siting}"
             )
 
@@ -201,7 +201,7 @@ class RenderStage:
         if self._path not in _FALLBACK:
             if self._losses:
                 raise DeviceLostError(
-                    f"the GPU device was lost and none opens again: {reason}",
+                    f"the GPU device was lost and cannot be opened again: {reason}",
                     stage="render",
                     frame=self._frames.delivered,
                 ) from reason
@@ -211,7 +211,7 @@ class RenderStage:
 
     def _recover(self, loss: DeviceLostError) -> None:
         self._losses += 1
-        # A second device that goes at the very same frame may be this path's doing.
+        # If a second device is lost at the same frame, this path may be the cause.
         path = _FALLBACK.get(self._path) if self._lost_at_frame == loss.frame else self._path
         if path is None or self._losses > _MOST_LOSSES:
             raise loss

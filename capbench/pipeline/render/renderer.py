@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Protocol
 
-from capbench.pipeline.compositor.scene_compositor import Compositor
+from capbench.pipeline.compositor.scene_compositor import Compositor, RecordingTextures
+from capbench.pipeline.compositor.tone_map_pass import ToneMapPass
 from capbench.pipeline.conversion.registry import ConversionPath
 from capbench.pipeline.decode.video import frame_bytes
 from capbench.pipeline.encode.frame_pool import PicturePool, PooledPicture
@@ -45,7 +46,10 @@ class Renderer:
         self._gpu = gpu
         source = job.source
         self._uploader = uploader
-        self.compositor = Compositor(gpu, uploader, job.canvas, job.scene, source)
+        self._tone_map = None if source.hdr is None else ToneMapPass(gpu, uploader, source, source.hdr)
+        recording: RecordingTextures
+        recording, shown = (uploader, source) if self._tone_map is None else (self._tone_map, self._tone_map.shown)
+        self.compositor = Compositor(gpu, recording, job.canvas, job.scene, shown)
         self.path = make_path(gpu, self.compositor)
         self._time_base = job.time_base
         # From the source, not from the first frame that comes by: a renderer may take over in the middle of an export.
@@ -84,10 +88,10 @@ class Renderer:
     ) -> None:
         """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`.
 
-        With `finishes` the path's `finish` runs here, before the picture goes on.
+        With `finishes` the path's `finish` runs here, before the picture is passed on.
         """
         deliver = self._deliver_finished if finishes else self._deliver
-        # A scene's camera is a file of its own, open while frames are drawn.
+        # A scene's camera is another file, open while frames are drawn.
         with closing(self.compositor):
             for number, frame in enumerate(session):
                 clock.mark("render", "wait_input", number)
@@ -105,6 +109,8 @@ class Renderer:
         self._uploader.record_filled(frame.slot, encoder)
         staging = self._ring.next_buffer()
         self._timestamps.begin(encoder)
+        if self._tone_map is not None:
+            self._tone_map.record(encoder)
         self.compositor.prepare(encoder, self._time_s(frame.pts))
         self.path.record(encoder, staging)
         self._timestamps.end(encoder, staging, self._ring.timestamp_offset)

@@ -33,7 +33,7 @@ class UndeliveredFrames:
         """Most bytes of frames that were kept at once."""
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        """The kept frames again, then new ones. Iterate anew for each device, once the last one delivers no more."""
+        """The kept frames again, then new ones. Iterate again for each device, once the last one delivers no more."""
         with self._lock:
             again = list(self._kept)
         while again:

@@ -133,7 +133,7 @@ class UploadStage:
                 try:
                     self._fill_all(session, clock)
                 except Exception:
-                    # What becomes of a lost device is settled on the render thread, which tells of the next one.
+                    # The render thread handles a lost device and announces the next one.
                     if not session.is_over:
                         raise
         clock.mark(waits_as, "wait_output")

@@ -14,6 +14,7 @@ from capbench.files import parse_toml, read_text
 from capbench.pipeline.scene.scene_schema import Scene
 from capbench.resources import matrix_folder
 from capbench.units import shown
+from capbench.unknown_names import did_you_mean, unknown_key
 
 __all__ = ["load_scene", "scene_names"]
 
@@ -33,7 +34,9 @@ def load_scene(name_or_file: str | Path) -> Scene:
     shipped = matrix_folder() / "scenes" / f"{name_or_file}.toml"
     path = shipped if str(name_or_file) in scene_names() else Path(name_or_file)
     if "\0" not in str(path) and not os.path.lexists(path):
-        raise SceneError(f"unknown scene {shown(str(name_or_file))}; available: {', '.join(scene_names())}")
+        known = scene_names()
+        meant = did_you_mean(str(name_or_file), known)
+        raise SceneError(f"unknown scene {shown(str(name_or_file))}; available: {', '.join(known)}{meant}")
     text = read_text(path, SceneError)
     values = parse_toml(text, path, SceneError)
     try:
@@ -51,7 +54,7 @@ def _sentence(path: Path, text: str, problem: object) -> str:
     place = f"{path}:{line}" if line else str(path)
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        message = "unknown key"
+        message = unknown_key(Scene, problem["loc"])
     return f"{place}: {key}: {message}" if key else f"{place}: {message}"
 
 

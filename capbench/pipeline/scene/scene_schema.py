@@ -34,7 +34,7 @@ MAX_CAPTIONS_AT_ONCE = 4
 
 
 class Background(SceneModel):
-    """What lies behind the recording: an image, else a gradient, else a colour."""
+    """What lies behind the recording: an image, a gradient or a colour: the first of them that is given."""
 
     colour: Colour = "#000000"
     """Plain colour."""
@@ -228,7 +228,7 @@ class Camera(SceneModel):
 
 
 class Caption(TimeSpan):
-    """A text on a plate, over everything else."""
+    """A text on a plate, above all other layers."""
 
     text: Annotated[str, Field(min_length=1, max_length=1000)]
     """What it says; lines that are too long for the canvas are broken between words."""

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 class Channel(Generic[Item]):
-    """First in, first out, bounded in frames and in bytes; every wait is finite and says who stalled.
+    """First in, first out, bounded in frames and in bytes; every wait is bounded and names the stalled stage.
 
     One item always fits, however large: a byte bound below one frame would otherwise be a deadlock. With
     `carries_frames`, the items' numbers are the frame indexes that errors of both stages name; without
@@ -115,7 +115,7 @@ class Channel(Generic[Item]):
 
     def _wait_until(self, ready: Callable[[], bool], *, blames_producer: bool) -> None:
         while True:
-            # Anew each time: another producer may have taken over meanwhile.
+            # Each time again: another producer may have taken over meanwhile.
             ends = (self.consumer, self.producer) if blames_producer else (self.producer, self.consumer)
             waiting, blamed = ends
             self._raise_if_stopped(waiting)

@@ -16,7 +16,7 @@ __all__ = ["StageWatch"]
 @dataclass(slots=True)
 class _State:
     since_s: float
-    """Clock of the last sign of life."""
+    """Time of the last progress."""
     slack_s: float = 0.0
     """How much longer than others the stage may be silent, always."""
     extra_s: float = 0.0
@@ -87,7 +87,7 @@ class StageWatch:
             return culprit, self._left_s(culprit)
 
     def stalled(self) -> StallError | None:
-        """The error of a running stage that waits for nobody and has been silent for too long; None if all is well."""
+        """The error of a running stage that waits for no other and makes no progress for too long, or None."""
         with self._lock:
             for stage, state in self._states.items():
                 if state.running and state.waits_for is None and self._left_s(stage) <= 0:
@@ -97,9 +97,7 @@ class StageWatch:
     def error(self, stage: str, frame: int | None) -> StallError:
         """What to raise about a stage that stalled."""
         at = "" if frame is None else f" at frame {frame}"
-        return StallError(
-            f"{stage} stalled{at}: nothing came from it in {self.timeout_s:g} s", stage=stage, frame=frame
-        )
+        return StallError(f"{stage} stalled{at}: no output for {self.timeout_s:g} s", stage=stage, frame=frame)
 
     def _state(self, stage: str) -> _State:
         return self._states.setdefault(stage, _State(self._now_s()))

@@ -1,4 +1,4 @@
-"""Are the colours right, and if not, which mistake was made?"""  # noqa: D400
+"""Are the colours right, and if not, which error explains them?"""  # noqa: D400
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from capbench.quality.reading.tags import SITED_CODECS
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError
 
-__all__ = ["check_colour", "colour_differences", "patch_errors"]
+__all__ = ["check_colour", "colour_differences", "no_ciede2000_reason", "patch_errors"]
 
 _CENTRE_PX = 0.5
 """How far right of left-sited chroma centred chroma lies, in luma pixels."""
@@ -38,8 +38,10 @@ def check_colour(evidence: Measurements) -> list[Check]:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
         return [Check.unchecked(name=name, reason=why) for name in _NAMES]
     if (turned := how_turned(pictures)) is not None:
-        return [Check.unchecked(name=name, reason=f"the picture is {turned} against the reference") for name in _NAMES]
-    palette = "a palette of 256 colours moves every colour, so rounding cannot be measured"
+        return [
+            Check.unchecked(name=name, reason=f"the picture is {turned} compared with the reference") for name in _NAMES
+        ]
+    palette = "a palette of 256 colours shifts every colour, so rounding cannot be measured"
     is_gif = evidence.output.facts.is_gif
     output = evidence.output
     flat, blocks = (
@@ -60,7 +62,7 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
     name = "colour.meaning"
     are_flat = len(pictures.colours) >= limits.FEWEST_COLOURS
     if not are_flat and len(pictures.blocks) < limits.FEWEST_BLOCKS:
-        return Check.not_applicable(name=name, reason="the pictures are too small to tell a mistake by")
+        return Check.not_applicable(name=name, reason="the pictures are too small to diagnose colour errors")
     # Flat colours are exact and few: a screen of greys has none that another saturation would change.
     flat_is_right = flat.name is None and flat.error_codes <= limits.COLOUR_ERROR_CODES
     fault = flat if are_flat and not (flat_is_right and blocks.name) else blocks
@@ -68,20 +70,23 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
     if fault.name is not None:
         return Check.failed(
             name=name,
-            message=f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, were that undone by "
-            f"{fault.remaining_codes:.1f}",
+            message=f"{fault.name}: colours are off by {fault.error_codes:.1f} codes, and by "
+            f"{fault.remaining_codes:.1f} with this error undone",
             value=error,
             limit=limit,
             unit="codes",
         )
     if fault is blocks:
         return Check.passed(
-            name=name, message="few colours are flat; those of all blocks show no mistake", value=error, unit="codes"
+            name=name,
+            message="few colours are flat; the blocks show no known error",
+            value=error,
+            unit="codes",
         )
     if fault.error_codes <= limits.COLOUR_ERROR_CODES:
         return Check.passed(
             name=name,
-            message=f"{len(pictures.colours)} flat colours read by the file's tags are right",
+            message=f"{len(pictures.colours)} flat colours are right when read by the output's tags",
             value=error,
             limit=limit,
             unit="codes",
@@ -96,27 +101,27 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
 
 
 def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
-    """Rounding, of what is left once the mistake that `colour.meaning` names is undone."""
+    """Rounding, after undoing the error that `colour.meaning` names."""
     name = "colour.bias"
     if len(pictures.colours) < limits.FEWEST_BIAS_COLOURS:
-        return Check.not_applicable(name=name, reason="the pictures have too few flat colours to measure rounding by")
+        return Check.not_applicable(name=name, reason="the pictures have too few flat colours to measure rounding")
     if float(np.ptp(pictures.colours[:, 1:3], axis=0).max()) < limits.GREY_SPREAD_CODES:
         return Check.not_applicable(
             name=name,
-            reason="the pictures are grey: chroma has one value, which tells nothing of how others are rounded",
+            reason="the pictures are grey: a single chroma value does not show how others are rounded",
         )
     if fault.name is None and fault.error_codes > limits.COLOUR_ERROR_CODES:
-        return Check.unchecked(name=name, reason="colours are wrong for a reason that is not known, see colour.meaning")
+        return Check.unchecked(name=name, reason="colours are wrong for an unknown reason, see colour.meaning")
     bias = np.mean(np.clip(pictures.colours[:, 3:] - fault.assumed, -4, 4), axis=0)
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
     words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
     limit = limits.BIAS_CODES
-    undone = "" if fault.name is None else ", after undoing what colour.meaning names"
+    undone = "" if fault.name is None else ", after undoing the error that colour.meaning names"
     # One component alone says little: chroma of greys is a whole number, which truncation leaves or lowers by one.
     if np.all(bias < -limit / 2) and mean < -limit and largest < 1:
         return Check.failed(
             name=name,
-            message=f"truncated: bias {words} codes, where rounding has none{undone}",
+            message=f"truncated instead of rounded: bias {words} codes{undone}",
             value=mean,
             limit=-limit,
             unit="codes",
@@ -124,7 +129,7 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
     if largest > 2 * limit:
         return Check.failed(
             name=name,
-            message=f"colours are off to one side: bias {words} codes{undone}",
+            message=f"colours are biased: {words} codes{undone}",
             value=largest,
             limit=2 * limit,
             unit="codes",
@@ -150,14 +155,16 @@ def patch_errors(evidence: Measurements) -> tuple[PatchError, ...]:
     codes = evidence.pictures.patches
     # Both sides are in the output's codes: the reference was brought there by its own tags.
     wanted, found = (rgb_of_codes(part, evidence.output.spec).clip(0, 1) for part in (codes[:, :3], codes[:, 3:]))
-    distances = colour_differences(wanted, found)
+    distances: list[float | None] = [None] * len(PATCHES)
+    if evidence.hdr is None:
+        distances = [float(distance) for distance in colour_differences(wanted, found)]
     return tuple(
         PatchError(
             name=patch.name,
             expected=tuple(float(value) for value in a * 255),
             got=tuple(float(value) for value in b * 255),
             error_codes=float(np.abs(a - b).max() * 255),
-            ciede2000=float(distance),
+            ciede2000=distance,
         )
         for patch, a, b, distance in zip(PATCHES, wanted, found, distances, strict=True)
     )
@@ -169,21 +176,29 @@ def _patch_limit(pictures: PictureMeasurements) -> float:
     return limits.COARSE_PATCH_CIEDE2000 if is_coarse else limits.PATCH_CIEDE2000
 
 
+def no_ciede2000_reason(hdr: str) -> str:
+    """Why colours of `PQ` or `HLG` have no CIEDE2000."""
+    return f"CIEDE2000 is defined for surfaces under a white of about 100 cd/m2, and these are codes of {hdr}"
+
+
 def _patches(evidence: Measurements, limit: float) -> Check:
     name = "colour.patches"
-    errors = patch_errors(evidence)
+    if evidence.hdr is not None:
+        return Check.not_applicable(name=name, reason=no_ciede2000_reason(evidence.hdr))
+    errors = {patch: patch.ciede2000 for patch in patch_errors(evidence)}
     if not errors:
-        return Check.not_applicable(name=name, reason="the reference carries no colour patches")
-    worst = max(errors, key=lambda patch: patch.ciede2000)
-    wrong = [patch for patch in errors if patch.ciede2000 > limit]
+        return Check.not_applicable(name=name, reason="the reference has no colour patches")
+    distances = {patch: distance for patch, distance in errors.items() if distance is not None}
+    worst = max(distances, key=lambda patch: distances[patch])
+    wrong = [patch for patch, distance in distances.items() if distance > limit]
     expected, got = (", ".join(f"{value:.0f}" for value in rgb) for rgb in (worst.expected, worst.got))
-    detail = f"{worst.name} is R'G'B' {got} instead of {expected}, CIEDE2000 {worst.ciede2000:.1f}"
+    detail = f"{worst.name} is R'G'B' {got} instead of {expected}, CIEDE2000 {distances[worst]:.1f}"
     return Check.passed_if(
         good=not wrong,
         name=name,
-        when_good=f"all {len(errors)} patches right; the worst: {detail}",
-        when_bad=f"{len(wrong)} of {len(errors)} patches are off; the worst: {detail}",
-        value=worst.ciede2000,
+        when_good=f"all {len(errors)} patches are right; worst: {detail}",
+        when_bad=f"{len(wrong)} of {len(errors)} patches are off; worst: {detail}",
+        value=distances[worst],
         limit=limit,
         unit="CIEDE2000",
     )
@@ -193,12 +208,12 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     """Chroma must lie where the output's tags put it; the reference's lies where its own put it."""
     name = "colour.siting"
     if evidence.output.facts.holds_rgb:
-        return Check.not_applicable(name=name, reason="the output has a colour for each pixel")
+        return Check.not_applicable(name=name, reason="the output is R'G'B' and has no chroma samples")
     wanted_width, wanted_height = evidence.reference.size
     width, height = evidence.output.size
     if abs(width - wanted_width) > 1 or abs(height - wanted_height) > 1:
         return Check.not_applicable(
-            name=name, reason="the picture was scaled: chroma siting cannot be told from the filtering"
+            name=name, reason="the picture was scaled, and chroma siting cannot be told from the scaling filter"
         )
     shifts = [pair.chroma_shift_px for pair in pictures.sampled if pair.chroma_shift_px is not None]
     if not shifts:
@@ -207,7 +222,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         )
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     luma = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
-    if luma:  # chroma against luma, so that a shift of the whole picture is told as what it is
+    if luma:  # relative to luma, so that a shift of the whole picture is not reported as siting
         right, down = right - median(dx for dx, _ in luma), down - median(dy for _, dy in luma)
     tagged = evidence.output.spec.siting
     reference_right, reference_down = chroma_place(evidence.reference.spec.siting, evidence.reference.rotation_degrees)
@@ -215,11 +230,11 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     # A sample that stands for a place further right shows the content of there: the plane looks moved left.
     right -= reference_right - output_right
     down -= reference_down - output_down
-    words = f"{abs(right):.2f} px {'right' if right > 0 else 'left'} of"
+    off = f"{abs(right):.2f} px too far {'right' if right > 0 else 'left'}"
     if abs(down) > limits.CHROMA_SHIFT_DOWN_PX:
         return Check.failed(
             name=name,
-            message=f"chroma lies {abs(down):.1f} px {'below' if down > 0 else 'above'} its place",
+            message=f"chroma is {abs(down):.1f} px too {'low' if down > 0 else 'high'}",
             value=down,
             limit=limits.CHROMA_SHIFT_DOWN_PX,
             unit="px",
@@ -227,7 +242,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     if evidence.output.facts.codec not in SITED_CODECS and abs(right + _CENTRE_PX) <= limits.CHROMA_SHIFT_PX:
         return Check.passed(
             name=name,
-            message="chroma lies in the centre, and nothing says otherwise",
+            message="chroma is sited centre, and files of this codec do not state it",
             value=right + _CENTRE_PX,
             limit=limits.CHROMA_SHIFT_PX,
             unit="px",
@@ -235,7 +250,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     if abs(right) <= limits.CHROMA_SHIFT_PX:
         return Check.passed(
             name=name,
-            message=f"chroma lies where the tags say ({tagged.value})",
+            message=f"chroma is sited as tagged ({tagged.value})",
             value=right,
             limit=limits.CHROMA_SHIFT_PX,
             unit="px",
@@ -244,14 +259,12 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         other = ChromaSiting.CENTRE if tagged is ChromaSiting.LEFT else ChromaSiting.LEFT
         return Check.failed(
             name=name,
-            message=f"chroma sited {other.value}, tagged {tagged.value} (0.5 px): measured {words} its place",
+            message=f"chroma sited {other.value}, tagged {tagged.value} (0.5 px): measured {off}",
             value=right,
             limit=limits.CHROMA_SHIFT_PX,
             unit="px",
         )
-    return Check.failed(
-        name=name, message=f"chroma lies {words} its place", value=right, limit=limits.CHROMA_SHIFT_PX, unit="px"
-    )
+    return Check.failed(name=name, message=f"chroma is {off}", value=right, limit=limits.CHROMA_SHIFT_PX, unit="px")
 
 
 def _levels(pictures: PictureMeasurements) -> Check:
@@ -260,8 +273,8 @@ def _levels(pictures: PictureMeasurements) -> Check:
     return Check.passed_if(
         good=step == 1,
         name=name,
-        when_good="no level of luma was lost",
-        when_bad=f"banding: luma comes in steps of {step} codes, {8 - step.bit_length() + 1} bits are left",
+        when_good="no luma levels were lost",
+        when_bad=f"banding: luma has steps of {step} codes, as with {8 - step.bit_length() + 1} bits",
         value=step,
         limit=1,
         unit="codes",

@@ -1,4 +1,4 @@
-"""Which mistake turns the reference's colours into the output's? Found by trying each one."""
+"""Which error turns the reference's colours into the output's? Found by trying each known one."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _LARGEST_USEFUL_CODES = 64.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColourFault:
-    """How far colours are off, and the one mistake that explains it."""
+    """How far colours are off, and the one known error that explains it."""
 
     error_codes: float
     """Mean absolute difference over colours and components, as the tags say the codes are to be read."""
     name: str | None
-    """The mistake in words; None where the colours are right, or where no single mistake explains them."""
+    """The error in words; None if the colours are right, or if no single error explains them."""
     remaining_codes: float
-    """The difference that is left when that mistake is assumed."""
+    """The difference that is left when that error is undone."""
     assumed: Codes
-    """The reference's colours, with that mistake made where one is named."""
+    """The reference's colours, with that error applied if one is named."""
 
 
 def rgb_of_codes(codes: Codes, spec: ColourSpec) -> Codes:
@@ -54,7 +54,7 @@ def _codes_of_rgb(rgb: Codes, spec: ColourSpec) -> Codes:
 
 
 def _mistakes(tagged: ColourSpec, *, is_tagged: bool) -> Iterator[tuple[str, Callable[[Codes], Codes]]]:
-    """Each mistake in words, and what it makes of the right codes."""
+    """Each known error in words, and what it makes of the right codes."""
 
     def encoded_as(spec: ColourSpec) -> Callable[[Codes], Codes]:
         return lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged).clip(0, 1), spec)
@@ -88,17 +88,17 @@ def _mistakes(tagged: ColourSpec, *, is_tagged: bool) -> Iterator[tuple[str, Cal
     )
     yield "chroma is all zero: the picture is green", lambda codes: codes * [1, 0, 0]
     yield (
-        "three chroma bytes of four are zero: whole words written at byte offsets, the picture is green",
+        "three of every four chroma bytes are zero, as if words were written at byte offsets: the picture is green",
         lambda codes: codes * [1, 0.5, 0],
     )
-    yield "Cb is also in the place of Cr", lambda codes: codes[..., [0, 1, 1]]
+    yield "Cr is a copy of Cb", lambda codes: codes[..., [0, 1, 1]]
     for exponent in _EXPONENTS:
         way = "darker" if exponent > 1 else "brighter"
         yield f"gamma error: the picture is {way} by an exponent of about {exponent:.2f}", with_exponent(exponent)
 
 
 def _words(spec: ColourSpec, other: ColourSpec) -> str:
-    """What of a specification differs from another."""
+    """What differs in one specification from another."""
     matrix = [_NAMES[spec.matrix]] if spec.matrix is not other.matrix else []
     extent = [f"{spec.range.value} range"] if spec.range is not other.range else []
     return " in ".join(matrix + extent)
@@ -106,7 +106,7 @@ def _words(spec: ColourSpec, other: ColourSpec) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Adjustment:
-    """What a colour control would have to be set to, to make the output's codes of the reference's."""
+    """The setting of a colour control that turns the reference's codes into the output's."""
 
     luma_gain: float = 1.0
     luma_offset_codes: float = 0.0
@@ -115,7 +115,7 @@ class _Adjustment:
 
     @property
     def words(self) -> str:
-        """What was set otherwise; empty for nothing."""
+        """What is changed; empty for nothing."""
         parts = []
         if self.luma_gain != 1:
             parts.append(f"contrast is {self.luma_gain:.0%} of the reference's")
@@ -125,7 +125,7 @@ class _Adjustment:
         if abs(self.chroma) != 1:
             parts.append(f"saturation is {abs(self.chroma):.0%} of the reference's")
         if np.angle(self.chroma):
-            parts.append(f"hue is turned by {np.degrees(np.angle(self.chroma)):+.0f}°")
+            parts.append(f"hue is rotated by {np.degrees(np.angle(self.chroma)):+.0f}°")
         return " and ".join(parts)
 
     def __call__(self, codes: Codes) -> Codes:
@@ -135,10 +135,10 @@ class _Adjustment:
 
 
 def _fitted(wanted: Codes, found: Codes) -> _Adjustment:
-    """The adjustment that is certain: what noise and lost detail may have done is left out.
+    """The part of the adjustment that noise and lost detail cannot explain.
 
-    A coder that smooths makes the output regress on the reference by less than 1, and the reference on the output by 1;
-    a gain is off in both directions. So is told which it was: of all gains between both slopes the one nearest to 1.
+    An encoder that smooths lowers the slope of the output on the reference below 1 and leaves that of the reference on
+    the output at 1; a real gain changes both. So of all gains between the two slopes the one nearest to 1 is taken.
     """
     gain, offset = 1.0, float(np.median(found[:, 0] - wanted[:, 0]))
     luma = [part[:, 0] - part[:, 0].mean() for part in (wanted, found)]
@@ -162,7 +162,7 @@ def _fitted(wanted: Codes, found: Codes) -> _Adjustment:
 
 
 def _certain_gain(wanted: NDArray[np.complex128], found: NDArray[np.complex128]) -> complex:
-    """Factor from one to the other, of a magnitude as near to 1 as both regressions allow; 1 for what is unlike."""
+    """Factor from one to the other, its magnitude as close to 1 as both regressions allow; 1 without correlation."""
     product = complex(np.vdot(wanted, found))
     energies = [float(np.vdot(values, values).real) for values in (wanted, found)]
     if abs(product) < limits.ADJUSTED_CORRELATION * float(np.sqrt(energies[0] * energies[1])) or not product:
@@ -172,9 +172,9 @@ def _certain_gain(wanted: NDArray[np.complex128], found: NDArray[np.complex128])
 
 
 def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool = True) -> ColourFault:
-    """The same of blocks of any content, for pictures in which too few colours are flat.
+    """The same for blocks of any content, for pictures in which too few colours are flat.
 
-    Blocks carry coding noise and lost detail, so that only a mistake that explains them is one.
+    Blocks carry coding noise and lost detail, so a difference counts only if a known error explains it.
     """
     error = _difference(wanted, found) if len(wanted) else 0.0
     if len(wanted) < limits.FEWEST_BLOCKS:
@@ -190,10 +190,10 @@ def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagg
 
 
 def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool = True) -> ColourFault:
-    """Hold colours of the output against those of the reference, both in codes read as `tagged`.
+    """Compare colours of the output with those of the reference, both in codes read as `tagged`.
 
-    Arrays have shape (colours, 3). A mistake is named when it leaves less than `limits.COLOUR_EXPLAINED_SHARE` of the
-    difference, and the smallest rest of all. `is_tagged`: whether the output has codes and tags, and not R'G'B'.
+    Arrays have shape (colours, 3). The error that leaves the smallest difference is named, if that is less than
+    `limits.COLOUR_EXPLAINED_SHARE` of the whole. `is_tagged`: whether the output is Y'CbCr with tags, not R'G'B'.
     """
     error = _difference(wanted, found) if len(wanted) else 0.0
     if error <= limits.COLOUR_SUSPICIOUS_CODES:

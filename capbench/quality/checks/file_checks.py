@@ -1,4 +1,4 @@
-"""Does the file decode, has it the right size, and does it say what its codes mean?"""  # noqa: D400
+"""Does the file decode, does it have the right size, and does it state what its codes mean?"""  # noqa: D400
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.measurements import Measurements
-from capbench.quality.reading.tags import ColourTags
+from capbench.quality.reading.tags import ColourTags, FileTags
 from capbench.results import Check
 from capbench.units import even_length
 
 __all__ = ["check_file"]
 
 _PLAIN_BITS = 8
-"""Depth of which no exporter keeps less."""
+"""No exporter keeps fewer bits."""
 
 
 def check_file(evidence: Measurements) -> list[Check]:
@@ -34,16 +34,17 @@ def _reference_decodes(evidence: Measurements) -> Check:
             name="reference.decodes", message=f"the reference decodes: {len(evidence.reference.frames)} frames"
         )
     return Check.failed(
-        name="reference.decodes", message=f"the reference itself is damaged: {error}; what follows that is not compared"
+        name="reference.decodes",
+        message=f"the reference itself is damaged: {error}; nothing after the damage is compared",
     )
 
 
 def _decodes(evidence: Measurements) -> Check:
     error = evidence.output.error
     if error is None:
-        return Check.passed(name="file.decodes", message=f"decodes to its end: {len(evidence.output.frames)} frames")
+        return Check.passed(name="file.decodes", message=f"decodes to the end: {len(evidence.output.frames)} frames")
     return Check.failed(
-        name="file.decodes", message=f"does not decode to its end: {error}", value=len(evidence.output.frames)
+        name="file.decodes", message=f"does not decode to the end: {error}", value=len(evidence.output.frames)
     )
 
 
@@ -69,14 +70,14 @@ def _size(evidence: Measurements) -> Check:
     if (height, width) == (wanted_width, wanted_height) and evidence.reference.rotation_degrees % 180:
         turned = f"as if the reference's rotation of {evidence.reference.rotation_degrees}° were ignored"
     elif (height, width) == (wanted_width, wanted_height):
-        turned = "as if turned by 90°"
+        turned = "as if rotated by 90°"
     else:
         turned = f"{width * height / (wanted_width * wanted_height):.0%} of the pixels"
         if evidence.wanted_size == _even(evidence.reference.size):
             turned += f"; if this is intended, pass --expect-size {width}x{height}"
     return Check.failed(
         name=name,
-        message=f"the output is {width}x{height}, it should be {wanted_width}x{wanted_height}: {turned}",
+        message=f"the output is {width}x{height} instead of {wanted_width}x{wanted_height}: {turned}",
         value=width * height,
         limit=wanted_width * wanted_height,
         unit="pixels",
@@ -88,25 +89,35 @@ def _even(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _depth(evidence: Measurements) -> Check:
-    """Bits a sample, said and real. A run knows that its exporter writes 8; of two files the reference's are wanted."""
+    """Bits per sample, stated and real. A run knows that its exporter writes 8; of two files the reference's count."""
     name = "picture.depth"
     wanted, found = evidence.wanted_bits or evidence.reference.bits, evidence.output.bits
     if evidence.output.facts.is_gif:
-        return Check.not_applicable(name=name, reason="a GIF's colours are a palette's")
+        return Check.not_applicable(name=name, reason="a GIF has a palette of 8-bit colours")
+    if (invented := found - evidence.reference.bits) > 0:
+        return Check.passed(
+            name=name,
+            message=f"{found} bits per sample, {evidence.reference.bits} in the reference: {invented} bits invented",
+            value=found,
+            limit=wanted,
+            unit="bits",
+        )
     if evidence.reference.bits <= _PLAIN_BITS:
-        return Check.not_applicable(name=name, reason=f"the reference has {evidence.reference.bits} bits a sample")
+        return Check.not_applicable(name=name, reason=f"the reference has {evidence.reference.bits} bits per sample")
     sampled = evidence.pictures.sampled if evidence.pictures else []
-    if found < wanted and max((pair.gradient_codes for pair in sampled), default=wanted) < limits.GRADIENT_CODES:
+    # PQ and HLG are made for 10 bits (BT.2100, table 9) and band in 8 whatever they show.
+    needed = max((pair.gradient_codes for pair in sampled), default=wanted)
+    if found < wanted and evidence.hdr is None and needed < limits.GRADIENT_CODES:
         return Check.not_applicable(
             name=name,
-            reason=f"the output has {found} bits a sample and the reference {evidence.reference.bits}, but no gradient "
-            f"that needs more than {found}",
+            reason=f"the output has {found} bits per sample and the reference {evidence.reference.bits}, but no "
+            f"gradient that needs more than {found}",
         )
     if found < wanted:
         meant = "" if evidence.wanted_bits else f"; if this is intended, pass --expect-depth {found}"
         return Check.failed(
             name=name,
-            message=f"{wanted - found} bits lost: the output has {found} a sample, the reference "
+            message=f"{wanted - found} bits lost: the output has {found} bits per sample, the reference "
             f"{evidence.reference.bits}{meant}",
             value=found,
             limit=wanted,
@@ -117,54 +128,56 @@ def _depth(evidence: Measurements) -> Check:
     if left < wanted:
         return Check.failed(
             name=name,
-            message=f"{found - left} bits lost: {found} a sample are stated, and luma comes in steps of "
-            f"{1 << (found - left)} codes, as after {left} bits",
+            message=f"{found - left} bits lost: the output states {found} bits per sample, but luma has steps of "
+            f"{1 << (found - left)} codes, as with {left} bits",
             value=left,
             limit=wanted,
             unit="bits",
         )
-    expected = ", as was expected" if found < evidence.reference.bits else ""
-    return Check.passed(name=name, message=f"{found} bits a sample{expected}", value=left, limit=wanted, unit="bits")
+    expected = ", as expected" if found < evidence.reference.bits else ""
+    return Check.passed(name=name, message=f"{found} bits per sample{expected}", value=left, limit=wanted, unit="bits")
 
 
 def _tags(evidence: Measurements) -> list[Check]:
     if evidence.output.facts.holds_rgb:
-        why = "the output's colours are R'G'B': there is no matrix to state"
+        why = "the output is R'G'B' and has no matrix to state"
         return [Check.not_applicable(name=name, reason=why) for name in ("tags.present", "tags.agree")]
     tags = evidence.output.tags
     # One rule for files and runs: an output says what its reference says. Untagged pixels that mean something else
     # than the reference's are a fault of colour, and named there.
     required = evidence.reference.tags.merged.states_colour
-    return [_stated(tags.merged, required), _both_places(tags.bitstream, tags.container)]
+    return [_stated(tags.merged, required), _both_places(tags)]
 
 
 def _stated(merged: ColourTags, required: bool) -> Check:
     name = "tags.present"
     if merged.states_colour:
-        return Check.passed(name=name, message=f"the file says: {merged}")
+        return Check.passed(name=name, message=f"the file states {merged}")
     if not required:
-        return Check.not_applicable(
-            name=name, reason="neither the reference nor the output states how to read its colours"
-        )
+        return Check.not_applicable(name=name, reason="neither the reference nor the output states its colour matrix")
     return Check.failed(name=name, message="the file does not state its colour matrix, so players have to guess")
 
 
-def _both_places(bitstream: ColourTags, container: ColourTags | None) -> Check:
+def _both_places(tags: FileTags) -> Check:
     name = "tags.agree"
+    bitstream, container = tags.bitstream, tags.container
     if container is None:
-        return Check.not_applicable(name=name, reason="this container has no place for colour tags that is read here")
+        return Check.not_applicable(name=name, reason="colour tags of this container are not read")
     for field in ("matrix", "primaries", "transfer", "full_range"):
         in_stream, in_box = getattr(bitstream, field), getattr(container, field)
         if in_stream is not None and in_box is not None and not _same(field, in_stream, in_box):
             return Check.failed(
                 name=name,
-                message=f"bitstream and container disagree: {bitstream} in the one, {container} in the other",
+                message=f"the bitstream states {bitstream}, but the container {container}",
             )
-    # Silence contradicts nothing: FFmpeg writes no colour box where the primaries are unknown, and a player reads on.
-    places = {"bitstream": bitstream, "container": container}
-    stating = [place for place, tags in places.items() if tags.states_colour]
+    light, boxed = tags.bitstream_light, tags.container_light
+    if boxed is not None and boxed.contradicts(light):
+        return Check.failed(name=name, message=f"the bitstream states {light}, but the container {boxed}")
+    # A missing tag contradicts nothing: FFmpeg writes no colour box if the primaries are unknown.
+    places: dict[str, ColourTags] = {"bitstream": bitstream, "container": container}
+    stating = [place for place, stated in places.items() if stated.states_colour]
     if len(stating) == 1:
-        return Check.passed(name=name, message=f"only the {stating[0]} states the matrix, and nothing contradicts it")
+        return Check.passed(name=name, message=f"only the {stating[0]} states the matrix")
     return Check.passed(name=name, message="bitstream and container do not contradict each other")
 
 

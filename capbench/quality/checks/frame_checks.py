@@ -64,7 +64,7 @@ def _last(evidence: Measurements) -> Check:
     name = "frames.last"
     if evidence.reference.error is not None:
         return Check.unchecked(
-            name=name, reason=f"the reference itself does not decode to its end: {evidence.reference.error}"
+            name=name, reason=f"the reference itself does not decode to the end: {evidence.reference.error}"
         )
     found = max((match for match in evidence.matches if match is not None), default=None)
     if found is None:
@@ -82,7 +82,7 @@ def _last(evidence: Measurements) -> Check:
     if evidence.ends_alike:
         return Check.passed(
             name=name,
-            message="the output ends with the reference's last picture; see frames.missing for those before it",
+            message="the output ends with the reference's last picture; see frames.missing for gaps before it",
             value=0,
             limit=0,
             unit="frames",
@@ -105,19 +105,19 @@ def _lost_at_end(evidence: Measurements) -> int:
 def _missing(evidence: Measurements) -> Check:
     name = "frames.missing"
     if evidence.wanted_rate is not None:
-        return Check.not_applicable(name=name, reason=f"the output has its own rate of {evidence.wanted_rate} fps")
+        return Check.not_applicable(name=name, reason=f"frames are resampled to {evidence.wanted_rate} fps")
     shown = {match for match in evidence.matches if match is not None}
     if not shown:
         return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     lost = [index for index in range(min(shown), max(shown)) if index not in shown]
-    how = f"by {evidence.aligned_by}"
+    how = f"matched by {evidence.aligned_by}"
     unplaced = _lost_at_end(evidence) if evidence.ends_alike and evidence.reference.error is None else 0
     if unplaced:
-        # Where pictures look alike they were matched by their times, which may have been closed up over a gap.
+        # Similar pictures are matched by their times, which may have been closed up over a gap.
         return Check.failed(
             name=name,
             message=f"missing: {_plural(unplaced + len(lost))} of the reference ({how}); the output ends with its last "
-            "picture, and those before it are too similar to tell where",
+            "picture, and the pictures before it are too similar to tell where frames are missing",
             value=unplaced + len(lost),
             limit=0,
             unit="frames",
@@ -144,7 +144,7 @@ def _missing(evidence: Measurements) -> Check:
 def _repeated(evidence: Measurements) -> Check:
     name = "frames.repeated"
     if evidence.wanted_rate is not None:
-        return Check.not_applicable(name=name, reason=f"the output has its own rate of {evidence.wanted_rate} fps")
+        return Check.not_applicable(name=name, reason=f"frames are resampled to {evidence.wanted_rate} fps")
     seen: set[int] = set()
     again = []
     for frame, match in enumerate(evidence.matches):
@@ -154,10 +154,10 @@ def _repeated(evidence: Measurements) -> Check:
             again.append(frame)
         seen.add(match)
     if not again:
-        return Check.passed(name=name, message="no frame is shown twice", value=0, limit=0, unit="frames")
+        return Check.passed(name=name, message="no frame is repeated", value=0, limit=0, unit="frames")
     return Check.failed(
         name=name,
-        message=f"shown again: {_plural(len(again))} of the output repeat an earlier picture: {_frames_named(again)}",
+        message=f"repeated: {_plural(len(again))} of the output show an earlier picture again: {_frames_named(again)}",
         value=len(again),
         limit=0,
         unit="frames",
@@ -180,7 +180,7 @@ def _order(evidence: Measurements) -> Check:
             back.append(frame)
         highest = max(highest, match)
     if not back:
-        return Check.passed(name=name, message="frames come in the reference's order", value=0, limit=0, unit="frames")
+        return Check.passed(name=name, message="frames are in the reference's order", value=0, limit=0, unit="frames")
     return Check.failed(
         name=name,
         message=f"{_plural(len(back))} out of order: output frame {back[0]} shows reference frame "
@@ -199,7 +199,7 @@ def _late(evidence: Measurements) -> Check:
     if evidence.no_times_reason is not None:
         return Check.not_applicable(name=name, reason=evidence.no_times_reason)
     if pairs and len(evidence.reference.frames) == 1:
-        return Check.not_applicable(name=name, reason="the reference is a single picture, which cannot come late")
+        return Check.not_applicable(name=name, reason="the reference is a single picture, so none can be late")
     if len(pairs) < 2:
         return Check.unchecked(name=name, reason="fewer than two output frames could be matched with the reference")
     output, reference = evidence.output.frames, evidence.reference.frames
@@ -214,11 +214,11 @@ def _late(evidence: Measurements) -> Check:
     worst_ms = max(delays.values()) * 1e3
     if not late:
         return Check.passed(
-            name=name, message="no picture is shown late", value=max(0.0, worst_ms), limit=limit_s * 1e3, unit="ms"
+            name=name, message="no frame is late", value=max(0.0, worst_ms), limit=limit_s * 1e3, unit="ms"
         )
     return Check.failed(
         name=name,
-        message=f"{_plural(len(late))} shown late, by up to {worst_ms:.1f} ms: {_frames_named(late)}",
+        message=f"{_plural(len(late))} late, by up to {worst_ms:.1f} ms: {_frames_named(late)}",
         value=worst_ms,
         limit=limit_s * 1e3,
         unit="ms",
@@ -230,27 +230,28 @@ def _unreadable(evidence: Measurements) -> Check:
     name = "frames.readable"
     if not evidence.marked:
         return Check.not_applicable(
-            name=name, reason=f"no burnt-in numbers in the reference; matched by {evidence.aligned_by}"
+            name=name,
+            reason=f"no burnt-in frame numbers in the reference; frames are matched by {evidence.aligned_by}",
         )
     visible = [record for record in evidence.output.frames if record.number_visible]
     lost = [record.index for record in visible if record.number is None]
     if not visible:
-        return Check.not_applicable(name=name, reason="the scene hides the burnt-in numbers")
+        return Check.not_applicable(name=name, reason="the scene hides the burnt-in frame numbers")
     if not lost:
         return Check.passed(
             name=name,
-            message=f"the burnt-in number of {_plural(len(visible))} was read",
+            message=f"the burnt-in frame number was read in {_plural(len(visible))}",
             value=0,
             limit=0,
             unit="frames",
         )
     if len(lost) == len(visible):
         return Check.unchecked(
-            name=name, reason="the reference carries burnt-in frame numbers, none could be read in the output"
+            name=name, reason="the reference has burnt-in frame numbers, but none could be read in the output"
         )
     return Check.failed(
         name=name,
-        message=f"the burnt-in number of {_plural(len(lost))} cannot be read, the picture is torn or damaged: "
+        message=f"the burnt-in frame number cannot be read in {_plural(len(lost))}, which are torn or damaged: "
         f"{_frames_named(lost)}",
         value=len(lost),
         limit=0,
@@ -292,9 +293,7 @@ def _empty(evidence: Measurements) -> list[Check]:
             )
         else:
             checks.append(
-                Check.passed(
-                    name=name, message=f"no frame is {what} that should not be", value=0, limit=0, unit="frames"
-                )
+                Check.passed(name=name, message=f"no frame is unexpectedly {what}", value=0, limit=0, unit="frames")
             )
     return checks
 
@@ -302,7 +301,7 @@ def _empty(evidence: Measurements) -> list[Check]:
 def _frozen(evidence: Measurements) -> Check:
     name = "frames.frozen"
     if evidence.wanted_rate is not None:
-        return Check.not_applicable(name=name, reason=f"the output has its own rate of {evidence.wanted_rate} fps")
+        return Check.not_applicable(name=name, reason=f"frames are resampled to {evidence.wanted_rate} fps")
     still = []
     moving = 0
     for record, match in zip(evidence.output.frames[1:], evidence.matches[1:], strict=True):
@@ -316,20 +315,19 @@ def _frozen(evidence: Measurements) -> Check:
             still.append(record.index)
     if not moving:
         return Check.not_applicable(
-            name=name, reason="the reference hardly moves: so a frozen picture cannot be detected"
+            name=name, reason="the reference hardly moves, so a frozen picture cannot be detected"
         )
     if not still:
         return Check.passed(
             name=name,
-            message=f"the picture moves in all {moving} frames in which the reference does",
+            message=f"the picture moves in all {moving} frames in which the reference moves",
             value=0,
             limit=0,
             unit="frames",
         )
     return Check.failed(
         name=name,
-        message=f"the picture stands still in {_plural(len(still))} in which the reference moves: "
-        f"{_frames_named(still)}",
+        message=f"the picture is frozen in {_plural(len(still))} in which the reference moves: {_frames_named(still)}",
         value=len(still),
         limit=0,
         unit="frames",

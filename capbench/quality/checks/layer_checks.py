@@ -12,7 +12,7 @@ __all__ = ["check_layers"]
 _NAME = "picture.layers"
 _MOST_NAMED = 3
 _MISSING_SHARE = 0.25
-"""Less than this is there by chance: a layer that lies elsewhere may overlap its place."""
+"""A smaller share is chance: a misplaced layer may overlap its proper place."""
 
 
 def check_layers(evidence: Measurements) -> list[Check]:
@@ -24,12 +24,10 @@ def check_layers(evidence: Measurements) -> list[Check]:
             Check.unchecked(name=_NAME, reason=evidence.no_pictures_reason or "no pair of pictures could be compared")
         ]
     if (turned := how_turned(evidence.pictures)) is not None:
-        return [Check.unchecked(name=_NAME, reason=f"the picture is {turned} against the reference")]
+        return [Check.unchecked(name=_NAME, reason=f"the picture is {turned} compared with the reference")]
     if not evidence.layers:
         return [
-            Check.not_applicable(
-                name=_NAME, reason="the scene draws nothing over the recording that changes it enough to measure"
-            )
+            Check.not_applicable(name=_NAME, reason="no layer of the scene changes the recording enough to be measured")
         ]
     psnr_y = evidence.pictures.series["psnr_y"]
     severity = {found: _severity(found, psnr_y[found.output_frame]) for found in evidence.layers}
@@ -43,7 +41,7 @@ def check_layers(evidence: Measurements) -> list[Check]:
     if not wrong:
         names = ", ".join(worst)
         return [
-            Check.passed(name=_NAME, message=f"as strong and where it should be: {names}", value=largest, limit=limit)
+            Check.passed(name=_NAME, message=f"in place with the right opacity: {names}", value=largest, limit=limit)
         ]
     words = "; ".join(_in_words(found) for found in wrong[:_MOST_NAMED])
     more = f"; and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
@@ -52,7 +50,7 @@ def check_layers(evidence: Measurements) -> list[Check]:
 
 
 def _severity(found: LayerShare, psnr_y_db: float | None) -> float:
-    """How far beyond what is tolerated, which is 1: both of the layer's own strength and of the picture's."""
+    """Error relative to the tolerance, which is 1; the smaller of the layer's share and of its opacity."""
     is_coarse = psnr_y_db is None or psnr_y_db < limits.COARSE_PSNR_DB
     return min(
         abs(found.share - 1) / limits.LAYER_SHARE_ERROR,
@@ -63,5 +61,5 @@ def _severity(found: LayerShare, psnr_y_db: float | None) -> float:
 def _in_words(found: LayerShare) -> str:
     where = f"in frame {found.output_frame}"
     if found.share < _MISSING_SHARE:
-        return f"{found.layer} is missing, late or elsewhere {where}"
-    return f"{found.layer} is {found.share:.0%} there {where}"
+        return f"{found.layer} is missing, late or misplaced {where}"
+    return f"{found.layer} is at {found.share:.0%} of its opacity {where}"

@@ -9,10 +9,10 @@ __all__: list[str] = []
 RATE_ERROR: Final = 2e-4
 """Relative error of the frame rate. 29.97 tagged 30 is 1e-3; a rate that was rounded to 1/1000 fps is 3e-5."""
 START_ERROR_MS: Final = 120.0
-"""Start of the picture against the start of the file, where the sound cannot be compared: containers without edit lists
+"""Start of the picture after the start of the file, if the sound cannot be compared: containers without edit lists
 keep 21 to 48 ms of an encoder's priming in front, and two frames of reordering."""
 OTHER_RATE: Final = 0.05
-"""Relative difference of the mean rate that is another rate and not a few lost frames."""
+"""Relative difference of the mean rate from which it is another rate, not a few lost frames."""
 DURATION_ERROR_FRAMES: Final = 1.5
 """Claimed against decoded length: how long the last frame lasts is the muxer's guess, and may be one frame off."""
 
@@ -25,11 +25,14 @@ AUDIO_GAP_MS: Final = 17.0
 """Shortest silence that is a gap: of 20 ms that are missing a lossy codec fills up to 3 with what is around them. A
 missing AAC frame is 21.3 ms."""
 AUDIO_PITCH: Final = 0.02
-"""Relative change of all frequencies: a third of a semitone. Sound that is 15 ms late and glides is off by 0.01."""
+"""Relative change of all frequencies: a third of a semitone. A glide that is 15 ms late is off by 0.01."""
 AUDIO_LEVEL_DB: Final = 1.5
 """Change of loudness of a single track; 1 dB is about the smallest that is heard, AAC at 64 kbit/s stays within 0.5."""
 AUDIO_PAN_LEVEL_DB: Final = 4.5
 """The same where mono became stereo: the usual pan law plays each channel at -3 dB."""
+AUDIO_DOWNMIX_LEVEL_DB: Final = 3.0
+"""How much quieter surround channels may be in a downmix, besides its scale factor: a stream of AC-3 may state a level
+of 0.5 for them instead of the 0.707 of ITU-R BS.775 (ATSC A/52, 5.4.2.5), and HandBrake goes by that."""
 AUDIO_MIX_LEVEL_DB: Final = 9.0
 """The same where several tracks are mixed: halving each of two against clipping is 6 dB, and not a fault."""
 AUDIO_LENGTH_MS: Final = 100.0
@@ -38,13 +41,16 @@ AUDIO_CLIPPED_SHARE: Final = 1e-3
 """Additional share of samples at full scale; AAC overshoots a loud peak now and then."""
 AUDIO_SIDE_SHARE: Final = 0.01
 """Energy of left minus right over left plus right from which stereo is audibly stereo."""
+AUDIO_SIDE_ADDED: Final = 0.1
+"""Share of that energy from which sound that was alike on both sides is no longer: one side is 5.7 dB quieter, silent,
+or turned over. What coding adds is a thousandth."""
 AUDIO_TURNED: Final = -0.5
-"""Product of two correlations, of left and right or of sum and difference: 1 in a right output, -1 where one of the two
-is turned over. A difference that a coder at 32 kbit/s made up anew is near 0."""
+"""Product of two correlations, of left and right or of sum and difference: 1 in a right output, -1 if one of the two
+is inverted. A difference that an encoder at 32 kbit/s synthesised is near 0."""
 AUDIO_ALIKE_SHARE: Final = 0.5
 """Share of the sound that the reference's samples must explain to be compared with: AAC at 64 kbit/s leaves 0.9."""
 AUDIO_SIDE_KEPT: Final = 0.2
-"""Share of that energy that must survive: AAC's joint stereo keeps half and more."""
+"""Share of that energy that must remain: AAC's joint stereo keeps at least half."""
 
 EMPTY_SPREAD_CODES: Final = 2.0
 """Spread of an empty picture; the coding noise of one colour stays below 1."""
@@ -52,19 +58,19 @@ BLACK_ABOVE_CODES: Final = 6.0
 """Mean luma above black of a black picture."""
 GREEN_CHROMA_CODE: Final = 60.0
 """Both chroma components below this is greener than any sRGB green with BT.709 (Cb 42, Cr 26 is full green, so the
-reference is asked too)."""
+reference is checked too)."""
 FROZEN_SHARE: Final = 0.15
-"""A frame that moves less than this share of what its counterpart moves is the frame before it."""
+"""A frame that moves less than this share of its counterpart's movement repeats the frame before."""
 FROZEN_MOVE_CODES: Final = 0.25
-"""Movement of the reference from which standing still is noticed: about a line of text that scrolls."""
+"""Movement of the reference from which a freeze can be detected: about a line of text that scrolls."""
 
 SAME_PICTURE_CORRELATION: Final = 0.6
-"""Block means of two pictures that show the same correlate above 0.98, even with wrong range or matrix."""
+"""Block means of two equal pictures correlate above 0.98, even with a wrong range or matrix."""
 TURNED_REST: Final = 0.3
-"""What a turn must leave of what does not correlate as the picture is. Coding noise is the same in any orientation, so
-that a right picture's rest is the smallest."""
+"""Largest share of the uncorrelated part that a rotation or flip may leave. Coding noise is the same in any
+orientation, so the uncorrelated part of an upright picture is the smallest."""
 UPRIGHT_REST: Final = 0.002
-"""What may be left of an upright picture whatever its turns leave: block means at CRF 40 correlate to 0.999."""
+"""Uncorrelated part that an upright picture may have in any case: block means at CRF 40 correlate to 0.999."""
 PSNR_FLOOR_DB: Final = 24.0
 """Mean luma PSNR below which a picture is damaged rather than compressed; CRF 40 of screen text is at 28."""
 PSNR_OUTLIER_DB: Final = 10.0
@@ -75,28 +81,27 @@ CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
 COARSE_CELL_COMMON: Final = 9.0
 COARSE_CELL_RARE: Final = 3.5
-"""What that limit grows to where the encoder is coarse all over: times the difference that 90 or 99 of a hundred blocks
-of the frame keep below, whichever is less. x264 ultrafast at a medium rate has moving edges of 8 and 3 times those."""
+"""That limit where the encoder is coarse throughout: these factors times the 90th and 99th percentile of the frame's
+block differences, whichever is less. x264 ultrafast at a medium rate has moving edges of 8 and 3 times those."""
 COARSER_FRAME: Final = 2.0
-"""The latter is that of the median frame times this at most: a fault of a few frames raises it in those alone."""
+"""The latter is at most this factor times that of the median frame: a fault of a few frames raises it only in those."""
 COARSEST_CELL_CODES: Final = 28.0
-"""The most that it grows to: a soft shadow that is blended in linear light is off by 29, in as many blocks as coarse
-coding is."""
+"""Its upper bound: a soft shadow blended in linear light is off by 29, in as many blocks as coarse coding."""
 EDGE_CODES: Final = 4.0
-"""Border rows or columns over the rest of the picture; an encoder treats both alike."""
+"""Error of border rows or columns above that of the rest; an encoder treats both alike."""
 SMALLEST_EDGED_PX: Final = 64
-"""Shorter side from which two rows at a border are told from the rest: at 16 pixels they are a quarter of it."""
+"""Shorter side from which two border rows can be compared with the rest: at 16 pixels they are a quarter of it."""
 GRADIENT_CODES: Final = 6
 """8-bit codes side by side that stand for all the levels of deeper samples: flat colours with a deep codec's noise fill
 one or two, a gradient that bands fills dozens."""
 SHARPNESS_SHARE: Final = 0.35
-"""Finest detail that must remain: CRF 18 leaves 0.9, CRF 30 0.7, CRF 35 of soft footage 0.5, half size 0.1."""
+"""Finest detail of edges that must remain: CRF 18 leaves 0.98, CRF 34 of grainy film 0.73, half size 0.17 to 0.27."""
 LUMA_SHIFT_PX: Final = 0.2
 """Measured to 0.02 on text; half-pixel scaling errors are 0.25 and 0.5."""
 CHROMA_SHIFT_PX: Final = 0.25
 """Chroma off its tagged place, in luma pixels: half of the 0.5 that the wrong siting makes."""
 CHROMA_SHIFT_DOWN_PX: Final = 0.6
-"""Down, where no siting of H.264 in use differs; a chroma plane that is one row off is 2."""
+"""The same vertically, where the sitings in use do not differ; a chroma plane that is one row off is 2."""
 LAYER_SHARE_ERROR: Final = 0.22
 """Share of a scene's layer that is too much or too little. Exports at CRF 28 are off by 0.16 at most: the thin edge of
 a small cursor."""
@@ -106,18 +111,18 @@ at 30 fps is off by 0.13."""
 COARSE_PSNR_DB: Final = 36.0
 """Luma PSNR of a frame below which its encoder was so coarse that it draws faint changes frames later."""
 COARSE_FACTOR: Final = 2.0
-"""What both limits of layers grow by there: x264 at CRF 32 is off by 0.21 and, of a fade, by 0.11."""
+"""Factor of both layer limits for such frames: x264 at CRF 32 is off by 0.21 and, for a fade, by 0.11."""
 COLOUR_ERROR_CODES: Final = 1.6
 """Mean difference of flat colours that is a fault even when no mistake explains it; CRF 28 gives 0.2 to 0.5."""
 COLOUR_SUSPICIOUS_CODES: Final = 0.35
 """Mean difference from which mistakes are tried: BT.2020 for BT.709 on a mostly grey screen is 1.4, BT.601 on pale
 footage 0.5. Coding noise may be as large, and no mistake explains it."""
 COLOUR_EXPLAINED_SHARE: Final = 0.45
-"""A fault is named when assuming it leaves less than this share of the difference."""
+"""An error is named if undoing it leaves less than this share of the difference."""
 FEWEST_COLOURS: Final = 3
-"""Flat colours from which their difference tells anything."""
+"""Number of flat colours from which their difference is meaningful."""
 FEWEST_BLOCKS: Final = 100
-"""Blocks of any content from which colours are judged where few are flat: their noise is then a tenth."""
+"""Number of blocks of any content from which colours are judged if few are flat: noise is then reduced to a tenth."""
 ADJUSTED_LUMA_CODES: Final = 1.5
 """Shift of all luma that is a fault; rounding and truncation are 0.5, and no coder has a bias of 1."""
 ADJUSTED_CONTRAST: Final = 0.04
@@ -131,9 +136,9 @@ ADJUSTED_HUE_RAD: Final = 0.07
 ADJUSTED_CHROMA_CODES: Final = 6.0
 """Root mean square chroma from which its gain is measured: rounding of 0.5 is 0.08 of it."""
 ADJUSTED_EXPLAINED_SHARE: Final = 0.8
-"""What an adjustment must leave less of, of all blocks' difference: their coding noise is in both."""
+"""Share of the difference of all blocks that an adjustment must leave less than: coding noise is part of both."""
 ADJUSTED_CORRELATION: Final = 0.7
-"""Correlation from which one picture's codes follow from the other's at all."""
+"""Correlation below which one picture's codes do not follow from the other's."""
 BIAS_CODES: Final = 0.28
 """Mean signed error over colours and components. Truncation gives -0.5, rounding less than 0.1."""
 GREY_SPREAD_CODES: Final = 3.0

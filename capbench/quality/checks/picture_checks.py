@@ -1,4 +1,4 @@
-"""Does the picture show what the reference shows, everywhere and as sharp?"""  # noqa: D400
+"""Does the picture show what the reference shows, everywhere and as sharply?"""  # noqa: D400
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
         return [Check.unchecked(name=name, reason=why) for name in _NAMES]
     if (turned := how_turned(pictures)) is not None:
-        message = f"the picture is {turned} against the reference"
+        message = f"the picture is {turned} compared with the reference"
         limit = limits.SAME_PICTURE_CORRELATION
         return [
-            Check.passed(name="picture.same", message="the same pictures once turned"),
+            Check.passed(name="picture.same", message="the same pictures in another orientation"),
             Check.failed(
                 name="picture.orientation", message=message, value=_likeness(pictures)["as it is"], limit=limit
             ),
@@ -40,8 +40,8 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         ]
     same = _same(pictures)
     if same[0].status is CheckStatus.FAIL:
-        # How sharp another picture is, and where it lies, are no news; that it is another one may have a cause.
-        why = "the output shows other pictures than the reference"
+        # Sharpness and position of a different picture mean nothing; quality and local errors may show why it differs.
+        why = "the output shows different pictures from the reference"
         rest = [Check.unchecked(name=name, reason=why) for name in ("picture.outliers", *_NAMES[5:])]
         return [*same, _quality(pictures), _local(pictures), *rest]
     return [
@@ -78,22 +78,22 @@ def _same(pictures: PictureMeasurements) -> list[Check]:
     same, turned = "picture.same", "picture.orientation"
     likeness = _likeness(pictures)
     if not likeness:
-        why = "the pictures are flat: any two look alike"
+        why = "the pictures are flat and cannot be told apart"
         return [Check.not_applicable(name=name, reason=why) for name in (same, turned)]
     upright, limit = likeness["as it is"], limits.SAME_PICTURE_CORRELATION
     is_same = Check.passed_if(
         good=upright >= limit,
         name=same,
-        when_good="shows what the reference shows",
-        when_bad="shows other pictures than the reference: is it the right reference?",
+        when_good="shows the same pictures as the reference",
+        when_bad="shows different pictures from the reference: is it the right reference?",
         value=upright,
         limit=limit,
     )
     if upright < limit:
-        return [is_same, Check.unchecked(name=turned, reason="the pictures differ in any orientation")]
+        return [is_same, Check.unchecked(name=turned, reason="the pictures differ in every orientation")]
     alike = [name for name, value in likeness.items() if name != "as it is" and 1 - value < limits.UPRIGHT_REST]
     if alike:
-        why = f"the reference looks the same {alike[0]}: which way up it is shown cannot be told"
+        why = f"the reference looks the same {alike[0]}, so its orientation cannot be determined"
         return [is_same, Check.not_applicable(name=turned, reason=why)]
     return [is_same, Check.passed(name=turned, message="upright")]
 
@@ -108,8 +108,8 @@ def _quality(pictures: PictureMeasurements) -> Check:
     return Check.passed_if(
         good=mean >= limits.PSNR_FLOOR_DB,
         name="picture.quality",
-        when_good=f"luma PSNR {mean:.1f} dB on average over {len(values)} frames",
-        when_bad=f"luma PSNR is {mean:.1f} dB on average: damaged, not compressed",
+        when_good=f"average luma PSNR {mean:.1f} dB over {len(values)} frames",
+        when_bad=f"average luma PSNR {mean:.1f} dB: damaged rather than compressed",
         value=mean,
         limit=limits.PSNR_FLOOR_DB,
         unit="dB",
@@ -125,7 +125,7 @@ def _outliers(pictures: PictureMeasurements) -> Check:
     if not bad:
         return Check.passed(
             name=name,
-            message=f"no frame stands out; the worst is {worst} with {values[worst]:.1f} dB",
+            message=f"no frame stands out; the worst is frame {worst} with {values[worst]:.1f} dB",
             value=values[worst],
             limit=limit,
             unit="dB",
@@ -187,7 +187,7 @@ def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:
 def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     name = "picture.edges"
     if min(evidence.output.size) < limits.SMALLEST_EDGED_PX:
-        return Check.not_applicable(name=name, reason="the picture is too small to compare its border with the rest")
+        return Check.not_applicable(name=name, reason="the picture is too small to compare its edges with the rest")
     rows = [edges for edges in pictures.edge_codes if edges is not None]
     typical = {
         side: median(edges[place] for edges in rows) for place, side in enumerate(("top", "bottom", "left", "right"))
@@ -196,8 +196,8 @@ def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     return Check.passed_if(
         good=typical[worst] <= limits.EDGE_CODES,
         name=name,
-        when_good="the outermost rows and columns are as good as the rest",
-        when_bad=f"the {worst} edge is not the reference's: off by {typical[worst]:.1f} codes more than the rest",
+        when_good="the edges are as good as the rest",
+        when_bad=f"the {worst} edge is wrong: off by {typical[worst]:.1f} codes more than the rest",
         value=typical[worst],
         limit=limits.EDGE_CODES,
         unit="codes",
@@ -214,8 +214,9 @@ def _place(pictures: PictureMeasurements) -> Check:
     return Check.passed_if(
         good=worst <= limits.LUMA_SHIFT_PX,
         name=name,
-        when_good="the picture lies where the reference's does",
-        when_bad=f"the picture is shifted by {right:+.2f} px across and {down:+.2f} px down",
+        when_good="the picture is not shifted",
+        when_bad=f"the picture is shifted by {abs(right):.2f} px to the {'right' if right > 0 else 'left'} and "
+        f"{abs(down):.2f} px {'down' if down > 0 else 'up'}",
         value=worst,
         limit=limits.LUMA_SHIFT_PX,
         unit="px",
@@ -226,13 +227,15 @@ def _sharpness(pictures: PictureMeasurements) -> Check:
     name = "picture.sharpness"
     shares = [pair.sharpness for pair in pictures.sampled if pair.sharpness is not None]
     if not shares:
-        return Check.not_applicable(name=name, reason="the pictures have no fine detail that could be lost")
+        return Check.not_applicable(
+            name=name, reason="the pictures have no fine detail, or the same everywhere, as grain has"
+        )
     share = median(shares)
     return Check.passed_if(
         good=share >= limits.SHARPNESS_SHARE,
         name=name,
-        when_good=f"{share:.0%} of the finest detail is there",
-        when_bad=f"blurred: only {share:.0%} of the finest detail is there, as after enlarging a smaller picture",
+        when_good=f"{share:.0%} of the finest detail is left",
+        when_bad=f"blurred: only {share:.0%} of the finest detail is left, as if enlarged from a smaller picture",
         value=share,
         limit=limits.SHARPNESS_SHARE,
     )

@@ -1,22 +1,29 @@
-"""Is the sound there, whole, as loud, as wide and in sync?"""  # noqa: D400
+"""Is the sound there, complete, as loud, as wide and in sync?"""  # noqa: D400
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
 from capbench.quality.metrics.sound_pitch import measure_pitch
-from capbench.quality.metrics.stereo_image import measure_stereo_image
+from capbench.quality.metrics.stereo_image import (
+    ChannelOrder,
+    find_missing_channels,
+    measure_channel_order,
+    measure_stereo_image,
+)
 from capbench.quality.reading.sound_envelope import Sound
 from capbench.results import Check
 
 __all__ = ["SoundVerdict", "check_sound"]
 
 _SILENT_LEVEL = 1e-4
-"""-80 dB of full scale: nothing that anybody recorded on purpose."""
+"""-80 dB of full scale: not an intentional recording."""
 _NAMES = (
     "audio.decodes",
     "audio.channels",
@@ -54,12 +61,12 @@ def check_sound(evidence: Measurements) -> SoundVerdict:
         lost = f"the reference's sound cannot be compared: {wanted.error}"
         return SoundVerdict([Check.unchecked(name=name, reason=lost) for name in ("audio.present", *_NAMES)])
     if found is None and evidence.output.facts.is_gif:
-        silent = "a GIF carries no sound"
+        silent = "a GIF has no sound"
         return SoundVerdict([Check.not_applicable(name=name, reason=silent) for name in ("audio.present", *_NAMES)])
     if found is None:
-        there = "an audio track with nothing in it" if evidence.sound.output is not None else "none"
+        there = "an empty one" if evidence.sound.output is not None else "none"
         return _missing(
-            f"the sound is missing: the reference has {wanted.tracks} audio track(s), here is {there}",
+            f"the sound is missing: the reference has {wanted.tracks} audio track(s), the output {there}",
             because="the output has no sound",
         )
     if not len(found.level):
@@ -71,10 +78,10 @@ def check_sound(evidence: Measurements) -> SoundVerdict:
     checks = [
         Check.passed(name="audio.present", message=f"{found.tracks} audio track(s), {found.length_s:.2f} s"),
         _decodes(wanted, found),
-        _channels(wanted, found),
+        _channels(wanted, found, lag),
         *_stereo_image(wanted, found, lag),
         _length(wanted, found),
-        _level(wanted, found),
+        _level(wanted, found, lag),
         _content(wanted, lag),
         _pitch(wanted, found, lag),
         *check_sync(evidence, sync),
@@ -98,7 +105,7 @@ def _without_reference(evidence: Measurements, found: Sound | None) -> SoundVerd
     """The reference has no sound: the output's own may still be out of sync with its own pictures."""
     note = "the reference has no sound"
     if evidence.sound.reference is not None:
-        note = "the reference's audio track has nothing in it"
+        note = "the reference's audio track is empty"
     if found is None or not len(found.level):
         rest = (Check.not_applicable(name=name, reason=note) for name in _NAMES)
         return SoundVerdict([Check.passed(name="audio.present", message=note), *rest])
@@ -106,7 +113,7 @@ def _without_reference(evidence: Measurements, found: Sound | None) -> SoundVerd
     in_sync = {check.name: check for check in check_sync(evidence, sync)}
     return SoundVerdict(
         [
-            Check.passed(name="audio.present", message=f"{note}, the output has some"),
+            Check.passed(name="audio.present", message=f"{note}, the output has sound"),
             *(in_sync.get(name) or Check.not_applicable(name=name, reason=note) for name in _NAMES),
         ],
         sync.offset_ms,
@@ -121,23 +128,32 @@ def _lag_ms(wanted: Sound, found: Sound, lag: SoundLag | None) -> float:
 
 def _decodes(wanted: Sound, found: Sound) -> Check:
     if found.error is None and wanted.error is not None:
-        # A damaged reference is no measure for what comes after the damage, and the output is not to blame for it.
+        # A damaged reference cannot be compared after the damage, which is not a fault of the output.
         return Check.unchecked(
-            name="audio.decodes", reason=f"the reference's own sound does not decode to its end: {wanted.error}"
+            name="audio.decodes", reason=f"the reference's own sound does not decode to the end: {wanted.error}"
         )
     if found.error is None:
-        return Check.passed(name="audio.decodes", message="the sound decodes to its end")
+        return Check.passed(name="audio.decodes", message="the sound decodes to the end")
     return Check.failed(name="audio.decodes", message=f"the sound does not decode: {found.error}")
 
 
-def _channels(wanted: Sound, found: Sound) -> Check:
+def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.channels"
+    # Of more channels Dolby Surround makes sides that differ on purpose.
+    was_alike = wanted.channels < 3 and (wanted.channels < 2 or wanted.side_share < limits.AUDIO_SIDE_SHARE)
+    if was_alike and found.channels > 1 and found.side_share > limits.AUDIO_SIDE_ADDED:
+        return Check.failed(
+            name=name,
+            message="left and right differ, in the reference they are the same: one may be silent or turned over",
+            value=found.side_share,
+            limit=limits.AUDIO_SIDE_ADDED,
+        )
     if wanted.channels < 2:
         return Check.not_applicable(name=name, reason="the reference is mono")
     if found.channels < 2:
         return Check.failed(
             name=name,
-            message=f"mono for stereo: 1 channel, the reference has {wanted.channels}",
+            message=f"mono instead of stereo: the output has 1 channel, the reference {wanted.channels}",
             value=1,
             limit=2,
             unit="channels",
@@ -147,10 +163,14 @@ def _channels(wanted: Sound, found: Sound) -> Check:
     if is_wide and found.side_share < least_share:
         return Check.failed(
             name=name,
-            message="mono for stereo: both channels carry the same, in the reference they differ",
+            message="mono instead of stereo: both channels are equal, in the reference they differ",
             value=found.side_share,
             limit=least_share,
         )
+    lag_ms = _lag_ms(wanted, found, lag)
+    missing = find_missing_channels(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
+    if missing:
+        return Check.failed(name=name, message=f"{', '.join(missing)} of the reference is missing from the mix")
     return Check.passed(name=name, message=f"{found.channels} channels", value=found.channels, limit=2, unit="channels")
 
 
@@ -158,40 +178,65 @@ def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Che
     """`audio.sides` and `audio.polarity`."""
     sides, polarity = "audio.sides", "audio.polarity"
     if found.channels < 2:
-        why = "the output has one channel, which is neither left nor right"
+        why = "the output has a single channel"
         return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
-    image = measure_stereo_image(wanted, found, _lag_ms(wanted, found, lag), least_share=limits.AUDIO_SIDE_SHARE)
+    lag_ms = _lag_ms(wanted, found, lag)
+    order = measure_channel_order(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
+    if order is not None and (order.moved or order.turned):
+        return _wrong_channels(order)
+    image = measure_stereo_image(wanted, found, lag_ms, least_share=limits.AUDIO_SIDE_SHARE)
     if image is None or image.alike < limits.AUDIO_ALIKE_SHARE:
-        why = "the sound cannot be compared sample by sample: it is silent, too far out of sync, or another one"
+        why = "the sound cannot be compared sample by sample: it is silent, too far out of sync or not the same"
         return [Check.not_applicable(name=name, reason=why) for name in (sides, polarity)]
     limit = limits.AUDIO_TURNED
     if image.polarity is not None and image.polarity < limit:
         return [
-            Check.not_applicable(name=sides, reason="one side's polarity is turned: left and right cannot be told"),
+            Check.not_applicable(
+                name=sides, reason="left and right cannot be told apart: the polarity of one is inverted"
+            ),
             Check.failed(
                 name=polarity,
-                message="one channel's polarity is turned: it swings against the reference's while the other swings "
-                "with it, and what both share cancels out",
+                message="the polarity of one channel is inverted: what both share cancels out when they are mixed",
                 value=image.polarity,
                 limit=limit,
             ),
         ]
-    only = "only one of the channels sounds, or they are exchanged"
+    only = "only one channel carries sound, or the channels are swapped"
     return [
         Check.not_applicable(name=sides, reason="left and right hardly differ in the reference")
         if image.sides is None
         else Check.passed_if(
             good=image.sides >= limit,
             name=sides,
-            when_good=f"left is left and right is right, in {image.pieces} pieces of the sound",
-            when_bad="left and right are exchanged: the difference of both sides is turned over, their sum is not",
+            when_good=f"left and right are not swapped ({image.pieces} excerpts compared)",
+            when_bad="left and right are swapped: their difference is inverted, their sum is not",
             value=image.sides,
             limit=limit,
         ),
         Check.not_applicable(name=polarity, reason=only)
         if image.polarity is None
         else Check.passed(
-            name=polarity, message="both channels swing as in the reference", value=image.polarity, limit=limit
+            name=polarity, message="both channels have the polarity of the reference", value=image.polarity, limit=limit
+        ),
+    ]
+
+
+def _wrong_channels(order: ChannelOrder) -> list[Check]:
+    """`audio.sides` and `audio.polarity` of a sound with more than two channels."""
+    moved = ", ".join(f"{name} has what was in {origin}" for name, origin in order.moved)
+    turned = ", ".join(order.turned)
+    return [
+        Check.passed_if(
+            good=not moved,
+            name="audio.sides",
+            when_good="each channel is where it was",
+            when_bad=f"channels are exchanged: {moved}",
+        ),
+        Check.passed_if(
+            good=not turned,
+            name="audio.polarity",
+            when_good="all channels swing as in the reference",
+            when_bad=f"the polarity of {turned} is turned against that of the other channels",
         ),
     ]
 
@@ -202,7 +247,7 @@ def _length(wanted: Sound, found: Sound) -> Check:
     return Check.passed_if(
         good=error_ms >= -limits.AUDIO_LENGTH_MS,
         name="audio.length",
-        when_good=f"the sound lasts {found.length_s:.2f} s, in the reference {wanted.length_s:.2f} s",
+        when_good=f"the sound lasts {found.length_s:.2f} s, the reference's {wanted.length_s:.2f} s",
         when_bad=f"the sound ends {-error_ms:.0f} ms early: {found.length_s:.2f} s instead of {wanted.length_s:.2f} s",
         value=error_ms,
         limit=-limits.AUDIO_LENGTH_MS,
@@ -210,18 +255,30 @@ def _length(wanted: Sound, found: Sound) -> Check:
     )
 
 
-def _level(wanted: Sound, found: Sound) -> Check:
+def _energy(sound: Sound, end_bin: float = math.inf) -> float:
+    """Of all of it up to a time: silence, which one file stores where another has a later start, adds none."""
+    kept = len(sound.level) if math.isinf(end_bin) else max(1, round(end_bin) - sound.start_bin)
+    return float(np.square(sound.level[:kept], dtype=np.float64).sum())
+
+
+def _level(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.level"
     if wanted.loudness < _SILENT_LEVEL:
         return Check.not_applicable(name=name, reason="the reference is silent")
-    change_db = 20 * math.log10(found.loudness / wanted.loudness)
+    # What was cut off at the end is missing, and not quiet: audio.length tells of it.
+    cut_bin = found.start_bin + len(found.level) - _lag_ms(wanted, found, lag)
+    energy = _energy(wanted, cut_bin)
+    if not energy:
+        return Check.not_applicable(name=name, reason="the reference is silent where the output has sound")
+    change_db = 10 * math.log10(_energy(found) / energy)
     limit_db = limits.AUDIO_LEVEL_DB if wanted.channels == found.channels else limits.AUDIO_PAN_LEVEL_DB
     if wanted.channels > 2:
         limit_db = limits.AUDIO_LEVEL_DB
     if wanted.tracks > 1:
         limit_db = limits.AUDIO_MIX_LEVEL_DB
     # A mix of more than two channels may be scaled so that it cannot clip, or not, or anything between.
-    scaled_db = 20 * math.log10(wanted.downmix_gain) if found.channels < wanted.channels else 0.0
+    is_mixed = found.channels < wanted.channels and wanted.downmix_gain > 1
+    scaled_db = 20 * math.log10(wanted.downmix_gain) + limits.AUDIO_DOWNMIX_LEVEL_DB if is_mixed else 0.0
     is_loud = change_db > limit_db
     than = "the reference" if not scaled_db else "the reference mixed to two channels by ITU-R BS.775"
     return Check.passed_if(
@@ -243,8 +300,8 @@ def _content(wanted: Sound, lag: SoundLag | None) -> Check:
     return Check.passed_if(
         good=lag.is_same_sound,
         name=name,
-        when_good="the sound is the reference's",
-        when_bad="the sound is not the reference's: its envelope does not correlate at any shift up to 2 s",
+        when_good="the sound is the same as the reference's",
+        when_bad="the sound is not the reference's: its envelope does not correlate at any lag up to 2 s",
         value=lag.correlation,
         limit=0.5,
     )
@@ -254,16 +311,14 @@ def _pitch(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.pitch"
     factor = measure_pitch(wanted, found, _lag_ms(wanted, found, lag))
     if factor is None:
-        return Check.not_applicable(
-            name=name, reason="the sound has no pitch, or lies too far out of sync to compare it"
-        )
+        return Check.not_applicable(name=name, reason="the sound has no pitch, or is too far out of sync to compare it")
     change = factor - 1
     return Check.passed_if(
         good=abs(change) <= limits.AUDIO_PITCH,
         name=name,
-        when_good="as high as the reference's",
-        when_bad=f"{abs(change):.1%} too {'high' if change > 0 else 'low'}: every frequency is that of the reference "
-        f"times {factor:.3f}",
+        when_good="the pitch is that of the reference",
+        when_bad=f"the pitch is {abs(change):.1%} too {'high' if change > 0 else 'low'}: every frequency is "
+        f"multiplied by {factor:.3f}",
         value=change,
         limit=limits.AUDIO_PITCH,
     )
@@ -275,12 +330,16 @@ def _gaps(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     total_ms = sum(end - start for start, end in gaps) * 1e3
     if not gaps:
         return Check.passed(
-            name=name, message="no gap where the reference sounds", value=total_ms, limit=limits.AUDIO_GAP_MS, unit="ms"
+            name=name,
+            message="no gaps where the reference has sound",
+            value=total_ms,
+            limit=limits.AUDIO_GAP_MS,
+            unit="ms",
         )
     start_s = gaps[0][0]
     return Check.failed(
         name=name,
-        message=f"silent for {total_ms:.0f} ms where the reference sounds, first at {start_s:.2f} s",
+        message=f"silent for {total_ms:.0f} ms where the reference has sound, first at {start_s:.2f} s",
         value=total_ms,
         limit=limits.AUDIO_GAP_MS,
         unit="ms",

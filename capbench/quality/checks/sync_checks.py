@@ -64,14 +64,14 @@ def _reference_sync(evidence: Measurements) -> FlashSync | None:
 
 def _by_lag(evidence: Measurements, lag: SoundLag | None) -> Sync:
     if lag is None:
-        return Sync(None, None, "there are no flashes with beeps, and no sound of the reference to measure sync by")
+        return Sync(None, None, "there are no flashes with beeps and no reference sound to measure sync by")
     if not lag.is_same_sound:
-        unlike = "the sound is not the reference's, so how late it is cannot be measured"
+        unlike = "the sound is not the reference's, so its lag cannot be measured"
         return Sync(None, None, unlike, is_missing=True)
     offset_ms = lag.start_ms - _picture_lag_ms(evidence, at_end=False)
-    by = "the beginning of a steady sound" if lag.by_onset else "its likeness with the reference's sound"
+    by = "the onset of a steady sound" if lag.by_onset else "correlation with the reference's sound"
     if lag.end_ms is None:
-        return Sync(offset_ms, None, by, no_drift="the sound is too steady at its end to tell how late it is there")
+        return Sync(offset_ms, None, by, no_drift="the sound is too steady at its end to measure its lag there")
     end_ms = lag.end_ms - _picture_lag_ms(evidence, at_end=True)
     return Sync(offset_ms, end_ms - offset_ms, by)
 
@@ -115,7 +115,7 @@ def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:
             sync.offset_ms,
             limits.AUDIO_OFFSET_MS + _sampling_ms(evidence),
             when_good=f"sound and picture are in sync ({offset_ms:+.1f} ms by {sync.by})",
-            when_bad=f"the sound is {abs(offset_ms):.1f} ms {'late' if offset_ms > 0 else 'early'} against the picture"
+            when_bad=f"the sound is {abs(offset_ms):.1f} ms {'behind' if offset_ms > 0 else 'ahead of'} the picture"
             f", by {sync.by}",
         ),
         _within(

@@ -68,13 +68,13 @@ def _lead_s(clip: ClipMeasurements) -> Fraction:
 def _start(evidence: Measurements, sync_is_measured: bool) -> Check:
     name = "time.start"
     if sync_is_measured:
-        return Check.not_applicable(name=name, reason="the sound itself was compared, see audio.offset")
+        return Check.not_applicable(name=name, reason="sync with the sound was measured, see audio.offset")
     if not evidence.reference.facts.audio or not evidence.output.facts.audio:
         return Check.not_applicable(
-            name=name, reason="without sound in both files the picture has nothing to start late against"
+            name=name, reason="one of the files has no sound that the picture could start late for"
         )
     first = next((match for match in evidence.matches if match is not None), 0)
-    # Lost first frames are another check's matter: what is left may start where the file did, or where it always was.
+    # Lost first frames are reported by another check: the rest may start where the file did, or at its own time.
     lost_s = evidence.reference.frames[first].time_s - evidence.reference.frames[0].time_s
     wanted = _lead_s(evidence.reference)
     error_ms = float(min((_lead_s(evidence.output) - wanted - late for late in (0, lost_s)), key=abs)) * 1e3
@@ -82,7 +82,7 @@ def _start(evidence: Measurements, sync_is_measured: bool) -> Check:
     return Check.passed_if(
         good=abs(error_ms) <= limit_ms,
         name=name,
-        when_good="the picture starts where it does in the reference",
+        when_good="the picture starts at the same time as in the reference",
         when_bad=f"the picture starts {abs(error_ms):.1f} ms {'later' if error_ms > 0 else 'earlier'} than in the "
         f"reference: {float(_lead_s(evidence.output)) * 1e3:.0f} ms after the start of the file instead of "
         f"{float(wanted) * 1e3:.0f} ms",
@@ -102,7 +102,7 @@ def _stamps(evidence: Measurements) -> Check:
     output, reference = evidence.output.frames, evidence.reference.frames
     # Each file rounds every time to its own tick, the first one too.
     tick_s = evidence.output.facts.time_base + evidence.reference.facts.time_base
-    # Where the first frame is lost, the file's own start is the origin: what is left keeps its place or it does not.
+    # If the first frame is lost, the first matched frame is the origin.
     origin = output[pairs[0][0]].time_s - reference[pairs[0][1]].time_s
     errors = {frame: output[frame].time_s - reference[match].time_s - origin for frame, match in pairs}
     is_rounding = max(errors.values()) - min(errors.values()) <= tick_s
@@ -112,7 +112,7 @@ def _stamps(evidence: Measurements) -> Check:
     if not wrong:
         return Check.passed(
             name=name,
-            message="every time stamp equals the reference's to the rounding of both files",
+            message="every time stamp equals the reference's within the rounding of both files",
             value=float(abs(worst)) * 1e3,
             limit=unit_ms,
             unit="ms",
@@ -144,7 +144,7 @@ def _constant_stamps(evidence: Measurements, rate: Fraction) -> Check:
         )
     return Check.failed(
         name="time.stamps",
-        message=f"{len(wrong)} time stamps are off the grid of {rate} fps, by up to {worst_ms:.2f} ms",
+        message=f"{len(wrong)} time stamps are off the grid of {rate} fps by up to {worst_ms:.2f} ms",
         value=worst_ms,
         limit=float(tick_s / 2) * 1e3,
         unit="ms",
@@ -161,7 +161,7 @@ def _rate(evidence: Measurements) -> Check:
     else:
         pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
         if len(pairs) < 2 or pairs[-1][1] == pairs[0][1]:
-            return Check.not_applicable(name=name, reason="one frame has no rate")
+            return Check.not_applicable(name=name, reason="a single frame has no rate")
         (first, first_match), (last, last_match) = pairs[0], pairs[-1]
         reference, output = evidence.reference.frames, evidence.output.frames
         lasted = output[last].time_s - output[first].time_s
@@ -189,7 +189,7 @@ def _rate(evidence: Measurements) -> Check:
     return Check.passed_if(
         good=abs(error) <= limit,
         name=name,
-        when_good=f"the rate is {found_rate:.3f} fps as it should be",
+        when_good=f"the rate is {found_rate:.3f} fps, as expected",
         when_bad=f"the rate is {found_rate:.3f} instead of {float(wanted_rate or 0):.3f} fps: after a minute the "
         f"picture is {abs(error) * 60:.2f} s {'ahead' if error > 0 else 'behind'}",
         value=error * 100,
@@ -201,7 +201,7 @@ def _rate(evidence: Measurements) -> Check:
 def _length(evidence: Measurements) -> Check:
     name = "time.duration"
     if evidence.reference.error is not None:
-        return Check.unchecked(name=name, reason="the reference does not decode to its end, so its length is unknown")
+        return Check.unchecked(name=name, reason="the reference does not decode to the end, so its length is unknown")
     clips = (evidence.reference, evidence.output)
     are_held = all(clip.frames[-1].lasts_s is not None for clip in clips)
     lengths = [
@@ -218,12 +218,12 @@ def _length(evidence: Measurements) -> Check:
     limit_s = limits.DURATION_ERROR_FRAMES * float(frame_s)
     lost_s = float((evidence.reference.frames[-1].lasts_s or 0) - (evidence.output.frames[-1].lasts_s or 0))
     is_last = are_held and is_short and abs(lost_s + error_s) <= limit_s
-    held = ": its last picture is not held as long" if is_last else ""
+    held = ": its last frame is not shown as long" if is_last else ""
     return Check.passed_if(
         good=abs(error_s) <= limit_s,
         name=name,
-        when_good=f"the picture lasts {float(lengths[1]):.3f} s as in the reference",
-        when_bad=f"the picture lasts {float(lengths[1]):.3f} s, in the reference {float(lengths[0]):.3f} s{held}",
+        when_good=f"the picture lasts {float(lengths[1]):.3f} s, as in the reference",
+        when_bad=f"the picture lasts {float(lengths[1]):.3f} s instead of {float(lengths[0]):.3f} s{held}",
         value=error_s,
         limit=limit_s,
         unit="s",
@@ -240,12 +240,12 @@ def _claimed_count(evidence: Measurements) -> Check:
     name = "file.frame_count"
     claimed, decoded = evidence.output.facts.claimed_frames, len(evidence.output.frames)
     if not claimed:
-        return Check.not_applicable(name=name, reason="the container does not say how many frames it has")
+        return Check.not_applicable(name=name, reason="the container does not state a number of frames")
     return Check.passed_if(
         good=claimed == decoded,
         name=name,
-        when_good=f"all {claimed} frames that the header claims decode",
-        when_bad=f"the header claims {claimed} frames, {decoded} decode",
+        when_good=f"all {claimed} frames claimed by the header decode",
+        when_bad=f"the header claims {claimed} frames, but {decoded} decode",
         value=decoded,
         limit=claimed,
         unit="frames",

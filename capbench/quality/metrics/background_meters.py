@@ -1,16 +1,16 @@
-"""Meters that want every pair of pictures in order, and the thread that feeds them."""
+"""Meters that need every pair of pictures in order, and the thread that feeds them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import av
 
-__all__ = ["BackgroundMeters", "Measured", "SequenceMeter", "Unmeasured"]
+__all__ = ["BackgroundMeters", "Measured", "SequenceMeter", "Unmeasured", "joined"]
 
 _MOST_BEHIND = 3
 """Pairs that wait for the meters: enough to even out, few enough that the decoders need no more buffers."""
@@ -20,16 +20,26 @@ _MOST_BEHIND = 3
 class Measured:
     """What a meter found."""
 
-    series: dict[str, list[float]] = field(default_factory=dict)
-    """Metric to its value of each pair, in the order of the pairs; as many as there were pairs."""
+    series: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    """Metric to its value of each pair, in the order of the pairs, None where a pair was not measured; as many as there
+    were pairs."""
     how: dict[str, str] = field(default_factory=dict)
     """Metric to how it was measured, where its name does not say."""
     unmeasured: dict[str, str] = field(default_factory=dict)
     """Metric to the reason why it was not measured."""
 
 
+def joined(*found: Measured) -> Measured:
+    """What several meters found; no metric is found twice."""
+    return Measured(
+        series={name: list(values) for part in found for name, values in part.series.items()},
+        how={name: words for part in found for name, words in part.how.items()},
+        unmeasured={name: why for part in found for name, why in part.unmeasured.items()},
+    )
+
+
 class SequenceMeter(Protocol):
-    """Is fed pairs of yuv420p frames of one size, in order."""
+    """Is fed pairs of frames of one size and planar format, in order: yuv420p unless it was made for another."""
 
     def push(self, got: av.VideoFrame, want: av.VideoFrame) -> None:
         """Add a pair: output and reference. May change the frames' time stamps."""
@@ -38,12 +48,12 @@ class SequenceMeter(Protocol):
         """End of input."""
 
     def close(self) -> None:
-        """Let go of what is held, before or after `finish`."""
+        """Release resources, before or after `finish`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unmeasured:
-    """Stands in for a meter that cannot be had, with the reasons."""
+    """Placeholder for a meter that is not available, with the reasons."""
 
     reasons: dict[str, str]
     """Metric to the reason."""
@@ -80,12 +90,7 @@ class BackgroundMeters:
         """End of input; everything that the meters found."""
         while self._behind:
             self._behind.popleft().result()
-        found = [meter.finish() for meter in self._meters]
-        return Measured(
-            series={name: values for part in found for name, values in part.series.items()},
-            how={name: words for part in found for name, words in part.how.items()},
-            unmeasured={name: why for part in found for name, why in part.unmeasured.items()},
-        )
+        return joined(*(meter.finish() for meter in self._meters))
 
     def close(self) -> None:
         """End the thread and the meters."""

@@ -1,4 +1,4 @@
-"""When does the sound come against the picture of the same file? By the recording's flashes and their beeps."""
+"""Sync of sound and picture within a file, by the recording's flashes and their beeps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FlashSync:
     end_ms: float
     """The same at the last one."""
     flashes: int
-    """Flashes with a beep. One of them says nothing about drift."""
+    """Number of flashes with a beep. A single one does not show drift."""
 
 
 def beep_onsets_s(sound: Sound) -> list[float]:
@@ -50,7 +50,7 @@ def beep_onsets_s(sound: Sound) -> list[float]:
 def measure_flash_sync(
     frames: Sequence[FrameRecord], shown: Sequence[int | None], reference: Sequence[FrameRecord], sound: Sound
 ) -> FlashSync | None:
-    """Offset and drift of a file's sound; None where no flash with a beep is to be seen and heard.
+    """Offset and drift of a file's sound; None without a flash that has a beep.
 
     `frames` are the file's, `shown` says for each which one of `reference` it shows. An output of a lower rate may show
     a flash first by a later frame of it: that frame's place in the flash is taken off.

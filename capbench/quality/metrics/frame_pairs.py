@@ -14,20 +14,22 @@ from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
 from capbench.quality.measurements import PictureMeasurements, SampledPair
-from capbench.quality.metrics.background_meters import BackgroundMeters, Measured
-from capbench.quality.metrics.colour_samples import ColourSamples, measure_patches
+from capbench.quality.metrics.background_meters import BackgroundMeters, Measured, joined
+from capbench.quality.metrics.pairs.colour_samples import ColourSamples, measure_patches
+from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePairs
+from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     cell_spread,
     coarse_step,
     gradient_length,
+    inner_error_codes,
     sharpness,
     shift_px,
     turn_correlations,
     worst_cell,
 )
-from capbench.quality.metrics.rgb_gamut import as_drawn
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
 from capbench.recordings.layout import LayoutRectangle
@@ -36,6 +38,7 @@ __all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]
 
 OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
 """Metrics that are measured here; the last three of sampled frames only."""
+_PLAIN_BITS = 8
 _KEPT_PAIRS = 3
 _MOST_LOOKS_BEHIND = 2
 """Pairs that wait for a close look; each holds two pictures."""
@@ -73,19 +76,25 @@ class PictureMeter:
         sample_every: int,
         keep_worst: bool,
         meters: BackgroundMeters | None,
+        native: NativePairs | None = None,
+        no_ssim_reason: str | None = None,
         on_pair: Callable[[ObservedPicture, ObservedPicture], None] | None = None,
     ) -> None:
         """For pictures in codes of `spec`. `sample_every` pairs apart one is looked at closely.
 
         `keep_worst` holds the three worst pairs in memory.
-        `meters` are fed every pair; None where there is no sequence to feed them. `on_pair` is called with every pair,
-        the output's picture first.
+        `meters` are fed every pair as 8-bit 4:2:0; None where there is no sequence to feed them.
+        `native` brings pairs to their own depth and chroma, where those are more; PSNR and SSIM are measured there.
+        `no_ssim_reason` says why SSIM must not be measured; None where it may.
+        `on_pair` is called with every pair, the output's picture first.
         """
         self._spec = spec
         self._scaler = VideoReformatter()
         self._evidence = PictureMeasurements(series={name: [] for name in OWN_METRICS})
         self._sample_every = sample_every
         self._meters = meters
+        self._native = native
+        self._no_ssim_reason = no_ssim_reason
         self._on_pair = on_pair
         self._pair_frames: list[int] = []
         self._colours = ColourSamples()
@@ -115,36 +124,44 @@ class PictureMeter:
         """
         frame = len(self._evidence.worst_cell_codes)
         self.skip()
-        want = as_drawn(want, got, self._spec, self._scaler)
+        given, want = want, as_drawn(want, got, self._spec, self._scaler)
         if self._meters is not None:
             self._meters.push(got.frame, want.frame)
         if self._on_pair is not None:
             self._on_pair(got, want)
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
-        errors = [mean_squared_error(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
-        for name, error in zip(OWN_METRICS[:3], errors, strict=True):
-            self._evidence.series[name][frame] = psnr_db(error)
+        pair = (
+            ComparedPair(planes.all, wanted.all)
+            if self._native is None
+            else self._native.pair(got, want, is_clamped=given is not want)
+        )
+        values = [psnr_db(mean_squared_error(a, b), pair.peak_code) for a, b in pair.planes]
+        for name, value in zip(OWN_METRICS[:3], values, strict=True):
+            self._evidence.series[name][frame] = value
         size, column, row = worst_cell(got.thumb, want.thumb)
         centre = THUMBNAIL_STEP // 2
         self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
         self._evidence.cell_spread_codes[frame] = cell_spread(got.thumb, want.thumb)
-        typical = np.abs(got.thumb - want.thumb).mean(axis=(0, 1))
+        inner = [inner_error_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+        typical = np.maximum(np.abs(got.thumb - want.thumb).mean(axis=(0, 1)), inner)
         borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
         self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
         if len(self._pair_frames) % self._sample_every == 0:
             while len(self._looks) >= _MOST_LOOKS_BEHIND:
                 self._looks.popleft().result()
-            self._looks.append(self._looker.submit(self._look_closely, frame, got, want, patches))
+            self._looks.append(self._looker.submit(self._look_closely, frame, got, want, pair, patches))
         self._pair_frames.append(frame)
         if self._kept is not None:
-            self._keep(psnr_db(errors[0]), frame, want.record.index, planes, wanted)
+            self._keep(values[0], frame, want.record.index, planes, wanted)
 
     def finish(self) -> PictureMeasurements:
         """All that was found; the meter is used up."""
         while self._looks:
             self._looks.popleft().result()
         measured = Measured() if self._meters is None else self._meters.finish()
+        if self._native is not None:
+            measured = joined(measured, self._native.finish())
         series = dict(self._evidence.series)
         for name, values in measured.series.items():
             of_frame = dict(zip(self._pair_frames, values, strict=True))
@@ -156,7 +173,8 @@ class PictureMeter:
             blocks=self._colours.blocks(),
             patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
             how=measured.how,
-            unmeasured=measured.unmeasured,
+            unmeasured=measured.unmeasured
+            | ({} if self._no_ssim_reason is None else dict.fromkeys(OWN_METRICS[3:], self._no_ssim_reason)),
         )
 
     def close(self) -> None:
@@ -164,11 +182,16 @@ class PictureMeter:
         self._looker.shutdown(cancel_futures=True)
 
     def _look_closely(
-        self, frame: int, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None
+        self,
+        frame: int,
+        got: ObservedPicture,
+        want: ObservedPicture,
+        pair: ComparedPair,
+        patches: LayoutRectangle | None,
     ) -> None:
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         pairs = list(zip(planes.all, wanted.all, strict=True))
-        similarity = [ssim(a, b) for a, b in pairs]
+        similarity = [None if self._no_ssim_reason else ssim(a, b, pair.peak_code) for a, b in pair.planes]
         for name, value in zip(OWN_METRICS[3:], similarity, strict=True):
             self._evidence.series[name][frame] = value
         bias = [float(a.mean(dtype=np.float64) - b.mean(dtype=np.float64)) for a, b in pairs]
@@ -189,7 +212,9 @@ class PictureMeter:
                 sharpness=sharpness(*pairs[0]),
                 turns=turn_correlations(got.thumb[..., 0], want.thumb[..., 0]),
                 coarse_step_codes=coarse_step(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS]),
-                deep_step_codes=_deep_step(got, want),
+                deep_step_codes=None
+                if self._native is None or not self._native.has_same_codes
+                else _deep_step(got, pair, self._native.form.bits),
                 gradient_codes=0 if want.deep_luma is None else gradient_length(want.deep_luma, want.bits),
             )
         )
@@ -207,7 +232,11 @@ class PictureMeter:
             heapq.heappop(self._kept)
 
 
-def _deep_step(got: ObservedPicture, want: ObservedPicture) -> int | None:
-    if got.deep_luma is None or want.deep_luma is None or got.deep_luma.shape != want.deep_luma.shape:
+def _deep_step(got: ObservedPicture, pair: ComparedPair, bits: int) -> int | None:
+    """Of an output of more than 8 bits, in its own codes: the pair may be compared in deeper ones, of `bits`."""
+    if got.bits <= _PLAIN_BITS:
         return None
-    return coarse_step(got.deep_luma, want.deep_luma)
+    more = max(0, bits - got.bits)
+    # Not rounded: steps of deeper codes then begin where steps of these do.
+    found, wanted = (np.right_shift(luma[::_LEVEL_ROWS], np.uint8(more)).astype(np.uint16) for luma in pair.planes[0])
+    return coarse_step(found, wanted)

@@ -1,4 +1,4 @@
-"""How alike two planes are: PSNR and SSIM by their published definitions."""
+"""Similarity of two planes: PSNR and SSIM by their published definitions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.errors import PictureError
+from capbench.results.metric_registry import PSNR_CEILING_DB
 
-__all__ = ["PSNR_CEILING_DB", "mean_squared_error", "psnr_db", "ssim"]
-
-PSNR_CEILING_DB = 100.0
-"""What identical planes get: the true value is infinite and no mean over frames would survive it."""
+__all__ = ["mean_squared_error", "psnr_db", "ssim"]
 
 _PEAK_CODE = 255
+"""Of 8 bits."""
+Codes = NDArray[np.uint8] | NDArray[np.uint16]
 _ROWS_AT_ONCE = 64  # float32 rows of this many lines stay in the cache: three times as fast as the whole plane
 _SMALLEST_SSIM_SIDE = 11
 """Samples across the Gaussian window: 3.5 sigma each way, rounded, and the middle."""
@@ -26,7 +26,7 @@ _C1, _C2 = np.float32((0.01 * _PEAK_CODE) ** 2), np.float32((0.03 * _PEAK_CODE) 
 _MIDDLE_CODE = np.float32(128)
 
 
-def mean_squared_error(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float:
+def mean_squared_error(got: Codes, want: Codes) -> float:
     """Mean of the squared difference in codes. Raises `PictureError` if shapes differ."""
     if got.shape != want.shape:
         raise PictureError(f"planes differ in size: {got.shape} against {want.shape}")
@@ -39,15 +39,18 @@ def mean_squared_error(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float
     return total / got.size
 
 
-def psnr_db(squared_error: float) -> float:
-    """Peak signal to noise ratio 10 log10(255^2 / MSE) of 8-bit codes in dB, at most `PSNR_CEILING_DB`."""
+def psnr_db(squared_error: float, peak_code: int = _PEAK_CODE) -> float:
+    """Peak signal to noise ratio 10 log10(peak^2 / MSE) in dB, at most `PSNR_CEILING_DB`.
+
+    `peak_code` is the largest code of the depth that the error was measured in, 2^n - 1 (ITU-T H-series Supplement 64).
+    """
     if squared_error <= 0:
         return PSNR_CEILING_DB
-    return min(PSNR_CEILING_DB, 10 * math.log10(_PEAK_CODE**2 / squared_error))
+    return min(PSNR_CEILING_DB, 10 * math.log10(peak_code**2 / squared_error))
 
 
-def ssim(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
-    """Mean SSIM: Gaussian window of sigma 1.5, K1 0.01, K2 0.03, L 255 (Wang et al. 2004, section III).
+def ssim(got: Codes, want: Codes, peak_code: int = _PEAK_CODE) -> float | None:
+    """Mean SSIM: Gaussian window of sigma 1.5, K1 0.01, K2 0.03, L `peak_code` (Wang et al. 2004, section III).
 
     None for planes smaller than the window of 11 samples. Raises `PictureError` if shapes differ.
     """
@@ -56,22 +59,23 @@ def ssim(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
     if min(got.shape) < _SMALLEST_SSIM_SIDE:
         return None
     total, count = 0.0, 0
-    # In bands whose margins overlap: the mean over all inner samples is the same, and all that is held fits a cache.
+    # In bands whose margins overlap: the mean over all inner samples is the same, and a band fits into the cache.
     for top in range(0, got.shape[0] - 2 * _MARGIN, _SSIM_BAND_ROWS):
         band = slice(top, top + _SSIM_BAND_ROWS + 2 * _MARGIN)
-        values = _ssim_of_band(got[band], want[band])
+        values = _ssim_of_band(got[band], want[band], peak_code)
         total += float(values.sum(dtype=np.float64))
         count += values.size
     return total / count
 
 
-def _ssim_of_band(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _ssim_of_band(got: Codes, want: Codes, peak_code: int) -> NDArray[np.float32]:
     """SSIM of the samples that have a whole window.
 
     Only the sum of both variances is needed, so four means do for five. Codes are taken off the middle: what float32
-    rounds of their squares is then a ten-thousandth of the constant that is added to the variances.
+    rounds of their squares is then a ten-thousandth of the constant that is added to the variances. Deeper codes are
+    scaled to L 255, which changes no SSIM: both constants grow as the squares of codes do.
     """
-    x, y = (np.asarray(plane.astype(np.float32) - _MIDDLE_CODE, np.float32) for plane in (got, want))
+    x, y = (_centred(plane, peak_code) for plane in (got, want))
     mean_x, mean_y, squares, product = (_weighted(values) for values in (x, y, x * x + y * y, x * y))
     covariance, variances = product - mean_x * mean_y, squares - (mean_x * mean_x + mean_y * mean_y)
     mean_x += _MIDDLE_CODE
@@ -79,6 +83,13 @@ def _ssim_of_band(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> NDArray[np
     alike = np.asarray((2 * mean_x * mean_y + _C1) * (2 * covariance + _C2), np.float32)
     alike /= (mean_x * mean_x + mean_y * mean_y + _C1) * (variances + _C2)
     return alike
+
+
+def _centred(plane: Codes, peak_code: int) -> NDArray[np.float32]:
+    values = plane.astype(np.float32)
+    if peak_code != _PEAK_CODE:
+        values *= np.float32(_PEAK_CODE / peak_code)
+    return np.asarray(values - _MIDDLE_CODE, np.float32)
 
 
 def _weighted(values: NDArray[np.float32]) -> NDArray[np.float32]:

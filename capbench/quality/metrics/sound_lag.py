@@ -1,4 +1,4 @@
-"""When does the output's sound come, against the reference's? By correlating envelopes."""
+"""Lag of the output's sound behind the reference's, by correlating envelopes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PEAK_BINS = 150
 _AUDIBLE = 0.003  # -50 dB of full scale
 _GAP_SHARE = 0.1
 _GAP_WINDOW_BINS = 5
-"""Half a period of 100 Hz: a deep tone is no silence twice in each of its own."""
+"""Half a period of 100 Hz: a low tone is not silent twice per period."""
 _LAST_FRAME_BINS = 22
 """At 48 kHz AAC's frame has 21.3 ms and Opus' has 20: what an encoder does not fill of the last one is cut off."""
 
@@ -51,7 +51,7 @@ class SoundLag:
     correlation: float
     """How alike the envelopes are, at most 1."""
     by_onset: bool = False
-    """Whether the sound is too steady to be told by anything but its beginning; what it is is not known then."""
+    """Whether the sound is too steady to be timed except by its onset; it cannot be identified then."""
 
     @property
     def drift_ms(self) -> float | None:
@@ -195,8 +195,8 @@ def _lag_bins(wanted: Line, found: Line, search: int) -> tuple[float, float]:
 def _part_lag_bins(wanted: Line, found: Line, bounds: tuple[int, int], around: int, search: int) -> float | None:
     """Lag of one part, to a fraction of a bin: where a piece of `found` correlates best with that part of `wanted`.
 
-    Each piece is centred and scaled by itself, so that neither a louder neighbour nor what slides in at an end counts.
-    None where the part is steady, or where nothing is like it: it says nothing of its own then.
+    Each piece is centred and scaled by itself, so that neither a louder piece nearby nor what enters at an end counts.
+    None where the part is steady, or correlates with nothing: it then has no lag of its own.
     """
     start, end = bounds
     part = wanted[start:end].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Is the sound as high as the reference's? By moving one spectrum along the other, over a logarithmic frequency."""
+"""Pitch of the sound relative to the reference's, by correlating spectra over a logarithmic frequency."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Line = NDArray[np.float64]
 
 
 def measure_pitch(reference: Sound, output: Sound, lag_ms: float) -> float | None:
-    """Factor by which all frequencies of the output are higher, 1 for none; None where that cannot be told.
+    """Factor by which all frequencies of the output are higher, 1 for none; None where that cannot be measured.
 
     From the pieces that both have, where the output's sound is not so late (`lag_ms`, by the files' own times) that
     they hold another sound. Noise has no pitch, and what is alike at any shift none that could be measured.

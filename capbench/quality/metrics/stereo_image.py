@@ -1,7 +1,7 @@
-"""Are left and right where they were, and do they swing the same way? By correlating short pieces, sample by sample.
+"""Order and polarity of the channels relative to the reference, by correlating short pieces, sample by sample.
 
-A side whose polarity is turned correlates with what it was by -1. Sides that are exchanged need not correlate with each
-other: it is their difference that is turned over, while their sum stays.
+A channel with inverted polarity correlates by -1. Swapped channels need not correlate with each other, but their
+difference is inverted, while their sum is not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
-__all__ = ["StereoImage", "measure_stereo_image"]
+__all__ = ["ChannelOrder", "StereoImage", "find_missing_channels", "measure_channel_order", "measure_stereo_image"]
 
 _AUDIBLE = 0.003  # -50 dB of full scale, as for gaps
 _SEARCH_S = 0.005
@@ -25,22 +25,151 @@ _OWN_SHARE = 0.5
 _DOUBT_PER_MS = 0.05
 """What a fit loses for each millisecond off the expected place. Two tones come into any phase sooner or later."""
 
+_MOST_ORDERED_PIECES = 16
+"""Of so many pieces each channel is compared with each: 36 correlations apiece for 5.1."""
+_CLEARLY = 0.5
+"""Share of the energy by which another channel must explain more than its own, and half of which a turned one has."""
+_NEVER_LEFT_OUT = ("FL", "FR", "FC")
+"""Surround channels and LFE may have a level of 0 in a mix (ATSC A/52, 5.4.2.5)."""
+_OWN_ENERGY = 0.3
+"""Share of a channel's energy that no other channel has, from which its level in a mix can be told."""
+_LEFT_OUT = 0.1
+"""Level against that of the loudest below which a channel is missing: 20 dB, where a mix takes 3 to 6."""
+_OTHER_NAMES = {"SL": "BL", "SR": "BR"}
+"""5.1 has its surround channels at the sides or behind, and files of one kind become files of the other."""
+
 Samples = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class StereoImage:
-    """How left and right of the output follow from the reference's, each figure a mean over pieces."""
+    """Relation of the output's left and right to the reference's, each figure a mean over pieces."""
 
     alike: float
     """Share of the output's energy that the reference's sides explain, each its own or each the other."""
     polarity: float | None
-    """1 where both sides swing as in the reference or both the other way, -1 where one is turned; None where only one
-    sounds, or where they are not the reference's own."""
+    """1 if both channels have the reference's polarity or both the opposite one, -1 if one is inverted; None if only
+    one carries sound, or if they are not the reference's."""
     sides: float | None
-    """1 where left is left, -1 where it is right; None where the sides hardly differ."""
+    """1 if left is left, -1 if left and right are swapped; None if they hardly differ."""
     pieces: int
     """Pieces that were compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOrder:
+    """What became of the channels of a sound that has more than two."""
+
+    moved: tuple[tuple[str, str], ...]
+    """Channel of the output, and which of the reference's it carries instead of its own."""
+    turned: tuple[str, ...]
+    """Channels that swing the other way while the rest swings as in the reference."""
+
+
+def measure_channel_order(reference: Sound, output: Sound, lag_ms: float, *, least_share: float) -> ChannelOrder | None:
+    """Compare sounds that have the same channels, more than two; None for others, and for pieces with little in common.
+
+    `lag_ms` and `least_share` are as for `measure_stereo_image`.
+    """
+    names, places = _places_by_name(reference.channel_names), _places_by_name(output.channel_names)
+    late_s = lag_ms / 1e3 - (output.origin_s - reference.origin_s)
+    if not names or names.keys() != places.keys() or abs(late_s) > _FARTHEST_S:
+        return None
+    rows = [places[name] for name in names]
+    numbers = sorted(reference.channel_pieces.keys() & output.channel_pieces.keys())
+    likeness, weights = np.zeros((len(rows), len(rows))), np.zeros(len(rows))
+    for number in numbers[:: max(1, len(numbers) // _MOST_ORDERED_PIECES)]:
+        want = reference.channel_pieces[number].astype(np.float64)
+        got = output.channel_pieces[number][rows].astype(np.float64)
+        found = _channel_likeness(want, got, late_s * SOUND_RATE_HZ, least_share)
+        if found is not None:
+            energy = np.square(got).sum(axis=1)
+            likeness, weights = likeness + found * energy, weights + energy
+    heard = weights > least_share * weights.max()
+    if not heard.any():
+        return None
+    likeness[:, heard] /= weights[heard]
+    return _order_of([str(output.channel_names[row]) for row in rows], likeness, heard)
+
+
+def find_missing_channels(reference: Sound, output: Sound, lag_ms: float, *, least_share: float) -> tuple[str, ...]:
+    """Front channels of the reference, which has more than two, that a mix to two leaves out; silent ones are none.
+
+    Least squares of the mix on the channels gives their levels. `lag_ms` and `least_share` are as for
+    `measure_stereo_image`; empty where the sounds cannot be compared.
+    """
+    late_s = lag_ms / 1e3 - (output.origin_s - reference.origin_s)
+    if not reference.channel_names or reference.tracks > 1 or output.channels != 2 or abs(late_s) > _FARTHEST_S:
+        return ()
+    count = len(reference.channel_names)
+    both, mixed = np.zeros((count, count)), np.zeros((2, count))
+    numbers = sorted(reference.channel_pieces.keys() & output.pieces.keys())
+    for number in numbers[:: max(1, len(numbers) // _MOST_ORDERED_PIECES)]:
+        want, got = (part.astype(np.float64) for part in (reference.channel_pieces[number], output.pieces[number]))
+        place = _place_of(want, got, late_s * SOUND_RATE_HZ, least_share)
+        if place is not None:
+            want = want[:, max(0, -place) : PIECE_SAMPLES - max(0, place)]
+            got = got[:, max(0, place) : PIECE_SAMPLES - max(0, -place)]
+            both, mixed = both + want @ want.T, mixed + got @ want.T
+    energy = np.diagonal(both)
+    heard = [place for place in range(count) if energy[place] > least_share * energy.max()]
+    levels: dict[str, float] = {}
+    for channel in heard:
+        others = [other for other in heard if other != channel]
+        explained = both[channel, others] @ np.linalg.pinv(both[np.ix_(others, others)]) @ both[others, channel]
+        if reference.channel_names[channel] in _NEVER_LEFT_OUT and explained < (1 - _OWN_ENERGY) * energy[channel]:
+            level = mixed[:, heard] @ np.linalg.pinv(both[np.ix_(heard, heard)])[:, heard.index(channel)]
+            levels[reference.channel_names[channel]] = float(np.abs(level).max())
+    return tuple(name for name, level in levels.items() if level < _LEFT_OUT * max(levels.values()))
+
+
+def _place_of(want: Samples, got: Samples, late: float, least_share: float) -> int | None:
+    """By how many samples `got` is late; None where it has too little in common with any channel of `want`."""
+    found = _likeness_by_place(want, got, late, least_share)
+    return None if found is None or found[2] < _OWN_ENERGY / len(want) else found[1]
+
+
+def _places_by_name(names: tuple[str, ...]) -> dict[str, int]:
+    has_both = any(other in names for other in _OTHER_NAMES.values())
+    return {name if has_both else _OTHER_NAMES.get(name, name): place for place, name in enumerate(names)}
+
+
+def _channel_likeness(want: Samples, got: Samples, late: float, least_share: float) -> Samples | None:
+    """Correlation of each channel of `want` (rows) with each of `got`, 0 for silent ones; None where little fits."""
+    found = _likeness_by_place(want, got, late, least_share)
+    return None if found is None or found[2] <= _OWN_SHARE else found[0]
+
+
+def _likeness_by_place(
+    want: Samples, got: Samples, late: float, least_share: float
+) -> tuple[Samples, int, float] | None:
+    """Correlations at the best place, the place, and the share of `got` that they explain; None where it is silent."""
+    energies = [np.square(channels).sum(axis=1) for channels in (want, got)]
+    if min(energy.max() for energy in energies) < PIECE_SAMPLES * _AUDIBLE**2:
+        return None
+    reach = round(_SEARCH_S * SOUND_RATE_HZ)
+    places = round(late) + np.arange(-reach, reach + 1)
+    likeness = _correlations(want, got, places)
+    sound = [energy > least_share * energy.max() for energy in energies]
+    likeness[~np.outer(*sound)] = 0
+    share = (energies[1] / energies[1].sum())[:, None]
+    fit = (np.square(likeness).max(axis=0) * share).sum(axis=0)
+    best = int((fit - _DOUBT_PER_MS * np.abs(places - late) / SOUND_RATE_HZ * 1e3).argmax())
+    return likeness[..., best], int(places[best]), float(fit[best])
+
+
+def _order_of(names: list[str], likeness: Samples, heard: NDArray[np.bool_]) -> ChannelOrder:
+    own = np.diagonal(likeness)
+    others = np.square(likeness - np.diag(own))
+    moved = [
+        (name, names[int(others[:, place].argmax())])
+        for place, name in enumerate(names)
+        if heard[place] and others[:, place].max() - own[place] ** 2 > _CLEARLY
+    ]
+    # All that swing the other way together are heard as what they were.
+    usual = 1.0 if own[heard].sum() >= 0 else -1.0
+    turned = [name for place, name in enumerate(names) if heard[place] and own[place] * usual < -_CLEARLY]
+    return ChannelOrder(tuple(moved), tuple(turned))
 
 
 def measure_stereo_image(reference: Sound, output: Sound, lag_ms: float, *, least_share: float) -> StereoImage | None:

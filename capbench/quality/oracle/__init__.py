@@ -1,4 +1,4 @@
-"""What the pictures should be, in float64 NumPy written from the standards; shares no arithmetic with the pipeline."""
+"""The expected pictures, in float64 NumPy written from the standards; shares no arithmetic with the pipeline."""
 
 from capbench.quality.oracle.agreement import ConversionAgreement, PlaneAgreement, compare_planes
 from capbench.quality.oracle.reference_nv12 import nv12_to_rgb, rgb_to_nv12

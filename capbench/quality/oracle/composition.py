@@ -1,4 +1,4 @@
-"""What a scene makes of a picture: background, shadow, border and the recording with rounded corners, in float64.
+"""Composition of a scene: background, shadow, border and the recording with rounded corners, in float64.
 
 All blending is of gamma-encoded R'G'B', as the scene format defines it. What lies over the recording is in
 `overlay_layers`;

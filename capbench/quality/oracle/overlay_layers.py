@@ -1,4 +1,4 @@
-"""What lies over the recording: masks, cursor, camera and captions, in float64, drawn one after the other.
+"""Layers over the recording: masks, cursor, camera and captions, in float64, drawn one after the other.
 
 All blending is of gamma-encoded R'G'B'. Pictures are canvases of shape (height, width, 3) in 0..1. Images of cursor,
 camera and captions are given: how a polygon or a letter is rastered is not what an oracle can know.
@@ -294,7 +294,7 @@ def _gaussian(
 
 def _gaussian_weights(places: Field, samples: Field, sigma_px: float) -> Field:
     weights = np.exp(-0.5 * ((places[:, None] - samples) / sigma_px) ** 2)
-    # Places far outside the mask get no weight at all, and are not drawn.
+    # Places far outside the mask have no weight and are not drawn.
     normalised: Field = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
     return normalised
 

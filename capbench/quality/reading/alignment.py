@@ -1,6 +1,6 @@
 """Which reference frame does an output frame show? Decided while both files stream past, with a bounded window.
 
-By the burnt-in number where the reference has them; otherwise by content around the place that the time stamps promise.
+By the burnt-in number if the reference has them; otherwise by content around the frame that the time stamps predict.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WINDOW_BUDGET_BYTES = 96 * 2**20
 _SAME_PICTURE_FACTOR = 1.6
 _SAME_PICTURE_CODES = 0.15
 """Coding noise moves the mean block difference by a tenth of a code, and a wrong colour is as wrong in every frame; a
-frame must fit clearly better than the one that the time stamps promise to be believed instead."""
+frame must fit clearly better than the one that the time stamps predict to be preferred."""
 
 _AS_GOOD_FACTOR, _AS_GOOD_CODES = 1.05, 0.01
 """How much worse another picture may fit and still be as likely: coding noise is the same against either, so that what
@@ -37,15 +37,18 @@ _FOUND_CODES = _STRANGER_CODES / 2
 _FARTHEST_FRAMES = 1800
 """How far beyond the window it is looked for: a minute at 30 fps."""
 _MOST_SEARCHES = 4
-"""Each reads the reference once more from its start; a file of many cuts is no export of it."""
+"""Each reads the reference again from its start; a file with many cuts is not an export of it."""
 
 _RULE_FRAMES = 32
-"""Numbered frames that tell by which rule an exporter chooses; a clock that is 0.1% off moves by 1 ms meanwhile."""
+"""Numbered frames that show which rule an exporter follows; a clock that is 0.1% off moves by 1 ms meanwhile."""
 
 
-def window_frames(width: int, height: int) -> int:
-    """Reference frames to keep for pictures of that size: 6 to 24, within 96 MiB of 4:2:0 samples."""
-    return max(6, min(24, _WINDOW_BUDGET_BYTES // (width * height * 3 // 2)))
+def window_frames(width: int, height: int, native_bytes_per_px: int = 0) -> int:
+    """Reference frames to keep for pictures of that size: 6 to 24, within 96 MiB.
+
+    Each has 4:2:0 samples, and beside them as many bytes a pixel as a frame that is kept as it was decoded.
+    """
+    return max(6, min(24, _WINDOW_BUDGET_BYTES // (width * height * (3 + 2 * native_bytes_per_px) // 2)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +62,7 @@ class Match:
 
 
 class Aligner:
-    """Walks through the reference once. Changes with every match."""
+    """Reads the reference once. Changes with every match."""
 
     def __init__(
         self,
@@ -72,9 +75,9 @@ class Aligner:
     ) -> None:
         """With at most `window` reference frames in memory.
 
-        `can_compare`: whether pictures of the two files may be held against each other as they are. `by_order`: a frame
+        `can_compare`: whether pictures of the two files can be compared as they are. `by_order`: a frame
         is promised by its place in the file, because one of the files has no time stamps. `again` reads the reference
-        once more from its start, to look for a picture that is beyond the window.
+        again from its start, to look for a picture that is beyond the window.
         """
         self._again = again
         self._searches_left = _MOST_SEARCHES
@@ -105,7 +108,7 @@ class Aligner:
             return "burnt-in number"
         if self._can_compare:
             return "content"
-        return "place in the file" if self._by_order else "time stamp"
+        return "position in the file" if self._by_order else "time stamp"
 
     def match(self, got: ObservedPicture) -> Match:
         """The reference frame that `got` shows. Output frames must come in presentation order."""

@@ -31,7 +31,7 @@ _BY_COUNT = {
     7: ("FL", "FR", "FC", "LFE", "BC", "SL", "SR"),
     8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
 }
-"""What FFmpeg takes so many channels for that nobody named."""
+"""The layout that FFmpeg assumes for a number of channels whose layout is not stated."""
 
 
 class Downmix:

@@ -1,4 +1,4 @@
-"""A video file as validation reads it: what it claims about itself, and its pictures one after the other."""
+"""A video file as validation reads it: its metadata, and its pictures one after the other."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class AudioTrack:
 
 @dataclass(frozen=True, slots=True)
 class ClipFacts:
-    """What a file claims about itself, before any picture is decoded."""
+    """Metadata of a file, before any picture is decoded."""
 
     path: Path
     """The file."""
@@ -93,7 +93,8 @@ def read_facts(path: Path) -> ClipFacts:
             width=video.width,
             height=video.height,
             sample_aspect=Fraction(video.sample_aspect_ratio or 1) or Fraction(1),
-            frame_rate=video.average_rate or video.guessed_rate,
+            # PyAV 19 has a type of its own for rates, which is not all that a fraction is.
+            frame_rate=Fraction(rate) if (rate := video.average_rate or video.guessed_rate) else None,
             time_base=Fraction(video.time_base or 1),
             claimed_frames=video.frames,
             duration_s=_length_s(video, container),
@@ -129,10 +130,10 @@ class Clip:
         self.rotation_degrees = 0
         """Counter-clockwise turn that the display matrix asks for, known after the first picture."""
         self.decoded = 0
-        """Pictures that came out so far."""
+        """Number of pictures decoded so far."""
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Decoded pictures; damage ends the iteration and is kept in `error`. Raises `SourceError` on opening.
+        """Decoded pictures; damage ends the iteration and is recorded in `error`. Raises `SourceError` on opening.
 
         Times are on one clock also behind the discontinuities of a playlist.
         """

@@ -11,7 +11,8 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, Range
-from capbench.quality.reading.planes import SAME_CODES, Planes, rows_of
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.quality.reading.planes import SAME_CODES, Planes
 
 __all__ = ["FrameSamples", "has_chroma_at_each_column", "level_rows", "read_samples", "sample_bits"]
 
@@ -169,7 +170,7 @@ def _readable_format(bits: int, ratio: tuple[int, int], *, is_grey: bool) -> str
 
 def _samples(plane: VideoPlane, bits: int) -> Samples:
     if bits == 8:
-        return rows_of(plane)
+        return plane_samples(plane)
     words = np.frombuffer(memoryview(plane), np.uint16).reshape(-1, plane.line_size // 2)
     return words[: plane.height, : plane.width]
 

@@ -8,10 +8,10 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
+from capbench.pipeline.decode.source_colour import COLOURSPACES
 from capbench.quality.reading.colour_conversion import Respecifier
 from capbench.quality.reading.frame_samples import read_samples
 from capbench.quality.reading.planes import (
-    COLOURSPACES,
     PLANAR_420,
     SAME_CODES,
     Planes,
@@ -30,8 +30,8 @@ class Normaliser:
     """Turns a clip's frames into upright 8-bit 4:2:0 frames of a wanted size and colour. Keeps its scaler: it changes.
 
     R'G'B' and size go through swscale; depth, subsampling, matrix and range do not: its conversions are off by half a
-    code, dither, centre chroma wherever it lies and take grey for full range, all of which would be blamed on the file
-    under test.
+    code, dither, centre chroma wherever it is and assume full range for grey, which would look like faults of the
+    file under test.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Normaliser:
         self._respecifiers: dict[tuple[int, int], Respecifier | None] = {}
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame as it is to be compared; the same object where nothing had to be done."""
+        """The frame, ready to be compared; the same object if nothing had to be done."""
         respecifier = self._respecifier_of(frame)
         if frame.format.name not in PLANAR_420:
             frame = as_frame(self._planes(frame))
@@ -67,7 +67,7 @@ class Normaliser:
         return frame
 
     def _respecifier_of(self, frame: av.VideoFrame) -> Respecifier | None:
-        """By the frame's own tags where they change on the way; the first frame's are the file's."""
+        """By the frame's own tags where they change midway; the first frame's are the file's."""
         tags = int(frame.colorspace), int(frame.color_range)
         if tags not in self._respecifiers:
             spec = respecified(self._spec, frame) if self._respecifiers else self._spec

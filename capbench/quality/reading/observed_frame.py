@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from capbench.pipeline.decode.frame_times import credible_length_s
 from capbench.quality.reading.frame_samples import sample_bits
 from capbench.quality.reading.planes import planes_of, thumbnail
 from capbench.recordings.layout import LayoutRectangle
@@ -21,7 +22,7 @@ __all__ = ["FrameRecord", "ObservedPicture", "observe"]
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """One decoded frame in a few figures; the picture itself is gone."""
+    """Figures of one decoded frame, without the picture."""
 
     index: int
     """Position in its file, counted from 0."""
@@ -30,7 +31,7 @@ class FrameRecord:
     number: int | None
     """Burnt-in frame number; None where none could be read."""
     number_visible: bool
-    """Whether a burnt-in number would be in sight: a scene may crop it, cover it or move it out of the picture."""
+    """Whether a burnt-in number would be visible: a scene may crop it, cover it or move it out of the picture."""
     mean_codes: tuple[float, float, float]
     """Mean Y, Cb, Cr."""
     spread_codes: float
@@ -42,7 +43,7 @@ class FrameRecord:
     has_time_stamp: bool = True
     """Whether the file says when it is shown; `time_s` is counted from its number and the file's rate elsewhere."""
     lasts_s: Fraction | None = None
-    """How long it is shown, as the file says; None where it does not."""
+    """How long it is shown, as the file says; None where it does not, or says more than can be."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +60,8 @@ class ObservedPicture:
     """Every fourth row of Y as it was decoded, where that is deeper than 8 bits and was asked for."""
     bits: int = 8
     """Depth of a decoded sample."""
+    decoded: av.VideoFrame | None = None
+    """The frame as it was decoded, where it has more than 8-bit 4:2:0 holds and was asked for."""
 
 
 def observe(
@@ -68,13 +71,14 @@ def observe(
     recording: Callable[[float], LayoutRectangle | None] | None = None,
     frame_s: Fraction = Fraction(1, 30),
     deep_luma: Callable[[av.VideoFrame], NDArray[np.uint16] | None] | None = None,
+    keeps_decoded: bool = False,
 ) -> Generator[ObservedPicture]:
     """Pictures of decoded frames in order, one in memory at a time.
 
     `recording` says where a recording with burnt-in marks lies in the normalised picture, in pixels, at a time in
     seconds since the first frame, or None where its marks are out of sight; it fills the picture when there is no such
     function. `frame_s` is the time from one frame to the next where the file has no time stamps. `deep_luma` takes from
-    a frame what 8 bits do not hold.
+    a frame what 8 bits do not hold; with `keeps_decoded` the whole frame is kept beside its 8-bit picture.
     """
     scaler = VideoReformatter()
     before: NDArray[np.float32] | None = None
@@ -101,8 +105,9 @@ def observe(
             # Without a number beside it, what is bright there is whatever the picture shows.
             flash=None if place is None or number is None else flash_level(luma, place),
             has_time_stamp=frame.pts is not None,
-            lasts_s=frame.duration * Fraction(frame.time_base or 0) or None,
+            lasts_s=credible_length_s(frame.duration * Fraction(frame.time_base or 0)),
         )
         before = thumb[..., 0]
         deep = None if deep_luma is None else deep_luma(frame)
-        yield ObservedPicture(record, upright, thumb, deep, sample_bits(frame.format))
+        kept = frame if keeps_decoded else None
+        yield ObservedPicture(record, upright, thumb, deep, sample_bits(frame.format), kept)

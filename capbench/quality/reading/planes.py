@@ -7,15 +7,15 @@ from typing import TypedDict
 
 import av
 import numpy as np
-from av.video.plane import VideoPlane
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.colour import MatrixCoefficients
+from capbench.colour import ColourSpec, Range
 from capbench.errors import PictureError
+from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.pipeline.decode.source_colour import COLOURSPACES
 
 __all__ = [
-    "COLOURSPACES",
     "PLANAR_420",
     "SAME_CODES",
     "THUMBNAIL_STEP",
@@ -23,7 +23,7 @@ __all__ = [
     "Reformatting",
     "as_frame",
     "planes_of",
-    "rows_of",
+    "rgb_of",
     "thumbnail",
 ]
 
@@ -32,7 +32,7 @@ PLANAR_420 = ("yuv420p", "yuvj420p")
 
 
 class Reformatting(TypedDict):
-    """What swscale is told beside a size and a format."""
+    """Parameters of swscale besides size and format."""
 
     src_color_range: int
     dst_color_range: int
@@ -49,12 +49,6 @@ SAME_CODES: Reformatting = {
 }
 """Same range in and out: swscale may change size, depth and subsampling, never the meaning of a code."""
 _MEANS_OF_AREAS: Reformatting = {**SAME_CODES, "interpolation": Interpolation.AREA}
-COLOURSPACES = {
-    MatrixCoefficients.BT601: Colorspace.ITU601,
-    MatrixCoefficients.BT709: Colorspace.ITU709,
-    MatrixCoefficients.BT2020: Colorspace.BT2020,
-}
-"""Matrices as swscale names them."""
 THUMBNAIL_STEP = 8
 """Luma pixels of a picture for one of its thumbnail, each way: small enough to place a fault, big enough that the
 coding noise of a block averages out."""
@@ -91,7 +85,7 @@ def planes_of(frame: av.VideoFrame) -> Planes:
     """Planes of a yuv420p or yuvj420p frame without a copy, even size. Raises `PictureError` for another format."""
     if frame.format.name not in PLANAR_420:
         raise PictureError(f"expected yuv420p, got {frame.format.name}")
-    views = [rows_of(plane) for plane in frame.planes]
+    views = [plane_samples(plane) for plane in frame.planes]
     even_width, even_height = frame.width // 2 * 2, frame.height // 2 * 2
     return Planes(*views).cropped(even_width, even_height)
 
@@ -101,7 +95,7 @@ def as_frame(planes: Planes, index: int = 0) -> av.VideoFrame:
     height, width = planes.luma.shape
     frame = av.VideoFrame(width, height, "yuv420p")
     for source, plane in zip((planes.luma, planes.cb, planes.cr), frame.planes, strict=True):
-        rows_of(plane)[:] = source
+        plane_samples(plane)[:] = source
     frame.pts = index
     return frame
 
@@ -115,10 +109,20 @@ def thumbnail(frame: av.VideoFrame, scaler: VideoReformatter, step: int = THUMBN
         format="yuv444p",
         **_MEANS_OF_AREAS,
     )
-    planes = np.stack([rows_of(plane) for plane in small.planes]).astype(np.float32)
+    planes = np.stack([plane_samples(plane) for plane in small.planes]).astype(np.float32)
     return np.moveaxis(planes, 0, -1)  # in memory one plane after the other: sums over pixels are 10 times as fast
 
 
-def rows_of(plane: VideoPlane) -> NDArray[np.uint8]:
-    """The bytes of a plane as a view, shape (height, width), its padding left off."""
-    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+def rgb_of(frame: av.VideoFrame, spec: ColourSpec, scaler: VideoReformatter) -> NDArray[np.uint8]:
+    """R'G'B' codes of a yuv420p frame, shape (height, width, 3), for people and for metrics of R'G'B'.
+
+    By swscale, off by a code in places.
+    """
+    picture = scaler.reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=COLOURSPACES[spec.matrix],
+        src_color_range=ColorRange.JPEG if spec.range is Range.FULL else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+    return np.asarray(picture.to_ndarray(), np.uint8)

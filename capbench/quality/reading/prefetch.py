@@ -1,4 +1,4 @@
-"""The next item of an iterator made ready in a thread of its own, while the present one is looked at."""
+"""Prefetching: the next item of an iterator is made in another thread while the current one is examined."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 class LookAhead(Generic[T]):
-    """Iterates like the iterator it is given, one item ahead of who asks.
+    """Iterates like the given iterator, one item ahead of the consumer.
 
-    What that raises is raised when its turn comes. Decoding, scaling and most of NumPy let other threads run.
+    What the iterator raises is raised in its turn. Decoding, scaling and most of NumPy let other threads run.
     None must not be among the items.
     """
 

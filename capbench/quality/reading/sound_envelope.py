@@ -1,7 +1,7 @@
 """The sound of a file: an envelope of one value a millisecond, and short pieces of left and right as they are.
 
-Small enough to keep, sharp enough for sync and for telling left from right. What is kept follows from how much sound
-decodes, never from what a time stamp claims.
+Small enough to keep, precise enough for sync and for distinguishing left from right. Its size follows from how much
+sound decodes, never from what a time stamp claims.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ PIECE_SAMPLES = SOUND_RATE_HZ // 4
 """Length of a piece of sound that is kept as it is."""
 _MOST_PIECES = 64
 """Pieces kept of a file, spread over it: 6 MB."""
+_MOST_CHANNELS = 8
+"""Channels kept apart, of a track that has more than two: 25 MB."""
 _BIN_SAMPLES = SOUND_RATE_HZ // 1000
 _JITTER_SAMPLES = round(0.0015 * SOUND_RATE_HZ)
 """Sound that is this near to where the sound before it ended goes on there: Matroska rounds times to a millisecond, and
@@ -42,7 +44,7 @@ _LONGEST_SOUND_S = 24 * 3600
 """Time that is listened to: 346 MB of envelope."""
 _CHUNK_BINS = 60_000
 _MOST_SIDE_SHARE = 100.0
-"""Where left is right turned over, their sum is nothing: 20 dB is all that needs to be told."""
+"""If left is right inverted, their sum is silent: a difference of 20 dB is enough to see that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +72,10 @@ class Sound:
     """Time of the file's first picture, which pieces are counted from."""
     pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     """Left and right as they are, shape (2, `PIECE_SAMPLES`), by the number of the piece counted from `origin_s`."""
+    channel_names: tuple[str, ...] = ()
+    """FFmpeg's names of the channels of the first track, at most 8, where it has more than two."""
+    channel_pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    """Those channels as they are, shape (channels, `PIECE_SAMPLES`), numbered as `pieces`."""
 
     @property
     def length_s(self) -> float:
@@ -87,7 +93,7 @@ class SoundMeasurements:
     """What was heard in the two files; None where a file has no audio track."""
 
     reference: Sound | None
-    """The file that is held to be right."""
+    """The reference file."""
     output: Sound | None
     """The file under test."""
 
@@ -139,20 +145,21 @@ class _Timeline:
 
 
 class _Pieces:
-    """A few pieces of the mix of all tracks, evenly spread, however long it is."""
+    """A few pieces of some channels, evenly spread, however long they are. Those of several tracks are added up."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
         self._stride = 1
         self.kept: dict[int, NDArray[np.float32]] = {}
 
-    def add(self, first_sample: int, stereo: NDArray[np.float32]) -> None:
-        at, end = first_sample, first_sample + stereo.shape[1]
+    def add(self, first_sample: int, samples: NDArray[np.float32]) -> None:
+        at, end = first_sample, first_sample + samples.shape[1]
         while at < end:
             number, place = divmod(at, PIECE_SAMPLES)
             count = min(end - at, PIECE_SAMPLES - place)
             if number % self._stride == 0:
-                piece = self.kept.setdefault(number, np.zeros((2, PIECE_SAMPLES), np.float32))
-                piece[:, place : place + count] += stereo[:, at - first_sample : at - first_sample + count]
+                piece = self.kept.setdefault(number, np.zeros((self._channels, PIECE_SAMPLES), np.float32))
+                piece[:, place : place + count] += samples[:, at - first_sample : at - first_sample + count]
                 self._thin_out()
             at += count
 
@@ -166,13 +173,15 @@ class _Ear:
     """Hears one track after the other. Changes: it holds what was heard."""
 
     def __init__(self, origin_s: float) -> None:
-        self.timeline, self.pieces = _Timeline(), _Pieces()
+        self.timeline, self.pieces = _Timeline(), _Pieces(2)
+        self.names: tuple[str, ...] = ()
+        self.apart: _Pieces | None = None
         self.channels = 0
         self.downmix_gain = 1.0
         self.counts = np.zeros(4)  # samples, clipped, energy of the side, energy of the middle
         self._origin_s = origin_s
 
-    def hear(self, part: OpenPart, stream: av.AudioStream) -> None:
+    def hear(self, part: OpenPart, stream: av.AudioStream, track: int) -> None:
         """Raises `av.FFmpegError` at damage, and `_StrayTimeError`."""
         following: int | None = None
         for piece in _resampled(part.container.decode(stream)):
@@ -188,6 +197,8 @@ class _Ear:
             following = at + stereo.shape[1]
             self.timeline.add(at, np.square(stereo).mean(axis=0))
             self.pieces.add(at - round(self._origin_s * SOUND_RATE_HZ), stereo)
+            if track == 0 and len(channels) > 2:
+                self._keep_apart(at - round(self._origin_s * SOUND_RATE_HZ), channels[:_MOST_CHANNELS], samples)
             self.channels = max(self.channels, len(samples))
             self.downmix_gain = max(self.downmix_gain, downmix.largest_gain)
             self.counts += [
@@ -197,9 +208,15 @@ class _Ear:
                 np.square(stereo[0] + stereo[1]).sum(dtype=np.float64),
             ]
 
+    def _keep_apart(self, first_sample: int, channels: list[str], samples: NDArray[np.float32]) -> None:
+        if self.apart is None:
+            self.names, self.apart = tuple(channels), _Pieces(len(channels))
+        if self.names == tuple(channels):  # a layout that changes on the way is known by its mix alone
+            self.apart.add(first_sample, samples[: len(channels)])
+
 
 def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
-    """Frames as 32-bit floats at one rate, in their own layout, which may change on the way."""
+    """Frames as 32-bit floats at one rate, in their own layout, which may change midway."""
     resampler: av.AudioResampler | None = None
     shape: tuple[str, str, int] | None = None
     for frame in itertools.chain(frames, [None]):
@@ -231,7 +248,7 @@ def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
                 for part in parts:
                     streams = audio_streams(part.container)
                     if track < len(streams):
-                        ear.hear(part, streams[track])
+                        ear.hear(part, streams[track], track)
             except av.FFmpegError as problem:
                 error = f"audio track {track}: {problem.strerror}"
             except _StrayTimeError as problem:
@@ -248,4 +265,6 @@ def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
         downmix_gain=ear.downmix_gain,
         origin_s=origin_s,
         pieces=ear.pieces.kept,
+        channel_names=ear.names,
+        channel_pieces=ear.apart.kept if ear.apart is not None else {},
     )

@@ -14,11 +14,13 @@ from pathlib import Path
 import av
 
 from capbench.bitstream import chroma_location
+from capbench.bitstream.light_metadata import LightMetadata, light_metadata_of_boxes
+from capbench.bitstream.mp4_boxes import find_colour_box, find_entry_boxes
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
+from capbench.pipeline.decode.hdr.frame_metadata import HDR_TRANSFERS, light_metadata_of_frame
 from capbench.pipeline.decode.open_source import open_source, video_stream
-from capbench.quality.reading.mp4_boxes import find_colour_box
 
-__all__ = ["SITED_CODECS", "ColourTags", "FileTags", "read_tags", "respecified", "spec_of"]
+__all__ = ["SITED_CODECS", "ColourTags", "FileTags", "name_of_code", "read_tags", "respecified", "spec_of"]
 
 SITED_CODECS = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores")
 """Codecs whose standard says where chroma lies, in a field or for good. VP8, VP9, FFV1 and what AV1 calls unknown leave
@@ -57,18 +59,20 @@ class ColourTags:
     """`chroma_sample_loc_type` of H.264 and HEVC: 0 left, 1 centre."""
 
     @property
+    def hdr(self) -> str | None:
+        """`PQ` or `HLG`; None for any other transfer, and for none."""
+        return HDR_TRANSFERS.get(self.transfer or 0)
+
+    @property
     def states_colour(self) -> bool:
         """Whether the matrix, which pictures cannot be read without, is stated."""
         return self.matrix is not None
 
     def __str__(self) -> str:
-        def name(code: int | None) -> str:
-            return "unspecified" if code is None else _NAMES.get(code, str(code))
-
         extent = {None: "unspecified", True: "full", False: "limited"}[self.full_range]
         return (
-            f"matrix {name(self.matrix)}, primaries {name(self.primaries)}, "
-            f"transfer {name(self.transfer)}, range {extent}"
+            f"matrix {name_of_code(self.matrix)}, primaries {name_of_code(self.primaries)}, "
+            f"transfer {name_of_code(self.transfer)}, range {extent}"
         )
 
 
@@ -82,6 +86,17 @@ class FileTags:
     """What the container says; None where the format has no place for it that is read here."""
     opened: ColourTags = field(default_factory=ColourTags)
     """What FFmpeg says on opening the file, from either place: a disagreement cannot be seen in it."""
+    bitstream_light: LightMetadata = field(default_factory=LightMetadata)
+    """Mastering display and content light level as the coded video states them."""
+    container_light: LightMetadata | None = None
+    """The same of the container; None where the format has no place for it that is read here."""
+    opened_light: LightMetadata = field(default_factory=LightMetadata)
+    """The same as FFmpeg gives it with the first picture, from either place."""
+
+    @property
+    def light(self) -> LightMetadata:
+        """What a player that reads both goes by: the bitstream first."""
+        return self.bitstream_light.or_else(self.container_light or LightMetadata()).or_else(self.opened_light)
 
     @property
     def merged(self) -> ColourTags:
@@ -92,6 +107,11 @@ class FileTags:
                 if place is not None and getattr(merged, name) is None:
                     merged = replace(merged, **{name: getattr(place, name)})
         return merged
+
+
+def name_of_code(code: int | None) -> str:
+    """A code point of primaries, transfer or matrix in words."""
+    return "unspecified" if code is None else _NAMES.get(code, str(code))
 
 
 def spec_of(tags: ColourTags, height: int) -> ColourSpec:
@@ -120,16 +140,21 @@ def read_tags(path: Path) -> FileTags:
         stream = video_stream(path, container)
         codec = stream.codec_context.name
         opened = _opened_tags(stream.codec_context)
-        bitstream = _bitstream_tags(container, stream)
+        bitstream, bitstream_light = _bitstream_tags(container, stream)
         location = (
             _CENTRE if codec in _CENTRED_CODECS else chroma_location(codec, stream.codec_context.extradata or b"")
         )
         in_boxes = any(name in container.format.name.split(",") for name in ("mp4", "mov"))
-    boxes = find_colour_box(path) if in_boxes else None
+    colour_box = find_colour_box(path) if in_boxes else None
+    # The place in other containers, such as Matroska's, shows with the pictures alone.
+    container_light = light_metadata_of_boxes(find_entry_boxes(path)) if in_boxes else None
     return FileTags(
         bitstream=replace(bitstream, chroma_location=location),
-        container=_container_tags(boxes) if in_boxes else None,
+        container=_container_tags(colour_box) if in_boxes else None,
         opened=opened,
+        bitstream_light=bitstream_light,
+        container_light=container_light,
+        opened_light=LightMetadata() if in_boxes else _opened_light(path),
     )
 
 
@@ -143,25 +168,40 @@ def _opened_tags(context: av.VideoCodecContext) -> ColourTags:
     )
 
 
-def _bitstream_tags(container: av.container.InputContainer, stream: av.VideoStream) -> ColourTags:
-    # A context of its own has the sequence headers and none of what the container said.
+def _opened_light(path: Path) -> LightMetadata:
+    with open_source(path) as container:
+        stream = video_stream(path, container)
+        try:
+            for count, packet in enumerate(container.demux(stream)):
+                for frame in packet.decode():
+                    return light_metadata_of_frame(frame)
+                if count >= _PACKETS_TO_TRY:
+                    break
+        except av.FFmpegError:
+            return LightMetadata()  # reported where its pictures are read
+    return LightMetadata()
+
+
+def _bitstream_tags(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[ColourTags, LightMetadata]:
+    # A new codec context has the sequence headers and nothing from the container.
     context = av.CodecContext.create(stream.codec_context.codec.name, "r")
     assert isinstance(context, av.VideoCodecContext)
     context.extradata = stream.codec_context.extradata
     try:
         for count, packet in enumerate(container.demux(stream)):
             for frame in context.decode(packet):
-                return ColourTags(
+                tags = ColourTags(
                     primaries=_stated(frame.color_primaries),
                     transfer=_stated(frame.color_trc),
                     matrix=_stated(frame.colorspace),
                     full_range=_range(frame),
                 )
+                return tags, light_metadata_of_frame(frame)
             if count >= _PACKETS_TO_TRY:
                 break
     except av.FFmpegError:
-        return ColourTags()  # that the file does not decode is reported where its pictures are read
-    return ColourTags()
+        pass  # that the file does not decode is reported where its pictures are read
+    return ColourTags(), LightMetadata()
 
 
 def _range(frame: av.VideoFrame) -> bool | None:

@@ -1,1 +1,1 @@
-"""What an export of a scene should look like, frame by frame, put together from the arithmetic of `oracle`."""
+"""The expected pictures of an export of a scene, frame by frame, computed with `oracle`."""

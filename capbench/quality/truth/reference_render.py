@@ -1,4 +1,4 @@
-"""What an export of a scene should look like: chosen frames rendered by the oracle, as pictures to compare with."""
+"""The expected pictures of an export of a scene: chosen frames rendered by the oracle."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ that it changes, alike over neighbouring ones, then moves the share by 3%."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rendered:
-    """What an output frame should be, and how much of each layer is in what it is."""
+    """The expected picture of an output frame, and how much of each layer is in the actual one."""
 
     picture: ObservedPicture
     """The truth."""

@@ -1,4 +1,4 @@
-"""What a scene draws over the recording, layer by layer, each in the part of the canvas that it can change."""
+"""The layers that a scene draws over the recording, each in the part of the canvas that it can change."""
 
 from __future__ import annotations
 

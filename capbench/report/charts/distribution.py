@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from matplotlib.axes import Axes
 
-from capbench.report.aggregate import Cell, spread_of
+from capbench.gate.judged_metrics import format_in
+from capbench.report.aggregate import Cell, figure_of, spread_of
 from capbench.report.charts.canvas import Canvas, Chart
 from capbench.report.charts.labels import label_row
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.report_folder import RunFile
 from capbench.report.wording import bytes_words, seconds_words, shorten
 
-__all__ = ["distribution_chart", "latency_chart", "traffic_chart"]
+__all__ = ["custom_charts", "distribution_chart", "latency_chart", "traffic_chart"]
 
 _ROW_PX = 38
 _LEFT_PX = 100
 _RIGHT_PX = 72
 _NAME_LIMIT = 15
+_MOST_CUSTOM_CHARTS = 6
+"""Of figures that a subject reports, in the order in which it does. What ffmpeg prints of itself has no chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,8 @@ def distribution_chart(
     sentences = []
     for row, (subject, cell) in enumerate(shown.items()):
         style = styles[subject]
-        runs = [run for run in cell.measured if getattr(run.run, field) is not None]
-        values = [float(getattr(run.run, field)) for run in runs]
+        known = [(run, value) for run in cell.measured if (value := figure_of(run.run, field)) is not None]
+        runs, values = [run for run, _ in known], [float(value) for _, value in known]
         rows.axes.scatter(
             values,
             [row + offset for offset in _spread_out(len(values))],
@@ -97,9 +101,34 @@ def distribution_chart(
         rows.name(row, rows.canvas.label(subject, _NAME_LIMIT), LIGHT[style.token], bold=True)
         rows.value(row, words(median))
         sentences.append(f"{shorten(subject)} {words(median)} ({len(values)} {'run' if len(values) == 1 else 'runs'})")
-    rows.axes.set_xlim(left=0, right=rows.axes.get_xlim()[1])
+    low, high = rows.axes.get_xlim()
+    is_signed = any((spread := cell.spread(field)) is not None and spread.low < 0 for cell in shown.values())
+    rows.axes.set_xlim(left=low if is_signed else 0, right=high)
     reading = f"Median: {', '.join(sentences)}."
     return Chart(title, rows.canvas.to_svg(prefix, f"{title}. {reading}"), reading)
+
+
+def custom_charts(
+    cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *, prefix: str
+) -> Iterator[Chart | None]:
+    """The first figures of the subjects' own, each like any other; the table of all figures has the rest."""
+    runs = (file.run for cell in cells.values() for file in cell.measured)
+    figures = {name: figure for run in runs for name, figure in run.custom.items() if not name.startswith("ffmpeg_")}
+    for number, (name, figure) in enumerate(islice(figures.items(), _MOST_CUSTOM_CHARTS)):
+        yield distribution_chart(
+            cells,
+            styles,
+            f"custom.{name}",
+            title=f"{shorten(name)}, {figure.better} is better",
+            unit=figure.unit or "as reported",
+            words=_in_words(figure.unit),
+            prefix=f"{prefix}-{number}",
+        )
+
+
+def _in_words(unit: str) -> Callable[[float | None], str]:
+    words = format_in(unit)
+    return lambda value: "" if value is None else words(value)
 
 
 def _spread_out(count: int) -> list[float]:

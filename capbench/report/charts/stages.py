@@ -38,14 +38,19 @@ class Bottleneck:
 
 
 def find_bottleneck(stages: Mapping[str, StageTimes]) -> Bottleneck | None:
-    """The thread with the most work: in a pipeline of threads it alone sets the pace. None without stages."""
+    """The thread with the most work: in a pipeline of threads it alone sets the pace.
+
+    None without stages, and where the busiest does not say how long it waited.
+    """
     threads = _threads(stages)
     if not threads:
         return None
     parts = max(threads, key=lambda names: sum(stages[name].work_s for name in names))
     times = [stages[name] for name in parts]
+    if any(part.wait_input_s is None and part.wait_output_s is None for part in times):
+        return None
     work_s = sum(part.work_s for part in times)
-    whole_s = work_s + sum(part.wait_input_s + part.wait_output_s for part in times)
+    whole_s = work_s + sum((part.wait_input_s or 0.0) + (part.wait_output_s or 0.0) for part in times)
     name = parts[0] if len(parts) == 1 else f"the render thread ({', '.join(parts)})"
     return Bottleneck(name, parts, work_s, work_s / whole_s if whole_s else 0.0)
 
@@ -90,11 +95,12 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
         for stage, times in stages.items():
             is_worst = worst is not None and stage in worst.parts
             axes.barh(row, times.work_s, height=0.66, color=colour)
-            axes.barh(row, times.wait_input_s, left=times.work_s, height=0.66, color=LIGHT["band"])
+            waits_s = times.wait_input_s or 0.0  # nothing is drawn of a wait that is not known
+            axes.barh(row, waits_s, left=times.work_s, height=0.66, color=LIGHT["band"])
             axes.barh(
                 row,
-                times.wait_output_s,
-                left=times.work_s + times.wait_input_s,
+                times.wait_output_s or 0.0,
+                left=times.work_s + waits_s,
                 height=0.66,
                 facecolor=LIGHT["page"],
                 edgecolor=LIGHT["line"],
@@ -108,5 +114,6 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
         if worst is not None:
             sentences.append(f"{bottleneck_words(subject, worst)}, {seconds_words(worst.work_s)} of work")
     axes.set_xlim(left=0)
-    reading = f"{'; '.join(sentences)}. Filled: work; pale: waiting for input; hatched: waiting for the next stage."
+    found = f"{'; '.join(sentences)}. " if sentences else ""
+    reading = f"{found}Filled: work; pale: waiting for input; hatched: waiting for the next stage."
     return Chart("Stages: work and waits", canvas.to_svg(prefix, f"Stages. {reading}"), reading)

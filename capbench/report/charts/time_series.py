@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from capbench.gate.judged_metrics import quality_unit
 from capbench.report.charts.canvas import Canvas, Chart
 from capbench.report.charts.labels import label_ends, unit_above
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.report_folder import RunFile
-from capbench.report.wording import bytes_words, metric_words, number_words, shorten
+from capbench.report.wording import bytes_words, number_words, shorten
 from capbench.results import ValidationReport
+from capbench.results.metric_registry import QualityMetric, known_metrics
 
 __all__ = ["quality_charts", "thin_by_extreme", "trace_charts"]
 
@@ -24,7 +25,6 @@ _SPARSE = 0.5
 """Share of the frames that were measured, below which no line joins them: it would show what nobody measured."""
 _FEW_SAMPLES = 40
 """Samples of a run up to which each has its dot: a line through a handful of them looks like a measured ramp."""
-_SERIES_METRICS = ("psnr_y", "ssim_y", "xpsnr_y")
 
 
 def thin_by_extreme(
@@ -116,34 +116,36 @@ def _over_time(
 def quality_charts(
     worst_runs: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
 ) -> tuple[Chart, ...]:
-    """PSNR, SSIM and XPSNR of luma from the first frame to the last; empty where no series was kept."""
-    charts = (_quality_chart(metric, worst_runs, styles, prefix=f"{prefix}-{metric}") for metric in _SERIES_METRICS)
+    """The main metrics, of luma where planes have their own, over frames; empty where no series was kept."""
+    metrics = (metric for metric in known_metrics() if metric.is_main)
+    charts = (_quality_chart(metric, worst_runs, styles, prefix=f"{prefix}-{metric.main_column}") for metric in metrics)
     return tuple(chart for chart in charts if chart is not None)
 
 
 def _quality_chart(
-    metric: str, worst_runs: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
+    metric: QualityMetric, worst_runs: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
 ) -> Chart | None:
+    column = metric.main_column
     reports = {subject: file.run.validation for subject, file in worst_runs.items()}
-    shown = {subject: report for subject, report in reports.items() if report and any(_known(report, metric))}
+    shown = {subject: report for subject, report in reports.items() if report and any(_known(report, column))}
     if not shown:
         return None
     canvas = Canvas(height_px=192)
     axes = canvas.axes(left=52, top=24, right=92, bottom=40)
     ends, sentences, are_few = {}, [], False
-    unit, decimals = quality_unit(metric)
+    unit, decimals = metric.unit, metric.decimals
     for subject, report in shown.items():
-        values = np.array([np.nan if value is None else value for value in report.series[metric]])
-        kept, thinned = thin_by_extreme(values, _POINTS, keep_low=True)
+        values = np.array([np.nan if value is None else value for value in report.series[column]])
+        kept, thinned = thin_by_extreme(values, _POINTS, keep_low=metric.higher_is_better)
         style = styles[subject]
         if np.isfinite(values).mean() >= _SPARSE:
             axes.plot(kept, thinned, color=LIGHT[style.token], linewidth=1.2)
         else:
             are_few = True
             axes.plot(kept, thinned, color=LIGHT[style.token], linestyle="none", marker=style.marker, markersize=4.5)
-        lowest = int(kept[thinned.argmin()])
+        worst_at = int(kept[thinned.argmin() if metric.higher_is_better else thinned.argmax()])
         saved = {worst.frame for worst in report.worst_frames if worst.frame < len(values)}
-        marked = sorted(frame for frame in saved | {lowest} if np.isfinite(values[frame]))
+        marked = sorted(frame for frame in saved | {worst_at} if np.isfinite(values[frame]))
         axes.plot(
             marked,
             values[marked],
@@ -156,18 +158,26 @@ def _quality_chart(
             zorder=4,
         )
         ends[subject] = float(np.median(thinned[-max(len(thinned) // 10, 1) :]))
-        sentences.append(f"{shorten(subject)} {number_words(values[lowest], decimals, unit)} at frame {lowest}")
+        sentences.append(f"{shorten(subject)} {number_words(values[worst_at], decimals, unit)} at frame {worst_at}")
     axes.margins(y=0.14)
     axes.locator_params(axis="y", nbins=4)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.set_xlabel("frame")
-    unit_above(axes, unit or "1 is identical")
+    unit_above(axes, unit or _scale_words(metric))
     label_ends(canvas, axes, ends, styles)
-    title = f"{metric_words(metric)} over time"
-    reading = f"Lowest: {', '.join(sentences)}. Hollow marks are the worst frames of the run with the lowest quality."
+    title = f"{metric.column_label(column)} over time"
+    end = "Lowest" if metric.higher_is_better else "Highest"
+    reading = f"{end}: {', '.join(sentences)}. Hollow marks are the worst frames of the run with the lowest quality."
     reading += " Only frames with a mark were measured." if are_few else ""
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
 
 
+def _scale_words(metric: QualityMetric) -> str:
+    """What a number without a unit is read by."""
+    if math.isfinite(metric.best):
+        return f"{metric.best:g} is best"
+    return f"{metric.direction} is better"
+
+
 def _known(report: ValidationReport, metric: str) -> list[bool]:
-    return [value is not None for value in report.series.get(metric, ())]
+    return [value is not None and math.isfinite(value) for value in report.series.get(metric, ())]

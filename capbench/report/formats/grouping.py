@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.results.comparison import MetricVerdict, Verdict
+from capbench.results.metric_registry import Direction
 
 __all__ = ["ShownRow", "condensed", "shared_reasons"]
 
@@ -63,5 +64,6 @@ def _shown(group: list[MetricVerdict]) -> ShownRow:
 
 
 def _fared(row: MetricVerdict) -> float:
-    """How far a quality figure moved, in units of its margin."""
-    return (row.difference or 0.0) / (row.margin or 1.0)
+    """How much a quality figure gained, in units of its margin."""
+    gain = -1 if describe_metric(row.metric).direction is Direction.LOWER else 1
+    return gain * (row.difference or 0.0) / (row.margin or 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from capbench.results.comparison import Comparison, MetricVerdict, Verdict
+from capbench.results.comparison import Comparison, MetricVerdict, RunFailure, Verdict
 from capbench.results.visible_text import plain_line
 
 __all__ = ["junit_xml"]
@@ -29,8 +29,12 @@ def junit_xml(comparison: Comparison) -> str:
             errors=str(_count(rows, Verdict.UNDECIDED)),
             skipped=str(_count(rows, Verdict.NOT_APPLICABLE)),
         )
+        shown: set[str] = set()
         for row in rows:
             _add_test(suite, row)
+            if row.verdict in (Verdict.WORSE, Verdict.INVALID) and row.new not in shown:
+                shown.add(row.new)  # once: what failed is the same for every figure
+                _add_evidence(suite[-1], [each for each in comparison.failures if _is_of(each, row)])
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -47,6 +51,22 @@ def _add_test(suite: ET.Element, row: MetricVerdict) -> None:
         ET.SubElement(test, "skipped", message=sentence)
     else:
         ET.SubElement(test, "system-out").text = sentence
+
+
+def _add_evidence(test: ET.Element, failures: list[RunFailure]) -> None:
+    """Where to look, in the form that Jenkins and GitLab make links of (`[[ATTACHMENT|path]]`)."""
+    lines = []
+    for failure in failures:
+        lines.append(f"{failure.case}, {failure.subject}, block {failure.block}: {failure.reason}")
+        lines += [f"[[ATTACHMENT|{path}]]" for path in (failure.log, failure.output) if path]
+    if lines:
+        ET.SubElement(test, "system-out").text = "\n".join(map(_text, lines))
+
+
+def _is_of(failure: RunFailure, row: MetricVerdict) -> bool:
+    """Whether a failed run is one of a row's two sides, which may be `FOLDER:SUBJECT`."""
+    sides = {side.rpartition(":")[2] for side in (row.base, row.new)}
+    return failure.case == row.case and failure.subject in sides
 
 
 def _count(rows: list[MetricVerdict], *verdicts: Verdict) -> int:

@@ -23,6 +23,8 @@ _SIGNS = {
     Verdict.INVALID: "🔴 invalid",
     Verdict.NOT_APPLICABLE: "⚫ not applicable",
 }
+_MOST_FAILURES = 5
+"""Failed runs that are listed: those of further blocks failed for the same reason."""
 _MOST_COMMENT_CHARACTERS = 60_000
 """GitHub refuses a comment of more than 65536 characters."""
 
@@ -113,4 +115,16 @@ def _stages(comparison: Comparison) -> list[str]:
 def _warnings(comparison: Comparison) -> Sequence[str]:
     base = (comparison.base_note,) if comparison.base_note else ()
     notes = (*base, *shared_reasons(comparison.verdicts), *comparison.warnings)
-    return ["Notes:", markdown_list(notes)] if notes else []
+    return [*(["Notes:", markdown_list(notes)] if notes else []), *_failures(comparison)]
+
+
+def _failures(comparison: Comparison) -> Sequence[str]:
+    """The first failed runs, with the files that the job's artifacts have of them."""
+    lines = [
+        f"{failure.case}, {failure.subject}, block {failure.block}: {failure.reason}"
+        + "".join(f"; {what}: {path}" for what, path in (("log", failure.log), ("output", failure.output)) if path)
+        for failure in comparison.failures[:_MOST_FAILURES]
+    ]
+    further = len(comparison.failures) - len(lines)
+    lines += [f"{further} more; each has a log in runs/"] if further > 0 else []
+    return ["Failed runs:", markdown_list(lines)] if lines else []

@@ -25,12 +25,16 @@ __all__ = ["EXPORTERS", "measured_groups"]
 
 
 def measured_groups(contents: Sequence[FolderContents]) -> dict[tuple[str, str, str], list[RunResult]]:
-    """(folder, case, subject) to its measured runs that succeeded by the path that was asked for, in block order."""
+    """(folder, case, subject) to its measured runs that succeeded by the path that was asked for, in block order.
+
+    Each point of a curve is a group of its own, named behind the case: `clip qp=24`.
+    """
     groups: dict[tuple[str, str, str], list[RunResult]] = {}
     for content in contents:
         for run in content.runs:
             if run.role is RunRole.MEASURE and run.succeeded and run.ran_as_requested and run.wall_s:
-                groups.setdefault((str(content.path), run.case, run.subject), []).append(run)
+                case = run.case if run.point is None else f"{run.case} {run.point.label}"
+                groups.setdefault((str(content.path), case, run.subject), []).append(run)
     return groups
 
 

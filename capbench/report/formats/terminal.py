@@ -35,13 +35,13 @@ def run_table(folder: ReportFolder) -> Group:
             table.add_row(
                 text_cell(shorten(case) if position == 0 else ""),
                 text_cell(shorten(subject)),
-                text_cell(wall_words(cell.spread("wall_s"))),
+                text_cell(wall_words(cell.spread("wall_s"), cell.points)),
                 text_cell(times_words(cell.median("times_floor"))),
                 text_cell(times_words(cell.median("times_realtime"))),
                 text_cell(seconds_words(cell.median("cpu_s"))),
                 text_cell(bytes_words(cell.median("peak_rss_bytes"))),
                 text_cell(bytes_words(cell.median("readback_bytes"))),
-                text_cell(bytes_words(cell.median("output_bytes"))),
+                text_cell(bytes_words(None if cell.points else cell.median("output_bytes"))),
                 _quality_text(cell),
                 end_section=position == len(subjects) - 1,
             )

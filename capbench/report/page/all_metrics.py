@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 
+from capbench.gate.judged_metrics import format_in
 from capbench.report.aggregate import Cell, spread_of
 from capbench.report.wording import MISSING, bytes_words, number_words, seconds_words, times_words
 from capbench.results import RunResult
@@ -73,6 +74,10 @@ def arrange_figures(cells: Mapping[str, Cell]) -> tuple[FigureRow, ...]:
         (name, partial(_entry, table="telemetry", key=name), _with_unit(""))
         for name in dict.fromkeys(key for run in runs for key in run.telemetry)
     ]
+    readers += [
+        (name, partial(_own, name=name), _in_its_unit(figure.unit))
+        for name, figure in {name: figure for run in runs for name, figure in run.custom.items()}.items()
+    ]
     rows = (
         FigureRow(name, tuple(_words(cell, read, words) for cell in cells.values())) for name, read, words in readers
     )
@@ -82,6 +87,16 @@ def arrange_figures(cells: Mapping[str, Cell]) -> tuple[FigureRow, ...]:
 def _entry(run: RunResult, *, table: str, key: str) -> float | None:
     value = getattr(run, table).get(key)
     return float(value) if isinstance(value, int | float) else None
+
+
+def _own(run: RunResult, *, name: str) -> float | None:
+    figure = run.custom.get(name)
+    return None if figure is None else figure.value
+
+
+def _in_its_unit(unit: str) -> Words:
+    words = format_in(unit)
+    return lambda value: MISSING if value is None else words(value)
 
 
 def _words(cell: Cell, read: Callable[[RunResult], float | None], words: Words) -> str:

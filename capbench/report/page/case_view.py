@@ -8,7 +8,7 @@ from pathlib import Path
 
 from capbench.report.aggregate import Cell
 from capbench.report.charts.canvas import Chart, chart_style
-from capbench.report.charts.distribution import distribution_chart, latency_chart, traffic_chart
+from capbench.report.charts.distribution import custom_charts, distribution_chart, latency_chart, traffic_chart
 from capbench.report.charts.effect import effect_chart
 from capbench.report.charts.stages import bottleneck_words, find_bottleneck, stage_chart
 from capbench.report.charts.time_series import quality_charts, trace_charts
@@ -145,6 +145,7 @@ def arrange_case(
                 prefix=f"{anchor}-floor",
                 reference=1.0,
             ),
+            *custom_charts(cells, styles, prefix=f"{anchor}-own"),
             *trace_charts(typical, styles, prefix=anchor),
             traffic_chart(cells, styles, prefix=f"{anchor}-traffic"),
             latency_chart(cells, styles, prefix=f"{anchor}-latency"),

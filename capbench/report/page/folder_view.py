@@ -13,6 +13,7 @@ from capbench.report.aggregate import Cell, all_cells_of, cells_of
 from capbench.report.capacity import CapacityRow, capacity_rows
 from capbench.report.cell_words import slices_notes, software_note
 from capbench.report.page.case_view import CaseView, arrange_case
+from capbench.report.page.curve_view import CurveView, arrange_curves
 from capbench.report.page.frame_crops import PictureStore
 from capbench.report.page.headline import Headline, compose_headline
 from capbench.report.page.overview_rows import Row, arrange_rows
@@ -20,7 +21,9 @@ from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import ReportFolder, RunFile, relative_url
 from capbench.report.wording import revision_words, shorten
 from capbench.results import Comparison, RunRole
+from capbench.results.folder import RunEvidence, read_evidence, run_stem
 from capbench.results.subject_name import SubjectName, revision_label
+from capbench.results.tidy_table import table_of
 from capbench.units import format_bytes
 
 __all__ = ["PICTURE_BUDGET_BYTES", "FolderView", "Machine", "RunRow", "arrange_folder"]
@@ -60,6 +63,8 @@ class RunRow:
     """Relative URL of its raw JSON, empty where its file is unknown."""
     status: str
     """`measured`, or why it does not count."""
+    evidence: tuple[tuple[str, str], ...] = ()
+    """Name and relative URL of its log, and of its output where that was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class FolderView:
     """The table of the first screen."""
     capacities: tuple[CapacityRow, ...]
     """What stages could deliver alone; empty where that was not measured."""
+    curves: tuple[CurveView, ...]
+    """Curves and corpora, one section each; empty where there are none."""
     cases: tuple[CaseView, ...]
     """One section each."""
     runs: tuple[RunRow, ...]
@@ -148,6 +155,7 @@ def arrange_folder(
         )
         for number, (case, subjects) in enumerate(cells.items() if charts else (), start=1)
     )
+    evidence = read_evidence(folder.path)
     starts = sorted(file.run.started_at for file in folder.runs if file.run.started_at)
     revisions = dict.fromkeys(file.run.revision for file in folder.runs if file.run.revision)
     return FolderView(
@@ -166,9 +174,15 @@ def arrange_folder(
         base=_base_words(main),
         rows=arrange_rows(cells, comparisons, styles),
         capacities=capacity_rows(all_cells_of(folder)),
+        curves=_curves(folder, comparisons, styles, charts=charts),
         cases=cases,
         runs=tuple(
-            RunRow(file, relative_url(file.path, page_folder) if file.path else "", _status(file))
+            RunRow(
+                file,
+                relative_url(file.path, page_folder) if file.path else "",
+                _status(file),
+                _links(evidence.get(run_stem(file.run)), page_folder),
+            )
             for file in folder.runs
         ),
         warnings=_warnings(folder, comparisons, problems),
@@ -180,6 +194,22 @@ def arrange_folder(
         raw_folder=relative_url(folder.path / "runs", page_folder),
         picture_files=store.files,
     )
+
+
+def _links(evidence: RunEvidence | None, page_folder: Path | None) -> tuple[tuple[str, str], ...]:
+    if evidence is None or page_folder is None:
+        return ()
+    named = (("log", evidence.log), ("output", evidence.output))
+    return tuple((name, relative_url(path, page_folder)) for name, path in named if path is not None)
+
+
+def _curves(
+    folder: ReportFolder, comparisons: Sequence[Comparison], styles: Mapping[str, SubjectStyle], *, charts: bool
+) -> tuple[CurveView, ...]:
+    """Sections of curves and corpora; most folders have none, and need no table for them."""
+    if not any(file.run.point is not None or file.run.corpus is not None for file in folder.blocks):
+        return ()
+    return arrange_curves(table_of([folder.contents]), comparisons, styles, charts=charts)
 
 
 def _base_words(comparison: Comparison | None) -> str:
@@ -261,6 +291,9 @@ def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems:
         found[words] += 1
     skipped = folder.matrix.get("skipped")
     own = [f"{name} was skipped: {why}" for name, why in skipped.items()] if isinstance(skipped, dict) else []
+    matrix = folder.matrix.get("matrix")
+    left_out = matrix.get("left_out") if isinstance(matrix, dict) else None
+    own += [f"{name} took no part: {why}" for name, why in left_out.items()] if isinstance(left_out, dict) else []
     repeated = (f"{words} ({count} runs)" if count > 1 else words for words, count in found.items())
     judged = (words for comparison in comparisons for words in comparison.warnings)
     return tuple(dict.fromkeys((*folder.problems, *problems, *repeated, *own, *judged)))

@@ -108,7 +108,12 @@ def _spokesman(comparison: Comparison, cells: Cells) -> tuple[str | None, str | 
     """Case and subject that speak for a comparison: the largest picture, and `gpu` where several were judged."""
     cases = list(dict.fromkeys(item.case for item in comparison.verdicts))
     main = main_case(cells)
-    case = main if main in cases else next(iter(cases), None)
+    # Of a corpus the clips together are judged, not the one with the largest picture.
+    corpus = next(
+        (file.run.corpus for cell in cells.get(main or "", {}).values() for file in cell.measured if file.run.corpus),
+        None,
+    )
+    case = next((name for name in (corpus, main) if name in cases), next(iter(cases), None))
     subjects = list(dict.fromkeys(item.new for item in comparison.verdicts if item.case == case))
     return case, _USUAL_SUBJECT if _USUAL_SUBJECT in subjects else next(iter(subjects), None)
 

@@ -38,7 +38,7 @@ register_change(
 register_change(
     name="tags-missing",
     family="colour",
-    defect="the file says nothing about its colour",
+    defect="the file states no colour",
     caught_by=["tags.present"],
     mutates=Mutates.MUXING,
     change=lambda: Remake(tags=Tags(2, 2, 2, None)),
@@ -72,7 +72,7 @@ def _recoloured(luma_codes: float, chroma_gain: float) -> Callable[[Iterator[Sho
 register_change(
     name="luma-lifted",
     family="colour",
-    defect="all of luma is 4 codes too bright, and black with it",
+    defect="luma is 4 codes too bright, black included",
     caught_by=["colour.meaning"],
     says="luma is 4.0 codes brighter",
     change=lambda: Remake(shots=_recoloured(4, 1)),
@@ -99,7 +99,7 @@ def _write_gradient(target: Path, bits_left: int) -> Path:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p10le"
         for number in range(_DEEP_FRAMES):
             ramp = 300 + np.arange(width)[None, :] // 2 + np.arange(height)[:, None] // 2
-            ramp[:, 8 * number : 8 * number + 24] += 400  # a bar that moves: frames are told apart by it
+            ramp[:, 8 * number : 8 * number + 24] += 400  # a bar that moves, so that frames can be told apart
             planes = [
                 (ramp >> lost << lost).astype(np.uint16),
                 *[np.full((height // 2, width // 2), 512, np.uint16)] * 2,

@@ -19,7 +19,7 @@ def _clean(folder: Path, name: str) -> Pair:
 @register_pair(
     name="file-truncated",
     family="file",
-    defect="the file ends after two thirds: the disk was full and nobody looked",
+    defect="the file ends after two thirds: the disk was full and the error was ignored",
     caught_by=["file.decodes", "file.frame_count", "frames.last"],
     mutates=Mutates.FILE,
 )

@@ -50,14 +50,14 @@ register_change(
 register_change(
     name="frame-repeated",
     family="frames",
-    defect="one frame is shown twice and its successor never",
+    defect="one frame is shown twice and the next one never",
     caught_by=["frames.repeated"],
     change=_edited(lambda shots: _show(shots, {_WHERE + 1: shots[_WHERE].planes})),
 )
 register_change(
     name="pair-swapped",
     family="frames",
-    defect="two neighbouring frames are exchanged",
+    defect="two adjacent frames are swapped",
     caught_by=["frames.order"],
     change=_edited(lambda shots: _show(shots, {_WHERE: shots[_WHERE + 1].planes, _WHERE + 1: shots[_WHERE].planes})),
 )
@@ -71,7 +71,7 @@ register_change(
 register_change(
     name="frozen",
     family="frames",
-    defect="from the middle on the picture stands still",
+    defect="the picture freezes in the middle",
     caught_by=["frames.frozen"],
     change=_edited(lambda shots: _show(shots, dict.fromkeys(range(30, len(shots)), shots[30].planes))),
 )

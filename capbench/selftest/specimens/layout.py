@@ -110,7 +110,7 @@ def _soft(planes: Planes) -> Planes:
 @register_pair(
     name="upside-down-without-edges",
     family="layout",
-    defect="a soft picture is upside down, most of which looks the same either way",
+    defect="a soft picture is flipped vertically, which changes little of it",
     caught_by=["picture.orientation"],
     mutates=Mutates.CONTENT,
 )

@@ -114,7 +114,9 @@ def _large(folder: Path) -> list[Check]:
 
 
 @register_runs(
-    name="silent-cpu-fallback", defect="`gpu` was asked for, `cpu` ran, and nobody was told", caught_by=["gate.wall_s"]
+    name="silent-cpu-fallback",
+    defect="`gpu` was requested, `cpu` ran, and the report does not say so",
+    caught_by=["gate.wall_s"],
 )
 def _fallback(folder: Path) -> list[Check]:
     return _planted(folder, path_used="cpu")

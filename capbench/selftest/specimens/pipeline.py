@@ -40,7 +40,7 @@ register_mutant(
 register_mutant(
     name="padding-left-in",
     family="layout",
-    defect="rows that a copy padded to 256 bytes are read as if they were tight",
+    defect="rows that a copy padded to 256 bytes are read as if they were not padded",
     replacements=[
         Replacement(
             "pipeline/conversion/swscale.py",
@@ -55,7 +55,7 @@ register_mutant(
 register_mutant(
     name="chroma-column-offset",
     family="layout",
-    defect="the chroma plane is copied out one sample too late",
+    defect="the chroma plane is copied with an offset of one sample",
     replacements=[
         Replacement(
             "pipeline/conversion/nv12_layout.py",
@@ -64,7 +64,7 @@ register_mutant(
         )
     ],
     caught_by=["colour.siting"],
-    says="right of its place",
+    says="too far right",
 )
 register_mutant(
     name="bottom-not-converted",
@@ -147,7 +147,7 @@ register_mutant(
 register_mutant(
     name="fade-too-slow",
     family="frames",
-    defect="layers take twice as long to appear, by arithmetic that the exporter and whoever judges it could share",
+    defect="layers take twice as long to appear, by arithmetic that exporter and oracle could share",
     replacements=[
         Replacement(
             "pipeline/scene/scene_values.py",

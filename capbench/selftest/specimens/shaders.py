@@ -39,7 +39,7 @@ def _convert(old: str, new: str) -> Replacement:
 
 
 def _typed_in_matrix(kr: float, kb: float) -> tuple[Replacement, Replacement]:
-    """A matrix as a table of numbers that somebody copied, instead of the Kr and Kb that were asked for."""
+    """A matrix as a hard-coded table, instead of the requested Kr and Kb."""
     return (
         _nv12(
             "dot(rgb, vec3f(nv12_kr, 1.0 - nv12_kr - nv12_kb, nv12_kb))",
@@ -97,7 +97,7 @@ register_mutant(
 register_mutant(
     name="truncation-behind-matrix",
     family="colour",
-    defect="the conversion truncates, and uses BT.601 besides: the larger mistake hides the smaller one",
+    defect="the conversion truncates and uses BT.601: the larger error hides the smaller one",
     replacements=[*_typed_in_matrix(0.299, 0.114), *_TRUNCATION],
     caught_by=["colour.bias"],
     says="truncated",
@@ -113,7 +113,7 @@ register_mutant(
 register_mutant(
     name="chroma-swapped",
     family="colour",
-    defect="Cb and Cr are exchanged (NV21 taken for NV12)",
+    defect="Cb and Cr are swapped (NV21 taken for NV12)",
     replacements=[
         _nv12(
             "let chroma = vec4f(chroma_of(first), chroma_of(second));",
@@ -134,7 +134,7 @@ register_mutant(
 register_mutant(
     name="gamma",
     family="colour",
-    defect="a gamma-encoded texture is encoded once more (an sRGB view where a plain one belongs)",
+    defect="a gamma-encoded texture is encoded again (an sRGB view instead of a plain one)",
     replacements=[
         _convert(
             "return textureLoad(picture, pixel, 0).rgb;",
@@ -161,7 +161,7 @@ register_mutant(
 register_mutant(
     name="alpha-premultiplied-twice",
     family="colour",
-    defect="a layer's colour is multiplied by its alpha once more when it is drawn",
+    defect="a layer's premultiplied colour is multiplied by its alpha again when it is drawn",
     replacements=[
         Replacement(
             "shaders/draw_layers.wgsl",
@@ -183,7 +183,7 @@ register_mutant(
         )
     ],
     caught_by=["colour.levels"],
-    says="6 bits are left",
+    says="as with 6 bits",
 )
 register_mutant(
     name="chroma-lost",
@@ -216,19 +216,19 @@ register_mutant(
     defect="the chroma plane starts one row too late",
     replacements=[_nv12(_CHROMA_START, "let chroma_words = (nv12_height + 1u) * nv12_stride_words;")],
     caught_by=["colour.siting"],
-    says="below its place",
+    says="too low",
 )
 register_mutant(
     name="upside-down",
     family="layout",
-    defect="the y axis of the render target points the other way",
+    defect="the y axis of the render target points in the wrong direction",
     replacements=[
         _convert(
             "textureLoad(picture, pixel, 0)", "textureLoad(picture, vec2u(pixel.x, nv12_height - 1u - pixel.y), 0)"
         )
     ],
     caught_by=["picture.orientation"],
-    says="upside down",
+    says="flipped vertically",
 )
 register_mutant(
     name="upper-row-twice",

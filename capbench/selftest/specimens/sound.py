@@ -1,4 +1,4 @@
-"""Sound that is late, drifting, gone or spoilt."""
+"""Sound that is late, drifting, missing or damaged."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _clipped(samples: Audio) -> Audio:
 register_change(
     name="audio-late",
     family="sound",
-    defect="the sound comes 60 ms late",
+    defect="the sound is 60 ms late",
     caught_by=["audio.offset"],
     mutates=Mutates.MUXING,
     change=lambda: Remake(audio_start_s=Fraction(6, 100)),
@@ -84,7 +84,7 @@ register_change(
 register_change(
     name="audio-silent",
     family="sound",
-    defect="there is an audio track with nothing in it",
+    defect="the audio track is silent",
     caught_by=["audio.present"],
     change=lambda: Remake(audio=np.zeros_like),
 )
@@ -107,7 +107,7 @@ def _of_wide(folder: Path, name: str, change: Callable[[Audio], Audio]) -> Pair:
 @register_pair(
     name="stereo-collapsed",
     family="sound",
-    defect="there are two channels and both carry the left one",
+    defect="both channels carry the left one",
     caught_by=["audio.channels"],
     mutates=Mutates.CONTENT,
 )
@@ -118,7 +118,7 @@ def _collapsed(folder: Path) -> Pair:
 @register_pair(
     name="stereo-exchanged",
     family="sound",
-    defect="left and right are exchanged",
+    defect="left and right are swapped",
     caught_by=["audio.sides"],
     mutates=Mutates.CONTENT,
 )
@@ -129,7 +129,7 @@ def _exchanged(folder: Path) -> Pair:
 @register_pair(
     name="polarity-turned",
     family="sound",
-    defect="the right channel is multiplied by -1: what both channels share cancels out in the middle",
+    defect="the right channel is inverted: what both channels share cancels out when they are mixed",
     caught_by=["audio.polarity"],
     mutates=Mutates.CONTENT,
 )
@@ -147,7 +147,7 @@ register_change(
 register_change(
     name="audio-gap-of-one-frame",
     family="sound",
-    defect="23 ms of sound are missing, and they begin anywhere",
+    defect="23 ms of sound are missing, not aligned to a frame",
     caught_by=["audio.gaps"],
     change=lambda: Remake(audio=_with_short_gap),
 )

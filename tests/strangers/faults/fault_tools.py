@@ -51,9 +51,11 @@ ENCODERS: Final = {
 }
 """What a base is encoded to again, nearly without loss."""
 SOUND_ENCODERS: Final = {
-    ".mp4": ("-c:a", "aac", "-b:a", "224k"), ".mov": ("-c:a", "aac", "-b:a", "224k"),
-    ".mkv": ("-c:a", "flac"), ".webm": ("-c:a", "libopus", "-b:a", "192k"),
-}  # fmt: skip
+    ".mp4": ("-c:a", "aac", "-b:a", "224k"),
+    ".mov": ("-c:a", "aac", "-b:a", "224k"),
+    ".mkv": ("-c:a", "flac"),
+    ".webm": ("-c:a", "libopus", "-b:a", "192k"),
+}
 PLAIN_SCALE: Final = "flags=bicubic+accurate_rnd"
 PICTURE_CHECKS: Final = ("picture.quality", "picture.local", "picture.outliers", "picture.same")
 COLOUR_CHECKS: Final = ("colour.meaning", "colour.bias", "colour.patches", "colour.levels")

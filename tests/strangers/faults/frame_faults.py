@@ -51,10 +51,8 @@ def _foreign(base: Base, count: float, path: Path) -> None:
 def _last_hold(base: Base, _: float, path: Path) -> None:
     """The last frame lasts a sixtieth of a second, whatever it lasted before."""
     last, ticks = base.output.frame_count - 1, int(Fraction(1, 60) / base.output.time_base)
-    run_tool([
-        *("ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0:v:0", "-c", "copy"),
-        *("-bsf:v", f"setts=duration=if(eq(N\\,{last})\\,{ticks}\\,DURATION)", path),
-    ])  # fmt: skip
+    copied = ("ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0:v:0", "-c", "copy")
+    run_tool([*copied, "-bsf:v", f"setts=duration=if(eq(N\\,{last})\\,{ticks}\\,DURATION)", path])
 
 
 def _is_finely_timed(base: Base) -> bool:

@@ -36,10 +36,8 @@ def _full_chroma(base: Base) -> str:
 def _bitstream(h264: str, hevc: str) -> Maker:
     def make(base: Base, strength: float, path: Path) -> None:
         text = f"h264_metadata={h264}" if base.output.codec == "h264" else f"hevc_metadata={hevc}"
-        run_tool([
-            *("ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0", "-c", "copy"),
-            *("-bsf:v", text.format(strength=int(strength)), path),
-        ])  # fmt: skip
+        copied = ("ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0", "-c", "copy")
+        run_tool([*copied, "-bsf:v", text.format(strength=int(strength)), path])
 
     return make
 

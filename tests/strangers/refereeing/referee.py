@@ -105,18 +105,24 @@ def _times(reference: StreamFacts, output: StreamFacts, request: Request, figure
         worst = max((abs(step - 1 / request.rate) for step in steps), default=Fraction(0))
         figures["step_error_ms"] = float(worst) * 1e3
         return graded(
-            "times", float(worst), float(output.time_base) * 1.01, float(output.time_base) * 2 + 1e-3,
+            "times",
+            float(worst),
+            float(output.time_base) * 1.01,
+            float(output.time_base) * 2 + 1e-3,
             f"a step is off by {float(worst) * 1e3:.2f} ms",
-        )  # fmt: skip
+        )
     if reference.frame_count != output.frame_count:
         return []  # the pictures say what is missing
     wanted = [frame.start_s - reference.frames[0].start_s for frame in reference.frames]
     worst = max((abs(a - b) for a, b in zip(starts, wanted, strict=True)), default=Fraction(0))
     figures["time_error_ms"] = float(worst) * 1e3
     found = graded(
-        "times", float(worst), float(tick_s) * 1.01, float(tick_s) * 1.5 + 1.5e-3,
+        "times",
+        float(worst),
+        float(tick_s) * 1.01,
+        float(tick_s) * 1.5 + 1.5e-3,
         f"a frame is shown {float(worst) * 1e3:.2f} ms off, a tick is {float(tick_s) * 1e3:.2f} ms",
-    )  # fmt: skip
+    )
     return found + _last_hold(reference, output)
 
 
@@ -136,9 +142,12 @@ def _last_hold(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
         return []
     off, step = abs(ends[0] - ends[1]), 1 / reference.rate
     return graded(
-        "times", float(off), float(step) * 1.2, float(step) * 3,
+        "times",
+        float(off),
+        float(step) * 1.2,
+        float(step) * 3,
         f"the last frame ends after {float(ends[1]):.3f} s instead of {float(ends[0]):.3f} s",
-    )  # fmt: skip
+    )
 
 
 def _pictures(

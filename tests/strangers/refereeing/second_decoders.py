@@ -22,8 +22,12 @@ DECODERS: Final = {
 """FFmpeg's name of a codec to GStreamer's parser and a decoder that is not FFmpeg's: OpenH264, libde265, libvpx,
 libaom, libmpeg2."""
 _DEMUXERS: Final = {
-    ".mp4": "qtdemux", ".mov": "qtdemux", ".mkv": "matroskademux", ".webm": "matroskademux", ".ts": "tsdemux",
-}  # fmt: skip
+    ".mp4": "qtdemux",
+    ".mov": "qtdemux",
+    ".mkv": "matroskademux",
+    ".webm": "matroskademux",
+    ".ts": "tsdemux",
+}
 _EXACT: Final = {"h264", "hevc", "vp9", "av1"}
 """Codecs whose standards fix every bit."""
 _INEXACT_CODES: Final = 3
@@ -43,9 +47,11 @@ def second_opinion(facts: StreamFacts) -> str:
     try:
         theirs = run_tool(["gst-launch-1.0", "-q", "filesrc", f"location={facts.path}", "!", *words])
         ours = run_tool(
-            ["ffmpeg", "-v", "quiet", "-noautorotate", "-i", facts.path, "-map", "0:v:0", "-fps_mode", "passthrough",
-             "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
-        )  # fmt: skip
+            [
+                *("ffmpeg", "-v", "quiet", "-noautorotate", "-i", facts.path, "-map", "0:v:0"),
+                *("-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"),
+            ]
+        )
     except ToolError as error:
         return f"{decoder} failed: {str(error).splitlines()[0][:200]}"
     # GStreamer pads rows to four bytes.

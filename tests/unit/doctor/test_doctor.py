@@ -19,7 +19,7 @@ from capbench.doctor.findings import (
     ProgramFinding,
 )
 from capbench.doctor.probe_machine import try_encoder
-from capbench.doctor.remedies import Platform, find_lacks
+from capbench.doctor.remedies import Platform, find_problems
 from capbench.doctor.trial_decodes import try_decoders
 from capbench.pipeline.decode.decoder_device import offered_devices
 from capbench.results.path_names import HARDWARE_DECODERS
@@ -57,8 +57,8 @@ _FULL = {"cache": _WELL.cache.model_copy(update={"free_bytes": 10**6})}
 _NO_FFMPEG = {"ffmpeg": ProgramFinding(name="ffmpeg", path=None, version=None)}
 
 
-def test_a_machine_that_lacks_nothing_has_no_lacks() -> None:
-    assert find_lacks(_WELL, _DEBIAN) == ()
+def test_a_machine_without_problems_has_none() -> None:
+    assert find_problems(_WELL, _DEBIAN) == ()
 
 
 @pytest.mark.parametrize(
@@ -75,21 +75,22 @@ def test_a_machine_that_lacks_nothing_has_no_lacks() -> None:
         (_SMALL, _DEBIAN, "400 MB of memory", "close other programs", False),
         (_READ_ONLY, _DEBIAN, "cannot write to the cache, /cache", "CAPBENCH_CACHE", False),
         (_FULL, _DEBIAN, "1.00 MB free on the disk", "CAPBENCH_CACHE", False),
+        ({"vmaf_error": "old"}, _DEBIAN, "VMAF is not measured", "imageio-ffmpeg", False),
         (_NO_FFMPEG, Platform("macos"), "no ffmpeg program", "brew install ffmpeg", False),
     ],
 )
-def test_a_lack_comes_with_its_remedy(
+def test_a_problem_comes_with_its_remedy(
     change: dict[str, object], platform: Platform, what: str, remedy: str, blocks: bool
 ) -> None:
-    (lack,) = find_lacks(_WELL.model_copy(update=change), platform)
+    (problem,) = find_problems(_WELL.model_copy(update=change), platform)
 
-    assert (what in lack.what, remedy in lack.remedy, lack.blocks_export) == (True, True, blocks), lack
+    assert (what in problem.what, remedy in problem.remedy, problem.blocks_export) == (True, True, blocks), problem
 
 
 def test_what_blocks_an_export_comes_first() -> None:
-    lacks = find_lacks(_WELL.model_copy(update={**_NO_FFMPEG, **_SMALL, **_NO_X264}), _DEBIAN)
+    problems = find_problems(_WELL.model_copy(update={**_NO_FFMPEG, **_SMALL, **_NO_X264}), _DEBIAN)
 
-    assert [lack.blocks_export for lack in lacks] == [True, False, False]
+    assert [problem.blocks_export for problem in problems] == [True, False, False]
 
 
 def test_an_encoder_is_tried_and_not_only_listed(capfd: pytest.CaptureFixture[str]) -> None:

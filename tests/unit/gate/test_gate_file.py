@@ -13,10 +13,12 @@ from capbench.gate import GateFile, GateRule, GateSettings, compare, load_gate_f
 from capbench.gate.compare import compare_with_baseline
 from capbench.gate.gate_file import BUILT_IN_RULES, judged_metrics, rule_for
 from capbench.gate.history.baseline_figures import take_baseline
-from capbench.gate.judged_metrics import QUALITY_METRICS
+from capbench.gate.judged_metrics import known_figures
 from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS
 from capbench.quality.metrics.frame_pairs import OWN_METRICS
+from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
 from capbench.results.comparison import Comparison, Verdict
+from capbench.results.metric_registry import BUILT_IN_METRICS, columns_of
 from tests.gate_runs import noisy, runs_table, verdict_of
 
 _OWN = Path(__file__).resolve().parents[3] / "matrix" / "gates.toml"
@@ -58,8 +60,8 @@ def test_a_file_with_every_setting_loads(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[gate", "not TOML"),
-        ("[gates]\n", "gates: Extra inputs"),
-        ("[gate]\nalpha = 1\n", "gate.alpha: Extra inputs"),
+        ("[gates]\n", "gates: unknown key; did you mean 'gate'?"),
+        ("[gate]\nalpha = 1\n", "gate.alpha: unknown key"),
         ("[gate]\nmetric_error = 0.9\n", "gate.metric_error: Input should be less than 0.5, got 0.9"),
         ("[[rule]]\nmargin = 0.1\n", "rule[0].metric: Field required"),
         ("[[rule]]\nmetric = 'wall_s'\nmargin = -1\n", "rule[0].margin: Input should be greater"),
@@ -300,8 +302,12 @@ def test_nothing_is_said_to_hold_that_nobody_looked_at() -> None:
     assert "quality is maintained" not in comparison.sentence
 
 
-def test_the_catalogue_names_every_metric_that_validation_measures() -> None:
-    assert set(QUALITY_METRICS) == {*OWN_METRICS, *FFMPEG_METRICS, "vmaf"}
+def test_the_registry_names_every_metric_that_validation_measures() -> None:
+    by_others = [metric for metric in BUILT_IN_METRICS if metric.name in {*FFMPEG_METRICS, *LIBVMAF_METRICS}]
+
+    assert set(columns_of(BUILT_IN_METRICS)) == {*OWN_METRICS, *columns_of(by_others)}
+    assert len(by_others) == len(FFMPEG_METRICS) + len(LIBVMAF_METRICS)
+    assert {f"quality.{column}.mean" for column in columns_of(BUILT_IN_METRICS)} <= set(known_figures())
 
 
 @pytest.mark.parametrize("metric", ["wall_s/floor", "quality.vmaf.mean"])

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from capbench.gate import compare
+from capbench.gate.compare import ComparedSubjects
 from capbench.report.formats.github import annotation_lines, badge_json
 from capbench.report.formats.grouping import condensed, shared_reasons
 from capbench.report.formats.junit import junit_xml
@@ -149,7 +150,7 @@ def test_figures_of_several_subjects_are_told_apart() -> None:
     """`cpu` and `gpu` against another revision have the same figures in the same case."""
     base = pd.concat([runs_table(name, noisy(8)) for name in ("cpu", "gpu")])
 
-    text = step_summary(compare(base, base, base_label="before", new_label="after"))
+    text = step_summary(compare(base, base, subjects=ComparedSubjects(base_label="before", new_label="after")))
 
     assert "| case | subject | figure |" in text
     assert [text.count(f"| after:{name} | wall time |") for name in ("cpu", "gpu")] == [1, 1]

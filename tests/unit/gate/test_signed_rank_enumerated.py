@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from capbench.gate.statistics.signed_rank import half, scores_of, sign_sum_tail, sign_test
@@ -27,6 +27,8 @@ def _flips(sizes: list[float]) -> list[list[float]]:
 
 
 @settings(deadline=None)
+@example([1, 2, 3, 4, 5, 6, 7, 8, 9])  # Wilcoxon's own scores
+@example([1, 2, 3, 4, 5, 5, 5, 1, 1])  # with a cap, and outliers
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=10))
 def test_the_tail_counts_every_assignment_of_signs(scores: list[int]) -> None:
     sums = [

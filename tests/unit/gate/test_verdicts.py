@@ -10,6 +10,7 @@ import pytest
 
 from capbench.errors import ResultError
 from capbench.gate import GateFile, GateRule, GateSettings, compare
+from capbench.gate.compare import ComparedSubjects
 from capbench.gate.verdicts.validity import texts
 from capbench.results.comparison import Comparison, Verdict
 from tests.gate_runs import noisy, runs_table, verdict_of
@@ -215,7 +216,9 @@ def test_two_folders_compare_each_subject_with_itself_and_never_the_floor() -> N
     base = pd.concat([runs_table(name, noisy(8, seed=n)) for n, name in enumerate(("cpu", "gpu", "floor"))])
     new = pd.concat([runs_table(name, noisy(8, seed=n)) for n, name in enumerate(("cpu", "gpu", "floor"))])
 
-    comparison = compare(base.assign(folder="a"), new.assign(folder="b"), base_label="a", new_label="b")
+    comparison = compare(
+        base.assign(folder="a"), new.assign(folder="b"), subjects=ComparedSubjects(base_label="a", new_label="b")
+    )
 
     assert {(row.base, row.new) for row in comparison.verdicts} == {("a:cpu", "b:cpu"), ("a:gpu", "b:gpu")}
 

@@ -11,11 +11,26 @@ _DOCUMENT = Path(__file__).parents[3] / "docs" / "matrix.md"
 
 
 def test_the_printed_matrices_load(tmp_path: Path) -> None:
-    first, product = re.findall(r"```toml\n(.*?)```", _DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    printed = re.findall(r"```toml\n(.*?)```", _DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    first, product, curve, corpus, subjects = printed
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "demo.mp4").write_bytes(b"")
     (tmp_path / "mine.toml").write_text(first)
     (tmp_path / "product.toml").write_text(product)
+
+    (tmp_path / "subjects.toml").write_text(f"[[case]]\nname = 'a'\nrecording = '1080p-1min'\n{subjects}")
+    assert [subject.name for subject in load_matrix(tmp_path / "subjects.toml").subjects] == [
+        *("floor", "cpu", "gpu", "x264-preset=veryfast", "x264-preset=medium"),
+    ]
+    (tmp_path / "curve.toml").write_text(curve)
+    (tmp_path / "corpus.toml").write_text(corpus)
+    curves, clips = load_matrix(tmp_path / "curve.toml"), load_matrix(tmp_path / "corpus.toml")
+    assert [len(case.points) for case in curves.cases] == [4]
+    assert [(case.name, case.corpus) for case in clips.cases] == [
+        ("clips-demo", "clips"),
+        ("published-demo", "published"),
+        ("published-park_run", "published"),
+    ]
 
     mine, combined = load_matrix(tmp_path / "mine.toml"), load_matrix(tmp_path / "product.toml")
 
@@ -29,9 +44,13 @@ def test_the_printed_matrices_load(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    from capbench.harness.matrix.toml_file import OverrideTable, SubjectTable
+    from capbench.harness.matrix.toml_file import CorpusTable, OverrideTable, SubjectTable
 
     text = _DOCUMENT.read_text(encoding="utf-8")
 
-    for name in {*OverrideTable.model_fields, *SubjectTable.model_fields} - {"case", "floor", "sampled"}:
+    for name in {*OverrideTable.model_fields, *CorpusTable.model_fields, *SubjectTable.model_fields} - {
+        "case",
+        "floor",
+        "sampled",
+    }:
         assert f"`{name}`" in text, name

@@ -13,6 +13,7 @@ from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, known_paths
 from capbench.resources import matrix_folder
+from capbench.results.metric_registry import choose_metrics
 
 _CASE = """
 [[case]]
@@ -33,6 +34,20 @@ def test_the_standard_matrix_has_the_four_rows_at_full_length() -> None:
     assert all({"floor", "cpu", "gpu"} <= set(case.subjects) for case in matrix.cases)
     assert all(case.duration_s is None for case in matrix.cases)
     assert matrix.name == "standard"
+
+
+def test_metrics_are_the_default_ones_unless_a_file_says_otherwise(tmp_path: Path) -> None:
+    plain, chosen = _load(tmp_path, _CASE), _load(tmp_path, _CASE + 'metrics = ["default", "cambi"]\n')
+
+    assert plain.cases[0].metrics is None
+    assert "metrics" not in plain.cases[0].model_dump()  # an older program reads the folder, too
+    assert chosen.cases[0].metrics == tuple(metric.name for metric in choose_metrics(["default", "cambi"]))
+    assert RunMatrix.model_validate_json(chosen.model_dump_json()) == chosen
+
+
+def test_standard_measures_what_quick_leaves_out() -> None:
+    assert all({"cambi", "psnr_hvs", "vmaf"} <= set(case.metrics or ()) for case in load_matrix("standard").cases)
+    assert all(case.metrics is None for case in load_matrix("quick").cases)
 
 
 def test_quick_has_rows_of_standard_cut_short_and_blocks_enough_for_a_verdict() -> None:
@@ -228,13 +243,15 @@ def test_a_glob_that_matches_nothing_is_an_error(
         (_CASE + "subjects = ['gpu', 'gpu']\n", ":case[0](one).subjects: 'gpu' is listed twice"),
         (_CASE + "subjects = ['gpv']\n", ":case[0](one).subjects: unknown subject 'gpv'; add a [[subject]] table"),
         (_CASE + "[case.thresholds]\nwall_s = {}\n", ":case[0](one).thresholds.wall_s: give min, max or both"),
+        (_CASE + "metrics = ['vmfa']\n", ":case[0](one).metrics: unknown metric 'vmfa'; nearest: vmaf"),
+        (_CASE + "metrics = []\n", ":case[0](one).metrics: no metric is named"),
         (_CASE + _CASE, ":case[1](one): another case has this name; rename one"),
         ("[[case]]\nname = 'one'\n", ":case[0](one): give source (a file) or recording (a synthetic one)"),
         ("[[case]]\nname = 'a--b'\n", ":case[0](a--b).name: 'a--b' cannot be part of a file name"),
         ("[[case]]\nname = '../up'\n", ":case[0](../up).name: '../up' cannot be part of a file name"),
         ("[[case]]\nname = 'one'\nsource = 'gone.mp4'\n", ":case[0](one).source: no such file: "),
         ("[[case]]\nname = 'one'\nrecording = {width=320, height=180}\n", ":case[0](one).duration_s: a recording of "),
-        ("", ":case: the matrix has no case; add a [[case]] table"),
+        ("", ":case: the matrix has no case; add a [[case]] or [[corpus]] table"),
         (
             _CASE + "[[override]]\ncase = 'two'\nblocks = 1\n",
             ":override[0].case: 'two' matches no case; available: one",
@@ -273,7 +290,7 @@ def test_a_binary_file_is_no_matrix(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nonsense", "/nowhere/at/all.toml"])
 def test_an_unknown_name_lists_the_shipped_ones(name: str) -> None:
-    with pytest.raises(MatrixError, match=r"no matrix .*\(quick, rivals, standard\)"):
+    with pytest.raises(MatrixError, match=r"no matrix .*\(curve, quick, rivals, standard\)"):
         load_matrix(name)
 
 

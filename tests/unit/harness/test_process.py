@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from capbench.harness.process import supervisor as launcher
-from capbench.harness.process.measured_process import Outcome, run_process
+from capbench.harness.process.measured_process import Observation, Outcome, run_process
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects are POSIX programs")
 
@@ -31,7 +31,8 @@ _MEGABYTE = 1_000_000
 
 def _run(*argv: str, timeout_s: float = 60.0, sampled: bool = True, frames: list[int] | None = None) -> Outcome:
     on_frame = None if frames is None else frames.append
-    return run_process(argv, env=os.environ, cwd=Path.cwd(), timeout_s=timeout_s, sampled=sampled, on_frame=on_frame)
+    observation = Observation(sampled=sampled, on_frame=on_frame)
+    return run_process(argv, env=os.environ, cwd=Path.cwd(), timeout_s=timeout_s, observation=observation)
 
 
 def _python(code: str) -> tuple[str, str, str, str]:

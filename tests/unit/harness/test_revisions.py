@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from capbench.errors import InputError, UnavailableError
 from capbench.harness.matrix import git_revisions as revisions
 from capbench.harness.matrix.git_revisions import add_revision, resolve_revision
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
+from capbench.harness.worker.client import ask_worker
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -118,3 +121,42 @@ def test_an_unknown_revision_is_said(checkout: Path, revision: str) -> None:
 def test_without_a_work_tree_there_is_nothing_to_hold_against(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="--against needs a git work tree"):
         resolve_revision("HEAD", tmp_path)
+
+
+_WORKER = """
+import json, os, pathlib, sys
+spec = json.loads(pathlib.Path(sys.argv[1]).read_text())
+said = {"who": WHO, "steered": [name for name in ("PYTHONPATH", "PYTHONHOME") if name in os.environ]}
+pathlib.Path(spec["answer"]).write_text(json.dumps({"result": said}))
+"""
+
+
+def _install(site: Path, who: str) -> None:
+    """What stands for a capbench, which answers every job with who it is."""
+    worker = site / "capbench" / "harness" / "worker"
+    worker.mkdir(parents=True)
+    for package in (worker, *list(worker.parents)[:2]):
+        (package / "__init__.py").touch()
+    (worker / "__main__.py").write_text(_WORKER.replace("WHO", repr(who)))
+
+
+def test_a_revision_runs_its_own_code_whatever_pythonpath_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever works from a checkout has a PYTHONPATH: both sides of `--against` were the work tree, and "Same"."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "old")], check=True)
+    python = revisions._python_of(tmp_path / "old")
+    paths = subprocess.run(
+        [str(python), "-c", "import json, site; print(json.dumps(site.getsitepackages()))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _install(Path(json.loads(paths.stdout)[0]), "the revision")
+    _install(tmp_path / "checkout", "the checkout")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "checkout"))
+
+    answers = [ask_worker("any", {}, scratch=tmp_path, timeout_s=60, python=who) for who in (python, None)]
+
+    assert [answer.result for answer in answers] == [
+        {"who": "the revision", "steered": []},
+        {"who": "the checkout", "steered": ["PYTHONPATH"]},
+    ]

@@ -211,10 +211,8 @@ def test_a_resumed_block_says_that_its_runs_did_not_follow_each_other(tmp_path: 
 
     contents = _run(plan, tmp_path / "out", resume=True)
 
-    assert [noise.warnings for noise in contents.noise] == [
-        ("the block was interrupted and resumed: its runs did not follow each other",),
-        (),
-    ]
+    assert [len(noise.warnings) for noise in contents.noise] == [1, 0]
+    assert "interrupted and resumed" in contents.noise[0].warnings[0]
 
 
 def test_a_half_written_run_is_made_again(tmp_path: Path) -> None:
@@ -366,10 +364,9 @@ def test_noise_around_a_block_is_kept_as_data(tmp_path: Path) -> None:
 
     (noise,) = contents.noise
     assert noise.foreign_cpu_s == 1.0
-    assert noise.warnings == (
-        "other processes used 22% of a core during the block",
-        "the processor throttled 2 times for heat",
-    )
+    foreign_load, throttling = noise.warnings
+    assert "22% of a core" in foreign_load
+    assert "throttled 2 times" in throttling
 
 
 def test_thresholds_are_held_against_every_run(tmp_path: Path) -> None:
@@ -504,7 +501,8 @@ def test_what_overlapped_is_said(tmp_path: Path) -> None:
 
     contents = _run(plan, tmp_path, executor, resume=True)
 
-    assert contents.noise[0].warnings == ("subjects ran beside each other for 3.0% of the block: it does not count",)
+    (warning,) = contents.noise[0].warnings
+    assert "3.0% of the block" in warning
 
 
 def test_files_of_plain_runs_hold_nothing_that_older_readers_refuse(tmp_path: Path) -> None:
@@ -512,4 +510,4 @@ def test_files_of_plain_runs_hold_nothing_that_older_readers_refuse(tmp_path: Pa
 
     for file in [tmp_path / "matrix.json", *(tmp_path / "runs").iterdir()]:
         text = file.read_text(encoding="utf-8")
-        assert not re.search(r'"(interleave|slices|slice_ms|measured_plainly)"', text), file.name
+        assert not re.search(r'"(interleave|slices|slice_ms|measured_plainly|validation_pending)"', text), file.name

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,14 @@ from typing import Any
 import pytest
 
 from capbench.cli.run import exit_code_of
-from capbench.errors import ResultError
+from capbench.errors import InputError, ResultError
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.process.measured_process import Outcome
 from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output as validation
+from capbench.harness.run.runner import UNLIMITED_BLOCKS
 from capbench.harness.run.schedule import Plan, ScheduledRun
-from capbench.harness.run.start import new_folder, resumable_folder
+from capbench.harness.run.start import RunOptions, _settled, new_folder, resumable_folder
 from capbench.harness.run.validate_output import Validator, WaitingOutput
 from capbench.harness.worker.client import JobResult, describe_failure
 from capbench.results import Check, CheckStatus, FailureKind, RunResult, RunRole, ValidationReport
@@ -57,6 +61,45 @@ def test_the_newest_folder_of_the_matrix_is_resumed(tmp_path: Path) -> None:
     assert resumable_folder("quick", tmp_path).name == "new"
     with pytest.raises(ResultError, match="no folder of matrix 'rivals' under"):
         resumable_folder("rivals", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cases", "4k*"),
+        ("subjects", "gpu"),
+        ("blocks", 0),
+        ("budget_s", -1.0),
+        ("budget_s", math.nan),
+        ("timeout_s", 0.0),
+        ("timeout_s", math.inf),
+        ("seed", -1),
+        ("interleave", "turns"),
+        ("slice_ms", 1.0),
+        ("slice_ms", 1e9),
+    ],
+)
+def test_an_option_out_of_its_range_is_refused_by_name(name: str, value: object) -> None:
+    """Settings of a matrix are replaced without going through its file's checks again."""
+    with pytest.raises(InputError, match=rf"^{name} must be .*{re.escape(str(value))}"):
+        RunOptions(**{name: value})  # type: ignore[arg-type]  # that is the test
+
+
+def test_all_cases_get_the_settings_that_are_asked_for_and_keep_the_others() -> None:
+    matrix = RunMatrix(
+        name="m",
+        cases=(_CASE, _CASE.model_copy(update={"name": "b", "timeout_s": 7, "blocks": 9})),
+        subjects=(Subject(name="gpu", path="gpu"), Subject(name="floor", is_floor=True)),
+    )
+
+    asked = _settled(matrix, RunOptions(subjects=["gpu"], blocks=4, slice_ms=30.0), is_endless=False)
+    endless = _settled(matrix, RunOptions(budget_s=60.0), is_endless=True)
+
+    assert [(case.subjects, case.blocks, case.timeout_s, case.slice_ms) for case in asked.cases] == [
+        (("gpu",), 4, 1, 30.0),
+        (("gpu",), 4, 7, 30.0),
+    ]
+    assert {case.blocks for case in endless.cases} == {UNLIMITED_BLOCKS}
 
 
 def _run(**more: Any) -> RunResult:
@@ -148,6 +191,15 @@ def test_the_floor_is_held_against_the_source_whatever_the_scene(
         _validated(validator, _held(validator, _step(subject), b"x"))
 
     assert [spec["scene"] for spec in asked] == ["bare", "studio"]
+
+
+def test_the_metrics_of_a_case_reach_its_validation(tmp_path: Path, asked: list[Mapping[str, Any]]) -> None:
+    validator, step = Validator(tmp_path), _step()
+    chosen = replace(step, case=_CASE.model_copy(update={"metrics": ("psnr", "cambi")}), block=1)
+    for each in (step, chosen):
+        _validated(validator, _held(validator, each, bytes([each.block])))
+
+    assert [spec["metrics"] for spec in asked] == [None, ("psnr", "cambi")]
 
 
 def test_only_block_0_keeps_pictures_and_warmups_are_not_validated(

@@ -55,3 +55,33 @@ def test_a_full_disk_is_an_error_that_a_resume_makes_again(
 
     with pytest.raises(OutputError, match=r"b000\.mp4 could not be validated: .*No space left.*--resume"):
         validator.validate([WaitingOutput(step, run, Path("s.mp4"))], lambda *_: pytest.fail("was recorded"))
+
+
+@pytest.mark.parametrize(
+    ("of_case", "of_subject", "expected"),
+    [({}, {}, None), ({"tone_map": "bt2390"}, {}, "bt2390"), ({}, {"tone_map": "bt2390"}, "bt2390")],
+)
+def test_validation_is_told_how_the_source_was_tone_mapped(
+    of_case: dict[str, Any],
+    of_subject: dict[str, Any],
+    expected: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SDR against HDR is refused unless it is known that this was meant."""
+    asked: list[Any] = []
+
+    def answers(jobs: Any, **_how: Any) -> Iterator[tuple[Any, JobResult]]:
+        asked.extend(jobs)
+        yield from ((key, JobResult(_ENDED, error="no matter")) for key, _job in jobs)
+
+    monkeypatch.setattr(validate_output, "ask_side_by_side", answers)
+    subject = Subject(name="gpu", path=None, options=of_subject)
+    step = ScheduledRun(_CASE.model_copy(update={"options": of_case}), subject, 0, 0, RunRole.MEASURE)
+    (tmp_path / f"{step.stem}.mp4").write_bytes(b"x")
+    validator = Validator(tmp_path)
+    run = validator.hold(RunResult(case="a", subject="gpu", block=0), step, tmp_path / f"{step.stem}.mp4")
+
+    validator.validate([WaitingOutput(step, run, Path("s.mp4"))], lambda *_: None)
+
+    assert [job[1][1]["tone_map"] for job in asked] == [expected]

@@ -88,7 +88,7 @@ def test_empty_channel_blames_its_producer_at_its_frame() -> None:
         items.send(number, 1)
         items.receive()
 
-    with pytest.raises(StallError, match=r"decode stalled at frame 3: nothing came from it in 0\.05 s") as caught:
+    with pytest.raises(StallError, match=r"decode stalled at frame 3: .*0\.05 s") as caught:
         items.receive()
 
     assert (caught.value.stage, caught.value.frame) == ("decode", 3)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from capbench.errors import EncoderError, InputError
@@ -80,6 +83,30 @@ def test_each_encoder_is_probed_once_a_process(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("name", ["libx264", "libx265"])
 def test_software_encoders_pass_their_probe(name: str) -> None:
     probe_encoder(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("libsvtav1", "av1"), ("libvpx-vp9", "vp9"), ("mpeg4", "mpeg4"), ("mjpeg", "mjpeg")]
+)
+def test_encoder_of_another_codec_is_refused_unopened(name: str, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opened as root, libsvtav1 makes the whole export a real-time process; the others were `Invalid argument`."""
+    if name not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {name}")
+    monkeypatch.setattr(encoders, "_PROBE_FRAMES", 0)  # nothing but the codec's name is left to refuse it by
+    monkeypatch.setattr(encoders, "pixel_format_for", lambda *_: "yuv420p")
+    before = policies()
+
+    with pytest.raises(EncoderError, match=f"^{name} writes {codec}, and exports are H.264 or HEVC"):
+        choose_encoder(name)
+
+    assert policies() == before
+
+
+def policies() -> set[int]:
+    """Scheduling policies of this process's threads, where the platform has some."""
+    if not hasattr(os, "sched_getscheduler") or not Path("/proc/self/task").is_dir():
+        return set()
+    return {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
 
 
 def test_encoder_with_a_wrong_picture_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from capbench.colour import ColourSpec
 from capbench.errors import InputError
 from capbench.pipeline.compositor.geometry import Rectangle, canvas_size, display_rectangle
 from capbench.pipeline.decode.probe import SourceInfo
+from capbench.pipeline.decode.source_colour import DeclaredColour
 from capbench.pipeline.scene import Display
 
 
@@ -28,6 +29,7 @@ def source(width: int, height: int, pixel_aspect: Fraction) -> SourceInfo:
         duration_s=1.0,
         frame_count_claimed=30,
         colour=ColourSpec(),
+        declared_colour=DeclaredColour(),
         planar_format="yuv420p",
         audio_streams=0,
         audio_start_s=None,

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from capbench.colour import ColourSpec, MatrixCoefficients, Range
+from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.errors import ColourError
 from capbench.pipeline.decode.decoded_planes import plane_samples
-from capbench.pipeline.decode.source_colour import FrameColour, PlanarConverter, frame_colour, planar_format
+from capbench.pipeline.decode.source_colour import (
+    DeclaredColour,
+    FrameColour,
+    PlanarConverter,
+    frame_colour,
+    planar_format,
+)
 from capbench.quality.oracle import rgb_to_nv12
 
 GREEN = (14, 222, 4)
@@ -52,7 +58,7 @@ def flat(pixel_format: str, height: int, colorspace: int, full: bool) -> av.Vide
 
 def read_back(frame: av.VideoFrame) -> tuple[list[int], FrameColour]:
     """Codes of the middle of the planes, and how they are to be read."""
-    colour = frame_colour(CLIP, frame)
+    colour = frame_colour(CLIP, frame, DeclaredColour())
     planar = planar_format(frame.format.name)
     planes = PlanarConverter().convert(frame, planar, (frame.width, frame.height), colour).planes
     return [int(plane_samples(plane)[plane.height // 2, plane.width // 2]) for plane in planes], colour
@@ -104,11 +110,33 @@ def test_grey_keeps_its_codes(pixel_format: str, full: bool) -> None:
     assert found == pytest.approx([100, 128, 128], abs=1)
 
 
+@pytest.mark.parametrize("width", [64, 62, 61])
+@pytest.mark.parametrize("pixel_format", ["yuv411p", "yuv410p"])
+@pytest.mark.parametrize(("siting", "first_column"), [(ChromaSiting.LEFT, 0.0), (ChromaSiting.CENTRE, 1.5)])
+def test_a_quarter_of_the_columns_stays_in_its_place(
+    siting: ChromaSiting, first_column: float, pixel_format: str, width: int
+) -> None:
+    """Chroma that rises from column to column; swscale by itself put that of DV a column further right."""
+    frame = av.VideoFrame(width, 32, pixel_format)
+    for plane in frame.planes:
+        plane_samples(plane)[:] = 40 + 8 * np.arange(plane.width)
+    colour = frame_colour(CLIP, frame, DeclaredColour())
+
+    made = PlanarConverter().convert(frame, planar_format(pixel_format), (width, 32), colour, siting)
+
+    assert made.format.name == "yuv422p"
+    np.testing.assert_array_equal(plane_samples(made.planes[0]), plane_samples(frame.planes[0]))
+    place = (0.5 if siting is ChromaSiting.CENTRE else 0.0) + 2 * np.arange(2, made.planes[1].width - 3)
+    for plane in made.planes[1:]:
+        rows = plane_samples(plane)[:, 2:-3]
+        assert np.abs(rows - (40 + 2 * (place - first_column))).max() <= 1
+
+
 def tagged(**tags: int) -> FrameColour:
     frame = av.VideoFrame(64, 96, "yuv420p")
     for name, value in tags.items():
         setattr(frame, name, value)
-    return frame_colour(CLIP, frame)
+    return frame_colour(CLIP, frame, DeclaredColour())
 
 
 @pytest.mark.parametrize(
@@ -130,6 +158,28 @@ def test_a_change_of_tags_counts_where_it_changes_what_samples_mean(
     first: dict[str, int], second: dict[str, int], is_same: bool
 ) -> None:
     assert tagged(**second).reads_like(tagged(**first)) is is_same
+
+
+def declared(stated: DeclaredColour, **tags: int) -> FrameColour:
+    """An untagged frame of 96 lines, but for `tags`, in a stream whose container states `stated`."""
+    frame = av.VideoFrame(64, 96, "yuv420p")
+    for name, value in tags.items():
+        setattr(frame, name, value)
+    return frame_colour(CLIP, frame, stated)
+
+
+def test_what_the_container_declares_counts_where_the_frame_is_silent() -> None:
+    stated = DeclaredColour(primaries=9, transfer=1, matrix=9, range=2)
+
+    assert declared(stated) == FrameColour(MatrixCoefficients.BT2020, Range.FULL, True, "BT.2020")
+    own = declared(stated, colorspace=1, color_primaries=1, color_range=1)
+    assert own == FrameColour(MatrixCoefficients.BT709, Range.LIMITED, True, "BT.709")
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_that_the_container_alone_declares_is_refused(transfer: int) -> None:
+    with pytest.raises(ColourError, match="is HDR"):
+        declared(DeclaredColour(transfer=transfer))
 
 
 @pytest.mark.parametrize(("code", "words"), [(8, "matrix code 8"), (10, "matrix code 10")])
@@ -154,7 +204,7 @@ def test_deep_frames_of_a_device_become_the_planes_that_software_gives(interleav
         samples = plane_samples(plane, 2).view("<u2")
         samples[:] = rng.integers(16 << (depth - 8), 240 << (depth - 8), samples.shape)
     device_frame = VideoReformatter().reformat(frame, format=interleaved)
-    colour, wanted = frame_colour(CLIP, frame), planar_format(planar)
+    colour, wanted = frame_colour(CLIP, frame, DeclaredColour()), planar_format(planar)
 
     assert planar_format(interleaved) == wanted
     made, given = (PlanarConverter().convert(f, wanted, (192, 108), colour) for f in (frame, device_frame))

@@ -119,7 +119,8 @@ def test_clock_that_starts_anew_goes_on() -> None:
     times, warnings = steadied([Frame(5000, 40), Frame(5040, 40), Frame(0, 40), Frame(40, 40)])
 
     assert times == [5000, 5040, 5080, 5120]
-    assert warnings == ["the source's clock breaks at frame 2; its frames follow those before"]
+    assert len(warnings) == 1
+    assert "frame 2" in warnings[0]
 
 
 def test_clock_that_leaps_goes_on() -> None:

@@ -182,7 +182,7 @@ def turned(codes: Codes, degrees: float) -> Codes:
     [
         (lambda codes: scaled(codes, 1, 0.75), "saturation is 7"),
         (lambda codes: scaled(codes, 1, 1.25), "saturation is 12"),
-        (lambda codes: turned(codes, 12), "hue is turned by +12°"),
+        (lambda codes: turned(codes, 12), "hue is rotated by +12°"),
         (lambda codes: codes + np.array([4, 0, 0]), "luma is 4.0 codes brighter"),
         (lambda codes: codes - np.array([4, 0, 0]), "luma is 4.0 codes darker"),
         (lambda codes: scaled(codes, 1.1, 1), "contrast is 110%"),

@@ -12,9 +12,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from capbench.errors import PictureError
 from capbench.quality.metrics.ffmpeg_metrics import FFMPEG_METRICS, FfmpegMeter
-from capbench.quality.metrics.pooling import pool
-from capbench.quality.metrics.psnr_ssim import PSNR_CEILING_DB, mean_squared_error, psnr_db, ssim
+from capbench.quality.metrics.pooling import frame_values, pool
+from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.reading.planes import Planes, as_frame
+from capbench.results.metric_registry import PSNR_CEILING_DB, choose_metrics, columns_of, require_metric
 
 Plane = NDArray[np.uint8]
 
@@ -47,6 +48,24 @@ def test_ssim_is_scikit_images(shape: tuple[int, int]) -> None:
     assert ssim(got, want) == pytest.approx(expected, abs=1e-5)  # ours is in single precision
 
 
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_deep_planes_have_their_own_peak_and_constants(bits: int) -> None:
+    """Errors of a few deep codes, in which the constants of another depth would drown or vanish."""
+    peak = (1 << bits) - 1
+    noise = np.random.default_rng(bits)
+    want = np.floor(0.4 * peak + 0.02 * peak * noise.standard_normal((90, 120))).astype(np.uint16)
+    got = (want + noise.integers(-3 << (bits - 8), (3 << (bits - 8)) + 1, want.shape)).astype(np.uint16)
+
+    db = peak_signal_noise_ratio(want, got, data_range=peak)  # type: ignore[no-untyped-call]
+    index = structural_similarity(  # type: ignore[no-untyped-call]
+        got, want, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=peak
+    )
+
+    assert psnr_db(mean_squared_error(got, want), peak) == pytest.approx(db, abs=1e-3)
+    assert ssim(got, want, peak) == pytest.approx(index, abs=1e-4)
+    assert ssim(got, want) != pytest.approx(index, abs=1e-2)
+
+
 def test_ssim_is_symmetric_and_one_for_identical_planes() -> None:
     got, want = noisy_pair(64, 64, 20)
 
@@ -73,7 +92,7 @@ def test_ffmpegs_own_figures_agree() -> None:
         assert found["ffmpeg_psnr_y"][number] == pytest.approx(ours[0], abs=0.01)
         assert found["ffmpeg_psnr_cb"][number] == pytest.approx(ours[1], abs=0.01)
         assert found["ffmpeg_ssim_y"][number] == pytest.approx(ssim(got.luma, want.luma), abs=0.05)
-        assert found["xpsnr_y"][number] > 0
+        assert (found["xpsnr_y"][number] or 0) > 0
 
 
 def test_identical_planes_have_a_finite_psnr_everywhere() -> None:
@@ -98,8 +117,19 @@ def test_planes_of_other_sizes_are_refused_and_tiny_ones_have_no_ssim() -> None:
     assert ssim(got[:10], want[:10]) is None
 
 
+def test_a_flat_difference_has_the_ssim_that_netflix_publishes_and_its_psnr() -> None:
+    """Black and R'G'B' 10 in codes of limited range, 16 and 25.
+
+    Netflix/vmaf, python/test/feature_extractor_test.py, test_run_ssim_fextractor_flat: 0.908733.
+    """
+    got, want = (np.full((64, 64), code, np.uint8) for code in (25, 16))
+
+    assert ssim(got, want) == pytest.approx(0.908733, abs=1e-6)
+    assert psnr_db(mean_squared_error(got, want)) == pytest.approx(10 * math.log10(255**2 / 81))
+
+
 def test_pooling_by_hand() -> None:
-    summary = pool([40.0, None, 20.0, 30.0], "dB")
+    summary = pool([40.0, None, 20.0, 30.0], require_metric("psnr"))
 
     assert summary.mean == 30.0
     assert summary.harmonic_mean == pytest.approx(3 / (1 / 40 + 1 / 20 + 1 / 30))
@@ -109,9 +139,41 @@ def test_pooling_by_hand() -> None:
 
 
 def test_pooling_nothing_and_values_without_a_harmonic_mean() -> None:
-    assert pool([None, None]).mean is None
-    assert pool([0.0, 1.0]).harmonic_mean is None
-    assert not math.isnan(pool([0.0, 1.0]).mean or 0.0)
+    ssim_index = require_metric("ssim")
+
+    assert pool([None, None], ssim_index).mean is None
+    assert pool([0.0, 1.0], ssim_index).harmonic_mean is None
+    assert pool([0.0, 1.0], ssim_index).mean == 0.5
+
+
+def test_the_worst_of_a_metric_that_improves_downwards_is_its_largest_value() -> None:
+    summary = pool([1.0, None, 5.0, 3.0], require_metric("cambi"))
+
+    assert (summary.mean, summary.harmonic_mean) == (3.0, None)
+    assert (summary.worst, summary.worst_frame, summary.unit) == (5.0, 2, "")
+    assert summary.p5 == pytest.approx(4.8)
+    assert summary.p1 == pytest.approx(4.96)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "pooled"),
+    [
+        ("psnr_hvs", [math.inf, 50.0], (PSNR_CEILING_DB, 50.0)),
+        ("vmaf", [math.nan, 90.0], (None, 90.0)),
+        ("ssim", [-math.inf, 0.5], (-1.0, 0.5)),
+        ("cambi", [math.inf, 2.0], (None, 2.0)),
+        ("psnr", [math.nan, None], (None, None)),
+    ],
+)
+def test_what_is_no_number_is_not_pooled_and_what_is_infinite_becomes_the_end_of_the_range(
+    name: str, values: list[float | None], pooled: tuple[float | None, ...]
+) -> None:
+    metric = require_metric(name)
+    known = [value for value in pooled if value is not None]
+
+    assert frame_values(values, metric) == pooled
+    assert pool(values, metric).frames == len(known)
+    assert pool(values, metric).mean == (sum(known) / len(known) if known else None)
 
 
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (2, 2), (44, 46), (64, 8), (46, 46), (64, 32)])
@@ -127,7 +189,7 @@ def test_small_pictures_are_measured_by_what_can_measure_them(width: int, height
     assert found.series["ffmpeg_psnr_y"] == [100.0] * 3
     assert ("xpsnr_y" in found.series) is (width * height >= 2025)
     assert ("ffmpeg_ssim_y" in found.series) is (min(width, height) >= 16)
-    assert set(found.series) | set(found.unmeasured) == set(FFMPEG_METRICS)
+    assert set(found.series) | set(found.unmeasured) == set(columns_of(choose_metrics(list(FFMPEG_METRICS))))
 
 
 def test_xpsnr_depends_on_the_rate_that_it_is_given() -> None:
@@ -139,11 +201,11 @@ def test_xpsnr_depends_on_the_rate_that_it_is_given() -> None:
         got = (want + noise.integers(0, 9, want.shape, dtype=np.uint8)).astype(np.uint8)
         pairs.append((got, want))
 
-    def measured(rate: Fraction | None) -> list[float]:
+    def measured(rate: Fraction | None) -> list[float | None]:
         meter = FfmpegMeter(128, 96, rate=rate)
         for planes in pairs:
             meter.push(*(as_frame(Planes(plane, plane[::2, ::2], plane[::2, ::2])) for plane in planes))
-        return meter.finish().series["xpsnr_y"]
+        return list(meter.finish().series["xpsnr_y"])
 
     assert measured(None) == measured(Fraction(25)) == measured(Fraction(30))
     assert measured(Fraction(60)) == measured(Fraction(60000, 1001))

@@ -45,9 +45,9 @@ def coded(thumb: Thumb, noise: float = 0.3) -> Thumb:
 @pytest.mark.parametrize(
     ("words", "places"),
     [
-        ("upside down", np.s_[::-1]),
-        ("mirrored", np.s_[:, ::-1]),
-        ("turned by 180°", np.s_[::-1, ::-1]),
+        ("flipped vertically", np.s_[::-1]),
+        ("flipped horizontally", np.s_[:, ::-1]),
+        ("rotated by 180°", np.s_[::-1, ::-1]),
     ],
 )
 def test_a_soft_picture_is_told_from_its_turns(asymmetry: float, words: str, places: tuple[slice, ...]) -> None:

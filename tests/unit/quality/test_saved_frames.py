@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from capbench.errors import OutputError
-from capbench.quality.saved_frames import MOST_FRAMES, save_same_frames, with_reasons
+from capbench.quality.saved_frames import MOST_FRAMES, PicturedOutput, save_same_frames, with_reasons
 from capbench.quality.validate import validate_run
 from capbench.results import SavedFrame
 
@@ -45,9 +45,15 @@ def _write(path: Path, frames: int, *, damaged: int | None = None, without: int 
 
 
 def _save(folder: Path, source: Path, *outputs: Path) -> list[dict[int, SavedFrame]]:
-    lowest = [validate_run(source, output, with_vmaf=False).lowest_frames for output in outputs]
-    places = [(output, folder / "frames" / output.stem) for output in outputs]
-    return [{each.frame: each for each in saved} for saved in save_same_frames(source, places, lowest)]
+    pictured = [
+        PicturedOutput(
+            output,
+            folder / "frames" / output.stem,
+            validate_run(source, output, with_vmaf=False).lowest_frames,
+        )
+        for output in outputs
+    ]
+    return [{each.frame: each for each in saved} for saved in save_same_frames(source, pictured)]
 
 
 @pytest.fixture(scope="module")

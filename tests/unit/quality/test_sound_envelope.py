@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from capbench.quality.checks import sound_checks
 from capbench.quality.metrics.sound_lag import measure_lag
 from capbench.quality.reading.channel_downmix import Downmix
 from capbench.quality.reading.sound_envelope import Sound, listen
+from capbench.results import CheckStatus
 
 RATE_HZ = 48_000
 
@@ -86,6 +88,62 @@ def test_more_channels_are_mixed_as_bs_775_says(layout: str, gain: float, tmp_pa
 
     assert sound.channels == channels
     assert sound.downmix_gain == pytest.approx(gain, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("level", "is_right"),
+    [
+        (0.5**0.5, True),
+        (0.5**0.5 / (1 + 2 * 0.5**0.5), True),  # so that nothing can clip, as this pipeline scales it
+        (0.5 / (1 + 0.5**0.5 + 0.5), True),  # as AC-3 may state it and HandBrake does it: -9.9 dB
+        (0.25 / (1 + 0.5**0.5 + 0.5), False),
+        (1.0, False),
+    ],
+)
+def test_surround_channels_may_be_mixed_at_any_level_in_use(level: float, is_right: bool, tmp_path: Path) -> None:
+    samples = tones(6)
+    samples[:4] = 0
+    wanted = heard(write(tmp_path / "many.mkv", samples, "5.1"))
+    found = heard(write(tmp_path / "mixed.mkv", samples[4:] * np.float32(level), "stereo"))
+
+    assert (sound_checks._level(wanted, found, None).status is CheckStatus.PASS) is is_right
+
+
+@pytest.mark.parametrize(("before_s", "behind_s"), [(5.0, 0.0), (0.0, 5.0)])
+def test_silence_that_is_stored_makes_a_sound_no_quieter(before_s: float, behind_s: float, tmp_path: Path) -> None:
+    """A track that starts 5 s late and one with 5 s of silence in front are as loud: it was 4.4 dB quieter."""
+    samples = tones(2, 3.0)
+    silences = (np.zeros((2, round(length_s * RATE_HZ)), np.float32) for length_s in (before_s, behind_s))
+    stored = np.concatenate([next(silences), samples, next(silences)], axis=1)
+    late = heard(write(tmp_path / "late.mkv", samples, "stereo", (before_s,)))
+    padded = heard(write(tmp_path / "padded.mkv", stored, "stereo"))
+
+    for wanted, found in ((late, padded), (padded, late)):
+        check = sound_checks._level(wanted, found, measure_lag(wanted, found))
+        assert check.status is CheckStatus.PASS
+        assert check.value == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo"])
+@pytest.mark.parametrize(
+    ("right", "is_right"),
+    [(1.0, True), (0.8, True), (0.0, False), (-1.0, False)],
+    ids=["same", "pan", "silent", "turned"],
+)
+def test_what_was_alike_on_both_sides_stays_so(layout: str, right: float, is_right: bool, tmp_path: Path) -> None:
+    """Mono that became sound in one ear passed: a reference without sides had none to compare."""
+    one = tones(1)
+    wanted = heard(write(tmp_path / "in.mkv", one if layout == "mono" else np.repeat(one, 2, axis=0), layout))
+    found = heard(write(tmp_path / "out.mkv", np.concatenate([one, np.float32(right) * one]), "stereo"))
+
+    assert (sound_checks._channels(wanted, found, None).status is not CheckStatus.FAIL) is is_right
+
+
+def test_a_sound_that_is_cut_short_is_no_quieter(tmp_path: Path) -> None:
+    whole = heard(write(tmp_path / "whole.mkv", tones(2, 3.0), "stereo"))
+    cut = heard(write(tmp_path / "cut.mkv", tones(2, 1.0), "stereo"))
+
+    assert sound_checks._level(whole, cut, None).status is CheckStatus.PASS
 
 
 def test_the_centre_is_in_both_sides_and_the_bass_in_none() -> None:

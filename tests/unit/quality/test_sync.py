@@ -20,9 +20,14 @@ def speech(length_s: float, seed: int = 1) -> NDArray[np.float32]:
 
 def sound(level: NDArray[np.float32], start_ms: int = 0, **more: float) -> Sound:
     return Sound(
-        tracks=1, channels=2, start_bin=start_ms, level=level, clipped_share=0.0,
-        side_share=more.get("side_share", 0.1), error=None,
-    )  # fmt: skip
+        tracks=1,
+        channels=2,
+        start_bin=start_ms,
+        level=level,
+        clipped_share=0.0,
+        side_share=more.get("side_share", 0.1),
+        error=None,
+    )
 
 
 @pytest.mark.parametrize("lag_ms", [-800, -40, 0, 15, 250, 1500])

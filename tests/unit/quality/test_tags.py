@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
+from capbench.bitstream.mp4_boxes import find_colour_box
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
-from capbench.quality.reading.mp4_boxes import find_colour_box
 from capbench.quality.reading.planes import Planes, as_frame
 from capbench.quality.reading.tags import ColourTags, read_tags, spec_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -166,6 +167,38 @@ def test_what_nobody_measured_gives_no_chart() -> None:
         assert trace_charts({name: cell.measured[0] for name, cell in bare.items()}, styles, prefix="p") == ()
         assert quality_charts({name: cell.measured[0] for name, cell in bare.items()}, styles, prefix="p") == ()
         assert effect_chart([], styles, prefix="p") is None
+
+
+def _with_series(**series: tuple[float | None, ...]) -> dict[str, RunFile]:
+    """One run of `cpu` whose validation has these values by frame."""
+    file = _cells("cpu")["cpu"].measured[0]
+    assert file.run.validation is not None
+    report = file.run.validation.model_copy(update={"series": series, "worst_frames": ()})
+    return {"cpu": RunFile(file.run.model_copy(update={"validation": report}), None, "run-0")}
+
+
+@pytest.mark.parametrize(
+    ("metric", "reading"),
+    [
+        ("vmaf", "Lowest: cpu 90.00 at frame 2"),
+        ("cambi", "Highest: cpu 97.00 at frame 4"),
+        ("psnr_hvs", "Lowest: cpu 90.00 dB at frame 2"),
+    ],
+)
+def test_a_chart_over_frames_names_the_worst_by_the_direction_of_its_metric(metric: str, reading: str) -> None:
+    """Values that are not there or not finite, as other programs' files have them, are no points."""
+    runs = _with_series(**{metric: (None, math.inf, 90.0, math.nan, 97.0)})
+
+    with chart_style():
+        (chart,) = quality_charts(runs, style_subjects(["cpu"]), prefix="p")
+
+    assert chart.reading.startswith(reading)
+
+
+@pytest.mark.parametrize("values", [(None, None), (math.inf, math.inf), (math.nan,), ()])
+def test_a_series_without_one_finite_value_has_no_chart(values: tuple[float | None, ...]) -> None:
+    with chart_style():
+        assert quality_charts(_with_series(vmaf=values), style_subjects(["cpu"]), prefix="p") == ()
 
 
 def test_the_bottleneck_is_the_stage_with_the_most_work() -> None:

@@ -364,3 +364,18 @@ def test_an_unwritable_page_is_an_output_error(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match="cannot write the report"):
         write_report([folder], tmp_path / "taken")
+
+
+def test_patches_of_hdr_have_no_colour_difference(tmp_path: Path) -> None:
+    """CIEDE2000 has no meaning for codes of PQ: it is null in the run file."""
+    folder = write_simulated_folder(tmp_path / "results", _SMALL)
+    for path in (folder / "runs").glob("*.json"):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        for patch in (run["validation"] or {}).get("patches", ()):
+            patch["ciede2000"] = None
+        path.write_text(json.dumps(run), encoding="utf-8")
+
+    page = _Page(write_report([folder], folder / "index.html").read_text(encoding="utf-8"))
+
+    assert "Colour patches" in page.text
+    assert "None" not in page.text

@@ -1,4 +1,4 @@
-"""The camera: an image or a video in a rectangle of its own."""
+"""The camera: an image or a video in its own rectangle."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _OVERSAMPLING = 4
 
 
 def placeholder() -> Image.Image:
-    """What a camera shows that nobody connected: a figure before a soft wall."""
+    """Placeholder of a camera without a source: a figure in front of a soft wall."""
     side = _PLACEHOLDER_PX * _OVERSAMPLING
     shade = np.linspace(0, 1, side)[:, None, None]
     wall = np.array((94, 114, 158)) * (1 - shade) + np.array((46, 52, 84)) * shade

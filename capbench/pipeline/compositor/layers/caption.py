@@ -108,7 +108,7 @@ def _font(caption: Caption, size_px: float) -> ImageFont.FreeTypeFont:
 
 
 def _broken(words: Sequence[str], font: ImageFont.FreeTypeFont, room_px: float) -> list[str]:
-    """Words joined into lines that fit; a single word that does not fit has a line of its own."""
+    """Words joined into lines that fit; a single word that does not fit has its own line."""
     lines = [words[0]]
     for word in words[1:]:
         joined = f"{lines[-1]} {word}"

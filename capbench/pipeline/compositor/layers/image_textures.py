@@ -72,7 +72,9 @@ def open_image(path: Path) -> Image.Image:
                 image.load()
                 upright = _upright(image)
             return _from_16_bits(upright) if upright.mode.startswith("I") else upright.convert("RGBA")
-        except Exception as error:  # a decoder meets a stranger's bytes: OSError, ValueError, EOFError, SyntaxError ...
+        except (
+            Exception
+        ) as error:  # decoders raise anything on unknown bytes: OSError, ValueError, EOFError, SyntaxError ...
             raise SceneError(f"image {path} cannot be decoded: {_reason(error)}; save it again as PNG") from error
 
 

@@ -11,7 +11,7 @@ from capbench.recordings.layout import PATCHES, LayoutRectangle
 __all__ = ["ColourSamples", "measure_patches"]
 
 _FLAT_CODES = 4.0
-"""Largest difference to the eight neighbours of a block in a flat area; edges tell of filters, not of colours."""
+"""Largest difference to the eight neighbours of a block in a flat area; edges show filters, not colours."""
 _BIN_CODES = 12
 _BIN_PLACES = np.array([1 << 16, 1 << 8, 1], np.int32)
 """Bins of Y, Cb and Cr as one number, in that order."""

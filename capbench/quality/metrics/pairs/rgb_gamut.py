@@ -1,4 +1,4 @@
-"""Codes that no R'G'B' has, such as whiter than white: whoever draws clamps them, whoever copies keeps them."""
+"""Codes outside R'G'B', such as whiter than white: rendering clamps them, copying keeps them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 from capbench.colour import ChromaSiting, ColourSpec
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 from capbench.quality.reading.colour_conversion import doubled_chroma
+from capbench.quality.reading.native.native_planes import (
+    NativePlanes,
+    code_scale,
+    enlarged_chroma,
+    reduced_chroma,
+    rounded,
+)
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import Planes, as_frame, planes_of, thumbnail
 
-__all__ = ["as_drawn"]
+__all__ = ["as_drawn", "clamped_native"]
 
 _BEYOND = 0.03
 """Distance outside 0..1 that counts: coding noise and rounding of three codes may be 0.02."""
@@ -68,6 +75,27 @@ def _clamped(planes: Planes, spec: ColourSpec) -> Planes:
     differences = ((blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr)))
     halved = (_codes(128 + chroma_span * _halved(plane, spec.siting)) for plane in differences)
     return Planes(_codes(black + luma_span * luma), *halved)
+
+
+def clamped_native(planes: NativePlanes, spec: ColourSpec) -> NativePlanes:
+    """The same of planes at their own depth and in their own chroma."""
+    form = planes.form
+    scale = np.float32(code_scale(8, form.bits, spec.range))
+    neutral = np.float32(1 << (form.bits - 1))
+    kr, kg, kb = LUMA_WEIGHTS[spec.matrix]
+    black, luma_span, chroma_span = (np.float32(number) for number in QUANTISATION[spec.range])
+    cb, cr = (
+        enlarged_chroma((plane.astype(np.float32) - neutral) / scale + np.float32(128), form.ratio, spec.siting)
+        for plane in (planes.cb, planes.cr)
+    )
+    red, green, blue = _rgb(planes.luma.astype(np.float32) / scale, cb, cr, spec).clip(0, 1)
+    luma = np.asarray(kr * red + kg * green + kb * blue, np.float32)
+    differences = ((blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr)))
+    chroma = (
+        reduced_chroma(np.asarray(neutral + scale * chroma_span * part, np.float32), (1, 1), form.ratio, spec.siting)
+        for part in differences
+    )
+    return rounded((scale * (black + luma_span * luma), *chroma), form)
 
 
 def _halved(plane: Field, siting: ChromaSiting) -> Field:

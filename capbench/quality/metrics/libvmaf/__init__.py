@@ -1,0 +1,1 @@
+"""VMAF and what else libvmaf measures: which FFmpeg here has it, what it is told, and what it wrote down."""

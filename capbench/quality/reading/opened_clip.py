@@ -1,0 +1,105 @@
+"""A file whose first picture is decoded: what it claims, how its codes are read, and how large it is shown."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from capbench.colour import ColourSpec, Range
+from capbench.errors import SourceError
+from capbench.pipeline.decode.open_source import check_size
+from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
+from capbench.quality.reading.frame_samples import has_chroma_at_each_column, sample_bits
+from capbench.quality.reading.native.native_format import SampleLayout, layout_of
+from capbench.quality.reading.tags import FileTags, read_tags, spec_of
+from capbench.units import even_length
+
+__all__ = ["OpenedClip", "open_clip", "upright_size"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedClip:
+    """One file on its way. `frames` can be read once."""
+
+    facts: ClipFacts
+    """What it claims."""
+    tags: FileTags
+    """Its colour tags."""
+    spec: ColourSpec
+    """How a player reads its codes."""
+    clip: Clip
+    """What decodes it."""
+    frames: Iterator[av.VideoFrame]
+    """Its pictures, from the first on."""
+    frames_again: Callable[[], Iterator[av.VideoFrame]]
+    """Reads them once more."""
+    size: tuple[int, int]
+    """Upright in square pixels, odd sides kept."""
+    bits: int
+    """Depth of a decoded sample."""
+    layout: SampleLayout
+    """Depth and chroma as they are compared."""
+    has_own_siting: bool
+    """Whether its chroma is subsampled across, and so lies somewhere."""
+    has_time_stamps: bool
+    """Whether the first frame has one."""
+
+    @property
+    def native_bytes_per_px(self) -> int:
+        """Bytes of a pixel of a decoded frame, rounded up."""
+        samples = 3 if self.layout.ratio in ((1, 1), None) else 2
+        return samples * (1 if self.layout.bits == 8 else 2)
+
+    @property
+    def frame_s(self) -> Fraction:
+        """Time from one frame to the next by the rate that the container claims, 1/30 s where it claims none."""
+        return 1 / (self.facts.frame_rate or Fraction(30))
+
+
+def open_clip(path: Path) -> OpenedClip:
+    """Decode the first picture. Raises `SourceError` where there is none, or where it is too large."""
+    facts = read_facts(path)
+    clip = Clip(path)
+    frames = clip.frames()
+    first = next(frames, None)
+    if first is None:
+        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
+    square = facts.sample_aspect == 1
+    size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
+    check_size(path, *size, sample_aspect=facts.sample_aspect)
+    if round(clip.rotation_degrees / 90) % 2:
+        size = (size[1], size[0])
+    tags = read_tags(path)
+    spec = spec_of(tags.merged, first.height)
+    if facts.holds_rgb:
+        spec = replace(spec, range=Range.LIMITED)  # what they are brought to, whatever their own range
+    return OpenedClip(
+        facts,
+        tags,
+        spec,
+        clip,
+        itertools.chain([first], frames),
+        lambda: Clip(path).frames(),
+        size,
+        bits=sample_bits(first.format),
+        layout=layout_of(first, clip.rotation_degrees),
+        has_own_siting=not has_chroma_at_each_column(first.format),
+        has_time_stamps=first.pts is not None,
+    )
+
+
+def upright_size(path: Path) -> tuple[Fraction, Fraction]:
+    """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
+    clip = Clip(path)
+    facts = read_facts(path)
+    first = next(clip.frames(), None)
+    if first is None:
+        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
+    size = (first.width * facts.sample_aspect, Fraction(first.height))
+    check_size(path, round(size[0]), round(size[1]), sample_aspect=facts.sample_aspect)
+    return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
