@@ -40,8 +40,8 @@ _MOST_WAITING_BYTES = 4 * 2**30
 3 GB, and a laptop has that much to spare."""
 _MOST_WAITING_SHARE = 0.25
 """Of the disk's free space, likewise: the outputs of a block or two must still fit in beside them."""
-_WORKER_BYTES = 3 * 2**29
-"""Memory for one validation: 4K takes 0.75 GB with the libraries, and VMAF beside it as much again."""
+_WORKER_BYTES = 11 * 2**28
+"""Memory for one validation: 4K takes 0.75 GB with the libraries, and VMAF and NEG on two threads 1.9 GB more."""
 
 
 _FAILED_BY_COARSE_CODING = frozenset(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from capbench.errors import OutputError, ResultError
+from capbench.errors import MatrixError, OutputError, ResultError
 from capbench.harness.matrix.model import Case, Limit, RunMatrix, Subject
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress
@@ -153,6 +153,20 @@ def test_a_case_opens_with_warmups_and_is_framed_by_floors(tmp_path: Path) -> No
     assert names[:4] == _OPENING
     assert sorted(names[4:7]) == ["cpu--b000", "floor--b000", "gpu--b000"]
     assert names[7:] == ["floor--drift-end"]
+
+
+def test_a_subject_that_fails_first_ends_a_matrix_that_is_to_stop_there(tmp_path: Path) -> None:
+    class Failing(_FakeExecutor):
+        def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
+            run = super().execute(step, prepared, on_frame)
+            return run.model_copy(update={"error": "no such codec"} if step.subject.name == "cpu" else {})
+
+    executor = Failing()
+    with pytest.raises(MatrixError, match="cpu failed on its first run: no such codec"):
+        _run(_plan(_case("a")), tmp_path / "out", executor, pace=StoppingRule(stops_at_failed_warmup=True))
+    assert [stem.removeprefix("a--") for stem in executor.made] == _OPENING[:2]
+
+    assert len(_run(_plan(_case("a")), tmp_path / "other", Failing()).runs) > 2
 
 
 def test_every_block_has_each_subject_once_in_an_order_that_the_seed_decides() -> None:
