@@ -273,7 +273,8 @@ def _shows_source(step: ScheduledRun, report: ValidationReport) -> bool:
 
 
 def _tone_map(step: ScheduledRun) -> str | None:
-    return (step.case.options | step.subject.options).get("tone_map")
+    chosen = (step.case.options | step.subject.options).get("tone_map")
+    return None if chosen is None else str(chosen)
 
 
 def _in_folder(frame: Frame, folder: Path) -> Frame:
