@@ -165,8 +165,9 @@ def _check_complete(out: Path, found: dict[str, str], tally: Tally, *, validates
     }
     if named and not validates:
         tally.left_over.append(f"{out.name}: pictures of frames without a validation")
+    logs = {f"runs/{stem}.log" for stem in wanted}  # what a command wrote, beside its record
     there = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
-    tally.left_over += [f"{out.name}/{name}" for name in sorted(there - allowed - blocks - named)]
+    tally.left_over += [f"{out.name}/{name}" for name in sorted(there - allowed - blocks - named - logs)]
     tally.lost_outputs += [f"{out.name}/{name}" for name in sorted((allowed | named) - there)]
     tally.unwatched += [f"{out.name}/{name}" for name in sorted(blocks - there)]
 
