@@ -31,6 +31,7 @@ class HdrClip:
     form: str = "yuv420p10le"
     qp: int = 4
     frames: int = 4
+    chroma_location: int | None = None
 
 
 def gradients(number: int) -> list[NDArray[np.float64]]:
@@ -50,6 +51,7 @@ def write_hdr(target: Path, clip: HdrClip | None = None, *, picture: list[NDArra
     parameters = ["log-level=error", "repeat-headers=1", f"qp={made.qp}"]
     parameters += [f"master-display={made.mastering}"] if made.mastering else []
     parameters += [f"max-cll={made.max_cll}"] if made.max_cll else []
+    parameters += [] if made.chroma_location is None else [f"chromaloc={made.chroma_location}"]
     with av.open(str(target), "w") as container:
         options = {"x265-params": ":".join(parameters), "preset": "ultrafast"}
         stream = container.add_stream("libx265", rate=30, options=options)

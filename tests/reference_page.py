@@ -225,8 +225,14 @@ def _records() -> Iterator[str]:
         yield from _fields(record)
         for nested, (owner, place) in inner.items():
             if owner is record:
-                yield f"#### `{place}`\n\n{_plain(inspect.getdoc(nested) or '')}\n"
+                yield f"#### `{place}`\n\n{_plain(_meaning(nested))}\n"
                 yield from _fields(nested)
+
+
+def _meaning(record: type[BaseModel]) -> str:
+    """A record's docstring, or that of the record that it extends; not pydantic's own."""
+    own = record.__mro__[: record.__mro__.index(BaseModel)]
+    return next((inspect.cleandoc(text) for each in own if (text := vars(each).get("__doc__"))), "")
 
 
 def _fields(record: type[BaseModel]) -> Iterator[str]:

@@ -220,16 +220,20 @@ def _list_metrics(json: str | None) -> None:
         write_json(found, json)
     if json == "-":
         return
-    table = open_table("metric", "unit", "better", "default margin", "range", "frames", "here", has_lines=False)
+    headings = ("metric", "unit", "better", "margin", "range", "frames", "CPU ms", "here")
+    table = open_table(*headings, has_lines=False)
     for metric in found.metrics:
         here = "yes" if metric.unavailable is None else "no"
         name = f"{metric.name} (default)" if metric.is_default else metric.name
-        cells = [name, metric.unit, metric.direction, metric.margin_words, metric.range_words, metric.frames, here]
-        add_row(table, cells)
+        cost = "" if metric.cost_cpu_ms is None else f"{metric.cost_cpu_ms:g}"
+        words = (metric.unit, metric.direction, metric.margin_words, metric.range_words, metric.frames)
+        add_row(table, [name, *words, cost, here])
     console = open_console()
     console.print(table)
+    print_line(console, "CPU ms: of one pair of 1920x1080 pictures, as measured for docs/validation.md", "dim")
     for metric in found.metrics:
-        print_line(console, f"{metric.name}: {metric.source}; by {metric.computed_by}", "dim")
+        if metric.source:
+            print_line(console, f"{metric.name}: {metric.source}; by {metric.computed_by}", "dim")
     for metric in found.metrics:
         if metric.unavailable is not None:
-            print_line(console, f"{metric.name}: not here, {metric.unavailable}", "yellow")
+            print_line(console, f"{metric.name}: not available, {metric.unavailable}", "yellow")

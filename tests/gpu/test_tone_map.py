@@ -97,7 +97,8 @@ def drawn(gpu: GpuContext, frame: av.VideoFrame, info: SourceInfo) -> NDArray[np
 def wanted(frame: av.VideoFrame, info: SourceInfo) -> NDArray[np.float64]:
     assert info.hdr is not None
     hdr = info.hdr
-    codes = HdrCodes(samples(frame), hdr.bits, info.colour, hdr.transfer, hdr.primaries, hdr.peak.cd_m2)
+    light = (hdr.transfer, hdr.primaries, hdr.peak.cd_m2)
+    codes = HdrCodes(samples(frame), hdr.bits, info.colour, *light, is_top_sited=hdr.is_top_sited)
     return np.floor(sdr_rgb(codes) * 255 + 0.5)
 
 
@@ -127,6 +128,19 @@ def test_the_pass_agrees_with_the_oracle(
     assert np.abs(error).max() <= DARK_TOLERANCE_CODES
     assert np.mean(error == 0) >= SHARE_EXACT
     assert abs(error.mean()) <= MEAN_CODES
+
+
+def test_chroma_on_the_upper_row_is_read_there(gpu: GpuContext) -> None:
+    frame = colourful_frame("yuv420p10le")
+    hdr = HdrSource("PQ", "BT.2020", 10, SourcePeak(1000.0, "MaxCLL"), is_top_sited=True)
+    info = source("yuv420p10le", SPEC, hdr)
+
+    picture = drawn(gpu, frame, info)
+
+    error = np.abs(picture - wanted(frame, info))
+    assert error.max() <= DARK_TOLERANCE_CODES
+    assert np.mean(error == 0) >= SHARE_EXACT
+    assert np.mean(picture == wanted(frame, replace(info, hdr=replace(hdr, is_top_sited=False)))) < np.mean(error == 0)
 
 
 def test_another_siting_or_another_peak_is_another_picture(gpu: GpuContext) -> None:

@@ -261,6 +261,19 @@ def _like_ssimulacra2(reference: io.BytesIO, output: io.BytesIO) -> float:
     return 100.0 - float(np.abs(first - second).mean()) * 10
 
 
+def test_the_list_names_an_entry_point_that_offers_none(offer: Callable[[str, object], None]) -> None:
+    offer("number", 3)
+    offer("mine", _metric("mine", _mean_error, MeasuredFrames.WORST))
+
+    code, table, _ = _verb("--list-metrics")
+    listed = json.loads(_verb("--list-metrics", "--json", "-")[1])["metrics"]
+
+    assert code == 0
+    assert "number: not here, offering:number is no OfferedMetric" in table
+    unavailable = {entry["name"]: entry["unavailable"] for entry in listed if entry["name"] in ("number", "mine")}
+    assert unavailable == {"mine": None, "number": "offering:number is no OfferedMetric but of type int"}
+
+
 def test_asking_for_a_metric_that_does_not_load_is_refused(
     clips: tuple[Path, Path], offer: Callable[[str, object], None]
 ) -> None:

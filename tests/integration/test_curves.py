@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import capbench
 from capbench.cli.app import app
+from capbench.harness.run.start import RunOptions
 from capbench.results.comparison import Verdict
 
 
@@ -108,7 +109,7 @@ def test_a_command_gets_the_value_of_the_point(tmp_path: Path) -> None:
         "[[subject]]\nname = 'copy'\ncommand = ['sh', '-c', 'cp \"$1\" \"$2\"', '{crf}', '{source}', '{output}']\n"
     )
 
-    contents = capbench.run(matrix, out=tmp_path / "out", validate=False)
+    contents = capbench.run(matrix, RunOptions(validate=False), out=tmp_path / "out")
 
     assert sorted((run.point.label, run.command[3]) for run in contents.runs if run.point is not None) == [
         ("crf=50", "50"),

@@ -20,6 +20,7 @@ from capbench.pipeline.export import ExportOptions, export, floor_export
 from capbench.quality.oracle import rgb_to_nv12
 from capbench.quality.oracle.tone_mapping import HdrCodes, sdr_rgb
 from capbench.quality.reading.tags import read_tags
+from capbench.quality.validate import validate_run
 from tests.hdr_clips import HLG, HdrClip, box, mdcv_box, with_entry_boxes, write_hdr
 
 HDR10 = HdrClip(frames=2)
@@ -107,6 +108,21 @@ def test_other_depths_and_chroma_are_taken(tmp_path: Path, form: str, bits: int)
 
     error = planes(target)[0].astype(np.int32) - wanted(source, "PQ", 1000, bits)
     assert np.abs(error).max() <= TOLERANCE_CODES
+
+
+def test_chroma_that_the_stream_puts_on_the_upper_row_is_read_there(tmp_path: Path) -> None:
+    """Type 2, which is what BT.2100 has and discs use."""
+    source, target = write_hdr(tmp_path / "source.mp4", replace(HDR10, chroma_location=2)), tmp_path / "out.mp4"
+
+    export(source, target, ExportOptions(tone_map="bt2390", encoder=EXACT))
+
+    codes = HdrCodes(
+        planes(source), 10, ColourSpec(MatrixCoefficients.BT2020), "PQ", "BT.2020", 1000, is_top_sited=True
+    )
+    want = rgb_to_nv12(np.floor(sdr_rgb(codes) * 255 + 0.5).astype(np.uint8), ColourSpec())[0]
+    assert np.abs(planes(target)[0].astype(np.int32) - want).max() <= TOLERANCE_CODES
+    report = validate_run(source, target, tone_map="bt2390", with_vmaf=False)
+    assert report.passed, report.failures
 
 
 def test_a_scene_a_size_and_a_gif_are_drawn_of_the_mapped_picture(tmp_path: Path) -> None:

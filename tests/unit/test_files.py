@@ -175,7 +175,7 @@ class TestWhatIsNoRegularFile:
         monkeypatch.setattr("capbench.files.READER_TIMEOUT_S", 0.05)
         os.mkfifo(tmp_path / "fifo")
 
-        with pytest.raises(TimeoutError, match="nobody opened it"):
+        with pytest.raises(TimeoutError):
             write_atomic(tmp_path / "fifo", "text")
 
     @_WRITERS

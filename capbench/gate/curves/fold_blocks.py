@@ -87,20 +87,19 @@ def _fold_clips(clips: pd.DataFrame) -> pd.DataFrame:
 def _with_parts_named(runs: pd.DataFrame, word: str) -> pd.DataFrame:
     """The runs with what failed named by its part: `picture.size at qp=24`."""
     parts = runs["_part"]
-    named = {
-        name: [
-            tuple(f"{text} {word} {part}" for text in _texts(cell))
-            for cell, part in zip(runs[name], parts, strict=True)
-        ]
-        for name in ("validation.failures", "thresholds.failures")
-        if name in runs.columns
-    }
+    named = runs.copy()
+    for name in ("validation.failures", "thresholds.failures"):
+        if name in runs.columns:
+            named[name] = [
+                tuple(f"{text} {word} {part}" for text in _texts(cell))
+                for cell, part in zip(runs[name], parts, strict=True)
+            ]
     if "error" in runs.columns:
         named["error"] = [
             f"{cell} ({word} {part})" if isinstance(cell, str) else cell
             for cell, part in zip(runs["error"], parts, strict=True)
         ]
-    return runs.assign(**named)
+    return named
 
 
 def is_of_one_point(name: str) -> bool:
@@ -115,7 +114,9 @@ def _fold(
     parts = runs.groupby([name for name in keys if name == "folder"] + list(whole), dropna=False)["_part"]
     complete = runs.groupby(list(keys), dropna=False)["_part"].transform("nunique") == parts.transform("nunique")
     whole_runs = runs[complete]
-    groups = whole_runs.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
+    groups: NDArray[np.intp] = np.asarray(
+        whole_runs.groupby(list(keys), sort=False, dropna=False).ngroup(), dtype=np.intp
+    )
     count = int(groups.max()) + 1 if groups.size else 0
     members = [np.flatnonzero(groups == group) for group in range(count)]
     rows: dict[str, Sequence[object] | NDArray[np.float64]] = {}
@@ -146,7 +147,7 @@ def _fold_numbers(name: str, values: NDArray[np.float64], groups: NDArray[np.int
         with np.errstate(invalid="ignore"):  # what was not measured stays so
             np.maximum.at(largest, groups, values)
         return largest
-    sums = np.bincount(groups, weights=values, minlength=count)
+    sums = _sums(values, groups, count)
     kind = describe_metric(name).kind
     if kind in (Kind.COUNTED, Kind.EQUAL):
         return sums
@@ -156,8 +157,13 @@ def _fold_numbers(name: str, values: NDArray[np.float64], groups: NDArray[np.int
     smallest = np.full(count, np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         np.minimum.at(smallest, groups, values)
-        typical = np.exp(np.bincount(groups, weights=np.log(values), minlength=count) / sizes)
+        typical = np.exp(_sums(np.log(values), groups, count) / sizes)
     return np.where(smallest > 0, typical, sums / sizes)
+
+
+def _sums(values: NDArray[np.float64], groups: NDArray[np.intp], count: int) -> NDArray[np.float64]:
+    """Sums by group, shape (count,)."""
+    return np.bincount(groups, weights=values, minlength=count).astype(np.float64)
 
 
 def _fold_cells(name: str) -> Callable[[Sequence[object]], object]:

@@ -95,7 +95,7 @@ def refuse_curve(curve: RateCurve, *, sign: int = 1) -> str | None:
         return f"{len(curve.points)} usable points of at least {FEWEST_POINTS}{without}"
     for before, after in zip(curve.points, curve.points[1:], strict=False):
         if after.rate_bits_per_s <= before.rate_bits_per_s or sign * after.quality <= sign * before.quality:
-            return f"not monotone: {after.label} has no less rate than {before.label} and no better quality"
+            return f"not monotone: {after.label} has no lower rate than {before.label} and no better quality"
     return None
 
 

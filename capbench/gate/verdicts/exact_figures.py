@@ -144,8 +144,8 @@ def judge_quality(
 
 
 def _of_unknown_direction(labels: dict[str, str], metric: Metric, base: Values, new: Values) -> MetricVerdict:
-    """A metric of a package that is not installed here: nobody says whether more of it is better."""
-    reason = f"{metric.words} is a metric that no package here offers, so that nobody says which way is better"
+    """A metric of a package that is not installed: it is not known whether higher is better."""
+    reason = f"no installed package has the metric {metric.words}, so it is not known which direction is better"
     return MetricVerdict(
         **labels,
         verdict=Verdict.UNDECIDED,

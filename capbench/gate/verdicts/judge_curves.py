@@ -99,7 +99,7 @@ def curve_verdicts(
             continue
         sign = curve_sign(column)
         if sign is None:
-            reason = f"{column} is a metric that no package here offers, so that nobody says which way is better"
+            reason = f"no installed package has the metric {column}, so it is not known which direction is better"
             yield plain_verdict(labels, Verdict.UNDECIDED, reason)
             continue
         quality = describe_metric(f"quality.{column}.{pool}")

@@ -66,9 +66,9 @@ def tone_constants(source: SourceInfo, hdr: HdrSource) -> str:
     luma_span = 219 * step if is_limited else 2.0**hdr.bits - 1
     chroma_span = 224 * step if is_limited else 2.0**hdr.bits - 1
     halved_x, halved_y = planes.chroma_width < planes.width, planes.chroma_height < planes.height
-    # Position x in samples of luma is (x + offset) * scale in samples of chroma; rows lie between in both sitings.
+    # Position x in samples of luma is (x + offset) * scale in samples of chroma.
     across = (0.5, 0.0 if colour.siting is ChromaSiting.LEFT else -0.5) if halved_x else (1.0, 0.0)
-    down = (0.5, -0.5) if halved_y else (1.0, 0.0)
+    down = (0.5, 0.0 if hdr.is_top_sited else -0.5) if halved_y else (1.0, 0.0)
     peak_pq, sdr_pq = pq_of_light(hdr.peak.cd_m2), pq_of_light(SDR_PEAK_CD_M2)
     gamut = ", ".join(str(float(value)) for value in gamut_matrix(hdr.primaries).T.ravel())
     constants = {

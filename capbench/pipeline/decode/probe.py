@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 
+from capbench.bitstream import chroma_location
 from capbench.colour import ColourSpec
 from capbench.errors import ColourError, SourceError
 from capbench.pipeline.decode.frame_times import check_apart
@@ -39,6 +40,8 @@ from capbench.pipeline.decode.source_colour import (
 __all__ = ["SourceInfo", "SourcePlanes", "pixel_aspect", "probe_source"]
 
 _RATES = (Fraction(1, 60), Fraction(1000))
+_TOP_SITED = (2, 3)
+"""`chroma_sample_loc_type` of chroma on the upper luma row (H.265, figure E.1)."""
 _UNREADABLE_PROFILE = 5
 _HDR_PRIMARIES = ("BT.2020", "BT.709", "Display P3")
 """The first is BT.2100's and stands for a source that says nothing."""
@@ -136,7 +139,8 @@ def probe_source(path: Path, *, accepts_hdr: bool = False) -> SourceInfo:
                 "profile 8, HDR10 or HLG"
             )
         colour = frame_colour(path, frame, declared, accepts_hdr=accepts_hdr)
-        hdr = None if colour.hdr is None else _hdr_source(path, frame, colour)
+        location = chroma_location(context.name, context.extradata or b"")
+        hdr = None if colour.hdr is None else _hdr_source(path, frame, colour, location)
         time_base = Fraction(stream.time_base or 1)
         start_s = (frame.pts or 0) * time_base
         sound = audio_streams(container)
@@ -163,14 +167,14 @@ def probe_source(path: Path, *, accepts_hdr: bool = False) -> SourceInfo:
         )
 
 
-def _hdr_source(path: Path, frame: av.VideoFrame, colour: FrameColour) -> HdrSource:
+def _hdr_source(path: Path, frame: av.VideoFrame, colour: FrameColour, location: int | None) -> HdrSource:
     """Raises `ColourError` for primaries that are not supported."""
     assert colour.hdr is not None
     primaries = colour.primaries or _HDR_PRIMARIES[0]
     if primaries not in _HDR_PRIMARIES:
         raise ColourError(f"{path} is HDR with primaries {primaries}; supported are {', '.join(_HDR_PRIMARIES)}")
     peak = choose_peak(colour.hdr, light_metadata_of_frame(frame))
-    return HdrSource(colour.hdr, primaries, deep_format(frame.format.name)[1], peak)
+    return HdrSource(colour.hdr, primaries, deep_format(frame.format.name)[1], peak, location in _TOP_SITED)
 
 
 def pixel_aspect(path: Path, stream: av.VideoStream) -> Fraction:

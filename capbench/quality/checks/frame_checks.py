@@ -218,7 +218,7 @@ def _late(evidence: Measurements) -> Check:
         )
     return Check.failed(
         name=name,
-        message=f"{_plural(len(late))} late, by up to {worst_ms:.1f} ms: {_frames_named(late)}",
+        message=f"late by up to {worst_ms:.1f} ms, in {_plural(len(late))}: {_frames_named(late)}",
         value=worst_ms,
         limit=limit_s * 1e3,
         unit="ms",
@@ -287,7 +287,7 @@ def _empty(evidence: Measurements) -> list[Check]:
     checks = []
     for name, found, what in (("frames.black", black, "black"), ("frames.green", green, "green (empty NV12)")):
         if found:
-            message = f"{_plural(len(found))} {what} where the reference is not: {_frames_named(found)}"
+            message = f"{what} where the reference is not, in {_plural(len(found))}: {_frames_named(found)}"
             checks.append(
                 Check.failed(name=name, message=message, value=len(found), limit=0, unit="frames", frames=found)
             )

@@ -53,6 +53,8 @@ class HdrCodes:
     """`BT.2020`, `Display P3` or `BT.709`."""
     peak_cd_m2: float
     """Luminance that becomes white."""
+    is_top_sited: bool = False
+    """Whether chroma of 4:2:0 lies on the upper of its two luma rows, and not between."""
 
 
 def sdr_rgb(picture: HdrCodes) -> Field:
@@ -117,19 +119,19 @@ def _signal(picture: HdrCodes) -> Field:
     luma, *chroma = (plane.astype(np.float64) for plane in picture.planes)
     neutral = 2.0 ** (picture.bits - 1)
     y = (luma - black * step) / (luma_span * step)
-    blue, red = (_enlarged((plane - neutral) / (chroma_span * step), y.shape, picture.spec.siting) for plane in chroma)
+    blue, red = (_enlarged((plane - neutral) / (chroma_span * step), y.shape, picture) for plane in chroma)
     kr, kg, kb = LUMA_WEIGHTS[picture.spec.matrix]
     r, b = y + 2 * (1 - kr) * red, y + 2 * (1 - kb) * blue
     return np.stack([r, (y - kr * r - kb * b) / kg, b], axis=-1)
 
 
-def _enlarged(plane: Field, shape: tuple[int, ...], siting: ChromaSiting) -> Field:
+def _enlarged(plane: Field, shape: tuple[int, ...], picture: HdrCodes) -> Field:
     rows = np.arange(shape[0], dtype=np.float64)
     columns = np.arange(shape[1], dtype=np.float64)
     if plane.shape[0] < shape[0]:
-        rows = (rows - 0.5) / 2
+        rows = rows / 2 if picture.is_top_sited else (rows - 0.5) / 2
     if plane.shape[1] < shape[1]:
-        columns = columns / 2 if siting is ChromaSiting.LEFT else (columns - 0.5) / 2
+        columns = columns / 2 if picture.spec.siting is ChromaSiting.LEFT else (columns - 0.5) / 2
     return _along(_along(plane, rows).T, columns).T
 
 

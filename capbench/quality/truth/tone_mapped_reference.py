@@ -34,6 +34,8 @@ _SDR_WHITE_CD_M2, _LARGEST_CD_M2 = 100.0, 10000.0
 _PRIMARIES_OF_CODE = {1: "BT.709", 9: "BT.2020", 12: "Display P3"}
 _BT2100_PRIMARIES = 9
 _SDR_CODE = 1
+_TOP_SITED = (2, 3)
+"""`chroma_sample_loc_type` of chroma on the upper luma row."""
 
 Field = NDArray[np.float32]
 
@@ -66,6 +68,7 @@ def tone_mapped(reference: OpenedClip, output: OpenedClip) -> OpenedClip:
         _PRIMARIES_OF_CODE[code],
         source_peak_cd_m2(tags.hdr, reference.tags.light),
         layout=reference.layout,
+        is_top_sited=reference.tags.bitstream.chroma_location in _TOP_SITED,
         spec=spec,
         wanted=output.spec,
     )
@@ -97,10 +100,12 @@ class _Mapping:
         peak_cd_m2: float,
         *,
         layout: SampleLayout,
+        is_top_sited: bool,
         spec: ColourSpec,
         wanted: ColourSpec,
     ) -> None:
         self._is_hlg = transfer == "HLG"
+        self._is_top_sited = is_top_sited
         self._gamut = np.array(GAMUT_TO_BT709[primaries]).astype(np.float32)
         self._spec, self._wanted = spec, wanted
         self._form = common_format(layout, layout)
@@ -144,10 +149,13 @@ class _Mapping:
         kr, kg, kb = LUMA_WEIGHTS[spec.matrix]
         black, luma_span, chroma_span = QUANTISATION[spec.range]
         scale = code_scale(8, form.bits, spec.range)
-        neutral = np.float32(1 << (form.bits - 1))
+        neutral, chroma_scale = np.float32(1 << (form.bits - 1)), np.float32(chroma_span * scale)
         blue, red = (
             enlarged_chroma(
-                (plane.astype(np.float32) - neutral) / np.float32(chroma_span * scale), form.ratio, spec.siting
+                (plane.astype(np.float32) - neutral) / chroma_scale,
+                form.ratio,
+                spec.siting,
+                is_top_sited=self._is_top_sited,
             )
             for plane in (planes.cb, planes.cr)
         )

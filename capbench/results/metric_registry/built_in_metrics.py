@@ -34,6 +34,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=_PSNR_MARGINS,
         source="10 log10(peak^2 / MSE), ITU-T J.340",
         computed_by="capbench",
+        cost_cpu_ms=2.0,
         is_default=True,
     ),
     QualityMetric(
@@ -46,6 +47,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         frames=MeasuredFrames.SAMPLED,
         source="Wang, Bovik, Sheikh, Simoncelli 2004: window of sigma 1.5",
         computed_by="capbench",
+        cost_cpu_ms=140.0,
         is_default=True,
     ),
     QualityMetric(
@@ -59,6 +61,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=_PSNR_MARGINS,
         source="FFmpeg's filter psnr",
         computed_by=_FFMPEG,
+        cost_cpu_ms=0.7,
         is_default=True,
         is_main=False,
     ),
@@ -70,6 +73,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         planes=_YCBCR,
         source="FFmpeg's filter ssim: blocks of 8x8 samples in place of the paper's window",
         computed_by=_FFMPEG,
+        cost_cpu_ms=1.2,
         is_default=True,
         is_main=False,
     ),
@@ -84,6 +88,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=_PSNR_MARGINS,
         source="Helmrich, Bosse, Siekmann, Schwarz, Marpe, Wiegand 2020",
         computed_by=_FFMPEG,
+        cost_cpu_ms=11.0,
         is_default=True,
     ),
     QualityMetric(
@@ -95,6 +100,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=_VMAF_MARGINS,
         source="Netflix, model vmaf_v0.6.1, from 2160 lines up vmaf_4k_v0.6.1",
         computed_by=_LIBVMAF,
+        cost_cpu_ms=44.0,
         is_default=True,
         package=_LIBVMAF_PACKAGE,
     ),
@@ -107,6 +113,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=_VMAF_MARGINS,
         source="Netflix, VMAF without gain from enhancement, models vmaf_v0.6.1neg and vmaf_4k_v0.6.1neg",
         computed_by=_LIBVMAF,
+        cost_cpu_ms=45.0,
         is_default=True,
         is_main=False,
         package=_LIBVMAF_PACKAGE,
@@ -122,6 +129,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=MetricMargins(mean=0.5),
         source="Tandon, Afonso, Sole, Krasula 2021: banding of the output alone",
         computed_by=_LIBVMAF,
+        cost_cpu_ms=40.0,
         package=_LIBVMAF_PACKAGE,
     ),
     QualityMetric(
@@ -134,6 +142,7 @@ BUILT_IN_METRICS: tuple[QualityMetric, ...] = (
         margins=_PSNR_MARGINS,
         source="Ponomarenko et al. 2007, PSNR-HVS-M, as Xiph's Daala has it; Y, Cb and Cr together",
         computed_by=_LIBVMAF,
+        cost_cpu_ms=53.0,
         package=_LIBVMAF_PACKAGE,
     ),
 )

@@ -66,7 +66,7 @@ def _load(entry: EntryPoint, taken: dict[str, OfferedMetric]) -> OfferedMetric |
         first = (str(error).splitlines() or [""])[0]
         return BrokenMetric(entry.name, f"{entry.value} does not load: {type(error).__name__} {first}")
     if not isinstance(offered, OfferedMetric):
-        return BrokenMetric(entry.name, f"{entry.value} is a {type(offered).__name__}, not an OfferedMetric")
+        return BrokenMetric(entry.name, f"{entry.value} is no OfferedMetric but of type {type(offered).__name__}")
     metric = offered.metric
     if metric.name != entry.name:
         return BrokenMetric(entry.name, f"{entry.value} calls itself {metric.name!r}; the two names must be one")

@@ -71,7 +71,7 @@ class QualityMetric:
     frames: MeasuredFrames = MeasuredFrames.EVERY
     """Frames that it is measured on."""
     cost_cpu_ms: float | None = None
-    """CPU time of one pair of 1920x1080 pictures in ms, for orientation (docs/validation.md); None if unknown."""
+    """CPU time of one pair of 1920x1080 pictures in ms, as measured for docs/validation.md; None if unknown."""
     is_default: bool = False
     """Whether it is measured where nobody chooses metrics."""
     is_main: bool = True

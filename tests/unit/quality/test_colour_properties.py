@@ -163,7 +163,7 @@ def test_another_specification_and_back_keeps_codes_as_near_as_rounding_says(
     # Rounded codes of a colour may lie a little outside what the wanted range can hold: those are clamped.
     middle = exact_codes_of_rgb(exact_rgb(codes, spec), wanted)
     for plane, exact in zip(there, middle, strict=True):
-        assert np.all(np.abs(plane - float(min(max(exact, 0), 255))) <= 0.5 + float(FLOAT32))
+        assert np.all(np.abs(plane - float(min(max(exact, Fraction(0)), Fraction(255)))) <= 0.5 + float(FLOAT32))
     outside = max(max(0 - value, value - 255, Fraction(0)) for value in middle)
     for plane, code, share in zip(back, codes, gains(wanted, spec), strict=True):
         bound = share * (HALF + outside + FLOAT32) + HALF + FLOAT32

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from capbench.errors import UnavailableError
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured
 from capbench.quality.metrics.ffmpeg_metrics import FfmpegMeter
+from capbench.quality.metrics.libvmaf import libvmaf_options
 from capbench.quality.metrics.libvmaf.find_vmaf import choose_tool, find_tool, try_out
 from capbench.quality.metrics.libvmaf.libvmaf_log import read_log
 from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS, filter_options, model_of, too_small
@@ -104,11 +105,24 @@ def test_pictures_that_libvmaf_refuses_are_not_given_to_it(name: str, size: tupl
     ],
 )
 def test_the_filter_is_told_models_and_features(names: list[str], options: dict[str, str]) -> None:
-    told = filter_options(names, 360, "log.json")
+    told = filter_options(names, 640, 360, "log.json")
 
     assert {key: told.get(key) for key in ("model", "feature")} == {"feature": None} | options
     assert 1 <= int(told["n_threads"]) <= 16
     assert (told["log_fmt"], told["log_path"]) == ("json", "log.json")
+
+
+@pytest.mark.parametrize(
+    ("cores", "size", "threads"),
+    [(2, (1920, 1080), 2), (64, (640, 360), 16), (64, (1920, 1080), 8), (64, (3840, 2160), 2), (64, (16384, 4096), 1)],
+)
+def test_threads_are_as_many_as_there_are_cores_and_memory_for(
+    monkeypatch: pytest.MonkeyPatch, cores: int, size: tuple[int, int], threads: int
+) -> None:
+    """Each holds 0.6 GB at 4K: one a core would take 10 GB of a machine with 16."""
+    monkeypatch.setattr(libvmaf_options, "_usable_cores", lambda: cores)
+
+    assert filter_options(["vmaf"], *size, "log.json")["n_threads"] == str(threads)
 
 
 def test_the_program_reads_both_pictures_from_one_pipe() -> None:

@@ -162,7 +162,7 @@ def test_a_package_offers_a_metric(offered: ModuleType) -> None:
         ("psnr_y", _offer("psnr_y"), "another metric"),
         ("wall_s", _offer("wall_s"), "figure of this name"),
         ("alias", _offer("mine"), "calls itself 'mine'"),
-        ("number", 3, "is a int"),
+        ("number", 3, "but of type int"),
         ("planar", _offer("planar", planes=("y",)), "each plane"),
         ("gone", None, "does not load: AttributeError"),
     ],
@@ -183,5 +183,5 @@ def test_an_entry_point_that_offers_no_metric_is_named_and_stops_nothing(
 def test_asking_for_a_broken_metric_says_why_it_cannot_be_used(offered: ModuleType) -> None:
     vars(offered)["number"] = 3
 
-    with pytest.raises(InputError, match=r"'number' cannot be used: offering:number is a int"):
+    with pytest.raises(InputError, match=r"'number' cannot be used: offering:number is no OfferedMetric"):
         choose_metrics(["number"])

@@ -43,6 +43,9 @@ class HdrSource:
     """Depth in which its frames are handed on, 10 or 12."""
     peak: SourcePeak
     """What is mapped to white."""
+    is_top_sited: bool = False
+    """Whether a chroma sample of 4:2:0 lies on the upper of its two luma rows, as BT.2100 has it and types 2 and 3 of
+    H.265 say, and not between them."""
 
     def __str__(self) -> str:
         """For the log: `PQ with a source peak of 1000 cd/m2 (MaxCLL)`."""

@@ -69,10 +69,10 @@ class VmafMeter:
         try:
             self._run: GraphRun | ProgramRun
             if tool.program is None:
-                options = filter_options(names, height, str(self._log))
+                options = filter_options(names, width, height, str(self._log))
                 self._run = GraphRun("libvmaf", options, width, height)
             else:
-                command = program_command(tool.program, filter_options(names, height, _LOG), width, height)
+                command = program_command(tool.program, filter_options(names, width, height, _LOG), width, height)
                 self._run = ProgramRun(command, Path(self._folder.name))
         except (UnavailableError, av.FFmpegError) as error:
             self._folder.cleanup()

@@ -93,12 +93,18 @@ def _columns(plane: Field, have: int, want: int, siting: ChromaSiting) -> Field:
     return np.asarray((before + 2 * even[:, 0::2] + even[:, 1::2]) / 4, np.float32)
 
 
-def enlarged_chroma(plane: Field, ratio: tuple[int, int], siting: ChromaSiting) -> Field:
-    """A chroma plane read bilinearly at each luma sample; beyond the border the outermost sample counts on."""
+def enlarged_chroma(plane: Field, ratio: tuple[int, int], siting: ChromaSiting, *, is_top_sited: bool = False) -> Field:
+    """A chroma plane read bilinearly at each luma sample; beyond the border the outermost sample counts on.
+
+    Of two luma rows it lies between, or with `is_top_sited` on the upper one.
+    """
     if ratio[1] == 2:
         above, below = np.concatenate([plane[:1], plane[:-1]]), np.concatenate([plane[1:], plane[-1:]])
         rows = np.empty((2 * len(plane), plane.shape[1]), np.float32)
-        rows[0::2], rows[1::2] = 0.75 * plane + 0.25 * above, 0.75 * plane + 0.25 * below
+        if is_top_sited:
+            rows[0::2], rows[1::2] = plane, 0.5 * (plane + below)
+        else:
+            rows[0::2], rows[1::2] = 0.75 * plane + 0.25 * above, 0.75 * plane + 0.25 * below
         plane = rows
     if ratio[0] == 2:
         left = np.concatenate([plane[:, :1], plane[:, :-1]], axis=1)
