@@ -98,6 +98,8 @@ class PictureMeasurements:
     worst_even_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """The same of blocks that are off by one amount all over, with those around them, and by more than 16 codes; None
     where a frame has no such block, too."""
+    mean_cell_codes: list[float | None] = field(default_factory=list)
+    """For each output frame the mean of the luma differences of its blocks, without sign."""
     detail_error_codes: list[float | None] = field(default_factory=list)
     """For each output frame the standard deviation of the luma differences within a typical block that has detail; None
     where too few have, too."""

@@ -298,20 +298,36 @@ def _empty(evidence: Measurements) -> list[Check]:
     return checks
 
 
+def _is_coding(moved: float, off: float | None, began_off: float | None) -> bool:
+    """Whether coarse coding may have left a picture as the one before was: it hides faint movement.
+
+    The picture then goes on to be off by as much as when it began to stand still. What was left behind is off by more.
+    """
+    if off is None or began_off is None:
+        return False
+    return moved < began_off and off < limits.LEFT_BEHIND * began_off
+
+
 def _frozen(evidence: Measurements) -> Check:
     name = "frames.frozen"
     if evidence.wanted_rate is not None:
         return Check.not_applicable(name=name, reason=f"frames are resampled to {evidence.wanted_rate} fps")
     still = []
     moving = 0
+    off = dict(enumerate([] if evidence.pictures is None else evidence.pictures.mean_cell_codes))
+    began_off = off.get(0)  # by how much the last picture that moved was off
     for record, match in zip(evidence.output.frames[1:], evidence.matches[1:], strict=True):
         if match is None or match == 0 or not record.number_visible:
             continue  # out of sight: a zoom may leave what moves outside the picture
         wanted = evidence.reference.frames[match].moved_codes
         if wanted < limits.FROZEN_MOVE_CODES:
             continue
+        is_still = record.moved_codes < limits.FROZEN_SHARE * wanted
+        if is_still and _is_coding(wanted, off.get(record.index), began_off):
+            continue
+        began_off = began_off if is_still else off.get(record.index)
         moving += 1
-        if record.moved_codes < limits.FROZEN_SHARE * wanted:
+        if is_still:
             still.append(record.index)
     if not moving:
         return Check.not_applicable(

@@ -63,6 +63,9 @@ FROZEN_SHARE: Final = 0.15
 """A frame that moves less than this share of its counterpart's movement repeats the frame before."""
 FROZEN_MOVE_CODES: Final = 0.25
 """Movement of the reference from which a freeze can be detected: about a line of text that scrolls."""
+LEFT_BEHIND: Final = 1.5
+"""A picture that stands still, where the reference moves by less than coding is off, is a fault once its blocks are off
+by this factor more than at first: grain at CRF 38 gives 1.2 after any time, a freeze 2 after two such frames."""
 
 SAME_PICTURE_CORRELATION: Final = 0.6
 """Block means of two equal pictures correlate above 0.98, even with a wrong range or matrix."""
@@ -79,15 +82,18 @@ PSNR_OUTLIER_FLOOR_DB: Final = 34.0
 """An outlier above this is still a good picture."""
 CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
-COARSE_CELL_RATIO: Final = 8.0
+COARSE_CELL_RATIO: Final = 12.0
 """That limit, of blocks that are off unevenly, over the error within a typical block that has detail. Coarse coding
-reaches 4.9, at 160x90 to 640x360 and 0.04 to 0.15 bits a pixel; a shadow in linear light 35, a torn frame 145."""
+reaches 4.9 with x264 at 0.04 to 0.15 bits a pixel, and 8.7 with AV1; a shadow in linear light 35, a torn frame 145."""
 COARSER_FRAME: Final = 2.0
 """That error counts up to this factor times the median frame's: what is wrong in a few frames raises it in those."""
 COARSEST_CELL_CODES: Final = 54.0
 """Its upper bound: a block of another picture differs by 55 and more, x264 at 0.04 bits a pixel by 51 at most."""
 EDGE_CODES: Final = 4.0
 """Error of border rows or columns above that of the rest; an encoder treats both alike."""
+COARSE_EDGE_RATIO: Final = 0.8
+"""That limit over the error within a typical block that has detail, where that is more: where all detail is missed,
+chance makes borders off by 4.0 to 4.3 codes more than the rest, at 0.6 of that error at most."""
 SMALLEST_EDGED_PX: Final = 64
 """Shorter side from which two border rows can be compared with the rest: at 16 pixels they are a quarter of it."""
 GRADIENT_CODES: Final = 6

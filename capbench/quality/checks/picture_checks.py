@@ -173,14 +173,18 @@ def _local(pictures: PictureMeasurements) -> Check:
 
 def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:
     """For each frame what a block may be off by unevenly: more where its encoder was coarse in all detail."""
-    known = [codes for codes in pictures.detail_error_codes if codes is not None]
-    most = limits.COARSER_FRAME * median(known) if known else 0.0
+    most = limits.COARSER_FRAME * _typical_detail_error(pictures)
     return {
         frame: max(
             limits.CELL_CODES, min(limits.COARSE_CELL_RATIO * min(codes or 0.0, most), limits.COARSEST_CELL_CODES)
         )
         for frame, codes in enumerate(pictures.detail_error_codes)
     }
+
+
+def _typical_detail_error(pictures: PictureMeasurements) -> float:
+    """That of the median frame in codes; 0 where none has detail."""
+    return median([codes for codes in pictures.detail_error_codes if codes is not None] or [0.0])
 
 
 def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
@@ -192,13 +196,14 @@ def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         side: median(edges[place] for edges in rows) for place, side in enumerate(("top", "bottom", "left", "right"))
     }
     worst = max(typical, key=lambda side: typical[side])
+    limit = max(limits.EDGE_CODES, limits.COARSE_EDGE_RATIO * _typical_detail_error(pictures))
     return Check.passed_if(
-        good=typical[worst] <= limits.EDGE_CODES,
+        good=typical[worst] <= limit,
         name=name,
         when_good="the edges are as good as the rest",
         when_bad=f"the {worst} edge is wrong: off by {typical[worst]:.1f} codes more than the rest",
         value=typical[worst],
-        limit=limits.EDGE_CODES,
+        limit=limit,
         unit="codes",
     )
 

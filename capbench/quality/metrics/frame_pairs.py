@@ -116,6 +116,7 @@ class PictureMeter:
             values.append(None)
         self._evidence.worst_cell_codes.append(None)
         self._evidence.worst_even_cell_codes.append(None)
+        self._evidence.mean_cell_codes.append(None)
         self._evidence.detail_error_codes.append(None)
         self._evidence.edge_codes.append(None)
 
@@ -143,6 +144,7 @@ class PictureMeter:
         self._evidence.worst_cell_codes[frame] = _placed(worst_cell(got.thumb, want.thumb))
         even = worst_even_cell((planes.all, got.thumb), (wanted.all, want.thumb))
         self._evidence.worst_even_cell_codes[frame] = None if even is None else _placed(even)
+        self._evidence.mean_cell_codes[frame] = float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean())
         self._evidence.detail_error_codes[frame] = detail_error_codes(planes.luma, wanted.luma)
         inner = [inner_error_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         typical = np.maximum(np.abs(got.thumb - want.thumb).mean(axis=(0, 1)), inner)

@@ -1,0 +1,102 @@
+"""`validate` on encodings that are coarse and right, and on faults that coarse coding must not excuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from capbench.pipeline.export import floor_export
+from capbench.quality.reading.planes import Planes, as_frame
+from capbench.quality.validate import validate
+from capbench.recordings import RecordingSpec, make_recording
+from capbench.results import CheckStatus, ValidationReport
+
+_WIDTH, _HEIGHT, _FRAMES = 192, 144, 20
+_FINE, _COARSE = 2, 44
+
+Luma = NDArray[np.uint8]
+
+
+def _write(target: Path, picture: Callable[[int], Luma], crf: int) -> Path:
+    with av.open(str(target), "w") as container:
+        options = {"crf": str(crf), "preset": "ultrafast", "threads": "1"}
+        stream = container.add_stream("libx264", rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
+        for number in range(_FRAMES):
+            grey = np.full((2, _HEIGHT // 2, _WIDTH // 2), 128, np.uint8)
+            frame = as_frame(Planes(picture(number), *grey))
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return target
+
+
+def _texture(number: int = 0) -> NDArray[np.float64]:
+    """Foliage, `number` pixels farther to the right."""
+    random = np.random.default_rng(5)
+    fine = random.uniform(60, 180, (_HEIGHT // 4, _WIDTH // 4)).repeat(4, axis=0).repeat(4, axis=1)
+    return np.roll(fine, number, axis=1)
+
+
+def _grainy(number: int) -> Luma:
+    """The same foliage in each frame, under grain that is coarse enough to move the means of blocks."""
+    grain = np.random.default_rng(number).normal(0, 3, (_HEIGHT // 4, _WIDTH // 4)).repeat(4, axis=0).repeat(4, axis=1)
+    luma: Luma = (_texture() + grain).clip(0, 255).astype(np.uint8)
+    return luma
+
+
+def _brightening(number: int) -> Luma:
+    luma: Luma = (_texture() + 0.7 * number).astype(np.uint8)
+    return luma
+
+
+def _check(report: ValidationReport, name: str) -> CheckStatus:
+    return next(check.status for check in report.checks if check.name == name)
+
+
+def test_grain_that_coarse_coding_left_out_is_no_freeze(tmp_path: Path) -> None:
+    """29 of 30 frames of an interior at CRF 38 were called frozen: only its grain moves."""
+    fine = _write(tmp_path / "fine.mp4", _grainy, _FINE)
+
+    report = validate(fine, _write(tmp_path / "coarse.mp4", _grainy, _COARSE), with_vmaf=False)
+
+    assert _check(report, "frames.frozen") in (CheckStatus.PASS, CheckStatus.NOT_APPLICABLE)
+
+
+@pytest.mark.parametrize("crf", [_FINE, 20, _COARSE])
+def test_a_picture_that_stands_still_is_frozen_however_coarse(crf: int, tmp_path: Path) -> None:
+    fine = _write(tmp_path / "fine.mp4", _brightening, _FINE)
+
+    report = validate(fine, _write(tmp_path / "frozen.mp4", lambda _: _brightening(0), crf), with_vmaf=False)
+
+    named = {check.name for check in report.failures}
+    assert named & {"frames.frozen", "frames.repeated"}, named
+
+
+@pytest.mark.parametrize("quality_crf", [_FINE, _COARSE])
+def test_a_black_border_is_wrong_however_coarse(quality_crf: int, tmp_path: Path) -> None:
+    def bordered(number: int) -> Luma:
+        luma = _grainy(number)
+        luma[-2:] = 16
+        return luma
+
+    fine = _write(tmp_path / "fine.mp4", _grainy, _FINE)
+
+    report = validate(fine, _write(tmp_path / "bordered.mp4", bordered, quality_crf), with_vmaf=False)
+
+    assert _check(report, "picture.edges") is CheckStatus.FAIL
+
+
+def test_blocks_and_borders_of_a_small_screen_at_the_lowest_rate_are_right(tmp_path: Path) -> None:
+    small = make_recording(RecordingSpec("coarse-blocks", 320, 180, 30, 0.5))
+    floor_export(small, tmp_path / "floor.mp4")
+
+    report = validate(small, tmp_path / "floor.mp4", with_vmaf=False)
+
+    assert [check.name for check in report.failures] == []
+    assert next(check.value or 0 for check in report.checks if check.name == "picture.local") > 24
