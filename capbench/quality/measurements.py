@@ -114,6 +114,8 @@ class PictureMeasurements:
     """Blocks of 8x8 pixels of any content from the sampled pairs: the same six columns."""
     patches: NDArray[np.float64] | None = None
     """Colour patches in the order of `capbench.recordings.layout.PATCHES`: the same six columns; None without marks."""
+    patch_area_px: float | None = None
+    """Luma pixels over which the smallest colour patch was measured; None without marks."""
     how: dict[str, str] = field(default_factory=dict)
     """Metric to how it was measured, where its name does not say."""
     unmeasured: dict[str, str] = field(default_factory=dict)

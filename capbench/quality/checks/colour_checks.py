@@ -173,7 +173,8 @@ def patch_errors(evidence: Measurements) -> tuple[PatchError, ...]:
 def _patch_limit(pictures: PictureMeasurements) -> float:
     psnr_y = [value for value in pictures.series["psnr_y"] if value is not None]
     is_coarse = sum(psnr_y) < limits.COARSE_PSNR_DB * len(psnr_y)
-    return limits.COARSE_PATCH_CIEDE2000 if is_coarse else limits.PATCH_CIEDE2000
+    limit = limits.COARSE_PATCH_CIEDE2000 if is_coarse else limits.PATCH_CIEDE2000
+    return limit * max(1.0, limits.PATCH_AREA_PX / (pictures.patch_area_px or limits.PATCH_AREA_PX))
 
 
 def no_ciede2000_reason(hdr: str) -> str:

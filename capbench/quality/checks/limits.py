@@ -154,6 +154,9 @@ PATCH_CIEDE2000: Final = 3.0
 """Largest colour difference of a patch. 4:2:0 at 8 bits alone gives up to 1.2 in dark blue, CRF 23 up to 2."""
 COARSE_PATCH_CIEDE2000: Final = 5.0
 """The same where luma PSNR is below `COARSE_PSNR_DB` on average: ultrafast presets at 240 lines and 33 dB reach 4.2."""
+PATCH_AREA_PX: Final = 64.0
+"""Luma pixels of a patch below which both grow as it shrinks: 4:2:0 is transformed in no less than 8x8 of them, so a
+smaller patch is coded with its neighbours. x264 is off by 10 at 20 pixels (256x144) and by 18 at 11 (192x108)."""
 PALETTE_CIEDE2000: Final = 7.0
 """The same in a GIF: a palette of 256 colours for a whole clip, dithered, moves greys by up to 3.5. BT.601 taken for
 BT.709 moves green by 9."""

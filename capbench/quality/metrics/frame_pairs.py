@@ -33,7 +33,7 @@ from capbench.quality.metrics.registration import (
 )
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
-from capbench.recordings.layout import LayoutRectangle
+from capbench.recordings.layout import PATCHES, LayoutRectangle
 
 __all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]
 
@@ -100,6 +100,7 @@ class PictureMeter:
         self._pair_frames: list[int] = []
         self._colours = ColourSamples()
         self._patches: list[NDArray[np.float64]] = []
+        self._patch_areas_px: list[float] = []
         self._kept: list[KeptPair] | None = [] if keep_worst else None
         # Close looks take half of the time, and NumPy lets other threads run meanwhile. One thread keeps their order.
         self._looker = ThreadPoolExecutor(1, "capbench-looks")
@@ -176,6 +177,7 @@ class PictureMeter:
             colours=self._colours.rows(),
             blocks=self._colours.blocks(),
             patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
+            patch_area_px=min(self._patch_areas_px, default=None),
             how=measured.how,
             unmeasured=measured.unmeasured
             | ({} if self._no_ssim_reason is None else dict.fromkeys(OWN_METRICS[3:], self._no_ssim_reason)),
@@ -225,6 +227,8 @@ class PictureMeter:
         self._colours.add(got.thumb, want.thumb)
         if patches is not None:
             self._patches.append(measure_patches(planes, wanted, patches))
+            samples = [patch.sample.within(patches) for patch in PATCHES]
+            self._patch_areas_px.append(min(sample.width * sample.height for sample in samples))
 
     def _keep(self, value: float, frame: int, reference_frame: int, got: Planes, want: Planes) -> None:
         assert self._kept is not None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from capbench.quality.checks.colour_checks import _patch_limit
 from capbench.quality.checks.picture_checks import _local
 from capbench.quality.measurements import PictureMeasurements
 from capbench.quality.metrics.registration import detail_error_codes, worst_cell, worst_even_cell
@@ -144,10 +145,21 @@ def test_how_far_a_block_may_be_off_follows_from_how_detail_was_coded(
 
 
 def test_a_frame_that_is_wrong_all_over_does_not_excuse_itself() -> None:
-    pictures = PictureMeasurements(
-        worst_cell_codes=[(5.0, 4, 4)] * 4 + [(50.0, 4, 4)],
-        worst_even_cell_codes=[None] * 5,
-        detail_error_codes=[1.0] * 4 + [40.0],
-    )
+    pictures = PictureMeasurements()
+    for worst_codes, detail_codes in [(5.0, 1.0)] * 4 + [(50.0, 40.0)]:
+        pictures.worst_cell_codes.append((worst_codes, 4, 4))
+        pictures.worst_even_cell_codes.append(None)
+        pictures.detail_error_codes.append(detail_codes)
 
     assert _local(pictures).frames == (4,)
+
+
+@pytest.mark.parametrize(
+    ("area_px", "psnr_db", "limit"), [(None, 40, 3), (64, 40, 3), (500, 40, 3), (32, 40, 6), (32, 30, 10), (500, 30, 5)]
+)
+def test_a_patch_smaller_than_what_is_transformed_may_be_off_by_more(
+    area_px: float | None, psnr_db: float, limit: float
+) -> None:
+    pictures = PictureMeasurements(series={"psnr_y": [psnr_db]}, patch_area_px=area_px)
+
+    assert _patch_limit(pictures) == limit
