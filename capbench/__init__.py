@@ -72,9 +72,9 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and then knows 
         if name == "errors":
             return import_module("capbench.errors")
         if name == "__version__":
-            from importlib.metadata import version  # takes longer than all the rest
+            from capbench.installation import version_of  # takes longer than all the rest
 
-            return version("capbench")
+            return version_of("capbench")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(_HOMES[name]), name)

@@ -7,13 +7,15 @@ import os
 import re
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-__all__ = ["environment_for", "install_command"]
+__all__ = ["UNINSTALLED", "environment_for", "install_command", "version_of"]
 
 _EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",), "vmaf": ("imageio-ffmpeg",)}
 """What the extras need where no metadata says it; pyproject.toml has the versions."""
+UNINSTALLED = "0"
+"""Instead of the version of a copy that was never installed: lower than any."""
 _STEER_IMPORTS = ("PYTHONPATH", "PYTHONHOME")
 """Variables that put packages before those of whichever interpreter is started."""
 
@@ -27,6 +29,14 @@ def environment_for(python: Path | None) -> dict[str, str]:
     if python is None or python == Path(sys.executable):
         return dict(os.environ)
     return {name: value for name, value in os.environ.items() if name not in _STEER_IMPORTS}
+
+
+def version_of(package: str) -> str:
+    """Version of a package as installed; `UNINSTALLED` for one that is imported from a checkout, or not there."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return UNINSTALLED
 
 
 def install_command(extra: str) -> str:

@@ -18,6 +18,7 @@ from capbench.results import (
     MetricSummary,
     PatchError,
     RunResult,
+    SavedFrame,
     StageTimes,
     TraceSample,
     ValidationReport,
@@ -101,9 +102,9 @@ def write_simulated_folder(folder: Path, simulation: Simulation) -> Path:
     (folder / "runs").mkdir(parents=True)
     runs = simulate_runs(simulation)
     for number, run in enumerate(runs):
-        if run.validation and run.validation.worst_frames and simulation.picture_size:
-            for worst in run.validation.worst_frames:
-                _write_pictures(folder, worst, simulation, seed=worst.frame)
+        if run.validation and simulation.picture_size:
+            for saved in run.validation.saved_frames:
+                _write_pictures(folder, saved, simulation, run.subject)
         name = run_file_name(run.case, run.subject, run.role, run.block)
         if "/" in name or len(name) > 200:  # the runner refuses such names; a folder made by hand may hold them
             name = f"{number:04d}.json"
@@ -254,6 +255,16 @@ def _validation(
         )
         for frame in np.argsort(psnr)[:3]
     )
+    saved = tuple(
+        SavedFrame(
+            frame=int(frame),
+            time_s=frame / 30,
+            reasons=_reasons(int(frame), frames, worst),
+            reference_png=f"frames/{_slug(simulation, case, subject)}/{frame}-reference.png",
+            output_png=f"frames/{_slug(simulation, case, subject)}/{frame}-output.png",
+        )
+        for frame in sorted({0, frames // 5, frames - 1, *(each.frame for each in worst)})
+    )
     return ValidationReport(
         reference="oracle.y4m",
         output=f"outputs/{block}.mp4",
@@ -265,10 +276,16 @@ def _validation(
         patches=_patches(broken=broken),
         series={name: tuple(float(value) for value in values) for name, values in series.items()},
         worst_frames=worst if simulation.picture_size and block == 0 else (),
+        saved_frames=saved if simulation.picture_size and block == 0 else (),
         av_offset_ms=3.4,
         av_drift_ms=0.2,
         frames_compared=frames,
     )
+
+
+def _reasons(frame: int, frames: int, worst: Sequence[WorstFrame]) -> tuple[str, ...]:
+    named = {0: "first", frames - 1: "last", worst[0].frame: "psnr_y"}
+    return (named.get(frame, "second"),)
 
 
 def _slug(simulation: Simulation, case: SimulatedCase, subject: SimulatedSubject) -> str:
@@ -344,22 +361,24 @@ def _patches(*, broken: bool) -> tuple[PatchError, ...]:
     return tuple(found)
 
 
-def _write_pictures(folder: Path, worst: WorstFrame, simulation: Simulation, seed: int) -> None:
+def _write_pictures(folder: Path, saved: SavedFrame, simulation: Simulation, subject: str) -> None:
+    """Reference, output and difference: the reference is one for all subjects, the noise of each output its own."""
     width, height = simulation.picture_size or (0, 0)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(saved.frame)
     across, down = np.meshgrid(np.arange(width), np.arange(height))
     reference = np.stack([across * 255 // width, down * 255 // height, (across + down) % 256], axis=-1).astype(np.uint8)
     for _ in range(60):
         left, top = int(random.integers(0, width - 90)), int(random.integers(0, height - 20))
         reference[top : top + 3, left : left + int(random.integers(20, 90))] = random.integers(0, 256, 3)
-    output = np.clip(reference.astype(np.int16) + random.integers(-2, 3, reference.shape), 0, 255).astype(np.uint8)
+    noise = np.random.default_rng([saved.frame, *subject.encode()]).integers(-2, 3, reference.shape)
+    output = np.clip(reference.astype(np.int16) + noise, 0, 255).astype(np.uint8)
     left, top = width * 5 // 8, height // 4
     output[top : top + 60, left : left + 110] = output[top : top + 60, left : left + 110] // 2 + 60
     difference = np.clip(np.abs(reference.astype(np.int16) - output) * 4, 0, 255).astype(np.uint8)
     for name, pixels in (
-        (worst.reference_png, reference),
-        (worst.output_png, output),
-        (worst.difference_png, difference),
+        (saved.reference_png, reference),
+        (saved.output_png, output),
+        (saved.output_png.replace("-output", "-difference"), difference),
     ):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -20,6 +19,7 @@ from typer.core import TyperGroup
 
 from capbench.errors import CapbenchError, OutputError
 from capbench.files import describe_os_error, is_folder, write_atomic
+from capbench.installation import version_of
 from capbench.results.record import record_json
 from capbench.results.visible_text import json_escaped, plain_line
 
@@ -81,7 +81,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"capbench {version('capbench')}")
+        typer.echo(f"capbench {version_of('capbench')}")
         raise typer.Exit
 
 

@@ -57,10 +57,14 @@ def report(  # noqa: PLR0917  options of the command line have names there
         Path | None, typer.Option(metavar="FILE", help="Gate file with margins and required effects; see docs/gate.md.")
     ] = None,
     pictures: Annotated[
-        str, typer.Option(metavar="SIZE", help="Limit for frame pictures on the page, such as 500k; 0 for none.")
-    ] = "3M",
+        str,
+        typer.Option(
+            metavar="SIZE",
+            help="Limit for frame pictures inside the page, such as 500k; more go to frames/. 0 for none.",
+        ),
+    ] = "4M",
     alone: Annotated[
-        bool, typer.Option("--alone", help="Omit links to raw files, for a page that is sent without its folder.")
+        bool, typer.Option("--alone", help="Omit what lies beside the page, to send it without its folder.")
     ] = False,
 ) -> None:
     """Write the report of result folders: an HTML page, or its overview as markdown, JSON, CSV or PNG."""

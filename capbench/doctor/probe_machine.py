@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import av
@@ -28,6 +27,7 @@ from capbench.doctor.remedies import Platform, find_problems
 from capbench.doctor.trial_decodes import try_decoders
 from capbench.doctor.trial_exports import try_exports
 from capbench.errors import AdapterError, EncoderError, UnavailableError
+from capbench.installation import version_of
 from capbench.pipeline.encode.encoders import probe_encoder
 from capbench.pipeline.gpu.device import adapter_name, is_software, list_adapters, open_device
 from capbench.pipeline.threads.memory_budget import (
@@ -142,7 +142,7 @@ def _versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} ({platform.machine()}, {sys.platform})",
-        **{name: version(name) for name in _LIBRARIES},
+        **{name: version_of(name) for name in _LIBRARIES},
         "ffmpeg libraries in av": av.ffmpeg_version_info,
     }
 

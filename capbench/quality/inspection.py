@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
+from capbench.colour import ColourSpec
 from capbench.errors import ColourError
 from capbench.pipeline.decode.frame_times import Pauses
 from capbench.pipeline.scene import Scene
@@ -38,14 +40,14 @@ from capbench.recordings.layout import LayoutRectangle
 from capbench.results.metric_registry import MeasuredFrames, QualityMetric
 from capbench.units import even_length, format_seconds
 
-__all__ = ["Inspection", "inspect_files"]
+__all__ = ["Inspection", "OpenedPair", "inspect_files", "open_pair"]
 
 _CLOSE_LOOKS = 12
 """Most pairs for the expensive measurements (SSIM, shift, colours), spread over the clip."""
 _LARGE_PICTURE_PX = 4 * 10**6
 """From 4K on, half as many: each takes over a second and has four times the samples of 1080p."""
 _RENDERED_FRAMES = 6
-"""Frames that the oracle renders of a scene, spread over the clip: a second each at 1080p."""
+"""Frames that the oracle renders of a scene, spread over the clip, and the last one: a second each at 1080p."""
 _RENDERED_MOMENTS = 8
 """Most frames rendered besides, at which a layer has just appeared or is about to go."""
 _SLACK_S = 1e-6  # a decimal fraction of a second is not quite what a float holds
@@ -72,6 +74,7 @@ def inspect_files(
     scene: Scene | None = None,
     keep_worst: bool = False,
     on_frame: Callable[[int], None] | None = None,
+    on_rendered: Callable[[ColourSpec, ObservedPicture, ObservedPicture], None] | None = None,
     metrics: Sequence[QualityMetric] = (),
 ) -> Inspection:
     """Decode both files once and compare. `on_frame` is called with the number of output frames read so far.
@@ -79,51 +82,16 @@ def inspect_files(
     Of `metrics` those are measured that the checks do not need anyway (PSNR and SSIM always are).
 
     With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
-    renders; without one every frame against the reference's own.
+    renders; without one every frame against the reference's own. `on_rendered` is called with those few: the colour of
+    both, the output's picture, and what was rendered.
     Raises `SourceError` where a file cannot be opened or has no video frame, and `ColourError` where one is HDR and the
     other SDR.
     """
-    want, got = open_clip(reference), open_clip(output)
-    if expected.tone_map is not None:
-        want = tone_mapped(want, got)
-    hdr = _hdr_of_both(want, got)
-    if not want.has_own_siting:
-        # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
-        want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
-    target = _even(got.size)
-    side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
-    keeps_decoded = side.native is not None
-    # Pixels that are not square are brought to square ones, as the reference's are.
-    stretched = None if got.facts.sample_aspect == 1 else target
-    output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
-    of_worst = offered_for(metrics, MeasuredFrames.WORST) if hdr is None else []
     with ExitStack() as held:
-        aligner = Aligner(
-            held.enter_context(
-                closing(
-                    LookAhead(
-                        observe(
-                            want.frames,
-                            side.normaliser,
-                            frame_s=want.frame_s,
-                            deep_luma=level_rows,
-                            keeps_decoded=keeps_decoded,
-                        )
-                    )
-                )
-            ),
-            window_frames(*_even(want.size), want.native_bytes_per_px if keeps_decoded else 0),
-            can_compare=side.truth is None,
-            by_order=not (want.has_time_stamps and got.has_time_stamps),
-            again=None
-            if side.truth
-            else lambda: observe(
-                want.frames_again(),
-                _beside_reference(want, got, target).normaliser,
-                frame_s=want.frame_s,
-                keeps_decoded=keeps_decoded,
-            ),
-        )
+        pair = open_pair(reference, output, expected.tone_map, scene, held)
+        want, got, target, side, aligner = pair.want, pair.got, pair.target, pair.side, pair.aligner
+        hdr = _hdr_of_both(want, got)
+        of_worst = offered_for(metrics, MeasuredFrames.WORST) if hdr is None else []
         meter = None
         if side.incomparable is None:
             meters, native = None, None
@@ -144,19 +112,11 @@ def inspect_files(
                 meters=meters,
                 native=native,
                 no_ssim_reason=None if hdr is None else no_hdr_model("SSIM", hdr),
+                on_pair=partial(on_rendered, got.spec) if on_rendered is not None and side.truth else None,
             )
             held.enter_context(closing(meter))
-        place = side.truth.recording if side.truth and aligner.marked else None
-        observed = observe(
-            got.frames,
-            output_normaliser,
-            recording=place,
-            frame_s=got.frame_s,
-            keeps_decoded=keeps_decoded,
-        )
-        pictures = held.enter_context(closing(LookAhead(observed)))
-        walk = _Walk(aligner, meter, side.truth, max(1, got.facts.expected_frames // _RENDERED_FRAMES), on_frame)
-        records, matches = walk.through(pictures)
+        walk = _Walk(aligner, meter, side.truth, got.facts.expected_frames, on_frame)
+        records, matches = walk.through(pair.pictures)
         aligner.finish()
         found = meter.finish() if meter else None
         if meter and found:
@@ -182,6 +142,74 @@ def inspect_files(
         ends_alike=aligner.ends_alike,
     )
     return Inspection(evidence, meter.worst_pairs if meter else [])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedPair:
+    """Two files that are read side by side."""
+
+    want: OpenedClip
+    """The reference."""
+    got: OpenedClip
+    """The output."""
+    target: tuple[int, int]
+    """Width and height at which they are compared, in pixels."""
+    side: _Side
+    """How the reference is made comparable."""
+    aligner: Aligner
+    """Finds the reference frame that an output frame shows."""
+    pictures: Iterator[ObservedPicture]
+    """Frames of the output."""
+
+
+def open_pair(
+    reference: Path,
+    output: Path,
+    tone_map: str | None,
+    scene: Scene | None,
+    held: ExitStack,
+    *,
+    in_8_bits: bool = False,
+) -> OpenedPair:
+    """Open both files; `held` closes them. `in_8_bits` keeps no frame as it was decoded. Raises as `inspect_files`."""
+    want, got = open_clip(reference), open_clip(output)
+    if tone_map is not None:
+        want = tone_mapped(want, got)
+    _hdr_of_both(want, got)  # before anything is decoded
+    if not want.has_own_siting:
+        # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
+        want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
+    target = _even(got.size)
+    side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
+    keeps_decoded = side.native is not None and not in_8_bits
+    # Pixels that are not square are brought to square ones, as the reference's are.
+    stretched = None if got.facts.sample_aspect == 1 else target
+    output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
+    wanted = observe(
+        want.frames, side.normaliser, frame_s=want.frame_s, deep_luma=level_rows, keeps_decoded=keeps_decoded
+    )
+    aligner = Aligner(
+        held.enter_context(closing(LookAhead(wanted))),
+        window_frames(*_even(want.size), want.native_bytes_per_px if keeps_decoded else 0),
+        can_compare=side.truth is None,
+        by_order=not (want.has_time_stamps and got.has_time_stamps),
+        again=None
+        if side.truth
+        else lambda: observe(
+            want.frames_again(),
+            _beside_reference(want, got, target).normaliser,
+            frame_s=want.frame_s,
+            keeps_decoded=keeps_decoded,
+        ),
+    )
+    observed = observe(
+        got.frames,
+        output_normaliser,
+        recording=side.truth.recording if side.truth and aligner.marked else None,
+        frame_s=got.frame_s,
+        keeps_decoded=keeps_decoded,
+    )
+    return OpenedPair(want, got, target, side, aligner, held.enter_context(closing(LookAhead(observed))))
 
 
 def _hdr_of_both(want: OpenedClip, got: OpenedClip) -> str | None:
@@ -286,7 +314,8 @@ class _Walk:
     aligner: Aligner
     meter: PictureMeter | None
     truth: GroundTruth | None
-    render_every: int
+    expected_frames: int
+    """Of the output, about."""
     on_frame: Callable[[int], None] | None
     shares: list[LayerShare] = field(default_factory=list)
     """Grows with the frames that are rendered."""
@@ -294,6 +323,7 @@ class _Walk:
     def through(self, pictures: Iterator[ObservedPicture]) -> tuple[list[FrameRecord], list[int | None]]:
         records: list[FrameRecord] = []
         matches: list[int | None] = []
+        render_every, last = max(1, self.expected_frames // _RENDERED_FRAMES), self.expected_frames - 1
         moments = _chosen(self.truth.layers.moments(), self.truth.canvas) if self.truth else deque()
         for picture in pictures:
             match = self.aligner.match(picture)
@@ -310,7 +340,7 @@ class _Walk:
                 elif self.truth is None:
                     whole = LayoutRectangle(0, 0, picture.frame.width, picture.frame.height)
                     self.meter.add(picture, match.picture, whole if self.aligner.marked else None)
-                elif is_moment or picture.record.index % self.render_every == 0:
+                elif is_moment or picture.record.index % render_every == 0 or picture.record.index == last:
                     self._measure_rendered(self.meter, self.truth, picture, match.picture, time_s)
                 else:
                     self.meter.skip()

@@ -23,7 +23,8 @@ from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
 from capbench.quality.metrics.pooling import frame_values, pool
 from capbench.quality.reading.clip import ClipFacts, read_facts
 from capbench.quality.reading.opened_clip import upright_size
-from capbench.quality.worst_frames import save_worst_frames
+from capbench.quality.saved_frames import LOWEST_OF, with_reasons
+from capbench.quality.worst_frames import FrameSaver, save_worst_frames
 from capbench.results import ValidationReport
 from capbench.results.metric_registry import QualityMetric, choose_metrics
 from capbench.units import even_length
@@ -83,9 +84,9 @@ def validate_run(
 
     `width`, `height` and `rate` are those requested of the export, None to keep the source's or to use a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
-    frames are rendered. `tone_map` is how SDR was to be made of an HDR source. `metrics` and `with_vmaf` as in
-    `validate`. Raises `SourceError` and `InputError` as `validate` does, `SceneError` for the scene, `OutputError` for
-    `save_frames`.
+    frames are rendered, and all of them are saved where pictures are wanted. `tone_map` is how SDR was to be made of an
+    HDR source. `metrics` and `with_vmaf` as in `validate`. Raises `SourceError` and `InputError` as `validate` does,
+    `SceneError` for the scene, `OutputError` for `save_frames`.
     """
     chosen = choose_metrics(metrics)
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
@@ -99,15 +100,20 @@ def validate_run(
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_pixels = given.sample_aspect in (1, made.sample_aspect) and asked == whole
     is_plain = drawn.draws_nothing and keeps_pixels
+    saver = None if save_frames is None else FrameSaver(save_frames)
     inspection = inspect_files(
         Path(source),
         Path(output),
         expected,
         scene=None if is_plain else drawn,
         keep_worst=save_frames is not None,
+        on_rendered=saver.save if saver else None,
         metrics=_measured(chosen, with_vmaf=with_vmaf),
     )
-    return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
+    report = report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
+    if saver is None:
+        return report
+    return report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)})
 
 
 def _measured(chosen: Sequence[QualityMetric], *, with_vmaf: bool) -> tuple[QualityMetric, ...]:
@@ -172,6 +178,7 @@ def report_on(
         metrics={column: pool(values, metric_of[column]) for column, values in measured.items()},
         patches=patch_errors(evidence),
         series=measured,
+        lowest_frames=_lowest_frames(measured, evidence.matches),
         worst_frames=save_worst_frames(inspection.worst_pairs, evidence.output.spec, save_frames)
         if save_frames
         else (),
@@ -184,6 +191,16 @@ def report_on(
         unmeasured=_unmeasured(evidence, measured, tuple(metric_of))
         | {metric.name: "it was not requested" for metric in metrics if not with_vmaf and _is_vmaf(metric)},
     )
+
+
+def _lowest_frames(series: Mapping[str, Sequence[float | None]], matches: Sequence[int | None]) -> dict[str, int]:
+    found = {}
+    for metric in LOWEST_OF:
+        known = [(value, frame) for frame, value in enumerate(series.get(metric, ())) if value is not None]
+        reference_frame = matches[min(known)[1]] if known else None
+        if reference_frame is not None:
+            found[metric] = reference_frame
+    return found
 
 
 def _printable(path: Path) -> str:

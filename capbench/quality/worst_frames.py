@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from capbench.colour import ColourSpec
 from capbench.errors import OutputError
 from capbench.files import write_atomic
 from capbench.quality.metrics.frame_pairs import KeptPair
+from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import as_frame, rgb_of
-from capbench.results import ValidationReport, WorstFrame
+from capbench.results import SavedFrame, ValidationReport, WorstFrame
 
-__all__ = ["DIFFERENCE_GAIN", "save_worst_frames", "write_frame_csv"]
+__all__ = ["DIFFERENCE_GAIN", "FrameSaver", "save_worst_frames", "write_frame_csv"]
 
 DIFFERENCE_GAIN = 8
 """Amplification of the difference picture: an error of 4 codes becomes visible."""
@@ -53,6 +55,54 @@ def save_worst_frames(pairs: list[KeptPair], spec: ColourSpec, folder: Path) -> 
     except OSError as error:
         raise OutputError(f"cannot write worst frames to {folder}: {error.strerror or error}") from error
     return tuple(saved)
+
+
+class FrameSaver:
+    """Writes whole pictures of chosen pairs while they stream past. It changes: `saved` grows."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is where the pictures go; it is made when the first one comes."""
+        self._folder = folder
+        self._scaler = VideoReformatter()
+        self._start_s: Fraction | None = None
+        self.saved: list[SavedFrame] = []
+        """Frames in the order in which they came; picture names are relative to the folder."""
+
+    def save(
+        self,
+        spec: ColourSpec,
+        got: ObservedPicture,
+        want: ObservedPicture,
+        *,
+        time_s: float | None = None,
+        reference_png: str | None = None,
+    ) -> None:
+        """Write a pair of pictures in codes of `spec`; a frame that is there already is not written again.
+
+        `time_s` is when the reference shows it, None to count from the first frame that is saved. `reference_png` is a
+        picture of the reference that another output's saver wrote. Raises `OutputError`.
+        """
+        frame = want.record.index
+        if any(saved.frame == frame for saved in self.saved):
+            return
+        if self._start_s is None:
+            self._start_s = want.record.time_s
+        names = {kind: f"frame-{frame:06d}-{kind}.png" for kind in ("reference", "output")}
+        pictures = {"output": got} if reference_png else {"reference": want, "output": got}
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for kind, picture in pictures.items():
+                rgb = rgb_of(picture.frame, spec, self._scaler)
+                Image.fromarray(rgb).save(self._folder / names[kind], compress_level=_FAST)
+        except OSError as error:
+            raise OutputError(f"cannot write frames to {self._folder}: {error.strerror or error}") from error
+        found = SavedFrame(
+            frame=frame,
+            time_s=float(want.record.time_s - self._start_s) if time_s is None else time_s,
+            reference_png=reference_png or names["reference"],
+            output_png=names["output"],
+        )
+        self.saved.append(found)
 
 
 def write_frame_csv(report: ValidationReport, target: Path) -> None:

@@ -18,7 +18,7 @@ def write_report(
     output: Path,
     gates: GateFile | None = None,
     *,
-    picture_bytes: int = 3_000_000,
+    picture_bytes: int = 4_000_000,
     alone: bool = False,
 ) -> Path:
     """Write the page about result folders; see `capbench.report.page.write_page.write_report`."""

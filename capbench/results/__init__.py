@@ -8,6 +8,7 @@ from capbench.results.validation import (
     CheckStatus,
     MetricSummary,
     PatchError,
+    SavedFrame,
     ValidationReport,
     WorstFrame,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "PatchError",
     "RunResult",
     "RunRole",
+    "SavedFrame",
     "StageShift",
     "StageTimes",
     "TraceSample",

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from capbench.results.record import Record
 
-__all__ = ["Check", "CheckStatus", "MetricSummary", "PatchError", "ValidationReport", "WorstFrame"]
+__all__ = ["Check", "CheckStatus", "MetricSummary", "PatchError", "SavedFrame", "ValidationReport", "WorstFrame"]
 
 
 _MOST_FRAMES = 20
@@ -155,6 +155,24 @@ class WorstFrame(Record):
     """Amplified absolute difference."""
 
 
+class SavedFrame(Record):
+    """One frame as two whole, lossless pictures, as file names relative to the result folder.
+
+    The outputs of one case save the same frames, so that they can be seen side by side.
+    """
+
+    frame: int
+    """Index in the reference, counted from 0."""
+    time_s: float | None = None
+    """When the reference shows it, in seconds from its first frame."""
+    reasons: tuple[str, ...] = ()
+    """Why it was saved: `first`, `last`, `second` (one of those a second apart), or a metric that is lowest there."""
+    reference_png: str
+    """The reference frame, as it was compared."""
+    output_png: str
+    """The output frame."""
+
+
 class ValidationReport(Record):
     """All that validation found out about one output. Passes only if no check failed or stayed unchecked."""
 
@@ -172,6 +190,11 @@ class ValidationReport(Record):
     """Metric to its value for each frame."""
     worst_frames: tuple[WorstFrame, ...] = ()
     """Saved pictures of the worst frames."""
+    lowest_frames: dict[str, int] = Field(default_factory=dict)
+    """Metric to the frame of the reference, counted from 0, that the output frame of its lowest value shows; of metrics
+    that have a value for every compared frame."""
+    saved_frames: tuple[SavedFrame, ...] = ()
+    """Frames that every output of the case has pictures of, in order."""
     av_offset_ms: float | None = None
     """Audio minus video at the start, in ms; positive when audio is late."""
     av_drift_ms: float | None = None

@@ -158,15 +158,18 @@ def _check_complete(out: Path, found: dict[str, str], tally: Tally, *, validates
     allowed |= {f"runs/{stem}.json" for stem in wanted} | {f"outputs/{stem}.mp4" for stem in wanted}
     blocks = {f"blocks/clip--b{block:03d}.json" for block in range(_BLOCKS)}
     named = {
-        f"{frame[name]}"
+        name
         for file in (out / "runs").glob("[!.]*.json")
-        for frame in (json.loads(file.read_bytes())["validation"] or {}).get("worst_frames", ())
-        for name in ("reference_png", "output_png", "difference_png")
+        for pictures in ("worst_frames", "saved_frames")
+        for frame in (json.loads(file.read_bytes())["validation"] or {}).get(pictures, ())
+        for key, name in frame.items()
+        if key.endswith("_png")
     }
     if named and not validates:
         tally.left_over.append(f"{out.name}: pictures of frames without a validation")
+    logs = {f"runs/{stem}.log" for stem in wanted}  # what a command wrote, beside its record
     there = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
-    tally.left_over += [f"{out.name}/{name}" for name in sorted(there - allowed - blocks - named)]
+    tally.left_over += [f"{out.name}/{name}" for name in sorted(there - allowed - blocks - named - logs)]
     tally.lost_outputs += [f"{out.name}/{name}" for name in sorted((allowed | named) - there)]
     tally.unwatched += [f"{out.name}/{name}" for name in sorted(blocks - there)]
 

@@ -37,7 +37,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("measurements", "expectation"),
         ("metrics", "truth"),
         ("worst_frames", "inspection"),
-        ("checks",),
+        ("checks", "saved_frames"),
         ("validate",),
     ),
     "gate": (

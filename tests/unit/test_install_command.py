@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from capbench import installation
-from capbench.installation import install_command
+from capbench.installation import UNINSTALLED, install_command, version_of
 
 _METADATA = [
     "numpy>=2.1",
@@ -49,3 +49,8 @@ def test_a_checkout_that_was_never_installed_knows_its_extras(monkeypatch: pytes
     monkeypatch.setattr(installation, "requires", nowhere)
 
     assert install_command("nvml").endswith("install nvidia-ml-py")
+
+
+def test_a_copy_that_was_never_installed_has_a_version_too() -> None:
+    assert version_of("a-package-that-nobody-has") == UNINSTALLED
+    assert version_of("pytest") == pytest.__version__

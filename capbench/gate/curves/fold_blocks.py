@@ -114,7 +114,9 @@ def _fold(
     parts = runs.groupby([name for name in keys if name == "folder"] + list(whole), dropna=False)["_part"]
     complete = runs.groupby(list(keys), dropna=False)["_part"].transform("nunique") == parts.transform("nunique")
     whole_runs = runs[complete]
-    groups = whole_runs.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy(dtype=np.intp)
+    groups: NDArray[np.intp] = np.asarray(
+        whole_runs.groupby(list(keys), sort=False, dropna=False).ngroup(), dtype=np.intp
+    )
     count = int(groups.max()) + 1 if groups.size else 0
     members = [np.flatnonzero(groups == group) for group in range(count)]
     rows: dict[str, Sequence[object] | NDArray[np.float64]] = {}

@@ -8,6 +8,7 @@ same share, of the base's median.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,13 @@ from capbench.results.metric_registry import Direction
 __all__ = ["as_reported", "judge_custom"]
 
 Values = NDArray[np.float64]
+
+
+class _Medians(NamedTuple):
+    """_Medians of one figure, in its unit."""
+
+    base: float
+    new: float
 
 
 def as_reported(metric: Metric, pair: PairedCase) -> Metric:
@@ -52,7 +60,7 @@ def judge_custom(
     margin = rule.margin or 0.0
     sign = -1 if metric.direction is Direction.HIGHER else 1
     repeats = np.ptp(base) == 0 and np.ptp(new) == 0
-    medians = {"base_median": float(np.median(base)), "new_median": float(np.median(new))}
+    medians = _Medians(float(np.median(base)), float(np.median(new)))
     if not repeats and (base > 0).all() and (new > 0).all():
         required = rule.required_ratio if rule.equals_ratio is None else float(rule.equals_ratio)
         return NoisyRow(
@@ -62,9 +70,10 @@ def judge_custom(
             asked=asked_for(margin, required),
             margin=margin,
             sign=sign,
-            **medians,
+            base_median=medians.base,
+            new_median=medians.new,
         )
-    allowed = margin * abs(medians["base_median"])
+    allowed = margin * abs(medians.base)
     losses = sign * (new - base)
     if repeats:
         verdict, p_value = _of_difference(float(losses[0]), float(losses[0]), allowed), None
@@ -82,7 +91,8 @@ def judge_custom(
         margin=margin,
         blocks=base.size,
         p_value=p_value,
-        **medians,
+        base_median=medians.base,
+        new_median=medians.new,
     )
 
 
@@ -111,8 +121,8 @@ def _of_varying(losses: Values, allowed: float, levels: Levels) -> tuple[Verdict
     return verdict, min(up, down)
 
 
-def _change(metric: Metric, medians: dict[str, float], middle: float) -> str:
-    before, after = (metric.format(medians[key]) for key in ("base_median", "new_median"))
+def _change(metric: Metric, medians: _Medians, middle: float) -> str:
+    before, after = (metric.format(value) for value in medians)
     return f"{before} on both sides" if middle == 0 and before == after else f"{before} to {after}"
 
 

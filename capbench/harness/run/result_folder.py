@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +15,7 @@ from capbench.files import describe_os_error, read_json
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, refuse_links, remove, remove_leftovers
 from capbench.harness.run.schedule import PLAN_VERSION, Plan, ScheduledRun
+from capbench.installation import version_of
 from capbench.results.base_subject import choose_base
 from capbench.results.environment import BlockNoise, Environment
 from capbench.results.folder import (
@@ -29,7 +29,7 @@ from capbench.results.folder import (
 from capbench.results.record import unknown_fields
 from capbench.results.run_record import RunResult
 
-__all__ = ["RunFolder", "lock_folder", "program_version", "read_plan"]
+__all__ = ["RunFolder", "lock_folder", "read_plan"]
 
 
 class RunFolder:
@@ -144,14 +144,6 @@ class RunFolder:
         return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block, step.point)
 
 
-def program_version() -> str:
-    """Version of this capbench as installed; `0` for a copy that is not."""
-    try:
-        return version("capbench")
-    except PackageNotFoundError:
-        return "0"
-
-
 def read_plan(folder: Path) -> Plan:
     """The plan of a folder that this program can resume. Raises `ResultError` with the reason if it cannot."""
     file = folder / "matrix.json"
@@ -168,7 +160,7 @@ def read_plan(folder: Path) -> Plan:
     if unknown := list(unknown_fields(plan)):
         raise ResultError(
             f"cannot resume {file}: capbench {plan.capbench_version or 'of a newer version'} started it with "
-            f"{', '.join(unknown[:3])}, which this capbench {program_version()} does not know; "
+            f"{', '.join(unknown[:3])}, which this capbench {version_of('capbench')} does not know; "
             "resume with the newer one or choose another --out"
         )
     return plan
@@ -176,7 +168,7 @@ def read_plan(folder: Path) -> Plan:
 
 def _refuse_newer(file: Path, raw: dict[str, object]) -> None:
     """What a newer program plans is not what this one would run: its runs would be of two kinds."""
-    theirs, ours = str(raw.get("capbench_version") or ""), program_version()
+    theirs, ours = str(raw.get("capbench_version") or ""), version_of("capbench")
     schema = raw.get("schema_version")
     is_newer_schema = isinstance(schema, int) and schema > PLAN_VERSION
     if is_newer_schema or _numbers(theirs) > _numbers(ours):

@@ -27,11 +27,12 @@ from capbench.harness.matrix.toml_file import (
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
-from capbench.harness.run.result_folder import RunFolder, lock_folder, program_version, read_plan
+from capbench.harness.run.result_folder import RunFolder, lock_folder, read_plan
 from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matrix, unavailable_subjects
 from capbench.harness.run.schedule import Plan
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import ask_worker
+from capbench.installation import version_of
 from capbench.results.base_subject import BaseChoice, choose_base
 from capbench.results.folder import FolderContents
 from capbench.results.run_record import Interleave
@@ -134,7 +135,7 @@ def run(
             plan = folder.resume(chosen, options.base)
         else:
             plan = Plan(
-                capbench_version=program_version(),
+                capbench_version=version_of("capbench"),
                 matrix=chosen,
                 seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
                 command=tuple(command),

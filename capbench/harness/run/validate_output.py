@@ -6,11 +6,11 @@ import hashlib
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -23,9 +23,13 @@ from capbench.harness.worker.client import JobResult
 from capbench.harness.worker.kept_workers import Job, ask_side_by_side
 from capbench.results.folder import FAILED_OUTPUTS
 from capbench.results.run_record import RunResult, RunRole
-from capbench.results.validation import Check, CheckStatus, ValidationReport
+from capbench.results.validation import Check, CheckStatus, SavedFrame, ValidationReport, WorstFrame
 
 __all__ = ["Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
+
+Key = tuple[str, bool, bool, str]
+"""Case, whether it is the floor, whether it is a coarse point of a curve, digest of the output."""
+Frame = TypeVar("Frame", SavedFrame, WorstFrame)
 
 _PENDING = "its output is not validated yet; continue with --resume"
 """The reason beside `validation_pending`, which outlives a runner that is killed."""
@@ -43,11 +47,13 @@ _WORKER_BYTES = 11 * 2**28
 _FAILED_BY_COARSE_CODING = frozenset(
     {
         *("picture.quality", "picture.outliers", "picture.local", "picture.edges", "picture.sharpness"),
+        # Measured on what coarse coding leaves little of: edges, and the noise of flat colours.
+        *("picture.place", "colour.levels", "colour.meaning", "colour.siting", "colour.bias"),
         # What moves little, coarse coding draws again as it was.
         *("picture.layers", "colour.patches", "frames.frozen", "frames.repeated"),
     }
 )
-"""Checks whose limits say up to which rate factor coding noise stays below them."""
+"""Checks that coding noise alone fails where it is coarse enough; what else they find is there at a fine point too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Validator:
     """Whether outputs stay in `outputs/` when they are validated."""
     most_workers: int | None = None
     """Processes side by side; None for as many as there are cores and memory for."""
-    _known: dict[tuple[str, bool, bool, str], ValidationReport] = field(default_factory=dict)
+    _known: dict[Key, ValidationReport] = field(default_factory=dict)
     _held: dict[tuple[int, str], Path] = field(default_factory=dict)
     """Size and digest to the first output that waits and has them."""
 
@@ -111,7 +117,7 @@ class Validator:
         for want of space or leave to write: that is no property of the output, so nothing is recorded, and it is made
         when the matrix is resumed.
         """
-        alike: dict[tuple[str, bool, bool, str], list[WaitingOutput]] = {}
+        alike: dict[Key, list[WaitingOutput]] = {}
         for each in sorted(waiting, key=lambda each: each.step.block):
             output = self._output(each.step)
             if output is None:
@@ -133,11 +139,63 @@ class Validator:
             most_workers=self.most_workers or _affordable_workers(),
             timeout_s=_TIMEOUT_S,
         )
+        # Recorded last: their outputs are needed again, and a runner that is killed meanwhile begins with them.
+        comparable: dict[str, list[tuple[Key, ValidationReport]]] = {}
         with closing(answers):
             for key, answer in answers:
-                report = self._known[key] = self._report(alike[key][0], answer)
+                report = self._report(alike[key][0], answer)
+                if _shows_source(alike[key][0].step, report):
+                    comparable.setdefault(alike[key][0].step.case.name, []).append((key, report))
+                    continue
+                self._known[key] = report
+                self._record(alike[key], report, record)
+        if comparable:
+            for key, report in self._with_same_frames(alike, comparable):
+                self._known[key] = report
                 self._record(alike[key], report, record)
         self._tidy()
+
+    def _with_same_frames(
+        self,
+        alike: Mapping[Key, Sequence[WaitingOutput]],
+        comparable: Mapping[str, Sequence[tuple[Key, ValidationReport]]],
+    ) -> Iterator[tuple[Key, ValidationReport]]:
+        """The reports of each case, with pictures of the same frames of all its subjects."""
+        jobs = []
+        for case, found in comparable.items():
+            outputs = [
+                {
+                    "output": str(self._output(alike[key][0].step)),
+                    "folder": str(self.folder.absolute() / _pictures(alike[key][0].step)),
+                    "lowest_frames": report.lowest_frames,
+                    "tone_map": _tone_map(alike[key][0].step),
+                }
+                for key, report in found
+            ]
+            job: Job = ("save-frames", {"source": str(alike[found[0][0]][0].source), "outputs": outputs})
+            jobs.append((case, job))
+        answers = ask_side_by_side(
+            jobs,
+            folder=self.folder.absolute(),
+            most_workers=self.most_workers or _affordable_workers(),
+            timeout_s=_TIMEOUT_S,
+        )
+        with closing(answers):
+            for case, answer in answers:
+                found = comparable[case]
+                if answer.error is not None and (answer.disk_full or answer.error_type == OutputError.__name__):
+                    raise OutputError(
+                        f"frames of {case} could not be saved: {answer.error}; fix this, then continue with --resume"
+                    )
+                if answer.result is None:
+                    # The checks are made and count; only the pictures are missing, and the report says why.
+                    for key, report in found:
+                        missing = report.unmeasured | {"saved_frames": f"they could not be saved: {answer.error}"}
+                        yield key, report.model_copy(update={"unmeasured": missing})
+                    continue
+                for (key, report), frames in zip(found, answer.result["saved_frames"], strict=True):
+                    saved = tuple(_in_folder(SavedFrame.model_validate(frame), Path("frames")) for frame in frames)
+                    yield key, report.model_copy(update={"saved_frames": saved})
 
     def _record(
         self,
@@ -175,7 +233,7 @@ class Validator:
         meant: dict[str, Any] = {"scene": "bare", "width": None, "height": None, "fps": None}
         if not step.subject.is_floor:
             meant = {key: getattr(step.case, key) for key in meant}
-            meant["tone_map"] = (step.case.options | step.subject.options).get("tone_map")
+            meant["tone_map"] = _tone_map(step)
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),
@@ -193,18 +251,36 @@ class Validator:
             check = Check(name="validation.done", status=CheckStatus.UNCHECKED, message=message)
             return ValidationReport(reference=str(first.source), output=name, checks=(check,))
         report = ValidationReport.model_validate(answer.result)
+        place = _pictures(first.step)
         if first.step.is_coarse:
             report = report.model_copy(update={"checks": tuple(map(_left_to_the_curve, report.checks))})
         worst = tuple(
-            frame.model_copy(
-                update={
-                    picture: (_pictures(first.step) / getattr(frame, picture)).as_posix()
-                    for picture in ("reference_png", "output_png", "difference_png")
-                }
-            )
+            _in_folder(frame, place).model_copy(update={"difference_png": (place / frame.difference_png).as_posix()})
             for frame in report.worst_frames
         )
-        return report.model_copy(update={"worst_frames": worst})
+        saved = tuple(_in_folder(frame, place) for frame in report.saved_frames)
+        return report.model_copy(update={"worst_frames": worst, "saved_frames": saved})
+
+
+def _shows_source(step: ScheduledRun, report: ValidationReport) -> bool:
+    """Whether every frame was compared with the source's own and pictures are wanted: all subjects then show the same.
+
+    Of a composited case the frames that were rendered are saved already.
+    """
+    # Of a curve one point is enough to look at: pictures of every point would fill the disk.
+    is_shown = step.block == 0 and not step.subject.is_floor and not step.is_coarse
+    return is_shown and bool(report.worst_frames) and not report.saved_frames
+
+
+def _tone_map(step: ScheduledRun) -> str | None:
+    chosen = (step.case.options | step.subject.options).get("tone_map")
+    return None if chosen is None else str(chosen)
+
+
+def _in_folder(frame: Frame, folder: Path) -> Frame:
+    """The same frame with names relative to what the folder lies in."""
+    names = {name: (folder / getattr(frame, name)).as_posix() for name in ("reference_png", "output_png")}
+    return frame.model_copy(update=names)
 
 
 def _left_to_the_curve(check: Check) -> Check:

@@ -243,6 +243,18 @@ def _validate(spec: Json) -> Json:
     return report.model_dump(mode="json")
 
 
+def _save_frames(spec: Json) -> Json:
+    """Save the same frames of exports of `source`. `outputs`: the fields of `PicturedOutput`."""
+    from capbench.quality.saved_frames import PicturedOutput, save_same_frames
+
+    outputs = [
+        PicturedOutput(Path(each["output"]), Path(each["folder"]), each["lowest_frames"], each["tone_map"])
+        for each in spec["outputs"]
+    ]
+    saved = save_same_frames(Path(spec["source"]), outputs)
+    return {"saved_frames": [[frame.model_dump(mode="json") for frame in frames] for frames in saved]}
+
+
 def _machine(_spec: Json) -> Json:
     """Adapter, driver and FFmpeg's libraries of this machine."""
     import av
@@ -276,6 +288,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "check": _check,
     "inspect": _inspect,
     "validate": _validate,
+    "save-frames": _save_frames,
     "machine": _machine,
     "memory": _memory,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -77,6 +78,7 @@ class PictureMeter:
         meters: BackgroundMeters | None,
         native: NativePairs | None = None,
         no_ssim_reason: str | None = None,
+        on_pair: Callable[[ObservedPicture, ObservedPicture], None] | None = None,
     ) -> None:
         """For pictures in codes of `spec`. `sample_every` pairs apart one is looked at closely.
 
@@ -84,6 +86,7 @@ class PictureMeter:
         `meters` are fed every pair as 8-bit 4:2:0; None where there is no sequence to feed them.
         `native` brings pairs to their own depth and chroma, where those are more; PSNR and SSIM are measured there.
         `no_ssim_reason` says why SSIM must not be measured; None where it may.
+        `on_pair` is called with every pair, the output's picture first.
         """
         self._spec = spec
         self._scaler = VideoReformatter()
@@ -92,6 +95,7 @@ class PictureMeter:
         self._meters = meters
         self._native = native
         self._no_ssim_reason = no_ssim_reason
+        self._on_pair = on_pair
         self._pair_frames: list[int] = []
         self._colours = ColourSamples()
         self._patches: list[NDArray[np.float64]] = []
@@ -123,6 +127,8 @@ class PictureMeter:
         given, want = want, as_drawn(want, got, self._spec, self._scaler)
         if self._meters is not None:
             self._meters.push(got.frame, want.frame)
+        if self._on_pair is not None:
+            self._on_pair(got, want)
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         pair = (
             ComparedPair(planes.all, wanted.all)

@@ -21,6 +21,10 @@ __all__ = ["quality_charts", "thin_by_extreme", "trace_charts"]
 
 _POINTS = 240
 """Points a line: two a pixel is more than a screen shows; the rest would only make the file larger."""
+_SPARSE = 0.5
+"""Share of the frames that were measured, below which no line joins them: it would show what nobody measured."""
+_FEW_SAMPLES = 40
+"""Samples of a run up to which each has its dot: a line through a handful of them looks like a measured ramp."""
 
 
 def thin_by_extreme(
@@ -63,7 +67,10 @@ def trace_charts(
     cpu_reading = f"{which}; mean {means} (100% is one core busy)."
     memory_reading = f"{which}; largest sample {largest}."
     return (
-        _over_time("CPU over time", "% of one core", cpu, styles, reading=cpu_reading, prefix=f"{prefix}-cpu"),
+        # A sample of CPU time is the mean since the sample before it.
+        _over_time(
+            "CPU over time", "% of one core", cpu, styles, reading=cpu_reading, prefix=f"{prefix}-cpu", is_mean=True
+        ),
         _over_time(
             "Memory over time", "MB resident", memory, styles, reading=memory_reading, prefix=f"{prefix}-memory"
         ),
@@ -78,14 +85,24 @@ def _over_time(
     *,
     reading: str,
     prefix: str,
+    is_mean: bool = False,
 ) -> Chart:
+    """Lines over the time of a run; `is_mean` where a value holds for the time since the one before."""
     canvas = Canvas(height_px=224)
     axes = canvas.axes(left=46, top=22, right=92, bottom=40)
     ends = {}
     for subject, (times, values) in lines.items():
         kept, thinned = thin_by_extreme(np.asarray(values, np.float64), _POINTS, keep_low=False)
         at = np.asarray(times, np.float64)[kept]
-        axes.plot(at, thinned, color=LIGHT[styles[subject].token], linewidth=1.5)
+        axes.plot(
+            at,
+            thinned,
+            color=LIGHT[styles[subject].token],
+            linewidth=1.5,
+            drawstyle="steps-pre" if is_mean else "default",
+            marker="." if len(at) <= _FEW_SAMPLES else "",
+            markersize=5,
+        )
         if len(thinned):
             ends[subject] = float(np.median(thinned[-max(len(thinned) // 20, 1) :]))
     axes.set_ylim(bottom=0)
@@ -115,13 +132,17 @@ def _quality_chart(
         return None
     canvas = Canvas(height_px=192)
     axes = canvas.axes(left=52, top=24, right=92, bottom=40)
-    ends, sentences = {}, []
+    ends, sentences, are_few = {}, [], False
     unit, decimals = metric.unit, metric.decimals
     for subject, report in shown.items():
         values = np.array([np.nan if value is None else value for value in report.series[column]])
         kept, thinned = thin_by_extreme(values, _POINTS, keep_low=metric.higher_is_better)
         style = styles[subject]
-        axes.plot(kept, thinned, color=LIGHT[style.token], linewidth=1.2)
+        if np.isfinite(values).mean() >= _SPARSE:
+            axes.plot(kept, thinned, color=LIGHT[style.token], linewidth=1.2)
+        else:
+            are_few = True
+            axes.plot(kept, thinned, color=LIGHT[style.token], linestyle="none", marker=style.marker, markersize=4.5)
         worst_at = int(kept[thinned.argmin() if metric.higher_is_better else thinned.argmax()])
         saved = {worst.frame for worst in report.worst_frames if worst.frame < len(values)}
         marked = sorted(frame for frame in saved | {worst_at} if np.isfinite(values[frame]))
@@ -147,6 +168,7 @@ def _quality_chart(
     title = f"{metric.column_label(column)} over time"
     end = "Lowest" if metric.higher_is_better else "Highest"
     reading = f"{end}: {', '.join(sentences)}. Hollow marks are the worst frames of the run with the lowest quality."
+    reading += " Only frames with a mark were measured." if are_few else ""
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
 
 

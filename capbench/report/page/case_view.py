@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from capbench.report.aggregate import Cell
 from capbench.report.charts.canvas import Chart, chart_style
@@ -12,7 +13,8 @@ from capbench.report.charts.effect import effect_chart
 from capbench.report.charts.stages import bottleneck_words, find_bottleneck, stage_chart
 from capbench.report.charts.time_series import quality_charts, trace_charts
 from capbench.report.page.all_metrics import FigureRow, arrange_figures
-from capbench.report.page.show_worst_frames import FramePictures, PictureBudget, embed_frame
+from capbench.report.page.frame_crops import PictureStore
+from capbench.report.page.frame_viewer import FrameViewer, arrange_viewer
 from capbench.report.palette import SubjectStyle
 from capbench.report.report_folder import ReportFolder, RunFile
 from capbench.report.wording import is_main_metric, seconds_words, shorten, times_words
@@ -28,10 +30,8 @@ from capbench.results import (
 )
 from capbench.results.subject_name import is_floor
 
-__all__ = ["FRAMES_SHOWN", "CaseView", "CheckRow", "SubjectQuality", "arrange_case"]
+__all__ = ["CaseView", "CheckRow", "SubjectQuality", "arrange_case"]
 
-FRAMES_SHOWN = 3
-"""Worst frames of a subject that are shown; the folder holds more."""
 _SEVERITY = (CheckStatus.FAIL, CheckStatus.UNCHECKED, CheckStatus.PASS, CheckStatus.NOT_APPLICABLE)
 
 
@@ -71,12 +71,6 @@ class SubjectQuality:
     """Checks over all runs."""
     patches: tuple[PatchError, ...]
     """Colour patches, largest error first."""
-    frames: tuple[FramePictures, ...]
-    """Worst frames."""
-    frame_notes: tuple[str, ...]
-    """Why frames are not shown."""
-    frames_source: RunFile | None
-    """Run that the pictures come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +97,8 @@ class CaseView:
     """Which stage moved."""
     quality: tuple[SubjectQuality, ...]
     """What validation found, a subject each."""
+    viewer: FrameViewer
+    """Frames of the reference and of every subject, to compare by eye."""
     subjects: tuple[str, ...]
     """Subjects of the case, columns of `figures`."""
     figures: tuple[FigureRow, ...]
@@ -119,9 +115,10 @@ def arrange_case(
     styles: Mapping[str, SubjectStyle],
     *,
     anchor: str,
-    budget: PictureBudget,
+    page_folder: Path | None,
+    store: PictureStore,
 ) -> CaseView:
-    """Draw the charts of a case and embed its worst frames within the budget."""
+    """Draw the charts of a case and put the pictures of its frames into the store."""
     verdicts = tuple(verdict for comparison in comparisons for verdict in comparison.verdicts if verdict.case == case)
     typical = {subject: run for subject, cell in cells.items() if (run := cell.typical())}
     critical = {subject: run for subject, cell in cells.items() if (run := cell.worst_validated())}
@@ -164,7 +161,8 @@ def arrange_case(
         further_verdicts=tuple(verdict for verdict in verdicts if not _is_prominent(verdict)),
         subjects_compared=len({verdict.new for verdict in verdicts}),
         shifts=_shifts(comparisons, verdicts, case),
-        quality=tuple(_subject_quality(folder, cells[subject], source, budget) for subject, source in critical.items()),
+        quality=tuple(_subject_quality(cells[subject], source) for subject, source in critical.items()),
+        viewer=arrange_viewer(folder, cells, page_folder, store, name=anchor),
         subjects=tuple(cells),
         figures=arrange_figures(cells),
         unmeasured=_unmeasured(cells),
@@ -198,7 +196,7 @@ def _summary(cells: Mapping[str, Cell]) -> str:
         if worst is not None and not is_floor(subject):
             sentences.append(bottleneck_words(subject, worst))
         if cell.failed and not cell.measured:
-            sentences.append(f"{shorten(subject)} never finished: {cell.failed[0].run.error}")
+            sentences.append(f"{shorten(subject)} never finished: {shorten(cell.failed[0].run.error or '', 160)}")
         elif cell.failed:
             total = len(cell.failed) + len(cell.measured)
             sentences.append(f"{shorten(subject)} failed in {len(cell.failed)} of {total} runs")
@@ -218,13 +216,9 @@ def _unmeasured(cells: Mapping[str, Cell]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _subject_quality(folder: ReportFolder, cell: Cell, source: RunFile, budget: PictureBudget) -> SubjectQuality:
+def _subject_quality(cell: Cell, source: RunFile) -> SubjectQuality:
     report = source.run.validation
     assert report is not None, "only validated runs are picked"
-    with_frames = [file for file in cell.validated if file.run.validation and file.run.validation.worst_frames]
-    frames_source = source if source in with_frames else next(iter(with_frames), None)
-    shown = frames_source.run.validation.worst_frames if frames_source and frames_source.run.validation else ()
-    embedded = [embed_frame(folder.path, worst, budget) for worst in shown[:FRAMES_SHOWN]]
     return SubjectQuality(
         subject=cell.subject,
         source=source,
@@ -233,9 +227,6 @@ def _subject_quality(folder: ReportFolder, cell: Cell, source: RunFile, budget: 
         further_metrics=tuple(item for item in report.metrics.items() if not is_main_metric(item[0])),
         checks=_check_rows(cell),
         patches=tuple(sorted(report.patches, key=lambda patch: -patch.error_codes)),
-        frames=tuple(found for found in embedded if isinstance(found, FramePictures)),
-        frame_notes=tuple(found for found in embedded if isinstance(found, str)),
-        frames_source=frames_source,
     )
 
 

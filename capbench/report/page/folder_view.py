@@ -12,11 +12,11 @@ from pathlib import Path
 from capbench.report.aggregate import Cell, all_cells_of, cells_of
 from capbench.report.capacity import CapacityRow, capacity_rows
 from capbench.report.cell_words import slices_notes, software_note
-from capbench.report.page.case_view import FRAMES_SHOWN, CaseView, arrange_case
+from capbench.report.page.case_view import CaseView, arrange_case
 from capbench.report.page.curve_view import CurveView, arrange_curves
+from capbench.report.page.frame_crops import PictureStore
 from capbench.report.page.headline import Headline, compose_headline
 from capbench.report.page.overview_rows import Row, arrange_rows
-from capbench.report.page.show_worst_frames import PICTURES_PER_FRAME, PictureBudget
 from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import ReportFolder, RunFile, relative_url
 from capbench.report.wording import revision_words, shorten
@@ -28,8 +28,8 @@ from capbench.units import format_bytes
 
 __all__ = ["PICTURE_BUDGET_BYTES", "FolderView", "Machine", "RunRow", "arrange_folder"]
 
-PICTURE_BUDGET_BYTES = 3_000_000
-"""For all pictures of a page: the whole page may take 5 MB, charts and tables of the standard matrix take about 1."""
+PICTURE_BUDGET_BYTES = 4_000_000
+"""For all pictures inside a page: it may take 5 MB whole, and charts and tables of the standard matrix take about 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,13 @@ class FolderView:
     """Command that repeats the measurement, empty where unknown."""
     raw_folder: str
     """Relative URL of the folder with the raw JSON, empty for a page that travels alone."""
+    picture_files: Mapping[str, bytes]
+    """Pictures that lie beside the page, by their names in the folder that they were arranged for."""
+
+    @property
+    def loads_files(self) -> bool:
+        """Whether the page shows pictures or videos that lie beside it."""
+        return bool(self.picture_files) or any(case.viewer.videos for case in self.cases)
 
 
 def arrange_folder(
@@ -123,21 +130,30 @@ def arrange_folder(
     problems: Sequence[str] = (),
     charts: bool = True,
     picture_bytes: int = PICTURE_BUDGET_BYTES,
+    picture_files_url: str | None = None,
 ) -> FolderView:
     """Arrange a folder for a page that will lie in `page_folder`, or that will travel alone where it is None.
 
     `problems` are sentences about what could not be judged. Without `charts` the case sections stay empty.
-    `picture_bytes` is what all pictures of frames may take together.
+    `picture_bytes` is what all pictures of frames may take inside the page; the others are meant for a folder of the
+    relative URL `picture_files_url`, and left out where that is None.
     """
     cells = cells_of(folder)
     styles = style_subjects(subject for subjects in cells.values() for subject in subjects)
     main = next((one for one in comparisons if one.new == "gpu"), comparisons[0] if comparisons else None)
-    saved = sum(len(file.run.validation.worst_frames) for file in folder.blocks if file.run.validation)
-    shown = min(saved, FRAMES_SHOWN * len(styles) * max(len(cells), 1))
-    budget = PictureBudget(picture_bytes, pictures_to_come=PICTURES_PER_FRAME * shown)
-    cases = (
-        arrange_case(folder, case, subjects, comparisons, styles, anchor=f"case-{number}", budget=budget)
-        for number, (case, subjects) in enumerate(cells.items(), start=1)
+    store = PictureStore(picture_bytes, cases=len(cells), files_url=picture_files_url)
+    cases = tuple(
+        arrange_case(
+            folder,
+            case,
+            subjects,
+            comparisons,
+            styles,
+            anchor=f"case-{number}",
+            page_folder=page_folder,
+            store=store,
+        )
+        for number, (case, subjects) in enumerate(cells.items() if charts else (), start=1)
     )
     evidence = read_evidence(folder.path)
     starts = sorted(file.run.started_at for file in folder.runs if file.run.started_at)
@@ -159,7 +175,7 @@ def arrange_folder(
         rows=arrange_rows(cells, comparisons, styles),
         capacities=capacity_rows(all_cells_of(folder)),
         curves=_curves(folder, comparisons, styles, charts=charts),
-        cases=tuple(cases) if charts else (),
+        cases=cases,
         runs=tuple(
             RunRow(
                 file,
@@ -176,6 +192,7 @@ def arrange_folder(
         plan=_plan(folder),
         command=_command(folder),
         raw_folder=relative_url(folder.path / "runs", page_folder),
+        picture_files=store.files,
     )
 
 

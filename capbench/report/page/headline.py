@@ -24,6 +24,8 @@ __all__ = ["Headline", "Tile", "compose_headline", "main_case"]
 _USUAL_SUBJECT = "gpu"
 _LARGEST_SEEN = 10.0
 """Ratio from which "would have been seen" says no more than that the blocks see nothing."""
+_LONGEST_REASON = 80
+"""Characters of a reason in the heading: it and what is around it stay within two lines of a desktop."""
 Cells = Mapping[str, Mapping[str, Cell]]
 
 
@@ -35,8 +37,10 @@ class Tile:
     """What it is."""
     figure: str
     """The figure, or a word."""
+    pair: str
+    """Which subject, against which base, in which case."""
     detail: str
-    """Interval, case, or why there is no figure."""
+    """Interval, what was judged, or why there is no figure."""
     verdict: Verdict
     """Decides the colour."""
 
@@ -45,12 +49,19 @@ class Tile:
 class Headline:
     """What a reader takes away in ten seconds."""
 
-    sentence: str
+    heading: str
     """The verdict in one sentence."""
     verdict: Verdict
     """Joint outcome; not applicable where nothing could be compared."""
     tiles: tuple[Tile, ...]
     """At most four figures."""
+    outlook: str = ""
+    """What the blocks could have seen and how many more would decide, where the time is undecided."""
+
+    @property
+    def sentence(self) -> str:
+        """Heading and outlook, for places that have no second line."""
+        return f"{self.heading}; {self.outlook}" if self.outlook else self.heading
 
 
 def main_case(cells: Cells) -> str | None:
@@ -73,12 +84,13 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
     found = {item.metric: item for item in comparison.verdicts if item.case == case and item.new == new}
     wall, memory = found.get("wall_s"), found.get("peak_rss_bytes")
     quality = _quality(comparison, cells)
-    others = _other_cases(comparison, case, new)
+    others, outlook = _other_cases(comparison, case, new), ""
     if wall is not None and _is_open(wall):
         # What is counted is known after one block, and says more than that the time is not known yet.
         counted = "" if quality.is_bad else _readback_words(found.get("readback_bytes"))
         known = ", ".join(part for part in (counted, quality.words, _memory_words(memory)) if part)
         sentence = f"{_pair_words(wall, case)}: {known}; {_open_time_words(wall)}"
+        outlook = _outlook_words(wall)
     else:
         parts = [_speed_words(comparison, case, wall), quality.words, _memory_words(memory)]
         sentence = ", ".join(part for part in parts if part)
@@ -89,7 +101,7 @@ def compose_headline(comparison: Comparison | None, cells: Cells) -> Headline:
         _tile("Readback", found.get("readback_bytes"), case),
         _quality_tile(comparison, quality),
     ]
-    return Headline(sentence, comparison.verdict, tuple(tile for tile in tiles if tile is not None))
+    return Headline(sentence, comparison.verdict, tuple(tile for tile in tiles if tile is not None), outlook)
 
 
 def _spokesman(comparison: Comparison, cells: Cells) -> tuple[str | None, str | None]:
@@ -130,10 +142,10 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
         return f"{shorten(comparison.new)} against {shorten(comparison.base)}: no wall time to compare"
     new, base = shorten(wall.new), shorten(wall.base)
     if wall.verdict is Verdict.INVALID:
-        reason = f": {wall.reasons[0]}" if wall.reasons else ""
+        reason = _reason_words(wall)
         return f"{new} cannot be judged against {base} at {where}{reason}"
     if wall.verdict is Verdict.NOT_APPLICABLE:
-        reason = f": {wall.reasons[0]}" if wall.reasons else ""
+        reason = _reason_words(wall)
         return f"the time of {new} against {base} at {where} is not judged{reason}"
     if wall.ratio is None:
         return f"{_pair_words(wall, case)}: time undecided"
@@ -147,6 +159,11 @@ def _speed_words(comparison: Comparison, case: str | None, wall: MetricVerdict |
     return f"{new} exports {where} in {amount} time than {base}{_spaced(wall)}{doubt}"
 
 
+def _reason_words(verdict: MetricVerdict) -> str:
+    """The first reason in a few words: a command's own message may be pages long, and this is a heading."""
+    return f": {shorten(verdict.reasons[0], _LONGEST_REASON)}" if verdict.reasons else ""
+
+
 def _is_open(wall: MetricVerdict) -> bool:
     return wall.verdict is Verdict.UNDECIDED and wall.ratio is not None
 
@@ -156,13 +173,17 @@ def _pair_words(wall: MetricVerdict, case: str | None) -> str:
 
 
 def _open_time_words(wall: MetricVerdict) -> str:
-    """What is known of a time that is undecided: so far, what these blocks would have seen, what would decide."""
-    words = f"time undecided, {effect_words(wall, digits=_digits(wall))} so far{_spaced(wall)}"
+    return f"time undecided, {effect_words(wall, digits=_digits(wall))} so far{_spaced(wall)}"
+
+
+def _outlook_words(wall: MetricVerdict) -> str:
+    """What these blocks would have seen, and what would decide."""
+    words = []
     if wall.detectable_ratio is not None and 1 < wall.detectable_ratio < _LARGEST_SEEN:
-        words += f", {wall.blocks} blocks see {wall.detectable_ratio - 1:.0%} or more"
+        words.append(f"{wall.blocks} blocks see a slowdown of {wall.detectable_ratio - 1:.0%} or more")
     if wall.blocks_needed:
-        words += f", {wall.blocks_needed} more would decide"
-    return words
+        words.append(f"{wall.blocks_needed} more would decide")
+    return ", ".join(words)
 
 
 def _readback_words(readback: MetricVerdict | None) -> str:
@@ -261,16 +282,19 @@ def _tile(label: str, verdict: MetricVerdict | None, case: str | None) -> Tile |
     if verdict is None or (verdict.ratio is None and verdict.verdict is not Verdict.NOT_APPLICABLE):
         return None
     if verdict.ratio is None:
-        return Tile(label, "not judged", "; ".join(verdict.reasons) or verdict.sentence, verdict.verdict)
-    detail = f"{interval_words(verdict)} at {shorten(case or '')}".strip()
-    return Tile(label, effect_words(verdict), detail, verdict.verdict)
+        reason = "; ".join(verdict.reasons) or verdict.sentence
+        return Tile(label, "not judged", _pair_words(verdict, case), reason, verdict.verdict)
+    return Tile(label, effect_words(verdict), _pair_words(verdict, case), interval_words(verdict), verdict.verdict)
 
 
 def _quality_tile(comparison: Comparison, quality: _Quality) -> Tile:
     figure = quality.words.removeprefix("quality ")
+    pairs = {(verdict.new, verdict.base) for verdict in comparison.verdicts}
+    new, base = pairs.pop() if len(pairs) == 1 else ("", comparison.base)
+    pair = f"{shorten(new)} against {shorten(base)}, all cases".removeprefix(" ")
     if quality.verdict is not Verdict.SAME:
-        return Tile("Quality", figure, quality.reason, quality.verdict)
+        return Tile("Quality", figure, pair, quality.reason, quality.verdict)
     figures = {item.metric for item in comparison.verdicts if item.metric.startswith("quality.")}
     named = sorted({metric_words(metric) for metric in figures if is_main_metric(metric)})
     others = f" and {len(figures) - len(named)} more" if len(figures) > len(named) else ""
-    return Tile("Quality", figure, ", ".join(["every check", *named]) + others, quality.verdict)
+    return Tile("Quality", figure, pair, ", ".join(["every check", *named]) + others, quality.verdict)

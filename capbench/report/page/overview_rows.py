@@ -62,6 +62,8 @@ class Row:
     """Size of the output."""
     quality: str
     """What validation said."""
+    quality_change: str
+    """How the figure of quality differs from the base's where it is better or worse: `+0.62 dB, better`."""
     quality_is_bad: bool
     """Whether a check failed or every run did."""
 
@@ -129,8 +131,21 @@ def _row(
         readback=quantity("readback_bytes", bytes_words),
         output=Quantity(MISSING, None) if cell.points else quantity("output_bytes", bytes_words),
         quality=quality.text or MISSING,
+        quality_change=_quality_change(cell, comparisons),
         quality_is_bad=quality.tone is Tone.BAD,
     )
+
+
+def _quality_change(cell: Cell, comparisons: Sequence[Comparison]) -> str:
+    shown = cell.quality()
+    if shown is None or cell.invalid:
+        return ""
+    for comparison in comparisons:
+        for verdict in comparison.verdicts:
+            named = (verdict.case, verdict.new, verdict.metric) == (cell.case, cell.subject, f"quality.{shown[0]}.mean")
+            if named and verdict.verdict in (Verdict.BETTER, Verdict.WORSE):
+                return f"{effect_words(verdict)}, {verdict.verdict}"
+    return ""
 
 
 def _interval(verdict: MetricVerdict | None) -> str:

@@ -14,6 +14,7 @@ from capbench.report.capacity import rate_words
 from capbench.report.palette import DARK, LIGHT
 from capbench.report.wording import (
     MISSING,
+    TIMES,
     bytes_words,
     effect_words,
     interval_words,
@@ -39,11 +40,11 @@ _SYMBOLS = {
 _CHECK_SYMBOLS = {"pass": "\u2713", "fail": "\u2715", "unchecked": "?", "not_applicable": MISSING}
 
 
-def render_page(template: str, values: Mapping[str, object]) -> str:
+def render_page(template: str, values: Mapping[str, object], *, loads_files: bool = False) -> str:
     """Render a template with the shared style and script; every value is escaped, whatever it is called.
 
     The policy admits only the page's own style and script, by their SHA-256 (CSP level 3, section 2.3.1), and pictures
-    that lie in the page.
+    that lie in the page; with `loads_files` also pictures and videos that lie beside it.
     """
     environment = Environment(
         loader=PackageLoader("capbench.report"),
@@ -66,10 +67,12 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
         "seconds": seconds_words,
         "shorten": shorten,
     }
-    style = _read(environment, "page.css").replace("/*tokens*/", _tokens())
-    script = _read(environment, "page.js")
+    style = _read(environment, "page.css").replace("/*tokens*/", _tokens()) + _read(environment, "viewer.css")
+    script = _read(environment, "page.js") + _read(environment, "viewer.js")
+    # From disk a file is not of the page's own origin in every browser, so the scheme is named; HTTP gains nothing.
+    beside = " 'self' file:; media-src 'self' file:" if loads_files else ""
     policy = (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"default-src 'none'; img-src data:{beside}; base-uri 'none'; form-action 'none'; "
         f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
     )
     return environment.get_template(template).render(
@@ -80,6 +83,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
         symbols=_SYMBOLS,
         check_symbols=_CHECK_SYMBOLS,
         missing=MISSING,
+        times=TIMES,
     )
 
 

@@ -37,16 +37,6 @@
     });
   }
 
-  for (const slider of document.querySelectorAll("input[type=range]")) {
-    const box = document.getElementById(slider.dataset.box);
-    const show = () => {
-      box.querySelector(".top").style.clipPath = `inset(0 0 0 ${slider.value}%)`;
-      box.querySelector(".edge").style.left = `${slider.value}%`;
-    };
-    slider.addEventListener("input", show);
-    show();
-  }
-
   const open = (id) => {
     const row = document.getElementById(id);
     if (!row) return;
@@ -63,7 +53,8 @@
   const follow = () => location.hash.startsWith("#run-") && open(location.hash.slice(1));
   window.addEventListener("hashchange", follow);
   window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details")) details.open = true;
+    // Videos do not print, and opening their box loads them.
+    for (const details of document.querySelectorAll("details:not(.v-videos)")) details.open = true;
   });
   follow();
 })();

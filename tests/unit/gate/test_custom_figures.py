@@ -62,6 +62,7 @@ def test_a_figure_that_varies_is_judged_by_its_ratio_in_its_direction(
     assert row.verdict is verdict
     assert row.ratio == pytest.approx(ratio, rel=0.03)
     assert row.interval is not None
+    assert row.ratio is not None
     assert row.interval[0] < row.ratio < row.interval[1]
 
 

@@ -23,7 +23,7 @@ from capbench.harness.worker.client import JobResult
 from capbench.results import RunResult, RunRole
 from capbench.results.environment import NoiseReading
 from capbench.results.folder import FolderContents, read_folder
-from capbench.results.validation import Check, CheckStatus, ValidationReport
+from capbench.results.validation import Check, CheckStatus, ValidationReport, WorstFrame
 
 _ENDED = Outcome(ending=Ending(0), timed_out=False, stdout="", stderr="")
 _CASE = Case(
@@ -38,6 +38,10 @@ _CASE = Case(
 )
 _SUBJECTS = (Subject(name="floor", is_floor=True), Subject(name="gpu", path="gpu"))
 
+_WORST = WorstFrame(
+    frame=7, metric="psnr_y", value=30.0, reference_png="r.png", output_png="o.png", difference_png="d.png"
+)
+
 
 @dataclass
 class _Worker:
@@ -46,19 +50,40 @@ class _Worker:
     events: list[str]
     dies_after: int = 10**6
     fails: bool = False
+    has_pictures: bool = False
+    frames_error: str | None = None
 
     def __call__(self, jobs: Sequence[tuple[Any, Any]], **_how: Any) -> Iterator[tuple[Any, JobResult]]:
         for key, (name, spec) in jobs:
             if self.dies_after == 0:
                 raise KeyboardInterrupt
             self.dies_after -= 1
+            if name == "save-frames":
+                yield key, self._saved(spec)
+                continue
             assert Path(spec["output"]).is_file()
             self.events.append(f"{name} {Path(spec['output']).name}")
             status = CheckStatus.FAIL if self.fails else CheckStatus.PASS
             report = ValidationReport(
                 reference="s", output="o", checks=(Check(name="frames.count", status=status, message="m"),)
             )
+            if self.has_pictures and spec["save_frames"]:
+                report = report.model_copy(update={"worst_frames": (_WORST,), "lowest_frames": {"psnr_y": 7}})
             yield key, JobResult(_ENDED, result=report.model_dump(mode="json"))
+
+    def _saved(self, spec: Any) -> JobResult:
+        """One frame of every output, as the worker answers."""
+        for each in spec["outputs"]:
+            assert Path(each["output"]).is_file(), "outputs stay until their frames are saved"
+            assert each["lowest_frames"] == {"psnr_y": 7}
+        stems = [Path(each["folder"]).name for each in spec["outputs"]]
+        self.events.append(f"save-frames {' '.join(stems)}")
+        if self.frames_error is not None:
+            return JobResult(_ENDED, error=self.frames_error, error_type="SourceError")
+        frames = [
+            [{"frame": 7, "reference_png": f"{stems[0]}/7.png", "output_png": f"{stem}/7-output.png"}] for stem in stems
+        ]
+        return JobResult(_ENDED, result={"saved_frames": frames})
 
 
 @dataclass
@@ -140,6 +165,51 @@ def test_validation_begins_when_all_is_timed_and_nothing_is_left_over(matrix: _M
     }
     assert not any("validation" in run.unmeasured for run in runs)
     assert not (matrix.folder / "unvalidated").exists()
+
+
+def test_the_subjects_of_a_case_get_pictures_of_the_same_frames(matrix: _Matrix) -> None:
+    matrix.worker.has_pictures = True
+
+    runs = _measured(matrix.run())
+
+    assert matrix.worker.events[-1] == "save-frames a--gpu--b000"  # the floor shows the source, and draws nothing
+    by_name = {(run.subject, run.block): run.validation for run in runs}
+    report = by_name["gpu", 0]
+    assert report is not None
+    (saved,) = report.saved_frames
+    assert saved.reference_png == "frames/a--gpu--b000/7.png"
+    assert saved.output_png == "frames/a--gpu--b000/7-output.png"
+    assert report.worst_frames[0].output_png == "frames/a--gpu--b000/o.png"
+    assert all(found is not None for found in by_name.values())
+    assert not (matrix.folder / "unvalidated").exists()
+
+
+def test_frames_that_cannot_be_saved_leave_the_checks_and_say_why(matrix: _Matrix) -> None:
+    matrix.worker.has_pictures = True
+    matrix.worker.frames_error = "the file vanished"
+
+    runs = _measured(matrix.run())
+
+    (report,) = (run.validation for run in runs if (run.subject, run.block) == ("gpu", 0))
+    assert report is not None
+    assert report.passed
+    assert report.saved_frames == ()
+    assert report.unmeasured["saved_frames"] == "they could not be saved: the file vanished"
+
+
+def test_a_kill_while_frames_are_saved_is_made_good_by_a_resume(matrix: _Matrix) -> None:
+    matrix.worker.has_pictures = True
+    matrix.worker.dies_after = 6  # after the last validation
+    with pytest.raises(KeyboardInterrupt):
+        matrix.run()
+    assert [run.subject for run in read_folder(matrix.folder).runs if is_waiting(run)] == ["gpu"]
+
+    matrix.worker.dies_after = 10**6
+    runs = _measured(matrix.run(resume=True))
+
+    (report,) = (run.validation for run in runs if (run.subject, run.block) == ("gpu", 0))
+    assert report is not None
+    assert [saved.frame for saved in report.saved_frames] == [7]
 
 
 def test_outputs_that_wait_survive_a_kill_and_are_validated_on_resume(matrix: _Matrix) -> None:

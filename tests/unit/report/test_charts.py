@@ -1,4 +1,4 @@
-"""Charts and pictures: nothing lost by thinning, nothing from outside read as markup, the same bytes each time."""
+"""Charts: nothing lost by thinning, nothing from outside read as markup, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from capbench.report.aggregate import Cell
 from capbench.report.charts.canvas import Chart, chart_style
@@ -20,11 +18,10 @@ from capbench.report.charts.effect import effect_chart
 from capbench.report.charts.labels import spread_labels
 from capbench.report.charts.stages import bottleneck_words, find_bottleneck, stage_chart
 from capbench.report.charts.time_series import quality_charts, thin_by_extreme, trace_charts
-from capbench.report.page.show_worst_frames import FramePictures, PictureBudget, embed_frame, find_worst_region
 from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import RunFile
 from capbench.report.wording import seconds_words, shorten
-from capbench.results import MetricVerdict, StageTimes, Verdict, WorstFrame
+from capbench.results import MetricVerdict, StageTimes, Verdict
 from capbench.results.visible_text import visible
 from tests.report_simulator import HOSTILE_NAMES, STANDARD_CASES, STANDARD_SUBJECTS, Simulation, simulate_runs
 
@@ -254,6 +251,21 @@ def test_upload_thread_is_blamed_alone() -> None:
     assert found.parts == ("upload",)
 
 
+@pytest.mark.parametrize("every", [1, 60])
+def test_no_line_joins_frames_between_which_nobody_measured(every: int) -> None:
+    run = _cells("floor", "cpu", "gpu", blocks=1)["gpu"].measured[0].run
+    assert run.validation is not None
+    series = tuple(value if at % every == 0 else None for at, value in enumerate(run.validation.series["psnr_y"]))
+    report = run.validation.model_copy(update={"series": {"psnr_y": series}, "worst_frames": ()})
+    file = RunFile(run.model_copy(update={"validation": report}), None, "run-1")
+
+    (chart,) = quality_charts({"gpu": file}, style_subjects(["gpu"]), prefix="p")
+
+    longest = max((len(re.findall(r"L ", path)) for path in re.findall(r' d="([^"]+)"', chart.svg)), default=0)
+    assert (longest > 100) is (every == 1)
+    assert ("Only frames with a mark were measured" in chart.reading) is (every == 60)
+
+
 @pytest.mark.parametrize("keep_low", [True, False])
 @pytest.mark.parametrize("count", [3, 240, 241, 18_000])
 def test_thinning_keeps_the_worst_frame_and_the_peak(count: int, *, keep_low: bool) -> None:
@@ -267,90 +279,6 @@ def test_thinning_keeps_the_worst_frame_and_the_peak(count: int, *, keep_low: bo
     assert count // 2 in places
     assert np.array_equal(values[places], kept)
     assert np.all(np.diff(places) > 0)
-
-
-@pytest.mark.parametrize(("width", "height"), [(4, 3), (1, 1), (30, 20), (64, 64)])
-def test_the_worst_region_is_the_one_a_full_search_finds(width: int, height: int) -> None:
-    random = np.random.default_rng(5)
-    difference = random.integers(0, 9, (20, 30, 3)).astype(np.uint8)
-    difference[11:13, 17:20] = 255
-    width_used, height_used = min(width, 30), min(height, 20)
-    sums = {
-        (left, top): int(difference[top : top + height_used, left : left + width_used].sum(dtype=np.int64))
-        for left in range(30 - width_used + 1)
-        for top in range(20 - height_used + 1)
-    }
-
-    found = find_worst_region(difference, width, height)
-
-    assert sums[found] >= 0.98 * max(sums.values())  # the middle one of those within 2%
-
-
-def _save_frames(folder: Path, size: tuple[int, int]) -> WorstFrame:
-    random = np.random.default_rng(1)
-    for name in ("reference", "output", "difference"):
-        pixels = random.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{name}.png")
-    return WorstFrame(
-        frame=7,
-        metric="psnr_y",
-        value=31.5,
-        reference_png="reference.png",
-        output_png="output.png",
-        difference_png="difference.png",
-    )
-
-
-def test_a_frame_is_cropped_and_the_page_is_told(tmp_path: Path) -> None:
-    worst = _save_frames(tmp_path, (960, 540))
-
-    shown = embed_frame(tmp_path, worst, PictureBudget(10_000_000, 4))
-
-    assert isinstance(shown, FramePictures)
-    assert shown.note.startswith("480 x 270 pixels at (")
-    assert shown.note.endswith(") of 960 x 540; shown lossless")
-    assert shown.reference_uri.startswith("data:image/png;base64,")
-
-
-def test_a_frame_over_its_budget_is_compressed_and_the_page_is_told(tmp_path: Path) -> None:
-    worst = _save_frames(tmp_path, (320, 180))
-    budget = PictureBudget(120_000, 4)
-
-    shown = embed_frame(tmp_path, worst, budget)
-
-    assert isinstance(shown, FramePictures)
-    assert "whole frame; shown as JPEG of quality" in shown.note
-    assert budget.pictures_to_come == 0
-    assert 120_000 - budget.left_bytes == sum(
-        len(uri) for uri in (shown.reference_uri, shown.output_uri, shown.difference_uri, shown.thumbnail_uri)
-    )
-
-
-def test_without_a_budget_there_is_no_picture_and_the_page_is_told(tmp_path: Path) -> None:
-    shown = embed_frame(tmp_path, _save_frames(tmp_path, (64, 64)), PictureBudget(0, 4))
-
-    assert shown == "The pictures of frame 7 are omitted: the page has reached its limit for pictures"
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("../secret.png", "lies outside the result folder"),
-        ("absent.png", "No such file"),
-        ("text.png", "cannot identify"),
-    ],
-)
-def test_a_picture_that_cannot_be_shown_is_said_so(tmp_path: Path, name: str, reason: str) -> None:
-    folder = tmp_path / "results"
-    folder.mkdir()
-    worst = _save_frames(folder, (64, 64)).model_copy(update={"output_png": name})
-    Image.new("RGB", (64, 64)).save(tmp_path / "secret.png")
-    (folder / "text.png").write_text("not a picture", encoding="utf-8")
-
-    shown = embed_frame(folder, worst, PictureBudget(1_000_000, 4))
-
-    assert isinstance(shown, str)
-    assert reason in shown
 
 
 @pytest.mark.parametrize(

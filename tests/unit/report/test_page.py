@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 import time
@@ -38,6 +39,7 @@ class _Page(HTMLParser):
 
     def __init__(self, source: str) -> None:
         super().__init__(convert_charrefs=True)
+        self.source = source
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.words: list[str] = []
         self.code: dict[str, str] = {}
@@ -61,6 +63,11 @@ class _Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+    def words_of(self, tag: str) -> list[str]:
+        """The text of every element of that name that holds none of its own kind."""
+        found = re.findall(rf"<{tag}(?:\s[^>]*)?>(.*?)</{tag}>", self.source, re.DOTALL)
+        return [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", inner)).split()) for inner in found]
 
     def urls(self) -> Iterator[str]:
         for _, attributes in self.tags:
@@ -100,7 +107,7 @@ def test_a_software_adapter_gets_a_banner_and_its_times_another_name(tmp_path: P
 
     assert "Software times, not GPU times: llvmpipe (LLVM 19.1) runs on the CPU." in page.text
     assert "Software time" in page.text
-    assert "Export time Runs" not in page.text
+    assert "Export time Against" not in page.text
 
 
 def test_every_figure_leads_to_its_runs_and_every_run_to_its_raw_file(tmp_path: Path) -> None:
@@ -133,7 +140,7 @@ def test_identifiers_are_unique(tmp_path: Path) -> None:
 
 
 def test_hostile_names_come_out_as_text(tmp_path: Path) -> None:
-    cases = replace(_SMALL, cases=STANDARD_CASES[:2], blocks=2, seed=3)
+    cases = replace(_SMALL, cases=STANDARD_CASES[:2], blocks=2, seed=3, picture_size=(120, 68))
     subjects = tuple(replace(STANDARD_SUBJECTS[1], name=name) for name in HOSTILE_NAMES)
     hostile = replace(
         rename_cases(cases, (HOSTILE_NAMES[0], HOSTILE_NAMES[4])),
@@ -178,6 +185,35 @@ def test_the_page_says_plainly_what_is_known(tmp_path: Path, change: dict[str, o
 
     missing = [phrase for phrase in words if phrase not in page.text]
     assert missing == []
+
+
+def test_one_case_of_three_subjects_without_pictures_fits_2_mb(tmp_path: Path) -> None:
+    folder = write_simulated_folder(tmp_path / "results", replace(_SMALL, blocks=30, trace_samples=600))
+
+    page = write_report([folder], folder / "index.html", picture_bytes=0)
+
+    assert page.stat().st_size < 2_000_000
+
+
+def test_a_commands_long_message_does_not_become_the_heading(tmp_path: Path) -> None:
+    message = "\n".join(f"[libx264 @ 0x5581] line {number} of what the command wrote to stderr" for number in range(40))
+    simulation = replace(_SMALL, failing={("1080p-1min", "gpu"): message})
+
+    page = _page(tmp_path, simulation)
+
+    (heading,) = page.words_of("h1")
+    assert "gpu" in heading
+    assert len(heading) < 250
+    assert max(map(len, page.words_of("td"))) < 250
+
+
+def test_every_card_has_its_verdict_and_names_its_base(tmp_path: Path) -> None:
+    page = _page(tmp_path, replace(_SMALL, blocks=8))
+
+    cards = page.words_of("li")[:4]
+    for card in cards:
+        assert re.search(r"(better|same|worse|undecided|invalid)", card)
+        assert "gpu against cpu" in card
 
 
 def test_missing_metrics_are_dashes_with_their_reason(tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ def test_the_largest_picture_speaks_for_the_matrix(tmp_path: Path) -> None:
             ],
             (
                 "gpu against cpu at 1080p-1min: readback 62.5% less, quality unchanged; time undecided, 2.0% less so "
-                "far [\N{MINUS SIGN}7.0,\N{NO-BREAK SPACE}+3.0]%, 5 blocks see 8% or more, 7 more would decide"
+                "far [\N{MINUS SIGN}7.0,\N{NO-BREAK SPACE}+3.0]%; 5 blocks see a slowdown of 8% or more, "
+                "7 more would decide"
             ),
         ),
         (

@@ -17,8 +17,9 @@ from capbench.gate.history.series import entry_of, read_history, with_entries
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks, write_looks
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
-from capbench.harness.run.result_folder import RunFolder, program_version
+from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.schedule import Plan
+from capbench.installation import version_of
 from capbench.report.page.write_page import write_report
 from capbench.results.folder import read_folder, read_run, write_record
 from capbench.results.record import unknown_fields
@@ -143,7 +144,7 @@ _MATRIX = RunMatrix(
 
 
 def _begun(tmp_path: Path, **fields: Any) -> RunFolder:
-    plan = Plan(matrix=_MATRIX, seed=1, capbench_version=program_version())
+    plan = Plan(matrix=_MATRIX, seed=1, capbench_version=version_of("capbench"))
     write_record(tmp_path / "matrix.json", plan)
     _add(tmp_path / "matrix.json", **fields)
     return RunFolder(tmp_path)
@@ -176,7 +177,7 @@ def test_a_folder_that_a_newer_version_began_is_not_resumed(tmp_path: Path, fiel
     with pytest.raises(ResultError, match=named) as caught:
         folder.resume(_MATRIX)
 
-    assert f"capbench {program_version()}" in str(caught.value)
+    assert f"capbench {version_of('capbench')}" in str(caught.value)
     assert caught.value.exit_code == 2
     assert (tmp_path / "matrix.json").read_bytes() == before
 
