@@ -109,7 +109,7 @@ def test_a_figure_of_which_more_is_better_gets_worse_by_falling(tmp_path: Path) 
         figure = {"case": "c", "subject": "s", "metric": "quality.psnr_y.mean", "blocks": 5}
         value = 40.0 if night < 6 else 39.0
         taken = _entry(night, 1.0)
-        figures = (HistoryFigure(median=value, low=value, high=value, **figure),)  # type: ignore[arg-type]
+        figures = (HistoryFigure(median=value, low=value, high=value, **figure),)
         nights.append(taken.model_copy(update={"figures": figures}))
 
     index = write_history_site(nights, tmp_path, links=CommitLinks(), results=None).index.read_text(encoding="utf-8")
