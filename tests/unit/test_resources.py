@@ -12,7 +12,7 @@ from capbench.resources import shader_source, shaders_folder
 
 PASSES = sorted(path.stem for path in shaders_folder().glob("*.wgsl"))
 SHARED = sorted(path.stem for path in (shaders_folder() / "shared").glob("*.wgsl"))
-GENERATED = {"scene_constants": "const ANY = 1u;"}
+GENERATED = {"scene_constants": "const ANY = 1u;", "tone_constants": "const SOME = 1u;"}
 
 
 def files(folder: Path, texts: dict[str, str]) -> Path:

@@ -22,7 +22,7 @@ from capbench.unknown_names import did_you_mean, unknown_key
         (MatrixFile, ("subjects",), "did you mean 'subject'?"),
         (MatrixFile, ("cases",), "did you mean 'case'?"),
         (MatrixFile, ("case", 0, "command"), "`command` is a key of [[subject]]"),
-        (MatrixFile, ("subject", 3, "blocks"), "`blocks` is a key of [defaults], [[case]], [[override]]"),
+        (MatrixFile, ("subject", 3, "blocks"), "`blocks` is a key of [defaults], [[case]], [[corpus]], [[override]]"),
         (MatrixFile, ("case", 0, "recording", "function-after[<lambda>(), _RecordingTable]", "hight"), "'height'"),
         (MatrixFile, ("case", 0, "thresholds", "wall_s", "largest"), "available: min, max"),
         (GateFile, ("rule", 0, "margn"), "did you mean 'margin'?"),
