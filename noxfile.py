@@ -231,6 +231,17 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation as a site into build/docs, strictly, and check its links and that it loads nothing."""
+    session.install("--quiet", *_packages("docs"))
+    # From the source, which is read and not run: nothing that capbench needs has to be installed.
+    environment = {"PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    config = str(ROOT / "docs" / "site" / "mkdocs.yml")
+    session.run("mkdocs", "build", "--strict", "--config-file", config, *session.posargs, env=environment)
+    session.run("python", "-m", "tests.check_built_site", str(ROOT / "build" / "docs"), env=environment)
+
+
+@nox.session
 def types(session: nox.Session) -> None:
     """Check types, strictly, in the package, the tests and this file."""
     _install(session, "tests", "types")

@@ -65,6 +65,9 @@ def compare(
     junit: Annotated[Path | None, _file_option("--junit", "Write the verdicts as JUnit XML.")] = None,
     summary: Annotated[Path | None, _file_option("--summary", "Write every figure as markdown.")] = None,
     comment: Annotated[Path | None, _file_option("--comment", "Write the body of a pull-request comment.")] = None,
+    code_quality: Annotated[
+        Path | None, _file_option("--code-quality", "Write what is worse or undecided as a report for GitLab.")
+    ] = None,
     badge: Annotated[Path | None, _file_option("--badge", "Write the JSON of a shields.io badge.")] = None,
     github: Annotated[
         bool, typer.Option("--github", help="Print GitHub annotations and append to $GITHUB_STEP_SUMMARY.")
@@ -80,9 +83,10 @@ def compare(
     """
     from capbench.gate.compare_targets import compare_folder, compare_sides, parse_side
     from capbench.gate.gate_file import GateFile, load_gate_file  # pydantic and pandas
-    from capbench.report.formats.github import badge_json
-    from capbench.report.formats.junit import junit_xml
-    from capbench.report.formats.pull_request import pull_request_comment, step_summary
+    from capbench.report.formats.ci.code_quality import code_quality_json
+    from capbench.report.formats.ci.github import badge_json
+    from capbench.report.formats.ci.junit import junit_xml
+    from capbench.report.formats.ci.pull_request import pull_request_comment, step_summary
 
     loaded = GateFile() if gates is None else load_gate_file(gates)
     if require_gpu:
@@ -96,6 +100,8 @@ def compare(
     for path, render in ((junit, junit_xml), (summary, step_summary), (comment, pull_request_comment)):
         if path is not None:
             _write(path, render(comparison))
+    if code_quality is not None:
+        _write(code_quality, code_quality_json(comparison, gates))
     if badge is not None:
         _write(badge, badge_json(comparison))
     if json_file is not None:
@@ -119,8 +125,8 @@ def _write(path: Path, text: str) -> None:
 
 def _tell_github(comparison: Comparison) -> None:
     """Annotations go to stderr: a runner reads both streams, and stdout may be JSON."""
-    from capbench.report.formats.github import annotation_lines
-    from capbench.report.formats.pull_request import step_summary
+    from capbench.report.formats.ci.github import annotation_lines
+    from capbench.report.formats.ci.pull_request import step_summary
 
     for line in annotation_lines(comparison):
         typer.echo(line, err=True)

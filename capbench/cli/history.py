@@ -1,4 +1,4 @@
-"""`capbench history`: figures over time, and the steps at which their level changed."""
+"""`capbench history`: figures over time, the steps at which their level changed, and the pages that show them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import typer
 from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import ResultError
 from capbench.files import is_folder
+from capbench.results.visible_text import plain_line
 
 if TYPE_CHECKING:
     from capbench.gate.history.series import Trend
 
-__all__ = ["add", "show"]
+__all__ = ["add", "show", "site"]
 
 _history = typer.Typer(no_args_is_help=True, help="Track figures over time and find where they changed.")
 app.add_typer(_history, name="history")
@@ -75,6 +76,48 @@ def show(
         write_json(TrendList(trends=found), json_file)
     if json_file != "-":
         _show(found)
+
+
+@_history.command(
+    epilog="Example: `capbench history site -o public --repository-url https://github.com/OWNER/NAME` in a job of Pages"
+)
+def site(
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write the pages to; made where missing.")
+    ],
+    history: _HistoryFile = _DEFAULT,
+    repository_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Web address of the repository, to link commits; or an address with {revision} in it for other hosts.",
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the result folders whose reports are written too (default: that of the history file).",
+        ),
+    ] = None,
+) -> None:
+    """Write static pages that need no network: each figure over commits, with its steps, and links to commits."""
+    from capbench.gate.history.series import read_history
+    from capbench.report.history_site.commit_links import CommitLinks
+    from capbench.report.history_site.write_site import write_history_site
+
+    links = CommitLinks() if repository_url is None else CommitLinks.parse(repository_url)
+    if results is not None and not is_folder(results):
+        raise ResultError(f"--results {results} is no folder")
+    entries = read_history(history)
+    if not entries:
+        raise ResultError(f"no history in {history}; start one with: capbench history add DIR")
+    written = write_history_site(entries, output, links=links, results=results or history.parent)
+    for problem in written.problems:
+        typer.echo(f"no report: {plain_line(problem)}", err=True)
+    counts = (f"cases: {written.cases}", f"entries: {len(entries)}", f"reports: {written.reports}")
+    typer.echo(f"{written.index} ({', '.join(counts)})")
 
 
 def _result_folders(folders: Sequence[Path]) -> Iterator[Path]:

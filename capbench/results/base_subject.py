@@ -42,7 +42,7 @@ def choose_base(subjects: Sequence[str], *, asked: str | None = None, reference:
     """
     exports = [name for name in subjects if is_export(name)]
     twins = {name: own for name in exports if (own := str(SubjectName.parse(name).own)) != name and own in exports}
-    for wanted, origin in ((asked, "set by --base"), (reference, "set by `reference` in the matrix")):
+    for wanted, origin in ((asked, "set by --base"), (reference, "the reference of the matrix")):
         if wanted is not None:
             return _against(_checked(wanted, origin, exports, subjects), exports, twins, origin)
     if twins:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from capbench.report.formats.pull_request import COMMENT_MARK
+from capbench.report.formats.ci.pull_request import COMMENT_MARK
 
 _ACTION = Path(__file__).resolve().parents[2] / ".github" / "actions" / "gate" / "action.yml"
 _STEP = re.compile(

@@ -55,6 +55,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("aggregate",),
         ("comparisons", "charts", "cell_words", "capacity"),
         ("page",),
+        ("history_site",),
         ("formats",),
     ),
 }

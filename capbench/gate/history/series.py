@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import FiniteFloat, ValidationError
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import JSON_LIMIT_BYTES, read_text, write_atomic
@@ -56,11 +56,11 @@ class HistoryFigure(Record):
     """Name of the subject."""
     metric: str
     """Field of a run, or `FIELD/REFERENCE`."""
-    median: float
+    median: FiniteFloat
     """Over the blocks, in the metric's unit."""
-    low: float
+    low: FiniteFloat
     """Smallest value of a block."""
-    high: float
+    high: FiniteFloat
     """Largest value of a block."""
     blocks: int
     """Number of blocks."""

@@ -25,6 +25,8 @@ _SPARSE = 0.5
 """Share of the frames that were measured, below which no line joins them: it would show what nobody measured."""
 _FEW_SAMPLES = 40
 """Samples of a run up to which each has its dot: a line through a handful of them looks like a measured ramp."""
+_FEWEST_SAMPLES = 3
+"""A run of a fraction of a second is over after one or two samples, which are no course of time."""
 
 
 def thin_by_extreme(
@@ -46,8 +48,8 @@ def thin_by_extreme(
 def trace_charts(
     typical: Mapping[str, RunFile], styles: Mapping[str, SubjectStyle], *, prefix: str
 ) -> tuple[Chart, ...]:
-    """CPU and memory over time of one typical run of each subject; empty where no run was sampled."""
-    shown = {subject: file for subject, file in typical.items() if file.run.trace}
+    """CPU and memory over time of one typical run of each subject; empty where none was sampled often enough."""
+    shown = {subject: file for subject, file in typical.items() if len(file.run.trace or ()) >= _FEWEST_SAMPLES}
     if not shown:
         return ()
     cpu = {

@@ -41,10 +41,11 @@ def trend_chart(
     words: Callable[[float | None], str],
     prefix: str,
     steps: Mapping[str, Sequence[int]] | None = None,
+    from_zero: bool = True,
 ) -> Chart | None:
     """Medians with their range over the folders; `steps` marks places of a subject's step changes.
 
-    None where nothing was measured.
+    The axis begins at 0, or where the figures do without `from_zero`. None where nothing was measured.
     """
     shown = {subject: points for subject, points in lines.items() if points}
     if not shown:
@@ -79,7 +80,8 @@ def trend_chart(
         if place - 1 in machines and machines[place] != machines[place - 1]:
             axes.axvline(place - 0.5, color=LIGHT["axis"], linewidth=1)
     axes.set_xlim(-0.4, len(labels) - 0.6)
-    axes.set_ylim(bottom=0)
+    if from_zero:
+        axes.set_ylim(bottom=0)
     every = max(-(-len(labels) // _LABELS_SHOWN), 1)
     places = list(range(0, len(labels), every))
     axes.set_xticks(

@@ -145,6 +145,16 @@ def test_adding_a_folder_twice_replaces_it(tmp_path: Path) -> None:
     assert read_history(path)[1].figures[0].median == 1.5
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_figure_that_is_no_number_is_a_damaged_line(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    line = entry(0, 1.25).model_dump_json()
+    path.write_text(line.replace('"median":1.25', f'"median":{value}'), encoding="utf-8")
+
+    with pytest.raises(ResultError, match=r"history\.jsonl:1: not an entry"):
+        read_history(path)
+
+
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     path.write_text(entry(0, 1.0).model_dump_json() + "\n{\n", encoding="utf-8")

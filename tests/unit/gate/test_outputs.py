@@ -12,10 +12,10 @@ import pytest
 
 from capbench.gate import compare
 from capbench.gate.compare import ComparedSubjects
-from capbench.report.formats.github import annotation_lines, badge_json
+from capbench.report.formats.ci.github import annotation_lines, badge_json
+from capbench.report.formats.ci.junit import junit_xml
+from capbench.report.formats.ci.pull_request import COMMENT_MARK, pull_request_comment, step_summary
 from capbench.report.formats.grouping import condensed, shared_reasons
-from capbench.report.formats.junit import junit_xml
-from capbench.report.formats.pull_request import COMMENT_MARK, pull_request_comment, step_summary
 from capbench.results.comparison import Comparison, Verdict
 from tests.gate_runs import noisy, runs_table
 

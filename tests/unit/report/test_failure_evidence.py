@@ -10,8 +10,8 @@ import pytest
 
 from capbench.gate.compare_targets import compare_folder, compare_sides, parse_side
 from capbench.report import write_report
-from capbench.report.formats.junit import junit_xml
-from capbench.report.formats.pull_request import pull_request_comment, step_summary
+from capbench.report.formats.ci.junit import junit_xml
+from capbench.report.formats.ci.pull_request import pull_request_comment, step_summary
 from capbench.results import Check, CheckStatus, RunResult, ValidationReport
 from capbench.results.comparison import Comparison
 from capbench.results.folder import FAILED_OUTPUTS, run_stem, write_record

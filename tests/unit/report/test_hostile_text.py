@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from capbench.report.formats.ci.code_quality import code_quality_json
+from capbench.report.formats.ci.github import annotation_lines, badge_json
+from capbench.report.formats.ci.junit import junit_xml
+from capbench.report.formats.ci.pull_request import pull_request_comment, step_summary
 from capbench.report.formats.csv_text import csv_cell
 from capbench.report.formats.gate_tables import comparison_tables
-from capbench.report.formats.github import annotation_lines, badge_json
-from capbench.report.formats.junit import junit_xml
 from capbench.report.formats.markdown_text import escape_markdown, markdown_paragraph
-from capbench.report.formats.pull_request import pull_request_comment, step_summary
 from capbench.report.formats.run_tables import EXPORTERS
 from capbench.report.formats.terminal_table import text_cell
 from capbench.results import Comparison, MetricVerdict, RunResult, StageShift, Verdict
@@ -135,6 +136,7 @@ def test_a_comparison_stays_text_in_every_format(case: str, new: str, sentence: 
         step_summary(comparison),
         pull_request_comment(comparison),
         junit_xml(comparison),
+        code_quality_json(comparison, Path(case.replace("\0", "") or ".")),
         "\n".join(annotation_lines(comparison)),
         badge_json(comparison),
     ):

@@ -1,4 +1,4 @@
-"""The order inside the report: what is read, what it amounts to, who is compared, charts, the page, the formats."""
+"""The order inside the report: what is read, what it amounts to, who is compared, charts, pages, formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ORDER = (
     ("report_folder", "palette", "wording"),
     ("aggregate",),
     ("capacity", "cell_words", "comparisons", "charts"),
-    ("page",),
+    ("page", "history_site"),
     ("formats",),
 )
 """From the bottom up; a part may import from its own row and from those before it."""

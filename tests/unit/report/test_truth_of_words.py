@@ -10,7 +10,7 @@ from capbench.gate.compare import compare
 from capbench.gate.judged_metrics import describe_metric
 from capbench.report.aggregate import cells_of
 from capbench.report.cell_words import quality_words
-from capbench.report.formats.junit import junit_xml
+from capbench.report.formats.ci.junit import junit_xml
 from capbench.report.formats.overview_forms import to_json, to_markdown
 from capbench.report.page.headline import compose_headline
 from capbench.report.page.write_page import view_folder, write_report
