@@ -11,6 +11,7 @@ _ORDER = (
     ("aggregate",),
     ("capacity", "cell_words", "comparisons", "charts"),
     ("page",),
+    ("history_site",),
     ("formats",),
 )
 """From the bottom up; a part may import from its own row and from those before it."""
