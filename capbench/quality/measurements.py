@@ -95,8 +95,12 @@ class PictureMeasurements:
     worst_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """For each output frame the largest block difference in luma codes, chroma counting half, and the block's centre in
     luma pixels."""
-    cell_spread_codes: list[tuple[float, float] | None] = field(default_factory=list)
-    """For each output frame the differences that 90 and 99 of a hundred blocks keep below."""
+    worst_even_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
+    """The same of blocks that are off by one amount all over, with those around them, and by more than 16 codes; None
+    where a frame has no such block, too."""
+    detail_error_codes: list[float | None] = field(default_factory=list)
+    """For each output frame the standard deviation of the luma differences within a typical block that has detail; None
+    where too few have, too."""
     edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
     whole picture, in luma codes, chroma counting a third."""

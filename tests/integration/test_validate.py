@@ -22,7 +22,7 @@ from capbench.cli import app as command_line
 from capbench.colour import ColourSpec, MatrixCoefficients
 from capbench.errors import SourceError, UnavailableError
 from capbench.pipeline.encode.encoders import EncoderSettings
-from capbench.pipeline.export import export
+from capbench.pipeline.export import export, floor_export
 from capbench.pipeline.job import ExportOptions
 from capbench.pipeline.scene import Scene
 from capbench.quality.expectation import Expectation
@@ -311,6 +311,17 @@ def test_a_coarse_encoder_is_no_fault_of_colour(tmp_path: Path) -> None:
 
     assert failures(report) == {}
     assert any((patch.ciede2000 or 0) > 3 for patch in report.patches)
+
+
+def test_blocks_of_a_small_screen_at_the_default_quality_are_no_fault(tmp_path: Path) -> None:
+    """The title of a window that moves is off by 29 codes for one frame, as detail is all over such an encoding."""
+    small = make_recording(RecordingSpec("coarse-blocks", 320, 180, 30, 0.5))
+    floor_export(small, tmp_path / "floor.mp4")
+
+    report = validate(small, tmp_path / "floor.mp4")
+
+    assert failures(report) == {}
+    assert next(check.value or 0 for check in report.checks if check.name == "picture.local") > 24
 
 
 @pytest.mark.parametrize("name", ["bt601_full_range_320x240.mp4", "nasa_rotated90_480x270.mp4", "odd_444_321x241.mp4"])

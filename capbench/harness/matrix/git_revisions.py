@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
 
 from capbench.errors import InputError, UnavailableError
-from capbench.files import partial_path
+from capbench.files import describe_os_error, partial_path
+from capbench.harness.matrix.lock_beside import LOCK_SUFFIX, FolderInUseError, lock_beside
 from capbench.harness.matrix.model import RunMatrix
 from capbench.installation import environment_for
 from capbench.results.subject_name import SubjectName
@@ -22,8 +25,11 @@ __all__ = ["add_revision", "build_revision", "resolve_revision"]
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _BUILD_TIMEOUT_S = 1200.0
 """Installing the dependencies over a slow network."""
+_WORK_TREE = "work-tree-"
+"""Start of the names of the folders, one a run, that hold an environment of the work tree and its lock."""
 
 
+@contextlib.contextmanager
 def add_revision(
     matrix: RunMatrix,
     revision: str,
@@ -31,17 +37,22 @@ def add_revision(
     checkout: Path = _CHECKOUT,
     cache: Path | None = None,
     says: Callable[[str], None] = lambda _line: None,
-) -> RunMatrix:
+) -> Iterator[RunMatrix]:
     """The matrix with a second subject `NAME@REVISION` for every path and floor, run by that revision.
 
     Both revisions run from environments built the same way: the one of the work tree is built from its files as they
-    are now. Commands are not doubled: they do not depend on capbench; nor are capacity figures, which are never judged.
-    Raises `InputError` for a revision that git does not know, `UnavailableError` where an environment cannot be built.
+    are now, and removed when the body is done. Commands are not doubled: they do not depend on capbench; nor are
+    capacity figures, which are never judged. Raises `InputError` for a revision that git does not know,
+    `UnavailableError` where an environment cannot be built.
     """
     commit = resolve_revision(revision, checkout)
     folder = cache or platformdirs.user_cache_path("capbench") / "revisions"
     base_python = build_revision(commit, checkout=checkout, cache=folder, says=says)
-    here_python = _build_work_tree(checkout, folder, says)
+    with _work_tree_environment(checkout, folder, says) as here_python:
+        yield _with_twins(matrix, revision, commit, base_python=base_python, here_python=here_python)
+
+
+def _with_twins(matrix: RunMatrix, revision: str, commit: str, *, base_python: Path, here_python: Path) -> RunMatrix:
     label = re.sub(r"[^A-Za-z0-9._+=-]+|--+", "_", revision)
     subjects, twins = [], {}
     for subject in matrix.subjects:
@@ -87,28 +98,68 @@ def build_revision(
     """Interpreter of the commit's own environment, built once. Raises `UnavailableError`."""
     target = cache / commit
     if not (python := _python_of(target)).exists():
-        says(f"building {commit[:12]} in its own environment; this is done once")
-        work_tree = cache / f"{commit}.tree"
-        if not work_tree.exists():
-            cache.mkdir(parents=True, exist_ok=True)
-            added = _git(checkout, "worktree", "add", "--detach", "--force", str(work_tree), commit)
-            if added.returncode != 0:
-                raise UnavailableError(f"git cannot check out {commit[:12]}: {_last_line(added.stderr)}")
-        try:
-            _build(work_tree, target)
-        finally:
-            _git(checkout, "worktree", "remove", "--force", str(work_tree))
+        _make_cache(cache)
+        with lock_beside(target, on_wait=lambda: says(f"waiting for another capbench that builds {commit[:12]}")):
+            if not python.exists():  # unless the one that was waited for has built it
+                says(f"building {commit[:12]} in its own environment; this is done once")
+                _build_commit(commit, checkout, cache)
     return python
 
 
-def _build_work_tree(checkout: Path, cache: Path, says: Callable[[str], None]) -> Path:
-    """Interpreter of an environment with the work tree's files as they are now; rebuilt each time, they change."""
-    says("building the work tree in its own environment")
-    target = cache / "work-tree"
-    if target.exists():
-        shutil.rmtree(target)
-    _build(checkout, target)
-    return _python_of(target)
+def _build_commit(commit: str, checkout: Path, cache: Path) -> None:
+    """Call it with the commit locked: what is there already was left by a run that was killed."""
+    work_tree = cache / f"{commit}.tree"
+    for left in cache.glob(f".{commit}.*.partial"):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        if work_tree.exists():
+            _remove_tree(work_tree, checkout)
+        added = _git(checkout, "worktree", "add", "--detach", "--force", str(work_tree), commit)
+        if added.returncode != 0:
+            raise UnavailableError(f"git cannot check out {commit[:12]}: {_last_line(added.stderr)}")
+        _build(work_tree, cache / commit)
+    finally:
+        _remove_tree(work_tree, checkout)
+
+
+def _remove_tree(work_tree: Path, checkout: Path) -> None:
+    _git(checkout, "worktree", "remove", "--force", str(work_tree))
+    shutil.rmtree(work_tree, ignore_errors=True)  # git does not remove what it had not finished, or does not know
+    _git(checkout, "worktree", "prune")
+
+
+@contextlib.contextmanager
+def _work_tree_environment(checkout: Path, cache: Path, says: Callable[[str], None]) -> Iterator[Path]:
+    """Interpreter of an environment with the work tree's files as they are now, removed when the body is done.
+
+    Each run has its own: another one may be measuring with the files as they were. Raises `UnavailableError`.
+    """
+    _make_cache(cache)
+    _remove_unused(cache)
+    own = cache / f"{_WORK_TREE}{secrets.token_hex(8)}"
+    with lock_beside(own):
+        try:
+            says("building the work tree in its own environment")
+            _build(checkout, own / "environment")
+            yield _python_of(own / "environment")
+        finally:
+            # What cannot be removed now keeps its lock's file, by which a later run finds it.
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def _remove_unused(cache: Path) -> None:
+    """Remove the environments of runs that were killed: their locks ended with them."""
+    for lock in cache.glob(f"{_WORK_TREE}*{LOCK_SUFFIX}"):
+        own = lock.with_name(lock.name.removesuffix(LOCK_SUFFIX))
+        with contextlib.suppress(FolderInUseError), lock_beside(own):
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def _make_cache(cache: Path) -> None:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"cannot make {cache} for environments: {describe_os_error(error)}") from error
 
 
 def _build(source: Path, target: Path) -> None:

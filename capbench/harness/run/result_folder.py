@@ -184,11 +184,12 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _difference(begun: RunMatrix, now: RunMatrix) -> str | None:
-    """What two matrices disagree on, apart from the number of blocks; None for nothing."""
+    """What two matrices disagree on, apart from the number of blocks and where interpreters lie; None for nothing."""
     then_cases = {case.name: case.model_copy(update={"blocks": 1}) for case in begun.cases}
     now_cases = {case.name: case.model_copy(update={"blocks": 1}) for case in now.cases}
-    then_subjects = {subject.name: subject for subject in begun.subjects}
-    now_subjects = {subject.name: subject for subject in now.subjects}
+    # Of the interpreters, the work tree's lies elsewhere each time; a commit's follows from `revision`.
+    then_subjects = {subject.name: subject.model_copy(update={"python": None}) for subject in begun.subjects}
+    now_subjects = {subject.name: subject.model_copy(update={"python": None}) for subject in now.subjects}
     for kind, then, current in (("case", then_cases, now_cases), ("subject", then_subjects, now_subjects)):
         for name in {**then, **current}:
             if name not in current:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import sys
@@ -122,8 +123,34 @@ def run(
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
     chosen = _settled(loaded, options, is_endless=options.budget_s is not None or is_decided is not None)
-    if options.against is not None:
-        chosen = add_revision(chosen, options.against, says=progress.say)
+    with contextlib.ExitStack() as until_done:
+        if options.against is not None:
+            chosen = until_done.enter_context(add_revision(chosen, options.against, says=progress.say))
+        return _run(
+            chosen,
+            options,
+            out=out,
+            resume=resume,
+            retry_failed=retry_failed,
+            is_decided=is_decided,
+            stops_at_failed_warmup=stops_at_failed_warmup,
+            progress=progress,
+            command=command,
+        )
+
+
+def _run(
+    chosen: RunMatrix,
+    options: RunOptions,
+    *,
+    out: str | Path | None,
+    resume: bool,
+    retry_failed: bool,
+    is_decided: Callable[[FolderContents], bool] | None,
+    stops_at_failed_warmup: bool,
+    progress: Progress,
+    command: Sequence[str],
+) -> FolderContents:
     if not resume:  # hours of runs must not end with a base that was never there
         _choose_base(chosen, options.base)
     path = Path(out) if out is not None else (resumable_folder(chosen.name) if resume else new_folder())

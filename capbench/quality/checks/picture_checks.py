@@ -145,6 +145,10 @@ def _local(pictures: PictureMeasurements) -> Check:
     name = "picture.local"
     cells = {frame: cell for frame, cell in enumerate(pictures.worst_cell_codes) if cell is not None}
     limit_of = _cell_limits(pictures)
+    # Coarse coding misses a block's mean where it misses its detail; what is off evenly is a fault however coarse.
+    for frame, even in enumerate(pictures.worst_even_cell_codes):
+        if even is not None and even[0] > limits.CELL_CODES and cells[frame][0] <= limit_of[frame]:
+            cells[frame], limit_of[frame] = even, limits.CELL_CODES
     bad = [frame for frame, cell in cells.items() if cell[0] > limit_of[frame]]
     worst = max(bad or cells, key=lambda frame: cells[frame][0])
     size, x, y = cells[worst]
@@ -168,19 +172,14 @@ def _local(pictures: PictureMeasurements) -> Check:
 
 
 def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:
-    """For each frame what a block may be off by: more where its encoder was coarse all over."""
-    spread = {frame: codes for frame, codes in enumerate(pictures.cell_spread_codes) if codes is not None}
-    typical = median(codes[1] for codes in spread.values())
+    """For each frame what a block may be off by unevenly: more where its encoder was coarse in all detail."""
+    known = [codes for codes in pictures.detail_error_codes if codes is not None]
+    most = limits.COARSER_FRAME * median(known) if known else 0.0
     return {
         frame: max(
-            limits.CELL_CODES,
-            min(
-                limits.COARSE_CELL_COMMON * common,
-                limits.COARSE_CELL_RARE * min(rare, limits.COARSER_FRAME * typical),
-                limits.COARSEST_CELL_CODES,
-            ),
+            limits.CELL_CODES, min(limits.COARSE_CELL_RATIO * min(codes or 0.0, most), limits.COARSEST_CELL_CODES)
         )
-        for frame, (common, rare) in spread.items()
+        for frame, codes in enumerate(pictures.detail_error_codes)
     }
 
 

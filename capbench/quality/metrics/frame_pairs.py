@@ -21,14 +21,15 @@ from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
-    cell_spread,
     coarse_step,
+    detail_error_codes,
     gradient_length,
     inner_error_codes,
     sharpness,
     shift_px,
     turn_correlations,
     worst_cell,
+    worst_even_cell,
 )
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
@@ -114,7 +115,8 @@ class PictureMeter:
         for values in self._evidence.series.values():
             values.append(None)
         self._evidence.worst_cell_codes.append(None)
-        self._evidence.cell_spread_codes.append(None)
+        self._evidence.worst_even_cell_codes.append(None)
+        self._evidence.detail_error_codes.append(None)
         self._evidence.edge_codes.append(None)
 
     def add(self, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None) -> None:
@@ -138,10 +140,10 @@ class PictureMeter:
         values = [psnr_db(mean_squared_error(a, b), pair.peak_code) for a, b in pair.planes]
         for name, value in zip(OWN_METRICS[:3], values, strict=True):
             self._evidence.series[name][frame] = value
-        size, column, row = worst_cell(got.thumb, want.thumb)
-        centre = THUMBNAIL_STEP // 2
-        self._evidence.worst_cell_codes[frame] = (size, column * THUMBNAIL_STEP + centre, row * THUMBNAIL_STEP + centre)
-        self._evidence.cell_spread_codes[frame] = cell_spread(got.thumb, want.thumb)
+        self._evidence.worst_cell_codes[frame] = _placed(worst_cell(got.thumb, want.thumb))
+        even = worst_even_cell((planes.all, got.thumb), (wanted.all, want.thumb))
+        self._evidence.worst_even_cell_codes[frame] = None if even is None else _placed(even)
+        self._evidence.detail_error_codes[frame] = detail_error_codes(planes.luma, wanted.luma)
         inner = [inner_error_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
         typical = np.maximum(np.abs(got.thumb - want.thumb).mean(axis=(0, 1)), inner)
         borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
@@ -230,6 +232,12 @@ class PictureMeter:
         heapq.heappush(self._kept, KeptPair(value, frame, reference_frame, *copies))
         if len(self._kept) > _KEPT_PAIRS:
             heapq.heappop(self._kept)
+
+
+def _placed(cell: tuple[float, int, int]) -> tuple[float, int, int]:
+    """A block's size, and its centre in luma pixels for its column and row."""
+    size, column, row = cell
+    return size, column * THUMBNAIL_STEP + THUMBNAIL_STEP // 2, row * THUMBNAIL_STEP + THUMBNAIL_STEP // 2
 
 
 def _deep_step(got: ObservedPicture, pair: ComparedPair, bits: int) -> int | None:

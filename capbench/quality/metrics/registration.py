@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 __all__ = [
     "border_errors_codes",
-    "cell_spread",
     "coarse_step",
+    "detail_error_codes",
     "gradient_length",
     "inner_error_codes",
     "sharpness",
     "shift_px",
     "turn_correlations",
     "worst_cell",
+    "worst_even_cell",
 ]
 
 _BORDER_SAMPLES = 2
@@ -37,6 +38,18 @@ _ABOVE_GRAIN = 6.0
 mid-tones. A step of 100 codes has 8 times that of grain of 4 codes."""
 _FEWEST_DETAILED_CELLS = 4
 _FLAT_SPREAD_CODES = 3.0
+_CELL_SAMPLES = (8, 4, 4)
+"""Side of a thumbnail's block in samples of Y, Cb, Cr of 4:2:0."""
+_DETAIL_CODES = 12.0
+"""Standard deviation of luma within a block that has detail: text, edges, foliage."""
+_MOST_DETAIL_CELLS = 2000
+"""Blocks looked at in a large picture, in rows evenly spread: their median is known to a thirtieth."""
+_EVEN_RATIO = 5.0
+"""Mean difference of a block over the spread of the differences within it and its neighbours, from which the difference
+is even. Coarse coding misses a block's mean where it misses its detail: at most 3.6 times as much in exports at 0.04
+bits a pixel, in 160x90 to 640x360. A soft shadow blended in linear light has 7.3."""
+_EVEN_FROM_CODES = 16.0
+"""Differences below this are not looked into: that takes longer than the rest, and few pictures have larger ones."""
 _STEPS = (2, 4, 8, 16)
 _COARSE_SLOPE = -0.5  # half way between none and all
 _NEARLY_ALL = 0.8
@@ -46,6 +59,7 @@ _FEWEST_STEPS = 6
 """Number of adjacent steps needed to distinguish variation within steps from variation across them."""
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
+Planes3 = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
@@ -171,10 +185,73 @@ def worst_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[flo
     return float(difference[row, column]), int(column), int(row)
 
 
-def cell_spread(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[float, float]:
-    """The differences that 90 and 99 of a hundred blocks keep below, measured as `worst_cell` does."""
-    common, rare = np.quantile(_cell_differences(got, want), (0.9, 0.99))
-    return float(common), float(rare)
+def worst_even_cell(
+    got: tuple[Planes3, NDArray[np.float32]], want: tuple[Planes3, NDArray[np.float32]]
+) -> tuple[float, int, int] | None:
+    """As `worst_cell`, of the blocks that are off by more than 16 codes evenly; None where there are none.
+
+    Both are the planes of 4:2:0 and their thumbnail. A difference is even where most of the 3x3 blocks around share at
+    least half of it and their samples do not scatter: then it is no loss of detail, nor what a picture that moved on
+    left in single blocks of the encoder.
+    """
+    difference = np.abs(got[1] - want[1]) * _CELL_WEIGHTS
+    even = np.zeros(difference.shape[:2], np.float32)
+    for plane, side in enumerate(_CELL_SAMPLES):
+        off = difference[..., plane]
+        if float(off.max()) > _EVEN_FROM_CODES:
+            spread = _spread_around(got[0][plane], want[0][plane], side, off.shape) * _CELL_WEIGHTS[plane]
+            is_even = (off > np.maximum(_EVEN_RATIO * spread, _EVEN_FROM_CODES)) & _is_shared(
+                (got[1] - want[1])[..., plane]
+            )
+            np.maximum(even, np.where(is_even, off, 0), out=even)
+    row, column = np.unravel_index(int(even.argmax()), even.shape)
+    size = float(even[row, column])
+    return (size, int(column), int(row)) if size else None
+
+
+def _is_shared(difference: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where most of the 3x3 blocks around are off the same way, by half as much at least."""
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(difference, 1, mode="edge"), (3, 3))
+    middle = np.median(around, axis=(2, 3))
+    shared: NDArray[np.bool_] = (middle * np.sign(difference)) >= np.abs(difference) / 2
+    return shared
+
+
+def _spread_around(
+    got: NDArray[np.uint8], want: NDArray[np.uint8], side: int, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Largest standard deviation of the differences within a block of `side` samples and the eight around it.
+
+    Thumbnails have somewhat larger blocks where the picture's sides are no multiples: up to one block off at the end,
+    which those around it cover.
+    """
+    rows, columns = shape
+    spread = np.zeros((rows + 2, columns + 2), np.float32)
+    whole = np.s_[: min(rows, want.shape[0] // side) * side, : min(columns, want.shape[1] // side) * side]
+    difference = got[whole].astype(np.float32) - want[whole]
+    blocks = difference.reshape(difference.shape[0] // side, side, difference.shape[1] // side, side)
+    spread[1 : 1 + blocks.shape[0], 1 : 1 + blocks.shape[2]] = blocks.std(axis=(1, 3))
+    around: NDArray[np.float32] = np.lib.stride_tricks.sliding_window_view(spread, (3, 3)).max(axis=(2, 3))
+    return around
+
+
+def detail_error_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
+    """How coarsely detail was coded: the median, over blocks with detail in `want`, of the spread of the differences.
+
+    A standard deviation within 8x8 samples. A fault of a part of the picture is in few of those blocks, and what is off
+    evenly does not count. None where too few have detail.
+    """
+    side = _CELL_SAMPLES[0]
+    rows, columns = want.shape[0] // side, want.shape[1] // side
+    step = max(1, rows * columns // _MOST_DETAIL_CELLS)
+    blocks, wanted = (
+        plane[: rows * side, : columns * side].reshape(rows, side, columns, side)[::step].astype(np.float32)
+        for plane in (got, want)
+    )
+    detailed = wanted.std(axis=(1, 3)) > _DETAIL_CODES
+    if detailed.sum() < _FEWEST_DETAILED_CELLS:
+        return None
+    return float(np.median((blocks - wanted).std(axis=(1, 3))[detailed]))
 
 
 def _cell_differences(got: NDArray[np.float32], want: NDArray[np.float32]) -> NDArray[np.float32]:

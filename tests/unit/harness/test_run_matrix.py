@@ -280,6 +280,22 @@ def test_resuming_with_another_matrix_is_refused(tmp_path: Path, changed: Plan, 
         _run(changed, tmp_path / "out", resume=True)
 
 
+def test_resuming_with_an_interpreter_that_lies_elsewhere_goes_on(tmp_path: Path) -> None:
+    """Beside another revision, each run builds the environment of its own work tree in a new place."""
+    plans = []
+    for folder in ("work-tree-1", "work-tree-2"):
+        plan = _plan(_case("a"))
+        subjects = tuple(
+            subject.model_copy(update={"python": tmp_path / folder / "python"}) for subject in plan.matrix.subjects
+        )
+        plans.append(plan.model_copy(update={"matrix": plan.matrix.model_copy(update={"subjects": subjects})}))
+    _run(plans[0], tmp_path / "out")
+
+    _run(plans[1], tmp_path / "out", resume=True)
+
+    assert "work-tree-2" in (tmp_path / "out" / "matrix.json").read_text()
+
+
 def test_a_folder_with_results_is_not_overwritten(tmp_path: Path) -> None:
     _run(_plan(_case("a")), tmp_path / "out")
 

@@ -1,0 +1,153 @@
+"""What a block may be off by: coarse coding of detail is told from what is off evenly or in places."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from capbench.quality.checks.picture_checks import _local
+from capbench.quality.measurements import PictureMeasurements
+from capbench.quality.metrics.registration import detail_error_codes, worst_cell, worst_even_cell
+from capbench.results import CheckStatus
+
+_SIDE = 8
+
+Planes3 = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
+
+
+def _grey(luma: NDArray[np.float64]) -> Planes3:
+    chroma = np.full((luma.shape[0] // 2, luma.shape[1] // 2), 128, np.uint8)
+    return luma.round().clip(0, 255).astype(np.uint8), chroma, chroma
+
+
+def _thumb(planes: Planes3) -> NDArray[np.float32]:
+    """Means of as many blocks as whole ones of 8 samples fit, which are larger where some samples are left over."""
+    height, width = planes[0].shape
+    rows, columns = height // _SIDE, width // _SIDE
+    means = np.empty((rows, columns, 3), np.float32)
+    for number, plane in enumerate(planes):
+        down = np.linspace(0, plane.shape[0], rows + 1).astype(int)
+        across = np.linspace(0, plane.shape[1], columns + 1).astype(int)
+        for row in range(rows):
+            for column in range(columns):
+                block = plane[down[row] : down[row + 1], across[column] : across[column + 1]]
+                means[row, column, number] = block.mean()
+    return means
+
+
+def _text_and_ramp(height: int = 96, width: int = 128) -> NDArray[np.float64]:
+    """Dark strokes on white in the left half, a soft ramp in the right one."""
+    picture = np.full((height, width), 220.0)
+    half = width // 2
+    picture[:, :half] -= 180 * (np.random.default_rng(7).random((height, half)) < 0.3)
+    picture[:, half:] -= np.linspace(0, 120, width - half)
+    return picture
+
+
+def _even(got: Planes3, want: Planes3) -> tuple[float, int, int] | None:
+    return worst_even_cell((got, _thumb(got)), (want, _thumb(want)))
+
+
+def test_the_error_of_detail_is_that_of_the_coding_whatever_is_wrong_in_a_part() -> None:
+    want = _text_and_ramp()
+    noise = np.random.default_rng(3).normal(0, 10, want.shape)
+    fine, coarse = want + noise / 10, want + noise
+    wrong = fine.copy()
+    wrong[:24, :24] = 255 - wrong[:24, :24]
+    wrong[:, 64:] += 30
+
+    found = [detail_error_codes(_grey(got)[0], _grey(want)[0]) for got in (fine, wrong, coarse)]
+
+    assert found == [pytest.approx(1, abs=0.2), pytest.approx(1, abs=0.2), pytest.approx(10, abs=1)]
+
+
+def test_a_picture_without_detail_does_not_say_how_coarse_its_coding_is() -> None:
+    flat = np.full((64, 64), 90, np.uint8)
+
+    assert detail_error_codes(flat + np.uint8(30), flat) is None
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 128), (90, 126), (100, 138)])
+def test_a_soft_area_that_is_off_is_even(height: int, width: int) -> None:
+    want = _text_and_ramp(height, width)
+    got = want.copy()
+    got[:, width // 2 :] += 29
+
+    found = _even(_grey(got), _grey(want))
+
+    assert found is not None
+    assert found[0] == pytest.approx(29, abs=1)
+    assert found[1] >= width // 2 // _SIDE
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 128), (90, 126), (100, 138)])
+def test_detail_that_was_lost_and_what_remains_of_what_moved_are_not_even(height: int, width: int) -> None:
+    want = _text_and_ramp(height, width)
+    got = want.copy()
+    got[32:40, 16:24] = got[32:40, 16:24].mean() + 29
+    got[40:56, width - 40 : width - 24] += 60
+
+    assert worst_cell(_thumb(_grey(got)), _thumb(_grey(want)))[0] > 24
+    assert _even(_grey(got), _grey(want)) is None
+
+
+def test_colour_that_is_off_over_a_soft_area_is_even_and_counts_half() -> None:
+    want = _grey(np.full((64, 64), 100.0))
+    red = want[2].copy()
+    red[8:, 8:] += 60
+
+    assert _even((want[0], want[1], red), want) == (30.0, 3, 2)
+
+
+def test_one_block_of_colour_is_what_an_encoder_left() -> None:
+    want = _grey(np.full((64, 64), 100.0))
+    red = want[2].copy()
+    red[8:12, 8:12] += 90
+
+    assert _even((want[0], want[1], red), want) is None
+
+
+def test_a_picture_smaller_than_a_block_is_neither_even_nor_detailed() -> None:
+    tiny = (np.full((4, 6), 10, np.uint8), np.full((2, 3), 128, np.uint8), np.full((2, 3), 128, np.uint8))
+    thumb = np.zeros((2, 2, 3), np.float32)
+
+    assert worst_even_cell((tiny, thumb), (tiny, thumb + 30)) == (30.0, 0, 0)
+    assert detail_error_codes(tiny[0], tiny[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("worst_codes", "even_codes", "detail_codes", "is_wrong"),
+    [
+        (29, None, 5.9, False),  # a screen of 320x180 at the default quality
+        (50, None, 10.6, False),  # 640x360 at the lowest
+        (29, None, 0.8, True),  # a shadow in linear light, coded well
+        (29, 29, 10.6, True),  # the same, coded coarsely
+        (29, None, None, True),  # nothing says that coding was coarse
+        (60, None, 27.0, True),  # a block of another picture
+        (23, 23, 0.8, False),
+    ],
+)
+def test_how_far_a_block_may_be_off_follows_from_how_detail_was_coded(
+    worst_codes: float, even_codes: float | None, detail_codes: float | None, *, is_wrong: bool
+) -> None:
+    even = None if even_codes is None else (even_codes, 4, 4)
+    pictures = PictureMeasurements(
+        worst_cell_codes=[None, (worst_codes, 12, 20)],
+        worst_even_cell_codes=[None, even],
+        detail_error_codes=[None, detail_codes],
+    )
+
+    found = _local(pictures)
+
+    assert found.status is (CheckStatus.FAIL if is_wrong else CheckStatus.PASS)
+
+
+def test_a_frame_that_is_wrong_all_over_does_not_excuse_itself() -> None:
+    pictures = PictureMeasurements(
+        worst_cell_codes=[(5.0, 4, 4)] * 4 + [(50.0, 4, 4)],
+        worst_even_cell_codes=[None] * 5,
+        detail_error_codes=[1.0] * 4 + [40.0],
+    )
+
+    assert _local(pictures).frames == (4,)
