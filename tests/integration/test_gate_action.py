@@ -161,6 +161,7 @@ def test_the_comment_of_the_run_before_is_replaced_and_no_other(tmp_path: Path, 
     search, written = calls.splitlines()
     assert code == 0
     assert f'startswith("{COMMENT_MARK}")' in search
+    assert '.user.login == "github-actions[bot]"' in search
     assert written == f"{asked} body=@{tmp_path}/comment.md"
 
 

@@ -155,9 +155,13 @@ def arrange_cases(
     found: dict[str, list[Trend]] = {}
     for trend in trends(entries):
         found.setdefault(trend.case, []).append(trend)
+    entries_of: dict[str, list[HistoryEntry]] = {}
+    for entry in entries:
+        for case in dict.fromkeys(figure.case for figure in entry.figures):
+            entries_of.setdefault(case, []).append(entry)
     with chart_style():
         return tuple(
-            _arrange_case(case, own, [entry for entry in entries if _has(entry, case)], links, page_url)
+            _arrange_case(case, own, entries_of[case], links, page_url)
             for case, own in sorted(found.items())[:MOST_CASES]
         )
 
@@ -165,10 +169,6 @@ def arrange_cases(
 def newest_steps(cases: Iterable[CaseHistory]) -> list[StepRow]:
     """Changes of level of all cases, newest first."""
     return sorted((step for case in cases for step in case.steps), key=lambda step: step.taken_at, reverse=True)
-
-
-def _has(entry: HistoryEntry, case: str) -> bool:
-    return any(figure.case == case for figure in entry.figures)
 
 
 def _arrange_case(

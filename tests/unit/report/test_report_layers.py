@@ -10,7 +10,8 @@ _ORDER = (
     ("report_folder", "palette", "wording"),
     ("aggregate",),
     ("capacity", "cell_words", "comparisons", "charts"),
-    ("page", "history_site"),
+    ("page",),
+    ("history_site",),
     ("formats",),
 )
 """From the bottom up; a part may import from its own row and from those before it."""
