@@ -13,6 +13,7 @@ base and new: turning signs at random would make a test that cannot fail.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import math
 import sys
@@ -160,7 +161,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     lines: list[Line] = []
     for record in options.records:
-        lines += [json.loads(text) for text in record.read_text(encoding="utf-8").splitlines()]
+        data = gzip.decompress(record.read_bytes()) if record.suffix == ".gz" else record.read_bytes()
+        lines += [json.loads(text) for text in data.decode().splitlines()]
     for condition in dict.fromkeys(line["condition"] for line in lines):
         chosen = [line for line in lines if line["condition"] == condition]
         loads = [line["load_1min"] for line in chosen if line["load_1min"] is not None]
