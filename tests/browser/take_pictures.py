@@ -17,7 +17,7 @@ from capbench.report import write_report
 from tests.browser.conftest import started_browser
 
 _SCREEN = {"width": 1280, "height": 860}
-_PAGE_BYTES = 1_500_000
+_PAGE_BYTES = 255_000
 """For the pictures of a page that is kept in the repository."""
 _GAP_PX = 24
 

@@ -218,9 +218,19 @@ def test_commits_are_linked_as_each_host_has_them(repository: str, commit: str, 
 
 @pytest.mark.parametrize(
     "repository",
-    ["", "github.com/o/n", "javascript:alert(1)", "https://", "https://a b/c", 'https://x/"><script>', "https://[x/n",
-     "https://user:secret@example.org/n", "https://token@example.org/n", "file:///etc/passwd"],
-)  # fmt: skip
+    [
+        *(
+            "",
+            "github.com/o/n",
+            "javascript:alert(1)",
+            "https://",
+            "https://a b/c",
+            'https://x/"><script>',
+            "https://[x/n",
+        ),
+        *("https://user:secret@example.org/n", "https://token@example.org/n", "file:///etc/passwd"),
+    ],
+)
 def test_a_repository_that_is_no_plain_web_address_is_refused(repository: str) -> None:
     with pytest.raises(InputError) as refused:
         CommitLinks.parse(repository)
