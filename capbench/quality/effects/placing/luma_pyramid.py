@@ -32,7 +32,7 @@ class Smoothed:
 
     @property
     def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The steepest sample of each small cell that has one: places in pixels of the plane, shape (n, 2), and codes."""
+        """The steepest sample of each cell that has any: places in pixels of the plane, shape (n, 2), and codes."""
         if self._edges is None:
             self._edges = self._steepest()
         return self._edges
