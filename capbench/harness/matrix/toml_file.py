@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
 from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.results.appearance.expected_look import ExpectedLook
+from capbench.results.appearance.read_look import without_unknown
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
 from capbench.results.run_record import CurveParameter, Interleave
@@ -95,6 +97,7 @@ class _RecordingTable(OwnRecording):
 
 # Records keep unknown fields of their files; what a person writes must not have any.
 WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(table)))]
+WrittenLook = Annotated[ExpectedLook, AfterValidator(without_unknown)]
 WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
 
 
@@ -157,6 +160,9 @@ class _Settings(_Table):
     """Cut the recording to this many seconds."""
     scene: str | None = None
     """Name of a built-in scene, or a `.toml` file relative to the matrix file."""
+    expect: Literal["scene"] | WrittenLook | None = None
+    """What is asked of commands that draw in a look of their own: `"scene"`, or a table. Their effects are judged then
+    instead of their pixels."""
     width: Even | None = None
     """Output width in pixels."""
     height: Even | None = None
@@ -267,6 +273,8 @@ class SubjectTable(_Table):
     """Environment variables to add."""
     scenes: list[str] = Field(default_factory=list)
     """Globs of scenes that the subject can draw."""
+    look: Literal["scene", "own"] | None = None
+    """Of a command: `own` judges its effects in every case, `scene` its pixels; otherwise a case's `expect` decides."""
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
     sampled: bool = True
@@ -298,6 +306,8 @@ class SubjectTable(_Table):
             if self.options or self.decoder is not None:
                 raise ValueError("options and decoder apply only to a path; write those of a command into the command")
             split_command(self.command, self.product)
+        elif self.look is not None:
+            raise ValueError("look applies only to a command: a path draws the scene, and the floor nothing")
         for key in ("prepare", "conclude"):
             if (hook := getattr(self, key)) is not None:
                 try:

@@ -193,7 +193,7 @@ def _project(samples: _Samples, values: Field, shape: str, basis: str) -> tuple[
     # below one is far from singular. The little that is added keeps one that is shaded to nothing solvable.
     normal = shaded.T @ shaded
     normal[np.diag_indices_from(normal)] += 1e-9 * len(shaded)
-    coefficients: Field = np.linalg.solve(normal, shaded.T @ samples.codes)
+    coefficients = np.asarray(np.linalg.solve(normal, shaded.T @ samples.codes), np.float64)
     return shaded @ coefficients - samples.codes, coefficients
 
 
