@@ -48,8 +48,8 @@ _NEAR: Final = 0.15
 """Of the canvas's height and half its width: how far a caption may lie from where it was asked to be found."""
 _PLACE: Final = 0.06
 """Of the canvas: two lines of text more than the exporter breaks it into move a caption's middle by as much."""
-_LAG_FRAMES: Final = 1.0
-"""A time between two frames is shown from the earlier or from the later one on."""
+_LAG_FRAMES: Final = 1.2
+"""A time between two frames is shown from the earlier or from the later one on; a fade is measured to a tenth."""
 _SHORTEST_S: Final = 0.25
 """Of an unasked caption: nobody could read it."""
 _WIDE: Final = 3.0
