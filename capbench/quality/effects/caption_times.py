@@ -327,7 +327,8 @@ def _unasked(seen: _Seen, regions: Sequence[NDArray[np.bool_]]) -> tuple[int, in
     first = on.argmax(axis=0)
     last = len(on) - 1 - on[::-1].argmax(axis=0)
     # On once, without a gap: what moves comes and goes at other times in each cell.
-    once = (count >= shortest) & (count >= 0.9 * (last - first + 1))
+    # What is always there is no text for a time, and may be the edge of what was cropped.
+    once = (count >= shortest) & (count >= 0.9 * (last - first + 1)) & (count < len(on) - shortest)
     times = {(int(a), int(b)) for a, b in zip(first[once], last[once], strict=True)}
     for a, b in sorted(times):
         together = once & (np.abs(first - a) <= 1) & (np.abs(last - b) <= 1)
