@@ -28,6 +28,7 @@ __all__ = [
     "Case",
     "Curve",
     "Download",
+    "ExportEnd",
     "Limit",
     "OptionValue",
     "OwnRecording",
@@ -46,6 +47,8 @@ DEFAULT_SLICE_MS = 100.0
 """Mean length of a slice: shorter ones were measured to be no better (docs/gate.md), and fewer switches disturb
 less."""
 
+ExportEnd = Literal["output"]
+"""What ends the export of a command, where that is neither its process nor a line of its output."""
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
 Rate = Annotated[
@@ -139,6 +142,10 @@ class Subject(Record):
     """Command before each run, with placeholders; not timed."""
     conclude: tuple[str, ...] = ()
     """Command after each run, likewise."""
+    begins: str | None = None
+    """Text that a command prints when its export begins. Written only where it is given, and so is the next."""
+    ends: ExportEnd | None = None
+    """`output`: the export ends when the output has changed for the last time."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs; False shows what sampling costs."""
     revision: str | None = None
@@ -150,6 +157,16 @@ class Subject(Record):
     def writes_output(self) -> bool:
         """Whether a run leaves a file; a capacity figure leaves none, and there is nothing to validate."""
         return not SubjectName.parse(self.name).is_capacity
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_absent_clock(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Older readers refuse the keys that they do not know."""
+        written: dict[str, Any] = default(self)
+        for name in ("begins", "ends"):
+            if written.get(name, ...) is None:
+                del written[name]
+        return written
 
     def draws(self, scene: str) -> bool:
         """Whether the subject takes part in cases of this scene (a name, or the path of a scene file)."""
