@@ -19,6 +19,7 @@ __all__ = [
     "CurvePoint",
     "CustomFigure",
     "ExportClock",
+    "ExportEnd",
     "FailureKind",
     "Interleave",
     "RunResult",
@@ -29,6 +30,9 @@ __all__ = [
 
 Interleave = Literal["runs", "slices"]
 """How the subjects of a block take turns: whole run after whole run, or a slice of each at a time."""
+
+ExportEnd = Literal["output"]
+"""What ends the export of a command, where that is neither its process nor a line of its output."""
 
 MAX_OVERLAP_SHARE = 0.01
 """Share of a sliced block's running time in which another process was not still; above it the block does not count."""

@@ -18,7 +18,7 @@ from pydantic import (
 
 from capbench.errors import MatrixError
 from capbench.results.record import Record
-from capbench.results.run_record import CurveParameter, CurvePoint, Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 from capbench.unknown_names import did_you_mean
@@ -28,7 +28,6 @@ __all__ = [
     "Case",
     "Curve",
     "Download",
-    "ExportEnd",
     "Limit",
     "OptionValue",
     "OwnRecording",
@@ -47,8 +46,6 @@ DEFAULT_SLICE_MS = 100.0
 """Mean length of a slice: shorter ones were measured to be no better (docs/gate.md), and fewer switches disturb
 less."""
 
-ExportEnd = Literal["output"]
-"""What ends the export of a command, where that is neither its process nor a line of its output."""
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
 Rate = Annotated[

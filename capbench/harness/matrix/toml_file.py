@@ -9,10 +9,10 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
-from capbench.harness.matrix.model import Curve, Download, ExportEnd, Limit, OptionValue, OwnRecording, Rate
+from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
-from capbench.results.run_record import CurveParameter, Interleave
+from capbench.results.run_record import CurveParameter, ExportEnd, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
 from capbench.units import parse_bitrate, shown
 

@@ -22,7 +22,7 @@ __all__ = ["BEGIN_LINE", "END_LINE", "LINGER_S", "POLITE_S", "ClockMarks", "Cloc
 BEGIN_LINE = "capbench: begin"
 END_LINE = "capbench: end"
 LINGER_S = 3.0
-"""How long a program may run on after its export before it is asked to end: most save settings and end by themselves."""
+"""How long a program may run on after its export before it is asked to end: most save something and end."""
 POLITE_S = 5.0
 """How long it may take to end when it is asked to, before it is killed: what desktop systems grant at log-out."""
 _CHECK_EVERY_S = 0.25

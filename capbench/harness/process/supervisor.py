@@ -3,9 +3,10 @@
 A child's high-water mark starts with that of the process that spawned it: on Linux, `exec` folds the old address
 space's mark into the new process's (`exec_mmap` in fs/exec.c calls `setmax_mm_hiwater_rss`), so a `true` started by a
 200 MB runner is reported as 200 MB. This launcher holds about 10 MB, imports nothing big, and reports what the kernel
-has added up of the children that it has waited for. It also does not outlive the runner: when that dies, even by SIGKILL, the pipe breaks and the child's whole
-process group is killed, stopped or not, so that a resumed matrix does not share the machine with a forgotten run. On
-Linux it adopts what leaves the group (`PR_SET_CHILD_SUBREAPER`), which is killed with the rest.
+has added up of all the children that it has waited for. It also does not outlive the runner: when that dies, even by
+SIGKILL, the pipe breaks and the child's whole process group is killed, stopped or not, so that a resumed matrix does
+not share the machine with a forgotten run. On Linux it adopts what leaves the group (`PR_SET_CHILD_SUBREAPER`), which
+is killed with the rest.
 
 Arguments: LIFE_FD REPORT_FD START CGROUP PROGRAM [ARGUMENT...]. START is `now`, or `held` to wait for a byte on the
 life line. CGROUP is a folder of control groups version 2 that the child is born in and that is removed in the end, or

@@ -326,9 +326,7 @@ class ProcessExecutor:
         gauges = self.gauges if turn is None else ()
         return Observation(sampled=subject.sampled, gauges=gauges, on_frame=on_frame, clock=clock)
 
-    def _inspected(
-        self, run: CommandRun, measured: dict[str, Any], own: OwnFigures, window: ExportWindow
-    ) -> RunResult:
+    def _inspected(self, run: CommandRun, measured: dict[str, Any], own: OwnFigures, window: ExportWindow) -> RunResult:
         """A command's run with what is in its output, and what it said of itself."""
         output = run.output
         inspected = ask_worker(

@@ -166,7 +166,8 @@ def test_the_rename_is_the_end_and_who_goes_on_is_asked_to_end(tmp_path: Path, w
 
 
 @posix
-def test_without_a_rename_the_last_write_is_the_end(tmp_path: Path, watched_by: str) -> None:
+@pytest.mark.usefixtures("watched_by")
+def test_without_a_rename_the_last_write_is_the_end(tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
 
     outcome = _run(
@@ -236,7 +237,8 @@ def test_who_reads_an_output_does_not_hold_it(tmp_path: Path) -> None:
 
 
 @posix
-def test_an_output_that_is_made_twice_is_timed_to_the_second(tmp_path: Path, watched_by: str) -> None:
+@pytest.mark.usefixtures("watched_by")
+def test_an_output_that_is_made_twice_is_timed_to_the_second(tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     make = 'echo v > "$OUTPUT.tmp"; mv "$OUTPUT.tmp" "$OUTPUT"'
 
@@ -345,7 +347,7 @@ def test_file_times_in_whole_seconds_accuse_nobody() -> None:
     assert export_window(marks, 1.0, 1_700_000_000_000_000_001).error is not None
 
 
-# The steps after an export ---------------------------------------------------------------------------------------------
+# The steps after an export --------------------------------------------------------------------------------------------
 
 
 def test_patience_is_counted_from_the_end_of_the_export() -> None:

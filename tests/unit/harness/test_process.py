@@ -78,6 +78,29 @@ def test_children_count(tmp_path: Path) -> None:
     assert outcome.ending.peak_rss_bytes > 60 * _MEGABYTE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_who_left_the_process_counts_too(tmp_path: Path) -> None:
+    """A browser is a daemon of its driver, and would be killed with its CPU seconds unread."""
+    child, done = tmp_path / "child.py", tmp_path / "done"
+    child.write_text(f"{_SPIN.format(size=60 * _MEGABYTE, cpu_s=0.4)}\nopen({str(done)!r}, 'w')\ntime.sleep(60)")
+
+    outcome = _run("sh", "-c", f"(setsid {sys.executable} -I {child} &); while [ ! -f {done} ]; do sleep 0.02; done")
+
+    assert outcome.ending.user_s is not None
+    assert outcome.ending.system_s is not None
+    assert outcome.ending.user_s + outcome.ending.system_s >= 0.4
+    assert (outcome.ending.peak_rss_bytes or 0) > 60 * _MEGABYTE
+
+
+def test_a_killed_program_costs_no_more_than_its_time() -> None:
+    """Children that it leaves are zombies until the supervisor reaps them, and are not waited for as if they lived."""
+    started_s = time.monotonic()
+
+    _run("sh", "-c", "sleep 61; sleep 62", timeout_s=0.2)
+
+    assert time.monotonic() - started_s < 1.5
+
+
 def test_samples_follow_the_process_at_a_small_cost() -> None:
     outcome = _run(*_python(_SPIN.format(size=50 * _MEGABYTE, cpu_s=1.0)))
 

@@ -62,13 +62,19 @@ def export_window(marks: ClockMarks | None, process_wall_s: float | None, change
 def overdue(marks: ClockMarks) -> str | None:
     """What a program that was killed at its time limit had not done yet, to be followed by the limit."""
     if marks.begin_s is None and marks.rule.begins is not None:
-        return f"did not begin its export: no {marks.rule.begins!r} in its output"
+        return _no_begin(marks)
     begun = "" if marks.begin_s is None else f"began its export after {marks.begin_s:.1f} s but "
     if marks.rule.output is None:
         return f"{begun}did not end" if begun else None
     if marks.end_s is None:
         return f"{begun}wrote nothing to {{output}}"
-    return f"{begun}did not finish {{output}}, which it last changed after {marks.end_s:.1f} s and still held open or wrote"
+    return (
+        f"{begun}did not finish {{output}}, which last changed after {marks.end_s:.1f} s and was still being written,"
+    )
+
+
+def _no_begin(marks: ClockMarks) -> str:
+    return f"did not begin its export: no {marks.rule.begins!r} in its output"
 
 
 def _is_asked(marks: ClockMarks) -> bool:
@@ -90,16 +96,15 @@ def _end(marks: ClockMarks) -> Literal["process", "line", "output"]:
 def _contradiction(marks: ClockMarks, end_s: float, changed_ns: int | None) -> str | None:
     """Why the marks give no time."""
     if marks.begin_s is None and marks.rule.begins is not None:
-        return f"did not begin its export: no {marks.rule.begins!r} in its output; correct `begins`, or flush the output"
+        return f"{_no_begin(marks)}; correct `begins`, or flush the output"
     if marks.rule.output is not None and marks.end_s is None:
         return "did not write {output} while it ran, which is what its export ends with; correct `ends`"
     if marks.begin_s is None:
         return None
     said = repr(marks.rule.begins or BEGIN_LINE)
     if end_s <= marks.begin_s:
-        return (
-            f"ended its export {marks.begin_s - end_s:.3f} s before it began: {said} came last; print it first, and flush"
-        )
+        early_s = marks.begin_s - end_s
+        return f"ended its export {early_s:.3f} s before it began: {said} came last; print it first, and flush"
     if changed_ns is not None and marks.begin_real_ns is not None:
         early_ns = marks.begin_real_ns - changed_ns
         grain_ns = _KERNEL_TICK_NS if changed_ns % _SECOND_NS else _WHOLE_SECONDS_NS
