@@ -44,7 +44,7 @@ def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str])
     signal.set_wakeup_fd(wake_write)
     adopt_orphans()
     if start == "held" and not os.read(life_fd, 1):
-        os.write(report_fd, b"fail ended before its first slice\n")
+        report(report_fd, "fail ended before its first slice")
         leave(cgroup)
         return
     start_ns = time.monotonic_ns()
@@ -53,10 +53,10 @@ def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str])
             # Python ignores SIGPIPE; the subject gets the default back, as from a shell.
             pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=[signal.SIGPIPE])
     except OSError as error:
-        os.write(report_fd, f"fail cannot start {argv[0]!r}: {error.strerror}\n".encode())
+        report(report_fd, f"fail cannot start {argv[0]!r}: {error.strerror}")
         leave(cgroup)
         return
-    os.write(report_fd, f"pid {pid} {start_ns}\n".encode())
+    report(report_fd, f"pid {pid} {start_ns}")
     watched = [life_fd, wake_read]
     status = None
     while status is None:
@@ -80,7 +80,13 @@ def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str])
     # Of everything that was waited for here: the subject with what it waited for, and what was adopted.
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # bytes on macOS, KiB elsewhere: getrusage(2)
-    os.write(report_fd, f"end {wall_ns} {status} {usage.ru_utime} {usage.ru_stime} {peak}\n".encode())
+    report(report_fd, f"end {wall_ns} {status} {usage.ru_utime} {usage.ru_stime} {peak}")
+
+
+def report(report_fd: int, line: str) -> None:
+    """Tell the runner. It may be gone: what it asked for is then ended by what its life line says, not by this."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(report_fd, f"{line}\n".encode())
 
 
 def adopt_orphans() -> None:

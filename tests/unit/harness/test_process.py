@@ -214,6 +214,30 @@ def test_the_subject_dies_with_the_runner() -> None:
     assert alive == []
 
 
+def test_a_runner_that_died_before_the_first_report_leaves_nobody(tmp_path: Path) -> None:
+    """The supervisor starts its program, finds nobody to tell, and must still see that the life line is cut."""
+    life_read, life_write = os.pipe()
+    report_read, report_write = os.pipe()
+    os.close(report_read)
+    pid_file = tmp_path / "pid"
+    words = ("sh", "-c", f"echo $$ > {pid_file}; exec sleep 66")
+    supervisor = subprocess.Popen(
+        [sys.executable, "-I", "-S", launcher.__file__, str(life_read), str(report_write), "now", "-", *words],
+        pass_fds=(life_read, report_write),
+        stderr=subprocess.PIPE,
+    )
+    os.close(life_read)
+    os.close(report_write)
+    deadline_s = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    os.close(life_write)
+
+    _, problems = supervisor.communicate(timeout=30)
+    assert (supervisor.returncode, problems) == (0, b"")
+    assert not _is_running(int(pid_file.read_text()))
+
+
 def _wait_for_sleeper(pid: int) -> list[psutil.Process]:
     """Launcher, shell and sleep, once all are there."""
     deadline_s = time.monotonic() + 30
