@@ -19,7 +19,7 @@ from pydantic import (
 from capbench.errors import MatrixError
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.record import Record
-from capbench.results.run_record import CurveParameter, CurvePoint, Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 from capbench.unknown_names import did_you_mean
@@ -143,6 +143,10 @@ class Subject(Record):
     """Command before each run, with placeholders; not timed."""
     conclude: tuple[str, ...] = ()
     """Command after each run, likewise."""
+    begins: str | None = None
+    """Text that a command prints when its export begins. Written only where it is given, and so is the next."""
+    ends: ExportEnd | None = None
+    """`output`: the export ends when the output has changed for the last time."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs; False shows what sampling costs."""
     revision: str | None = None
@@ -158,6 +162,16 @@ class Subject(Record):
     def has_own_look(self, case: Case) -> bool:
         """Whether the effects of its outputs of a case are judged, and not their pixels."""
         return bool(self.command) and (self.look == "own" or (self.look is None and case.expect is not None))
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_absent_clock(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Older readers refuse the keys that they do not know."""
+        written: dict[str, Any] = default(self)
+        for name in ("begins", "ends"):
+            if written.get(name, ...) is None:
+                del written[name]
+        return written
 
     def draws(self, scene: str) -> bool:
         """Whether the subject takes part in cases of this scene (a name, or the path of a scene file)."""

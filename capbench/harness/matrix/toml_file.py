@@ -14,7 +14,7 @@ from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.appearance.read_look import without_unknown
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
-from capbench.results.run_record import CurveParameter, Interleave
+from capbench.results.run_record import CurveParameter, ExportEnd, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
 from capbench.units import parse_bitrate, shown
 
@@ -39,6 +39,8 @@ MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
 """Each is tried on each case."""
+LONGEST_BEGIN_TEXT = 200
+"""Characters that every part of a command's output is searched for; a line of a log has fewer."""
 LONGEST_NAME = 80
 """Case and subject stand in one file name with a block's number, and file systems allow 255 bytes."""
 
@@ -62,6 +64,12 @@ def _check_variable(name: str) -> str:
     return name
 
 
+def _check_begins(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{shown(text)} must be a text within one line that the command prints when its export begins")
+    return text
+
+
 def _check_metrics(names: list[str]) -> list[str]:
     return [metric.name for metric in choose_metrics(names)]
 
@@ -76,6 +84,7 @@ Name = Annotated[
     Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
 ]
 Variable = Annotated[str, AfterValidator(_check_variable)]
+BeginText = Annotated[str, Field(max_length=LONGEST_BEGIN_TEXT), AfterValidator(_check_begins)]
 Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
@@ -277,6 +286,11 @@ class SubjectTable(_Table):
     """Of a command: `own` judges its effects in every case, `scene` its pixels; otherwise a case's `expect` decides."""
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
+    begins: BeginText | None = None
+    """Text that the command prints when its export begins, in place of the line `capbench: begin`; what comes before is
+    `launch_s`."""
+    ends: ExportEnd | None = None
+    """`output`: the export ends with the last change of the output, not with the process, which is then ended."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs."""
     prepare: str | list[str] | None = None
@@ -302,6 +316,8 @@ class SubjectTable(_Table):
             raise ValueError(f"unknown decoder {shown(self.decoder)}; available: {', '.join(DECODERS)}")
         if SubjectName.parse(self.name).is_capacity:
             raise ValueError(f"{self.name!r} is the name of a capacity figure; choose another name")
+        if self.command is None and (clock := [key for key in ("begins", "ends") if getattr(self, key) is not None]):
+            raise ValueError(f"{clock[0]} applies only to a command; what the pipeline runs has its own clock")
         if self.command is not None:
             if self.options or self.decoder is not None:
                 raise ValueError("options and decoder apply only to a path; write those of a command into the command")
