@@ -316,14 +316,7 @@ class SubjectTable(_Table):
             raise ValueError(f"unknown decoder {shown(self.decoder)}; available: {', '.join(DECODERS)}")
         if SubjectName.parse(self.name).is_capacity:
             raise ValueError(f"{self.name!r} is the name of a capacity figure; choose another name")
-        if self.command is None and (clock := [key for key in ("begins", "ends") if getattr(self, key) is not None]):
-            raise ValueError(f"{clock[0]} applies only to a command; what the pipeline runs has its own clock")
-        if self.command is not None:
-            if self.options or self.decoder is not None:
-                raise ValueError("options and decoder apply only to a path; write those of a command into the command")
-            split_command(self.command, self.product)
-        elif self.look is not None:
-            raise ValueError("look applies only to a command: a path draws the scene, and the floor nothing")
+        self._check_keys_of_commands()
         for key in ("prepare", "conclude"):
             if (hook := getattr(self, key)) is not None:
                 try:
@@ -332,6 +325,17 @@ class SubjectTable(_Table):
                     raise ValueError(f"{key}: {error}") from error
         self._check_product()
         return self
+
+    def _check_keys_of_commands(self) -> None:
+        if self.command is not None:
+            if self.options or self.decoder is not None:
+                raise ValueError("options and decoder apply only to a path; write those of a command into the command")
+            split_command(self.command, self.product)
+            return
+        if clock := [key for key in ("begins", "ends") if getattr(self, key) is not None]:
+            raise ValueError(f"{clock[0]} applies only to a command; what the pipeline runs has its own clock")
+        if self.look is not None:
+            raise ValueError("look applies only to a command: a path draws the scene, and the floor nothing")
 
     def _check_product(self) -> None:
         used = {name for words in self.texts() for name in placeholders_of(words)}
