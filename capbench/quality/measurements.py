@@ -1,7 +1,8 @@
-"""Measurements of two files: data only. `capbench.quality.inspection` fills it in, the check modules read it."""
+"""Measurements of two files. `capbench.quality.inspection` fills them in, the check modules read them."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -9,12 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
+from capbench.pipeline.decode.frame_times import Pauses
 from capbench.quality.reading.clip import ClipFacts
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import SoundMeasurements
 from capbench.quality.reading.tags import FileTags
+from capbench.units import format_seconds
 
-__all__ = ["ClipMeasurements", "LayerShare", "Measurements", "PictureMeasurements", "SampledPair"]
+__all__ = [
+    "MOTION_BLUR",
+    "ClipMeasurements",
+    "LayerShare",
+    "Measurements",
+    "PictureMeasurements",
+    "SampledPair",
+    "why_no_times",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +78,13 @@ class SampledPair:
     elsewhere."""
 
 
+MOTION_BLUR = "motion blur"
+"""`LayerShare.layer` of what motion blur changes of the whole picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class LayerShare:
-    """How much of a layer of the scene is in one output frame."""
+    """How much of a layer of the scene, or of its motion blur, is in one output frame."""
 
     output_frame: int
     """Frame of the output."""
@@ -159,3 +174,18 @@ class Measurements:
     def hdr(self) -> str | None:
         """`PQ` or `HLG` where the reference's pictures, or the output's, are HDR; None for SDR."""
         return self.reference.tags.merged.hdr or self.output.tags.merged.hdr
+
+
+def why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str | None:
+    """Why times of two files cannot be compared; None where they can."""
+    for name, clip in (("reference", reference), ("output", output)):
+        if not all(frame.has_time_stamp for frame in clip.frames):
+            return f"the {name} has no time stamps"
+    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
+    if any(step_s <= 0 for step_s in steps_s):
+        return "the reference's own time stamps do not increase"
+    pauses = Pauses()
+    for number, step_s in enumerate(steps_s, 1):
+        if pauses.is_break(step_s):  # an export goes on without such a step
+            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
+    return None
