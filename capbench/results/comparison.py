@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from capbench.results.record import Record
+from capbench.results.rung_costs import LadderCosts
 
 __all__ = [
     "Comparison",
@@ -201,6 +202,8 @@ class Comparison(Record):
     """What the reader should know."""
     failures: tuple[RunFailure, ...] = ()
     """Runs that failed or are not valid, the first fifty."""
+    ladders: tuple[LadderCosts, ...] = ()
+    """What each rung of the folder's ladders costs each subject; empty where two sides were named."""
     base_note: str = ""
     """Which subject is the base and why; empty if both sides were named."""
     over_machines: tuple[PooledVerdict, ...] = ()
