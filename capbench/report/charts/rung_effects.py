@@ -37,7 +37,7 @@ def rung_floor_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *,
     if not shown:
         return None
     canvas = Canvas(height_px=_FLOOR_HEIGHT_PX)
-    axes = canvas.axes(left=44, top=26, right=92, bottom=40)
+    axes = canvas.axes(left=44, top=26, right=116, bottom=40)
     axes.set_xlim(-0.4, len(ladder.rungs) - 0.6)
     ends: dict[str, float] = {}
     for number, (subject, points) in enumerate(shown.items()):
