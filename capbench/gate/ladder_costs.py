@@ -18,7 +18,7 @@ from capbench.gate.curves.fold_blocks import fold_blocks
 from capbench.gate.statistics.holm import holm
 from capbench.gate.statistics.inference import Evidence, Levels, evidence, p_of_change
 from capbench.gate.verdicts.pairing import column, finished, measured_runs
-from capbench.results.rung_costs import LadderCosts, RungCost
+from capbench.results.comparison import LadderCosts, RungCost
 from capbench.results.subject_name import FLOOR, is_floor
 
 __all__ = ["ladder_costs"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from capbench.gate.verdicts.phrases import bounds, change
 from capbench.report.wording import MISSING, seconds_words, times_words
-from capbench.results.rung_costs import LadderCosts, RungCost
+from capbench.results.comparison import LadderCosts, RungCost
 
 __all__ = ["RungRow", "rung_row", "rung_words"]
 

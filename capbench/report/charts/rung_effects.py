@@ -12,7 +12,7 @@ from capbench.report.charts.labels import label_ends, label_row, unit_above
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.rung_rows import rung_words
 from capbench.report.wording import change_words, shorten, times_words
-from capbench.results.rung_costs import LadderCosts, RungCost
+from capbench.results.comparison import LadderCosts, RungCost
 
 __all__ = ["rung_effect_chart", "rung_floor_chart"]
 

@@ -15,7 +15,7 @@ from capbench.report.formats.grouping import ShownRow, condensed
 from capbench.report.formats.terminal_table import add_row, open_table, text_cell
 from capbench.report.rung_rows import rung_row
 from capbench.results import Comparison
-from capbench.results.rung_costs import LadderCosts
+from capbench.results.comparison import LadderCosts
 
 __all__ = ["calibration_table", "comparison_tables", "history_table", "ladder_table"]
 

@@ -9,7 +9,7 @@ from capbench.report.charts.canvas import Chart, chart_style
 from capbench.report.charts.rung_effects import rung_effect_chart, rung_floor_chart
 from capbench.report.palette import SubjectStyle
 from capbench.report.rung_rows import RungRow, rung_row
-from capbench.results.rung_costs import LadderCosts
+from capbench.results.comparison import LadderCosts
 
 __all__ = ["LadderView", "arrange_ladders"]
 

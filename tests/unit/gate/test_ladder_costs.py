@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from capbench.cli import app as command_line
 from capbench.gate.compare_targets import compare_folder
 from capbench.gate.ladder_costs import ladder_costs
+from capbench.results.comparison import LadderCosts, RungCost
 from capbench.results.folder_plan import plan_of
-from capbench.results.rung_costs import LadderCosts, RungCost
 from tests.gate_runs import runs_table
 from tests.ladder_folders import COSTS, FLOOR_S, RUNGS, ladder_runs, write_ladder
 
