@@ -96,6 +96,8 @@ def _subject(table: SubjectTable, name: str, chosen: Mapping[str, OptionValue], 
         folder=folder,
         prepare=words(table.prepare),
         conclude=words(table.conclude),
+        begins=table.begins,
+        ends=table.ends,
         sampled=table.sampled,
     )
 
