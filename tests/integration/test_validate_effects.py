@@ -20,6 +20,7 @@ from capbench.quality.reading.planes import Planes
 from capbench.quality.validate import validate
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import CheckStatus, ValidationReport
+from capbench.results.appearance.expected_look import ExpectedBackground
 from capbench.results.folder import read_folder
 from tests.effect_clips import composed, encoded, recorded
 
@@ -85,9 +86,8 @@ def test_every_effect_that_is_not_the_asked_one_fails(recording: Path, output: P
     later = asked_look(_SCENE).zoom
     assert not isinstance(later, str)
     zoom = later[0].model_copy(update={"start_s": 0.2})
-    report = _report(
-        recording, output, padding=0.14, rounding_px=120.0, shadow=False, background={"kind": "colour"}, zoom=(zoom,)
-    )
+    plain = ExpectedBackground(kind="colour")
+    report = _report(recording, output, padding=0.14, rounding_px=120.0, shadow=False, background=plain, zoom=(zoom,))
 
     failed = {name for name, status in _status(report).items() if status is CheckStatus.FAIL}
     assert failed == {f"effects.{name}" for name in ("padding", "zoom", "corner_radius", "shadow", "background")}
