@@ -46,8 +46,8 @@ _GAP_CELLS: Final = 2
 """On each side of a gap between words, which a plate without opacity shows."""
 _NEAR: Final = 0.15
 """Of the canvas's height and half its width: how far a caption may lie from where it was asked to be found."""
-_PLACE: Final = 0.06
-"""Of the canvas: two lines of text more than the exporter breaks it into move a caption's middle by as much."""
+_PLACE: Final = 0.1
+"""Of the canvas: an exporter that breaks lines otherwise moves a caption's middle, and coarse coding hides its ends."""
 _LAG_FRAMES: Final = 1.2
 """A time between two frames is shown from the earlier or from the later one on; a fade is measured to a tenth."""
 _SHORTEST_S: Final = 0.25
