@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
+from capbench.quality.metrics.detail_loss import DetailLoss
 from capbench.quality.reading.clip import ClipFacts
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import SoundMeasurements
@@ -55,16 +56,16 @@ class SampledPair:
     """The same of chroma, in luma pixels."""
     sharpness: float | None
     """Share of the reference's finest luma detail that the output has; None without detail."""
+    detail_loss: DetailLoss | None
+    """What became of the detail that the output has not; None where it has most of it, and of tiny pictures."""
     turns: dict[str, float]
     """Correlation of block means with the reference's after each turn or flip; empty for flat pictures."""
-    coarse_step_codes: int
-    """Distance of the luma levels that are left, in 8-bit codes: 1 where none was lost."""
     gradient_codes: int
     """Longest run of 8-bit luma codes in the reference each of which stands for all the levels that a deeper sample has
     within it: what 8 bits would lose. 0 where the reference has no more."""
     deep_step_codes: int | None
-    """The same in codes of the output's own depth, where that is more than 8 bits and codes of both mean the same; None
-    elsewhere."""
+    """Distance of the luma levels that are left, in codes of the output's own depth, where that is more than 8 bits and
+    codes of both mean the same; None elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ class PictureMeasurements:
     """Flat colours found in the pairs: reference Y, Cb, Cr and the output's Y, Cb, Cr in codes, one row a colour."""
     blocks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
     """Blocks of 8x8 pixels of any content from the sampled pairs: the same six columns."""
+    coarse_step_codes: int = 1
+    """Distance of the luma levels that are left in all sampled pairs, in 8-bit codes: 1 where none was lost."""
     patches: NDArray[np.float64] | None = None
     """Colour patches in the order of `capbench.recordings.layout.PATCHES`: the same six columns; None without marks."""
     patch_area_px: float | None = None
@@ -138,6 +141,8 @@ class Measurements:
     """Requested rate of the output; None for the reference's own time stamps."""
     marked: bool
     """Whether the reference's frames carry burnt-in numbers."""
+    small_marks: str | None
+    """Why frames are not matched by these numbers: cells too small; None where they are, or there are none."""
     aligned_by: str
     """How frames were matched, in words: burnt-in number, content or time stamp."""
     matches: tuple[int | None, ...]

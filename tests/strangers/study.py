@@ -269,8 +269,7 @@ class Study:
     def _bases(self, minutes: float | None) -> list[Base]:
         """Right outputs that pass, with a picture and a sound control that pass too; drawn by seed."""
         right = [row for row in self.result.outputs if row.opinion == "right" and not row.flagged]
-        choose = random.Random(self._plan.seed)
-        choose.shuffle(right)
+        right.sort(key=lambda row: self._place(row.clip, row.exporter))
         candidates = [row for row in right if not row.exporter.endswith(("-to-25", "-r-25", "-half-size"))]
         made = self._all(self._base, candidates[: 2 * self._plan.bases], "bases", minutes and minutes / 4)
         good: list[Base] = []
@@ -278,6 +277,10 @@ class Study:
             if base is not None and len(good) < self._plan.bases:
                 good.append(base)
         return good
+
+    def _place(self, *names: str) -> str:
+        """In a drawn order that does not change with what else there is: files made for fewer outputs still count."""
+        return content_key(self._plan.seed, *names)
 
     def _base(self, row: OutputRow) -> Base | None:
         try:
@@ -310,9 +313,10 @@ class Study:
         for fault in FAULTS:
             if self._plan.faults and fault.name not in self._plan.faults:
                 continue
-            choose = random.Random(f"{self._plan.seed}:{fault.name}")
-            able = [base for base in bases if fault.needs(base)]
-            drawn = choose.sample(able, min(self._plan.bases_per_fault, len(able)))
+            able = sorted(
+                filter(fault.needs, bases), key=lambda base: self._place(fault.name, base.clip, base.exporter)
+            )
+            drawn = able[: self._plan.bases_per_fault]
             for number, base in enumerate(drawn):
                 work.append((fault, fault.judged[number % len(fault.judged)], base, True))
             for strength in fault.weak:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from tests.strangers.refereeing.sound_referee import compare_sound
 from tests.strangers.source_clips import MADE_CLIPS, all_clips, all_families
 from tests.strangers.stream_facts import SOUND_RATE_HZ, ShownFrame, StreamFacts, decode_pictures, probe
 from tests.strangers.study import FaultRow, OutputRow, Plan, Study, StudyResult
+from tests.strangers.tool_programs import ToolError, run_tool
 
 
 def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
@@ -44,6 +48,19 @@ def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
         "complaints": "",
     }
     return StreamFacts(**(known | changed))
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no process groups")
+def test_a_program_that_hangs_takes_those_that_it_started_with_it(tmp_path: Path) -> None:
+    """Melt went on for a quarter of an hour behind the Python that had started it."""
+    inner = "import pathlib, sys, time; time.sleep(3); pathlib.Path(sys.argv[1]).write_text('still here')"
+    outer = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]])"
+
+    with pytest.raises(ToolError, match="took more than 1 s"):
+        run_tool([sys.executable, "-c", outer, inner, str(tmp_path / "left")], timeout_s=1)
+
+    time.sleep(3)
+    assert not (tmp_path / "left").exists()
 
 
 EVEN = [Fraction(n, 30) for n in range(30)]
