@@ -225,7 +225,7 @@ class Study:
         clip, facts, exporter = item
         request = exporter.request_for(facts)
         try:
-            path = exporter.export(facts, self._exports, tree=tree_key())
+            path = exporter.export(facts, self._exports, tree=tree_key(with_quality=False))
             output = probe(path)
             judgement = self._judge(facts, output, request)
         except (ToolError, ArithmeticError, LookupError, ValueError) as error:
