@@ -63,6 +63,35 @@ def test_a_program_that_hangs_takes_those_that_it_started_with_it(tmp_path: Path
     assert not (tmp_path / "left").exists()
 
 
+def test_another_matrix_mixes_components_and_lost_detail_does_not() -> None:
+    random = np.random.default_rng(3)
+    wanted = random.uniform(20, 235, (2, 20, 30, 3)).astype(np.float32)
+    mixing = np.array([[1.08, -0.08, 0.0], [0.04, 0.96, 0.0], [0.0, 0.0, 1.0]], np.float32)
+    noise = random.normal(0, 2, wanted.shape).astype(np.float32)
+
+    assert referee._mixing([wanted, wanted @ mixing.T + noise]) > referee._WRONG_MIX
+    assert referee._mixing([wanted, 0.9 * wanted + 10 + noise]) < referee._RIGHT_MIX
+    assert referee._mixing([wanted[..., :1].repeat(3, axis=-1), wanted]) == 0  # grey shows no matrix
+
+
+@pytest.mark.parametrize(("turn", "first", "step"), [(0, 0.0, 2), (90, 318.5, -2), (270, 0.5, 2), (180, 319.0, -2)])
+def test_chroma_turns_with_the_picture(turn: int, first: float, step: int) -> None:
+    places = referee._places(facts(EVEN), 160, 320, turn)
+
+    shown = places if step > 0 else places[::-1]
+    assert (shown[0], shown[1] - shown[0]) == (first, step)
+
+
+def test_exporters_that_came_later_leave_the_third_as_it_was() -> None:
+    names = [f"exporter-{n}" for n in range(40)]
+    before = draw_split(("a", "b", "c"), names)
+
+    after = draw_split(("a", "b", "c"), [*names, "x", "y", "z"], later=("x", "y", "z"))
+
+    assert after.families == before.families
+    assert after.exporters - {"x", "y", "z"} == before.exporters
+
+
 EVEN = [Fraction(n, 30) for n in range(30)]
 
 
