@@ -31,13 +31,13 @@ from capbench.gate.gate_file import GateFile
 from capbench.gate.history.baseline_figures import Baseline
 from capbench.gate.history.series import HistoryEntry, TrendList
 from capbench.gate.sequential.interim_looks import InterimLooks
-from capbench.harness.matrix.toml_file import CaseTable, MatrixFile, SubjectTable
+from capbench.harness.matrix.toml_file import CaseTable, LadderTable, MatrixFile, SubjectTable
 from capbench.harness.run.schedule import Plan
 from capbench.pipeline.recorder import STAGE_ORDER
 from capbench.pipeline.scene.scene_schema import Scene
 from capbench.results import ExportReport, RunResult
 from capbench.results.comparison import Comparison
-from capbench.results.environment import BlockNoise, Environment
+from capbench.results.environment import BlockNoise, Environment, MachineTable
 from capbench.results.path_names import BUILT_IN_PATHS, DECODERS
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR
 from capbench.results.validation import ValidationReport
@@ -56,6 +56,11 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A run", "`runs/*.json` of a result folder; the fields of an export's report besides.", RunResult),
     ("A validation", "`capbench validate --json`, and `validation` of a run.", ValidationReport),
     ("The machine", "`environment.json` of a result folder.", Environment),
+    (
+        "The machines of a folder",
+        "`machines.json` of a folder that several took part in.",
+        MachineTable,
+    ),
     ("What disturbed a block", "`blocks/*.json` of a result folder.", BlockNoise),
     ("The plan of a matrix", "`matrix.json` of a result folder.", Plan),
     ("Interim looks", "`looks.json` of a result folder.", InterimLooks),
@@ -69,6 +74,7 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A self-test", "`capbench selftest --json`.", SelfTestReport),
     ("A case of a matrix file", "`[[case]]`; [matrix.md](matrix.md) explains the fields.", CaseTable),
     ("A subject of a matrix file", "`[[subject]]`.", SubjectTable),
+    ("A ladder of a matrix file", "`[[ladder]]`; [matrix.md](matrix.md#ladders) explains it.", LadderTable),
     ("A matrix file", "[matrix.md](matrix.md) explains it.", MatrixFile),
     ("A gate file", "[gate.md](gate.md) explains it.", GateFile),
     ("A scene file", "[scenes.md](scenes.md) explains it.", Scene),
