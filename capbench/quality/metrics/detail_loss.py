@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from capbench.quality.measurements import DetailLoss
 from capbench.quality.metrics.registration import DETAIL_CELL_SAMPLES, detailed_cells
 
-__all__ = ["DetailLoss", "detail_loss"]
+__all__ = ["detail_loss"]
 
 _BAND_ROWS = 64
 _MOST_BANDS = 6
@@ -26,20 +26,6 @@ _LOST_SHARE = 0.35
 """Share of its finest detail below which a cell has lost it, as `limits.SHARPNESS_SHARE`."""
 
 Field = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class DetailLoss:
-    """What became of the detail that one picture has and the other has not."""
-
-    beside_blur: float | None
-    """Share of the squared error, in cells that lost their detail, that remains if the picture is blurred or enlarged
-    as fits best: 0.21 at most where that is what happened, whatever the quality of the encoding, and 0.37 at least
-    where coarse coding left detail out. None where no cell lost its detail."""
-    added: float
-    """Share of the error within blocks of 8x8 samples that is content of the output: what a good quantiser leaves out
-    is orthogonal to what it leaves (Gersho and Gray 1992, 6.2), which makes 0. Encoders reach 0.2 without and 0.75
-    with no dead zone (MJPEG); content in another place has 0.5, added noise 1."""
 
 
 def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss | None:

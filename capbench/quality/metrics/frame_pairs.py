@@ -13,9 +13,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.quality.measurements import PictureMeasurements, SampledPair
+from capbench.quality.measurements import DetailLoss, PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured, joined
-from capbench.quality.metrics.detail_loss import DetailLoss, detail_loss
+from capbench.quality.metrics.detail_loss import detail_loss
 from capbench.quality.metrics.pairs.colour_samples import ColourSamples, measure_patches
 from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePairs
 from capbench.quality.metrics.pairs.rgb_gamut import as_drawn

@@ -10,7 +10,8 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter, zoom
 
 from capbench.quality.checks import limits
-from capbench.quality.metrics.detail_loss import DetailLoss, detail_loss
+from capbench.quality.measurements import DetailLoss
+from capbench.quality.metrics.detail_loss import detail_loss
 
 _HEIGHT, _WIDTH = 128, 192
 Luma = NDArray[np.uint8]
