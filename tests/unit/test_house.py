@@ -35,7 +35,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     "quality": (
         ("reading", "oracle"),
         ("measurements", "expectation"),
-        ("metrics", "truth"),
+        ("metrics", "truth", "effects"),
         ("worst_frames", "opened_pair"),
         ("parts",),
         ("inspection",),
@@ -49,6 +49,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("history", "rule_coverage"),
         ("compare",),
         ("calibration",),
+        ("machines",),
         ("sequential", "slice_advice"),
         ("compare_targets",),
     ),
