@@ -81,3 +81,13 @@ def _listed(cases: list[Case]) -> str:
     names = [case.name for case in cases]
     further = f" and {len(names) - _MOST_NAMED} more cases" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + further
+
+
+def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
+    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix continues."""
+    found: dict[str, str] = {}
+    for subject in matrix.subjects:
+        for command in (subject.command, subject.prepare, subject.conclude):
+            if command and (reason := missing_program(command[0], subject.folder)):
+                found.setdefault(subject.name, reason)
+    return found

@@ -99,7 +99,7 @@ class RunFolder:
 
     def is_done(self, step: ScheduledRun) -> bool:
         """Whether the step's run is recorded. A damaged file does not count and is replaced."""
-        file = self._run_file(step.case.name, step)
+        file = self._run_file(step)
         if step.stem in self._written:
             return True
         if not file.exists():
@@ -112,7 +112,7 @@ class RunFolder:
 
     def write_run(self, step: ScheduledRun, run: RunResult) -> None:
         """Record a run: a later crash must not lose this one."""
-        write_record(self._run_file(step.case.name, step), run)
+        write_record(self._run_file(step), run)
         self._written.add(step.stem)
 
     def write_plan(self, plan: Plan) -> None:
@@ -122,13 +122,14 @@ class RunFolder:
     def read_run(self, step: ScheduledRun) -> RunResult | None:
         """The recorded run of a step; None where there is none that can be read."""
         try:
-            return read_run(self._run_file(step.case.name, step))
+            return read_run(self._run_file(step))
         except ResultError:
             return None
 
     def write_noise(self, noise: BlockNoise) -> None:
         """Record what disturbed a block."""
-        write_record(self.path / "blocks" / f"{noise.case}--b{noise.block:03d}.json", noise)
+        where = "" if noise.machine is None else f"--on={noise.machine}"
+        write_record(self.path / "blocks" / f"{noise.case}{where}--b{noise.block:03d}.json", noise)
 
     def finish(self) -> FolderContents:
         """Read everything back, and keep `times_floor`, which is known only now."""
@@ -140,8 +141,8 @@ class RunFolder:
         remove(self.path / IN_PROGRESS)
         return contents
 
-    def _run_file(self, case: str, step: ScheduledRun) -> Path:
-        return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block, step.point)
+    def _run_file(self, step: ScheduledRun) -> Path:
+        return self.path / "runs" / f"{step.stem}.json"
 
 
 def read_plan(folder: Path) -> Plan:
