@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from capbench.harness.matrix.command_line import placeholders_of
+from capbench.harness.matrix.command_line import missing_program, placeholders_of
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.results.run_record import RunResult, RunRole
 
-__all__ = ["absences", "propose_scenes", "undrawn_scenes"]
+__all__ = ["absences", "propose_scenes", "unavailable_subjects", "undrawn_scenes"]
 
 _UNDRAWN = "bare"
 """The scene that draws nothing: what any exporter that keeps the picture gets right."""

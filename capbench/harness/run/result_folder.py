@@ -22,7 +22,6 @@ from capbench.results.folder import (
     FolderContents,
     read_folder,
     read_run,
-    run_file_name,
     run_stem,
     with_times_floor,
     write_record,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 from capbench.errors import MatrixError, OutputError
@@ -98,8 +97,9 @@ def make_block(
 ) -> Callable[[], None]:
     """Make one block of every case on one machine of several; with None for `number`, what closes the cases there.
 
-    What opens a case is made first where the folder has none of it: other machines' says nothing about this one. Returns
-    what validates the outputs, so that it can be called when others may run beside it. Raises as `run_matrix` does.
+    What opens a case is made first where the folder has none of it: other machines' says nothing about this one.
+    Returns what validates the outputs, so that it can be called when others may run beside it. Raises as `run_matrix`
+    does.
     """
     runner = _Runner(
         plan,

@@ -96,9 +96,7 @@ class ScheduledRun:
     def stem(self) -> str:
         """Unique name of the run inside a folder: its file's name without the suffix."""
         # Not `stem`: a point's value may hold a dot.
-        name = run_file_name(
-            self.case.name, self.subject.name, self.role, self.block, self.point, machine=self.machine
-        )
+        name = run_file_name(self.case.name, self.subject.name, self.role, self.block, self.point, machine=self.machine)
         return name.removesuffix(".json")
 
 
