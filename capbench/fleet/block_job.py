@@ -119,8 +119,8 @@ class BlockJob(Record):
     """The clip of the case; None for a recording, which every machine makes from its seed."""
     scene: Bundle | None = None
     """The scene file of the case; None for a built-in scene."""
-    validates: bool = True
-    """Whether outputs are validated there; without it they wait in the machine's folder."""
+    validation: Literal["here", "later", "none"] = "here"
+    """Whether outputs are validated there at once, wait in the machine's folder, or are not validated."""
     keeps_outputs: bool = False
     """Whether the outputs are wanted."""
     traces: bool = False

@@ -1,4 +1,4 @@
-"""How Dask is set for a fleet: nothing that costs time beside a measurement, and nothing that tries again in silence."""
+"""How Dask is set for a fleet: nothing beside a measurement that costs time, nothing that tries again in silence."""
 
 from __future__ import annotations
 

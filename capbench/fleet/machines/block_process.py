@@ -1,8 +1,8 @@
 """The process that makes one block: `python -m capbench.fleet.machines.block_process`, a line of JSON on its input.
 
-Not in the worker's own process: what a worker does for Dask then shares no interpreter with the sampler, a block that is
-given up is killed with everything that it has started, and a worker that is killed takes its block along. Each line on
-its output is an `Activity` or, the last, a `BlockAnswer`.
+Not in the worker's own process: what a worker does for Dask then shares no interpreter with the sampler, a block that
+is given up is killed with everything that it has started, and a worker that is killed takes its block along. Each line
+on its output is an `Activity` or, the last, a `BlockAnswer`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def make(order: BlockOrder, *, say: Callable[[Activity], None]) -> BlockAnswer:
             say(Activity(doing="preparing", what=what))
             path = block_folder(order.folder, job.run_id, job.case.name)
             validate = _time(order, path, _BlockProgress(say))
-        if job.validates:
+        if job.validation == "here":
             with lock.validating():
                 say(Activity(doing="validating", what=what))
                 validate()
@@ -132,8 +132,8 @@ def _time(order: BlockOrder, path: Path, progress: Progress) -> Callable[[], Non
     matrix = RunMatrix(name=job.matrix, cases=(case,), subjects=subjects)
     folder, plan = _open(path, Plan(matrix=matrix, seed=job.seed, capbench_version=job.capbench_version))
     gauges, reasons = open_gauges()
-    # Always held, never discarded: another machine may validate what this one does not.
-    validator = Validator(path, keeps_outputs=job.keeps_outputs)
+    # Held where they are validated later too: another machine may do it.
+    validator = None if job.validation == "none" else Validator(path, keeps_outputs=job.keeps_outputs)
     executor = ProcessExecutor(
         folder=path,
         environment=order.environment,
@@ -177,7 +177,7 @@ def _open(path: Path, plan: Plan) -> tuple[RunFolder, Plan]:
 
 
 def _forget_blocks(path: Path) -> None:
-    """Remove earlier blocks: what was wanted of them has been fetched, and an attempt that died is thrown away whole."""
+    """Remove earlier blocks: what was wanted has been fetched, and an attempt that died is thrown away whole."""
     for run in read_folder(path).runs:
         if run.role not in _STAYS or run.error is not None:
             remove(path / "runs" / f"{run_stem(run)}.json")

@@ -17,7 +17,7 @@ from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, refuse_links
 from capbench.harness.run.schedule import PLAN_VERSION, Plan, ScheduledRun
 from capbench.installation import version_of
 from capbench.results.base_subject import choose_base
-from capbench.results.environment import BlockNoise, Environment
+from capbench.results.environment import MACHINES_FILE, BlockNoise, Environment
 from capbench.results.folder import (
     FolderContents,
     read_folder,
@@ -85,7 +85,9 @@ class RunFolder:
         return False
 
     def check_machine(self, environment: Environment) -> None:
-        """Record the machine. Raises `ResultError` if the folder was started on another one."""
+        """Record the machine. Raises `ResultError` if the folder was started on another one, or on several."""
+        if (self.path / MACHINES_FILE).exists():
+            raise ResultError(f"{self.path} was started on a fleet; resume it with --fleet")
         file = self.path / "environment.json"
         if not file.exists():
             write_record(file, environment)
@@ -108,6 +110,10 @@ class RunFolder:
             run = read_run(file)
         except ResultError:
             return False
+        return self.keeps(run)
+
+    def keeps(self, run: RunResult) -> bool:
+        """Whether a run that is recorded stays: failed ones are made again where that is asked for."""
         return run.succeeded or not self._retries_failed
 
     def write_run(self, step: ScheduledRun, run: RunResult) -> None:
