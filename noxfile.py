@@ -62,7 +62,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 MEASURED = ".[vmaf]"  # with the extra whose absence would leave VMAF unmeasured
-TESTED = ".[parquet,vmaf]"  # with the extras whose absence would skip tests
+TESTED = ".[fleet,parquet,vmaf]"  # with the extras whose absence would skip tests
 NO_ADAPTER = 4
 VERDICT_CODES = {"worse": 1, "invalid": 1, "undecided": 3, "not_applicable": 4}
 MOST_TEST_PROCESSES = 4  # each may have a GPU device of its own and an export of 500 MB

@@ -11,6 +11,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     compare,
     doctor,
     export,
+    fleet,
     history,
     media,
     report,

@@ -29,6 +29,7 @@ __all__ = [
     "Curve",
     "Download",
     "Limit",
+    "MachineChoice",
     "OptionValue",
     "OwnRecording",
     "Rate",
@@ -263,6 +264,19 @@ class Case(Record):
         return self.model_copy(update={"qp": None, "quality": None, "options": self.options | option})
 
 
+class MachineChoice(Record):
+    """Which machines of a fleet take part, and what of the blocks they make."""
+
+    match: dict[str, str] = Field(default_factory=dict)
+    """Field of a machine's report to a glob that it matches, without regard to case; empty for any machine."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tag to a glob that its value matches, likewise."""
+    software: bool | None = None
+    """Whether its adapter runs on the CPU; None for either."""
+    blocks: int | None = None
+    """Blocks of each case that every such machine makes for itself; None where they share the blocks of the case."""
+
+
 class RunMatrix(Record):
     """Cases and subjects, in the order of their files."""
 
@@ -280,6 +294,17 @@ class RunMatrix(Record):
     """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
     left_out: dict[str, str] = Field(default_factory=dict)
     """Declared subject that takes part in no case, to the reason."""
+    machines: tuple[MachineChoice, ...] = ()
+    """Machines of a fleet that take part, the first that matches counts; empty, and not written, for all of them."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_machines(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """As of a case: older readers refuse the keys that they do not know."""
+        written: dict[str, Any] = default(self)
+        if not self.machines:
+            written.pop("machines", None)
+        return written
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from capbench.harness.matrix.command_line import placeholders_of
+from capbench.harness.matrix.command_line import missing_program, placeholders_of
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.results.run_record import RunResult, RunRole
 
-__all__ = ["absences", "propose_scenes", "undrawn_scenes"]
+__all__ = ["absences", "propose_scenes", "unavailable_subjects", "undrawn_scenes"]
 
 _UNDRAWN = "bare"
 """The scene that draws nothing: what any exporter that keeps the picture gets right."""
@@ -81,3 +81,13 @@ def _listed(cases: list[Case]) -> str:
     names = [case.name for case in cases]
     further = f" and {len(names) - _MOST_NAMED} more cases" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + further
+
+
+def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
+    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix continues."""
+    found: dict[str, str] = {}
+    for subject in matrix.subjects:
+        for command in (subject.command, subject.prepare, subject.conclude):
+            if command and (reason := missing_program(command[0], subject.folder)):
+                found.setdefault(subject.name, reason)
+    return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
-from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.harness.matrix.model import Curve, Download, Limit, MachineChoice, OptionValue, OwnRecording, Rate
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
 from capbench.results.run_record import CurveParameter, Interleave
@@ -37,6 +37,10 @@ MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
 """Each is tried on each case."""
+MOST_MACHINE_TABLES = 1000
+"""Each is tried on each machine."""
+MachineField = Literal["name", "adapter", "system", "os", "cpu_model", "architecture", "encoder", "decoder"]
+"""What a machine is chosen by; of its encoders and decoders one has to match."""
 LONGEST_NAME = 80
 """Case and subject stand in one file name with a block's number, and file systems allow 255 bytes."""
 
@@ -333,6 +337,20 @@ class SubjectTable(_Table):
         return (*split, tuple(self.env.values()))
 
 
+class _MachineTable(MachineChoice):
+    """`[[machine]]`: machines of a fleet that take part."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    match: dict[MachineField, str] = Field(default_factory=dict)  # type: ignore[assignment]  # a record has any keys
+    """Field of a machine's report to a glob, such as `{ adapter = "NVIDIA*", system = "Darwin" }`."""
+    blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] | None = None
+    """Blocks of each case that every such machine makes for itself; without it they share those of the case."""
+
+
+WrittenMachine = Annotated[_MachineTable, AfterValidator(lambda table: MachineChoice(**dict(table)))]
+
+
 class MatrixFile(_Table):
     """One TOML file."""
 
@@ -352,3 +370,5 @@ class MatrixFile(_Table):
     """Subjects."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""
+    machine: list[WrittenMachine] = Field(default_factory=list, max_length=MOST_MACHINE_TABLES)
+    """Machines of a fleet that take part; those of the including file come first."""

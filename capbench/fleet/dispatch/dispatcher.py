@@ -1,0 +1,483 @@
+"""Giving blocks to machines: one at a time to each, whole or not at all, again when one is lost.
+
+Everything runs in one thread: a coroutine for each machine, and one that looks who is there. An attempt ends in one of
+three ways: its block is recorded, it is thrown away because its machine was lost, or thrown away because it failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from capbench.errors import InputError, MatrixError, OutputError, ResultError, UnavailableError
+from capbench.fleet.block_job import BlockJob, Bundle, PieceJob
+from capbench.fleet.dispatch.block_queue import Block, BlockQueue
+from capbench.fleet.dispatch.bundles import CaseFiles
+from capbench.fleet.dispatch.choose_machines import choice_for, describe_choices
+from capbench.fleet.dispatch.dask_link import CallFailedError, Link, SeenMachine
+from capbench.fleet.dispatch.fleet_folder import FleetFolder, ReceivedBlock, case_of, unpack
+from capbench.fleet.dispatch.fleet_progress import FleetProgress, MachineLine, words_of
+from capbench.harness.run.leftovers import remove
+from capbench.harness.run.schedule import Plan
+from capbench.installation import version_of
+from capbench.units import format_seconds
+
+__all__ = ["Dispatcher", "FleetPace"]
+
+_MOST_FAILURES = 3
+"""Blocks that fail one after the other until a machine is put aside: one may be chance, two a busy disk."""
+_MOST_LOSSES = 5
+"""Likewise of attempts that were lost on a machine without a block in between: it comes and goes."""
+_MACHINES_A_SECOND = 100
+"""That the scheduler is asked about: each is some kilobytes."""
+_PREPARE_S = 3600.0
+"""For making or copying what a case needs, as on one machine."""
+_BESIDE_A_RUN_S = 1860.0
+"""For what is around a run: its inspection and the start of processes."""
+_VALIDATE_S = 3600.0
+"""For each output, as on one machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPace:
+    """How long is waited, in seconds."""
+
+    look_every_s: float = 2.0
+    """Between two looks at who is there."""
+    lost_after_s: float = 30.0
+    """A machine whose worker gives no sign of life for so long is lost: six times what a thousand of them take."""
+    absent_s: float = 600.0
+    """For machines to come (back) while nothing else is left to do."""
+    budget_s: float | None = None
+    """No block is begun that is expected to end later than so many seconds after the start."""
+
+
+@dataclass(slots=True)
+class _Member:
+    """A machine that takes part, as the dispatcher sees it."""
+
+    name: str
+    seen: SeenMachine
+    silent_since_s: float
+    """When its last heartbeat arrived, by this runner's clock."""
+    present: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    why_lost: str = ""
+    aside: str | None = None
+    """Why it is given no more blocks."""
+    failures: int = 0
+    losses: int = 0
+    done: int = 0
+    cases: set[str] = field(default_factory=set)
+    """Cases of which it made blocks."""
+    doing: Block | None = None
+    task: asyncio.Task[None] | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self.news.set()
+
+    async def sleep(self) -> None:
+        """Until there may be something to do."""
+        self.news.clear()
+        await self.news.wait()
+
+
+class Dispatcher:
+    """Makes the blocks of a plan on the machines of a fleet."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: FleetFolder,
+        queue: BlockQueue,
+        link: Link,
+        *,
+        run_id: str,
+        job_settings: Mapping[str, object],
+        files: CaseFiles,
+        pace: FleetPace,
+        progress: FleetProgress,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._queue = queue
+        self._link = link
+        self._run_id = run_id
+        self._settings = dict(job_settings)
+        self._files = files
+        self._pace = pace
+        self._progress = progress
+        self._now_s = now_s
+        self._members: dict[str, _Member] = {}
+        self._refused: dict[str, str] = {}
+        self._changed = asyncio.Event()
+        self._nobody_since_s: float | None = None
+        self._begun_s = now_s()
+        self._is_out_of_time = False
+        self._looked_s: float | None = None
+
+    async def run(self) -> None:
+        """Make every block that is left. Raises `UnavailableError` where no machine could, `OutputError`, `MatrixError`.
+
+        Whatever ends it, machines give up what they were doing, and every block that is recorded is whole.
+        """
+        self._begun_s = self._now_s()
+        try:
+            while not (self._queue.is_finished or self._is_out_of_time):
+                await self._look_when_due()
+                self._raise_from_members()
+                self._check_hope()
+                self._changed.clear()
+                await self._pause(self._changed.wait())
+            self._raise_from_members()
+            await self._close_cases()
+        finally:
+            await self._end_members()
+        if self._is_out_of_time:
+            self._progress.say("time budget reached")
+
+    async def _pause(self, until: Awaitable[object]) -> None:
+        """Wait until something happens, or a look is due."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(until, self._pace.look_every_s)
+
+    # -- who is there
+
+    async def _look_when_due(self) -> None:
+        # A list of a thousand machines has megabytes, and they finish blocks all the time.
+        every_s = max(self._pace.look_every_s, len(self._members) / _MACHINES_A_SECOND)
+        if self._looked_s is None or self._now_s() - self._looked_s >= every_s:
+            await self._look()
+            self._looked_s = self._now_s()
+
+    async def _look(self) -> None:
+        seen = await self._link.machines()
+        for name, machine in seen.items():
+            if name in self._members:
+                self._meet_again(self._members[name], machine)
+            else:
+                self._meet(name, machine)
+        for name, member in self._members.items():
+            if name not in seen and member.present.is_set():
+                self._lose(member, "its worker is gone")
+        self._show()
+
+    def _meet(self, name: str, machine: SeenMachine) -> None:
+        choice = choice_for(machine.report, self._plan.matrix)
+        if choice is None:
+            return
+        ours = version_of("capbench")
+        try:
+            if machine.report.capbench_version != ours:
+                raise ResultError(f"it has capbench {machine.report.capbench_version}, and this is {ours}")
+            self._folder.add_machine(name, machine.report.machine)
+        except ResultError as error:
+            if self._refused.get(name) != str(error):
+                self._refused[name] = str(error)
+                self._progress.say(f"machine {name} is refused: {error}")
+            return
+        self._refused.pop(name, None)
+        member = _Member(name, machine, self._now_s())
+        self._members[name] = member
+        self._queue.join(name, choice.blocks)
+        member.present.set()
+        member.task = asyncio.create_task(self._serve(member), name=f"machine {name}")
+        adapter = machine.report.machine.environment.adapter or "no adapter"
+        self._progress.say(f"machine {name} takes part: {adapter}, {machine.report.system}")
+
+    def _meet_again(self, member: _Member, machine: SeenMachine) -> None:
+        was = member.seen
+        member.seen = machine
+        if machine.address != was.address or machine.last_seen != was.last_seen:
+            member.silent_since_s = self._now_s()
+        if machine.address != was.address and member.present.is_set():
+            self._lose(member, "its worker was started again")
+        silent_s = self._now_s() - member.silent_since_s
+        if silent_s > self._pace.lost_after_s:
+            if member.present.is_set():
+                self._lose(member, f"no sign of life for {format_seconds(silent_s)}")
+        elif not member.present.is_set() and member.aside is None:
+            self._come_back(member, machine)
+
+    def _come_back(self, member: _Member, machine: SeenMachine) -> None:
+        ours = version_of("capbench")
+        try:
+            if machine.report.capbench_version != ours:
+                raise ResultError(f"it has capbench {machine.report.capbench_version} now, and this is {ours}")
+            self._folder.add_machine(member.name, machine.report.machine)
+        except ResultError as error:
+            self._put_aside(member, str(error))
+            return
+        member.lost.clear()
+        member.present.set()
+        choice = choice_for(machine.report, self._plan.matrix)
+        self._queue.join(member.name, None if choice is None else choice.blocks)
+        self._progress.say(f"machine {member.name} is back")
+        self._wake()
+
+    def _lose(self, member: _Member, why: str) -> None:
+        member.present.clear()
+        member.why_lost = why
+        member.lost.set()
+        self._queue.leave(member.name)
+        self._progress.say(f"machine {member.name} is lost: {why}")
+        self._wake()
+
+    def _put_aside(self, member: _Member, reason: str) -> None:
+        member.aside = reason
+        member.present.clear()
+        self._queue.leave(member.name)
+        given_up = self._queue.abandon(member.name)
+        more = f"; {given_up} blocks of its own are not made" if given_up else ""
+        self._folder.note("put_aside", member.name, reason=reason)
+        self._progress.say(f"machine {member.name} is put aside: {reason}{more}")
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        for member in self._members.values():
+            member.wake()
+
+    def _check_hope(self) -> None:
+        """Raise where nothing that is left can be made by anybody who is here, and nobody came for long enough."""
+        here = [member for member in self._members.values() if member.present.is_set()]
+        waits_for = self._queue.waits_only_for()
+        if here and not waits_for:
+            self._nobody_since_s = None
+            return
+        aside = {member.name: member.aside for member in self._members.values() if member.aside is not None}
+        if self._members and len(aside) == len(self._members) and not here:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in aside.items())
+            raise UnavailableError(f"every machine was put aside ({reasons}); fix this, then continue with --resume")
+        self._nobody_since_s = self._nobody_since_s if self._nobody_since_s is not None else self._now_s()
+        if self._now_s() - self._nobody_since_s <= self._pace.absent_s:
+            return
+        waited = format_seconds(self._pace.absent_s)
+        if waits_for:
+            raise UnavailableError(f"{', '.join(waits_for)} did not come back in {waited}; continue with --resume")
+        if self._refused and not self._members:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self._refused.items())
+            raise InputError(f"no machine may take part ({reasons})")
+        wanted = describe_choices(self._plan.matrix)
+        raise UnavailableError(f"no machine of the fleet came in {waited} that the matrix asks for: {wanted}")
+
+    # -- one machine
+
+    async def _serve(self, member: _Member) -> None:
+        """Make blocks on one machine, one after the other, for as long as there are any."""
+        while member.aside is None:
+            await member.present.wait()
+            if self._has_no_time_for(member):
+                self._is_out_of_time = not any(each.doing for each in self._members.values())
+                self._changed.set()
+                await member.sleep()
+                continue
+            block = self._queue.take(member.name)
+            if block is None:
+                await member.sleep()
+                continue
+            await self._make(member, block)
+            self._wake()
+
+    def _has_no_time_for(self, member: _Member) -> bool:
+        if self._pace.budget_s is None or member.done == 0:
+            return False
+        return self._now_s() - self._begun_s + self._queue.mean_s(member.name) > self._pace.budget_s
+
+    async def _make(self, member: _Member, block: Block) -> None:
+        member.doing = block
+        attempt, begun_s = secrets.token_hex(8), self._now_s()
+        self._folder.note("begun", member.name, block=block)
+        try:
+            received = await self._attempt(member, block, block.number, attempt)
+            if received.all_failed and self._queue.others_could(block, member.name):
+                raise _BlockFailedError(f"every run of it failed: {received.runs[0].error}")
+            self._folder.write(received, keeps_outputs=bool(self._settings.get("keeps_outputs")))
+        except _MachineLostError as error:
+            member.losses += 1
+            self._throw_away(member, block, str(error))
+            if member.losses >= _MOST_LOSSES:
+                self._put_aside(member, f"lost {member.losses} times in a row, lastly: {error}")
+        except _BlockFailedError as error:
+            self._fail(member, block, str(error))
+        else:
+            spent_s = self._now_s() - begun_s
+            self._folder.note("done", member.name, block=block)
+            self._queue.finish(block, member.name, spent_s)
+            member.done, member.losses = member.done + 1, 0
+            member.cases.add(block.case)
+            self._judge(member, block, received, spent_s)
+            await self._forget(member, block)
+        finally:
+            member.doing = None
+            remove(self._folder.path / "in-progress" / attempt)
+
+    def _judge(self, member: _Member, block: Block, received: ReceivedBlock, spent_s: float) -> None:
+        failed = [run for run in received.runs if run.error is not None]
+        outcome = f"; {len(failed)} of {len(received.runs)} runs failed: {failed[0].error}" if failed else ""
+        self._progress.say(
+            f"{block.case}, block {block.number + 1} on {member.name}: {format_seconds(spent_s)}{outcome}"
+        )
+        member.failures = member.failures + 1 if received.all_failed else 0
+        if member.failures >= _MOST_FAILURES:
+            self._put_aside(member, f"every run of its last {member.failures} blocks failed: {failed[0].error}")
+
+    def _throw_away(self, member: _Member, block: Block, reason: str, *, failed: bool = False) -> None:
+        self._folder.note("thrown_away", member.name, block=block, reason=reason)
+        self._queue.give_back(block, failed_on=member.name if failed else None)
+        self._progress.say(f"{block.case}, block {block.number + 1} on {member.name} is thrown away: {reason}")
+
+    def _fail(self, member: _Member, block: Block, reason: str) -> None:
+        member.failures += 1
+        self._throw_away(member, block, reason, failed=True)
+        if member.failures >= _MOST_FAILURES:
+            self._put_aside(member, f"{member.failures} blocks in a row failed, lastly: {reason}")
+
+    async def _attempt(self, member: _Member, block: Block, number: int | None, attempt: str) -> ReceivedBlock:
+        """What came of one attempt. Raises `_MachineLostError`, `_BlockFailedError`."""
+        work = asyncio.ensure_future(self._work(member, block, number, attempt))
+        lost = asyncio.ensure_future(member.lost.wait())
+        try:
+            await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            raise _MachineLostError(member.why_lost)
+        finally:
+            for task in (work, lost):
+                task.cancel()
+            await asyncio.gather(work, lost, return_exceptions=True)
+
+    async def _work(self, member: _Member, block: Block, number: int | None, attempt: str) -> ReceivedBlock:
+        address, case = member.seen.address, case_of(self._plan, block)
+        clip, scene = self._files.clip(case), self._files.scene(case)
+        scratch = self._folder.scratch(attempt)
+        try:
+            for bundle in (clip, scene):
+                await self._send(address, bundle)
+            answer = await self._link.run_block(address, self._job(member, block, number, attempt, clip, scene))
+            if answer.failure is not None:
+                raise _BlockFailedError(answer.failure.message)
+            files, larger = unpack(answer.files, scratch)
+            for file, target in larger:
+                where = PieceJob(run_id=self._run_id, case=case.name, name=file.name)
+                await self._link.fetch_file(address, where, target, file.size_bytes)
+            validated = self._settings.get("validation") == "here"
+            return self._folder.check(self._plan, block, number, member.name, files, validated=validated)
+        except CallFailedError as error:
+            # A worker that is killed takes its connection along before anybody looks: that is no fault of the block.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(member.lost.wait(), 2 * self._pace.look_every_s)
+                raise _MachineLostError(member.why_lost) from error
+            raise _BlockFailedError(str(error)) from error
+        except (InputError, OSError) as error:
+            if isinstance(error, MatrixError | OutputError):
+                raise
+            raise _BlockFailedError(str(error)) from error
+
+    async def _send(self, address: str, bundle: Bundle | None) -> None:
+        for file in () if bundle is None else bundle.files:
+            await self._link.send_file(address, file, self._files.path_of(file))
+
+    def _job(
+        self, member: _Member, block: Block, number: int | None, attempt: str, clip: Bundle | None, scene: Bundle | None
+    ) -> BlockJob:
+        case = case_of(self._plan, block)
+        subjects = self._plan.matrix.subjects_of(case)
+        runs = (len(subjects) + 1) * len(case.points) + 2 * len(subjects) + 1
+        # Commands before and after a run have its time limit each.
+        time_s = _PREPARE_S + runs * (3 * case.timeout_s + case.settle_s + _BESIDE_A_RUN_S + _VALIDATE_S)
+        sent: dict[str, object] = {"source": None, "download": None}
+        if scene is not None:
+            sent["scene"] = "bare"
+        return BlockJob.model_validate(
+            {
+                "capbench_version": version_of("capbench"),
+                "run_id": self._run_id,
+                "attempt": attempt,
+                "machine": member.name,
+                "seed": self._plan.seed,
+                "matrix": self._plan.matrix.name,
+                "case": case.model_copy(update=sent),
+                "subjects": [subject.model_copy(update={"folder": None, "scenes": ()}) for subject in subjects],
+                "number": number,
+                "clip": clip,
+                "scene": scene,
+                "timeout_s": time_s,
+                **self._settings,
+            }
+        )
+
+    async def _forget(self, member: _Member, block: Block) -> None:
+        job = PieceJob(run_id=self._run_id, case=block.case)
+        with contextlib.suppress(CallFailedError):  # its folder is emptied when the next block begins
+            await self._link.forget_block(member.seen.address, job)
+
+    # -- the end
+
+    async def _close_cases(self) -> None:
+        """What closes the cases on every machine that is here and has made blocks of them."""
+        closing = [member for member in self._members.values() if member.present.is_set() and member.aside is None]
+        work = asyncio.gather(*(self._close_on(member) for member in closing))
+        try:
+            while not work.done():
+                await self._look_when_due()
+                await self._pause(asyncio.shield(work))
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        work.result()
+
+    async def _close_on(self, member: _Member) -> None:
+        for case in self._plan.matrix.cases:
+            if case.name not in member.cases or not self._folder.closings_left(self._plan, case.name, member.name):
+                continue
+            block, attempt = Block(case.name, 0), secrets.token_hex(8)
+            member.doing = block
+            try:
+                received = await self._attempt(member, block, None, attempt)
+                self._folder.write(received, keeps_outputs=False)
+            except (_MachineLostError, _BlockFailedError) as error:
+                self._progress.say(f"{case.name} on {member.name}: the floor was not run again: {error}")
+                if member.lost.is_set():
+                    return
+            finally:
+                member.doing = None
+                remove(self._folder.path / "in-progress" / attempt)
+
+    def _raise_from_members(self) -> None:
+        for member in self._members.values():
+            if member.task is not None and member.task.done() and (error := member.task.exception()) is not None:
+                raise error
+
+    async def _end_members(self) -> None:
+        tasks = [member.task for member in self._members.values() if member.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _show(self) -> None:
+        lines = []
+        for member in self._members.values():
+            doing = words_of(member.seen.activity)
+            if member.aside is not None:
+                doing = f"put aside: {member.aside}"
+            elif not member.present.is_set():
+                doing = f"lost: {member.why_lost}"
+            left_s = self._queue.left_s(member.name) if member.present.is_set() else None
+            lines.append(MachineLine(member.name, doing, member.done, left_s))
+        self._progress.show(lines, self._queue.left_s())
+
+
+class _MachineLostError(Exception):
+    """The machine of an attempt went away."""
+
+
+class _BlockFailedError(Exception):
+    """A machine could not make a block."""
