@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from capbench.installation import install_command
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["LOOPBACK_ONLY", "fleet_settings", "import_distributed"]
+__all__ = ["LOOPBACK_ONLY", "fleet_settings", "import_distributed", "scheduler_address"]
 
 LOOPBACK_ONLY = "127.0.0.1:0"
 """Where the HTTP servers listen that Dask always opens. They have no routes either."""
@@ -61,8 +62,14 @@ def fleet_settings() -> Iterator[None]:
     import_distributed()
     import dask
 
-    with dask.config.set(_SETTINGS):
-        yield
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # what goes wrong is seen from here: a machine is lost, a call fails
+    try:
+        with dask.config.set(_SETTINGS):
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def scheduler_address(text: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from capbench.errors import UnavailableError
 from capbench.fleet.dask_settings import LOOPBACK_ONLY, fleet_settings, import_distributed
+from capbench.fleet.event_loop import run_in_order
 
 if TYPE_CHECKING:
     from distributed import Scheduler, Security
@@ -22,7 +21,6 @@ DEFAULT_PORT = 8786
 
 def run_scheduler(host: str, port: int, security: Security | None, *, say: Callable[[str], None]) -> None:
     """Be the scheduler until interrupted. Raises `UnavailableError` where the address cannot be had."""
-    logging.getLogger("distributed").setLevel(logging.ERROR)
 
     async def serve() -> None:
         async with open_scheduler(host, port, security) as scheduler:
@@ -30,7 +28,7 @@ def run_scheduler(host: str, port: int, security: Security | None, *, say: Calla
             await scheduler.finished()
 
     with fleet_settings():
-        asyncio.run(serve())
+        run_in_order(serve())
 
 
 @contextlib.asynccontextmanager

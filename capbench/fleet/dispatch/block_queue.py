@@ -1,4 +1,4 @@
-"""The blocks that are left to make, and which of them a machine that is free takes. No clock, no machine: arithmetic."""
+"""The blocks that are left to make, and which of them a free machine takes. No clock, no machine: arithmetic."""
 
 from __future__ import annotations
 

@@ -110,12 +110,14 @@ class DaskLink:
 
     async def machines(self) -> Mapping[str, SeenMachine]:
         """Ask the scheduler. Workers that are none of capbench are left out."""
+        if self._client.status != "running":
+            raise UnavailableError("the scheduler is gone; continue with --resume when it is there again")
         try:
-            if self._client.status != "running":
-                raise OSError("the connection has broken")
             identity = await asyncio.wait_for(self._client.scheduler.identity(n_workers=-1), _LOOK_TIMEOUT_S)
         except (OSError, TimeoutError) as error:
-            raise UnavailableError(f"the scheduler is gone: {error or 'no answer'}") from error
+            raise UnavailableError(
+                f"the scheduler is gone: {error or 'no answer'}; continue with --resume when it is there again"
+            ) from error
         found = (_seen(address, worker) for address, worker in identity["workers"].items())
         return {each.report.name: each for each in found if each is not None}
 

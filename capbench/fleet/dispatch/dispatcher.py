@@ -124,7 +124,7 @@ class Dispatcher:
         self._looked_s: float | None = None
 
     async def run(self) -> None:
-        """Make every block that is left. Raises `UnavailableError` where no machine could, `OutputError`, `MatrixError`.
+        """Make every block left. Raises `UnavailableError` where no machine could, `MatrixError`, `OutputError`.
 
         Whatever ends it, machines give up what they were doing, and every block that is recorded is whole.
         """
@@ -173,11 +173,8 @@ class Dispatcher:
         choice = choice_for(machine.report, self._plan.matrix)
         if choice is None:
             return
-        ours = version_of("capbench")
         try:
-            if machine.report.capbench_version != ours:
-                raise ResultError(f"it has capbench {machine.report.capbench_version}, and this is {ours}")
-            self._folder.add_machine(name, machine.report.machine)
+            self._admit(machine)
         except ResultError as error:
             if self._refused.get(name) != str(error):
                 self._refused[name] = str(error)
@@ -191,6 +188,13 @@ class Dispatcher:
         member.task = asyncio.create_task(self._serve(member), name=f"machine {name}")
         adapter = machine.report.machine.environment.adapter or "no adapter"
         self._progress.say(f"machine {name} takes part: {adapter}, {machine.report.system}")
+
+    def _admit(self, machine: SeenMachine) -> None:
+        """Record a machine. Raises `ResultError` where it may make no block."""
+        ours, theirs = version_of("capbench"), machine.report.capbench_version
+        if theirs != ours:
+            raise ResultError(f"it has capbench {theirs}, and this is {ours}; install the same on both")
+        self._folder.add_machine(machine.report.name, machine.report.machine)
 
     def _meet_again(self, member: _Member, machine: SeenMachine) -> None:
         was = member.seen
@@ -207,11 +211,8 @@ class Dispatcher:
             self._come_back(member, machine)
 
     def _come_back(self, member: _Member, machine: SeenMachine) -> None:
-        ours = version_of("capbench")
         try:
-            if machine.report.capbench_version != ours:
-                raise ResultError(f"it has capbench {machine.report.capbench_version} now, and this is {ours}")
-            self._folder.add_machine(member.name, machine.report.machine)
+            self._admit(machine)
         except ResultError as error:
             self._put_aside(member, str(error))
             return
@@ -297,9 +298,7 @@ class Dispatcher:
         self._folder.note("begun", member.name, block=block)
         try:
             received = await self._attempt(member, block, block.number, attempt)
-            if received.all_failed and self._queue.others_could(block, member.name):
-                raise _BlockFailedError(f"every run of it failed: {received.runs[0].error}")
-            self._folder.write(received, keeps_outputs=bool(self._settings.get("keeps_outputs")))
+            self._record(member, block, received)
         except _MachineLostError as error:
             member.losses += 1
             self._throw_away(member, block, str(error))
@@ -318,6 +317,12 @@ class Dispatcher:
         finally:
             member.doing = None
             remove(self._folder.path / "in-progress" / attempt)
+
+    def _record(self, member: _Member, block: Block, received: ReceivedBlock) -> None:
+        if received.all_failed and self._queue.others_could(block, member.name):
+            # Perhaps it is the machine: where another one fails as well, that is a result.
+            raise _BlockFailedError(f"every run of it failed: {received.runs[0].error}")
+        self._folder.write(received, keeps_outputs=bool(self._settings.get("keeps_outputs")))
 
     def _judge(self, member: _Member, block: Block, received: ReceivedBlock, spent_s: float) -> None:
         failed = [run for run in received.runs if run.error is not None]
@@ -361,7 +366,8 @@ class Dispatcher:
         try:
             for bundle in (clip, scene):
                 await self._send(address, bundle)
-            answer = await self._link.run_block(address, self._job(member, block, number, attempt, clip, scene))
+            job = self._job(member, block, number, attempt).model_copy(update={"clip": clip, "scene": scene})
+            answer = await self._link.run_block(address, job)
             if answer.failure is not None:
                 raise _BlockFailedError(answer.failure.message)
             files, larger = unpack(answer.files, scratch)
@@ -385,17 +391,15 @@ class Dispatcher:
         for file in () if bundle is None else bundle.files:
             await self._link.send_file(address, file, self._files.path_of(file))
 
-    def _job(
-        self, member: _Member, block: Block, number: int | None, attempt: str, clip: Bundle | None, scene: Bundle | None
-    ) -> BlockJob:
+    def _job(self, member: _Member, block: Block, number: int | None, attempt: str) -> BlockJob:
         case = case_of(self._plan, block)
         subjects = self._plan.matrix.subjects_of(case)
         runs = (len(subjects) + 1) * len(case.points) + 2 * len(subjects) + 1
         # Commands before and after a run have its time limit each.
         time_s = _PREPARE_S + runs * (3 * case.timeout_s + case.settle_s + _BESIDE_A_RUN_S + _VALIDATE_S)
         sent: dict[str, object] = {"source": None, "download": None}
-        if scene is not None:
-            sent["scene"] = "bare"
+        if case.scene.endswith(".toml"):
+            sent["scene"] = "bare"  # until the machine has the file
         return BlockJob.model_validate(
             {
                 "capbench_version": version_of("capbench"),
@@ -407,8 +411,6 @@ class Dispatcher:
                 "case": case.model_copy(update=sent),
                 "subjects": [subject.model_copy(update={"folder": None, "scenes": ()}) for subject in subjects],
                 "number": number,
-                "clip": clip,
-                "scene": scene,
                 "timeout_s": time_s,
                 **self._settings,
             }

@@ -1,4 +1,4 @@
-"""The result folder of a matrix that several machines make: whole blocks, each once, and what became of every attempt."""
+"""The result folder of a matrix that several machines make: whole blocks, each once, and every attempt at one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import secrets
@@ -21,6 +20,7 @@ from capbench.fleet.dispatch.dispatcher import Dispatcher, FleetPace
 from capbench.fleet.dispatch.fleet_folder import FleetFolder
 from capbench.fleet.dispatch.fleet_progress import FleetProgress
 from capbench.fleet.dispatch.local_fleet import local_fleet, local_workers
+from capbench.fleet.event_loop import run_in_order
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.run.result_folder import RunFolder, lock_folder
@@ -97,7 +97,7 @@ def run_on_fleet(
         progress.say(_choose_base(chosen, plan.base) or "nothing to compare: only one subject")
         queue = BlockQueue(plan, lambda block: block in made)
         with fleet_settings():
-            asyncio.run(_dispatch(plan, folder, queue, fleet, options, progress))
+            run_in_order(_dispatch(plan, folder, queue, fleet=fleet, options=options, progress=progress))
         return runs.finish()
 
 
@@ -105,6 +105,7 @@ async def _dispatch(
     plan: Plan,
     folder: FleetFolder,
     queue: BlockQueue,
+    *,
     fleet: FleetOptions,
     options: RunOptions,
     progress: FleetProgress,
@@ -166,6 +167,6 @@ def _check_programs(matrix: RunMatrix) -> None:
         for command in (subject.command, subject.prepare, subject.conclude):
             if command and ("/" in command[0] or "\\" in command[0]) and not Path(command[0]).is_absolute():
                 raise MatrixError(
-                    f"subject {subject.name!r}: {command[0]!r} lies beside the matrix file, and only clips and scenes are "
-                    "sent to a fleet; install the program on its machines and name it without a folder"
+                    f"subject {subject.name!r}: {command[0]!r} lies beside the matrix file, and only clips and scenes "
+                    "are sent to a fleet; install the program on its machines and name it without a folder"
                 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
 from capbench.fleet.block_job import Activity
 from capbench.fleet.dask_settings import fleet_settings
 from capbench.fleet.dispatch.dask_link import DaskLink
+from capbench.fleet.event_loop import run_in_order
 from capbench.fleet.machines.machine_report import MachineReport
 from capbench.results.record import Record
 
@@ -69,4 +69,4 @@ def read_status(address: str, security: Security | None) -> FleetStatus:
         )
 
     with fleet_settings():
-        return asyncio.run(ask())
+        return run_in_order(ask())

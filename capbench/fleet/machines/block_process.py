@@ -8,14 +8,18 @@ on its output is an `Activity` or, the last, a `BlockAnswer`.
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from pydantic import TypeAdapter
+
 from capbench.errors import CapbenchError, ResultError
+from capbench.files import write_atomic
 from capbench.fleet.block_job import (
     MOST_INLINE_BYTES,
     Activity,
@@ -31,6 +35,7 @@ from capbench.harness.machine.gpu_telemetry import open_gauges
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import remove, remove_leftovers
+from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress
 from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.runner import make_block
@@ -45,6 +50,8 @@ __all__ = ["BlockOrder", "block_folder", "main", "make"]
 
 _SENT = ("runs", "blocks", "frames", "traces", "outputs", FAILED_OUTPUTS)
 """Folders whose files the runner gets."""
+_PREPARED = "prepared.json"
+"""File of the case's folder: what was found in its source."""
 _STAYS = frozenset({RunRole.WARMUP, RunRole.DRIFT_START, RunRole.TRIAL})
 """What opens a case on a machine is made once there."""
 
@@ -134,7 +141,7 @@ def _time(order: BlockOrder, path: Path, progress: Progress) -> Callable[[], Non
     gauges, reasons = open_gauges()
     # Held where they are validated later too: another machine may do it.
     validator = None if job.validation == "none" else Validator(path, keeps_outputs=job.keeps_outputs)
-    executor = ProcessExecutor(
+    executor = _KnowingExecutor(
         folder=path,
         environment=order.environment,
         validator=validator,
@@ -144,6 +151,23 @@ def _time(order: BlockOrder, path: Path, progress: Progress) -> Callable[[], Non
         gauge_reasons=reasons,
     )
     return make_block(plan, folder, executor, job.number, machine=job.machine, validator=validator, progress=progress)
+
+
+class _KnowingExecutor(ProcessExecutor):
+    """Looks at the source of a case once on each machine: every block of it is a process of its own here."""
+
+    __slots__ = ()
+
+    def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
+        """From the folder of the case, where it was looked at before."""
+        file = self.folder / _PREPARED
+        with contextlib.suppress(OSError, ValueError):
+            known = TypeAdapter(PreparedCase).validate_json(file.read_bytes())
+            if known.source is not None and known.source.is_file():
+                return known
+        prepared = super().prepare(case, subjects)
+        write_atomic(file, TypeAdapter(PreparedCase).dump_json(prepared))
+        return prepared
 
 
 def _own_case(job: BlockJob, store: ContentStore) -> Case:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import platformdirs
 
 from capbench.errors import InputError, UnavailableError
 from capbench.fleet.dask_settings import LOOPBACK_ONLY, fleet_settings, import_distributed
+from capbench.fleet.event_loop import run_in_order
 from capbench.fleet.machines.machine_report import MachineReport
 from capbench.fleet.machines.worker_service import WorkerService
 from capbench.fleet.machines.worker_tasks import serve_as
@@ -58,10 +58,9 @@ def run_worker(report: MachineReport, options: WorkerOptions, *, say: Callable[[
     """
     service = WorkerService(options.folder, options.lock, report)
     serve_as(service)
-    logging.getLogger("distributed").setLevel(logging.ERROR)
     with fleet_settings():
         try:
-            asyncio.run(_serve(service, options, say))
+            run_in_order(_serve(service, options, say))
         finally:
             service.stop()
 

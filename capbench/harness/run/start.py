@@ -243,7 +243,7 @@ def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix) -> RunMatrix:
 
 
 def ask_machine(folder: Path) -> dict[str, Any]:
-    """What a worker process says of the GPU and the libraries here, or `{"error": reason}`; `folder` is for its files."""
+    """What a worker process says of GPU and libraries here, or `{"error": reason}`; `folder` is for its files."""
     scratch = own_folder(folder, IN_PROGRESS)
     answer = ask_worker("machine", {}, scratch=scratch, timeout_s=_MACHINE_TIMEOUT_S, python=Path(sys.executable))
     return answer.result if answer.result is not None else {"error": answer.error}
