@@ -155,13 +155,13 @@ def status(
     if json_file is not None:
         write_json(found, json_file)
     if json_file != "-":
-        table = open_table(title=None)
+        table = open_table()
         for column in ("machine", "adapter", "system", "cores", "encoders", "decoders", "tags", "capbench", "now"):
             table.add_column(column, overflow="fold")
         for each in found.machines:
             machine, environment = each.report.machine, each.report.machine.environment
             adapter = environment.adapter or "none"
-            now = each.activity.doing
+            now: str = each.activity.doing
             if now != "nothing":
                 now += f" {each.activity.what} for {format_seconds(each.activity.since_s)}"
             if each.silent_s > found.silent_after_s:

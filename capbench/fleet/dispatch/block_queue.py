@@ -78,8 +78,8 @@ class BlockQueue:
 
     def join(self, name: str, blocks: int | None) -> None:
         """A machine takes part, with `blocks` of its own of each case, or None to share."""
-        if name in self._members:
-            self._members[name].is_here = True
+        if (known := self._members.get(name)) is not None and known.shares == (blocks is None):
+            known.is_here = True
             return
         own = 0
         if blocks is not None:
@@ -95,10 +95,11 @@ class BlockQueue:
     def take(self, name: str) -> Block | None:
         """The next block for a machine that is free; None where there is none for it now."""
         member = self._members[name]
+        block: Block | None = None
         if not member.shares:
             block = member.returned.popleft() if member.returned else next(member.fresh, None)
-        else:
-            block = None if self._leaves_to_others(name, member) else self._shared(name)
+        elif not self._leaves_to_others(name, member):
+            block = self._shared(name)
         if block is not None:
             self._running[block] = name
         return block
@@ -108,8 +109,8 @@ class BlockQueue:
             if not self._better_elsewhere(block, name):
                 self._returned.remove(block)
                 return block
-        block, self._peeked = self._peek(), None
-        return block
+        fresh, self._peeked = self._peek(), None
+        return fresh
 
     def _peek(self) -> Block | None:
         if self._peeked is None:
@@ -137,7 +138,7 @@ class BlockQueue:
         if member.mean_s is None or not known or len(known) < len(others):
             return False
         left = self.shared_left(but_running=True)
-        return left <= len(known) * 2 and member.mean_s > left / sum(1 / time_s for time_s in known) + max(known)
+        return member.mean_s > left / sum(1 / time_s for time_s in known) + max(known)
 
     def give_back(self, block: Block, *, failed_on: str | None = None) -> None:
         """A block was lost, or failed on a machine, and is to be made again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from capbench.fleet.machines.machine_report import MachineReport
@@ -13,9 +13,10 @@ __all__ = ["choice_for", "describe_choices"]
 _ANY = MachineChoice()
 
 
-def choice_for(report: MachineReport, matrix: RunMatrix) -> MachineChoice | None:
-    """The first table that a machine matches; one that says nothing where there are none; None: it takes no part."""
-    return next((choice for choice in matrix.machines or (_ANY,) if _matches(report, choice)), None)
+def choice_for(report: MachineReport, matrix: RunMatrix) -> tuple[int, MachineChoice] | None:
+    """The first table that a machine matches, with its number; None: it takes no part. Without a table all match."""
+    choices = enumerate(matrix.machines or (_ANY,))
+    return next(((number, choice) for number, choice in choices if _matches(report, choice)), None)
 
 
 def _matches(report: MachineReport, choice: MachineChoice) -> bool:
@@ -41,10 +42,10 @@ def _any_matches(values: Iterable[str | None], glob: str) -> bool:
     return any(value is not None and fnmatchcase(value.casefold(), glob.casefold()) for value in values)
 
 
-def describe_choices(matrix: RunMatrix) -> str:
+def describe_choices(choices: Sequence[MachineChoice]) -> str:
     """What the tables ask for, in words."""
     said = []
-    for choice in matrix.machines:
+    for choice in choices:
         parts = [f"{field} {glob}" for field, glob in choice.match.items()]
         parts += [f"tag {tag}={glob}" for tag, glob in choice.tags.items()]
         parts += [] if choice.software is None else ["software adapter" if choice.software else "hardware adapter"]

@@ -110,7 +110,7 @@ class DaskLink:
 
     async def machines(self) -> Mapping[str, SeenMachine]:
         """Ask the scheduler. Workers that are none of capbench are left out."""
-        if self._client.status != "running":
+        if self._client.status != "running" or self._client.scheduler is None:
             raise UnavailableError("the scheduler is gone; continue with --resume when it is there again")
         try:
             identity = await asyncio.wait_for(self._client.scheduler.identity(n_workers=-1), _LOOK_TIMEOUT_S)

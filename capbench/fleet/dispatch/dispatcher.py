@@ -19,8 +19,9 @@ from capbench.fleet.dispatch.block_queue import Block, BlockQueue
 from capbench.fleet.dispatch.bundles import CaseFiles
 from capbench.fleet.dispatch.choose_machines import choice_for, describe_choices
 from capbench.fleet.dispatch.dask_link import CallFailedError, Link, SeenMachine
-from capbench.fleet.dispatch.fleet_folder import FleetFolder, ReceivedBlock, case_of, unpack
+from capbench.fleet.dispatch.fleet_folder import FleetFolder, OwnBlocks, ReceivedBlock, case_of, unpack
 from capbench.fleet.dispatch.fleet_progress import FleetProgress, MachineLine, words_of
+from capbench.harness.matrix.model import MachineChoice
 from capbench.harness.run.leftovers import remove
 from capbench.harness.run.schedule import Plan
 from capbench.installation import version_of
@@ -130,7 +131,8 @@ class Dispatcher:
         """
         self._begun_s = self._now_s()
         try:
-            while not (self._queue.is_finished or self._is_out_of_time):
+            self._expect_owners()
+            while not (self._is_finished or self._is_out_of_time):
                 await self._look_when_due()
                 self._raise_from_members()
                 self._check_hope()
@@ -142,6 +144,23 @@ class Dispatcher:
             await self._end_members()
         if self._is_out_of_time:
             self._progress.say("time budget reached")
+
+    def _expect_owners(self) -> None:
+        """Machines of a folder that is resumed have their own blocks left, whether they are here or not."""
+        for name, own in self._folder.owners.items():
+            self._queue.join(name, own.blocks)
+            self._queue.leave(name)
+
+    @property
+    def _is_finished(self) -> bool:
+        return self._queue.is_finished and not self._unmatched
+
+    @property
+    def _unmatched(self) -> list[MachineChoice]:
+        """Tables with blocks for each of their machines that no machine has matched."""
+        matched = {own.table for own in self._folder.owners.values()}
+        choices = enumerate(self._plan.matrix.machines)
+        return [choice for number, choice in choices if choice.blocks is not None and number not in matched]
 
     async def _pause(self, until: Awaitable[object]) -> None:
         """Wait until something happens, or a look is due."""
@@ -170,8 +189,7 @@ class Dispatcher:
         self._show()
 
     def _meet(self, name: str, machine: SeenMachine) -> None:
-        choice = choice_for(machine.report, self._plan.matrix)
-        if choice is None:
+        if choice_for(machine.report, self._plan.matrix) is None:
             return
         try:
             self._admit(machine)
@@ -183,7 +201,7 @@ class Dispatcher:
         self._refused.pop(name, None)
         member = _Member(name, machine, self._now_s())
         self._members[name] = member
-        self._queue.join(name, choice.blocks)
+        self._join(machine)
         member.present.set()
         member.task = asyncio.create_task(self._serve(member), name=f"machine {name}")
         adapter = machine.report.machine.environment.adapter or "no adapter"
@@ -218,10 +236,18 @@ class Dispatcher:
             return
         member.lost.clear()
         member.present.set()
-        choice = choice_for(machine.report, self._plan.matrix)
-        self._queue.join(member.name, None if choice is None else choice.blocks)
+        self._join(machine)
         self._progress.say(f"machine {member.name} is back")
         self._wake()
+
+    def _join(self, machine: SeenMachine) -> None:
+        name, found = machine.report.name, choice_for(machine.report, self._plan.matrix)
+        if found is None:
+            return
+        number, choice = found
+        if choice.blocks is not None:
+            self._folder.owners[name] = OwnBlocks(number, choice.blocks)
+        self._queue.join(name, choice.blocks)
 
     def _lose(self, member: _Member, why: str) -> None:
         member.present.clear()
@@ -250,7 +276,8 @@ class Dispatcher:
         """Raise where nothing that is left can be made by anybody who is here, and nobody came for long enough."""
         here = [member for member in self._members.values() if member.present.is_set()]
         waits_for = self._queue.waits_only_for()
-        if here and not waits_for:
+        unmatched = self._unmatched if self._queue.is_finished else []
+        if here and not waits_for and not unmatched:
             self._nobody_since_s = None
             return
         aside = {member.name: member.aside for member in self._members.values() if member.aside is not None}
@@ -266,7 +293,7 @@ class Dispatcher:
         if self._refused and not self._members:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self._refused.items())
             raise InputError(f"no machine may take part ({reasons})")
-        wanted = describe_choices(self._plan.matrix)
+        wanted = describe_choices(unmatched or self._plan.matrix.machines)
         raise UnavailableError(f"no machine of the fleet came in {waited} that the matrix asks for: {wanted}")
 
     # -- one machine

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -34,12 +34,30 @@ from capbench.results.environment import MACHINES_FILE, FleetMachine, MachineTab
 from capbench.results.folder import FAILED_OUTPUTS, read_folder, run_stem, write_record
 from capbench.results.run_record import RunResult, RunRole
 
-__all__ = ["ATTEMPTS_FILE", "FleetFolder", "ReceivedBlock", "case_of", "is_fleet_folder", "machine_steps", "unpack"]
+__all__ = [
+    "ATTEMPTS_FILE",
+    "FleetFolder",
+    "OwnBlocks",
+    "ReceivedBlock",
+    "case_of",
+    "is_fleet_folder",
+    "machine_steps",
+    "unpack",
+]
 
 ATTEMPTS_FILE = "attempts.jsonl"
 """File of a fleet's result folder: a line when an attempt at a block begins, and one when it ends."""
 _EVIDENCE = ("frames", "traces", "outputs", FAILED_OUTPUTS, "blocks")
 """Folders that are written before the runs: a run that is recorded has all that belongs to it."""
+
+
+class OwnBlocks(NamedTuple):
+    """How many blocks of each case a machine makes for itself, and which table of the matrix says so."""
+
+    table: int
+    """Number of the `[[machine]]` table."""
+    blocks: int
+    """Its `blocks`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +105,8 @@ class FleetFolder:
         self.path = folder.path
         self._machines: dict[str, FleetMachine] = {}
         self._recorded: set[str] = set()
+        self.owners: dict[str, OwnBlocks] = {}
+        """Machines that have blocks of their own, present or not."""
 
     def begin(self, plan: Plan) -> None:
         """Start a folder. Raises as `RunFolder.begin`."""
@@ -102,7 +122,7 @@ class FleetFolder:
         if not is_fleet_folder(self.path):
             raise ResultError(f"{self.path} was started on one machine; resume it without --fleet")
         self._machines = dict(contents.machines)
-        owned = self._owned()
+        owned = self._read_owned()
         by_block: dict[tuple[str, int, str], dict[str, RunResult]] = {}
         for run in contents.runs:
             if run.role is RunRole.MEASURE and run.machine is not None:
@@ -126,8 +146,8 @@ class FleetFolder:
         are_done = all(not run.validation_pending and self._folder.keeps(run) for run in runs.values())
         return are_done and set(stems) <= runs.keys()
 
-    def _owned(self) -> set[tuple[str, int, str]]:
-        """Blocks that were begun as a machine's own."""
+    def _read_owned(self) -> set[tuple[str, int, str]]:
+        """Blocks that were begun as a machine's own; whose they are is kept."""
         found: set[tuple[str, int, str]] = set()
         file = self.path / ATTEMPTS_FILE
         if not file.is_file():
@@ -136,7 +156,8 @@ class FleetFolder:
             for line in lines:
                 try:
                     said = json.loads(line)
-                    if said["own"]:
+                    if said["own"] is not None:
+                        self.owners[said["machine"]] = OwnBlocks(*map(int, said["own"]))
                         found.add((said["case"], said["block"], said["machine"]))
                 except (ValueError, KeyError, TypeError):
                     continue  # the last line of a runner that was killed
@@ -176,7 +197,7 @@ class FleetFolder:
             "machine": machine,
             "case": None if block is None else block.case,
             "block": None if block is None else block.number,
-            "own": block is not None and block.owner is not None,
+            "own": None if block is None or block.owner is None else self.owners[block.owner],
             "reason": reason,
         }
         file = self.path / ATTEMPTS_FILE

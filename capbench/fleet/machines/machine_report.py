@@ -76,7 +76,8 @@ def read_report(name: str, tags: Mapping[str, str], *, folder: Path, validation_
     """Look at this machine; takes seconds. What cannot be found out is left out, its reason in `unmeasured`."""
     environment = read_environment(ask_machine(folder), Path(__file__).resolve().parents[3])
     found = _ask_doctor()
-    encoders, decoders = (), ("software",)
+    encoders: tuple[str, ...] = ()
+    decoders: tuple[str, ...] = ("software",)
     if isinstance(found, str):
         reasons = environment.unmeasured | {"encoders": found, "decoders": found}
         environment = environment.model_copy(update={"unmeasured": reasons})

@@ -1,1 +1,1 @@
-"""Tests of `capbench.fleet`."""
+"""Tests of the fleet without Dask: queue, dispatch, lock, content, messages."""
