@@ -30,7 +30,7 @@ from capbench.results import ValidationReport
 from capbench.results.metric_registry import QualityMetric, choose_metrics
 from capbench.units import even_length
 
-__all__ = ["report_on", "validate", "validate_run"]
+__all__ = ["measured_metrics", "report_on", "validate", "validate_run"]
 
 _SLOWEST_GIF, _FASTEST_GIF = Fraction(10), Fraction(20)
 """Pictures a second of a GIF that no rate was asked for: the source's, within these."""
@@ -118,6 +118,11 @@ def validate_run(
     if saver is None:
         return report
     return report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)})
+
+
+def measured_metrics(names: Sequence[str] | None, *, with_vmaf: bool) -> tuple[QualityMetric, ...]:
+    """The metrics that `validate` measures for these arguments. Raises `InputError` for an unknown one."""
+    return _measured(choose_metrics(names), with_vmaf=with_vmaf)
 
 
 def _measured(chosen: Sequence[QualityMetric], *, with_vmaf: bool) -> tuple[QualityMetric, ...]:
