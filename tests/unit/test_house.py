@@ -35,7 +35,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     "quality": (
         ("reading", "oracle"),
         ("measurements", "expectation"),
-        ("metrics", "truth"),
+        ("metrics", "truth", "effects"),
         ("worst_frames", "inspection"),
         ("checks", "saved_frames"),
         ("validate",),
@@ -47,6 +47,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("history", "rule_coverage"),
         ("compare",),
         ("calibration",),
+        ("machines",),
         ("sequential", "slice_advice"),
         ("compare_targets",),
     ),
