@@ -12,6 +12,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     doctor,
     export,
     fleet,
+    fleet_certificates,
     history,
     media,
     report,

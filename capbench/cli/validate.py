@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import InputError, OutputError
+from capbench.errors import InputError, OutputError, PartError
 from capbench.results.metric_registry import DEFAULT_METRICS
 from capbench.units import parse_rate
 
@@ -76,6 +77,16 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         bool,
         typer.Option(help="Measure what libvmaf computes, if an FFmpeg here has it. It takes most of the time."),
     ] = True,
+    parts: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=256,
+            help="Measure pictures in N processes side by side, each a part of the frames; every figure is that of one "
+            "piece.",
+        ),
+    ] = None,
 ) -> None:
     """Check pictures, colours, frames, times and sound of an output against a reference; any exporter may have made it.
 
@@ -100,7 +111,8 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     )
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
-        report = validate_files(
+        measure = partial(
+            validate_files,
             reference,
             output,
             expected=expected,
@@ -109,6 +121,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             metrics=None if metrics is None else metrics.split(","),
             with_vmaf=vmaf,
         )
+        report = measure() if parts is None else _in_parts(measure, reference, output, parts)
     if csv is not None:
         write_frame_csv(report, csv)
     if json is not None:
@@ -122,6 +135,18 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             raise OutputError(f"cannot write to stdout: {error.strerror or error}") from error
     if not report.passed:
         raise typer.Exit(1)
+
+
+def _in_parts(measure: Callable[..., ValidationReport], reference: Path, output: Path, parts: int) -> ValidationReport:
+    """In parts, or in one piece where they would not give its figures: a file that decodes differently twice."""
+    from capbench.harness.worker.part_processes import PartProcesses
+
+    with PartProcesses(reference, output, parts) as processes:
+        try:
+            return measure(in_parts=processes)
+        except PartError as error:
+            typer.echo(f"capbench: measured in one piece, because {error}", err=True)
+    return measure()
 
 
 def _progress() -> Progress:

@@ -19,6 +19,7 @@ from capbench.fleet.event_loop import run_in_order
 from capbench.fleet.machines.machine_report import MachineReport
 from capbench.fleet.machines.worker_service import WorkerService
 from capbench.fleet.machines.worker_tasks import serve_as
+from capbench.fleet.security.secure_connections import worker_host
 
 if TYPE_CHECKING:
     from distributed import Security, Worker
@@ -131,6 +132,7 @@ def _worker(service: WorkerService, options: WorkerOptions) -> Worker:
             memory_limit=0,
             local_directory=str(options.folder / "dask"),
             security=options.security,
+            host=worker_host(options.scheduler, options.security),
             port=options.port,
             dashboard=False,
             dashboard_address=LOOPBACK_ONLY,

@@ -21,7 +21,7 @@ from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output as validation
 from capbench.harness.run.runner import UNLIMITED_BLOCKS
 from capbench.harness.run.schedule import Plan, ScheduledRun
-from capbench.harness.run.start import RunOptions, settle_matrix, new_folder, resumable_folder
+from capbench.harness.run.start import RunOptions, new_folder, resumable_folder, settle_matrix
 from capbench.harness.run.validate_output import Validator, WaitingOutput
 from capbench.harness.worker.client import JobResult, describe_failure
 from capbench.results import Check, CheckStatus, FailureKind, RunResult, RunRole, ValidationReport
