@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from capbench.fleet.spreading.fleet_parts import FleetParts
     from capbench.harness.worker.part_processes import PartProcesses
     from capbench.results import ValidationReport
+    from capbench.results.appearance.expected_look import ExpectedLook
 
 __all__ = ["validate"]
 
@@ -67,6 +68,18 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             help="Compare an SDR output with what this tone map makes of an HDR reference: bt2390, as in "
             "`capbench export`.",
         ),
+    ] = None,
+    expect: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file of what was asked of an output in a look of its own (padding, zooms, ...): its effects are "
+            "judged instead of its pixels.",
+        ),
+    ] = None,
+    expect_scene: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="The same, asked by a scene: a shipped one or a scene file."),
     ] = None,
     metrics: Annotated[
         str | None,
@@ -124,7 +137,10 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         rate=None if expect_fps is None else parse_rate(expect_fps),
         bits=expect_depth,
         tone_map=None if tone_map is None else check_tone_map(tone_map),
+        look=_asked_look(expect, expect_scene),
     )
+    if expected.look is not None and save_frames is not None:
+        raise InputError("--save-frames needs pixels that are compared; omit it with --expect and --expect-scene")
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
         measure = partial(
@@ -210,6 +226,21 @@ def _runner(
 
 def _say(line: str) -> None:
     typer.echo(plain_line(f"capbench: {line}"), err=True)
+
+
+def _asked_look(file: Path | None, scene: str | None) -> ExpectedLook | None:
+    if file is not None and scene is not None:
+        raise InputError("give --expect or --expect-scene, not both")
+    if file is not None:
+        from capbench.results.appearance.read_look import load_look
+
+        return load_look(file)
+    if scene is None:
+        return None
+    from capbench.pipeline.scene import load_scene  # slow to import
+    from capbench.quality.effects.asked_path import asked_look
+
+    return asked_look(load_scene(scene))
 
 
 def _progress() -> Progress:

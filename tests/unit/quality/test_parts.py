@@ -55,9 +55,8 @@ def _write(
 ) -> Path:
     """A clip; `shown` are the times of its pictures, in frames."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(
-            codec, rate=rate, options={"crf": str(crf), "preset": "ultrafast"} | (options or {})
-        )
+        chosen = {"crf": str(crf), "preset": "ultrafast"} | (options or {})
+        stream = cast("av.VideoStream", container.add_stream(codec, rate=rate, options=chosen))
         stream.width, stream.height, stream.pix_fmt = pictures[0].shape[1], pictures[0].shape[0], "yuv420p"
         stream.gop_size = _GOP
         for number, picture in enumerate(pictures):
