@@ -30,7 +30,7 @@ from capbench.units import format_bytes
 if TYPE_CHECKING:
     from distributed import Security
 
-__all__ = ["FleetParts", "PartFiles", "PartMachine", "SpreadParts", "SpreadWork", "bundle_files"]
+__all__ = ["FleetParts", "PartMachine", "SpreadFiles", "SpreadParts", "SpreadWork", "bundle_files"]
 
 _PART_TIMEOUT_S = 3600.0
 """Of one part, as of a part in a process of this machine."""
@@ -75,7 +75,7 @@ class SpreadWork:
 
 
 @dataclass(frozen=True, slots=True)
-class PartFiles:
+class SpreadFiles:
     """What is sent, by its content."""
 
     reference: Bundle
@@ -172,7 +172,7 @@ class SpreadParts:
         link: PartLink,
         machines: Sequence[PartMachine],
         work: SpreadWork,
-        files: PartFiles,
+        files: SpreadFiles,
         *,
         say: Callable[[str], None],
     ) -> None:
@@ -286,7 +286,7 @@ class SpreadParts:
         )
 
 
-def bundle_files(work: SpreadWork) -> PartFiles:
+def bundle_files(work: SpreadWork) -> SpreadFiles:
     """Both files by their content. Raises `PartError` for what is not sent."""
     paths: dict[str, Path] = {}
     found = []
@@ -306,7 +306,7 @@ def bundle_files(work: SpreadWork) -> PartFiles:
         file = BundleFile(name=f"{name}{suffix}", sha256=digest, size_bytes=size)
         found.append(Bundle(entry=file.name, files=(file,)))
         paths[digest] = path
-    return PartFiles(found[0], found[1], paths)
+    return SpreadFiles(found[0], found[1], paths)
 
 
 async def _joined(link: DaskLink, wanted: int) -> Sequence[SeenMachine]:
