@@ -90,6 +90,7 @@ class Dispatcher:
         self._begun_s = self._now_s()
         try:
             self._expect_owners()
+            await self._look_when_due()  # a folder that is whole may still have cases to close
             while not (self._is_finished or self._is_out_of_time):
                 await self._look_when_due()
                 self._raise_from_members()
@@ -240,16 +241,18 @@ class Dispatcher:
         if self._members and len(aside) == len(self._members) and not here:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in aside.items())
             raise UnavailableError(f"every machine was put aside ({reasons}); fix this, then continue with --resume")
-        self._nobody_since_s = self._nobody_since_s if self._nobody_since_s is not None else self._now_s()
+        wanted = describe_choices(unmatched or self._plan.matrix.machines)
+        waited = format_seconds(self._pace.absent_s)
+        if self._nobody_since_s is None:
+            self._nobody_since_s = self._now_s()
+            self._progress.say(f"waiting up to {waited} for {', '.join(waits_for) or wanted}")
         if self._now_s() - self._nobody_since_s <= self._pace.absent_s:
             return
-        waited = format_seconds(self._pace.absent_s)
         if waits_for:
             raise UnavailableError(f"{', '.join(waits_for)} did not come back in {waited}; continue with --resume")
         if self._refused and not self._members:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self._refused.items())
             raise InputError(f"no machine may take part ({reasons})")
-        wanted = describe_choices(unmatched or self._plan.matrix.machines)
         raise UnavailableError(f"no machine of the fleet came in {waited} that the matrix asks for: {wanted}")
 
     async def _serve(self, member: FleetMember) -> None:
@@ -292,7 +295,6 @@ class Dispatcher:
             self._folder.note("done", member.name, block=block)
             self._queue.finish(block, member.name, spent_s)
             member.done, member.losses = member.done + 1, 0
-            member.cases.add(block.case)
             self._judge(member, block, received, spent_s)
             await self._forget(member, block)
         finally:
@@ -365,16 +367,14 @@ class Dispatcher:
         work.result()
 
     async def _close_on(self, member: FleetMember) -> None:
-        for case in self._plan.matrix.cases:
-            if case.name not in member.cases or not self._folder.closings_left(self._plan, case.name, member.name):
-                continue
-            block, attempt = Block(case.name, 0), secrets.token_hex(8)
+        for case in self._folder.closings_left(self._plan, member.name):
+            block, attempt = Block(case, 0), secrets.token_hex(8)
             member.doing = block
             try:
                 received = await self._attempt(member, block, None, attempt)
                 self._folder.write(received, keeps_outputs=False)
             except (MachineLostError, BlockFailedError) as error:
-                self._progress.say(f"{case.name} on {member.name}: the floor was not run again: {error}")
+                self._progress.say(f"{case} on {member.name}: the floor was not run again: {error}")
                 if member.lost.is_set():
                     return
             finally:

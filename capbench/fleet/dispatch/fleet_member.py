@@ -36,8 +36,6 @@ class FleetMember:
     """Attempts that were lost there without a block in between."""
     done: int = 0
     """Blocks that it has made."""
-    cases: set[str] = field(default_factory=set)
-    """Cases of which it made blocks."""
     doing: Block | None = None
     """What it makes now."""
     task: asyncio.Task[None] | None = None
