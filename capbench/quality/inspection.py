@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -10,22 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.decode.frame_times import Pauses
 from capbench.pipeline.scene import Scene
+from capbench.quality.clip_evidence import clip_evidence, first_s, why_no_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
+from capbench.quality.measurements import LayerShare, Measurements
 from capbench.quality.metrics.frame_pairs import KeptPair
 from capbench.quality.metrics.offered_meters import with_worst_pairs
 from capbench.quality.opened_pair import PictureChoice, even_size, hdr_of_both, open_pair, open_picture_meter
 from capbench.quality.parts.parted_meter import PairMeter, PartedMeter, PartRunner
 from capbench.quality.reading.alignment import Aligner
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
-from capbench.quality.reading.opened_clip import OpenedClip
 from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.recordings.layout import LayoutRectangle
 from capbench.results.metric_registry import QualityMetric
-from capbench.units import format_seconds
 
 __all__ = ["Inspection", "inspect_files"]
 
@@ -89,8 +86,8 @@ def inspect_files(
         worst_pairs = meter.worst_pairs if meter else []
         if found:
             found = with_worst_pairs(found, worst_pairs, choice.of_worst(hdr_of_both(want, got)), got.spec)
-    reference_clip = _clip_evidence(want, aligner.records, like=got if side.truth else None)
-    output_clip = _clip_evidence(got, records)
+    reference_clip = clip_evidence(want, aligner.records, like=got if side.truth else None)
+    output_clip = clip_evidence(got, records)
     evidence = Measurements(
         reference=reference_clip,
         output=output_clip,
@@ -104,30 +101,12 @@ def inspect_files(
         no_pictures_reason=side.incomparable,
         layers=tuple(walk.shares) if side.truth else None,
         sound=SoundMeasurements(
-            listen(reference, origin_s=_first_s(reference_clip)), listen(output, origin_s=_first_s(output_clip))
+            listen(reference, origin_s=first_s(reference_clip)), listen(output, origin_s=first_s(output_clip))
         ),
-        no_times_reason=_why_no_times(reference_clip, output_clip),
+        no_times_reason=why_no_times(reference_clip, output_clip),
         ends_alike=aligner.ends_alike,
     )
     return Inspection(evidence, worst_pairs)
-
-
-def _first_s(clip: ClipMeasurements) -> float:
-    return float(clip.frames[0].time_s) if clip.frames and clip.frames[0].has_time_stamp else 0.0
-
-
-def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str | None:
-    for name, clip in (("reference", reference), ("output", output)):
-        if not all(frame.has_time_stamp for frame in clip.frames):
-            return f"the {name} has no time stamps"
-    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
-    if any(step_s <= 0 for step_s in steps_s):
-        return "the reference's own time stamps do not increase"
-    pauses = Pauses()
-    for number, step_s in enumerate(steps_s, 1):
-        if pauses.is_break(step_s):  # an export goes on without such a step
-            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
-    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,19 +162,3 @@ def _chosen(moments: tuple[float, ...], canvas: tuple[int, int]) -> deque[float]
     """The most informative of them, in order; the first frame is rendered anyway."""
     most = _RENDERED_MOMENTS if canvas[0] * canvas[1] < _LARGE_PICTURE_PX else _RENDERED_MOMENTS // 2
     return deque(sorted([moment for moment in moments if moment > 0][:most]))
-
-
-def _clip_evidence(
-    opened: OpenedClip, records: list[FrameRecord], *, like: OpenedClip | None = None
-) -> ClipMeasurements:
-    """What was seen of a file; its pictures are compared as if made `like` another, where a scene was drawn from it."""
-    return ClipMeasurements(
-        facts=opened.facts,
-        tags=opened.tags,
-        spec=like.spec if like else opened.spec,
-        size=like.size if like else opened.size,
-        rotation_degrees=0 if like else opened.clip.rotation_degrees,
-        bits=opened.bits,
-        frames=tuple(records),
-        error=opened.clip.error,
-    )

@@ -24,6 +24,8 @@ from capbench.fleet.block_job import (
     to_message,
 )
 from capbench.fleet.dask_settings import import_distributed
+from capbench.fleet.spreading import part_tasks
+from capbench.fleet.spreading.part_job import PartJob
 from capbench.fleet.workers import worker_tasks
 from capbench.fleet.workers.machine_lock import MachineBusyError
 from capbench.fleet.workers.machine_report import MachineReport
@@ -140,6 +142,22 @@ class DaskLink:
     async def _store(self, address: str, file: BundleFile, offset: int, piece: bytes) -> int:
         job = to_message(PieceJob(file=file, offset=offset))
         return int(await self._when_free(address, worker_tasks.store_piece, job, piece))
+
+    async def stored_bytes(self, address: str, file: BundleFile) -> int:
+        """How much of a file a machine has. Raises `CallFailedError`."""
+        return await self._store(address, file, 0, b"")
+
+    async def send_piece(self, address: str, file: BundleFile, path: Path) -> int:
+        """Send the next piece of a file; returns its size. Raises `CallFailedError`."""
+        have = await self._store(address, file, 0, b"")
+        with path.open("rb") as stream:
+            stream.seek(have)
+            piece = stream.read(PIECE_BYTES)
+        return await self._store(address, file, have, piece) - have
+
+    async def measure_part(self, address: str, job: PartJob) -> str:
+        """Have a machine measure a part. Raises `CallFailedError`; by `MachineBusyError` where it times something."""
+        return str(await self._call(address, part_tasks.measure_part, to_message(job), resource="validate"))
 
     async def fetch_file(self, address: str, job: PieceJob, target: Path, size_bytes: int) -> None:
         """See `Link`."""

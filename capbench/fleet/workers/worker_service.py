@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from capbench.errors import CapbenchError, InputError, UnavailableError
+from capbench.errors import CapbenchError, InputError, PartError, UnavailableError
 from capbench.files import describe_os_error
 from capbench.fleet.block_job import (
     LONGEST_MESSAGE_BYTES,
@@ -25,6 +25,7 @@ from capbench.fleet.block_job import (
     PieceJob,
     from_message,
 )
+from capbench.fleet.spreading.part_job import PartJob
 from capbench.fleet.workers.block_process import BlockOrder, block_folder
 from capbench.fleet.workers.content_store import ContentStore
 from capbench.fleet.workers.machine_lock import MachineLock
@@ -33,6 +34,7 @@ from capbench.harness.process.measured_process import Outcome, Tail
 from capbench.harness.process.spawn import Launched, launch
 from capbench.harness.run.leftovers import remove
 from capbench.harness.worker.client import describe_failure
+from capbench.harness.worker.kept_workers import KeptWorker
 
 __all__ = ["WorkerService"]
 
@@ -60,6 +62,7 @@ class WorkerService:
         self._now_s = now_s
         self._begun: set[str] = set()
         self._processes: set[Launched] = set()
+        self._measurers: set[KeptWorker] = set()
         self._guard = threading.Lock()
         self._activity = Activity()
         self._since_s = now_s()
@@ -99,6 +102,35 @@ class WorkerService:
             return self._run(order, is_wanted)
         finally:
             self._note(Activity())
+
+    def measure_part(self, job: PartJob) -> str:
+        """Measure a part of a validation in a process of its own, beside no timing; returns JSON of its records.
+
+        Raises `MachineBusyError` where the machine times something for too long, `InputError` for files that are not
+        here, `PartError` where the part could not be measured to the sender's figures.
+        """
+        mine = self.report
+        if job.capbench_version != mine.capbench_version or job.machine != mine.name:
+            raise InputError(f"a part for {job.machine}, capbench {job.capbench_version}, came to {mine.name}")
+        with self._lock.validating(timeout_s=job.lock_wait_s):
+            files = {"reference": self._store.place(job.reference), "output": self._store.place(job.output)}
+            spec = {name: str(path.absolute()) for name, path in files.items()}
+            measurer = KeptWorker(self._folder.absolute())
+            with self._guard:
+                if self._is_stopped:
+                    raise UnavailableError("this machine leaves the fleet")
+                self._measurers.add(measurer)
+            try:
+                answer = measurer.ask(
+                    "measure-part", {**spec, "plan": job.plan, "arithmetic": job.arithmetic}, timeout_s=job.timeout_s
+                )
+            finally:
+                with self._guard:
+                    self._measurers.discard(measurer)
+                measurer.close()
+        if answer.result is None:
+            raise PartError(answer.error or "no answer")
+        return str(answer.result["records"])
 
     def store_piece(self, job: PieceJob, piece: bytes) -> int:
         """Store a piece of a file; returns how much of the file is here. Raises `InputError`, `OutputError`."""
@@ -141,7 +173,7 @@ class WorkerService:
         """End every block, and begin none any more until `restart`."""
         with self._guard:
             self._is_stopped = True
-            for process in self._processes:
+            for process in (*self._processes, *self._measurers):
                 process.kill()
 
     def restart(self) -> None:

@@ -20,10 +20,14 @@ from capbench.quality.parts.records_json import PartAnswer, records_from_json
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.recordings.layout import LayoutRectangle
 
-__all__ = ["FEWEST_FRAMES", "PairMeter", "PartRunner", "PartedMeter"]
+__all__ = ["FEWEST_FRAMES", "MOST_FRAMES", "PairMeter", "PartRunner", "PartedMeter"]
 
 FEWEST_FRAMES = 60
 """Of a part: opening two files, seeking and the neighbours take as long as measuring some twenty pairs."""
+
+
+MOST_FRAMES = 10_000
+"""Of a part, by the reference: a message of some 7 MB, and an answer of as many."""
 
 
 class PairMeter(Protocol):
@@ -77,7 +81,7 @@ class PartedMeter:
         self._choice = choice
         self._runner = runner
         expected = clips.want.facts.expected_frames
-        self._part_frames = max(FEWEST_FRAMES, -(-expected // max(1, runner.parts)))
+        self._part_frames = min(MOST_FRAMES, max(FEWEST_FRAMES, -(-expected // max(1, runner.parts))))
         self._next_cut = self._part_frames
         self._marked = False
         self._frames, self._pairs = 0, 0
@@ -107,7 +111,8 @@ class PartedMeter:
         self._marked = patches is not None
         pair = PairedFrame(_stamp(got), _stamp(want))
         # Of a part with fewer pairs the one before would not know its neighbours.
-        if want.record.index >= self._next_cut and self._pairs - self._growing.first_pair >= NEIGHBOURS:
+        has_neighbours = self._pairs - self._growing.first_pair >= NEIGHBOURS
+        if has_neighbours and (want.record.index >= self._next_cut or len(self._growing.frames) >= MOST_FRAMES):
             self._cut()
             self._next_cut = want.record.index // self._part_frames * self._part_frames + self._part_frames
         if self._waiting is not None:
