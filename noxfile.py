@@ -296,6 +296,16 @@ def strangers(session: nox.Session) -> None:
 
 
 @nox.session
+def fleet(session: nox.Session) -> None:
+    """Let everything go wrong on a fleet of three machines in network namespaces: some minutes, as root on Linux.
+
+    Not part of CI, which tests a fleet of two local workers.
+    """
+    _install(session, "tests")
+    session.run("python", "-m", "tests.fleet.fault_study", *session.posargs, success_codes=[0, 4])
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Hand 1,000 mutated files to capbench, two minutes on two cores; `-- --inputs 20000 --seed 7` for more."""
     _install(session, "tests")

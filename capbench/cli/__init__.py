@@ -11,8 +11,6 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     compare,
     doctor,
     export,
-    fleet,
-    fleet_certificates,
     history,
     media,
     report,
@@ -22,6 +20,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     validate,
 )
 from capbench.cli.app import INTERRUPTED, run_app
+from capbench.cli.fleet import certificates, join, status  # noqa: F401
 from capbench.cli.measure import check, try_commands  # noqa: F401
 
 __all__ = ["main"]

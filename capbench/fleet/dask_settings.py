@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LOOPBACK_ONLY", "fleet_settings", "import_distributed", "scheduler_address"]
 
+_LOGS = ("distributed", "distributed.client", "tornado.application")
+"""Loggers that Dask gives a level of their own."""
 LOOPBACK_ONLY = "127.0.0.1:0"
 """Where the HTTP servers listen that Dask always opens. They have no routes either."""
 _SETTINGS: dict[str, Any] = {
@@ -62,14 +64,16 @@ def fleet_settings() -> Iterator[None]:
     import_distributed()
     import dask
 
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL)  # what goes wrong is seen from here: a machine is lost, a call fails
+    logs = [logging.getLogger(name) for name in _LOGS]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)  # what goes wrong is seen from here: a machine is lost, a call fails
     try:
         with dask.config.set(_SETTINGS):
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def scheduler_address(text: str) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from capbench.fleet.machines.machine_report import read_report
+from capbench.fleet.workers.machine_report import read_report
 from capbench.results.record import record_json
 from tests.fleet.cheap_matrix import SUBJECTS, measured_runs, split_blocks, write_matrix
 from tests.fleet.namespaces import HUB_ADDRESS, Network, network, why_no_namespaces

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from capbench.fleet.machines.machine_report import MachineReport
+from capbench.fleet.workers.machine_report import MachineReport
 from capbench.harness.matrix.model import MachineChoice, RunMatrix
 
 __all__ = ["choice_for", "describe_choices"]

@@ -24,12 +24,12 @@ from capbench.fleet.block_job import (
     to_message,
 )
 from capbench.fleet.dask_settings import import_distributed
-from capbench.fleet.machines import worker_tasks
-from capbench.fleet.machines.machine_lock import MachineBusyError
-from capbench.fleet.machines.machine_report import MachineReport
-from capbench.fleet.machines.start_worker import REPORT_KEY
 from capbench.fleet.spreading import part_tasks
 from capbench.fleet.spreading.part_job import PartJob
+from capbench.fleet.workers import worker_tasks
+from capbench.fleet.workers.machine_lock import MachineBusyError
+from capbench.fleet.workers.machine_report import MachineReport
+from capbench.fleet.workers.start_worker import REPORT_KEY
 
 if TYPE_CHECKING:
     from distributed import Client, Security

@@ -10,17 +10,17 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from capbench.errors import InputError, MatrixError, OutputError, ResultError, UnavailableError
-from capbench.fleet.block_job import BlockJob, Bundle, PieceJob
+from capbench.errors import InputError, ResultError, UnavailableError
+from capbench.fleet.dispatch.attempts import Attempts, BlockFailedError, MachineLostError
 from capbench.fleet.dispatch.block_queue import Block, BlockQueue
-from capbench.fleet.dispatch.bundles import CaseFiles
 from capbench.fleet.dispatch.choose_machines import choice_for, describe_choices
 from capbench.fleet.dispatch.dask_link import CallFailedError, Link, SeenMachine
-from capbench.fleet.dispatch.fleet_folder import FleetFolder, OwnBlocks, ReceivedBlock, case_of, unpack
-from capbench.fleet.dispatch.fleet_progress import FleetProgress, MachineLine, words_of
+from capbench.fleet.dispatch.fleet_folder import FleetFolder, OwnBlocks, ReceivedBlock
+from capbench.fleet.dispatch.fleet_member import FleetMember
+from capbench.fleet.dispatch.fleet_progress import FleetProgress
 from capbench.harness.matrix.model import MachineChoice
 from capbench.harness.run.leftovers import remove
 from capbench.harness.run.schedule import Plan
@@ -35,12 +35,6 @@ _MOST_LOSSES = 5
 """Likewise of attempts that were lost on a machine without a block in between: it comes and goes."""
 _MACHINES_A_SECOND = 100
 """That the scheduler is asked about: each is some kilobytes."""
-_PREPARE_S = 3600.0
-"""For making or copying what a case needs, as on one machine."""
-_BESIDE_A_RUN_S = 1860.0
-"""For what is around a run: its inspection and the start of processes."""
-_VALIDATE_S = 3600.0
-"""For each output, as on one machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,38 +51,6 @@ class FleetPace:
     """No block is begun that is expected to end later than so many seconds after the start."""
 
 
-@dataclass(slots=True)
-class _Member:
-    """A machine that takes part, as the dispatcher sees it."""
-
-    name: str
-    seen: SeenMachine
-    silent_since_s: float
-    """When its last heartbeat arrived, by this runner's clock."""
-    present: asyncio.Event = field(default_factory=asyncio.Event)
-    lost: asyncio.Event = field(default_factory=asyncio.Event)
-    why_lost: str = ""
-    aside: str | None = None
-    """Why it is given no more blocks."""
-    failures: int = 0
-    losses: int = 0
-    done: int = 0
-    cases: set[str] = field(default_factory=set)
-    """Cases of which it made blocks."""
-    doing: Block | None = None
-    task: asyncio.Task[None] | None = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def wake(self) -> None:
-        """There may be something to do."""
-        self.news.set()
-
-    async def sleep(self) -> None:
-        """Until there may be something to do."""
-        self.news.clear()
-        await self.news.wait()
-
-
 class Dispatcher:
     """Makes the blocks of a plan on the machines of a fleet."""
 
@@ -99,9 +61,7 @@ class Dispatcher:
         queue: BlockQueue,
         link: Link,
         *,
-        run_id: str,
-        job_settings: Mapping[str, object],
-        files: CaseFiles,
+        attempts: Attempts,
         pace: FleetPace,
         progress: FleetProgress,
         now_s: Callable[[], float] = time.monotonic,
@@ -110,13 +70,11 @@ class Dispatcher:
         self._folder = folder
         self._queue = queue
         self._link = link
-        self._run_id = run_id
-        self._settings = dict(job_settings)
-        self._files = files
+        self._attempts = attempts
         self._pace = pace
         self._progress = progress
         self._now_s = now_s
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, FleetMember] = {}
         self._refused: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._nobody_since_s: float | None = None
@@ -132,6 +90,7 @@ class Dispatcher:
         self._begun_s = self._now_s()
         try:
             self._expect_owners()
+            await self._look_when_due()  # a folder that is whole may still have cases to close
             while not (self._is_finished or self._is_out_of_time):
                 await self._look_when_due()
                 self._raise_from_members()
@@ -162,12 +121,10 @@ class Dispatcher:
         choices = enumerate(self._plan.matrix.machines)
         return [choice for number, choice in choices if choice.blocks is not None and number not in matched]
 
-    async def _pause(self, until: Awaitable[object]) -> None:
-        """Wait until something happens, or a look is due."""
+    async def _pause(self, until: Awaitable[object], *, looks: int = 1) -> None:
+        """Wait until something happens, or so many looks are due."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(until, self._pace.look_every_s)
-
-    # -- who is there
+            await asyncio.wait_for(until, looks * self._pace.look_every_s)
 
     async def _look_when_due(self) -> None:
         # A list of a thousand machines has megabytes, and they finish blocks all the time.
@@ -199,7 +156,7 @@ class Dispatcher:
                 self._progress.say(f"machine {name} is refused: {error}")
             return
         self._refused.pop(name, None)
-        member = _Member(name, machine, self._now_s())
+        member = FleetMember(name, machine, self._now_s())
         self._members[name] = member
         self._join(machine)
         member.present.set()
@@ -214,7 +171,7 @@ class Dispatcher:
             raise ResultError(f"it has capbench {theirs}, and this is {ours}; install the same on both")
         self._folder.add_machine(machine.report.name, machine.report.machine)
 
-    def _meet_again(self, member: _Member, machine: SeenMachine) -> None:
+    def _meet_again(self, member: FleetMember, machine: SeenMachine) -> None:
         was = member.seen
         member.seen = machine
         if machine.address != was.address or machine.last_seen != was.last_seen:
@@ -228,7 +185,7 @@ class Dispatcher:
         elif not member.present.is_set() and member.aside is None:
             self._come_back(member, machine)
 
-    def _come_back(self, member: _Member, machine: SeenMachine) -> None:
+    def _come_back(self, member: FleetMember, machine: SeenMachine) -> None:
         try:
             self._admit(machine)
         except ResultError as error:
@@ -249,7 +206,7 @@ class Dispatcher:
             self._folder.owners[name] = OwnBlocks(number, choice.blocks)
         self._queue.join(name, choice.blocks)
 
-    def _lose(self, member: _Member, why: str) -> None:
+    def _lose(self, member: FleetMember, why: str) -> None:
         member.present.clear()
         member.why_lost = why
         member.lost.set()
@@ -257,7 +214,7 @@ class Dispatcher:
         self._progress.say(f"machine {member.name} is lost: {why}")
         self._wake()
 
-    def _put_aside(self, member: _Member, reason: str) -> None:
+    def _put_aside(self, member: FleetMember, reason: str) -> None:
         member.aside = reason
         member.present.clear()
         self._queue.leave(member.name)
@@ -284,21 +241,21 @@ class Dispatcher:
         if self._members and len(aside) == len(self._members) and not here:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in aside.items())
             raise UnavailableError(f"every machine was put aside ({reasons}); fix this, then continue with --resume")
-        self._nobody_since_s = self._nobody_since_s if self._nobody_since_s is not None else self._now_s()
+        wanted = describe_choices(unmatched or self._plan.matrix.machines)
+        waited = format_seconds(self._pace.absent_s)
+        if self._nobody_since_s is None:
+            self._nobody_since_s = self._now_s()
+            self._progress.say(f"waiting up to {waited} for {', '.join(waits_for) or wanted}")
         if self._now_s() - self._nobody_since_s <= self._pace.absent_s:
             return
-        waited = format_seconds(self._pace.absent_s)
         if waits_for:
             raise UnavailableError(f"{', '.join(waits_for)} did not come back in {waited}; continue with --resume")
         if self._refused and not self._members:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self._refused.items())
             raise InputError(f"no machine may take part ({reasons})")
-        wanted = describe_choices(unmatched or self._plan.matrix.machines)
         raise UnavailableError(f"no machine of the fleet came in {waited} that the matrix asks for: {wanted}")
 
-    # -- one machine
-
-    async def _serve(self, member: _Member) -> None:
+    async def _serve(self, member: FleetMember) -> None:
         """Make blocks on one machine, one after the other, for as long as there are any."""
         while member.aside is None:
             await member.present.wait()
@@ -314,44 +271,43 @@ class Dispatcher:
             await self._make(member, block)
             self._wake()
 
-    def _has_no_time_for(self, member: _Member) -> bool:
+    def _has_no_time_for(self, member: FleetMember) -> bool:
         if self._pace.budget_s is None or member.done == 0:
             return False
         return self._now_s() - self._begun_s + self._queue.mean_s(member.name) > self._pace.budget_s
 
-    async def _make(self, member: _Member, block: Block) -> None:
+    async def _make(self, member: FleetMember, block: Block) -> None:
         member.doing = block
         attempt, begun_s = secrets.token_hex(8), self._now_s()
         self._folder.note("begun", member.name, block=block)
         try:
             received = await self._attempt(member, block, block.number, attempt)
             self._record(member, block, received)
-        except _MachineLostError as error:
+        except MachineLostError as error:
             member.losses += 1
             self._throw_away(member, block, str(error))
             if member.losses >= _MOST_LOSSES:
                 self._put_aside(member, f"lost {member.losses} times in a row, lastly: {error}")
-        except _BlockFailedError as error:
+        except BlockFailedError as error:
             self._fail(member, block, str(error))
         else:
             spent_s = self._now_s() - begun_s
             self._folder.note("done", member.name, block=block)
             self._queue.finish(block, member.name, spent_s)
             member.done, member.losses = member.done + 1, 0
-            member.cases.add(block.case)
             self._judge(member, block, received, spent_s)
             await self._forget(member, block)
         finally:
             member.doing = None
             remove(self._folder.path / "in-progress" / attempt)
 
-    def _record(self, member: _Member, block: Block, received: ReceivedBlock) -> None:
+    def _record(self, member: FleetMember, block: Block, received: ReceivedBlock) -> None:
         if received.all_failed and self._queue.others_could(block, member.name):
             # Perhaps it is the machine: where another one fails as well, that is a result.
-            raise _BlockFailedError(f"every run of it failed: {received.runs[0].error}")
-        self._folder.write(received, keeps_outputs=bool(self._settings.get("keeps_outputs")))
+            raise BlockFailedError(f"every run of it failed: {received.runs[0].error}")
+        self._folder.write(received, keeps_outputs=self._attempts.settings.keeps_outputs)
 
-    def _judge(self, member: _Member, block: Block, received: ReceivedBlock, spent_s: float) -> None:
+    def _judge(self, member: FleetMember, block: Block, received: ReceivedBlock, spent_s: float) -> None:
         failed = [run for run in received.runs if run.error is not None]
         outcome = f"; {len(failed)} of {len(received.runs)} runs failed: {failed[0].error}" if failed else ""
         self._progress.say(
@@ -361,94 +317,41 @@ class Dispatcher:
         if member.failures >= _MOST_FAILURES:
             self._put_aside(member, f"every run of its last {member.failures} blocks failed: {failed[0].error}")
 
-    def _throw_away(self, member: _Member, block: Block, reason: str, *, failed: bool = False) -> None:
+    def _throw_away(self, member: FleetMember, block: Block, reason: str, *, failed: bool = False) -> None:
         self._folder.note("thrown_away", member.name, block=block, reason=reason)
         self._queue.give_back(block, failed_on=member.name if failed else None)
         self._progress.say(f"{block.case}, block {block.number + 1} on {member.name} is thrown away: {reason}")
 
-    def _fail(self, member: _Member, block: Block, reason: str) -> None:
+    def _fail(self, member: FleetMember, block: Block, reason: str) -> None:
         member.failures += 1
         self._throw_away(member, block, reason, failed=True)
         if member.failures >= _MOST_FAILURES:
             self._put_aside(member, f"{member.failures} blocks in a row failed, lastly: {reason}")
 
-    async def _attempt(self, member: _Member, block: Block, number: int | None, attempt: str) -> ReceivedBlock:
-        """What came of one attempt. Raises `_MachineLostError`, `_BlockFailedError`."""
-        work = asyncio.ensure_future(self._work(member, block, number, attempt))
+    async def _attempt(self, member: FleetMember, block: Block, number: int | None, attempt: str) -> ReceivedBlock:
+        """What came of one attempt. Raises `MachineLostError`, `BlockFailedError`."""
+        work = asyncio.ensure_future(self._attempts.make(member.seen, block, number, attempt))
         lost = asyncio.ensure_future(member.lost.wait())
         try:
             await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
+            if not work.done():
+                raise MachineLostError(member.why_lost)
+            try:
                 return work.result()
-            raise _MachineLostError(member.why_lost)
+            except CallFailedError as error:
+                # A worker that is killed takes its connection along before anybody looks: no fault of the block.
+                await self._pause(member.lost.wait(), looks=2)
+                if member.lost.is_set():
+                    raise MachineLostError(member.why_lost) from error
+                raise BlockFailedError(str(error)) from error
         finally:
             for task in (work, lost):
                 task.cancel()
             await asyncio.gather(work, lost, return_exceptions=True)
 
-    async def _work(self, member: _Member, block: Block, number: int | None, attempt: str) -> ReceivedBlock:
-        address, case = member.seen.address, case_of(self._plan, block)
-        clip, scene = self._files.clip(case), self._files.scene(case)
-        scratch = self._folder.scratch(attempt)
-        try:
-            for bundle in (clip, scene):
-                await self._send(address, bundle)
-            job = self._job(member, block, number, attempt).model_copy(update={"clip": clip, "scene": scene})
-            answer = await self._link.run_block(address, job)
-            if answer.failure is not None:
-                raise _BlockFailedError(answer.failure.message)
-            files, larger = unpack(answer.files, scratch)
-            for file, target in larger:
-                where = PieceJob(run_id=self._run_id, case=case.name, name=file.name)
-                await self._link.fetch_file(address, where, target, file.size_bytes)
-            validated = self._settings.get("validation") == "here"
-            return self._folder.check(self._plan, block, number, member.name, files, validated=validated)
-        except CallFailedError as error:
-            # A worker that is killed takes its connection along before anybody looks: that is no fault of the block.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(member.lost.wait(), 2 * self._pace.look_every_s)
-                raise _MachineLostError(member.why_lost) from error
-            raise _BlockFailedError(str(error)) from error
-        except (InputError, OSError) as error:
-            if isinstance(error, MatrixError | OutputError):
-                raise
-            raise _BlockFailedError(str(error)) from error
-
-    async def _send(self, address: str, bundle: Bundle | None) -> None:
-        for file in () if bundle is None else bundle.files:
-            await self._link.send_file(address, file, self._files.path_of(file))
-
-    def _job(self, member: _Member, block: Block, number: int | None, attempt: str) -> BlockJob:
-        case = case_of(self._plan, block)
-        subjects = self._plan.matrix.subjects_of(case)
-        runs = (len(subjects) + 1) * len(case.points) + 2 * len(subjects) + 1
-        # Commands before and after a run have its time limit each.
-        time_s = _PREPARE_S + runs * (3 * case.timeout_s + case.settle_s + _BESIDE_A_RUN_S + _VALIDATE_S)
-        sent: dict[str, object] = {"source": None, "download": None}
-        if case.scene.endswith(".toml"):
-            sent["scene"] = "bare"  # until the machine has the file
-        return BlockJob.model_validate(
-            {
-                "capbench_version": version_of("capbench"),
-                "run_id": self._run_id,
-                "attempt": attempt,
-                "machine": member.name,
-                "seed": self._plan.seed,
-                "matrix": self._plan.matrix.name,
-                "case": case.model_copy(update=sent),
-                "subjects": [subject.model_copy(update={"folder": None, "scenes": ()}) for subject in subjects],
-                "number": number,
-                "timeout_s": time_s,
-                **self._settings,
-            }
-        )
-
-    async def _forget(self, member: _Member, block: Block) -> None:
-        job = PieceJob(run_id=self._run_id, case=block.case)
+    async def _forget(self, member: FleetMember, block: Block) -> None:
         with contextlib.suppress(CallFailedError):  # its folder is emptied when the next block begins
-            await self._link.forget_block(member.seen.address, job)
-
-    # -- the end
+            await self._attempts.forget(member.seen, block)
 
     async def _close_cases(self) -> None:
         """What closes the cases on every machine that is here and has made blocks of them."""
@@ -463,17 +366,15 @@ class Dispatcher:
             await asyncio.gather(work, return_exceptions=True)
         work.result()
 
-    async def _close_on(self, member: _Member) -> None:
-        for case in self._plan.matrix.cases:
-            if case.name not in member.cases or not self._folder.closings_left(self._plan, case.name, member.name):
-                continue
-            block, attempt = Block(case.name, 0), secrets.token_hex(8)
+    async def _close_on(self, member: FleetMember) -> None:
+        for case in self._folder.closings_left(self._plan, member.name):
+            block, attempt = Block(case, 0), secrets.token_hex(8)
             member.doing = block
             try:
                 received = await self._attempt(member, block, None, attempt)
                 self._folder.write(received, keeps_outputs=False)
-            except (_MachineLostError, _BlockFailedError) as error:
-                self._progress.say(f"{case.name} on {member.name}: the floor was not run again: {error}")
+            except (MachineLostError, BlockFailedError) as error:
+                self._progress.say(f"{case} on {member.name}: the floor was not run again: {error}")
                 if member.lost.is_set():
                     return
             finally:
@@ -492,21 +393,8 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _show(self) -> None:
-        lines = []
-        for member in self._members.values():
-            doing = words_of(member.seen.activity)
-            if member.aside is not None:
-                doing = f"put aside: {member.aside}"
-            elif not member.present.is_set():
-                doing = f"lost: {member.why_lost}"
-            left_s = self._queue.left_s(member.name) if member.present.is_set() else None
-            lines.append(MachineLine(member.name, doing, member.done, left_s))
+        lines = [
+            member.line(self._queue.left_s(member.name) if member.present.is_set() else None)
+            for member in self._members.values()
+        ]
         self._progress.show(lines, self._queue.left_s())
-
-
-class _MachineLostError(Exception):
-    """The machine of an attempt went away."""
-
-
-class _BlockFailedError(Exception):
-    """A machine could not make a block."""

@@ -107,6 +107,8 @@ class FleetFolder:
         self._recorded: set[str] = set()
         self.owners: dict[str, OwnBlocks] = {}
         """Machines that have blocks of their own, present or not."""
+        self._cases_of: dict[str, set[str]] = {}
+        """Machine to the cases of which it has made blocks."""
 
     def begin(self, plan: Plan) -> None:
         """Start a folder. Raises as `RunFolder.begin`."""
@@ -136,10 +138,18 @@ class FleetFolder:
             if case in cases and self._is_whole(plan, block, machine, runs) and block not in made:
                 made.add(block)
                 self._recorded |= runs.keys()
+                self._cases_of.setdefault(machine, set()).add(case)
                 continue
             for stem in runs:
                 self._remove_run(stem)
+        self._remove_damaged(cases, {run_stem(run) for run in contents.runs})
         return made
+
+    def _remove_damaged(self, cases: set[str], readable: set[str]) -> None:
+        """Remove runs that cannot be read: their blocks are made again, perhaps under the name of another machine."""
+        for file in (self.path / "runs").glob("*.json"):
+            if file.stem not in readable and file.name.partition("--")[0] in cases:
+                self._remove_run(file.name.removesuffix(".json"))
 
     def _is_whole(self, plan: Plan, block: Block, machine: str, runs: Mapping[str, RunResult]) -> bool:
         stems, _ = machine_steps(plan, block, block.number, machine)
@@ -213,10 +223,14 @@ class FleetFolder:
         """Whether a run is in the folder."""
         return stem in self._recorded
 
-    def closings_left(self, plan: Plan, case: str, machine: str) -> bool:
-        """Whether something closes a case on a machine and is not recorded."""
-        stems, _ = machine_steps(plan, Block(case, 0), None, machine)
-        return any(stem not in self._recorded for stem in stems)
+    def closings_left(self, plan: Plan, machine: str) -> list[str]:
+        """Cases of which a machine has made blocks, and that something closes there which is not recorded."""
+        return [
+            case.name
+            for case in plan.matrix.cases
+            if case.name in self._cases_of.get(machine, ())
+            and any(stem not in self._recorded for stem in machine_steps(plan, Block(case.name, 0), None, machine)[0])
+        ]
 
     def scratch(self, attempt: str) -> Path:
         """A folder for what is fetched of one attempt."""
@@ -274,6 +288,8 @@ class FleetFolder:
                     content = received.files[f"runs/{stem}.json"].read_bytes()
                     write_atomic(self.path / "runs" / f"{stem}.json", content)
                     self._recorded.add(stem)
+                if run.role is RunRole.MEASURE and run.machine is not None:
+                    self._cases_of.setdefault(run.machine, set()).add(run.case)
         except OSError as error:
             raise OutputError(
                 f"cannot write the result {error.filename or self.path}: {describe_os_error(error)}; "

@@ -15,7 +15,7 @@ from capbench.fleet.block_job import Activity
 from capbench.results.visible_text import plain_line
 from capbench.units import format_seconds
 
-__all__ = ["FleetProgress", "LiveFleetProgress", "MachineLine", "PlainFleetProgress", "open_fleet_progress"]
+__all__ = ["FleetProgress", "LiveFleetProgress", "MachineLine", "PlainFleetProgress", "open_fleet_progress", "words_of"]
 
 _MOST_LINES = 40
 """Machines that are shown; a terminal has some fifty lines, and the slowest come first."""

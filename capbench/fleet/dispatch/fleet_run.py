@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from capbench.errors import InputError, MatrixError
 from capbench.fleet.dask_settings import fleet_settings
+from capbench.fleet.dispatch.attempts import Attempts, BlockSettings
 from capbench.fleet.dispatch.block_queue import Block, BlockQueue
-from capbench.fleet.dispatch.bundles import CaseFiles
 from capbench.fleet.dispatch.dask_link import DaskLink
 from capbench.fleet.dispatch.dispatcher import Dispatcher, FleetPace
 from capbench.fleet.dispatch.fleet_folder import FleetFolder
@@ -113,21 +113,14 @@ async def _dispatch(
     async with _scheduler(fleet, progress) as address:
         link = await DaskLink.open(address, fleet.security)
         try:
-            dispatcher = Dispatcher(
-                plan,
-                folder,
-                queue,
-                link,
+            settings = BlockSettings(
                 run_id=_run_id(plan),
-                job_settings={
-                    "validation": "here" if options.validate else "none",
-                    "keeps_outputs": options.keep_outputs,
-                    "traces": options.trace,
-                },
-                files=CaseFiles(),
-                pace=fleet.pace,
-                progress=progress,
+                validation="here" if options.validate else "none",
+                keeps_outputs=options.keep_outputs,
+                traces=options.trace,
             )
+            attempts = Attempts(plan, folder, link, settings)
+            dispatcher = Dispatcher(plan, folder, queue, link, attempts=attempts, pace=fleet.pace, progress=progress)
             await dispatcher.run()
         finally:
             await link.close()

@@ -9,7 +9,7 @@ from capbench.fleet.block_job import Activity
 from capbench.fleet.dask_settings import fleet_settings
 from capbench.fleet.dispatch.dask_link import DaskLink
 from capbench.fleet.event_loop import run_in_order
-from capbench.fleet.machines.machine_report import MachineReport
+from capbench.fleet.workers.machine_report import MachineReport
 from capbench.results.record import Record
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from capbench.errors import InputError
 from capbench.files import write_atomic
-from capbench.fleet.machines.machine_report import read_report
 from capbench.fleet.start_scheduler import open_scheduler
+from capbench.fleet.workers.machine_report import read_report
 from capbench.harness.process.measured_process import Tail
 from capbench.harness.process.spawn import Launched, launch
 from capbench.results.record import record_json

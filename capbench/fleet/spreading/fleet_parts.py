@@ -21,9 +21,9 @@ from capbench.fleet.block_job import MOST_FILE_BYTES, Bundle, BundleFile
 from capbench.fleet.dask_settings import fleet_settings
 from capbench.fleet.dispatch.dask_link import CallFailedError, DaskLink, SeenMachine
 from capbench.fleet.dispatch.local_fleet import local_fleet, local_workers
-from capbench.fleet.machines.machine_lock import MachineBusyError
 from capbench.fleet.spreading.part_job import PartJob
 from capbench.fleet.spreading.worth_sending import choose_sending
+from capbench.fleet.workers.machine_lock import MachineBusyError
 from capbench.installation import version_of
 from capbench.units import format_bytes
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from capbench.fleet.block_job import from_message
-from capbench.fleet.machines.worker_tasks import service_here
 from capbench.fleet.spreading.part_job import PartJob
+from capbench.fleet.workers.worker_tasks import service_here
 
 __all__ = ["measure_part"]
 

@@ -18,13 +18,13 @@ from capbench.fleet.block_job import (
     BundleFile,
     PieceJob,
 )
+from capbench.fleet.dispatch.attempts import Attempts, BlockSettings
 from capbench.fleet.dispatch.block_queue import Block, BlockQueue
-from capbench.fleet.dispatch.bundles import CaseFiles
 from capbench.fleet.dispatch.dask_link import CallFailedError, SeenMachine
 from capbench.fleet.dispatch.dispatcher import Dispatcher, FleetPace
 from capbench.fleet.dispatch.fleet_folder import FleetFolder
 from capbench.fleet.dispatch.fleet_progress import FleetProgress
-from capbench.fleet.machines.machine_report import MachineReport
+from capbench.fleet.workers.machine_report import MachineReport
 from capbench.harness.matrix.model import Case, MachineChoice, RunMatrix, Subject
 from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.schedule import Plan, block_steps, closing_steps, opening_steps
@@ -217,9 +217,7 @@ def dispatch(
         folder,
         BlockQueue(plan, lambda block: block in made),
         fleet,
-        run_id=RUN_ID,
-        job_settings={"validation": "none"},
-        files=CaseFiles(),
+        attempts=Attempts(plan, folder, fleet, BlockSettings(run_id=RUN_ID, validation="none")),
         pace=pace or FleetPace(look_every_s=0.005, lost_after_s=3, absent_s=20),
         progress=progress,
         now_s=lambda: 200 * time.monotonic(),

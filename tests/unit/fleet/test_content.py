@@ -22,7 +22,7 @@ from capbench.fleet.block_job import (
 )
 from capbench.fleet.dispatch.bundles import CaseFiles
 from capbench.fleet.dispatch.fleet_folder import unpack
-from capbench.fleet.machines.content_store import ContentStore
+from capbench.fleet.workers.content_store import ContentStore
 from capbench.harness.matrix.model import Case
 
 

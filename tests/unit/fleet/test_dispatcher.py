@@ -297,6 +297,32 @@ def test_the_floor_runs_again_on_every_machine_that_made_a_case(tmp_path: Path) 
     assert begun == measured
 
 
+def test_a_resume_closes_the_cases_that_a_killed_runner_did_not(tmp_path: Path) -> None:
+    plan = plan_of(cases=1, blocks=2, drift=True)
+    dispatch(plan, FakeFleet.of(one=MAKES), tmp_path)
+    closing = tmp_path / "runs" / "case0--floor--on=one--drift-end.json"
+    closing.unlink()
+
+    dispatch(plan, again := FakeFleet.of(one=MAKES), tmp_path, resume=True)
+
+    assert again.made == [("one", "case0", -1)]
+    assert closing.is_file()
+
+
+def test_a_damaged_run_costs_its_block_and_stays_nowhere(tmp_path: Path) -> None:
+    plan = plan_of(cases=1, blocks=2)
+    dispatch(plan, FakeFleet.of(one=MAKES), tmp_path)
+    damaged = tmp_path / "runs" / "case0--a--on=one--b001.json"
+    damaged.write_text('{"schema_ver')
+
+    dispatch(plan, again := FakeFleet.of(two=MAKES), tmp_path, resume=True)
+
+    assert again.made == [("two", "case0", 1)]
+    assert not damaged.exists()
+    assert _measured(tmp_path) == _wanted(plan)
+    assert not read_folder(tmp_path).problems
+
+
 def test_a_budget_begins_no_block_that_would_end_later(tmp_path: Path) -> None:
     plan, fleet = plan_of(cases=1, blocks=10_000), FakeFleet.of(one=MAKES)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import UnavailableError
-from capbench.fleet.machines.machine_lock import MOST_VALIDATING, MachineBusyError, MachineLock
+from capbench.fleet.workers.machine_lock import MOST_VALIDATING, MachineBusyError, MachineLock
 
 _HOLD = """
 import sys
 from pathlib import Path
-from capbench.fleet.machines.machine_lock import MachineLock
+from capbench.fleet.workers.machine_lock import MachineLock
 with getattr(MachineLock(Path(sys.argv[1])), sys.argv[2])():
     print("held", flush=True)
     sys.stdin.read()

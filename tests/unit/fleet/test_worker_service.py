@@ -10,9 +10,9 @@ import pytest
 
 from capbench.errors import InputError, UnavailableError
 from capbench.fleet.block_job import BlockJob, BundleFile, PieceJob
-from capbench.fleet.machines import worker_service
-from capbench.fleet.machines.worker_service import WorkerService
-from capbench.fleet.machines.worker_tasks import run_block
+from capbench.fleet.workers import worker_service
+from capbench.fleet.workers.worker_service import WorkerService
+from capbench.fleet.workers.worker_tasks import run_block
 from capbench.harness.matrix.model import Case
 from capbench.installation import version_of
 from tests.unit.fleet.fake_fleet import report_of

@@ -123,7 +123,7 @@ def surroundings_of(picture: RestingPicture, radius_px: float) -> Surroundings |
         best = _refined(kept, name, best, unit)
     rms = {basis: _rms(kept, best, basis) for basis in ("colour", "plane", "cubic")}
     return Surroundings(
-        shadow=_described(kept, best, name),
+        shadow=_described(kept, best, name, unit),
         rms_codes=rms,
         detail_codes=_detail(kept),
         level_codes=float(np.median(kept.codes[:, 0])),
@@ -247,8 +247,39 @@ def _kept(samples: _Samples, found: _Found, basis: str) -> _Samples:
     return _Samples(samples.x[good], samples.y[good], samples.codes[good], bases, samples.edges, samples.radius_px)
 
 
-def _described(samples: _Samples, found: _Found, basis: str) -> ShadowFit:
+_FAINT: Final = 0.02
+"""Share of light below which a shadow has neither blur nor offset that could be known."""
+_USUAL_BLUR_PX: Final = 40.0
+"""Of a shadow in a scene file that does not say, in pixels of a canvas 1080 lines high."""
+
+
+def _faint(samples: _Samples, found: _Found, basis: str, unit: float) -> ShadowFit:
+    """No shadow to speak of: how well a usual one would have been seen."""
+    usual = np.array([0.0, _USUAL_BLUR_PX * unit, 0.0, 0.0])
+    none, _ = _project(samples, usual, found.shape, basis)
+    step = np.array([0.05, 0.0, 0.0, 0.0])
+    slope = (_project(samples, usual + step, found.shape, basis)[0] - none) / step[0]
+    energy = float((slope**2).sum())
+    error = float(np.sqrt(4 * max(0.05, float((none**2).mean())) / energy)) if energy > 0 else np.inf
+    darkest = _darkest(samples, found.values, found.shape)
+    reach = _darkest(samples, usual + np.array([1.0, 0.0, 0.0, 0.0]), found.shape)
+    return ShadowFit(
+        opacity=float(found.values[0]),
+        blur_px=float(found.values[1]),
+        offset_px=(float(found.values[2]), float(found.values[3])),
+        opacity_error=error,
+        blur_error_px=np.inf,
+        offset_error_px=np.inf,
+        darkest=darkest,
+        darkest_error=error * reach,
+        shape=found.shape,
+    )
+
+
+def _described(samples: _Samples, found: _Found, basis: str, unit: float) -> ShadowFit:
     residual, _ = _project(samples, found.values, found.shape, basis)
+    if _darkest(samples, found.values, found.shape) < _FAINT:
+        return _faint(samples, found, basis, unit)
     # Neighbouring samples of a coded gradient are off alike: as if there were a quarter of them.
     variance = 4 * max(0.05, float((residual**2).mean()))
     normal = found.jacobian.T @ found.jacobian

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from capbench.errors import CapbenchError, InputError, PartError, UnavailableError
 from capbench.files import describe_os_error
 from capbench.fleet.block_job import (
@@ -23,17 +25,16 @@ from capbench.fleet.block_job import (
     PieceJob,
     from_message,
 )
-from capbench.fleet.machines.block_process import BlockOrder, block_folder
-from capbench.fleet.machines.content_store import ContentStore
-from capbench.fleet.machines.machine_lock import MachineLock
-from capbench.fleet.machines.machine_report import MachineReport
 from capbench.fleet.spreading.part_job import PartJob
+from capbench.fleet.workers.block_process import BlockOrder, block_folder
+from capbench.fleet.workers.content_store import ContentStore
+from capbench.fleet.workers.machine_lock import MachineLock
+from capbench.fleet.workers.machine_report import MachineReport
 from capbench.harness.process.measured_process import Outcome, Tail
 from capbench.harness.process.spawn import Launched, launch
 from capbench.harness.run.leftovers import remove
 from capbench.harness.worker.client import describe_failure
 from capbench.harness.worker.kept_workers import KeptWorker
-from capbench.results.record import record_json
 
 __all__ = ["WorkerService"]
 
@@ -185,7 +186,7 @@ class WorkerService:
             stderr = Tail(process.stderr)
             assert process.stdin is not None
             with contextlib.suppress(OSError):  # it has died: how is read below
-                process.stdin.write(record_json(order).encode() + b"\n")
+                process.stdin.write(TypeAdapter(BlockOrder).dump_json(order) + b"\n")
                 process.stdin.flush()
             end_s = self._now_s() + order.job.timeout_s
             lines = _lines_of(process)
@@ -218,7 +219,7 @@ class WorkerService:
 
     @contextlib.contextmanager
     def _launched(self) -> Iterator[Launched]:
-        command = [sys.executable, "-X", "utf8", "-P", "-m", "capbench.fleet.machines.block_process"]
+        command = [sys.executable, "-X", "utf8", "-P", "-m", "capbench.fleet.workers.block_process"]
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._guard:
             if self._is_stopped:

@@ -16,10 +16,10 @@ import platformdirs
 from capbench.errors import InputError, UnavailableError
 from capbench.fleet.dask_settings import LOOPBACK_ONLY, fleet_settings, import_distributed
 from capbench.fleet.event_loop import run_in_order
-from capbench.fleet.machines.machine_report import MachineReport
-from capbench.fleet.machines.worker_service import WorkerService
-from capbench.fleet.machines.worker_tasks import serve_as
 from capbench.fleet.security.secure_connections import worker_host
+from capbench.fleet.workers.machine_report import MachineReport
+from capbench.fleet.workers.worker_service import WorkerService
+from capbench.fleet.workers.worker_tasks import serve_as
 
 if TYPE_CHECKING:
     from distributed import Security, Worker

@@ -13,7 +13,7 @@ from capbench.fleet.block_job import BlockJob, PieceJob, from_message, to_messag
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from capbench.fleet.machines.worker_service import WorkerService
+    from capbench.fleet.workers.worker_service import WorkerService
 
 __all__ = ["forget_block", "read_piece", "run_block", "serve_as", "service_here", "store_piece"]
 

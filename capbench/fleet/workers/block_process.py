@@ -1,4 +1,4 @@
-"""The process that makes one block: `python -m capbench.fleet.machines.block_process`, a line of JSON on its input.
+"""The process that makes one block: `python -m capbench.fleet.workers.block_process`, a line of JSON on its input.
 
 Not in the worker's own process: what a worker does for Dask then shares no interpreter with the sampler, a block that
 is given up is killed with everything that it has started, and a worker that is killed takes its block along. Each line
@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -29,8 +30,8 @@ from capbench.fleet.block_job import (
     BlockJob,
     to_message,
 )
-from capbench.fleet.machines.content_store import ContentStore
-from capbench.fleet.machines.machine_lock import MachineLock
+from capbench.fleet.workers.content_store import ContentStore
+from capbench.fleet.workers.machine_lock import MachineLock
 from capbench.harness.machine.gpu_telemetry import open_gauges
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.run.executor import ProcessExecutor
@@ -43,7 +44,6 @@ from capbench.harness.run.schedule import Plan, ScheduledRun
 from capbench.harness.run.validate_output import Validator
 from capbench.results.environment import Environment
 from capbench.results.folder import FAILED_OUTPUTS, read_folder, run_stem
-from capbench.results.record import Record
 from capbench.results.run_record import RunRole
 
 __all__ = ["BlockOrder", "block_folder", "main", "make"]
@@ -56,7 +56,8 @@ _STAYS = frozenset({RunRole.WARMUP, RunRole.DRIFT_START, RunRole.TRIAL})
 """What opens a case on a machine is made once there."""
 
 
-class BlockOrder(Record):
+@dataclass(frozen=True, slots=True)
+class BlockOrder:
     """What the worker tells the process."""
 
     job: BlockJob
@@ -75,7 +76,7 @@ def main() -> int:
     said = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with said:
-        order = BlockOrder.model_validate_json(sys.stdin.readline())
+        order = TypeAdapter(BlockOrder).validate_json(sys.stdin.readline())
         said.write(to_message(make(order, say=_Sayer(said))) + "\n")
     return 0
 
