@@ -70,7 +70,9 @@ def inspect_files(
     """
     choice = PictureChoice(metrics, expected.rate, keep_worst)
     with ExitStack() as held:
-        pair = open_pair(reference, output, expected.tone_map, scene, held, digests=in_parts is not None)
+        pair = open_pair(
+            reference, output, expected.tone_map, scene, held, rate=expected.rate, digests=in_parts is not None
+        )
         want, got, side, aligner = pair.want, pair.got, pair.side, pair.aligner
         meter: PairMeter | None = None
         if side.incomparable is None:

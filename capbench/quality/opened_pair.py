@@ -110,8 +110,15 @@ class PictureChoice:
         return offered_for(self.metrics, MeasuredFrames.WORST) if hdr is None else []
 
 
-def pair_clips(reference: Path, output: Path, *, tone_map: str | None = None, scene: Scene | None = None) -> ClipPair:
-    """Open both files and decode the first picture of each. Raises as `inspect_files`."""
+def pair_clips(
+    reference: Path,
+    output: Path,
+    *,
+    tone_map: str | None = None,
+    scene: Scene | None = None,
+    rate: Fraction | None = None,
+) -> ClipPair:
+    """Open both files and decode the first picture of each; `rate` as in `open_pair`. Raises as `inspect_files`."""
     want, got = open_clip(reference), open_clip(output)
     if tone_map is not None:
         want = tone_mapped(want, got)
@@ -120,7 +127,10 @@ def pair_clips(reference: Path, output: Path, *, tone_map: str | None = None, sc
         # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = even_size(got.size)
-    side = _beside_scene(want, got, target, scene) if scene is not None else beside_reference(want, got, target)
+    if scene is None:
+        side = beside_reference(want, got, target)
+    else:
+        side = _beside_scene(want, got, target, scene, frame_s=1 / rate if rate else want.frame_s)
     return ClipPair(want, got, target, side)
 
 
@@ -131,14 +141,16 @@ def open_pair(
     scene: Scene | None,
     held: ExitStack,
     *,
+    rate: Fraction | None = None,
     in_8_bits: bool = False,
     digests: bool = False,
 ) -> OpenedPair:
-    """Open both files; `held` closes them. `in_8_bits` keeps no frame as it was decoded, `digests` those of frames.
+    """Open both files; `held` closes them.
 
-    Raises as `inspect_files`.
+    `rate` is what the output was made at, None for the reference's own. `in_8_bits` keeps no frame as it was decoded,
+    `digests` those of decoded frames. Raises as `inspect_files`.
     """
-    pair = pair_clips(reference, output, tone_map=tone_map, scene=scene)
+    pair = pair_clips(reference, output, tone_map=tone_map, scene=scene, rate=rate)
     want, got, target, side = pair.want, pair.got, pair.target, pair.side
     keeps_decoded = pair.keeps_decoded and not in_8_bits
     digest = frame_digest if digests else None
@@ -297,7 +309,9 @@ def beside_reference(want: OpenedClip, got: OpenedClip, target: tuple[int, int])
     )
 
 
-def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], scene: Scene) -> ReferenceSide:
+def _beside_scene(
+    want: OpenedClip, got: OpenedClip, target: tuple[int, int], scene: Scene, *, frame_s: Fraction
+) -> ReferenceSide:
     square = want.facts.sample_aspect == 1
     shown = even_size(want.size) if square else want.size
     truth = GroundTruth(
@@ -308,6 +322,7 @@ def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], sc
         chroma_place=chroma_place(want.spec.siting, want.clip.rotation_degrees),
         wanted=got.spec,
         layers=SceneLayers(scene, target),
+        frame_s=float(frame_s),
     )
     return ReferenceSide(Normaliser(want.spec, want.spec, None, want.clip.rotation_degrees, crop=False), truth, None)
 

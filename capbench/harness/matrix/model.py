@@ -29,6 +29,7 @@ __all__ = [
     "Case",
     "Curve",
     "Download",
+    "Ladder",
     "Limit",
     "MachineChoice",
     "OptionValue",
@@ -302,6 +303,15 @@ class MachineChoice(Record):
     """Blocks of each case that every such machine makes for itself; None where they share the blocks of the case."""
 
 
+class Ladder(Record):
+    """Cases of which each draws more than the one before, so that the difference is what the addition costs."""
+
+    name: str
+    """Unique in the matrix."""
+    rungs: tuple[str, ...]
+    """Names of the cases from the bottom up, at least two."""
+
+
 class RunMatrix(Record):
     """Cases and subjects, in the order of their files."""
 
@@ -319,16 +329,19 @@ class RunMatrix(Record):
     """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
     left_out: dict[str, str] = Field(default_factory=dict)
     """Declared subject that takes part in no case, to the reason."""
+    ladders: tuple[Ladder, ...] = ()
+    """Ladders, in the order of the files. Written only where there are any."""
     machines: tuple[MachineChoice, ...] = ()
     """Machines of a fleet that take part, the first that matches counts; empty, and not written, for all of them."""
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_machines(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
-        """As of a case: older readers refuse the keys that they do not know."""
+    def _leave_out_empty(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        if not self.machines:
-            written.pop("machines", None)
+        for name in ("ladders", "machines"):
+            if not written.get(name):
+                written.pop(name, None)
         return written
 
     def subject(self, name: str) -> Subject:
@@ -376,7 +389,18 @@ class RunMatrix(Record):
             if name not in there and (subject := subject_without_table(name, paths)) is not None
         ]
         left_out = {} if subject_globs else self.left_out  # who was not asked for needs no reason
-        return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects), "left_out": left_out})
+        ladders = _ladders_of(self.ladders, {case.name for case in kept})
+        return self.model_copy(
+            update={"cases": tuple(kept), "subjects": tuple(subjects), "left_out": left_out, "ladders": ladders}
+        )
+
+
+def _ladders_of(ladders: Sequence[Ladder], cases: Collection[str]) -> tuple[Ladder, ...]:
+    """The ladders with the rungs that are left; a single one has none below it."""
+    left = (
+        ladder.model_copy(update={"rungs": tuple(rung for rung in ladder.rungs if rung in cases)}) for ladder in ladders
+    )
+    return tuple(ladder for ladder in left if len(ladder.rungs) > 1)
 
 
 def _check_each_matches(kind: str, globs: Sequence[str], names: Sequence[str], others: str = "") -> None:
