@@ -28,6 +28,7 @@ from capbench.doctor.findings import MachineFindings
 from capbench.doctor.metric_list import MetricList
 from capbench.fleet.block_job import BlockAnswer, BlockJob, PieceJob
 from capbench.fleet.dispatch.fleet_status import FleetStatus
+from capbench.fleet.spreading.part_job import PartJob
 from capbench.gate.calibration import Calibration
 from capbench.gate.gate_file import GateFile
 from capbench.gate.history.baseline_figures import Baseline
@@ -67,6 +68,7 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A block for a machine", "What the runner of a fleet sends, as JSON.", BlockJob),
     ("A block from a machine", "What it gets back.", BlockAnswer),
     ("A piece of a file", "What runner and machine say about one.", PieceJob),
+    ("A part of a validation", "What a machine is asked to measure of one.", PartJob),
     ("What disturbed a block", "`blocks/*.json` of a result folder.", BlockNoise),
     ("The plan of a matrix", "`matrix.json` of a result folder.", Plan),
     ("Interim looks", "`looks.json` of a result folder.", InterimLooks),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import app
-from capbench.cli.fleet.connection import Certificates, Insecure, fleet_options
+from capbench.cli.fleet_verbs.connection import Certificates, Insecure, fleet_options
 from capbench.cli.measure.finish_run import show_folder, stopping_test
 from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult

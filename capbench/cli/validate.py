@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.cli.fleet.connection import Certificates, Insecure
+from capbench.cli.fleet_verbs.connection import Certificates, Insecure
 from capbench.errors import InputError, OutputError, PartError
 from capbench.results.metric_registry import DEFAULT_METRICS
 from capbench.results.visible_text import plain_line
@@ -204,7 +204,7 @@ def _runner(
         from capbench.harness.worker.part_processes import PartProcesses
 
         return PartProcesses(reference, output, spread.parts or 1)
-    from capbench.cli.fleet.connection import fleet_options
+    from capbench.cli.fleet_verbs.connection import fleet_options
     from capbench.fleet.spreading.fleet_parts import FleetParts, SpreadWork
     from capbench.fleet.spreading.worth_sending import measuring_s
     from capbench.quality.parts.known_pictures import arithmetic_digest

@@ -26,6 +26,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from capbench.fleet.machines import worker_tasks
+from capbench.fleet.machines.start_worker import REPORT_KEY
+
 from capbench.fleet.block_job import BlockAnswer, BlockFile, BlockJob
 from capbench.fleet.dask_settings import LOOPBACK_ONLY, fleet_settings, import_distributed
 from capbench.fleet.dispatch.dask_link import DaskLink

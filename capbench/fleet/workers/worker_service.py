@@ -173,8 +173,10 @@ class WorkerService:
         """End every block, and begin none any more until `restart`."""
         with self._guard:
             self._is_stopped = True
-            for process in (*self._processes, *self._measurers):
+            for process in self._processes:
                 process.kill()
+            for measurer in self._measurers:
+                measurer.kill()
 
     def restart(self) -> None:
         """Blocks may begin again."""

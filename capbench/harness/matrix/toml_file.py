@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
-from capbench.harness.matrix.model import Curve, Download, Limit, MachineChoice, OptionValue, OwnRecording, Rate
+from capbench.harness.matrix.machine_tables import MOST_BLOCKS, MOST_MACHINE_TABLES, WrittenMachine
+from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.appearance.read_look import without_unknown
 from capbench.results.metric_registry import choose_metrics
@@ -36,8 +37,6 @@ LONGEST_RECORDING_S = 24 * 3600.0
 """A day."""
 LONGEST_WAIT_S = 7 * 24 * 3600.0
 """A week. System calls fail for time-outs beyond some centuries."""
-MOST_BLOCKS = 100_000
-"""A block a second is a day of them."""
 MOST_CASES = 10_000
 """Of a matrix, products included, and subjects of a file: a case of a second takes hours by then."""
 FEWEST_POINTS = 4
@@ -52,10 +51,6 @@ MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
 """Each is tried on each case."""
-MOST_MACHINE_TABLES = 1000
-"""Each is tried on each machine."""
-MachineField = Literal["name", "adapter", "system", "os", "cpu_model", "architecture", "encoder", "decoder"]
-"""What a machine is chosen by; of its encoders and decoders one has to match."""
 LONGEST_BEGIN_TEXT = 200
 """Characters that every part of a command's output is searched for; a line of a log has fewer."""
 LONGEST_NAME = 80
@@ -378,20 +373,6 @@ class SubjectTable(_Table):
         commands = (command for command in (self.command, self.prepare, self.conclude) if command is not None)
         split = (split_command(command, self.product, needs_output=False) for command in commands)
         return (*split, tuple(self.env.values()))
-
-
-class _MachineTable(MachineChoice):
-    """`[[machine]]`: machines of a fleet that take part."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    match: dict[MachineField, str] = Field(default_factory=dict)  # type: ignore[assignment]  # a record has any keys
-    """Field of a machine's report to a glob, such as `{ adapter = "NVIDIA*", system = "Darwin" }`."""
-    blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] | None = None
-    """Blocks of each case that every such machine makes for itself; without it they share those of the case."""
-
-
-WrittenMachine = Annotated[_MachineTable, AfterValidator(lambda table: MachineChoice(**dict(table)))]
 
 
 class LadderTable(_Table):

@@ -51,10 +51,7 @@ def test_certificates_mean_mutual_tls_for_every_role(keys: Path) -> None:
 
     assert security is not None
     assert security.require_encryption
-    shown = {
-        role: security.get_tls_config_for_role(role)  # type: ignore[no-untyped-call]  # Dask's
-        for role in ("client", "scheduler", "worker")
-    }
+    shown = {role: security.get_tls_config_for_role(role) for role in ("client", "scheduler", "worker")}
     assert {tuple(config.values()) for config in shown.values()} == {
         (str(keys / "fleet-ca.pem"), None, str(keys / "fleet-cert.pem"), str(keys / "fleet-key.pem"))
     }

@@ -10,10 +10,10 @@ import pytest
 
 from capbench.errors import InputError, UnavailableError
 from capbench.fleet.block_job import BlockJob, BundleFile, PieceJob
-from capbench.fleet.workers import worker_service
 from capbench.fleet.workers.worker_service import WorkerService
 from capbench.fleet.workers.worker_tasks import run_block
 from capbench.harness.matrix.model import Case
+from capbench.harness.process import spawn
 from capbench.installation import version_of
 from tests.unit.fleet.fake_fleet import report_of
 
@@ -50,12 +50,11 @@ def _job(**changed: object) -> BlockJob:
 
 def _stand_in(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Have blocks made by a script instead of the real process."""
-    real = worker_service.launch
 
     def launch(_command: object, **settings: object) -> object:
-        return real([sys.executable, "-c", script], **settings)  # type: ignore[arg-type]
+        return spawn.launch([sys.executable, "-c", script], **settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker_service, "launch", launch)
+    monkeypatch.setattr("capbench.fleet.workers.worker_service.launch", launch)
 
 
 def test_another_version_and_another_machine_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from capbench.cli.fleet.connection import fleet_app
+from capbench.cli.fleet_verbs.connection import fleet_app
 
 __all__ = ["certificates"]
 

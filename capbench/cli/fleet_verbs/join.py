@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from capbench.cli.fleet.connection import Certificates, Insecure, fleet_app
+from capbench.cli.fleet_verbs.connection import Certificates, Insecure, fleet_app
 from capbench.results.visible_text import plain_line
 
 __all__ = ["scheduler", "worker"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, write_json
-from capbench.cli.fleet.connection import Certificates, Insecure, fleet_app
+from capbench.cli.fleet_verbs.connection import Certificates, Insecure, fleet_app
 
 if TYPE_CHECKING:
     from capbench.fleet.dispatch.fleet_status import FleetStatus, MachineStatus
