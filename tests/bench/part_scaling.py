@@ -2,8 +2,9 @@
 
 `python -m tests.bench.part_scaling REFERENCE OUTPUT --frames 1800 --json record.json`. Measured, in CPU time: matching
 the frames of both files, a part by its frames, and a part of a single frame, which is what every part costs besides.
-With these the simulation gives each part, as soon as its frames are matched, to the first core that is free; matching
-keeps one core until it has ended. `--table record.json` prints the table from a record.
+With these the simulation gives each part, as soon as its frames are matched, to the first core that is free. Matching
+has half of the cores until it has ended, because decoders use them all, but cannot be faster than the one thread for
+each file that looks at its frames. `--table record.json` prints the table from a record.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from capbench.quality.inspection import inspect_files
 from capbench.quality.parts.measure_part import measure_part
 from capbench.quality.parts.part_plan import PartPlan
 from capbench.quality.parts.records_json import records_as_json
+from capbench.quality.reading.clip import Clip
+from capbench.quality.reading.observed_frame import frame_digest, observe
 from capbench.results.metric_registry import choose_metrics
 
 __all__ = ["PartCost", "elapsed_s", "table_of"]
@@ -31,6 +34,7 @@ __all__ = ["PartCost", "elapsed_s", "table_of"]
 _METRICS = ("psnr", "ssim", "ffmpeg_psnr", "ffmpeg_ssim", "xpsnr")
 _CORES = (1, 2, 4, 8, 16, 32)
 _PARTS_A_CORE = 2
+_LOOKED_AT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class PartCost:
     """Width and height of the pictures."""
     matching_s: float
     """Of matching one frame."""
+    looking_s: float
+    """Of looking at one decoded frame: the part of matching that is one thread's."""
     pair_s: float
     """Of measuring one pair in a part."""
     part_s: float
@@ -56,12 +62,14 @@ class PartCost:
 def elapsed_s(cost: PartCost, frames: int, cores: int, parts: int) -> float:
     """Seconds until a validation of so many frames ends, by simulation."""
     bounds = [frames * number // parts for number in range(parts + 1)]
-    matched_s = frames * cost.matching_s
-    # The core that matches joins the others when it is done.
-    free_s = [0.0] * (cores - 1) + [matched_s]
+    matching_cores = max(1, cores // 2)
+    frame_s = max(cost.matching_s / matching_cores, cost.looking_s)
+    matched_s = frames * frame_s
+    # The cores that match join the others when they are done.
+    free_s = [0.0] * (cores - matching_cores) + [matched_s] * matching_cores
     heapq.heapify(free_s)
     for begin, end in itertools.pairwise(bounds):
-        start_s = max(heapq.heappop(free_s), end * cost.matching_s)
+        start_s = max(heapq.heappop(free_s), end * frame_s)
         heapq.heappush(free_s, start_s + cost.part_s + (end - begin) * cost.pair_s)
     return max(*free_s, matched_s) + cost.after_s
 
@@ -69,7 +77,8 @@ def elapsed_s(cost: PartCost, frames: int, cores: int, parts: int) -> float:
 def table_of(cost: PartCost, frames: int) -> str:
     """What the simulation says of a clip of so many frames."""
     measured = (
-        f"{cost.size}, {cost.frames} frames measured: matching {cost.matching_s * 1000:.1f} ms a frame, a pair "
+        f"{cost.size}, {cost.frames} frames measured: matching {cost.matching_s * 1000:.1f} ms a frame, of which "
+        f"{cost.looking_s * 1000:.1f} ms look at one file's, a pair "
         f"{cost.pair_s * 1000:.1f} ms, a part {cost.part_s:.2f} s besides; in one piece "
         f"{cost.whole_pair_s * 1000:.1f} ms a frame"
     )
@@ -125,6 +134,15 @@ class _Timed:
         return records_as_json(records, plan)
 
 
+def _looking_s(path: Path) -> float:
+    """CPU time of looking at one decoded frame."""
+    frames = list(itertools.islice(Clip(path).frames(), _LOOKED_AT))
+    begin_s = time.process_time()
+    for _ in observe(frames, lambda frame: frame, digest=frame_digest):
+        pass
+    return (time.process_time() - begin_s) / len(frames)
+
+
 def measure(reference: Path, output: Path, parts: int) -> PartCost:
     """Measure the costs on two files."""
     chosen = choose_metrics(_METRICS)
@@ -144,6 +162,7 @@ def measure(reference: Path, output: Path, parts: int) -> PartCost:
     return PartCost(
         size=f"{facts.width}x{facts.height}",
         matching_s=matching_s / frames,
+        looking_s=_looking_s(output),
         pair_s=(measured_s - part_s * len(runner.spent)) / frames,
         part_s=part_s,
         whole_pair_s=(whole_s - after_s) / frames,
@@ -155,7 +174,8 @@ def measure(reference: Path, output: Path, parts: int) -> PartCost:
 def main() -> None:
     """Measure, or print the table of a record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("reference", nargs="?", type=Path)
+    parser.add_argument("output", nargs="?", type=Path)
     parser.add_argument("--frames", type=int, default=1800)
     parser.add_argument("--parts", type=int, default=4)
     parser.add_argument("--json", type=Path)
@@ -164,7 +184,9 @@ def main() -> None:
     if options.table:
         cost = PartCost(**json.loads(options.table.read_text(encoding="utf-8")))
     else:
-        cost = measure(*options.files, options.parts)
+        if options.output is None:
+            parser.error("name two files, or --table FILE")
+        cost = measure(options.reference, options.output, options.parts)
         if options.json:
             options.json.write_text(json.dumps(asdict(cost), indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(table_of(cost, options.frames) + "\n")

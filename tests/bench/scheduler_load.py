@@ -37,7 +37,7 @@ from capbench.harness.matrix.model import Case, Subject
 from capbench.installation import version_of
 from tests.unit.fleet.fake_fleet import report_of
 
-__all__ = ["Load", "SchedulerCost", "cost_of", "table_of"]
+__all__ = ["Load", "SchedulerCost", "cost_of", "read_record", "table_of"]
 
 _WORKERS_A_PROCESS = 10
 _JOIN_TIMEOUT_S = 300.0
@@ -192,11 +192,12 @@ async def _serve_scheduler() -> None:
     from distributed.comm import tcp
 
     counted = {"messages": 0, "bytes": 0}
-    write, from_frames = tcp.TCP.write, tcp.from_frames
+    # Dask's own, whatever types they have.
+    write, from_frames = tcp.TCP.write, vars(tcp)["from_frames"]
 
     @functools.wraps(write)
     async def counting_write(self: Any, *args: Any, **kwargs: Any) -> Any:
-        sent = await write(self, *args, **kwargs)
+        sent = await write(self, *args, **kwargs)  # type: ignore[no-untyped-call]
         counted["messages"] += 1
         counted["bytes"] += sent
         return sent
@@ -206,7 +207,8 @@ async def _serve_scheduler() -> None:
         counted["bytes"] += sum(memoryview(frame).nbytes for frame in frames)
         return await from_frames(frames, *args, **kwargs)
 
-    tcp.TCP.write, tcp.from_frames = counting_write, counting_from_frames
+    setattr(tcp.TCP, "write", counting_write)  # noqa: B010  an assignment is none that mypy allows
+    vars(tcp)["from_frames"] = counting_from_frames
     process = psutil.Process()
     async with open_scheduler("127.0.0.1", 0, None) as scheduler:
         _put(scheduler.address)
@@ -322,7 +324,8 @@ def _put(line: str) -> None:
     sys.stdout.flush()
 
 
-def _read(path: Path) -> SchedulerCost:
+def read_record(path: Path) -> SchedulerCost:
+    """The costs that `--json` wrote."""
     found = json.loads(path.read_text(encoding="utf-8"))
     loads = {name: Load(**found[name]) for name in ("block", "large_block", "look", "machine_second")}
     return SchedulerCost(**found | loads)
@@ -340,7 +343,7 @@ def main() -> None:
     parser.add_argument("--role", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.table:
-        _put(table_of(_read(options.table)))
+        _put(table_of(read_record(options.table)))
         return
     with fleet_settings():
         if options.role == ["scheduler"]:
