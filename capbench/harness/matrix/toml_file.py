@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
-from capbench.harness.matrix.machine_tables import MOST_BLOCKS, MOST_MACHINE_TABLES, WrittenMachine
 from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.harness.matrix.participation import MOST_BLOCKS, MOST_MACHINE_TABLES, WrittenMachine
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.appearance.read_look import without_unknown
 from capbench.results.metric_registry import choose_metrics

@@ -17,8 +17,8 @@ from capbench.harness.machine.gpu_telemetry import open_gauges
 from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
-from capbench.harness.matrix.machine_tables import MOST_BLOCKS
 from capbench.harness.matrix.model import RunMatrix
+from capbench.harness.matrix.participation import MOST_BLOCKS
 from capbench.harness.matrix.toml_file import (
     LONGEST_WAIT_S,
     MAX_SLICE_MS,
