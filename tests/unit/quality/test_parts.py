@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
-import av
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from capbench.errors import PartError
 from capbench.quality.metrics.pairs.pair_records import PairRecords, pooled
@@ -25,46 +21,10 @@ from capbench.quality.reading.clip import Clip
 from capbench.quality.reading.observed_frame import frame_digest
 from capbench.quality.validate import validate
 from capbench.results import ValidationReport
+from tests.moving_clips import moving_pictures, write_clip
 
-_FRAMES, _GOP, _SIZE = 200, 24, (128, 96)
-Picture = NDArray[np.uint8]
+_FRAMES = 200
 _FAST = ("psnr", "ssim", "ffmpeg_psnr", "ffmpeg_ssim", "xpsnr")
-
-
-def _pictures(size: tuple[int, int] = _SIZE) -> list[Picture]:
-    """Moving waves with grain, R'G'B'; each differs from those beside it."""
-    width, height = size
-    down, across = np.mgrid[0:height, 0:width].astype(np.int64)
-    grain = (across * 73 + down * 179) ** 2 % 23
-    found = []
-    for n in range(_FRAMES):
-        waves = np.abs((3 * across + 2 * down + (n * n) // 9) % 160 - 80) + grain
-        found.append(np.stack([waves + 40, waves // 2 + 90, 200 - waves], axis=-1).clip(0, 255).astype(np.uint8))
-    return found
-
-
-def _write(
-    path: Path,
-    pictures: Sequence[Picture],
-    *,
-    crf: int,
-    codec: str = "libx264",
-    rate: int = 30,
-    options: dict[str, str] | None = None,
-    shown: Sequence[int] | None = None,
-) -> Path:
-    """A clip; `shown` are the times of its pictures, in frames."""
-    with av.open(str(path), "w") as container:
-        chosen = {"crf": str(crf), "preset": "ultrafast"} | (options or {})
-        stream = cast("av.VideoStream", container.add_stream(codec, rate=rate, options=chosen))
-        stream.width, stream.height, stream.pix_fmt = pictures[0].shape[1], pictures[0].shape[0], "yuv420p"
-        stream.gop_size = _GOP
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
-            frame.pts, frame.time_base = (shown[number] if shown else number), Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
 
 
 class _SameProcess:
@@ -94,8 +54,8 @@ class _SameProcess:
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("parts")
-    pictures = _pictures()
-    return _write(folder / "reference.mp4", pictures, crf=10), _write(folder / "output.mp4", pictures, crf=32)
+    pictures = moving_pictures()
+    return write_clip(folder / "reference.mp4", pictures, crf=10), write_clip(folder / "output.mp4", pictures, crf=32)
 
 
 def _both(
@@ -138,10 +98,10 @@ def test_without_neighbours_temporal_metrics_would_differ(clips: tuple[Path, Pat
 
 
 def test_above_32_frames_a_second_two_neighbours_are_needed_and_enough(tmp_path: Path) -> None:
-    pictures = _pictures()
+    pictures = moving_pictures()
     clips = (
-        _write(tmp_path / "reference.mp4", pictures, crf=10, rate=60),
-        _write(tmp_path / "output.mp4", pictures, crf=32, rate=60),
+        write_clip(tmp_path / "reference.mp4", pictures, crf=10, rate=60),
+        write_clip(tmp_path / "output.mp4", pictures, crf=32, rate=60),
     )
     whole, in_parts, _ = _both(*clips, metrics=["xpsnr"])
     one = validate(*clips, metrics=["xpsnr"], in_parts=_SameProcess(*clips, 3, neighbours=1))
@@ -152,8 +112,11 @@ def test_above_32_frames_a_second_two_neighbours_are_needed_and_enough(tmp_path:
 
 def test_libvmaf_gives_the_same_in_parts(tmp_path: Path) -> None:
     """VMAF's motion looks at both neighbours, and is forced to 0 at the first frame of what it is given."""
-    pictures = _pictures((224, 128))[:130]
-    clips = _write(tmp_path / "reference.mp4", pictures, crf=10), _write(tmp_path / "output.mp4", pictures, crf=32)
+    pictures = moving_pictures((224, 128))[:130]
+    clips = (
+        write_clip(tmp_path / "reference.mp4", pictures, crf=10),
+        write_clip(tmp_path / "output.mp4", pictures, crf=32),
+    )
     whole, in_parts, runner = _both(*clips, metrics=["vmaf", "vmaf_neg", "cambi", "psnr_hvs"], parts=2)
     if "vmaf" not in whole.series:
         pytest.skip(f"no libvmaf here: {whole.unmeasured['vmaf']}")
@@ -165,12 +128,12 @@ def test_libvmaf_gives_the_same_in_parts(tmp_path: Path) -> None:
 
 
 def test_frames_without_counterpart_and_other_rates_are_cut_at_the_reference(tmp_path: Path) -> None:
-    pictures = _pictures()
-    reference = _write(tmp_path / "reference.mp4", pictures, crf=10)
+    pictures = moving_pictures()
+    reference = write_clip(tmp_path / "reference.mp4", pictures, crf=10)
     every = list(range(0, 100, 2)) + list(range(130, 200))
     black = np.zeros_like(pictures[0])
     shown = [pictures[n] if n != 150 else black for n in every]
-    output = _write(tmp_path / "output.mp4", shown, crf=28, shown=every)
+    output = write_clip(tmp_path / "output.mp4", shown, crf=28, shown=every)
     whole, in_parts, runner = _both(reference, output)
 
     starts = [next(pair.reference for pair in plan.frames if pair.reference) for plan in runner.plans]
@@ -191,7 +154,7 @@ def test_frames_without_counterpart_and_other_rates_are_cut_at_the_reference(tmp
 def test_streams_that_cannot_be_entered_anywhere_give_the_same(
     clips: tuple[Path, Path], tmp_path: Path, name: str, codec: str, options: dict[str, str]
 ) -> None:
-    output = _write(tmp_path / name, _pictures(), crf=32, codec=codec, options=options)
+    output = write_clip(tmp_path / name, moving_pictures(), crf=32, codec=codec, options=options)
     whole, in_parts, _ = _both(clips[0], output, metrics=["psnr", "xpsnr"])
 
     assert in_parts.model_dump() == whole.model_dump()
@@ -199,10 +162,12 @@ def test_streams_that_cannot_be_entered_anywhere_give_the_same(
 
 def test_a_file_whose_tags_change_midway_is_read_by_those_of_its_first_frame(tmp_path: Path) -> None:
     """A part that begins behind the change must not take the frame's own tags for the file's."""
-    pictures = _pictures()
-    reference = _write(tmp_path / "reference.mp4", pictures, crf=10)
-    first = _write(tmp_path / "first.h264", pictures[:100], crf=30, options={"x264-params": "colormatrix=bt709"})
-    second = _write(tmp_path / "second.h264", pictures[100:], crf=30, options={"x264-params": "colormatrix=smpte170m"})
+    pictures = moving_pictures()
+    reference = write_clip(tmp_path / "reference.mp4", pictures, crf=10)
+    first = write_clip(tmp_path / "first.h264", pictures[:100], crf=30, options={"x264-params": "colormatrix=bt709"})
+    second = write_clip(
+        tmp_path / "second.h264", pictures[100:], crf=30, options={"x264-params": "colormatrix=smpte170m"}
+    )
     output = tmp_path / "joined.h264"
     output.write_bytes(first.read_bytes() + second.read_bytes())
     whole, in_parts, _ = _both(reference, output, metrics=["psnr"])
@@ -211,7 +176,7 @@ def test_a_file_whose_tags_change_midway_is_read_by_those_of_its_first_frame(tmp
 
 
 def test_a_file_that_is_another_than_the_plans_is_no_part_of_it(clips: tuple[Path, Path], tmp_path: Path) -> None:
-    other = _write(tmp_path / "other.mp4", _pictures()[::-1], crf=32)
+    other = write_clip(tmp_path / "other.mp4", moving_pictures()[::-1], crf=32)
 
     with pytest.raises(PartError, match=r"part 1 of 3: .*does not decode to the same picture twice"):
         validate(*clips, metrics=["psnr"], in_parts=_SameProcess(clips[0], other, 3))
