@@ -97,6 +97,7 @@ def inspect_files(
         wanted_bits=expected.bits,
         wanted_rate=expected.rate,
         marked=aligner.marked,
+        small_marks=aligner.small_marks,
         aligned_by=aligner.method,
         matches=tuple(matches),
         pictures=found,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.errors import PartError
-from capbench.quality.measurements import SampledPair
+from capbench.quality.measurements import DetailLoss, SampledPair
 from capbench.quality.metrics.background_meters import Measured
 from capbench.quality.metrics.pairs.colour_samples import ColourLook
 from capbench.quality.metrics.pairs.pair_records import FrameFigures, PairRecords, WorstPair
@@ -51,6 +51,7 @@ def records_as_json(records: PairRecords, plan: PartPlan) -> str:
                 }
                 for look in records.looks
             ],
+            "levels": [[counts.tolist(), sums.tolist()] for counts, sums in records.levels],
             "patches": [_packed(rows) for rows in records.patches],
             "patch_areas_px": records.patch_areas_px,
             "worst": [asdict(each) for each in records.worst],
@@ -70,7 +71,7 @@ def records_from_json(text: str) -> PartAnswer:
             pairs=int(found["pairs"]),
             series={str(name): [_value(value) for value in values] for name, values in found["series"].items()},
             figures=[FrameFigures(**_tuples(each)) for each in found["figures"]],
-            sampled=[SampledPair(**_tuples(each)) for each in found["sampled"]],
+            sampled=[_sampled(each) for each in found["sampled"]],
             looks=[
                 ColourLook(
                     _unpacked(look["blocks"]),
@@ -78,6 +79,7 @@ def records_from_json(text: str) -> PartAnswer:
                 )
                 for look in found["looks"]
             ],
+            levels=[(np.array(counts, np.intp), np.array(sums, np.float64)) for counts, sums in found["levels"]],
             patches=[_unpacked(packed) for packed in found["patches"]],
             patch_areas_px=[float(area) for area in found["patch_areas_px"]],
             worst=[WorstPair(**each) for each in found["worst"]],
@@ -90,6 +92,11 @@ def records_from_json(text: str) -> PartAnswer:
 
 def _value(value: float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _sampled(fields: Json) -> SampledPair:
+    loss = fields["detail_loss"]
+    return SampledPair(**_tuples(fields) | {"detail_loss": None if loss is None else DetailLoss(**loss)})
 
 
 def _tuples(fields: Json) -> Json:

@@ -12,6 +12,7 @@ from capbench.errors import PartError
 from capbench.quality.measurements import PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import Measured
 from capbench.quality.metrics.pairs.colour_samples import ColourLook, ColourSamples
+from capbench.quality.metrics.registration import coarse_step_of
 
 __all__ = ["FrameFigures", "PairRecords", "WorstPair", "pooled"]
 
@@ -55,6 +56,8 @@ class PairRecords:
     """Pairs that were looked at closely, in order."""
     looks: list[ColourLook] = field(default_factory=list)
     """Colours of the same pairs."""
+    levels: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = field(default_factory=list)
+    """Of the same pairs, `level_errors` of luma."""
     patches: list[NDArray[np.float64]] = field(default_factory=list)
     """Colour patches of the same pairs, where a recording has them."""
     patch_areas_px: list[float] = field(default_factory=list)
@@ -89,6 +92,10 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
     for part in parts:
         for look in part.looks:
             colours.add(look)
+    levels = np.zeros(256, np.intp), np.zeros(256)
+    for part in parts:
+        for counts, sums in part.levels:
+            levels = levels[0] + counts, levels[1] + sums
     patches = [rows for part in parts for rows in part.patches]
     figures = [each for part in parts for each in part.figures]
     return PictureMeasurements(
@@ -105,6 +112,7 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
         sampled=[pair for part in parts for pair in part.sampled],
         colours=colours.rows(),
         blocks=colours.blocks(),
+        coarse_step_codes=coarse_step_of(*levels),
         patches=np.median(np.stack(patches), axis=0) if patches else None,
         patch_area_px=min((area for part in parts for area in part.patch_areas_px), default=None),
         how={name: words for name, words in how.items() if name not in failed},
