@@ -31,6 +31,7 @@ __all__ = [
     "Download",
     "Ladder",
     "Limit",
+    "MachineChoice",
     "OptionValue",
     "OwnRecording",
     "Rate",
@@ -289,6 +290,19 @@ class Case(Record):
         return self.model_copy(update={"qp": None, "quality": None, "options": self.options | option})
 
 
+class MachineChoice(Record):
+    """Which machines of a fleet take part, and what of the blocks they make."""
+
+    match: dict[str, str] = Field(default_factory=dict)
+    """Field of a machine's report to a glob that it matches, without regard to case; empty for any machine."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tag to a glob that its value matches, likewise."""
+    software: bool | None = None
+    """Whether its adapter runs on the CPU; None for either."""
+    blocks: int | None = None
+    """Blocks of each case that every such machine makes for itself; None where they share the blocks of the case."""
+
+
 class Ladder(Record):
     """Cases of which each draws more than the one before, so that the difference is what the addition costs."""
 
@@ -317,14 +331,17 @@ class RunMatrix(Record):
     """Declared subject that takes part in no case, to the reason."""
     ladders: tuple[Ladder, ...] = ()
     """Ladders, in the order of the files. Written only where there are any."""
+    machines: tuple[MachineChoice, ...] = ()
+    """Machines of a fleet that take part, the first that matches counts; empty, and not written, for all of them."""
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_no_ladders(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+    def _leave_out_empty(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        if not written.get("ladders"):
-            written.pop("ladders", None)
+        for name in ("ladders", "machines"):
+            if not written.get(name):
+                written.pop(name, None)
         return written
 
     def subject(self, name: str) -> Subject:

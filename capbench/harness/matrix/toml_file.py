@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
 from capbench.harness.matrix.model import OptionValue, Rate
+from capbench.harness.matrix.participation import MOST_BLOCKS, MOST_MACHINE_TABLES, WrittenMachine
 from capbench.harness.matrix.written_tables import (
     WrittenCurve,
     WrittenDownload,
@@ -42,8 +43,6 @@ LONGEST_RECORDING_S = 24 * 3600.0
 """A day."""
 LONGEST_WAIT_S = 7 * 24 * 3600.0
 """A week. System calls fail for time-outs beyond some centuries."""
-MOST_BLOCKS = 100_000
-"""A block a second is a day of them."""
 MOST_CASES = 10_000
 """Of a matrix, products included, and subjects of a file: a case of a second takes hours by then."""
 MOST_RUNGS = 64
@@ -348,3 +347,5 @@ class MatrixFile(WrittenTable):
     """Ladders: cases in the order in which each adds to what is drawn."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""
+    machine: list[WrittenMachine] = Field(default_factory=list, max_length=MOST_MACHINE_TABLES)
+    """Machines of a fleet that take part; those of the including file come first."""

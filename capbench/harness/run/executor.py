@@ -178,6 +178,7 @@ class ProcessExecutor:
             "role": step.role,
             "corpus": step.case.corpus,
             "point": step.point,
+            "machine": step.machine,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "fingerprint": self.environment.fingerprint,
             "revision": step.subject.revision or self.environment.revision,
