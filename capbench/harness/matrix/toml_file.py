@@ -12,13 +12,14 @@ from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, 
 from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
-from capbench.results.run_record import CurveParameter, Interleave
+from capbench.results.run_record import CurveParameter, Footage, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
 from capbench.units import parse_bitrate, shown
 
 __all__ = [
     "CaseTable",
     "CorpusTable",
+    "FootageTable",
     "LadderTable",
     "MatrixFile",
     "OverrideTable",
@@ -44,8 +45,6 @@ MOST_POINTS = 32
 """Of a curve: each is a run of every subject in every block."""
 MOST_RUNGS = 64
 """Of a ladder: a scene has a dozen things to add, and each rung is a run of every subject in every block."""
-MOST_LADDERS = 100
-"""Of one file."""
 MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
@@ -166,6 +165,8 @@ class _Settings(_Table):
     """File to export, relative to the matrix file."""
     recording: str | WrittenRecording | None = None
     """Name of a synthetic recording (`capbench media --list`), or a table with width, height, fps, container, seed."""
+    footage: Name | None = None
+    """Name of a `[[footage]]` table."""
     duration_s: RecordingSeconds | None = None
     """Cut the recording to this many seconds."""
     scene: str | None = None
@@ -209,10 +210,11 @@ class _Settings(_Table):
 
     @model_validator(mode="after")
     def _excludes(self) -> Self:
-        if self.source is not None and self.recording is not None:
-            raise ValueError("give source or recording, not both")
-        if self.source is not None and self.duration_s is not None:
-            raise ValueError("duration_s applies only to a synthetic recording; cut a file with another program")
+        given = [key for key in ("source", "recording", "footage") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give {given[0]} or {given[1]}, not both")
+        if given in (["source"], ["footage"]) and self.duration_s is not None:
+            raise ValueError("duration_s applies only to a synthetic recording; footage has its own, files are not cut")
         if self.quality is not None and self.qp is not None:
             raise ValueError("give quality or qp, not both")
         if self.curve is not None and (self.quality is not None or self.qp is not None):
@@ -249,7 +251,7 @@ class CorpusTable(_Settings):
             raise ValueError("pattern applies only to a folder")
         if self.files is not None and not self.files:
             raise ValueError("files is empty: a corpus without a clip has nothing to measure")
-        if unfit := [key for key in ("source", "recording", "duration_s") if getattr(self, key) is not None]:
+        if unfit := [key for key in ("source", "recording", "footage", "duration_s") if getattr(self, key) is not None]:
             raise ValueError(f"{unfit[0]} does not apply to a corpus, whose clips are the sources")
         return self
 
@@ -361,6 +363,15 @@ class LadderTable(_Table):
         return self
 
 
+class FootageTable(Footage):
+    """`[[footage]]`: a clip of somebody else's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    fps: Rate = "30"
+
+
 class MatrixFile(_Table):
     """One TOML file."""
 
@@ -378,7 +389,9 @@ class MatrixFile(_Table):
     """Corpora: each is as many cases as it has clips."""
     subject: list[SubjectTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Subjects."""
-    ladder: list[LadderTable] = Field(default_factory=list, max_length=MOST_LADDERS)
+    footage: list[FootageTable] = Field(default_factory=list, max_length=MOST_CASES)
+    """Clips of other people that cases may name."""
+    ladder: list[LadderTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Ladders: cases in the order in which each adds to what is drawn."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""

@@ -173,6 +173,7 @@ class ProcessExecutor:
             "order": step.order,
             "role": step.role,
             "corpus": step.case.corpus,
+            "footage": prepared.footage,
             "point": step.point,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "fingerprint": self.environment.fingerprint,
