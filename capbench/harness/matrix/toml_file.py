@@ -369,7 +369,9 @@ class FootageTable(Footage):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
+    """Name of the clip, which cases give as `footage`."""
     fps: Rate = "30"
+    """Frames a second, constant: a number, or a fraction in quotes."""
 
 
 class MatrixFile(_Table):
