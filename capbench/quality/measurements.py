@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -10,21 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.pipeline.decode.frame_times import Pauses
 from capbench.quality.reading.clip import ClipFacts
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import SoundMeasurements
 from capbench.quality.reading.tags import FileTags
-from capbench.units import format_seconds
+from capbench.results.appearance.effect_finding import EffectFinding
 
 __all__ = [
     "MOTION_BLUR",
     "ClipMeasurements",
     "LayerShare",
+    "LookMeasurements",
     "Measurements",
     "PictureMeasurements",
     "SampledPair",
-    "why_no_times",
 ]
 
 
@@ -137,6 +135,16 @@ class PictureMeasurements:
     """Metric to the reason why it was not measured."""
 
 
+@dataclass(frozen=True, slots=True)
+class LookMeasurements:
+    """An output whose look is its exporter's own: its effects instead of its pixels."""
+
+    findings: tuple[EffectFinding, ...]
+    """One for each effect."""
+    lost_frames: tuple[int, ...]
+    """Output frames in which the recording was not found."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurements:
     """Everything that the checks read."""
@@ -169,23 +177,10 @@ class Measurements:
     """Why the pictures of both files have no times that could be compared; None where they have."""
     ends_alike: bool = False
     """Whether the output's last picture is the reference's last as much as the one that it was matched with."""
+    look: LookMeasurements | None = None
+    """What was found of the output's look; None where its pictures are compared."""
 
     @property
     def hdr(self) -> str | None:
         """`PQ` or `HLG` where the reference's pictures, or the output's, are HDR; None for SDR."""
         return self.reference.tags.merged.hdr or self.output.tags.merged.hdr
-
-
-def why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str | None:
-    """Why times of two files cannot be compared; None where they can."""
-    for name, clip in (("reference", reference), ("output", output)):
-        if not all(frame.has_time_stamp for frame in clip.frames):
-            return f"the {name} has no time stamps"
-    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
-    if any(step_s <= 0 for step_s in steps_s):
-        return "the reference's own time stamps do not increase"
-    pauses = Pauses()
-    for number, step_s in enumerate(steps_s, 1):
-        if pauses.is_break(step_s):  # an export goes on without such a step
-            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
-    return None
