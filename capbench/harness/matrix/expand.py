@@ -27,13 +27,8 @@ from capbench.harness.matrix.model import (
 )
 from capbench.harness.matrix.sources.corpus_clips import find_clips
 from capbench.harness.matrix.sources.find_footage import declared_footage, with_footage
-from capbench.harness.matrix.toml_file import (
-    LONGEST_NAME,
-    MOST_CASES,
-    CaseTable,
-    CorpusTable,
-    MatrixFile,
-)
+from capbench.harness.matrix.table_values import LONGEST_NAME, MOST_CASES
+from capbench.harness.matrix.toml_file import CaseTable, CorpusTable, MatrixFile
 from capbench.results.base_subject import choose_base
 from capbench.results.subject_name import FLOOR
 from capbench.units import shown
