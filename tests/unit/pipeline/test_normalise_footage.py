@@ -49,7 +49,7 @@ def test_size_rate_length_format_and_tags_are_those_asked_for(tmp_path: Path) ->
 
     with av.open(str(made)) as container:
         stream = container.streams.video[0]
-        assert (stream.width, stream.height, stream.average_rate) == (64, 48, 30)
+        assert (stream.width, stream.height, stream.average_rate) == (64, 48, Fraction(30))
         assert stream.codec_context.pix_fmt == "yuv420p"
         assert stream.codec_context.color_range == ColorRange.MPEG
         assert stream.codec_context.colorspace == Colorspace.ITU709
