@@ -25,7 +25,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("compositor",),
         ("conversion",),
         ("job",),
-        ("recorder", "memory_plan", "contact_sheet"),
+        ("recorder", "memory_plan", "contact_sheet", "normalise_footage"),
         ("render",),
         ("stage_bodies",),
         ("stage_graph",),

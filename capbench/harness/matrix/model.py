@@ -19,7 +19,7 @@ from pydantic import (
 from capbench.errors import MatrixError
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.record import Record
-from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Footage, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 from capbench.unknown_names import did_you_mean
@@ -216,6 +216,8 @@ class Case(Record):
     """A file to fetch, where the source is a clip of a corpus that is named by its URL."""
     corpus: str | None = None
     """The corpus whose clip the source is; None for a case of its own."""
+    footage: Footage | None = None
+    """A clip that is fetched and normalised; `download` says from where."""
     duration_s: float | None = None
     """Length of the recording in seconds; None for a standard one's own."""
     scene: str = "bare"
@@ -265,7 +267,7 @@ class Case(Record):
     def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """What a case has nothing of is not written: older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("metrics", "download", "corpus", "curve", "expect"):
+        for name in ("metrics", "download", "corpus", "curve", "footage", "expect"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":

@@ -9,10 +9,10 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from capbench.harness.matrix.command_line import missing_program, placeholders_of
 from capbench.harness.matrix.model import Case, MachineChoice, RunMatrix, Subject
+from capbench.harness.matrix.table_values import MOST_BLOCKS
 from capbench.results.run_record import RunResult, RunRole
 
 __all__ = [
-    "MOST_BLOCKS",
     "MOST_MACHINE_TABLES",
     "WrittenMachine",
     "absences",
@@ -21,8 +21,6 @@ __all__ = [
     "undrawn_scenes",
 ]
 
-MOST_BLOCKS = 100_000
-"""A block a second is a day of them."""
 MOST_MACHINE_TABLES = 1000
 """Each is tried on each machine."""
 MachineField = Literal["name", "adapter", "system", "os", "cpu_model", "architecture", "encoder", "decoder"]

@@ -177,6 +177,7 @@ class ProcessExecutor:
             "order": step.order,
             "role": step.role,
             "corpus": step.case.corpus,
+            "footage": prepared.footage,
             "point": step.point,
             "machine": step.machine,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),

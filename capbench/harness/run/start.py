@@ -18,13 +18,7 @@ from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.participation import MOST_BLOCKS
-from capbench.harness.matrix.toml_file import (
-    LONGEST_WAIT_S,
-    MAX_SLICE_MS,
-    MIN_SLICE_MS,
-    known_paths,
-)
+from capbench.harness.matrix.table_values import LONGEST_WAIT_S, MAX_SLICE_MS, MIN_SLICE_MS, MOST_BLOCKS, known_paths
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
