@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
 from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.results.appearance.expected_look import ExpectedLook
+from capbench.results.appearance.read_look import without_unknown
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
 from capbench.results.run_record import CurveParameter, ExportEnd, Interleave
@@ -104,6 +106,7 @@ class _RecordingTable(OwnRecording):
 
 # Records keep unknown fields of their files; what a person writes must not have any.
 WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(table)))]
+WrittenLook = Annotated[ExpectedLook, AfterValidator(without_unknown)]
 WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
 
 
@@ -166,6 +169,9 @@ class _Settings(_Table):
     """Cut the recording to this many seconds."""
     scene: str | None = None
     """Name of a built-in scene, or a `.toml` file relative to the matrix file."""
+    expect: Literal["scene"] | WrittenLook | None = None
+    """What is asked of commands that draw in a look of their own: `"scene"`, or a table. Their effects are judged then
+    instead of their pixels."""
     width: Even | None = None
     """Output width in pixels."""
     height: Even | None = None
@@ -276,6 +282,8 @@ class SubjectTable(_Table):
     """Environment variables to add."""
     scenes: list[str] = Field(default_factory=list)
     """Globs of scenes that the subject can draw."""
+    look: Literal["scene", "own"] | None = None
+    """Of a command: `own` judges its effects in every case, `scene` its pixels; otherwise a case's `expect` decides."""
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
     begins: BeginText | None = None
@@ -308,12 +316,7 @@ class SubjectTable(_Table):
             raise ValueError(f"unknown decoder {shown(self.decoder)}; available: {', '.join(DECODERS)}")
         if SubjectName.parse(self.name).is_capacity:
             raise ValueError(f"{self.name!r} is the name of a capacity figure; choose another name")
-        if self.command is None and (clock := [key for key in ("begins", "ends") if getattr(self, key) is not None]):
-            raise ValueError(f"{clock[0]} applies only to a command; what the pipeline runs has its own clock")
-        if self.command is not None:
-            if self.options or self.decoder is not None:
-                raise ValueError("options and decoder apply only to a path; write those of a command into the command")
-            split_command(self.command, self.product)
+        self._check_keys_of_commands()
         for key in ("prepare", "conclude"):
             if (hook := getattr(self, key)) is not None:
                 try:
@@ -322,6 +325,17 @@ class SubjectTable(_Table):
                     raise ValueError(f"{key}: {error}") from error
         self._check_product()
         return self
+
+    def _check_keys_of_commands(self) -> None:
+        if self.command is not None:
+            if self.options or self.decoder is not None:
+                raise ValueError("options and decoder apply only to a path; write those of a command into the command")
+            split_command(self.command, self.product)
+            return
+        if clock := [key for key in ("begins", "ends") if getattr(self, key) is not None]:
+            raise ValueError(f"{clock[0]} applies only to a command; what the pipeline runs has its own clock")
+        if self.look is not None:
+            raise ValueError("look applies only to a command: a path draws the scene, and the floor nothing")
 
     def _check_product(self) -> None:
         used = {name for words in self.texts() for name in placeholders_of(words)}
