@@ -130,15 +130,15 @@ def test_table_page_and_data_show_the_launch(driven: Path, tmp_path: Path) -> No
     page = tmp_path / "page.html"
     reported = CliRunner().invoke(app, ["report", str(driven), "-o", str(page)])
     listed = CliRunner().invoke(app, ["results", str(driven), "--to", "markdown"])
-    table = load(driven).set_index("subject")
+    table = load(driven)
 
     assert "(one run, launch 0." in " ".join(console.export_text().split())
     assert reported.exit_code == 0
     assert "launch, before the export began" in page.read_text()
     assert "one run, launch 0." in page.read_text()
     assert "launch s" in listed.stdout
-    assert table.loc["app", "launch_s"] >= 0.3
-    assert table.loc["app", "clock.end"] == "output"
+    assert table["launch_s"].max() >= 0.3
+    assert {"output", "line"} <= set(table["clock.end"].dropna())
 
 
 def test_warm_ups_hooks_and_slices_keep_the_clock(tmp_path: Path) -> None:
