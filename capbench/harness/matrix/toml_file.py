@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
+from capbench.harness.matrix.command_line import PLACEHOLDERS, check_begin_text, placeholders_of, split_command
 from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.appearance.read_look import without_unknown
@@ -52,8 +52,6 @@ MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
 """Each is tried on each case."""
-LONGEST_BEGIN_TEXT = 200
-"""Characters that every part of a command's output is searched for; a line of a log has fewer."""
 LONGEST_NAME = 80
 """Case and subject stand in one file name with a block's number, and file systems allow 255 bytes."""
 
@@ -77,16 +75,6 @@ def _check_variable(name: str) -> str:
     return name
 
 
-def _check_begins(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError(f"{shown(text)} must be a text within one line that the command prints when its export begins")
-    return text
-
-
-def _check_metrics(names: list[str]) -> list[str]:
-    return [metric.name for metric in choose_metrics(names)]
-
-
 MIN_SLICE_MS = 5.0
 """A switch takes about a millisecond: with shorter slices the machine would do little else."""
 MAX_SLICE_MS = 10_000.0
@@ -97,8 +85,7 @@ Name = Annotated[
     Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
 ]
 Variable = Annotated[str, AfterValidator(_check_variable)]
-BeginText = Annotated[str, Field(max_length=LONGEST_BEGIN_TEXT), AfterValidator(_check_begins)]
-Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
+Metrics = Annotated[list[str], AfterValidator(lambda names: [metric.name for metric in choose_metrics(names)])]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
 WaitSeconds = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
@@ -299,9 +286,8 @@ class SubjectTable(_Table):
     """Of a command: `own` judges its effects in every case, `scene` its pixels; otherwise a case's `expect` decides."""
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
-    begins: BeginText | None = None
-    """Text that the command prints when its export begins, in place of the line `capbench: begin`; what comes before is
-    `launch_s`."""
+    begins: Annotated[str, AfterValidator(check_begin_text)] | None = None
+    """Text that the command prints when its export begins, in place of the line `capbench: begin`."""
     ends: ExportEnd | None = None
     """`output`: the export ends with the last change of the output, not with the process, which is then ended."""
     sampled: bool = True
