@@ -135,6 +135,7 @@ def inspect_files(
         wanted_bits=expected.bits,
         wanted_rate=expected.rate,
         marked=aligner.marked,
+        small_marks=aligner.small_marks,
         aligned_by=aligner.method,
         matches=tuple(matches),
         pictures=found,
@@ -198,9 +199,8 @@ def open_pair(
     # Pixels that are not square are brought to square ones, as the reference's are.
     stretched = None if got.facts.sample_aspect == 1 else target
     output_normaliser = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
-    wanted = observe(
-        want.frames, side.normaliser, frame_s=want.frame_s, deep_luma=level_rows, keeps_decoded=keeps_decoded
-    )
+    observe_reference = partial(observe, frame_s=want.frame_s, keeps_decoded=keeps_decoded)
+    wanted = observe_reference(want.frames, side.normaliser, deep_luma=level_rows)
     aligner = Aligner(
         held.enter_context(closing(LookAhead(wanted))),
         window_frames(*_even(want.size), want.native_bytes_per_px if keeps_decoded else 0),
@@ -208,12 +208,7 @@ def open_pair(
         by_order=not (want.has_time_stamps and got.has_time_stamps),
         again=None
         if side.truth
-        else lambda: observe(
-            want.frames_again(),
-            _beside_reference(want, got, target).normaliser,
-            frame_s=want.frame_s,
-            keeps_decoded=keeps_decoded,
-        ),
+        else lambda: observe_reference(want.frames_again(), _beside_reference(want, got, target).normaliser),
     )
     observed = observe(
         got.frames,

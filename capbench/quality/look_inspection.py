@@ -46,6 +46,7 @@ def inspect_look(
         wanted_bits=expected.bits,
         wanted_rate=expected.rate,
         marked=aligner.marked,
+        small_marks=aligner.small_marks,
         aligned_by=aligner.method,
         matches=seen.matches,
         pictures=PictureMeasurements(patches=seen.patches, patch_area_px=seen.patch_area_px),

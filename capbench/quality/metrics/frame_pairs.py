@@ -13,8 +13,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.quality.measurements import PictureMeasurements, SampledPair
+from capbench.quality.measurements import DetailLoss, PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured, joined
+from capbench.quality.metrics.detail_loss import detail_loss
 from capbench.quality.metrics.pairs.colour_samples import ColourSamples, measure_patches
 from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePairs
 from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
@@ -22,9 +23,12 @@ from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     coarse_step,
+    coarse_step_of,
     detail_error_codes,
+    far_shift_px,
     gradient_length,
     inner_error_codes,
+    level_errors,
     sharpness,
     shift_px,
     turn_correlations,
@@ -44,6 +48,12 @@ _KEPT_PAIRS = 3
 _MOST_LOOKS_BEHIND = 2
 """Pairs that wait for a close look; each holds two pictures."""
 _LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
+_MOST_DETAIL = 0.5
+"""Share of the finest detail below which its loss is looked into: it takes as long as all the rest."""
+_GOOD_PSNR_DB = 27.0
+"""Luma PSNR from which detail is not looked into otherwise: a mean of 24 has better frames too."""
+_MOVED_PSNR_DB = 33.0
+"""PSNR of a plane below which it may have moved by more than a sample: text by 1 has 15, soft chroma by 2 has 30."""
 _EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
 """Chroma at the border is filtered from repeated samples, by every exporter in its way: up to 10 codes are no fault."""
 
@@ -99,6 +109,8 @@ class PictureMeter:
         self._on_pair = on_pair
         self._pair_frames: list[int] = []
         self._colours = ColourSamples()
+        # A small picture has too few samples of each level by itself.
+        self._levels = np.zeros(256, np.intp), np.zeros(256)
         self._patches: list[NDArray[np.float64]] = []
         self._patch_areas_px: list[float] = []
         self._kept: list[KeptPair] | None = [] if keep_worst else None
@@ -176,6 +188,7 @@ class PictureMeter:
             series=series,
             colours=self._colours.rows(),
             blocks=self._colours.blocks(),
+            coarse_step_codes=coarse_step_of(*self._levels),
             patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
             patch_area_px=min(self._patch_areas_px, default=None),
             how=measured.how,
@@ -201,13 +214,13 @@ class PictureMeter:
         for name, value in zip(OWN_METRICS[3:], similarity, strict=True):
             self._evidence.series[name][frame] = value
         bias = [float(a.mean(dtype=np.float64) - b.mean(dtype=np.float64)) for a, b in pairs]
-        shifts = [found for a, b in pairs[1:] if (found := shift_px(a, b)) is not None]
+        shifts = [found for a, b in pairs[1:] if (found := _shift(a, b)) is not None]
         self._evidence.sampled.append(
             SampledPair(
                 output_frame=frame,
                 ssim=(similarity[0], similarity[1], similarity[2]),
                 bias_codes=(bias[0], bias[1], bias[2]),
-                luma_shift_px=shift_px(*pairs[0]),
+                luma_shift_px=_shift(*pairs[0]),
                 # a chroma sample is two luma pixels wide
                 chroma_shift_px=(
                     2 * sum(dx for dx, _ in shifts) / len(shifts),
@@ -215,15 +228,17 @@ class PictureMeter:
                 )
                 if shifts
                 else None,
-                sharpness=sharpness(*pairs[0]),
+                sharpness=(share := sharpness(*pairs[0])),
+                detail_loss=_detail_loss(share, *pairs[0]),
                 turns=turn_correlations(got.thumb[..., 0], want.thumb[..., 0]),
-                coarse_step_codes=coarse_step(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS]),
                 deep_step_codes=None
                 if self._native is None or not self._native.has_same_codes
                 else _deep_step(got, pair, self._native.form.bits),
                 gradient_codes=0 if want.deep_luma is None else gradient_length(want.deep_luma, want.bits),
             )
         )
+        counts, sums = level_errors(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS])
+        self._levels = self._levels[0] + counts, self._levels[1] + sums
         self._colours.add(got.thumb, want.thumb)
         if patches is not None:
             self._patches.append(measure_patches(planes, wanted, patches))
@@ -238,6 +253,19 @@ class PictureMeter:
         heapq.heappush(self._kept, KeptPair(value, frame, reference_frame, *copies))
         if len(self._kept) > _KEPT_PAIRS:
             heapq.heappop(self._kept)
+
+
+def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
+    is_far = psnr_db(mean_squared_error(got, want)) < _MOVED_PSNR_DB
+    return far_shift_px(got, want) if is_far else shift_px(got, want)
+
+
+def _detail_loss(share: float | None, got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss | None:
+    """Of luma, where little enough of the finest detail is left, or the error is large enough, to ask why."""
+    is_suspicious = share is not None and share < _MOST_DETAIL
+    if not is_suspicious and psnr_db(mean_squared_error(got, want)) > _GOOD_PSNR_DB:
+        return None
+    return detail_loss(got, want)
 
 
 def _placed(cell: tuple[float, int, int]) -> tuple[float, int, int]:
