@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from capbench.errors import InputError
 from capbench.harness.matrix.model import Case, Subject
-from capbench.harness.matrix.toml_file import LONGEST_WAIT_S
+from capbench.harness.matrix.table_values import LONGEST_WAIT_S
 from capbench.results.environment import MachineName
 from capbench.results.record import Record, record_json
 

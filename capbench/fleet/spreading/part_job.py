@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from capbench.fleet.block_job import LONGEST_MESSAGE_BYTES, Bundle
-from capbench.harness.matrix.toml_file import LONGEST_WAIT_S
+from capbench.harness.matrix.table_values import LONGEST_WAIT_S
 from capbench.results.environment import MachineName
 from capbench.results.record import Record
 

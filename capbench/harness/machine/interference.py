@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from capbench.harness.machine.conditions.read_conditions import judge_conditions, read_conditions
 from capbench.results.environment import BlockNoise, NoiseReading
 
 __all__ = ["SystemProbe", "judge_noise", "read_noise"]
@@ -42,6 +43,7 @@ def read_noise(folder: Path, *, watch_s: float = 0.2, sleep: Callable[[float], N
         swapped_bytes=swap.sin + swap.sout,
         disk_free_bytes=psutil.disk_usage(str(folder)).free,
         hottest_celsius=_hottest_celsius(),
+        conditions=read_conditions(),
     )
 
 
@@ -70,6 +72,7 @@ def judge_noise(
         warnings.append(f"only {after.disk_free_bytes / 1e9:.1f} GB of disk space are free for results")
     if after.hottest_celsius is not None and after.hottest_celsius >= HOT_CELSIUS:
         warnings.append(f"the processor is at {after.hottest_celsius:.0f} degrees Celsius")
+    conditions = judge_conditions(before.conditions, after.conditions)
     return BlockNoise(
         case=case,
         block=block,
@@ -77,7 +80,8 @@ def judge_noise(
         after=after,
         wall_s=wall_s,
         foreign_cpu_s=foreign_cpu_s,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *(warning.text for warning in conditions)),
+        conditions=conditions,
     )
 
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from capbench.harness.matrix.command_line import check_begin_text
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import path_names
 from capbench.units import shown
 
 __all__ = [
-    "LONGEST_BEGIN_TEXT",
     "LONGEST_NAME",
     "LONGEST_RECORDING_S",
     "LONGEST_WAIT_S",
@@ -55,8 +55,6 @@ MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
 """Each is tried on each case."""
-LONGEST_BEGIN_TEXT = 200
-"""Characters that every part of a command's output is searched for; a line of a log has fewer."""
 LONGEST_NAME = 80
 """Case and subject stand in one file name with a block's number, and file systems allow 255 bytes."""
 
@@ -80,12 +78,6 @@ def _check_variable(name: str) -> str:
     return name
 
 
-def _check_begins(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError(f"{shown(text)} must be a text within one line that the command prints when its export begins")
-    return text
-
-
 def _check_metrics(names: list[str]) -> list[str]:
     return [metric.name for metric in choose_metrics(names)]
 
@@ -100,7 +92,7 @@ Name = Annotated[
     Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
 ]
 Variable = Annotated[str, AfterValidator(_check_variable)]
-BeginText = Annotated[str, Field(max_length=LONGEST_BEGIN_TEXT), AfterValidator(_check_begins)]
+BeginText = Annotated[str, AfterValidator(check_begin_text)]
 Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]

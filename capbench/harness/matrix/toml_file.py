@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
 from capbench.harness.matrix.model import OptionValue, Rate
@@ -185,8 +185,7 @@ class SubjectTable(WrittenTable):
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
     begins: BeginText | None = None
-    """Text that the command prints when its export begins, in place of the line `capbench: begin`; what comes before is
-    `launch_s`."""
+    """Text that the command prints when its export begins, in place of the line `capbench: begin`."""
     ends: ExportEnd | None = None
     """`output`: the export ends with the last change of the output, not with the process, which is then ended."""
     sampled: bool = True
