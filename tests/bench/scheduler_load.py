@@ -26,13 +26,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from capbench.fleet.machines import worker_tasks
-from capbench.fleet.machines.start_worker import REPORT_KEY
-
 from capbench.fleet.block_job import BlockAnswer, BlockFile, BlockJob
 from capbench.fleet.dask_settings import LOOPBACK_ONLY, fleet_settings, import_distributed
 from capbench.fleet.dispatch.dask_link import DaskLink
 from capbench.fleet.start_scheduler import open_scheduler
+from capbench.fleet.workers import worker_tasks
+from capbench.fleet.workers.start_worker import REPORT_KEY
 from capbench.harness.matrix.model import Case, Subject
 from capbench.installation import version_of
 from tests.unit.fleet.fake_fleet import report_of
