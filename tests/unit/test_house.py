@@ -56,7 +56,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("aggregate",),
         ("comparisons", "charts", "cell_words", "capacity"),
         ("page",),
-        ("history_site",),
+        ("history_site", "machine_pages"),
         ("formats",),
     ),
 }
