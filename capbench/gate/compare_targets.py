@@ -15,7 +15,7 @@ from capbench.gate.compare import ComparedSubjects, compare_with_baseline, summa
 from capbench.gate.failure_evidence import failures_of
 from capbench.gate.gate_file import GateFile, load_gate_file
 from capbench.gate.history.baseline_figures import Baseline, read_baseline
-from capbench.gate.machines.compare_machines import compare_over_machines, machines_of
+from capbench.gate.over_machines.compare_machines import compare_over_machines, machines_of
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks
 from capbench.gate.sequential.stopping import SequentialGate
 from capbench.gate.verdicts.pairing import measured_runs, side_of

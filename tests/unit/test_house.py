@@ -47,7 +47,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("history", "rule_coverage"),
         ("compare",),
         ("calibration",),
-        ("machines",),
+        ("over_machines",),
         ("sequential", "slice_advice"),
         ("compare_targets",),
     ),

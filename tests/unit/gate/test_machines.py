@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from capbench.cli.app import app
 from capbench.errors import ResultError
 from capbench.gate.compare_targets import compare_folder, compare_sides, parse_side
-from capbench.gate.machines.disagreement import separating_attributes
-from capbench.gate.machines.machine_attributes import attributes_of
+from capbench.gate.over_machines.disagreement import separating_attributes
+from capbench.gate.over_machines.machine_attributes import attributes_of
 from capbench.gate.statistics.random_effects import combine_effects
 from capbench.report.formats.ci.code_quality import code_quality_json
 from capbench.report.formats.ci.junit import junit_xml
