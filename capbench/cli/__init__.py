@@ -7,12 +7,14 @@ import sys
 
 from capbench.cli import (  # noqa: F401  importing a verb registers it
     baseline,
+    bundle,
     calibrate,
     compare,
     doctor,
     export,
     history,
     media,
+    pool,
     report,
     results,
     run,

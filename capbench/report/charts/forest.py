@@ -55,11 +55,19 @@ class ForestMean:
 
 
 def forest_chart(
-    lines: Sequence[ForestLine], mean: ForestMean | None, *, title: str, words: str, margin: float | None, prefix: str
+    lines: Sequence[ForestLine],
+    mean: ForestMean | None,
+    *,
+    title: str,
+    words: str,
+    prefix: str,
+    margin: float | None = None,
+    axis: str = "new over base, 1 = no change",
 ) -> Chart | None:
     """Lines by rising ratio with their intervals, and the mean below. None where no line has a ratio.
 
-    `words` is the sentence that the chart shows, `margin` the relative change that counts as the same.
+    `words` is the sentence that the chart shows, `margin` the relative change that counts as the same, `axis` says what
+    the ratios are of.
     """
     ordered = sorted((line for line in lines if 0 < line.ratio < math.inf), key=lambda line: line.ratio)
     if not ordered:
@@ -77,7 +85,7 @@ def forest_chart(
     rows = len(shown) + 1.4 * len(means)
     canvas = Canvas(height_px=rows * _ROW_PX + 56)
     axes = canvas.axes(left=112, top=6, right=84, bottom=44)
-    lay_ratio_axis(axes, low, high, rows=1)
+    lay_ratio_axis(axes, low, high, rows=1, label=axis)
     axes.set_ylim(rows - 0.5, -0.5)
     if margin:
         axes.axvspan(1 - margin, 1 + margin, color=LIGHT["band"], zorder=0.4, linewidth=0)

@@ -23,7 +23,9 @@ VERDICT_TOKENS = {
 """Colour token of a verdict; any other is quiet."""
 
 
-def lay_ratio_axis(axes: Axes, low: float, high: float, *, rows: int) -> None:
+def lay_ratio_axis(
+    axes: Axes, low: float, high: float, *, rows: int, label: str = "new over base, 1 = no change"
+) -> None:
     """Set up axes for `rows` rows of ratios between `low` and `high`, with a line at 1."""
     axes.set_xscale("log")
     axes.set_xlim(low, high)
@@ -35,7 +37,7 @@ def lay_ratio_axis(axes: Axes, low: float, high: float, *, rows: int) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("new over base, 1 = no change")
+    axes.set_xlabel(label)
     axes.axvline(1, color=LIGHT["axis"], linewidth=1)
 
 

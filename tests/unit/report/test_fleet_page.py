@@ -47,8 +47,8 @@ def test_every_machine_has_a_page_of_its_own_that_leads_back(folder: Path, page:
 
         assert f'href="machines/{name}.html"' in page
         assert 'href="../index.html"' in own
-        assert f"--on={name}--" in own
-        assert not any(f"--on={other}--" in own for other in ("studio-1", "studio-2", "thinkpad") if other != name)
+        assert f"--on%3D{name}--" in own
+        assert not any(f"--on%3D{other}--" in own for other in ("studio-1", "studio-2", "thinkpad") if other != name)
 
 
 def test_the_page_of_a_machine_does_not_speak_of_several(folder: Path, page: str) -> None:  # noqa: ARG001  made first
@@ -69,7 +69,7 @@ def test_both_tables_sort(page: str) -> None:
         head = re.search(rf'id="{table}".*?</thead>', page, re.DOTALL)
 
         assert head is not None
-        assert head[0].count("<button") >= 6
+        assert head[0].count("<button") >= 5
 
 
 def test_a_tag_is_text(page: str) -> None:
