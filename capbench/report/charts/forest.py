@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -63,11 +63,12 @@ def forest_chart(
     prefix: str,
     margin: float | None = None,
     axis: str = "new over base, 1 = no change",
+    figure: Callable[[float], str] = change_words,
 ) -> Chart | None:
     """Lines by rising ratio with their intervals, and the mean below. None where no line has a ratio.
 
     `words` is the sentence that the chart shows, `margin` the relative change that counts as the same, `axis` says what
-    the ratios are of.
+    the ratios are of, and `figure` writes one beside its line.
     """
     ordered = sorted((line for line in lines if 0 < line.ratio < math.inf), key=lambda line: line.ratio)
     if not ordered:
@@ -92,16 +93,18 @@ def forest_chart(
     heaviest = max((line.weight or 0.0 for line in shown), default=0.0)
     for row, line in enumerate(shown):
         _draw_line(canvas, axes, row, line, heaviest)
+        label_row(axes, row, figure(line.ratio), offset_px=8, colour=_colour(line))
     if mean is not None:
         _draw_mean(canvas, axes, len(shown) + 0.4, mean)
-    reading = f"{words}. {_legend(mean)}"
+        label_row(axes, len(shown) + 0.4, figure(mean.ratio), offset_px=8, bold=True)
+    reading = f"{words}. {_legend(mean, has_weights=heaviest > 0)}"
     if left_out:
         reading += f" {left_out} machines between the lowest and the highest are in the table only."
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
 
 
 def _draw_line(canvas: Canvas, axes: Axes, row: float, line: ForestLine, heaviest: float) -> None:
-    colour = LIGHT[VERDICT_TOKENS.get(line.verdict, "quiet")]
+    colour = _colour(line)
     if line.interval is not None:
         axes.plot(_within(line.interval, axes), [row, row], color=colour, linewidth=2, solid_capstyle="butt")
     # The area of the mark is the weight, as in every forest plot.
@@ -109,7 +112,10 @@ def _draw_line(canvas: Canvas, axes: Axes, row: float, line: ForestLine, heavies
     size_px = max(_LARGEST_MARK_PX * share**0.5, _SMALLEST_MARK_PX)
     axes.plot([line.ratio], [row], marker="s", markersize=size_px, color=colour, markeredgecolor=LIGHT["page"])
     label_row(axes, row, canvas.label(line.name, 16), offset_px=-8)
-    label_row(axes, row, change_words(line.ratio), offset_px=8, colour=colour)
+
+
+def _colour(line: ForestLine) -> str:
+    return LIGHT[VERDICT_TOKENS.get(line.verdict, "quiet")]
 
 
 def _draw_mean(canvas: Canvas, axes: Axes, row: float, mean: ForestMean) -> None:
@@ -125,7 +131,6 @@ def _draw_mean(canvas: Canvas, axes: Axes, row: float, mean: ForestMean) -> None
     corners = [(left, row), (mean.ratio, row - 0.34), (right, row), (mean.ratio, row + 0.34)]
     axes.add_patch(Polygon(corners, closed=True, facecolor=ink, edgecolor=ink, linewidth=0.8))
     label_row(axes, row, canvas.label(mean.name, 16), offset_px=-8, bold=True)
-    label_row(axes, row, change_words(mean.ratio), offset_px=8, bold=True)
 
 
 def _within(bounds: tuple[float, float], axes: Axes) -> tuple[float, float]:
@@ -133,8 +138,9 @@ def _within(bounds: tuple[float, float], axes: Axes) -> tuple[float, float]:
     return max(bounds[0], left), min(bounds[1], right)
 
 
-def _legend(mean: ForestMean | None) -> str:
-    lines = "Lines are intervals of each machine, and the area of a square is its weight"
+def _legend(mean: ForestMean | None, *, has_weights: bool) -> str:
+    weights = ", and the area of a square is its weight" if has_weights else ""
+    lines = f"Lines are intervals of each machine{weights}"
     if mean is None:
         return f"{lines}."
     further = "" if mean.prediction is None else "; the line through it is where one more such machine would be"

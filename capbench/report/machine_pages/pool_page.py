@@ -11,7 +11,7 @@ from capbench.report.charts.canvas import Chart, chart_style
 from capbench.report.charts.forest import ForestLine, ForestMean, forest_chart
 from capbench.report.page.render_page import render_page
 from capbench.report.page.write_page import write_page
-from capbench.report.wording import MISSING, shorten
+from capbench.report.wording import MISSING, shorten, times_words
 from capbench.results.bundle.machine_pool import MachinePool, PooledSubject
 from capbench.results.comparison import Verdict
 
@@ -89,5 +89,6 @@ def _chart(row: PooledSubject, prefix: str) -> Chart | None:
             title=f"{shorten(row.subject, 30)} at {shorten(row.case, 30)}",
             words=words,
             axis="times the floor",
+            figure=times_words,
             prefix=prefix,
         )

@@ -76,6 +76,8 @@ _OWN = "own"
 _SHORTEST_PRIVATE = 3
 """Letters of a name that is looked for: a user called `ed` would be found in every encoder."""
 _REDACTED = "redacted"
+_ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@]{2,63}")
+"""An address of mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +117,14 @@ class PrivateNames:
         for word in self.words:
             if re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", text, re.IGNORECASE):
                 return word
-        match = re.search(r"[^\s@]+@[^\s@]+\.[^\s@]+|[/\\]", text)
+        match = _ADDRESS.search(text) or re.search(r"[/\\]", text)
         return match[0] if match else None
 
     def redact(self, text: str) -> str:
         """The text without private names, and with what separates paths as blanks."""
         for word in self.words:
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", _REDACTED, text, flags=re.IGNORECASE)
-        return re.sub(r"[/\\\x00-\x1f\x7f-\x9f]", " ", text)[:200]
+        return re.sub(r"[/\\\x00-\x1f\x7f-\x9f]", " ", _ADDRESS.sub(_REDACTED, text))[:200]
 
 
 def anonymous_results(contents: FolderContents, plan: JsonObject, private: PrivateNames) -> AnonymousResults:

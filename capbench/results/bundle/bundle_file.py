@@ -118,9 +118,7 @@ def read_bundle(path: Path) -> BundleContents:
         if said is None or name not in members:
             raise ResultError(f"{path} has no {name}, or its manifest does not name it: not a whole bundle")
         if said != _file(members[name]):
-            raise ResultError(
-                f"{path}: {name} is not what the manifest says (its hash differs): it was edited or damaged"
-            )
+            raise ResultError(f"{path}: {name} was edited or damaged: its hash is not the one in the manifest")
     if extra := sorted({*members, *manifest.files} - {_MANIFEST, *_MEMBERS}):
         raise ResultError(f"{path} names {extra[0]!r}, which is no part of a bundle")
     contents = BundleContents(
@@ -181,13 +179,10 @@ def _check_member(path: Path, member: zipfile.ZipInfo, known: dict[str, bytes], 
     if member.flag_bits & 0x1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ResultError(f"{path}: {name} is encrypted, or compressed in a way that a bundle never is")
     if member.file_size > left:
-        raise ResultError(
-            f"{path}: {name} has {member.file_size} bytes, more than the {left} that a bundle has room for"
-        )
-    if member.file_size > MAX_RATIO * max(member.compress_size, 1):
-        raise ResultError(
-            f"{path}: {name} is packed {member.file_size // max(member.compress_size, 1)} times, over {MAX_RATIO}"
-        )
+        raise ResultError(f"{path}: {name} has {member.file_size} bytes, and a bundle has room for {left} more")
+    ratio = member.file_size // max(member.compress_size, 1)
+    if ratio > MAX_RATIO:
+        raise ResultError(f"{path}: {name} is compressed {ratio} times, and a bundle at most {MAX_RATIO}")
 
 
 def _manifest(path: Path, data: bytes) -> BundleManifest:
@@ -223,10 +218,10 @@ def _check_agreement(contents: BundleContents) -> None:
     """What records say of each other."""
     path, seen = contents.path, set()
     for run in contents.runs.runs:
-        if run.machine not in contents.machines.machines or run.case not in contents.cases.cases:
-            raise ResultError(
-                f"{path}: a run names the machine {run.machine} and the case {run.case!r}, not both are there"
-            )
+        if run.machine not in contents.machines.machines:
+            raise ResultError(f"{path}: a run names {run.machine}, which is not among its machines")
+        if run.case not in contents.cases.cases:
+            raise ResultError(f"{path}: a run names the case {run.case!r}, which is not among its cases")
         key = (run.machine, run.case, run.subject, run.role, run.parameter, run.value, run.block)
         if key in seen:
             raise ResultError(f"{path}: {run.subject} has two runs of block {run.block} of {run.case} on {run.machine}")
