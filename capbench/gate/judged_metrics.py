@@ -102,6 +102,7 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
     ("frames", "frame count", Kind.EQUAL, _count, False),
     ("wall_s", "wall time", Kind.NOISY, format_seconds, True),
     ("process_wall_s", "wall time of the process", Kind.NOISY, format_seconds, True),
+    ("launch_s", "launch before the export", Kind.NOISY, format_seconds, True),
     ("cpu_s", "CPU time", Kind.NOISY, format_seconds, True),
     ("gpu_busy_s", "GPU time", Kind.NOISY, format_seconds, True),
     ("peak_rss_bytes", "peak memory", Kind.NOISY, format_bytes, True),

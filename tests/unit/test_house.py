@@ -35,8 +35,10 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     "quality": (
         ("reading", "oracle"),
         ("measurements", "expectation"),
-        ("metrics", "truth", "effects"),
-        ("worst_frames", "inspection"),
+        ("metrics",),
+        ("truth", "effects"),
+        ("worst_frames", "inspection", "clip_evidence"),
+        ("look_inspection",),
         ("checks", "saved_frames"),
         ("validate",),
     ),

@@ -17,8 +17,9 @@ from pydantic import (
 )
 
 from capbench.errors import MatrixError
+from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.record import Record
-from capbench.results.run_record import CurveParameter, CurvePoint, Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 from capbench.unknown_names import did_you_mean
@@ -131,6 +132,9 @@ class Subject(Record):
     """Environment variables added for this subject."""
     scenes: tuple[str, ...] = ()
     """Globs of scene names that the subject can draw; empty for all."""
+    look: Literal["scene", "own"] | None = None
+    """`own`: a command draws in a look of its own, and its effects are judged instead of its pixels; `scene`: it draws
+    the scene itself. None leaves that to the case."""
     output_suffix: str = ".mp4"
     """Suffix of the output file, which chooses the container."""
     folder: Path | None = None
@@ -139,6 +143,10 @@ class Subject(Record):
     """Command before each run, with placeholders; not timed."""
     conclude: tuple[str, ...] = ()
     """Command after each run, likewise."""
+    begins: str | None = None
+    """Text that a command prints when its export begins. Written only where it is given, and so is the next."""
+    ends: ExportEnd | None = None
+    """`output`: the export ends when the output has changed for the last time."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs; False shows what sampling costs."""
     revision: str | None = None
@@ -150,6 +158,20 @@ class Subject(Record):
     def writes_output(self) -> bool:
         """Whether a run leaves a file; a capacity figure leaves none, and there is nothing to validate."""
         return not SubjectName.parse(self.name).is_capacity
+
+    def has_own_look(self, case: Case) -> bool:
+        """Whether the effects of its outputs of a case are judged, and not their pixels."""
+        return bool(self.command) and (self.look == "own" or (self.look is None and case.expect is not None))
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_absent_clock(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Older readers refuse the keys that they do not know."""
+        written: dict[str, Any] = default(self)
+        for name in ("begins", "ends"):
+            if written.get(name, ...) is None:
+                del written[name]
+        return written
 
     def draws(self, scene: str) -> bool:
         """Whether the subject takes part in cases of this scene (a name, or the path of a scene file)."""
@@ -202,6 +224,9 @@ class Case(Record):
     """Output height in pixels; None for the source's."""
     fps: Rate | None = None
     """Output rate as an exact fraction; None for the source's."""
+    expect: Literal["scene"] | ExpectedLook | None = None
+    """What commands are asked for, whose effects are then judged instead of their pixels: what the scene says, or what
+    this says; None, which is not written, compares pixels."""
     encoder: str | None = None
     """Encoder name; None for the pipeline's default."""
     quality: str | None = None
@@ -238,7 +263,7 @@ class Case(Record):
     def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """What a case has nothing of is not written: older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("metrics", "download", "corpus", "curve"):
+        for name in ("metrics", "download", "corpus", "curve", "expect"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from capbench.quality.effects.caption_times import CaptionMeter
 from capbench.quality.effects.effect_meter import EffectContext, EffectMeter
 from capbench.quality.effects.framing_meter import FramingMeter
 from capbench.quality.effects.padding_meter import PaddingMeter
@@ -25,5 +26,10 @@ EFFECT_NAMES: Final = (
 )
 """Effects that a check exists for: a meter makes a finding of its own for each of its names, in any case."""
 
-EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (PaddingMeter, ZoomMeter, FramingMeter)
+EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (
+    PaddingMeter,
+    ZoomMeter,
+    FramingMeter,
+    CaptionMeter,
+)
 """Opened once for each output. Add a class here whose constructor takes the context alone."""
