@@ -7,22 +7,20 @@ import sys
 
 from capbench.cli import (  # noqa: F401  importing a verb registers it
     baseline,
-    bundle,
     calibrate,
     compare,
     doctor,
     export,
     history,
     media,
-    pool,
     report,
-    results,
     run,
     selftest,
     validate,
 )
 from capbench.cli.app import INTERRUPTED, run_app
 from capbench.cli.measure import check, try_commands  # noqa: F401
+from capbench.cli.publish import bundle, pool, results  # noqa: F401
 
 __all__ = ["main"]
 

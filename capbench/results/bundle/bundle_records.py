@@ -207,27 +207,27 @@ class BundledRun(BundleRecord):
     frames: Count | None = None
     """Frames of the output."""
     wall_s: Seconds | None = None
-    """As in a run."""
+    """From the call to the finished file, in seconds."""
     process_wall_s: Seconds | None = None
-    """Likewise."""
+    """From the start of the process until it ended, in seconds."""
     setup_s: Seconds | None = None
-    """Likewise."""
+    """Until the first frame could be processed, in seconds."""
     cpu_s: Seconds | None = None
-    """Likewise."""
+    """CPU seconds, children included."""
     gpu_busy_s: Seconds | None = None
-    """Likewise."""
+    """GPU time of its passes, in seconds."""
     peak_rss_bytes: Bytes | None = None
-    """Likewise."""
+    """High-water mark of resident memory of its largest process."""
     gpu_memory_bytes: Bytes | None = None
-    """Likewise."""
+    """Memory that it allocated on the GPU."""
     upload_bytes: Bytes | None = None
-    """Likewise."""
+    """Bytes that went to the GPU."""
     readback_bytes: Bytes | None = None
-    """Likewise."""
+    """Bytes that came back."""
     output_bytes: Bytes | None = None
-    """Likewise."""
+    """Size of the output."""
     video_bytes: Bytes | None = None
-    """Likewise."""
+    """Of the pictures alone, without sound and container."""
     quality: dict[Word, BundledQuality] = Field(default_factory=dict, max_length=MAX_SUBJECTS_QUALITY)
     """Metrics of validation."""
 
