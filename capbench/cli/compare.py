@@ -153,7 +153,7 @@ def exit_code_of_comparison(comparison: Comparison) -> int:
 
 def show_comparison(comparison: Comparison) -> None:
     """The verdicts as tables, what the reader should know, and the one sentence."""
-    from capbench.report.formats.gate_tables import comparison_tables  # --json needs no table
+    from capbench.report.formats.gate_tables import comparison_tables, ladder_table  # --json needs no table
     from capbench.report.formats.grouping import shared_reasons
     from capbench.report.formats.machine_tables import machine_tables
     from capbench.report.formats.terminal_table import open_console, print_line
@@ -162,6 +162,8 @@ def show_comparison(comparison: Comparison) -> None:
     tables = machine_tables if comparison.over_machines else comparison_tables
     for table in tables(comparison, is_narrow=console.width < _NARROW_COLUMNS):
         console.print(table)
+    for ladder in comparison.ladders:
+        console.print(ladder_table(ladder, is_narrow=console.width < _NARROW_COLUMNS))
     reasons = () if comparison.over_machines else shared_reasons(comparison.verdicts)  # a machine's row has its own
     for warning in (*reasons, *comparison.warnings):
         print_line(console, f"note: {warning}")

@@ -93,7 +93,7 @@ def inspect_files(
     other SDR.
     """
     with ExitStack() as held:
-        pair = open_pair(reference, output, expected.tone_map, scene, held)
+        pair = open_pair(reference, output, expected.tone_map, scene, held, rate=expected.rate)
         want, got, target, side, aligner = pair.want, pair.got, pair.target, pair.side, pair.aligner
         hdr = hdr_of_both(want, got)
         of_worst = offered_for(metrics, MeasuredFrames.WORST) if hdr is None else []
@@ -174,9 +174,14 @@ def open_pair(
     scene: Scene | None,
     held: ExitStack,
     *,
+    rate: Fraction | None = None,
     in_8_bits: bool = False,
 ) -> OpenedPair:
-    """Open both files; `held` closes them. `in_8_bits` keeps no frame as it was decoded. Raises as `inspect_files`."""
+    """Open both files; `held` closes them.
+
+    `rate` is what the output was made at, None for the reference's own. `in_8_bits` keeps no frame as it was decoded.
+    Raises as `inspect_files`.
+    """
     want, got = open_clip(reference), open_clip(output)
     if tone_map is not None:
         want = tone_mapped(want, got)
@@ -185,7 +190,10 @@ def open_pair(
         # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
-    side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
+    if scene is None:
+        side = _beside_reference(want, got, target)
+    else:
+        side = _beside_scene(want, got, target, scene, frame_s=1 / rate if rate else want.frame_s)
     keeps_decoded = side.native is not None and not in_8_bits
     # Pixels that are not square are brought to square ones, as the reference's are.
     stretched = None if got.facts.sample_aspect == 1 else target
@@ -279,7 +287,9 @@ def _beside_reference(want: OpenedClip, got: OpenedClip, target: tuple[int, int]
     )
 
 
-def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], scene: Scene) -> _Side:
+def _beside_scene(
+    want: OpenedClip, got: OpenedClip, target: tuple[int, int], scene: Scene, *, frame_s: Fraction
+) -> _Side:
     square = want.facts.sample_aspect == 1
     shown = _even(want.size) if square else want.size
     truth = GroundTruth(
@@ -290,6 +300,7 @@ def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], sc
         chroma_place=chroma_place(want.spec.siting, want.clip.rotation_degrees),
         wanted=got.spec,
         layers=SceneLayers(scene, target),
+        frame_s=float(frame_s),
     )
     return _Side(Normaliser(want.spec, want.spec, None, want.clip.rotation_degrees, crop=False), truth, None)
 

@@ -1,4 +1,4 @@
-"""Measurements of two files: data only. `capbench.quality.inspection` fills it in, the check modules read it."""
+"""Measurements of two files. `capbench.quality.inspection` fills them in, the check modules read them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from capbench.quality.reading.tags import FileTags
 from capbench.results.appearance.effect_finding import EffectFinding
 
 __all__ = [
+    "MOTION_BLUR",
     "ClipMeasurements",
     "LayerShare",
     "LookMeasurements",
@@ -75,9 +76,13 @@ class SampledPair:
     elsewhere."""
 
 
+MOTION_BLUR = "motion blur"
+"""`LayerShare.layer` of what motion blur changes of the whole picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class LayerShare:
-    """How much of a layer of the scene is in one output frame."""
+    """How much of a layer of the scene, or of its motion blur, is in one output frame."""
 
     output_frame: int
     """Frame of the output."""

@@ -46,7 +46,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("judged_metrics", "failure_evidence"),
         ("statistics", "gate_file", "curves"),
         ("verdicts",),
-        ("history", "rule_coverage"),
+        ("history", "rule_coverage", "ladder_costs"),
         ("compare",),
         ("calibration",),
         ("over_machines",),
@@ -55,7 +55,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "report": (
         ("report_folder", "palette", "wording"),
-        ("aggregate",),
+        ("aggregate", "rung_rows"),
         ("comparisons", "charts", "cell_words", "capacity"),
         ("page",),
         ("history_site", "machine_pages"),

@@ -29,6 +29,7 @@ __all__ = [
     "Case",
     "Curve",
     "Download",
+    "Ladder",
     "Limit",
     "OptionValue",
     "OwnRecording",
@@ -288,6 +289,15 @@ class Case(Record):
         return self.model_copy(update={"qp": None, "quality": None, "options": self.options | option})
 
 
+class Ladder(Record):
+    """Cases of which each draws more than the one before, so that the difference is what the addition costs."""
+
+    name: str
+    """Unique in the matrix."""
+    rungs: tuple[str, ...]
+    """Names of the cases from the bottom up, at least two."""
+
+
 class RunMatrix(Record):
     """Cases and subjects, in the order of their files."""
 
@@ -305,6 +315,17 @@ class RunMatrix(Record):
     """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
     left_out: dict[str, str] = Field(default_factory=dict)
     """Declared subject that takes part in no case, to the reason."""
+    ladders: tuple[Ladder, ...] = ()
+    """Ladders, in the order of the files. Written only where there are any."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_no_ladders(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Older readers refuse the keys that they do not know."""
+        written: dict[str, Any] = default(self)
+        if not written.get("ladders"):
+            written.pop("ladders", None)
+        return written
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""
@@ -351,7 +372,18 @@ class RunMatrix(Record):
             if name not in there and (subject := subject_without_table(name, paths)) is not None
         ]
         left_out = {} if subject_globs else self.left_out  # who was not asked for needs no reason
-        return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects), "left_out": left_out})
+        ladders = _ladders_of(self.ladders, {case.name for case in kept})
+        return self.model_copy(
+            update={"cases": tuple(kept), "subjects": tuple(subjects), "left_out": left_out, "ladders": ladders}
+        )
+
+
+def _ladders_of(ladders: Sequence[Ladder], cases: Collection[str]) -> tuple[Ladder, ...]:
+    """The ladders with the rungs that are left; a single one has none below it."""
+    left = (
+        ladder.model_copy(update={"rungs": tuple(rung for rung in ladder.rungs if rung in cases)}) for ladder in ladders
+    )
+    return tuple(ladder for ladder in left if len(ladder.rungs) > 1)
 
 
 def _check_each_matches(kind: str, globs: Sequence[str], names: Sequence[str], others: str = "") -> None:

@@ -18,7 +18,16 @@ from capbench.results.run_record import CurveParameter, ExportEnd, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
 from capbench.units import parse_bitrate, shown
 
-__all__ = ["CaseTable", "CorpusTable", "MatrixFile", "OverrideTable", "SubjectTable", "check_name", "known_paths"]
+__all__ = [
+    "CaseTable",
+    "CorpusTable",
+    "LadderTable",
+    "MatrixFile",
+    "OverrideTable",
+    "SubjectTable",
+    "check_name",
+    "known_paths",
+]
 
 
 MOST_PIXELS_A_SIDE = 16384
@@ -35,6 +44,10 @@ FEWEST_POINTS = 4
 """Of a curve: what the common test conditions of MPEG and JVET take (JVET-T2010); fewer are no curve to interpolate."""
 MOST_POINTS = 32
 """Of a curve: each is a run of every subject in every block."""
+MOST_RUNGS = 64
+"""Of a ladder: a scene has a dozen things to add, and each rung is a run of every subject in every block."""
+MOST_LADDERS = 100
+"""Of one file."""
 MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
@@ -363,6 +376,21 @@ class SubjectTable(_Table):
         return (*split, tuple(self.env.values()))
 
 
+class LadderTable(_Table):
+    """`[[ladder]]`: cases of which each draws more than the one before."""
+
+    name: Name
+    """Name of the ladder."""
+    rungs: Annotated[list[str], Field(min_length=2, max_length=MOST_RUNGS)]
+    """Names of its cases from the bottom up; they differ in their scenes and subjects only."""
+
+    @model_validator(mode="after")
+    def _has_each_rung_once(self) -> Self:
+        if repeated := [rung for rung in self.rungs if self.rungs.count(rung) > 1]:
+            raise ValueError(f"rungs has {shown(repeated[0])} twice")
+        return self
+
+
 class MatrixFile(_Table):
     """One TOML file."""
 
@@ -380,5 +408,7 @@ class MatrixFile(_Table):
     """Corpora: each is as many cases as it has clips."""
     subject: list[SubjectTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Subjects."""
+    ladder: list[LadderTable] = Field(default_factory=list, max_length=MOST_LADDERS)
+    """Ladders: cases in the order in which each adds to what is drawn."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""

@@ -27,8 +27,8 @@ _EFFECT: Final = "corner_radius"
 _WINDOW: Final = 0.1
 """Of the recording's shorter side: the part of it that is looked at about a corner, at first."""
 _RING_PX: Final = 10.0
-"""Beyond the recording's edges, where there is so much, in pixels of a canvas 1080 lines high, 4 of the output at least:
-a shadow is no polynomial over much more."""
+"""Beyond the recording's edges, where there is so much, in pixels of a canvas 1080 lines high, 4 of the output at
+least: a shadow is no polynomial over much more."""
 _LEAST_RING_PX: Final = 4.0
 _CORRELATED: Final = 4.0
 """Neighbouring pixels are off alike, by coding and by how the recording was scaled: as if there were a quarter."""
