@@ -242,7 +242,7 @@ class Comparison(Record):
     stage_shifts: tuple[StageShift, ...] = ()
     """Which stage moved, largest first."""
     machines: tuple[str, ...] = ()
-    """Fingerprints of the machines that the runs came from."""
+    """Fingerprints of the machines that the runs came from; their names where runs of several were compared."""
     warnings: tuple[str, ...] = Field(default=())
     """What the reader should know."""
     failures: tuple[RunFailure, ...] = ()

@@ -13,6 +13,7 @@ from capbench.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from capbench.results.bundle.bundle_file import BundleContents
     from capbench.results.bundle.machine_pool import MachinePool
 
 __all__ = ["pool"]
@@ -25,7 +26,9 @@ Examples:
 `capbench pool ann.capbench bob.capbench --json -`
 """
 _MOST_BUNDLES = 1000
-"""Files of one pool: each may take a hundred megabytes while it is read, one after the other."""
+"""Files of one pool: more than any collection of submissions has had."""
+_MOST_RUNS = 500_000
+"""Runs of one pool, which are all in memory: some 2 kB each."""
 _STANDS_OUT = 3.0
 """Standard deviations from its platform at which a machine is named below the table."""
 
@@ -51,7 +54,14 @@ def pool(
 
     if len(bundles) > _MOST_BUNDLES:
         raise InputError(f"a pool has at most {_MOST_BUNDLES} bundles, got {len(bundles)}")
-    found = pool_bundles([read_bundle(path) for path in bundles])
+    read: list[BundleContents] = []
+    for path in bundles:
+        read.append(read_bundle(path))
+        if (runs := sum(len(each.runs.runs) for each in read)) > _MOST_RUNS:
+            raise InputError(
+                f"{path}: with it the pool has {runs} runs, and the limit is {_MOST_RUNS}; pool fewer bundles"
+            )
+    found = pool_bundles(read)
     if output is not None:
         write_pool_page(found, output)
     if json_file is not None:

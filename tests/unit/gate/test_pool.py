@@ -16,8 +16,16 @@ from capbench.errors import ResultError
 from capbench.gate.over_machines.pool_machines import pool_bundles
 from capbench.gate.statistics.nested_effects import nest_effects
 from capbench.gate.statistics.random_effects import combine_effects
+from capbench.report.machine_pages.pool_page import write_pool_page
 from capbench.results.bundle.anonymous_records import PrivateNames, anonymous_results
 from capbench.results.bundle.bundle_file import read_bundle, write_bundle
+from capbench.results.bundle.machine_pool import (
+    MachinePool,
+    MachineResidual,
+    PlatformRatio,
+    PooledMachine,
+    PooledSubject,
+)
 from capbench.results.folder import read_folder
 from tests.fleet_simulator import LAB, ONE_CASE, SimulatedMachine, write_fleet_folder
 from tests.report_simulator import Simulation
@@ -176,3 +184,31 @@ def test_a_precise_difference_that_nobody_cares_about_is_no_reason_to_keep_platf
 def test_what_cannot_be_fitted_is_refused(effects: list[float]) -> None:
     with pytest.raises(ValueError, match=r"effect|finite"):
         nest_effects(effects, [0.1] * len(effects), ["a"] * len(effects))
+
+
+def test_names_in_a_pool_are_text(tmp_path: Path) -> None:
+    """Names come from bundles of strangers."""
+    hostile = "<img src=x onerror=alert(1)>\u202e$\\frac{a}{b}$ {{ 7*7 }}"
+    ratio = PlatformRatio(platform=hostile, ratio=1.2, interval=(1.1, 1.3), machines=1)
+    residual = MachineResidual(
+        machine=hostile, ratio=1.2, interval=(1.1, 1.3), blocks=5, residual=0.0, standardised=4.0
+    )
+    row = PooledSubject(
+        case=hostile,
+        subject=hostile,
+        platforms=(ratio,),
+        ratio=None,
+        interval=None,
+        why_no_ratio=hostile,
+        i_squared=0.0,
+        tau=0.0,
+        residuals=(residual,),
+    )
+    machine = PooledMachine(name=hostile, platform=hostile, attributes={hostile: hostile}, revisions=(hostile,))
+    pool = MachinePool(bundles={hostile: "0" * 64}, machines=(machine,), subjects=(row,), left_out=(hostile,))
+
+    page = write_pool_page(pool, tmp_path / "pool.html").read_text(encoding="utf-8")
+
+    assert "<img" not in page
+    assert "\u202e" not in page
+    assert "{{ 7*7 }}" in page
