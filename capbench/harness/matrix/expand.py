@@ -100,6 +100,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
         subjects=tuple(declared.by_name[name] for name in used),
         reference=_reference(files, tuple(used)),
         left_out=_left_out(main, declared, cases.values(), used),
+        machines=tuple(choice for file in reversed(files.values()) for choice in file.machine),
         ladders=expand_ladders(files, cases),
     )
 

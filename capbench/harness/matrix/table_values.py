@@ -7,13 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from capbench.harness.matrix.command_line import check_begin_text
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import path_names
 from capbench.units import shown
 
 __all__ = [
-    "FEWEST_POINTS",
-    "LONGEST_BEGIN_TEXT",
     "LONGEST_NAME",
     "LONGEST_RECORDING_S",
     "LONGEST_WAIT_S",
@@ -22,9 +21,9 @@ __all__ = [
     "MOST_BLOCKS",
     "MOST_CASES",
     "MOST_INCLUDES",
+    "MOST_LADDERS",
     "MOST_OVERRIDES",
     "MOST_PIXELS_A_SIDE",
-    "MOST_POINTS",
     "MOST_RUNGS",
     "BeginText",
     "Even",
@@ -48,18 +47,14 @@ MOST_BLOCKS = 100_000
 """A block a second is a day of them."""
 MOST_CASES = 10_000
 """Of a matrix, products included, and subjects of a file: a case of a second takes hours by then."""
-FEWEST_POINTS = 4
-"""Of a curve: what the common test conditions of MPEG and JVET take (JVET-T2010); fewer are no curve to interpolate."""
-MOST_POINTS = 32
-"""Of a curve: each is a run of every subject in every block."""
 MOST_RUNGS = 64
 """Of a ladder: a scene has a dozen things to add, and each rung is a run of every subject in every block."""
+MOST_LADDERS = 100
+"""Of one file."""
 MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
 """Each is tried on each case."""
-LONGEST_BEGIN_TEXT = 200
-"""Characters that every part of a command's output is searched for; a line of a log has fewer."""
 LONGEST_NAME = 80
 """Case and subject stand in one file name with a block's number, and file systems allow 255 bytes."""
 
@@ -83,12 +78,6 @@ def _check_variable(name: str) -> str:
     return name
 
 
-def _check_begins(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError(f"{shown(text)} must be a text within one line that the command prints when its export begins")
-    return text
-
-
 def _check_metrics(names: list[str]) -> list[str]:
     return [metric.name for metric in choose_metrics(names)]
 
@@ -103,7 +92,7 @@ Name = Annotated[
     Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
 ]
 Variable = Annotated[str, AfterValidator(_check_variable)]
-BeginText = Annotated[str, Field(max_length=LONGEST_BEGIN_TEXT), AfterValidator(_check_begins)]
+BeginText = Annotated[str, AfterValidator(check_begin_text)]
 Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
-from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.harness.matrix.model import OptionValue, Rate
+from capbench.harness.matrix.participation import MOST_MACHINE_TABLES, WrittenMachine
 from capbench.harness.matrix.table_values import (
-    FEWEST_POINTS,
     MAX_SLICE_MS,
     MIN_SLICE_MS,
     MOST_BLOCKS,
     MOST_CASES,
     MOST_INCLUDES,
     MOST_OVERRIDES,
-    MOST_POINTS,
     MOST_RUNGS,
     BeginText,
     Even,
@@ -30,12 +29,18 @@ from capbench.harness.matrix.table_values import (
     WaitSeconds,
     known_paths,
 )
-from capbench.results.appearance.expected_look import ExpectedLook
-from capbench.results.appearance.read_look import without_unknown
+from capbench.harness.matrix.written_tables import (
+    WrittenCurve,
+    WrittenDownload,
+    WrittenLimit,
+    WrittenLook,
+    WrittenRecording,
+    WrittenTable,
+)
 from capbench.results.path_names import DECODERS
-from capbench.results.run_record import CurveParameter, ExportEnd, Footage, Interleave
+from capbench.results.run_record import ExportEnd, Footage, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
-from capbench.units import parse_bitrate, shown
+from capbench.units import shown
 
 __all__ = [
     "CaseTable",
@@ -48,73 +53,7 @@ __all__ = [
 ]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class _LimitTable(Limit):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _RecordingTable(OwnRecording):
-    model_config = ConfigDict(extra="forbid")
-
-
-# Records keep unknown fields of their files; what a person writes must not have any.
-WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(table)))]
-WrittenLook = Annotated[ExpectedLook, AfterValidator(without_unknown)]
-WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
-
-
-def _bitrate(value: object) -> object:
-    """`2M` as bits a second; a number as it is."""
-    return parse_bitrate(value) if isinstance(value, str) else value
-
-
-class _CurveTable(_Table):
-    """Points of a curve: one of the three."""
-
-    qp: list[Annotated[int, Field(ge=0, le=255)]] | None = None
-    """Constant quantisers."""
-    crf: list[Annotated[float, Field(ge=0, le=255)]] | None = None
-    """Constant rate factors."""
-    bitrate: list[Annotated[int, BeforeValidator(_bitrate), Field(ge=1000, le=10**9)]] | None = None
-    """Bit rates in bits a second, or as text such as `2M`."""
-
-    @model_validator(mode="after")
-    def _is_a_curve(self) -> Self:
-        given = [name for name in get_args(CurveParameter) if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("give exactly one of qp, crf and bitrate")
-        values = getattr(self, given[0])
-        if not FEWEST_POINTS <= len(values) <= MOST_POINTS:
-            raise ValueError(f"a curve needs {FEWEST_POINTS} to {MOST_POINTS} points, got {len(values)} of {given[0]}")
-        if repeated := [value for value in values if values.count(value) > 1]:
-            raise ValueError(f"{given[0]} has {shown(repeated[0])} twice")
-        return self
-
-
-def _curve(table: _CurveTable) -> Curve:
-    parameter, values = next((name, values) for name in get_args(CurveParameter) if (values := getattr(table, name)))
-    return Curve(parameter=parameter, values=tuple(sorted(map(float, values))))
-
-
-class _DownloadTable(Download):
-    """A file that is fetched before the first run and kept in the user's cache."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
-    """Where it is, `https` or `http`."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
-    """SHA-256 of its bytes in hexadecimal."""
-
-
-WrittenCurve = Annotated[_CurveTable, AfterValidator(_curve)]
-WrittenDownload = Annotated[_DownloadTable, AfterValidator(lambda table: Download(**dict(table)))]
-
-
-class _Settings(_Table):
+class _Settings(WrittenTable):
     """Settings that a case may have and an override may change; None means not set."""
 
     source: str | None = None
@@ -222,7 +161,7 @@ class OverrideTable(_Settings):
     """Glob of case names."""
 
 
-class SubjectTable(_Table):
+class SubjectTable(WrittenTable):
     """`[[subject]]`."""
 
     name: Name
@@ -246,8 +185,7 @@ class SubjectTable(_Table):
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
     begins: BeginText | None = None
-    """Text that the command prints when its export begins, in place of the line `capbench: begin`; what comes before is
-    `launch_s`."""
+    """Text that the command prints when its export begins, in place of the line `capbench: begin`."""
     ends: ExportEnd | None = None
     """`output`: the export ends with the last change of the output, not with the process, which is then ended."""
     sampled: bool = True
@@ -322,7 +260,7 @@ class SubjectTable(_Table):
         return (*split, tuple(self.env.values()))
 
 
-class LadderTable(_Table):
+class LadderTable(WrittenTable):
     """`[[ladder]]`: cases of which each draws more than the one before."""
 
     name: Name
@@ -348,7 +286,7 @@ class FootageTable(Footage):
     """Frames a second, constant: a number, or a fraction in quotes."""
 
 
-class MatrixFile(_Table):
+class MatrixFile(WrittenTable):
     """One TOML file."""
 
     description: str | None = None
@@ -371,3 +309,5 @@ class MatrixFile(_Table):
     """Ladders: cases in the order in which each adds to what is drawn."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""
+    machine: list[WrittenMachine] = Field(default_factory=list, max_length=MOST_MACHINE_TABLES)
+    """Machines of a fleet that take part; those of the including file come first."""

@@ -179,6 +179,7 @@ class ProcessExecutor:
             "corpus": step.case.corpus,
             "footage": prepared.footage,
             "point": step.point,
+            "machine": step.machine,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "fingerprint": self.environment.fingerprint,
             "revision": step.subject.revision or self.environment.revision,

@@ -274,6 +274,23 @@ def _validate(spec: Json) -> Json:
     return report.model_dump(mode="json")
 
 
+def _measure_part(spec: Json) -> Json:
+    """Measure one part of the pairs of `output` and `reference`: `plan` is JSON of a `PartPlan`.
+
+    `arithmetic`, where given, is what `arithmetic_digest` gave where the other parts are measured.
+    """
+    from capbench.errors import PartError
+    from capbench.quality.parts.known_pictures import arithmetic_digest
+    from capbench.quality.parts.measure_part import measure_part
+    from capbench.quality.parts.part_plan import PartPlan
+    from capbench.quality.parts.records_json import records_as_json
+
+    plan = PartPlan.from_json(spec["plan"])
+    if spec.get("arithmetic") and arithmetic_digest(plan.metrics) != spec["arithmetic"]:
+        raise PartError("its processor or libraries give other figures for known pictures in some last digits")
+    return {"records": records_as_json(measure_part(Path(spec["reference"]), Path(spec["output"]), plan), plan)}
+
+
 def _save_frames(spec: Json) -> Json:
     """Save the same frames of exports of `source`. `outputs`: the fields of `PicturedOutput`."""
     from capbench.quality.saved_frames import PicturedOutput, save_same_frames
@@ -319,6 +336,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "check": _check,
     "inspect": _inspect,
     "validate": _validate,
+    "measure-part": _measure_part,
     "save-frames": _save_frames,
     "machine": _machine,
     "memory": _memory,
