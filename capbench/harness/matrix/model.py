@@ -41,7 +41,6 @@ __all__ = [
     "subject_without_table",
 ]
 
-
 _MOST_RECORDED_PIXELS_A_SIDE = 8192
 """Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
 
