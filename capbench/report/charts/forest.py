@@ -15,6 +15,7 @@ from capbench.report.charts.ratio_axis import VERDICT_TOKENS, lay_ratio_axis, ra
 from capbench.report.palette import LIGHT
 from capbench.report.wording import change_words, shorten
 from capbench.results.comparison import Verdict
+from capbench.results.visible_text import plain_line
 
 __all__ = ["ForestLine", "ForestMean", "forest_chart"]
 
@@ -97,6 +98,8 @@ def forest_chart(
     if mean is not None:
         _draw_mean(canvas, axes, len(shown) + 0.4, mean)
         label_row(axes, len(shown) + 0.4, figure(mean.ratio), offset_px=8, bold=True)
+    # The alternative text is an attribute of the SVG, which no template escapes: tags and platforms are others' words.
+    title, words = plain_line(title), plain_line(words)
     reading = f"{words}. {_legend(mean, has_weights=heaviest > 0)}"
     if left_out:
         reading += f" {left_out} machines between the lowest and the highest are in the table only."
