@@ -35,7 +35,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     "quality": (
         ("reading", "oracle"),
         ("measurements", "expectation"),
-        ("metrics", "truth"),
+        ("metrics", "truth", "effects"),
         ("worst_frames", "inspection"),
         ("checks", "saved_frames"),
         ("validate",),

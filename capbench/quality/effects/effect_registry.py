@@ -1,0 +1,26 @@
+"""The meters of all effects, in the order in which their checks are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from capbench.quality.effects.effect_meter import EffectContext, EffectMeter
+
+__all__ = ["EFFECT_METERS", "EFFECT_NAMES"]
+
+EFFECT_NAMES: Final = (
+    "padding",
+    "zoom",
+    "corner_radius",
+    "shadow",
+    "background",
+    "captions",
+    "cursor",
+    "camera",
+    "motion_blur",
+)
+"""Effects that a check exists for: a meter makes a finding of its own for each of its names, in any case."""
+
+EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = ()
+"""Opened once for each output. Add a class here whose constructor takes the context alone."""
