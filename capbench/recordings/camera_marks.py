@@ -2,8 +2,8 @@
 
 A cell is an upper half over its own inverse, and reads 1 where the upper one is brighter, as those of
 `capbench.recordings.marks` do. The inset that shows the camera may be 60 pixels high, so the number has fewer cells:
-row by row 1 fixed bit, 12 bits of the number and 10 of its CRC, most significant first, 1 fixed bit. Numbers start again
-after 4096.
+row by row 1 fixed bit, 12 bits of the number and 10 of its CRC, most significant first, 1 fixed bit. Numbers start
+again after 4096.
 """
 
 from __future__ import annotations
