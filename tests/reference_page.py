@@ -37,7 +37,7 @@ from capbench.pipeline.recorder import STAGE_ORDER
 from capbench.pipeline.scene.scene_schema import Scene
 from capbench.results import ExportReport, RunResult
 from capbench.results.comparison import Comparison
-from capbench.results.environment import BlockNoise, Environment
+from capbench.results.environment import BlockNoise, Environment, MachineTable
 from capbench.results.path_names import BUILT_IN_PATHS, DECODERS
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR
 from capbench.results.validation import ValidationReport
@@ -56,6 +56,11 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A run", "`runs/*.json` of a result folder; the fields of an export's report besides.", RunResult),
     ("A validation", "`capbench validate --json`, and `validation` of a run.", ValidationReport),
     ("The machine", "`environment.json` of a result folder.", Environment),
+    (
+        "The machines of a folder",
+        "`machines.json` of a folder that several took part in.",
+        MachineTable,
+    ),
     ("What disturbed a block", "`blocks/*.json` of a result folder.", BlockNoise),
     ("The plan of a matrix", "`matrix.json` of a result folder.", Plan),
     ("Interim looks", "`looks.json` of a result folder.", InterimLooks),

@@ -28,7 +28,15 @@ from capbench.gate.verdicts.validity import Validity, check_validity
 from capbench.gate.verdicts.worst_clip import RowKey, name_worst_clip
 from capbench.results.comparison import Comparison, MetricVerdict, StageShift, Verdict
 
-__all__ = ["ComparedSubjects", "compare", "compare_with_baseline", "judge_family", "summarise"]
+__all__ = [
+    "ComparedSubjects",
+    "GatheredRows",
+    "compare",
+    "compare_with_baseline",
+    "gather_rows",
+    "judge_family",
+    "summarise",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +79,50 @@ def compare(
     Raises `ResultError` for tables that cannot be compared.
     """
     gates = gates or GateFile()
+    gathered = gather_rows(base, new, gates, subjects=subjects, noise_floor=noise_floor, baseline=baseline, runs=runs)
+    return summarise(
+        gathered.name_clips(judge_family(gathered.rows, levels or gates.levels)),
+        base=gathered.base,
+        new=gathered.new,
+        shifts=gathered.shifts,
+        machines=_machines(base, new),
+        warnings=gathered.warnings,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatheredRows:
+    """Everything about two tables that can be said before the family of all noisy figures is judged."""
+
+    rows: Sequence[MetricVerdict | NoisyRow]
+    """A verdict for each figure that needs no statistics, and the evidence on each that does."""
+    base: str
+    """What base is called."""
+    new: str
+    """What new is called."""
+    shifts: Sequence[StageShift]
+    """How the stages moved."""
+    warnings: Sequence[str]
+    """What the reader should know."""
+    clips: Mapping[RowKey, Sequence[PairedCase]]
+    """The clips of each corpus."""
+
+    def name_clips(self, verdicts: Sequence[MetricVerdict]) -> list[MetricVerdict]:
+        """The verdicts, with the worst clip of each corpus named."""
+        return name_worst_clip(verdicts, self.clips)
+
+
+def gather_rows(
+    base: pd.DataFrame,
+    new: pd.DataFrame,
+    gates: GateFile,
+    *,
+    subjects: ComparedSubjects | None = None,
+    noise_floor: Mapping[str, float] | None = None,
+    baseline: Baseline | None = None,
+    runs: pd.DataFrame | None = None,
+) -> GatheredRows:
+    """What `compare` judges, of the same arguments. Raises `ResultError` for tables that cannot be compared."""
     subjects = subjects or ComparedSubjects()
     context = Context(gates, noise_floor or {}, subjects.base_label, subjects.new_label)
     rows: list[MetricVerdict | NoisyRow] = []
@@ -106,13 +158,13 @@ def compare(
     for pair in paired:
         if pair.is_clip:
             clips.setdefault((str(pair.corpus), *side_labels(pair, context)), []).append(pair)
-    return summarise(
-        name_worst_clip(judge_family(rows, levels or gates.levels), clips),
+    return GatheredRows(
+        rows=rows,
         base=subjects.base_label or _joined(name for _, name, _ in compared),
         new=subjects.new_label or _joined(name for _, _, name in compared),
         shifts=shifts,
-        machines=_machines(base, new),
         warnings=warnings,
+        clips=clips,
     )
 
 

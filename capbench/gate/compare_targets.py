@@ -12,15 +12,16 @@ from capbench.errors import ResultError
 from capbench.files import is_file, is_folder
 from capbench.gate.calibration import noise_floor_for
 from capbench.gate.compare import ComparedSubjects, compare_with_baseline, summarise
-from capbench.gate.compare import compare as compare_tables
 from capbench.gate.failure_evidence import failures_of
 from capbench.gate.gate_file import GateFile, load_gate_file
 from capbench.gate.history.baseline_figures import Baseline, read_baseline
+from capbench.gate.machines.compare_machines import compare_over_machines, machines_of
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks
 from capbench.gate.sequential.stopping import SequentialGate
 from capbench.gate.verdicts.pairing import measured_runs, side_of
 from capbench.results.base_subject import USUAL_BASE, base_of_folder
 from capbench.results.comparison import Comparison, RunFailure
+from capbench.results.environment import FleetMachine
 from capbench.results.folder import FolderContents, read_folder
 from capbench.results.folder_plan import read_plan
 from capbench.results.subject_name import SubjectName, is_export, is_floor
@@ -75,7 +76,7 @@ def compare_folder(folder: Path, gates: GateFile | None = None, *, base: str | N
         raise ResultError(
             f"nothing to compare in {folder}: it has {f'only {choice.name}' if choice.name else 'no subject'}"
         )
-    comparison = _judge_pairs(folder, choice.pairs, table_of([contents]), gates or GateFile())
+    comparison = _judge_pairs(folder, choice.pairs, table_of([contents]), gates or GateFile(), contents.machines)
     return comparison.model_copy(
         update={
             "warnings": (*comparison.warnings, *contents.problems),
@@ -94,7 +95,8 @@ def compare_sides(base: CompareTarget, new: CompareTarget, gates: GateFile | Non
         raise ResultError(f"{new.path} is a baseline and can only be BASE; name it first")
     contents = {path: read_folder(path) for path in dict.fromkeys((base.path, new.path)) if path.suffix != ".json"}
     tables = {path: table_of([content]) for path, content in contents.items()}
-    comparison = _compare_tables(base, new, tables, gates or GateFile())
+    machines = {name: machine for content in contents.values() for name, machine in content.machines.items()}
+    comparison = _compare_tables(base, new, tables, gates or GateFile(), machines)
     problems = [problem for content in contents.values() for problem in content.problems]
     return comparison.model_copy(
         update={"warnings": (*comparison.warnings, *problems), "failures": _failures(base, new, contents)}
@@ -111,10 +113,19 @@ def _failures(
 
 
 def _compare_tables(
-    base: CompareTarget, new: CompareTarget, tables: Mapping[Path, pd.DataFrame], gates: GateFile
+    base: CompareTarget,
+    new: CompareTarget,
+    tables: Mapping[Path, pd.DataFrame],
+    gates: GateFile,
+    machines: Mapping[str, FleetMachine],
 ) -> Comparison:
     runs = tables[new.path]
     if base.is_baseline:
+        if machines_of(runs):
+            raise ResultError(
+                f"{new.path} has runs of several machines; name {base.path} as the baseline of a gate file, which is "
+                "judged on each of them"
+            )
         chosen = runs if new.subject is None else _of_subject(runs, new, keep_references=True)
         return compare_with_baseline(chosen, read_baseline(base.path), gates)
     base_runs = tables[base.path]
@@ -133,33 +144,44 @@ def _compare_tables(
     if (base.subject is None) != (new.subject is None) and not of_revision:
         raise ResultError("name a subject on both sides or on neither side")
     if base.path == new.path:
-        return _judge_pairs(new.path, _pairs(base, new, runs), runs, gates)
-    return compare_tables(
+        return _judge_pairs(new.path, _pairs(base, new, runs), runs, gates, machines)
+    return compare_over_machines(
         base_runs if base.subject is None else _of_subject(base_runs, base),
         runs if new.subject is None else _of_subject(runs, new),
         gates,
         subjects=ComparedSubjects(base_label=base.path.name, new_label=new.path.name),
-        noise_floor=noise_floor_for(gates, runs),
         baseline=_baseline_of(gates),
         runs=runs,
+        machines=machines,
     )
 
 
-def _judge_pairs(folder: Path, pairs: tuple[tuple[str, str], ...], runs: pd.DataFrame, gates: GateFile) -> Comparison:
+def _judge_pairs(
+    folder: Path,
+    pairs: tuple[tuple[str, str], ...],
+    runs: pd.DataFrame,
+    gates: GateFile,
+    machines: Mapping[str, FleetMachine],
+) -> Comparison:
     """Judge (base, new) subjects of one folder, by the looks that were taken at it where it was looked at."""
-    baseline, noise_floor = _baseline_of(gates), noise_floor_for(gates, runs)
+    baseline = _baseline_of(gates)
     taken, absent = _looks_at(folder), read_plan(folder).absent
     if taken is None:
-        return compare_tables(
+        return compare_over_machines(
             runs,
             runs,
             gates,
             subjects=ComparedSubjects(pairs=pairs, absent=absent),
-            noise_floor=noise_floor,
             baseline=baseline,
             runs=runs,
+            machines=machines,
         )
-    looked = SequentialGate(pairs, gates, noise_floor, absent).judge(runs, taken)
+    if machines_of(runs):
+        raise ResultError(
+            f"{folder} was made with --until-decided and has runs of several machines: the error of its looks cannot "
+            "be divided among machines; run a number of blocks"
+        )
+    looked = SequentialGate(pairs, gates, noise_floor_for(gates, runs), absent).judge(runs, taken)
     judged = runs[runs["subject"].isin([name for _, name in pairs]) | runs["subject"].map(_is_reference)]
     return looked if baseline is None else _joined(looked, compare_with_baseline(judged, baseline, gates))
 
@@ -243,7 +265,7 @@ def compare(
     """
     loaded = gates if isinstance(gates, GateFile) or gates is None else load_gate_file(Path(gates))
     if isinstance(base, pd.DataFrame) and isinstance(new, pd.DataFrame):
-        return compare_tables(base, new, loaded)
+        return compare_over_machines(base, new, loaded)
     if isinstance(base, pd.DataFrame) or isinstance(new, pd.DataFrame):
         raise TypeError("give two tables or two names, not one of each")
     if new is None:

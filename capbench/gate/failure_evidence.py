@@ -32,6 +32,7 @@ def _failures_in(content: FolderContents) -> Iterable[RunFailure]:
             case=run.case,
             subject=run.subject,
             block=run.block,
+            machine=run.machine,
             reason=reason,
             log=_text(left.log if left else None),
             output=_text(left.output if left else None),

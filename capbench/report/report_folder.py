@@ -85,7 +85,7 @@ def read_folder(path: Path) -> ReportFolder:
     names = {file.name for file in (path / "runs").glob("*.json")}
     runs = []
     for number, run in enumerate(contents.runs, start=1):
-        name = folder.run_file_name(run.case, run.subject, run.role, run.block, run.point)
+        name = f"{folder.run_stem(run)}.json"
         runs.append(RunFile(run, path / "runs" / name if name in names else None, f"run-{number}"))
     return ReportFolder(
         path=path,

@@ -8,7 +8,15 @@ from pydantic import Field
 
 from capbench.results.record import Record
 
-__all__ = ["Comparison", "MetricVerdict", "RunFailure", "StageShift", "Verdict"]
+__all__ = [
+    "Comparison",
+    "MachineVerdict",
+    "MetricVerdict",
+    "PooledVerdict",
+    "RunFailure",
+    "StageShift",
+    "Verdict",
+]
 
 
 class Verdict(StrEnum):
@@ -63,6 +71,8 @@ class MetricVerdict(Record):
     """After family-wise adjustment."""
     reasons: tuple[str, ...] = ()
     """Why the verdict is invalid, undecided or not applicable."""
+    machine: str | None = None
+    """The machine that it is about, where runs of several were compared."""
 
     @property
     def is_promising(self) -> bool:
@@ -94,6 +104,8 @@ class StageShift(Record):
     """As in the verdicts of the same pair: one comparison may hold several pairs of a case."""
     new: str = ""
     """Likewise."""
+    machine: str | None = None
+    """As in the verdicts of the same pair."""
 
 
 class RunFailure(Record):
@@ -111,6 +123,61 @@ class RunFailure(Record):
     """File with all that its processes wrote."""
     output: str | None = None
     """Its video, where it was kept."""
+    machine: str | None = None
+    """The machine that it was made on, where there are several."""
+
+
+class PooledVerdict(Record):
+    """One metric of one case over all machines: what it is on average, and how far the machines differ."""
+
+    case: str
+    """Name of the case."""
+    metric: str
+    """As in the verdicts of the machines."""
+    base: str
+    """Likewise."""
+    new: str
+    """Likewise."""
+    verdict: Verdict
+    """Outcome over machines: worse on any of them is worse."""
+    sentence: str
+    """The sentence that the user reads."""
+    by_verdict: dict[str, tuple[str, ...]]
+    """Verdict to the machines that have it."""
+    ratio: float | None = None
+    """New over base, mean of the machines' log ratios by random-effects meta-analysis; None for what has no ratio, and
+    for fewer than three machines that measured one."""
+    interval: tuple[float, float] | None = None
+    """Confidence interval of `ratio`."""
+    prediction: tuple[float, float] | None = None
+    """Interval of the true ratio on one more machine of the kind, at the same level."""
+    confidence: float = 0.9
+    """Level of both intervals."""
+    i_squared: float | None = None
+    """Share of the variation between machines that is more than chance, 0 to 1."""
+    tau: float | None = None
+    """Standard deviation of the machines' true log ratios."""
+    p_value: float | None = None
+    """Of the mean, after family-wise adjustment."""
+    margin: float | None = None
+    """Relative change that still counts as the same."""
+    weights: dict[str, float] = Field(default_factory=dict)
+    """Share of each machine in `ratio`; they sum to 1."""
+
+
+class MachineVerdict(Record):
+    """All figures of one machine."""
+
+    machine: str
+    """Its name in the folder."""
+    verdict: Verdict
+    """Joint outcome of its verdicts."""
+    sentence: str
+    """The verdict in one sentence."""
+    blocks: int
+    """Blocks in which it measured anything."""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """What it is, in words: adapter, system, tags and so on."""
 
 
 class Comparison(Record):
@@ -136,6 +203,10 @@ class Comparison(Record):
     """Runs that failed or are not valid, the first fifty."""
     base_note: str = ""
     """Which subject is the base and why; empty if both sides were named."""
+    over_machines: tuple[PooledVerdict, ...] = ()
+    """One for each metric of each case, where runs of several machines were compared; `verdicts` has the machines'."""
+    by_machine: tuple[MachineVerdict, ...] = ()
+    """One for each machine, where there are several."""
 
     @property
     def exit_code(self) -> int:

@@ -1,15 +1,26 @@
-"""The machine that runs were made on, as data."""
+"""The machine, or the machines, that runs were made on, as data."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from capbench.results.record import Record
 
-__all__ = ["BlockNoise", "Environment", "NoiseReading"]
+__all__ = [
+    "MACHINES_FILE",
+    "MAX_MACHINES",
+    "MAX_TAGS",
+    "BlockNoise",
+    "Environment",
+    "FleetMachine",
+    "MachineName",
+    "MachineTable",
+    "NoiseReading",
+]
 
 _IDENTITY = (
     "cpu_model",
@@ -28,6 +39,19 @@ _IDENTITY = (
     "driver",
 )
 """Fields that make times comparable when they agree. Two machines of one model and one software count as one."""
+
+MACHINES_FILE = "machines.json"
+"""File of a result folder that holds its `MachineTable`; a folder of one machine has none."""
+MAX_MACHINES = 4096
+"""Machines of a folder: four times the largest fleet that was simulated, and some 10 MB of JSON."""
+MAX_TAGS = 64
+"""Tags of a machine: a label each for where, what and whose, many times over."""
+
+MachineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$", max_length=63)]
+"""A machine in file names, tables and charts: ASCII as in a host's name, without `--`, which separates the parts of a
+run's file name. 63 characters as in a label of the DNS (RFC 1035)."""
+Tag = Annotated[str, StringConstraints(max_length=200)]
+"""Key or value of a tag."""
 
 
 class Environment(Record):
@@ -131,6 +155,8 @@ class BlockNoise(Record):
     """Name of the case."""
     block: int
     """Block number."""
+    machine: MachineName | None = None
+    """Name of the machine in `machines.json`; None in a folder of one machine."""
     before: NoiseReading
     """Just before its first run."""
     after: NoiseReading
@@ -141,3 +167,33 @@ class BlockNoise(Record):
     """CPU seconds that other processes used while the block ran."""
     warnings: tuple[str, ...] = ()
     """What a reader of the block's figures should know."""
+
+
+class FleetMachine(Record):
+    """One machine: what it is, and what its owner says of it."""
+
+    environment: Environment
+    """Processor, memory, system, adapter and software."""
+    tags: dict[Tag, Tag] = Field(default_factory=dict, max_length=MAX_TAGS)
+    """What its owner gave it: `{"lab": "berlin"}`."""
+    encoders: tuple[str, ...] = ()
+    """Video encoders that open there."""
+    decoders: tuple[str, ...] = ()
+    """Decoders that open there, `software` or a device such as `cuda`."""
+
+
+class MachineTable(Record):
+    """The machines that runs of a folder name in `machine`."""
+
+    schema_version: int = 1
+    """Version of this record."""
+    machines: dict[MachineName, FleetMachine] = Field(default_factory=dict, max_length=MAX_MACHINES)
+    """By name; names that differ in case alone are refused, since a file system may take them for one."""
+
+    @model_validator(mode="after")
+    def _has_no_name_twice(self) -> Self:
+        folded: dict[str, str] = {}
+        for name in self.machines:
+            if (other := folded.setdefault(name.casefold(), name)) != name:
+                raise ValueError(f"the machines {other} and {name} differ in case alone")
+        return self

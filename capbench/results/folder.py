@@ -2,8 +2,10 @@
 
 matrix.json                               the plan: cases, subjects, seed, command line
 environment.json                          the machine
+machines.json                             the machines by name, of a folder of several
 runs/<case>--<subject>--b<NNN>.json       one measured run
 runs/<case>--<subject>--qp=<N>--b<NNN>.json  one of a case with a curve
+runs/<case>--<subject>--on=<machine>--b<NNN>.json  one on a machine of several
 runs/<case>--<subject>--warmup.json       the discarded run before
 runs/<case>--floor--drift-start.json      the floor before the first block, and --drift-end after the last
 runs/<run>.log                            what a run's processes wrote
@@ -14,8 +16,8 @@ failed/<run>.mp4                          newest outputs of runs that failed or 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +25,7 @@ from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import is_folder, read_json, write_atomic
-from capbench.results.environment import BlockNoise, Environment
+from capbench.results.environment import MACHINES_FILE, BlockNoise, Environment, FleetMachine, MachineTable
 from capbench.results.record import Record, record_json
 from capbench.results.run_record import SCHEMA_VERSION, CurvePoint, RunResult, RunRole
 from capbench.results.subject_name import FLOOR, SubjectName
@@ -63,20 +65,32 @@ class FolderContents:
     noise: tuple[BlockNoise, ...]
     """What disturbed the blocks."""
     environment: Environment | None
-    """The machine; None where the file is missing or damaged."""
+    """The machine; None where the file is missing or damaged, and in a folder of several."""
     problems: tuple[str, ...]
     """One sentence for each file that was left out."""
+    machines: Mapping[str, FleetMachine] = field(default_factory=dict)
+    """The machines that runs name in `machine`, by name; empty in a folder of one."""
 
 
-def run_file_name(case: str, subject: str, role: RunRole, block: int, point: CurvePoint | None = None) -> str:
+def run_file_name(
+    case: str,
+    subject: str,
+    role: RunRole,
+    block: int,
+    point: CurvePoint | None = None,
+    *,
+    machine: str | None = None,
+) -> str:
     """Name of a run's file inside `runs/`."""
     last = f"b{block:03d}" if role is RunRole.MEASURE else role.value.replace("_", "-")
-    return "--".join((case, subject, *(() if point is None else (point.label,)), last)) + ".json"
+    where = () if machine is None else (f"on={machine}",)
+    return "--".join((case, subject, *(() if point is None else (point.label,)), *where, last)) + ".json"
 
 
 def run_stem(run: RunResult) -> str:
     """Unique name of a recorded run inside its folder: that of its file without the suffix."""
-    return run_file_name(run.case, run.subject, run.role, run.block, run.point).removesuffix(".json")
+    name = run_file_name(run.case, run.subject, run.role, run.block, run.point, machine=run.machine)
+    return name.removesuffix(".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +139,41 @@ def read_folder(folder: Path) -> FolderContents:
     problems: list[str] = []
     runs = _read_each(sorted((folder / "runs").glob("*.json")), read_run, problems)
     noise = _read_each(sorted((folder / "blocks").glob("*.json")), _read_noise, problems)
-    environments = _read_each([folder / "environment.json"], _read_environment, problems)
-    runs.sort(key=lambda run: (run.case, run.block, run.order, run.subject))
+    tables = _read_each([folder / MACHINES_FILE], _read_machines, problems) if (folder / MACHINES_FILE).exists() else []
+    machines = tables[0].machines if tables else {}
+    of_one = folder / "environment.json"
+    environments = _read_each([] if machines and not of_one.exists() else [of_one], _read_environment, problems)
+    runs.sort(key=lambda run: (run.case, run.machine or "", run.block, run.order, run.subject))
     return FolderContents(
         path=folder,
         runs=with_times_floor(runs),
         noise=tuple(noise),
         environment=environments[0] if environments else None,
         problems=tuple(problems),
+        machines=machines,
     )
 
 
 def with_times_floor(runs: Iterable[RunResult]) -> tuple[RunResult, ...]:
     """The runs with `times_floor`: `wall_s` over the median `wall_s` of the measured floor runs of the case and point.
 
-    It can only be known when the last floor run is, so it is computed from all of them each time.
+    Of the same machine, where several took part. It can only be known when the last floor run is, so it is computed
+    from all of them each time.
     """
     runs = tuple(runs)
-    floors: dict[tuple[str, CurvePoint | None], list[float]] = {}
+    floors: dict[_FloorKey, list[float]] = {}
     for run in runs:
         if run.subject == FLOOR and run.role is RunRole.MEASURE and run.succeeded and run.wall_s:
-            floors.setdefault((run.case, run.point), []).append(run.wall_s)
+            floors.setdefault(_floor_key(run), []).append(run.wall_s)
     medians = {key: statistics.median(walls) for key, walls in floors.items()}
-    return tuple(_with_floor(run, medians.get((run.case, run.point))) for run in runs)
+    return tuple(_with_floor(run, medians.get(_floor_key(run))) for run in runs)
+
+
+_FloorKey = tuple[str, CurvePoint | None, str | None]
+
+
+def _floor_key(run: RunResult) -> _FloorKey:
+    return run.case, run.point, run.machine
 
 
 def _with_floor(run: RunResult, floor_wall_s: float | None) -> RunResult:
@@ -208,6 +234,10 @@ def _read(path: Path, model: type[AnyRecord], newest: int, upgrades: dict[int, C
 
 def _read_noise(path: Path) -> BlockNoise:
     return _read(path, BlockNoise, 1, {})
+
+
+def _read_machines(path: Path) -> MachineTable:
+    return _read(path, MachineTable, 1, {})
 
 
 def _read_environment(path: Path) -> Environment:

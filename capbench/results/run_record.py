@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from capbench.results.environment import MachineName
 from capbench.results.export_report import ExportReport
 from capbench.results.path_names import ANY_DECODER
 from capbench.results.record import Record
@@ -144,6 +145,9 @@ class RunResult(ExportReport):
     """The corpus whose clip the case is; None, and not written, for a case of its own."""
     point: CurvePoint | None = None
     """The point of the case's curve that the run is; None, and not written, for a case without a curve."""
+    machine: MachineName | None = None
+    """Name of the machine in the folder's `machines.json`; None, and not written, in a folder of one machine. There a
+    block is one of a machine: two machines may both have a block 0."""
     started_at: str | None = None
     """ISO 8601, UTC."""
     command: tuple[str, ...] = ()
@@ -200,7 +204,7 @@ class RunResult(ExportReport):
     def _leave_out_defaults(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Later fields are written only where they say something: older readers refuse unknown keys."""
         written: dict[str, Any] = default(self)
-        for name in ("corpus", "point"):
+        for name in ("corpus", "point", "machine"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":

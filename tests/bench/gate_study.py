@@ -22,7 +22,7 @@ from capbench.results.comparison import Verdict
 from tests.bench.gate_noise import NOISE, Times, simulate
 from tests.bench.gate_rivals import RIVALS
 
-__all__ = ["Rate", "family_alarms", "gate_alarms", "main", "rival_alarms"]
+__all__ = ["Rate", "family_alarms", "gate_alarms", "main", "rival_alarms", "simulated_row"]
 
 SEED = 20240601
 MARGIN = 0.02
@@ -52,7 +52,7 @@ class Rate:
         return f"{100 * self.share:.2f}" if self.share < 0.1 else f"{100 * self.share:.1f}"
 
 
-def _row(times: Times, simulation: int, case: str) -> NoisyRow:
+def simulated_row(times: Times, simulation: int, case: str) -> NoisyRow:
     """What the gate makes of one simulated comparison: one figure a process, paired by block."""
     base, new = times.base[simulation].mean(axis=1), times.new[simulation].mean(axis=1)
     return NoisyRow(
@@ -71,10 +71,10 @@ def gate_alarms(model: str, *, effect: float, blocks: int, simulations: int, fam
     rng = np.random.default_rng([SEED, blocks, int(effect * 1000), list(NOISE).index(model)])
     times = simulate(model, rng, simulations=simulations, blocks=blocks, effect=effect, in_blocks=True)
     quiet_rows = [
-        _row(simulate("quiet", rng, simulations=1, blocks=blocks, effect=0, in_blocks=True), 0, f"quiet {n}")
+        simulated_row(simulate("quiet", rng, simulations=1, blocks=blocks, effect=0, in_blocks=True), 0, f"quiet {n}")
         for n in range(family - 1)
     ]
-    verdicts = (judge_family([_row(times, n, "case"), *quiet_rows], Levels())[0] for n in range(simulations))
+    verdicts = (judge_family([simulated_row(times, n, "case"), *quiet_rows], Levels())[0] for n in range(simulations))
     return Rate(sum(row.verdict is Verdict.WORSE for row in verdicts), simulations)
 
 
@@ -95,7 +95,9 @@ def _case_rows(model: str, rng: np.random.Generator, blocks: int, case: int) -> 
         for _ in range(METRICS_IN_A_GATE + 1)
     )
     for times in own:
-        yield _row(Times(np.sqrt(common.base * times.base), np.sqrt(common.new * times.new)), 0, f"case {case}")
+        yield simulated_row(
+            Times(np.sqrt(common.base * times.base), np.sqrt(common.new * times.new)), 0, f"case {case}"
+        )
 
 
 def rival_alarms(model: str, rule: str, *, effect: float, blocks: int, simulations: int, in_blocks: bool) -> Rate:

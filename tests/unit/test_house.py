@@ -47,6 +47,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("history", "rule_coverage"),
         ("compare",),
         ("calibration",),
+        ("machines",),
         ("sequential", "slice_advice"),
         ("compare_targets",),
     ),

@@ -18,7 +18,7 @@ __all__ = ["POINTS", "fold_blocks", "is_clip", "is_of_one_point", "label_points"
 
 POINTS = "points"
 """Column of a folded table: the points that a row stands for, in words; None for a case without a curve."""
-_FOLDERS = ("folder", "fingerprint")
+_FOLDERS = ("folder", "fingerprint", "machine")
 _SIZES = ("output_bytes", "video_bytes", "bitrate_bits_per_s")
 _LARGEST = ("peak_*", "gpu_memory_bytes", "slices.overlap_share")
 _MEANS = ("stage.*", "telemetry.*", "block", "order")
@@ -111,7 +111,7 @@ def _fold(
     runs: pd.DataFrame, keys: Sequence[str], *, whole: Sequence[str], drops: Callable[[str], bool]
 ) -> pd.DataFrame:
     """One row for each group of `keys` that has every part (`_part`) which any group of the same `whole` has."""
-    parts = runs.groupby([name for name in keys if name == "folder"] + list(whole), dropna=False)["_part"]
+    parts = runs.groupby([name for name in keys if name in ("folder", "machine")] + list(whole), dropna=False)["_part"]
     complete = runs.groupby(list(keys), dropna=False)["_part"].transform("nunique") == parts.transform("nunique")
     whole_runs = runs[complete]
     groups: NDArray[np.intp] = np.asarray(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from capbench.gate.judged_metrics import CHECKS, Kind, describe_metric
 from capbench.gate.verdicts.phrases import change, counted
 from capbench.results.comparison import MetricVerdict, StageShift, Verdict
 
-__all__ = ["joint_sentence", "joint_verdict"]
+__all__ = ["first_verdict", "joint_sentence", "joint_verdict"]
 
 _BEFORE_ALL_ELSE = (Verdict.WORSE, Verdict.INVALID, Verdict.UNDECIDED, Verdict.BETTER, Verdict.SAME)
 """The first of these that any row has is the verdict of all."""
@@ -20,7 +20,12 @@ def joint_verdict(verdicts: Sequence[MetricVerdict]) -> Verdict:
     That all rows must be non-inferior needs no correction for their number: it is an intersection-union test
     (Berger 1982, Technometrics 24, 295-300).
     """
-    present = {row.verdict for row in verdicts}
+    return first_verdict(row.verdict for row in verdicts)
+
+
+def first_verdict(verdicts: Iterable[Verdict]) -> Verdict:
+    """The one that comes before all others that are there; not applicable where none of them is."""
+    present = set(verdicts)
     return next((verdict for verdict in _BEFORE_ALL_ELSE if verdict in present), Verdict.NOT_APPLICABLE)
 
 

@@ -15,7 +15,8 @@ from capbench.results.subject_name import is_capacity, is_floor
 
 __all__ = ["PairedCase", "column", "finished", "measured_runs", "pair_cases", "side_of"]
 
-_KEYS = ["fingerprint", "block"]
+_KEYS = ["machine", "fingerprint", "block"]
+"""Two machines of one model and one software have one fingerprint; a folder of several machines names them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,21 +161,24 @@ def _pair(case: str, base_subject: str, new_subject: str, base: pd.DataFrame, ne
 
 def _keyed(runs: pd.DataFrame, case: str, subject: str) -> pd.DataFrame:
     filled = runs.assign(
-        fingerprint=runs["fingerprint"].fillna("").astype(str) if "fingerprint" in runs.columns else "",
+        **{
+            name: runs[name].fillna("").astype(str) if name in runs.columns else ""
+            for name in ("machine", "fingerprint")
+        },
         block=pd.to_numeric(runs["block"]).astype(int),
     )
     keyed = filled.set_index(_KEYS)
     if keyed.index.has_duplicates:
         twice = keyed.index[keyed.index.duplicated()][0]
         raise ResultError(
-            f"{case}: {subject} has two runs of block {twice[1]} on one machine; compare one folder at a time"
+            f"{case}: {subject} has two runs of block {twice[-1]} on one machine; compare one folder at a time"
         )
     return keyed.sort_index()
 
 
 def _by_block(keyed: pd.DataFrame) -> pd.DataFrame:
     """Without the machine; of several machines' runs of one block the first stays."""
-    runs = keyed.droplevel("fingerprint")
+    runs = keyed.droplevel(["machine", "fingerprint"])
     return runs[~runs.index.duplicated()]
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "change",
     "counted",
     "more_blocks",
+    "share_words",
     "signed_difference",
     "too_few_blocks",
     "unit_difference",
@@ -85,3 +86,8 @@ def too_few_blocks(blocks: int) -> str:
 def counted(count: int, thing: str) -> str:
     """`1 block`, `2 blocks`."""
     return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def share_words(share: float) -> str:
+    """A share of 0 to 1 as a whole percentage; what is not all is not called 100%."""
+    return "over 99%" if 0.99 < share < 1 else f"{share:.0%}"

@@ -29,7 +29,7 @@ def with_ratios(runs: pd.DataFrame) -> pd.DataFrame:
     reference, and for the reference itself.
     """
     table = finished(measured_runs(fold_blocks(runs))).reset_index(drop=True)
-    keys = ["case", "block", *(name for name in ("fingerprint", "folder") if name in table.columns)]
+    keys = ["case", "block", *(name for name in ("fingerprint", "machine", "folder") if name in table.columns)]
     for reference in RATIO_REFERENCES:
         own = table[table["subject"] == reference].drop_duplicates(keys)
         for name in RATIO_COLUMNS:

@@ -23,6 +23,7 @@ from capbench.results.folder import (
     read_folder,
     read_run,
     run_file_name,
+    run_stem,
     with_times_floor,
     write_record,
 )
@@ -134,7 +135,7 @@ class RunFolder:
         """Read everything back, and keep `times_floor`, which is known only now."""
         contents = read_folder(self.path)
         for run in with_times_floor(contents.runs):
-            file = self.path / "runs" / run_file_name(run.case, run.subject, run.role, run.block, run.point)
+            file = self.path / "runs" / f"{run_stem(run)}.json"
             if read_run(file) != run:
                 write_record(file, run)
         remove(self.path / IN_PROGRESS)

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from capbench.quality.effects.effect_meter import EffectContext, EffectMeter
+from capbench.quality.effects.framing_meter import FramingMeter
+from capbench.quality.effects.padding_meter import PaddingMeter
+from capbench.quality.effects.zoom_path import ZoomMeter
 
 __all__ = ["EFFECT_METERS", "EFFECT_NAMES"]
 
@@ -22,5 +25,5 @@ EFFECT_NAMES: Final = (
 )
 """Effects that a check exists for: a meter makes a finding of its own for each of its names, in any case."""
 
-EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = ()
+EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (PaddingMeter, ZoomMeter, FramingMeter)
 """Opened once for each output. Add a class here whose constructor takes the context alone."""

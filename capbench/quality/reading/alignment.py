@@ -133,6 +133,18 @@ class Aligner:
         self._lag += best - promised
         return Match(best, self._held(best))
 
+    def promised(self, got: ObservedPicture) -> ObservedPicture | None:
+        """The reference frame that is due when `got` is shown, without a look at it; None where it is not held.
+
+        For those who must see a reference frame to read the number of an output frame, before `match` is called.
+        """
+        if not self.records:
+            return None
+        if self._by_order:
+            return self._held(self._index_in_order(got.record.index))
+        start_s = got.record.time_s if self._start_s is None else self._start_s
+        return self._held(self._promised_index(got.record.time_s - start_s))
+
     def finish(self) -> None:
         """Read the reference to its end, for its records."""
         matched = None if self._last is None else self._held(self._last[1])

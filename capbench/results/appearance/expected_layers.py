@@ -49,6 +49,9 @@ class ExpectedZoom(Record):
     """Duration of the motion in; None where any will do."""
     ease_out_s: Time | None = None
     """Duration of the motion out; None where any will do."""
+    overshoot: Annotated[float, Field(ge=0, le=1)] | None = 0.0
+    """How far it goes beyond the amount before it settles, as a share of the magnification's logarithm; None where any
+    will do, as with springs."""
 
     @model_validator(mode="after")
     def _ends_after_its_start(self) -> Self:

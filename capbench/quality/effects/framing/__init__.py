@@ -1,0 +1,1 @@
+"""The frame around a recording at rest: corners, shadow and background, each from one picture."""

@@ -1,0 +1,121 @@
+"""A shadow around the recording: whether it is there, how dark it is, how far it reaches and where it falls."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from capbench.quality.effects.framing.resting_picture import RestingPicture
+from capbench.quality.effects.framing.surroundings import ShadowFit, Surroundings
+from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
+from capbench.results.appearance.expected_look import ExpectedLook, ExpectedShadow
+
+__all__ = ["judge_shadow"]
+
+_EFFECT: Final = "shadow"
+_FOUND: Final = 0.04
+"""Share of light that is taken where the shadow is darkest: half of what the eye notices as a soft edge, ten times what
+a coarse encoding makes of a gradient without a shadow."""
+_SURE: Final = 4.0
+"""Standard errors of the opacity from which a shadow is there."""
+_DARKEST_BACKGROUND_CODES: Final = 12.0
+"""Luma above black from which a shadow of a tenth changes a code."""
+_MOST_UNCERTAIN: Final = 0.1
+"""Standard error of the opacity beyond which the background tells nothing of it."""
+_OPACITY: Final = 0.12
+_LENGTH_PX: Final = 8.0
+_LENGTH: Final = 0.3
+
+
+def judge_shadow(picture: RestingPicture, look: ExpectedLook, around: Surroundings | None) -> EffectFinding:
+    """The finding."""
+    asked = None if look.shadow == "any" else bool(look.shadow)
+    if around is None:
+        return EffectFinding(
+            effect=_EFFECT,
+            outcome="not_applicable",
+            message="the recording fills the canvas: nothing lies beside it that a shadow could fall on",
+            asked=asked,
+        )
+    shadow = around.shadow
+    if around.level_codes < _DARKEST_BACKGROUND_CODES:
+        return EffectFinding(
+            effect=_EFFECT, outcome="not_applicable", message="the background is too dark to show a shadow", asked=asked
+        )
+    if shadow.opacity_error > _MOST_UNCERTAIN and shadow.opacity < _SURE * shadow.opacity_error:
+        return EffectFinding(
+            effect=_EFFECT,
+            outcome="not_applicable",
+            message=f"the background has too much detail to measure a shadow on: opacity {shadow.opacity:.2f} "
+            f"± {shadow.opacity_error:.2f}",
+            asked=asked,
+        )
+    found = shadow.darkest >= _FOUND and shadow.opacity > _SURE * shadow.opacity_error
+    wanted = look.shadow if isinstance(look.shadow, ExpectedShadow) else ExpectedShadow()
+    parameters = _parameters(picture, shadow, wanted) if found else []
+    wrong = [parameter for parameter in parameters if parameter.is_wrong]
+    is_right = (asked is None or found == asked) and not (asked and wrong)
+    return EffectFinding(
+        effect=_EFFECT,
+        outcome="pass" if is_right else "fail",
+        message=_words(picture, shadow, asked=asked, found=found, wrong=wrong),
+        asked=asked,
+        found=found,
+        parameters=tuple(parameters),
+    )
+
+
+def _parameters(picture: RestingPicture, shadow: ShadowFit, wanted: ExpectedShadow) -> list[MeasuredParameter]:
+    unit = picture.unit_px
+    offsets = (None, None) if wanted.offset_px is None else wanted.offset_px
+    why_length = "8 px at 1080 lines, or 30%: shadows of another shape with the same nominal blur"
+    length = max(_LENGTH_PX, _LENGTH * (wanted.blur_px or 0.0))
+    return [
+        MeasuredParameter(
+            name="opacity",
+            asked=wanted.opacity,
+            measured=shadow.opacity,
+            uncertainty=shadow.opacity_error,
+            tolerance=_OPACITY,
+            reason="only the part beside the recording is seen, from which the rest is extrapolated",
+        ),
+        MeasuredParameter(
+            name="blur_px",
+            asked=wanted.blur_px,
+            measured=shadow.blur_px / unit,
+            uncertainty=shadow.blur_error_px / unit,
+            tolerance=length,
+            reason=why_length,
+        ),
+        *(
+            MeasuredParameter(
+                name=f"{name}_px",
+                asked=offset,
+                measured=shadow.offset_px[axis] / unit,
+                uncertainty=shadow.offset_error_px / unit,
+                tolerance=_LENGTH_PX,
+                reason="8 px at 1080 lines",
+            )
+            for axis, (name, offset) in enumerate(zip(("right", "down"), offsets, strict=True))
+        ),
+    ]
+
+
+def _words(
+    picture: RestingPicture, shadow: ShadowFit, *, asked: bool | None, found: bool, wrong: list[MeasuredParameter]
+) -> str:
+    if not found:
+        return (
+            "the shadow that was asked for is missing"
+            if asked
+            else "no shadow" + (", as asked" if asked is False else "")
+        )
+    unit = picture.unit_px
+    words = (
+        f"a shadow of opacity {shadow.opacity:.2f} that fades over {shadow.blur_px / unit:.0f} px each way, "
+        f"{shadow.offset_px[0] / unit:+.0f} px right and {shadow.offset_px[1] / unit:+.0f} px down"
+    )
+    if asked is False:
+        return f"{words}, which was not asked for"
+    if wrong:
+        return f"{words}; asked were {', '.join(f'{one.name} {one.asked:g}' for one in wrong)}"
+    return f"{words}, as asked" if asked else words
