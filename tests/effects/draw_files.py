@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -89,10 +90,11 @@ def main() -> None:
     seeds = np.arange(options.first, options.first + max(options.right, 1))
     for turn in range(max(options.right, options.faults * len(FAULTS))):
         if turn < options.right:
-            print(draw_right(options.folder, int(seeds[turn])), flush=True)
+            sys.stderr.write(f"{draw_right(options.folder, int(seeds[turn]))}\n")
         if turn < options.faults * len(FAULTS):
             number, again = turn % len(FAULTS), turn // len(FAULTS)
-            print(draw_fault(options.folder, number, 7000 + 100 * options.first + 50 * again + number), flush=True)
+            seed = 7000 + 100 * options.first + 50 * again + number
+            sys.stderr.write(f"{draw_fault(options.folder, number, seed)}\n")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def draw_look(
     *,
     crf: int,
     shutter: float = 0.0,
-    samples: int = 8,
+    samples: int = 6,
     scene_at: Callable[[int], Scene] | None = None,
     frames: int | None = None,
 ) -> DrawnLook:

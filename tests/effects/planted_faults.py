@@ -120,41 +120,58 @@ def _blurred(look: SeededLook, asked: float, drawn: float) -> PlantedLook:
     return PlantedLook(replace(plain, shutter=asked), replace(plain, shutter=drawn))
 
 
+def _changed(look: SeededLook, table: str, key: str, change: Callable[[Any], Any]) -> SeededLook:
+    """The look with one value of one table of its scene changed."""
+    value = look.scene[table]
+    if isinstance(value, list):
+        return look.with_scene(**{table: [value[0] | {key: change(value[0][key])}]})
+    return look.with_scene(**{table: value | {key: change(value[key])}})
+
+
+def _change(table: str, key: str, change: Callable[[Any], Any]) -> Callable[[SeededLook, Path], PlantedLook]:
+    return _simple(lambda look: _changed(look, table, key, change))
+
+
+def _without(table: str) -> Callable[[SeededLook, Path], PlantedLook]:
+    return _simple(lambda look: look.with_scene(**{table: None}))
+
+
+def _dark(shadow: dict[str, Any]) -> dict[str, Any]:
+    return shadow | {"opacity": min(1.0, 2 * shadow["opacity"])}
+
+
+def _aside(path: list[list[float]]) -> list[list[float]]:
+    return [[at, x + 0.05, y + 0.03] for at, x, y in path]
+
+
+def _other_corner(corner: str) -> str:
+    return "top-left" if corner != "top-left" else "bottom-right"
+
+
+def _other_camera(file: str) -> Callable[[SeededLook, Path], PlantedLook]:
+    return lambda look, cameras: PlantedLook(look, _camera(look, source=str(cameras / file)))
+
+
+def _late_caption(look: SeededLook) -> SeededLook:
+    late_s = 4 * _FRAME_S
+    return look.with_scene(caption=[look.scene["caption"][0] | {"start_s": 0.2 + late_s, "end_s": 0.6 + late_s}])
+
+
 FAULTS: Final = (
     PlantedFault("zoom late by 3 frames", ("zoom",), _simple(lambda look: _late_zoom(look, 3))),
     PlantedFault("zoom early by 2 frames", ("zoom",), _simple(lambda look: _late_zoom(look, -2))),
-    PlantedFault(
-        "zoom too weak", ("zoom",), _simple(lambda l: _zoom(l, amount=1 + (l.scene["zoom"][0]["amount"] - 1) / 2))
-    ),
-    PlantedFault("zoom too strong", ("zoom",), _simple(lambda l: _zoom(l, amount=l.scene["zoom"][0]["amount"] * 1.3))),
+    PlantedFault("zoom too weak", ("zoom",), _change("zoom", "amount", lambda amount: 1 + (amount - 1) / 2)),
+    PlantedFault("zoom too strong", ("zoom",), _change("zoom", "amount", lambda amount: 1.3 * amount)),
     PlantedFault("zoom without easing", ("zoom",), _simple(lambda look: _zoom(look, ease_in_s=0.0, ease_out_s=0.0))),
     PlantedFault("zoom overshoots", ("zoom",), _overshoot),
-    PlantedFault(
-        "zoom about another place",
-        ("zoom",),
-        _simple(lambda l: _zoom(l, centre=[1 - c for c in l.scene["zoom"][0]["centre"]])),
-    ),
-    PlantedFault("zoom missing", ("zoom",), _simple(lambda look: look.with_scene(zoom=None))),
+    PlantedFault("zoom about another place", ("zoom",), _change("zoom", "centre", lambda at: [1 - at[0], 1 - at[1]])),
+    PlantedFault("zoom missing", ("zoom",), _without("zoom")),
     PlantedFault("zoom not asked", ("zoom",), _not_asked("zoom")),
-    PlantedFault(
-        "radius halved",
-        ("corner_radius",),
-        _simple(lambda l: _display(l, rounding_px=l.scene["display"]["rounding_px"] / 2)),
-    ),
+    PlantedFault("radius halved", ("corner_radius",), _change("display", "rounding_px", lambda radius: radius / 2)),
     PlantedFault("corners square", ("corner_radius",), _simple(lambda look: _display(look, rounding_px=0.0))),
     PlantedFault("corners round, not asked", ("corner_radius",), _without_display("rounding_px")),
     PlantedFault("shadow missing", ("shadow",), _simple(lambda look: _display(look, shadow=None))),
-    PlantedFault(
-        "shadow too dark",
-        ("shadow",),
-        _simple(
-            lambda l: _display(
-                l,
-                shadow=l.scene["display"]["shadow"]
-                | {"opacity": min(1.0, 2 * l.scene["display"]["shadow"]["opacity"])},
-            )
-        ),
-    ),
+    PlantedFault("shadow too dark", ("shadow",), _change("display", "shadow", _dark)),
     PlantedFault("shadow not asked", ("shadow",), _without_display("shadow")),
     PlantedFault(
         "background missing", ("background",), _simple(lambda look: look.with_scene(background={"colour": "#000000"}))
@@ -164,53 +181,27 @@ FAULTS: Final = (
         ("background",),
         _simple(lambda look: look.with_scene(background={"colour": "#60a020"})),
     ),
-    PlantedFault(
-        "padding halved", ("padding",), _simple(lambda l: _display(l, padding=l.scene["display"]["padding"] / 2))
-    ),
+    PlantedFault("padding halved", ("padding",), _change("display", "padding", lambda padding: padding / 2)),
     PlantedFault("padding missing", ("padding", "background"), _simple(lambda look: _display(look, padding=0.0))),
-    PlantedFault("cursor missing", ("cursor",), _simple(lambda look: look.with_scene(cursor=None))),
+    PlantedFault("cursor missing", ("cursor",), _without("cursor")),
     PlantedFault("cursor lost half way", ("cursor",), _half_way_without("cursor")),
     PlantedFault("cursor late by 3 frames", ("cursor",), _simple(lambda look: _cursor(look, path=_late_path(look, 3)))),
-    PlantedFault(
-        "cursor aside by its size",
-        ("cursor",),
-        _simple(lambda l: _cursor(l, path=[[t, x + 0.05, y + 0.03] for t, x, y in l.scene["cursor"]["path"]])),
-    ),
-    PlantedFault(
-        "cursor too large", ("cursor",), _simple(lambda l: _cursor(l, size_px=1.7 * l.scene["cursor"]["size_px"]))
-    ),
+    PlantedFault("cursor aside by its size", ("cursor",), _change("cursor", "path", _aside)),
+    PlantedFault("cursor too large", ("cursor",), _change("cursor", "size_px", lambda size: 1.7 * size)),
     PlantedFault("cursor not asked", ("cursor",), _not_asked("cursor")),
-    PlantedFault("camera missing", ("camera",), _simple(lambda look: look.with_scene(camera=None))),
-    PlantedFault("camera frozen", ("camera",), lambda l, c: PlantedLook(l, _camera(l, source=str(c / "frozen.mp4")))),
+    PlantedFault("camera missing", ("camera",), _without("camera")),
+    PlantedFault("camera frozen", ("camera",), _other_camera("frozen.mp4")),
+    PlantedFault("camera late by 3 frames", ("camera",), _other_camera("late.mp4")),
+    PlantedFault("camera in the wrong corner", ("camera",), _change("camera", "position", _other_corner)),
+    PlantedFault("camera too small", ("camera",), _change("camera", "size", lambda size: 0.7 * size)),
     PlantedFault(
-        "camera late by 3 frames", ("camera",), lambda l, c: PlantedLook(l, _camera(l, source=str(c / "late.mp4")))
+        "camera of another shape", ("camera",), _change("camera", "rounding_px", lambda r: 0.0 if r > 60 else 2000.0)
     ),
-    PlantedFault(
-        "camera in the wrong corner",
-        ("camera",),
-        _simple(
-            lambda l: _camera(l, position="top-left" if l.scene["camera"]["position"] != "top-left" else "bottom-right")
-        ),
-    ),
-    PlantedFault("camera too small", ("camera",), _simple(lambda l: _camera(l, size=0.7 * l.scene["camera"]["size"]))),
-    PlantedFault(
-        "camera of another shape",
-        ("camera",),
-        _simple(lambda l: _camera(l, rounding_px=0.0 if l.scene["camera"]["rounding_px"] > 60 else 2000.0)),
-    ),
-    PlantedFault("camera mirrored", ("camera",), _simple(lambda l: _camera(l, mirror=not l.scene["camera"]["mirror"]))),
+    PlantedFault("camera mirrored", ("camera",), _change("camera", "mirror", lambda mirrored: not mirrored)),
     PlantedFault("camera gone half way", ("camera",), _half_way_without("camera")),
     PlantedFault("camera not asked", ("camera",), _not_asked("camera")),
-    PlantedFault("caption missing", ("captions",), _simple(lambda look: look.with_scene(caption=None))),
-    PlantedFault(
-        "caption late by 4 frames",
-        ("captions",),
-        _simple(
-            lambda l: l.with_scene(
-                caption=[l.scene["caption"][0] | {"start_s": 0.2 + 4 * _FRAME_S, "end_s": 0.6 + 4 * _FRAME_S}]
-            )
-        ),
-    ),
+    PlantedFault("caption missing", ("captions",), _without("caption")),
+    PlantedFault("caption late by 4 frames", ("captions",), _simple(_late_caption)),
     PlantedFault("caption not asked", ("captions",), _not_asked("caption")),
     PlantedFault("blur missing", ("motion_blur",), lambda look, _: _blurred(look, 0.5, 0.0)),
     PlantedFault("blur too long", ("motion_blur",), lambda look, _: _blurred(look, 0.4, 1.0)),

@@ -19,7 +19,8 @@ CAMERA_FRAMES: Final = 48
 CRFS: Final = (0, 18, 28, 36)
 """Qualities of H.264: lossless, good, common, coarse."""
 
-_CANVASES: Final = ((640, 360), (640, 360), (640, 360), (640, 360), (852, 480), (852, 480), (360, 640), (1280, 720))
+_CANVASES: Final = (*((640, 360),) * 9, *((852, 480),) * 4, *((360, 640),) * 2, (1280, 720))
+"""Small ones mostly: the oracle draws ten of their frames a second."""
 _COLOURS: Final = ("#204080", "#c05070", "#f0e0c0", "#103018", "#9060d0", "#e0a040", "#30b0a0", "#181818")
 
 
@@ -72,7 +73,7 @@ def seeded_look(seed: int, camera: Path, *, everything: bool = False) -> SeededL
                 "offset_px": [0.0, round(float(rng.uniform(4, 20)), 1)],
             }
     scene: dict[str, Any] = {"background": background, "display": display}
-    is_blurred = bool(rng.random() < 0.25)
+    is_blurred = bool(rng.random() < 0.15)
     if there(0.6) or is_blurred:
         ease_s = round(float(rng.uniform(0.14, 0.24)), 3)
         scene["zoom"] = [

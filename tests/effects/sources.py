@@ -11,6 +11,7 @@ from typing import Final
 
 import av
 import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from capbench.quality.reading.clip import Clip
 from capbench.quality.reading.planes import Planes, planes_of
@@ -59,7 +60,11 @@ def encode(pictures: Sequence[Planes], path: Path, *, crf: int) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": str(crf)})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, FPS)
+        codec = stream.codec_context
+        codec.time_base = Fraction(1, FPS)
+        # Untagged, 360 lines would be read as BT.601.
+        codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
+        codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame(width, height, "yuv420p")
             for samples, plane in zip(picture.all, frame.planes, strict=True):

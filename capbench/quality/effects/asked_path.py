@@ -65,7 +65,12 @@ def asked_look(scene: Scene) -> ExpectedLook:
         camera=False
         if camera is None
         else ExpectedCamera(
-            position=camera.position, size=camera.size, aspect=camera.aspect, rounding_px=camera.rounding_px
+            position=camera.position,
+            size=camera.size,
+            aspect=camera.aspect,
+            rounding_px=camera.rounding_px,
+            source=None if camera.source is None else str(camera.source),
+            mirror=camera.mirror,
         ),
         caption=tuple(
             ExpectedCaption(

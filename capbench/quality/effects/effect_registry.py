@@ -7,6 +7,7 @@ from typing import Final
 
 from capbench.quality.effects.effect_meter import EffectContext, EffectMeter
 from capbench.quality.effects.framing_meter import FramingMeter
+from capbench.quality.effects.overlays.overlay_meter import OverlayMeter
 from capbench.quality.effects.padding_meter import PaddingMeter
 from capbench.quality.effects.zoom_path import ZoomMeter
 
@@ -25,5 +26,10 @@ EFFECT_NAMES: Final = (
 )
 """Effects that a check exists for: a meter makes a finding of its own for each of its names, in any case."""
 
-EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (PaddingMeter, ZoomMeter, FramingMeter)
+EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (
+    PaddingMeter,
+    ZoomMeter,
+    FramingMeter,
+    OverlayMeter,
+)
 """Opened once for each output. Add a class here whose constructor takes the context alone."""

@@ -1,1 +1,1 @@
-"""What lies over the recording: a cursor, a camera picture, and the blur of what moves, found by what differs from it."""
+"""What lies over the recording, a cursor and a camera picture, and the blur of what moves."""

@@ -27,13 +27,15 @@ Field = NDArray[np.float64]
 
 _MOST_SHARE: Final = 1.25
 """Longest exposure that is tried: a shutter is open for one frame at most, and a quarter more shows that it is not."""
-_SHARES: Final = np.arange(0, _MOST_SHARE + 1e-9, 1 / 24)
-"""Exposures that are tried: 15 degrees apart."""
-_CENTRES: Final = np.arange(-12, 13) / 24
+_STEPS: Final = 12
+"""Moments of a frame: exposures that are tried are 30 degrees apart, and a parabola finds the place between them."""
+_SHARES: Final = np.arange(0, _MOST_SHARE + 1e-9, 1 / _STEPS)
+"""Exposures that are tried, in frames."""
+_CENTRES: Final = np.arange(-_STEPS // 2, _STEPS // 2 + 1) / _STEPS
 """Where their middle may lie, in frames: half a frame early or late is a shutter that opens or closes with it."""
-_REACH: Final = 28
-"""Moments each way, a 24th of a frame apart: enough for the longest exposure about the farthest middle."""
-_SOFTNESS_PX: Final = (0.0, 0.7, 1.4)
+_REACH: Final = 14
+"""Moments each way: enough for the longest exposure about the farthest middle."""
+_SOFTNESS_PX: Final = (0.0, 0.6, 1.0, 1.5)
 """Standard deviations of what scaling and encoding soften."""
 _TILE_PX: Final = 24
 _MOST_TILES: Final = 24
@@ -42,8 +44,8 @@ _MIN_SPEED_PX: Final = 2.5
 """Way of a tile from one frame to the next: half of it is more than what any filter softens."""
 _MAX_SPEED_PX: Final = 60.0
 """Faster tiles have left their own content, and cost a reach of as many pixels."""
-_MIN_SLOPE_CODES: Final = 6.0
-"""Mean slope along its way, in codes a pixel, from which a tile shows blur."""
+_MIN_SLOPE_CODES: Final = 2.5
+"""Mean slope along its way, in codes a pixel, from which a tile shows blur: one edge of 60 codes across it."""
 _MAX_MISFIT: Final = 0.6
 """Share of a tile's variance that the best fit may leave: of what lies over the recording it leaves more."""
 _FEWEST_TILES: Final = 4
@@ -188,7 +190,7 @@ def _tile_misfits(shown: NDArray[np.uint8], sharp: Field, left: int, top: int, w
     """Share of the tile's variance that each exposure leaves, shape (centres, shares)."""
     own = shown[top : top + _TILE_PX, left : left + _TILE_PX].astype(np.float64)
     rows, columns = np.mgrid[top : top + _TILE_PX, left : left + _TILE_PX].astype(np.float64)
-    moments = np.arange(-_REACH, _REACH + 1)[:, None, None] / 24
+    moments = np.arange(-_REACH, _REACH + 1)[:, None, None] / _STEPS
     # What is at p at one moment was at p - u v before.
     places = [rows + moments * way[1], columns + moments * way[0]]
     return _exposures(ndimage.map_coordinates(sharp, places, order=1), own)
@@ -214,8 +216,8 @@ def _exposures(moments: Field, own: Field) -> Field:
 def _weights() -> Field:
     """Weight of each moment in each exposure, shape (centres * shares, moments)."""
     weights = np.zeros((len(_CENTRES), len(_SHARES), 2 * _REACH + 1))
-    for row, centre in enumerate(np.round(_CENTRES * 24).astype(int) + _REACH):
-        for column, steps in enumerate(np.round(_SHARES * 24).astype(int)):
+    for row, centre in enumerate(np.round(_CENTRES * _STEPS).astype(int) + _REACH):
+        for column, steps in enumerate(np.round(_SHARES * _STEPS).astype(int)):
             if steps % 2:
                 weights[row, column, centre - steps // 2 : centre + steps // 2 + 1] = 1 / steps
             elif steps:
@@ -242,7 +244,7 @@ def blur_of_cursor(
             continue
         shift, _, _ = locate(picture, patch)
         moments = np.stack(
-            [picture.over(patch.recording, shift + number / 24 * step) for number in range(-_REACH, _REACH + 1)]
+            [picture.over(patch.recording, shift + number / _STEPS * step) for number in range(-_REACH, _REACH + 1)]
         )
         fit = _best(_exposures(moments, patch.shown)[None])
         if fit is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -107,9 +108,8 @@ def fit_outline(picture: Field, camera: CameraSource, place: CameraPlace) -> Cam
     return CameraOutline(*(float(value) for value in _climbed(best, score)))
 
 
-def _climbed(outline: Field, score: object) -> Field:
+def _climbed(outline: Field, score: Callable[[Field], float]) -> Field:
     """One side after the other, and the radius, in ever smaller steps."""
-    assert callable(score)
     best = score(outline)
     for step in _STEPS_PX:
         for _ in range(_MOST_ROUNDS):

@@ -16,7 +16,7 @@ from scipy import ndimage, signal
 
 from capbench.quality.effects.overlays.camera_source import CameraSource
 
-__all__ = ["CameraPlace", "find_camera"]
+__all__ = ["CameraPlace", "disc_correlation", "find_camera"]
 
 Field = NDArray[np.float64]
 
@@ -180,3 +180,19 @@ def _weighted_correlation(one: Field, other: Field, weight: Field) -> float:
     first, second = one - (weight * one).sum() / total, other - (weight * other).sum() / total
     norm = np.sqrt((weight * first**2).sum() * (weight * second**2).sum())
     return float((weight * first * second).sum() / norm) if norm > 0 else 0.0
+
+
+def disc_correlation(luma: NDArray[np.uint8], camera: CameraSource, place: CameraPlace) -> float:
+    """How well the disc of one frame's luma agrees with the camera's mean picture, 1 at most."""
+    across = ((np.arange(_GRID) + 0.5) / _GRID - 0.5) * _DISC
+    u, v = np.meshgrid(across, across)
+    inside = np.hypot(u, v) <= _DISC / 2
+    u, v = u[inside], v[inside]
+    rows, columns = camera.mean.shape
+    in_camera = [v * rows + rows / 2 - 0.5, (-u if place.mirrored else u) * rows + columns / 2 - 0.5]
+    spread = ndimage.map_coordinates(camera.spread, in_camera, order=1)
+    places = [place.middle[1] + v * place.height - 0.5, place.middle[0] + u * place.height - 0.5]
+    shown = ndimage.map_coordinates(luma, places, np.float64, order=1, mode="nearest")
+    return _weighted_correlation(
+        shown, ndimage.map_coordinates(camera.mean, in_camera, order=1), 1 / (1 + (spread / _VARIES_CODES) ** 2)
+    )

@@ -1,4 +1,4 @@
-"""What a camera recorded, as far as it is needed to find it again: a mean picture, what varies, and its frame numbers."""
+"""What a camera recorded, as far as finding it again needs it: a mean picture, what varies, its frame numbers."""
 
 from __future__ import annotations
 

@@ -44,6 +44,8 @@ class CursorPatch:
     """Where the patch's middle lies in the working picture, x and y."""
     magnification: float
     """Working pixels for one of the patch."""
+    inside: Field
+    """1 where the recording lies, 0 elsewhere, same shape as the others: nothing is known there."""
 
     @property
     def difference(self) -> Field:
@@ -94,7 +96,9 @@ def cut_patch(frame: WorkingFrame, middle: Field, magnification: float, side: in
         for plane in (frame.shown, frame.recording)
     )
     inside = ndimage.map_coordinates(frame.inside.astype(np.float32), grid, order=0, mode="constant") > 0
-    return CursorPatch(np.where(inside, shown, recording), recording, np.asarray(middle, float), magnification)
+    return CursorPatch(
+        np.where(inside, shown, recording), recording, np.asarray(middle, float), magnification, inside.astype(float)
+    )
 
 
 def learn_picture(patches: Sequence[CursorPatch]) -> tuple[CursorPicture, list[Field]]:
@@ -120,16 +124,16 @@ def locate(picture: CursorPicture, patch: CursorPatch, start: Field | None = Non
     slopes = [np.gradient(field) for field in (picture.opacity, picture.colour)]
     for _ in range(_STEPS):
         by = (float(shift[1]), float(shift[0]))
-        error = patch.shown - picture.over(patch.recording, shift)
+        error = (patch.shown - picture.over(patch.recording, shift)) * patch.inside
         down, across = (
             -ndimage.shift(slopes[1][axis], by, order=1) + patch.recording * ndimage.shift(slopes[0][axis], by, order=1)
             for axis in (0, 1)
         )
-        system = np.stack([across.ravel(), down.ravel()], axis=1)
+        system = np.stack([across.ravel(), down.ravel()], axis=1) * patch.inside.reshape(-1, 1)
         normal = system.T @ system + np.eye(2) * 1e-3 * side**2
         step = np.linalg.solve(normal, system.T @ error.ravel())
         shift = np.clip(shift + np.clip(step, -2, 2), -limit, limit)
-    expected = picture.over(patch.recording, shift) - patch.recording
+    expected = (picture.over(patch.recording, shift) - patch.recording) * patch.inside
     energy = float((expected**2).sum())
     share = float((patch.difference * expected).sum()) / energy if energy > 0 else 0.0
     return shift, share, float(np.sqrt(np.mean((patch.difference - expected) ** 2)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -31,6 +32,14 @@ _CLUSTER_HEIGHTS: Final = 0.4
 """How far from its neighbours, in heights of the cursor, a candidate may be and still be at the same place of it."""
 _FARTHEST_HEIGHTS: Final = 8.0
 """Greatest constant offset from telemetry that is looked for, in heights of the cursor."""
+_STANDS_HEIGHTS: Final = 0.3
+"""How near to one another, in heights of the cursor, what is at one place must be."""
+_STANDS: Final = 0.5
+"""Share of frames from which what is at one place of the recording or the canvas is no cursor on its way."""
+_MOST_EVIDENCE: Final = 4.0
+"""More makes no candidate better: it would only be brighter."""
+_MOST_STEP: Final = 4.0
+"""Heights of the cursor from which a step counts no more: it may leap while nothing is drawn."""
 _PATCH_SIDE: Final = 40
 """Samples along a patch."""
 _PATCH_HEIGHTS: Final = 2.2
@@ -88,6 +97,12 @@ class CursorTrack:
     """How it looks."""
     patches: tuple[CursorPatch, ...]
     """Its surroundings in the sightings where it is there."""
+    patch_numbers: tuple[int, ...]
+    """Which sighting each of them is of."""
+    explained: float
+    """Median share of what differs around it that its picture explains."""
+    rivals: float
+    """Median number of other small areas that differ in a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +120,24 @@ def follow_cursor(
     hotspot: tuple[float, float] = (0.0, 0.0),
     frame_s: float = 1 / 30,
     unlike: Sequence[float] = (),
+    hides: Callable[[float, float, float], bool] | None = None,
 ) -> CursorTrack | None:
     """The cursor in sampled frames; None where there is none.
 
     `height_px` is its height, about, in working pixels at the smallest magnification, `hotspot` the point of it that
     lies at the position, in fractions of its size, `unlike` the times at which it looks otherwise: those of clicks.
+    `hides` says of x, y and a time whether something lies over that place then.
     """
-    candidates = cursor_candidates(frames, height_px)
+    candidates = cursor_candidates(frames, height_px, hides)
     if sum(bool(each) for each in candidates) < _FEWEST:
         return None
     smallest = min(frame.scale for frame in frames)
     amounts = [frame.scale / smallest for frame in frames]
-    vote = None if telemetry is None else _vote(frames, amounts, candidates, telemetry, height_px, frame_s)
+    vote = (
+        None
+        if telemetry is None
+        else _vote(frames, amounts, candidates, telemetry, height_px=height_px, frame_s=frame_s)
+    )
     seen = sum(bool(each) for each in candidates)
     follows = vote is not None and vote.frames >= max(_FEWEST, 0.5 * seen)
     magnification = _PATCH_HEIGHTS * height_px / _PATCH_SIDE
@@ -131,7 +152,8 @@ def follow_cursor(
             for frame, amount in zip(frames, amounts, strict=True)
         ]
     else:
-        middles = [np.array([each[0].x, each[0].y]) if each else None for each in candidates]
+        candidates = _moving(frames, candidates, height_px)
+        middles = _chained(candidates, height_px)
     learnt_from = [
         number
         for number, middle in enumerate(middles)
@@ -149,13 +171,17 @@ def follow_cursor(
     tip = np.array([box[0] + hotspot[0] * (box[2] - box[0]), box[1] + hotspot[1] * (box[3] - box[1])])
     sightings, patches = [], []
     explained = []
+    frame_of: list[int] = []
     for number, (frame, middle) in enumerate(zip(frames, middles, strict=True)):
-        found = _look(picture, [patch_at(number, place) for place in _places(middle, candidates[number])])
+        places = _places(middle, candidates[number] if follows or telemetry is not None else [])
+        found = _look(picture, [patch_at(number, place) for place in places])
         if found is None:
             sightings.append(CursorSighting(frame.index, frame.time_s, None if middle is None else 0.0, None))
             continue
         patch, shift, share, energy, fit = found
         is_there = share >= _PRESENT
+        if not is_there and middle is not None and hides is not None and hides(*middle, frame.time_s):
+            energy = 0.0
         point = patch.middle + (shift + tip) * patch.magnification
         sightings.append(
             CursorSighting(
@@ -167,6 +193,7 @@ def follow_cursor(
         )
         if is_there:
             patches.append(patch)
+            frame_of.append(number)
             explained.append(fit)
     if len(patches) < _FEWEST or float(np.median(explained)) < _MIN_EXPLAINED:
         return None
@@ -185,7 +212,60 @@ def follow_cursor(
         lag.residual if lag is not None else None,
         picture,
         tuple(patches),
+        tuple(frame_of),
+        float(np.median(explained)),
+        float(np.median([max(0, len(each) - 1) for each in candidates])),
     )
+
+
+def _moving(
+    frames: list[WorkingFrame], candidates: list[list[CursorCandidate]], height_px: float
+) -> list[list[CursorCandidate]]:
+    """Without what most frames have at one place of the recording, or of the canvas."""
+    if not any(candidates):
+        return candidates
+    owners = np.array([number for number, some in enumerate(candidates) for _ in some])
+    places = np.array([(each.x, each.y) for some in candidates for each in some])
+    inverses = [np.linalg.inv(frame.matrix[:, :2]) for frame in frames]
+    fractions = np.array(
+        [inverses[owner] @ (place - frames[owner].matrix[:, 2]) for owner, place in zip(owners, places, strict=True)]
+    )
+    smallest = min(frames, key=lambda frame: frame.scale)
+    at_rest = fractions @ smallest.matrix[:, :2].T
+    stands = np.zeros(len(owners), bool)
+    for values in (places, at_rest):
+        close = np.hypot(*(values[:, None] - values[None]).transpose(2, 0, 1)) < _STANDS_HEIGHTS * height_px
+        counts = np.array([len(set(owners[row])) for row in close])
+        stands |= counts > _STANDS * len(frames)
+    kept: list[list[CursorCandidate]] = [[] for _ in frames]
+    flat = [each for some in candidates for each in some]
+    for owner, each, is_standing in zip(owners, flat, stands, strict=True):
+        if not is_standing:
+            kept[owner].append(each)
+    return kept
+
+
+def _chained(candidates: list[list[CursorCandidate]], height_px: float) -> list[Field | None]:
+    """The way through the candidates that is strong and short; None in a frame that has none."""
+    numbers = [number for number, some in enumerate(candidates) if some]
+    if not numbers:
+        return [None] * len(candidates)
+    totals = [np.array([min(each.evidence, _MOST_EVIDENCE) for each in candidates[numbers[0]]])]
+    sources: list[NDArray[np.intp]] = []
+    for before, now in pairwise(numbers):
+        ends, starts = (np.array([(each.x, each.y) for each in candidates[number]]) for number in (now, before))
+        steps = np.hypot(*(ends[:, None] - starts[None]).transpose(2, 0, 1)) / height_px
+        scores = totals[-1][None] - np.minimum(steps, _MOST_STEP)
+        sources.append(scores.argmax(axis=1))
+        totals.append(scores.max(axis=1) + [min(each.evidence, _MOST_EVIDENCE) for each in candidates[now]])
+    place = int(totals[-1].argmax())
+    middles: list[Field | None] = [None] * len(candidates)
+    for position in range(len(numbers) - 1, -1, -1):
+        found = candidates[numbers[position]][place]
+        middles[numbers[position]] = np.array([found.x, found.y])
+        if position:
+            place = int(sources[position - 1][place])
+    return middles
 
 
 def _known(middle: Field | None) -> Field:
@@ -209,7 +289,7 @@ def _look(
     best = None
     for patch in patches:
         shift, share, _ = locate(picture, patch)
-        expected = picture.over(patch.recording, shift) - patch.recording
+        expected = (picture.over(patch.recording, shift) - patch.recording) * patch.inside
         energy = float(np.sqrt((expected**2).sum()))
         total = float((patch.difference**2).sum())
         fit = 1 - float(((patch.difference - expected) ** 2).sum()) / total if total > 0 else 0.0
@@ -223,6 +303,7 @@ def _vote(
     amounts: list[float],
     candidates: list[list[CursorCandidate]],
     telemetry: Telemetry,
+    *,
     height_px: float,
     frame_s: float,
 ) -> _Vote | None:

@@ -1,0 +1,1 @@
+"""Effects measured from the picture."""
