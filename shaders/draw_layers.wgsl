@@ -67,6 +67,99 @@ fn with_cursor(under: vec4f, position: vec2f, display_coverage: f32) -> vec4f {
     return over(textureSampleLevel(cursor_texture, linear_sampler, at, 0.0) * display_coverage, under);
 }
 
+// The layers that a zoom or the cursor's path moves, each as its mean over the moments of the exposure, colour multiplied
+// by alpha, and only then drawn over those below it.
+
+// How much of a pixel the recording covers in a moment, for a position of the frame's own time.
+fn display_coverage_in(moment: vec4f, there: vec2f) -> f32 {
+    return scaled_coverage(there, layers.display_px, layers.display_radius_px, moment.w);
+}
+
+// A mask that hides covers a pixel as much as in the moment in which it covers most of it: a mean would let through what
+// it hides along its edges.
+fn exposed_mask(mask: Mask, position: vec2f) -> vec4f {
+    var sum = vec3f(0.0);
+    var total = 0.0;
+    var most = 0.0;
+    for (var number = 0u; number < exposure.count; number++) {
+        let moment = exposure.moments[number];
+        let there = at_moment(position, moment);
+        let coverage = scaled_coverage(there, mask.rectangle_px, mask.radius_px, moment.w);
+        let share = coverage * display_coverage_in(moment, there);
+        if (share > 0.0) {
+            sum += share * mask_colour(mask, there);
+            total += share;
+            most = max(most, share);
+        }
+    }
+    return vec4f(sum / max(total, 1e-6), 1.0) * most * mask.opacity;
+}
+
+fn exposed_masks(position: vec2f) -> vec4f {
+    var colour = vec4f(0.0);
+    var darkness = 0.0;
+    for (var number = 0u; number < layers.mask_count; number++) {
+        let mask = layers.masks[number];
+        if (mask.kind == HIGHLIGHT) {
+            darkness = max(darkness, mask.opacity);
+        } else {
+            colour = over(exposed_mask(mask, position), colour);
+        }
+    }
+    if (darkness == 0.0) {
+        return colour;
+    }
+    var sum = 0.0;
+    for (var number = 0u; number < exposure.count; number++) {
+        let moment = exposure.moments[number];
+        let there = at_moment(position, moment);
+        var outside = display_coverage_in(moment, there);
+        for (var light = 0u; light < layers.mask_count; light++) {
+            let mask = layers.masks[light];
+            if (mask.kind == HIGHLIGHT) {
+                outside *= 1.0 - scaled_coverage(there, mask.rectangle_px, mask.radius_px, moment.w);
+            }
+        }
+        sum += outside;
+    }
+    return over(vec4f(0.0, 0.0, 0.0, darkness * sum / f32(exposure.count)), colour);
+}
+
+fn exposed_clicks(under: vec4f, position: vec2f) -> vec4f {
+    var colour = under;
+    for (var number = 0u; number < layers.click_count; number++) {
+        let click = layers.clicks[number];
+        var sum = 0.0;
+        for (var at = 0u; at < exposure.count; at++) {
+            let moment = exposure.moments[at];
+            let there = at_moment(position, moment);
+            let from_ring = (abs(length(there - click.xy) - click.z) - layers.click_colour.w) * moment.w;
+            sum += clamp(0.5 - from_ring, 0.0, 1.0) * display_coverage_in(moment, there);
+        }
+        let alpha = sum / f32(exposure.count) * click.w;
+        colour = over(vec4f(layers.click_colour.rgb, 1.0) * alpha, colour);
+    }
+    return colour;
+}
+
+fn exposed_cursor(under: vec4f, position: vec2f) -> vec4f {
+    // Outside the bounds of all its places there is nothing to read.
+    if (any(position < layers.cursor_px.xy) || any(position >= layers.cursor_px.zw)) {
+        return under;
+    }
+    var sum = vec4f(0.0);
+    for (var number = 0u; number < exposure.count; number++) {
+        let box = layers.exposed_cursor_px[number];
+        if (all(position >= box.xy) && all(position < box.zw)) {
+            let moment = exposure.moments[number];
+            let at = (position - box.xy) / (box.zw - box.xy);
+            let coverage = display_coverage_in(moment, at_moment(position, moment));
+            sum += textureSampleLevel(cursor_texture, linear_sampler, at, 0.0) * coverage;
+        }
+    }
+    return over(sum / f32(exposure.count), under);
+}
+
 fn camera_colour(position: vec2f) -> vec3f {
     let camera = layers.camera;
     let size = camera.rectangle_px.zw - camera.rectangle_px.xy;
@@ -123,12 +216,20 @@ fn draw_layers(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let position = vec2f(pixel) + vec2f(0.5);
-    let display_coverage = rectangle_coverage(position, layers.display_px, layers.display_radius_px);
     var colour = vec4f(0.0);
-    if (display_coverage > 0.0) {
-        colour = with_masks(colour, position, display_coverage);
-        colour = with_clicks(colour, position, display_coverage);
-        colour = with_cursor(colour, position, display_coverage);
+    var is_exposed = false;
+    if (HAS_MOTION_BLUR) {
+        is_exposed = exposure.count > 1u;
+    }
+    if (is_exposed) {
+        colour = exposed_cursor(exposed_clicks(exposed_masks(position), position), position);
+    } else {
+        let display_coverage = rectangle_coverage(position, layers.display_px, layers.display_radius_px);
+        if (display_coverage > 0.0) {
+            colour = with_masks(colour, position, display_coverage);
+            colour = with_clicks(colour, position, display_coverage);
+            colour = with_cursor(colour, position, display_coverage);
+        }
     }
     colour = with_camera(colour, position);
     colour = with_captions(colour, pixel);

@@ -31,7 +31,7 @@ from capbench.gate.gate_file import GateFile
 from capbench.gate.history.baseline_figures import Baseline
 from capbench.gate.history.series import HistoryEntry, TrendList
 from capbench.gate.sequential.interim_looks import InterimLooks
-from capbench.harness.matrix.toml_file import CaseTable, MatrixFile, SubjectTable
+from capbench.harness.matrix.toml_file import CaseTable, LadderTable, MatrixFile, SubjectTable
 from capbench.harness.run.schedule import Plan
 from capbench.pipeline.recorder import STAGE_ORDER
 from capbench.pipeline.scene.scene_schema import Scene
@@ -74,6 +74,7 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A self-test", "`capbench selftest --json`.", SelfTestReport),
     ("A case of a matrix file", "`[[case]]`; [matrix.md](matrix.md) explains the fields.", CaseTable),
     ("A subject of a matrix file", "`[[subject]]`.", SubjectTable),
+    ("A ladder of a matrix file", "`[[ladder]]`; [matrix.md](matrix.md#ladders) explains it.", LadderTable),
     ("A matrix file", "[matrix.md](matrix.md) explains it.", MatrixFile),
     ("A gate file", "[gate.md](gate.md) explains it.", GateFile),
     ("A scene file", "[scenes.md](scenes.md) explains it.", Scene),

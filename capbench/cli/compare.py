@@ -149,13 +149,15 @@ def exit_code_of_comparison(comparison: Comparison) -> int:
 
 def show_comparison(comparison: Comparison) -> None:
     """The verdicts as tables, what the reader should know, and the one sentence."""
-    from capbench.report.formats.gate_tables import comparison_tables  # --json needs no table
+    from capbench.report.formats.gate_tables import comparison_tables, ladder_table  # --json needs no table
     from capbench.report.formats.grouping import shared_reasons
     from capbench.report.formats.terminal_table import open_console, print_line
 
     console = open_console()
     for table in comparison_tables(comparison, is_narrow=console.width < _NARROW_COLUMNS):
         console.print(table)
+    for ladder in comparison.ladders:
+        console.print(ladder_table(ladder, is_narrow=console.width < _NARROW_COLUMNS))
     for warning in (*shared_reasons(comparison.verdicts), *comparison.warnings):
         print_line(console, f"note: {warning}")
     for failure in comparison.failures[:_MOST_FAILURES]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from capbench.results import ValidationReport
+    from capbench.results.appearance.expected_look import ExpectedLook
 
 __all__ = ["validate"]
 
@@ -61,6 +62,18 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             "`capbench export`.",
         ),
     ] = None,
+    expect: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file of what was asked of an output in a look of its own (padding, zooms, ...): its effects are "
+            "judged instead of its pixels.",
+        ),
+    ] = None,
+    expect_scene: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="The same, asked by a scene: a shipped one or a scene file."),
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -97,7 +110,10 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         rate=None if expect_fps is None else parse_rate(expect_fps),
         bits=expect_depth,
         tone_map=None if tone_map is None else check_tone_map(tone_map),
+        look=_asked_look(expect, expect_scene),
     )
+    if expected.look is not None and save_frames is not None:
+        raise InputError("--save-frames needs pixels that are compared; omit it with --expect and --expect-scene")
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
         report = validate_files(
@@ -122,6 +138,21 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             raise OutputError(f"cannot write to stdout: {error.strerror or error}") from error
     if not report.passed:
         raise typer.Exit(1)
+
+
+def _asked_look(file: Path | None, scene: str | None) -> ExpectedLook | None:
+    if file is not None and scene is not None:
+        raise InputError("give --expect or --expect-scene, not both")
+    if file is not None:
+        from capbench.results.appearance.read_look import load_look
+
+        return load_look(file)
+    if scene is None:
+        return None
+    from capbench.pipeline.scene import load_scene  # slow to import
+    from capbench.quality.effects.asked_path import asked_look
+
+    return asked_look(load_scene(scene))
 
 
 def _progress() -> Progress:

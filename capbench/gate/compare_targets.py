@@ -15,6 +15,7 @@ from capbench.gate.compare import ComparedSubjects, compare_with_baseline, summa
 from capbench.gate.failure_evidence import failures_of
 from capbench.gate.gate_file import GateFile, load_gate_file
 from capbench.gate.history.baseline_figures import Baseline, read_baseline
+from capbench.gate.ladder_costs import ladder_costs
 from capbench.gate.machines.compare_machines import compare_over_machines, machines_of
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks
 from capbench.gate.sequential.stopping import SequentialGate
@@ -71,14 +72,17 @@ def compare_folder(folder: Path, gates: GateFile | None = None, *, base: str | N
     if not folder.is_dir() and (":" in folder.name or CompareTarget(folder).is_baseline):
         raise ResultError(f"{folder} is not a folder, so it needs NEW: what to compare with it")
     contents = read_folder(folder)
-    choice = base_of_folder(read_plan(folder), contents.runs, asked=base)
+    plan = read_plan(folder)
+    choice = base_of_folder(plan, contents.runs, asked=base)
     if not choice.pairs:
         raise ResultError(
             f"nothing to compare in {folder}: it has {f'only {choice.name}' if choice.name else 'no subject'}"
         )
-    comparison = _judge_pairs(folder, choice.pairs, table_of([contents]), gates or GateFile(), contents.machines)
+    judged_by, table = gates or GateFile(), table_of([contents])
+    comparison = _judge_pairs(folder, choice.pairs, table, judged_by, contents.machines)
     return comparison.model_copy(
         update={
+            "ladders": ladder_costs(table, plan.ladders, judged_by.levels),
             "warnings": (*comparison.warnings, *contents.problems),
             "failures": failures_of([contents]),
             "base_note": choice.sentence,

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+import numpy as np
+from numpy.typing import NDArray
+
 from capbench.results.export_report import LatencyPercentiles
 from capbench.results.metric_registry import Direction, columns_of, known_metrics, metric_of
 from capbench.results.run_record import RunResult
@@ -42,8 +45,11 @@ HIGHER_IS_BETTER_TWINS = {
 
 
 _QUALITY_PREFIX = "quality."
-_SOUND_OFFSETS = ("av_offset_ms", "av_drift_ms")
-"""Figures of validation that are no metrics of pictures."""
+_SOUND_OFFSETS = {
+    "av_offset_ms": "distance of the sound's offset from zero",
+    "av_drift_ms": "distance of the sound's drift from zero",
+}
+"""Figures of validation that are no metrics of pictures, and what a sentence calls what is compared of them."""
 
 
 class Kind(StrEnum):
@@ -85,8 +91,14 @@ class Metric:
     """Decimals of a quality metric."""
     direction: Direction | None = Direction.LOWER
     """Which way it improves; None for a quality metric that this installation does not know."""
+    is_offset: bool = False
+    """Whether zero is its best value, so that distances from zero are compared."""
     package: str = ""
     """Package that brings what computes a quality metric; empty where every installation computes it."""
+
+    def judged_values(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What is compared of its values, of which `direction` says which way is better; any shape."""
+        return np.abs(values) if self.is_offset else values
 
 
 def _plain(value: float) -> str:
@@ -102,6 +114,7 @@ _KNOWN: tuple[tuple[str, str, Kind, Callable[[float], str], bool], ...] = (
     ("frames", "frame count", Kind.EQUAL, _count, False),
     ("wall_s", "wall time", Kind.NOISY, format_seconds, True),
     ("process_wall_s", "wall time of the process", Kind.NOISY, format_seconds, True),
+    ("launch_s", "launch before the export", Kind.NOISY, format_seconds, True),
     ("cpu_s", "CPU time", Kind.NOISY, format_seconds, True),
     ("gpu_busy_s", "GPU time", Kind.NOISY, format_seconds, True),
     ("peak_rss_bytes", "peak memory", Kind.NOISY, format_bytes, True),
@@ -187,13 +200,14 @@ def _quality(name: str) -> Metric:
     is_sound = _bare(name) in _SOUND_OFFSETS
     return Metric(
         name,
-        _words(name),
+        _SOUND_OFFSETS.get(_bare(name)) or _words(name),
         Kind.QUALITY,
         _in_unit(unit, decimals),
         machine_bound=False,
         unit=unit,
         decimals=decimals,
-        direction=known.direction if known else Direction.HIGHER if is_sound else None,
+        direction=known.direction if known else Direction.LOWER if is_sound else None,
+        is_offset=is_sound,
         package=known.package if known else "",
     )
 

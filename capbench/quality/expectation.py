@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from capbench.results.appearance.expected_look import ExpectedLook
+
 __all__ = ["Expectation"]
 
 
@@ -20,3 +22,6 @@ class Expectation:
     """Bits of a sample; None for the reference's depth."""
     tone_map: str | None = None
     """How SDR was made of an HDR reference: `bt2390`; None where HDR stays HDR."""
+    look: ExpectedLook | None = None
+    """What was asked of an output whose look is its exporter's own: its effects are judged instead of its pixels; None
+    where it should look like the reference."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -13,10 +12,10 @@ from pathlib import Path
 
 from capbench.colour import ColourSpec
 from capbench.errors import ColourError
-from capbench.pipeline.decode.frame_times import Pauses
 from capbench.pipeline.scene import Scene
+from capbench.quality.clip_evidence import clip_evidence, first_s, why_no_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.measurements import ClipMeasurements, LayerShare, Measurements
+from capbench.quality.measurements import LayerShare, Measurements
 from capbench.quality.metrics.background_meters import BackgroundMeters
 from capbench.quality.metrics.frame_pairs import KeptPair, PictureMeter
 from capbench.quality.metrics.offered_meters import with_worst_pairs
@@ -38,9 +37,15 @@ from capbench.quality.truth.scene_layers import SceneLayers
 from capbench.quality.truth.tone_mapped_reference import tone_mapped
 from capbench.recordings.layout import LayoutRectangle
 from capbench.results.metric_registry import MeasuredFrames, QualityMetric
-from capbench.units import even_length, format_seconds
+from capbench.units import even_length
 
-__all__ = ["Inspection", "OpenedPair", "inspect_files", "open_pair"]
+__all__ = [
+    "Inspection",
+    "OpenedPair",
+    "hdr_of_both",
+    "inspect_files",
+    "open_pair",
+]
 
 _CLOSE_LOOKS = 12
 """Most pairs for the expensive measurements (SSIM, shift, colours), spread over the clip."""
@@ -88,9 +93,9 @@ def inspect_files(
     other SDR.
     """
     with ExitStack() as held:
-        pair = open_pair(reference, output, expected.tone_map, scene, held)
+        pair = open_pair(reference, output, expected.tone_map, scene, held, rate=expected.rate)
         want, got, target, side, aligner = pair.want, pair.got, pair.target, pair.side, pair.aligner
-        hdr = _hdr_of_both(want, got)
+        hdr = hdr_of_both(want, got)
         of_worst = offered_for(metrics, MeasuredFrames.WORST) if hdr is None else []
         meter = None
         if side.incomparable is None:
@@ -121,8 +126,8 @@ def inspect_files(
         found = meter.finish() if meter else None
         if meter and found:
             found = with_worst_pairs(found, meter.worst_pairs, of_worst, got.spec)
-    reference_clip = _clip_evidence(want, aligner.records, like=got if side.truth else None)
-    output_clip = _clip_evidence(got, records)
+    reference_clip = clip_evidence(want, aligner.records, like=got if side.truth else None)
+    output_clip = clip_evidence(got, records)
     evidence = Measurements(
         reference=reference_clip,
         output=output_clip,
@@ -136,9 +141,9 @@ def inspect_files(
         no_pictures_reason=side.incomparable,
         layers=tuple(walk.shares) if side.truth else None,
         sound=SoundMeasurements(
-            listen(reference, origin_s=_first_s(reference_clip)), listen(output, origin_s=_first_s(output_clip))
+            listen(reference, origin_s=first_s(reference_clip)), listen(output, origin_s=first_s(output_clip))
         ),
-        no_times_reason=_why_no_times(reference_clip, output_clip),
+        no_times_reason=why_no_times(reference_clip, output_clip),
         ends_alike=aligner.ends_alike,
     )
     return Inspection(evidence, meter.worst_pairs if meter else [])
@@ -169,18 +174,26 @@ def open_pair(
     scene: Scene | None,
     held: ExitStack,
     *,
+    rate: Fraction | None = None,
     in_8_bits: bool = False,
 ) -> OpenedPair:
-    """Open both files; `held` closes them. `in_8_bits` keeps no frame as it was decoded. Raises as `inspect_files`."""
+    """Open both files; `held` closes them.
+
+    `rate` is what the output was made at, None for the reference's own. `in_8_bits` keeps no frame as it was decoded.
+    Raises as `inspect_files`.
+    """
     want, got = open_clip(reference), open_clip(output)
     if tone_map is not None:
         want = tone_mapped(want, got)
-    _hdr_of_both(want, got)  # before anything is decoded
+    hdr_of_both(want, got)  # before anything is decoded
     if not want.has_own_siting:
         # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = _even(got.size)
-    side = _beside_scene(want, got, target, scene) if scene is not None else _beside_reference(want, got, target)
+    if scene is None:
+        side = _beside_reference(want, got, target)
+    else:
+        side = _beside_scene(want, got, target, scene, frame_s=1 / rate if rate else want.frame_s)
     keeps_decoded = side.native is not None and not in_8_bits
     # Pixels that are not square are brought to square ones, as the reference's are.
     stretched = None if got.facts.sample_aspect == 1 else target
@@ -212,7 +225,7 @@ def open_pair(
     return OpenedPair(want, got, target, side, aligner, held.enter_context(closing(LookAhead(observed))))
 
 
-def _hdr_of_both(want: OpenedClip, got: OpenedClip) -> str | None:
+def hdr_of_both(want: OpenedClip, got: OpenedClip) -> str | None:
     """`PQ` or `HLG` where the pictures are HDR, None for SDR. Raises `ColourError` where one file is each.
 
     An output that states no transfer, of an HDR reference, is taken for HDR that lost it: a check names that.
@@ -240,24 +253,6 @@ def _native_pairs(
         has_same_codes=side.has_same_codes,
         meters=meters,
     )
-
-
-def _first_s(clip: ClipMeasurements) -> float:
-    return float(clip.frames[0].time_s) if clip.frames and clip.frames[0].has_time_stamp else 0.0
-
-
-def _why_no_times(reference: ClipMeasurements, output: ClipMeasurements) -> str | None:
-    for name, clip in (("reference", reference), ("output", output)):
-        if not all(frame.has_time_stamp for frame in clip.frames):
-            return f"the {name} has no time stamps"
-    steps_s = [after.time_s - before.time_s for before, after in itertools.pairwise(reference.frames)]
-    if any(step_s <= 0 for step_s in steps_s):
-        return "the reference's own time stamps do not increase"
-    pauses = Pauses()
-    for number, step_s in enumerate(steps_s, 1):
-        if pauses.is_break(step_s):  # an export goes on without such a step
-            return f"the reference's own time stamps leap at frame {number}, by {format_seconds(float(step_s))}"
-    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -292,7 +287,9 @@ def _beside_reference(want: OpenedClip, got: OpenedClip, target: tuple[int, int]
     )
 
 
-def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], scene: Scene) -> _Side:
+def _beside_scene(
+    want: OpenedClip, got: OpenedClip, target: tuple[int, int], scene: Scene, *, frame_s: Fraction
+) -> _Side:
     square = want.facts.sample_aspect == 1
     shown = _even(want.size) if square else want.size
     truth = GroundTruth(
@@ -303,6 +300,7 @@ def _beside_scene(want: OpenedClip, got: OpenedClip, target: tuple[int, int], sc
         chroma_place=chroma_place(want.spec.siting, want.clip.rotation_degrees),
         wanted=got.spec,
         layers=SceneLayers(scene, target),
+        frame_s=float(frame_s),
     )
     return _Side(Normaliser(want.spec, want.spec, None, want.clip.rotation_degrees, crop=False), truth, None)
 
@@ -360,22 +358,6 @@ def _chosen(moments: tuple[float, ...], canvas: tuple[int, int]) -> deque[float]
     """The most informative of them, in order; the first frame is rendered anyway."""
     most = _RENDERED_MOMENTS if canvas[0] * canvas[1] < _LARGE_PICTURE_PX else _RENDERED_MOMENTS // 2
     return deque(sorted([moment for moment in moments if moment > 0][:most]))
-
-
-def _clip_evidence(
-    opened: OpenedClip, records: list[FrameRecord], *, like: OpenedClip | None = None
-) -> ClipMeasurements:
-    """What was seen of a file; its pictures are compared as if made `like` another, where a scene was drawn from it."""
-    return ClipMeasurements(
-        facts=opened.facts,
-        tags=opened.tags,
-        spec=like.spec if like else opened.spec,
-        size=like.size if like else opened.size,
-        rotation_degrees=0 if like else opened.clip.rotation_degrees,
-        bits=opened.bits,
-        frames=tuple(records),
-        error=opened.clip.error,
-    )
 
 
 def _sample_every(frames: int, width: int, height: int) -> int:

@@ -1,4 +1,4 @@
-"""Measurements of two files: data only. `capbench.quality.inspection` fills it in, the check modules read it."""
+"""Measurements of two files. `capbench.quality.inspection` fills them in, the check modules read them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from capbench.quality.reading.clip import ClipFacts
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import SoundMeasurements
 from capbench.quality.reading.tags import FileTags
+from capbench.results.appearance.effect_finding import EffectFinding
 
-__all__ = ["ClipMeasurements", "LayerShare", "Measurements", "PictureMeasurements", "SampledPair"]
+__all__ = [
+    "MOTION_BLUR",
+    "ClipMeasurements",
+    "LayerShare",
+    "LookMeasurements",
+    "Measurements",
+    "PictureMeasurements",
+    "SampledPair",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,13 @@ class SampledPair:
     elsewhere."""
 
 
+MOTION_BLUR = "motion blur"
+"""`LayerShare.layer` of what motion blur changes of the whole picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class LayerShare:
-    """How much of a layer of the scene is in one output frame."""
+    """How much of a layer of the scene, or of its motion blur, is in one output frame."""
 
     output_frame: int
     """Frame of the output."""
@@ -122,6 +135,16 @@ class PictureMeasurements:
     """Metric to the reason why it was not measured."""
 
 
+@dataclass(frozen=True, slots=True)
+class LookMeasurements:
+    """An output whose look is its exporter's own: its effects instead of its pixels."""
+
+    findings: tuple[EffectFinding, ...]
+    """One for each effect."""
+    lost_frames: tuple[int, ...]
+    """Output frames in which the recording was not found."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurements:
     """Everything that the checks read."""
@@ -154,6 +177,8 @@ class Measurements:
     """Why the pictures of both files have no times that could be compared; None where they have."""
     ends_alike: bool = False
     """Whether the output's last picture is the reference's last as much as the one that it was matched with."""
+    look: LookMeasurements | None = None
+    """What was found of the output's look; None where its pictures are compared."""
 
     @property
     def hdr(self) -> str | None:

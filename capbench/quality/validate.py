@@ -9,6 +9,7 @@ from pathlib import Path
 
 from capbench.pipeline.scene import Scene, load_scene
 from capbench.quality.checks.colour_checks import check_colour, no_ciede2000_reason, patch_errors
+from capbench.quality.checks.effect_checks import OWN_LOOK, check_effects
 from capbench.quality.checks.file_checks import check_file
 from capbench.quality.checks.frame_checks import check_frames
 from capbench.quality.checks.hdr_checks import check_hdr
@@ -18,6 +19,7 @@ from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation
 from capbench.quality.inspection import Inspection, inspect_files
+from capbench.quality.look_inspection import inspect_look
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
 from capbench.quality.metrics.pooling import frame_values, pool
@@ -26,6 +28,7 @@ from capbench.quality.reading.opened_clip import upright_size
 from capbench.quality.saved_frames import LOWEST_OF, with_reasons
 from capbench.quality.worst_frames import FrameSaver, save_worst_frames
 from capbench.results import ValidationReport
+from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.metric_registry import QualityMetric, choose_metrics
 from capbench.units import even_length
 
@@ -56,6 +59,9 @@ def validate(
     """
     expectation = expected or Expectation()
     chosen = choose_metrics(metrics)
+    if expectation.look is not None:
+        inspection = inspect_look(Path(reference), Path(output), expectation, expectation.look, on_frame=on_frame)
+        return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=None)
     inspection = inspect_files(
         Path(reference),
         Path(output),
@@ -79,14 +85,16 @@ def validate_run(
     save_frames: Path | None = None,
     metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
+    look: ExpectedLook | None = None,
 ) -> ValidationReport:
     """Compare an export of `source` by a scene with what the oracle renders.
 
     `width`, `height` and `rate` are those requested of the export, None to keep the source's or to use a
     GIF's. An export in which nothing is drawn or scaled is compared frame by frame with the source; of any other a few
     frames are rendered, and all of them are saved where pictures are wanted. `tone_map` is how SDR was to be made of an
-    HDR source. `metrics` and `with_vmaf` as in `validate`. Raises `SourceError` and `InputError` as `validate` does,
-    `SceneError` for the scene, `OutputError` for `save_frames`.
+    HDR source. With a `look` effects are judged instead of pixels, and `scene` does not count. `metrics` and
+    `with_vmaf` as in `validate`. Raises `SourceError` and `InputError` as `validate` does, `SceneError` for the scene,
+    `OutputError` for `save_frames`.
     """
     chosen = choose_metrics(metrics)
     drawn = scene if isinstance(scene, Scene) else load_scene(scene)
@@ -96,7 +104,10 @@ def validate_run(
     upright = upright_size(Path(source))
     asked, whole = (_canvas(upright, *sides, like=made) for sides in ((width, height), (None, None)))
     # The exporter writes 8 bits by design, whatever the source has.
-    expected = Expectation(size=asked, rate=rate, bits=8, tone_map=tone_map)
+    expected = Expectation(size=asked, rate=rate, bits=8, tone_map=tone_map, look=look)
+    if look is not None:
+        inspection = inspect_look(Path(source), Path(output), expected, look)
+        return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=None)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_pixels = given.sample_aspect in (1, made.sample_aspect) and asked == whole
     is_plain = drawn.draws_nothing and keeps_pixels
@@ -171,12 +182,14 @@ def report_on(
             *check_frames(evidence),
             *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,
+            *check_effects(evidence),
             *check_pictures(evidence),
             *check_layers(evidence),
             *check_colour(evidence),
         ),
         metrics={column: pool(values, metric_of[column]) for column, values in measured.items()},
         patches=patch_errors(evidence),
+        effects=() if evidence.look is None else evidence.look.findings,
         series=measured,
         lowest_frames=_lowest_frames(measured, evidence.matches),
         worst_frames=save_worst_frames(inspection.worst_pairs, evidence.output.spec, save_frames)
@@ -209,7 +222,9 @@ def _printable(path: Path) -> str:
 
 
 def _unmeasured(evidence: Measurements, measured: Mapping[str, object], columns: Sequence[str]) -> dict[str, str]:
-    if evidence.pictures is None:
+    if evidence.look is not None:
+        why = OWN_LOOK
+    elif evidence.pictures is None:
         why = evidence.no_pictures_reason or "no pictures were compared"
     elif any(value is not None for value in evidence.pictures.series["psnr_y"]):
         why = "only a few frames of a composited scene are rendered; this metric needs all of them"

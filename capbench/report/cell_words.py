@@ -12,7 +12,7 @@ from capbench.report.wording import MINUS, metric_words, number_words, seconds_w
 from capbench.results.run_record import RunRole
 from capbench.results.subject_name import is_floor
 
-__all__ = ["QualityWords", "Tone", "quality_words", "slices_notes", "software_note", "wall_words"]
+__all__ = ["QualityWords", "Tone", "quality_words", "slices_notes", "software_note", "wall_words", "wall_words_of"]
 
 
 class Tone(StrEnum):
@@ -77,6 +77,13 @@ def wall_words(spread: Spread | None, points: int = 0) -> str:
         return f"{seconds_words(spread.median)} (one run)"
     low, high = ((bound / spread.median - 1) * 100 if spread.median else 0.0 for bound in (spread.low, spread.high))
     return f"{seconds_words(spread.median)} ({low:+.0f}% to {high:+.0f}%)".replace("-", MINUS)
+
+
+def wall_words_of(cell: Cell) -> str:
+    """`wall_words` of a cell, and beside it what its programs needed before their exports began: `, launch 1.20 s`."""
+    launch_s = cell.median("launch_s")
+    launch = "" if launch_s is None else f", launch {seconds_words(launch_s)}"
+    return f"{wall_words(cell.spread('wall_s'), cell.points)}{launch}"
 
 
 def slices_notes(folder: ReportFolder) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -31,6 +31,8 @@ class FolderPlan:
     """The matrix's `reference`."""
     command: tuple[str, ...] = ()
     """Command line that started the folder."""
+    ladders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name of each ladder to its cases, from the bottom up."""
     absent: frozenset[tuple[str, str]] = frozenset()
     """(case, subject) that the plan has no runs for: not in the case, not for its scene, or not on that machine."""
 
@@ -59,6 +61,11 @@ def plan_of(found: JsonObject) -> FolderPlan:
         base=_text(found.get("base")),
         reference=_text(matrix.get("reference")),
         command=tuple(map(str, command)) if isinstance(command, list) else (),
+        ladders={
+            name: rungs
+            for name, table in _tables(matrix.get("ladders")).items()
+            if (rungs := _texts(table.get("rungs")))
+        },
         absent=frozenset(
             (name, subject)
             for name, case in cases.items()

@@ -19,6 +19,8 @@ __all__ = [
     "CurveParameter",
     "CurvePoint",
     "CustomFigure",
+    "ExportClock",
+    "ExportEnd",
     "FailureKind",
     "Interleave",
     "RunResult",
@@ -29,6 +31,9 @@ __all__ = [
 
 Interleave = Literal["runs", "slices"]
 """How the subjects of a block take turns: whole run after whole run, or a slice of each at a time."""
+
+ExportEnd = Literal["output"]
+"""What ends the export of a command, where that is neither its process nor a line of its output."""
 
 MAX_OVERLAP_SHARE = 0.01
 """Share of a sliced block's running time in which another process was not still; above it the block does not count."""
@@ -66,6 +71,8 @@ class FailureKind(StrEnum):
     """The process did not end in time and was killed."""
     NO_OUTPUT = "no_output"
     """The process ended well and its output file is absent, empty or not a video."""
+    CLOCK = "clock"
+    """When the export began or ended is not known, or contradicts itself."""
     UNAVAILABLE = "unavailable"
     """This machine cannot run the subject."""
 
@@ -126,6 +133,25 @@ class CustomFigure(Record):
     """Which way is better."""
 
 
+class ExportClock(Record):
+    """What began and what ended the `wall_s` of a command whose export is not its whole process."""
+
+    begin: Literal["process", "line", "text"]
+    """The start of the process; its line `capbench: begin`; or the text that the subject's `begins` names."""
+    end: Literal["process", "line", "output"]
+    """The end of the process; its line `capbench: end`; or the last change of its output."""
+    begins_seen: int = 0
+    """How often it said that it begins; the first counts."""
+    ends_seen: int = 0
+    """How often it said that it ends, or made its output anew; the last counts."""
+    output_watched_by: Literal["events", "polling"] | None = None
+    """What told that the output had changed; None where nothing watched it."""
+    linger_s: float | None = None
+    """From the end of the export until the process had ended, in seconds."""
+    process_ended_by: Literal["itself", "request", "force"] = "itself"
+    """Whether the process ended by itself, because it was asked to, or was killed."""
+
+
 class RunResult(ExportReport):
     """One run, raw. Fields of `ExportReport` are None with a reason where the subject does not report them."""
 
@@ -157,7 +183,13 @@ class RunResult(ExportReport):
     revision: str | None = None
     """Git revision of what was measured, with `+dirty` where the work tree differed."""
     process_wall_s: float | None = None
-    """From the start of the process until it ended, in seconds; `wall_s` of a subject that is a command."""
+    """From the start of the process until it ended, in seconds; `wall_s` of a command that does not say when its export
+    begins or ends."""
+    launch_s: float | None = None
+    """From the start of the process until its export began, in seconds: what is not part of `wall_s`. None, and not
+    written, where the export begins with the process."""
+    clock: ExportClock | None = None
+    """What began and ended `wall_s` of a command that says so; None, and not written, for any other run."""
     cpu_s: float | None = None
     """CPU seconds, user and system, children included."""
     cpu_percent: float | None = None
@@ -204,7 +236,7 @@ class RunResult(ExportReport):
     def _leave_out_defaults(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Later fields are written only where they say something: older readers refuse unknown keys."""
         written: dict[str, Any] = default(self)
-        for name in ("corpus", "point", "machine"):
+        for name in ("corpus", "point", "machine", "launch_s", "clock"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":

@@ -28,6 +28,7 @@ _NESTED = {
     "unmeasured",
     "slices",
     "point",
+    "clock",
 }
 POOLS = ("mean", "harmonic_mean", "p5", "p1", "worst")
 """How a metric's frames become one number: columns `quality.<metric>.<pool>`."""
@@ -41,7 +42,8 @@ def load(*folders: str | Path) -> pd.DataFrame:
     """All runs of one or more result folders, warm-ups and drift controls too (see the column `role`).
 
     Columns: `folder`; every field of a run by its name; `stage.<name>.work_s`, `.wait_input_s`, `.wait_output_s`;
-    `slices.overlap_share` and so on of runs in slices; `point.parameter` and `point.value` of runs of a curve;
+    `slices.overlap_share` and so on of runs in slices; `clock.begin` and so on of commands that say when their exports
+    begin or end; `point.parameter` and `point.value` of runs of a curve;
     `latency.p50_s` and so on; `pipeline_bytes.<owner>`; `telemetry.<name>`; `custom.<name>` with `custom.<name>.unit`
     and `custom.<name>.better`; `quality.<metric>.<pool>`;
     `validation.passed` (None where it did not run) and `validation.failures`; `thresholds.failures`. What was not
@@ -92,6 +94,8 @@ def tidy_row(run: RunResult) -> dict[str, Any]:
     row["interleave"] = run.interleave
     if run.slices is not None:
         row |= {f"slices.{name}": value for name, value in run.slices.model_dump().items()}
+    if run.clock is not None:
+        row |= {f"clock.{name}": value for name, value in run.clock.model_dump().items()}
     if run.point is not None:
         row |= {"point.parameter": run.point.parameter, "point.value": run.point.value}
     for stage, times in run.stages.items():

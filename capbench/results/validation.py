@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import Field
 
+from capbench.results.appearance.effect_finding import EffectFinding
 from capbench.results.record import Record
 
 __all__ = ["Check", "CheckStatus", "MetricSummary", "PatchError", "SavedFrame", "ValidationReport", "WorstFrame"]
@@ -186,6 +187,8 @@ class ValidationReport(Record):
     """Metric (`psnr_y`, `ssim_y`, `xpsnr_y`, ...) to its summary."""
     patches: tuple[PatchError, ...] = ()
     """Colour patches, where the source has them."""
+    effects: tuple[EffectFinding, ...] = ()
+    """What was asked and found of each effect, where effects are judged instead of pixels."""
     series: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     """Metric to its value for each frame."""
     worst_frames: tuple[WorstFrame, ...] = ()

@@ -67,7 +67,7 @@ CLEAN_EXPORTS = (
     CleanCase("bare", "gpu", 640, 360, scaled_to=(426, 240)),
     CleanCase("bare", "cpu", 640, 360, scaled_to=(960, 540)),
     CleanCase("bare", "gpu", 640, 360, rate=Fraction(60), output_rate=Fraction(30)),
-    CleanCase("bare", "gpu", 640, 360, seed=7, crf=24),
+    CleanCase("ladder-motion", "gpu-fused", 640, 360, seed=7, crf=24),
     CleanCase("studio", "gpu", 640, 360),
     CleanCase("studio", "cpu", 640, 360),
     CleanCase("studio", "gpu-fused", 640, 360, crf=26),

@@ -53,6 +53,7 @@ struct Layers {
     masks: array<Mask, 8>,
     captions: array<Caption, 4>,
     stale_px: array<vec4u, 16>, // rectangles that must be drawn: left, top, right, bottom
+    exposed_cursor_px: array<vec4f, 32>, // the cursor image in each moment of the exposure
 }
 
 // Storage, not uniform: Mesa's software Vulkan recompiles a shader for every value of a uniform that an `if` or a

@@ -26,6 +26,7 @@ struct Picture {
 //   FILLS_CANVAS: bool        the recording covers the canvas
 //   HAS_SURROUND: bool        there is something besides the recording
 //   BACKGROUND_IS_IMAGE: bool draw_background loads it; otherwise it draws the gradient
+//   HAS_MOTION_BLUR: bool     frames in which something moves are means of several moments
 #import scene_constants
 
 struct Scene {
@@ -45,6 +46,16 @@ struct Scene {
     fraction_from_px: vec4f,    // scale and offset from canvas position to fractions of the recording
 }
 
+// The moments that a frame is the mean of while something moves. `scene` and the layers describe the frame's own time; all
+// that a zoom moves looks at `position` in a moment as it does at another position in that time.
+struct Exposure {
+    count: u32,             // moments, or 1 where nothing moves
+    recording_count: u32,   // the same, or 1 where only the cursor moves
+    padding_0: u32,
+    padding_1: u32,
+    moments: array<vec4f, 32>, // scale, offset across and down to that position; pixels of the moment in one of its pixels
+}
+
 @group(0) @binding(0) var<uniform> scene: Scene;
 @group(0) @binding(1) var luma_texture: texture_2d<f32>;
 @group(0) @binding(2) var cb_texture: texture_2d<f32>;
@@ -52,6 +63,8 @@ struct Scene {
 // Colour of everything but the recording, and in alpha the share of the pixel that is left to the recording.
 @group(0) @binding(4) var surround_texture: texture_2d<f32>;
 @group(0) @binding(6) var cr_texture: texture_2d<f32>;
+// Storage, not uniform, for the reason that layers.wgsl gives.
+@group(0) @binding(7) var<storage, read> exposure: Exposure;
 
 // Signed distance in pixels from a rectangle with rounded corners, negative inside (Quilez, rounded box).
 fn rounded_rectangle_distance(position: vec2f, rectangle: vec4f, radius: f32) -> f32 {
@@ -110,6 +123,34 @@ fn recording_colour(fraction: vec2f) -> vec3f {
     return picture_colour(luma_texture, cb_texture, cr_texture, RECORDING, fraction);
 }
 
+// Where a zoom shows at the frame's own time what it shows at `position` in a moment.
+fn at_moment(position: vec2f, moment: vec4f) -> vec2f {
+    return position * moment.x + moment.yz;
+}
+
+// How much of a pixel a rounded rectangle covers, 0..1, where a length of 1 is `scale` pixels.
+fn scaled_coverage(position: vec2f, rectangle: vec4f, radius: f32, scale: f32) -> f32 {
+    return clamp(0.5 - rounded_rectangle_distance(position, rectangle, radius) * scale, 0.0, 1.0);
+}
+
+// The recording's mean over the moments, each counted by the share of the pixel that it has then: what the surround
+// leaves to the recording is the mean of these shares.
+fn exposed_recording(position: vec2f) -> vec3f {
+    var sum = vec3f(0.0);
+    var total = 0.0;
+    for (var number = 0u; number < exposure.recording_count; number++) {
+        let moment = exposure.moments[number];
+        let there = at_moment(position, moment);
+        var share = 1.0;
+        if (!FILLS_CANVAS) {
+            share = scaled_coverage(there, scene.display_px, scene.corner_radius_px, moment.w);
+        }
+        sum += share * recording_colour(there * scene.fraction_from_px.xy + scene.fraction_from_px.zw);
+        total += share;
+    }
+    return sum / max(total, 1e-6);
+}
+
 fn display_colour(pixel: vec2u) -> vec3f {
     let position = vec2f(pixel) + vec2f(0.5);
     if (IS_UNSCALED) {
@@ -117,6 +158,11 @@ fn display_colour(pixel: vec2u) -> vec3f {
         let luma_code = textureLoad(luma_texture, pixel, 0).r;
         let at = position * LUMA_TEXEL;
         return decoded_colour(RECORDING, luma_code, chroma_at(cb_texture, cr_texture, RECORDING, at));
+    }
+    if (HAS_MOTION_BLUR) {
+        if (exposure.recording_count > 1u) {
+            return exposed_recording(position);
+        }
     }
     return recording_colour(position * scene.fraction_from_px.xy + scene.fraction_from_px.zw);
 }

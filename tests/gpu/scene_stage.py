@@ -26,15 +26,27 @@ from capbench.pipeline.scene import Scene
 from capbench.quality.oracle.composition import compose
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.sampling import sample_rgb
+from capbench.quality.oracle.shutter import ExposedMoment, distinct_placements, exposed_moments
 
 if TYPE_CHECKING:
     from capbench.pipeline.gpu.wgpu_types import GPUCommandEncoder
 
-__all__ = ["CANVAS", "Stage", "oracle_picture", "placement_of", "recording_at", "synthetic_frame"]
+__all__ = [
+    "CANVAS",
+    "FRAME_S",
+    "Stage",
+    "exposure_of",
+    "oracle_picture",
+    "placement_of",
+    "recording_at",
+    "synthetic_frame",
+]
 
 CANVAS = CanvasSize(192, 108)
 """A tenth of the height that scene files count in: a length of 10 there is a pixel here."""
 COLOUR = ColourSpec()
+FRAME_S = 1 / 30
+"""Time from one output frame to the next."""
 
 
 def synthetic_frame(
@@ -163,10 +175,18 @@ def recording_at(
     return sample_rgb((luma, cb, cr), COLOUR, columns=column, rows=row, chroma_place=(-0.5, 0.0))
 
 
+def exposure_of(scene: Scene, frame: av.VideoFrame, time_s: float) -> tuple[ExposedMoment, ...]:
+    """The moments that the frame of a time is the mean of, by the oracle."""
+    return exposed_moments(scene, lambda at_s: placement_of(scene, frame, at_s), FRAME_S, time_s)
+
+
 def oracle_picture(scene: Scene, frame: av.VideoFrame, time_s: float) -> NDArray[np.float64]:
     """What lies behind and in the recording's rectangle, by the oracle, without the layers over it."""
-    placement = placement_of(scene, frame, time_s)
     x = np.arange(CANVAS.width, dtype=np.float64) + 0.5
     y = np.arange(CANVAS.height, dtype=np.float64) + 0.5
-    recording = recording_at(scene, frame, placement, x, y)
-    return compose(scene, recording, placement, (CANVAS.width, CANVAS.height))
+    pictures = [
+        compose(scene, recording_at(scene, frame, placement, x, y), placement, (CANVAS.width, CANVAS.height))
+        for placement in distinct_placements(exposure_of(scene, frame, time_s))
+    ]
+    mean: NDArray[np.float64] = np.mean(pictures, axis=0)
+    return mean

@@ -34,6 +34,7 @@ from tests.gpu.scene_stage import (
     CANVAS,
     COLOUR,
     Stage,
+    exposure_of,
     oracle_picture,
     placement_of,
     recording_at,
@@ -53,7 +54,7 @@ MEAN_TOLERANCE_CODES = 0.25
 """Roundings cancel out over a picture; a layer that is shifted, scaled or blended wrongly does not."""
 
 
-def check(stage: Stage, want: Field, time_s: float, tolerance_codes: int = TOLERANCE_CODES) -> None:
+def check(stage: Stage, want: Field, time_s: float, tolerance_codes: float = TOLERANCE_CODES) -> None:
     """The picture in the texture, and the one converted from registers, are the oracle's."""
     error = stage.rgb(time_s).astype(np.float64) - want.clip(0, 1) * 255
     assert np.abs(error).max() <= tolerance_codes
@@ -188,8 +189,8 @@ def test_cursor(gpu: GpuContext, changes: dict[str, Any], times_s: tuple[float, 
     texels = cursor_texels(scene.cursor, round(24 * amount)) / 255
 
     for time_s in times_s:
-        placement = placement_of(scene, frame, time_s)
-        check(stage, draw_cursor(oracle_picture(scene, frame, time_s), scene, texels, placement, time_s), time_s)
+        moments = exposure_of(scene, frame, time_s)
+        check(stage, draw_cursor(oracle_picture(scene, frame, time_s), scene, texels, moments, time_s), time_s)
 
 
 @pytest.mark.parametrize("mirror", [False, True])

@@ -112,6 +112,11 @@ _OTHER_PROGRAMS = {
     "--short": "tests.strangers",
     "--write-docs": "tests.strangers",
     "--in": "an exporter in an example",
+    "--prefix": "npm",
+    "--codec": "docs/example_driver/webcodecs.mjs",
+    "--gpu": "docs/example_driver/webcodecs.mjs",
+    "--bitrate": "docs/example_driver/webcodecs.mjs",
+    "--output": "docs/example_driver/webcodecs.mjs",
     "--inputs": "tests.fuzz",
     "--strict": "mypy",
 }

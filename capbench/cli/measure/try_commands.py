@@ -13,7 +13,7 @@ from capbench.cli.app import JsonTarget, app, write_json
 from capbench.cli.compare import exit_code_of_comparison, show_comparison
 from capbench.cli.measure.finish_run import show_folder, stopping_test
 from capbench.errors import OutputError, ResultError
-from capbench.results.run_record import Interleave
+from capbench.results.run_record import ExportEnd, Interleave
 
 if TYPE_CHECKING:
     from capbench.harness.matrix.model import RunMatrix
@@ -88,6 +88,16 @@ def try_commands(
     conclude: Annotated[
         str | None, typer.Option("--conclude", "-C", metavar="COMMAND", help="Run this after each run, untimed.")
     ] = None,
+    begins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Time each command from this text in its output; what precedes is `launch_s`."
+        ),
+    ] = None,
+    ends: Annotated[
+        ExportEnd | None,
+        typer.Option(help="Time each command to the last change of its output, then end it (default: to its end)."),
+    ] = None,
     gates: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Gate file with margins, claims and limits; see docs/gate.md.")
     ] = None,
@@ -123,6 +133,8 @@ def try_commands(
         parameters=parse_parameters(parameters or ()),
         prepare=prepare,
         conclude=conclude,
+        begins=begins,
+        ends=ends,
         timeout_s=max(budget_s, _SHORTEST_TIME_LIMIT_S),
     )
     matrix = _matrix(asked, save)

@@ -82,6 +82,7 @@ def _row(
             return judge_equal(labels, metric, base, new)
         return judge_counted(labels, metric, base, new, margin=margin, required_ratio=None, equals_ratio=None)
     if metric.kind is Kind.QUALITY:
+        base, new = metric.judged_values(base), metric.judged_values(new)
         middle = np.array([np.median(base)])
         worst = np.array([new.max() if metric.direction is Direction.LOWER else new.min()])
         return judge_quality(labels, metric, middle, worst, margin=margin, levels=gates.levels)

@@ -108,6 +108,7 @@ def judge_quality(
     """
     if metric.direction is None:
         return _of_unknown_direction(labels, metric, base, new)
+    base, new = metric.judged_values(base), metric.judged_values(new)
     sign, worse = (-1, "higher") if metric.direction is Direction.LOWER else (1, "lower")
     with np.errstate(invalid="ignore"):
         gains = np.where(base == new, 0.0, sign * (new - base))  # infinite PSNR on both sides is no difference

@@ -49,10 +49,18 @@ def check_validity(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame, sett
     return Validity(
         void=tuple(dict.fromkeys(void)),
         machine=tuple(
-            dict.fromkeys([*_machine_changed(pair), *_interleaved_otherwise(pair), *_other_points(pair), *drift])
+            dict.fromkeys(
+                [
+                    *_machine_changed(pair),
+                    *_interleaved_otherwise(pair),
+                    *_unsteady_clock(pair),
+                    *_other_points(pair),
+                    *drift,
+                ]
+            )
         ),
         flawed=(*_failed_checks(pair.new_runs), *_broken_thresholds(pair.new_runs)),
-        warnings=tuple(drift_warnings),
+        warnings=(*drift_warnings, *_other_clock(pair)),
     )
 
 
@@ -134,6 +142,40 @@ def _interleaved_otherwise(pair: PairedCase) -> list[str]:
         return []
     measured = "some runs were measured in slices and some were not, and their times do not compare"
     return [f"{measured}: run both sides with the same --interleave"]
+
+
+def _unsteady_clock(pair: PairedCase) -> list[str]:
+    """A program that says in some of its runs only when its export begins or ends."""
+    sides = {pair.base_subject: pair.base_runs, pair.new_subject: pair.new_runs}
+    return [
+        f"{subject} was timed {' and '.join(sorted(clocks))}: let it say in every run when its export begins and ends"
+        for subject, runs in sides.items()
+        if len(clocks := _clocks(runs)) > 1
+    ]
+
+
+def _other_clock(pair: PairedCase) -> list[str]:
+    """A launch that only one of two programs leaves out is no speed."""
+    base, new = _clocks(pair.base_runs), _clocks(pair.new_runs)
+    if not base or not new or base == new:
+        return []
+    sides = ((pair.base_subject, base), (pair.new_subject, new))
+    timed = ", ".join(f"{subject} was timed {' and '.join(sorted(clocks))}" for subject, clocks in sides)
+    return [f"the wall times are not of the same thing: {timed}"]
+
+
+def _clocks(runs: pd.DataFrame) -> set[str]:
+    """From where to where the runs of a program were timed; empty for the pipeline, which has a clock of its own."""
+    known = finished(runs)
+    if known.empty or ("path_requested" in known.columns and known["path_requested"].notna().any()):
+        return set()
+
+    def places(column: str) -> list[str]:
+        marks = known[column].fillna("process") if column in known.columns else ["process"] * len(known)
+        return ["its process" if mark == "process" else "its export" for mark in marks]
+
+    pairs = zip(places("clock.begin"), places("clock.end"), strict=True)
+    return {f"from the start of {begin} to the end of {end}" for begin, end in pairs}
 
 
 def _broken_thresholds(runs: pd.DataFrame) -> list[str]:

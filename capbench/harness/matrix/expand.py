@@ -15,6 +15,7 @@ from capbench.errors import InputError, MatrixError
 from capbench.files import is_file
 from capbench.harness.matrix.command_line import POINT_PLACEHOLDERS, placeholders_of
 from capbench.harness.matrix.corpus_clips import find_clips
+from capbench.harness.matrix.expand_ladders import expand_ladders
 from capbench.harness.matrix.expand_subjects import DeclaredSubjects, declared_subjects
 from capbench.harness.matrix.model import (
     DEFAULT_SLICE_MS,
@@ -101,6 +102,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
         subjects=tuple(declared.by_name[name] for name in used),
         reference=_reference(files, tuple(used)),
         left_out=_left_out(main, declared, cases.values(), used),
+        ladders=expand_ladders(files, cases),
     )
 
 

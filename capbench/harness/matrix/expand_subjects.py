@@ -91,10 +91,13 @@ def _subject(table: SubjectTable, name: str, chosen: Mapping[str, OptionValue], 
         options=options if table.command is not None else {**options, **chosen},
         env={key: fill_parameters((value,), parameters)[0] for key, value in table.env.items()},
         scenes=tuple(table.scenes),
+        look=table.look,
         output_suffix=table.output_suffix,
         folder=folder,
         prepare=words(table.prepare),
         conclude=words(table.conclude),
+        begins=table.begins,
+        ends=table.ends,
         sampled=table.sampled,
     )
 

@@ -17,8 +17,9 @@ from pydantic import (
 )
 
 from capbench.errors import MatrixError
+from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.record import Record
-from capbench.results.run_record import CurveParameter, CurvePoint, Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 from capbench.unknown_names import did_you_mean
@@ -28,6 +29,7 @@ __all__ = [
     "Case",
     "Curve",
     "Download",
+    "Ladder",
     "Limit",
     "OptionValue",
     "OwnRecording",
@@ -131,6 +133,9 @@ class Subject(Record):
     """Environment variables added for this subject."""
     scenes: tuple[str, ...] = ()
     """Globs of scene names that the subject can draw; empty for all."""
+    look: Literal["scene", "own"] | None = None
+    """`own`: a command draws in a look of its own, and its effects are judged instead of its pixels; `scene`: it draws
+    the scene itself. None leaves that to the case."""
     output_suffix: str = ".mp4"
     """Suffix of the output file, which chooses the container."""
     folder: Path | None = None
@@ -139,6 +144,10 @@ class Subject(Record):
     """Command before each run, with placeholders; not timed."""
     conclude: tuple[str, ...] = ()
     """Command after each run, likewise."""
+    begins: str | None = None
+    """Text that a command prints when its export begins. Written only where it is given, and so is the next."""
+    ends: ExportEnd | None = None
+    """`output`: the export ends when the output has changed for the last time."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs; False shows what sampling costs."""
     revision: str | None = None
@@ -150,6 +159,20 @@ class Subject(Record):
     def writes_output(self) -> bool:
         """Whether a run leaves a file; a capacity figure leaves none, and there is nothing to validate."""
         return not SubjectName.parse(self.name).is_capacity
+
+    def has_own_look(self, case: Case) -> bool:
+        """Whether the effects of its outputs of a case are judged, and not their pixels."""
+        return bool(self.command) and (self.look == "own" or (self.look is None and case.expect is not None))
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_absent_clock(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Older readers refuse the keys that they do not know."""
+        written: dict[str, Any] = default(self)
+        for name in ("begins", "ends"):
+            if written.get(name, ...) is None:
+                del written[name]
+        return written
 
     def draws(self, scene: str) -> bool:
         """Whether the subject takes part in cases of this scene (a name, or the path of a scene file)."""
@@ -202,6 +225,9 @@ class Case(Record):
     """Output height in pixels; None for the source's."""
     fps: Rate | None = None
     """Output rate as an exact fraction; None for the source's."""
+    expect: Literal["scene"] | ExpectedLook | None = None
+    """What commands are asked for, whose effects are then judged instead of their pixels: what the scene says, or what
+    this says; None, which is not written, compares pixels."""
     encoder: str | None = None
     """Encoder name; None for the pipeline's default."""
     quality: str | None = None
@@ -238,7 +264,7 @@ class Case(Record):
     def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """What a case has nothing of is not written: older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("metrics", "download", "corpus", "curve"):
+        for name in ("metrics", "download", "corpus", "curve", "expect"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":
@@ -263,6 +289,15 @@ class Case(Record):
         return self.model_copy(update={"qp": None, "quality": None, "options": self.options | option})
 
 
+class Ladder(Record):
+    """Cases of which each draws more than the one before, so that the difference is what the addition costs."""
+
+    name: str
+    """Unique in the matrix."""
+    rungs: tuple[str, ...]
+    """Names of the cases from the bottom up, at least two."""
+
+
 class RunMatrix(Record):
     """Cases and subjects, in the order of their files."""
 
@@ -280,6 +315,17 @@ class RunMatrix(Record):
     """Subject that the others are compared with; None leaves that to `capbench.results.base_subject`."""
     left_out: dict[str, str] = Field(default_factory=dict)
     """Declared subject that takes part in no case, to the reason."""
+    ladders: tuple[Ladder, ...] = ()
+    """Ladders, in the order of the files. Written only where there are any."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_no_ladders(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Older readers refuse the keys that they do not know."""
+        written: dict[str, Any] = default(self)
+        if not written.get("ladders"):
+            written.pop("ladders", None)
+        return written
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""
@@ -326,7 +372,18 @@ class RunMatrix(Record):
             if name not in there and (subject := subject_without_table(name, paths)) is not None
         ]
         left_out = {} if subject_globs else self.left_out  # who was not asked for needs no reason
-        return self.model_copy(update={"cases": tuple(kept), "subjects": tuple(subjects), "left_out": left_out})
+        ladders = _ladders_of(self.ladders, {case.name for case in kept})
+        return self.model_copy(
+            update={"cases": tuple(kept), "subjects": tuple(subjects), "left_out": left_out, "ladders": ladders}
+        )
+
+
+def _ladders_of(ladders: Sequence[Ladder], cases: Collection[str]) -> tuple[Ladder, ...]:
+    """The ladders with the rungs that are left; a single one has none below it."""
+    left = (
+        ladder.model_copy(update={"rungs": tuple(rung for rung in ladder.rungs if rung in cases)}) for ladder in ladders
+    )
+    return tuple(ladder for ladder in left if len(ladder.rungs) > 1)
 
 
 def _check_each_matches(kind: str, globs: Sequence[str], names: Sequence[str], others: str = "") -> None:

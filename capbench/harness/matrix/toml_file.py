@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
 from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
+from capbench.results.appearance.expected_look import ExpectedLook
+from capbench.results.appearance.read_look import without_unknown
 from capbench.results.metric_registry import choose_metrics
 from capbench.results.path_names import DECODERS, path_names
-from capbench.results.run_record import CurveParameter, Interleave
+from capbench.results.run_record import CurveParameter, ExportEnd, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
 from capbench.units import parse_bitrate, shown
 
-__all__ = ["CaseTable", "CorpusTable", "MatrixFile", "OverrideTable", "SubjectTable", "check_name", "known_paths"]
+__all__ = [
+    "CaseTable",
+    "CorpusTable",
+    "LadderTable",
+    "MatrixFile",
+    "OverrideTable",
+    "SubjectTable",
+    "check_name",
+    "known_paths",
+]
 
 
 MOST_PIXELS_A_SIDE = 16384
@@ -33,10 +44,16 @@ FEWEST_POINTS = 4
 """Of a curve: what the common test conditions of MPEG and JVET take (JVET-T2010); fewer are no curve to interpolate."""
 MOST_POINTS = 32
 """Of a curve: each is a run of every subject in every block."""
+MOST_RUNGS = 64
+"""Of a ladder: a scene has a dozen things to add, and each rung is a run of every subject in every block."""
+MOST_LADDERS = 100
+"""Of one file."""
 MOST_INCLUDES = 100
 """Of one file."""
 MOST_OVERRIDES = 1000
 """Each is tried on each case."""
+LONGEST_BEGIN_TEXT = 200
+"""Characters that every part of a command's output is searched for; a line of a log has fewer."""
 LONGEST_NAME = 80
 """Case and subject stand in one file name with a block's number, and file systems allow 255 bytes."""
 
@@ -60,6 +77,12 @@ def _check_variable(name: str) -> str:
     return name
 
 
+def _check_begins(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{shown(text)} must be a text within one line that the command prints when its export begins")
+    return text
+
+
 def _check_metrics(names: list[str]) -> list[str]:
     return [metric.name for metric in choose_metrics(names)]
 
@@ -74,6 +97,7 @@ Name = Annotated[
     Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
 ]
 Variable = Annotated[str, AfterValidator(_check_variable)]
+BeginText = Annotated[str, Field(max_length=LONGEST_BEGIN_TEXT), AfterValidator(_check_begins)]
 Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
 Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
 RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
@@ -95,6 +119,7 @@ class _RecordingTable(OwnRecording):
 
 # Records keep unknown fields of their files; what a person writes must not have any.
 WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(table)))]
+WrittenLook = Annotated[ExpectedLook, AfterValidator(without_unknown)]
 WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
 
 
@@ -157,6 +182,9 @@ class _Settings(_Table):
     """Cut the recording to this many seconds."""
     scene: str | None = None
     """Name of a built-in scene, or a `.toml` file relative to the matrix file."""
+    expect: Literal["scene"] | WrittenLook | None = None
+    """What is asked of commands that draw in a look of their own: `"scene"`, or a table. Their effects are judged then
+    instead of their pixels."""
     width: Even | None = None
     """Output width in pixels."""
     height: Even | None = None
@@ -267,8 +295,15 @@ class SubjectTable(_Table):
     """Environment variables to add."""
     scenes: list[str] = Field(default_factory=list)
     """Globs of scenes that the subject can draw."""
+    look: Literal["scene", "own"] | None = None
+    """Of a command: `own` judges its effects in every case, `scene` its pixels; otherwise a case's `expect` decides."""
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
+    begins: BeginText | None = None
+    """Text that the command prints when its export begins, in place of the line `capbench: begin`; what comes before is
+    `launch_s`."""
+    ends: ExportEnd | None = None
+    """`output`: the export ends with the last change of the output, not with the process, which is then ended."""
     sampled: bool = True
     """Whether memory and CPU are sampled while it runs."""
     prepare: str | list[str] | None = None
@@ -294,10 +329,7 @@ class SubjectTable(_Table):
             raise ValueError(f"unknown decoder {shown(self.decoder)}; available: {', '.join(DECODERS)}")
         if SubjectName.parse(self.name).is_capacity:
             raise ValueError(f"{self.name!r} is the name of a capacity figure; choose another name")
-        if self.command is not None:
-            if self.options or self.decoder is not None:
-                raise ValueError("options and decoder apply only to a path; write those of a command into the command")
-            split_command(self.command, self.product)
+        self._check_keys_of_commands()
         for key in ("prepare", "conclude"):
             if (hook := getattr(self, key)) is not None:
                 try:
@@ -306,6 +338,17 @@ class SubjectTable(_Table):
                     raise ValueError(f"{key}: {error}") from error
         self._check_product()
         return self
+
+    def _check_keys_of_commands(self) -> None:
+        if self.command is not None:
+            if self.options or self.decoder is not None:
+                raise ValueError("options and decoder apply only to a path; write those of a command into the command")
+            split_command(self.command, self.product)
+            return
+        if clock := [key for key in ("begins", "ends") if getattr(self, key) is not None]:
+            raise ValueError(f"{clock[0]} applies only to a command; what the pipeline runs has its own clock")
+        if self.look is not None:
+            raise ValueError("look applies only to a command: a path draws the scene, and the floor nothing")
 
     def _check_product(self) -> None:
         used = {name for words in self.texts() for name in placeholders_of(words)}
@@ -333,6 +376,21 @@ class SubjectTable(_Table):
         return (*split, tuple(self.env.values()))
 
 
+class LadderTable(_Table):
+    """`[[ladder]]`: cases of which each draws more than the one before."""
+
+    name: Name
+    """Name of the ladder."""
+    rungs: Annotated[list[str], Field(min_length=2, max_length=MOST_RUNGS)]
+    """Names of its cases from the bottom up; they differ in their scenes and subjects only."""
+
+    @model_validator(mode="after")
+    def _has_each_rung_once(self) -> Self:
+        if repeated := [rung for rung in self.rungs if self.rungs.count(rung) > 1]:
+            raise ValueError(f"rungs has {shown(repeated[0])} twice")
+        return self
+
+
 class MatrixFile(_Table):
     """One TOML file."""
 
@@ -350,5 +408,7 @@ class MatrixFile(_Table):
     """Corpora: each is as many cases as it has clips."""
     subject: list[SubjectTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Subjects."""
+    ladder: list[LadderTable] = Field(default_factory=list, max_length=MOST_LADDERS)
+    """Ladders: cases in the order in which each adds to what is drawn."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""

@@ -22,6 +22,7 @@ from capbench.harness.matrix.command_line import (
 from capbench.harness.matrix.expand_subjects import subject_label
 from capbench.harness.matrix.toml_file import LONGEST_NAME, check_name, known_paths
 from capbench.results.path_names import path_names
+from capbench.results.run_record import ExportEnd
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR
 from capbench.units import shown
 
@@ -59,6 +60,10 @@ class TriedCommands:
     """Command before each run."""
     conclude: str | None = None
     """Command after each run."""
+    begins: str | None = None
+    """Text that each command prints when its export begins."""
+    ends: ExportEnd | None = None
+    """What ends the export of each command, where its process does not."""
     timeout_s: float = 120.0
     """A run that takes longer is killed."""
     cwd: Path = field(default_factory=Path.cwd)
@@ -144,6 +149,8 @@ def _subject_lines(each: _Tried, asked: TriedCommands, target: Path) -> list[str
     lines = ["[[subject]]", f"name = {_string(each.name)}"]
     lines.append(f"command = {_string(each.text)}" if each.words else f"path = {_string(each.text)}")
     lines += [f"{key} = {_string(hook)}" for key in ("prepare", "conclude") if (hook := getattr(asked, key))]
+    if each.words:
+        lines += [f"{key} = {_string(text)}" for key in ("begins", "ends") if (text := getattr(asked, key)) is not None]
     if asked.cwd.resolve() != target.parent.resolve() and (each.words or asked.prepare or asked.conclude):
         lines.append(f"cwd = {_string(str(asked.cwd.resolve()))}")
     if each.parameters:

@@ -13,6 +13,7 @@ from typing import IO
 import psutil
 
 from capbench.harness.machine.gpu_telemetry import Gauge
+from capbench.harness.process.export_clock import ClockMarks, ClockRule, ExportWatch, Step
 from capbench.harness.process.sampler import TreeReader, TreeSampler
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Ending, Launched, launch
@@ -33,6 +34,8 @@ _IDLE_PAUSE_S = 5.0
 """Longest time between checks of the clock and the process."""
 _TURN_PAUSE_S = 1.0
 """Longest time between checks whether a stopped process has ended."""
+_WATCHED_PAUSE_S = 0.25
+"""Longest time between checks whether the export is over while its process runs on."""
 _KILL_TIMEOUT_S = 10.0
 """A killed process that is stuck in the kernel is given up after this time."""
 _STREAM_TIMEOUT_S = 1.0
@@ -83,6 +86,8 @@ class Outcome:
     """Load of each core of the machine meanwhile; empty where others of the same block ran in turn."""
     running_s: float | None = None
     """Running time in seconds of a process that ran in slices; None for one that ran through."""
+    marks: ClockMarks | None = None
+    """When its export began and ended, where that was looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +100,22 @@ class Observation:
     """Counters of GPUs, read with each sample."""
     on_frame: Callable[[int], None] | None = None
     """Called with the number of every frame that it says to have finished."""
+    clock: ClockRule | None = None
+    """What marks begin and end of its export; it is ended when that is over. None where its own end is the end."""
 
 
 class Tail:
     """Drains a stream and keeps both ends, so that a subject that prints megabytes neither blocks nor fills memory."""
 
-    def __init__(self, stream: IO[bytes], on_frame: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        stream: IO[bytes],
+        on_frame: Callable[[int], None] | None = None,
+        on_bytes: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._stream = stream
         self._on_frame = on_frame
+        self._on_bytes = on_bytes
         self._head = self._tail = b""
         self._total_bytes = 0
         self._thread = threading.Thread(target=self._drain, daemon=True, name="tail")
@@ -110,6 +123,8 @@ class Tail:
 
     def _drain(self) -> None:
         while chunk := self._read():
+            if self._on_bytes is not None:  # first: it takes the time
+                self._on_bytes(chunk)
             self._total_bytes += len(chunk)
             room = _KEPT_BYTES - len(self._head)
             self._head += chunk[:room]
@@ -148,23 +163,29 @@ def run_process(
 ) -> Outcome:
     """Run a program to its end or to its time limit. An interrupt kills it and is raised again.
 
-    With a `turn` it runs only in the slices that this is given: samples and the time limit count running time.
+    With a `turn` it runs only in the slices that this is given: samples and the time limit count running time. Where
+    `observation` has a clock, a program that runs on after its export is asked to end, and killed when it does not.
     """
     observation = observation or Observation()
+    export = None if observation.clock is None else _export_watch(observation.clock, turn)
     cores_before = psutil.cpu_times(percpu=True)
     if turn is None:
         process = launch(argv, env=env, cwd=cwd)
     else:
         process = launch(argv, env={**env, **turn.env}, cwd=cwd, held=True, cgroup=turn.cgroup)
     try:
-        stdout, stderr = (Tail(stream, observation.on_frame) for stream in (process.stdout, process.stderr))
-        watch = _Watch(process, observation, turn)
+        stdout, stderr = (
+            Tail(stream, observation.on_frame, None if export is None else export.stream())
+            for stream in (process.stdout, process.stderr)
+        )
+        watch = _Watch(process, observation, turn, export)
         if turn is not None:
             turn.attach(process)
         timed_out = watch.until_end(timeout_s)
         texts = stdout.text(_STREAM_TIMEOUT_S), stderr.text(_STREAM_TIMEOUT_S)
     finally:
         process.close()  # kills what an interrupt leaves running
+        marks = None if export is None else export.close(process.ending.start_ns)
     sampler = watch.sampler
     return Outcome(
         ending=process.ending,
@@ -176,14 +197,24 @@ def run_process(
         sampler_cpu_s=sampler.cost_s if sampler else None,
         cpu_per_core_percent=() if turn is not None else _busy_percent(cores_before, psutil.cpu_times(percpu=True)),
         running_s=None if turn is None or process.ending.wall_s is None else turn.running_s(),
+        marks=marks,
     )
 
 
-class _Watch:
-    """Samples a process and limits its time."""
+def _export_watch(rule: ClockRule, turn: SliceTurn | None) -> ExportWatch:
+    if turn is None:
+        return ExportWatch(rule, time.monotonic_ns, is_running_time=False)
+    return ExportWatch(rule, lambda: round(turn.running_s() * 1e9), is_running_time=True)
 
-    def __init__(self, process: Launched, observation: Observation, turn: SliceTurn | None) -> None:
+
+class _Watch:
+    """Samples a process, limits its time, and ends it when its export is over."""
+
+    def __init__(
+        self, process: Launched, observation: Observation, turn: SliceTurn | None, export: ExportWatch | None
+    ) -> None:
         self._process = process
+        self._export = export
         self._sampled = observation.sampled
         self._gauges = observation.gauges
         self._turn = turn
@@ -196,11 +227,10 @@ class _Watch:
         pause_s, due_s = _START_PAUSE_S, 0.0
         while not self._process.ended.wait(pause_s):
             passed_s = self._passed_s()
-            if passed_s >= timeout_s:
-                self._process.kill()
-                self._process.ended.wait(_KILL_TIMEOUT_S)
-                if self._reader is not None:
-                    self._reader.kill_rest()
+            if self._end_after_export(passed_s):
+                break
+            if passed_s >= timeout_s and not (self._export is not None and self._export.is_over):
+                self._kill()
                 return True
             if self._turn is not None and not self._turn.wait_for_turn(_TURN_PAUSE_S):
                 pause_s = 0.0
@@ -209,7 +239,28 @@ class _Watch:
             if passed_s >= due_s:
                 due_s = passed_s + self._sample(passed_s)
             pause_s = max(0.0, min(due_s, timeout_s) - passed_s)
+            if self._export is not None:
+                pause_s = min(pause_s, _WATCHED_PAUSE_S)
+        if self._export is not None and self._export.is_over and self._reader is not None:
+            self._reader.kill_rest()  # of those that left the group, where no supervisor has adopted them
         return False
+
+    def _end_after_export(self, passed_s: float) -> bool:
+        """Ask a process to end that runs on after its export, then kill it; returns whether it was killed."""
+        if self._export is None:
+            return False
+        step = self._export.next_step(passed_s, self._process.root)
+        if step is Step.ASK:
+            self._process.ask_to_end()
+        if step is Step.KILL:
+            self._kill()
+        return step is Step.KILL
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.ended.wait(_KILL_TIMEOUT_S)
+        if self._reader is not None:
+            self._reader.kill_rest()
 
     def _passed_s(self) -> float:
         return time.monotonic() - self._start_s if self._turn is None else self._turn.running_s()

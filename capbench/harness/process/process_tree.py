@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 
 import psutil
 
-__all__ = ["cpu_s", "descendants", "is_stopped"]
+__all__ = ["cpu_s", "descendants", "holds_for_writing", "is_stopped"]
 
 _PROC = Path("/proc")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -38,6 +39,31 @@ def cpu_s(pid: int) -> float:
     except psutil.Error:
         return 0.0
     return float(times.user + times.system)
+
+
+def holds_for_writing(root: int, path: Path) -> bool | None:
+    """Whether a process below `root` has a file open for writing; None where the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    wanted = os.path.realpath(path)
+    for pid in descendants(root):
+        opened = _PROC / str(pid) / "fd"
+        try:
+            numbers = os.listdir(opened)  # noqa: PTH208  names alone
+        except OSError:
+            continue  # gone meanwhile, or another user's
+        for number in numbers:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                # pathlib would lose the mark of a file without a name
+                if os.readlink(opened / number) == wanted and _is_writable(pid, number):  # noqa: PTH115
+                    return True
+    return False
+
+
+def _is_writable(pid: int, number: str) -> bool:
+    """Whether a file descriptor is open for writing, by the octal `flags` of proc(5)'s `fdinfo`."""
+    flags = re.search(rb"^flags:\s*([0-7]+)", (_PROC / str(pid) / "fdinfo" / number).read_bytes(), re.MULTILINE)
+    return flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
 
 
 def _linux_descendants(root: int) -> dict[int, None]:

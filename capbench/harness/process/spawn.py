@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,11 +16,15 @@ from typing import IO, Protocol
 
 import psutil
 
+from capbench.harness.process.process_tree import descendants
+
 __all__ = ["Ending", "Launched", "launch"]
 
 _LAUNCHER = Path(__file__).with_name("supervisor.py")
 _CLOSE_TIMEOUT_S = 10.0
 """SIGKILL takes effect at once except for a process that is stuck in the kernel."""
+_ASK_TIMEOUT_S = 5.0
+"""`taskkill` only sends messages; it waits for nobody."""
 _RELEASE_TIMEOUT_S = 60.0
 """From the word to begin until the program is loaded: seconds at most, even from a slow network disk."""
 
@@ -74,6 +79,9 @@ class Launched(Protocol):
     @property
     def ending(self) -> Ending:
         """How it ended; to be read after `ended` is set."""
+
+    def ask_to_end(self) -> None:
+        """Ask it and everything below it to end; returns at once. Those that are stopped hear of it when they go on."""
 
     def kill(self) -> None:
         """End it and its process group; returns at once."""
@@ -183,6 +191,11 @@ class _PosixProcess:
     def ending(self) -> Ending:
         return self._ending
 
+    def ask_to_end(self) -> None:
+        for pid in descendants(self.root):  # parents first: they may want to end their children in order
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+
     def kill(self) -> None:
         with self._life_lock:  # the thread that measures and the one that shares out slices may both ask for it
             if self._life_write >= 0:
@@ -258,6 +271,16 @@ class _WindowsProcess:
     @property
     def ending(self) -> Ending:
         return self._ending
+
+    def ask_to_end(self) -> None:
+        # Without /F it closes windows, as a user would; a program without one has to be killed.
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                ["taskkill", "/T", "/PID", str(self._popen.pid)],
+                capture_output=True,
+                timeout=_ASK_TIMEOUT_S,
+                check=False,
+            )
 
     def kill(self) -> None:
         try:

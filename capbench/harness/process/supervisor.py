@@ -2,10 +2,11 @@
 
 A child's high-water mark starts with that of the process that spawned it: on Linux, `exec` folds the old address
 space's mark into the new process's (`exec_mmap` in fs/exec.c calls `setmax_mm_hiwater_rss`), so a `true` started by a
-200 MB runner is reported as 200 MB. This launcher holds about 10 MB, imports nothing big, and waits for its child with
-`wait4`. It also does not outlive the runner: when that dies, even by SIGKILL, the pipe breaks and the child's whole
-process group is killed, stopped or not, so that a resumed matrix does not share the machine with a forgotten run. On
-Linux it adopts what leaves the group (`PR_SET_CHILD_SUBREAPER`), which is killed with the rest.
+200 MB runner is reported as 200 MB. This launcher holds about 10 MB, imports nothing big, and reports what the kernel
+has added up of all the children that it has waited for. It also does not outlive the runner: when that dies, even by
+SIGKILL, the pipe breaks and the child's whole process group is killed, stopped or not, so that a resumed matrix does
+not share the machine with a forgotten run. On Linux it adopts what leaves the group (`PR_SET_CHILD_SUBREAPER`), which
+is killed with the rest.
 
 Arguments: LIFE_FD REPORT_FD START CGROUP PROGRAM [ARGUMENT...]. START is `now`, or `held` to wait for a byte on the
 life line. CGROUP is a folder of control groups version 2 that the child is born in and that is removed in the end, or
@@ -43,7 +44,7 @@ def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str])
     signal.set_wakeup_fd(wake_write)
     adopt_orphans()
     if start == "held" and not os.read(life_fd, 1):
-        os.write(report_fd, b"fail ended before its first slice\n")
+        report(report_fd, "fail ended before its first slice")
         leave(cgroup)
         return
     start_ns = time.monotonic_ns()
@@ -52,29 +53,40 @@ def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str])
             # Python ignores SIGPIPE; the subject gets the default back, as from a shell.
             pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=[signal.SIGPIPE])
     except OSError as error:
-        os.write(report_fd, f"fail cannot start {argv[0]!r}: {error.strerror}\n".encode())
+        report(report_fd, f"fail cannot start {argv[0]!r}: {error.strerror}")
         leave(cgroup)
         return
-    os.write(report_fd, f"pid {pid} {start_ns}\n".encode())
+    report(report_fd, f"pid {pid} {start_ns}")
     watched = [life_fd, wake_read]
-    ended = None
-    while ended is None:
+    status = None
+    while status is None:
         ready = select.select(watched, [], [])[0]
         if wake_read in ready:
             os.read(wake_read, 512)
-            ended = reap(pid)
+            status = reap(pid)
         if life_fd in ready:  # the runner asks for the end, or is gone
             watched.remove(life_fd)
             kill_group(pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)  # not reaped yet, so still its own; it may have left its group
-    status, usage = ended
     wall_ns = time.monotonic_ns() - start_ns
-    end_group(pid)  # what the subject left running would disturb the next run
+    # What the subject left running would disturb the next run. First what was adopted: only who reaps it sees an end of
+    # its zombies, and they would keep the group in being.
     end_children()
+    end_group(pid)
     leave(cgroup)
+    import resource  # only here: loading it takes time
+
+    # Of everything that was waited for here: the subject with what it waited for, and what was adopted.
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # bytes on macOS, KiB elsewhere: getrusage(2)
-    os.write(report_fd, f"end {wall_ns} {status} {usage.ru_utime} {usage.ru_stime} {peak}\n".encode())
+    report(report_fd, f"end {wall_ns} {status} {usage.ru_utime} {usage.ru_stime} {peak}")
+
+
+def report(report_fd: int, line: str) -> None:
+    """Tell the runner. It may be gone: what it asked for is then ended by what its life line says, not by this."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(report_fd, f"{line}\n".encode())
 
 
 def adopt_orphans() -> None:
@@ -116,16 +128,16 @@ def leave(cgroup: str) -> None:
             os.rmdir(cgroup)  # noqa: PTH106  pathlib would be one import more
 
 
-def reap(pid: int):  # type: ignore[no-untyped-def]  # tuple[int, struct_rusage] | None
-    """Reap children that have ended; returns status and usage once `pid` has."""
+def reap(pid: int) -> int | None:
+    """Reap children that have ended; returns the status of `pid` once it has."""
     ended = None
     with contextlib.suppress(ChildProcessError):
         while True:
-            waited, status, usage = os.wait4(-1, os.WNOHANG)
+            waited, status = os.waitpid(-1, os.WNOHANG)
             if waited == 0:
                 break
             if waited == pid:
-                ended = (status, usage)
+                ended = status
     return ended
 
 

@@ -13,7 +13,9 @@ from typing import Any, Literal, Protocol
 from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.matrix.model import Case, Subject
+from capbench.harness.process.export_clock import ClockRule
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
+from capbench.harness.process.output_watch import last_change_ns
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.evidence.failed_outputs import forget_failed_output, keep_failed_output
 from capbench.harness.run.evidence.own_figures import OwnFigures
@@ -28,10 +30,12 @@ from capbench.harness.run.sliced_block import run_in_slices
 from capbench.harness.run.timing.command_run import (
     ONLY_THE_PIPELINE_KNOWS,
     CommandRun,
+    NewFiles,
     command_failure,
     entry_names,
     reported_figures,
 )
+from capbench.harness.run.timing.export_window import ExportWindow, export_window
 from capbench.harness.run.timing.measured_fields import measured_fields, merged_fields, with_bitrate
 from capbench.harness.run.timing.pipeline_job import failure_of, pipeline_job
 from capbench.harness.run.validate_output import Validator, keep
@@ -281,33 +285,48 @@ class ProcessExecutor:
         turn: SliceTurn | None,
     ) -> Callable[[], RunResult]:
         step, command = run.step, run.command
-        before = entry_names(run.folder)
+        before, beside_before = entry_names(run.folder), entry_names(run.output.parent)
         outcome = run_process(
             command,
             env=run.env,
             cwd=run.folder,
             timeout_s=step.case.timeout_s,
-            observation=self._observation(step.subject, on_frame, turn),
+            observation=self._observation(step.subject, on_frame, turn, run.clock),
             turn=turn,
         )
-        strays = entry_names(run.folder) - before
+        beside = entry_names(run.output.parent) - beside_before - {run.output.name, run.metrics.name}
+        strays = NewFiles(
+            in_folder=frozenset(entry_names(run.folder) - before),
+            # In slices the others of the block write there too.
+            beside_output=frozenset(name for name in beside if turn is None or name.startswith(step.stem)),
+        )
         log.add("run", command, outcome)
         measured = base | self._measured(outcome) | {"command": tuple(command)}
+        window = export_window(outcome.marks, measured["process_wall_s"], last_change_ns(run.output))
+        measured |= {"launch_s": window.launch_s, "clock": window.clock}
 
         def finish() -> RunResult:
             error, kind = command_failure(command[0], outcome, step.case.timeout_s, run.output, strays)
+            if error is None and window.error is not None:
+                error, kind = f"{command[0]} {window.error}", FailureKind.CLOCK
             if error is not None:
                 return RunResult(**measured, error=error, error_kind=kind)
-            return self._inspected(run, measured, reported_figures(run, outcome))
+            return self._inspected(run, measured, reported_figures(run, outcome), window)
 
         return finish
 
-    def _observation(self, subject: Subject, on_frame: Callable[[int], None], turn: SliceTurn | None) -> Observation:
+    def _observation(
+        self,
+        subject: Subject,
+        on_frame: Callable[[int], None],
+        turn: SliceTurn | None,
+        clock: ClockRule | None = None,
+    ) -> Observation:
         # The GPU's counters are those of the machine: in slices they would show all subjects of the block.
         gauges = self.gauges if turn is None else ()
-        return Observation(sampled=subject.sampled, gauges=gauges, on_frame=on_frame)
+        return Observation(sampled=subject.sampled, gauges=gauges, on_frame=on_frame, clock=clock)
 
-    def _inspected(self, run: CommandRun, measured: dict[str, Any], own: OwnFigures) -> RunResult:
+    def _inspected(self, run: CommandRun, measured: dict[str, Any], own: OwnFigures, window: ExportWindow) -> RunResult:
         """A command's run with what is in its output, and what it said of itself."""
         output = run.output
         inspected = ask_worker(
@@ -319,7 +338,7 @@ class ProcessExecutor:
             )
         if inspected.result is None:
             return RunResult(**measured, error=inspected.error, error_kind=FailureKind.NO_OUTPUT)
-        wall_s, found = measured["process_wall_s"], inspected.result
+        wall_s, found = window.wall_s, inspected.result
         reasons = dict.fromkeys(ONLY_THE_PIPELINE_KNOWS, "the subject is a command")
         return with_bitrate(
             RunResult(
@@ -327,11 +346,12 @@ class ProcessExecutor:
                 | found
                 | {
                     "wall_s": wall_s,
-                    "fps": found["frames"] / wall_s,
-                    "times_realtime": found["duration_s"] / wall_s if found["duration_s"] else None,
+                    "fps": found["frames"] / wall_s if wall_s else None,
+                    "times_realtime": found["duration_s"] / wall_s if found["duration_s"] and wall_s else None,
                     "output_bytes": output.stat().st_size,
                     "stages": own.stages,
                     "custom": own.custom,
+                    "warnings": (*found.get("warnings", ()), *window.warnings),
                     "unmeasured": measured["unmeasured"] | reasons | own.problems,
                 }
             )

@@ -27,8 +27,9 @@ from capbench.results.validation import Check, CheckStatus, SavedFrame, Validati
 
 __all__ = ["Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
 
-Key = tuple[str, bool, bool, str]
-"""Case, whether it is the floor, whether it is a coarse point of a curve, digest of the output."""
+Key = tuple[str, bool, bool, bool, str]
+"""Case, whether it is the floor, whether it has a look of its own, whether it is a coarse point of a curve, digest of
+the output."""
 Frame = TypeVar("Frame", SavedFrame, WorstFrame)
 
 _PENDING = "its output is not validated yet; continue with --resume"
@@ -51,6 +52,7 @@ _FAILED_BY_COARSE_CODING = frozenset(
         *("picture.place", "colour.levels", "colour.meaning", "colour.siting", "colour.bias"),
         # What moves little, coarse coding draws again as it was.
         *("picture.layers", "colour.patches", "frames.frozen", "frames.repeated"),
+        *("effects.corner_radius", "effects.shadow", "effects.background", "effects.cursor", "effects.motion_blur"),
     }
 )
 """Checks that coding noise alone fails where it is coarse enough; what else they find is there at a fine point too."""
@@ -124,7 +126,8 @@ class Validator:
                 record(each, _without(each.run, "its output was removed before it was validated"))
                 continue
             # The floor is compared with the source itself, whatever the case draws.
-            key = (each.step.case.name, each.step.subject.is_floor, each.step.is_coarse, content_digest(output))
+            kind = each.step.subject.is_floor, each.step.subject.has_own_look(each.step.case), each.step.is_coarse
+            key = (each.step.case.name, *kind, content_digest(output))
             alike.setdefault(key, []).append(each)
         for key in list(alike):
             if key in self._known:
@@ -234,6 +237,7 @@ class Validator:
         if not step.subject.is_floor:
             meant = {key: getattr(step.case, key) for key in meant}
             meant["tone_map"] = _tone_map(step)
+            meant["look"] = _look(step)
         return "validate", meant | {
             "source": str(first.source),
             "output": str(self._output(step)),
@@ -275,6 +279,14 @@ def _shows_source(step: ScheduledRun, report: ValidationReport) -> bool:
 def _tone_map(step: ScheduledRun) -> str | None:
     chosen = (step.case.options | step.subject.options).get("tone_map")
     return None if chosen is None else str(chosen)
+
+
+def _look(step: ScheduledRun) -> Any:
+    """What effects are judged by, `scene` or a table; None where pixels are compared."""
+    if not step.subject.has_own_look(step.case):
+        return None
+    asked = step.case.expect or "scene"
+    return asked if isinstance(asked, str) else asked.model_dump(mode="json")
 
 
 def _in_folder(frame: Frame, folder: Path) -> Frame:

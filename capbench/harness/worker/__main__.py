@@ -223,12 +223,16 @@ def _video_bytes(path: Path) -> int:
 def _validate(spec: Json) -> Json:
     """Compare `output` with `source`. `scene`, `width`, `height`, `fps`, `tone_map`: what was meant.
 
-    `save_frames` is a folder.
+    `save_frames` is a folder. `look` is what effects are judged by instead of pixels: `scene`, or a table.
 
     `metrics` are names of metrics, null for the default ones.
     """
+    from capbench.pipeline.scene import load_scene
+    from capbench.quality.effects.asked_path import asked_look
     from capbench.quality.validate import validate_run
+    from capbench.results.appearance.expected_look import ExpectedLook
 
+    look = spec.get("look")
     report = validate_run(
         Path(spec["source"]),
         Path(spec["output"]),
@@ -237,6 +241,7 @@ def _validate(spec: Json) -> Json:
         height=spec["height"],
         rate=Fraction(spec["fps"]) if spec["fps"] else None,
         tone_map=spec.get("tone_map"),
+        look=look and (asked_look(load_scene(spec["scene"])) if look == "scene" else ExpectedLook.model_validate(look)),
         save_frames=Path(spec["save_frames"]) if spec["save_frames"] else None,
         metrics=spec["metrics"],
     )

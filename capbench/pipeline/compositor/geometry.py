@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,7 +13,15 @@ from capbench.pipeline.gpu.device import MAX_TEXTURE_PX
 from capbench.pipeline.scene import Display
 from capbench.units import even_length
 
-__all__ = ["CanvasSize", "Rectangle", "canvas_size", "clamped_radius", "display_rectangle", "even_size"]
+__all__ = [
+    "CanvasSize",
+    "Rectangle",
+    "canvas_size",
+    "clamped_radius",
+    "common_bounds",
+    "display_rectangle",
+    "even_size",
+]
 
 REFERENCE_LINES = 1080
 """Lengths in a scene are pixels of a canvas this high."""
@@ -90,6 +99,12 @@ class Rectangle:
             x + (self.right - x) * amount,
             y + (self.bottom - y) * amount,
         )
+
+
+def common_bounds(rectangles: Sequence[Rectangle]) -> Rectangle:
+    """The smallest rectangle around all of them; there is at least one."""
+    left, top, right, bottom = zip(*(rectangle.edges for rectangle in rectangles), strict=True)
+    return Rectangle(min(left), min(top), max(right), max(bottom))
 
 
 def _upright_size(source: SourceInfo) -> tuple[Fraction, Fraction]:

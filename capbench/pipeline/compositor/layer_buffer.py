@@ -8,7 +8,7 @@ import numpy as np
 
 from capbench.pipeline.compositor.geometry import Rectangle
 from capbench.pipeline.compositor.scene_uniforms import PICTURE_DTYPE
-from capbench.pipeline.scene import MAX_CAPTIONS_AT_ONCE, MAX_MASKS_AT_ONCE
+from capbench.pipeline.scene import MAX_CAPTIONS_AT_ONCE, MAX_MASKS_AT_ONCE, MAX_MOMENTS
 
 __all__ = ["LAYERS_DTYPE", "MAX_CLICKS", "MAX_STALE", "FrameView", "LayerState"]
 
@@ -59,6 +59,7 @@ LAYERS_DTYPE = np.dtype(
         ("masks", MASK_DTYPE, (MAX_MASKS_AT_ONCE,)),
         ("captions", CAPTION_DTYPE, (MAX_CAPTIONS_AT_ONCE,)),
         ("stale_px", "<u4", (MAX_STALE, 4)),
+        ("exposed_cursor_px", "<f4", (MAX_MOMENTS, 4)),
     ]
 )
 """`struct Layers` of shaders/shared/layers.wgsl, field by field."""
@@ -74,6 +75,18 @@ class FrameView:
     """The recording on the canvas, magnified."""
     amount: float
     """Its magnification."""
+    exposure: tuple[FrameView, ...] = ()
+    """The same in each moment that the frame is the mean of; empty where nothing moves."""
+
+    @property
+    def moments(self) -> tuple[FrameView, ...]:
+        """The moments of the exposure, or the frame's own."""
+        return self.exposure or (self,)
+
+    @property
+    def displays(self) -> tuple[tuple[float, float, float, float], ...]:
+        """Edges of the recording in each moment of an exposure: something that looks the same moves with them."""
+        return tuple(moment.display.edges for moment in self.exposure)
 
 
 @dataclass(frozen=True, slots=True)

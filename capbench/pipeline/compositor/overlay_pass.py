@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from capbench.pipeline.compositor.exposure import Moment
 from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, clamped_radius
 from capbench.pipeline.compositor.layer_buffer import LAYERS_DTYPE, MAX_STALE, FrameView, LayerState
 from capbench.pipeline.compositor.layers.camera import CameraLayer
@@ -107,7 +109,7 @@ class Overlay:
         captions = self._captions.texture.create_view()
         target = surround.create_view()
         layers: list[Resource] = [target, self._uniforms, means, blurred, cursor, *camera, captions]
-        behind = {number: scene_bindings[number] for number in (0, 3, 5)}
+        behind = {number: scene_bindings[number] for number in (0, 3, 5, 7)}
         source = shader_source("draw_layers", generated)
         self._pass = ComputePass(gpu, source, "draw_layers", [behind, dict(enumerate(layers))])
         self._cell_passes: dict[str, ComputePass] = {}
@@ -121,12 +123,22 @@ class Overlay:
         }
         self._cell_passes = {name: ComputePass(gpu, source, name, bound) for name, bound in groups.items()}
 
-    def record(self, encoder: GPUCommandEncoder, time_s: float, zoom: Magnification, *, is_wiped: bool) -> None:
+    def record(
+        self,
+        encoder: GPUCommandEncoder,
+        time_s: float,
+        zoom: Magnification,
+        moments: Sequence[Moment],
+        *,
+        is_wiped: bool,
+    ) -> None:
         """Record the upload of a new camera picture, and the passes that draw what changed since the last frame.
 
+        `zoom` is that of the frame's own time, `moments` are those that it is the mean of.
         `is_wiped` says that the background was drawn over everything.
         """
-        view = FrameView(time_s, self._resting.magnified(zoom), zoom.amount)
+        exposure = tuple(self._view(moment.cursor_s, moment.zoom) for moment in moments) if len(moments) > 1 else ()
+        view = replace(self._view(time_s, zoom), exposure=exposure)
         if self._camera:
             self._camera.record(encoder, time_s)
         block = np.zeros(1, LAYERS_DTYPE)
@@ -142,6 +154,9 @@ class Overlay:
             block["stale_px"][0, : len(stale)] = stale
             self._gpu.device.queue.write_buffer(self._uniforms, 0, block)
             self._draw(encoder, stale)
+
+    def _view(self, time_s: float, zoom: Magnification) -> FrameView:
+        return FrameView(time_s, self._resting.magnified(zoom), zoom.amount)
 
     def _draw(self, encoder: GPUCommandEncoder, stale: list[Pixels]) -> None:
         for entry_point, cells in self._masks.dispatches():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from capbench.pipeline.compositor.background_pass import Backdrop
+from capbench.pipeline.compositor.exposure import EXPOSURE_DTYPE, Moment, exposure_block, moments_at
 from capbench.pipeline.compositor.geometry import CanvasSize, display_rectangle
 from capbench.pipeline.compositor.layers.background import background_picture
 from capbench.pipeline.compositor.layers.image_textures import texture_of
@@ -35,18 +37,38 @@ class RecordingTextures(Protocol):
     """Whether Cb and Cr are in red and green of their texture."""
 
 
+def _zooms(moments: Sequence[Moment]) -> Sequence[Magnification]:
+    """How a frame magnifies the recording, moment by moment; once where that does not change within it."""
+    zooms = [moment.zoom for moment in moments]
+    return zooms[:1] if all(zoom == zooms[0] for zoom in zooms) else zooms
+
+
 class Compositor:
     """Draws a scene. `picture` is made on first use: the fused path never needs it. Raises `SceneError`."""
 
     def __init__(
-        self, gpu: GpuContext, recording: RecordingTextures, canvas: CanvasSize, scene: Scene, source: SourceInfo
+        self,
+        gpu: GpuContext,
+        recording: RecordingTextures,
+        canvas: CanvasSize,
+        scene: Scene,
+        source: SourceInfo,
+        *,
+        frame_s: float | None = None,
     ) -> None:
+        """`frame_s` is the time from one output frame to the next, of which a shutter is open for a part.
+
+        None for the source's.
+        """
         self.canvas = canvas
+        self._frame_s = float(1 / source.frame_rate) if frame_s is None else frame_s
         self._gpu = gpu
         self._recording = recording
         self._scene = scene
         self._source = source
         self._zoom = Magnification()
+        self._moments: tuple[Moment, ...] = (Moment(self._zoom, 0.0),)
+        self._resting = display_rectangle(scene.display, source, canvas)
         self._moves = not fills_canvas(scene.display, source, canvas)
         """Whether a zoom moves something that can be seen besides the recording."""
         has_surround = self._moves or has_overlay(scene)
@@ -63,6 +85,8 @@ class Compositor:
         uniforms = self._scene_uniforms()
         self._uniforms = gpu.buffer(uniforms.nbytes, "UNIFORM|COPY_DST", "scene")
         gpu.device.queue.write_buffer(self._uniforms, 0, uniforms)
+        self._exposure = gpu.buffer(EXPOSURE_DTYPE.itemsize, "STORAGE|COPY_DST", "exposure")
+        gpu.device.queue.write_buffer(self._exposure, 0, exposure_block(self._moments, self._zoom, self._resting))
         self._sampler = gpu.device.create_sampler(
             mag_filter="linear", min_filter="linear", address_mode_u="clamp-to-edge", address_mode_v="clamp-to-edge"
         )
@@ -93,7 +117,7 @@ class Compositor:
 
     def scene_bindings(self) -> Bindings:
         """Group 0 of a pass that draws the scene itself, by `scene_colour` of scene.wgsl."""
-        return self._recording_bindings() | {4: self._surround.create_view()}
+        return self._recording_bindings() | {4: self._surround.create_view(), 7: self._exposure}
 
     def _recording_bindings(self) -> dict[int, Resource]:
         """What scene.wgsl needs to sample the recording."""
@@ -103,13 +127,18 @@ class Compositor:
     def _make_surround(self) -> None:
         gpu, scene = self._gpu, self._scene
         picture = texture_of(gpu, background_picture(scene.background, self.canvas), "background")
-        bindings = self._recording_bindings() | {5: picture.create_view()}
-        behind = {number: bindings[number] for number in (0, 5)}
+        bindings = self._recording_bindings() | {5: picture.create_view(), 7: self._exposure}
+        behind = {number: bindings[number] for number in (0, 5, 7)}
         self.backdrop = Backdrop(gpu, self.canvas, self._surround, scene_bindings=behind, generated=self.generated)
         if has_overlay(scene):
-            resting = display_rectangle(scene.display, self._source, self.canvas)
             self.overlay = Overlay(
-                gpu, scene, self.canvas, resting, self._surround, scene_bindings=bindings, generated=self.generated
+                gpu,
+                scene,
+                self.canvas,
+                self._resting,
+                self._surround,
+                scene_bindings=bindings,
+                generated=self.generated,
             )
 
     def prepare(self, encoder: GPUCommandEncoder, time_s: float) -> None:
@@ -119,16 +148,21 @@ class Compositor:
         moves it records nothing.
         """
         zoom = magnification_at(self._scene.zoom, time_s)
-        if zoom != self._zoom:
+        moments = moments_at(self._scene, self._frame_s, time_s)
+        if zoom != self._zoom or _zooms(moments) != _zooms(self._moments):
             self._zoom = zoom
             self._gpu.device.queue.write_buffer(self._uniforms, 0, self._scene_uniforms())
             if self.backdrop and self._moves:
                 self.backdrop.is_stale = True
+        if len(moments) > 1 or len(self._moments) > 1:
+            block = exposure_block(moments, zoom, self._resting)
+            self._gpu.device.queue.write_buffer(self._exposure, 0, block)
+        self._moments = moments
         is_wiped = self.backdrop is not None and self.backdrop.is_stale
         if self.backdrop and is_wiped:
             self.backdrop.record(encoder)
         if self.overlay:
-            self.overlay.record(encoder, time_s, zoom, is_wiped=is_wiped)
+            self.overlay.record(encoder, time_s, zoom, moments, is_wiped=is_wiped)
 
     def submitted(self) -> None:
         """Say that what `prepare` recorded was submitted."""

@@ -82,6 +82,7 @@ def scene_constants(
         "FILLS_CANVAS": str(fills).lower(),
         "HAS_SURROUND": str(has_surround).lower(),
         "BACKGROUND_IS_IMAGE": str(scene.background.image is not None).lower(),
+        "HAS_MOTION_BLUR": str(scene.motion_blur is not None).lower(),
     }
     return "".join(f"const {name} = {value};\n" for name, value in constants.items())
 

@@ -49,7 +49,8 @@ class Renderer:
         self._tone_map = None if source.hdr is None else ToneMapPass(gpu, uploader, source, source.hdr)
         recording: RecordingTextures
         recording, shown = (uploader, source) if self._tone_map is None else (self._tone_map, self._tone_map.shown)
-        self.compositor = Compositor(gpu, recording, job.canvas, job.scene, shown)
+        frame_s = float(1 / job.rate)
+        self.compositor = Compositor(gpu, recording, job.canvas, job.scene, shown, frame_s=frame_s)
         self.path = make_path(gpu, self.compositor)
         self._time_base = job.time_base
         # From the source, not from the first frame that comes by: a renderer may take over in the middle of an export.

@@ -4,6 +4,7 @@ from capbench.pipeline.scene.load_scene import load_scene, scene_names
 from capbench.pipeline.scene.scene_schema import (
     MAX_CAPTIONS_AT_ONCE,
     MAX_MASKS_AT_ONCE,
+    MAX_MOMENTS,
     Background,
     Border,
     Camera,
@@ -12,6 +13,7 @@ from capbench.pipeline.scene.scene_schema import (
     CursorPoint,
     Display,
     Mask,
+    MotionBlur,
     Scene,
     Shadow,
     ZoomSegment,
@@ -20,6 +22,7 @@ from capbench.pipeline.scene.scene_schema import (
 __all__ = [
     "MAX_CAPTIONS_AT_ONCE",
     "MAX_MASKS_AT_ONCE",
+    "MAX_MOMENTS",
     "Background",
     "Border",
     "Camera",
@@ -28,6 +31,7 @@ __all__ = [
     "CursorPoint",
     "Display",
     "Mask",
+    "MotionBlur",
     "Scene",
     "Shadow",
     "ZoomSegment",

@@ -8,11 +8,13 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from capbench.pipeline.scene.made_telemetry import made_telemetry
 from capbench.pipeline.scene.scene_values import Colour, ExistingFile, Fraction01, Point, SceneModel, Seconds, TimeSpan
 
 __all__ = [
     "MAX_CAPTIONS_AT_ONCE",
     "MAX_MASKS_AT_ONCE",
+    "MAX_MOMENTS",
     "Background",
     "Border",
     "Camera",
@@ -22,6 +24,7 @@ __all__ = [
     "CursorPoint",
     "Display",
     "Mask",
+    "MotionBlur",
     "Scene",
     "Shadow",
     "ZoomSegment",
@@ -31,6 +34,9 @@ MAX_MASKS_AT_ONCE = 8
 """`masks` of shaders/shared/layers.wgsl."""
 MAX_CAPTIONS_AT_ONCE = 4
 """`captions` of shaders/shared/layers.wgsl."""
+MAX_MOMENTS = 32
+"""`moments` of shaders/shared/scene.wgsl. Every one of them reads the recording again. 32 are 6 pixels apart for a
+cursor that crosses 3840 pixels in a third of a second, at 30 fps with a shutter of 180 degrees."""
 
 
 class Background(SceneModel):
@@ -176,6 +182,10 @@ class Cursor(SceneModel):
     path: Annotated[tuple[CursorPoint, ...], Field(min_length=1)]
     """Timed positions in order of time; between two of them it moves straight, before the first and after the last it
     rests."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    """Instead of `path` and `clicks_s`: both are made from this number, for a recording without telemetry."""
+    smoothing_s: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Length of time around each moment over which the path's mean is taken; 0 for the path itself."""
     image: ExistingFile | None = None
     """Picture of the cursor; None draws the built-in arrow."""
     hotspot: Point = (0.0, 0.0)
@@ -188,6 +198,16 @@ class Cursor(SceneModel):
     """Colour of the ring."""
     click_opacity: Fraction01 = 0.8
     """Opacity of the ring when it starts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _made_from_its_seed(cls, values: object) -> object:
+        if not isinstance(values, dict) or not isinstance(seed := values.get("seed"), int):
+            return values
+        if given := [key for key in ("path", "clicks_s") if key in values]:
+            raise ValueError(f"seed makes {given[0]}; give one of them, not both")
+        path, clicks_s = made_telemetry(seed)
+        return {**values, "path": path, "clicks_s": clicks_s}
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:
@@ -246,6 +266,19 @@ class Caption(TimeSpan):
     """Opacity behind the letters."""
 
 
+class MotionBlur(SceneModel):
+    """Blur of what moves: a frame is the mean of moments while a shutter is open, centred on the frame's own time."""
+
+    shutter_degrees: Annotated[float, Field(gt=0, le=360)] = 180.0
+    """How long the shutter is open: 360 is the time from one output frame to the next."""
+    samples: Annotated[int, Field(ge=2, le=MAX_MOMENTS)] = 8
+    """Moments that a frame is the mean of."""
+    zoom: bool = True
+    """Whether the motion of zooms is blurred, with all that moves with the recording."""
+    cursor: bool = True
+    """Whether the cursor's own motion is blurred."""
+
+
 class Scene(SceneModel):
     """A whole scene, bottom to top. Times are seconds of output time since the first frame."""
 
@@ -263,6 +296,17 @@ class Scene(SceneModel):
     """Camera picture."""
     caption: tuple[Caption, ...] = ()
     """Texts."""
+    motion_blur: MotionBlur | None = None
+    """Blur of what moves; None draws every frame as it is at its own time."""
+
+    @model_validator(mode="after")
+    def _something_can_be_blurred(self) -> Self:
+        blur = self.motion_blur
+        if blur and not ((blur.zoom and self.zoom) or (blur.cursor and self.cursor)):
+            raise ValueError(
+                "motion_blur blurs nothing: it needs a [[zoom]] or a [cursor] that it applies to; add one or omit it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _layers_fit_the_shaders(self) -> Self:

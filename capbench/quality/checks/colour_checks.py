@@ -17,6 +17,7 @@ from capbench.quality.checks.colour_diagnosis import (
     find_colour_fault,
     rgb_of_codes,
 )
+from capbench.quality.checks.effect_checks import OWN_LOOK
 from capbench.quality.checks.picture_checks import how_turned
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.oracle.placement import chroma_place
@@ -34,6 +35,13 @@ _NAMES = ("colour.meaning", "colour.bias", "colour.patches", "colour.siting", "c
 def check_colour(evidence: Measurements) -> list[Check]:
     """Meaning, rounding, patches, siting and banding, in a fixed order."""
     pictures = evidence.pictures
+    if evidence.look is not None:
+        return [
+            _patches(evidence, _own_look_patch_limit(evidence))
+            if name == "colour.patches"
+            else Check.not_applicable(name=name, reason=OWN_LOOK)
+            for name in _NAMES
+        ]
     if pictures is None or not pictures.sampled:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
         return [Check.unchecked(name=name, reason=why) for name in _NAMES]
@@ -177,6 +185,13 @@ def _patch_limit(pictures: PictureMeasurements) -> float:
     return limit * max(1.0, limits.PATCH_AREA_PX / (pictures.patch_area_px or limits.PATCH_AREA_PX))
 
 
+def _own_look_patch_limit(evidence: Measurements) -> float:
+    """That of a coarse encoding, because an output whose pixels are not compared has no PSNR that tells how coarse."""
+    area_px = limits.PATCH_AREA_PX if evidence.pictures is None else evidence.pictures.patch_area_px
+    limit = limits.PALETTE_CIEDE2000 if evidence.output.facts.is_gif else limits.COARSE_PATCH_CIEDE2000
+    return limit * max(1.0, limits.PATCH_AREA_PX / (area_px or limits.PATCH_AREA_PX))
+
+
 def no_ciede2000_reason(hdr: str) -> str:
     """Why colours of `PQ` or `HLG` have no CIEDE2000."""
     return f"CIEDE2000 is defined for surfaces under a white of about 100 cd/m2, and these are codes of {hdr}"
@@ -187,6 +202,8 @@ def _patches(evidence: Measurements, limit: float) -> Check:
     if evidence.hdr is not None:
         return Check.not_applicable(name=name, reason=no_ciede2000_reason(evidence.hdr))
     errors = {patch: patch.ciede2000 for patch in patch_errors(evidence)}
+    if not errors and evidence.look is not None:
+        return Check.not_applicable(name=name, reason="no frame of the output shows all colour patches")
     if not errors:
         return Check.not_applicable(name=name, reason="the reference has no colour patches")
     distances = {patch: distance for patch, distance in errors.items() if distance is not None}

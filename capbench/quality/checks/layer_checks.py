@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.picture_checks import how_turned
-from capbench.quality.measurements import LayerShare, Measurements
+from capbench.quality.measurements import MOTION_BLUR, LayerShare, Measurements
 from capbench.results import Check
 
 __all__ = ["check_layers"]
@@ -60,6 +60,10 @@ def _severity(found: LayerShare, psnr_y_db: float | None) -> float:
 
 def _in_words(found: LayerShare) -> str:
     where = f"in frame {found.output_frame}"
+    if found.layer == MOTION_BLUR:
+        if found.share < _MISSING_SHARE:
+            return f"{found.layer} is missing {where}"
+        return f"{found.layer} is at {found.share:.0%} of its strength {where}: another shutter angle or another time"
     if found.share < _MISSING_SHARE:
         return f"{found.layer} is missing, late or misplaced {where}"
     return f"{found.layer} is at {found.share:.0%} of its opacity {where}"

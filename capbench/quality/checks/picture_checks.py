@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from capbench.quality.checks import limits
+from capbench.quality.checks.effect_checks import OWN_LOOK
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.results import Check, CheckStatus
 
@@ -25,6 +26,8 @@ _NAMES = (
 def check_pictures(evidence: Measurements) -> list[Check]:
     """Content, quality, places and sharpness, in a fixed order."""
     pictures = evidence.pictures
+    if evidence.look is not None:
+        return [Check.not_applicable(name=name, reason=OWN_LOOK) for name in _NAMES]
     if pictures is None or not pictures.sampled:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
         return [Check.unchecked(name=name, reason=why) for name in _NAMES]

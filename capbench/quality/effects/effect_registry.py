@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from capbench.quality.effects.caption_times import CaptionMeter
 from capbench.quality.effects.effect_meter import EffectContext, EffectMeter
 from capbench.quality.effects.framing_meter import FramingMeter
 from capbench.quality.effects.overlays.overlay_meter import OverlayMeter
@@ -30,6 +31,7 @@ EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (
     PaddingMeter,
     ZoomMeter,
     FramingMeter,
+    CaptionMeter,
     OverlayMeter,
 )
 """Opened once for each output. Add a class here whose constructor takes the context alone."""

@@ -98,8 +98,8 @@ def hidden_by_layers(scene: Scene, placement: Placement, canvas: tuple[int, int]
         ] = False
     if scene.cursor is not None:
         reach = 1.2 * scene.cursor.size_px * unit * placement.amount
-        places = [cursor_place(scene.cursor.path, time_s)]
-        places += [cursor_place(scene.cursor.path, at) for at in scene.cursor.clicks_s if 0 <= time_s - at < CLICK_S]
+        places = [cursor_place(scene.cursor, time_s)]
+        places += [cursor_place(scene.cursor, at) for at in scene.cursor.clicks_s if 0 <= time_s - at < CLICK_S]
         for place in places:
             px, py = placement.point(*place)
             hide(px - reach, py - reach, px + reach, py + reach)

@@ -7,7 +7,7 @@ camera and captions are given: how a polygon or a letter is rastered is not what
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from capbench.pipeline.scene import Camera, Caption, Mask, Scene
 from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
 from capbench.quality.oracle.scene_timing import CLICK_S, cursor_place, presence_at
+from capbench.quality.oracle.shutter import ExposedMoment
 
 __all__ = [
     "Part",
@@ -95,65 +96,91 @@ def draw_masks(  # noqa: PLR0917  a picture, what is drawn, and where and when
     picture: Field,
     scene: Scene,
     recording: Recording,
-    placements: tuple[Placement, Placement],
+    placements: tuple[Placement, *tuple[Placement, ...]],
     time_s: float,
     part: Part | None = None,
 ) -> Field:
-    """The picture with its masks. `placements` are the recording's at rest and at `time_s`.
+    """The picture with its masks.
 
+    `placements` are the recording's at rest, and in each moment of the exposure of the frame at `time_s`: one where
+    nothing moves. A mask that hides is the mean of its colours and covers as much as in the moment in which it covers
+    most; the darkness around highlights is its mean.
     Here and below, `part` says which part of the canvas the picture is; None for the whole.
     """
-    resting, now = placements
+    resting, *moments = placements
     lines = _lines(picture, part)
-    unit = lines / REFERENCE_LINES
     positions = _positions(picture.shape, part)
-    inside = _inside(scene, now, positions, lines)
+    inside = [_inside(scene, moment, positions, lines) for moment in moments]
     shown = [mask for mask in scene.mask if presence_at(mask, time_s) > 0]
-    coverages = {mask: _mask_coverage(mask, now, positions, lines) for mask in shown}
+    covered = {mask: [_mask_coverage(mask, moment, positions, lines) for moment in moments] for mask in shown}
     for mask in shown:
         if mask.kind == "highlight":
             continue
-        fractions = _fractions(now, positions)
-        hidden = _hidden(mask, recording, resting, fractions, mask.strength_px * unit)
-        picture = _over(picture, hidden, coverages[mask] * inside * presence_at(mask, time_s))
+        shares = [within * coverage for within, coverage in zip(inside, covered[mask], strict=True)]
+        strength_px = mask.strength_px * lines / REFERENCE_LINES
+        colours = [
+            _hidden(mask, recording, resting, _fractions(moment, positions), strength_px) * share[..., None]
+            for moment, share in zip(moments, shares, strict=True)
+        ]
+        hidden = np.sum(colours, axis=0) / np.maximum(np.sum(shares, axis=0), 1e-9)[..., None]
+        picture = _over(picture, hidden, np.max(shares, axis=0) * presence_at(mask, time_s))
     highlights = [mask for mask in shown if mask.kind == "highlight"]
     if highlights:
-        outside = np.prod([1 - coverages[mask] for mask in highlights], axis=0)
+        dark = [
+            within * np.prod([1 - covered[mask][number] for mask in highlights], axis=0)
+            for number, within in enumerate(inside)
+        ]
         darkness = max(mask.darkness * presence_at(mask, time_s) for mask in highlights)
-        picture = _over(picture, np.zeros(3), darkness * outside * inside)
+        picture = _over(picture, np.zeros(3), darkness * np.mean(dark, axis=0))
     return picture
 
 
 def draw_cursor(  # noqa: PLR0917  as above
-    picture: Field, scene: Scene, texels: Field, placement: Placement, time_s: float, part: Part | None = None
+    picture: Field,
+    scene: Scene,
+    texels: Field,
+    moments: Sequence[ExposedMoment],
+    time_s: float,
+    part: Part | None = None,
 ) -> Field:
     """The picture with rings of clicks and the cursor, both clipped to the recording.
 
+    Each of them is its mean over the moments of the exposure of the frame at `time_s`, colour multiplied by alpha.
     `texels`, shape (rows, columns, 4), are the cursor's image with one transparent texel all around, colour multiplied
     by alpha.
     """
     cursor = scene.cursor
     assert cursor is not None, "the scene has no cursor to draw"
     lines = _lines(picture, part)
-    size = cursor.size_px * lines / REFERENCE_LINES * placement.amount
     x, y = _positions(picture.shape, part)
-    inside = _inside(scene, placement, (x, y), lines)
+    inside = [_inside(scene, moment.placement, (x, y), lines) for moment in moments]
+    resting_size = cursor.size_px * lines / REFERENCE_LINES
     colour = np.array(tuple(bytes.fromhex(cursor.click_colour[1:]))) / 255
     for click_s in cursor.clicks_s:
         age = (time_s - click_s) / CLICK_S
         if 0 <= age < 1:
-            centre_x, centre_y = placement.point(*cursor_place(cursor.path, click_s))
-            radius = size * (0.2 + 0.8 * age * (2 - age))
-            from_line = np.abs(np.hypot(x - centre_x, y - centre_y) - radius) - 0.045 * size
-            picture = _over(picture, colour, (0.5 - from_line).clip(0, 1) * cursor.click_opacity * (1 - age) * inside)
+            rings = []
+            for moment, within in zip(moments, inside, strict=True):
+                size = resting_size * moment.placement.amount
+                centre_x, centre_y = moment.placement.point(*cursor_place(cursor, click_s))
+                radius = size * (0.2 + 0.8 * age * (2 - age))
+                from_line = np.abs(np.hypot(x - centre_x, y - centre_y) - radius) - 0.045 * size
+                rings.append((0.5 - from_line).clip(0, 1) * within)
+            picture = _over(picture, colour, np.mean(rings, axis=0) * cursor.click_opacity * (1 - age))
     nearest_s = min((abs(time_s - click_s) for click_s in cursor.clicks_s), default=math.inf)
-    texel = size * (1 - _DIP * max(0.0, 1 - nearest_s / _DIP_S)) / (texels.shape[0] - 2)
-    tip_x, tip_y = placement.point(*cursor_place(cursor.path, time_s))
-    left = tip_x - texel * (1 + cursor.hotspot[0] * (texels.shape[1] - 2))
-    top = tip_y - texel * (1 + cursor.hotspot[1] * (texels.shape[0] - 2))
-    columns, rows = (x[0] - left) / texel - 0.5, (y[:, 0] - top) / texel - 0.5
-    sampled = _interpolated(texels, columns, rows) * inside[..., None]
-    return sampled[..., :3] + picture * (1 - sampled[..., 3:])
+    dipped = resting_size * (1 - _DIP * max(0.0, 1 - nearest_s / _DIP_S))
+    drawn = []
+    for moment, within in zip(moments, inside, strict=True):
+        texel = dipped * moment.placement.amount / (texels.shape[0] - 2)
+        assert moment.cursor is not None, "a moment of a scene with a cursor"
+        tip_x, tip_y = moment.placement.point(*moment.cursor)
+        left = tip_x - texel * (1 + cursor.hotspot[0] * (texels.shape[1] - 2))
+        top = tip_y - texel * (1 + cursor.hotspot[1] * (texels.shape[0] - 2))
+        columns, rows = (x[0] - left) / texel - 0.5, (y[:, 0] - top) / texel - 0.5
+        drawn.append(_interpolated(texels, columns, rows) * within[..., None])
+    sampled = np.mean(drawn, axis=0)
+    covered: Field = sampled[..., :3] + picture * (1 - sampled[..., 3:])
+    return covered
 
 
 def draw_camera(

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from capbench.pipeline.scene import Caption, CursorPoint, Mask, ZoomSegment
+from capbench.pipeline.scene import Caption, Cursor, Mask, ZoomSegment
 
 __all__ = ["CLICK_S", "cursor_place", "presence_at", "zoom_at"]
 
@@ -46,7 +47,24 @@ def zoom_at(segments: Sequence[ZoomSegment], time_s: float) -> tuple[float, tupl
     return 1.0, (0.5, 0.5)
 
 
-def cursor_place(path: Sequence[CursorPoint], time_s: float) -> tuple[float, float]:
-    """Fractions across and down the recording: straight from point to point, at rest before the first and after."""
-    times_s, across, down = zip(*path, strict=True)
-    return float(np.interp(time_s, times_s, across)), float(np.interp(time_s, times_s, down))
+def cursor_place(cursor: Cursor, time_s: float) -> tuple[float, float]:
+    """Fractions across and down the recording: straight from point to point, at rest before the first and after.
+
+    With `smoothing_s` the mean over so long around the time: what the integral of the path grows by, over its length.
+    """
+    times_s, across, down = (np.array(column) for column in zip(*cursor.path, strict=True))
+    if cursor.smoothing_s == 0:
+        return float(np.interp(time_s, times_s, across)), float(np.interp(time_s, times_s, down))
+    ends_s = time_s + np.array([-0.5, 0.5]) * cursor.smoothing_s
+    knots_s = np.unique(np.concatenate([ends_s, times_s]))
+    x, y = (
+        float(np.ptp(np.interp(ends_s, knots_s, _integral(knots_s, np.interp(knots_s, times_s, values)))))
+        for values in (across, down)
+    )
+    return x / cursor.smoothing_s, y / cursor.smoothing_s
+
+
+def _integral(places: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of a piecewise straight curve that is not negative, from its first place to each."""
+    steps = np.diff(places) * (values[:-1] + values[1:]) / 2
+    return np.concatenate([[0.0], np.cumsum(steps)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,12 +14,13 @@ from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
-from capbench.quality.measurements import LayerShare
+from capbench.quality.measurements import MOTION_BLUR, LayerShare
 from capbench.quality.oracle import rgb_to_nv12
 from capbench.quality.oracle.composition import compose, hidden_by_layers
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 from capbench.quality.oracle.sampling import sample_rgb
+from capbench.quality.oracle.shutter import ExposedMoment, at_rest, distinct_placements, exposed_moments
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import Planes, as_frame, planes_of, thumbnail
 from capbench.quality.truth.scene_layers import DrawnLayer, SceneLayers
@@ -27,6 +29,11 @@ from capbench.recordings.layout import FRAME_NUMBER, PATCH_CHART, Area, LayoutRe
 __all__ = ["GroundTruth", "Rendered"]
 
 _CHANGED_CODES = 0.5
+_MARK_CELLS = 44
+"""Cells in a row of the frame number."""
+_SMEARED_CELLS = 0.3
+"""Motion within a frame, in cells of the frame number, up to which it is read: the middle third of a cell is what
+counts, and it is then still a mean of that cell alone."""
 _ENOUGH_ENERGY_CODES = 300.0
 """Root of the summed squares of what a layer changes, from which its share is known: an error of 3 codes in every pixel
 that it changes, alike over neighbouring ones, then moves the share by 3%."""
@@ -60,6 +67,8 @@ class GroundTruth:
     """How the output's codes are read."""
     layers: SceneLayers
     """What the scene draws over the recording."""
+    frame_s: float = 1 / 30
+    """Time from one output frame to the next, of which a shutter is open for a part."""
 
     def placement(self, time_s: float) -> Placement:
         """Where the recording lies at an output time in seconds since the first frame."""
@@ -68,9 +77,12 @@ class GroundTruth:
     def recording(self, time_s: float, area: Area = FRAME_NUMBER) -> LayoutRectangle | None:
         """The rectangle that the whole recording fills, its crop included, for reading its marks.
 
-        None where `area` of the recording cannot be seen whole: cropped, out of the canvas, or under a layer.
+        None where `area` of the recording cannot be seen whole: cropped, out of the canvas, under a layer, or smeared
+        by motion blur.
         """
         placement = self.placement(time_s)
+        if self._is_smeared(time_s):
+            return None
         left, top, right, bottom = self.scene.display.crop
         width, height = placement.width / (1 - left - right), placement.height / (1 - top - bottom)
         whole = LayoutRectangle(placement.left - left * width, placement.top - top * height, width, height)
@@ -83,12 +95,28 @@ class GroundTruth:
         )
         if not inside:
             return None
-        hidden = hidden_by_layers(self.scene, placement, self.canvas, time_s)
-        part = hidden[
-            math.floor(place.top) : math.ceil(place.top + place.height),
-            math.floor(place.left) : math.ceil(place.left + place.width),
-        ]
-        return None if part.any() else whole
+        rows = slice(math.floor(place.top), math.ceil(place.top + place.height))
+        columns = slice(math.floor(place.left), math.ceil(place.left + place.width))
+        blur = self.scene.motion_blur
+        half_open_s = 0.0 if blur is None else self.frame_s * blur.shutter_degrees / 720
+        for at_s in {time_s, time_s - half_open_s, time_s + half_open_s}:
+            if hidden_by_layers(self.scene, placement, self.canvas, at_s)[rows, columns].any():
+                return None
+        return whole
+
+    def exposure(self, time_s: float) -> tuple[ExposedMoment, ...]:
+        """The moments that the frame at an output time is the mean of."""
+        return exposed_moments(self.scene, self.placement, self.frame_s, time_s)
+
+    def _is_smeared(self, time_s: float) -> bool:
+        """Whether the recording moves so far within a frame that its marks cannot be read."""
+        if self.scene.motion_blur is None:
+            return False
+        places = distinct_placements(self.exposure(time_s))
+        edges = np.array([(place.left, place.top, place.right, place.bottom) for place in places])
+        across, down = FRAME_NUMBER.right - FRAME_NUMBER.left, FRAME_NUMBER.bottom - FRAME_NUMBER.top
+        cell_px = min(places[0].width * across / _MARK_CELLS, places[0].height * down / 2)
+        return bool(np.ptp(edges, axis=0).max() > _SMEARED_CELLS * cell_px)
 
     def patches(self, time_s: float) -> LayoutRectangle | None:
         """The same for the colour patches."""
@@ -99,15 +127,13 @@ class GroundTruth:
 
         Output times must not fall.
         """
-        canvas = self.canvas
         resting = replace(self, scene=self.scene.model_copy(update={"zoom": ()})).placement(0.0)
-        now = self.placement(time_s)
-        across, down = (np.arange(side, dtype=np.float64) + 0.5 for side in canvas)
-        rgb = compose(
-            self.scene, self._recording(source.frame, now, across, down), now, canvas, ground=self.layers.ground
-        )
+        moments = self.exposure(time_s)
+        recording = partial(self._recording, source.frame, resting)
+        luma_codes = planes_of(output.frame).luma
+        rgb = self._composed(source.frame, moments)
         drawn = []
-        for layer in self.layers.at(partial(self._recording, source.frame, resting), (resting, now), time_s):
+        for layer in self.layers.at(recording, resting, moments, time_s):
             under = rgb[layer.part].copy()
             rgb[layer.part] = layer.draw(under)
             drawn.append(_Drawn(layer, self._luma(under), self._luma(rgb[layer.part])))
@@ -115,7 +141,24 @@ class GroundTruth:
         luma, chroma = rgb_to_nv12(np.floor(rgb * 255 + 0.5).clip(0, 255).astype(np.uint8), self.wanted)
         frame = as_frame(Planes(luma, chroma[..., 0].copy(), chroma[..., 1].copy()))
         picture = replace(source, frame=frame, thumb=thumbnail(frame, VideoReformatter()))
-        return Rendered(picture, _shares(drawn, planes_of(output.frame).luma, output.record.index))
+        shares = _shares(drawn, luma_codes, output.record.index)
+        if len(moments) > 1:
+            still = at_rest(self.placement(time_s), self.scene, time_s)
+            sharp = self._composed(source.frame, still)
+            for layer in self.layers.at(recording, resting, still, time_s):
+                sharp[layer.part] = layer.draw(sharp[layer.part].copy())
+            shares += _blur_share(self._luma(sharp), self._luma(rgb), luma_codes, output.record.index)
+        return Rendered(picture, shares)
+
+    def _composed(self, frame: av.VideoFrame, moments: Sequence[ExposedMoment]) -> NDArray[np.float64]:
+        """R'G'B' of the canvas without the layers over the recording: the mean of the pictures of all moments."""
+        across, down = (np.arange(side, dtype=np.float64) + 0.5 for side in self.canvas)
+        places = distinct_placements(moments)
+        total = np.zeros((self.canvas[1], self.canvas[0], 3))
+        for place in places:
+            recording = self._recording(frame, place, across, down)
+            total += compose(self.scene, recording, place, self.canvas, ground=self.layers.ground)
+        return total / len(places)
 
     def _luma(self, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
         """Y in codes of the output, not rounded."""
@@ -165,6 +208,19 @@ def _shares(drawn: list[_Drawn], luma: NDArray[np.uint8], output_frame: int) -> 
             share = float((luma[one.layer.part][own] - one.without[own]) @ change) / energy
             found.append(LayerShare(output_frame, one.layer.name, share, one.layer.presence))
     return found
+
+
+def _blur_share(
+    sharp: NDArray[np.float64], blurred: NDArray[np.float64], luma: NDArray[np.uint8], output_frame: int
+) -> list[LayerShare]:
+    """How much of the motion blur is in an output's luma plane: 0 where it is as sharp as without, 1 where all is."""
+    change = blurred - sharp
+    own = np.abs(change) > _CHANGED_CODES
+    energy = float(np.square(change[own]).sum())
+    if energy < _ENOUGH_ENERGY_CODES**2:
+        return []
+    share = float((luma[own] - sharp[own]) @ change[own]) / energy
+    return [LayerShare(output_frame, MOTION_BLUR, share, 1.0)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +28,7 @@ from capbench.quality.oracle.overlay_layers import (
 )
 from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
 from capbench.quality.oracle.scene_timing import CLICK_S, cursor_place, presence_at
+from capbench.quality.oracle.shutter import ExposedMoment, distinct_placements
 from capbench.quality.truth.camera_picture import CameraPicture, camera_picture
 
 __all__ = ["DrawnLayer", "SceneLayers"]
@@ -37,6 +39,7 @@ Edges = tuple[float, float, float, float]
 
 _RING_REACH = 1.1  # a ring of a click grows to the cursor's size, and its line is 0.09 of it wide
 _WORDS_SHOWN = 30
+_SHORTEST_S = 1e-3  # a zoom without an ease jumps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,24 +83,46 @@ class SceneLayers:
         return blurred(picture, background.blur_px * self._unit) if background.blur_px else picture
 
     def moments(self) -> tuple[float, ...]:
-        """Output times in seconds at which being late is seen, the most telling first: appearing, going, clicking.
+        """Output times in seconds at which a fault is seen, the most telling first: motion, appearing, going, clicking.
 
-        A quarter into a fade, or half way out of one: a frame too many or too few then changes the layer by a quarter
-        and more.
+        Motion blur is longest in the middle of a zoom's motion, and where the cursor is fastest. A quarter into a fade,
+        or half way out of one: a frame too many or too few then changes the layer by a quarter and more.
         """
         spans = (*self._scene.mask, *self._scene.caption)
         appearing = [span.start_s + span.fade_s / 4 for span in spans]
         going = [span.end_s - span.fade_s / 2 for span in spans if span.end_s is not None and span.fade_s]
         clicks = () if self._scene.cursor is None else self._scene.cursor.clicks_s
-        return tuple(dict.fromkeys((*appearing, *going, *clicks)))
+        return tuple(dict.fromkeys((*self._blurring(), *appearing, *going, *clicks)))
 
-    def at(self, recording: Recording, placements: tuple[Placement, Placement], time_s: float) -> list[DrawnLayer]:
+    def _blurring(self) -> list[float]:
+        """The middles of the fastest motions that are blurred: of the zooms, and of the cursor."""
+        blur = self._scene.motion_blur
+        if blur is None:
+            return []
+        times_s: list[float] = []
+        if blur.zoom and self._scene.zoom:
+            fastest = max(
+                self._scene.zoom, key=lambda segment: math.log(segment.amount) / max(segment.ease_in_s, _SHORTEST_S)
+            )
+            times_s += [fastest.start_s + fastest.ease_in_s / 2]
+        if blur.cursor and self._scene.cursor is not None:
+            steps = list(itertools.pairwise(self._scene.cursor.path))
+            if steps:
+                before, after = max(
+                    steps, key=lambda step: math.dist(step[0][1:], step[1][1:]) / (step[1].time_s - step[0].time_s)
+                )
+                times_s += [(before.time_s + after.time_s) / 2]
+        return times_s
+
+    def at(
+        self, recording: Recording, resting: Placement, moments: Sequence[ExposedMoment], time_s: float
+    ) -> list[DrawnLayer]:
         """What is drawn at an output time, from the bottom up.
 
-        `recording` gives R'G'B' of the recording at rest at canvas columns and rows; `placements` are the recording's
-        at rest and now.
+        `recording` gives R'G'B' of the recording at rest at canvas columns and rows, where `resting` places it;
+        `moments` are those of the frame's exposure.
         """
-        now = placements[1]
+        placements = (resting, *distinct_placements(moments))
         layers = [
             self._masked((mask,), f"mask {number} ({mask.kind})", recording, placements, time_s)
             for number, mask in enumerate(self._scene.mask, 1)
@@ -107,7 +132,7 @@ class SceneLayers:
         if lights:
             layers.append(self._masked(lights, "highlight", recording, placements, time_s))
         if self._scene.cursor is not None:
-            layers.append(self._with_cursor(now, time_s))
+            layers.append(self._with_cursor(moments, time_s))
         if self._scene.camera is not None:
             layers.append(self._with_camera(time_s))
         for caption, plate in zip(self._scene.caption, self._plates, strict=True):
@@ -125,14 +150,11 @@ class SceneLayers:
         masks: tuple[Mask, ...],
         name: str,
         recording: Recording,
-        placements: tuple[Placement, Placement],
+        placements: tuple[Placement, *tuple[Placement, ...]],
         time_s: float,
     ) -> DrawnLayer:
-        now = placements[1]
-        edges: Edges = (now.left, now.top, now.right, now.bottom)
-        if masks[0].kind != "highlight":
-            left, top, width, height = masks[0].rectangle
-            edges = (*now.point(left, top), *now.point(left + width, top + height))
+        left, top, width, height = (0.0, 0.0, 1.0, 1.0) if masks[0].kind == "highlight" else masks[0].rectangle
+        edges = _bounds([(*now.point(left, top), *now.point(left + width, top + height)) for now in placements[1:]])
         place, part = self._part(edges, 1)
         alone = self._scene.model_copy(update={"mask": masks})
         presence = max(presence_at(mask, time_s) for mask in masks)
@@ -142,25 +164,22 @@ class SceneLayers:
 
         return DrawnLayer(name, place, presence, draw)
 
-    def _with_cursor(self, now: Placement, time_s: float) -> DrawnLayer:
+    def _with_cursor(self, moments: Sequence[ExposedMoment], time_s: float) -> DrawnLayer:
         cursor = self._scene.cursor
         assert cursor is not None
         texels = self._cursor_texels
-        height = cursor.size_px * self._unit * now.amount
-        reach = height * max(_RING_REACH, texels.shape[1] / texels.shape[0]) + 2
+        height = cursor.size_px * self._unit * max(moment.placement.amount for moment in moments)
+        reach = height * max(_RING_REACH, texels.shape[1] / texels.shape[0]) + 3
+        rings = [cursor_place(cursor, click) for click in cursor.clicks_s if 0 <= time_s - click < CLICK_S]
         places = [
-            now.point(*cursor_place(cursor.path, at))
-            for at in (time_s, *(click for click in cursor.clicks_s if 0 <= time_s - click < CLICK_S))
+            moment.placement.point(*place)
+            for moment in moments
+            for place in (moment.cursor, *rings)
+            if place is not None
         ]
-        edges = (
-            min(x for x, _ in places) - reach,
-            min(y for _, y in places) - reach,
-            max(x for x, _ in places) + reach,
-            max(y for _, y in places) + reach,
-        )
-        place, part = self._part(edges, 1)
+        place, part = self._part(_bounds([(x, y, x, y) for x, y in places]), reach)
         scene = self._scene
-        return DrawnLayer("cursor", place, 1.0, lambda under: draw_cursor(under, scene, texels, now, time_s, part))
+        return DrawnLayer("cursor", place, 1.0, lambda under: draw_cursor(under, scene, texels, moments, time_s, part))
 
     @cached_property
     def _cursor_texels(self) -> Field:
@@ -190,6 +209,11 @@ class SceneLayers:
         left, top = (int(side) for side in low.clip(0, self._canvas))
         right, bottom = (int(side) for side in high.clip(0, self._canvas))
         return (slice(top, bottom), slice(left, right)), Part(left, top, self._canvas)
+
+
+def _bounds(edges: Sequence[Edges]) -> Edges:
+    left, top, right, bottom = zip(*edges, strict=True)
+    return min(left), min(top), max(right), max(bottom)
 
 
 def _captioned(texels: Field, presence: float) -> Callable[[Field], Field]:

@@ -13,9 +13,11 @@ from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.verdicts.phrases import bounds, change, signed_difference
 from capbench.report.formats.grouping import ShownRow, condensed
 from capbench.report.formats.terminal_table import add_row, open_table, text_cell
+from capbench.report.rung_rows import rung_row
 from capbench.results import Comparison
+from capbench.results.comparison import LadderCosts
 
-__all__ = ["calibration_table", "comparison_tables", "history_table"]
+__all__ = ["calibration_table", "comparison_tables", "history_table", "ladder_table"]
 
 _FIGURE_COLUMNS = 16
 """So that `frame count` and `peak memory` do not wrap."""
@@ -61,6 +63,31 @@ def _cells(shown: ShownRow) -> tuple[str, ...]:
         bounds(*row.interval) if is_interval and row.interval is not None else "",
         "" if row.detectable_ratio is None else f"{(row.detectable_ratio - 1) * 100:+.1f}%",
     )
+
+
+def ladder_table(ladder: LadderCosts, *, is_narrow: bool) -> Table:
+    """What each rung costs over the one below, for each subject; a narrow one omits the intervals."""
+    table = open_table(title=f"ladder {ladder.ladder}: each rung over the one below")
+    for name in ("rung", "subject"):
+        table.add_column(name)
+    names = ("time", "cost", "interval", "seconds", "interval", "times the floor", "interval")
+    kept = [place for place, name in enumerate(names) if name != "interval" or not is_narrow]
+    for place in kept:
+        table.add_column(names[place], justify="right")
+    table.add_column("note")
+    for cost in ladder.costs:
+        row = rung_row(cost, ladder)
+        figures = (
+            row.time,
+            row.added,
+            row.interval,
+            row.seconds,
+            row.seconds_interval,
+            row.floor,
+            row.floor_interval,
+        )
+        add_row(table, [row.rung, row.subject, *(figures[place] for place in kept), row.note])
+    return table
 
 
 def calibration_table(found: Calibration) -> Table:

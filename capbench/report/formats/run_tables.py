@@ -72,10 +72,13 @@ def _flat(contents: Sequence[FolderContents]) -> pd.DataFrame:
 def _markdown(contents: Sequence[FolderContents]) -> bytes:
     """Medians as a table, one row for each subject of each case."""
     several = len(contents) > 1
+    groups = measured_groups(contents)
+    has_launch = any(run.launch_s is not None for runs in groups.values() for run in runs)
     header = [
         "case",
         "subject",
         "blocks",
+        *(["launch s"] if has_launch else []),
         "wall s",
         "x floor",
         "x realtime",
@@ -85,7 +88,7 @@ def _markdown(contents: Sequence[FolderContents]) -> bytes:
         "PSNR Y dB",
     ]
     rows: list[list[str]] = []
-    for (folder, case, subject), runs in measured_groups(contents).items():
+    for (folder, case, subject), runs in groups.items():
         quality = [
             summary.mean
             for run in runs
@@ -95,6 +98,7 @@ def _markdown(contents: Sequence[FolderContents]) -> bytes:
             case,
             subject,
             str(len(runs)),
+            *([_median([run.launch_s for run in runs], 3)] if has_launch else []),
             _median([run.wall_s for run in runs], 3),
             _median([run.times_floor for run in runs], 2),
             _median([run.times_realtime for run in runs], 2),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from capbench.report.aggregate import Cell, all_cells_of, cells_of
 from capbench.report.capacity import capacity_rows
-from capbench.report.cell_words import Tone, quality_words, slices_notes, software_note, wall_words
+from capbench.report.cell_words import Tone, quality_words, slices_notes, software_note, wall_words_of
 from capbench.report.formats.terminal_table import open_table, text_cell
 from capbench.report.report_folder import ReportFolder
 from capbench.report.wording import TIMES, bytes_words, seconds_words, shorten, times_words
@@ -35,7 +35,7 @@ def run_table(folder: ReportFolder) -> Group:
             table.add_row(
                 text_cell(shorten(case) if position == 0 else ""),
                 text_cell(shorten(subject)),
-                text_cell(wall_words(cell.spread("wall_s"), cell.points)),
+                text_cell(wall_words_of(cell)),
                 text_cell(times_words(cell.median("times_floor"))),
                 text_cell(times_words(cell.median("times_realtime"))),
                 text_cell(seconds_words(cell.median("cpu_s"))),

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from capbench.gate.history.series import HistoryEntry, HistoryFigure, HistoryStep, Trend, trends
 from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.report.aggregate import Spread
@@ -261,7 +263,8 @@ def _step(trend: Trend, step: HistoryStep, page: str, links: CommitLinks) -> Ste
         relative = f" ({change_words(step.after / step.before)})"
     verdict = "undecided"
     if metric.direction is not None and metric.kind is not Kind.EQUAL:
-        verdict = "better" if (step.after < step.before) is (metric.direction is Direction.LOWER) else "worse"
+        before, after = metric.judged_values(np.array([step.before, step.after]))
+        verdict = "better" if (after < before) is (metric.direction is Direction.LOWER) else "worse"
     return StepRow(
         case=trend.case,
         case_page=page,

@@ -23,6 +23,7 @@ def _with_unit(unit: str, digits: int = 2) -> Words:
 
 _FIELDS: tuple[tuple[str, str, Words], ...] = (
     ("wall_s", "export time", seconds_words),
+    ("launch_s", "launch, before the export began", seconds_words),
     ("process_wall_s", "time of the whole process", seconds_words),
     ("time_to_first_frame_s", "time to the first frame", seconds_words),
     ("fps", "frames a second", _with_unit("", 1)),

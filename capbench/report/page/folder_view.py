@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from capbench.gate.ladder_costs import ladder_costs
 from capbench.report.aggregate import Cell, all_cells_of, cells_of
 from capbench.report.capacity import CapacityRow, capacity_rows
 from capbench.report.cell_words import slices_notes, software_note
@@ -16,6 +17,7 @@ from capbench.report.page.case_view import CaseView, arrange_case
 from capbench.report.page.curve_view import CurveView, arrange_curves
 from capbench.report.page.frame_crops import PictureStore
 from capbench.report.page.headline import Headline, compose_headline
+from capbench.report.page.ladder_view import LadderView, arrange_ladders
 from capbench.report.page.overview_rows import Row, arrange_rows
 from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import ReportFolder, RunFile, relative_url
@@ -99,6 +101,8 @@ class FolderView:
     """What stages could deliver alone; empty where that was not measured."""
     curves: tuple[CurveView, ...]
     """Curves and corpora, one section each; empty where there are none."""
+    ladders: tuple[LadderView, ...]
+    """Ladders, one section each; empty where there are none."""
     cases: tuple[CaseView, ...]
     """One section each."""
     runs: tuple[RunRow, ...]
@@ -175,6 +179,7 @@ def arrange_folder(
         rows=arrange_rows(cells, comparisons, styles),
         capacities=capacity_rows(all_cells_of(folder)),
         curves=_curves(folder, comparisons, styles, charts=charts),
+        ladders=_ladders(folder, styles, charts=charts),
         cases=cases,
         runs=tuple(
             RunRow(
@@ -210,6 +215,14 @@ def _curves(
     if not any(file.run.point is not None or file.run.corpus is not None for file in folder.blocks):
         return ()
     return arrange_curves(table_of([folder.contents]), comparisons, styles, charts=charts)
+
+
+def _ladders(folder: ReportFolder, styles: Mapping[str, SubjectStyle], *, charts: bool) -> tuple[LadderView, ...]:
+    """Sections of ladders; most folders have none, and need no table for them."""
+    if not folder.plan.ladders:
+        return ()
+    costs = ladder_costs(table_of([folder.contents]), folder.plan.ladders)
+    return arrange_ladders(costs, styles, charts=charts)
 
 
 def _base_words(comparison: Comparison | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capbench.report.aggregate import Cell
-from capbench.report.cell_words import Tone, quality_words, wall_words
+from capbench.report.cell_words import Tone, quality_words, wall_words_of
 from capbench.report.palette import SubjectStyle
 from capbench.report.wording import MISSING, bytes_words, effect_words, interval_words, seconds_words, times_words
 from capbench.results import Comparison, MetricVerdict, Verdict
@@ -43,7 +43,7 @@ class Row:
     interval: str
     """Interval of `effect` in percent, or why there is none."""
     wall: Quantity
-    """Median wall time with its range."""
+    """Median wall time with its range, and the launch before it where the export does not begin with its process."""
     dots: tuple[float, ...]
     """Wall time of every run over the largest of the case, 0 to 1."""
     median_dot: float
@@ -121,7 +121,7 @@ def _row(
             verdict.ratio if verdict else None,
         ),
         interval=_interval(verdict),
-        wall=Quantity(wall_words(spread, cell.points), spread.median if spread else None),
+        wall=Quantity(wall_words_of(cell), spread.median if spread else None),
         dots=tuple(file.run.wall_s * scale for file in cell.measured if file.run.wall_s is not None),
         median_dot=spread.median * scale if spread else 0.0,
         floor=quantity("times_floor", times_words),

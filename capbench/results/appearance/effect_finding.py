@@ -30,10 +30,17 @@ class MeasuredParameter(Record):
     """Why so much is right."""
 
     @property
+    def excess(self) -> float:
+        """How far it is off in tolerances; 0 where it was not asked for, not measured, or is only shown."""
+        if self.asked is None or self.measured is None or self.tolerance is None:
+            return 0.0
+        off = abs(self.measured - self.asked)
+        return off / self.tolerance if self.tolerance > 0 else float(off > 0) * 2
+
+    @property
     def is_wrong(self) -> bool:
         """Whether it was asked for, measured, and is off by more than the tolerance."""
-        known = self.asked is not None and self.measured is not None and self.tolerance is not None
-        return known and abs(self.measured - self.asked) > self.tolerance  # type: ignore[operator]
+        return self.excess > 1
 
 
 class EffectFinding(Record):

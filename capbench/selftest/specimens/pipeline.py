@@ -16,6 +16,26 @@ plate_opacity = 1
 fade_s = 0.6
 """
 """A large layer that is seen half, a third and a quarter."""
+_BLURRED = """
+[display]
+padding = 0.08
+rounding_px = 24
+
+[[zoom]]
+start_s = 0.2
+end_s = 1.4
+amount = 2.4
+centre = [0.3, 0.4]
+ease_in_s = 0.5
+ease_out_s = 0.5
+
+[cursor]
+path = [[0.0, 0.2, 0.2], [0.7, 0.8, 0.6]]
+size_px = 120
+
+[motion_blur]
+"""
+"""A fast zoom and a fast cursor."""
 _EVERYWHERE = ["picture.same", "picture.local", "picture.quality"]
 _DISPATCH = "return -(-width // size[0]), -(-height // size[1])"
 
@@ -159,4 +179,57 @@ register_mutant(
     says="caption",
     scene=_FADING_CAPTION,
     judged_by_mutant=True,
+)
+
+
+def _exposure(old: str, new: str) -> Replacement:
+    return Replacement("pipeline/compositor/exposure.py", old, new)
+
+
+register_mutant(
+    name="motion-blur-missing",
+    family="frames",
+    defect="zoom and cursor are as sharp in motion as at rest, where motion blur was asked for",
+    replacements=[_exposure("return moments if _something_moves(scene, moments) else (still,)", "return (still,)")],
+    caught_by=["picture.layers"],
+    says="motion blur is missing",
+    path="gpu-fused",
+    scene=_BLURRED,
+)
+register_mutant(
+    name="shutter-twice-as-long",
+    family="frames",
+    defect="the shutter is open for twice the angle that was asked for",
+    replacements=[_exposure("blur.shutter_degrees / 360", "blur.shutter_degrees / 180")],
+    caught_by=["picture.layers"],
+    says="motion blur is at",
+    scene=_BLURRED,
+)
+register_mutant(
+    name="shutter-after-the-frame",
+    family="frames",
+    defect="the shutter opens at the frame's time instead of around it: what moves is late by a quarter of a frame",
+    replacements=[_exposure("((number + 0.5) / blur.samples - 0.5)", "((number + 0.5) / blur.samples)")],
+    caught_by=["picture.layers", "picture.place", "picture.local"],
+    scene=_BLURRED,
+)
+register_mutant(
+    name="blurred-in-linear-light",
+    family="colour",
+    defect="the moments of a motion are averaged in linear light, where the recorder blends in gamma",
+    replacements=[
+        Replacement(
+            "shaders/shared/scene.wgsl",
+            "sum += share * recording_colour(there * scene.fraction_from_px.xy + scene.fraction_from_px.zw);",
+            "sum += share * pow(recording_colour(there * scene.fraction_from_px.xy + scene.fraction_from_px.zw), "
+            "vec3f(2.2));",
+        ),
+        Replacement(
+            "shaders/shared/scene.wgsl",
+            "return sum / max(total, 1e-6);",
+            "return pow(sum / max(total, 1e-6), vec3f(1.0 / 2.2));",
+        ),
+    ],
+    caught_by=["picture.layers", "picture.local", "colour.meaning", "picture.quality"],
+    scene=_BLURRED,
 )

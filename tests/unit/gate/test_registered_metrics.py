@@ -49,6 +49,23 @@ def test_a_built_in_margin_follows_the_direction_of_its_metric(
         assert ("higher" if metric.startswith("quality.cambi") else "lower") in row.sentence
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (0.0, 40.0, Verdict.WORSE),
+        (0.0, -40.0, Verdict.WORSE),
+        (-40.0, 3.0, Verdict.BETTER),
+        (20.0, -20.0, Verdict.SAME),
+    ],
+)
+@pytest.mark.parametrize("metric", ["quality.av_offset_ms", "quality.av_drift_ms"])
+def test_sound_is_best_where_its_offset_is_zero(metric: str, before: float, after: float, verdict: Verdict) -> None:
+    row = verdict_of(_compare(metric, before, after, GateRule(metric=metric, margin=5.0)), metric)
+
+    assert row.verdict is verdict
+    assert (row.base_median, row.new_median) == (abs(before), abs(after))
+
+
 def test_the_worst_of_several_quality_figures_is_the_one_that_lost_most() -> None:
     base = runs_table("cpu", noisy(8), {"quality.cambi.mean": 1.0, "quality.vmaf.mean": 95.0})
     new = runs_table("gpu", noisy(8, seed=2), {"quality.cambi.mean": 1.4, "quality.vmaf.mean": 95.2})

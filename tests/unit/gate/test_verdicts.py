@@ -336,3 +336,34 @@ def test_rules_for_a_case_narrow_what_holds_for_all() -> None:
 )
 def test_cells_with_lists_read_alike_whatever_holds_them(cell: object, expected: tuple[str, ...]) -> None:
     assert texts(cell) == expected
+
+
+_COMMAND: dict[str, Any] = {"path_requested": None, "path_used": None}
+_DRIVER = _COMMAND | {"clock.begin": "text", "clock.end": "output"}
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "warns"),
+    [
+        (_COMMAND, _DRIVER, True),
+        (_DRIVER, _DRIVER | {"clock.begin": "line", "clock.end": "line"}, False),
+        (_COMMAND, _COMMAND, False),
+        ({}, _DRIVER, False),
+    ],
+    ids=["process-export", "text-line", "process-process", "pipeline-export"],
+)
+def test_a_launch_that_one_program_leaves_out_is_named(base: dict[str, Any], new: dict[str, Any], warns: bool) -> None:
+    comparison = compare(runs_table("main", noisy(20), base), runs_table("branch", noisy(20, seed=2), new))
+
+    assert any("wall times are not of the same thing" in words for words in comparison.warnings) == warns
+    assert verdict_of(comparison, "wall_s").verdict is Verdict.SAME
+
+
+def test_a_program_that_says_when_it_begins_in_some_runs_only_gets_no_verdict_on_times() -> None:
+    sometimes = _COMMAND | {"clock.begin": ["text"] * 10 + [None] * 10, "clock.end": "process"}
+
+    comparison = compare(runs_table("main", noisy(20), sometimes), runs_table("branch", noisy(20, ratio=0.5), _COMMAND))
+
+    row = verdict_of(comparison, "wall_s")
+    assert row.verdict is Verdict.INVALID or row.verdict is Verdict.UNDECIDED
+    assert any("main was timed from the start of its export" in reason for reason in row.reasons)

@@ -10,9 +10,12 @@ from capbench.harness.matrix.load_matrix import load_matrix
 _DOCUMENT = Path(__file__).parents[3] / "docs" / "matrix.md"
 
 
+_RUNGS = ("1080p60-1-bare", "1080p60-2-framed", "1080p60-3-zooms")
+
+
 def test_the_printed_matrices_load(tmp_path: Path) -> None:
     printed = re.findall(r"```toml\n(.*?)```", _DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    first, product, curve, corpus, subjects = printed
+    first, product, curve, corpus, ladder, subjects = printed
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "demo.mp4").write_bytes(b"")
     (tmp_path / "mine.toml").write_text(first)
@@ -31,6 +34,10 @@ def test_the_printed_matrices_load(tmp_path: Path) -> None:
         ("published-demo", "published"),
         ("published-park_run", "published"),
     ]
+
+    cases = "".join(f"[[case]]\nname = {rung!r}\nrecording = '1080p-1min'\n" for rung in _RUNGS)
+    (tmp_path / "ladder.toml").write_text(cases + ladder)
+    assert [found.rungs for found in load_matrix(tmp_path / "ladder.toml").ladders] == [_RUNGS]
 
     mine, combined = load_matrix(tmp_path / "mine.toml"), load_matrix(tmp_path / "product.toml")
 

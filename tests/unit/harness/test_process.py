@@ -78,6 +78,29 @@ def test_children_count(tmp_path: Path) -> None:
     assert outcome.ending.peak_rss_bytes > 60 * _MEGABYTE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_who_left_the_process_counts_too(tmp_path: Path) -> None:
+    """A browser is a daemon of its driver, and would be killed with its CPU seconds unread."""
+    child, done = tmp_path / "child.py", tmp_path / "done"
+    child.write_text(f"{_SPIN.format(size=60 * _MEGABYTE, cpu_s=0.4)}\nopen({str(done)!r}, 'w')\ntime.sleep(60)")
+
+    outcome = _run("sh", "-c", f"(setsid {sys.executable} -I {child} &); while [ ! -f {done} ]; do sleep 0.02; done")
+
+    assert outcome.ending.user_s is not None
+    assert outcome.ending.system_s is not None
+    assert outcome.ending.user_s + outcome.ending.system_s >= 0.4
+    assert (outcome.ending.peak_rss_bytes or 0) > 60 * _MEGABYTE
+
+
+def test_a_killed_program_costs_no_more_than_its_time() -> None:
+    """Children that it leaves are zombies until the supervisor reaps them, and are not waited for as if they lived."""
+    started_s = time.monotonic()
+
+    _run("sh", "-c", "sleep 61; sleep 62", timeout_s=0.2)
+
+    assert time.monotonic() - started_s < 1.5
+
+
 def test_samples_follow_the_process_at_a_small_cost() -> None:
     outcome = _run(*_python(_SPIN.format(size=50 * _MEGABYTE, cpu_s=1.0)))
 
@@ -189,6 +212,30 @@ def test_the_subject_dies_with_the_runner() -> None:
 
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
+
+
+def test_a_runner_that_died_before_the_first_report_leaves_nobody(tmp_path: Path) -> None:
+    """The supervisor starts its program, finds nobody to tell, and must still see that the life line is cut."""
+    life_read, life_write = os.pipe()
+    report_read, report_write = os.pipe()
+    os.close(report_read)
+    pid_file = tmp_path / "pid"
+    words = ("sh", "-c", f"echo $$ > {pid_file}; exec sleep 66")
+    supervisor = subprocess.Popen(
+        [sys.executable, "-I", "-S", launcher.__file__, str(life_read), str(report_write), "now", "-", *words],
+        pass_fds=(life_read, report_write),
+        stderr=subprocess.PIPE,
+    )
+    os.close(life_read)
+    os.close(report_write)
+    deadline_s = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    os.close(life_write)
+
+    _, problems = supervisor.communicate(timeout=30)
+    assert (supervisor.returncode, problems) == (0, b"")
+    assert not _is_running(int(pid_file.read_text()))
 
 
 def _wait_for_sleeper(pid: int) -> list[psutil.Process]:

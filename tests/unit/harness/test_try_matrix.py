@@ -52,6 +52,16 @@ def test_the_saved_file_reads_back_as_what_was_run(tmp_path: Path) -> None:
     assert saved.subjects[1].prepare == ("touch", 'a"b\\n')
 
 
+def test_what_begins_and_ends_an_export_is_that_of_every_command(tmp_path: Path) -> None:
+    matrix = _matrix(tmp_path, _COPY, _COPY, "gpu", begins='Exporting "now"', ends="output")
+
+    assert [(subject.begins, subject.ends) for subject in matrix.subjects] == [
+        ('Exporting "now"', "output"),
+        ('Exporting "now"', "output"),
+        (None, None),
+    ]
+
+
 def test_the_first_is_the_base_and_equal_names_are_numbered(tmp_path: Path) -> None:
     script = tmp_path / "enc.py"
     script.write_text("")

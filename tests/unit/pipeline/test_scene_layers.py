@@ -13,7 +13,8 @@ from capbench.pipeline.compositor.layer_buffer import MAX_STALE, LayerState
 from capbench.pipeline.compositor.layers.background import background_picture
 from capbench.pipeline.compositor.layers.camera import aspect_crop, camera_rectangle
 from capbench.pipeline.compositor.layers.caption import lay_out
-from capbench.pipeline.compositor.layers.cursor import CLICK_S, arrow, clicks_at, cursor_position, dip
+from capbench.pipeline.compositor.layers.cursor import CLICK_S, arrow, clicks_at, dip
+from capbench.pipeline.compositor.layers.cursor_path import cursor_position
 from capbench.pipeline.compositor.layers.mask import pixelate_grid
 from capbench.pipeline.compositor.layers.zoom import Magnification, magnification_at
 from capbench.pipeline.compositor.overlay_pass import dirty_rectangles
@@ -50,7 +51,7 @@ def test_the_centre_of_a_zoom_stays_where_it_is() -> None:
 def test_the_cursor_moves_straight_and_rests_at_the_ends(time_s: float, position: tuple[float, float]) -> None:
     cursor = Cursor.model_validate({"path": [(1, 0, 0.5), (2, 1, 0)]})
 
-    assert cursor_position(cursor.path, time_s) == position
+    assert cursor_position(cursor, time_s) == position
 
 
 def test_a_click_stays_where_it_was_made_and_fades() -> None:

@@ -74,7 +74,7 @@ def test_the_oracle_calls_no_method_of_the_scene_models(monkeypatch: pytest.Monk
 
     assert presence_at(scene.mask[0], 0.25) == 0.5
     assert scene.cursor is not None
-    assert cursor_place(scene.cursor.path, 0.5) == pytest.approx((0.3, 0.3))
+    assert cursor_place(scene.cursor, 0.5) == pytest.approx((0.3, 0.3))
     place = place_recording(scene.display, scene.zoom, shown=(160.0, 90.0), canvas=(160, 90), time_s=2.0)
     assert place.amount == pytest.approx(2.0)
 

@@ -10,15 +10,17 @@ from typing import Literal
 
 from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.model import Case
+from capbench.harness.process.export_clock import ClockRule
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.run.evidence.ffmpeg_figures import benchmark_figures, progress_figures
 from capbench.harness.run.evidence.own_figures import OwnFigures, in_slices_only, read_own_figures
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.schedule import ScheduledRun
+from capbench.harness.run.timing.export_window import overdue
 from capbench.harness.worker.client import describe_failure
 from capbench.results.run_record import FailureKind
 
-__all__ = ["ONLY_THE_PIPELINE_KNOWS", "CommandRun", "command_failure", "entry_names", "reported_figures"]
+__all__ = ["ONLY_THE_PIPELINE_KNOWS", "CommandRun", "NewFiles", "command_failure", "entry_names", "reported_figures"]
 
 ONLY_THE_PIPELINE_KNOWS = (
     "gpu_busy_s",
@@ -34,6 +36,8 @@ ONLY_THE_PIPELINE_KNOWS = (
     "path_used",
 )
 """Fields that a run of a command cannot have."""
+_MOST_NAMES = 3
+"""Of new files in a message."""
 Hook = Literal["prepare", "conclude"]
 
 
@@ -66,6 +70,12 @@ class CommandRun:
     def reports_figures(self) -> bool:
         """Whether the command is told where to write figures."""
         return any("{metrics}" in word for word in self.step.subject.command)
+
+    @property
+    def clock(self) -> ClockRule:
+        """What marks begin and end of the subject's export."""
+        subject = self.step.subject
+        return ClockRule(subject.begins, self.output if subject.ends == "output" else None)
 
     def run_hook(self, which: Hook) -> tuple[list[str], Outcome] | None:
         """Run the command before or after; None where there is none. It is killed at the case's time limit."""
@@ -120,20 +130,40 @@ def entry_names(folder: Path) -> set[str]:
     return {entry.name for entry in folder.iterdir()}
 
 
+@dataclass(frozen=True, slots=True)
+class NewFiles:
+    """What a command made where nobody asked for it."""
+
+    in_folder: frozenset[str] = frozenset()
+    """Names in its working folder."""
+    beside_output: frozenset[str] = frozenset()
+    """Names in the folder of its output."""
+
+    @property
+    def words(self) -> str:
+        """The end of a sentence that says that there is no output; empty where nothing was made."""
+        places = (("beside it", self.beside_output), ("in its working folder", self.in_folder))
+        made = [f"{', '.join(sorted(names)[:_MOST_NAMES])} {place}" for place, names in places if names]
+        return f"; it made {' and '.join(made)}" if made else ""
+
+
 def command_failure(
-    program: str, outcome: Outcome, timeout_s: float, output: Path, strays: set[str]
+    program: str, outcome: Outcome, timeout_s: float, output: Path, strays: NewFiles
 ) -> tuple[str | None, FailureKind | None]:
     """Why a command's run does not count, in one line; None when it left something at its output."""
     if outcome.timed_out:
-        return f"{program} did not end within {timeout_s:g} s and was killed", FailureKind.TIMEOUT
+        late = None if outcome.marks is None else overdue(outcome.marks)
+        how = f"did not end within {timeout_s:g} s" if late is None else f"{late} within {timeout_s:g} s"
+        elsewhere = "" if late is None or output.exists() else strays.words
+        return f"{program} {how} and was killed{elsewhere}", FailureKind.TIMEOUT
     if outcome.ending.exit_code is None:
         return outcome.ending.failure, FailureKind.UNAVAILABLE
-    if outcome.ending.exit_code != 0:
+    was_ended = outcome.marks is not None and outcome.marks.ended_by != "itself"
+    if outcome.ending.exit_code != 0 and not was_ended:
         return describe_failure(program, outcome), FailureKind.EXIT
     if output.is_file() and output.stat().st_size > 0:
         return None, None
     if output.is_dir():
         return f"{program} succeeded but made a folder at {{output}}, which must be one file", FailureKind.NO_OUTPUT
     what = "left an empty file at" if output.is_file() else "wrote nothing to"
-    instead = f"; it made {', '.join(sorted(strays)[:3])} in its working folder" if strays else ""
-    return f"{program} succeeded but {what} {{output}}{instead}", FailureKind.NO_OUTPUT
+    return f"{program} succeeded but {what} {{output}}{strays.words}", FailureKind.NO_OUTPUT

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from capbench.errors import SceneError
-from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle
+from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, common_bounds
 from capbench.pipeline.compositor.layer_buffer import MAX_CLICKS, FrameView, LayerState
+from capbench.pipeline.compositor.layers.cursor_path import cursor_position
 from capbench.pipeline.compositor.layers.image_textures import open_image, premultiplied, texture_of
 from capbench.pipeline.compositor.scene_uniforms import rgb_of
 from capbench.pipeline.gpu.device import GpuContext
-from capbench.pipeline.scene import Cursor, CursorPoint
+from capbench.pipeline.scene import Cursor
 
-__all__ = ["CLICK_S", "Click", "CursorLayer", "arrow", "clicks_at", "cursor_position", "cursor_texels", "dip"]
+__all__ = ["CLICK_S", "Click", "CursorLayer", "arrow", "clicks_at", "cursor_texels", "dip"]
 
 CLICK_S = 0.5
 """How long a ring grows and fades."""
@@ -27,6 +26,9 @@ DIP_S = 0.12
 """How long before and after a click the cursor is smaller."""
 DIP = 0.18
 """By how much it is smaller at the click itself."""
+
+RING_HALF_WIDTH = 0.045
+"""Half the width of a ring's line, in heights of the cursor."""
 
 MAX_CURSOR_PX = 2048
 """Longest side of the cursor's texels: as high as a 4K screen, magnified on the GPU beyond that."""
@@ -87,22 +89,10 @@ def cursor_texels(cursor: Cursor, height_px: int) -> NDArray[np.uint8]:
     return np.pad(premultiplied(image), ((1, 1), (1, 1), (0, 0)))
 
 
-def cursor_position(path: Sequence[CursorPoint], time_s: float) -> tuple[float, float]:
-    """Where the cursor is, as fractions across and down the recording: straight lines between the path's points."""
-    after = bisect_right(path, time_s, key=lambda point: point.time_s)
-    if after == 0:
-        return path[0].x, path[0].y
-    before = path[after - 1]
-    if after == len(path):
-        return before.x, before.y
-    share = (time_s - before.time_s) / (path[after].time_s - before.time_s)
-    return before.x + share * (path[after].x - before.x), before.y + share * (path[after].y - before.y)
-
-
 def clicks_at(cursor: Cursor, time_s: float) -> list[Click]:
     """The clicks whose rings can be seen, each where the cursor was when it clicked; the latest last."""
     seen = [
-        Click(cursor_position(cursor.path, click_s), (time_s - click_s) / CLICK_S)
+        Click(cursor_position(cursor, click_s), (time_s - click_s) / CLICK_S)
         for click_s in sorted(cursor.clicks_s)
         if 0 <= time_s - click_s < CLICK_S
     ]
@@ -113,6 +103,11 @@ def dip(cursor: Cursor, time_s: float) -> float:
     """Size of the cursor as a factor: 1, and less around a click."""
     nearest_s = min((abs(time_s - click_s) for click_s in cursor.clicks_s), default=DIP_S)
     return 1 - DIP * max(0.0, 1 - nearest_s / DIP_S)
+
+
+def _ring_radius(click: Click) -> float:
+    """In heights of the cursor: fast first, slow at the end."""
+    return 0.2 + 0.8 * (1 - (1 - click.progress) ** 2)
 
 
 class CursorLayer:
@@ -129,28 +124,36 @@ class CursorLayer:
     def place(self, block: NDArray[np.void], view: FrameView) -> dict[str, LayerState]:
         """Write the frame's cursor and rings into a record of `LAYERS_DTYPE`."""
         cursor, height_px = self._cursor, self._height_px * view.amount
-        box = self._box(view, height_px * dip(cursor, view.time_s))
-        block["cursor_px"] = box.edges
-        looks = {"cursor": LayerState(box.edges, box)}
+        smaller = dip(cursor, view.time_s)
+        boxes = [self._box(moment, self._height_px * moment.amount * smaller) for moment in view.moments]
+        bounds = common_bounds(boxes)
+        block["cursor_px"] = bounds.edges
+        block["exposed_cursor_px"][0, : len(boxes)] = [box.edges for box in boxes]
+        looks = {"cursor": LayerState((view.displays, [box.edges for box in boxes]), bounds)}
         clicks = clicks_at(cursor, view.time_s)
-        half_width_px = 0.045 * height_px
+        half_width_px = RING_HALF_WIDTH * height_px
         block["click_count"] = len(clicks)
         block["click_colour"] = (*rgb_of(cursor.click_colour), half_width_px)
         for number, click in enumerate(clicks):
             x, y = view.display.point(*click.position)
-            # Fast first, slow at the end.
-            radius_px = height_px * (0.2 + 0.8 * (1 - (1 - click.progress) ** 2))
+            radius_px = height_px * _ring_radius(click)
             ring = (x, y, radius_px, cursor.click_opacity * (1 - click.progress))
             block["clicks"][0, number] = ring
-            bounds = Rectangle(x, y, x, y).grown(radius_px + half_width_px + 1)
-            looks[f"click {number}"] = LayerState(ring, bounds)
+            looks[f"click {number}"] = LayerState(
+                (ring, view.displays), common_bounds([self._ring_bounds(moment, click) for moment in view.moments])
+            )
         return looks
+
+    def _ring_bounds(self, view: FrameView, click: Click) -> Rectangle:
+        x, y = view.display.point(*click.position)
+        reach_px = self._height_px * view.amount * (_ring_radius(click) + RING_HALF_WIDTH) + 1
+        return Rectangle(x, y, x, y).grown(reach_px)
 
     def _box(self, view: FrameView, height_px: float) -> Rectangle:
         """Edges of the whole texture on the canvas, its transparent border included."""
         columns, rows = self._texels
         texel_px = height_px / (rows - 2)
-        x, y = view.display.point(*cursor_position(self._cursor.path, view.time_s))
+        x, y = view.display.point(*cursor_position(self._cursor, view.time_s))
         hotspot_x, hotspot_y = self._cursor.hotspot
         left = x - (1 + hotspot_x * (columns - 2)) * texel_px
         top = y - (1 + hotspot_y * (rows - 2)) * texel_px

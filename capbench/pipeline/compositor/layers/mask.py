@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.errors import SceneError
-from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, clamped_radius
+from capbench.pipeline.compositor.geometry import CanvasSize, Rectangle, clamped_radius, common_bounds
 from capbench.pipeline.compositor.layer_buffer import FrameView, LayerState
 from capbench.pipeline.gpu.device import GpuContext
 from capbench.pipeline.scene import Mask
@@ -114,12 +114,14 @@ class MaskLayer:
             record["radius_px"] = clamped_radius(mask.rounding_px * self._unit_px * view.amount, rectangle)
             record["opacity"] = presence[number] * (mask.darkness if grid is None else 1.0)
             if grid is None:
-                state: object = (rectangle.edges, presence[number], view.display.edges)
-                looks[f"mask {number}"] = LayerState(state, view.display)
+                state: object = (rectangle.edges, presence[number], view.display.edges, view.displays)
+                bounds = common_bounds([moment.display for moment in view.moments])
+                looks[f"mask {number}"] = LayerState(state, bounds)
             else:
                 self._place_grid(record, number, grid, rectangle, view.amount)
+                bounds = common_bounds([moment.display.part(*mask.rectangle) for moment in view.moments])
                 # The recording behind it is another in every frame.
-                looks[f"mask {number}"] = LayerState(self._frame, rectangle.grown(1))
+                looks[f"mask {number}"] = LayerState(self._frame, bounds.grown(1))
         return looks
 
     def _place_grid(

@@ -27,7 +27,11 @@ _EFFECT: Final = "corner_radius"
 _WINDOW: Final = 0.1
 """Of the recording's shorter side: the part of it that is looked at about a corner, at first."""
 _RING_PX: Final = 10.0
-"""Beyond the recording's edges, where there is so much."""
+"""Beyond the recording's edges, where there is so much, in pixels of a canvas 1080 lines high, 4 of the output at
+least: a shadow is no polynomial over much more."""
+_LEAST_RING_PX: Final = 4.0
+_CORRELATED: Final = 4.0
+"""Neighbouring pixels are off alike, by coding and by how the recording was scaled: as if there were a quarter."""
 _FEWEST_OUTSIDE: Final = 24
 """Pixels from which the polynomial's six coefficients are fitted; fewer are compared with their mean."""
 _CAP_CODES: Final = 16.0
@@ -35,12 +39,14 @@ _CAP_CODES: Final = 16.0
 _PRIOR_CODES: Final = 1.0
 """Noise that is assumed at least, where the pictures have none."""
 _STEPS: Final = 28
-_TOLERANCE_PX: Final = 1.5
+_TOLERANCE_PX: Final = 2.0
 """Output pixels: edges are drawn with or without a smooth border of one pixel, and registered to 0.1."""
 _TOLERANCE: Final = 0.15
 """Relative: a corner whose curvature is continuous, of the same nominal radius, cuts off a seventh less or more."""
 _FOUND_PX: Final = 2.0
 """Output pixels: what an encoder makes of a square corner."""
+_MEASURABLE_PX: Final = 5.0
+"""Output pixels: a coarse encoding leaves nothing of the corner that a smaller radius cuts off, an area of 5 pixels."""
 _MOST_UNCERTAIN: Final = 0.5
 """Of the tolerance: a radius whose standard error is larger was not measured."""
 
@@ -65,8 +71,9 @@ def judge_corners(picture: RestingPicture, look: ExpectedLook) -> tuple[EffectFi
     fits = [fit for fit in fit_corners(picture) if fit.uncertainty_px <= _MOST_UNCERTAIN * tolerance_px]
     if not fits:
         reason = "no corner of the recording stands out against what lies behind it"
-        if asked_px is not None and asked_px < _FOUND_PX:
-            return EffectFinding(effect=_EFFECT, outcome="not_applicable", message=reason, asked=False), 0.0
+        if asked_px is not None and asked_px < _MEASURABLE_PX:
+            is_asked = asked_px >= _FOUND_PX
+            return EffectFinding(effect=_EFFECT, outcome="not_applicable", message=reason, asked=is_asked), asked_px
         finding = EffectFinding(effect=_EFFECT, outcome="unchecked", message=reason, asked=asked_px is not None or None)
         return finding, asked_px or 0.0
     radius_px = median(fit.radius_px for fit in fits)
@@ -77,7 +84,7 @@ def judge_corners(picture: RestingPicture, look: ExpectedLook) -> tuple[EffectFi
         measured=radius_px / unit,
         uncertainty=median(fit.uncertainty_px for fit in fits) / unit,
         tolerance=tolerance_px / unit,
-        reason="1.5 output pixels, or 15%: another curve of the same nominal radius",
+        reason="2 output pixels, or 15%: another curve of the same nominal radius",
     )
     words = f"the corners have a radius of {radius_px / unit:.1f} px at 1080 lines"
     if parameter.is_wrong:
@@ -133,8 +140,9 @@ class _Window:
 
 def _window(picture: RestingPicture, window_px: float, *, right: bool, bottom: bool) -> _Window | None:
     edges, (width, height) = picture.edges, picture.context.canvas
-    columns = _span(edges.left, edges.left + edges.width, window_px, width, at_end=right)
-    rows = _span(edges.top, edges.top + edges.height, window_px, height, at_end=bottom)
+    ring_px = max(_LEAST_RING_PX, _RING_PX * picture.unit_px)
+    columns = _span((edges.left, edges.left + edges.width), window_px, ring_px, width, at_end=right)
+    rows = _span((edges.top, edges.top + edges.height), window_px, ring_px, height, at_end=bottom)
     if columns is None or rows is None:
         return None  # out of sight
     half = (slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2))
@@ -148,8 +156,9 @@ def _window(picture: RestingPicture, window_px: float, *, right: bool, bottom: b
     return _Window(x, y, planes[0], planes[1])
 
 
-def _span(start: float, end: float, window_px: float, length: int, *, at_end: bool) -> slice | None:
-    low, high = (end - window_px, end + _RING_PX) if at_end else (start - _RING_PX, start + window_px)
+def _span(sides: tuple[float, float], window_px: float, ring_px: float, length: int, *, at_end: bool) -> slice | None:
+    start, end = sides
+    low, high = (end - window_px, end + ring_px) if at_end else (start - ring_px, start + window_px)
     if (at_end and end > length + 1) or (not at_end and start < -1):
         return None
     first, last = max(0, int(low) // 2 * 2), min(length, -int(-high // 2) * 2)
@@ -173,9 +182,9 @@ def _best_radius(window: _Window, edges: LayoutRectangle, most_px: float) -> Cor
     there = cost(radius_px)
     sides = [cost(max(0.0, radius_px + side)) for side in (-step_px, step_px)]
     # Twice the noise's variance over the curvature of the sum of squares, as for any least-squares estimate; a parabola
-    # through the lower side, for costs are capped. Coding noise is alike over neighbouring pixels: as if of four.
+    # through the lower side, for costs are capped.
     rise = min(side for side in sides if side is not None) - there if radius_px > step_px else sides[1] - there
-    variance = max(_PRIOR_CODES**2, there / window.x.size)
+    variance = _CORRELATED * max(_PRIOR_CODES**2, there / window.x.size)
     if rise <= 0:
         return CornerFit(radius_px, float("inf"))
     return CornerFit(radius_px, 2 * step_px * float(np.sqrt(variance / rise)))

@@ -23,7 +23,7 @@ __all__ = ["ShadowFit", "Surroundings", "surroundings_of"]
 
 Field = NDArray[np.float64]
 
-_GRID: Final = 160
+_GRID: Final = 107
 """Samples across the canvas: means of blocks, in which coding noise averages out."""
 _CLEAR_PX: Final = 5.0
 """Pixels of a canvas 1080 lines high next to the recording that are left out: borders, rims of rounded corners."""
@@ -57,6 +57,8 @@ class ShadowFit:
     """Standard error of the offset, the larger one of both directions."""
     darkest: float
     """Largest share of light that it takes where it can be seen."""
+    darkest_error: float
+    """Its standard error."""
     shape: str
     """`smoothstep` or `gaussian`: how it fades."""
 
@@ -121,7 +123,7 @@ def surroundings_of(picture: RestingPicture, radius_px: float) -> Surroundings |
         best = _refined(kept, name, best, unit)
     rms = {basis: _rms(kept, best, basis) for basis in ("colour", "plane", "cubic")}
     return Surroundings(
-        shadow=_described(kept, best, name),
+        shadow=_described(kept, best, name, unit),
         rms_codes=rms,
         detail_codes=_detail(kept),
         level_codes=float(np.median(kept.codes[:, 0])),
@@ -187,7 +189,11 @@ def _shade(samples: _Samples, values: Field, shape: str) -> Field:
 def _project(samples: _Samples, values: Field, shape: str, basis: str) -> tuple[Field, Field]:
     """Residuals (n, 3), and the background's coefficients for each plane."""
     shaded = samples.bases[basis] * _shade(samples, values, shape)[:, None]
-    coefficients = np.asarray(np.linalg.lstsq(shaded, samples.codes, rcond=None)[0], np.float64)
+    # By normal equations, five times as fast as by an orthogonal decomposition: a basis of ten functions of numbers
+    # below one is far from singular. The little that is added keeps one that is shaded to nothing solvable.
+    normal = shaded.T @ shaded
+    normal[np.diag_indices_from(normal)] += 1e-9 * len(shaded)
+    coefficients = np.asarray(np.linalg.solve(normal, shaded.T @ samples.codes), np.float64)
     return shaded @ coefficients - samples.codes, coefficients
 
 
@@ -241,8 +247,39 @@ def _kept(samples: _Samples, found: _Found, basis: str) -> _Samples:
     return _Samples(samples.x[good], samples.y[good], samples.codes[good], bases, samples.edges, samples.radius_px)
 
 
-def _described(samples: _Samples, found: _Found, basis: str) -> ShadowFit:
+_FAINT: Final = 0.02
+"""Share of light below which a shadow has neither blur nor offset that could be known."""
+_USUAL_BLUR_PX: Final = 40.0
+"""Of a shadow in a scene file that does not say, in pixels of a canvas 1080 lines high."""
+
+
+def _faint(samples: _Samples, found: _Found, basis: str, unit: float) -> ShadowFit:
+    """No shadow to speak of: how well a usual one would have been seen."""
+    usual = np.array([0.0, _USUAL_BLUR_PX * unit, 0.0, 0.0])
+    none, _ = _project(samples, usual, found.shape, basis)
+    step = np.array([0.05, 0.0, 0.0, 0.0])
+    slope = (_project(samples, usual + step, found.shape, basis)[0] - none) / step[0]
+    energy = float((slope**2).sum())
+    error = float(np.sqrt(4 * max(0.05, float((none**2).mean())) / energy)) if energy > 0 else np.inf
+    darkest = _darkest(samples, found.values, found.shape)
+    reach = _darkest(samples, usual + np.array([1.0, 0.0, 0.0, 0.0]), found.shape)
+    return ShadowFit(
+        opacity=float(found.values[0]),
+        blur_px=float(found.values[1]),
+        offset_px=(float(found.values[2]), float(found.values[3])),
+        opacity_error=error,
+        blur_error_px=np.inf,
+        offset_error_px=np.inf,
+        darkest=darkest,
+        darkest_error=error * reach,
+        shape=found.shape,
+    )
+
+
+def _described(samples: _Samples, found: _Found, basis: str, unit: float) -> ShadowFit:
     residual, _ = _project(samples, found.values, found.shape, basis)
+    if _darkest(samples, found.values, found.shape) < _FAINT:
+        return _faint(samples, found, basis, unit)
     # Neighbouring samples of a coded gradient are off alike: as if there were a quarter of them.
     variance = 4 * max(0.05, float((residual**2).mean()))
     normal = found.jacobian.T @ found.jacobian
@@ -250,6 +287,13 @@ def _described(samples: _Samples, found: _Found, basis: str) -> ShadowFit:
     covariance = np.linalg.pinv(normal / np.outer(scale, scale)) / np.outer(scale, scale) * variance
     errors = np.sqrt(np.diag(covariance).clip(0, None))
     opacity, blur, right, down = (float(value) for value in found.values)
+    slope = np.array(
+        [
+            _darkest(samples, found.values + step, found.shape) - _darkest(samples, found.values, found.shape)
+            for step in np.diag(_STEPS)
+        ]
+    )
+    slope /= _STEPS
     return ShadowFit(
         opacity=opacity,
         blur_px=blur,
@@ -257,9 +301,19 @@ def _described(samples: _Samples, found: _Found, basis: str) -> ShadowFit:
         opacity_error=float(errors[0]),
         blur_error_px=float(errors[1]),
         offset_error_px=float(errors[2:].max()),
-        darkest=float((1 - _shade(samples, found.values, found.shape)).max()),
+        darkest=_darkest(samples, found.values, found.shape),
+        darkest_error=float(np.sqrt(max(0.0, float(slope @ covariance @ slope)))),
         shape=found.shape,
     )
+
+
+_STEPS: Final = np.array([0.01, 0.5, 0.5, 0.5])
+"""Of opacity and lengths in pixels, over which the slope of the darkest share is taken."""
+
+
+def _darkest(samples: _Samples, values: Field, shape: str) -> float:
+    """All but a fiftieth of the samples are lighter: not a single one decides."""
+    return float(np.quantile(1 - _shade(samples, values, shape), 0.98))
 
 
 def _detail(samples: _Samples) -> float:

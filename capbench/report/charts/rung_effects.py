@@ -1,0 +1,163 @@
+"""Charts of a ladder: how many times the floor each rung takes, and what each adds to the one below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from capbench.report.charts.canvas import Canvas, Chart
+from capbench.report.charts.labels import label_ends, label_row, unit_above
+from capbench.report.palette import LIGHT, SubjectStyle
+from capbench.report.rung_rows import rung_words
+from capbench.report.wording import change_words, shorten, times_words
+from capbench.results.comparison import LadderCosts, RungCost
+
+__all__ = ["rung_effect_chart", "rung_floor_chart"]
+
+_ROW_PX = 24
+_FLOOR_HEIGHT_PX = 280
+_LONGEST_RUNG = 14
+_OFFSET = 0.07
+"""Between the markers of two subjects on one rung, in steps from rung to rung, so that no interval hides another."""
+
+
+def rung_floor_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
+    """Export time over the floor's, rung by rung, a line a subject; None where no floor was measured."""
+    known = {
+        subject: [
+            (place, cost)
+            for place, rung in enumerate(ladder.rungs)
+            if (cost := ladder.of(rung, subject)) is not None and cost.times_floor is not None
+        ]
+        for subject in ladder.subjects
+    }
+    shown = {subject: points for subject, points in known.items() if points and subject in styles}
+    if not shown:
+        return None
+    canvas = Canvas(height_px=_FLOOR_HEIGHT_PX)
+    axes = canvas.axes(left=44, top=26, right=116, bottom=40)
+    axes.set_xlim(-0.4, len(ladder.rungs) - 0.6)
+    ends: dict[str, float] = {}
+    for number, (subject, points) in enumerate(shown.items()):
+        style, shift = styles[subject], (number - (len(shown) - 1) / 2) * _OFFSET
+        colour = LIGHT[style.token]
+        places = [place + shift for place, _ in points]
+        heights = [cost.times_floor or 0.0 for _, cost in points]
+        axes.plot(places, heights, color=colour, linewidth=1.2, alpha=1)
+        for place, (_, cost) in zip(places, points, strict=True):
+            if cost.floor_interval is not None:
+                axes.plot([place, place], cost.floor_interval, color=colour, linewidth=3, solid_capstyle="butt")
+        axes.plot(
+            places,
+            heights,
+            linestyle="none",
+            marker=style.marker,
+            markersize=7,
+            markerfacecolor=colour,
+            markeredgecolor=LIGHT["page"],
+        )
+        ends[subject] = heights[-1]
+    axes.axhline(1, color=LIGHT["axis"], linewidth=1)
+    factors = [cost.times_floor or 1.0 for points in shown.values() for _, cost in points]
+    axes.set_ylim(min(0.9, *factors), max(factors) * 1.1)
+    axes.xaxis.set_major_locator(FixedLocator(list(range(len(ladder.rungs)))))
+    axes.set_xticklabels([canvas.label(rung_words(rung, ladder.rungs), _LONGEST_RUNG) for rung in ladder.rungs])
+    axes.grid(visible=False, axis="x")
+    unit_above(axes, "times the floor of the rung")
+    label_ends(canvas, axes, ends, styles)
+    said = "; ".join(
+        f"{shorten(subject)} {times_words(points[0][1].times_floor)} to {times_words(points[-1][1].times_floor)}"
+        for subject, points in shown.items()
+    )
+    reading = (
+        f"{said}. The floor decodes and encodes the same recording with nothing between; thick lines are confidence "
+        "intervals. Subjects compare on one rung, not across rungs."
+    )
+    title = "Export time over the floor, rung by rung"
+    return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
+
+
+def rung_effect_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *, prefix: str) -> Chart | None:
+    """What each rung adds to the export time of the one below, a group a rung; None where no rung has one below."""
+    groups = {
+        rung: found
+        for rung in ladder.rungs
+        if (
+            found := [
+                (cost, cost.ratio)
+                for subject in ladder.subjects
+                if (cost := ladder.of(rung, subject)) is not None and cost.ratio is not None
+            ]
+        )
+    }
+    if not groups:
+        return None
+    every = [pair for group in groups.values() for pair in group]
+    low, high = _limits(every)
+    count = sum(len(group) + 1 for group in groups.values())
+    canvas = Canvas(height_px=count * _ROW_PX + 52)
+    axes = canvas.axes(left=100, top=6, right=92, bottom=44)
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_minor_locator(NullLocator())
+    ticks = _ticks(low, high)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.set_xticklabels([f"{(tick - 1) * 100:+.0f}%" if tick < 2 else f"{tick:g} times" for tick in ticks])
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("export time over that on the rung below")
+    axes.axvline(1, color=LIGHT["axis"], linewidth=1)
+    row = 0
+    for rung, group in groups.items():
+        label_row(axes, row, canvas.label(rung_words(rung, ladder.rungs), 30), offset_px=-92, bold=True)
+        row += 1
+        for cost, ratio in group:
+            style = styles.get(cost.subject)
+            colour = LIGHT[style.token if style else "ink"]
+            if cost.interval is not None:
+                ends = [min(max(bound, low), high) for bound in cost.interval]
+                axes.plot(ends, [row, row], color=colour, linewidth=3, solid_capstyle="butt")
+            axes.plot(
+                [ratio],
+                [row],
+                marker=style.marker if style else "o",
+                markersize=7,
+                color=colour,
+                markeredgecolor=LIGHT["page"],
+            )
+            label_row(axes, row, canvas.label(cost.subject, 14), offset_px=-8, colour=colour)
+            words = change_words(ratio) if cost.is_seen else f"{change_words(ratio)}?"
+            label_row(axes, row, words, offset_px=8, colour=LIGHT["ink" if cost.is_seen else "quiet"])
+            row += 1
+    said = "; ".join(
+        f"{shorten(rung_words(rung, ladder.rungs))}: "
+        + ", ".join(f"{shorten(cost.subject)} {change_words(ratio)}" for cost, ratio in group)
+        for rung, group in groups.items()
+    )
+    reading = (
+        f"{said}. Each subject beside itself on the rung below, paired by block; lines are confidence intervals, and a "
+        "question mark says that the cost may be chance."
+    )
+    title = "What each rung adds"
+    return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
+
+
+def _limits(pairs: list[tuple[RungCost, float]]) -> tuple[float, float]:
+    """All ratios, and intervals up to half as far again; what is wider is cut at the edge."""
+    lowest, highest = min(ratio for _, ratio in pairs), max(ratio for _, ratio in pairs)
+    bounds = [bound for cost, _ in pairs for bound in cost.interval or ()]
+    low, high = max(min([lowest, *bounds]), lowest / 1.5), min(max([highest, *bounds]), highest * 1.5)
+    return min(low / 1.05, 0.95), max(high * 1.05, 1.1)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """At most five round ratios, 1 among them, a fifth of the axis apart."""
+    apart, kept = math.log(high / low) / 5, [1.0]
+    for tick in (0.5, 0.7, 0.8, 0.9, 0.95, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0):
+        if low <= tick <= high and all(abs(math.log(tick / other)) >= apart for other in kept):
+            kept.append(tick)
+    return sorted(kept)
