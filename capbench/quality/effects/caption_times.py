@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import binary_closing, find_objects, label
 
 from capbench.quality.effects.effect_meter import EffectContext, PlacedFrame
 from capbench.quality.effects.placing.warped_pictures import coverage, warped
@@ -42,12 +42,14 @@ _MOSTLY, _RARELY = 0.6, 0.4
 """Share of the asked time that a cell must be on, and of the time around it that it may be: a caption that is a few
 frames late is one that is there and late."""
 _FEWEST_CELLS: Final = 5
+_GAP_CELLS: Final = 2
+"""On each side of a gap between words, which a plate without opacity shows."""
 _NEAR: Final = 0.15
 """Of the canvas's height and half its width: how far a caption may lie from where it was asked to be found."""
 _PLACE: Final = 0.06
 """Of the canvas: two lines of text more than the exporter breaks it into move a caption's middle by as much."""
-_LAG_FRAMES: Final = 1.0
-"""A time between two frames is shown from the earlier or from the later one on."""
+_LAG_FRAMES: Final = 1.2
+"""A time between two frames is shown from the earlier or from the later one on; a fade is measured to a tenth."""
 _SHORTEST_S: Final = 0.25
 """Of an unasked caption: nobody could read it."""
 _WIDE: Final = 3.0
@@ -160,7 +162,7 @@ class CaptionMeter:
         change = np.abs(figures - usual)
         strength = np.where(inside, figures / _ON_CODES, np.where(outside, change / _OFF_RECORDING_CODES, 0.0))
         frame_s = float(self._every / self._context.frame_rate)
-        return _Seen(times_s, strength.astype(np.float64), frame_s, self._every)
+        return _Seen(times_s, strength.astype(np.float64), inside, outside, frame_s, self._every)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,6 +172,10 @@ class _Seen:
     times_s: Field
     strength: Field
     """1 where something is just seen, shape (times, rows, columns)."""
+    inside: NDArray[np.bool_]
+    """Which cells lie on the recording, same shape."""
+    outside: NDArray[np.bool_]
+    """Which lie beside it; those that are neither are not known."""
     frame_s: float
     every: int
     """Frames from one kept to the next."""
@@ -177,6 +183,19 @@ class _Seen:
     @property
     def is_on(self) -> NDArray[np.bool_]:
         return self.strength > 1
+
+    def shares(self, region: NDArray[np.bool_], during: NDArray[np.bool_]) -> Field:
+        """How much of what lies over the cells of a region during a time is there at each time, 0 to 1."""
+        strength = self.strength[:, region]
+        total, known = np.zeros(len(strength)), np.zeros(len(strength))
+        for kind in (self.inside[:, region], self.outside[:, region]):
+            # A cell's strength is another one when a zoom brings the recording under it.
+            cells = zip(strength[during].T, kind[during].T, strict=True)
+            full = np.array([float(np.median(values[of_kind])) if of_kind.any() else 0.0 for values, of_kind in cells])
+            counts = kind & (full > 1)
+            total += np.where(counts, (strength / np.maximum(full, 1)).clip(0, 1), 0).sum(axis=1)
+            known += counts.sum(axis=1)
+        return total / np.maximum(known, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,11 +230,7 @@ def _measured(seen: _Seen, caption: ExpectedCaption, number: int) -> _MeasuredCa
     region = _widest(on)
     if region is None:
         return _MeasuredCaption(f"{name} is missing", is_wrong=True)
-    strength = np.minimum(seen.strength[:, region], 3).mean(axis=1)
-    full = float(np.median(strength[during]))
-    base = float(np.median(strength[around])) if around.any() else 0.0
-    share = (strength - base) / max(full - base, 1e-6)
-    parameters = [*_lags(seen, caption, share), *_place(caption, region)]
+    parameters = [*_lags(seen, caption, seen.shares(region, during)), *_place(caption, region)]
     wrong = [parameter for parameter in parameters if parameter.is_wrong]
     named = tuple(one.model_copy(update={"name": f"caption[{number}].{one.name}"}) for one in parameters)
     words = f"{name} is there" + ("" if not wrong else ", " + ", ".join(_wrong_words(parameter) for parameter in wrong))
@@ -287,15 +302,15 @@ def _wrong_words(parameter: MeasuredParameter) -> str:
 
 
 def _widest(on: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The largest group of cells that touch, with those in line with it: words are apart. None where it is no text."""
-    groups, count = label(on, structure=np.ones((3, 3)))
+    """The largest group of cells, over the gaps between words. None where it is no text."""
+    joined = binary_closing(np.pad(on, _GAP_CELLS), np.ones((1, 2 * _GAP_CELLS + 1), bool))
+    groups, count = label(joined[_GAP_CELLS:-_GAP_CELLS, _GAP_CELLS:-_GAP_CELLS], structure=np.ones((3, 3)))
     if not count:
         return None
-    sizes = np.bincount(groups.ravel())[1:]
+    sizes = np.bincount(groups[on], minlength=count + 1)[1:]
     best = int(sizes.argmax())
     rows = find_objects(groups)[best][0]
-    region = np.zeros_like(on)
-    region[rows] = on[rows]
+    region = on & (groups == best + 1)
     columns = np.flatnonzero(region.any(axis=0))
     is_text = region.sum() >= _FEWEST_CELLS and len(columns) >= 1.5 * (rows.stop - rows.start)
     return region if is_text else None
