@@ -8,7 +8,7 @@ from capbench.quality.effects.effect_meter import EffectContext, PlacedFrame
 from capbench.quality.effects.overlays.blur_finding import MovingFrames, blur_finding, cursor_blur
 from capbench.quality.effects.overlays.camera_finding import CameraSighting, camera_finding, look_for_camera
 from capbench.quality.effects.overlays.cursor_finding import asked_telemetry, cursor_finding, track_cursor
-from capbench.quality.effects.overlays.working_frame import FrameSamples, MeanPicture, working_frame
+from capbench.quality.effects.overlays.working_frame import SampledFrames, MeanPicture, working_frame
 from capbench.results.appearance.effect_finding import EffectFinding
 from capbench.results.appearance.expected_layers import ExpectedCursor
 
@@ -23,7 +23,7 @@ class OverlayMeter:
 
     def __init__(self, context: EffectContext) -> None:
         self._context = context
-        self._samples = FrameSamples(context.expected_frames)
+        self._samples = SampledFrames(context.expected_frames)
         self._mean = MeanPicture(context.canvas)
         self._moving = MovingFrames(context.canvas)
 

@@ -15,7 +15,7 @@ from capbench.quality.reading.planes import Planes
 
 __all__ = [
     "WORKING_WIDTH_PX",
-    "FrameSamples",
+    "SampledFrames",
     "MeanPicture",
     "WorkingFrame",
     "drawn_recording",
@@ -159,7 +159,7 @@ class MeanPicture:
         return self._sum.astype(np.float64) / max(1, self.count)
 
 
-class FrameSamples:
+class SampledFrames:
     """Frames spread over an output, however many it has. It changes: where it is full, every other one is dropped."""
 
     def __init__(self, expected_frames: int) -> None:
