@@ -56,9 +56,10 @@ def composed(scene: Scene, recording: Planes, canvas: tuple[int, int], time_s: f
     return Planes(luma, chroma[..., 0].copy(), chroma[..., 1].copy())
 
 
-def encoded(path: Path, frames: Iterator[Planes], *, crf: int = 18, rate: int = 30) -> Path:
-    """A file of those frames, tagged BT.709 limited."""
-    with av.open(str(path), "w") as container:
+def encoded(path: Path, frames: Iterator[Planes], *, sound_of: Path, crf: int = 18, rate: int = 30) -> Path:
+    """A file of those frames, tagged BT.709 limited, with the sound of another file."""
+    with av.open(str(path), "w") as container, av.open(str(sound_of)) as other:
+        sound = container.add_stream_from_template(other.streams.audio[0])
         stream = None
         for index, planes in enumerate(frames):
             if stream is None:
@@ -73,4 +74,8 @@ def encoded(path: Path, frames: Iterator[Planes], *, crf: int = 18, rate: int = 
             container.mux(stream.encode(frame))
         assert stream is not None
         container.mux(stream.encode(None))
+        for packet in other.demux(other.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = sound
+                container.mux(packet)
     return path

@@ -46,8 +46,8 @@ _GAP_CELLS: Final = 2
 """On each side of a gap between words, which a plate without opacity shows."""
 _NEAR: Final = 0.15
 """Of the canvas's height and half its width: how far a caption may lie from where it was asked to be found."""
-_PLACE: Final = 0.06
-"""Of the canvas: two lines of text more than the exporter breaks it into move a caption's middle by as much."""
+_PLACE: Final = 0.1
+"""Of the canvas: an exporter that breaks lines otherwise moves a caption's middle, and coarse coding hides its ends."""
 _LAG_FRAMES: Final = 1.2
 """A time between two frames is shown from the earlier or from the later one on; a fade is measured to a tenth."""
 _SHORTEST_S: Final = 0.25
@@ -327,7 +327,8 @@ def _unasked(seen: _Seen, regions: Sequence[NDArray[np.bool_]]) -> tuple[int, in
     first = on.argmax(axis=0)
     last = len(on) - 1 - on[::-1].argmax(axis=0)
     # On once, without a gap: what moves comes and goes at other times in each cell.
-    once = (count >= shortest) & (count >= 0.9 * (last - first + 1))
+    # What is always there is no text for a time, and may be the edge of what was cropped.
+    once = (count >= shortest) & (count >= 0.9 * (last - first + 1)) & (count < len(on) - shortest)
     times = {(int(a), int(b)) for a, b in zip(first[once], last[once], strict=True)}
     for a, b in sorted(times):
         together = once & (np.abs(first - a) <= 1) & (np.abs(last - b) <= 1)

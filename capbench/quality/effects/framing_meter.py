@@ -46,7 +46,9 @@ class FramingMeter:
     def add(self, frame: PlacedFrame) -> None:
         """The next frame."""
         self._series.add(frame)
-        if frame.placement is None or frame.source is None or not is_asked_at_rest(self._context.look, frame.time_s):
+        # Those in which a zoom is late or early all the same are told by their scale, when all are known.
+        at_rest = is_asked_at_rest(self._context.look, frame.time_s, settled_s=0.0)
+        if frame.placement is None or frame.source is None or not at_rest:
             return
         if self._seen % self._every == 0:
             self._kept.append((frame.index, _copied(frame.planes), _copied(frame.source)))

@@ -74,10 +74,10 @@ def median_place(places: Sequence[FramePlacement]) -> FramePlacement:
     )
 
 
-def is_asked_at_rest(look: ExpectedLook, time_s: float) -> bool:
-    """Whether no zoom is asked for at an output time, nor was just before or will be at once."""
+def is_asked_at_rest(look: ExpectedLook, time_s: float, settled_s: float = _SETTLED_S) -> bool:
+    """Whether no zoom is asked for at an output time, nor `settled_s` before or after it."""
     zooms: Sequence[ExpectedZoom] = look.zoom if isinstance(look.zoom, tuple) else ()
-    return not any(zoom.start_s - _SETTLED_S <= time_s < zoom.end_s + _SETTLED_S for zoom in zooms)
+    return not any(zoom.start_s - settled_s <= time_s < zoom.end_s + settled_s for zoom in zooms)
 
 
 def not_found_reason(series: PlacementSeries) -> str:

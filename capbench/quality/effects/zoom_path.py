@@ -34,7 +34,8 @@ _AROUND_S: Final = 1.0
 _AMOUNT: Final = 0.02
 """Relative: exporters compute it exactly, and rounding the recording's sides to even is 2 pixels in 640."""
 _LAG_FRAMES: Final = 1.2
-"""Its middle is measured to a tenth. An animation may be sampled at the start, the middle or the end of a frame, and motion blur is a mean over one."""
+"""An animation may be sampled at the start, the middle or the end of a frame, and motion blur is a mean over one; its
+middle is measured to a tenth."""
 _OVERSHOOT: Final = 0.05
 """Share of the magnification's logarithm: a hundred times the noise, a quarter of what a visible spring has."""
 _CENTRE: Final = 0.02

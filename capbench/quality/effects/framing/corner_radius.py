@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -47,6 +46,8 @@ _FOUND_PX: Final = 2.0
 """Output pixels: what an encoder makes of a square corner."""
 _MEASURABLE_PX: Final = 5.0
 """Output pixels: a coarse encoding leaves nothing of the corner that a smaller radius cuts off, an area of 5 pixels."""
+_OUTLIER: Final = 3.0
+"""Standard errors by which a corner is off the mean of all to be left out."""
 _MOST_UNCERTAIN: Final = 0.5
 """Of the tolerance: a radius whose standard error is larger was not measured."""
 
@@ -68,21 +69,22 @@ def judge_corners(picture: RestingPicture, look: ExpectedLook) -> tuple[EffectFi
     # A radius beyond the half of a side gives half circles.
     asked_px = None if asked is None else min(asked * picture.unit_px, shortest / 2)
     tolerance_px = max(_TOLERANCE_PX, _TOLERANCE * (asked_px or 0.0))
-    fits = [fit for fit in fit_corners(picture) if fit.uncertainty_px <= _MOST_UNCERTAIN * tolerance_px]
-    if not fits:
+    joined = _joined(fit_corners(picture))
+    if joined is None or joined[0].uncertainty_px > _MOST_UNCERTAIN * tolerance_px:
         reason = "no corner of the recording stands out against what lies behind it"
         if asked_px is not None and asked_px < _MEASURABLE_PX:
             is_asked = asked_px >= _FOUND_PX
             return EffectFinding(effect=_EFFECT, outcome="not_applicable", message=reason, asked=is_asked), asked_px
         finding = EffectFinding(effect=_EFFECT, outcome="unchecked", message=reason, asked=asked_px is not None or None)
         return finding, asked_px or 0.0
-    radius_px = median(fit.radius_px for fit in fits)
+    fit, corners = joined
+    radius_px = fit.radius_px
     unit = picture.unit_px
     parameter = MeasuredParameter(
         name="radius_px",
         asked=None if asked_px is None else asked_px / unit,
         measured=radius_px / unit,
-        uncertainty=median(fit.uncertainty_px for fit in fits) / unit,
+        uncertainty=fit.uncertainty_px / unit,
         tolerance=tolerance_px / unit,
         reason="2 output pixels, or 15%: another curve of the same nominal radius",
     )
@@ -94,12 +96,32 @@ def judge_corners(picture: RestingPicture, look: ExpectedLook) -> tuple[EffectFi
     finding = EffectFinding(
         effect=_EFFECT,
         outcome="fail" if parameter.is_wrong else "pass",
-        message=f"{words} ({len(fits)} of 4 corners)",
+        message=f"{words} ({corners} of 4 corners)",
         asked=None if asked_px is None else asked_px >= _FOUND_PX,
         found=radius_px >= _FOUND_PX,
         parameters=(parameter,),
     )
     return finding, radius_px
+
+
+def _joined(fits: Sequence[CornerFit]) -> tuple[CornerFit, int] | None:
+    """The mean of the corners by their certainty, and of how many; None where none is known.
+
+    One that is far off the others, such as under a camera, is left out. Where they disagree by more than their errors
+    say, the error of the mean is as much larger.
+    """
+    kept = [fit for fit in fits if np.isfinite(fit.uncertainty_px)]
+    while kept:
+        weights = np.array([1 / max(fit.uncertainty_px, 0.1) ** 2 for fit in kept])
+        radii = np.array([fit.radius_px for fit in kept])
+        mean = float(np.average(radii, weights=weights))
+        off = weights * (radii - mean) ** 2
+        if len(kept) > 2 and off.max() > _OUTLIER**2:
+            kept.pop(int(off.argmax()))
+            continue
+        disagreement = max(1.0, float(off.sum()) / (len(kept) - 1)) if len(kept) > 1 else 1.0
+        return CornerFit(mean, float(np.sqrt(disagreement / weights.sum()))), len(kept)
+    return None
 
 
 def fit_corners(picture: RestingPicture) -> list[CornerFit]:
