@@ -115,7 +115,7 @@ def other_look(folder: Path, seed: int, *, rounds: bool, zooms: bool, crops: boo
         colour=str(rng.choice(["#204080", "#c05070", "#e0d0c0", "#307040"])),
         radius=int(rng.integers(6, 18)) if rounds else 0,
         shadow=(0.6, int(rng.integers(5, 9))) if rounds and rng.random() < 0.5 else None,
-        path=[(at, *(round(float(x), 3) for x in rng.uniform(0.3, 0.7, 2))) for at in times_s],
+        path=[(at, _place(rng), _place(rng)) for at in times_s],
         cursor_height=int(rng.integers(14, 26)),
         inset=(
             margin if corner[0] else _CANVAS[0] - margin - wide,
@@ -126,6 +126,10 @@ def other_look(folder: Path, seed: int, *, rounds: bool, zooms: bool, crops: boo
         is_circle=crops and bool(rng.random() < 0.6),
         zoom=(0.1, 0.2, round(float(rng.uniform(1.3, 2.0)), 2), 0.7) if zooms and seed % 2 else None,
     )
+
+
+def _place(rng: np.random.Generator) -> float:
+    return round(float(rng.uniform(0.3, 0.7)), 3)
 
 
 def cursor_file(folder: Path, height: int) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from capbench.quality.effects.inspect_output import measure_effects
-from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
+from capbench.results.appearance.effect_finding import EffectFinding, EffectOutcome, MeasuredParameter
 from capbench.results.appearance.expected_look import ExpectedLook
 from tests.effects.draw_files import camera_folder
 from tests.effects.oracle_drawing import draw_look
@@ -102,10 +102,10 @@ def test_there_are_more_than_thirty_kinds_of_fault_and_each_has_its_check() -> N
     }
 
 
-def _look(fault: str, *, lag: float, outcome: str = "pass") -> MeasuredLook:
+def _look(fault: str, *, lag: float, outcome: EffectOutcome = "pass") -> MeasuredLook:
     finding = EffectFinding(
         effect="cursor",
-        outcome=outcome,  # type: ignore[arg-type]  # one of the words
+        outcome=outcome,
         message="",
         asked=True,
         found=True,

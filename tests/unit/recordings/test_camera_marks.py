@@ -81,7 +81,7 @@ def test_a_written_camera_recording_counts_its_frames(tmp_path: Path) -> None:
     path = make_recording(RecordingSpec("camera", 160, 120, 30, 0.2, content="camera"), folder=tmp_path)
 
     with av.open(str(path)) as container:
-        lumas = [frame.to_ndarray()[:120] for frame in container.decode(video=0)]
+        lumas = [np.asarray(frame.to_ndarray()[:120], np.uint8) for frame in container.decode(video=0)]
 
     assert [read_camera_number(luma, (80, 60), 120) for luma in lumas] == list(range(6))
 

@@ -161,7 +161,7 @@ def _misfit(tiles: Sequence[Field]) -> Field:
 
 def _tiles(frame: MovingFrame, sharp: Field, inside: NDArray[np.bool_]) -> list[tuple[int, int, Field]]:
     """Left, top and velocity of tiles that move fast enough and have edges across their way."""
-    down, right = np.gradient(sharp)
+    down, right = np.gradient(sharp, axis=0), np.gradient(sharp, axis=1)
     velocity, inverse = frame.velocity(), frame.now.inverse
     height, width = sharp.shape
     found = []
@@ -179,7 +179,7 @@ def _tiles(frame: MovingFrame, sharp: Field, inside: NDArray[np.bool_]) -> list[
             if not inside[rows, columns].all():
                 continue
             place = np.s_[top : top + _TILE_PX, left : left + _TILE_PX]
-            slope = float(np.abs(right[place] * way[0] + down[place] * way[1]).mean()) / speed
+            slope = float(np.abs(right[place] * float(way[0]) + down[place] * float(way[1])).mean()) / speed
             if slope >= _MIN_SLOPE_CODES:
                 found.append((slope * min(speed, 12.0), left, top, way))
     found.sort(key=lambda each: -each[0])

@@ -150,7 +150,7 @@ def _registered(smooth: list[Field], camera: CameraSource, start: Field, *, mirr
         # The camera's picture is as smooth as the output's: sigma in its own pixels.
         sigma = (2.5 / 2 if number == 0 else 0.5) * rows / max(start[0], 1.0) * (start[0] / 60 if number == 0 else 1)
         wanted = ndimage.map_coordinates(ndimage.gaussian_filter(camera.mean, sigma), in_camera, order=1)
-        down, right = np.gradient(picture)
+        down, right = np.gradient(picture, axis=0), np.gradient(picture, axis=1)
         for _ in range(12):
             side, x, y = parameters
             places = [y + v * side - 0.5, x + u * side - 0.5]

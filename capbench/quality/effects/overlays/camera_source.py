@@ -52,7 +52,7 @@ class CameraSource:
     @property
     def aspect(self) -> float:
         """Width over height."""
-        return self.mean.shape[1] / self.mean.shape[0]
+        return float(self.mean.shape[1] / self.mean.shape[0])
 
     def expected_number(self, time_s: float) -> int | None:
         """Frame number that should be seen at a time since the output's first frame; None where there are none."""

@@ -60,8 +60,8 @@ def cursor_candidates(
     stays = np.mean([each > _MIN_EVIDENCE for each in maps], axis=0) > _ALWAYS
     side = max(1, round(_LARGE_SIDES * height_px / step))
     # What stays is seldom different at each of its pixels.
-    filled = ndimage.binary_closing(np.pad(stays, side), np.ones((3, 3)), iterations=2)[side:-side, side:-side]
-    large = ndimage.binary_dilation(ndimage.binary_opening(filled, np.ones((side, side))), np.ones((3, 3)))
+    filled = ndimage.binary_closing(np.pad(stays, side), np.ones((3, 3), bool), iterations=2)[side:-side, side:-side]
+    large = ndimage.binary_dilation(ndimage.binary_opening(filled, np.ones((side, side), bool)), np.ones((3, 3), bool))
     found = []
     for frame, each in zip(frames, maps, strict=True):
         peaks = _peaks(np.where(large, 0, each), step, height_px)

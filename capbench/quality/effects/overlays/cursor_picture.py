@@ -167,7 +167,8 @@ def _weights(change: Field) -> Field:
         return np.ones(len(change))
     typical = np.median(change, axis=0)
     error = np.sqrt(((change - typical) ** 2).mean(axis=(1, 2)))
-    return 1 / (1 + (error / (np.median(error) + 1e-6)) ** 4)
+    weights: Field = 1 / (1 + (error / (np.median(error) + 1e-6)) ** 4)
+    return weights
 
 
 def _extent(profile: Field) -> tuple[float, float]:

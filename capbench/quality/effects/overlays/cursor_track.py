@@ -180,7 +180,12 @@ def follow_cursor(
             continue
         patch, shift, share, energy, fit = found
         is_there = share >= _PRESENT
-        if not is_there and middle is not None and hides is not None and hides(*middle, frame.time_s):
+        if (
+            not is_there
+            and middle is not None
+            and hides is not None
+            and hides(float(middle[0]), float(middle[1]), frame.time_s)
+        ):
             energy = 0.0
         point = patch.middle + (shift + tip) * patch.magnification
         sightings.append(
@@ -358,10 +363,12 @@ def _fit(
 
     def left(lag_s: float) -> Field:
         expected = np.array([frames[number].point(*telemetry(frames[number].time_s - lag_s)) for number in used])
-        return (points - expected) / scales
+        offsets: Field = (points - expected) / scales
+        return offsets
 
     def distances(offsets: Field) -> Field:
-        return np.hypot(*(offsets - np.median(offsets, axis=0)).T)
+        away: Field = np.hypot(*(offsets - np.median(offsets, axis=0)).T)
+        return away
 
     most = int(np.ceil(_LONGEST_LAG_S / frame_s))
     coarse = sorted(np.arange(-most, most + 1) * frame_s, key=abs)

@@ -8,7 +8,7 @@ from capbench.quality.effects.effect_meter import EffectContext, PlacedFrame
 from capbench.quality.effects.overlays.blur_finding import MovingFrames, blur_finding, cursor_blur
 from capbench.quality.effects.overlays.camera_finding import CameraSighting, camera_finding, look_for_camera
 from capbench.quality.effects.overlays.cursor_finding import asked_telemetry, cursor_finding, track_cursor
-from capbench.quality.effects.overlays.working_frame import SampledFrames, MeanPicture, working_frame
+from capbench.quality.effects.overlays.working_frame import MeanPicture, SampledFrames, working_frame
 from capbench.results.appearance.effect_finding import EffectFinding
 from capbench.results.appearance.expected_layers import ExpectedCursor
 

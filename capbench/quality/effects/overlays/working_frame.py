@@ -15,8 +15,8 @@ from capbench.quality.reading.planes import Planes
 
 __all__ = [
     "WORKING_WIDTH_PX",
-    "SampledFrames",
     "MeanPicture",
+    "SampledFrames",
     "WorkingFrame",
     "drawn_recording",
     "working_frame",
@@ -64,7 +64,8 @@ class WorkingFrame:
 
     def point(self, across: float, down: float) -> Field:
         """Where a point of the recording lies, x and y; its fractions are given."""
-        return self.matrix @ np.array([across, down, 1.0])
+        place: Field = self.matrix @ np.array([across, down, 1.0])
+        return place
 
 
 def working_size(canvas: tuple[int, int]) -> tuple[int, int]:
@@ -115,7 +116,7 @@ def drawn_recording(
         part = Image.fromarray(luma).resize(
             (int(end[0] - first[0]), int(end[1] - first[1])),
             Image.Resampling.BILINEAR,
-            box=tuple(min(max(0.0, side), limit) for side, limit in zip(box, limits, strict=True)),  # type: ignore[arg-type]
+            box=tuple(min(max(0.0, side), limit) for side, limit in zip(box, limits, strict=True)),
         )
         place = np.s_[first[1] : end[1], first[0] : end[0]]
         drawn[place] = np.asarray(part)

@@ -35,7 +35,8 @@ def over(picture: Field, at: tuple[float, float], height: float = CURSOR_PX) -> 
     def cover(rim: float) -> Field:
         across = np.minimum(x - at[0] - rim, at[0] + width - rim - x) + 0.5
         down = np.minimum(y - at[1] - rim, at[1] + height - rim - y) + 0.5
-        return np.clip(across, 0, 1) * np.clip(down, 0, 1)
+        covered: Field = np.clip(across, 0, 1) * np.clip(down, 0, 1)
+        return covered
 
     rim, inner = cover(0), cover(0.12 * height)
     return (picture * (1 - rim) + 230 * rim) * (1 - inner) + 25 * inner
