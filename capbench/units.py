@@ -163,7 +163,9 @@ def format_bytes(size_bytes: float) -> str:
 
 
 def format_seconds(time_s: float) -> str:
-    """A time for people: `250 ms`, `4.21 s`, `2 min 05 s`, `1 h 02 min`."""
+    """A time for people: `250 ms`, `4.21 s`, `2 min 05 s`, `1 h 02 min`; `inf s` of a file that claims that."""
+    if not math.isfinite(time_s):
+        return f"{time_s} s"
     if time_s < 0:
         return f"-{format_seconds(-time_s)}"
     if time_s < 0.9995:

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from capbench.recordings.layout import FLASH, FRAME_NUMBER, Area, LayoutRectangle
 
-__all__ = ["FLASH_LENGTH_S", "MAX_FRAME_NUMBER", "flash_level", "frame_number_cells", "read_frame_number"]
+__all__ = [
+    "FLASH_LENGTH_S",
+    "MAX_FRAME_NUMBER",
+    "cell_size_px",
+    "flash_level",
+    "frame_number_cells",
+    "read_frame_number",
+]
 
 FLASH_LENGTH_S: Final = 0.1
 """How long a flash and its beep last, in seconds; three frames at 30 fps, so that a lower output rate keeps one."""
@@ -59,6 +66,12 @@ def read_frame_number(luma: NDArray[np.uint8], recording: LayoutRectangle | None
         word = word << 1 | bit
     number, checksum = word >> 16, word & 0xFFFF
     return number if _checksum(number) == checksum else None
+
+
+def cell_size_px(recording: LayoutRectangle) -> tuple[float, float]:
+    """Width and height of a cell of the frame number, in pixels, of a recording that fills `recording`."""
+    place = FRAME_NUMBER.within(recording)
+    return place.width / _CELLS, place.height / 2
 
 
 def flash_level(luma: NDArray[np.uint8], recording: LayoutRectangle | None = None) -> float | None:

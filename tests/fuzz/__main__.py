@@ -1,8 +1,11 @@
 """Hand mutated inputs to capbench and report what no input may cause.
 
     python -m tests.fuzz [--inputs 1000] [--seed 1] [--jobs 2] [--kind KIND] [--only NUMBER] [--keep DIR]
+                         [--journal FILE]
 
-The same seed and number make the same input on every machine with the same encoders. Exits 1 where anything failed.
+The same seed and number make the same input on every machine with the same encoders. With a journal, which gets a line
+for each input, a campaign that was interrupted goes on where it ended, and what is printed counts all of it. Exits 1
+where anything failed.
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ import multiprocessing
 import queue
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 from tests.fuzz.campaign import WEIGHTS, Campaign, run_share
-from tests.fuzz.limited_run import HANG_S, Outcome
+from tests.fuzz.journal import Entry, Journal, summary
+from tests.fuzz.limited_run import HANG_S
 
 
 def _say(line: str) -> None:
@@ -34,20 +37,21 @@ def main() -> int:
     parser.add_argument("--kind", choices=list(WEIGHTS))
     parser.add_argument("--only", type=int, help="this input alone")
     parser.add_argument("--keep", type=Path, help="folder for what failed")
+    parser.add_argument("--journal", type=Path, help="file of what was done; done inputs are not run again")
     asked = parser.parse_args()
     if asked.only is not None:
         asked.start, asked.inputs, asked.jobs = asked.only, 1, 1
-    campaign = Campaign(asked.seed, asked.start, asked.inputs, asked.jobs, asked.kind, asked.keep)
+    journal = Journal(asked.journal, asked.seed, asked.kind)
+    numbers = range(asked.start, asked.start + asked.inputs)
+    campaign = Campaign(
+        asked.seed, tuple(n for n in numbers if n not in journal.done), asked.jobs, asked.kind, asked.keep
+    )
     start = time.monotonic()
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
     workers = [context.Process(target=run_share, args=(campaign, first, answers)) for first in range(asked.jobs)]
     for worker in workers:
         worker.start()
-    kinds: Counter[str] = Counter()
-    failures: list[tuple[int, str, Outcome]] = []
-    slowest: tuple[float, str] = (0.0, "")
-    largest: tuple[int, str] = (0, "")
     running = len(workers)
     while running:
         try:
@@ -59,21 +63,18 @@ def main() -> int:
             running -= 1
             continue
         number, name, kind, outcome = answer
-        kinds[kind] += 1
-        slowest = max(slowest, (outcome.wall_s, f"{number} {name}"))
-        largest = max(largest, (outcome.peak_bytes, f"{number} {name}"))
-        if outcome.faults:
-            failures.append((number, name, outcome))
-            _say(f"{number} {name}: {'; '.join(outcome.faults)}")
+        entry = Entry(number, name, kind, outcome.faults, outcome.code, outcome.wall_s, outcome.peak_bytes)
+        journal.add(entry)
+        if entry.faults:
+            _say(f"{number} {name}: {'; '.join(entry.faults)}")
     for worker in workers:
         worker.kill()
         worker.join()
-    done = sum(kinds.values())
-    by_fault = Counter(fault.partition(":")[0] for _, _, outcome in failures for fault in outcome.faults)
-    _say(f"{done} inputs in {time.monotonic() - start:.0f} s: {dict(sorted(kinds.items()))}")
-    _say(f"slowest {slowest[0]:.1f} s ({slowest[1]}), largest {largest[0] / 1e6:.0f} MB ({largest[1]})")
-    _say(f"{len(failures)} failed: {dict(by_fault)}" if failures else "none failed")
-    return 1 if failures or done < asked.inputs else 0
+    done = [journal.done[number] for number in numbers if number in journal.done]
+    _say(f"{len(campaign.numbers)} inputs in {time.monotonic() - start:.0f} s, seed {asked.seed}")
+    for line in summary(done):
+        _say(line)
+    return 1 if any(entry.faults for entry in done) or len(done) < asked.inputs else 0
 
 
 if __name__ == "__main__":

@@ -38,10 +38,8 @@ class Campaign:
 
     seed: int
     """Of all inputs."""
-    start: int
-    """Number of the first."""
-    inputs: int
-    """How many."""
+    numbers: tuple[int, ...]
+    """Of the inputs that are run."""
     jobs: int
     """Processes that share them."""
     kind: str | None
@@ -51,7 +49,7 @@ class Campaign:
 
 
 def run_share(asked: Campaign, first: int, answers: Any) -> None:
-    """Every `jobs`-th input from `first` on. Everything is imported before the first fork."""
+    """Every `jobs`-th number from the one at `first` on. Everything is imported before the first fork."""
     import capbench.cli
     import capbench.gate.compare
     import capbench.pipeline.export
@@ -60,7 +58,7 @@ def run_share(asked: Campaign, first: int, answers: Any) -> None:
 
     warnings.simplefilter("ignore")  # of the seeds' own making
     seeds = make_seed_inputs()
-    for number in range(asked.start + first, asked.start + asked.inputs, asked.jobs):
+    for number in asked.numbers[first :: asked.jobs]:
         chosen, files = make_input(seeds, asked.seed, number, asked.kind)
         outcome = run_limited(chosen, files)
         answers.put((number, chosen.name, chosen.kind, outcome))

@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from capbench.pipeline.export import floor_export
-from capbench.quality.reading.planes import Planes, as_frame
+from capbench.pipeline.encode.encoders import EncoderSettings
+from capbench.pipeline.export import ExportOptions, floor_export
+from capbench.quality.reading.planes import Planes, as_frame, planes_of
 from capbench.quality.validate import validate
 from capbench.recordings import RecordingSpec, make_recording
 from capbench.results import CheckStatus, ValidationReport
@@ -102,3 +104,77 @@ def test_a_small_screen_at_the_default_quality_is_right(width: int, height: int,
 
     assert [check.name for check in report.failures] == []
     assert next(check.value or 0 for check in report.checks if check.name == "picture.local") > 24
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "preset"),
+    [(160, 90, "veryfast"), (192, 108, "veryfast"), (256, 144, "ultrafast"), (480, 270, "ultrafast")],
+)
+def test_a_small_screen_at_low_quality_is_right(width: int, height: int, preset: str, tmp_path: Path) -> None:
+    """Numbers of 3x3 pixels, 19 to 29 dB, 22% of the finest detail, flat colours off by a code: all of it coding."""
+    small = make_recording(RecordingSpec("coarse-small", width, height, 30, 1.0))
+    low = EncoderSettings(name="libx264", preset=preset, quality="low")
+    floor_export(small, tmp_path / "low.mp4", ExportOptions(encoder=low))
+
+    report = validate(small, tmp_path / "low.mp4", with_vmaf=False)
+
+    assert [f"{check.name}: {check.message}" for check in report.failures] == []
+
+
+def _recoded(source: Path, target: Path, change: Callable[[int, av.VideoFrame], av.VideoFrame | None]) -> Path:
+    """The picture of `source` encoded coarsely; frames that `change` answers None for are left out."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as written:
+        old = container.streams.video[0]
+        options = {"crf": "36", "preset": "ultrafast", "threads": "1"}
+        stream = written.add_stream("libx264", rate=old.average_rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = old.width, old.height, "yuv420p"
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = context.color_range = 1
+        for number, frame in enumerate(container.decode(old)):
+            if (changed := change(number, frame)) is not None:
+                changed.pts, changed.time_base = frame.pts, frame.time_base
+                written.mux(stream.encode(changed))
+        written.mux(stream.encode(None))
+    return target
+
+
+def _luma_changed(frame: av.VideoFrame, change: Callable[[Luma], NDArray[np.float64]]) -> av.VideoFrame:
+    planes = planes_of(frame)
+    luma: Luma = change(planes.luma).round().clip(16, 235).astype(np.uint8)
+    return as_frame(Planes(luma, planes.cb.copy(), planes.cr.copy()))
+
+
+@pytest.mark.parametrize(("width", "height"), [(160, 90), (320, 180)])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda n, frame: None if n in (9, 10) else frame, {"frames.missing"}),
+        (
+            lambda _, frame: _luma_changed(frame, lambda luma: gaussian_filter(luma.astype(np.float64), 1.6)),
+            {"picture.sharpness"},
+        ),
+        (
+            lambda _, frame: _luma_changed(frame, lambda luma: np.roll(luma, 4, axis=1).astype(np.float64)),
+            {"picture.quality", "picture.place", "picture.local", "picture.edges"},
+        ),
+        (
+            lambda n, frame: _luma_changed(
+                frame, lambda luma: luma + np.random.default_rng(n).normal(0, 60, luma.shape)
+            ),
+            {"picture.quality"},
+        ),
+    ],
+    ids=["lost", "blurred", "elsewhere", "noise"],
+)
+def test_a_fault_in_a_small_coarse_screen_is_named(
+    width: int,
+    height: int,
+    change: Callable[[int, av.VideoFrame], av.VideoFrame | None],
+    named: set[str],
+    tmp_path: Path,
+) -> None:
+    small = make_recording(RecordingSpec("coarse-small", width, height, 30, 1.0))
+
+    report = validate(small, _recoded(small, tmp_path / "wrong.mp4", change), with_vmaf=False)
+
+    assert {check.name for check in report.failures} & named

@@ -49,6 +49,8 @@ class Exporter:
     """What it is asked to change."""
     eight_bits: bool = False
     """Whether its encoder has no more than eight bits."""
+    is_later: bool = False
+    """Whether it came after the third was drawn that is held back: it is drawn apart, so that the third stays."""
 
     def request_for(self, facts: StreamFacts) -> Request:
         """What it is asked to change of this clip. Encoders that have eight bits and no more are asked for these."""
@@ -165,6 +167,8 @@ EXPORTERS: Final = (
     Exporter("ffmpeg-h264-mp4-high", "ffmpeg", ".mp4", _ffmpeg(*_X264, "14")),
     Exporter("ffmpeg-h264-mp4-middle", "ffmpeg", ".mp4", _ffmpeg(*_X264, "23"), _even),
     Exporter("ffmpeg-h264-mov-low", "ffmpeg", ".mov", _ffmpeg(*_X264, "30"), _even),
+    Exporter("ffmpeg-h264-mkv-lowest", "ffmpeg", ".mkv", _ffmpeg(*_X264, "38"), _even, is_later=True),
+    Exporter("ffmpeg-hevc-mkv-lowest", "ffmpeg", ".mkv", _ffmpeg(*_X265, "38"), _even, is_later=True),
     Exporter("ffmpeg-h264-mkv-flac", "ffmpeg", ".mkv", _ffmpeg(*_X264, "20", sound=("-c:a", "flac"))),
     Exporter("ffmpeg-h264-ts", "ffmpeg", ".ts", _ffmpeg(*_X264, "18"), _even),
     Exporter("ffmpeg-hevc-mp4", "ffmpeg", ".mp4", _ffmpeg(*_X265, "20", "-tag:v", "hvc1"), _even),

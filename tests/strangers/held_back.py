@@ -29,10 +29,17 @@ class Split:
         return family in self.families or exporter in self.exporters
 
 
-def draw_split(families: Collection[str], exporters: Collection[str], seed: int = SPLIT_SEED) -> Split:
-    """Draw by seed; the order in which names are given does not matter."""
+def draw_split(
+    families: Collection[str], exporters: Collection[str], seed: int = SPLIT_SEED, *, later: Collection[str] = ()
+) -> Split:
+    """Draw by seed; the order in which names are given does not matter.
+
+    Exporters that came `later` are drawn apart: what was held back before still is, and nothing else.
+    """
     choose = random.Random(seed)
-    drawn = [
-        frozenset(choose.sample(sorted(set(names)), round(_SHARE * len(set(names))))) for names in (families, exporters)
-    ]
-    return Split(*drawn)
+    drawn = [_drawn(names, choose) for names in (families, set(exporters) - set(later))]
+    return Split(drawn[0], drawn[1] | _drawn(later, random.Random(f"{seed}:later")))
+
+
+def _drawn(names: Collection[str], choose: random.Random) -> frozenset[str]:
+    return frozenset(choose.sample(sorted(set(names)), round(_SHARE * len(set(names)))))

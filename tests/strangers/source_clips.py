@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from capbench.recordings import RecordingSpec
+from capbench.recordings.write import write_recording
 from tests.strangers.tool_programs import FileCache, content_key, run_tool, version_of
 
 __all__ = ["CASE_CLIPS", "COUNTER_CELLS", "MADE_CLIPS", "MEDIA_CLIPS", "Clip", "all_clips", "all_families"]
@@ -61,6 +63,8 @@ TEXT: Final = "text"
 """A page of letters that scrolls, drawn by Pillow."""
 COUNTER: Final = "counter"
 """Noise that moves below squares that spell the frame's number, drawn by NumPy."""
+MARKED: Final = "marked"
+"""A recording of `capbench media`, with its numbers, flashes, beeps and patches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ class Clip:
     """Suffix of the file."""
     options: tuple[str, ...] = field(default=())
     """Further options of FFmpeg in front of the output."""
+    rotation: int = 0
+    """Degrees of the display matrix, of an MP4 or MOV file."""
 
     @property
     def is_made(self) -> bool:
@@ -108,7 +114,7 @@ class Clip:
         if isinstance(self.picture, Path):
             return self.picture
         key = content_key(self, version_of("ffmpeg"))
-        return cache.get(self.name, self.container, key, self._write)
+        return cache.get(self.name, self.container, key, self._write_turned if self.rotation else self._write)
 
     def _conversion(self) -> str:
         """The filters, and the conversion from R'G'B' that the tags promise."""
@@ -127,11 +133,25 @@ class Clip:
         fine = ("-enc_time_base", "1:90000") if self.family == "variable" else ()
         return ("-fps_mode", "passthrough", *fine)
 
+    def _write_turned(self, path: Path) -> None:
+        upright = path.with_suffix(f".upright{path.suffix}")
+        try:
+            self._write(upright)
+            # FFmpeg 5.1 makes a display matrix of this only where it copies.
+            turn = ("-metadata:s:v:0", f"rotate={self.rotation}")
+            run_tool(["ffmpeg", "-v", "error", "-y", "-i", upright, "-map", "0", "-c", "copy", *turn, path])
+        finally:
+            upright.unlink(missing_ok=True)
+
     def _write(self, path: Path) -> None:
         width, height = self.size
         frames = round(Fraction(self.rate) * Fraction(str(self.seconds)))
         stdin = None
         assert isinstance(self.picture, str)
+        if self.picture == MARKED:
+            seconds, rate = Fraction(str(self.seconds)), Fraction(self.rate)
+            write_recording(RecordingSpec(self.name, width, height, rate, float(seconds), "mp4"), path)
+            return
         if self.picture in {TEXT, COUNTER}:
             raw = b"".join(_text_frames(self.size, frames) if self.picture == TEXT else _counted_frames(frames))
             stdin = raw
@@ -271,6 +291,8 @@ MADE_CLIPS: Final = (
     Clip("sound-late", "sound", sound=STEREO, options=("-af", "asetpts=PTS+0.4/TB"), container=".mkv"),
     Clip("odd-444", "geometry", size=(321, 181), pixel_format="yuv444p", container=".mkv"),
     Clip("aspect-16-15", "geometry", size=(180, 144), rate="25", filters="setsar=16/15", tags=BT601),
+    Clip("rotated-90", "geometry", sound=STEREO, rotation=90),
+    Clip("rotated-180", "geometry", container=".mov", rotation=180),
     Clip("portrait", "geometry", size=(180, 320), sound=MONO),
     Clip("rows-270", "geometry", size=(480, 270), seconds=1.0, sound=STEREO),
     Clip("depth-422-10", "depth", pixel_format="yuv422p10le", container=".mkv", sound=STEREO),
@@ -281,6 +303,8 @@ MADE_CLIPS: Final = (
     Clip("out-of-gamut", "tags", filters="raw,null"),
     Clip("untagged", "tags", size=(320, 240), tags=(), sound=STEREO),
     Clip("counted-h264", "counted", COUNTER, sound=STEREO),
+    Clip("marked-360", "counted", MARKED, size=(640, 360), seconds=1.5),
+    Clip("marked-180", "counted", MARKED, size=(320, 180), seconds=1.5),
     Clip("counted-mkv", "counted", COUNTER, rate="25", encoder=X265, container=".mkv"),
     Clip("fractal", "fractal", "mandelbrot=s={size}:r={rate}:end_scale=0.01", size=(480, 270), sound=STEREO),
     Clip("cells", "fractal", "life=s={size}:r={rate}:mold=8:life_color=#d0c040:death_color=#203080:seed=4:ratio=0.3"),

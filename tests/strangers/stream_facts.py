@@ -165,6 +165,8 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
     aspect = video.get("sample_aspect_ratio", "1:1").replace(":", "/")
     end = video.get("duration") or (None if len(found["streams"]) > 1 else found["format"].get("duration"))
     start = Fraction(video.get("start_time", "0"))
+    # A raw stream has no times, and AVI has none of frames that are shown in another order than they are coded in.
+    is_timed = path.suffix not in {".h264", ".h265"} and (path.suffix != ".avi" or not video.get("has_b_frames", 0))
     return StreamFacts(
         path=path,
         codec=video["codec_name"],
@@ -179,8 +181,8 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         reorders=video.get("has_b_frames", 0) > 0,
         full_range=video.get("color_range") == "pc" or video.get("pix_fmt", "").startswith("yuvj"),
         time_base=time_base,
-        container_end_s=None if end is None else start + Fraction(end),
-        frames=tuple(_shown(frame, number, time_base) for number, frame in enumerate(frames[video["index"]])),
+        container_end_s=None if end is None or not is_timed else start + Fraction(end),
+        frames=_shown_frames(frames[video["index"]], time_base, None if is_timed else Fraction(video["r_frame_rate"])),
         sounds=tuple(_sound(each, frames.get(each["index"], [])) for each in found["streams"] if _is_heard(each)),
         complaints=complaints,
     )
@@ -191,9 +193,15 @@ def _is_heard(stream: dict[str, Any]) -> bool:
     return bool(has_samples) and stream["codec_type"] == "audio"
 
 
+def _shown_frames(frames: list[dict[str, Any]], time_base: Fraction, rate: Fraction | None) -> tuple[ShownFrame, ...]:
+    """In order of output. With a `rate` a frame's number is all that is believed."""
+    if rate is not None:
+        return tuple(ShownFrame(number / rate, 1 / rate) for number in range(len(frames)))
+    return tuple(_shown(frame, number, time_base) for number, frame in enumerate(frames))
+
+
 def _shown(frame: dict[str, Any], number: int, time_base: Fraction) -> ShownFrame:
     ticks = frame.get("best_effort_timestamp")
-    # A raw stream has no times: a frame's number is then all that can be said.
     start_s = Fraction(number, 25) if ticks is None else ticks * time_base
     duration = frame.get("pkt_duration") or frame.get("duration")
     return ShownFrame(start_s, duration * time_base if duration else None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from tests.strangers.refereeing.sound_referee import compare_sound
 from tests.strangers.source_clips import MADE_CLIPS, all_clips, all_families
 from tests.strangers.stream_facts import SOUND_RATE_HZ, ShownFrame, StreamFacts, decode_pictures, probe
 from tests.strangers.study import FaultRow, OutputRow, Plan, Study, StudyResult
+from tests.strangers.tool_programs import ToolError, run_tool
 
 
 def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
@@ -44,6 +48,48 @@ def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
         "complaints": "",
     }
     return StreamFacts(**(known | changed))
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no process groups")
+def test_a_program_that_hangs_takes_those_that_it_started_with_it(tmp_path: Path) -> None:
+    """Melt went on for a quarter of an hour behind the Python that had started it."""
+    inner = "import pathlib, sys, time; time.sleep(3); pathlib.Path(sys.argv[1]).write_text('still here')"
+    outer = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]])"
+
+    with pytest.raises(ToolError, match="took more than 1 s"):
+        run_tool([sys.executable, "-c", outer, inner, str(tmp_path / "left")], timeout_s=1)
+
+    time.sleep(3)
+    assert not (tmp_path / "left").exists()
+
+
+def test_another_matrix_mixes_components_and_lost_detail_does_not() -> None:
+    random = np.random.default_rng(3)
+    wanted = random.uniform(20, 235, (2, 20, 30, 3)).astype(np.float32)
+    mixing = np.array([[1.08, -0.08, 0.0], [0.04, 0.96, 0.0], [0.0, 0.0, 1.0]], np.float32)
+    noise = random.normal(0, 2, wanted.shape).astype(np.float32)
+
+    assert referee._mixing([wanted, wanted @ mixing.T + noise]) > referee._WRONG_MIX
+    assert referee._mixing([wanted, 0.9 * wanted + 10 + noise]) < referee._RIGHT_MIX
+    assert referee._mixing([wanted[..., :1].repeat(3, axis=-1), wanted]) == 0  # grey shows no matrix
+
+
+@pytest.mark.parametrize(("turn", "first", "step"), [(0, 0.0, 2), (90, 318.5, -2), (270, 0.5, 2), (180, 319.0, -2)])
+def test_chroma_turns_with_the_picture(turn: int, first: float, step: int) -> None:
+    places = referee._places(facts(EVEN), 160, 320, turn)
+
+    shown = places if step > 0 else places[::-1]
+    assert (shown[0], shown[1] - shown[0]) == (first, step)
+
+
+def test_exporters_that_came_later_leave_the_third_as_it_was() -> None:
+    names = [f"exporter-{n}" for n in range(40)]
+    before = draw_split(("a", "b", "c"), names)
+
+    after = draw_split(("a", "b", "c"), [*names, "x", "y", "z"], later=("x", "y", "z"))
+
+    assert after.families == before.families
+    assert after.exporters - {"x", "y", "z"} == before.exporters
 
 
 EVEN = [Fraction(n, 30) for n in range(30)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -82,17 +84,23 @@ def run_tool_aloud(command: Sequence[str | Path]) -> tuple[bytes, str]:
 
 def _run(command: Sequence[str | Path], stdin: bytes | None, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
     words = [str(word) for word in command]
-    try:
-        # A program that waits for a terminal would wait for ever, so there is none.
-        done = subprocess.run(words, input=stdin or b"", capture_output=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired:
-        message = f"{words[0]} took more than {timeout_s:.0f} s: {' '.join(words)}"
-        raise ToolError(message) from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()[-_QUOTED_CHARACTERS:]
-        message = f"{words[0]} ended with {done.returncode}: {said}\n  {' '.join(words)}"
+    # A program that waits for a terminal would wait for ever, so there is none. It leads a group of its own: some are
+    # started by another one, and what is ended must not leave them behind.
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(stdin or b"", timeout_s)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            message = f"{words[0]} took more than {timeout_s:.0f} s: {' '.join(words)}"
+            raise ToolError(message) from None
+    if process.returncode:
+        said = stderr.decode(errors="replace").strip()[-_QUOTED_CHARACTERS:]
+        message = f"{words[0]} ended with {process.returncode}: {said}\n  {' '.join(words)}"
         raise ToolError(message)
-    return done
+    return subprocess.CompletedProcess(words, 0, stdout, stderr)
 
 
 def content_key(*parts: object) -> str:

@@ -98,6 +98,7 @@ def test_the_design_names_every_stage_path_and_decoder(kind: str, known: tuple[s
 _OTHER_PROGRAMS = {
     "--help": "every command's own",
     "--media": "tests.bench.clean_study",
+    "--journal": "tests.fuzz",
     "--size": "tests.bench.conversion_bandwidth",
     "--condition": "tests.bench.slice_record",
     "--force-device-scale-factor": "chromium",

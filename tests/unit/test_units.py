@@ -100,6 +100,8 @@ def test_sizes_have_three_figures(size_bytes: float, text: str) -> None:
         (-0.25, "-250 ms"),
         (-65, "-1 min 05 s"),
         (-3720, "-1 h 02 min"),
+        (float("inf"), "inf s"),
+        (float("-inf"), "-inf s"),
     ],
 )
 def test_times_are_written_for_people(time_s: float, text: str) -> None:

@@ -86,6 +86,8 @@ def _row(
         middle = np.array([np.median(base)])
         worst = np.array([new.max() if metric.direction is Direction.LOWER else new.min()])
         return judge_quality(labels, metric, middle, worst, margin=margin, levels=gates.levels)
+    if (base <= 0).any() or (new <= 0).any():
+        return _without_figures(labels, metric, "of 0 or less has no ratio", Verdict.INVALID)
     return NoisyRow(
         labels=labels,
         metric=metric,

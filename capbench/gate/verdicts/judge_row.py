@@ -95,6 +95,8 @@ def _by_kind(
         )
     if (base <= 0).any() or (new <= 0).any():
         return plain_verdict(labels, Verdict.INVALID, f"{metric.words} of 0 or less has no ratio")
+    if not (np.isfinite(base).all() and np.isfinite(new).all()):
+        return plain_verdict(labels, Verdict.INVALID, f"{metric.words} that is infinite has no ratio")
     notes: tuple[str, ...] = ()
     floor = context.noise_floor.get(metric.name, 0.0)
     if floor > margin:

@@ -19,7 +19,7 @@ from pydantic import (
 from capbench.errors import MatrixError
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.record import Record
-from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Footage, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 from capbench.unknown_names import did_you_mean
@@ -31,6 +31,7 @@ __all__ = [
     "Download",
     "Ladder",
     "Limit",
+    "MachineChoice",
     "OptionValue",
     "OwnRecording",
     "Rate",
@@ -215,6 +216,8 @@ class Case(Record):
     """A file to fetch, where the source is a clip of a corpus that is named by its URL."""
     corpus: str | None = None
     """The corpus whose clip the source is; None for a case of its own."""
+    footage: Footage | None = None
+    """A clip that is fetched and normalised; `download` says from where."""
     duration_s: float | None = None
     """Length of the recording in seconds; None for a standard one's own."""
     scene: str = "bare"
@@ -264,7 +267,7 @@ class Case(Record):
     def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """What a case has nothing of is not written: older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("metrics", "download", "corpus", "curve", "expect"):
+        for name in ("metrics", "download", "corpus", "curve", "footage", "expect"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":
@@ -287,6 +290,19 @@ class Case(Record):
             {"crf": point.value} if point.parameter == "crf" else {"bitrate_bits_per_s": int(point.value)}
         )
         return self.model_copy(update={"qp": None, "quality": None, "options": self.options | option})
+
+
+class MachineChoice(Record):
+    """Which machines of a fleet take part, and what of the blocks they make."""
+
+    match: dict[str, str] = Field(default_factory=dict)
+    """Field of a machine's report to a glob that it matches, without regard to case; empty for any machine."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tag to a glob that its value matches, likewise."""
+    software: bool | None = None
+    """Whether its adapter runs on the CPU; None for either."""
+    blocks: int | None = None
+    """Blocks of each case that every such machine makes for itself; None where they share the blocks of the case."""
 
 
 class Ladder(Record):
@@ -317,14 +333,17 @@ class RunMatrix(Record):
     """Declared subject that takes part in no case, to the reason."""
     ladders: tuple[Ladder, ...] = ()
     """Ladders, in the order of the files. Written only where there are any."""
+    machines: tuple[MachineChoice, ...] = ()
+    """Machines of a fleet that take part, the first that matches counts; empty, and not written, for all of them."""
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_no_ladders(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+    def _leave_out_empty(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        if not written.get("ladders"):
-            written.pop("ladders", None)
+        for name in ("ladders", "machines"):
+            if not written.get(name):
+                written.pop(name, None)
         return written
 
     def subject(self, name: str) -> Subject:

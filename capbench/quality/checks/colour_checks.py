@@ -18,7 +18,7 @@ from capbench.quality.checks.colour_diagnosis import (
     rgb_of_codes,
 )
 from capbench.quality.checks.effect_checks import OWN_LOOK
-from capbench.quality.checks.picture_checks import how_turned
+from capbench.quality.checks.picture_checks import how_turned, is_left_out
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.tags import SITED_CODECS
@@ -120,13 +120,18 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
         )
     if fault.name is None and fault.error_codes > limits.COLOUR_ERROR_CODES:
         return Check.unchecked(name=name, reason="colours are wrong for an unknown reason, see colour.meaning")
-    bias = np.mean(np.clip(pictures.colours[:, 3:] - fault.assumed, -4, 4), axis=0)
+    errors = np.clip(pictures.colours[:, 3:] - fault.assumed, -4, 4)
+    bias = np.mean(errors, axis=0)
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
+    # Coarse coding moves each colour by chance: a bias is what that does not explain.
+    chance = np.zeros(3)
+    if _mean_psnr_db(pictures) < limits.COARSE_PSNR_DB:
+        chance = limits.COARSE_BIAS_FACTOR * np.clip(np.std(errors, axis=0) - limits.FINE_SCATTER_CODES, 0, None)
     words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
     limit = limits.BIAS_CODES
     undone = "" if fault.name is None else ", after undoing the error that colour.meaning names"
     # One component alone says little: chroma of greys is a whole number, which truncation leaves or lowers by one.
-    if np.all(bias < -limit / 2) and mean < -limit and largest < 1:
+    if np.all(bias < -limit / 2) and mean < -limit - chance.mean() and largest < 1:
         return Check.failed(
             name=name,
             message=f"truncated instead of rounded: bias {words} codes{undone}",
@@ -134,7 +139,7 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
             limit=-limit,
             unit="codes",
         )
-    if largest > 2 * limit:
+    if float((np.abs(bias) - chance).max()) > 2 * limit:
         return Check.failed(
             name=name,
             message=f"colours are biased: {words} codes{undone}",
@@ -178,10 +183,15 @@ def patch_errors(evidence: Measurements) -> tuple[PatchError, ...]:
     )
 
 
-def _patch_limit(pictures: PictureMeasurements) -> float:
+def _mean_psnr_db(pictures: PictureMeasurements) -> float:
     psnr_y = [value for value in pictures.series["psnr_y"] if value is not None]
-    is_coarse = sum(psnr_y) < limits.COARSE_PSNR_DB * len(psnr_y)
-    limit = limits.COARSE_PATCH_CIEDE2000 if is_coarse else limits.PATCH_CIEDE2000
+    return sum(psnr_y) / len(psnr_y)
+
+
+def _patch_limit(pictures: PictureMeasurements) -> float:
+    mean_db = _mean_psnr_db(pictures)
+    limit = limits.COARSE_PATCH_CIEDE2000 if mean_db < limits.COARSE_PSNR_DB else limits.PATCH_CIEDE2000
+    limit *= max(1.0, 10 ** ((limits.COARSEST_PATCH_PSNR_DB - mean_db) / 20))
     return limit * max(1.0, limits.PATCH_AREA_PX / (pictures.patch_area_px or limits.PATCH_AREA_PX))
 
 
@@ -233,11 +243,11 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         return Check.not_applicable(
             name=name, reason="the picture was scaled, and chroma siting cannot be told from the scaling filter"
         )
+    is_coarse = _mean_psnr_db(pictures) < limits.PSNR_FLOOR_DB and is_left_out(pictures)
     shifts = [pair.chroma_shift_px for pair in pictures.sampled if pair.chroma_shift_px is not None]
-    if not shifts:
-        return Check.not_applicable(
-            name=name, reason="the pictures have too few coloured edges to measure chroma siting"
-        )
+    if is_coarse or not shifts:
+        left = "coarse coding left" if is_coarse else "the pictures have"
+        return Check.not_applicable(name=name, reason=f"{left} too few coloured edges to measure chroma siting")
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     luma = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
     if luma:  # relative to luma, so that a shift of the whole picture is not reported as siting
@@ -287,7 +297,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
 
 def _levels(pictures: PictureMeasurements) -> Check:
     name = "colour.levels"
-    step = int(median(pair.coarse_step_codes for pair in pictures.sampled))
+    step = pictures.coarse_step_codes
     return Check.passed_if(
         good=step == 1,
         name=name,

@@ -179,9 +179,12 @@ def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagg
     error = _difference(wanted, found) if len(wanted) else 0.0
     if len(wanted) < limits.FEWEST_BLOCKS:
         return ColourFault(error, None, error, wanted)
-    fault = find_colour_fault(wanted, found, tagged, is_tagged=is_tagged)
-    if fault.name is not None and error > limits.COLOUR_ERROR_CODES:
-        return fault
+    if error > limits.COLOUR_ERROR_CODES:
+        fault = find_colour_fault(
+            wanted, found, tagged, is_tagged=is_tagged, explained_share=limits.ADJUSTED_EXPLAINED_SHARE
+        )
+        if fault.name is not None:
+            return fault
     adjustment = _fitted(wanted, found)
     assumed = adjustment(wanted)
     rest = _difference(assumed, found)
@@ -189,11 +192,18 @@ def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagg
     return ColourFault(error, (adjustment.words or None) if is_explained else None, rest, assumed)
 
 
-def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool = True) -> ColourFault:
+def find_colour_fault(
+    wanted: Codes,
+    found: Codes,
+    tagged: ColourSpec,
+    *,
+    is_tagged: bool = True,
+    explained_share: float = limits.COLOUR_EXPLAINED_SHARE,
+) -> ColourFault:
     """Compare colours of the output with those of the reference, both in codes read as `tagged`.
 
     Arrays have shape (colours, 3). The error that leaves the smallest difference is named, if that is less than
-    `limits.COLOUR_EXPLAINED_SHARE` of the whole. `is_tagged`: whether the output is Y'CbCr with tags, not R'G'B'.
+    `explained_share` of the whole. `is_tagged`: whether the output is Y'CbCr with tags, not R'G'B'.
     """
     error = _difference(wanted, found) if len(wanted) else 0.0
     if error <= limits.COLOUR_SUSPICIOUS_CODES:
@@ -201,7 +211,7 @@ def find_colour_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tag
     tried = [(name, mistake(wanted)) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
     name, assumed = min(tried, key=lambda attempt: _difference(attempt[1], found))
     rest = _difference(assumed, found)
-    if rest < limits.COLOUR_EXPLAINED_SHARE * error:
+    if rest < explained_share * error:
         return ColourFault(error, name, rest, assumed)
     adjustment = _fitted(wanted, found)
     adjusted = _difference(adjustment(wanted), found)

@@ -166,7 +166,8 @@ def _repeated(evidence: Measurements) -> Check:
 
 
 def _identified(evidence: Measurements, frame: int) -> bool:
-    return not evidence.marked or evidence.output.frames[frame].number is not None
+    is_numbered = evidence.marked and evidence.small_marks is None
+    return not is_numbered or evidence.output.frames[frame].number is not None
 
 
 def _order(evidence: Measurements) -> Check:
@@ -232,6 +233,10 @@ def _unreadable(evidence: Measurements) -> Check:
         return Check.not_applicable(
             name=name,
             reason=f"no burnt-in frame numbers in the reference; frames are matched by {evidence.aligned_by}",
+        )
+    if evidence.small_marks is not None:
+        return Check.not_applicable(
+            name=name, reason=f"{evidence.small_marks}; frames are matched by {evidence.aligned_by}"
         )
     visible = [record for record in evidence.output.frames if record.number_visible]
     lost = [record.index for record in visible if record.number is None]

@@ -75,7 +75,8 @@ orientation, so the uncorrelated part of an upright picture is the smallest."""
 UPRIGHT_REST: Final = 0.002
 """Uncorrelated part that an upright picture may have in any case: block means at CRF 40 correlate to 0.999."""
 PSNR_FLOOR_DB: Final = 24.0
-"""Mean luma PSNR below which a picture is damaged rather than compressed; CRF 40 of screen text is at 28."""
+"""Mean luma PSNR below which a picture is damaged rather than compressed, unless all of the error is detail that was
+left out; CRF 40 of screen text is at 28 in 1080p, and at 18 in 640x360."""
 PSNR_OUTLIER_DB: Final = 10.0
 """Drop below the clip's median; a scene cut coded badly is 6."""
 PSNR_OUTLIER_FLOOR_DB: Final = 34.0
@@ -101,6 +102,12 @@ GRADIENT_CODES: Final = 6
 one or two, a gradient that bands fills dozens."""
 SHARPNESS_SHARE: Final = 0.35
 """Finest detail of edges that must remain: CRF 18 leaves 0.98, CRF 34 of grainy film 0.73, half size 0.17 to 0.27."""
+BESIDE_BLUR_SHARE: Final = 0.29
+"""Share of the error that the best blur or enlargement of the reference leaves, above which it was none: blurs encoded
+at CRF 16 and 36 leave 0.21 at most, x264, x265, VP9 and MPEG-2 at CRF 30 to 46 at least 0.37."""
+ADDED_SHARE: Final = 0.25
+"""Share of the error within blocks that is no lost detail: coding with a dead zone leaves up to 0.16, and MPEG-2 at its
+coarsest 0.2; content that is shifted, cropped, interlaced or repeated 0.32 to 0.73, noise 0.9."""
 LUMA_SHIFT_PX: Final = 0.2
 """Measured to 0.02 on text; half-pixel scaling errors are 0.25 and 0.5."""
 CHROMA_SHIFT_PX: Final = 0.25
@@ -148,12 +155,21 @@ BIAS_CODES: Final = 0.28
 """Mean signed error over colours and components. Truncation gives -0.5, rounding less than 0.1."""
 GREY_SPREAD_CODES: Final = 3.0
 """Range of the chroma of flat colours that are all grey: the coding noise of one value."""
+COARSE_BIAS_FACTOR: Final = 2.5
+"""What the limit gains, below `COARSE_PSNR_DB`, for each code that single colours scatter by beyond the next: a coarse
+coder keeps what it predicted, so their errors have much in common. Exports at 27 to 31 dB have 0.86 at 0.7, 1.06 at
+0.73."""
+FINE_SCATTER_CODES: Final = 0.5
+"""Standard deviation of the errors of single colours that the limit allows for: rounding, and 0.2 at 38 dB."""
 FEWEST_BIAS_COLOURS: Final = 10
 """Colours from which the mean signed error of one, which is anything in -0.5..0.5, averages to a tenth."""
 PATCH_CIEDE2000: Final = 3.0
 """Largest colour difference of a patch. 4:2:0 at 8 bits alone gives up to 1.2 in dark blue, CRF 23 up to 2."""
 COARSE_PATCH_CIEDE2000: Final = 5.0
 """The same where luma PSNR is below `COARSE_PSNR_DB` on average: ultrafast presets at 240 lines and 33 dB reach 4.2."""
+COARSEST_PATCH_PSNR_DB: Final = 33.0
+"""Luma PSNR below which that limit grows as the error does, by 20 dB for each factor of 10: the mean of a patch is as
+far off as a quantiser's step. Exports at 26 to 29 dB are off by 5.5 to 9.1."""
 PATCH_AREA_PX: Final = 64.0
 """Luma pixels of a patch below which both grow as it shrinks: 4:2:0 is transformed in no less than 8x8 of them, so a
 smaller patch is coded with its neighbours. x264 is off by 10 at 20 pixels (256x144) and by 18 at 11 (192x108)."""

@@ -9,7 +9,7 @@ from capbench.quality.checks.effect_checks import OWN_LOOK
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.results import Check, CheckStatus
 
-__all__ = ["check_pictures", "how_turned"]
+__all__ = ["check_pictures", "how_turned", "is_left_out"]
 
 _NAMES = (
     "picture.same",
@@ -105,9 +105,24 @@ def _values(pictures: PictureMeasurements, metric: str) -> dict[int, float]:
     return {frame: value for frame, value in enumerate(pictures.series.get(metric, ())) if value is not None}
 
 
+def is_left_out(pictures: PictureMeasurements) -> bool:
+    """Whether coarse coding explains what differs: detail is missing, and nothing else is in its place."""
+    losses = [pair.detail_loss for pair in pictures.sampled if pair.detail_loss is not None]
+    if not losses or median(loss.added for loss in losses) > limits.ADDED_SHARE:
+        return False
+    beside = [loss.beside_blur for loss in losses if loss.beside_blur is not None]
+    return not beside or median(beside) > limits.BESIDE_BLUR_SHARE
+
+
 def _quality(pictures: PictureMeasurements) -> Check:
     values = _values(pictures, "psnr_y")
     mean = sum(values.values()) / len(values)
+    if mean < limits.PSNR_FLOOR_DB and is_left_out(pictures):
+        return Check.not_applicable(
+            name="picture.quality",
+            reason=f"average luma PSNR {mean:.1f} dB, all of it detail that coarse coding left out: how much may be "
+            "missing is a question of the size and bit rate",
+        )
     return Check.passed_if(
         good=mean >= limits.PSNR_FLOOR_DB,
         name="picture.quality",
@@ -238,6 +253,12 @@ def _sharpness(pictures: PictureMeasurements) -> Check:
             name=name, reason="the pictures have no fine detail, or the same everywhere, as grain has"
         )
     share = median(shares)
+    if share < limits.SHARPNESS_SHARE and is_left_out(pictures):
+        return Check.not_applicable(
+            name=name,
+            reason=f"{share:.0%} of the finest detail is left, and no blur or enlargement explains the loss: coarse "
+            "coding left it out",
+        )
     return Check.passed_if(
         good=share >= limits.SHARPNESS_SHARE,
         name=name,

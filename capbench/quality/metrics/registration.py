@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "DETAIL_CELL_SAMPLES",
     "border_errors_codes",
     "coarse_step",
+    "coarse_step_of",
     "detail_error_codes",
+    "detailed_cells",
+    "far_shift_px",
     "gradient_length",
     "inner_error_codes",
+    "level_errors",
     "sharpness",
     "shift_px",
     "turn_correlations",
@@ -29,8 +34,10 @@ _ENOUGH_GRADIENT_CODES = 0.8
 _ENOUGH_DETAIL_CODES = 2.5
 """Root mean square Laplacian below which a plane has no detail to lose: rounding to whole codes alone is 1.3, samples
 that flicker by one code 2.2."""
-_DETAIL_CELL_SAMPLES = 8
+DETAIL_CELL_SAMPLES = 8
 """Side of the cells in which detail is told from grain; a band has a whole number of them."""
+_ENOUGH_DETAIL_ENERGY = _ENOUGH_DETAIL_CODES**2 * DETAIL_CELL_SAMPLES**2
+"""The same as the sum of squares of a cell."""
 _GRAIN_PERCENTILE = 20
 """A fifth of any picture has nothing but its grain: text and foliage leave as much empty or out of focus."""
 _ABOVE_GRAIN = 6.0
@@ -57,6 +64,12 @@ _ENOUGH_SAMPLES = 25
 """Of one level: their mean error is then known to a fifth of the coding noise."""
 _FEWEST_STEPS = 6
 """Number of adjacent steps needed to distinguish variation within steps from variation across them."""
+
+_FARTHEST_SAMPLES = 16
+_CORRELATED = 512
+"""Largest side of the middle of a plane that is correlated."""
+_MOVED_REST = 0.5
+"""Share of the squared error that a move must leave less than."""
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
 Planes3 = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -103,6 +116,35 @@ def shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, fl
     return float(shift[0]), float(shift[1])
 
 
+def far_shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
+    """`shift_px` of planes that may be several samples apart, up to 16: as one that is moved by whole samples first.
+
+    The whole samples are those of the highest phase correlation (Kuglin and Hines 1975), where they leave less than
+    half of the squared error; elsewhere, as between pictures that differ in other ways, there is no such shift.
+    """
+    height, width = want.shape
+    if min(height, width) < 4 * _FARTHEST_SAMPLES:
+        return shift_px(got, want)
+    middle = tuple(slice(max(0, (side - _CORRELATED) // 2), (side + _CORRELATED) // 2) for side in want.shape)
+    a, b = (plane[middle].astype(np.float32) for plane in (got, want))
+    window = np.outer(np.hanning(a.shape[0]), np.hanning(a.shape[1])).astype(np.float32)
+    spectrum = np.fft.rfft2((a - a.mean()) * window) * np.conj(np.fft.rfft2((b - b.mean()) * window))
+    peaks = np.fft.irfft2(spectrum / np.maximum(np.abs(spectrum), 1e-6), a.shape)
+    reach = range(-_FARTHEST_SAMPLES, _FARTHEST_SAMPLES + 1)
+    near = peaks[np.ix_([place % a.shape[0] for place in reach], [place % a.shape[1] for place in reach])]
+    down, right = (int(place) - _FARTHEST_SAMPLES for place in np.unravel_index(int(near.argmax()), near.shape))
+    found = got[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+    wanted = want[max(0, -down) : height + min(0, -down), max(0, -right) : width + min(0, -right)]
+    if _squared_error(found, wanted) >= _MOVED_REST * _squared_error(got, want):
+        return shift_px(got, want)
+    rest = shift_px(found, wanted) or (0.0, 0.0)
+    return right + rest[0], down + rest[1]
+
+
+def _squared_error(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float:
+    return float(np.mean(np.square(got.astype(np.float32) - want)))
+
+
 def sharpness(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
     """Share of the finest detail of `want` that `got` has: 1 where it is all there, near 0 where it is blurred away.
 
@@ -110,33 +152,48 @@ def sharpness(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:
     has much more of it than elsewhere: grain is everywhere, and any encoder leaves it out before it blurs an edge.
     None where `want` has no detail, or the same everywhere.
     """
-    if min(want.shape) < _DETAIL_CELL_SAMPLES + 2:
+    if min(want.shape) < DETAIL_CELL_SAMPLES + 2:
         return None
     energies, products = [], []
     for rows in _bands(want.shape[0], margin=1):
         wanted, found = (_laplacian(plane[rows]).reshape(-1, plane.shape[1] - 2) for plane in (want, got))
-        energies.append(_sums_of_cells(wanted * wanted))
-        products.append(_sums_of_cells(wanted * found))
+        energies.append(_sums_of_cells(wanted * wanted).ravel())
+        products.append(_sums_of_cells(wanted * found).ravel())
     energy, common = np.concatenate(energies), np.concatenate(products)
-    enough = _ENOUGH_DETAIL_CODES**2 * _DETAIL_CELL_SAMPLES**2
-    if energy.mean() < enough:
-        return None
-    grain = float(np.percentile(energy, _GRAIN_PERCENTILE))
-    detailed = energy > max(enough, _ABOVE_GRAIN * grain)
-    if detailed.sum() < _FEWEST_DETAILED_CELLS:
+    detailed = _are_detailed(energy)
+    if energy.mean() < _ENOUGH_DETAIL_ENERGY or detailed.sum() < _FEWEST_DETAILED_CELLS:
         return None
     return float(common[detailed].sum() / energy[detailed].sum())
 
 
+def _are_detailed(energy: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Of cells by the energy of their Laplacians: those that have more than the grain which is everywhere."""
+    grain = float(np.percentile(energy, _GRAIN_PERCENTILE))
+    detailed: NDArray[np.bool_] = energy > max(_ENOUGH_DETAIL_ENERGY, _ABOVE_GRAIN * grain)
+    return detailed
+
+
+def detailed_cells(
+    got: NDArray[np.float32], want: NDArray[np.float32]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
+    """Which cells of 8x8 samples have detail in `want`, the energy of it, and of it times that of `got`.
+
+    Of shape (rows, columns) each; the first cell begins at the second row and column.
+    """
+    wanted, found = (_laplacian(plane).reshape(-1, plane.shape[1] - 2) for plane in (want, got))
+    energy, common = _sums_of_cells(wanted * wanted), _sums_of_cells(wanted * found)
+    return _are_detailed(energy), energy, common
+
+
 def _sums_of_cells(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of the whole cells of a plane, in one dimension."""
-    n = _DETAIL_CELL_SAMPLES
+    """Of the whole cells of a plane."""
+    n = DETAIL_CELL_SAMPLES
     rows, columns = values.shape[0] // n, values.shape[1] // n
-    sums: NDArray[np.float32] = values[: rows * n, : columns * n].reshape(rows, n, columns, n).sum(axis=(1, 3)).ravel()
+    sums: NDArray[np.float32] = values[: rows * n, : columns * n].reshape(rows, n, columns, n).sum(axis=(1, 3))
     return sums
 
 
-def _laplacian(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _laplacian(plane: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
     p = plane.astype(np.int16)
     edges = p[:-2, 1:-1] + p[2:, 1:-1]
     edges += p[1:-1, :-2]
@@ -290,11 +347,23 @@ def coarse_step(got: Codes, want: Codes) -> int:
     step, and on from step to step not at all, whatever noise a codec adds. A picture that is darker, of other colours
     or smoother has errors too; they fall over several steps as they do within one, or not in all of them.
     """
+    return coarse_step_of(*level_errors(got, want))
+
+
+def level_errors(got: Codes, want: Codes) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """For each level of `want` how many samples have it, and the sum of what `got` has more there.
+
+    Of as many levels as occur, and the rest of a step; at least 256, so that those of several pictures can be added.
+    """
     levels = want.ravel()
-    size = -(-(int(levels.max(initial=0)) + 1) // _STEPS[-1]) * _STEPS[-1]
+    size = max(256, -(-(int(levels.max(initial=0)) + 1) // _STEPS[-1]) * _STEPS[-1])
     counts = np.bincount(levels, minlength=size)
     # The sum of differences is the difference of sums, whole numbers both and exact.
-    sums = np.bincount(levels, weights=got.ravel(), minlength=size) - np.arange(size) * counts
+    return counts, np.bincount(levels, weights=got.ravel(), minlength=size) - np.arange(size) * counts
+
+
+def coarse_step_of(counts: NDArray[np.intp], sums: NDArray[np.float64]) -> int:
+    """`coarse_step` of what `level_errors` found."""
     coarse = 1
     for step in _STEPS:
         means = _mean_errors(counts.reshape(-1, step), sums.reshape(-1, step))

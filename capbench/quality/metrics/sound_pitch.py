@@ -14,8 +14,8 @@ _LOWEST_HZ, _HIGHEST_HZ = 80.0, 8_000.0
 """Below, a piece of a quarter of a second has too few lines; above, lossy codecs leave little."""
 _STEP = 0.0025
 """Relative distance of two frequencies that are compared."""
-_SEARCH = 0.3
-"""Largest relative change that is looked for: 48 kHz played as 44.1 is 0.09, 2:3 would be another sound."""
+_SEARCH = 1.05
+"""Largest relative change that is looked for: 48 kHz played as 44.1 is 0.09, as 24 1."""
 _AUDIBLE = 0.003  # -50 dB of full scale, as for gaps
 _FARTHEST_S = 0.05
 """A fifth of a piece. A glide of an octave a second moves by 3% meanwhile."""

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
+from capbench.recordings.layout import LayoutRectangle
+from capbench.recordings.marks import cell_size_px
 
 __all__ = ["Aligner", "Match", "window_frames"]
 
@@ -38,6 +40,10 @@ _FARTHEST_FRAMES = 1800
 """How far beyond the window it is looked for: a minute at 30 fps."""
 _MOST_SEARCHES = 4
 """Each reads the reference again from its start; a file with many cuts is not an export of it."""
+
+_SMALLEST_CELL_PX = 5.0
+"""Shorter side of a number's cell from which coarse coding leaves it alone: in 320x180 (5.2) all numbers of low-quality
+exports are read, in 256x144 (4.2) some are not, and in 160x90 (2.6) pictures keep the number of an earlier one."""
 
 _RULE_FRAMES = 32
 """Numbered frames that show which rule an exporter follows; a clock that is 0.1% off moves by 1 ms meanwhile."""
@@ -98,17 +104,33 @@ class Aligner:
         self._read_one()
         self.marked = bool(self._window) and self._window[0].record.number is not None
         """Whether the first reference frame carries a number."""
+        self.small_marks = self._why_unnumbered()
+        """Why frames are not matched by these numbers; None where they are, or where there are none."""
         self.ends_alike = False
         """After `finish`: whether the last output frame is as much like the reference's last as like its match."""
 
     @property
     def method(self) -> str:
         """How frames are matched, in words."""
-        if self.marked:
+        if self._is_numbered:
             return "burnt-in number"
         if self._can_compare:
             return "content"
         return "position in the file" if self._by_order else "time stamp"
+
+    @property
+    def _is_numbered(self) -> bool:
+        return self.marked and self.small_marks is None
+
+    def _why_unnumbered(self) -> str | None:
+        # A scene is compared with a few rendered frames, and its numbers have no substitute.
+        if not self.marked or not self._can_compare:
+            return None
+        frame = self._window[0].frame
+        width, height = cell_size_px(LayoutRectangle(0, 0, frame.width, frame.height))
+        if min(width, height) >= _SMALLEST_CELL_PX:
+            return None
+        return f"each cell of the burnt-in frame numbers is {width:.1f}x{height:.1f} px, too small for coarse coding"
 
     def match(self, got: ObservedPicture) -> Match:
         """The reference frame that `got` shows. Output frames must come in presentation order."""
@@ -118,13 +140,13 @@ class Aligner:
             return Match(None, None)
         since_start_s = got.record.time_s - self._start_s
         promised = self._index_in_order(got.record.index) if self._by_order else self._promised_index(since_start_s)
-        if self.marked and got.record.number is not None:
+        if self._is_numbered and got.record.number is not None:
             index = self._find_number(got.record.number)
             if index is not None:
                 self._lag += index - promised
                 self._note_time(index, got.record.time_s - self._start_s)
             return Match(index, self._held(index))
-        if self.marked or not self._can_compare:
+        if self._is_numbered or not self._can_compare:
             # Without a number whatever is shown stands in the place of the frame that belongs here.
             index = self._index_shown_at(got.record.time_s - self._start_s, promised)
             return Match(index, self._held(index))

@@ -23,6 +23,7 @@ from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import ReportFolder, RunFile, relative_url
 from capbench.report.wording import revision_words, shorten
 from capbench.results import Comparison, RunRole
+from capbench.results.environment import BlockNoise
 from capbench.results.folder import RunEvidence, read_evidence, run_stem
 from capbench.results.subject_name import SubjectName, revision_label
 from capbench.results.tidy_table import table_of
@@ -300,7 +301,7 @@ def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems:
     for file in folder.runs:
         for words in (*file.run.warnings, *file.run.fallbacks):
             found[words] += 1
-    for words in _disturbed(folder):
+    for words in (*_conditions(folder), *_disturbed(folder)):
         found[words] += 1
     skipped = folder.matrix.get("skipped")
     own = [f"{name} was skipped: {why}" for name, why in skipped.items()] if isinstance(skipped, dict) else []
@@ -317,10 +318,24 @@ def _disturbed(folder: ReportFolder) -> Iterator[str]:
     noise = folder.contents.noise
     for case in dict.fromkeys(block.case for block in noise):
         blocks = [block for block in noise if block.case == case]
-        disturbed = [block for block in blocks if block.warnings]
+        disturbed = [words for block in blocks if (words := _disturbances(block))]
         if disturbed:
-            example = "; ".join(disturbed[0].warnings)
+            example = "; ".join(disturbed[0])
             yield f"{shorten(case)}: {len(disturbed)} of {len(blocks)} blocks were disturbed, for example: {example}"
+
+
+def _disturbances(block: BlockNoise) -> list[str]:
+    """What disturbed a block, without the state of the machine, which is said for all blocks at once."""
+    conditions = {warning.text for warning in block.conditions}
+    return [words for words in block.warnings if words not in conditions]
+
+
+def _conditions(folder: ReportFolder) -> Iterator[str]:
+    """One sentence for each state of the machine that may have distorted blocks."""
+    noise = folder.contents.noise
+    found = Counter(warning.text for block in noise for warning in block.conditions)
+    for text, count in found.items():
+        yield f"In {count} of {len(noise)} blocks {text}. All of them count in full"
 
 
 def flatten(value: object, path: str = "") -> list[tuple[str, str]]:

@@ -12,10 +12,10 @@ from tests.strangers.faults.fault_tools import (
     Base,
     Fault,
     detailed,
-    eight_bits_limited,
     encoded_again,
     flows,
     from_moving,
+    graded,
     picture_filter,
 )
 from tests.strangers.tool_programs import run_tool
@@ -60,7 +60,9 @@ def _truncated(base: Base, share: float, path: Path) -> None:
 def _collapse(base: Base, quantiser: float, path: Path) -> None:
     first, last = base.frames // 3, 2 * base.frames // 3
     command = encoded_again(base, "null")
-    parameters = f"zones={first},{last},q={int(quantiser)}"
+    # With ten bits the quantiser goes on to 63: the same steps are twelve farther.
+    worst = int(quantiser) + (12 if base.output.bits > 8 else 0)
+    parameters = f"zones={first},{last},q={worst}"
     place = command.index("-crf")
     if base.output.codec == "hevc":
         at = command.index("-x265-params")
@@ -125,12 +127,12 @@ DAMAGE_FAULTS: Final = (
     Fault(
         "banded",
         "quality",
-        (),
-        (240, 224),
-        "luma levels in steps of 2 and more",
+        (240,),
+        (224,),
+        "luma levels in steps eight times as wide as coding is off, of 100 levels",
         ("colour.levels", "colour.bias", "colour.meaning", "picture.quality"),
-        picture_filter(lambda _, mask: f"lutyuv=y='bitand(val,{int(mask)})+8'"),
-        eight_bits_limited,
+        picture_filter(lambda _, mask: f"lutyuv=y='bitand(val,{int(mask)})+{(256 - int(mask)) // 2}'"),
+        graded(32),
     ),
     Fault(
         "bitrate-collapse",

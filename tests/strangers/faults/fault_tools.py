@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.strangers.foreign_exporters import Request
-from tests.strangers.stream_facts import StreamFacts, decode_pictures, picture_size
+from tests.strangers.stream_facts import StreamFacts, decode_pictures, decode_sound, picture_size
 from tests.strangers.tool_programs import run_tool
 
 __all__ = [
@@ -33,10 +34,13 @@ __all__ = [
     "encoded_again",
     "flows",
     "from_moving",
+    "graded",
     "heard",
+    "lopsided",
     "moves",
     "picture_filter",
     "sound_filter",
+    "square_again",
     "stereo",
     "streams_copied",
     "tagged",
@@ -86,6 +90,18 @@ class Base:
     """Mean difference between components, in codes."""
     detail: float
     """Mean difference of neighbouring pixels, in codes."""
+    asymmetry: float
+    """Mean difference of the picture from its flipped and its turned self, whichever is less, in codes."""
+    loudness: float
+    """Root mean square of its first track, full scale is 1; 0 without."""
+    error: float
+    """Root mean square difference from the reference, in codes: how fine it is."""
+    levels: int
+    """Levels of green that at least one in 2,000 pixels has."""
+    flat_colours: int
+    """Colours, 12 codes apart, of blocks that lie in flat areas."""
+    matrix_codes: float
+    """By how many codes its colours change on average where BT.601 is taken for BT.709."""
     gap: tuple[float, float]
     """From when to when its sound is loud enough for a gap to be noticed, in seconds."""
 
@@ -119,8 +135,50 @@ def base_of(reference: StreamFacts, output: StreamFacts, *, exporter: str, clip:
         steady_motion=float(np.median(steps)),
         colour=float(np.abs(np.diff(pictures[::6], axis=-1)).mean()),
         detail=float(np.abs(np.diff(pictures[::6], axis=2)).mean()),
+        asymmetry=_asymmetry(pictures[::6]),
+        loudness=_loudness(output),
+        error=_error(reference, output, pictures),
+        levels=_levels(pictures[::6, ..., 1]),
+        flat_colours=_flat_colours(pictures[0]),
+        matrix_codes=float(np.abs(pictures[::6] @ _MATRIX_CHANGE.T).mean()),
         gap=(0.14, 0.36),  # the left channel of every made clip sounds from 0.12 to 0.37 s
     )
+
+
+def _asymmetry(pictures: NDArray[np.float32]) -> float:
+    turned = (pictures[:, ::-1], pictures[:, :, ::-1], pictures[:, ::-1, ::-1])
+    return min(float(np.abs(pictures - other).mean()) for other in turned)
+
+
+_MATRIX_CHANGE: Final = np.array(
+    [[0.0864, -0.1282, 0.0418], [-0.0542, 0.0542, 0.0], [0.0, 0.0355, -0.0355]], np.float32
+)
+"""Y', Cb and Cr of R'G'B' by BT.601 less those by BT.709, full range: what each row sums up to is 0."""
+
+
+def _error(reference: StreamFacts, output: StreamFacts, pictures: NDArray[np.float32]) -> float:
+    wanted = decode_pictures(reference, picture_size(output))
+    count = min(len(wanted), len(pictures))
+    return float(np.sqrt(np.mean((pictures[:count:6] - wanted[:count:6]) ** 2)))
+
+
+def _levels(green: NDArray[np.float32]) -> int:
+    return int((np.bincount(green.astype(np.int64).ravel()) > green.size / 2000).sum())
+
+
+def _flat_colours(picture: NDArray[np.float32]) -> int:
+    rows, columns = picture.shape[0] // 8, picture.shape[1] // 8
+    blocks = picture[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8, 3)
+    is_flat = (blocks.max(axis=(1, 3)) - blocks.min(axis=(1, 3))).max(axis=-1) <= 8
+    colours, counts = np.unique(blocks.mean(axis=(1, 3))[is_flat] // 12, axis=0, return_counts=True)
+    return int((counts >= 3).sum()) if len(colours) else 0
+
+
+def _loudness(facts: StreamFacts) -> float:
+    if not facts.sounds:
+        return 0.0
+    sound = decode_sound(facts.path, 0, facts.sounds[0].channels)
+    return float(np.sqrt((sound**2).mean())) if sound.size else 0.0
 
 
 Command = list[str | Path]
@@ -210,7 +268,8 @@ def flows(base: Base) -> bool:
 
 
 def heard(base: Base) -> bool:
-    return base.channels > 0 and base.channels == (base.reference.sounds[0].channels if base.reference.sounds else 0)
+    wanted = base.reference.sounds[0].channels if base.reference.sounds else 0
+    return 0 < base.channels == wanted and base.loudness >= 0.003
 
 
 def stereo(base: Base) -> bool:
@@ -219,6 +278,20 @@ def stereo(base: Base) -> bool:
 
 def coloured(base: Base) -> bool:
     return base.colour >= 14
+
+
+def lopsided(base: Base) -> bool:
+    return base.asymmetry >= 4
+
+
+def graded(step: float) -> Callable[[Base], bool]:
+    """Whether levels that are `step` codes apart would show: coding that is off by an eighth of it hides none."""
+    return lambda base: eight_bits_limited(base) and base.levels >= 100 and base.error <= step / 8
+
+
+def square_again(base: Base) -> str:
+    """A filter that gives pixels the aspect they had: FFmpeg's scaler keeps the picture's instead."""
+    return f"setsar={base.output.sample_aspect}"
 
 
 def detailed(base: Base) -> bool:

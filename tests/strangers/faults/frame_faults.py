@@ -87,7 +87,8 @@ FRAME_FAULTS: Final = (
         (),
         (1, 4),
         "one frame, where the picture moves",
-        ("frames.last",),
+        # Behind a fade its last pictures are all alike: then what is missing is said without its place.
+        ("frames.last", "frames.missing"),
         picture_filter(lambda base, n: f"select='lt(n,{base.frames - int(n)})'"),
         flows,
     ),
@@ -126,10 +127,10 @@ FRAME_FAULTS: Final = (
         "frames",
         (),
         (1, 3),
-        "two neighbours, where the picture moves",
+        "two frames, where the picture moves by more than coding is off",
         ("frames.order", "frames.missing", "frames.repeated"),
         picture_filter(_swap),
-        moves(),
+        lambda base: base.motion >= max(1, 1.5 * base.error),
     ),
     Fault(
         "frozen",

@@ -16,7 +16,10 @@ from tests.strangers.faults.fault_tools import (
     coloured,
     detailed,
     eight_bits_limited,
+    graded,
+    lopsided,
     picture_filter,
+    square_again,
     tagged,
 )
 from tests.strangers.tool_programs import ToolError, run_tool
@@ -53,6 +56,18 @@ def _container_matrix(base: Base, _: float, path: Path) -> None:
     path.write_bytes(data)
 
 
+def _untagged(base: Base, strength: float, path: Path) -> None:
+    """No colours in the bitstream, nor in the colr box that FFmpeg writes of what the bitstream said before."""
+    unstated = ":".join(
+        f"{name}={{strength}}" for name in ("colour_primaries", "transfer_characteristics", "matrix_coefficients")
+    )
+    _bitstream(unstated, unstated)(base, strength, path)
+    data = bytearray(path.read_bytes())
+    if (at := data.find(b"colrnclx")) >= 0:
+        data[at + 8 : at + 14] = bytes((0, int(strength))) * 3
+        path.write_bytes(data)
+
+
 PICTURE_FAULTS: Final = (
     Fault(
         "matrix",
@@ -67,7 +82,7 @@ PICTURE_FAULTS: Final = (
                 f"out_color_matrix={'bt601' if base.output.matrix_by_rule() == 709 else 'bt709'}:{PLAIN_SCALE}"
             )
         ),
-        lambda base: coloured(base) and base.output.matrix_by_rule() != 2020,
+        lambda base: base.matrix_codes >= 1.6 and base.output.matrix_by_rule() != 2020,
     ),
     Fault(
         "range",
@@ -95,7 +110,7 @@ PICTURE_FAULTS: Final = (
             tagged(base)
             and base.output.matrix_by_rule() == 709
             and base.output.path.suffix == ".mp4"
-            and coloured(base)
+            and base.matrix_codes >= 1.6
         ),
     ),
     Fault(
@@ -117,11 +132,8 @@ PICTURE_FAULTS: Final = (
         (2,),
         "where the reference states its colours",
         ("tags.present", "tags.agree"),
-        _bitstream(
-            "colour_primaries=2:transfer_characteristics=2:matrix_coefficients={strength}",
-            "colour_primaries=2:transfer_characteristics=2:matrix_coefficients={strength}",
-        ),
-        lambda base: tagged(base) and base.reference.matrix is not None and base.output.path.suffix in {".mkv", ".mp4"},
+        _untagged,
+        lambda base: tagged(base) and base.reference.matrix is not None and base.output.path.suffix == ".mp4",
     ),
     Fault(
         "range-tag",
@@ -171,11 +183,7 @@ PICTURE_FAULTS: Final = (
         "a mean of -0.28 codes over at least 10 flat colours",
         ("colour.bias",),
         picture_filter(lambda *_: "geq=lum='lum(X,Y)-mod(X+Y,2)':cb='cb(X,Y)-mod(X+Y,2)':cr='cr(X,Y)-mod(X+Y,2)'"),
-        lambda base: (
-            eight_bits_limited(base)
-            and base.output.width <= 640
-            and base.clip.startswith(("shapes", "fractal", "sd-601", "untagged"))
-        ),
+        lambda base: eight_bits_limited(base) and base.output.width <= 640 and base.flat_colours >= 12,
     ),
     Fault(
         "gamma",
@@ -230,12 +238,12 @@ PICTURE_FAULTS: Final = (
     Fault(
         "levels-lost",
         "colour",
-        (),
         (252, 248),
-        "luma levels in steps of 2 and more",
+        (240,),
+        "luma levels in steps eight times as wide as coding is off, of 100 levels",
         ("colour.levels", "colour.bias", "colour.meaning"),
         picture_filter(lambda _, mask: f"lutyuv=y='bitand(val,{int(mask)})'"),
-        eight_bits_limited,
+        graded(16),
     ),
     Fault(
         "depth-cut",
@@ -256,7 +264,8 @@ PICTURE_FAULTS: Final = (
         ("picture.place", *PICTURE_CHECKS, "picture.edges", "picture.sharpness"),
         picture_filter(
             lambda base, px: (
-                f"crop=iw-{int(px)}:ih-{int(px)},scale={base.output.width}:{base.output.height}:flags=bicubic"
+                f"crop=iw-{int(px)}:ih-{int(px)},scale={base.output.width}:{base.output.height}:flags=bicubic,"
+                f"{square_again(base)}"
             )
         ),
         detailed,
@@ -284,7 +293,11 @@ PICTURE_FAULTS: Final = (
         (2, 3),
         "65% of the finest detail",
         ("picture.sharpness", "picture.quality", "picture.local"),
-        picture_filter(lambda base, n: f"scale=iw/{n}:-2,scale={base.output.width}:{base.output.height}:flags=bicubic"),
+        picture_filter(
+            lambda base, n: (
+                f"scale=iw/{n}:-2,scale={base.output.width}:{base.output.height}:flags=bicubic,{square_again(base)}"
+            )
+        ),
         detailed,
     ),
     Fault(
@@ -304,7 +317,7 @@ PICTURE_FAULTS: Final = (
         "any turn",
         ("picture.orientation", "picture.size"),
         _rotated,
-        lambda base: base.output.path.suffix in {".mp4", ".mov"} and not base.output.rotation,
+        lambda base: base.output.path.suffix in {".mp4", ".mov"} and not base.output.rotation and lopsided(base),
     ),
     Fault(
         "mirrored",
@@ -314,7 +327,7 @@ PICTURE_FAULTS: Final = (
         "any flip of a picture that is not symmetric",
         ("picture.orientation", "picture.same"),
         picture_filter(lambda *_: "hflip"),
-        detailed,
+        lopsided,
     ),
     Fault(
         "upside-down",
@@ -324,7 +337,7 @@ PICTURE_FAULTS: Final = (
         "any flip of a picture that is not symmetric",
         ("picture.orientation", "picture.same"),
         picture_filter(lambda *_: "vflip"),
-        detailed,
+        lopsided,
     ),
     Fault(
         "padded",
@@ -336,7 +349,7 @@ PICTURE_FAULTS: Final = (
         picture_filter(
             lambda base, px: (
                 f"scale=iw-{int(px)}:ih-{int(px)},"
-                f"pad={base.output.width}:{base.output.height}:{int(px) // 2}:{int(px) // 2}"
+                f"pad={base.output.width}:{base.output.height}:{int(px) // 2}:{int(px) // 2},{square_again(base)}"
             )
         ),
     ),

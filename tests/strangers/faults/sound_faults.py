@@ -129,8 +129,8 @@ SOUND_FAULTS: Final = (
         "sound",
         (1.005,),
         (1.12, 1.5),
-        "not promised",
-        ("audio.content",),
+        "2% of all frequencies",
+        ("audio.pitch", "audio.content"),
         sound_filter(
             lambda _, factor: f"aresample=48000,asetrate={int(48000 * factor)},aresample=48000,atempo={1 / factor:.6f}"
         ),

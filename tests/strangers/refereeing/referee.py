@@ -34,6 +34,11 @@ _BLOCK: Final = 8
 """Side of the blocks whose means are compared, in compared pixels."""
 _RIGHT_BIAS, _WRONG_BIAS = 1.3, 3.0
 """Mean of a component over the clip, in codes of R'G'B': a wrong matrix or range on coloured pictures is 3 and more."""
+_RIGHT_MIX, _WRONG_MIX = 0.035, 0.06
+"""Largest coefficient of one component in another, by least squares over blocks: BT.601 for BT.709 gives 0.08 and
+more, a coarse encoder 0.02."""
+_FEWEST_MIXED, _MIXED_CODES = 300, 12.0
+"""Blocks, and standard deviation of each difference of two components over them, from which that is known."""
 _RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
 """Mean absolute difference of block means, in codes."""
 _RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
@@ -71,8 +76,11 @@ def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
         message = f"the bitstream says {output.matrix}, the container {output.container_matrix}"
         return [Finding("tags", Opinion.WRONG, message)]
     is_stated = bool(output.matrix or output.container_matrix)
+    # What JFIF means is stated nowhere in a file, although ffprobe says it.
+    is_implied = reference.codec == "mjpeg" and reference.matrix_by_rule() == output.matrix_by_rule()
     if (
         not (reference.matrix or reference.container_matrix)
+        or is_implied
         or is_stated
         or output.pixel_format.startswith(("gbr", "rgb", "bgr"))
     ):
@@ -234,6 +242,8 @@ def _differences(
 ) -> list[Finding]:
     """Colour, damage and quality of the pictures that belong together."""
     squared, signed, blocks, worst, worst_at = [], [], [], 0.0, 0
+    mixed = _mixing([_block_means(side[[pair[place] for pair in pairs[::5]]]) for place, side in ((1, want), (0, got))])
+    figures["mixed_share"] = mixed
     for index, match in pairs:
         difference = got[index].astype(np.float32) - want[match].astype(np.float32)
         squared.append(float((difference**2).mean()))
@@ -252,27 +262,46 @@ def _differences(
     return [
         *graded("picture", -psnr, -_RIGHT_PSNR, -_WRONG_PSNR, f"PSNR is {psnr:.1f} dB"),
         *graded("colour", bias, _RIGHT_BIAS, _WRONG_BIAS, f"a component is off by {bias:.1f} codes on average"),
+        *graded("colour", mixed, _RIGHT_MIX, _WRONG_MIX, f"{mixed:.1%} of a component is in another: another matrix"),
         *graded("colour", block, _RIGHT_BLOCKS, _WRONG_BLOCKS, f"blocks are off by {block:.1f} codes on average"),
         *graded("picture", worst, _RIGHT_WORST, _WRONG_WORST, f"a block of frame {worst_at} is off by {worst:.0f}"),
     ]
+
+
+def _mixing(means: list[NDArray[np.float32]]) -> float:
+    """How much of a component's change between blocks is in another one; 0 where too few colours tell.
+
+    Another matrix mixes components; lost detail, contrast and brightness do not.
+    """
+    wanted, found = (part.reshape(-1, 3).astype(np.float64) for part in means)
+    apart = np.stack([wanted[:, 0] - wanted[:, 1], wanted[:, 2] - wanted[:, 1]], axis=1)
+    spread = float(np.linalg.svd(apart - apart.mean(axis=0), compute_uv=False).min()) / np.sqrt(len(apart))
+    if len(wanted) < _FEWEST_MIXED or spread < _MIXED_CODES:
+        return 0.0
+    terms = np.concatenate([wanted, np.ones((len(wanted), 1))], axis=1)
+    factors = np.linalg.lstsq(terms, found, rcond=None)[0][:3]
+    return float(np.abs(factors - np.diag(np.diag(factors))).max())
 
 
 def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
     """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
     both = (reference, output)
     layouts = [next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in both]
-    is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output)
-    same_size = (reference.width, reference.height) == (output.width, output.height)
+    turn = (reference.rotation - output.rotation) % 360
+    is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output) or turn != 0
+    same_size = reference.display == output.display and output.rotation == 0
     is_comparable = same_size and reference.frame_count == output.frame_count and not request.rate
     if not is_changed or "" in layouts or not is_comparable or len({each.matrix_by_rule() for each in both}) > 1:
         return []
-    want, got = decode_planes(reference), decode_planes(output)
-    width = reference.width
+    # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
+    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in decode_planes(reference)]
+    got = decode_planes(output)
+    width = output.width
     shifts = []
     for plane in (1, 2):
         a, b = want[plane].mean(axis=1), got[plane].mean(axis=1)  # columns: what shifts sideways is all that is asked
         places_a, places_b = (
-            _places(facts, values.shape[-1], width) for facts, values in ((reference, a), (output, b))
+            _places(facts, values.shape[-1], width, by) for facts, values, by in ((reference, a, turn), (output, b, 0))
         )
         inner = places_b[(places_b > 8) & (places_b < width - 9)]
         found = np.array([np.interp(inner, places_b, row) for row in b])
@@ -284,19 +313,30 @@ def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figur
         ]
         shifts.append(float(tried[int(np.argmin(rests))]))
     if not shifts:
-        # swscale moves chroma where it makes more or fewer columns of it; here nothing shows whether it did.
-        is_resampled = "444" in layouts
+        # Chroma moves where more or fewer columns are made of it, and where the picture is turned: here nothing shows.
+        is_resampled = "444" in layouts or turn != 0
         return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_resampled else []
     shift = float(np.mean(shifts))
     figures["chroma_shift_px"] = shift
-    return graded("siting", abs(shift), 0.15, 0.4, f"chroma lies {shift:+.2f} px aside of its place")
+    # VP9 and FFV1 have no place to state it, and what writes AV1 leaves it open.
+    is_open = output.codec in {"vp8", "vp9", "av1", "ffv1"} and output.chroma_location is None
+    return graded(
+        "siting", abs(shift), 0.15, 1.0 if is_open else 0.4, f"chroma lies {shift:+.2f} px aside of its place"
+    )
 
 
-def _places(facts: StreamFacts, columns: int, width: int) -> NDArray[np.float64]:
-    """Where the columns of a chroma plane lie, in luma pixels."""
+def _places(facts: StreamFacts, columns: int, width: int, turn: int) -> NDArray[np.float64]:
+    """Where the columns of a chroma plane lie, in luma pixels, once the picture is turned by so many degrees."""
     if columns == width:
         return np.arange(width, dtype=np.float64)
-    return np.arange(columns, dtype=np.float64) * 2 + (0.5 if _is_centred(facts) else 0.0)
+    if turn % 180:
+        # What were rows: of 4:2:0 they lie between two of luma, unless chroma is said to lie on the upper one.
+        first = 0.0 if facts.chroma_location in {"topleft", "top"} else 0.5
+    else:
+        first = 0.5 if _is_centred(facts) else 0.0
+    places = np.arange(columns, dtype=np.float64) * 2 + first
+    is_reversed = turn in {90, 180} if turn % 180 == 0 else turn == 90
+    return (width - 1 - places)[::-1] if is_reversed else places
 
 
 def _is_centred(facts: StreamFacts) -> bool:

@@ -74,6 +74,7 @@ def test_a_lost_advantage_shows_on_any_machine() -> None:
         ({"adapter_is_software": True}, "readback_bytes", Verdict.SAME),
         ({"validation.passed": False}, "validation", Verdict.INVALID),
         ({"output_bytes": 1_010_000.0}, "output_bytes", Verdict.SAME),
+        ({"output_bytes": [0.0] + 9 * [1_000_000.0]}, "output_bytes", Verdict.INVALID),
     ],
 )
 def test_figures_that_need_no_machine(columns: dict[str, Any], metric: str, expected: Verdict) -> None:

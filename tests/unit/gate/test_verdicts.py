@@ -187,6 +187,16 @@ def test_what_a_foreign_exporter_cannot_report_is_not_applicable() -> None:
     assert comparison.verdict is Verdict.BETTER
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf])
+def test_a_figure_that_has_no_ratio_is_invalid(value: float) -> None:
+    """A record may say that a run took `1e99999999` seconds."""
+    walls = [value, *noisy(7)]
+
+    comparison = compare(runs_table("cpu", noisy(8)), runs_table("gpu", walls))
+
+    assert verdict_of(comparison, "wall_s").verdict is Verdict.INVALID
+
+
 def test_a_case_that_new_lacks_is_invalid() -> None:
     both = pd.concat([runs_table("gpu", noisy(8)), runs_table("gpu", noisy(8), case="4k")])
 

@@ -35,7 +35,7 @@ def clip(shown: Sequence[int], *, numbered: bool, times: Sequence[Fraction] | No
             moved_codes=1.0,
             flash=None,
         )
-        pictures.append(ObservedPicture(record, av.VideoFrame(16, 16, "yuv420p"), thumb))
+        pictures.append(ObservedPicture(record, av.VideoFrame(640, 360, "yuv420p"), thumb))
     return pictures
 
 

@@ -18,7 +18,7 @@ REACH = 6
 FRAME_S = Fraction(1, 30)
 _PICTURES = np.random.default_rng(7).uniform(20, 220, (FRAMES, 6, 8, 3)).astype(np.float32)
 """As unlike each other as pictures can be."""
-_FRAME = av.VideoFrame(16, 16, "yuv420p")
+_FRAME = av.VideoFrame(640, 360, "yuv420p")
 
 
 def clip(

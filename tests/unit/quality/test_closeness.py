@@ -10,7 +10,10 @@ from scipy.ndimage import gaussian_filter, shift, zoom
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     coarse_step,
+    coarse_step_of,
+    far_shift_px,
     inner_error_codes,
+    level_errors,
     sharpness,
     shift_px,
     turn_correlations,
@@ -38,6 +41,37 @@ def test_a_known_shift_is_measured(right: float, down: float) -> None:
 
     assert measured is not None
     assert measured == pytest.approx((right, down), abs=0.05)
+
+
+@pytest.mark.parametrize(("right", "down"), [(2, 0), (-3, 5), (0, 16), (-16, -9)])
+def test_a_shift_of_many_samples_is_measured(right: int, down: int) -> None:
+    """Least squares alone said 0.5 px of 2, and that only that the picture is blurred."""
+    want = picture(size=(180, 240))
+    got = np.roll(want, (down, right), axis=(0, 1)) + np.random.default_rng(4).normal(0, 3, want.shape)
+
+    assert far_shift_px(codes(got), codes(want)) == pytest.approx((right, down), abs=0.05)
+
+
+def test_noise_and_other_pictures_are_not_moved_far() -> None:
+    want = picture(size=(180, 240))
+    noisy = want + np.random.default_rng(4).normal(0, 12, want.shape)
+
+    assert far_shift_px(codes(noisy), codes(want)) == pytest.approx((0, 0), abs=0.1)
+    assert far_shift_px(codes(picture(seed=9, size=(180, 240))), codes(want)) is None
+    assert far_shift_px(codes(want[:20]), codes(want[:20])) == pytest.approx((0, 0), abs=0.01)
+
+
+def test_levels_lost_in_small_pictures_are_found_in_all_of_them_together() -> None:
+    """36 rows of 320 samples have too few of most levels."""
+    wanted = [codes(picture(seed, size=(20, 160), sigma=2.5) * 1.1 - 14) for seed in range(12)]
+    counts, sums = level_errors(wanted[0] // 16 * 16 + 8, wanted[0])
+    assert coarse_step_of(counts, sums) == 1
+
+    for want in wanted[1:]:
+        more, errors = level_errors(want // 16 * 16 + 8, want)
+        counts, sums = counts + more, sums + errors
+
+    assert coarse_step_of(counts, sums) == 16
 
 
 def test_a_flat_picture_and_edges_in_one_direction_have_no_place() -> None:

@@ -155,11 +155,12 @@ def test_a_frame_that_is_wrong_all_over_does_not_excuse_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("area_px", "psnr_db", "limit"), [(None, 40, 3), (64, 40, 3), (500, 40, 3), (32, 40, 6), (32, 30, 10), (500, 30, 5)]
+    ("area_px", "psnr_db", "limit"),
+    [(None, 40, 3), (64, 40, 3), (500, 40, 3), (32, 40, 6), (32, 34, 10), (500, 34, 5), (500, 27, 10)],
 )
 def test_a_patch_smaller_than_what_is_transformed_may_be_off_by_more(
     area_px: float | None, psnr_db: float, limit: float
 ) -> None:
     pictures = PictureMeasurements(series={"psnr_y": [psnr_db]}, patch_area_px=area_px)
 
-    assert _patch_limit(pictures) == limit
+    assert _patch_limit(pictures) == pytest.approx(limit, rel=0.01)

@@ -198,6 +198,17 @@ def test_colour_controls_are_named_without_flat_colours(change: Callable[[Codes]
     assert name in fault.name
 
 
+@pytest.mark.parametrize("noise_codes", [1.0, 2.0, 3.0])
+def test_a_wrong_matrix_is_named_under_the_noise_of_blocks(noise_codes: float) -> None:
+    """Noise of single blocks hid that the same mistake is in all of them."""
+    rgb = np.random.default_rng(6).integers(20, 236, (3000, 3)).astype(np.uint8)
+    wanted, found = (codes_of(rgb, spec) for spec in (TAGGED, ColourSpec(MatrixCoefficients.BT601)))
+    noise = np.random.default_rng(7).normal(0, noise_codes, wanted.shape)
+
+    assert find_block_fault(wanted, found + noise, TAGGED).name == "pixels are BT.601 but tagged BT.709"
+    assert find_block_fault(wanted, wanted + noise, TAGGED).name is None
+
+
 def test_lost_detail_is_no_loss_of_saturation() -> None:
     """A coder that smooths leaves the mean of neighbours: a regression on the reference has a slope of 0.5."""
     random = np.random.default_rng(9)

@@ -28,8 +28,8 @@ def turned(want: Thumb, got: Thumb) -> str | None:
         luma_shift_px=None,
         chroma_shift_px=None,
         sharpness=None,
+        detail_loss=None,
         turns=turn_correlations(got, want),
-        coarse_step_codes=1,
         gradient_codes=0,
         deep_step_codes=None,
     )

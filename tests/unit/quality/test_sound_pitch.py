@@ -42,11 +42,20 @@ def content(kind: str, factor: float) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("kind", ["tone", "beeps", "glide", "voice"])
-@pytest.mark.parametrize("factor", [0.8, 0.92, 0.97, 1.0, 1.03, 1.12, 1.25])
+@pytest.mark.parametrize("factor", [0.8, 0.92, 0.97, 1.0, 1.03, 1.12, 1.25, 1.5, 2.0])
 def test_a_pitch_is_measured(kind: str, factor: float) -> None:
     noise = np.random.default_rng(1).normal(0, 0.003, TIMES.shape)
 
     found = measure_pitch(sound(content(kind, 1.0)), sound(0.5 * content(kind, factor) + noise), 0.0)
+
+    assert found == pytest.approx(factor, rel=0.004)
+
+
+@pytest.mark.parametrize("kind", ["tone", "beeps", "glide"])
+@pytest.mark.parametrize("factor", [0.5, 0.67])
+def test_a_pitch_far_below_is_measured(kind: str, factor: float) -> None:
+    """Of a voice every other line would be where one was: it is as well another voice."""
+    found = measure_pitch(sound(content(kind, 1.0)), sound(content(kind, factor)), 0.0)
 
     assert found == pytest.approx(factor, rel=0.004)
 

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 from capbench.errors import MatrixError
 from capbench.files import describe_os_error, is_file, is_folder
 from capbench.harness.matrix.model import Download
-from capbench.harness.matrix.toml_file import MOST_CASES, CorpusTable
+from capbench.harness.matrix.table_values import MOST_CASES
+from capbench.harness.matrix.toml_file import CorpusTable
 from capbench.units import shown
 
 __all__ = ["CLIP_SUFFIXES", "CorpusClip", "find_clips"]

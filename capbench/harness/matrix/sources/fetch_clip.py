@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -26,8 +27,8 @@ def fetch_clip(
 ) -> Path:
     """The file of a download, from the cache where it is there already.
 
-    Raises `MatrixError`, which begins with `where`, for a file that cannot be fetched or has another SHA-256, and
-    `UnavailableError` where pooch is not installed.
+    Raises `MatrixError`, which begins with `where`, for a file that is not there, is too large or has another SHA-256,
+    and `UnavailableError` where no server answers, or pooch is not installed.
     """
     try:
         import pooch
@@ -44,12 +45,28 @@ def fetch_clip(
             path=folder,
             downloader=_downloader(limit_bytes),
         )
+    except _unreachable() as error:
+        raise UnavailableError(
+            f"{where}: cannot reach {_host(download.url)} to fetch {download.url}; connect this machine to a network, "
+            f"or copy {folder} from one that has fetched it"
+        ) from error
     except (OSError, ValueError) as error:  # of requests, of the file system, and of pooch for another hash
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "does not match the known hash" in reason:
             reason = f"its SHA-256 is not {download.sha256}; check the URL or the hash"
         raise MatrixError(f"{where}: cannot fetch {download.url}: {reason}") from error
     return Path(found)
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    """What requests raises where there is no answer at all: nothing that another URL or hash would mend."""
+    import requests  # pooch needs it too
+
+    return requests.ConnectionError, requests.Timeout
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def _downloader(limit_bytes: int) -> Callable[[str, str, object], None]:

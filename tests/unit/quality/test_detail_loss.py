@@ -1,0 +1,118 @@
+"""Blur, coarse coding and foreign content, told apart by what is missing and what is there instead."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy.fft import dctn, idctn
+from scipy.ndimage import gaussian_filter, zoom
+
+from capbench.quality.checks import limits
+from capbench.quality.measurements import DetailLoss
+from capbench.quality.metrics.detail_loss import detail_loss
+
+_HEIGHT, _WIDTH = 128, 192
+Luma = NDArray[np.uint8]
+Field = NDArray[np.float64]
+
+
+def _text() -> Luma:
+    page = Image.new("L", (_WIDTH, _HEIGHT), 235)
+    draw = ImageDraw.Draw(page)
+    for row, top in enumerate(range(2, _HEIGHT, 13)):
+        draw.text((3 + 5 * row, top), "def export(source): render(source)", fill=30, font=ImageFont.load_default(11))
+    return np.asarray(page)
+
+
+def _foliage() -> Luma:
+    random = np.random.default_rng(5)
+    leaves = gaussian_filter(random.normal(0, 1, (_HEIGHT, _WIDTH)), 1.2)
+    shade = gaussian_filter(random.normal(0, 1, (_HEIGHT, _WIDTH)), 14)
+    # Sharp in the middle and out of focus elsewhere, as a photograph is.
+    focus = np.exp(-((np.linspace(-2, 2, _WIDTH)) ** 2))[None]
+    return _codes(120 + 160 * leaves * focus + 300 * shade)
+
+
+def _codes(values: Field) -> Luma:
+    codes: Luma = values.round().clip(0, 255).astype(np.uint8)
+    return codes
+
+
+def _quantised(luma: Luma, step: float) -> Luma:
+    """As a coder of 8x8 blocks does: transformed, and rounded down to whole steps from a dead zone on."""
+    blocks = luma.astype(np.float64).reshape(_HEIGHT // 8, 8, _WIDTH // 8, 8)
+    coefficients = dctn(blocks, axes=(1, 3), norm="ortho")
+    levels = np.sign(coefficients) * np.floor(np.abs(coefficients) / step + 1 / 3)
+    return _codes(idctn(levels * step, axes=(1, 3), norm="ortho").reshape(_HEIGHT, _WIDTH))
+
+
+def _blurred(luma: Luma, sigma: float) -> Luma:
+    return _codes(gaussian_filter(luma.astype(np.float64), sigma))
+
+
+def _enlarged(luma: Luma, order: Literal[0, 1, 3]) -> Luma:
+    half = luma.astype(np.float64).reshape(_HEIGHT // 2, 2, _WIDTH // 2, 2).mean(axis=(1, 3))
+    return _codes(zoom(half, 2, order=order, grid_mode=True, mode="nearest"))
+
+
+def _is_coding(loss: DetailLoss | None) -> bool:
+    assert loss is not None
+    is_blur = loss.beside_blur is not None and loss.beside_blur < limits.BESIDE_BLUR_SHARE
+    return not is_blur and loss.added < limits.ADDED_SHARE
+
+
+@pytest.mark.parametrize("luma", [_text(), _foliage()], ids=["text", "foliage"])
+@pytest.mark.parametrize("step", [60.0, 100.0, 160.0])
+def test_coarse_coding_leaves_detail_out(luma: Luma, step: float) -> None:
+    assert _is_coding(detail_loss(_quantised(luma, step), luma))
+
+
+@pytest.mark.parametrize("luma", [_text(), _foliage()], ids=["text", "foliage"])
+@pytest.mark.parametrize("step", [4.0, 60.0])
+@pytest.mark.parametrize("sigma", [1.0, 1.6, 3.0])
+def test_a_blur_is_one_however_it_was_coded(luma: Luma, sigma: float, step: float) -> None:
+    assert not _is_coding(detail_loss(_quantised(_blurred(luma, sigma), step), luma))
+
+
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_a_picture_that_was_enlarged_is_not_coarse(order: Literal[0, 1, 3]) -> None:
+    assert not _is_coding(detail_loss(_enlarged(_text(), order), _text()))
+
+
+def test_a_blur_of_most_of_the_picture_is_one() -> None:
+    text, part = _text(), _text().copy()
+    part[:, : _WIDTH * 4 // 5] = _blurred(text, 2)[:, : _WIDTH * 4 // 5]
+
+    assert not _is_coding(detail_loss(_quantised(part, 40), text))
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 5])
+def test_content_elsewhere_is_added(pixels: int) -> None:
+    loss = detail_loss(np.roll(_text(), pixels, axis=1), _text())
+
+    assert loss is not None
+    assert loss.added > limits.ADDED_SHARE
+
+
+def test_noise_is_added() -> None:
+    noisy = _codes(_foliage() + np.random.default_rng(2).normal(0, 20, (_HEIGHT, _WIDTH)))
+
+    loss = detail_loss(noisy, _foliage())
+
+    assert loss is not None
+    assert loss.added > 0.8
+
+
+def test_the_same_picture_lost_nothing() -> None:
+    loss = detail_loss(_text(), _text())
+
+    assert loss == DetailLoss(None, 0.0)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (9, 400), (400, 3)])
+def test_tiny_pictures_are_not_judged(shape: tuple[int, int]) -> None:
+    assert detail_loss(np.zeros(shape, np.uint8), np.full(shape, 9, np.uint8)) is None
