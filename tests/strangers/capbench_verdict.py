@@ -22,7 +22,7 @@ __all__ = ["Verdict", "ask_capbench", "tree_key"]
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _TIMEOUT_S: Final = 600.0
-"""A clip of a second is validated in half a second on a quiet machine, 270 frames of 1080p in two minutes on a busy one."""
+"""A second of a clip takes half a second on a quiet machine, 270 frames of 1080p two minutes on a busy one."""
 _NO_WORD: Final = "validation "
 """How an error begins that is none of capbench's."""
 _SERVER: Final = multiprocessing.get_context("forkserver")
