@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from typing import IO
 from capbench.errors import InputError
 
 __all__ = [
+    "content_digest",
     "describe_os_error",
     "is_disk_full",
     "is_file",
@@ -308,3 +310,9 @@ def _check_values(root: object, path: Path, error: type[InputError], *, allows_n
         elif isinstance(value, str) and not allows_nul and "\0" in value:
             shown = value.replace("\0", "\\u0000")
             raise error(f"{path}: a NUL character in {shown[:60]!r}; no name or setting has one")
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal. Raises `OSError`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

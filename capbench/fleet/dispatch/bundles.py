@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from capbench.errors import MatrixError
-from capbench.files import describe_os_error, parse_toml, read_text
+from capbench.files import content_digest, describe_os_error, parse_toml, read_text
 from capbench.fleet.block_job import MOST_BUNDLE_FILES, MOST_FILE_BYTES, Bundle, BundleFile
 from capbench.harness.matrix.model import Case
 from capbench.harness.matrix.sources.fetch_clip import fetch_clip
@@ -65,9 +64,7 @@ class CaseFiles:
     def _file(self, where: str, path: Path) -> BundleFile:
         if path not in self._known:
             try:
-                with path.open("rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                    size = stream.tell()
+                digest, size = content_digest(path), path.stat().st_size
             except OSError as error:
                 raise MatrixError(f"{where}: cannot read {path}: {describe_os_error(error)}") from error
             if size > MOST_FILE_BYTES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import re
 import threading
 import time
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from capbench.errors import PartError, UnavailableError
-from capbench.files import describe_os_error
+from capbench.files import content_digest, describe_os_error
 from capbench.fleet.block_job import MOST_FILE_BYTES, Bundle, BundleFile
 from capbench.fleet.dask_settings import fleet_settings
 from capbench.fleet.dispatch.dask_link import CallFailedError, DaskLink, SeenMachine
@@ -296,9 +295,7 @@ def bundle_files(work: SpreadWork) -> SpreadFiles:
         # Its own name could be anything.
         suffix = path.suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", path.suffix) else ""
         try:
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                size = stream.tell()
+            digest, size = content_digest(path), path.stat().st_size
         except OSError as error:
             raise PartError(f"cannot read {path}: {describe_os_error(error)}") from error
         if size > MOST_FILE_BYTES:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
 
 from capbench.errors import InputError, OutputError
-from capbench.files import describe_os_error
+from capbench.files import content_digest, describe_os_error
 from capbench.fleet.block_job import Bundle, BundleFile
 
 __all__ = ["ContentStore"]
@@ -85,8 +84,7 @@ class ContentStore:
     def _complete(self, file: BundleFile, part: Path) -> None:
         if file.size_bytes == 0:
             part.touch()
-        with part.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = content_digest(part)
         if digest != file.sha256:
             part.unlink()
             raise InputError(f"{file.name} arrived damaged: its SHA-256 is {digest[:12]}..., not {file.sha256[:12]}...")

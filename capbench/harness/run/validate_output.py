@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import shutil
@@ -16,6 +15,7 @@ import psutil
 
 from capbench import cgroup
 from capbench.errors import OutputError
+from capbench.files import content_digest
 from capbench.harness.run.evidence.failed_outputs import keep_failed_output
 from capbench.harness.run.leftovers import UNVALIDATED, own_folder, remove
 from capbench.harness.run.schedule import ScheduledRun
@@ -25,7 +25,7 @@ from capbench.results.folder import FAILED_OUTPUTS
 from capbench.results.run_record import RunResult, RunRole
 from capbench.results.validation import Check, CheckStatus, SavedFrame, ValidationReport, WorstFrame
 
-__all__ = ["Validator", "WaitingOutput", "content_digest", "is_waiting", "keep"]
+__all__ = ["Validator", "WaitingOutput", "is_waiting", "keep"]
 
 Key = tuple[str, bool, bool, bool, str]
 """Case, whether it is the floor, whether it has a look of its own, whether it is a coarse point of a curve, digest of
@@ -322,12 +322,6 @@ def keep(made: Path, target: Path) -> None:
         made.replace(target)
     else:
         remove(target)  # of an earlier attempt
-
-
-def content_digest(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _affordable_workers() -> int:

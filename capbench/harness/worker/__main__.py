@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capbench.errors import CapbenchError, InputError, OutputError
-from capbench.files import is_disk_full
+from capbench.files import content_digest, is_disk_full
 from capbench.units import parse_rate
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _prepare(spec: Json) -> Json:
     width, height = spec.get("width") or width + width % 2, spec.get("height") or height + height % 2
     return {
         "source": str(source),
-        "source_sha256": _sha256(source) if footage else None,
+        "source_sha256": content_digest(source) if footage else None,
         "width": width,
         "height": height,
         "fps": str(rate),
@@ -164,22 +164,9 @@ def _normalised(source: Path, footage: Json) -> Path:
     from capbench.pipeline.normalise_footage import Normalisation, normalise_footage
     from capbench.recordings import cache_folder
 
-    wanted = Normalisation(
-        width=footage["width"],
-        height=footage["height"],
-        rate=Fraction(footage["fps"]),
-        start_s=footage["start_s"],
-        frames=footage["frames"],
-        pixel_format=footage["pixel_format"],
-    )
+    same = ("width", "height", "start_s", "frames", "pixel_format")
+    wanted = Normalisation(rate=Fraction(footage["fps"]), **{name: footage[name] for name in same})
     return normalise_footage(source, wanted, cache_folder().parent / "footage")
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check(spec: Json) -> Json:
