@@ -22,7 +22,8 @@ __all__ = ["Verdict", "ask_capbench", "tree_key"]
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _TIMEOUT_S: Final = 600.0
-"""A clip of a second is validated in half a second on a quiet machine, 270 frames of 1080p in two minutes on a busy one."""
+"""A clip of a second is validated in half a second on a quiet machine; 270 frames of 1080p took two minutes on one that
+was busy."""
 _NO_WORD: Final = "validation "
 """How an error begins that is none of capbench's."""
 _SERVER: Final = multiprocessing.get_context("forkserver")
