@@ -62,7 +62,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 MEASURED = ".[vmaf]"  # with the extra whose absence would leave VMAF unmeasured
-TESTED = ".[parquet,vmaf]"  # with the extras whose absence would skip tests
+TESTED = ".[fleet,parquet,vmaf]"  # with the extras whose absence would skip tests
 NO_ADAPTER = 4
 VERDICT_CODES = {"worse": 1, "invalid": 1, "undecided": 3, "not_applicable": 4}
 MOST_TEST_PROCESSES = 4  # each may have a GPU device of its own and an export of 500 MB
@@ -293,6 +293,16 @@ def strangers(session: nox.Session) -> None:
     if "ffmpeg" in missing:
         session.error("the referee is ffmpeg's: without it nothing can be judged")
     session.run("python", "-m", "tests.strangers", *session.posargs)
+
+
+@nox.session
+def fleet(session: nox.Session) -> None:
+    """Let everything go wrong on a fleet of three machines in network namespaces: some minutes, as root on Linux.
+
+    Not part of CI, which tests a fleet of two local workers.
+    """
+    _install(session, "tests")
+    session.run("python", "-m", "tests.fleet.fault_study", *session.posargs, success_codes=[0, 4])
 
 
 @nox.session

@@ -18,6 +18,7 @@ CapbenchError
 │   ├── StallError (TimeoutError)      a bounded wait ran out; says who stalled
 │   ├── DeviceLostError                the GPU device went away
 │   └── ShaderError                    a shader is not put together or does not compile; names file and line
+├── PartError (RuntimeError)           exit 1: a part of a validation has no figures that fit the others
 ├── OutputError (OSError)              exit 2: the output cannot be written
 └── CancelledExportError               exit 130: interrupted
 """
@@ -36,6 +37,7 @@ __all__ = [
     "InputError",
     "MatrixError",
     "OutputError",
+    "PartError",
     "PictureError",
     "PipelineError",
     "ResultError",
@@ -144,6 +146,10 @@ class ShaderError(PipelineError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, stage="render")
+
+
+class PartError(CapbenchError, RuntimeError):
+    """Frames that were measured in parts do not give the figures of one piece; they do when measured in one piece."""
 
 
 class OutputError(CapbenchError, OSError):

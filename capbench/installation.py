@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["UNINSTALLED", "environment_for", "install_command", "version_of"]
 
-_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",), "vmaf": ("imageio-ffmpeg",)}
+_EXTRAS = {"nvml": ("nvidia-ml-py",), "parquet": ("pyarrow",), "vmaf": ("imageio-ffmpeg",), "fleet": ("distributed",)}
 """What the extras need where no metadata says it; pyproject.toml has the versions."""
 UNINSTALLED = "0"
 """Instead of the version of a copy that was never installed: lower than any."""

@@ -26,16 +26,21 @@ from capbench.cli import app as _verbs_are_registered  # noqa: F401  importing i
 from capbench.cli.app import INTERRUPTED, READER_GONE, app
 from capbench.doctor.findings import MachineFindings
 from capbench.doctor.metric_list import MetricList
+from capbench.fleet.block_job import BlockAnswer, BlockJob, PieceJob
+from capbench.fleet.dispatch.fleet_status import FleetStatus
+from capbench.fleet.spreading.part_job import PartJob
 from capbench.gate.calibration import Calibration
 from capbench.gate.gate_file import GateFile
 from capbench.gate.history.baseline_figures import Baseline
 from capbench.gate.history.series import HistoryEntry, TrendList
 from capbench.gate.sequential.interim_looks import InterimLooks
-from capbench.harness.matrix.toml_file import CaseTable, LadderTable, MatrixFile, SubjectTable
+from capbench.harness.matrix.toml_file import CaseTable, FootageTable, LadderTable, MatrixFile, SubjectTable
 from capbench.harness.run.schedule import Plan
 from capbench.pipeline.recorder import STAGE_ORDER
 from capbench.pipeline.scene.scene_schema import Scene
 from capbench.results import ExportReport, RunResult
+from capbench.results.bundle.bundle_records import BundledCases, BundledMachines, BundledRuns, BundleManifest
+from capbench.results.bundle.machine_pool import MachinePool
 from capbench.results.comparison import Comparison
 from capbench.results.environment import BlockNoise, Environment, MachineTable
 from capbench.results.path_names import BUILT_IN_PATHS, DECODERS
@@ -61,10 +66,20 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
         "`machines.json` of a folder that several took part in.",
         MachineTable,
     ),
+    ("The machines of a fleet", "`capbench fleet status --json`; their reports.", FleetStatus),
+    ("A block for a machine", "What the runner of a fleet sends, as JSON.", BlockJob),
+    ("A block from a machine", "What it gets back.", BlockAnswer),
+    ("A piece of a file", "What runner and machine say about one.", PieceJob),
+    ("A part of a validation", "What a machine is asked to measure of one.", PartJob),
     ("What disturbed a block", "`blocks/*.json` of a result folder.", BlockNoise),
     ("The plan of a matrix", "`matrix.json` of a result folder.", Plan),
     ("Interim looks", "`looks.json` of a result folder.", InterimLooks),
     ("A comparison", "`capbench compare --json`.", Comparison),
+    ("The manifest of a bundle", "`manifest.json` of a file of `capbench bundle`.", BundleManifest),
+    ("The machines of a bundle", "`machines.json` of a bundle.", BundledMachines),
+    ("The cases of a bundle", "`cases.json` of a bundle.", BundledCases),
+    ("The runs of a bundle", "`runs.json` of a bundle.", BundledRuns),
+    ("A pool", "`capbench pool --json`.", MachinePool),
     ("A baseline", "`capbench baseline update -o`.", Baseline),
     ("A calibration", "`capbench calibrate --json`.", Calibration),
     ("An entry of a history", "One line of the file of `capbench history`.", HistoryEntry),
@@ -74,6 +89,7 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A self-test", "`capbench selftest --json`.", SelfTestReport),
     ("A case of a matrix file", "`[[case]]`; [matrix.md](matrix.md) explains the fields.", CaseTable),
     ("A subject of a matrix file", "`[[subject]]`.", SubjectTable),
+    ("Footage of a matrix file", "`[[footage]]`; [matrix.md](matrix.md#footage) explains it.", FootageTable),
     ("A ladder of a matrix file", "`[[ladder]]`; [matrix.md](matrix.md#ladders) explains it.", LadderTable),
     ("A matrix file", "[matrix.md](matrix.md) explains it.", MatrixFile),
     ("A gate file", "[gate.md](gate.md) explains it.", GateFile),
@@ -125,6 +141,7 @@ _SET_BY_CAPBENCH = {"CAPBENCH_PLANTED_SLOWDOWN", "CAPBENCH_STOPPED_TIME"}
 _VARIABLES = {
     "CAP_GPU_FORMAT_CONVERSION": "0 for path `cpu`, 1 for path `gpu`; `--path` overrides it",
     "CAPBENCH_CACHE": "folder for synthetic recordings (default: in the user's cache folder)",
+    "CAPBENCH_FLEET_CERTIFICATES": "the folder that `--certificates` names, for every command that takes it",
 }
 
 

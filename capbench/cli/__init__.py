@@ -14,13 +14,14 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     history,
     media,
     report,
-    results,
     run,
     selftest,
     validate,
 )
 from capbench.cli.app import INTERRUPTED, run_app
+from capbench.cli.fleet_verbs import certificates, join, status  # noqa: F401
 from capbench.cli.measure import check, try_commands  # noqa: F401
+from capbench.cli.publish import bundle, pool, results  # noqa: F401
 
 __all__ = ["main"]
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import app
+from capbench.cli.fleet_verbs.connection import Certificates, Insecure, fleet_options
 from capbench.cli.measure.finish_run import show_folder, stopping_test
 from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
 from capbench.results.run_record import Interleave
 from capbench.results.visible_text import plain_line
+
+if TYPE_CHECKING:
+    from capbench.fleet.dispatch.fleet_progress import FleetProgress
+    from capbench.harness.run.progress import Progress
+    from capbench.results.folder import FolderContents
 
 __all__ = ["exit_code_of", "run"]
 
@@ -32,6 +39,8 @@ Examples:
 `capbench run quick --against main --until-decided --budget 20m`
 
 `capbench run quick --subject cpu --subject gpu --interleave slices`
+
+`capbench run quick --fleet 10.0.0.1:8786 --certificates fleet-keys`
 """
 
 
@@ -90,6 +99,14 @@ def run(
     trace: Annotated[
         bool, typer.Option("--trace", help="Write DIR/traces/*.json for ui.perfetto.dev; adds a little overhead.")
     ] = False,
+    fleet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCHEDULER", help="Measure on the machines of a fleet, HOST:PORT, or on local:N; see docs/fleet.md."
+        ),
+    ] = None,
+    certificates: Certificates = None,
+    insecure: Insecure = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the table.")] = False,
 ) -> None:
     """Measure the cases of a matrix and record every run as a JSON file; docs/matrix.md describes matrix files.
@@ -122,23 +139,29 @@ def run(
         keep_outputs=keep_outputs,
         trace=trace,
     )
+    if fleet is not None and until_decided:
+        raise InputError("--until-decided looks at the blocks of one machine; with --fleet, give --blocks or --budget")
     folder = out or (resumable_folder(Path(matrix).stem) if resume else new_folder())
-    progress = open_progress(sys.stderr, quiet=quiet)
+    progress: Progress | FleetProgress
+    make: Callable[..., FolderContents]
+    if fleet is None:
+        progress = open_progress(sys.stderr, quiet=quiet)
+        is_decided = None if looks is None else looks.is_decided
+        make = partial(run_matrix, matrix, options, is_decided=is_decided, progress=progress)
+    else:
+        from capbench.fleet.dispatch.fleet_progress import open_fleet_progress
+        from capbench.fleet.dispatch.fleet_run import run_on_fleet
+
+        chosen = fleet_options(fleet, certificates=certificates, insecure=insecure, budget_s=options.budget_s)
+        progress = open_fleet_progress(sys.stderr, quiet=quiet)
+        make = partial(run_on_fleet, matrix, chosen, options, progress=progress)
     try:
-        contents = run_matrix(
-            matrix,
-            options,
-            out=folder,
-            resume=resume,
-            retry_failed=retry_failed,
-            is_decided=None if looks is None else looks.is_decided,
-            progress=progress,
-            command=("capbench", *sys.argv[1:]),
-        )
+        contents = make(out=folder, resume=resume, retry_failed=retry_failed, command=("capbench", *sys.argv[1:]))
     except KeyboardInterrupt:
         progress.close()
         looking = " --until-decided" if until_decided else ""  # without it there is no further interim look
-        typer.echo(f"resume with: capbench run {matrix} --out {folder} --resume{looking}", err=True)
+        where = "" if fleet is None else f" --fleet {fleet}"
+        typer.echo(f"resume with: capbench run {matrix}{where} --out {folder} --resume{looking}", err=True)
         raise
     finally:
         progress.close()

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.errors import InputError, OutputError
+from capbench.cli.fleet_verbs.connection import Certificates, Insecure
+from capbench.errors import InputError, OutputError, PartError
 from capbench.results.metric_registry import DEFAULT_METRICS
+from capbench.results.visible_text import plain_line
 from capbench.units import parse_rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from capbench.fleet.spreading.fleet_parts import FleetParts
+    from capbench.harness.worker.part_processes import PartProcesses
     from capbench.results import ValidationReport
     from capbench.results.appearance.expected_look import ExpectedLook
 
@@ -89,6 +96,25 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         bool,
         typer.Option(help="Measure what libvmaf computes, if an FFmpeg here has it. It takes most of the time."),
     ] = True,
+    parts: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=256,
+            help="Measure pictures in N processes side by side, each a part of the frames; every figure is that of one "
+            "piece.",
+        ),
+    ] = None,
+    fleet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCHEDULER",
+            help="Measure pictures in parts on the machines of a fleet (`capbench fleet`), HOST:PORT or local:N.",
+        ),
+    ] = None,
+    certificates: Certificates = None,
+    insecure: Insecure = False,
 ) -> None:
     """Check pictures, colours, frames, times and sound of an output against a reference; any exporter may have made it.
 
@@ -105,6 +131,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     from capbench.quality.validate import validate as validate_files
     from capbench.quality.worst_frames import write_frame_csv
 
+    spread = _Spread(parts, fleet, certificates, insecure, None if metrics is None else tuple(metrics.split(",")), vmaf)
     expected = Expectation(
         size=None if expect_size is None else _parse_size(expect_size),
         rate=None if expect_fps is None else parse_rate(expect_fps),
@@ -116,7 +143,8 @@ def validate(  # noqa: PLR0917  options of the command line have names there
         raise InputError("--save-frames needs pixels that are compared; omit it with --expect and --expect-scene")
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
-        report = validate_files(
+        measure = partial(
+            validate_files,
             reference,
             output,
             expected=expected,
@@ -125,6 +153,7 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             metrics=None if metrics is None else metrics.split(","),
             with_vmaf=vmaf,
         )
+        report = _measured(measure, reference, output, spread)
     if csv is not None:
         write_frame_csv(report, csv)
     if json is not None:
@@ -138,6 +167,65 @@ def validate(  # noqa: PLR0917  options of the command line have names there
             raise OutputError(f"cannot write to stdout: {error.strerror or error}") from error
     if not report.passed:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Where pictures are measured: here in one piece, in processes of this machine, or on a fleet."""
+
+    parts: int | None
+    fleet: str | None
+    certificates: Path | None
+    insecure: bool
+    metrics: tuple[str, ...] | None
+    with_vmaf: bool
+
+
+def _measured(
+    measure: Callable[..., ValidationReport], reference: Path, output: Path, spread: _Spread
+) -> ValidationReport:
+    """As asked, or in one piece where parts would not give its figures: a file that decodes differently twice."""
+    if spread.parts is None and spread.fleet is None:
+        return measure()
+    try:
+        with _runner(reference, output, spread) as runner:
+            return measure(in_parts=runner)
+    except PartError as error:
+        _say(f"measured in one piece, because {error}")
+    return measure()
+
+
+def _runner(
+    reference: Path, output: Path, spread: _Spread
+) -> contextlib.AbstractContextManager[PartProcesses | FleetParts]:
+    if spread.parts is not None and spread.fleet is not None:
+        raise InputError("--parts is of this machine and --fleet of others; pass one of them")
+    if spread.fleet is None:
+        from capbench.harness.worker.part_processes import PartProcesses
+
+        return PartProcesses(reference, output, spread.parts or 1)
+    from capbench.cli.fleet_verbs.connection import fleet_options
+    from capbench.fleet.spreading.fleet_parts import FleetParts, SpreadWork
+    from capbench.fleet.spreading.worth_sending import measuring_s
+    from capbench.quality.parts.known_pictures import arithmetic_digest
+    from capbench.quality.reading.clip import read_facts
+    from capbench.quality.validate import measured_metrics
+
+    chosen = fleet_options(spread.fleet, certificates=spread.certificates, insecure=spread.insecure, budget_s=None)
+    facts = read_facts(output)
+    read_facts(reference)  # a file that cannot be read is said to be so before anything is sent
+    metrics = measured_metrics(spread.metrics, with_vmaf=spread.with_vmaf)
+    work = SpreadWork(
+        reference,
+        output,
+        work_s=measuring_s(facts.expected_frames, facts.width * facts.height, metrics),
+        arithmetic=arithmetic_digest([metric.name for metric in metrics]),
+    )
+    return FleetParts(chosen.scheduler, chosen.security, work, say=_say)
+
+
+def _say(line: str) -> None:
+    typer.echo(plain_line(f"capbench: {line}"), err=True)
 
 
 def _asked_look(file: Path | None, scene: str | None) -> ExpectedLook | None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from capbench.quality.clip_evidence import clip_evidence, first_s, why_no_times
 from capbench.quality.effects.inspect_output import inspect_output
 from capbench.quality.expectation import Expectation
-from capbench.quality.inspection import Inspection, hdr_of_both
+from capbench.quality.inspection import Inspection
 from capbench.quality.measurements import LookMeasurements, Measurements, PictureMeasurements
+from capbench.quality.opened_pair import hdr_of_both
 from capbench.quality.reading.opened_clip import open_clip
 from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
 from capbench.quality.truth.tone_mapped_reference import tone_mapped

@@ -10,8 +10,8 @@ from pathlib import Path
 from av.video.reformatter import VideoReformatter
 
 from capbench.colour import ColourSpec
-from capbench.quality.inspection import open_pair
 from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
+from capbench.quality.opened_pair import open_pair
 from capbench.quality.reading.clip import read_facts
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.worst_frames import FrameSaver

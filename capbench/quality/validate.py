@@ -23,6 +23,7 @@ from capbench.quality.look_inspection import inspect_look
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
 from capbench.quality.metrics.pooling import frame_values, pool
+from capbench.quality.parts.parted_meter import PartRunner
 from capbench.quality.reading.clip import ClipFacts, read_facts
 from capbench.quality.reading.opened_clip import upright_size
 from capbench.quality.saved_frames import LOWEST_OF, with_reasons
@@ -32,7 +33,7 @@ from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.metric_registry import QualityMetric, choose_metrics
 from capbench.units import even_length
 
-__all__ = ["report_on", "validate", "validate_run"]
+__all__ = ["measured_metrics", "report_on", "validate", "validate_run"]
 
 _SLOWEST_GIF, _FASTEST_GIF = Fraction(10), Fraction(20)
 """Pictures a second of a GIF that no rate was asked for: the source's, within these."""
@@ -47,15 +48,17 @@ def validate(
     on_frame: Callable[[int], None] | None = None,
     metrics: Sequence[str] | None = None,
     with_vmaf: bool = True,
+    in_parts: PartRunner | None = None,
 ) -> ValidationReport:
     """Compare `output` with `reference`, file with file.
 
     `expected` says what differs on purpose. `save_frames` is a folder for the worst frames as PNG. `on_frame` is
     called with the number of output frames read so far. `metrics` are names of `capbench validate --list-metrics`, None
     for the default ones; without `with_vmaf` those that libvmaf computes are left out, which cost more than all the
-    rest. Raises `SourceError` where a file cannot be opened or has no video frame; anything else that is wrong is a
-    check of the report. Raises `ColourError` for HDR against SDR, `InputError` for an unknown metric, `OutputError` for
-    `save_frames`.
+    rest. With `in_parts` pairs of pictures are measured in parts, by processes or machines side by side: every figure
+    is that of one piece. Raises `SourceError` where a file cannot be opened or has no video frame; anything else that
+    is wrong is a check of the report. Raises `PartError` where parts would not give the figures of one piece,
+    `ColourError` for HDR against SDR, `InputError` for an unknown metric, `OutputError` for `save_frames`.
     """
     expectation = expected or Expectation()
     chosen = choose_metrics(metrics)
@@ -69,6 +72,7 @@ def validate(
         keep_worst=save_frames is not None,
         on_frame=on_frame,
         metrics=_measured(chosen, with_vmaf=with_vmaf),
+        in_parts=in_parts,
     )
     return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
 
@@ -125,6 +129,11 @@ def validate_run(
     if saver is None:
         return report
     return report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)})
+
+
+def measured_metrics(names: Sequence[str] | None, *, with_vmaf: bool) -> tuple[QualityMetric, ...]:
+    """The metrics that `validate` measures for these arguments. Raises `InputError` for an unknown one."""
+    return _measured(choose_metrics(names), with_vmaf=with_vmaf)
 
 
 def _measured(chosen: Sequence[QualityMetric], *, with_vmaf: bool) -> tuple[QualityMetric, ...]:

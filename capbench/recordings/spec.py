@@ -1,4 +1,4 @@
-"""Parameters of a synthetic recording, and the four of the standard matrix."""
+"""Parameters of a synthetic recording, and the standard ones."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ class RecordingSpec:
     """`mp4`, or `hls`: a folder with a playlist, `init.mp4` and `.m4s` segments."""
     seed: int = 1
     """Picks the text, the paths of the windows and the noise."""
+    content: Literal["screen", "camera"] = "screen"
+    """What it shows: a screen, or what a camera beside it saw, with frame numbers of its own."""
 
     def __post_init__(self) -> None:
         if max(self.width, self.height) > MAX_SIDE_PX or self.width * self.height > MAX_PICTURE_PX:
@@ -68,6 +70,8 @@ class RecordingSpec:
             raise InputError(f"recording {self.name!r} has {self.frames} frames; the frame number ends at {2**20 - 1}")
         if self.container not in ("mp4", "hls"):
             raise InputError(f"recording {self.name!r} has container {self.container!r}; choose mp4 or hls")
+        if self.content not in ("screen", "camera"):
+            raise InputError(f"recording {self.name!r} shows {self.content!r}; choose screen or camera")
 
     @property
     def rate(self) -> Fraction:
@@ -93,6 +97,7 @@ STANDARD_RECORDINGS = {
         RecordingSpec("4k-1min", 3840, 2160, 30, 60),
         RecordingSpec("1080p-10min", 1920, 1080, 30, 600),
         RecordingSpec("hls-1080p-1min", 1920, 1080, 30, 60, "hls"),
+        RecordingSpec("camera-1min", 1280, 720, 30, 60, content="camera"),
     )
 }
-"""The sources of the standard matrix by name."""
+"""The sources of the standard matrix by name, and what a camera saw meanwhile."""

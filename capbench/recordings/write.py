@@ -21,6 +21,7 @@ from capbench.recordings.recording_planes import RecordingPlanes
 from capbench.recordings.screen import Screen
 from capbench.recordings.sound import SAMPLE_RATE_HZ, sample_count, second_of_sound
 from capbench.recordings.spec import RecordingSpec
+from capbench.recordings.webcam import Webcam
 
 __all__ = ["DEFAULT_CRF", "GOP_S", "write_recording"]
 
@@ -94,11 +95,11 @@ def _add_audio(container: OutputContainer) -> AudioStream:
 
 
 def _video_packets(spec: RecordingSpec, stream: VideoStream) -> Iterator[list[Packet[VideoStream]]]:
-    screen = Screen(spec)
+    shown = Screen(spec) if spec.content == "screen" else Webcam(spec)
     for number in range(spec.frames):
         # A new frame each time: the encoder keeps references to those it has not coded yet.
         frame = av.VideoFrame(spec.width, spec.height, "yuv420p")
-        screen.draw(number, RecordingPlanes(*(_plane_view(frame, plane) for plane in range(3))))
+        shown.draw(number, RecordingPlanes(*(_plane_view(frame, plane) for plane in range(3))))
         frame.pts, frame.time_base = number, 1 / spec.rate
         yield stream.encode(frame)
 

@@ -80,10 +80,11 @@ def wall_words(spread: Spread | None, points: int = 0) -> str:
 
 
 def wall_words_of(cell: Cell) -> str:
-    """`wall_words` of a cell, and beside it what its programs needed before their exports began: `, launch 1.20 s`."""
-    launch_s = cell.median("launch_s")
-    launch = "" if launch_s is None else f", launch {seconds_words(launch_s)}"
-    return f"{wall_words(cell.spread('wall_s'), cell.points)}{launch}"
+    """`wall_words` of a cell, with what its programs needed before their exports began: `(one run, launch 1.20 s)`."""
+    words, launch_s = wall_words(cell.spread("wall_s"), cell.points), cell.median("launch_s")
+    if launch_s is None or not words.endswith(")"):
+        return words
+    return f"{words.removesuffix(')')}, launch {seconds_words(launch_s)})"
 
 
 def slices_notes(folder: ReportFolder) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -15,8 +15,12 @@ __all__ = [
     "MAX_MACHINES",
     "MAX_TAGS",
     "BlockNoise",
+    "ConditionKind",
+    "ConditionWarning",
     "Environment",
     "FleetMachine",
+    "MachineChoice",
+    "MachineConditions",
     "MachineName",
     "MachineTable",
     "NoiseReading",
@@ -127,6 +131,52 @@ class Environment(Record):
         return hashlib.sha256(values.encode()).hexdigest()[:12]
 
 
+ConditionKind = Literal["battery", "power_saving", "screen_sharing", "encoder", "heat"]
+"""What kind of state of the machine a warning is about."""
+
+
+class ConditionWarning(Record):
+    """A state of the machine that may have distorted a block. Nothing is left out or weighed by it."""
+
+    kind: ConditionKind
+    """What it is about."""
+    text: str
+    """It in words."""
+
+
+class MachineConditions(Record):
+    """The state of a machine that its load does not show, at one moment. None where it cannot be read."""
+
+    on_battery: bool | None = None
+    """Whether it runs on its battery."""
+    battery_percent: float | None = None
+    """Charge of the emptiest battery; None without one."""
+    power_plan: str | None = None
+    """Power plan of Windows, energy mode of macOS, platform profile of Linux."""
+    governors: tuple[str, ...] = ()
+    """Frequency governors of all cores, each once."""
+    energy_preferences: tuple[str, ...] = ()
+    """What cores that choose their frequency themselves prefer, each once."""
+    saves_power: bool | None = None
+    """Whether plan, governor or preference favours low power over speed."""
+    frequency_limit_percent: float | None = None
+    """Highest frequency that a core may have, in percent of what it could; the lowest of all cores."""
+    hot_zones: tuple[str, ...] = ()
+    """Thermal zones at or above the limit from which they are cooled or throttled."""
+    thermal_limit_percent: float | None = None
+    """How much of its speed the system allows the processor because of heat."""
+    gpu_slowdowns: tuple[str, ...] = ()
+    """NVML's reasons why a GPU is slowed down by heat or power."""
+    screen_sharing: tuple[str, ...] = ()
+    """What may show or record the screen: remote desktops, screen sharing, recorders, by their processes."""
+    encoder_users: tuple[str, ...] = ()
+    """Other programs that use a GPU's video encoder, while no run was active."""
+    encoder_percent: float | None = None
+    """Load of the busiest video encoder, likewise."""
+    unmeasured: dict[str, str] = Field(default_factory=dict)
+    """What could not be read, such as `thermal_state`, to the reason."""
+
+
 class NoiseReading(Record):
     """Disturbances at one moment. Counters count since the machine started; None where they cannot be read."""
 
@@ -144,6 +194,8 @@ class NoiseReading(Record):
     """Free on the disk that results go to."""
     hottest_celsius: float | None = None
     """Hottest sensor of the processor."""
+    conditions: MachineConditions | None = None
+    """Power, frequency policy, heat, shared screens and lent encoders; None in records of older versions."""
 
 
 class BlockNoise(Record):
@@ -166,7 +218,9 @@ class BlockNoise(Record):
     foreign_cpu_s: float | None = None
     """CPU seconds that other processes used while the block ran."""
     warnings: tuple[str, ...] = ()
-    """What a reader of the block's figures should know."""
+    """What a reader of the block's figures should know, `conditions` included."""
+    conditions: tuple[ConditionWarning, ...] = ()
+    """Those of the warnings that are about the state of the machine, with their kinds."""
 
 
 class FleetMachine(Record):
@@ -180,6 +234,19 @@ class FleetMachine(Record):
     """Video encoders that open there."""
     decoders: tuple[str, ...] = ()
     """Decoders that open there, `software` or a device such as `cuda`."""
+
+
+class MachineChoice(Record):
+    """Which machines of a fleet take part, and what of the blocks they make."""
+
+    match: dict[str, str] = Field(default_factory=dict)
+    """Field of a machine's report to a glob that it matches, without regard to case; empty for any machine."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tag to a glob that its value matches, likewise."""
+    software: bool | None = None
+    """Whether its adapter runs on the CPU; None for either."""
+    blocks: int | None = None
+    """Blocks of each case that every such machine makes for itself; None where they share the blocks of the case."""
 
 
 class MachineTable(Record):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from fractions import Fraction
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -22,7 +23,9 @@ __all__ = [
     "ExportClock",
     "ExportEnd",
     "FailureKind",
+    "Footage",
     "Interleave",
+    "NormalisedFootage",
     "RunResult",
     "RunRole",
     "SliceAccount",
@@ -133,6 +136,49 @@ class CustomFigure(Record):
     """Which way is better."""
 
 
+_LONGEST_CLIP_S = 3600.0
+"""An hour into a clip, or of it: what lies before the part that is kept is decoded, too."""
+_LONGEST_SIDE_PX = 8192
+"""Of a normalised clip, as of a synthetic recording."""
+
+
+class Footage(Record):
+    """A clip of somebody else's that is fetched, checked by its hash and normalised."""
+
+    name: str
+    """Name of its table."""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
+    """Where it is fetched from, `https` or `http`."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+    """SHA-256 of the fetched bytes in hexadecimal."""
+    licence: Annotated[str, Field(min_length=1, max_length=500)]
+    """What allows its use, in words for people."""
+    start_s: Annotated[float, Field(ge=0, le=_LONGEST_CLIP_S)] = 0.0
+    """Where in the clip it begins, in seconds."""
+    duration_s: Annotated[float, Field(gt=0, le=_LONGEST_CLIP_S)]
+    """Its length in seconds."""
+    width: Annotated[int, Field(gt=0, le=_LONGEST_SIDE_PX, multiple_of=2)] = 1920
+    """Width in pixels. A clip of another aspect covers it, and its middle is kept."""
+    height: Annotated[int, Field(gt=0, le=_LONGEST_SIDE_PX, multiple_of=2)] = 1080
+    """Height in pixels."""
+    fps: str = "30"
+    """Frames a second as an exact fraction, constant."""
+    pixel_format: Literal["yuv420p", "yuv422p", "yuv444p", "yuv420p10le"] = "yuv420p"
+    """FFmpeg's name of its samples, BT.709 in limited range."""
+
+    @property
+    def frames(self) -> int:
+        """Its length in frames."""
+        return max(1, round(self.duration_s * Fraction(self.fps)))
+
+
+class NormalisedFootage(Footage):
+    """The same with what was made of it."""
+
+    normalised_sha256: str
+    """SHA-256 of the normalised file, which is what was exported."""
+
+
 class ExportClock(Record):
     """What began and what ended the `wall_s` of a command whose export is not its whole process."""
 
@@ -169,6 +215,8 @@ class RunResult(ExportReport):
     """Position in the shuffled block, counted from 0."""
     corpus: str | None = None
     """The corpus whose clip the case is; None, and not written, for a case of its own."""
+    footage: NormalisedFootage | None = None
+    """The clip that was exported, with its normalisation; None, and not written, for any other source."""
     point: CurvePoint | None = None
     """The point of the case's curve that the run is; None, and not written, for a case without a curve."""
     machine: MachineName | None = None
@@ -236,7 +284,7 @@ class RunResult(ExportReport):
     def _leave_out_defaults(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Later fields are written only where they say something: older readers refuse unknown keys."""
         written: dict[str, Any] = default(self)
-        for name in ("corpus", "point", "machine", "launch_s", "clock"):
+        for name in ("corpus", "footage", "point", "machine", "launch_s", "clock"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":

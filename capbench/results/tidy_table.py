@@ -18,6 +18,7 @@ __all__ = ["NUMERIC_FIELDS", "POOLS", "load", "table_of", "tidy_row"]
 
 _NESTED = {
     "custom",
+    "footage",
     "stages",
     "latency",
     "pipeline_bytes",

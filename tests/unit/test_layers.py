@@ -32,7 +32,7 @@ _LAYERS = (
     _VALUES,
     ("pipeline", "recordings"),
     ("harness", "quality"),
-    ("report", "gate", "selftest", "doctor"),
+    ("report", "gate", "selftest", "doctor", "fleet"),
     ("cli",),
 )
 """From the bottom up; a part may import from its own layer and from those before it."""

@@ -28,6 +28,8 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _RECIPES = _REPOSITORY / "docs" / "recipes"
 _WORKFLOWS = [*sorted((_RECIPES / "github").glob("*.yml")), _REPOSITORY / ".github" / "workflows" / "release.yml"]
 _YAML = [*_WORKFLOWS, _RECIPES / "gitlab" / "gitlab-ci.yml", _RECIPES / "buildkite-pipeline.yml"]
+_KUBERNETES = _RECIPES / "fleet" / "fleet-workers.yaml"
+_SLURM = _RECIPES / "fleet" / "fleet-workers.sbatch"
 _FILES = [path for path in sorted(_RECIPES.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
 _SHA = "a" * 40
 
@@ -72,6 +74,8 @@ def _scripts(document: Any) -> Iterator[str]:
 
 def _shell_of(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
+    if path == _SLURM:
+        return [text]
     if path.name == "Jenkinsfile":
         return re.findall(r"'''(.*?)'''", text, re.DOTALL)
     scripts = list(_scripts(_load(path)))
@@ -79,7 +83,7 @@ def _shell_of(path: Path) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash to parse with")
-@pytest.mark.parametrize("path", [*_YAML, _RECIPES / "Jenkinsfile"], ids=_name)
+@pytest.mark.parametrize("path", [*_YAML, _RECIPES / "Jenkinsfile", _SLURM], ids=_name)
 def test_bash_understands_every_script(path: Path) -> None:
     scripts = [re.sub(r"\$\{\{.*?\}\}", "x", script) for script in _shell_of(path)]
 
@@ -90,18 +94,18 @@ def test_bash_understands_every_script(path: Path) -> None:
     assert scripts or path.name == "comment.yml"
 
 
-@pytest.mark.parametrize("path", [*_YAML, _RECIPES / "Jenkinsfile"], ids=_name)
+@pytest.mark.parametrize("path", [*_YAML, _RECIPES / "Jenkinsfile", _SLURM], ids=_name)
 def test_options_and_verbs_that_a_recipe_names_exist(path: Path) -> None:
     lines = [line for script in _shell_of(path) for line in script.replace("\\\n", " ").splitlines()]
     for line in lines:
-        for call in re.findall(r"\bcapbench ((?:run|compare|history \w+)\b[^;|&]*)", line):
-            verb = " ".join(call.split()[:2]) if call.startswith("history") else call.split()[0]
+        for call in re.findall(r"\bcapbench ((?:run|compare|history \w+|fleet \w+)\b[^;|&]*)", line):
+            verb = " ".join(call.split()[: 2 if call.startswith(("history", "fleet")) else 1])
             known = {text for option in verbs()[verb].params for text in option.opts}
             assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", call)) <= known, line
 
 
 def test_the_check_of_options_sees_the_calls() -> None:
-    text = "".join(script for path in [*_YAML, _RECIPES / "Jenkinsfile"] for script in _shell_of(path))
+    text = "".join(script for path in [*_YAML, _RECIPES / "Jenkinsfile", _SLURM] for script in _shell_of(path))
 
     assert len(re.findall(r"\bcapbench (?:run|compare|history) ", text)) >= 8
 
@@ -172,6 +176,43 @@ def test_the_page_of_the_recipes_names_every_file() -> None:
     assert [link for link in links if not (_RECIPES / link).exists()] == []
     names = {str(path.relative_to(_RECIPES)) for path in _FILES} - {"README.md"}
     assert names <= set(links)
+
+
+def _pods() -> Iterator[dict[str, Any]]:
+    """The specification of each pod of the Kubernetes recipe."""
+    for each in YAML(typ="safe").load_all(_KUBERNETES.read_text(encoding="utf-8")):
+        if "template" in each["spec"]:
+            yield each["spec"]["template"]["spec"]
+
+
+def test_commands_of_the_pods_name_verbs_and_options_that_exist() -> None:
+    for pod in _pods():
+        for container in pod["containers"]:
+            words = [str(word) for word in (*container["command"], *container.get("args", []))]
+            known = {text for option in verbs()[" ".join(words[1:3])].params for text in option.opts}
+            assert words[0] == "capbench"
+            assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_who_holds_the_fleets_key_gets_no_rights_in_a_pod() -> None:
+    pods = list(_pods())
+
+    assert len(pods) == 2
+    for pod in pods:
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert all(each["securityContext"]["capabilities"] == {"drop": ["ALL"]} for each in pod["containers"])
+        assert all(each["securityContext"]["allowPrivilegeEscalation"] is False for each in pod["containers"])
+        (secret,) = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
+        assert int(str(secret["defaultMode"]), 8 if str(secret["defaultMode"]).startswith("0") else 10) & 0o007 == 0
+
+
+def test_the_fleets_key_is_never_in_reach_of_a_pull_request() -> None:
+    fleet = _load(_RECIPES / "github" / "fleet.yml")
+
+    assert set(fleet["on"]) == {"workflow_dispatch", "schedule"}
+    assert all(job["steps"][-1]["run"] == 'rm -rf "$RUNNER_TEMP/keys"' for job in fleet["jobs"].values())
+    assert all(job["steps"][-1]["if"] == "always()" for job in fleet["jobs"].values())
 
 
 class _Api(ThreadingHTTPServer):

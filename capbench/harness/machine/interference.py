@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from capbench.harness.machine.conditions.read_conditions import judge_conditions, read_conditions
 from capbench.results.environment import BlockNoise, NoiseReading
 
-__all__ = ["judge_noise", "read_noise"]
+__all__ = ["SystemProbe", "judge_noise", "read_noise"]
 
 FOREIGN_LOAD_PERCENT = 10.0
 """A tenth of a core taken by others before a block starts: several times what an idle desktop shows."""
@@ -41,6 +43,7 @@ def read_noise(folder: Path, *, watch_s: float = 0.2, sleep: Callable[[float], N
         swapped_bytes=swap.sin + swap.sout,
         disk_free_bytes=psutil.disk_usage(str(folder)).free,
         hottest_celsius=_hottest_celsius(),
+        conditions=read_conditions(),
     )
 
 
@@ -69,6 +72,7 @@ def judge_noise(
         warnings.append(f"only {after.disk_free_bytes / 1e9:.1f} GB of disk space are free for results")
     if after.hottest_celsius is not None and after.hottest_celsius >= HOT_CELSIUS:
         warnings.append(f"the processor is at {after.hottest_celsius:.0f} degrees Celsius")
+    conditions = judge_conditions(before.conditions, after.conditions)
     return BlockNoise(
         case=case,
         block=block,
@@ -76,7 +80,8 @@ def judge_noise(
         after=after,
         wall_s=wall_s,
         foreign_cpu_s=foreign_cpu_s,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *(warning.text for warning in conditions)),
+        conditions=conditions,
     )
 
 
@@ -100,3 +105,24 @@ def _hottest_celsius() -> float | None:
         for sensor in sensors.get(chip, [])
     ]
     return max(readings, default=None)
+
+
+def read_foreign_cpu_s() -> float:
+    """CPU seconds that the machine has spent on anything but this process and the children that it has waited for."""
+    times = os.times()  # Windows has no figure for children and counts subjects as others
+    ours_s = times.user + times.system + times.children_user + times.children_system
+    return busy_s(psutil.cpu_times()) - ours_s
+
+
+@dataclass(frozen=True, slots=True)
+class SystemProbe:
+    """What the runner takes from outside; tests replace it."""
+
+    now_s: Callable[[], float] = time.monotonic
+    """A clock in seconds."""
+    sleep: Callable[[float], None] = time.sleep
+    """Pauses."""
+    read_noise: Callable[[Path], NoiseReading] = read_noise
+    """Reads disturbances."""
+    foreign_cpu_s: Callable[[], float] = read_foreign_cpu_s
+    """CPU seconds of everything but the runner and its children so far."""

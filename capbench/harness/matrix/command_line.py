@@ -9,11 +9,14 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from capbench.units import shown
 from capbench.unknown_names import did_you_mean
 
 __all__ = [
+    "LONGEST_BEGIN_TEXT",
     "PLACEHOLDERS",
     "POINT_PLACEHOLDERS",
+    "check_begin_text",
     "fill_command",
     "fill_parameters",
     "missing_program",
@@ -66,6 +69,20 @@ def split_command(
     if needs_output and "output" not in names:
         raise ValueError("the command has no {output}, so it does not know where to write")
     return words
+
+
+LONGEST_BEGIN_TEXT = 200
+"""Characters that every part of a command's output is searched for; a line of a log has fewer."""
+
+
+def check_begin_text(text: str) -> str:
+    """What a command prints when its export begins. Raises `ValueError` for what no line of a log can be told by."""
+    if not text.strip() or not text.isprintable() or len(text) > LONGEST_BEGIN_TEXT:
+        raise ValueError(
+            f"{shown(text)} must be a text within one line, of at most {LONGEST_BEGIN_TEXT} characters, which the "
+            "command prints when its export begins"
+        )
+    return text
 
 
 def placeholders_of(words: Sequence[str]) -> frozenset[str]:

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 from capbench.errors import InputError, MatrixError
 from capbench.files import is_file
 from capbench.harness.matrix.command_line import POINT_PLACEHOLDERS, placeholders_of
-from capbench.harness.matrix.corpus_clips import find_clips
 from capbench.harness.matrix.expand_ladders import expand_ladders
 from capbench.harness.matrix.expand_subjects import DeclaredSubjects, declared_subjects
 from capbench.harness.matrix.model import (
@@ -26,13 +25,10 @@ from capbench.harness.matrix.model import (
     names_without_table,
     subject_without_table,
 )
-from capbench.harness.matrix.toml_file import (
-    LONGEST_NAME,
-    MOST_CASES,
-    CaseTable,
-    CorpusTable,
-    MatrixFile,
-)
+from capbench.harness.matrix.sources.corpus_clips import find_clips
+from capbench.harness.matrix.sources.find_footage import declared_footage, with_footage
+from capbench.harness.matrix.table_values import LONGEST_NAME, MOST_CASES
+from capbench.harness.matrix.toml_file import CaseTable, CorpusTable, MatrixFile
 from capbench.results.base_subject import choose_base
 from capbench.results.subject_name import FLOOR
 from capbench.units import shown
@@ -75,6 +71,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
         raise MatrixError(f"{main}:case: the matrix has no case; add a [[case]] or [[corpus]] table")
     declared = declared_subjects(files)
     settings = {"subjects": list(dict.fromkeys((*_USUAL_SUBJECTS, *declared.by_name)))} | settings
+    footage = declared_footage(files)
     cases: dict[str, Case] = {}
     for where, path, table in tables:
         for name, own in _cases_of(where, path, table):
@@ -82,6 +79,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
             for override_path, override in _overrides_of(files, name):
                 merged = _merge(merged, _said(override, override_path))
             named = [each for written in merged["subjects"] for each in declared.of_table.get(written, (written,))]
+            merged = with_footage(f"{where}({name})", merged, footage)
             case = _case(f"{where}({name})", name, merged | {"subjects": named})
             if len(cases) >= MOST_CASES:
                 raise MatrixError(f"{where}: more than {MOST_CASES} cases in total")
@@ -102,6 +100,7 @@ def expand_matrix(main: Path, files: dict[Path, MatrixFile], paths: frozenset[st
         subjects=tuple(declared.by_name[name] for name in used),
         reference=_reference(files, tuple(used)),
         left_out=_left_out(main, declared, cases.values(), used),
+        machines=tuple(choice for file in reversed(files.values()) for choice in file.machine),
         ladders=expand_ladders(files, cases),
     )
 
@@ -213,9 +212,10 @@ def _check_overrides(files: dict[Path, MatrixFile], cases: dict[str, Case]) -> N
 def _merge(settings: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     """`settings` updated with `said`; settings that exclude one another are dropped."""
     excluded = {
-        "source": ("recording", "duration_s"),
-        "download": ("recording", "duration_s"),
-        "recording": ("source",),
+        "source": ("recording", "footage", "duration_s"),
+        "download": ("recording", "footage", "duration_s"),
+        "footage": ("source", "recording", "duration_s"),
+        "recording": ("source", "footage"),
         "quality": ("qp", "curve"),
         "qp": ("quality", "curve"),
         "curve": ("quality", "qp"),
@@ -226,7 +226,7 @@ def _merge(settings: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
 
 def _case(where: str, name: str, merged: dict[str, Any]) -> Case:
     if all(merged.get(key) is None for key in ("source", "recording", "download")):
-        raise MatrixError(f"{where}: give source (a file) or recording (a synthetic one)")
+        raise MatrixError(f"{where}: give source (a file), recording (a synthetic one) or footage")
     if isinstance(merged.get("recording"), OwnRecording) and merged.get("duration_s") is None:
         raise MatrixError(f"{where}.duration_s: a recording of a custom size needs a length in seconds")
     if not merged["subjects"]:

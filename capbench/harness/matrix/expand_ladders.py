@@ -35,11 +35,11 @@ def expand_ladders(files: Mapping[Path, MatrixFile], cases: Mapping[str, Case]) 
                         f"{where}.rungs[{place}]: {shown(rung)} is no case of the matrix; available: "
                         f"{', '.join(cases)}{did_you_mean(rung, cases)}"
                     )
-            rungs = [cases[rung] for rung in table.rungs]
-            for rung in rungs[1:]:
-                if differing := _differing(rungs[0], rung):
+            lowest, *others = (cases[rung] for rung in table.rungs)
+            for other in others:
+                if differing := _differing(lowest, other):
                     raise MatrixError(
-                        f"{where}.rungs: {rungs[0].name} and {rung.name} differ in {', '.join(differing)}; the rungs "
+                        f"{where}.rungs: {lowest.name} and {other.name} differ in {', '.join(differing)}; the rungs "
                         "of a ladder may differ in their scenes and subjects only"
                     )
             found[table.name] = Ladder(name=table.name, rungs=tuple(table.rungs))

@@ -11,7 +11,8 @@ from capbench.errors import MatrixError
 from capbench.files import is_folder
 from capbench.harness.matrix.command_line import fill_parameters, split_command
 from capbench.harness.matrix.model import OptionValue, Subject
-from capbench.harness.matrix.toml_file import MOST_CASES, MatrixFile, SubjectTable, check_name
+from capbench.harness.matrix.table_values import MOST_CASES, check_name
+from capbench.harness.matrix.toml_file import MatrixFile, SubjectTable
 from capbench.units import shown
 
 __all__ = ["DeclaredSubjects", "declared_subjects", "subject_label"]

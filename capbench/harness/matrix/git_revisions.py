@@ -15,7 +15,7 @@ import platformdirs
 
 from capbench.errors import InputError, UnavailableError
 from capbench.files import describe_os_error, partial_path
-from capbench.harness.matrix.lock_beside import LOCK_SUFFIX, FolderInUseError, lock_beside
+from capbench.harness.machine.lock_beside import LOCK_SUFFIX, FolderInUseError, lock_beside
 from capbench.harness.matrix.model import RunMatrix
 from capbench.installation import environment_for
 from capbench.results.subject_name import SubjectName

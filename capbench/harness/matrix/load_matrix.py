@@ -16,7 +16,8 @@ from capbench.errors import MatrixError
 from capbench.files import is_file, is_folder, parse_toml, read_text, read_toml
 from capbench.harness.matrix.expand import expand_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.toml_file import MatrixFile, known_paths
+from capbench.harness.matrix.table_values import known_paths
+from capbench.harness.matrix.toml_file import MatrixFile
 from capbench.resources import matrix_folder
 from capbench.units import shown
 from capbench.unknown_names import nearest, unknown_key

@@ -18,8 +18,9 @@ from pydantic import (
 
 from capbench.errors import MatrixError
 from capbench.results.appearance.expected_look import ExpectedLook
+from capbench.results.environment import MachineChoice
 from capbench.results.record import Record
-from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Footage, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 from capbench.unknown_names import did_you_mean
@@ -39,7 +40,6 @@ __all__ = [
     "names_without_table",
     "subject_without_table",
 ]
-
 
 _MOST_RECORDED_PIXELS_A_SIDE = 8192
 """Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
@@ -215,6 +215,8 @@ class Case(Record):
     """A file to fetch, where the source is a clip of a corpus that is named by its URL."""
     corpus: str | None = None
     """The corpus whose clip the source is; None for a case of its own."""
+    footage: Footage | None = None
+    """A clip that is fetched and normalised; `download` says from where."""
     duration_s: float | None = None
     """Length of the recording in seconds; None for a standard one's own."""
     scene: str = "bare"
@@ -264,7 +266,7 @@ class Case(Record):
     def _leave_out_what_is_new(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """What a case has nothing of is not written: older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("metrics", "download", "corpus", "curve", "expect"):
+        for name in ("metrics", "download", "corpus", "curve", "footage", "expect"):
             if written.get(name, ...) is None:
                 del written[name]
         if self.interleave == "runs":
@@ -317,15 +319,15 @@ class RunMatrix(Record):
     """Declared subject that takes part in no case, to the reason."""
     ladders: tuple[Ladder, ...] = ()
     """Ladders, in the order of the files. Written only where there are any."""
+    machines: tuple[MachineChoice, ...] = ()
+    """Machines of a fleet that take part, the first that matches counts; empty, and not written, for all of them."""
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_no_ladders(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+    def _leave_out_empty(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        if not written.get("ladders"):
-            written.pop("ladders", None)
-        return written
+        return {name: value for name, value in written.items() if value or name not in ("ladders", "machines")}
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""

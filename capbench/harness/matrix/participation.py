@@ -1,19 +1,49 @@
-"""Who takes no part in a matrix and why, and who takes part in what it cannot do: sentences for people."""
+"""Who takes part in a matrix: machines of a fleet, and sentences about subjects that do not, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Literal
 
-from capbench.harness.matrix.command_line import placeholders_of
+from pydantic import AfterValidator, ConfigDict, Field
+
+from capbench.harness.matrix.command_line import missing_program, placeholders_of
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
+from capbench.harness.matrix.table_values import MOST_BLOCKS
+from capbench.results.environment import MachineChoice
 from capbench.results.run_record import RunResult, RunRole
 
-__all__ = ["absences", "propose_scenes", "undrawn_scenes"]
+__all__ = [
+    "MOST_MACHINE_TABLES",
+    "WrittenMachine",
+    "absences",
+    "propose_scenes",
+    "unavailable_subjects",
+    "undrawn_scenes",
+]
 
+MOST_MACHINE_TABLES = 1000
+"""Each is tried on each machine."""
+MachineField = Literal["name", "adapter", "system", "os", "cpu_model", "architecture", "encoder", "decoder"]
+"""What a machine is chosen by; of its encoders and decoders one has to match."""
 _UNDRAWN = "bare"
 """The scene that draws nothing: what any exporter that keeps the picture gets right."""
 _MOST_NAMED = 3
 """Cases in one sentence."""
+
+
+class _MachineTable(MachineChoice):
+    """`[[machine]]`: machines of a fleet that take part."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    match: dict[MachineField, str] = Field(default_factory=dict)  # type: ignore[assignment]  # a record has any keys
+    """Field of a machine's report to a glob, such as `{ adapter = "NVIDIA*", system = "Darwin" }`."""
+    blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] | None = None
+    """Blocks of each case that every such machine makes for itself; without it they share those of the case."""
+
+
+WrittenMachine = Annotated[_MachineTable, AfterValidator(lambda table: MachineChoice(**dict(table)))]
 
 
 def absences(matrix: RunMatrix, skipped: Mapping[str, str]) -> tuple[str, ...]:
@@ -81,3 +111,13 @@ def _listed(cases: list[Case]) -> str:
     names = [case.name for case in cases]
     further = f" and {len(names) - _MOST_NAMED} more cases" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + further
+
+
+def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
+    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix continues."""
+    found: dict[str, str] = {}
+    for subject in matrix.subjects:
+        for command in (subject.command, subject.prepare, subject.conclude):
+            if command and (reason := missing_program(command[0], subject.folder)):
+                found.setdefault(subject.name, reason)
+    return found

@@ -4,180 +4,64 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
-from capbench.harness.matrix.model import Curve, Download, Limit, OptionValue, OwnRecording, Rate
-from capbench.results.appearance.expected_look import ExpectedLook
-from capbench.results.appearance.read_look import without_unknown
-from capbench.results.metric_registry import choose_metrics
-from capbench.results.path_names import DECODERS, path_names
-from capbench.results.run_record import CurveParameter, ExportEnd, Interleave
+from capbench.harness.matrix.model import OptionValue, Rate
+from capbench.harness.matrix.participation import MOST_MACHINE_TABLES, WrittenMachine
+from capbench.harness.matrix.table_values import (
+    MAX_SLICE_MS,
+    MIN_SLICE_MS,
+    MOST_BLOCKS,
+    MOST_CASES,
+    MOST_INCLUDES,
+    MOST_OVERRIDES,
+    MOST_RUNGS,
+    BeginText,
+    Even,
+    Metrics,
+    Name,
+    RecordingSeconds,
+    TimeLimit,
+    Variable,
+    WaitSeconds,
+    known_paths,
+)
+from capbench.harness.matrix.written_tables import (
+    WrittenCurve,
+    WrittenDownload,
+    WrittenLimit,
+    WrittenLook,
+    WrittenRecording,
+    WrittenTable,
+)
+from capbench.results.path_names import DECODERS
+from capbench.results.run_record import ExportEnd, Footage, Interleave
 from capbench.results.subject_name import FLOOR, SubjectName
-from capbench.units import parse_bitrate, shown
+from capbench.units import shown
 
 __all__ = [
     "CaseTable",
     "CorpusTable",
+    "FootageTable",
     "LadderTable",
     "MatrixFile",
     "OverrideTable",
     "SubjectTable",
-    "check_name",
-    "known_paths",
 ]
 
 
-MOST_PIXELS_A_SIDE = 16384
-"""The most that H.264 has a level for; a frame of that size takes 400 MB."""
-LONGEST_RECORDING_S = 24 * 3600.0
-"""A day."""
-LONGEST_WAIT_S = 7 * 24 * 3600.0
-"""A week. System calls fail for time-outs beyond some centuries."""
-MOST_BLOCKS = 100_000
-"""A block a second is a day of them."""
-MOST_CASES = 10_000
-"""Of a matrix, products included, and subjects of a file: a case of a second takes hours by then."""
-FEWEST_POINTS = 4
-"""Of a curve: what the common test conditions of MPEG and JVET take (JVET-T2010); fewer are no curve to interpolate."""
-MOST_POINTS = 32
-"""Of a curve: each is a run of every subject in every block."""
-MOST_RUNGS = 64
-"""Of a ladder: a scene has a dozen things to add, and each rung is a run of every subject in every block."""
-MOST_LADDERS = 100
-"""Of one file."""
-MOST_INCLUDES = 100
-"""Of one file."""
-MOST_OVERRIDES = 1000
-"""Each is tried on each case."""
-LONGEST_BEGIN_TEXT = 200
-"""Characters that every part of a command's output is searched for; a line of a log has fewer."""
-LONGEST_NAME = 80
-"""Case and subject stand in one file name with a block's number, and file systems allow 255 bytes."""
-
-
-def known_paths() -> frozenset[str]:
-    """Paths, built in or installed; a case may name them, and `floor`, without a `[[subject]]` table."""
-    return frozenset(path_names())
-
-
-def check_name(name: str) -> str:
-    """The name of a case or a subject. Raises `ValueError` for one that cannot be part of a file's name."""
-    # Names become file names joined by "--", so they must survive every file system and stay unambiguous.
-    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._+=@-]{{0,{LONGEST_NAME - 1}}}", name) or "--" in name:
-        raise ValueError(f"{shown(name)} cannot be part of a file name; use letters, digits, . _ + = - (no --)")
-    return name
-
-
-def _check_variable(name: str) -> str:
-    if not name or "=" in name:
-        raise ValueError(f"{shown(name)} cannot be the name of an environment variable")
-    return name
-
-
-def _check_begins(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError(f"{shown(text)} must be a text within one line that the command prints when its export begins")
-    return text
-
-
-def _check_metrics(names: list[str]) -> list[str]:
-    return [metric.name for metric in choose_metrics(names)]
-
-
-MIN_SLICE_MS = 5.0
-"""A switch takes about a millisecond: with shorter slices the machine would do little else."""
-MAX_SLICE_MS = 10_000.0
-"""Longer slices are whole runs."""
-Name = Annotated[
-    str,
-    AfterValidator(check_name),
-    Field(json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9._+=@-]*$", "maxLength": LONGEST_NAME}),
-]
-Variable = Annotated[str, AfterValidator(_check_variable)]
-BeginText = Annotated[str, Field(max_length=LONGEST_BEGIN_TEXT), AfterValidator(_check_begins)]
-Metrics = Annotated[list[str], AfterValidator(_check_metrics)]
-Even = Annotated[int, Field(gt=0, le=MOST_PIXELS_A_SIDE, multiple_of=2)]
-RecordingSeconds = Annotated[float, Field(gt=0, le=LONGEST_RECORDING_S)]
-WaitSeconds = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
-TimeLimit = Annotated[float, Field(gt=0, le=LONGEST_WAIT_S)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class _LimitTable(Limit):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _RecordingTable(OwnRecording):
-    model_config = ConfigDict(extra="forbid")
-
-
-# Records keep unknown fields of their files; what a person writes must not have any.
-WrittenLimit = Annotated[_LimitTable, AfterValidator(lambda table: Limit(**dict(table)))]
-WrittenLook = Annotated[ExpectedLook, AfterValidator(without_unknown)]
-WrittenRecording = Annotated[_RecordingTable, AfterValidator(lambda table: OwnRecording(**dict(table)))]
-
-
-def _bitrate(value: object) -> object:
-    """`2M` as bits a second; a number as it is."""
-    return parse_bitrate(value) if isinstance(value, str) else value
-
-
-class _CurveTable(_Table):
-    """Points of a curve: one of the three."""
-
-    qp: list[Annotated[int, Field(ge=0, le=255)]] | None = None
-    """Constant quantisers."""
-    crf: list[Annotated[float, Field(ge=0, le=255)]] | None = None
-    """Constant rate factors."""
-    bitrate: list[Annotated[int, BeforeValidator(_bitrate), Field(ge=1000, le=10**9)]] | None = None
-    """Bit rates in bits a second, or as text such as `2M`."""
-
-    @model_validator(mode="after")
-    def _is_a_curve(self) -> Self:
-        given = [name for name in get_args(CurveParameter) if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("give exactly one of qp, crf and bitrate")
-        values = getattr(self, given[0])
-        if not FEWEST_POINTS <= len(values) <= MOST_POINTS:
-            raise ValueError(f"a curve needs {FEWEST_POINTS} to {MOST_POINTS} points, got {len(values)} of {given[0]}")
-        if repeated := [value for value in values if values.count(value) > 1]:
-            raise ValueError(f"{given[0]} has {shown(repeated[0])} twice")
-        return self
-
-
-def _curve(table: _CurveTable) -> Curve:
-    parameter, values = next((name, values) for name in get_args(CurveParameter) if (values := getattr(table, name)))
-    return Curve(parameter=parameter, values=tuple(sorted(map(float, values))))
-
-
-class _DownloadTable(Download):
-    """A file that is fetched before the first run and kept in the user's cache."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
-    """Where it is, `https` or `http`."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
-    """SHA-256 of its bytes in hexadecimal."""
-
-
-WrittenCurve = Annotated[_CurveTable, AfterValidator(_curve)]
-WrittenDownload = Annotated[_DownloadTable, AfterValidator(lambda table: Download(**dict(table)))]
-
-
-class _Settings(_Table):
+class _Settings(WrittenTable):
     """Settings that a case may have and an override may change; None means not set."""
 
     source: str | None = None
     """File to export, relative to the matrix file."""
     recording: str | WrittenRecording | None = None
     """Name of a synthetic recording (`capbench media --list`), or a table with width, height, fps, container, seed."""
+    footage: Name | None = None
+    """Name of a `[[footage]]` table."""
     duration_s: RecordingSeconds | None = None
     """Cut the recording to this many seconds."""
     scene: str | None = None
@@ -224,10 +108,11 @@ class _Settings(_Table):
 
     @model_validator(mode="after")
     def _excludes(self) -> Self:
-        if self.source is not None and self.recording is not None:
-            raise ValueError("give source or recording, not both")
-        if self.source is not None and self.duration_s is not None:
-            raise ValueError("duration_s applies only to a synthetic recording; cut a file with another program")
+        given = [key for key in ("source", "recording", "footage") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give {given[0]} or {given[1]}, not both")
+        if given in (["source"], ["footage"]) and self.duration_s is not None:
+            raise ValueError("duration_s applies only to a synthetic recording; footage has its own, files are not cut")
         if self.quality is not None and self.qp is not None:
             raise ValueError("give quality or qp, not both")
         if self.curve is not None and (self.quality is not None or self.qp is not None):
@@ -264,7 +149,7 @@ class CorpusTable(_Settings):
             raise ValueError("pattern applies only to a folder")
         if self.files is not None and not self.files:
             raise ValueError("files is empty: a corpus without a clip has nothing to measure")
-        if unfit := [key for key in ("source", "recording", "duration_s") if getattr(self, key) is not None]:
+        if unfit := [key for key in ("source", "recording", "footage", "duration_s") if getattr(self, key) is not None]:
             raise ValueError(f"{unfit[0]} does not apply to a corpus, whose clips are the sources")
         return self
 
@@ -276,7 +161,7 @@ class OverrideTable(_Settings):
     """Glob of case names."""
 
 
-class SubjectTable(_Table):
+class SubjectTable(WrittenTable):
     """`[[subject]]`."""
 
     name: Name
@@ -300,8 +185,7 @@ class SubjectTable(_Table):
     output_suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]+$")] = ".mp4"
     """Suffix of the output file."""
     begins: BeginText | None = None
-    """Text that the command prints when its export begins, in place of the line `capbench: begin`; what comes before is
-    `launch_s`."""
+    """Text that the command prints when its export begins, in place of the line `capbench: begin`."""
     ends: ExportEnd | None = None
     """`output`: the export ends with the last change of the output, not with the process, which is then ended."""
     sampled: bool = True
@@ -376,7 +260,7 @@ class SubjectTable(_Table):
         return (*split, tuple(self.env.values()))
 
 
-class LadderTable(_Table):
+class LadderTable(WrittenTable):
     """`[[ladder]]`: cases of which each draws more than the one before."""
 
     name: Name
@@ -391,7 +275,18 @@ class LadderTable(_Table):
         return self
 
 
-class MatrixFile(_Table):
+class FootageTable(Footage):
+    """`[[footage]]`: a clip of somebody else's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    """Name of the clip, which cases give as `footage`."""
+    fps: Rate = "30"
+    """Frames a second, constant: a number, or a fraction in quotes."""
+
+
+class MatrixFile(WrittenTable):
     """One TOML file."""
 
     description: str | None = None
@@ -408,7 +303,11 @@ class MatrixFile(_Table):
     """Corpora: each is as many cases as it has clips."""
     subject: list[SubjectTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Subjects."""
-    ladder: list[LadderTable] = Field(default_factory=list, max_length=MOST_LADDERS)
+    footage: list[FootageTable] = Field(default_factory=list, max_length=MOST_CASES)
+    """Clips of other people that cases may name."""
+    ladder: list[LadderTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Ladders: cases in the order in which each adds to what is drawn."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""
+    machine: list[WrittenMachine] = Field(default_factory=list, max_length=MOST_MACHINE_TABLES)
+    """Machines of a fleet that take part; those of the including file come first."""

@@ -20,7 +20,7 @@ from capbench.harness.matrix.command_line import (
     split_command,
 )
 from capbench.harness.matrix.expand_subjects import subject_label
-from capbench.harness.matrix.toml_file import LONGEST_NAME, check_name, known_paths
+from capbench.harness.matrix.table_values import LONGEST_NAME, check_name, known_paths
 from capbench.results.path_names import path_names
 from capbench.results.run_record import ExportEnd
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR

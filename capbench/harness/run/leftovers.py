@@ -21,7 +21,16 @@ UNVALIDATED = "unvalidated"
 """Folder of the outputs of recorded runs that wait for validation."""
 _FOLDERS = ("runs", "blocks", "outputs", "traces", "frames", FAILED_OUTPUTS, UNVALIDATED)
 """Folders whose files are named after runs and blocks."""
-_FILES = ("matrix.json", "environment.json", "looks.json", "index.html", "report.png", ".lock")
+_FILES = (
+    "matrix.json",
+    "environment.json",
+    "machines.json",
+    "attempts.jsonl",
+    "looks.json",
+    "index.html",
+    "report.png",
+    ".lock",
+)
 """Files that capbench writes beside them."""
 _OF_A_RUN = re.compile(
     r"(?P<stem>[^.].*?--(?:b\d{3,}|warmup|trial|drift-start|drift-end))(?:\.[A-Za-z0-9]+)?", re.DOTALL

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from capbench.errors import MatrixError, OutputError
-from capbench.harness.matrix.fetch_clip import fetch_clip
 from capbench.harness.matrix.model import Case, OwnRecording, RunMatrix, Subject
+from capbench.harness.matrix.sources.fetch_clip import fetch_clip
 from capbench.harness.worker.client import ask_worker
-from capbench.results.run_record import CurvePoint
+from capbench.results.run_record import CurvePoint, Footage, NormalisedFootage
 
 __all__ = ["PreparedCase", "check_cases", "export_options", "prepare_case"]
 
@@ -39,6 +39,8 @@ class PreparedCase:
     """The encoder settings as arguments of ffmpeg; those of the first point of a curve."""
     encoder_options_of_points: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The same for each point of a curve, by its label; empty where no subject of the case needs them."""
+    footage: NormalisedFootage | None = None
+    """The clip that the source was made of; None for any other source."""
     failure: str | None = None
     """Why the source cannot be used; the case's runs are then recorded as failed."""
 
@@ -55,8 +57,9 @@ def prepare_case(case: Case, subjects: Sequence[Subject], *, scratch: Path) -> P
     """
     recording = case.recording
     source = case.source
+    where = f"case {case.name!r}" if case.footage is None else f"footage {case.footage.name!r}"
     if case.download is not None:
-        source = fetch_clip(f"case {case.name!r}", case.download)
+        source = fetch_clip(where, case.download)
     settings, points = case, case.points
     if case.curve is not None:
         # What the encoder of the pipeline takes says nothing about that of a command.
@@ -67,6 +70,7 @@ def prepare_case(case: Case, subjects: Sequence[Subject], *, scratch: Path) -> P
         {
             "source": None if source is None else str(source),
             "recording": recording.model_dump() if isinstance(recording, OwnRecording) else recording,
+            "footage": None if case.footage is None else case.footage.model_dump() | {"frames": case.footage.frames},
             "duration_s": case.duration_s,
             "width": case.width,
             "height": case.height,
@@ -86,16 +90,26 @@ def prepare_case(case: Case, subjects: Sequence[Subject], *, scratch: Path) -> P
             width=found["width"],
             height=found["height"],
             fps=found["fps"],
+            footage=_as_normalised(case.footage, found["source_sha256"]),
             encoder_options=tuple(found["encoder_options"]),
             encoder_options_of_points={
                 label: tuple(words) for label, words in found["encoder_options_of_points"].items()
             },
         )
+    if answer.error_type in _BAD_SOURCE and case.footage is not None:
+        raise MatrixError(f"{where}: {answer.error}")
     if answer.error_type in _BAD_SOURCE and case.corpus is not None:
         raise MatrixError(f"corpus {case.corpus!r}: clip {case.name!r} cannot be read: {answer.error}")
     if answer.error_type in _BAD_SOURCE:
         return PreparedCase(failure=answer.error)
     raise MatrixError(f"case {case.name!r}: {answer.error}")
+
+
+def _as_normalised(footage: Footage | None, sha256: str | None) -> NormalisedFootage | None:
+    """The clip as a run records it."""
+    if footage is None or sha256 is None:
+        return None
+    return NormalisedFootage(**footage.model_dump(), normalised_sha256=sha256)
 
 
 def check_cases(matrix: RunMatrix, *, scratch: Path) -> tuple[str, ...]:

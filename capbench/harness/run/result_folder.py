@@ -17,12 +17,11 @@ from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, refuse_links
 from capbench.harness.run.schedule import PLAN_VERSION, Plan, ScheduledRun
 from capbench.installation import version_of
 from capbench.results.base_subject import choose_base
-from capbench.results.environment import BlockNoise, Environment
+from capbench.results.environment import MACHINES_FILE, BlockNoise, Environment
 from capbench.results.folder import (
     FolderContents,
     read_folder,
     read_run,
-    run_file_name,
     run_stem,
     with_times_floor,
     write_record,
@@ -86,7 +85,9 @@ class RunFolder:
         return False
 
     def check_machine(self, environment: Environment) -> None:
-        """Record the machine. Raises `ResultError` if the folder was started on another one."""
+        """Record the machine. Raises `ResultError` if the folder was started on another one, or on several."""
+        if (self.path / MACHINES_FILE).exists():
+            raise ResultError(f"{self.path} was started on a fleet; resume it with --fleet")
         file = self.path / "environment.json"
         if not file.exists():
             write_record(file, environment)
@@ -100,7 +101,7 @@ class RunFolder:
 
     def is_done(self, step: ScheduledRun) -> bool:
         """Whether the step's run is recorded. A damaged file does not count and is replaced."""
-        file = self._run_file(step.case.name, step)
+        file = self._run_file(step)
         if step.stem in self._written:
             return True
         if not file.exists():
@@ -109,11 +110,15 @@ class RunFolder:
             run = read_run(file)
         except ResultError:
             return False
+        return self.keeps(run)
+
+    def keeps(self, run: RunResult) -> bool:
+        """Whether a run that is recorded stays: failed ones are made again where that is asked for."""
         return run.succeeded or not self._retries_failed
 
     def write_run(self, step: ScheduledRun, run: RunResult) -> None:
         """Record a run: a later crash must not lose this one."""
-        write_record(self._run_file(step.case.name, step), run)
+        write_record(self._run_file(step), run)
         self._written.add(step.stem)
 
     def write_plan(self, plan: Plan) -> None:
@@ -123,13 +128,14 @@ class RunFolder:
     def read_run(self, step: ScheduledRun) -> RunResult | None:
         """The recorded run of a step; None where there is none that can be read."""
         try:
-            return read_run(self._run_file(step.case.name, step))
+            return read_run(self._run_file(step))
         except ResultError:
             return None
 
     def write_noise(self, noise: BlockNoise) -> None:
         """Record what disturbed a block."""
-        write_record(self.path / "blocks" / f"{noise.case}--b{noise.block:03d}.json", noise)
+        where = "" if noise.machine is None else f"--on={noise.machine}"
+        write_record(self.path / "blocks" / f"{noise.case}{where}--b{noise.block:03d}.json", noise)
 
     def finish(self) -> FolderContents:
         """Read everything back, and keep `times_floor`, which is known only now."""
@@ -141,8 +147,8 @@ class RunFolder:
         remove(self.path / IN_PROGRESS)
         return contents
 
-    def _run_file(self, case: str, step: ScheduledRun) -> Path:
-        return self.path / "runs" / run_file_name(case, step.subject.name, step.role, step.block, step.point)
+    def _run_file(self, step: ScheduledRun) -> Path:
+        return self.path / "runs" / f"{step.stem}.json"
 
 
 def read_plan(folder: Path) -> Plan:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import psutil
-
 from capbench.errors import MatrixError, OutputError
-from capbench.harness.machine.interference import busy_s, judge_noise, read_noise
-from capbench.harness.matrix.command_line import missing_program
-from capbench.harness.matrix.model import Case, RunMatrix, Subject
-from capbench.harness.matrix.participation import absences, propose_scenes
+from capbench.harness.machine.interference import SystemProbe, judge_noise
+from capbench.harness.matrix.model import Case, Subject
+from capbench.harness.matrix.participation import absences, propose_scenes, unavailable_subjects
 from capbench.harness.run.executor import Executor, refuse_full_disk
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
@@ -32,11 +26,10 @@ from capbench.harness.run.schedule import (
 from capbench.harness.run.slice_safety import memory_refusal, trial_refusal
 from capbench.harness.run.thresholds import check_thresholds
 from capbench.harness.run.validate_output import Validator, WaitingOutput, is_waiting
-from capbench.results.environment import NoiseReading
 from capbench.results.folder import FolderContents, read_folder
 from capbench.results.run_record import MAX_OVERLAP_SHARE, RunResult, RunRole
 
-__all__ = ["UNLIMITED_BLOCKS", "StoppingRule", "SystemProbe", "run_matrix", "unavailable_subjects"]
+__all__ = ["UNLIMITED_BLOCKS", "StoppingRule", "SystemProbe", "make_block", "run_matrix", "unavailable_subjects"]
 
 UNLIMITED_BLOCKS = 100_000
 """Blocks of a matrix that only its budget ends."""
@@ -57,37 +50,6 @@ class StoppingRule:
     """Asked after every round; True ends the matrix."""
     stops_at_failed_warmup: bool = False
     """Whether a subject that fails in its first, discarded run ends the matrix: nothing could be compared with it."""
-
-
-def read_foreign_cpu_s() -> float:
-    """CPU seconds that the machine has spent on anything but this process and the children that it has waited for."""
-    times = os.times()  # Windows has no figure for children and counts subjects as others
-    ours_s = times.user + times.system + times.children_user + times.children_system
-    return busy_s(psutil.cpu_times()) - ours_s
-
-
-@dataclass(frozen=True, slots=True)
-class SystemProbe:
-    """What the runner takes from outside; tests replace it."""
-
-    now_s: Callable[[], float] = time.monotonic
-    """A clock in seconds."""
-    sleep: Callable[[float], None] = time.sleep
-    """Pauses."""
-    read_noise: Callable[[Path], NoiseReading] = read_noise
-    """Reads disturbances."""
-    foreign_cpu_s: Callable[[], float] = read_foreign_cpu_s
-    """CPU seconds of everything but the runner and its children so far."""
-
-
-def unavailable_subjects(matrix: RunMatrix) -> dict[str, str]:
-    """Subjects whose program is not there, with the reason. They are skipped; the rest of the matrix continues."""
-    found: dict[str, str] = {}
-    for subject in matrix.subjects:
-        for command in (subject.command, subject.prepare, subject.conclude):
-            if command and (reason := missing_program(command[0], subject.folder)):
-                found.setdefault(subject.name, reason)
-    return found
 
 
 def run_matrix(
@@ -122,6 +84,36 @@ def run_matrix(
     return contents
 
 
+def make_block(
+    plan: Plan,
+    folder: RunFolder,
+    executor: Executor,
+    number: int | None,
+    *,
+    machine: str,
+    validator: Validator | None = None,
+    progress: Progress | None = None,
+    surroundings: SystemProbe | None = None,
+) -> Callable[[], None]:
+    """Make one block of every case on one machine of several; with None for `number`, what closes the cases there.
+
+    What opens a case is made first where the folder has none of it: other machines' says nothing about this one.
+    Returns what validates the outputs, so that it can be called when others may run beside it. Raises as `run_matrix`
+    does.
+    """
+    runner = _Runner(
+        plan,
+        folder,
+        executor,
+        validator=validator,
+        progress=progress or Progress(),
+        surroundings=surroundings or SystemProbe(),
+        machine=machine,
+    )
+    runner.make_block(number)
+    return runner.validate
+
+
 class _Runner:
     """State of one matrix while it runs."""
 
@@ -134,7 +126,9 @@ class _Runner:
         validator: Validator | None,
         progress: Progress,
         surroundings: SystemProbe,
+        machine: str | None = None,
     ) -> None:
+        self._machine = machine
         self._plan = plan
         self._folder = folder
         self._executor = executor
@@ -154,14 +148,11 @@ class _Runner:
         cases = self._plan.matrix.cases
         for sentence in absences(self._plan.matrix, self._plan.skipped):
             self._progress.say(sentence)
-        for case in cases:
-            self._progress.say(f"preparing {case.name}")
-            self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))
-        self._find_waiting()
+        self._prepare()
         if pace.budget_s is not None:
             self._budget_end_s = self._outside.now_s() + pace.budget_s
-        openings = [step for case in cases for step in opening_steps(case, self._subjects(case))]
-        closings = [step for case in cases for step in closing_steps(case, self._subjects(case))]
+        openings = [step for case in cases for step in self._here(opening_steps(case, self._subjects(case)))]
+        closings = [step for case in cases for step in self._here(closing_steps(case, self._subjects(case)))]
         self._pending = {step.stem: step for step in (*openings, *self._steps_of_blocks(), *closings)}
         for step in openings:
             self._make(step)
@@ -173,7 +164,31 @@ class _Runner:
         self._make_rounds(pace, closings)
         for step in closings:
             self._make(step)
-        self._validate()
+        self.validate()
+
+    def make_block(self, number: int | None) -> None:
+        self._prepare()
+        for case in self._plan.matrix.cases:
+            subjects = self._subjects(case)
+            if number is None:
+                for step in self._here(closing_steps(case, subjects)):
+                    self._make(step)
+                continue
+            for step in self._here(opening_steps(case, subjects)):
+                self._make(step)
+            if self._in_slices(case):
+                self._try_slices(case)
+            self._make_block(case, number)
+
+    def _prepare(self) -> None:
+        for case in self._plan.matrix.cases:
+            self._progress.say(f"preparing {case.name}")
+            self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))
+        self._find_waiting()
+
+    def _here(self, steps: Iterable[ScheduledRun]) -> list[ScheduledRun]:
+        """The steps as those of this machine, where it is one of several."""
+        return [replace(step, machine=self._machine) for step in steps]
 
     def _refuse_failed(self, step: ScheduledRun) -> None:
         run = self._folder.read_run(step)
@@ -197,7 +212,7 @@ class _Runner:
             if not any(made):
                 continue  # recorded before a resume: says nothing about how long a round takes
             if self._budget_end_s is not None or pace.is_decided is not None:
-                self._validate()
+                self.validate()
             longest_s = max(longest_s, self._outside.now_s() - begun_s)
             if pace.is_decided is not None and pace.is_decided(read_folder(self._folder.path)):
                 self._progress.say(f"stopped after {number + 1} blocks: decided, or no interim look is left")
@@ -205,12 +220,12 @@ class _Runner:
 
     def _make_block(self, case: Case, number: int) -> bool:
         """Make what is missing of one block; returns whether anything was."""
-        all_steps = block_steps(self._plan.seed, number, case, self._subjects(case))
+        all_steps = self._here(block_steps(self._plan.seed, number, case, self._subjects(case)))
         steps = [step for step in all_steps if not self._folder.is_done(step)]
         if not steps:
             return False
         if self._validator is not None and self._waiting and not self._validator.has_room():
-            self._validate()
+            self.validate()
         if self._in_slices(case):
             steps = all_steps  # a run without others to interleave with is not part of a sliced block
         before, begun_s = self._outside.read_noise(self._folder.path), self._outside.now_s()
@@ -234,6 +249,7 @@ class _Runner:
         if len(steps) < len(all_steps):
             resumed = "the block was interrupted and resumed: its runs are not adjacent in time"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, resumed)})
+        noise = noise.model_copy(update={"machine": self._machine})
         if overlap_share > MAX_OVERLAP_SHARE:
             overlapped = f"subjects overlapped for {overlap_share:.1%} of the block, so it does not count"
             noise = noise.model_copy(update={"warnings": (*noise.warnings, overlapped)})
@@ -288,8 +304,9 @@ class _Runner:
     def _try_slices(self, case: Case) -> None:
         """Find out whether a case can be measured in slices; why it cannot is kept with the plan, for a resume too."""
         subjects = self._subjects(case)
-        steps = trial_steps(self._plan.seed, case, subjects)
-        warmups = self._recorded(step for step in opening_steps(case, subjects) if step.role is RunRole.WARMUP)
+        steps = self._here(trial_steps(self._plan.seed, case, subjects))
+        openings = self._here(opening_steps(case, subjects))
+        warmups = self._recorded(step for step in openings if step.role is RunRole.WARMUP)
         reason = self._executor.refuse_slices(subjects)
         if reason is None and not all(self._folder.is_done(step) for step in steps):
             reason = memory_refusal(warmups, self._executor.free_memory_bytes())
@@ -325,7 +342,8 @@ class _Runner:
         subjects = {subject.name: subject for subject in self._plan.matrix.subjects}
         for run in read_folder(self._folder.path).runs:
             if run.case in cases and run.subject in subjects:
-                step = ScheduledRun(cases[run.case], subjects[run.subject], run.block, run.order, run.role, run.point)
+                case, subject = cases[run.case], subjects[run.subject]
+                step = ScheduledRun(case, subject, run.block, run.order, run.role, run.point, run.machine)
                 self._await_validation(step, run)
         self._validator.forget(list(self._waiting.values()))
 
@@ -334,7 +352,7 @@ class _Runner:
         if source is not None and is_waiting(run):
             self._waiting[step.stem] = WaitingOutput(step, run, source)
 
-    def _validate(self) -> None:
+    def validate(self) -> None:
         """Validate the outputs that wait, and record what is found as it comes."""
         if self._validator is None or not self._waiting:
             return
@@ -375,6 +393,6 @@ class _Runner:
             step
             for case in self._plan.matrix.cases
             for number in range(case.blocks)
-            for step in block_steps(self._plan.seed, number, case, self._subjects(case))
+            for step in self._here(block_steps(self._plan.seed, number, case, self._subjects(case)))
             if not self._folder.is_done(step)
         ]

@@ -79,6 +79,8 @@ class ScheduledRun:
     """Why it is made."""
     point: CurvePoint | None = None
     """The point of the case's curve; None for a case without one."""
+    machine: str | None = None
+    """The machine that makes it; None where there is only one."""
 
     @property
     def settings(self) -> Case:
@@ -94,7 +96,7 @@ class ScheduledRun:
     def stem(self) -> str:
         """Unique name of the run inside a folder: its file's name without the suffix."""
         # Not `stem`: a point's value may hold a dot.
-        name = run_file_name(self.case.name, self.subject.name, self.role, self.block, self.point)
+        name = run_file_name(self.case.name, self.subject.name, self.role, self.block, self.point, machine=self.machine)
         return name.removesuffix(".json")
 
 

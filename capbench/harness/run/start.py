@@ -18,13 +18,7 @@ from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.toml_file import (
-    LONGEST_WAIT_S,
-    MAX_SLICE_MS,
-    MIN_SLICE_MS,
-    MOST_BLOCKS,
-    known_paths,
-)
+from capbench.harness.matrix.table_values import LONGEST_WAIT_S, MAX_SLICE_MS, MIN_SLICE_MS, MOST_BLOCKS, known_paths
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
@@ -38,7 +32,7 @@ from capbench.results.base_subject import BaseChoice, choose_base
 from capbench.results.folder import FolderContents
 from capbench.results.run_record import Interleave
 
-__all__ = ["RunOptions", "new_folder", "resumable_folder", "run"]
+__all__ = ["RunOptions", "ask_machine", "new_folder", "resumable_folder", "run", "settle_matrix"]
 
 _MACHINE_TIMEOUT_S = 120.0
 """Opening a GPU device compiles nothing, but a cold disk has been seen to take a minute for the drivers."""
@@ -122,7 +116,7 @@ def run(
     options = options or RunOptions()
     progress = progress or Progress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
-    chosen = _settled(loaded, options, is_endless=options.budget_s is not None or is_decided is not None)
+    chosen = settle_matrix(loaded, options, is_endless=options.budget_s is not None or is_decided is not None)
     with contextlib.ExitStack() as until_done:
         if options.against is not None:
             chosen = until_done.enter_context(add_revision(chosen, options.against, says=progress.say))
@@ -172,7 +166,7 @@ def _run(
             )
             folder.begin(plan)
         progress.say(_choose_base(chosen, plan.base).sentence or "nothing to compare: only one subject")
-        environment = read_environment(_ask_machine(path), Path(__file__).resolve().parents[3])
+        environment = read_environment(ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
         validator = Validator(path, keeps_outputs=options.keep_outputs) if options.validate else None
@@ -221,7 +215,7 @@ def _matrix_name(plan_file: Path) -> str | None:
         return None  # not a folder of ours, or damaged: nothing to resume
 
 
-def _settled(matrix: RunMatrix, options: RunOptions, *, is_endless: bool) -> RunMatrix:
+def settle_matrix(matrix: RunMatrix, options: RunOptions, *, is_endless: bool) -> RunMatrix:
     """The chosen part of a matrix with the settings that all cases get; what `options` leave out, each keeps."""
     chosen = matrix.select(options.cases, options.subjects, paths=known_paths())
     blocks = UNLIMITED_BLOCKS if options.blocks is None and is_endless else options.blocks
@@ -242,7 +236,8 @@ def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix) -> RunMatrix:
     return matrix.model_copy(update={"cases": cases})
 
 
-def _ask_machine(folder: Path) -> dict[str, Any]:
+def ask_machine(folder: Path) -> dict[str, Any]:
+    """What a worker process says of GPU and libraries here, or `{"error": reason}`; `folder` is for its files."""
     scratch = own_folder(folder, IN_PROGRESS)
     answer = ask_worker("machine", {}, scratch=scratch, timeout_s=_MACHINE_TIMEOUT_S, python=Path(sys.executable))
     return answer.result if answer.result is not None else {"error": answer.error}

@@ -137,6 +137,8 @@ def _prepare(spec: Json) -> Json:
     source = (
         Path(spec["source"]) if recording is None else make_recording(_recording_spec(recording, spec["duration_s"]))
     )
+    if footage := spec.get("footage"):
+        source = _normalised(source, footage)
     info = probe_source(source, accepts_hdr=options.tone_map is not None)
     upright = info.rotation_degrees % 180 == 0
     width, height = (info.width, info.height) if upright else (info.height, info.width)
@@ -144,6 +146,7 @@ def _prepare(spec: Json) -> Json:
     width, height = spec.get("width") or width + width % 2, spec.get("height") or height + height % 2
     return {
         "source": str(source),
+        "source_sha256": _sha256(source) if footage else None,
         "width": width,
         "height": height,
         "fps": str(rate),
@@ -154,6 +157,29 @@ def _prepare(spec: Json) -> Json:
             for label, of_point in spec.get("points", {}).items()
         },
     }
+
+
+def _normalised(source: Path, footage: Json) -> Path:
+    """The file that a clip becomes, kept beside the recordings."""
+    from capbench.pipeline.normalise_footage import Normalisation, normalise_footage
+    from capbench.recordings import cache_folder
+
+    wanted = Normalisation(
+        width=footage["width"],
+        height=footage["height"],
+        rate=Fraction(footage["fps"]),
+        start_s=footage["start_s"],
+        frames=footage["frames"],
+        pixel_format=footage["pixel_format"],
+    )
+    return normalise_footage(source, wanted, cache_folder().parent / "footage")
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check(spec: Json) -> Json:
@@ -248,6 +274,23 @@ def _validate(spec: Json) -> Json:
     return report.model_dump(mode="json")
 
 
+def _measure_part(spec: Json) -> Json:
+    """Measure one part of the pairs of `output` and `reference`: `plan` is JSON of a `PartPlan`.
+
+    `arithmetic`, where given, is what `arithmetic_digest` gave where the other parts are measured.
+    """
+    from capbench.errors import PartError
+    from capbench.quality.parts.known_pictures import arithmetic_digest
+    from capbench.quality.parts.measure_part import measure_part
+    from capbench.quality.parts.part_plan import PartPlan
+    from capbench.quality.parts.records_json import records_as_json
+
+    plan = PartPlan.from_json(spec["plan"])
+    if spec.get("arithmetic") and arithmetic_digest(plan.metrics) != spec["arithmetic"]:
+        raise PartError("its processor or libraries give other figures for known pictures in some last digits")
+    return {"records": records_as_json(measure_part(Path(spec["reference"]), Path(spec["output"]), plan), plan)}
+
+
 def _save_frames(spec: Json) -> Json:
     """Save the same frames of exports of `source`. `outputs`: the fields of `PicturedOutput`."""
     from capbench.quality.saved_frames import PicturedOutput, save_same_frames
@@ -293,6 +336,7 @@ JOBS: dict[str, Callable[[Json], Json]] = {
     "check": _check,
     "inspect": _inspect,
     "validate": _validate,
+    "measure-part": _measure_part,
     "save-frames": _save_frames,
     "machine": _machine,
     "memory": _memory,

@@ -37,8 +37,8 @@ def made_telemetry(seed: int) -> tuple[list[tuple[float, float, float]], list[fl
         for step in range(1, steps):
             share = step / steps
             eased, side = share**3 * (10 - 15 * share + 6 * share**2), bow * math.sin(math.pi * share)
-            place = (at[0] + across * eased - down * side, at[1] + down * eased + across * side)
-            points.append((time_s + takes_s * share, *(min(max(value, 0.0), 1.0) for value in place)))
+            x, y = at[0] + across * eased - down * side, at[1] + down * eased + across * side
+            points.append((time_s + takes_s * share, min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)))
         at, time_s = target, time_s + takes_s
         points.append((time_s, *at))
         if draw() < 2 / 3:

@@ -11,6 +11,7 @@ from capbench.results.appearance.expected_layers import (
     ExpectedCamera,
     ExpectedCaption,
     ExpectedCursor,
+    ExpectedMotionBlur,
     ExpectedZoom,
 )
 from capbench.results.appearance.expected_look import ExpectedBackground, ExpectedLook, ExpectedShadow
@@ -65,8 +66,15 @@ def asked_look(scene: Scene) -> ExpectedLook:
         camera=False
         if camera is None
         else ExpectedCamera(
-            position=camera.position, size=camera.size, aspect=camera.aspect, rounding_px=camera.rounding_px
+            position=camera.position,
+            size=camera.size,
+            aspect=camera.aspect,
+            rounding_px=camera.rounding_px,
+            source=None if camera.source is None else str(camera.source),
+            mirror=camera.mirror,
         ),
+        motion_blur=scene.motion_blur is not None
+        and ExpectedMotionBlur(shutter_degrees=scene.motion_blur.shutter_degrees),
         caption=tuple(
             ExpectedCaption(
                 start_s=caption.start_s, end_s=caption.end_s, position=caption.position, fade_s=caption.fade_s

@@ -8,6 +8,7 @@ from typing import Final
 from capbench.quality.effects.caption_times import CaptionMeter
 from capbench.quality.effects.effect_meter import EffectContext, EffectMeter
 from capbench.quality.effects.framing_meter import FramingMeter
+from capbench.quality.effects.overlays.overlay_meter import OverlayMeter
 from capbench.quality.effects.padding_meter import PaddingMeter
 from capbench.quality.effects.zoom_path import ZoomMeter
 
@@ -31,5 +32,6 @@ EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (
     ZoomMeter,
     FramingMeter,
     CaptionMeter,
+    OverlayMeter,
 )
 """Opened once for each output. Add a class here whose constructor takes the context alone."""

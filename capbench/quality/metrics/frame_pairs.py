@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,14 +17,14 @@ from capbench.colour import ColourSpec
 from capbench.quality.measurements import DetailLoss, PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured, joined
 from capbench.quality.metrics.detail_loss import detail_loss
-from capbench.quality.metrics.pairs.colour_samples import ColourSamples, measure_patches
+from capbench.quality.metrics.pairs.colour_samples import look_at_colours, measure_patches
 from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePairs
+from capbench.quality.metrics.pairs.pair_records import FrameFigures, PairRecords, WorstPair, pooled
 from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     coarse_step,
-    coarse_step_of,
     detail_error_codes,
     far_shift_px,
     gradient_length,
@@ -39,12 +40,13 @@ from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
 from capbench.recordings.layout import PATCHES, LayoutRectangle
 
-__all__ = ["OWN_METRICS", "KeptPair", "PictureMeter"]
+__all__ = ["KEPT_PAIRS", "OWN_METRICS", "KeptPair", "PictureMeter"]
 
 OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
 """Metrics that are measured here; the last three of sampled frames only."""
 _PLAIN_BITS = 8
-_KEPT_PAIRS = 3
+KEPT_PAIRS = 3
+"""Pairs of the lowest luma PSNR that are kept, or shown."""
 _MOST_LOOKS_BEHIND = 2
 """Pairs that wait for a close look; each holds two pictures."""
 _LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
@@ -73,8 +75,13 @@ class KeptPair:
         self.want = want
         """Reference."""
 
+    @property
+    def as_worst(self) -> WorstPair:
+        """Which pair it is, without its planes."""
+        return WorstPair(self.psnr_y_db, self.output_frame, self.reference_frame)
+
     def __lt__(self, other: KeptPair) -> bool:
-        return self.psnr_y_db > other.psnr_y_db  # the heap's first is the best of the worst
+        return self.as_worst > other.as_worst  # the heap's first is the best of the worst
 
 
 class PictureMeter:
@@ -90,6 +97,8 @@ class PictureMeter:
         native: NativePairs | None = None,
         no_ssim_reason: str | None = None,
         on_pair: Callable[[ObservedPicture, ObservedPicture], None] | None = None,
+        first_frame: int = 0,
+        first_pair: int = 0,
     ) -> None:
         """For pictures in codes of `spec`. `sample_every` pairs apart one is looked at closely.
 
@@ -97,23 +106,23 @@ class PictureMeter:
         `meters` are fed every pair as 8-bit 4:2:0; None where there is no sequence to feed them.
         `native` brings pairs to their own depth and chroma, where those are more; PSNR and SSIM are measured there.
         `no_ssim_reason` says why SSIM must not be measured; None where it may.
-        `on_pair` is called with every pair, the output's picture first.
+        `on_pair` is called with every pair, the output's picture first. `first_frame` is the output frame and
+        `first_pair` the number of the pair, neighbours included, that a part begins with.
         """
         self._spec = spec
         self._scaler = VideoReformatter()
-        self._evidence = PictureMeasurements(series={name: [] for name in OWN_METRICS})
+        self._records = PairRecords(first_frame, series={name: [] for name in OWN_METRICS})
         self._sample_every = sample_every
         self._meters = meters
         self._native = native
         self._no_ssim_reason = no_ssim_reason
         self._on_pair = on_pair
-        self._pair_frames: list[int] = []
-        self._colours = ColourSamples()
-        # A small picture has too few samples of each level by itself.
-        self._levels = np.zeros(256, np.intp), np.zeros(256)
-        self._patches: list[NDArray[np.float64]] = []
-        self._patch_areas_px: list[float] = []
-        self._kept: list[KeptPair] | None = [] if keep_worst else None
+        self._pair_number = first_pair
+        self._pair_places: list[int | None] = []
+        """Of each pair the place of its records; None for a neighbour."""
+        self._keeps = keep_worst
+        self._worst: list[WorstPair] = []
+        self._kept: list[KeptPair] = []
         # Close looks take half of the time, and NumPy lets other threads run meanwhile. One thread keeps their order.
         self._looker = ThreadPoolExecutor(1, "capbench-looks")
         self._looks: deque[Future[None]] = deque()
@@ -121,88 +130,84 @@ class PictureMeter:
     @property
     def worst_pairs(self) -> list[KeptPair]:
         """The pairs of lowest luma PSNR, worst first; empty unless they were to be kept."""
-        return sorted(self._kept or [], key=lambda kept: kept.psnr_y_db)
+        return sorted(self._kept, key=lambda kept: kept.as_worst)
 
     def skip(self) -> None:
         """An output frame that has no counterpart."""
-        for values in self._evidence.series.values():
+        for values in self._records.series.values():
             values.append(None)
-        self._evidence.worst_cell_codes.append(None)
-        self._evidence.worst_even_cell_codes.append(None)
-        self._evidence.mean_cell_codes.append(None)
-        self._evidence.detail_error_codes.append(None)
-        self._evidence.edge_codes.append(None)
+        self._records.figures.append(FrameFigures())
+
+    def add_neighbour(self, got: ObservedPicture, want: ObservedPicture) -> None:
+        """A pair before or behind the part: metrics that look at neighbours are fed it, and nothing is recorded."""
+        self._push(got, want)
+        self._pair_places.append(None)
+        self._pair_number += 1
 
     def add(self, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None) -> None:
         """The next output frame and the reference frame that it shows, of one size.
 
         `patches` is where a recording lies whose colour patches are in sight, in pixels; None where none are.
         """
-        frame = len(self._evidence.worst_cell_codes)
+        place = len(self._records.figures)
+        frame = self._records.first_frame + place
         self.skip()
-        given, want = want, as_drawn(want, got, self._spec, self._scaler)
-        if self._meters is not None:
-            self._meters.push(got.frame, want.frame)
+        want, pair = self._push(got, want)
         if self._on_pair is not None:
             self._on_pair(got, want)
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
-        pair = (
-            ComparedPair(planes.all, wanted.all)
-            if self._native is None
-            else self._native.pair(got, want, is_clamped=given is not want)
-        )
         values = [psnr_db(mean_squared_error(a, b), pair.peak_code) for a, b in pair.planes]
         for name, value in zip(OWN_METRICS[:3], values, strict=True):
-            self._evidence.series[name][frame] = value
-        self._evidence.worst_cell_codes[frame] = _placed(worst_cell(got.thumb, want.thumb))
-        even = worst_even_cell((planes.all, got.thumb), (wanted.all, want.thumb))
-        self._evidence.worst_even_cell_codes[frame] = None if even is None else _placed(even)
-        self._evidence.mean_cell_codes[frame] = float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean())
-        self._evidence.detail_error_codes[frame] = detail_error_codes(planes.luma, wanted.luma)
-        inner = [inner_error_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
-        typical = np.maximum(np.abs(got.thumb - want.thumb).mean(axis=(0, 1)), inner)
-        borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
-        border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
-        self._evidence.edge_codes[frame] = (border[0], border[1], border[2], border[3])
-        if len(self._pair_frames) % self._sample_every == 0:
+            self._records.series[name][place] = value
+        self._records.figures[place] = _figures(got, want)
+        if self._pair_number % self._sample_every == 0:
             while len(self._looks) >= _MOST_LOOKS_BEHIND:
                 self._looks.popleft().result()
-            self._looks.append(self._looker.submit(self._look_closely, frame, got, want, pair, patches))
-        self._pair_frames.append(frame)
-        if self._kept is not None:
-            self._keep(values[0], frame, want.record.index, planes, wanted)
+            self._looks.append(self._looker.submit(self._look_closely, place, got, want, pair, patches))
+        self._pair_places.append(place)
+        self._pair_number += 1
+        self._keep(WorstPair(values[0], frame, want.record.index), planes, wanted)
 
     def finish(self) -> PictureMeasurements:
         """All that was found; the meter is used up."""
+        return pooled([self.records()])
+
+    def records(self) -> PairRecords:
+        """All that was recorded, not pooled; the meter is used up."""
         while self._looks:
             self._looks.popleft().result()
         measured = Measured() if self._meters is None else self._meters.finish()
         if self._native is not None:
             measured = joined(measured, self._native.finish())
-        series = dict(self._evidence.series)
+        series = dict(self._records.series)
         for name, values in measured.series.items():
-            of_frame = dict(zip(self._pair_frames, values, strict=True))
-            series[name] = [of_frame.get(frame) for frame in range(len(self._evidence.worst_cell_codes))]
+            of_place = dict(zip(self._pair_places, values, strict=True))
+            series[name] = [of_place.get(place) for place in range(len(self._records.figures))]
+        no_ssim = {} if self._no_ssim_reason is None else dict.fromkeys(OWN_METRICS[3:], self._no_ssim_reason)
         return replace(
-            self._evidence,
+            self._records,
+            pairs=sum(place is not None for place in self._pair_places),
             series=series,
-            colours=self._colours.rows(),
-            blocks=self._colours.blocks(),
-            coarse_step_codes=coarse_step_of(*self._levels),
-            patches=np.median(np.stack(self._patches), axis=0) if self._patches else None,
-            patch_area_px=min(self._patch_areas_px, default=None),
-            how=measured.how,
-            unmeasured=measured.unmeasured
-            | ({} if self._no_ssim_reason is None else dict.fromkeys(OWN_METRICS[3:], self._no_ssim_reason)),
+            worst=sorted(self._worst),
+            measured=Measured(how=measured.how, unmeasured=measured.unmeasured | no_ssim),
         )
 
     def close(self) -> None:
         """End the thread of the close looks; what is not finished is lost."""
         self._looker.shutdown(cancel_futures=True)
 
+    def _push(self, got: ObservedPicture, want: ObservedPicture) -> tuple[ObservedPicture, ComparedPair]:
+        """The reference as the output had to take it, and what both are compared in. Sequence meters get the pair."""
+        given, want = want, as_drawn(want, got, self._spec, self._scaler)
+        if self._meters is not None:
+            self._meters.push(got.frame, want.frame)
+        if self._native is not None:
+            return want, self._native.pair(got, want, is_clamped=given is not want)
+        return want, ComparedPair(planes_of(got.frame).all, planes_of(want.frame).all)
+
     def _look_closely(
         self,
-        frame: int,
+        place: int,
         got: ObservedPicture,
         want: ObservedPicture,
         pair: ComparedPair,
@@ -212,12 +217,12 @@ class PictureMeter:
         pairs = list(zip(planes.all, wanted.all, strict=True))
         similarity = [None if self._no_ssim_reason else ssim(a, b, pair.peak_code) for a, b in pair.planes]
         for name, value in zip(OWN_METRICS[3:], similarity, strict=True):
-            self._evidence.series[name][frame] = value
+            self._records.series[name][place] = value
         bias = [float(a.mean(dtype=np.float64) - b.mean(dtype=np.float64)) for a, b in pairs]
         shifts = [found for a, b in pairs[1:] if (found := _shift(a, b)) is not None]
-        self._evidence.sampled.append(
+        self._records.sampled.append(
             SampledPair(
-                output_frame=frame,
+                output_frame=self._records.first_frame + place,
                 ssim=(similarity[0], similarity[1], similarity[2]),
                 bias_codes=(bias[0], bias[1], bias[2]),
                 luma_shift_px=_shift(*pairs[0]),
@@ -237,22 +242,39 @@ class PictureMeter:
                 gradient_codes=0 if want.deep_luma is None else gradient_length(want.deep_luma, want.bits),
             )
         )
-        counts, sums = level_errors(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS])
-        self._levels = self._levels[0] + counts, self._levels[1] + sums
-        self._colours.add(got.thumb, want.thumb)
+        # A small picture has too few samples of each level by itself.
+        self._records.levels.append(level_errors(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS]))
+        self._records.looks.append(look_at_colours(got.thumb, want.thumb))
         if patches is not None:
-            self._patches.append(measure_patches(planes, wanted, patches))
+            self._records.patches.append(measure_patches(planes, wanted, patches))
             samples = [patch.sample.within(patches) for patch in PATCHES]
-            self._patch_areas_px.append(min(sample.width * sample.height for sample in samples))
+            self._records.patch_areas_px.append(min(sample.width * sample.height for sample in samples))
 
-    def _keep(self, value: float, frame: int, reference_frame: int, got: Planes, want: Planes) -> None:
-        assert self._kept is not None
-        if len(self._kept) == _KEPT_PAIRS and value >= self._kept[0].psnr_y_db:
+    def _keep(self, found: WorstPair, got: Planes, want: Planes) -> None:
+        insort(self._worst, found)
+        del self._worst[KEPT_PAIRS:]
+        if not self._keeps or found not in self._worst:
             return
         copies = [Planes(*(plane.copy() for plane in planes.all)) for planes in (got, want)]
-        heapq.heappush(self._kept, KeptPair(value, frame, reference_frame, *copies))
-        if len(self._kept) > _KEPT_PAIRS:
+        heapq.heappush(self._kept, KeptPair(found.psnr_y_db, found.output_frame, found.reference_frame, *copies))
+        if len(self._kept) > KEPT_PAIRS:
             heapq.heappop(self._kept)
+
+
+def _figures(got: ObservedPicture, want: ObservedPicture) -> FrameFigures:
+    planes, wanted = planes_of(got.frame), planes_of(want.frame)
+    even = worst_even_cell((planes.all, got.thumb), (wanted.all, want.thumb))
+    inner = [inner_error_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+    typical = np.maximum(np.abs(got.thumb - want.thumb).mean(axis=(0, 1)), inner)
+    borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+    border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
+    return FrameFigures(
+        worst_cell_codes=_placed(worst_cell(got.thumb, want.thumb)),
+        worst_even_cell_codes=None if even is None else _placed(even),
+        mean_cell_codes=float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean()),
+        detail_error_codes=detail_error_codes(planes.luma, wanted.luma),
+        edge_codes=(border[0], border[1], border[2], border[3]),
+    )
 
 
 def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:

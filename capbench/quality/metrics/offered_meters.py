@@ -21,8 +21,12 @@ __all__ = ["OfferedMeter", "with_worst_pairs"]
 class OfferedMeter:
     """One metric on every pair, or on one in so many. The first error of its package ends it, with the reason."""
 
-    def __init__(self, offered: OfferedMetric, spec: ColourSpec, *, sample_every: int) -> None:
-        """For frames in codes of `spec`; `sample_every` counts where the metric asks for sampled frames."""
+    def __init__(self, offered: OfferedMetric, spec: ColourSpec, *, sample_every: int, first_pair: int = 0) -> None:
+        """For frames in codes of `spec`; `sample_every` counts where the metric asks for sampled frames.
+
+        `first_pair` is the number of the first pair, from 0, where a part is measured.
+        """
+        self._first = first_pair
         self._offered = offered
         self._every = sample_every if offered.metric.frames is MeasuredFrames.SAMPLED else 1
         self._measure = _Measure(offered, spec)
@@ -30,7 +34,7 @@ class OfferedMeter:
 
     def push(self, got: av.VideoFrame, want: av.VideoFrame) -> None:
         """Add a pair."""
-        is_due = len(self._values) % self._every == 0
+        is_due = (self._first + len(self._values)) % self._every == 0
         self._values.append(self._measure(got, want) if is_due else None)
 
     def finish(self) -> Measured:

@@ -35,12 +35,15 @@ def open_meters(
     sample_every: int,
     hdr: str | None = None,
     is_native: bool = False,
+    first_pair: int = 0,
+    threads: int | None = None,
 ) -> BackgroundMeters:
     """Meters of these metrics for yuv420p frames of an even size, in codes of `spec`, shown at a rate.
 
     Metrics that are measured of sampled frames take one pair in `sample_every`. `hdr` is `PQ` or `HLG` of HDR's codes,
     which have no model in most metrics. Where pairs are compared at their own depth (`is_native`) FFmpeg's filters are
-    left to `open_native_meters`.
+    left to `open_native_meters`. `first_pair` is the number of the first pair, from 0, where a part is measured, and
+    `threads` the most that libvmaf takes, None for what the machine has.
     """
     meters: list[SequenceMeter] = []
     if hdr is not None:
@@ -52,9 +55,11 @@ def open_meters(
     if not is_native and (by_ffmpeg := names & FFMPEG_METRICS.keys()):
         meters.append(FfmpegMeter(*size, rate=rate, names=by_ffmpeg))
     if by_libvmaf := names & set(LIBVMAF_METRICS):
-        meters.append(open_vmaf(find_tool, by_libvmaf, *size))
+        meters.append(open_vmaf(find_tool, by_libvmaf, *size, threads=threads))
     by_packages = offered_for(metrics, MeasuredFrames.EVERY, MeasuredFrames.SAMPLED)
-    meters.extend(OfferedMeter(offered, spec, sample_every=sample_every) for offered in by_packages)
+    meters.extend(
+        OfferedMeter(offered, spec, sample_every=sample_every, first_pair=first_pair) for offered in by_packages
+    )
     return BackgroundMeters(meters)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
@@ -17,7 +19,9 @@ from capbench.quality.reading.planes import planes_of, thumbnail
 from capbench.recordings.layout import LayoutRectangle
 from capbench.recordings.marks import flash_level, read_frame_number
 
-__all__ = ["FrameRecord", "ObservedPicture", "observe"]
+__all__ = ["FrameRecord", "ObservedPicture", "frame_digest", "observe"]
+
+_PLAIN_BITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class ObservedPicture:
     """Depth of a decoded sample."""
     decoded: av.VideoFrame | None = None
     """The frame as it was decoded, where it has more than 8-bit 4:2:0 holds and was asked for."""
+    digest: int | None = None
+    """Of the frame as it was decoded, where it was asked for."""
+    pts: int | None = None
+    """Time stamp of the decoded frame, in ticks of its stream."""
 
 
 def observe(
@@ -72,6 +80,7 @@ def observe(
     frame_s: Fraction = Fraction(1, 30),
     deep_luma: Callable[[av.VideoFrame], NDArray[np.uint16] | None] | None = None,
     keeps_decoded: bool = False,
+    digest: Callable[[av.VideoFrame], int] | None = None,
 ) -> Generator[ObservedPicture]:
     """Pictures of decoded frames in order, one in memory at a time.
 
@@ -79,6 +88,7 @@ def observe(
     seconds since the first frame, or None where its marks are out of sight; it fills the picture when there is no such
     function. `frame_s` is the time from one frame to the next where the file has no time stamps. `deep_luma` takes from
     a frame what 8 bits do not hold; with `keeps_decoded` the whole frame is kept beside its 8-bit picture.
+    `digest` tells one decoded frame from another.
     """
     scaler = VideoReformatter()
     before: NDArray[np.float32] | None = None
@@ -110,4 +120,26 @@ def observe(
         before = thumb[..., 0]
         deep = None if deep_luma is None else deep_luma(frame)
         kept = frame if keeps_decoded else None
-        yield ObservedPicture(record, upright, thumb, deep, sample_bits(frame.format), kept)
+        told = None if digest is None else digest(frame)
+        yield ObservedPicture(record, upright, thumb, deep, sample_bits(frame.format), kept, told, frame.pts)
+
+
+def frame_digest(frame: av.VideoFrame) -> int:
+    """CRC-32 of the samples of a decoded frame, without what pads its rows."""
+    digest = zlib.crc32(f"{frame.format.name} {frame.width}x{frame.height}".encode())
+    for plane in frame.planes:
+        rows = np.frombuffer(memoryview(plane), np.uint8)
+        # Rows of a palette's plane and of packed formats end where their stride does.
+        width = _row_bytes(frame.format, plane)
+        if width != plane.line_size:
+            rows = np.ascontiguousarray(rows.reshape(-1, plane.line_size)[:, :width]).ravel()
+        digest = zlib.crc32(rows.data, digest)
+    return digest
+
+
+def _row_bytes(form: av.VideoFormat, plane: VideoPlane) -> int:
+    """Bytes of a row that hold samples: of planar formats as many as they need, of others the whole stride."""
+    is_planar = form.is_planar and not form.is_bit_stream
+    if not is_planar or len({component.plane for component in form.components}) < len(form.components):
+        return abs(plane.line_size)
+    return min(abs(plane.line_size), plane.width * (1 if sample_bits(form) <= _PLAIN_BITS else 2))

@@ -122,7 +122,7 @@ class SceneLayers:
         `recording` gives R'G'B' of the recording at rest at canvas columns and rows, where `resting` places it;
         `moments` are those of the frame's exposure.
         """
-        placements = (resting, *distinct_placements(moments))
+        placements: tuple[Placement, *tuple[Placement, ...]] = (resting, *distinct_placements(moments))
         layers = [
             self._masked((mask,), f"mask {number} ({mask.kind})", recording, placements, time_s)
             for number, mask in enumerate(self._scene.mask, 1)

@@ -23,12 +23,22 @@ from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import ReportFolder, RunFile, relative_url
 from capbench.report.wording import revision_words, shorten
 from capbench.results import Comparison, RunRole
+from capbench.results.environment import BlockNoise
 from capbench.results.folder import RunEvidence, read_evidence, run_stem
 from capbench.results.subject_name import SubjectName, revision_label
 from capbench.results.tidy_table import table_of
 from capbench.units import format_bytes
 
-__all__ = ["PICTURE_BUDGET_BYTES", "FolderView", "Machine", "RunRow", "arrange_folder"]
+__all__ = [
+    "PICTURE_BUDGET_BYTES",
+    "FolderFacts",
+    "FolderView",
+    "Machine",
+    "RunRow",
+    "arrange_folder",
+    "flatten",
+    "folder_facts",
+]
 
 PICTURE_BUDGET_BYTES = 4_000_000
 """For all pictures inside a page: it may take 5 MB whole, and charts and tables of the standard matrix take about 1."""
@@ -126,6 +136,32 @@ class FolderView:
         return bool(self.picture_files) or any(case.viewer.videos for case in self.cases)
 
 
+@dataclass(frozen=True, slots=True)
+class FolderFacts:
+    """Where a folder comes from, in words; empty where unknown."""
+
+    matrix_name: str
+    """Name of the matrix."""
+    started_at: str
+    """When the first run started."""
+    revision: str
+    """Git revisions of what was measured."""
+    command: str
+    """Command that repeats the measurement."""
+
+
+def folder_facts(folder: ReportFolder) -> FolderFacts:
+    """Where a folder comes from."""
+    starts = sorted(file.run.started_at for file in folder.runs if file.run.started_at)
+    revisions = dict.fromkeys(file.run.revision for file in folder.runs if file.run.revision)
+    return FolderFacts(
+        matrix_name=_matrix_name(folder),
+        started_at=starts[0].replace("T", " ").split(".")[0].removesuffix("Z") + " UTC" if starts else "",
+        revision=", ".join(revision_words(revision) for revision in revisions),
+        command=_command(folder),
+    )
+
+
 def arrange_folder(
     folder: ReportFolder,
     comparisons: Sequence[Comparison],
@@ -160,13 +196,12 @@ def arrange_folder(
         for number, (case, subjects) in enumerate(cells.items() if charts else (), start=1)
     )
     evidence = read_evidence(folder.path)
-    starts = sorted(file.run.started_at for file in folder.runs if file.run.started_at)
-    revisions = dict.fromkeys(file.run.revision for file in folder.runs if file.run.revision)
+    facts = folder_facts(folder)
     return FolderView(
         name=folder.name,
-        matrix_name=_matrix_name(folder),
-        started_at=starts[0].replace("T", " ").split(".")[0].removesuffix("Z") + " UTC" if starts else "",
-        revision=", ".join(revision_words(revision) for revision in revisions),
+        matrix_name=facts.matrix_name,
+        started_at=facts.started_at,
+        revision=facts.revision,
         headline=compose_headline(main, cells),
         comparison=main,
         scope=" ".join(
@@ -195,7 +230,7 @@ def arrange_folder(
             flatten(folder.contents.environment.model_dump(mode="json")) if folder.contents.environment else ()
         ),
         plan=_plan(folder),
-        command=_command(folder),
+        command=facts.command,
         raw_folder=relative_url(folder.path / "runs", page_folder),
         picture_files=store.files,
     )
@@ -300,7 +335,7 @@ def _warnings(folder: ReportFolder, comparisons: Sequence[Comparison], problems:
     for file in folder.runs:
         for words in (*file.run.warnings, *file.run.fallbacks):
             found[words] += 1
-    for words in _disturbed(folder):
+    for words in (*_conditions(folder), *_disturbed(folder)):
         found[words] += 1
     skipped = folder.matrix.get("skipped")
     own = [f"{name} was skipped: {why}" for name, why in skipped.items()] if isinstance(skipped, dict) else []
@@ -317,10 +352,24 @@ def _disturbed(folder: ReportFolder) -> Iterator[str]:
     noise = folder.contents.noise
     for case in dict.fromkeys(block.case for block in noise):
         blocks = [block for block in noise if block.case == case]
-        disturbed = [block for block in blocks if block.warnings]
+        disturbed = [words for block in blocks if (words := _disturbances(block))]
         if disturbed:
-            example = "; ".join(disturbed[0].warnings)
+            example = "; ".join(disturbed[0])
             yield f"{shorten(case)}: {len(disturbed)} of {len(blocks)} blocks were disturbed, for example: {example}"
+
+
+def _disturbances(block: BlockNoise) -> list[str]:
+    """What disturbed a block, without the state of the machine, which is said for all blocks at once."""
+    conditions = {warning.text for warning in block.conditions}
+    return [words for words in block.warnings if words not in conditions]
+
+
+def _conditions(folder: ReportFolder) -> Iterator[str]:
+    """One sentence for each state of the machine that may have distorted blocks."""
+    noise = folder.contents.noise
+    found = Counter(warning.text for block in noise for warning in block.conditions)
+    for text, count in found.items():
+        yield f"In {count} of {len(noise)} blocks {text}. All of them count in full"
 
 
 def flatten(value: object, path: str = "") -> list[tuple[str, str]]:

@@ -73,6 +73,11 @@ class ExpectedCursor(Record):
     """Height in pixels of a canvas 1080 lines high; None where any will do."""
     clicks_s: Annotated[tuple[Time, ...], Field(max_length=100 * MOST_TIMED_TABLES)] = ()
     """Output times of clicks."""
+    hotspot: tuple[Fraction, Fraction] = (0.0, 0.0)
+    """The point of the cursor's picture that lies at the position, as fractions across and down what is opaque of
+    it."""
+    smoothing_s: Time = 0.0
+    """By how much smoothing of its way may delay it."""
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:
@@ -94,6 +99,11 @@ class ExpectedCamera(Record):
     rounding_px: LengthPx | None = None
     """Radius of its corners in pixels of a canvas 1080 lines high, half its size for a circle; None where any will
     do."""
+    source: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    """File that the camera recorded, a video or an image. Where it is not known, only what covers the recording is
+    found, and nothing is known of its frames."""
+    mirror: bool | None = None
+    """Whether left and right change places; None where any will do."""
 
 
 class ExpectedMotionBlur(Record):

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from capbench.errors import MatrixError
-from capbench.harness.matrix.fetch_clip import fetch_clip
+from capbench.errors import MatrixError, UnavailableError
 from capbench.harness.matrix.model import Download
+from capbench.harness.matrix.sources.fetch_clip import fetch_clip
 
 _CONTENT = b"a clip" * 1000
 _SHA256 = hashlib.sha256(_CONTENT).hexdigest()
@@ -60,14 +60,23 @@ def test_other_bytes_are_refused_and_not_kept(server: str, tmp_path: Path) -> No
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("url", ["/absent.mp4", "http://127.0.0.1:9/clip.mp4"])
-def test_what_cannot_be_fetched_is_one_line(server: str, tmp_path: Path, url: str) -> None:
-    download = Download(url=url if url.startswith("http") else f"{server}{url}", sha256=_SHA256)
+def test_what_is_not_there_is_one_line(server: str, tmp_path: Path) -> None:
+    download = Download(url=f"{server}/absent.mp4", sha256=_SHA256)
 
     with pytest.raises(MatrixError, match="case 'c-clip': cannot fetch http") as caught:
         fetch_clip("case 'c-clip'", download, cache=tmp_path / "cache")
 
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/clip.mp4", "http://nowhere.invalid/clip.mp4"])
+def test_without_a_network_it_says_so_as_a_machine_that_cannot(tmp_path: Path, url: str) -> None:
+    """Nothing about the matrix file is wrong: exit code 4, not 2."""
+    with pytest.raises(UnavailableError, match="cannot reach") as caught:
+        fetch_clip("case 'c-clip'", Download(url=url, sha256=_SHA256), cache=tmp_path / "cache")
+
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 4
 
 
 def test_a_server_without_end_does_not_fill_the_disk(server: str, tmp_path: Path) -> None:

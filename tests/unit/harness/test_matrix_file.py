@@ -11,7 +11,7 @@ import pytest
 from capbench.errors import MatrixError
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.matrix.toml_file import LONGEST_NAME, MOST_CASES, known_paths
+from capbench.harness.matrix.table_values import LONGEST_NAME, MOST_CASES, known_paths
 from capbench.resources import matrix_folder
 from capbench.results.metric_registry import choose_metrics
 
@@ -246,7 +246,7 @@ def test_a_glob_that_matches_nothing_is_an_error(
         (_CASE + "metrics = ['vmfa']\n", ":case[0](one).metrics: unknown metric 'vmfa'; nearest: vmaf"),
         (_CASE + "metrics = []\n", ":case[0](one).metrics: no metric is named"),
         (_CASE + _CASE, ":case[1](one): another case has this name; rename one"),
-        ("[[case]]\nname = 'one'\n", ":case[0](one): give source (a file) or recording (a synthetic one)"),
+        ("[[case]]\nname = 'one'\n", ":case[0](one): give source (a file), recording (a synthetic one) or footage"),
         ("[[case]]\nname = 'a--b'\n", ":case[0](a--b).name: 'a--b' cannot be part of a file name"),
         ("[[case]]\nname = '../up'\n", ":case[0](../up).name: '../up' cannot be part of a file name"),
         ("[[case]]\nname = 'one'\nsource = 'gone.mp4'\n", ":case[0](one).source: no such file: "),

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import InputError, UnavailableError
+from capbench.harness.machine.lock_beside import FolderInUseError, lock_beside
 from capbench.harness.matrix import git_revisions as revisions
 from capbench.harness.matrix.git_revisions import add_revision, resolve_revision
-from capbench.harness.matrix.lock_beside import FolderInUseError, lock_beside
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.worker.client import ask_worker
 
@@ -141,7 +141,7 @@ def test_the_environment_goes_when_the_run_fails(checkout: Path, built: list[str
 
 _HOLDER = """
 import pathlib, sys
-from capbench.harness.matrix.lock_beside import lock_beside
+from capbench.harness.machine.lock_beside import lock_beside
 folder = pathlib.Path(sys.argv[1])
 with lock_beside(folder):
     folder.mkdir()

@@ -21,7 +21,7 @@ from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output as validation
 from capbench.harness.run.runner import UNLIMITED_BLOCKS
 from capbench.harness.run.schedule import Plan, ScheduledRun
-from capbench.harness.run.start import RunOptions, _settled, new_folder, resumable_folder
+from capbench.harness.run.start import RunOptions, new_folder, resumable_folder, settle_matrix
 from capbench.harness.run.validate_output import Validator, WaitingOutput
 from capbench.harness.worker.client import JobResult, describe_failure
 from capbench.results import Check, CheckStatus, FailureKind, RunResult, RunRole, ValidationReport
@@ -92,8 +92,8 @@ def test_all_cases_get_the_settings_that_are_asked_for_and_keep_the_others() -> 
         subjects=(Subject(name="gpu", path="gpu"), Subject(name="floor", is_floor=True)),
     )
 
-    asked = _settled(matrix, RunOptions(subjects=["gpu"], blocks=4, slice_ms=30.0), is_endless=False)
-    endless = _settled(matrix, RunOptions(budget_s=60.0), is_endless=True)
+    asked = settle_matrix(matrix, RunOptions(subjects=["gpu"], blocks=4, slice_ms=30.0), is_endless=False)
+    endless = settle_matrix(matrix, RunOptions(budget_s=60.0), is_endless=True)
 
     assert [(case.subjects, case.blocks, case.timeout_s, case.slice_ms) for case in asked.cases] == [
         (("gpu",), 4, 1, 30.0),

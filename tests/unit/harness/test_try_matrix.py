@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from capbench.errors import InputError
+from capbench.errors import InputError, MatrixError
 from capbench.harness.matrix.command_line import fill_command
 from capbench.harness.matrix.load_matrix import load_matrix, parse_matrix
 from capbench.harness.matrix.model import RunMatrix
@@ -60,6 +60,19 @@ def test_what_begins_and_ends_an_export_is_that_of_every_command(tmp_path: Path)
         ('Exporting "now"', "output"),
         (None, None),
     ]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "two\nlines", "x" * 201, "\x1b[0m"])
+def test_a_begin_that_no_line_of_a_log_can_be_told_by_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(MatrixError, match=r"begins: .*must be a text within one line"):
+        _matrix(tmp_path, _COPY, _COPY, begins=text)
+
+
+def test_a_clock_is_for_commands(tmp_path: Path) -> None:
+    (tmp_path / "gate.toml").write_text('[[subject]]\nname = "mine"\npath = "cpu"\nends = "output"\n')
+
+    with pytest.raises(MatrixError, match="ends applies only to a command"):
+        load_matrix(tmp_path / "gate.toml")
 
 
 def test_the_first_is_the_base_and_equal_names_are_numbered(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from capbench.errors import InputError
-from capbench.harness.matrix.toml_file import known_paths
+from capbench.harness.matrix.table_values import known_paths
 from capbench.pipeline.conversion import registry
 from capbench.results.path_names import BUILT_IN_PATHS, PASSTHROUGH, path_names
 

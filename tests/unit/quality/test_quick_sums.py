@@ -13,7 +13,7 @@ from scipy.stats import theilslopes
 
 from capbench.quality.metrics import sound_lag
 from capbench.quality.metrics.flash_sync import measure_flash_sync
-from capbench.quality.metrics.pairs.colour_samples import ColourSamples
+from capbench.quality.metrics.pairs.colour_samples import ColourSamples, look_at_colours
 from capbench.quality.metrics.registration import coarse_step, sharpness, shift_px
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
@@ -93,7 +93,7 @@ def test_colours_are_means_of_their_flat_blocks() -> None:
     colours = np.repeat(np.repeat(grid, 8, axis=0), 8, axis=1).astype(np.float32)
     samples = ColourSamples()
 
-    samples.add(colours + np.float32(1), colours)
+    samples.add(look_at_colours(colours + np.float32(1), colours))
     found = samples.rows()
 
     assert {tuple(row[:3]) for row in found.tolist()} <= {tuple(row) for row in colours.reshape(-1, 3).tolist()}
@@ -141,7 +141,7 @@ def test_blocks_of_a_long_clip_are_bounded_and_spread_over_all_of_it() -> None:
     samples = ColourSamples()
     for number in range(1000):
         picture = np.full((2, 2, 3), float(number), np.float32)
-        samples.add(picture, picture)
+        samples.add(look_at_colours(picture, picture))
 
     shown = np.unique(samples.blocks()[:, 0])
 

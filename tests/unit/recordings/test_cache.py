@@ -26,17 +26,18 @@ def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-def test_standard_recordings_are_the_four_of_the_matrix() -> None:
+def test_standard_recordings_are_those_of_the_matrix_and_a_camera() -> None:
     rows = {
-        name: (spec.width, spec.height, spec.fps, spec.frames, spec.container)
+        name: (spec.width, spec.height, spec.fps, spec.frames, spec.container, spec.content)
         for name, spec in STANDARD_RECORDINGS.items()
     }
 
     assert rows == {
-        "1080p-1min": (1920, 1080, 30, 1800, "mp4"),
-        "4k-1min": (3840, 2160, 30, 1800, "mp4"),
-        "1080p-10min": (1920, 1080, 30, 18000, "mp4"),
-        "hls-1080p-1min": (1920, 1080, 30, 1800, "hls"),
+        "1080p-1min": (1920, 1080, 30, 1800, "mp4", "screen"),
+        "4k-1min": (3840, 2160, 30, 1800, "mp4", "screen"),
+        "1080p-10min": (1920, 1080, 30, 18000, "mp4", "screen"),
+        "hls-1080p-1min": (1920, 1080, 30, 1800, "hls", "screen"),
+        "camera-1min": (1280, 720, 30, 1800, "mp4", "camera"),
     }
 
 

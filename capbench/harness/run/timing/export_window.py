@@ -102,14 +102,14 @@ def _contradiction(marks: ClockMarks, end_s: float, changed_ns: int | None) -> s
     if marks.begin_s is None:
         return None
     said = repr(marks.rule.begins or BEGIN_LINE)
-    if end_s <= marks.begin_s:
-        early_s = marks.begin_s - end_s
-        return f"ended its export {early_s:.3f} s before it began: {said} came last; print it first, and flush"
     if changed_ns is not None and marks.begin_real_ns is not None:
         early_ns = marks.begin_real_ns - changed_ns
         grain_ns = _KERNEL_TICK_NS if changed_ns % _SECOND_NS else _WHOLE_SECONDS_NS
         if early_ns > grain_ns:
             return f"finished {{output}} {early_ns / 1e9:.3f} s before it began its export: {said} came late; flush it"
+    if end_s <= marks.begin_s:
+        early_s = marks.begin_s - end_s
+        return f"ended its export {early_s:.3f} s before it began: {said} came last; print it first, and flush"
     return None
 
 

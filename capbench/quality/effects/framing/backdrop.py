@@ -20,11 +20,13 @@ Field = NDArray[np.float64]
 _EFFECT: Final = "background"
 _FLAT_CODES: Final = 1.2
 """Root mean square difference from one colour: coding leaves 0.5 at CRF 38, where nothing is to be coded."""
-_LINEAR_CODES: Final = 2.5
-"""The same from a linear gradient, which coarse coding turns into bands of up to four codes."""
-_CUBIC_CODES: Final = 2.5
-_SMOOTH_DETAIL_CODES: Final = 0.8
-"""Detail from one sample to the next, of a gradient of any kind; a photograph has several codes."""
+_LINEAR_CODES: Final = 4.0
+"""The same from a linear gradient, which coding at CRF 38 turns into bands: it leaves 2.8. A photograph leaves 20."""
+_CUBIC_CODES: Final = 4.0
+"""The same from a gradient of another kind."""
+_SMOOTH_DETAIL_CODES: Final = 1.2
+"""Detail from one sample to the next, of a gradient of any kind: 0.9 where it is coded coarsely, several of a
+photograph."""
 _COLOUR_CODES: Final = 10.0
 """Of 255: ends of a gradient lie in the corners of the canvas, where a shadow and coding are extrapolated from."""
 

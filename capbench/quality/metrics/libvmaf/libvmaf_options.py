@@ -46,16 +46,19 @@ def too_small(name: str, width: int, height: int) -> str | None:
     return None
 
 
-def filter_options(names: Collection[str], width: int, height: int, log_path: str) -> dict[str, str]:
+def filter_options(
+    names: Collection[str], width: int, height: int, log_path: str, threads: int | None = None
+) -> dict[str, str]:
     """Options of the filter for these metrics of pictures of that size in pixels; one JSON object a frame.
 
-    The filter computes VMAF even where only a feature is asked for.
+    The filter computes VMAF even where only a feature is asked for. `threads` is the most that it is given, None for
+    what the machine has; its figures do not depend on them.
     """
     with_model = [name for name in _MODELS if name in names] or ["vmaf"]
     features = [name for name in LIBVMAF_METRICS if name in names and name not in _MODELS]
     options = {
         "model": "|".join(f"version={model_of(name, height)}:name={name}" for name in with_model),
-        "n_threads": str(_threads(width * height)),
+        "n_threads": str(min(_threads(width * height), threads or _MOST_THREADS)),
         "log_fmt": "json",
         "log_path": log_path,
     }

@@ -20,11 +20,17 @@ _LOG = "vmaf.json"
 
 
 def open_vmaf(
-    find_tool: Callable[[], tuple[VmafTool, Collection[str]]], names: Collection[str], width: int, height: int
+    find_tool: Callable[[], tuple[VmafTool, Collection[str]]],
+    names: Collection[str],
+    width: int,
+    height: int,
+    *,
+    threads: int | None = None,
 ) -> SequenceMeter:
     """A meter of these metrics for frames of that size, or one that gives the reasons why there is none.
 
-    `find_tool` gives the tool and the metrics that it measures, or raises `UnavailableError`.
+    `find_tool` gives the tool and the metrics that it measures, or raises `UnavailableError`. `threads` is the most
+    that are taken, None for what the machine has.
     """
     reasons = {name: reason for name in names if (reason := too_small(name, width, height))}
     asked = [name for name in LIBVMAF_METRICS if name in names and name not in reasons]
@@ -34,7 +40,7 @@ def open_vmaf(
         tool, measures = find_tool()
         reasons |= {name: f"{tool} does not measure it" for name in asked if name not in measures}
         able = [name for name in asked if name in measures]
-        return VmafMeter(tool, able, width, height, reasons) if able else Unmeasured(reasons)
+        return VmafMeter(tool, able, width, height, reasons, threads=threads) if able else Unmeasured(reasons)
     except UnavailableError as error:
         return Unmeasured(reasons | dict.fromkeys(asked, str(error)))
 
@@ -49,6 +55,8 @@ class VmafMeter:
         width: int,
         height: int,
         reasons: dict[str, str] | None = None,
+        *,
+        threads: int | None = None,
     ) -> None:
         """For yuv420p frames of that even size in pixels, large enough for each of the metrics named.
 
@@ -69,10 +77,12 @@ class VmafMeter:
         try:
             self._run: GraphRun | ProgramRun
             if tool.program is None:
-                options = filter_options(names, width, height, str(self._log))
+                options = filter_options(names, width, height, str(self._log), threads)
                 self._run = GraphRun("libvmaf", options, width, height)
             else:
-                command = program_command(tool.program, filter_options(names, width, height, _LOG), width, height)
+                command = program_command(
+                    tool.program, filter_options(names, width, height, _LOG, threads), width, height
+                )
                 self._run = ProgramRun(command, Path(self._folder.name))
         except (UnavailableError, av.FFmpegError) as error:
             self._folder.cleanup()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from capbench.quality.reading.planes import Planes
 from capbench.recordings.layout import PATCHES, LayoutRectangle
 
-__all__ = ["ColourSamples", "measure_patches"]
+__all__ = ["ColourLook", "ColourSamples", "look_at_colours", "measure_patches"]
 
 _FLAT_CODES = 4.0
 """Largest difference to the eight neighbours of a block in a flat area; edges show filters, not colours."""
@@ -24,6 +26,35 @@ _MOST_PAIRS = 256
 """Pairs whose blocks are kept, 18 MB: a file's length must not decide how much memory it takes."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ColourLook:
+    """Colours of one pair of pictures."""
+
+    blocks: NDArray[np.float64]
+    """Blocks of any content: reference Y, Cb, Cr and the output's in codes, one row a block."""
+    sums: dict[int, NDArray[np.float64]]
+    """Colour, as the number of its bin, to how many flat blocks have it and the sum of their six columns."""
+
+
+def look_at_colours(got: NDArray[np.float32], want: NDArray[np.float32]) -> ColourLook:
+    """Colours of one pair, from thumbnails of shape (rows, columns, 3), in codes."""
+    both = np.concatenate([want, got], axis=2).reshape(-1, 6)
+    blocks = both[:: -(-len(both) // _MOST_BLOCKS)].astype(np.float64)
+    if min(want.shape[:2]) < 3:
+        return ColourLook(blocks, {})
+    neighbours = np.stack([want[r : r - 2 or None, c : c - 2 or None] for r in range(3) for c in range(3)])
+    flat = (neighbours.max(axis=0) - neighbours.min(axis=0)).max(axis=-1) <= _FLAT_CODES
+    wanted, found = want[1:-1, 1:-1][flat], got[1:-1, 1:-1][flat]
+    bins = (wanted // _BIN_CODES).astype(np.int32) @ _BIN_PLACES
+    order = np.argsort(bins, kind="stable")
+    colours, starts = np.unique(bins[order], return_index=True)
+    sums = {}
+    for colour, chosen in zip(colours.tolist(), np.split(order, starts[1:]), strict=False):
+        row = np.concatenate([[chosen.size], wanted[chosen].sum(axis=0), found[chosen].sum(axis=0)])
+        sums[colour] = row.astype(np.float64)
+    return ColourLook(blocks, sums)
+
+
 class ColourSamples:
     """Gathers flat blocks by colour, so that one colour counts once however large its area is. Changes with `add`."""
 
@@ -32,25 +63,15 @@ class ColourSamples:
         self._blocks: list[NDArray[np.float64]] = []
         self._seen, self._every = 0, 1
 
-    def add(self, got: NDArray[np.float32], want: NDArray[np.float32]) -> None:
-        """Thumbnails of one pair, shape (rows, columns, 3), in codes."""
-        both = np.concatenate([want, got], axis=2).reshape(-1, 6)
+    def add(self, look: ColourLook) -> None:
+        """Colours of the next pair."""
         if self._seen % self._every == 0:
-            self._blocks.append(both[:: -(-len(both) // _MOST_BLOCKS)].astype(np.float64))
+            self._blocks.append(look.blocks)
             if len(self._blocks) > _MOST_PAIRS:  # half of them, still spread evenly, and half as many from now on
                 self._blocks, self._every = self._blocks[::2], self._every * 2
         self._seen += 1
-        if min(want.shape[:2]) < 3:
-            return
-        neighbours = np.stack([want[r : r - 2 or None, c : c - 2 or None] for r in range(3) for c in range(3)])
-        flat = (neighbours.max(axis=0) - neighbours.min(axis=0)).max(axis=-1) <= _FLAT_CODES
-        wanted, found = want[1:-1, 1:-1][flat], got[1:-1, 1:-1][flat]
-        bins = (wanted // _BIN_CODES).astype(np.int32) @ _BIN_PLACES
-        order = np.argsort(bins, kind="stable")
-        colours, starts = np.unique(bins[order], return_index=True)
-        for colour, chosen in zip(colours.tolist(), np.split(order, starts[1:]), strict=False):
-            row = np.concatenate([[chosen.size], wanted[chosen].sum(axis=0), found[chosen].sum(axis=0)])
-            self._sums[colour] = self._sums.get(colour, 0.0) + row.astype(np.float64)
+        for colour, row in look.sums.items():
+            self._sums[colour] = self._sums.get(colour, 0.0) + row
 
     def rows(self) -> NDArray[np.float64]:
         """Mean codes of each colour: reference Y, Cb, Cr, output Y, Cb, Cr."""

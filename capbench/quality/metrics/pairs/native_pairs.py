@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,6 +62,11 @@ class NativePairs:
         self._want = want
         self._spec = spec
         self._meters = meters
+
+    def begin(self, got: av.VideoFrame, want: av.VideoFrame, size: tuple[int, int]) -> None:
+        """Show the first decoded frames of both files, whose tags are the files', where a part begins behind them."""
+        self._got(got, size)
+        self._want(want, size)
 
     def pair(self, got: ObservedPicture, want: ObservedPicture, *, is_clamped: bool) -> ComparedPair:
         """Planes of an output frame and of the reference frame that it shows.

@@ -1,0 +1,1 @@
+"""The verbs of `capbench fleet`: machines, the scheduler between them, certificates."""

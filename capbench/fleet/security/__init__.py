@@ -1,0 +1,1 @@
+"""Who may join a fleet: certificates, and the connections that are made with them."""

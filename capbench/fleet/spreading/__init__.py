@@ -1,0 +1,1 @@
+"""Validation spread over a fleet: parts of an output measured by machines that have nothing to time."""

@@ -1,0 +1,1 @@
+"""Where the sources of cases come from besides files: corpora, downloads, footage."""

@@ -1,0 +1,169 @@
+"""Measures drawn looks and writes how far estimates are from the truth, how many faults are flagged, and false alarms.
+
+python -m tests.effects.study FOLDER [--jobs N] [--again]
+
+FOLDER holds what `draw_files` and `others_drawing` drew. Each result is kept beside its file, so an interrupted study
+goes on; `--again` measures anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from capbench.errors import CapbenchError
+from capbench.quality.effects.inspect_output import measure_effects
+from capbench.results.appearance.effect_finding import EffectFinding
+from capbench.results.appearance.expected_look import ExpectedLook
+from tests.effects.planted_faults import FAULTS
+
+__all__ = ["MeasuredLook", "error_table", "fault_table", "measure", "outcome_table", "read_results"]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLook:
+    """A drawn look and what was found in it."""
+
+    name: str
+    """Of its file."""
+    fault: str
+    """What was planted; empty in a right one."""
+    drawn_by: str
+    """Who drew it."""
+    crf: int
+    """Quality of its encoding."""
+    findings: tuple[EffectFinding, ...]
+    """One for each effect."""
+
+
+def measure(path: Path, *, again: bool = False) -> Path:
+    """The findings of a drawn file, written beside it."""
+    kept = path.with_suffix(".found")
+    if kept.is_file() and not again:
+        return kept
+    facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    look = ExpectedLook.model_validate(facts["asked"])
+    try:
+        findings = [finding.model_dump() for finding in measure_effects(Path(facts["source"]), path, look).findings]
+    except CapbenchError as error:
+        findings = [EffectFinding(effect="file", outcome="unchecked", message=str(error)).model_dump()]
+    kept.write_text(json.dumps(findings), encoding="utf-8")
+    return kept
+
+
+def read_results(folder: Path) -> Iterator[MeasuredLook]:
+    """All that was measured."""
+    for kept in sorted(folder.glob("*/*.found")):
+        facts: dict[str, Any] = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
+        findings = tuple(EffectFinding.model_validate(each) for each in json.loads(kept.read_text(encoding="utf-8")))
+        drawn = facts["drawn"]
+        yield MeasuredLook(kept.stem, facts["fault"], drawn.get("drawn_by", "capbench"), drawn["crf"], findings)
+
+
+def error_table(looks: Iterable[MeasuredLook]) -> list[str]:
+    """Error of each parameter in right looks: asked is the truth there."""
+    errors: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
+    for look in looks:
+        for finding in look.findings:
+            for each in finding.parameters:
+                if each.asked is not None and each.measured is not None and finding.asked:
+                    errors[finding.effect, each.name].append((look.crf, abs(each.measured - each.asked)))
+    lines = [
+        "| effect | parameter | n | median | 95% | worst | median at CRF 0, 18 | at CRF 28 | at CRF 36 |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (effect, name), found in sorted(errors.items()):
+        values = np.array([value for _, value in found])
+        figures = [np.median(values), np.percentile(values, 95), values.max()]
+        for crfs in ((0, 18), (28,), (36,)):
+            some = [value for crf, value in found if crf in crfs]
+            figures.append(np.median(some) if some else np.nan)
+        cells = " | ".join("" if np.isnan(figure) else f"{figure:.3g}" for figure in figures)
+        lines.append(f"| {effect} | {name} | {len(values)} | {cells} |")
+    return lines
+
+
+def outcome_table(looks: Sequence[MeasuredLook]) -> list[str]:
+    """False alarms in right looks: asked and failed, not asked and found, could not be checked."""
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for look in looks:
+        for finding in look.findings:
+            kind = "asked" if finding.asked else "unasked"
+            counts[finding.effect][kind] += 1
+            counts[finding.effect]["unchecked"] += finding.outcome == "unchecked"
+            counts[finding.effect][f"{kind} failed"] += finding.outcome == "fail"
+    lines = [
+        "| effect | asked | failed all the same | not asked | found all the same | not checked |",
+        "|---|---|---|---|---|---|",
+    ]
+    for effect, found in sorted(counts.items()):
+        cells = [str(found["asked"]), _share(found["asked failed"], found["asked"])]
+        cells += [str(found["unasked"]), _share(found["unasked failed"], found["unasked"]), str(found["unchecked"])]
+        lines.append(f"| {effect} | {' | '.join(cells)} |")
+    return lines
+
+
+def fault_table(looks: Sequence[MeasuredLook]) -> list[str]:
+    """Each kind of fault: how many are flagged by a check that names its effect, and what else fails."""
+    lines = ["| fault | planted | flagged | by | other checks that fail |", "|---|---|---|---|---|"]
+    total = flagged_total = 0
+    for fault in FAULTS:
+        planted = [look for look in looks if look.fault == fault.name]
+        if not planted:
+            continue
+        failed = [{each.effect for each in look.findings if each.outcome == "fail"} for look in planted]
+        flagged = sum(bool(names & set(fault.effects)) for names in failed)
+        others = sorted({name for names in failed for name in names} - set(fault.effects))
+        total += len(planted)
+        flagged_total += flagged
+        lines.append(
+            f"| {fault.name} | {len(planted)} | {flagged} | {', '.join(fault.effects)} | {', '.join(others)} |"
+        )
+    lines.append(f"| all | {total} | {_share(flagged_total, total)} | | |")
+    return lines
+
+
+def _share(count: int, total: int) -> str:
+    """A count with its exact 95% interval (Clopper and Pearson, 1934)."""
+    if total == 0:
+        return "0"
+    low, high = stats.binomtest(count, total).proportion_ci(method="exact")
+    return f"{count} ({low:.1%} to {high:.1%})"
+
+
+def main() -> None:
+    """Measure what is not measured yet, then print the tables as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--again", action="store_true")
+    options = parser.parse_args()
+    files = [path for path in sorted(options.folder.glob("*/*.mp4")) if path.with_suffix(".json").is_file()]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for done, kept in enumerate(pool.map(_measured, [(path, options.again) for path in files]), 1):
+            sys.stderr.write(f"{done} of {len(files)}: {kept.stem}\n")
+    looks = list(read_results(options.folder))
+    parts = [f"{len(looks)} looks"]
+    for name in sorted({look.drawn_by for look in looks}):
+        right = [look for look in looks if not look.fault and look.drawn_by == name]
+        parts += ["", f"Drawn by {name}: {len(right)} right ones", "", *error_table(right), "", *outcome_table(right)]
+    parts += ["", "Faults", "", *fault_table([look for look in looks if look.fault])]
+    sys.stdout.write("\n".join(parts) + "\n")
+
+
+def _measured(job: tuple[Path, bool]) -> Path:
+    return measure(job[0], again=job[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tests of the fleet without Dask: queue, dispatch, lock, content, messages."""

@@ -1,0 +1,93 @@
+"""A cursor of unknown look is found, timed, measured and missed, in pictures whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from capbench.quality.effects.overlays.cursor_track import follow_cursor
+from tests.unit.quality.effects.drawn_frames import CURSOR_PX, HEIGHT, WIDTH, frames, way
+
+
+@pytest.mark.parametrize("late", [0, 2, 5, -1])
+def test_lag_is_found_to_a_tenth_of_a_frame(late: int) -> None:
+    track = follow_cursor(frames(lambda time_s: way(time_s - late / 30)), CURSOR_PX, way)
+
+    assert track is not None
+    assert track.follows
+    assert track.lag_s is not None
+    assert track.lag_s * 30 == pytest.approx(late, abs=0.1)
+
+
+def test_place_and_size_are_found_to_a_pixel() -> None:
+    track = follow_cursor(frames(way), CURSOR_PX, way)
+
+    assert track is not None
+    assert track.size == pytest.approx((0.7 * CURSOR_PX, CURSOR_PX), abs=1)
+    assert track.offset == pytest.approx((0, 0), abs=1)
+
+
+def test_a_constant_offset_is_found() -> None:
+    def aside(time_s: float) -> tuple[float, float]:
+        across, down = way(time_s)
+        return across + 30 / WIDTH, down - 12 / HEIGHT
+
+    track = follow_cursor(frames(aside), CURSOR_PX, way)
+
+    assert track is not None
+    assert track.offset == pytest.approx((30, -12), abs=1)
+
+
+def test_another_size_than_the_asked_one_is_measured() -> None:
+    track = follow_cursor(frames(way, height=1.6 * CURSOR_PX), CURSOR_PX, way)
+
+    assert track is not None
+    assert track.size[1] == pytest.approx(1.6 * CURSOR_PX, abs=1.5)
+
+
+def test_frames_without_it_are_named() -> None:
+    lost = (3, 11, 12, 13)
+    track = follow_cursor(frames(way, lost=lost), CURSOR_PX, way)
+
+    assert track is not None
+    assert tuple(each.index for each in track.sightings if each.is_lost) == lost
+
+
+def test_frames_in_which_something_lies_over_it_are_not_lost() -> None:
+    track = follow_cursor(frames(way, lost=(3,)), CURSOR_PX, way, hides=lambda *place: place[2] < 0.12)
+
+    assert track is not None
+    assert not any(each.is_lost for each in track.sightings)
+
+
+def test_without_a_cursor_there_is_none() -> None:
+    assert follow_cursor(frames(None), CURSOR_PX, way) is None
+    assert follow_cursor(frames(None, noise=4.0), CURSOR_PX, None) is None
+
+
+def test_a_cursor_is_found_without_telemetry() -> None:
+    track = follow_cursor(frames(way), CURSOR_PX, None)
+
+    assert track is not None
+    assert track.lag_s is None
+    places = np.array([each.point for each in track.sightings if each.point is not None])
+    truth = np.array([way(index / 30) for index in range(24)]) * (WIDTH, HEIGHT)
+    assert np.median(np.hypot(*(places - truth).T)) < 1.5
+
+
+def test_one_that_goes_its_own_way_does_not_follow() -> None:
+    track = follow_cursor(frames(lambda time_s: (0.8 - 0.5 * time_s, 0.5 + 0.2 * np.sin(9 * time_s))), CURSOR_PX, way)
+
+    assert track is None or not track.follows or (track.residual or 0) > CURSOR_PX / 2
+
+
+def test_a_cursor_at_rest_has_no_lag() -> None:
+    track = follow_cursor(frames(lambda _: (0.5, 0.5)), CURSOR_PX, lambda _: (0.5, 0.5))
+
+    assert track is not None
+    assert track.lag_s is None
+
+
+def test_two_frames_are_too_few() -> None:
+    assert follow_cursor(frames(way, count=2), CURSOR_PX, way) is None
+    assert follow_cursor([], CURSOR_PX, way) is None
