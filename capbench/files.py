@@ -26,7 +26,9 @@ __all__ = [
     "is_file",
     "is_folder",
     "is_partial",
+    "parse_json",
     "partial_path",
+    "read_bytes",
     "read_json",
     "read_text",
     "read_toml",
@@ -202,17 +204,22 @@ def read_text(path: Path, error: type[InputError] = InputError, *, limit_bytes: 
     Raises `error` in one line for everything else: no such file, a folder, a device (`/dev/zero` never ends), more than
     `limit_bytes`, a pipe that is not done in `PIPE_TIMEOUT_S`, bytes that are not UTF-8.
     """
+    data = read_bytes(path, error, limit_bytes=limit_bytes)
     try:
-        data = _read_bytes(path, error, limit_bytes)
+        return data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: not a text file in UTF-8: {problem.reason} at byte {problem.start}") from problem
+
+
+def read_bytes(path: Path, error: type[InputError] = InputError, *, limit_bytes: int) -> bytes:
+    """All of a file or of what a pipe delivers. Raises `error` as `read_text` does."""
+    try:
+        return bytes(_read_bytes(path, error, limit_bytes))
     except (OSError, ValueError) as problem:
         if isinstance(problem, InputError):
             raise
         shown = str(path) if len(str(path)) <= 300 else f"{str(path)[:300]}..."
         raise error(f"cannot read {shown}: {describe_os_error(problem)}") from problem
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        raise error(f"{path}: not a text file in UTF-8: {problem.reason} at byte {problem.start}") from problem
 
 
 def _read_bytes(path: Path, error: type[InputError], limit_bytes: int) -> bytes:
@@ -268,7 +275,11 @@ def parse_toml(text: str, path: Path, error: type[InputError] = InputError) -> d
 
 def read_json(path: Path, error: type[InputError] = InputError, *, limit_bytes: int = JSON_LIMIT_BYTES) -> object:
     """The value of a JSON file. Raises `error` in one line."""
-    text = read_text(path, error, limit_bytes=limit_bytes)
+    return parse_json(read_text(path, error, limit_bytes=limit_bytes), path, error)
+
+
+def parse_json(text: str, path: Path, error: type[InputError] = InputError) -> object:
+    """The value of JSON text that came from `path`. Raises `error` in one line."""
     try:
         value: object = json.loads(text)
     except json.JSONDecodeError as problem:

@@ -39,6 +39,8 @@ from capbench.harness.run.schedule import Plan
 from capbench.pipeline.recorder import STAGE_ORDER
 from capbench.pipeline.scene.scene_schema import Scene
 from capbench.results import ExportReport, RunResult
+from capbench.results.bundle.bundle_records import BundledCases, BundledMachines, BundledRuns, BundleManifest
+from capbench.results.bundle.machine_pool import MachinePool
 from capbench.results.comparison import Comparison
 from capbench.results.environment import BlockNoise, Environment, MachineTable
 from capbench.results.path_names import BUILT_IN_PATHS, DECODERS
@@ -73,6 +75,11 @@ _RECORDS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("The plan of a matrix", "`matrix.json` of a result folder.", Plan),
     ("Interim looks", "`looks.json` of a result folder.", InterimLooks),
     ("A comparison", "`capbench compare --json`.", Comparison),
+    ("The manifest of a bundle", "`manifest.json` of a file of `capbench bundle`.", BundleManifest),
+    ("The machines of a bundle", "`machines.json` of a bundle.", BundledMachines),
+    ("The cases of a bundle", "`cases.json` of a bundle.", BundledCases),
+    ("The runs of a bundle", "`runs.json` of a bundle.", BundledRuns),
+    ("A pool", "`capbench pool --json`.", MachinePool),
     ("A baseline", "`capbench baseline update -o`.", Baseline),
     ("A calibration", "`capbench calibrate --json`.", Calibration),
     ("An entry of a history", "One line of the file of `capbench history`.", HistoryEntry),

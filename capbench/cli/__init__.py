@@ -14,7 +14,6 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
     history,
     media,
     report,
-    results,
     run,
     selftest,
     validate,
@@ -22,6 +21,7 @@ from capbench.cli import (  # noqa: F401  importing a verb registers it
 from capbench.cli.app import INTERRUPTED, run_app
 from capbench.cli.fleet_verbs import certificates, join, status  # noqa: F401
 from capbench.cli.measure import check, try_commands  # noqa: F401
+from capbench.cli.publish import bundle, pool, results  # noqa: F401
 
 __all__ = ["main"]
 

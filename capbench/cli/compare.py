@@ -113,6 +113,10 @@ def compare(
     raise typer.Exit(exit_code_of_comparison(comparison))
 
 
+def _on(machine: str | None) -> str:
+    return "" if machine is None else f"{machine}, "
+
+
 def _write(path: Path, text: str) -> None:
     from capbench.files import write_atomic
 
@@ -151,22 +155,24 @@ def show_comparison(comparison: Comparison) -> None:
     """The verdicts as tables, what the reader should know, and the one sentence."""
     from capbench.report.formats.gate_tables import comparison_tables, ladder_table  # --json needs no table
     from capbench.report.formats.grouping import shared_reasons
+    from capbench.report.formats.machine_tables import machine_tables
     from capbench.report.formats.terminal_table import open_console, print_line
 
     console = open_console()
-    for table in comparison_tables(comparison, is_narrow=console.width < _NARROW_COLUMNS):
+    tables = machine_tables if comparison.over_machines else comparison_tables
+    for table in tables(comparison, is_narrow=console.width < _NARROW_COLUMNS):
         console.print(table)
     for ladder in comparison.ladders:
         console.print(ladder_table(ladder, is_narrow=console.width < _NARROW_COLUMNS))
-    for warning in (*shared_reasons(comparison.verdicts), *comparison.warnings):
+    reasons = () if comparison.over_machines else shared_reasons(comparison.verdicts)  # a machine's row has its own
+    for warning in (*reasons, *comparison.warnings):
         print_line(console, f"note: {warning}")
     for failure in comparison.failures[:_MOST_FAILURES]:
         files = "".join(
             f"; {what}: {path}" for what, path in (("log", failure.log), ("output", failure.output)) if path
         )
-        print_line(
-            console, f"failed: {failure.case}, {failure.subject}, block {failure.block}: {failure.reason}{files}"
-        )
+        where = f"{failure.case}, {failure.subject}, {_on(failure.machine)}block {failure.block}"
+        print_line(console, f"failed: {where}: {failure.reason}{files}")
     if comparison.base_note:
         print_line(console, comparison.base_note)
     print_line(console, comparison.sentence)

@@ -16,7 +16,7 @@ from capbench.gate.failure_evidence import failures_of
 from capbench.gate.gate_file import GateFile, load_gate_file
 from capbench.gate.history.baseline_figures import Baseline, read_baseline
 from capbench.gate.ladder_costs import ladder_costs
-from capbench.gate.machines.compare_machines import compare_over_machines, machines_of
+from capbench.gate.over_machines.compare_machines import compare_over_machines, machines_of
 from capbench.gate.sequential.interim_looks import InterimLook, read_looks
 from capbench.gate.sequential.stopping import SequentialGate
 from capbench.gate.verdicts.pairing import measured_runs, side_of
@@ -82,7 +82,8 @@ def compare_folder(folder: Path, gates: GateFile | None = None, *, base: str | N
     comparison = _judge_pairs(folder, choice.pairs, table, judged_by, contents.machines)
     return comparison.model_copy(
         update={
-            "ladders": ladder_costs(table, plan.ladders, judged_by.levels),
+            # Seconds of two machines do not meet: of several, each machine's page has the costs of its own.
+            "ladders": () if machines_of(table) else ladder_costs(table, plan.ladders, judged_by.levels),
             "warnings": (*comparison.warnings, *contents.problems),
             "failures": failures_of([contents]),
             "base_note": choice.sentence,

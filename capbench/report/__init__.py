@@ -21,7 +21,7 @@ def write_report(
     picture_bytes: int = 4_000_000,
     alone: bool = False,
 ) -> Path:
-    """Write the page about result folders; see `capbench.report.page.write_page.write_report`."""
-    from capbench.report.page.write_page import write_report as build  # matplotlib and pandas take a second
+    """Write the page about result folders; see `capbench.report.machine_pages.write_fleet_page.write_folder_report`."""
+    from capbench.report.machine_pages.write_fleet_page import write_folder_report as build  # pandas takes a second
 
     return build(folders, output, gates, picture_bytes=picture_bytes, alone=alone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,6 +66,26 @@ class ReportFolder:
     def machines(self) -> tuple[str, ...]:
         """Fingerprints of the machines that the runs come from, in order of appearance."""
         return tuple(dict.fromkeys(file.run.fingerprint for file in self.runs if file.run.fingerprint))
+
+    @property
+    def machine_names(self) -> tuple[str, ...]:
+        """Names of the machines that runs name, sorted; empty for a folder of one machine."""
+        return tuple(sorted({file.run.machine for file in self.runs if file.run.machine is not None}))
+
+    def of_machine(self, name: str) -> ReportFolder:
+        """The part of a folder of several machines that one of them made, as a folder of one."""
+        machine = self.contents.machines.get(name)
+        return replace(
+            self,
+            runs=tuple(file for file in self.runs if file.run.machine == name),
+            contents=replace(
+                self.contents,
+                runs=tuple(run for run in self.contents.runs if run.machine == name),
+                noise=tuple(noise for noise in self.contents.noise if noise.machine == name),
+                environment=None if machine is None else machine.environment,
+                machines={},
+            ),
+        )
 
     @property
     def blocks(self) -> tuple[RunFile, ...]:

@@ -134,6 +134,8 @@ class PooledVerdict(Record):
     """Outcome over machines: worse on any of them is worse."""
     sentence: str
     """The sentence that the user reads."""
+    tally: str
+    """Which machines agree: `faster on 9 of 11, slower on the two with Intel graphics`."""
     by_verdict: dict[str, tuple[str, ...]]
     """Verdict to the machines that have it."""
     ratio: float | None = None
@@ -240,7 +242,7 @@ class Comparison(Record):
     stage_shifts: tuple[StageShift, ...] = ()
     """Which stage moved, largest first."""
     machines: tuple[str, ...] = ()
-    """Fingerprints of the machines that the runs came from."""
+    """Fingerprints of the machines that the runs came from; their names where runs of several were compared."""
     warnings: tuple[str, ...] = Field(default=())
     """What the reader should know."""
     failures: tuple[RunFailure, ...] = ()
@@ -253,6 +255,25 @@ class Comparison(Record):
     """One for each metric of each case, where runs of several machines were compared; `verdicts` has the machines'."""
     by_machine: tuple[MachineVerdict, ...] = ()
     """One for each machine, where there are several."""
+
+    def of_machine(self, name: str) -> Comparison:
+        """What it says of one of several machines. Raises `KeyError` for one that took no part."""
+        try:
+            one = next(each for each in self.by_machine if each.machine == name)
+        except StopIteration:
+            raise KeyError(name) from None
+        return self.model_copy(
+            update={
+                "verdict": one.verdict,
+                "sentence": one.sentence,
+                "verdicts": tuple(row for row in self.verdicts if row.machine == name),
+                "stage_shifts": tuple(shift for shift in self.stage_shifts if shift.machine == name),
+                "failures": tuple(failure for failure in self.failures if failure.machine == name),
+                "machines": (name,),
+                "over_machines": (),
+                "by_machine": (),
+            }
+        )
 
     @property
     def exit_code(self) -> int:

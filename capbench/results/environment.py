@@ -19,6 +19,7 @@ __all__ = [
     "ConditionWarning",
     "Environment",
     "FleetMachine",
+    "MachineChoice",
     "MachineConditions",
     "MachineName",
     "MachineTable",
@@ -233,6 +234,19 @@ class FleetMachine(Record):
     """Video encoders that open there."""
     decoders: tuple[str, ...] = ()
     """Decoders that open there, `software` or a device such as `cuda`."""
+
+
+class MachineChoice(Record):
+    """Which machines of a fleet take part, and what of the blocks they make."""
+
+    match: dict[str, str] = Field(default_factory=dict)
+    """Field of a machine's report to a glob that it matches, without regard to case; empty for any machine."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tag to a glob that its value matches, likewise."""
+    software: bool | None = None
+    """Whether its adapter runs on the CPU; None for either."""
+    blocks: int | None = None
+    """Blocks of each case that every such machine makes for itself; None where they share the blocks of the case."""
 
 
 class MachineTable(Record):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capbench.gate.compare import GatheredRows, judge_family
-from capbench.gate.machines.compare_machines import judge_machines
+from capbench.gate.over_machines.compare_machines import judge_machines
 from capbench.gate.statistics.inference import Levels
 from capbench.gate.statistics.random_effects import combine_effects
 from capbench.gate.verdicts.noisy_figures import NoisyRow

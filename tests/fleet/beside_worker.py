@@ -26,7 +26,9 @@ from capbench.results.record import record_json
 from tests.unit.fleet.fake_fleet import report_of
 
 _WORK = "x = 0\nfor n in range({rounds}): x += n * n\n"
-_WATCH_S = 30.0
+_WATCH_S = 60.0
+_SETTLE_S = 20.0
+"""Until both workers have loaded everything, and have had their first heartbeats."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             worker = _start(folder, ("-m", "capbench", "fleet", "worker", address, *options))
             plain = _start(folder, ("-m", "distributed.cli.dask_worker", address, "--no-nanny", "--name", "plain"))
             try:
-                time.sleep(10)
+                assert worker.stderr is not None
+                while "has joined" not in worker.stderr.readline():
+                    pass
+                time.sleep(_SETTLE_S)
                 _say(
                     f"CPU of the worker alone: {_share(worker):.2%} of a core; with Dask's settings {_share(plain):.2%}"
                 )
@@ -66,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _start(folder: Path, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
     command = [sys.executable, *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _share(process: subprocess.Popen[str]) -> float:

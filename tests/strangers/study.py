@@ -234,6 +234,9 @@ class Study:
             self._failed(f"{clip.name} by {exporter.name}: {type(error).__name__}: {error}")
             return None
         verdict = ask_capbench(facts.path, path, request, self._folder / "verdicts")
+        if verdict.is_lost:
+            self._failed(f"{clip.name} by {exporter.name}: {verdict.error}")
+            return None
         # Half of what another decoder can read, which is a tenth of all, drawn by what the file is.
         asked = int(content_key(path)[:4], 16) % 2 == 0
         return OutputRow(
@@ -352,6 +355,9 @@ class Study:
             self._failed(error)
             return None
         verdict = ask_capbench(base.reference.path, path, base.request, self._folder / "verdicts")
+        if verdict.is_lost:
+            self._failed(f"{fault.name} in {base.clip} by {base.exporter}: {verdict.error}")
+            return None
         family = next(clip.family for clip in self._sources if clip.name == base.clip)
         return FaultRow(
             fault=fault.name,

@@ -51,7 +51,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("history", "rule_coverage", "ladder_costs"),
         ("compare",),
         ("calibration",),
-        ("machines",),
+        ("over_machines",),
         ("sequential", "slice_advice"),
         ("compare_targets",),
     ),
@@ -60,7 +60,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("aggregate", "rung_rows"),
         ("comparisons", "charts", "cell_words", "capacity"),
         ("page",),
-        ("history_site",),
+        ("history_site", "machine_pages"),
         ("formats",),
     ),
 }

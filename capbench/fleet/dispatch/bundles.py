@@ -10,8 +10,8 @@ from pathlib import Path
 from capbench.errors import MatrixError
 from capbench.files import describe_os_error, parse_toml, read_text
 from capbench.fleet.block_job import MOST_BUNDLE_FILES, MOST_FILE_BYTES, Bundle, BundleFile
-from capbench.harness.matrix.fetch_clip import fetch_clip
 from capbench.harness.matrix.model import Case
+from capbench.harness.matrix.sources.fetch_clip import fetch_clip
 from capbench.units import format_bytes
 
 __all__ = ["CaseFiles"]

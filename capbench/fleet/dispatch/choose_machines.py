@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from capbench.fleet.workers.machine_report import MachineReport
-from capbench.harness.matrix.model import MachineChoice, RunMatrix
+from capbench.harness.matrix.model import RunMatrix
+from capbench.results.environment import MachineChoice
 
 __all__ = ["choice_for", "describe_choices"]
 

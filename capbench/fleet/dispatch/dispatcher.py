@@ -21,10 +21,10 @@ from capbench.fleet.dispatch.dask_link import CallFailedError, Link, SeenMachine
 from capbench.fleet.dispatch.fleet_folder import FleetFolder, OwnBlocks, ReceivedBlock
 from capbench.fleet.dispatch.fleet_member import FleetMember
 from capbench.fleet.dispatch.fleet_progress import FleetProgress
-from capbench.harness.matrix.model import MachineChoice
 from capbench.harness.run.leftovers import remove
 from capbench.harness.run.schedule import Plan
 from capbench.installation import version_of
+from capbench.results.environment import MachineChoice
 from capbench.units import format_seconds
 
 __all__ = ["Dispatcher", "FleetPace"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capbench.errors import InputError, MatrixError
-from capbench.fleet.dask_settings import fleet_settings
+from capbench.fleet.dask_settings import fleet_settings, import_distributed
 from capbench.fleet.dispatch.attempts import Attempts, BlockSettings
 from capbench.fleet.dispatch.block_queue import Block, BlockQueue
 from capbench.fleet.dispatch.dask_link import DaskLink
@@ -64,6 +64,7 @@ def run_on_fleet(
     As `capbench.harness.run.start.run`, with each block on one machine. Raises as it does, and `UnavailableError`
     where there is no scheduler or no machine.
     """
+    import_distributed()  # before anything is written
     options, progress = options or RunOptions(), progress or FleetProgress()
     loaded = matrix if isinstance(matrix, RunMatrix) else load_matrix(matrix)
     _refuse_what_one_machine_needs(options)

@@ -34,6 +34,9 @@ _NAME_TAKEN_FOR_S = 90.0
 """A worker that died on a network that drops everything is known to the scheduler for a minute."""
 _AGAIN_AFTER_S = 2.0
 """Between two attempts to join."""
+_HEARTBEAT_S = 5.0
+"""Dask's own are twice a second in a small fleet, each some milliseconds of CPU time beside what is timed. Six of these
+are missed before a machine is taken for lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +125,19 @@ def _worker(service: WorkerService, options: WorkerOptions) -> Worker:
     def activity(_worker: Worker) -> dict[str, Any]:
         return service.activity().model_dump(mode="json")
 
+    import_distributed()
+    from distributed import Worker
+
+    class RareHeartbeats(Worker):
+        """Its scheduler says after each heartbeat when the next is due; this waits longer."""
+
+        async def heartbeat(self) -> None:
+            await super().heartbeat()
+            callback = self.periodic_callbacks["heartbeat"]
+            callback.callback_time = max(callback.callback_time, 1000 * _HEARTBEAT_S)
+
     try:
-        worker: Worker = import_distributed().Worker(
+        return RareHeartbeats(
             options.scheduler,
             name=service.report.name,
             # One to time, one for each validation, one for what is sent: each task takes one of these.
@@ -141,7 +155,6 @@ def _worker(service: WorkerService, options: WorkerOptions) -> Worker:
         )
     except ValueError as error:
         raise InputError(f"{options.scheduler!r} is no address of a scheduler: {error}") from error
-    return worker
 
 
 async def _close(worker: Worker) -> None:

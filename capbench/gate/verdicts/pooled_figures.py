@@ -110,6 +110,7 @@ def judge_over_machines(
         new=one.new,
         verdict=verdict,
         sentence=_sentence(verdict, verdicts, mean, levels, disagreement),
+        tally=disagreement,
         by_verdict={name: tuple(machines) for name, machines in by_verdict.items()},
         confidence=1 - 2 * levels.margin,
         **({} if mean is None else _shown(mean, levels)),

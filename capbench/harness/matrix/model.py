@@ -18,6 +18,7 @@ from pydantic import (
 
 from capbench.errors import MatrixError
 from capbench.results.appearance.expected_look import ExpectedLook
+from capbench.results.environment import MachineChoice
 from capbench.results.record import Record
 from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Footage, Interleave
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
@@ -31,7 +32,6 @@ __all__ = [
     "Download",
     "Ladder",
     "Limit",
-    "MachineChoice",
     "OptionValue",
     "OwnRecording",
     "Rate",
@@ -40,7 +40,6 @@ __all__ = [
     "names_without_table",
     "subject_without_table",
 ]
-
 
 _MOST_RECORDED_PIXELS_A_SIDE = 8192
 """Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
@@ -292,19 +291,6 @@ class Case(Record):
         return self.model_copy(update={"qp": None, "quality": None, "options": self.options | option})
 
 
-class MachineChoice(Record):
-    """Which machines of a fleet take part, and what of the blocks they make."""
-
-    match: dict[str, str] = Field(default_factory=dict)
-    """Field of a machine's report to a glob that it matches, without regard to case; empty for any machine."""
-    tags: dict[str, str] = Field(default_factory=dict)
-    """Tag to a glob that its value matches, likewise."""
-    software: bool | None = None
-    """Whether its adapter runs on the CPU; None for either."""
-    blocks: int | None = None
-    """Blocks of each case that every such machine makes for itself; None where they share the blocks of the case."""
-
-
 class Ladder(Record):
     """Cases of which each draws more than the one before, so that the difference is what the addition costs."""
 
@@ -341,10 +327,7 @@ class RunMatrix(Record):
     def _leave_out_empty(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("ladders", "machines"):
-            if not written.get(name):
-                written.pop(name, None)
-        return written
+        return {name: value for name, value in written.items() if value or name not in ("ladders", "machines")}
 
     def subject(self, name: str) -> Subject:
         """The subject of that name. Raises `MatrixError`."""

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from capbench.harness.matrix.command_line import missing_program, placeholders_of
-from capbench.harness.matrix.model import Case, MachineChoice, RunMatrix, Subject
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.matrix.table_values import MOST_BLOCKS
+from capbench.results.environment import MachineChoice
 from capbench.results.run_record import RunResult, RunRole
 
 __all__ = [

@@ -5,24 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from matplotlib.ticker import FixedLocator, NullLocator
-
 from capbench.report.charts.canvas import Canvas, Chart
 from capbench.report.charts.labels import label_row
+from capbench.report.charts.ratio_axis import VERDICT_TOKENS, lay_ratio_axis, ratio_limits
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.wording import effect_words, metric_words, shorten
-from capbench.results import MetricVerdict, Verdict
+from capbench.results import MetricVerdict
 
 __all__ = ["effect_chart"]
 
 _ROW_PX = 26
-_TICKS = (0.01, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-_VERDICT_TOKENS = {
-    Verdict.BETTER: "better",
-    Verdict.WORSE: "worse",
-    Verdict.SAME: "same",
-    Verdict.UNDECIDED: "undecided",
-}
 _LEGEND = (
     "Lines are confidence intervals; the grey band is the margin, within which changes count as the same; grey ticks "
     "mark the minimum detectable slowdown. The scale is logarithmic: half and double are equally far from 1."
@@ -37,23 +29,15 @@ def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, Subject
             groups.setdefault(verdict.new, []).append((verdict, verdict.ratio))
     if not groups:
         return None
-    low, high = _limits([pair for group in groups.values() for pair in group])
+    pairs = [pair for group in groups.values() for pair in group]
+    low, high = ratio_limits(
+        [ratio for _, ratio in pairs], [bound for verdict, _ in pairs for bound in verdict.interval or ()]
+    )
     headed = len(groups) > 1
     count = sum(len(group) + headed for group in groups.values())
     canvas = Canvas(height_px=count * _ROW_PX + 52)
     axes = canvas.axes(left=100, top=6, right=92, bottom=44)
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.xaxis.set_minor_locator(NullLocator())
-    ticks = _ticks(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.set_xticklabels([f"{tick:g}" for tick in ticks])
-    axes.set_ylim(count - 0.5, -0.5)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=False, axis="y")
-    axes.set_xlabel("new over base, 1 = no change")
-    axes.axvline(1, color=LIGHT["axis"], linewidth=1)
+    lay_ratio_axis(axes, low, high, rows=count)
     row = 0
     for subject, group in groups.items():
         style = styles.get(subject)
@@ -62,7 +46,7 @@ def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, Subject
             label_row(axes, row, canvas.label(subject, 40), offset_px=-92, colour=colour, bold=True)
             row += 1
         for verdict, ratio in group:
-            colour = LIGHT[_VERDICT_TOKENS.get(verdict.verdict, "quiet")]
+            colour = LIGHT[VERDICT_TOKENS.get(verdict.verdict, "quiet")]
             if verdict.margin is not None:
                 axes.barh(row, 2 * verdict.margin, left=1 - verdict.margin, height=0.8, color=LIGHT["band"], zorder=0.5)
             if verdict.interval is not None:
@@ -83,25 +67,3 @@ def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, Subject
     )
     reading = f"{said}. {_LEGEND}"
     return Chart("Effect against the margin", canvas.to_svg(prefix, f"Effect against the margin. {reading}"), reading)
-
-
-def _limits(pairs: Sequence[tuple[MetricVerdict, float]]) -> tuple[float, float]:
-    """Range of the axis: all ratios, and intervals up to half as far again; what is wider is cut at the edge.
-
-    A run that could have seen nothing short of a slowdown by 5 times must not squeeze what it did see.
-    """
-    lowest, highest = min(ratio for _, ratio in pairs), max(ratio for _, ratio in pairs)
-    bounds = [bound for verdict, _ in pairs for bound in verdict.interval or ()]
-    low = max(min([lowest, *bounds]), lowest / 1.5)
-    high = min(max([highest, *bounds]), highest * 1.5)
-    return min(low / 1.08, 0.85), max(high * 1.08, 1.18)
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """At most six round ratios inside the axis, 1 among them, a sixth of the axis apart."""
-    apart = math.log(high / low) / 6
-    kept = [1.0]
-    for tick in sorted(_TICKS, key=lambda value: abs(math.log(value))):
-        if low <= tick <= high and all(abs(math.log(tick / other)) >= apart for other in kept):
-            kept.append(tick)
-    return sorted(kept)

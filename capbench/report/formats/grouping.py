@@ -32,7 +32,7 @@ def condensed(rows: Sequence[MetricVerdict]) -> list[ShownRow]:
     groups: dict[tuple[object, ...], list[MetricVerdict]] = {}
     for number, row in enumerate(rows):
         is_shared = describe_metric(row.metric).kind is Kind.QUALITY and row.verdict in _ALIKE
-        key = (row.case, row.base, row.new, row.verdict) if is_shared else (number,)
+        key = (row.case, row.machine, row.base, row.new, row.verdict) if is_shared else (number,)
         groups.setdefault(key, []).append(row)
     return [_shown(group) for group in groups.values()]
 
@@ -42,7 +42,8 @@ def shared_reasons(rows: Sequence[MetricVerdict]) -> list[str]:
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for row in rows:
         for reason in row.reasons:
-            key = (row.case, row.new, row.label, reason)
+            case = row.case if row.machine is None else f"{row.case} on {row.machine}"
+            key = (case, row.new, row.label, reason)
             groups.setdefault(key, []).append(describe_metric(row.metric).words)
     return [
         f"{case}: {_listed(words)} of {new}, {verdict}: {reason}"

@@ -29,7 +29,16 @@ from capbench.results.subject_name import SubjectName, revision_label
 from capbench.results.tidy_table import table_of
 from capbench.units import format_bytes
 
-__all__ = ["PICTURE_BUDGET_BYTES", "FolderView", "Machine", "RunRow", "arrange_folder"]
+__all__ = [
+    "PICTURE_BUDGET_BYTES",
+    "FolderFacts",
+    "FolderView",
+    "Machine",
+    "RunRow",
+    "arrange_folder",
+    "flatten",
+    "folder_facts",
+]
 
 PICTURE_BUDGET_BYTES = 4_000_000
 """For all pictures inside a page: it may take 5 MB whole, and charts and tables of the standard matrix take about 1."""
@@ -127,6 +136,32 @@ class FolderView:
         return bool(self.picture_files) or any(case.viewer.videos for case in self.cases)
 
 
+@dataclass(frozen=True, slots=True)
+class FolderFacts:
+    """Where a folder comes from, in words; empty where unknown."""
+
+    matrix_name: str
+    """Name of the matrix."""
+    started_at: str
+    """When the first run started."""
+    revision: str
+    """Git revisions of what was measured."""
+    command: str
+    """Command that repeats the measurement."""
+
+
+def folder_facts(folder: ReportFolder) -> FolderFacts:
+    """Where a folder comes from."""
+    starts = sorted(file.run.started_at for file in folder.runs if file.run.started_at)
+    revisions = dict.fromkeys(file.run.revision for file in folder.runs if file.run.revision)
+    return FolderFacts(
+        matrix_name=_matrix_name(folder),
+        started_at=starts[0].replace("T", " ").split(".")[0].removesuffix("Z") + " UTC" if starts else "",
+        revision=", ".join(revision_words(revision) for revision in revisions),
+        command=_command(folder),
+    )
+
+
 def arrange_folder(
     folder: ReportFolder,
     comparisons: Sequence[Comparison],
@@ -161,13 +196,12 @@ def arrange_folder(
         for number, (case, subjects) in enumerate(cells.items() if charts else (), start=1)
     )
     evidence = read_evidence(folder.path)
-    starts = sorted(file.run.started_at for file in folder.runs if file.run.started_at)
-    revisions = dict.fromkeys(file.run.revision for file in folder.runs if file.run.revision)
+    facts = folder_facts(folder)
     return FolderView(
         name=folder.name,
-        matrix_name=_matrix_name(folder),
-        started_at=starts[0].replace("T", " ").split(".")[0].removesuffix("Z") + " UTC" if starts else "",
-        revision=", ".join(revision_words(revision) for revision in revisions),
+        matrix_name=facts.matrix_name,
+        started_at=facts.started_at,
+        revision=facts.revision,
         headline=compose_headline(main, cells),
         comparison=main,
         scope=" ".join(
@@ -196,7 +230,7 @@ def arrange_folder(
             flatten(folder.contents.environment.model_dump(mode="json")) if folder.contents.environment else ()
         ),
         plan=_plan(folder),
-        command=_command(folder),
+        command=facts.command,
         raw_folder=relative_url(folder.path / "runs", page_folder),
         picture_files=store.files,
     )

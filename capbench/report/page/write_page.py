@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +12,8 @@ from capbench.files import write_atomic
 from capbench.gate import GateFile
 from capbench.report.comparisons import compare_subjects
 from capbench.report.page.folder_view import PICTURE_BUDGET_BYTES, FolderView, arrange_folder
+from capbench.report.page.headline import Headline
+from capbench.report.page.machines_apart import machines_apart
 from capbench.report.page.render_page import render_page
 from capbench.report.page.trend_view import arrange_trend
 from capbench.report.palette import style_subjects
@@ -33,18 +36,23 @@ def view_folder(
 ) -> FolderView:
     """Judge and arrange one folder for a page that will lie in `page_folder`, or travel alone where it is None.
 
+    In a folder of several machines each machine's cases are cases of their own.
     `picture_files_url` is where pictures will lie that the page has no room for; see `arrange_folder`.
     """
     comparisons, problems = compare_subjects(folder, gates)
-    return arrange_folder(
-        folder,
-        comparisons,
+    apart, of_machines = machines_apart(folder, comparisons)
+    view = arrange_folder(
+        apart,
+        of_machines,
         page_folder,
         problems=problems,
         charts=charts,
         picture_bytes=picture_bytes,
         picture_files_url=picture_files_url,
     )
+    if not folder.machine_names or view.comparison is None:
+        return view
+    return replace(view, headline=Headline(view.comparison.sentence, view.comparison.verdict, ()))
 
 
 def write_report(

@@ -110,7 +110,7 @@ SOUND_FAULTS: Final = (
         (),
         (44100, 32000),
         "another rate read as 48 kHz",
-        ("audio.length", "audio.drift", "audio.content", "audio.offset"),
+        ("audio.pitch", "audio.length", "audio.drift", "audio.content", "audio.offset"),
         sound_filter(lambda _, rate: f"aresample={int(rate)},asetrate=48000"),
         heard,
     ),

@@ -25,11 +25,11 @@ from capbench.fleet.dispatch.dispatcher import Dispatcher, FleetPace
 from capbench.fleet.dispatch.fleet_folder import FleetFolder
 from capbench.fleet.dispatch.fleet_progress import FleetProgress
 from capbench.fleet.workers.machine_report import MachineReport
-from capbench.harness.matrix.model import Case, MachineChoice, RunMatrix, Subject
+from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.schedule import Plan, block_steps, closing_steps, opening_steps
 from capbench.installation import version_of
-from capbench.results.environment import BlockNoise, Environment, FleetMachine, NoiseReading
+from capbench.results.environment import BlockNoise, Environment, FleetMachine, MachineChoice, NoiseReading
 from capbench.results.folder import run_file_name
 from capbench.results.record import record_json
 from capbench.results.run_record import FailureKind, RunResult

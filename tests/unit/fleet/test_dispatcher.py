@@ -11,10 +11,9 @@ import pytest
 from capbench.errors import InputError, ResultError, UnavailableError
 from capbench.fleet.dispatch.dispatcher import FleetPace
 from capbench.fleet.dispatch.fleet_folder import ATTEMPTS_FILE
-from capbench.harness.matrix.model import MachineChoice
 from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.schedule import Plan
-from capbench.results.environment import Environment
+from capbench.results.environment import Environment, MachineChoice
 from capbench.results.folder import read_folder
 from capbench.results.run_record import RunRole
 from tests.unit.fleet.fake_fleet import FakeFleet, dispatch, plan_of, report_of

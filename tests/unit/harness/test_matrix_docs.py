@@ -61,8 +61,8 @@ def test_the_printed_matrices_load(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    from capbench.harness.matrix.model import MachineChoice
     from capbench.harness.matrix.toml_file import CorpusTable, OverrideTable, SubjectTable
+    from capbench.results.environment import MachineChoice
 
     text = _DOCUMENT.read_text(encoding="utf-8")
 

@@ -47,4 +47,6 @@ def code_quality_json(comparison: Comparison, gates: Path | None) -> str:
 def _fingerprint(row: MetricVerdict) -> str:
     """Without the revisions: `gpu@1234` is the same subject in the next commit."""
     sides = [SubjectName.parse(side.rpartition(":")[2]).subject for side in (row.base, row.new)]
-    return hashlib.sha256(json.dumps([row.case, row.metric, *sides]).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([row.case, row.metric, *sides, *([row.machine] if row.machine else [])]).encode()
+    ).hexdigest()

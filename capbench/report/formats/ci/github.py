@@ -34,10 +34,14 @@ def annotation_lines(comparison: Comparison) -> list[str]:
     for level in ("error", "warning", "notice"):
         rows = [row for row in told if _LEVELS.get(row.verdict) == level]
         room = _MOST_OF_A_LEVEL if len(rows) <= _MOST_OF_A_LEVEL else _MOST_OF_A_LEVEL - 1
-        lines += [_command(level, f"capbench: {row.case}, {row.metric}", row.sentence) for row in rows[:room]]
+        lines += [_command(level, f"capbench: {row.case}, {row.metric}{_on(row)}", row.sentence) for row in rows[:room]]
         if rows[room:]:
             lines.append(_command(level, "capbench", f"{len(rows) - room} more figures; see the step summary"))
     return lines
+
+
+def _on(row: MetricVerdict) -> str:
+    return "" if row.machine is None else f" on {row.machine}"
 
 
 def _once_a_reason(rows: Iterable[MetricVerdict]) -> Iterator[MetricVerdict]:

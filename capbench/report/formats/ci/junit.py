@@ -29,18 +29,19 @@ def junit_xml(comparison: Comparison) -> str:
             errors=str(_count(rows, Verdict.UNDECIDED)),
             skipped=str(_count(rows, Verdict.NOT_APPLICABLE)),
         )
-        shown: set[str] = set()
+        shown: set[tuple[str, str | None]] = set()
         for row in rows:
             _add_test(suite, row)
-            if row.verdict in (Verdict.WORSE, Verdict.INVALID) and row.new not in shown:
-                shown.add(row.new)  # once: what failed is the same for every figure
+            if row.verdict in (Verdict.WORSE, Verdict.INVALID) and (row.new, row.machine) not in shown:
+                shown.add((row.new, row.machine))  # once: what failed is the same for every figure
                 _add_evidence(suite[-1], [each for each in comparison.failures if _is_of(each, row)])
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _add_test(suite: ET.Element, row: MetricVerdict) -> None:
-    name = _text(f"{row.metric} of {row.new} against {row.base}")
+    where = "" if row.machine is None else f" on {row.machine}"
+    name = _text(f"{row.metric} of {row.new} against {row.base}{where}")
     test = ET.SubElement(suite, "testcase", name=name, classname=_text(f"capbench.{row.case}"))
     sentence = _text(row.sentence)
     if row.verdict in (Verdict.WORSE, Verdict.INVALID):
@@ -66,7 +67,7 @@ def _add_evidence(test: ET.Element, failures: list[RunFailure]) -> None:
 def _is_of(failure: RunFailure, row: MetricVerdict) -> bool:
     """Whether a failed run is one of a row's two sides, which may be `FOLDER:SUBJECT`."""
     sides = {side.rpartition(":")[2] for side in (row.base, row.new)}
-    return failure.case == row.case and failure.subject in sides
+    return failure.case == row.case and failure.subject in sides and failure.machine == row.machine
 
 
 def _count(rows: list[MetricVerdict], *verdicts: Verdict) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capbench.gate.judged_metrics import describe_metric
-from capbench.gate.verdicts.phrases import bounds, change, signed_difference
+from capbench.gate.verdicts.phrases import bounds, change, share_words, signed_difference
 from capbench.report.formats.grouping import condensed, shared_reasons
 from capbench.report.formats.markdown_text import escape_markdown, markdown_list, markdown_paragraph, markdown_table
 from capbench.results.comparison import Comparison, MetricVerdict, Verdict
@@ -31,7 +31,8 @@ _MOST_COMMENT_CHARACTERS = 60_000
 
 def step_summary(comparison: Comparison) -> str:
     """Verdict, every row (harmless quality figures share one), the stages that moved most, and warnings."""
-    parts = [*_head(comparison), _table(comparison.verdicts), *_stages(comparison), *_warnings(comparison)]
+    over = _over_machines(comparison)
+    parts = [*_head(comparison), *over, _table(comparison.verdicts), *_stages(comparison), *_warnings(comparison)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -41,7 +42,7 @@ def pull_request_comment(comparison: Comparison) -> str:
     noteworthy = [row for row in comparison.verdicts if row.verdict not in plain]
     rest = [row for row in comparison.verdicts if row.verdict in plain]
     for shown in (len(rest), 20, 0):
-        parts = [COMMENT_MARK, *_head(comparison)]
+        parts = [COMMENT_MARK, *_head(comparison), *_over_machines(comparison)]
         if noteworthy:
             parts.append(_table(noteworthy))
         parts += _stages(comparison)
@@ -62,13 +63,38 @@ def _head(comparison: Comparison) -> list[str]:
     return [f"### capbench: {names}: {_SIGNS[comparison.verdict]}", markdown_paragraph(comparison.sentence)]
 
 
+def _over_machines(comparison: Comparison) -> list[str]:
+    """The figures over machines that have a mean, or of which machines disagree; none for one machine."""
+    rows = [row for row in comparison.over_machines if row.ratio is not None or row.verdict is not Verdict.SAME]
+    if not rows:
+        return []
+    head = ("case", "subject", "figure", "mean", "interval", "heterogeneity", "machines", "verdict")
+    cells = (
+        (
+            row.case,
+            row.new,
+            describe_metric(row.metric).words,
+            "" if row.ratio is None else change(row.ratio),
+            "" if row.interval is None else bounds(*row.interval),
+            "" if row.i_squared is None else share_words(row.i_squared),
+            row.tally,
+            _SIGNS[row.verdict],
+        )
+        for row in rows
+    )
+    return [markdown_table(head, cells, to_the_right=("mean", "interval", "heterogeneity"))]
+
+
 def _table(rows: Sequence[MetricVerdict]) -> str:
-    """The subject has a column where there are several: their figures have the same names."""
+    """The subject has a column where there are several, and so has the machine: their figures have the same names."""
     is_mixed = len({(row.base, row.new) for row in rows}) > 1
-    head = ("case", *(("subject",) if is_mixed else ()), "figure", "change", "interval", "blocks", "verdict")
+    on_machines = any(row.machine for row in rows)
+    columns = (*(("machine",) if on_machines else ()), *(("subject",) if is_mixed else ()))
+    head = ("case", *columns, "figure", "change", "interval", "blocks", "verdict")
     cells = (
         (
             shown.row.case,
+            *((shown.row.machine or "",) if on_machines else ()),
             *((shown.row.new,) if is_mixed else ()),
             shown.words,
             _amount(shown.row),

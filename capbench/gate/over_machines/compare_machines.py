@@ -12,8 +12,8 @@ from capbench.gate.calibration import noise_floor_for
 from capbench.gate.compare import ComparedSubjects, GatheredRows, compare, gather_rows, summarise
 from capbench.gate.gate_file import GateFile
 from capbench.gate.history.baseline_figures import Baseline
-from capbench.gate.machines.disagreement import disagreement_words
-from capbench.gate.machines.machine_attributes import attributes_by_machine
+from capbench.gate.over_machines.disagreement import disagreement_words
+from capbench.gate.over_machines.machine_attributes import attributes_by_machine
 from capbench.gate.statistics.holm import holm
 from capbench.gate.statistics.inference import Levels
 from capbench.gate.verdicts.noisy_figures import NoisyRow, judge_noisy, p_better, p_worse

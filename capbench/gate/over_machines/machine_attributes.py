@@ -75,7 +75,7 @@ def _graphics(adapter: str | None, *, is_software: bool | None) -> dict[str, str
 
 def _without_driver(adapter: str | None) -> str | None:
     """`NVIDIA GeForce RTX 4070` of `NVIDIA GeForce RTX 4070, driver 550.54 (Vulkan)`."""
-    return None if adapter is None else re.split(r",|\(", adapter, maxsplit=1)[0].strip()
+    return None if adapter is None else re.split(r", | \(", adapter, maxsplit=1)[0].strip()
 
 
 def _first(text: str | None, known: tuple[tuple[str, tuple[str, ...]], ...]) -> str | None:

@@ -1,0 +1,1 @@
+"""Pages about several machines: a fleet's folder by machine and over machines."""

@@ -1,0 +1,1 @@
+"""Results that are sent to others: figures without names of people, places and machines, in one file."""
