@@ -29,6 +29,7 @@ __all__ = [
     "Bundle",
     "BundleFile",
     "PieceJob",
+    "ValidationBasis",
     "from_message",
     "to_message",
 ]
@@ -94,6 +95,15 @@ class Bundle(Record):
         return hashlib.sha256(record_json(self).encode()).hexdigest()
 
 
+class ValidationBasis(Record):
+    """What the figures of a validation follow from beside the output: machines where it is equal find the same."""
+
+    source_sha256: Digest
+    """Digest of what the outputs are compared with: a recording is made anew on each machine."""
+    arithmetic: Digest
+    """What the machine makes of known pictures, with the versions of what measures them."""
+
+
 class BlockJob(Record):
     """One block of one case for one machine, with everything that it follows from."""
 
@@ -119,8 +129,13 @@ class BlockJob(Record):
     """The clip of the case; None for a recording, which every machine makes from its seed."""
     scene: Bundle | None = None
     """The scene file of the case; None for a built-in scene."""
-    validation: Literal["here", "later", "none"] = "here"
-    """Whether outputs are validated there at once, wait in the machine's folder, or are not validated."""
+    validation: Literal["here", "later", "waiting", "none"] = "here"
+    """Whether outputs are validated there at once, wait in the machine's folder, or are not validated; `waiting` runs
+    nothing, and validates what waits."""
+    measured: Bundle | None = None
+    """With `waiting`: runs and outputs that another machine has made; None for those in the machine's own folder."""
+    basis: ValidationBasis | None = None
+    """With `measured`: that of the machine that made them. One that has another must not validate them."""
     keeps_outputs: bool = False
     """Whether the outputs are wanted."""
     traces: bool = False
@@ -158,6 +173,10 @@ class BlockAnswer(Record):
     """What it has made."""
     failure: BlockFailure | None = None
     """Why there is nothing; None where there is."""
+    validation_s: float | None = None
+    """What validation took, in seconds; None where there was none."""
+    basis: ValidationBasis | None = None
+    """Of outputs that wait; None where it cannot be found out, and then no other machine can validate them."""
 
 
 class PieceJob(Record):
@@ -173,6 +192,8 @@ class PieceJob(Record):
     """To store: the file that the piece is of."""
     offset: Annotated[int, Field(ge=0, le=MOST_FILE_BYTES)] = 0
     """Where the piece begins."""
+    whole: bool = False
+    """To forget: what opens the case too."""
 
 
 class Activity(Record):

@@ -1,4 +1,4 @@
-"""Running coroutines until they end or are interrupted, in order: connections and processes are let go of."""
+"""Running coroutines until they end or something else comes first, in order: what they hold is let go of."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["run_in_order"]
+__all__ = ["UnlessError", "run_in_order", "unless"]
 
 Returned = TypeVar("Returned")
+
+
+class UnlessError(Exception):
+    """The event came first."""
 
 
 def run_in_order(main: Coroutine[Any, Any, Returned]) -> Returned:
@@ -47,3 +51,17 @@ def run_in_order(main: Coroutine[Any, Any, Returned]) -> Returned:
         for number, handler in before.items():
             with contextlib.suppress(ValueError):  # not the main thread: nothing was changed
                 signal.signal(number, handler)
+
+
+async def unless(event: asyncio.Event, work: Coroutine[Any, Any, Returned]) -> Returned:
+    """What a coroutine returns, unless an event is set first: it is cancelled then. Raises `UnlessError`, its own."""
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise UnlessError
+        return working.result()
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)

@@ -34,7 +34,7 @@ PATIENCE_S = 300.0
 """For anything to happen; seconds on an idle machine."""
 _RUN = """
 import sys
-from capbench.fleet.dispatch.dispatcher import FleetPace
+from capbench.fleet.dispatch.fleet_member import FleetPace
 from capbench.fleet.dispatch.fleet_progress import PlainFleetProgress
 from capbench.fleet.dispatch.fleet_run import FleetOptions, run_on_fleet
 from capbench.errors import CapbenchError

@@ -33,7 +33,7 @@ Insecure = Annotated[
 
 def fleet_options(fleet: str, *, certificates: Path | None, insecure: bool, budget_s: float | None) -> FleetOptions:
     """What `--fleet` names. Raises `InputError` for an address that is none, or one that needs certificates."""
-    from capbench.fleet.dispatch.dispatcher import FleetPace
+    from capbench.fleet.dispatch.fleet_member import FleetPace
     from capbench.fleet.dispatch.fleet_run import FleetOptions
     from capbench.fleet.dispatch.local_fleet import local_workers
     from capbench.fleet.security.secure_connections import connection_security, fleet_address

@@ -153,7 +153,8 @@ class BlockQueue:
         member = self._members[name]
         member.spent_s.append(spent_s)
         if block.owner is not None:
-            member.own_left -= 1
+            # None is left of a machine that was put aside while another one validated this block.
+            member.own_left = max(0, member.own_left - 1)
 
     def others_could(self, block: Block, name: str) -> bool:
         """Whether another machine that is here could make a block that failed on this one."""
@@ -186,6 +187,13 @@ class BlockQueue:
     def mean_s(self, name: str) -> float:
         """What a block takes on a machine, on average; 0 before it made one."""
         return self._members[name].mean_s or 0.0
+
+    def waiting_s(self, name: str) -> float:
+        """What the blocks that nobody makes yet would take on a machine; 0 before it made one."""
+        member = self._members[name]
+        running = sum(block.owner == name for block in self._running)
+        blocks = self.shared_left(but_running=True) if member.shares else member.own_left - running
+        return blocks * self.mean_s(name)
 
     def own_left(self, name: str) -> int:
         """A machine's own blocks that are not made yet."""

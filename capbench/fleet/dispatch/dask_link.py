@@ -73,8 +73,11 @@ class Link(Protocol):
     async def send_file(self, address: str, file: BundleFile, path: Path) -> None:
         """Make sure that a machine has a file. Raises `CallFailedError`."""
 
+    async def stored_bytes(self, address: str, file: BundleFile) -> int:
+        """How much of a file a machine has. Raises `CallFailedError`."""
+
     async def fetch_file(self, address: str, job: PieceJob, target: Path, size_bytes: int) -> None:
-        """Get a file that a block has made. Raises `CallFailedError`."""
+        """Get so many bytes of a file that a block has made. Raises `CallFailedError`."""
 
     async def forget_block(self, address: str, job: PieceJob) -> None:
         """Have a machine remove what a block left. Raises `CallFailedError`."""
@@ -125,7 +128,9 @@ class DaskLink:
 
     async def run_block(self, address: str, job: BlockJob) -> BlockAnswer:
         """See `Link`."""
-        said = await self._call(address, worker_tasks.run_block, to_message(job), resource="measure")
+        # What another machine has made is validated beside others that validate; a block of its own has the machine.
+        resource = "measure" if job.measured is None else "validate"
+        said = await self._call(address, worker_tasks.run_block, to_message(job), resource=resource)
         return from_message(str(said), BlockAnswer)
 
     async def send_file(self, address: str, file: BundleFile, path: Path) -> None:
@@ -144,7 +149,7 @@ class DaskLink:
         return int(await self._when_free(address, worker_tasks.store_piece, job, piece))
 
     async def stored_bytes(self, address: str, file: BundleFile) -> int:
-        """How much of a file a machine has. Raises `CallFailedError`."""
+        """See `Link`."""
         return await self._store(address, file, 0, b"")
 
     async def send_piece(self, address: str, file: BundleFile, path: Path) -> int:

@@ -10,24 +10,25 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 
 from capbench.errors import InputError, ResultError, UnavailableError
-from capbench.fleet.dispatch.attempts import Attempts, BlockFailedError, MachineLostError
+from capbench.fleet.dispatch.attempts import Attempts
+from capbench.fleet.dispatch.block_calls import BlockCalls, BlockFailedError, MachineLostError
 from capbench.fleet.dispatch.block_queue import Block, BlockQueue
 from capbench.fleet.dispatch.choose_machines import choice_for, describe_choices
-from capbench.fleet.dispatch.dask_link import CallFailedError, Link, SeenMachine
-from capbench.fleet.dispatch.fleet_folder import FleetFolder, OwnBlocks, ReceivedBlock
-from capbench.fleet.dispatch.fleet_member import FleetMember
+from capbench.fleet.dispatch.dask_link import CallFailedError, SeenMachine
+from capbench.fleet.dispatch.fleet_folder import OwnBlocks, ReceivedBlock
+from capbench.fleet.dispatch.fleet_member import FleetMember, FleetPace
 from capbench.fleet.dispatch.fleet_progress import FleetProgress
+from capbench.fleet.event_loop import UnlessError, unless
+from capbench.fleet.spreading.spread_blocks import SpreadBlocks, WaitingBlock
+from capbench.fleet.spreading.validation_slots import ValidationSlots
 from capbench.harness.run.leftovers import remove
-from capbench.harness.run.schedule import Plan
-from capbench.installation import version_of
 from capbench.results.environment import MachineChoice
 from capbench.units import format_seconds
 
-__all__ = ["Dispatcher", "FleetPace"]
+__all__ = ["Dispatcher"]
 
 _MOST_FAILURES = 3
 """Blocks that fail one after the other until a machine is put aside: one may be chance, two a busy disk."""
@@ -37,40 +38,31 @@ _MACHINES_A_SECOND = 100
 """That the scheduler is asked about: each is some kilobytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetPace:
-    """How long is waited, in seconds."""
-
-    look_every_s: float = 2.0
-    """Between two looks at who is there."""
-    lost_after_s: float = 30.0
-    """A machine whose worker gives no sign of life for so long is lost: six times what a thousand of them take."""
-    absent_s: float = 600.0
-    """For machines to come (back) while nothing else is left to do."""
-    budget_s: float | None = None
-    """No block is begun that is expected to end later than so many seconds after the start."""
-
-
 class Dispatcher:
     """Makes the blocks of a plan on the machines of a fleet."""
 
     def __init__(
         self,
-        plan: Plan,
-        folder: FleetFolder,
         queue: BlockQueue,
-        link: Link,
+        calls: BlockCalls,
         *,
-        attempts: Attempts,
         pace: FleetPace,
         progress: FleetProgress,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._plan = plan
-        self._folder = folder
+        self._plan, self._folder, self._link = calls.plan, calls.folder, calls.link
         self._queue = queue
-        self._link = link
-        self._attempts = attempts
+        self._keeps_outputs = calls.settings.keeps_outputs
+        self._slots = ValidationSlots(
+            is_busy=lambda name: name in self._members and self._members[name].is_busy,
+            queue_s=queue.waiting_s,
+            lost_after_s=pace.lost_after_s,
+            now_s=now_s,
+        )
+        self._spread = SpreadBlocks(calls, self._slots, say=progress.say)
+        self._attempts = Attempts(calls, self._spread)
+        self._elsewhere: set[asyncio.Task[None]] = set()
+        """Blocks that are validated by another machine than the one that made them."""
         self._pace = pace
         self._progress = progress
         self._now_s = now_s
@@ -135,6 +127,7 @@ class Dispatcher:
 
     async def _look(self) -> None:
         seen = await self._link.machines()
+        self._slots.look(seen)
         for name, machine in seen.items():
             if name in self._members:
                 self._meet_again(self._members[name], machine)
@@ -149,7 +142,7 @@ class Dispatcher:
         if choice_for(machine.report, self._plan.matrix) is None:
             return
         try:
-            self._admit(machine)
+            self._folder.admit(machine.report)
         except ResultError as error:
             if self._refused.get(name) != str(error):
                 self._refused[name] = str(error)
@@ -163,13 +156,6 @@ class Dispatcher:
         member.task = asyncio.create_task(self._serve(member), name=f"machine {name}")
         adapter = machine.report.machine.environment.adapter or "no adapter"
         self._progress.say(f"machine {name} takes part: {adapter}, {machine.report.system}")
-
-    def _admit(self, machine: SeenMachine) -> None:
-        """Record a machine. Raises `ResultError` where it may make no block."""
-        ours, theirs = version_of("capbench"), machine.report.capbench_version
-        if theirs != ours:
-            raise ResultError(f"it has capbench {theirs}, and this is {ours}; install the same on both")
-        self._folder.add_machine(machine.report.name, machine.report.machine)
 
     def _meet_again(self, member: FleetMember, machine: SeenMachine) -> None:
         was = member.seen
@@ -187,7 +173,7 @@ class Dispatcher:
 
     def _come_back(self, member: FleetMember, machine: SeenMachine) -> None:
         try:
-            self._admit(machine)
+            self._folder.admit(machine.report)
         except ResultError as error:
             self._put_aside(member, str(error))
             return
@@ -234,13 +220,14 @@ class Dispatcher:
         here = [member for member in self._members.values() if member.present.is_set()]
         waits_for = self._queue.waits_only_for()
         unmatched = self._unmatched if self._queue.is_finished else []
-        if here and not waits_for and not unmatched:
+        if self._elsewhere or (here and not waits_for and not unmatched):
             self._nobody_since_s = None
             return
         aside = {member.name: member.aside for member in self._members.values() if member.aside is not None}
         if self._members and len(aside) == len(self._members) and not here:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in aside.items())
-            raise UnavailableError(f"every machine was put aside ({reasons}); fix this, then continue with --resume")
+            raise UnavailableError(
+                f"every machine was put aside ({_reasons(aside)}); fix this, then continue with --resume"
+            )
         wanted = describe_choices(unmatched or self._plan.matrix.machines)
         waited = format_seconds(self._pace.absent_s)
         if self._nobody_since_s is None:
@@ -251,8 +238,7 @@ class Dispatcher:
         if waits_for:
             raise UnavailableError(f"{', '.join(waits_for)} did not come back in {waited}; continue with --resume")
         if self._refused and not self._members:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in self._refused.items())
-            raise InputError(f"no machine may take part ({reasons})")
+            raise InputError(f"no machine may take part ({_reasons(self._refused)})")
         raise UnavailableError(f"no machine of the fleet came in {waited} that the matrix asks for: {wanted}")
 
     async def _serve(self, member: FleetMember) -> None:
@@ -260,7 +246,7 @@ class Dispatcher:
         while member.aside is None:
             await member.present.wait()
             if self._has_no_time_for(member):
-                self._is_out_of_time = not any(each.doing for each in self._members.values())
+                self._is_out_of_time = not self._elsewhere and not any(each.doing for each in self._members.values())
                 self._changed.set()
                 await member.sleep()
                 continue
@@ -279,10 +265,16 @@ class Dispatcher:
     async def _make(self, member: FleetMember, block: Block) -> None:
         member.doing = block
         attempt, begun_s = secrets.token_hex(8), self._now_s()
+        received: ReceivedBlock | WaitingBlock | None = None
         self._folder.note("begun", member.name, block=block)
         try:
             received = await self._attempt(member, block, block.number, attempt)
-            self._record(member, block, received)
+            spent_s = self._now_s() - begun_s
+            if isinstance(received, WaitingBlock):
+                self._elsewhere.add(asyncio.create_task(self._validate_elsewhere(member, received, spent_s)))
+            else:
+                self._conclude(member, block, received, spent_s)
+            await self._forget(member, block)
         except MachineLostError as error:
             member.losses += 1
             self._throw_away(member, block, str(error))
@@ -290,22 +282,32 @@ class Dispatcher:
                 self._put_aside(member, f"lost {member.losses} times in a row, lastly: {error}")
         except BlockFailedError as error:
             self._fail(member, block, str(error))
-        else:
-            spent_s = self._now_s() - begun_s
-            self._folder.note("done", member.name, block=block)
-            self._queue.finish(block, member.name, spent_s)
-            member.done, member.losses = member.done + 1, 0
-            self._judge(member, block, received, spent_s)
-            await self._forget(member, block)
         finally:
             member.doing = None
-            remove(self._folder.path / "in-progress" / attempt)
+            if not isinstance(received, WaitingBlock):
+                remove(self._folder.path / "in-progress" / attempt)
 
-    def _record(self, member: FleetMember, block: Block, received: ReceivedBlock) -> None:
+    async def _validate_elsewhere(self, member: FleetMember, waiting: WaitingBlock, spent_s: float) -> None:
+        """What is left of a block whose maker goes on to the next one: it is recorded whole, or made again."""
+        try:
+            received = await self._spread.validate(waiting)
+            self._conclude(member, waiting.block, received, spent_s)
+        except BlockFailedError as error:
+            self._throw_away(member, waiting.block, str(error))
+        finally:
+            remove(waiting.scratch)
+            self._wake()
+
+    def _conclude(self, member: FleetMember, block: Block, received: ReceivedBlock, spent_s: float) -> None:
+        """Record a block. Raises `BlockFailedError` where another machine is to try it, `OutputError`."""
         if received.all_failed and self._queue.others_could(block, member.name):
             # Perhaps it is the machine: where another one fails as well, that is a result.
             raise BlockFailedError(f"every run of it failed: {received.runs[0].error}")
-        self._folder.write(received, keeps_outputs=self._attempts.settings.keeps_outputs)
+        self._folder.write(received, keeps_outputs=self._keeps_outputs)
+        self._folder.note("done", member.name, block=block, validated_by=received.validated_by)
+        self._queue.finish(block, member.name, spent_s)
+        member.done, member.losses = member.done + 1, 0
+        self._judge(member, block, received, spent_s)
 
     def _judge(self, member: FleetMember, block: Block, received: ReceivedBlock, spent_s: float) -> None:
         failed = [run for run in received.runs if run.error is not None]
@@ -328,26 +330,20 @@ class Dispatcher:
         if member.failures >= _MOST_FAILURES:
             self._put_aside(member, f"{member.failures} blocks in a row failed, lastly: {reason}")
 
-    async def _attempt(self, member: FleetMember, block: Block, number: int | None, attempt: str) -> ReceivedBlock:
+    async def _attempt(
+        self, member: FleetMember, block: Block, number: int | None, attempt: str
+    ) -> ReceivedBlock | WaitingBlock:
         """What came of one attempt. Raises `MachineLostError`, `BlockFailedError`."""
-        work = asyncio.ensure_future(self._attempts.make(member.seen, block, number, attempt))
-        lost = asyncio.ensure_future(member.lost.wait())
         try:
-            await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                raise MachineLostError(member.why_lost)
-            try:
-                return work.result()
-            except CallFailedError as error:
-                # A worker that is killed takes its connection along before anybody looks: no fault of the block.
-                await self._pause(member.lost.wait(), looks=2)
-                if member.lost.is_set():
-                    raise MachineLostError(member.why_lost) from error
-                raise BlockFailedError(str(error)) from error
-        finally:
-            for task in (work, lost):
-                task.cancel()
-            await asyncio.gather(work, lost, return_exceptions=True)
+            return await unless(member.lost, self._attempts.make(member.seen, block, number, attempt))
+        except UnlessError:
+            raise MachineLostError(member.why_lost) from None
+        except CallFailedError as error:
+            # A worker that is killed takes its connection along before anybody looks: no fault of the block.
+            await self._pause(member.lost.wait(), looks=2)
+            if member.lost.is_set():
+                raise MachineLostError(member.why_lost) from error
+            raise BlockFailedError(str(error)) from error
 
     async def _forget(self, member: FleetMember, block: Block) -> None:
         with contextlib.suppress(CallFailedError):  # its folder is emptied when the next block begins
@@ -372,6 +368,7 @@ class Dispatcher:
             member.doing = block
             try:
                 received = await self._attempt(member, block, None, attempt)
+                assert isinstance(received, ReceivedBlock), "what closes a case has no output"
                 self._folder.write(received, keeps_outputs=False)
             except (MachineLostError, BlockFailedError) as error:
                 self._progress.say(f"{case} on {member.name}: the floor was not run again: {error}")
@@ -382,19 +379,22 @@ class Dispatcher:
                 remove(self._folder.path / "in-progress" / attempt)
 
     def _raise_from_members(self) -> None:
-        for member in self._members.values():
-            if member.task is not None and member.task.done() and (error := member.task.exception()) is not None:
+        tasks = [member.task for member in self._members.values() if member.task is not None]
+        for task in (*tasks, *self._elsewhere):
+            if task.done() and (error := task.exception()) is not None:
                 raise error
+        self._elsewhere = {task for task in self._elsewhere if not task.done()}
 
     async def _end_members(self) -> None:
-        tasks = [member.task for member in self._members.values() if member.task is not None]
+        tasks = [*self._elsewhere, *(member.task for member in self._members.values() if member.task is not None)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _show(self) -> None:
-        lines = [
-            member.line(self._queue.left_s(member.name) if member.present.is_set() else None)
-            for member in self._members.values()
-        ]
+        lines = [member.line(self._queue.left_s(member.name)) for member in self._members.values()]
         self._progress.show(lines, self._queue.left_s())
+
+
+def _reasons(of: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in of.items())

@@ -19,6 +19,7 @@ from capbench.errors import InputError, OutputError, ResultError
 from capbench.files import describe_os_error, read_json, write_atomic
 from capbench.fleet.block_job import BlockFile
 from capbench.fleet.dispatch.block_queue import Block
+from capbench.fleet.workers.machine_report import MachineReport
 from capbench.harness.matrix.model import Case
 from capbench.harness.run.leftovers import own_folder, remove
 from capbench.harness.run.result_folder import RunFolder
@@ -30,6 +31,7 @@ from capbench.harness.run.schedule import (
     opening_steps,
     trial_steps,
 )
+from capbench.installation import version_of
 from capbench.results.environment import MACHINES_FILE, FleetMachine, MachineTable
 from capbench.results.folder import FAILED_OUTPUTS, read_folder, run_stem, write_record
 from capbench.results.run_record import RunResult, RunRole
@@ -70,6 +72,8 @@ class ReceivedBlock:
     """Its runs."""
     openings: tuple[RunResult, ...]
     """What opened the case on that machine."""
+    validated_by: str | None = None
+    """The machine that validated it, where that is another than the one that made it."""
 
     @property
     def all_failed(self) -> bool:
@@ -173,8 +177,12 @@ class FleetFolder:
                     continue  # the last line of a runner that was killed
         return found
 
-    def add_machine(self, name: str, machine: FleetMachine) -> None:
-        """Record a machine before its first run. Raises `ResultError` where it is another than it was."""
+    def admit(self, report: MachineReport) -> None:
+        """Record a machine before its first run. Raises `ResultError` where it may make no block of this folder."""
+        ours, theirs = version_of("capbench"), report.capbench_version
+        if theirs != ours:
+            raise ResultError(f"it has capbench {theirs}, and this is {ours}; install the same on both")
+        name, machine = report.name, report.machine
         known = self._machines.get(name)
         if known is not None and known.environment.fingerprint != machine.environment.fingerprint:
             raise ResultError(
@@ -199,6 +207,7 @@ class FleetFolder:
         *,
         block: Block | None = None,
         reason: str = "",
+        validated_by: str | None = None,
     ) -> None:
         """Add a line to the folder's account of attempts. Raises `OutputError`."""
         said = {
@@ -210,6 +219,8 @@ class FleetFolder:
             "own": None if block is None or block.owner is None else self.owners[block.owner],
             "reason": reason,
         }
+        if validated_by is not None:
+            said["validated_by"] = validated_by
         file = self.path / ATTEMPTS_FILE
         try:
             with file.open("a", encoding="utf-8") as stream:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from capbench.errors import InputError, MatrixError
 from capbench.fleet.dask_settings import fleet_settings, import_distributed
-from capbench.fleet.dispatch.attempts import Attempts, BlockSettings
+from capbench.fleet.dispatch.block_calls import BlockCalls, BlockSettings
 from capbench.fleet.dispatch.block_queue import Block, BlockQueue
 from capbench.fleet.dispatch.dask_link import DaskLink
-from capbench.fleet.dispatch.dispatcher import Dispatcher, FleetPace
+from capbench.fleet.dispatch.dispatcher import Dispatcher
 from capbench.fleet.dispatch.fleet_folder import FleetFolder
+from capbench.fleet.dispatch.fleet_member import FleetPace
 from capbench.fleet.dispatch.fleet_progress import FleetProgress
 from capbench.fleet.dispatch.local_fleet import local_fleet, local_workers
 from capbench.fleet.event_loop import run_in_order
@@ -120,8 +121,8 @@ async def _dispatch(
                 keeps_outputs=options.keep_outputs,
                 traces=options.trace,
             )
-            attempts = Attempts(plan, folder, link, settings)
-            dispatcher = Dispatcher(plan, folder, queue, link, attempts=attempts, pace=fleet.pace, progress=progress)
+            calls = BlockCalls(plan, folder, link, settings)
+            dispatcher = Dispatcher(queue, calls, pace=fleet.pace, progress=progress)
             await dispatcher.run()
         finally:
             await link.close()

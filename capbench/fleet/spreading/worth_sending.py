@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from capbench.results.metric_registry import QualityMetric
 from capbench.units import format_bytes
@@ -36,7 +37,13 @@ class SendingChoice:
 
 
 def choose_sending(
-    machine: str, *, missing_bytes: int, bytes_per_s: float, work_s: float, share: float
+    machine: str,
+    *,
+    missing_bytes: int,
+    bytes_per_s: float,
+    work_s: float,
+    share: float,
+    work: Literal["measuring", "validating"] = "measuring",
 ) -> SendingChoice:
     """Decide from what is missing there, the measured rate, the work in seconds and the share that the machine takes.
 
@@ -49,7 +56,7 @@ def choose_sending(
         return SendingChoice(machine, is_worth_it=True, reason=f"{machine} has the files")
     words = (
         f"{machine}: {format_bytes(missing_bytes)} at {format_bytes(round(bytes_per_s))}/s take {send_s:.1f} s, "
-        f"for {saved_s:.1f} s of measuring"
+        f"for {saved_s:.1f} s of {work}"
     )
     is_worth_it = send_s < saved_s
     return SendingChoice(machine, is_worth_it, f"{words}: {'sent' if is_worth_it else 'not worth sending'}")

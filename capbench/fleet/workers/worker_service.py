@@ -101,7 +101,7 @@ class WorkerService:
         try:
             return self._run(order, is_wanted)
         finally:
-            self._note(Activity())
+            self._note(Activity(), is_aside=job.measured is not None)
 
     def measure_part(self, job: PartJob) -> str:
         """Measure a part of a validation in a process of its own, beside no timing; returns JSON of its records.
@@ -162,12 +162,16 @@ class WorkerService:
                 ) from error
 
     def forget_block(self, job: PieceJob) -> None:
-        """Remove what a block has left, once it was fetched; what opens the case stays."""
+        """Remove what a block has left, once it was fetched; what opens the case stays, but where `whole` is said."""
         if job.run_id is None or job.case is None or "/" in job.case or job.case.startswith("."):
             raise InputError("not a block")
         folder = block_folder(self._folder, job.run_id, job.case)
         for name in ("outputs", "unvalidated", "failed", "traces", "frames"):
             remove(folder / name)
+        if job.whole:
+            remove(folder)
+            with contextlib.suppress(OSError):  # other cases of the result folder are there
+                folder.parent.rmdir()
 
     def stop(self) -> None:
         """End every block, and begin none any more until `restart`."""
@@ -207,7 +211,7 @@ class WorkerService:
                 if not line:
                     break
                 last = line
-                self._note_line(line)
+                self._note_line(line, is_aside=order.job.measured is not None)
             return self._answer(process, last, stderr)
 
     def _answer(self, process: Launched, last: bytes, stderr: Tail) -> BlockAnswer:
@@ -235,13 +239,16 @@ class WorkerService:
                 self._processes.discard(process)
             process.close()
 
-    def _note_line(self, line: bytes) -> None:
+    def _note_line(self, line: bytes, *, is_aside: bool) -> None:
         with contextlib.suppress(CapbenchError, UnicodeDecodeError):  # an answer is no activity
             if line.startswith(b'{"doing"'):
-                self._note(from_message(line.decode(), Activity))
+                self._note(from_message(line.decode(), Activity), is_aside=is_aside)
 
-    def _note(self, activity: Activity) -> None:
+    def _note(self, activity: Activity, *, is_aside: bool) -> None:
+        """Keep what is done now. Outputs of others are validated aside, which hides nothing of the machine's block."""
         with self._guard:
+            if is_aside and self._activity.doing not in ("nothing", "validating"):
+                return
             self._activity, self._since_s = activity, self._now_s()
 
 

@@ -91,6 +91,7 @@ def make_block(
     number: int | None,
     *,
     machine: str,
+    is_measured: bool = False,
     validator: Validator | None = None,
     progress: Progress | None = None,
     surroundings: SystemProbe | None = None,
@@ -98,8 +99,8 @@ def make_block(
     """Make one block of every case on one machine of several; with None for `number`, what closes the cases there.
 
     What opens a case is made first where the folder has none of it: other machines' says nothing about this one.
-    Returns what validates the outputs, so that it can be called when others may run beside it. Raises as `run_matrix`
-    does.
+    With `is_measured` nothing is run: the folder has the block already, whoever made it. Returns what validates the
+    outputs, so that it can be called when others may run beside it. Raises as `run_matrix` does.
     """
     runner = _Runner(
         plan,
@@ -110,7 +111,9 @@ def make_block(
         surroundings=surroundings or SystemProbe(),
         machine=machine,
     )
-    runner.make_block(number)
+    runner.prepare()
+    if not is_measured:
+        runner.make_block(number)
     return runner.validate
 
 
@@ -148,7 +151,7 @@ class _Runner:
         cases = self._plan.matrix.cases
         for sentence in absences(self._plan.matrix, self._plan.skipped):
             self._progress.say(sentence)
-        self._prepare()
+        self.prepare()
         if pace.budget_s is not None:
             self._budget_end_s = self._outside.now_s() + pace.budget_s
         openings = [step for case in cases for step in self._here(opening_steps(case, self._subjects(case)))]
@@ -167,7 +170,6 @@ class _Runner:
         self.validate()
 
     def make_block(self, number: int | None) -> None:
-        self._prepare()
         for case in self._plan.matrix.cases:
             subjects = self._subjects(case)
             if number is None:
@@ -180,7 +182,7 @@ class _Runner:
                 self._try_slices(case)
             self._make_block(case, number)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         for case in self._plan.matrix.cases:
             self._progress.say(f"preparing {case.name}")
             self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, Self
 
 from capbench.fleet.block_job import (
     Activity,
@@ -18,11 +19,12 @@ from capbench.fleet.block_job import (
     BundleFile,
     PieceJob,
 )
-from capbench.fleet.dispatch.attempts import Attempts, BlockSettings
+from capbench.fleet.dispatch.block_calls import BlockCalls, BlockSettings
 from capbench.fleet.dispatch.block_queue import Block, BlockQueue
 from capbench.fleet.dispatch.dask_link import CallFailedError, SeenMachine
-from capbench.fleet.dispatch.dispatcher import Dispatcher, FleetPace
+from capbench.fleet.dispatch.dispatcher import Dispatcher
 from capbench.fleet.dispatch.fleet_folder import FleetFolder
+from capbench.fleet.dispatch.fleet_member import FleetPace
 from capbench.fleet.dispatch.fleet_progress import FleetProgress
 from capbench.fleet.workers.machine_report import MachineReport
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
@@ -99,7 +101,7 @@ class FakeFleet:
     forgotten: int = 0
 
     @classmethod
-    def of(cls, **fates: list[str]) -> FakeFleet:
+    def of(cls, **fates: list[str]) -> Self:
         """Machines by name, with the fates of their attempts."""
         return cls(
             {name: FakeMachine(report_of(name), list(said), address=f"tcp://{name}:1") for name, said in fates.items()}
@@ -139,6 +141,9 @@ class FakeFleet:
         return answer_of(job, error="no adapter" if fate == "all runs fail" else None, half=fate == "sends half")
 
     async def send_file(self, _address: str, _file: BundleFile, _path: Path) -> None:
+        raise AssertionError("nothing is to be sent")
+
+    async def stored_bytes(self, _address: str, _file: BundleFile) -> int:
         raise AssertionError("nothing is to be sent")
 
     async def fetch_file(self, _address: str, _job: PieceJob, _target: Path, _size_bytes: int) -> None:
@@ -202,6 +207,7 @@ def dispatch(
     resume: bool = False,
     pace: FleetPace | None = None,
     retry_failed: bool = False,
+    validation: Literal["here", "none"] = "none",
 ) -> list[str]:
     """Make the blocks of a plan; returns what was said."""
     runs = RunFolder(path, retries_failed=retry_failed)
@@ -213,11 +219,8 @@ def dispatch(
     else:
         folder.begin(plan)
     dispatcher = Dispatcher(
-        plan,
-        folder,
         BlockQueue(plan, lambda block: block in made),
-        fleet,
-        attempts=Attempts(plan, folder, fleet, BlockSettings(run_id=RUN_ID, validation="none")),
+        BlockCalls(plan, folder, fleet, BlockSettings(run_id=RUN_ID, validation=validation)),
         pace=pace or FleetPace(look_every_s=0.005, lost_after_s=3, absent_s=20),
         progress=progress,
         now_s=lambda: 200 * time.monotonic(),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import InputError, ResultError, UnavailableError
-from capbench.fleet.dispatch.dispatcher import FleetPace
 from capbench.fleet.dispatch.fleet_folder import ATTEMPTS_FILE
+from capbench.fleet.dispatch.fleet_member import FleetPace
 from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.schedule import Plan
 from capbench.results.environment import Environment, MachineChoice

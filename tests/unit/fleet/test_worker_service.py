@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import InputError, UnavailableError
-from capbench.fleet.block_job import BlockJob, BundleFile, PieceJob
+from capbench.fleet.block_job import BlockJob, Bundle, BundleFile, PieceJob
 from capbench.fleet.workers.worker_service import WorkerService
 from capbench.fleet.workers.worker_tasks import run_block
 from capbench.harness.matrix.model import Case
@@ -131,6 +131,44 @@ def test_a_piece_is_not_read_through_a_link(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="not on this machine"):
         service.read_piece(PieceJob(run_id="0" * 16, case="case", name="runs/a.json"))
+
+
+def test_what_was_sent_to_be_validated_is_forgotten_whole_and_a_block_but_for_its_opening(tmp_path: Path) -> None:
+    service = _service(tmp_path)
+    folders = [tmp_path / "own" / "runs" / (digit * 16) / "case" for digit in "01"]
+    for folder in folders:
+        for name in ("runs/a.json", "unvalidated/a.mp4"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("{}")
+
+    service.forget_block(PieceJob(run_id="0" * 16, case="case"))
+    service.forget_block(PieceJob(run_id="1" * 16, case="case", whole=True))
+
+    assert (folders[0] / "runs" / "a.json").exists()
+    assert not (folders[0] / "unvalidated").exists()
+    assert not folders[1].parent.exists()
+
+
+def test_a_validation_aside_does_not_hide_the_block_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stand_in(monkeypatch, 'print(\'{"doing":"timing"}\', flush=True); import time; time.sleep(600)')
+    service = _service(tmp_path)
+    thread = threading.Thread(target=lambda: service.make_block(_job(), lambda: True))
+    thread.start()
+    while service.activity().doing != "timing":
+        threading.Event().wait(0.01)
+    _stand_in(monkeypatch, 'print(\'{"doing":"validating"}\', flush=True)')
+    file = BundleFile(name="runs/a.json", sha256="0" * 64, size_bytes=1)
+
+    service.make_block(
+        _job(attempt="2" * 16, measured=Bundle(entry=file.name, files=(file,)), validation="waiting"), lambda: True
+    )
+    doing = service.activity().doing
+    service.stop()
+    thread.join(20)
+
+    assert doing == "timing"
 
 
 def test_a_piece_that_is_too_large_is_refused(tmp_path: Path) -> None:
