@@ -83,7 +83,9 @@ def compare_folder(folder: Path, gates: GateFile | None = None, *, base: str | N
     return comparison.model_copy(
         update={
             # Seconds of two machines do not meet: of several, each machine's page has the costs of its own.
-            "ladders": () if machines_of(table) else ladder_costs(table, plan.ladders, judged_by.levels),
+            "ladders": ()
+            if machines_of(table)
+            else ladder_costs(table, plan.ladders, judged_by.levels, subjects=plan.subjects),
             "warnings": (*comparison.warnings, *contents.problems),
             "failures": failures_of([contents]),
             "base_note": choice.sentence,

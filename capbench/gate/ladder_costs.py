@@ -43,18 +43,23 @@ class _Pairs:
 
 
 def ladder_costs(
-    runs: pd.DataFrame, ladders: Mapping[str, Sequence[str]], levels: Levels | None = None
+    runs: pd.DataFrame,
+    ladders: Mapping[str, Sequence[str]],
+    levels: Levels | None = None,
+    *,
+    subjects: Sequence[str] = (),
 ) -> tuple[LadderCosts, ...]:
     """The costs of every ladder of which a rung was measured; `runs` is a folder's whole table.
 
-    `ladders` maps names to cases from the bottom up. All costs of the folder are one family: that any is called seen
-    where none is there is as likely as `levels.family`, in either direction. Raises `ResultError` for a broken table.
+    `ladders` maps names to cases from the bottom up; `subjects` is their order on every rung, before all others. All
+    costs of the folder are one family: that any is called seen where none is there is as likely as `levels.family`, in
+    either direction. Raises `ResultError` for a broken table.
     """
     if not ladders:
         return ()
     asked = levels or Levels()
     measured = measured_runs(fold_blocks(runs))
-    walked = {name: _walk(measured, rungs) for name, rungs in ladders.items()}
+    walked = {name: _walk(measured, rungs, subjects) for name, rungs in ladders.items()}
     family = [pairs for found in walked.values() for pairs in found if pairs.ratios is not None]
     upwards, downwards = (
         _p_values([pairs.ratios for pairs in family if pairs.ratios is not None], asked, upwards=way)
@@ -76,13 +81,16 @@ def ladder_costs(
     )
 
 
-def _walk(measured: pd.DataFrame, rungs: Sequence[str]) -> list[_Pairs]:
+def _walk(measured: pd.DataFrame, rungs: Sequence[str], order: Sequence[str]) -> list[_Pairs]:
     found = []
     nothing = measured.iloc[:0]
+    # Runs are stored in the drawn order of their blocks, which differs from rung to rung.
+    ordered = dict.fromkeys((*order, *map(str, measured["subject"])))
     below: dict[str, pd.DataFrame] | None = None
     for place, rung in enumerate(rungs):
         of_rung = measured[measured["case"] == rung]
-        subjects = {str(name): own for name, own in of_rung.groupby("subject", sort=False)}
+        met = {str(name): own for name, own in of_rung.groupby("subject", sort=False)}
+        subjects = {name: met[name] for name in ordered if name in met}
         floor = _times(subjects.get(FLOOR, nothing))
         for subject, own in subjects.items():
             if not is_floor(subject):

@@ -1,6 +1,6 @@
 """Looks drawn by programs of others from a recording, a camera recording and a picture of a cursor: none by our code.
 
-python -m tests.effects.others_drawing FOLDER [--looks N]
+python -m tests.effects.others_drawing FOLDER [--looks N] [--first SEED]
 
 Absent programs are left out. MoviePy may be in another Python: `CAPBENCH_MOVIEPY_PYTHON`, as for tests/strangers.
 """
@@ -359,12 +359,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--looks", type=int, default=12, help="of each program")
+    parser.add_argument("--first", type=int, default=0, help="first seed")
     options = parser.parse_args()
     for program in OTHERS:
         if version_of(program.name) is None:
             sys.stderr.write(f"{program.name} is not there\n")
             continue
-        for seed in range(options.looks):
+        for seed in range(options.first, options.first + options.looks):
             sys.stderr.write(f"{draw_by(program, options.folder, seed)}\n")
 
 

@@ -33,15 +33,19 @@ def _found(asked: SeededLook, drawn: SeededLook, folder: Path, name: str) -> dic
     return {finding.effect: finding for finding in measure_effects(source.path, path, look).findings}
 
 
-def _plant(folder: Path, *names: str) -> tuple[SeededLook, SeededLook]:
+def _plant(folder: Path, *names: str, seed: int = _SEED) -> tuple[SeededLook, SeededLook]:
     """What is asked, and what is drawn with all those faults in it."""
     cameras = camera_folder(folder)
     by_name = {fault.name: fault for fault in FAULTS}
-    first = planted(by_name[names[0]], _SEED, cameras)
+    first = planted(by_name[names[0]], seed, cameras)
     drawn = first.drawn
     for name in names[1:]:
         drawn = by_name[name].plant(drawn, cameras).drawn
     return first.asked, drawn
+
+
+def _failed(found: dict[str, EffectFinding]) -> set[str]:
+    return {name for name, finding in found.items() if finding.outcome == "fail"}
 
 
 def test_a_right_look_passes(folder: Path) -> None:
@@ -60,6 +64,7 @@ def test_a_late_cursor_and_a_frozen_camera_are_flagged(folder: Path) -> None:
     assert lag.measured == pytest.approx(3, abs=0.3)
     assert found["camera"].outcome == "fail"
     assert "frozen" in found["camera"].message
+    assert _failed(found) == {"cursor", "camera"}
 
 
 def test_what_is_missing_is_flagged(folder: Path) -> None:
@@ -67,15 +72,17 @@ def test_what_is_missing_is_flagged(folder: Path) -> None:
 
     assert (found["cursor"].outcome, found["cursor"].found) == ("fail", False)
     assert (found["camera"].outcome, found["camera"].found) == ("fail", False)
+    assert _failed(found) == {"cursor", "camera"}
 
 
 def test_what_was_not_asked_for_is_flagged(folder: Path) -> None:
-    asked, drawn = _plant(folder, "cursor not asked")
+    # Half as high again as the usual one, in a zoom, and beside it a camera and a caption that were asked for.
+    asked, drawn = _plant(folder, "cursor not asked", seed=7024)
 
     found = _found(asked, drawn, folder, "unasked")
 
     assert found["cursor"].found
-    assert found["cursor"].outcome == "fail"
+    assert _failed(found) == {"cursor"}
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -28,7 +28,7 @@ _APP = "exec sleep 65"
 """The program goes on."""
 _DRIVERS = {
     "app": (f"sleep 0.3; echo Exporting; sleep 0.2; {_SAVE}; {_APP}", 'begins = "Exporting"\nends = "output"'),
-    "lines": (f"echo 'capbench: begin'; {_SAVE}; echo 'capbench: end'; {_APP}", ""),
+    "lines": (f"echo 'capbench: begin'; sleep 0.5; {_SAVE}; echo 'capbench: end'; {_APP}", ""),
     "whole": (_SAVE, ""),
     "mute": (f"{_SAVE}; {_APP}", 'begins = "Exporting"\nends = "output"'),
     "astray": ('echo Exporting; cp "$1" "$(dirname "$2")/export (1).mp4"', 'begins = "Exporting"\nends = "output"'),

@@ -184,7 +184,9 @@ def working_for(context: GpuContext, *others: int) -> Iterator[None]:
         yield
     finally:
         for thread in threads:
-            del _thread_owners[thread]
+            # The identifier of a thread that has ended is given to the next one, which may work for another device.
+            if _thread_owners.get(thread) is context:
+                del _thread_owners[thread]
 
 
 class _ProblemHandler(logging.Handler):

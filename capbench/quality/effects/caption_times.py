@@ -13,9 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import binary_closing, find_objects, label
 
+from capbench.quality.effects.caption_regions import GAP_CELLS, SeenCells, unasked_text, widest_text
 from capbench.quality.effects.effect_meter import EffectContext, PlacedFrame
+from capbench.quality.effects.placing.coverings import CoveredArea
+from capbench.quality.effects.placing.frame_placement import FramePlacement
 from capbench.quality.effects.placing.warped_pictures import coverage, warped
 from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
 from capbench.results.appearance.expected_layers import ExpectedCaption
@@ -41,21 +43,21 @@ _AROUND_S: Final = 1.0
 _MOSTLY, _RARELY = 0.6, 0.4
 """Share of the asked time that a cell must be on, and of the time around it that it may be: a caption that is a few
 frames late is one that is there and late."""
-_FEWEST_CELLS: Final = 5
-_GAP_CELLS: Final = 2
-"""On each side of a gap between words, which a plate without opacity shows."""
+_SHADOW_PX: Final = 100.0
+"""How far a shadow of a recording that is not magnified reaches, in pixels of a canvas 1080 lines high: its blur and
+its shift."""
+_ZOOMED: Final = 1.01
+"""Magnification over rest from which a shadow moves by a pixel."""
+_PLATE_CELLS: Final = 2
+"""Around the cells in which a text is seen: what is left of its plate, or of its shadow."""
+_HIDDEN: Final = 0.6
+"""Share of a caption's middle over which something else stands, from which it need not be seen."""
 _NEAR: Final = 0.15
 """Of the canvas's height and half its width: how far a caption may lie from where it was asked to be found."""
 _PLACE: Final = 0.1
 """Of the canvas: an exporter that breaks lines otherwise moves a caption's middle, and coarse coding hides its ends."""
 _LAG_FRAMES: Final = 1.2
 """A time between two frames is shown from the earlier or from the later one on; a fade is measured to a tenth."""
-_SHORTEST_S: Final = 0.25
-"""Of an unasked caption: nobody could read it."""
-_WIDE: Final = 3.0
-"""Width over height of a caption that was not asked for: cameras are at most 16:9."""
-_HIGHEST: Final = 0.25
-"""Of the canvas, of such a caption."""
 
 
 class CaptionMeter:
@@ -68,6 +70,7 @@ class CaptionMeter:
         self._indices: list[int] = []
         self._figures: list[NDArray[np.float16]] = []
         self._inside: list[NDArray[np.bool_]] = []
+        self._places: list[FramePlacement] = []
         self._seen, self._every = 0, 1
 
     def add(self, frame: PlacedFrame) -> None:
@@ -76,7 +79,7 @@ class CaptionMeter:
             self._keep(frame)
         self._seen += 1
         if len(self._figures) > _MOST_FRAMES:
-            for kept in (self._times_s, self._indices, self._figures, self._inside):
+            for kept in (self._times_s, self._indices, self._figures, self._inside, self._places):
                 del kept[1::2]
             self._every *= 2
 
@@ -85,12 +88,7 @@ class CaptionMeter:
         assert frame.source is not None
         step, canvas = self._step, self._context.canvas
         small = np.asarray(Image.fromarray(frame.planes.luma).reduce(step), np.float32)
-        # Of the recording as many of its pixels are averaged as lie in one sample of the canvas.
-        of_recording = max(1, round(step / frame.placement.scale[0]))
-        reduced = np.asarray(Image.fromarray(frame.source.luma).reduce(of_recording))
-        matrix = frame.placement.inverse * (1 / of_recording)
-        matrix[:, :2] *= step
-        drawn = warped(reduced, matrix, (small.shape[1], small.shape[0])).astype(np.float32)
+        drawn = _drawn(frame.source.luma, frame.placement, step, (small.shape[1], small.shape[0]))
         # Half a sample inside its edges, where neither rounding nor a border lies.
         radius_px = 0.0 if self._context.look.rounding_px == "any" else float(self._context.look.rounding_px)
         on_recording = coverage(frame.placement, canvas, step + 0.3 * radius_px * self._context.unit_px, step)
@@ -106,7 +104,11 @@ class CaptionMeter:
         difference = np.abs(small - drawn)
         self._figures.append(np.where(is_inside, cells(difference), cells(small)).astype(np.float16))
         # A cell that the edge of the recording runs through says nothing.
-        self._inside.append(np.stack([is_inside, share < 0.01]))
+        magnified = max(1.0, *(side / of for side, of in zip(frame.placement.size, canvas, strict=True)))
+        near_px = _SHADOW_PX * self._context.unit_px * magnified
+        near = cells(coverage(frame.placement, canvas, -near_px, step)) > 0
+        self._inside.append(np.stack([is_inside, share < 0.01, near]))
+        self._places.append(frame.placement)
         self._times_s.append(frame.time_s)
         self._indices.append(frame.index)
 
@@ -120,7 +122,10 @@ class CaptionMeter:
             return [EffectFinding(effect=_EFFECT, outcome="unchecked", message=reason, asked=is_asked)]
         seen = self._presence(captions)
         found = [_measured(seen, caption, number) for number, caption in enumerate(captions)]
-        unasked = None if is_asked is None else _unasked(seen, [one.region for one in found if one.region is not None])
+        self._tell(found, captions)
+        unasked = (
+            None if is_asked is None else unasked_text(seen, [one.region for one in found if one.region is not None])
+        )
         words = [one.words for one in found]
         frames: list[int] = []
         for one, caption in zip(found, captions, strict=True):
@@ -149,10 +154,14 @@ class CaptionMeter:
             )
         ]
 
-    def _presence(self, captions: Sequence[ExpectedCaption]) -> _Seen:
+    def _presence(self, captions: Sequence[ExpectedCaption]) -> SeenCells:
         figures, kinds = np.stack(self._figures).astype(np.float32), np.stack(self._inside)
         times_s = np.array(self._times_s)
-        inside, outside = kinds[:, 0], kinds[:, 1]
+        covered, standing = self._covered(kinds.shape[2:])
+        # A zoom takes the recording's shadow with it, to cells that are light at rest.
+        scales = np.array([place.scale[0] for place in self._places])
+        is_shaded = kinds[:, 2] & (scales > _ZOOMED * scales.min())[:, None, None]
+        inside, outside = kinds[:, 0] & ~covered, kinds[:, 1] & ~covered & ~is_shaded
         # Beside the recording what is there without a caption is what is there when none was asked for.
         quiet = np.ones(times_s.size, bool)
         for caption in captions:
@@ -162,40 +171,53 @@ class CaptionMeter:
         change = np.abs(figures - usual)
         strength = np.where(inside, figures / _ON_CODES, np.where(outside, change / _OFF_RECORDING_CODES, 0.0))
         frame_s = float(self._every / self._context.frame_rate)
-        return _Seen(times_s, strength.astype(np.float64), inside, outside, frame_s, self._every)
+        return SeenCells(times_s, strength.astype(np.float64), inside, outside, covered, standing, frame_s, self._every)
+
+    def _covered(self, shape: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which cells other layers cover at each time, shape (times, rows, columns), and which something stands in."""
+        rows, columns = shape
+        side, canvas = _CELL * self._step, self._context.canvas
+        x, y = np.meshgrid((np.arange(columns) + 0.5) * side, (np.arange(rows) + 0.5) * side)
+        coverings = self._context.coverings
+        standing = coverings.standing(x / canvas[0], y / canvas[1])
+        covered = np.repeat(standing[None], len(self._places), axis=0)
+        if coverings.cursor is not None:
+            for at, (time_s, place) in enumerate(zip(self._times_s, self._places, strict=True)):
+                covered[at] |= coverings.cursor.covers(x, y, time_s, place)
+        return covered, standing
+
+    def _tell(self, found: Sequence[_MeasuredCaption], captions: Sequence[ExpectedCaption]) -> None:
+        """What captions cover, for the layers beneath."""
+        side, canvas = _CELL * self._step, self._context.canvas
+        for one, caption in zip(found, captions, strict=True):
+            if one.region is not None:
+                rows, columns = (np.flatnonzero(one.region.any(axis=axis)) for axis in (1, 0))
+                self._context.coverings.areas.append(
+                    CoveredArea(
+                        (columns[0] - _PLATE_CELLS) * side / canvas[0],
+                        (rows[0] - _PLATE_CELLS) * side / canvas[1],
+                        (columns[-1] + 1 + _PLATE_CELLS) * side / canvas[0],
+                        (rows[-1] + 1 + _PLATE_CELLS) * side / canvas[1],
+                        caption.start_s,
+                        np.inf if caption.end_s is None else caption.end_s,
+                    )
+                )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """What lies over each cell at each kept time."""
+def _drawn(luma: NDArray[np.uint8], placement: FramePlacement, step: int, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The recording alone in samples of `step` output pixels a side, a mean of at least four places in each.
 
-    times_s: Field
-    strength: Field
-    """1 where something is just seen, shape (times, rows, columns)."""
-    inside: NDArray[np.bool_]
-    """Which cells lie on the recording, same shape."""
-    outside: NDArray[np.bool_]
-    """Which lie beside it; those that are neither are not known."""
-    frame_s: float
-    every: int
-    """Frames from one kept to the next."""
-
-    @property
-    def is_on(self) -> NDArray[np.bool_]:
-        return self.strength > 1
-
-    def shares(self, region: NDArray[np.bool_], during: NDArray[np.bool_]) -> Field:
-        """How much of what lies over the cells of a region during a time is there at each time, 0 to 1."""
-        strength = self.strength[:, region]
-        total, known = np.zeros(len(strength)), np.zeros(len(strength))
-        for kind in (self.inside[:, region], self.outside[:, region]):
-            # A cell's strength is another one when a zoom brings the recording under it.
-            cells = zip(strength[during].T, kind[during].T, strict=True)
-            full = np.array([float(np.median(values[of_kind])) if of_kind.any() else 0.0 for values, of_kind in cells])
-            counts = kind & (full > 1)
-            total += np.where(counts, (strength / np.maximum(full, 1)).clip(0, 1), 0).sum(axis=1)
-            known += counts.sum(axis=1)
-        return total / np.maximum(known, 1)
+    Taken at one place in a sample, of a recording that is as much reduced as can be by whole numbers, magnified text is
+    so much smoother or sharper than in the output that it would be taken for another one.
+    """
+    fine = next(each for each in range(max(1, step // 2), 0, -1) if step % each == 0)
+    of_recording = max(1, round(fine / placement.scale[0]))
+    reduced = np.asarray(Image.fromarray(luma).reduce(of_recording))
+    matrix = placement.inverse * (1 / of_recording)
+    matrix[:, :2] *= fine
+    times = step // fine
+    whole = warped(reduced, matrix, (size[0] * times, size[1] * times))
+    return np.asarray(Image.fromarray(whole).reduce(times), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,32 +234,34 @@ def _is_asked(caption: ExpectedCaption, times_s: Field, margin_s: float = 0.0) -
     return asked
 
 
-def _measured(seen: _Seen, caption: ExpectedCaption, number: int) -> _MeasuredCaption:
+def _measured(seen: SeenCells, caption: ExpectedCaption, number: int) -> _MeasuredCaption:
     name = f"caption {number + 1}"
     times_s = seen.times_s
     during = _is_asked(caption, times_s)
     if not during.any():
         return _MeasuredCaption(f"{name}: the output ends before it", is_wrong=False)
     around = _is_asked(caption, times_s, _AROUND_S) & ~during
-    on = seen.is_on[during].mean(axis=0) >= _MOSTLY
+    on = seen.on_share(during) >= _MOSTLY
     if around.any():
-        on &= seen.is_on[around].mean(axis=0) <= _RARELY
+        on &= seen.on_share(around) <= _RARELY
     rows, columns = on.shape
     if caption.position is not None:
         y, x = np.mgrid[0:rows, 0:columns]
         on &= np.abs((y + 0.5) / rows - caption.position[1]) <= _NEAR
         on &= np.abs((x + 0.5) / columns - caption.position[0]) <= 0.5
-    region = _widest(on)
+    region = widest_text(on)
     if region is None:
+        if _is_hidden(seen.standing, caption):
+            return _MeasuredCaption(f"{name} is hidden by what stands over it", is_wrong=False)
         return _MeasuredCaption(f"{name} is missing", is_wrong=True)
-    parameters = [*_lags(seen, caption, seen.shares(region, during)), *_place(caption, region)]
+    parameters = [*_lags(seen, caption, seen.shares(region, during)), *_place(caption, region, seen.standing)]
     wrong = [parameter for parameter in parameters if parameter.is_wrong]
     named = tuple(one.model_copy(update={"name": f"caption[{number}].{one.name}"}) for one in parameters)
     words = f"{name} is there" + ("" if not wrong else ", " + ", ".join(_wrong_words(parameter) for parameter in wrong))
     return _MeasuredCaption(words, bool(wrong), named, region)
 
 
-def _lags(seen: _Seen, caption: ExpectedCaption, share: Field) -> list[MeasuredParameter]:
+def _lags(seen: SeenCells, caption: ExpectedCaption, share: Field) -> list[MeasuredParameter]:
     asked = []
     last_s = float(seen.times_s[-1])
     middle_s = (caption.start_s + min(last_s, np.inf if caption.end_s is None else caption.end_s)) / 2
@@ -275,8 +299,22 @@ def _crossing(times_s: Field, share: Field, middle_s: float, *, rising: bool) ->
     return None
 
 
-def _place(caption: ExpectedCaption, region: NDArray[np.bool_]) -> list[MeasuredParameter]:
+def _is_hidden(standing: NDArray[np.bool_], caption: ExpectedCaption) -> bool:
+    if caption.position is None:
+        return False
+    rows, columns = standing.shape
+    y, x = np.mgrid[0:rows, 0:columns] + 0.5
+    middle = (np.abs(y / rows - caption.position[1]) <= _NEAR / 3) & (
+        np.abs(x / columns - caption.position[0]) <= _NEAR
+    )
+    return bool(middle.any()) and float(standing[middle].mean()) >= _HIDDEN
+
+
+def _place(caption: ExpectedCaption, region: NDArray[np.bool_], standing: NDArray[np.bool_]) -> list[MeasuredParameter]:
     y, x = np.nonzero(region)
+    # A text that goes on under what stands beside it has its middle elsewhere.
+    around = standing[y.min() : y.max() + 1, max(0, x.min() - GAP_CELLS) : x.max() + 1 + GAP_CELLS].any()
+    over = standing[max(0, y.min() - GAP_CELLS) : y.max() + 1 + GAP_CELLS, x.min() : x.max() + 1].any()
     middles = (
         ((x.min() + x.max() + 1) / 2) / region.shape[1],
         ((y.min() + y.max() + 1) / 2) / region.shape[0],
@@ -285,11 +323,11 @@ def _place(caption: ExpectedCaption, region: NDArray[np.bool_]) -> list[Measured
         MeasuredParameter(
             name=name,
             asked=None if caption.position is None else caption.position[axis],
-            measured=float(middles[axis]),
+            measured=None if is_cut else float(middles[axis]),
             tolerance=_PLACE,
             reason="lines may be broken otherwise, and a plate is kept inside the canvas",
         )
-        for axis, name in enumerate(("across", "down"))
+        for axis, (name, is_cut) in enumerate((("across", around), ("down", over)))
     ]
 
 
@@ -299,44 +337,3 @@ def _wrong_words(parameter: MeasuredParameter) -> str:
         verb = "appears" if "in" in parameter.name.split("_") else "goes"
         return f"{verb} {abs(measured):.1f} frames {'late' if measured > 0 else 'early'}"
     return f"lies at {measured:.2f} {parameter.name} instead of {parameter.asked:g}"
-
-
-def _widest(on: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The largest group of cells, over the gaps between words. None where it is no text."""
-    joined = binary_closing(np.pad(on, _GAP_CELLS), np.ones((1, 2 * _GAP_CELLS + 1), bool))
-    groups, count = label(joined[_GAP_CELLS:-_GAP_CELLS, _GAP_CELLS:-_GAP_CELLS], structure=np.ones((3, 3)))
-    if not count:
-        return None
-    sizes = np.bincount(groups[on], minlength=count + 1)[1:]
-    best = int(sizes.argmax())
-    rows = find_objects(groups)[best][0]
-    region = on & (groups == best + 1)
-    columns = np.flatnonzero(region.any(axis=0))
-    is_text = region.sum() >= _FEWEST_CELLS and len(columns) >= 1.5 * (rows.stop - rows.start)
-    return region if is_text else None
-
-
-def _unasked(seen: _Seen, regions: Sequence[NDArray[np.bool_]]) -> tuple[int, int] | None:
-    """First and last kept time of a text that was not asked for; None where there is none."""
-    on = seen.is_on.copy()
-    for region in regions:
-        rows = np.flatnonzero(region.any(axis=1))
-        on[:, max(0, rows[0] - 2) : rows[-1] + 3] = False  # its rim and its shadow come and go with it
-    shortest = max(3, round(_SHORTEST_S / seen.frame_s))
-    count = on.sum(axis=0)
-    first = on.argmax(axis=0)
-    last = len(on) - 1 - on[::-1].argmax(axis=0)
-    # On once, without a gap: what moves comes and goes at other times in each cell.
-    # What is always there is no text for a time, and may be the edge of what was cropped.
-    once = (count >= shortest) & (count >= 0.9 * (last - first + 1)) & (count < len(on) - shortest)
-    times = {(int(a), int(b)) for a, b in zip(first[once], last[once], strict=True)}
-    for a, b in sorted(times):
-        together = once & (np.abs(first - a) <= 1) & (np.abs(last - b) <= 1)
-        groups, _ = label(together, structure=np.ones((3, 3)))
-        for part in find_objects(groups):
-            height, width = (side.stop - side.start for side in part)
-            filled = together[part].mean()
-            is_text = width >= max(8, _WIDE * height) and height <= _HIGHEST * on.shape[1]
-            if is_text and filled >= 0.6 and height >= 2:
-                return a, b
-    return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
 from capbench.colour import ColourSpec
+from capbench.quality.effects.placing.coverings import Coverings
 from capbench.quality.effects.placing.frame_placement import FramePlacement
 from capbench.quality.reading.planes import Planes
 from capbench.results.appearance.effect_finding import EffectFinding
@@ -18,7 +19,7 @@ __all__ = ["EffectContext", "EffectMeter", "PlacedFrame"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EffectContext:
-    """What is known before the first frame."""
+    """What is known before the first frame, and what meters then tell one another."""
 
     look: ExpectedLook
     """What was asked."""
@@ -32,6 +33,8 @@ class EffectContext:
     """Frames a second of the output."""
     expected_frames: int
     """Of the output, about: the container's claim, to spread samples over and never to allocate by."""
+    coverings: Coverings = field(default_factory=Coverings)
+    """What meters that have finished found over the recording and beside it: empty before the last frame."""
 
     @property
     def unit_px(self) -> float:

@@ -34,4 +34,5 @@ EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (
     CaptionMeter,
     OverlayMeter,
 )
-"""Opened once for each output. Add a class here whose constructor takes the context alone."""
+"""Opened once for each output, from the lowest layer to the uppermost, and finished from the uppermost down: what lies
+on top is left out of what is measured beneath. Add a class here whose constructor takes the context alone."""

@@ -77,7 +77,7 @@ class FramingMeter:
         if rest is None:
             return None
         kept = [
-            (planes, source)
+            (self._series.times_s[index], planes, source)
             for index, planes, source in self._kept
             if (place := self._series.places[index]) is not None
             and abs(place.scale[0] / rest.scale[0] - 1) < 0.01
@@ -85,8 +85,10 @@ class FramingMeter:
         ]
         if not kept:
             return None
+        # What is shown for a time is in the median of few frames: those without it are enough.
+        kept = [each for each in kept if not self._context.coverings.is_timed(each[0])] or kept
         chosen = kept[:: max(1, len(kept) // self._most)][: self._most]
-        output, source = (_median([pair[side] for pair in chosen]) for side in (0, 1))
+        output, source = (_median([each[side] for each in chosen]) for side in (1, 2))
         recording = onto_canvas(source, rest, self._context.canvas)
         return RestingPicture(self._context, rest, output, recording, len(chosen))
 

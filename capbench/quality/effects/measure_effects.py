@@ -28,7 +28,7 @@ class EffectWalk:
     """Fed every frame of an output in order. It changes."""
 
     meters: Sequence[EffectMeter]
-    """One an effect, or a few."""
+    """One an effect, or a few, the uppermost layer last."""
     placements: list[FramePlacement | None] = field(default_factory=list)
     """Of the frames so far."""
 
@@ -51,5 +51,7 @@ class EffectWalk:
 
     def finish(self) -> EffectMeasurements:
         """What follows from all frames; the walk is used up."""
-        findings = tuple(finding for meter in self.meters for finding in meter.finish())
+        # The uppermost layer first: it tells those beneath what it covers.
+        found = [meter.finish() for meter in reversed(self.meters)]
+        findings = tuple(finding for of_meter in reversed(found) for finding in of_meter)
         return EffectMeasurements(findings, tuple(self.placements))

@@ -61,7 +61,9 @@ def rung_floor_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *,
         ends[subject] = heights[-1]
     axes.axhline(1, color=LIGHT["axis"], linewidth=1)
     factors = [cost.times_floor or 1.0 for points in shown.values() for _, cost in points]
-    axes.set_ylim(min(0.9, *factors), max(factors) * 1.1)
+    bounds = [bound for cost in ladder.costs for bound in cost.floor_interval or ()]
+    # Intervals up to half as far again; what is wider is cut at the edge.
+    axes.set_ylim(min(0.9, *factors), max(*factors, min(max([*bounds, 0.0]), max(factors) * 1.5)) * 1.1)
     axes.xaxis.set_major_locator(FixedLocator(list(range(len(ladder.rungs)))))
     axes.set_xticklabels([canvas.label(rung_words(rung, ladder.rungs), _LONGEST_RUNG) for rung in ladder.rungs])
     axes.grid(visible=False, axis="x")

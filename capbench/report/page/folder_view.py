@@ -256,7 +256,7 @@ def _ladders(folder: ReportFolder, styles: Mapping[str, SubjectStyle], *, charts
     """Sections of ladders; most folders have none, and need no table for them."""
     if not folder.plan.ladders:
         return ()
-    costs = ladder_costs(table_of([folder.contents]), folder.plan.ladders)
+    costs = ladder_costs(table_of([folder.contents]), folder.plan.ladders, subjects=folder.plan.subjects)
     return arrange_ladders(costs, styles, charts=charts)
 
 

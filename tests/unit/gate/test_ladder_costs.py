@@ -60,6 +60,14 @@ def test_costs_are_those_that_were_put_in() -> None:
     assert not _cost(found, RUNGS[2], "gpu").is_seen
 
 
+def test_subjects_have_one_order_on_every_rung() -> None:
+    runs = ladder_runs(blocks=3).sample(frac=1.0, random_state=3)
+
+    (found,) = ladder_costs(runs, {"540p": RUNGS}, subjects=("floor", "gpu", "cpu"))
+
+    assert [cost.subject for cost in found.costs] == ["gpu", "cpu"] * len(RUNGS)
+
+
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Of 30 folders with 3 paired figures that are free of cost or not, 90% give or take."""
     held = []

@@ -89,6 +89,16 @@ def test_a_program_that_says_nothing_is_timed_as_a_whole() -> None:
 
 
 @posix
+def test_a_begin_and_an_end_that_arrive_together_are_no_export_of_no_time() -> None:
+    """As of a program whose output is buffered to its end."""
+    outcome = _run("sleep 0.1; printf 'capbench: begin\\ncapbench: end\\n'", ClockRule())
+
+    error = _window_error(outcome)
+    assert "at once" in error
+    assert "flush" in error
+
+
+@posix
 def test_a_begin_without_an_end_ends_with_the_process() -> None:
     outcome = _run("echo capbench: begin; sleep 0.2", ClockRule())
 
@@ -319,14 +329,25 @@ def test_an_output_in_another_place_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "rule", "error"),
     [
-        ("echo capbench: end; echo capbench: begin", ClockRule(), "before it began"),
         ("true", ClockRule("Exporting"), "did not begin its export: no 'Exporting' in its output"),
         ("echo begin", ClockRule("begin", Path("/nowhere/out.mp4")), "did not write {output} while it ran"),
     ],
-    ids=["end-first", "no-begin", "no-output"],
+    ids=["no-begin", "no-output"],
 )
 def test_marks_that_give_no_time_fail_the_run(script: str, rule: ClockRule, error: str) -> None:
     assert error in _window_error(_run(script, rule))
+
+
+def test_an_end_before_the_begin_gives_no_time() -> None:
+    at = iter([10**9, 3 * 10**9])
+    watch = ExportWatch(ClockRule(), lambda: next(at), is_running_time=True)
+    read = watch.stream()
+    read(b"capbench: end\n")
+    read(b"capbench: begin\n")
+
+    error = export_window(watch.close(0), 4.0, None).error
+    assert error is not None
+    assert "ended its export 2.000 s before it began" in error
 
 
 @posix

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from capbench.errors import DeviceLostError, StallError
-from capbench.pipeline.gpu.device import GpuContext, collected_problems, wait_for
+from capbench.pipeline.gpu import device
+from capbench.pipeline.gpu.device import GpuContext, collected_problems, wait_for, working_for
 
 LOSS = "The WGPU device was lost (unknown):\nand why"
 
@@ -66,6 +67,17 @@ def test_an_export_hears_of_its_own_device(
         if hears:
             with pytest.raises(DeviceLostError, match="device was lost"):
                 export.context.check()
+
+
+def test_an_identifier_that_a_later_thread_got_stays_that_thread_s() -> None:
+    """The system gives a thread that has ended its identifier back, which the next export's may get."""
+    first = Export()
+    polled_by = first.context.device._poller.ident  # type: ignore[attr-defined]
+    other = GpuContext(first.context.device, "none", True, False, 1.0, 0.0)
+    with working_for(other, polled_by):
+        first.end()
+        assert device._thread_owners[polled_by] is other
+    assert polled_by not in device._thread_owners
 
 
 def test_a_logger_that_was_there_before_wgpu_is_no_obstacle() -> None:

@@ -49,7 +49,7 @@ def judge_background(picture: RestingPicture, look: ExpectedLook, around: Surrou
     wanted = look.background if isinstance(look.background, ExpectedBackground) else None
     asked = None if wanted is None else True
     if around is None:
-        message = "the recording fills the canvas: nothing lies beside it"
+        message = "nothing is seen beside the recording"
         return EffectFinding(effect=_EFFECT, outcome="not_applicable", message=message, asked=asked, found=False)
     kind = background_kind(around)
     is_linear = around.rms_codes["plane"] <= _LINEAR_CODES

@@ -37,6 +37,8 @@ _CAP_CODES: Final = 16.0
 """A difference counts no more than this: a border, a cursor in a corner and text that was scaled otherwise."""
 _PRIOR_CODES: Final = 1.0
 """Noise that is assumed at least, where the pictures have none."""
+_LEAST_SEEN: Final = 0.3
+"""Share of the pixels about a corner that nothing else covers, from which it is looked at."""
 _STEPS: Final = 28
 _TOLERANCE_PX: Final = 2.0
 """Output pixels: edges are drawn with or without a smooth border of one pixel, and registered to 0.1."""
@@ -158,6 +160,8 @@ class _Window:
     y: Field
     output: Sequence[Field]
     recording: Sequence[Field]
+    seen: NDArray[np.bool_]
+    """Where nothing else lies over both."""
 
 
 def _window(picture: RestingPicture, window_px: float, *, right: bool, bottom: bool) -> _Window | None:
@@ -169,13 +173,16 @@ def _window(picture: RestingPicture, window_px: float, *, right: bool, bottom: b
         return None  # out of sight
     half = (slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2))
     x, y = np.meshgrid(np.arange(columns.start, columns.stop) + 0.5, np.arange(rows.start, rows.stop) + 0.5)
+    seen = ~picture.context.coverings.standing(x / width, y / height)
+    if seen.mean() < _LEAST_SEEN:
+        return None
     planes = []
     for source in (picture.output, picture.recording):
         luma = source.luma[rows, columns].astype(np.float64)
         # Chroma counts once a sample: repeated, it would count four times.
         chroma = [np.repeat(np.repeat(plane[half].astype(np.float64), 2, 0), 2, 1) for plane in (source.cb, source.cr)]
         planes.append((luma, *chroma))
-    return _Window(x, y, planes[0], planes[1])
+    return _Window(x, y, planes[0], planes[1], seen)
 
 
 def _span(sides: tuple[float, float], window_px: float, ring_px: float, length: int, *, at_end: bool) -> slice | None:
@@ -206,7 +213,7 @@ def _best_radius(window: _Window, edges: LayoutRectangle, most_px: float) -> Cor
     # Twice the noise's variance over the curvature of the sum of squares, as for any least-squares estimate; a parabola
     # through the lower side, for costs are capped.
     rise = min(side for side in sides if side is not None) - there if radius_px > step_px else sides[1] - there
-    variance = _CORRELATED * max(_PRIOR_CODES**2, there / window.x.size)
+    variance = _CORRELATED * max(_PRIOR_CODES**2, there / int(window.seen.sum()))
     if rise <= 0:
         return CornerFit(radius_px, float("inf"))
     return CornerFit(radius_px, 2 * step_px * float(np.sqrt(variance / rise)))
@@ -224,7 +231,7 @@ def _lowest(radii: Field, costs: Field) -> float:
 
 def _offsets(window: _Window, edges: LayoutRectangle, most_px: float) -> list[float]:
     """Median difference of each plane where the recording certainly is: a slight change of colours is no corner."""
-    inside = rounded_distance(window.x, window.y, edges, most_px) < -2
+    inside = (rounded_distance(window.x, window.y, edges, most_px) < -2) & window.seen
     return [
         float(np.median((output - recording)[inside])) if inside.sum() > _FEWEST_OUTSIDE else 0.0
         for output, recording in zip(window.output, window.recording, strict=True)
@@ -235,12 +242,12 @@ def _cost(window: _Window, edges: LayoutRectangle, radius_px: float, offsets: Se
     """Sum of squared differences, each capped, of the pictures from what a radius makes of them."""
     distance = rounded_distance(window.x, window.y, edges, radius_px)
     covered = (0.5 - distance).clip(0, 1)
-    outside = covered == 0
+    outside = (covered == 0) & window.seen
     total = 0.0
     for plane, (output, recording) in enumerate(zip(window.output, window.recording, strict=True)):
         behind = _smooth(window, output, outside)
         drawn = covered * (recording + offsets[plane]) + (1 - covered) * behind
-        capped = np.minimum(np.abs(output - drawn), _CAP_CODES) ** 2
+        capped = np.minimum(np.abs(output - drawn)[window.seen], _CAP_CODES) ** 2
         total += float(capped.sum()) / (1 if plane == 0 else 4)
     return total
 

@@ -19,6 +19,11 @@ _SURE: Final = 4.0
 """Standard errors of that share from which a shadow is there."""
 _DARKEST_BACKGROUND_CODES: Final = 12.0
 """Luma above black from which a shadow of a tenth changes a code."""
+_LEAST_CODES: Final = 4.0
+"""Of luma, what half of an asked shadow must take for it to be missed where it is not found: a coarse encoding makes
+less than that even."""
+_USUAL_OPACITY: Final = 0.3
+"""Of a faint shadow that was asked for without its opacity."""
 _MOST_UNCERTAIN: Final = 0.1
 """Standard error of that share beyond which the background tells nothing of a shadow."""
 _OPACITY: Final = 0.12
@@ -33,7 +38,7 @@ def judge_shadow(picture: RestingPicture, look: ExpectedLook, around: Surroundin
         return EffectFinding(
             effect=_EFFECT,
             outcome="not_applicable",
-            message="the recording fills the canvas: nothing lies beside it that a shadow could fall on",
+            message="nothing is seen beside the recording that a shadow could fall on",
             asked=asked,
         )
     shadow = around.shadow
@@ -51,6 +56,9 @@ def judge_shadow(picture: RestingPicture, look: ExpectedLook, around: Surroundin
         )
     found = shadow.darkest >= _FOUND and shadow.darkest > _SURE * shadow.darkest_error
     wanted = look.shadow if isinstance(look.shadow, ExpectedShadow) else ExpectedShadow()
+    if asked and not found and around.level_codes * (wanted.opacity or _USUAL_OPACITY) / 2 < _LEAST_CODES:
+        message = "the background is too dark to tell whether the shadow that was asked for is there"
+        return EffectFinding(effect=_EFFECT, outcome="not_applicable", message=message, asked=asked)
     parameters = _parameters(picture, shadow, wanted) if found else []
     wrong = [parameter for parameter in parameters if parameter.is_wrong]
     is_right = (asked is None or found == asked) and not (asked and wrong)

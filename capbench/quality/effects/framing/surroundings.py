@@ -137,7 +137,8 @@ def _samples(picture: RestingPicture, radius_px: float) -> _Samples | None:
     columns, rows = width // step, height // step
     x, y = np.meshgrid((np.arange(columns) + 0.5) * step, (np.arange(rows) + 0.5) * step)
     clear_px = _CLEAR_PX * picture.unit_px + step / 2
-    outside = rounded_distance(x, y, picture.edges, radius_px) > clear_px
+    covered = picture.context.coverings.standing(x / width, y / height)
+    outside = (rounded_distance(x, y, picture.edges, radius_px) > clear_px) & ~covered
     if outside.sum() < _FEWEST_SAMPLES:
         return None
     planes = picture.output
@@ -247,6 +248,10 @@ def _kept(samples: _Samples, found: _Found, basis: str) -> _Samples:
     return _Samples(samples.x[good], samples.y[good], samples.codes[good], bases, samples.edges, samples.radius_px)
 
 
+_DARK_SAMPLES: Final = 4
+_DARK_SHARE: Final = 0.005
+"""Of all samples, and at least so many, those that are darkest: a fiftieth of them is more than a shadow of 25 pixels
+covers beside a recording with much padding."""
 _FAINT: Final = 0.02
 """Share of light below which a shadow has neither blur nor offset that could be known."""
 _USUAL_BLUR_PX: Final = 40.0
@@ -305,8 +310,9 @@ def _described(samples: _Samples, found: _Found, basis: str, unit: float) -> Sha
 
 
 def _darkest(samples: _Samples, values: Field, shape: str) -> float:
-    """All but a fiftieth of the samples are lighter: not a single one decides."""
-    return float(np.quantile(1 - _shade(samples, values, shape), 0.98))
+    """A few samples are as dark: not a single one decides, and of a narrow shadow there are few."""
+    taken = np.sort(1 - _shade(samples, values, shape))
+    return float(taken[-max(_DARK_SAMPLES, round(_DARK_SHARE * taken.size))])
 
 
 def _detail(samples: _Samples) -> float:

@@ -21,7 +21,7 @@ from capbench.recordings.camera_marks import CAMERA_NUMBERS, read_camera_number
 from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
 from capbench.results.appearance.expected_layers import ExpectedCamera
 
-__all__ = ["CameraSighting", "camera_finding", "look_for_camera"]
+__all__ = ["RIM", "CameraSighting", "camera_finding", "look_for_camera", "standing_area"]
 
 Field = NDArray[np.float64]
 _EFFECT: Final = "camera"
@@ -40,7 +40,7 @@ _GONE: Final = 0.1
 _FROZEN_FRAMES: Final = 4
 """Camera frames that must have passed before one number alone is a frozen camera."""
 _FEWEST: Final = 3
-_RIM: Final = 0.15
+RIM: Final = 0.15
 """Share of its height around it in which it is not known what is seen: its shadow, and its outline's."""
 _MOST_FRAMES: Final = 20
 _DIFFERS_CODES: Final = 14.0
@@ -69,7 +69,7 @@ class CameraSighting:
     def hides(self, x: float, y: float) -> bool:
         """Whether it lies over a place of the working picture."""
         outline = self.outline
-        rim = _RIM * (outline.bottom - outline.top)
+        rim = RIM * (outline.bottom - outline.top)
         return outline.left - rim <= x <= outline.right + rim and outline.top - rim <= y <= outline.bottom + rim
 
 
@@ -91,10 +91,11 @@ def look_for_camera(mean: Field, context: EffectContext) -> CameraSighting | str
 
 def camera_finding(
     sighting: CameraSighting | str | None,
+    standing: tuple[float, float, float, float] | None,
     frames: Sequence[WorkingFrame],
     context: EffectContext,
 ) -> EffectFinding:
-    """What follows for the check."""
+    """What follows for the check. `standing` is what else stands over the recording, as `standing_area` has it."""
     look = context.look.camera
     asked = None if look == "any" else bool(look)
     if isinstance(sighting, str):
@@ -102,7 +103,7 @@ def camera_finding(
     expected = look if isinstance(look, ExpectedCamera) else ExpectedCamera()
     if sighting is not None:
         return _judged(sighting, expected, frames, context)
-    area = standing_area([frame for frame in frames if frame.is_placed])
+    area = standing
     if expected.source is not None:
         beside = "" if area is None else f"; something else stands {_where(area, frames[0])}"
         message = f"a camera was asked for, and its picture was not found{beside}"

@@ -16,8 +16,11 @@ from capbench.results.appearance.expected_layers import ExpectedCursor
 __all__ = ["asked_telemetry", "cursor_finding", "track_cursor"]
 
 _EFFECT: Final = "cursor"
-_USUAL_SIZE_PX: Final = 48.0
-"""Height that is looked for where none was asked, of 1080 lines: what screen recorders draw."""
+_USUAL_SIZES_PX: Final = (48.0, 80.0, 30.0)
+"""Heights that are looked for where none was asked, of 1080 lines: what screen recorders draw, the usual one first. A
+cursor half as high again as what is looked for falls into pieces."""
+_SURE: Final = 0.85
+"""Share of frames in which it is there, times what its picture explains, from which no other size is tried."""
 _LAG_FRAMES: Final = 1.0
 """Telemetry may be read at the start, the middle or the end of a frame, and rounded to its own samples."""
 _SIZE: Final = 0.25
@@ -60,17 +63,27 @@ def track_cursor(
     asked = context.look.cursor if isinstance(context.look.cursor, ExpectedCursor) else ExpectedCursor()
     if not frames:
         return None
-    height, width = frames[0].shown.shape
-    del width
-    return follow_cursor(
-        frames,
-        (asked.size_px or _USUAL_SIZE_PX) * height / 1080,
-        asked_telemetry(asked),
-        hotspot=asked.hotspot,
-        frame_s=1 / float(context.frame_rate),
-        unlike=asked.clicks_s,
-        hides=hides,
-    )
+    best: CursorTrack | None = None
+    for size_px in (asked.size_px,) if asked.size_px else _USUAL_SIZES_PX:
+        track = follow_cursor(
+            frames,
+            size_px * frames[0].shown.shape[0] / 1080,
+            asked_telemetry(asked),
+            hotspot=asked.hotspot,
+            frame_s=1 / float(context.frame_rate),
+            unlike=asked.clicks_s,
+            hides=hides,
+        )
+        if track is not None and (best is None or _certainty(track) > _certainty(best)):
+            best = track
+        if best is not None and _certainty(best) >= _SURE:
+            break
+    return best
+
+
+def _certainty(track: CursorTrack) -> float:
+    """0 to 1: of a part of a cursor its picture is as well explained, and is found in fewer frames."""
+    return track.explained * sum(each.point is not None for each in track.sightings) / len(track.sightings)
 
 
 def cursor_finding(track: CursorTrack | None, frames: list[WorkingFrame], context: EffectContext) -> EffectFinding:

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 
 from capbench.quality.effects.effect_meter import EffectContext, PlacedFrame
 from capbench.quality.effects.overlays.blur_finding import MovingFrames, blur_finding, cursor_blur
-from capbench.quality.effects.overlays.camera_finding import CameraSighting, camera_finding, look_for_camera
+from capbench.quality.effects.overlays.camera_finding import (
+    CameraSighting,
+    camera_finding,
+    look_for_camera,
+    standing_area,
+)
 from capbench.quality.effects.overlays.cursor_finding import asked_telemetry, cursor_finding, track_cursor
+from capbench.quality.effects.overlays.overlay_areas import camera_area, cursor_cover
 from capbench.quality.effects.overlays.working_frame import MeanPicture, SampledFrames, working_frame
 from capbench.results.appearance.effect_finding import EffectFinding
 from capbench.results.appearance.expected_layers import ExpectedCursor
@@ -39,6 +45,7 @@ class OverlayMeter:
         context, frames = self._context, self._samples.frames
         camera = look_for_camera(self._mean.mean(), context) if frames else None
         placed = [frame for frame in frames if frame.is_placed]
+        standing = None if isinstance(camera, CameraSighting) else standing_area(placed)
 
         def hides(x: float, y: float, time_s: float) -> bool:
             is_behind = isinstance(camera, CameraSighting) and camera.hides(x, y)
@@ -48,9 +55,15 @@ class OverlayMeter:
         asked = context.look.cursor
         telemetry = asked_telemetry(asked) if isinstance(asked, ExpectedCursor) else None
         of_cursor = cursor_blur(track, placed, telemetry, 1 / float(context.frame_rate))
+        of_camera_area = camera_area(camera, standing, frames, context)
+        if of_camera_area is not None:
+            context.coverings.areas.append(of_camera_area)
+        finding = cursor_finding(track, placed, context)
+        if finding.asked or finding.found:
+            context.coverings.cursor = cursor_cover(track, placed, context)
         return [
-            cursor_finding(track, placed, context),
-            camera_finding(camera, frames, context),
+            finding,
+            camera_finding(camera, standing, frames, context),
             blur_finding(self._moving.estimate(), of_cursor, context),
         ]
 
