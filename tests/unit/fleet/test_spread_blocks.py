@@ -255,6 +255,28 @@ def test_what_is_not_worth_sending_or_could_differ_stays(
     assert not fleet.content
 
 
+def test_a_machine_that_does_not_say_what_it_has_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has begun to time something else, and answers when that has ended."""
+    fleet = _Fleet.of(maker=MAKES, helper=MAKES)
+
+    async def never(_address: str, _file: BundleFile) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    (tmp_path / "clip.mp4").write_bytes(b"clip")
+    plan = _plan()
+    case = plan.matrix.cases[0].model_copy(update={"recording": None, "source": tmp_path / "clip.mp4"})
+    plan = plan.model_copy(update={"matrix": plan.matrix.model_copy(update={"cases": (case,)})})
+    monkeypatch.setattr(fleet, "stored_bytes", never)
+    monkeypatch.setattr("capbench.fleet.spreading.spread_blocks._ASK_TIMEOUT_S", 0.02)
+
+    _run(tmp_path / "out", fleet, plan)
+
+    assert {name for name, _ in fleet.validated} == {"maker"}
+
+
 def test_a_drawn_scene_stays_on_machines_of_one_processor(tmp_path: Path) -> None:
     plan = _plan()
     case = plan.matrix.cases[0].model_copy(update={"scene": "studio"})
