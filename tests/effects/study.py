@@ -1,9 +1,9 @@
 """Measures drawn looks and writes how far estimates are from the truth, how many faults are flagged, and false alarms.
 
-python -m tests.effects.study FOLDER [--jobs N] [--again]
+python -m tests.effects.study FOLDER... [--titles TITLE...] [--jobs N] [--again] [--page FILE]
 
 FOLDER holds what `draw_files` and `others_drawing` drew. Each result is kept beside its file, so an interrupted study
-goes on; `--again` measures anew.
+goes on; `--again` measures anew. `--page` puts the tables between two marks of a page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from scipy import stats
@@ -27,7 +27,19 @@ from capbench.results.appearance.effect_finding import EffectFinding
 from capbench.results.appearance.expected_look import ExpectedLook
 from tests.effects.planted_faults import FAULTS
 
-__all__ = ["MeasuredLook", "error_table", "fault_table", "measure", "outcome_table", "read_results"]
+__all__ = [
+    "MeasuredLook",
+    "error_table",
+    "fault_table",
+    "folder_tables",
+    "measure",
+    "outcome_table",
+    "read_results",
+    "with_tables",
+]
+
+_OURS: Final = "capbench"
+_MARKS: Final = ("<!-- effects study -->", "<!-- end of effects study -->")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ def read_results(folder: Path) -> Iterator[MeasuredLook]:
         facts: dict[str, Any] = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
         findings = tuple(EffectFinding.model_validate(each) for each in json.loads(kept.read_text(encoding="utf-8")))
         drawn = facts["drawn"]
-        yield MeasuredLook(kept.stem, facts["fault"], drawn.get("drawn_by", "capbench"), drawn["crf"], findings)
+        yield MeasuredLook(kept.stem, facts["fault"], drawn.get("drawn_by", _OURS), drawn["crf"], findings)
 
 
 def error_table(looks: Iterable[MeasuredLook]) -> list[str]:
@@ -141,24 +153,68 @@ def _share(count: int, total: int) -> str:
     return f"{count} ({low:.1%} to {high:.1%})"
 
 
+def folder_tables(title: str, looks: Sequence[MeasuredLook]) -> list[str]:
+    """All tables of one folder: looks of ours, those that each program drew, and faults."""
+    right = [look for look in looks if not look.fault]
+    ours = [look for look in right if look.drawn_by == _OURS]
+    others = [look for look in right if look.drawn_by != _OURS]
+    faults = [look for look in looks if look.fault]
+    lines = [f"{title}: {len(ours)} right looks drawn by the oracle"]
+    lines += ["", *error_table(ours), "", *outcome_table(ours)]
+    if others:
+        counted = [f"{name} ({sum(look.drawn_by == name for look in others)})" for name in _names(others)]
+        lines += ["", f"{title}: {len(others)} right looks drawn by {', '.join(counted)}", "", *error_table(others)]
+        lines += ["", *outcome_table(others), ""]
+        for name in _names(others):
+            failed = [
+                f"{look.name} {finding.effect}"
+                for look in others
+                for finding in look.findings
+                if look.drawn_by == name and finding.outcome == "fail"
+            ]
+            lines.append(f"* {name}: {', '.join(failed) or 'no false alarm'}")
+    if faults:
+        lines += ["", f"{title}: planted faults", "", *fault_table(faults)]
+    return lines
+
+
+def _names(looks: Iterable[MeasuredLook]) -> list[str]:
+    return sorted({look.drawn_by for look in looks})
+
+
+def with_tables(page: str, lines: Sequence[str]) -> str:
+    """The page with other lines between its two marks.
+
+    Raises:
+        ValueError: the page does not have them.
+    """
+    before, begin, rest = page.partition(_MARKS[0])
+    _, end, after = rest.partition(_MARKS[1])
+    if not begin or not end:
+        raise ValueError(f"the page has no {_MARKS[0]} before {_MARKS[1]}")
+    return "\n".join([before + begin, "", *lines, "", end + after])
+
+
 def main() -> None:
     """Measure what is not measured yet, then print the tables as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument("--titles", nargs="+", help="one for each folder: its name where there is none")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--page", type=Path)
     options = parser.parse_args()
-    files = [path for path in sorted(options.folder.glob("*/*.mp4")) if path.with_suffix(".json").is_file()]
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for done, kept in enumerate(pool.map(_measured, [(path, options.again) for path in files]), 1):
-            sys.stderr.write(f"{done} of {len(files)}: {kept.stem}\n")
-    looks = list(read_results(options.folder))
-    parts = [f"{len(looks)} looks"]
-    for name in sorted({look.drawn_by for look in looks}):
-        right = [look for look in looks if not look.fault and look.drawn_by == name]
-        parts += ["", f"Drawn by {name}: {len(right)} right ones", "", *error_table(right), "", *outcome_table(right)]
-    parts += ["", "Faults", "", *fault_table([look for look in looks if look.fault])]
-    sys.stdout.write("\n".join(parts) + "\n")
+    titles = options.titles or [folder.name for folder in options.folders]
+    lines: list[str] = []
+    for folder, title in zip(options.folders, titles, strict=True):
+        files = [path for path in sorted(folder.glob("*/*.mp4")) if path.with_suffix(".json").is_file()]
+        with ProcessPoolExecutor(options.jobs) as pool:
+            for done, kept in enumerate(pool.map(_measured, [(path, options.again) for path in files]), 1):
+                sys.stderr.write(f"{done} of {len(files)}: {kept.stem}\n")
+        lines += [*([""] if lines else []), *folder_tables(title, list(read_results(folder)))]
+    sys.stdout.write("\n".join(lines) + "\n")
+    if options.page is not None:
+        options.page.write_text(with_tables(options.page.read_text(encoding="utf-8"), lines), encoding="utf-8")
 
 
 def _measured(job: tuple[Path, bool]) -> Path:

@@ -14,7 +14,7 @@ from tests.effects.oracle_drawing import draw_look
 from tests.effects.planted_faults import FAULTS, planted
 from tests.effects.seeded_looks import LOOK_FRAMES, SeededLook, asked_look, scene_of, seeded_look
 from tests.effects.sources import screen_source
-from tests.effects.study import MeasuredLook, error_table, fault_table, outcome_table
+from tests.effects.study import MeasuredLook, error_table, fault_table, folder_tables, outcome_table, with_tables
 
 _OWN = ("cursor", "camera", "motion_blur")
 _SEED = 7019
@@ -128,3 +128,24 @@ def test_tables_count_what_they_are_given() -> None:
     assert error_table(looks)[2].startswith("| cursor | lag_frames | 3 | 0.3 | 1.83 | 2 |")
     assert outcome_table(looks)[2].startswith("| cursor | 3 | 1 (0.8% to 90.6%) | 0 | 0 | 0 |")
     assert fault_table(faults)[2].startswith("| cursor missing | 2 | 1 | cursor |")
+
+
+def test_looks_of_ours_and_of_others_are_told_apart_and_faults_from_both() -> None:
+    theirs = MeasuredLook("theirs", "", "ffmpeg 5.1", 18, _look("", lag=3.0, outcome="fail").findings)
+    lines = folder_tables("Fresh", [_look("", lag=0.1), theirs, _look("cursor missing", lag=0, outcome="fail")])
+
+    assert "Fresh: 1 right looks drawn by the oracle" in lines
+    assert "Fresh: 1 right looks drawn by ffmpeg 5.1 (1)" in lines
+    assert "* ffmpeg 5.1: theirs cursor" in lines
+    assert lines[-1].startswith("| all | 1 | 1 (")
+
+
+def test_a_page_keeps_what_lies_outside_its_marks() -> None:
+    page = "before\n<!-- effects study -->\nold\n<!-- end of effects study -->\nafter\n"
+
+    written = with_tables(page, ["new"])
+
+    assert written == "before\n<!-- effects study -->\n\nnew\n\n<!-- end of effects study -->\nafter\n"
+    assert with_tables(written, ["new"]) == written
+    with pytest.raises(ValueError, match="has no"):
+        with_tables("before", ["new"])

@@ -19,6 +19,9 @@ _SHORTEST_S: Final = 0.25
 """Of an unasked caption: nobody could read it."""
 _WIDE: Final = 3.0
 """Width over height of a caption that was not asked for: cameras are at most 16:9."""
+_LEGIBLE: Final = 2.0
+"""Typical strength of the cells of such a caption: the detail of a magnified recording that a coarse encoding loses is
+just seen, and letters that can be read have three times as much."""
 _HIGHEST: Final = 0.25
 """Of the canvas, of such a caption."""
 _KNOWN: Final = 0.25
@@ -105,11 +108,15 @@ def unasked_text(seen: SeenCells, regions: Sequence[NDArray[np.bool_]]) -> tuple
     times = {(int(a), int(b)) for a, b in zip(first[once], last[once], strict=True)}
     for a, b in sorted(times):
         together = once & (np.abs(first - a) <= 1) & (np.abs(last - b) <= 1)
-        groups, _ = label(together, structure=np.ones((3, 3)))
+        # Over the gaps between words, as for one that was asked for.
+        joined = binary_closing(np.pad(together, GAP_CELLS), np.ones((1, 2 * GAP_CELLS + 1), bool))
+        joined = joined[GAP_CELLS:-GAP_CELLS, GAP_CELLS:-GAP_CELLS]
+        groups, _ = label(joined, structure=np.ones((3, 3)))
         for part in find_objects(groups):
             height, width = (side.stop - side.start for side in part)
-            filled = together[part].mean()
+            filled = joined[part].mean()
             is_text = width >= max(8, _WIDE * height) and height <= _HIGHEST * on.shape[1]
-            if is_text and filled >= 0.6 and height >= 2:
+            typical = float(np.median(seen.strength[a : b + 1][:, part[0], part[1]][:, together[part]]))
+            if is_text and filled >= 0.6 and height >= 2 and typical >= _LEGIBLE:
                 return a, b
     return None

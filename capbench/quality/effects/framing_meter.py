@@ -88,7 +88,8 @@ class FramingMeter:
         # What is shown for a time is in the median of few frames: those without it are enough.
         kept = [each for each in kept if not self._context.coverings.is_timed(each[0])] or kept
         chosen = kept[:: max(1, len(kept) // self._most)][: self._most]
-        output, source = (_median([each[side] for each in chosen]) for side in (1, 2))
+        output = _median([planes for _, planes, _ in chosen])
+        source = _median([source for _, _, source in chosen])
         recording = onto_canvas(source, rest, self._context.canvas)
         return RestingPicture(self._context, rest, output, recording, len(chosen))
 

@@ -104,6 +104,8 @@ class _Samples:
     bases: dict[str, Field]
     edges: LayoutRectangle
     radius_px: float
+    rim: tuple[Field, Field]
+    """Places that can be seen along the recording's sides, as near as samples may be: x and y."""
 
 
 def surroundings_of(picture: RestingPicture, radius_px: float) -> Surroundings | None:
@@ -151,7 +153,21 @@ def _samples(picture: RestingPicture, radius_px: float) -> _Samples | None:
         axis=-1,
     )
     x, y = x[outside], y[outside]
-    return _Samples(x, y, codes[outside], _bases(x / width - 0.5, y / height - 0.5), picture.edges, radius_px)
+    return _Samples(
+        x, y, codes[outside], _bases(x / width - 0.5, y / height - 0.5), picture.edges, radius_px, _rim(picture)
+    )
+
+
+def _rim(picture: RestingPicture) -> tuple[Field, Field]:
+    edges, (width, height), away = picture.edges, picture.context.canvas, _CLEAR_PX * picture.unit_px
+    across = np.linspace(edges.left, edges.left + edges.width, _RIM_PLACES)
+    down = np.linspace(edges.top, edges.top + edges.height, _RIM_PLACES)
+    left, right = np.full_like(down, edges.left - away), np.full_like(down, edges.left + edges.width + away)
+    above, below = np.full_like(across, edges.top - away), np.full_like(across, edges.top + edges.height + away)
+    x, y = np.concatenate([across, across, left, right]), np.concatenate([above, below, down, down])
+    seen = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    seen &= ~picture.context.coverings.standing(x / width, y / height)
+    return x[seen], y[seen]
 
 
 def _bases(u: Field, v: Field) -> dict[str, Field]:
@@ -180,9 +196,11 @@ class _Found:
     cost: float
 
 
-def _shade(samples: _Samples, values: Field, shape: str) -> Field:
+def _shade(samples: _Samples, values: Field, shape: str, at: tuple[Field, Field] | None = None) -> Field:
+    """Share of light that is left at the samples, or at other places."""
     opacity, blur, right, down = values
-    distance = rounded_distance(samples.x - right, samples.y - down, samples.edges, samples.radius_px)
+    x, y = (samples.x, samples.y) if at is None else at
+    distance = rounded_distance(x - right, y - down, samples.edges, samples.radius_px)
     shade: Field = 1 - opacity * _FADES[shape](distance, max(float(blur), 0.5))
     return shade
 
@@ -245,15 +263,21 @@ def _kept(samples: _Samples, found: _Found, basis: str) -> _Samples:
     if good.all() or good.sum() < max(_FEWEST_SAMPLES, 0.5 * good.size):
         return samples
     bases = {name: values[good] for name, values in samples.bases.items()}
-    return _Samples(samples.x[good], samples.y[good], samples.codes[good], bases, samples.edges, samples.radius_px)
+    return _Samples(
+        samples.x[good], samples.y[good], samples.codes[good], bases, samples.edges, samples.radius_px, samples.rim
+    )
 
 
 _DARK_SAMPLES: Final = 4
 _DARK_SHARE: Final = 0.005
 """Of all samples, and at least so many, those that are darkest: a fiftieth of them is more than a shadow of 25 pixels
 covers beside a recording with much padding."""
-_FAINT: Final = 0.02
-"""Share of light below which a shadow has neither blur nor offset that could be known."""
+_RIM_PLACES: Final = 64
+"""Along each side of the recording."""
+_RIM_SHARE: Final = 0.9
+"""Of these places the share that is lighter than where a shadow is said to be darkest: that is on one side of four."""
+_FAINT: Final = 0.01
+"""Share of light, of the darkest samples, below which a shadow has neither blur nor offset that could be known."""
 _USUAL_BLUR_PX: Final = 40.0
 """Of a shadow in a scene file that does not say, in pixels of a canvas 1080 lines high."""
 
@@ -295,7 +319,9 @@ def _described(samples: _Samples, found: _Found, basis: str, unit: float) -> Sha
     # Of the share of light: as if blur and offset were known. Where a tail is all that is seen, a narrower shadow that
     # is darker is as good, but there is a shadow.
     alone = float(np.sqrt(variance / (normal[0, 0] + 1e-12)))
-    darkest = _darkest(samples, found.values, found.shape)
+    # Samples may lie on either side of a narrow shadow's reach: how dark it is, is said of its own edge.
+    at_rim = 1 - _shade(samples, found.values, found.shape, samples.rim)
+    darkest = float(np.quantile(at_rim, _RIM_SHARE)) if at_rim.size else _darkest(samples, found.values, found.shape)
     return ShadowFit(
         opacity=opacity,
         blur_px=blur,

@@ -95,6 +95,25 @@ def test_a_caption_that_was_not_asked_for_fails_and_is_open_where_any_will_do() 
     assert _found(_NONE.model_copy(update={"caption": "any"}), range(15, 45)).outcome == "pass"
 
 
+@pytest.mark.parametrize(("codes", "outcome"), [(120, "fail"), (13, "pass")])
+def test_words_without_a_plate_are_a_text_and_what_coding_leaves_is_none(codes: int, outcome: str) -> None:
+    recording, plain = _screen()
+    place = asked_placement(_NONE, _SIZE, _SIZE, 0.0)
+    meter = CaptionMeter(EffectContext(_NONE, _SIZE, _SIZE, ColourSpec(), Fraction(30), 60))
+    chroma = np.full((_SIZE[1] // 2, _SIZE[0] // 2), 128, np.uint8)
+    for number in range(60):
+        luma = plain.astype(int)
+        if number in range(15, 45):
+            for left in range(200, 420, 48):  # words, and a gap of a third of each
+                word = luma[288:312, left : left + 32]
+                word += np.where(word < 128, codes, -codes)
+        shown = luma.clip(0, 255).astype(np.uint8)
+        meter.add(PlacedFrame(number, number / 30, Planes(shown, chroma, chroma), place, recording, number))
+    (finding,) = meter.finish()
+
+    assert finding.outcome == outcome
+
+
 def test_a_camera_that_comes_and_goes_is_no_caption() -> None:
     assert _found(_NONE, range(15, 45), top=200, left=460, size=(120, 120)).outcome == "pass"
 

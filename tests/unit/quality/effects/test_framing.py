@@ -108,6 +108,14 @@ def test_another_shadow_than_asked_fails(shadow: dict[str, Any]) -> None:
     assert found.outcome == "fail"
 
 
+@pytest.mark.parametrize("padding", [0.1, 0.125, 0.137])
+def test_a_narrow_shadow_is_seen_wherever_the_samples_beside_it_lie(padding: float) -> None:
+    narrow = _scene(padding=padding, shadow={"opacity": 0.38, "blur_px": 25, "offset_px": (0, 10)})
+
+    assert _judged(narrow)["shadow"].outcome == "pass"
+    assert _judged(_scene(padding=padding, shadow=None))["shadow"].outcome == "pass"
+
+
 def test_a_shadow_whose_numbers_are_left_open_must_only_be_there() -> None:
     look = asked_look(_scene()).model_copy(update={"shadow": True})
 
