@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable, Sequence
 
 import psutil
 
 from capbench.harness.machine.gpu_telemetry import Gauge
+from capbench.harness.process.process_tree import descendants
 from capbench.results.run_record import TraceSample
 
 __all__ = ["COST_SHARE", "MIN_INTERVAL_S", "TreeReader", "TreeSampler"]
@@ -16,8 +19,9 @@ COST_SHARE = 0.005
 """Share of one core that sampling may take: half of the 1% that is promised, to leave room for its own estimate."""
 MIN_INTERVAL_S = 0.05
 """Never sample faster: 20 samples a second draw any memory curve that a person looks at."""
-_REFRESH_TREE_EVERY = 10
-"""Looking for new children reads every process of the machine, which costs some ten times a sample."""
+_REFRESH_TREE_EVERY = 1 if sys.platform == "linux" else 10
+"""Samples from one look for new children to the next. Linux lists those of a process; elsewhere every process of the
+machine is read, which costs some ten times a sample. A child that is found late brings its CPU time into one sample."""
 
 
 class TreeReader:
@@ -31,12 +35,11 @@ class TreeReader:
 
     def refresh(self) -> None:
         """Look for descendants that are new."""
-        try:
-            found = self._root.children(recursive=True)
-        except psutil.Error:
-            return  # the root is gone; its end is noticed elsewhere
         known = {process.pid for process in self._family}
-        self._family += [process for process in found if process.pid not in known]
+        for pid in descendants(self._root.pid):
+            if pid not in known:
+                with contextlib.suppress(psutil.Error):  # gone meanwhile
+                    self._family.append(psutil.Process(pid))
 
     def read(self) -> tuple[int, float] | None:
         """Resident bytes now and CPU seconds so far of the tree; None once all are gone."""

@@ -83,7 +83,7 @@ def test_a_machine_that_is_silent_is_given_up_and_comes_back(tmp_path: Path) -> 
     one.cost = fleet.machines_by_name["two"].cost = 3
 
     def look(now: FakeFleet) -> None:
-        one.is_silent = 2 <= now.looks < 8
+        one.is_silent = now.looks >= 2 and one.given_up == 0
 
     fleet.at_look = look
     said = dispatch(plan, fleet, tmp_path)
