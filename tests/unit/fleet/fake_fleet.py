@@ -221,7 +221,7 @@ def dispatch(
     dispatcher = Dispatcher(
         BlockQueue(plan, lambda block: block in made),
         BlockCalls(plan, folder, fleet, BlockSettings(run_id=RUN_ID, validation=validation)),
-        pace=pace or FleetPace(look_every_s=0.005, lost_after_s=3, absent_s=20),
+        pace=pace or FleetPace(look_every_s=0.005, lost_after_s=30, absent_s=120),
         progress=progress,
         now_s=lambda: 200 * time.monotonic(),
     )
