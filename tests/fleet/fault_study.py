@@ -43,7 +43,7 @@ try:
     run_on_fleet(sys.argv[1], FleetOptions(scheduler=sys.argv[2], pace=pace), out=sys.argv[3],
                  resume=sys.argv[5] == "resume", progress=PlainFleetProgress(sys.stderr))
 except CapbenchError as error:
-    _say("ended:", error, file=sys.stderr)
+    print("ended:", error, file=sys.stderr)
     sys.exit(error.exit_code)
 """
 
