@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from capbench.gate.judged_metrics import format_in
 from capbench.report.aggregate import Cell, figure_of, spread_of
 from capbench.report.charts.canvas import Canvas, Chart
-from capbench.report.charts.labels import label_row
+from capbench.report.charts.labels import label_row, name_margin_px
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.report_folder import RunFile
 from capbench.report.wording import bytes_words, seconds_words, shorten
@@ -42,10 +42,11 @@ class _Rows:
         label_row(self.axes, row, words, offset_px=8, colour=colour)
 
 
-def _rows(count: int, unit: str, *, row_px: float = _ROW_PX, right: float = _RIGHT_PX) -> _Rows:
-    canvas = Canvas(height_px=count * row_px + 52)
-    axes = canvas.axes(left=_LEFT_PX, top=6, right=right, bottom=44)
-    axes.set_ylim(count - 0.5, -0.5)
+def _rows(names: Collection[str], unit: str, *, row_px: float = _ROW_PX, right: float = _RIGHT_PX) -> _Rows:
+    canvas = Canvas(height_px=len(names) * row_px + 52)
+    left = name_margin_px(names, _NAME_LIMIT, least_px=_LEFT_PX, bold=True)
+    axes = canvas.axes(left=left, top=6, right=right, bottom=44)
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
@@ -72,7 +73,7 @@ def distribution_chart(
     shown = {name: cell for name, cell in cells.items() if cell.spread(field)}
     if not shown:
         return None
-    rows = _rows(len(shown), unit)
+    rows = _rows(shown, unit)
     if reference is not None:
         rows.axes.axvline(reference, color=LIGHT["axis"], linewidth=1, linestyle=(0, (3, 3)))
     sentences = []
@@ -149,7 +150,7 @@ def traffic_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle],
         return None
     largest = max(value for pair in shown.values() for value in pair if value is not None)
     unit, unit_bytes = ("GB", 1e9) if largest >= 1e9 else ("MB", 1e6)
-    rows = _rows(len(shown), unit, row_px=42, right=104)
+    rows = _rows(shown, unit, row_px=42, right=104)
     sentences = []
     for row, (subject, pair) in enumerate(shown.items()):
         colour = LIGHT[styles[subject].token]
@@ -179,7 +180,7 @@ def latency_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle],
             shown.append((subject, [point.median for point in points if point]))
     if not shown:
         return None
-    rows = _rows(len(shown), "ms")
+    rows = _rows([subject for subject, _ in shown], "ms")
     sentences = []
     for row, (subject, values) in enumerate(shown):
         style = styles[subject]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from capbench.report.charts.canvas import Canvas, Chart
-from capbench.report.charts.labels import label_row
+from capbench.report.charts.labels import label_row, name_margin_px
 from capbench.report.charts.ratio_axis import VERDICT_TOKENS, lay_ratio_axis, ratio_limits
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.wording import effect_words, metric_words, shorten
@@ -15,6 +15,7 @@ from capbench.results import MetricVerdict
 __all__ = ["effect_chart"]
 
 _ROW_PX = 26
+_NAME_LIMIT = 15
 _LEGEND = (
     "Lines are confidence intervals; the grey band is the margin, within which changes count as the same; grey ticks "
     "mark the minimum detectable slowdown. The scale is logarithmic: half and double are equally far from 1."
@@ -36,14 +37,15 @@ def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, Subject
     headed = len(groups) > 1
     count = sum(len(group) + headed for group in groups.values())
     canvas = Canvas(height_px=count * _ROW_PX + 52)
-    axes = canvas.axes(left=100, top=6, right=92, bottom=44)
+    left = name_margin_px((metric_words(verdict.metric) for verdict, _ in pairs), _NAME_LIMIT, least_px=100)
+    axes = canvas.axes(left=left, top=6, right=92, bottom=44)
     lay_ratio_axis(axes, low, high, rows=count)
     row = 0
     for subject, group in groups.items():
         style = styles.get(subject)
         if headed:
             colour = LIGHT[style.token if style else "ink"]
-            label_row(axes, row, canvas.label(subject, 40), offset_px=-92, colour=colour, bold=True)
+            label_row(axes, row, canvas.label(subject, 40), offset_px=8 - left, colour=colour, bold=True)
             row += 1
         for verdict, ratio in group:
             colour = LIGHT[VERDICT_TOKENS.get(verdict.verdict, "quiet")]
@@ -56,7 +58,7 @@ def effect_chart(verdicts: Sequence[MetricVerdict], styles: Mapping[str, Subject
                 axes.plot([verdict.detectable_ratio] * 2, [row - 0.3, row + 0.3], color=LIGHT["axis"], linewidth=1.4)
             marker = style.marker if style else "o"
             axes.plot([ratio], [row], marker=marker, markersize=7, color=colour, markeredgecolor=LIGHT["page"])
-            name = canvas.label(metric_words(verdict.metric), 15)
+            name = canvas.label(metric_words(verdict.metric), _NAME_LIMIT)
             label_row(axes, row, name, offset_px=-8, colour=LIGHT["quiet" if headed else "ink"])
             label_row(axes, row, effect_words(verdict), offset_px=8, colour=colour)
             row += 1

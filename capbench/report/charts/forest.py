@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 
 from capbench.report.charts.canvas import Canvas, Chart
-from capbench.report.charts.labels import label_row
+from capbench.report.charts.labels import label_row, name_margin_px
 from capbench.report.charts.ratio_axis import VERDICT_TOKENS, lay_ratio_axis, ratio_limits
 from capbench.report.palette import LIGHT
 from capbench.report.wording import change_words, shorten
@@ -20,6 +20,7 @@ from capbench.results.visible_text import plain_line
 __all__ = ["ForestLine", "ForestMean", "forest_chart"]
 
 _ROW_PX = 22
+_NAME_LIMIT = 16
 _MOST_LINES = 60
 """More would be a chart of several screens: the lowest and the highest are drawn, and all stand in the table."""
 _LARGEST_MARK_PX, _SMALLEST_MARK_PX = 8.0, 3.5
@@ -86,7 +87,9 @@ def forest_chart(
     )
     rows = len(shown) + 1.4 * len(means)
     canvas = Canvas(height_px=rows * _ROW_PX + 56)
-    axes = canvas.axes(left=112, top=6, right=84, bottom=44)
+    names = [*(line.name for line in shown), *(each.name for each in means)]
+    left = name_margin_px(names, _NAME_LIMIT, least_px=112, bold=mean is not None)
+    axes = canvas.axes(left=left, top=6, right=92, bottom=44)
     lay_ratio_axis(axes, low, high, rows=1, label=axis)
     axes.set_ylim(rows - 0.5, -0.5)
     if margin:
@@ -114,7 +117,7 @@ def _draw_line(canvas: Canvas, axes: Axes, row: float, line: ForestLine, heavies
     share = 1.0 if line.weight is None or heaviest == 0 else line.weight / heaviest
     size_px = max(_LARGEST_MARK_PX * share**0.5, _SMALLEST_MARK_PX)
     axes.plot([line.ratio], [row], marker="s", markersize=size_px, color=colour, markeredgecolor=LIGHT["page"])
-    label_row(axes, row, canvas.label(line.name, 16), offset_px=-8)
+    label_row(axes, row, canvas.label(line.name, _NAME_LIMIT), offset_px=-8)
 
 
 def _colour(line: ForestLine) -> str:
@@ -133,7 +136,7 @@ def _draw_mean(canvas: Canvas, axes: Axes, row: float, mean: ForestMean) -> None
     left, right = _within(mean.interval, axes)
     corners = [(left, row), (mean.ratio, row - 0.34), (right, row), (mean.ratio, row + 0.34)]
     axes.add_patch(Polygon(corners, closed=True, facecolor=ink, edgecolor=ink, linewidth=0.8))
-    label_row(axes, row, canvas.label(mean.name, 16), offset_px=-8, bold=True)
+    label_row(axes, row, canvas.label(mean.name, _NAME_LIMIT), offset_px=-8, bold=True)
 
 
 def _within(bounds: tuple[float, float], axes: Axes) -> tuple[float, float]:

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from capbench.report.charts.canvas import Canvas
 from capbench.report.palette import LIGHT, SubjectStyle
+from capbench.report.wording import shorten
 
-__all__ = ["label_ends", "label_row", "spread_labels", "unit_above"]
+__all__ = ["LONGEST_END", "label_ends", "label_row", "name_margin_px", "spread_labels", "unit_above"]
+
+LONGEST_END = 13
+"""Characters of a name at the end of a line."""
 
 _GAP_PX = 15
 """Distance that keeps two labels of 12 px apart."""
+_BESIDE_PX = 8
+"""Between a name and the axes."""
+_EDGE_PX = 2
+"""Between a name and the edge of the chart."""
+
+
+def name_margin_px(
+    names: Iterable[str], limit: int, *, least_px: float, bold: bool = False, size_px: float = 12
+) -> float:
+    """Margin beside the axes in which each name has room, shortened to `limit` characters; at least `least_px`.
+
+    Widths are those of DejaVu Sans, which is wider than the fonts that the page asks for; a character that it lacks
+    counts as a full em, as wide as an ideograph.
+    """
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    font.set_size(size_px, 72)
+
+    def width_px(name: str) -> float:
+        codes = [ord(character) for character in shorten(name, limit)]
+        return sum(
+            font.load_char(code).linearHoriAdvance / 2**16 if font.get_char_index(code) else size_px for code in codes
+        )
+
+    return max(least_px, math.ceil(max(map(width_px, names), default=0.0)) + _BESIDE_PX + _EDGE_PX)
 
 
 def label_row(
@@ -59,7 +89,10 @@ def unit_above(axes: Axes, unit: str) -> None:
 
 
 def label_ends(canvas: Canvas, axes: Axes, ends: Mapping[str, float], styles: Mapping[str, SubjectStyle]) -> None:
-    """Name each line at its right end, pushed apart where lines end close together."""
+    """Name each line at its right end, pushed apart where lines end close together.
+
+    The right margin is that of `name_margin_px` for bold names of `LONGEST_END`.
+    """
     low, high = axes.get_ylim()
     height_px = axes.get_window_extent().height
     scale = height_px / (high - low) if high > low else 1.0
@@ -67,10 +100,10 @@ def label_ends(canvas: Canvas, axes: Axes, ends: Mapping[str, float], styles: Ma
     places = spread_labels([(ends[subject] - low) * scale for subject in ordered], height_px)
     for subject, placed_px in zip(ordered, places, strict=True):
         axes.annotate(
-            canvas.label(subject, 13),
+            canvas.label(subject, LONGEST_END),
             (1, 0),
             xycoords="axes fraction",
-            xytext=(8, placed_px),
+            xytext=(_BESIDE_PX, placed_px),
             textcoords="offset points",
             ha="left",
             va="center",

@@ -14,7 +14,7 @@ from scipy.interpolate import PchipInterpolator
 from capbench.gate.curves.rate_points import RateCurve, RatePoint, refuse_curve
 from capbench.gate.judged_metrics import curve_sign, quality_unit
 from capbench.report.charts.canvas import Canvas, Chart
-from capbench.report.charts.labels import label_ends, unit_above
+from capbench.report.charts.labels import LONGEST_END, label_ends, name_margin_px, unit_above
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.wording import metric_words, number_words, seconds_words, shorten
 
@@ -104,7 +104,8 @@ def _chart(  # noqa: PLR0917  a chart is what it shows, how, and in which words
     interpolates: bool = True,
 ) -> Chart:
     canvas = Canvas(height_px=_HEIGHT_PX)
-    axes = canvas.axes(left=52, top=24, right=92, bottom=40)
+    right = name_margin_px(curves, LONGEST_END, least_px=92, bold=True)
+    axes = canvas.axes(left=52, top=24, right=right, bottom=40)
     ends = {}
     for subject, curve in curves.items():
         style = styles[subject]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from capbench.report.charts.canvas import Canvas, Chart
-from capbench.report.charts.labels import label_ends, label_row, unit_above
+from capbench.report.charts.labels import LONGEST_END, label_ends, label_row, name_margin_px, unit_above
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.rung_rows import rung_words
 from capbench.report.wording import change_words, shorten, times_words
@@ -19,6 +19,7 @@ __all__ = ["rung_effect_chart", "rung_floor_chart"]
 _ROW_PX = 24
 _FLOOR_HEIGHT_PX = 280
 _LONGEST_RUNG = 14
+_NAME_LIMIT = 14
 _OFFSET = 0.07
 """Between the markers of two subjects on one rung, in steps from rung to rung, so that no interval hides another."""
 
@@ -37,7 +38,8 @@ def rung_floor_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *,
     if not shown:
         return None
     canvas = Canvas(height_px=_FLOOR_HEIGHT_PX)
-    axes = canvas.axes(left=44, top=26, right=116, bottom=40)
+    right = name_margin_px(shown, LONGEST_END, least_px=92, bold=True)
+    axes = canvas.axes(left=44, top=26, right=right, bottom=40)
     axes.set_xlim(-0.4, len(ladder.rungs) - 0.6)
     ends: dict[str, float] = {}
     for number, (subject, points) in enumerate(shown.items()):
@@ -100,7 +102,8 @@ def rung_effect_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *
     low, high = _limits(every)
     count = sum(len(group) + 1 for group in groups.values())
     canvas = Canvas(height_px=count * _ROW_PX + 52)
-    axes = canvas.axes(left=100, top=6, right=92, bottom=44)
+    left = name_margin_px((cost.subject for cost, _ in every), _NAME_LIMIT, least_px=100)
+    axes = canvas.axes(left=left, top=6, right=92, bottom=44)
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.xaxis.set_minor_locator(NullLocator())
@@ -115,7 +118,7 @@ def rung_effect_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *
     axes.axvline(1, color=LIGHT["axis"], linewidth=1)
     row = 0
     for rung, group in groups.items():
-        label_row(axes, row, canvas.label(rung_words(rung, ladder.rungs), 30), offset_px=-92, bold=True)
+        label_row(axes, row, canvas.label(rung_words(rung, ladder.rungs), 30), offset_px=8 - left, bold=True)
         row += 1
         for cost, ratio in group:
             style = styles.get(cost.subject)
@@ -131,7 +134,7 @@ def rung_effect_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *
                 color=colour,
                 markeredgecolor=LIGHT["page"],
             )
-            label_row(axes, row, canvas.label(cost.subject, 14), offset_px=-8, colour=colour)
+            label_row(axes, row, canvas.label(cost.subject, _NAME_LIMIT), offset_px=-8, colour=colour)
             words = change_words(ratio) if cost.is_seen else f"{change_words(ratio)}?"
             label_row(axes, row, words, offset_px=8, colour=LIGHT["ink" if cost.is_seen else "quiet"])
             row += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from capbench.report.aggregate import Cell
 from capbench.report.charts.canvas import Canvas, Chart
-from capbench.report.charts.labels import label_row
+from capbench.report.charts.labels import label_row, name_margin_px
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.wording import seconds_words, shorten
 from capbench.results import StageTimes
@@ -15,6 +15,7 @@ from capbench.results import StageTimes
 __all__ = ["Bottleneck", "bottleneck_words", "find_bottleneck", "stage_chart"]
 
 _ROW_PX = 22
+_NAME_LIMIT = 14
 _RENDER_THREAD = ("upload", "render", "readback", "convert")
 """Stages that may take turns on one thread: none of them can go on while another works."""
 _ELSEWHERE_IF_WAITING = ("upload", "convert")
@@ -78,7 +79,9 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
         return None
     count = sum(len(stages) + 1 for stages in shown.values())
     canvas = Canvas(height_px=count * _ROW_PX + 52)
-    axes = canvas.axes(left=104, top=6, right=74, bottom=44)
+    names = [stage for stages in shown.values() for stage in stages]
+    left = name_margin_px(names, _NAME_LIMIT, least_px=104, bold=True, size_px=11)
+    axes = canvas.axes(left=left, top=6, right=74, bottom=44)
     axes.set_ylim(count - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -90,7 +93,7 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
     for subject, stages in shown.items():
         colour = LIGHT[styles[subject].token]
         worst = find_bottleneck(stages)
-        label_row(axes, row, canvas.label(subject, 40), offset_px=-96, colour=colour, bold=True)
+        label_row(axes, row, canvas.label(subject, 40), offset_px=8 - left, colour=colour, bold=True)
         row += 1
         for stage, times in stages.items():
             is_worst = worst is not None and stage in worst.parts
@@ -108,7 +111,7 @@ def stage_chart(cells: Mapping[str, Cell], styles: Mapping[str, SubjectStyle], *
                 linewidth=0,
             )
             ink = LIGHT["ink"] if is_worst else LIGHT["quiet"]
-            label_row(axes, row, canvas.label(stage, 14), offset_px=-8, colour=ink, bold=is_worst, size_px=11)
+            label_row(axes, row, canvas.label(stage, _NAME_LIMIT), offset_px=-8, colour=ink, bold=is_worst, size_px=11)
             label_row(axes, row, seconds_words(times.work_s), offset_px=8, colour=ink, bold=is_worst, size_px=11)
             row += 1
         if worst is not None:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from capbench.report.charts.canvas import Canvas, Chart
-from capbench.report.charts.labels import label_ends, unit_above
+from capbench.report.charts.labels import LONGEST_END, label_ends, name_margin_px, unit_above
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.report_folder import RunFile
 from capbench.report.wording import bytes_words, number_words, shorten
@@ -91,7 +91,8 @@ def _over_time(
 ) -> Chart:
     """Lines over the time of a run; `is_mean` where a value holds for the time since the one before."""
     canvas = Canvas(height_px=224)
-    axes = canvas.axes(left=46, top=22, right=92, bottom=40)
+    right = name_margin_px(lines, LONGEST_END, least_px=92, bold=True)
+    axes = canvas.axes(left=46, top=22, right=right, bottom=40)
     ends = {}
     for subject, (times, values) in lines.items():
         kept, thinned = thin_by_extreme(np.asarray(values, np.float64), _POINTS, keep_low=False)
@@ -133,7 +134,8 @@ def _quality_chart(
     if not shown:
         return None
     canvas = Canvas(height_px=192)
-    axes = canvas.axes(left=52, top=24, right=92, bottom=40)
+    right = name_margin_px(shown, LONGEST_END, least_px=92, bold=True)
+    axes = canvas.axes(left=52, top=24, right=right, bottom=40)
     ends, sentences, are_few = {}, [], False
     unit, decimals = metric.unit, metric.decimals
     for subject, report in shown.items():

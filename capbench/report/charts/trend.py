@@ -8,7 +8,7 @@ from itertools import groupby
 
 from capbench.report.aggregate import Spread
 from capbench.report.charts.canvas import Canvas, Chart
-from capbench.report.charts.labels import label_ends, unit_above
+from capbench.report.charts.labels import LONGEST_END, label_ends, name_margin_px, unit_above
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.wording import shorten
 
@@ -51,7 +51,8 @@ def trend_chart(
     if not shown:
         return None
     canvas = Canvas(height_px=246)
-    axes = canvas.axes(left=46, top=24, right=92, bottom=62)
+    right = name_margin_px(shown, LONGEST_END, least_px=92, bold=True)
+    axes = canvas.axes(left=46, top=24, right=right, bottom=62)
     ends, sentences = {}, []
     for subject, points in shown.items():
         style = styles[subject]

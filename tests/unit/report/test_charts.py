@@ -10,18 +10,23 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 from capbench.report.aggregate import Cell
-from capbench.report.charts.canvas import Chart, chart_style
+from capbench.report.charts.canvas import CHART_WIDTH_PX, Chart, chart_style
 from capbench.report.charts.distribution import distribution_chart, latency_chart, traffic_chart
 from capbench.report.charts.effect import effect_chart
+from capbench.report.charts.forest import ForestLine, ForestMean, forest_chart
 from capbench.report.charts.labels import spread_labels
+from capbench.report.charts.rung_effects import rung_effect_chart, rung_floor_chart
 from capbench.report.charts.stages import bottleneck_words, find_bottleneck, stage_chart
 from capbench.report.charts.time_series import quality_charts, thin_by_extreme, trace_charts
 from capbench.report.palette import SubjectStyle, style_subjects
 from capbench.report.report_folder import RunFile
 from capbench.report.wording import seconds_words, shorten
 from capbench.results import MetricVerdict, StageTimes, Verdict
+from capbench.results.comparison import LadderCosts, RungCost
 from capbench.results.visible_text import visible
 from tests.report_simulator import HOSTILE_NAMES, STANDARD_CASES, STANDARD_SUBJECTS, Simulation, simulate_runs
 
@@ -61,9 +66,19 @@ def _effect(cells: Cells, styles: Styles) -> Chart | None:
     return effect_chart(verdicts, styles, prefix="p")
 
 
+def _ladder(cells: Cells) -> LadderCosts:
+    costs = [
+        RungCost(rung="b", below="a", subject=name, wall_s=2.0, ratio=1.1, interval=(1.0, 1.2), times_floor=1.5)
+        for name in cells
+    ]
+    return LadderCosts(ladder="l", rungs=("a", "b"), subjects=tuple(cells), costs=tuple(costs))
+
+
 _CHARTS: dict[str, Callable[[Cells, Styles], Chart | None]] = {
     "wall": _wall,
     "effect": _effect,
+    "rung effects": lambda cells, styles: rung_effect_chart(_ladder(cells), styles, prefix="p"),
+    "rung floors": lambda cells, styles: rung_floor_chart(_ladder(cells), styles, prefix="p"),
     "stages": lambda cells, styles: stage_chart(cells, styles, prefix="p"),
     "traffic": lambda cells, styles: traffic_chart(cells, styles, prefix="p"),
     "latency": lambda cells, styles: latency_chart(cells, styles, prefix="p"),
@@ -118,6 +133,37 @@ def test_a_hostile_name_comes_out_as_text_of_the_chart(kind: str, name: str) -> 
     texts = "".join(element.text or "" for element in root.iter("text"))
     assert visible(name)[:3] in texts
     assert shorten(name) in chart.reading or kind == "effect"
+
+
+def _cut_labels(chart: Chart) -> list[str | None]:
+    """Labels that do not end inside the chart, in DejaVu Sans, which is wider than the page's fonts."""
+    cut = []
+    for text in ET.fromstring(chart.svg).iter("text"):
+        font = FontProperties(family="DejaVu Sans", weight=int(text.get("font-weight", "400")))
+        size_px = float(text.get("font-size", "").removesuffix("px"))
+        width_px = TextPath((0, 0), text.text or "", size=size_px, prop=font).get_extents().width
+        at = float(text.get("x", "nan"))
+        edges = {"start": (at, at + width_px), "end": (at - width_px, at)}
+        left, right = edges.get(text.get("text-anchor", "start"), (at, at))
+        if not (left >= 0 and right <= CHART_WIDTH_PX):
+            cut.append(text.text)
+    return cut
+
+
+@pytest.mark.parametrize("kind", _CHARTS)
+def test_no_label_is_cut_at_the_edge(kind: str) -> None:
+    """`mine-slower.sh` stood as `ine-slower.sh`."""
+    assert _cut_labels(_drawn(kind, "cpu", "mine-slower.sh", "w" * 20)) == []
+
+
+def test_no_machine_is_cut_at_the_edge_of_a_forest() -> None:
+    lines = [ForestLine(name, 1.1, (1.0, 1.2), 0.5, Verdict.SAME) for name in ("studio-1", "w" * 20)]
+    mean = ForestMean("mean of 12", 1.1, (1.05, 1.15), None)
+    with chart_style():
+        chart = forest_chart(lines, mean, title="t", words="w", prefix="p", margin=0.02)
+    assert chart is not None
+
+    assert _cut_labels(chart) == []
 
 
 def test_every_run_is_a_dot_that_names_its_run() -> None:
