@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator
 
 from capbench.report.charts.canvas import Canvas, Chart
 from capbench.report.charts.labels import LONGEST_END, label_ends, label_row, name_margin_px, unit_above
+from capbench.report.charts.ratio_axis import lay_ratio_axis, ratio_limits
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.rung_rows import rung_words
 from capbench.report.wording import change_words, shorten, times_words
-from capbench.results.comparison import LadderCosts, RungCost
+from capbench.results.comparison import LadderCosts
 
 __all__ = ["rung_effect_chart", "rung_floor_chart"]
 
@@ -99,23 +99,17 @@ def rung_effect_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *
     if not groups:
         return None
     every = [pair for group in groups.values() for pair in group]
-    low, high = _limits(every)
+    low, high = ratio_limits(
+        [ratio for _, ratio in every],
+        [bound for cost, _ in every for bound in cost.interval or ()],
+        least=(0.95, 1.1),
+    )
     count = sum(len(group) + 1 for group in groups.values())
     canvas = Canvas(height_px=count * _ROW_PX + 52)
     left = name_margin_px((cost.subject for cost, _ in every), _NAME_LIMIT, least_px=100)
     axes = canvas.axes(left=left, top=6, right=92, bottom=44)
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.xaxis.set_minor_locator(NullLocator())
-    ticks = _ticks(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.set_xticklabels([f"{(tick - 1) * 100:+.0f}%" if tick < 2 else f"{tick:g} times" for tick in ticks])
-    axes.set_ylim(count - 0.5, -0.5)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=False, axis="y")
-    axes.set_xlabel("export time over that on the rung below")
-    axes.axvline(1, color=LIGHT["axis"], linewidth=1)
+    label = "export time over that on the rung below"
+    lay_ratio_axis(axes, low, high, rows=count, label=label, most_ticks=5, words=_tick_words)
     row = 0
     for rung, group in groups.items():
         label_row(axes, row, canvas.label(rung_words(rung, ladder.rungs), 30), offset_px=8 - left, bold=True)
@@ -151,18 +145,5 @@ def rung_effect_chart(ladder: LadderCosts, styles: Mapping[str, SubjectStyle], *
     return Chart(title, canvas.to_svg(prefix, f"{title}. {reading}"), reading)
 
 
-def _limits(pairs: list[tuple[RungCost, float]]) -> tuple[float, float]:
-    """All ratios, and intervals up to half as far again; what is wider is cut at the edge."""
-    lowest, highest = min(ratio for _, ratio in pairs), max(ratio for _, ratio in pairs)
-    bounds = [bound for cost, _ in pairs for bound in cost.interval or ()]
-    low, high = max(min([lowest, *bounds]), lowest / 1.5), min(max([highest, *bounds]), highest * 1.5)
-    return min(low / 1.05, 0.95), max(high * 1.05, 1.1)
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """At most five round ratios, 1 among them, a fifth of the axis apart."""
-    apart, kept = math.log(high / low) / 5, [1.0]
-    for tick in (0.5, 0.7, 0.8, 0.9, 0.95, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0):
-        if low <= tick <= high and all(abs(math.log(tick / other)) >= apart for other in kept):
-            kept.append(tick)
-    return sorted(kept)
+def _tick_words(ratio: float) -> str:
+    return f"{ratio - 1:+.0%}" if ratio < 2 else f"{ratio:g} times"
