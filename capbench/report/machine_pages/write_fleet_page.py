@@ -67,7 +67,9 @@ def write_fleet_page(
     for name in names:
         own = folder.of_machine(name)
         judged = [one.of_machine(name) for one in comparisons if any(each.machine == name for each in one.by_machine)]
-        page = arrange_folder(own, judged, beside, charts=True, picture_bytes=picture_bytes // len(names))
+        page = arrange_folder(
+            own, judged, beside, picture_bytes=picture_bytes // len(names), levels=gates.levels if gates else None
+        )
         values = {"view": page, "trend": None, "machine": name, "over": f"../{quote(output.name)}"}
         write_page(render_page("page.html.j2", values, loads_files=page.loads_files), beside / f"{name}.html")
     return write_page(render_page("fleet.html.j2", {"view": view}), output)
@@ -78,4 +80,4 @@ def _machines_with_pages(folder: ReportFolder, comparisons: Sequence[Comparison]
     verdicts = {one.machine: one.verdict for comparison in comparisons for one in comparison.by_machine}
     names = folder.machine_names
     ordered = sorted(names, key=lambda name: verdicts.get(name) not in _NEEDS_A_LOOK)
-    return tuple(name for name in names if name in set(ordered[:MOST_MACHINE_PAGES]))
+    return tuple(sorted(ordered[:MOST_MACHINE_PAGES]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capbench.gate.ladder_costs import ladder_costs
+from capbench.gate.statistics.inference import Levels
 from capbench.report.aggregate import Cell, all_cells_of, cells_of
 from capbench.report.capacity import CapacityRow, capacity_rows
 from capbench.report.cell_words import slices_notes, software_note
@@ -171,12 +172,14 @@ def arrange_folder(
     charts: bool = True,
     picture_bytes: int = PICTURE_BUDGET_BYTES,
     picture_files_url: str | None = None,
+    levels: Levels | None = None,
 ) -> FolderView:
     """Arrange a folder for a page that will lie in `page_folder`, or that will travel alone where it is None.
 
     `problems` are sentences about what could not be judged. Without `charts` the case sections stay empty.
     `picture_bytes` is what all pictures of frames may take inside the page; the others are meant for a folder of the
-    relative URL `picture_files_url`, and left out where that is None.
+    relative URL `picture_files_url`, and left out where that is None. `levels` are those of the gate file, by which the
+    costs of ladders are judged.
     """
     cells = cells_of(folder)
     styles = style_subjects(subject for subjects in cells.values() for subject in subjects)
@@ -214,7 +217,7 @@ def arrange_folder(
         rows=arrange_rows(cells, comparisons, styles),
         capacities=capacity_rows(all_cells_of(folder)),
         curves=_curves(folder, comparisons, styles, charts=charts),
-        ladders=_ladders(folder, styles, charts=charts),
+        ladders=_ladders(folder, styles, levels, charts=charts),
         cases=cases,
         runs=tuple(
             RunRow(
@@ -252,11 +255,13 @@ def _curves(
     return arrange_curves(table_of([folder.contents]), comparisons, styles, charts=charts)
 
 
-def _ladders(folder: ReportFolder, styles: Mapping[str, SubjectStyle], *, charts: bool) -> tuple[LadderView, ...]:
+def _ladders(
+    folder: ReportFolder, styles: Mapping[str, SubjectStyle], levels: Levels | None, *, charts: bool
+) -> tuple[LadderView, ...]:
     """Sections of ladders; most folders have none, and need no table for them."""
     if not folder.plan.ladders:
         return ()
-    costs = ladder_costs(table_of([folder.contents]), folder.plan.ladders, subjects=folder.plan.subjects)
+    costs = ladder_costs(table_of([folder.contents]), folder.plan.ladders, levels, subjects=folder.plan.subjects)
     return arrange_ladders(costs, styles, charts=charts)
 
 

@@ -49,6 +49,7 @@ def view_folder(
         charts=charts,
         picture_bytes=picture_bytes,
         picture_files_url=picture_files_url,
+        levels=gates.levels if gates else None,
     )
     if not folder.machine_names or view.comparison is None:
         return view

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from capbench.gate.compare_targets import compare_folder
+from capbench.gate.gate_file import GateFile, GateSettings
 from capbench.gate.ladder_costs import ladder_costs
 from capbench.report.page.ladder_view import LadderView, arrange_ladders
+from capbench.report.page.write_page import view_folder
 from capbench.report.palette import style_subjects
-from capbench.report.rung_rows import rung_words
+from capbench.report.report_folder import read_folder
+from capbench.report.rung_rows import rung_row, rung_words
 from capbench.report.wording import MISSING
-from tests.ladder_folders import COSTS, RUNGS, ladder_runs
+from tests.ladder_folders import COSTS, RUNGS, ladder_runs, write_ladder
 from tests.report_simulator import HOSTILE_NAMES
 
 
@@ -67,6 +72,17 @@ def test_hostile_names_are_text() -> None:
     for chart in view.charts:
         ET.fromstring(chart.svg)
         assert "<script" not in chart.svg
+
+
+def test_the_page_judges_ladders_by_the_gate_file_as_compare_does(tmp_path: Path) -> None:
+    """It took the default levels, so that page and terminal showed two intervals of one cost."""
+    folder = write_ladder(tmp_path / "results", blocks=6)
+    gates = GateFile(gate=GateSettings(margin_error=0.2))
+
+    (shown,) = view_folder(read_folder(folder), None, gates, charts=False).ladders
+
+    (judged,) = compare_folder(folder, gates).ladders
+    assert shown.rows == tuple(rung_row(cost, judged) for cost in judged.costs)
 
 
 @pytest.mark.parametrize(
