@@ -14,6 +14,7 @@ import json
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -80,10 +81,7 @@ def write_bundle(results: AnonymousResults, target: Path) -> BundleManifest:
         "cases.json": _json(results.cases),
         "runs.json": _json(results.runs),
     }
-    files = {
-        name: BundledFile(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-        for name, data in contents.items()
-    }
+    files = {name: _file(data) for name, data in contents.items()}
     manifest = BundleManifest(capbench=importlib.metadata.version("capbench"), files=files)
     buffer = io.BytesIO()
     # Stored, not deflated: what a compressor makes of the same text differs from one library to the next.
@@ -112,7 +110,7 @@ def read_bundle(path: Path) -> BundleContents:
     data = read_bytes(path, ResultError, limit_bytes=MAX_BUNDLE_BYTES)
     _check_directory(path, data)
     members = _unpacked(path, data)
-    manifest = _manifest(path, members[_MANIFEST])
+    manifest = _manifest(path, _parsed(path, _MANIFEST, members))
     for name in _MEMBERS:
         said = manifest.files.get(name)
         if said is None or name not in members:
@@ -124,9 +122,9 @@ def read_bundle(path: Path) -> BundleContents:
     contents = BundleContents(
         path=path,
         manifest=manifest,
-        machines=_record(path, "machines.json", members["machines.json"], BundledMachines),
-        cases=_record(path, "cases.json", members["cases.json"], BundledCases),
-        runs=_record(path, "runs.json", members["runs.json"], BundledRuns),
+        machines=_record(path, "machines.json", _parsed(path, "machines.json", members), BundledMachines),
+        cases=_record(path, "cases.json", _parsed(path, "cases.json", members), BundledCases),
+        runs=_record(path, "runs.json", _parsed(path, "runs.json", members), BundledRuns),
         sha256=hashlib.sha256(data).hexdigest(),
     )
     _check_agreement(contents)
@@ -153,21 +151,24 @@ def _unpacked(path: Path, data: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for member in archive.infolist():
                 _check_member(path, member, members, left)
-                with archive.open(member) as file:
-                    content = file.read(member.file_size + 1)
-                if len(content) != member.file_size:
-                    raise ResultError(f"{path}: {member.filename} is larger than the archive says: it was edited")
-                members[member.filename] = content
-                left -= len(content)
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, UnicodeDecodeError) as error:
-        raise ResultError(f"{path} is damaged: {error}") from error
-    except (RuntimeError, OSError, ValueError) as error:
-        if isinstance(error, ResultError):
-            raise
+                members[member.filename] = _content(path, archive, member)
+                left -= member.file_size
+    except ResultError:
+        raise
+    # All that zipfile raises of a broken archive, down to a wrong name of a member and an offset before the file.
+    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError, OSError, ValueError) as error:
         raise ResultError(f"{path} is damaged: {error}") from error
     if _MANIFEST not in members:
         raise ResultError(f"{path} is not a bundle: it has no {_MANIFEST}")
     return members
+
+
+def _content(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with archive.open(member) as file:
+        content = file.read(member.file_size + 1)
+    if len(content) != member.file_size:
+        raise ResultError(f"{path}: {member.filename} is larger than the archive says: it was edited")
+    return content
 
 
 def _check_member(path: Path, member: zipfile.ZipInfo, known: dict[str, bytes], left: int) -> None:
@@ -185,8 +186,7 @@ def _check_member(path: Path, member: zipfile.ZipInfo, known: dict[str, bytes], 
         raise ResultError(f"{path}: {name} is compressed {ratio} times, and a bundle at most {MAX_RATIO}")
 
 
-def _manifest(path: Path, data: bytes) -> BundleManifest:
-    raw = parse_json(_text(path, _MANIFEST, data), path, ResultError)
+def _manifest(path: Path, raw: object) -> BundleManifest:
     if not isinstance(raw, dict) or raw.get("format") != BUNDLE_FORMAT:
         raise ResultError(f"{path} is not a bundle: its manifest does not say so")
     version = raw.get("schema_version")
@@ -194,11 +194,10 @@ def _manifest(path: Path, data: bytes) -> BundleManifest:
         raise ResultError(
             f"{path} has bundle version {version}, this program reads up to {BUNDLE_VERSION}; use a newer capbench"
         )
-    return _record(path, _MANIFEST, data, BundleManifest)
+    return _record(path, _MANIFEST, raw, BundleManifest)
 
 
-def _record(path: Path, name: str, data: bytes, model: type[Model]) -> Model:
-    raw = parse_json(_text(path, name, data), path, ResultError)
+def _record(path: Path, name: str, raw: object, model: type[Model]) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -207,11 +206,12 @@ def _record(path: Path, name: str, data: bytes, model: type[Model]) -> Model:
         raise ResultError(f"{path}: {name}: {where[:120]}: {first['msg'][:200]}") from error
 
 
-def _text(path: Path, name: str, data: bytes) -> str:
+def _parsed(path: Path, name: str, members: Mapping[str, bytes]) -> object:
     try:
-        return data.decode("utf-8")
+        text = members[name].decode("utf-8")
     except UnicodeDecodeError as error:
         raise ResultError(f"{path}: {name} is not text in UTF-8: {error.reason} at byte {error.start}") from error
+    return parse_json(text, path, ResultError)
 
 
 def _check_agreement(contents: BundleContents) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from capbench.results.environment import MAX_MACHINES
 from capbench.results.run_record import CurveParameter, FailureKind, Interleave, RunRole
 
 __all__ = [
@@ -33,8 +34,6 @@ BUNDLE_VERSION = 1
 """Version of the records in a bundle; a reader accepts this and older ones."""
 MAX_RUNS = 200_000
 """Runs of a bundle: a thousand machines with three cases, three subjects and twenty blocks."""
-MAX_MACHINES_OF_A_BUNDLE = 4096
-"""As in a folder's `machines.json`."""
 MAX_CASES = 2000
 """Cases of a bundle: a corpus of a thousand clips, at two settings."""
 MAX_SUBJECTS_QUALITY = 64
@@ -126,7 +125,7 @@ class BundledMachine(BundleRecord):
 class BundledMachines(BundleRecord):
     """`machines.json`."""
 
-    machines: dict[AnonymousName, BundledMachine] = Field(min_length=1, max_length=MAX_MACHINES_OF_A_BUNDLE)
+    machines: dict[AnonymousName, BundledMachine] = Field(min_length=1, max_length=MAX_MACHINES)
     """By number."""
 
 
