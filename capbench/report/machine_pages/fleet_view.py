@@ -10,7 +10,7 @@ from capbench.gate.verdicts.phrases import share_words
 from capbench.report.charts.canvas import Chart, chart_style
 from capbench.report.charts.forest import ForestLine, ForestMean, forest_chart
 from capbench.report.machine_pages.machine_rows import MachineRow, OverRow, arrange_machine_rows, arrange_over_rows
-from capbench.report.page.folder_view import flatten, folder_facts
+from capbench.report.page.folder_view import folder_facts
 from capbench.report.page.headline import Tile
 from capbench.report.report_folder import ReportFolder, relative_url
 from capbench.report.wording import change_words, metric_words, shorten
@@ -121,9 +121,7 @@ def arrange_fleet(
         has_cases=len({row.case for row in rows}) > 1,
         has_pairs=len({row.pair for row in rows}) > 1,
         warnings=tuple(dict.fromkeys((*folder.problems, *problems, *judged))),
-        plan=tuple(
-            pair for pair in flatten({k: v for k, v in folder.matrix.items() if k not in ("matrix", "command")})
-        ),
+        plan=facts.plan,
         command=facts.command,
         raw_folder=relative_url(folder.path / "runs", page_folder),
     )

@@ -37,7 +37,6 @@ __all__ = [
     "Machine",
     "RunRow",
     "arrange_folder",
-    "flatten",
     "folder_facts",
 ]
 
@@ -149,6 +148,8 @@ class FolderFacts:
     """Git revisions of what was measured."""
     command: str
     """Command that repeats the measurement."""
+    plan: tuple[tuple[str, str], ...]
+    """The plan without its cases and subjects, which pages show one by one, and its command, shown to be copied."""
 
 
 def folder_facts(folder: ReportFolder) -> FolderFacts:
@@ -160,6 +161,7 @@ def folder_facts(folder: ReportFolder) -> FolderFacts:
         started_at=starts[0].replace("T", " ").split(".")[0].removesuffix("Z") + " UTC" if starts else "",
         revision=", ".join(revision_words(revision) for revision in revisions),
         command=_command(folder),
+        plan=tuple(flatten({key: value for key, value in folder.matrix.items() if key not in ("matrix", "command")})),
     )
 
 
@@ -232,7 +234,11 @@ def arrange_folder(
         environment=tuple(
             flatten(folder.contents.environment.model_dump(mode="json")) if folder.contents.environment else ()
         ),
-        plan=_plan(folder),
+        plan=(
+            *facts.plan,
+            ("blocks", str(len({run.run.block for run in folder.blocks}))),
+            ("runs", str(len(folder.runs))),
+        ),
         command=facts.command,
         raw_folder=relative_url(folder.path / "runs", page_folder),
         picture_files=store.files,
@@ -283,13 +289,6 @@ def _scope(folder: ReportFolder, cells: Mapping[str, Mapping[str, Cell]]) -> str
     blocks = len({file.run.block for file in folder.blocks})
     counts = ((len(cells), "case"), (len(subjects), "subject"), (blocks, "block"), (measured, "measured run"))
     return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts) + "."
-
-
-def _plan(folder: ReportFolder) -> tuple[tuple[str, str], ...]:
-    """The plan without its cases and subjects, which the page shows one by one, and its command, shown to be copied."""
-    top = {key: value for key, value in folder.matrix.items() if key not in ("matrix", "command")}
-    blocks = Counter(file.run.block for file in folder.blocks)
-    return (*flatten(top), ("blocks", str(len(blocks))), ("runs", str(len(folder.runs))))
 
 
 def _status(file: RunFile) -> str:
