@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from capbench.results import RunResult
 from capbench.results.environment import MACHINES_FILE, Environment, FleetMachine, MachineTable
 from capbench.results.folder import run_stem, write_record
 from tests.report_simulator import SimulatedCase, Simulation, simulate_runs
@@ -104,15 +103,6 @@ def write_fleet_folder(
     write_record(folder / MACHINES_FILE, MachineTable(machines=table))
     (folder / "matrix.json").write_text(json.dumps(_plan(simulation)), encoding="utf-8")
     return folder
-
-
-def simulate_fleet(machines: Sequence[SimulatedMachine], simulation: Simulation) -> list[RunResult]:
-    """The runs of every machine, without writing them."""
-    return [
-        run.model_copy(update={"machine": machine.name})
-        for number, machine in enumerate(machines)
-        for run in simulate_runs(_of_machine(simulation, machine, number))
-    ]
 
 
 def _of_machine(simulation: Simulation, machine: SimulatedMachine, number: int) -> Simulation:
