@@ -46,10 +46,8 @@ def disagreement_words(verdicts: Sequence[MetricVerdict], attributes: Mapping[st
     total = len(verdicts)
     words = {verdict: _word(verdict, verdicts[0].metric) for verdict in groups}
     if len(groups) == 1:
-        verdict = next(iter(groups))
-        return f"{words[verdict]} on {'all' if total > 1 else 'the'} {total if total > 1 else ''} ".rstrip() + (
-            f" {'machines' if total > 1 else 'machine'}"
-        )
+        where = f"all {total} machines" if total > 1 else "the machine"
+        return f"{words[verdicts[0].verdict]} on {where}"
     largest = max(groups, key=lambda verdict: (len(groups[verdict]), -_ORDER.index(verdict)))
     parts = [f"{words[largest]} on {len(groups[largest])} of {total}"]
     for verdict in sorted(groups, key=_ORDER.index):
@@ -78,7 +76,7 @@ def _group_words(machines: Sequence[str], others: Sequence[str], attributes: Map
 def _attribute_words(name: str, value: str) -> str:
     if name in ("graphics", "adapter", "system", "system version", "processor"):
         return value
-    return f"{name.removeprefix('tag ')} {value}" if not name.startswith("tag ") else f"the tag {name[4:]}={value}"
+    return f"the tag {name[4:]}={value}" if name.startswith("tag ") else f"{name} {value}"
 
 
 def _word(verdict: Verdict, metric: str) -> str:
