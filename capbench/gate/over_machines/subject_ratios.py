@@ -20,6 +20,8 @@ from capbench.results.subject_name import is_export, is_floor
 
 __all__ = ["LEVEL", "MachineRatio", "RatiosOfMachines", "ratios_of_bundles"]
 
+_Times = dict[tuple[int, float | None], float]
+"""`wall_s` by block and point."""
 LEVEL = 0.05
 """Error of each bound of an interval: 90% between them."""
 
@@ -64,9 +66,12 @@ def ratios_of_bundles(bundles: Sequence[BundleContents]) -> RatiosOfMachines:
     ratios: dict[tuple[str, str], list[MachineRatio]] = {}
     left_out: list[str] = []
     for bundle in bundles:
+        by_machine: dict[str, list[BundledRun]] = {}
+        for run in bundle.runs.runs:
+            by_machine.setdefault(run.machine, []).append(run)
         for number, machine in bundle.machines.machines.items():
             name = names[bundle.sha256, number]
-            own = [run for run in bundle.runs.runs if run.machine == number]
+            own = by_machine.get(number, [])
             machines.append(_pooled_machine(name, machine, own))
             for case, subject, found in _ratios_of(name, own, left_out):
                 key = cases[case, bundle.cases.cases[case].definition], subject
@@ -124,12 +129,16 @@ def _pooled_machine(name: str, machine: BundledMachine, runs: Sequence[BundledRu
 def _ratios_of(
     machine: str, runs: Sequence[BundledRun], left_out: list[str]
 ) -> Iterator[tuple[str, str, MachineRatio]]:
-    times: dict[tuple[str, str], dict[tuple[int, float | None], float]] = {}
+    times: dict[tuple[str, str], _Times] = {}
+    floors: dict[str, _Times] = {}
     for run in runs:
         if run.counts and run.wall_s:
-            times.setdefault((run.case, run.subject), {})[run.block, run.value] = run.wall_s
+            own = times.setdefault((run.case, run.subject), {})
+            own[run.block, run.value] = run.wall_s
+            if is_floor(run.subject):
+                floors.setdefault(run.case, own)  # of several revisions' floors the first
     for case, subject in sorted({(run.case, run.subject) for run in runs if is_export(run.subject)}):
-        floor = next((own for (of, name), own in times.items() if of == case and is_floor(name)), {})
+        floor = floors.get(case, {})
         own = times.get((case, subject), {})
         by_block: dict[int, list[float]] = {}
         for place in own.keys() & floor.keys():
