@@ -158,6 +158,11 @@ class PooledVerdict(Record):
     weights: dict[str, float] = Field(default_factory=dict)
     """Share of each machine in `ratio`; they sum to 1."""
 
+    @property
+    def is_noteworthy(self) -> bool:
+        """Whether it has a mean, or machines that are not all the same: what is left says nothing of its own."""
+        return self.ratio is not None or self.verdict is not Verdict.SAME
+
 
 class MachineVerdict(Record):
     """All figures of one machine."""

@@ -41,9 +41,8 @@ def _over_table(title: str, rows: list[PooledVerdict], *, is_narrow: bool) -> Ta
         table.add_column(name, justify="right")
     table.add_column("verdict", no_wrap=True)
     table.add_column("machines")
-    quiet = [row for row in rows if row.ratio is None and row.verdict is Verdict.SAME]
     for row in rows:
-        if row in quiet:
+        if not row.is_noteworthy:
             continue
         spread = (
             "" if row.prediction is None else bounds(*row.prediction),
@@ -56,7 +55,7 @@ def _over_table(title: str, rows: list[PooledVerdict], *, is_narrow: bool) -> Ta
             *(() if is_narrow else spread),
         )
         add_row(table, [*cells, _chip(row.verdict), row.tally])
-    if quiet:
+    if quiet := [row for row in rows if not row.is_noteworthy]:
         names = ", ".join(describe_metric(row.metric).words for row in quiet[:3])
         more = f" and {len(quiet) - 3} more" if len(quiet) > 3 else ""
         blank = [""] * (2 if is_narrow else 4)

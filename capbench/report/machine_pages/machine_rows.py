@@ -110,18 +110,13 @@ def _rows_of(comparison: Comparison, links: Mapping[str, str]) -> Iterator[Machi
         )
 
 
-def _effect(row: MetricVerdict | None) -> tuple[str, float | None]:
+def _effect(row: MetricVerdict | PooledVerdict | None) -> tuple[str, float | None]:
     return (MISSING, None) if row is None or row.ratio is None else (change_words(row.ratio), row.ratio)
 
 
 def arrange_over_rows(comparisons: Sequence[Comparison]) -> tuple[OverRow, ...]:
     """A row for each figure that differs on some machine or has a mean; the others say nothing apart."""
-    return tuple(
-        _over_row(row)
-        for comparison in comparisons
-        for row in comparison.over_machines
-        if row.ratio is not None or row.verdict is not Verdict.SAME
-    )
+    return tuple(_over_row(row) for comparison in comparisons for row in comparison.over_machines if row.is_noteworthy)
 
 
 def _over_row(row: PooledVerdict) -> OverRow:
@@ -130,7 +125,7 @@ def _over_row(row: PooledVerdict) -> OverRow:
         pair=f"{shorten(row.new, 24)} against {shorten(row.base, 24)}",
         figure=metric_words(row.metric),
         verdict=row.verdict,
-        effect=(MISSING, None) if row.ratio is None else (change_words(row.ratio), row.ratio),
+        effect=_effect(row),
         interval=_bounds(row.interval),
         prediction=_bounds(row.prediction),
         heterogeneity=(MISSING, None) if row.i_squared is None else (share_words(row.i_squared), row.i_squared),

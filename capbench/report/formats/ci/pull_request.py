@@ -65,7 +65,7 @@ def _head(comparison: Comparison) -> list[str]:
 
 def _over_machines(comparison: Comparison) -> list[str]:
     """The figures over machines that have a mean, or of which machines disagree; none for one machine."""
-    rows = [row for row in comparison.over_machines if row.ratio is not None or row.verdict is not Verdict.SAME]
+    rows = [row for row in comparison.over_machines if row.is_noteworthy]
     if not rows:
         return []
     head = ("case", "subject", "figure", "mean", "interval", "heterogeneity", "machines", "verdict")
