@@ -29,8 +29,6 @@ _MOST_BUNDLES = 1000
 """Files of one pool: more than any collection of submissions has had."""
 _MOST_RUNS = 500_000
 """Runs of one pool, which are all in memory: some 2 kB each."""
-_STANDS_OUT = 3.0
-"""Standard deviations from its platform at which a machine is named below the table."""
 
 
 @app.command(epilog=_EXAMPLES)
@@ -72,7 +70,7 @@ def pool(
     console.print(_table(found))
     for row in found.subjects:
         for each in row.residuals:
-            if abs(each.standardised) > _STANDS_OUT:
+            if each.stands_out:
                 where = f"{row.subject} of {row.case} on {each.machine}"
                 print_line(
                     console,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from capbench.gate.statistics.nested_effects import LARGE_HETEROGENEITY, NEGLIGIBLE_SPREAD
 from capbench.gate.verdicts.phrases import share_words
 from capbench.report.charts.canvas import Chart, chart_style
 from capbench.report.charts.forest import ForestLine, ForestMean, forest_chart
 from capbench.report.page.render_page import render_page
 from capbench.report.page.write_page import write_page
 from capbench.report.wording import MISSING, shorten, times_words
-from capbench.results.bundle.machine_pool import MachinePool, PooledSubject
+from capbench.results.bundle.machine_pool import STANDS_OUT, MachinePool, PooledSubject
 from capbench.results.comparison import Verdict
 
 __all__ = ["PoolRow", "arrange_pool", "range_words", "write_pool_page"]
@@ -46,7 +48,17 @@ def range_words(interval: tuple[float, float] | None) -> str:
 
 def write_pool_page(pool: MachinePool, output: Path) -> Path:
     """Write the page, which needs nothing beside it; returns `output`. Raises `OutputError`."""
-    values = {"pool": pool, "rows": arrange_pool(pool), "range": range_words, "sentence": _sentence(pool)}
+    values = {
+        "pool": pool,
+        "rows": arrange_pool(pool),
+        "range": range_words,
+        "sentence": _sentence(pool),
+        "limits": {
+            "stands_out": STANDS_OUT,
+            "heterogeneity": LARGE_HETEROGENEITY,
+            "spread": math.expm1(NEGLIGIBLE_SPREAD),
+        },
+    }
     return write_page(render_page("pool.html.j2", values), output)
 
 

@@ -6,7 +6,10 @@ from pydantic import Field
 
 from capbench.results.record import Record
 
-__all__ = ["MachinePool", "MachineResidual", "PlatformRatio", "PooledMachine", "PooledSubject"]
+__all__ = ["STANDS_OUT", "MachinePool", "MachineResidual", "PlatformRatio", "PooledMachine", "PooledSubject"]
+
+STANDS_OUT = 3.0
+"""Standard deviations from its platform beyond which a machine is pointed at: one in 370 is there by chance."""
 
 
 class PooledMachine(Record):
@@ -50,6 +53,11 @@ class MachineResidual(Record):
     """`ratio` over its platform's, less 1."""
     standardised: float
     """The residual in log units over its standard deviation; beyond 3 a machine stands out."""
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether it is too far from its platform for chance."""
+        return abs(self.standardised) > STANDS_OUT
 
 
 class PooledSubject(Record):
