@@ -63,5 +63,6 @@ def _summary(ladder: LadderCosts) -> str:
     return (
         f"{len(ladder.rungs)} rungs, each with one more stage than the one below. A cost is each subject beside itself "
         f"on the rung below, from {blocks} pair{'' if blocks == 1 else 's'} by block at most{intervals}. Subjects "
-        "compare on one rung, never across rungs."
+        "compare on one rung, never across rungs. Times the floor are by pairs, too, and may differ from those of the "
+        "overview, which are of medians."
     )
