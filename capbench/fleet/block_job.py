@@ -13,7 +13,7 @@ from capbench.errors import InputError
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.matrix.table_values import LONGEST_WAIT_S
 from capbench.results.environment import MachineName
-from capbench.results.record import Record, record_json
+from capbench.results.record import Record, first_fault, record_json
 
 __all__ = [
     "LONGEST_MESSAGE_BYTES",
@@ -227,6 +227,5 @@ def from_message(text: str, kind: type[AnyRecord]) -> AnyRecord:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "top level"
-        raise InputError(f"not a message of this fleet: {where}: {first['msg']}") from error
+        where, message = first_fault(error)
+        raise InputError(f"not a message of this fleet: {where or 'top level'}: {message}") from error

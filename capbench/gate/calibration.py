@@ -32,7 +32,7 @@ from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.worker.slowdown import VARIABLE
 from capbench.results.base_subject import choose_base
 from capbench.results.comparison import Verdict
-from capbench.results.record import Record
+from capbench.results.record import Record, first_fault
 from capbench.results.run_record import Interleave
 from capbench.results.subject_name import SAME, SubjectName, is_capacity
 
@@ -271,9 +271,8 @@ def read_calibration(path: Path) -> Calibration:
     except ResultError as error:
         raise ResultError(f"{error}; recreate it with: capbench calibrate") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ResultError(f"{path}: {where}: {first['msg']}; recreate it with: capbench calibrate") from error
+        where, message = first_fault(error)
+        raise ResultError(f"{path}: {where or 'the file'}: {message}; recreate it with: capbench calibrate") from error
     if found.schema_version > _VERSION:
         raise ResultError(
             f"{path} has schema version {found.schema_version}, this program reads up to {_VERSION}; "

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from capbench.errors import OutputError, ResultError
 from capbench.files import is_folder, read_json, write_atomic
 from capbench.results.environment import MACHINES_FILE, BlockNoise, Environment, FleetMachine, MachineTable
-from capbench.results.record import Record, record_json
+from capbench.results.record import Record, first_fault, record_json
 from capbench.results.run_record import SCHEMA_VERSION, CurvePoint, RunResult, RunRole
 from capbench.results.subject_name import FLOOR, SubjectName
 
@@ -227,9 +227,8 @@ def _read(path: Path, model: type[AnyRecord], newest: int, upgrades: dict[int, C
     except KeyError as error:
         raise ResultError(f"{path} was left out: nothing upgrades schema version {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "top level"
-        raise ResultError(f"{path} was left out: {where}: {first['msg']}") from error
+        where, message = first_fault(error)
+        raise ResultError(f"{path} was left out: {where or 'top level'}: {message}") from error
 
 
 def _read_noise(path: Path) -> BlockNoise:

@@ -6,10 +6,10 @@ import json
 import math
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError
 
-__all__ = ["Record", "record_json", "unknown_fields"]
+__all__ = ["Record", "first_fault", "record_json", "unknown_fields"]
 
 
 class Record(BaseModel):
@@ -29,6 +29,12 @@ def unknown_fields(record: Record) -> Iterator[str]:
     for name in type(record).model_fields:
         for place, inner in _records_in(getattr(record, name)):
             yield from (f"{name}{place}.{unknown}" for unknown in unknown_fields(inner))
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """Where the first thing that is wrong with a record stands, empty for the record itself, and what is wrong."""
+    first = error.errors(include_url=False)[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
 
 
 def _records_in(value: object) -> Iterator[tuple[str, Record]]:

@@ -14,7 +14,7 @@ from capbench.files import read_json, write_atomic
 from capbench.gate.verdicts.pairing import column, finished, measured_runs
 from capbench.gate.verdicts.portable_ratios import portable_columns, with_ratios
 from capbench.gate.verdicts.validity import texts
-from capbench.results.record import Record, record_json
+from capbench.results.record import Record, first_fault, record_json
 from capbench.results.subject_name import is_export
 
 __all__ = ["Baseline", "BaselineFigure", "read_baseline", "take_baseline", "write_baseline"]
@@ -105,9 +105,8 @@ def read_baseline(path: Path) -> Baseline:
         remedy = "is this a capbench baseline? Create one with: capbench baseline update DIR"
         raise ResultError(f"{error}; {remedy}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ResultError(f"{path}: {where}: {first['msg']}; is this a capbench baseline?") from error
+        where, message = first_fault(error)
+        raise ResultError(f"{path}: {where or 'the file'}: {message}; is this a capbench baseline?") from error
     if baseline.schema_version > _VERSION:
         raise ResultError(f"{path} has schema version {baseline.schema_version}; use a newer capbench")
     return baseline

@@ -26,7 +26,7 @@ from capbench.results.folder import (
     with_times_floor,
     write_record,
 )
-from capbench.results.record import unknown_fields
+from capbench.results.record import first_fault, unknown_fields
 from capbench.results.run_record import RunResult
 
 __all__ = ["RunFolder", "lock_folder", "read_plan"]
@@ -161,9 +161,8 @@ def read_plan(folder: Path) -> Plan:
     try:
         plan = Plan.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ResultError(f"cannot resume {file}: {where}: {first['msg']}") from error
+        where, message = first_fault(error)
+        raise ResultError(f"cannot resume {file}: {where or 'the file'}: {message}") from error
     if unknown := list(unknown_fields(plan)):
         raise ResultError(
             f"cannot resume {file}: capbench {plan.capbench_version or 'of a newer version'} started it with "

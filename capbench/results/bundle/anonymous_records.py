@@ -27,6 +27,7 @@ from capbench.results.bundle.bundle_records import (
 from capbench.results.environment import Environment
 from capbench.results.folder import FolderContents
 from capbench.results.folder_plan import JsonObject
+from capbench.results.record import first_fault
 from capbench.results.run_record import FailureKind, RunResult
 
 __all__ = ["AnonymousResults", "PrivateNames", "anonymous_results"]
@@ -158,9 +159,8 @@ def anonymous_results(contents: FolderContents, plan: JsonObject, private: Priva
             ),
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "a record"
-        raise ResultError(f"{contents.path}: {where} cannot be put into a bundle: {first['msg']}") from error
+        where, message = first_fault(error)
+        raise ResultError(f"{contents.path}: {where or 'a record'} cannot be put into a bundle: {message}") from error
 
 
 def _refuse_private_names(contents: FolderContents, private: PrivateNames) -> None:

@@ -34,6 +34,7 @@ from capbench.results.bundle.bundle_records import (
     BundleManifest,
     BundleRecord,
 )
+from capbench.results.record import first_fault
 
 __all__ = ["MAX_BUNDLE_BYTES", "BundleContents", "read_bundle", "write_bundle"]
 
@@ -201,9 +202,8 @@ def _record(path: Path, name: str, raw: object, model: type[Model]) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ResultError(f"{path}: {name}: {where[:120]}: {first['msg'][:200]}") from error
+        where, message = first_fault(error)
+        raise ResultError(f"{path}: {name}: {where[:120] or 'the file'}: {message[:200]}") from error
 
 
 def _parsed(path: Path, name: str, members: Mapping[str, bytes]) -> object:
