@@ -75,7 +75,7 @@ _SAME_FIELDS = (
 """Fields of a run that a bundle takes over as they are."""
 _OWN = "own"
 _SHORTEST_PRIVATE = 3
-"""Letters of a name that is looked for: a user called `ed` would be found in every encoder."""
+"""Letters of a name that is looked for: a user called `hd` would forbid cases such as `hd-60`."""
 _REDACTED = "redacted"
 _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@]{2,63}")
 """An address of mail."""
