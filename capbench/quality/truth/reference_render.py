@@ -25,12 +25,11 @@ from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import Planes, as_frame, planes_of, thumbnail
 from capbench.quality.truth.scene_layers import DrawnLayer, SceneLayers
 from capbench.recordings.layout import FRAME_NUMBER, PATCH_CHART, Area, LayoutRectangle
+from capbench.recordings.marks import cell_size_px
 
 __all__ = ["GroundTruth", "Rendered"]
 
 _CHANGED_CODES = 0.5
-_MARK_CELLS = 44
-"""Cells in a row of the frame number."""
 _SMEARED_CELLS = 0.3
 """Motion within a frame, in cells of the frame number, up to which it is read: the middle third of a cell is what
 counts, and it is then still a mean of that cell alone."""
@@ -81,8 +80,6 @@ class GroundTruth:
         by motion blur.
         """
         placement = self.placement(time_s)
-        if self._is_smeared(time_s):
-            return None
         left, top, right, bottom = self.scene.display.crop
         width, height = placement.width / (1 - left - right), placement.height / (1 - top - bottom)
         whole = LayoutRectangle(placement.left - left * width, placement.top - top * height, width, height)
@@ -93,7 +90,7 @@ class GroundTruth:
             and place.left + place.width <= self.canvas[0]
             and place.top + place.height <= self.canvas[1]
         )
-        if not inside:
+        if not inside or self._is_smeared(whole, time_s):
             return None
         rows = slice(math.floor(place.top), math.ceil(place.top + place.height))
         columns = slice(math.floor(place.left), math.ceil(place.left + place.width))
@@ -108,15 +105,13 @@ class GroundTruth:
         """The moments that the frame at an output time is the mean of."""
         return exposed_moments(self.scene, self.placement, self.frame_s, time_s)
 
-    def _is_smeared(self, time_s: float) -> bool:
-        """Whether the recording moves so far within a frame that its marks cannot be read."""
+    def _is_smeared(self, whole: LayoutRectangle, time_s: float) -> bool:
+        """Whether the recording, which fills `whole`, moves so far within a frame that its marks cannot be read."""
         if self.scene.motion_blur is None:
             return False
         places = distinct_placements(self.exposure(time_s))
         edges = np.array([(place.left, place.top, place.right, place.bottom) for place in places])
-        across, down = FRAME_NUMBER.right - FRAME_NUMBER.left, FRAME_NUMBER.bottom - FRAME_NUMBER.top
-        cell_px = min(places[0].width * across / _MARK_CELLS, places[0].height * down / 2)
-        return bool(np.ptp(edges, axis=0).max() > _SMEARED_CELLS * cell_px)
+        return bool(np.ptp(edges, axis=0).max() > _SMEARED_CELLS * min(cell_size_px(whole)))
 
     def patches(self, time_s: float) -> LayoutRectangle | None:
         """The same for the colour patches."""
