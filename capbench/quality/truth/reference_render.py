@@ -16,7 +16,7 @@ from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
 from capbench.quality.measurements import MOTION_BLUR, LayerShare
 from capbench.quality.oracle import rgb_to_nv12
-from capbench.quality.oracle.composition import compose, hidden_by_layers
+from capbench.quality.oracle.composition import compose, hidden_by_layers, plain_ground
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 from capbench.quality.oracle.sampling import sample_rgb
@@ -126,7 +126,14 @@ class GroundTruth:
         moments = self.exposure(time_s)
         recording = partial(self._recording, source.frame, resting)
         luma_codes = planes_of(output.frame).luma
-        rgb = self._composed(source.frame, moments)
+        ground = plain_ground(self.scene, self.canvas) if self.layers.ground is None else self.layers.ground
+        rgb = self._composed(source.frame, distinct_placements(moments), ground)
+        still = at_rest(self.placement(time_s), self.scene, time_s)
+        sharp = None
+        if len(moments) > 1:
+            places = distinct_placements(still)
+            same = places == distinct_placements(moments)
+            sharp = rgb.copy() if same else self._composed(source.frame, places, ground)
         drawn = []
         for layer in self.layers.at(recording, resting, moments, time_s):
             under = rgb[layer.part].copy()
@@ -137,22 +144,20 @@ class GroundTruth:
         frame = as_frame(Planes(luma, chroma[..., 0].copy(), chroma[..., 1].copy()))
         picture = replace(source, frame=frame, thumb=thumbnail(frame, VideoReformatter()))
         shares = _shares(drawn, luma_codes, output.record.index)
-        if len(moments) > 1:
-            still = at_rest(self.placement(time_s), self.scene, time_s)
-            sharp = self._composed(source.frame, still)
+        if sharp is not None:
             for layer in self.layers.at(recording, resting, still, time_s):
                 sharp[layer.part] = layer.draw(sharp[layer.part].copy())
             shares += _blur_share(self._luma(sharp), self._luma(rgb), luma_codes, output.record.index)
         return Rendered(picture, shares)
 
-    def _composed(self, frame: av.VideoFrame, moments: Sequence[ExposedMoment]) -> NDArray[np.float64]:
-        """R'G'B' of the canvas without the layers over the recording: the mean of the pictures of all moments."""
+    def _composed(
+        self, frame: av.VideoFrame, places: Sequence[Placement], ground: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """R'G'B' of the canvas without the layers over the recording: the mean of the pictures of all its places."""
         across, down = (np.arange(side, dtype=np.float64) + 0.5 for side in self.canvas)
-        places = distinct_placements(moments)
         total = np.zeros((self.canvas[1], self.canvas[0], 3))
         for place in places:
-            recording = self._recording(frame, place, across, down)
-            total += compose(self.scene, recording, place, self.canvas, ground=self.layers.ground)
+            total += compose(self.scene, self._recording(frame, place, across, down), place, self.canvas, ground)
         return total / len(places)
 
     def _luma(self, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
