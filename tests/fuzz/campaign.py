@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.fuzz.limited_run import Outcome, run_limited
+from tests.fuzz.limited_run import Outcome, load_verbs, run_limited
 from tests.fuzz.mutations import mutate
 from tests.fuzz.seed_inputs import SeedInput, make_seed_inputs
 
@@ -50,12 +50,7 @@ class Campaign:
 
 def run_share(asked: Campaign, first: int, answers: Any) -> None:
     """Every `jobs`-th number from the one at `first` on. Everything is imported before the first fork."""
-    import capbench.cli
-    import capbench.gate.compare
-    import capbench.pipeline.export
-    import capbench.quality.validate
-    import capbench.report  # noqa: F401
-
+    load_verbs()
     warnings.simplefilter("ignore")  # of the seeds' own making
     seeds = make_seed_inputs()
     for number in asked.numbers[first :: asked.jobs]:

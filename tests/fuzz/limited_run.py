@@ -16,7 +16,7 @@ from typing import Final
 
 from tests.fuzz.seed_inputs import SeedInput
 
-__all__ = ["HANG_S", "MEMORY_BYTES", "Outcome", "run_limited"]
+__all__ = ["HANG_S", "MEMORY_BYTES", "Outcome", "load_verbs", "run_limited"]
 
 HANG_S: Final = 60.0
 """What takes longer hangs: the inputs are half a second of 96x64."""
@@ -43,6 +43,15 @@ class Outcome:
     """Most resident memory."""
     said: str
     """End of standard error."""
+
+
+def load_verbs() -> None:
+    """Import what verbs need, once for all processes that `run_limited` forks."""
+    import capbench.cli
+    import capbench.gate.compare
+    import capbench.pipeline.export
+    import capbench.quality.validate
+    import capbench.report  # noqa: F401
 
 
 def run_limited(seed: SeedInput, files: dict[str, bytes]) -> Outcome:

@@ -6,12 +6,13 @@ import json
 import sys
 from pathlib import Path
 
-from tests.fuzz.limited_run import run_limited
+from tests.fuzz.limited_run import load_verbs, run_limited
 from tests.fuzz.seed_inputs import SeedInput
 
 
 def main() -> int:
     """Exit code."""
+    load_verbs()
     failed = False
     for folder in map(Path, sys.argv[1:]):
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))

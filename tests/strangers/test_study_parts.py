@@ -53,14 +53,21 @@ def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no process groups")
 def test_a_program_that_hangs_takes_those_that_it_started_with_it(tmp_path: Path) -> None:
     """Melt went on for a quarter of an hour behind the Python that had started it."""
-    inner = "import pathlib, sys, time; time.sleep(3); pathlib.Path(sys.argv[1]).write_text('still here')"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    inner = "import sys, time; pipe = open(sys.argv[1], 'w'); pipe.write('begun'); pipe.flush(); time.sleep(60)"
     outer = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]])"
 
-    with pytest.raises(ToolError, match="took more than 1 s"):
-        run_tool([sys.executable, "-c", outer, inner, str(tmp_path / "left")], timeout_s=1)
+    with pytest.raises(ToolError, match="took more than 2 s"):
+        run_tool([sys.executable, "-c", outer, inner, str(pipe)], timeout_s=2)
 
-    time.sleep(3)
-    assert not (tmp_path / "left").exists()
+    os.set_blocking(reading, True)
+    start = time.monotonic()
+    said = b"".join(iter(lambda: os.read(reading, 64), b""))  # to the end of who holds the other end open
+    os.close(reading)
+    assert said == b"begun"
+    assert time.monotonic() - start < 30
 
 
 def test_another_matrix_mixes_components_and_lost_detail_does_not() -> None:

@@ -18,7 +18,7 @@ from capbench.quality.checks.colour_diagnosis import (
     rgb_of_codes,
 )
 from capbench.quality.checks.effect_checks import OWN_LOOK
-from capbench.quality.checks.picture_checks import how_turned, is_left_out
+from capbench.quality.checks.picture_checks import how_turned, is_left_out, mean_psnr_db
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.tags import SITED_CODECS
@@ -125,7 +125,7 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
     # Coarse coding moves each colour by chance: a bias is what that does not explain.
     chance = np.zeros(3)
-    if _mean_psnr_db(pictures) < limits.COARSE_PSNR_DB:
+    if mean_psnr_db(pictures) < limits.COARSE_PSNR_DB:
         chance = limits.COARSE_BIAS_FACTOR * np.clip(np.std(errors, axis=0) - limits.FINE_SCATTER_CODES, 0, None)
     words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
     limit = limits.BIAS_CODES
@@ -183,13 +183,8 @@ def patch_errors(evidence: Measurements) -> tuple[PatchError, ...]:
     )
 
 
-def _mean_psnr_db(pictures: PictureMeasurements) -> float:
-    psnr_y = [value for value in pictures.series["psnr_y"] if value is not None]
-    return sum(psnr_y) / len(psnr_y)
-
-
 def _patch_limit(pictures: PictureMeasurements) -> float:
-    mean_db = _mean_psnr_db(pictures)
+    mean_db = mean_psnr_db(pictures)
     limit = limits.COARSE_PATCH_CIEDE2000 if mean_db < limits.COARSE_PSNR_DB else limits.PATCH_CIEDE2000
     limit *= max(1.0, 10 ** ((limits.COARSEST_PATCH_PSNR_DB - mean_db) / 20))
     return limit * max(1.0, limits.PATCH_AREA_PX / (pictures.patch_area_px or limits.PATCH_AREA_PX))
@@ -243,7 +238,7 @@ def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         return Check.not_applicable(
             name=name, reason="the picture was scaled, and chroma siting cannot be told from the scaling filter"
         )
-    is_coarse = _mean_psnr_db(pictures) < limits.PSNR_FLOOR_DB and is_left_out(pictures)
+    is_coarse = mean_psnr_db(pictures) < limits.PSNR_FLOOR_DB and is_left_out(pictures)
     shifts = [pair.chroma_shift_px for pair in pictures.sampled if pair.chroma_shift_px is not None]
     if is_coarse or not shifts:
         left = "coarse coding left" if is_coarse else "the pictures have"

@@ -9,7 +9,7 @@ from capbench.quality.checks.effect_checks import OWN_LOOK
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.results import Check, CheckStatus
 
-__all__ = ["check_pictures", "how_turned", "is_left_out"]
+__all__ = ["check_pictures", "how_turned", "is_left_out", "mean_psnr_db"]
 
 _NAMES = (
     "picture.same",
@@ -114,9 +114,15 @@ def is_left_out(pictures: PictureMeasurements) -> bool:
     return not beside or median(beside) > limits.BESIDE_BLUR_SHARE
 
 
-def _quality(pictures: PictureMeasurements) -> Check:
+def mean_psnr_db(pictures: PictureMeasurements) -> float:
+    """Mean PSNR of luma over the frames that were compared, of which there must be one."""
     values = _values(pictures, "psnr_y")
-    mean = sum(values.values()) / len(values)
+    return sum(values.values()) / len(values)
+
+
+def _quality(pictures: PictureMeasurements) -> Check:
+    mean = mean_psnr_db(pictures)
+    frames = len(_values(pictures, "psnr_y"))
     if mean < limits.PSNR_FLOOR_DB and is_left_out(pictures):
         return Check.not_applicable(
             name="picture.quality",
@@ -126,7 +132,7 @@ def _quality(pictures: PictureMeasurements) -> Check:
     return Check.passed_if(
         good=mean >= limits.PSNR_FLOOR_DB,
         name="picture.quality",
-        when_good=f"average luma PSNR {mean:.1f} dB over {len(values)} frames",
+        when_good=f"average luma PSNR {mean:.1f} dB over {frames} frames",
         when_bad=f"average luma PSNR {mean:.1f} dB: damaged rather than compressed",
         value=mean,
         limit=limits.PSNR_FLOOR_DB,

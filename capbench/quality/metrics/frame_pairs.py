@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from bisect import insort
 from collections import deque
 from collections.abc import Callable
@@ -80,9 +79,6 @@ class KeptPair:
         """Which pair it is, without its planes."""
         return WorstPair(self.psnr_y_db, self.output_frame, self.reference_frame)
 
-    def __lt__(self, other: KeptPair) -> bool:
-        return self.as_worst > other.as_worst  # the heap's first is the best of the worst
-
 
 class PictureMeter:
     """Fed pairs in output order; `finish` gives the evidence. Memory does not grow but for a few figures a frame."""
@@ -130,7 +126,7 @@ class PictureMeter:
     @property
     def worst_pairs(self) -> list[KeptPair]:
         """The pairs of lowest luma PSNR, worst first; empty unless they were to be kept."""
-        return sorted(self._kept, key=lambda kept: kept.as_worst)
+        return self._kept
 
     def skip(self) -> None:
         """An output frame that has no counterpart."""
@@ -188,7 +184,7 @@ class PictureMeter:
             self._records,
             pairs=sum(place is not None for place in self._pair_places),
             series=series,
-            worst=sorted(self._worst),
+            worst=self._worst,
             measured=Measured(how=measured.how, unmeasured=measured.unmeasured | no_ssim),
         )
 
@@ -256,9 +252,9 @@ class PictureMeter:
         if not self._keeps or found not in self._worst:
             return
         copies = [Planes(*(plane.copy() for plane in planes.all)) for planes in (got, want)]
-        heapq.heappush(self._kept, KeptPair(found.psnr_y_db, found.output_frame, found.reference_frame, *copies))
-        if len(self._kept) > KEPT_PAIRS:
-            heapq.heappop(self._kept)
+        kept = KeptPair(found.psnr_y_db, found.output_frame, found.reference_frame, *copies)
+        insort(self._kept, kept, key=lambda each: each.as_worst)
+        del self._kept[KEPT_PAIRS:]
 
 
 def _figures(got: ObservedPicture, want: ObservedPicture) -> FrameFigures:

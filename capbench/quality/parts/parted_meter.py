@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,8 +23,6 @@ __all__ = ["FEWEST_FRAMES", "MOST_FRAMES", "PairMeter", "PartRunner", "PartedMet
 
 FEWEST_FRAMES = 60
 """Of a part: opening two files, seeking and the neighbours take as long as measuring some twenty pairs."""
-
-
 MOST_FRAMES = 10_000
 """Of a part, by the reference: a message of some 7 MB, and an answer of as many."""
 
@@ -165,7 +162,7 @@ class PartedMeter:
     def _answer(self, number: int, future: Future[str]) -> PartAnswer:
         try:
             return records_from_json(future.result())
-        except (CapbenchError, CancelledError, FutureTimeoutError, OSError) as error:
+        except (CapbenchError, CancelledError, OSError) as error:
             raise PartError(f"part {number + 1} of {len(self._asked)}: {error or type(error).__name__}") from error
 
 

@@ -9,10 +9,10 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from capbench.pipeline.decode.decoded_planes import plane_rows
 from capbench.pipeline.decode.frame_times import credible_length_s
 from capbench.quality.reading.frame_samples import sample_bits
 from capbench.quality.reading.planes import planes_of, thumbnail
@@ -20,8 +20,6 @@ from capbench.recordings.layout import LayoutRectangle
 from capbench.recordings.marks import flash_level, read_frame_number
 
 __all__ = ["FrameRecord", "ObservedPicture", "frame_digest", "observe"]
-
-_PLAIN_BITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +125,18 @@ def observe(
 def frame_digest(frame: av.VideoFrame) -> int:
     """CRC-32 of the samples of a decoded frame, without what pads its rows."""
     digest = zlib.crc32(f"{frame.format.name} {frame.width}x{frame.height}".encode())
-    for plane in frame.planes:
-        rows = np.frombuffer(memoryview(plane), np.uint8)
-        # Rows of a palette's plane and of packed formats end where their stride does.
-        width = _row_bytes(frame.format, plane)
-        if width != plane.line_size:
-            rows = np.ascontiguousarray(rows.reshape(-1, plane.line_size)[:, :width]).ravel()
+    for number, plane in enumerate(frame.planes):
+        pixel_bits = _pixel_bits(frame.format, number)
+        if pixel_bits is None:
+            rows = np.frombuffer(memoryview(plane), np.uint8)
+        else:
+            rows = np.ascontiguousarray(plane_rows(plane)[:, : -(-plane.width * pixel_bits // 8)])
         digest = zlib.crc32(rows.data, digest)
     return digest
 
 
-def _row_bytes(form: av.VideoFormat, plane: VideoPlane) -> int:
-    """Bytes of a row that hold samples: of planar formats as many as they need, of others the whole stride."""
-    is_planar = form.is_planar and not form.is_bit_stream
-    if not is_planar or len({component.plane for component in form.components}) < len(form.components):
-        return abs(plane.line_size)
-    return min(abs(plane.line_size), plane.width * (1 if sample_bits(form) <= _PLAIN_BITS else 2))
+def _pixel_bits(form: av.VideoFormat, plane: int) -> int | None:
+    """Bits that a pixel takes in a plane; None for the palette, which has no rows."""
+    if form.is_planar:
+        return sum(-(-part.bits // 8) * 8 for part in form.components if part.plane == plane)
+    return form.padded_bits_per_pixel if plane == 0 else None

@@ -7,10 +7,12 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from capbench.errors import PartError
+from capbench.pipeline.decode.decoded_planes import plane_rows
 from capbench.quality.metrics.pairs.pair_records import PairRecords, pooled
 from capbench.quality.parts.find_frames import FrameStamp, find_frames
 from capbench.quality.parts.known_pictures import arithmetic_digest
@@ -180,6 +182,37 @@ def test_a_file_that_is_another_than_the_plans_is_no_part_of_it(clips: tuple[Pat
 
     with pytest.raises(PartError, match=r"part 1 of 3: .*does not decode to the same picture twice"):
         validate(*clips, metrics=["psnr"], in_parts=_SameProcess(clips[0], other, 3))
+
+
+@pytest.mark.parametrize(
+    ("form", "row_bytes"),
+    [
+        ("yuv420p", (33, 17, 17)),
+        ("yuv420p10le", (66, 34, 34)),
+        ("gray", (33,)),
+        ("gray10le", (66,)),
+        ("nv12", (33, 34)),
+        ("p010le", (66, 68)),
+        ("rgb24", (99,)),
+        ("bgr0", (132,)),
+        ("gbrpf32le", (132, 132, 132)),
+        ("monob", (5,)),
+    ],
+)
+def test_a_digest_is_of_samples_and_not_of_what_pads_their_rows(form: str, row_bytes: tuple[int, ...]) -> None:
+    """What pads a row is whatever was in memory: decoded twice, the same picture has another padding."""
+
+    def digest(padding: int, last: int) -> int:
+        frame = av.VideoFrame(33, 10, form)
+        for plane, end in zip(frame.planes, row_bytes, strict=True):
+            rows = plane_rows(plane)
+            assert rows.shape[1] > end
+            rows[:, :end], rows[:, end:] = 7, padding
+        plane_rows(frame.planes[-1])[-1, row_bytes[-1] - 1] = last
+        return frame_digest(frame)
+
+    assert digest(0, 7) == digest(255, 7)
+    assert digest(0, 7) != digest(0, 8)
 
 
 def test_frames_are_found_without_reading_what_lies_far_before_them(
