@@ -268,7 +268,7 @@ def _measured(seen: SeenCells, caption: ExpectedCaption, number: int) -> _Measur
     if region is None:
         if _is_hidden(seen.standing, caption):
             return _MeasuredCaption(f"{name} is hidden by what stands over it", is_wrong=False)
-        if _is_hidden(~(seen.inside | seen.outside)[during].any(axis=0), caption):
+        if _is_hidden((seen.inside | seen.outside)[during].sum(axis=0) == 0, caption):
             return _MeasuredCaption(f"{name} cannot be told from what lies behind it", is_wrong=False)
         return _MeasuredCaption(f"{name} is missing", is_wrong=True)
     parameters = [*_lags(seen, caption, seen.shares(region, during)), *_place(caption, region, seen.standing)]

@@ -68,7 +68,6 @@ def median_place(places: Sequence[FramePlacement]) -> FramePlacement:
         scale=(middle([p.scale[0] for p in places]), middle([p.scale[1] for p in places])),
         rotation_degrees=middle([p.rotation_degrees for p in places]),
         centre=(middle([p.centre[0] for p in places]), middle([p.centre[1] for p in places])),
-        residual_codes=middle([p.residual_codes for p in places]),
         uncertainty_px=middle([p.uncertainty_px for p in places]),
         agreeing=middle([p.agreeing for p in places]),
     )

@@ -29,8 +29,6 @@ class FramePlacement:
     """Clockwise turn of the recording as a viewer sees it."""
     centre: tuple[float, float]
     """Where the middle of the recording lies in the output, in pixels; it may be outside."""
-    residual_codes: float
-    """Median absolute difference of luma between the recording and the output at the places that were compared."""
     uncertainty_px: float
     """Standard error of the place of the recording's corners that can be seen, in output pixels."""
     agreeing: float

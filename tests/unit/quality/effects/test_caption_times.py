@@ -51,7 +51,7 @@ def _found(
             plate = luma[top : top + size[1], left : left + size[0]]
             plate[...] = plate * 0.4
             plate[8:-8, 10:-10:7] = 235
-        meter.add(PlacedFrame(number, number / 30, Planes(luma, chroma, chroma), place, recording, number))
+        meter.add(PlacedFrame(number, number / 30, Planes(luma, chroma, chroma), place, recording))
     (finding,) = meter.finish()
     return finding
 
@@ -109,7 +109,7 @@ def test_words_without_a_plate_are_a_text_and_what_coding_leaves_is_none(codes: 
                 word = luma[288:312, left : left + 32]
                 word += np.where(word < 128, codes, -codes)
         shown = luma.clip(0, 255).astype(np.uint8)
-        meter.add(PlacedFrame(number, number / 30, Planes(shown, chroma, chroma), place, recording, number))
+        meter.add(PlacedFrame(number, number / 30, Planes(shown, chroma, chroma), place, recording))
     (finding,) = meter.finish()
 
     assert finding.outcome == outcome
@@ -144,6 +144,6 @@ def test_a_caption_after_the_end_of_the_clip_is_not_missed() -> None:
 def test_a_clip_without_the_recording_is_not_judged() -> None:
     meter = CaptionMeter(EffectContext(_ASKED, _SIZE, _SIZE, ColourSpec(), Fraction(30), 3))
     for number in range(3):
-        meter.add(PlacedFrame(number, number / 30, _screen()[0], None, None, None))
+        meter.add(PlacedFrame(number, number / 30, _screen()[0], None, None))
 
     assert [finding.outcome for finding in meter.finish()] == ["unchecked"]
