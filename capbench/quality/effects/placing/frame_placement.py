@@ -35,6 +35,11 @@ class FramePlacement:
     """Share of the compared places whose luma fits, 0..1: what lies over the recording does not."""
 
     @property
+    def magnification(self) -> float:
+        """Output pixels for a pixel of the recording: the geometric mean of both scales."""
+        return math.sqrt(self.scale[0] * self.scale[1])
+
+    @property
     def size(self) -> tuple[float, float]:
         """Width and height of the recording in output pixels."""
         return self.recording_size[0] * self.scale[0], self.recording_size[1] * self.scale[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -77,7 +76,7 @@ class PlacementTracker:
             if correlation >= _WORTH_TRYING:
                 yield from self._registered(output, recording, start)
         if self._before and self._lost_frames == 0:
-            middle = math.sqrt(math.prod(self._before[-1].scale)) / self._fitted
+            middle = self._before[-1].magnification / self._fitted
             for start in find_recording(output, recording, (middle * NEAR[0], middle * NEAR[1])):
                 yield from self._registered(output, recording, start)
         if self._lost_frames >= self._next_search:

@@ -106,7 +106,7 @@ def likeness(output: LumaPyramid, recording: LumaPyramid, place: FramePlacement)
 
 
 def _level(output: LumaPyramid, recording: LumaPyramid, place: FramePlacement, factor: int) -> _Level:
-    scale = math.sqrt(place.scale[0] * place.scale[1])
+    scale = place.magnification
     # About as many output pixels for a sample of the one picture as of the other.
     of_recording = max(1, min(round(factor / scale), min(recording.size) // 8))
     sigma_px = _BLUR * max(factor, of_recording * scale)
