@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,8 +22,6 @@ from capbench.recordings.screen import Screen
 from capbench.recordings.spec import RecordingSpec
 
 __all__ = ["composed", "encoded", "recorded"]
-
-Drawn = Callable[[Planes, int], None]
 
 
 def recorded(spec: RecordingSpec, frame: int) -> Planes:

@@ -11,8 +11,6 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from capbench.quality.reading.clip import Clip
 from capbench.quality.reading.planes import Planes, planes_of
 from tests.effects.oracle_drawing import draw_look
@@ -87,10 +85,9 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=1, help="looks of each kind of fault")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     options = parser.parse_args()
-    seeds = np.arange(options.first, options.first + max(options.right, 1))
     for turn in range(max(options.right, options.faults * len(FAULTS))):
         if turn < options.right:
-            sys.stderr.write(f"{draw_right(options.folder, int(seeds[turn]))}\n")
+            sys.stderr.write(f"{draw_right(options.folder, options.first + turn)}\n")
         if turn < options.faults * len(FAULTS):
             number, again = turn % len(FAULTS), turn // len(FAULTS)
             seed = 7000 + 100 * options.first + 50 * again + number

@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import av
 import numpy as np
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
-from capbench.quality.effects.placing.frame_placement import FramePlacement
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.observed_frame import ObservedPicture, observe
 from capbench.quality.reading.planes import Planes, as_frame, planes_of
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.quality.truth.scene_layers import SceneLayers
-from tests.effects.sources import FPS, Source, decoded, encode
+from tests.effects.sources import FPS, Source, encode
 
-__all__ = ["DrawnLook", "draw_look", "true_placement"]
+__all__ = ["draw_look"]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnLook:
-    """An output whose look is known."""
-
-    source: Source
-    """The recording that it shows."""
-    pictures: list[Planes]
-    """Its frames as decoded."""
-    placements: list[FramePlacement]
-    """Where the recording lies in each, as drawn."""
-    shows: list[int]
-    """Which frame of the recording each shows."""
-
-
-def true_placement(scene: Scene, source: Source, canvas: tuple[int, int], time_s: float) -> FramePlacement:
-    """Where a scene puts the recording."""
-    place = _truth(scene, source, canvas, with_layers=False).placement(time_s)
-    left, top, right, bottom = scene.display.crop
-    width, height = place.width / (1 - left - right), place.height / (1 - top - bottom)
-    return FramePlacement(
-        recording_size=source.size,
-        scale=(width / source.size[0], height / source.size[1]),
-        rotation_degrees=0.0,
-        centre=(place.left - left * width + width / 2, place.top - top * height + height / 2),
-        residual_codes=2.0,
-        uncertainty_px=0.05,
-        agreeing=1.0,
-    )
+_SAMPLES: Final = 6
+"""Pictures that a blurred frame is the mean of."""
 
 
 def draw_look(
@@ -60,30 +32,27 @@ def draw_look(
     *,
     crf: int,
     shutter: float = 0.0,
-    samples: int = 6,
     scene_at: Callable[[int], Scene] | None = None,
-    frames: int | None = None,
-) -> DrawnLook:
-    """Draw, encode and decode a scene. `shutter` is the part of a frame for which it is open, around the frame's time.
+) -> None:
+    """Draw and encode a scene. `shutter` is the part of a frame for which it is open, around the frame's time.
 
     `scene_at` gives the scene of each frame where that is not the same: a fault.
     """
-    count = len(source.frames) if frames is None else frames
     blank = next(observe([as_frame(_grey(canvas))], lambda frame: frame))
     drawn = []
     scenes = {id(scene): _truth(scene, source, canvas)}
     kept = [scene]  # an id is only known to be new while the old one lives
-    for index in range(count):
+    for index, frame in enumerate(source.frames):
         shown = scene if scene_at is None else scene_at(index)
         if id(shown) not in scenes:
             scenes[id(shown)] = _truth(shown, source, canvas)
             kept.append(shown)
         truth = scenes[id(shown)]
-        under = _observed(source.frames[index])
+        under = _observed(frame)
         if not shutter:
             drawn.append(planes_of(truth.render(under, blank, index / FPS).picture.frame))
             continue
-        times_s = [max(0.0, (index + shutter * ((n + 0.5) / samples - 0.5)) / FPS) for n in range(samples)]
+        times_s = [max(0.0, (index + shutter * ((n + 0.5) / _SAMPLES - 0.5)) / FPS) for n in range(_SAMPLES)]
         parts = [planes_of(truth.render(under, blank, at).picture.frame) for at in times_s]
         drawn.append(
             Planes(
@@ -91,15 +60,9 @@ def draw_look(
             )
         )
     encode(drawn, path, crf=crf)
-    return DrawnLook(
-        source,
-        decoded(path),
-        [true_placement(scene if scene_at is None else scene_at(n), source, canvas, n / FPS) for n in range(count)],
-        list(range(count)),
-    )
 
 
-def _truth(scene: Scene, source: Source, canvas: tuple[int, int], *, with_layers: bool = True) -> GroundTruth:
+def _truth(scene: Scene, source: Source, canvas: tuple[int, int]) -> GroundTruth:
     spec = ColourSpec()
     return GroundTruth(
         scene=scene,
@@ -108,7 +71,7 @@ def _truth(scene: Scene, source: Source, canvas: tuple[int, int], *, with_layers
         spec=spec,
         chroma_place=chroma_place(spec.siting, 0),
         wanted=spec,
-        layers=SceneLayers(scene if with_layers else Scene(), canvas),
+        layers=SceneLayers(scene, canvas),
     )
 
 

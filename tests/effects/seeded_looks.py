@@ -10,7 +10,7 @@ import numpy as np
 
 from capbench.pipeline.scene import Scene
 
-__all__ = ["CAMERA_FRAMES", "CRFS", "LOOK_FRAMES", "SeededLook", "asked_look", "seeded_look"]
+__all__ = ["CAMERA_FRAMES", "CRFS", "LOOK_FRAMES", "SeededLook", "asked_look", "scene_of", "seeded_look"]
 
 LOOK_FRAMES: Final = 24
 """Frames of a look: a zoom in and out and half a second of a cursor's way."""

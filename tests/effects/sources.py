@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import av
-import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from capbench.quality.reading.clip import Clip
-from capbench.quality.reading.planes import Planes, planes_of
+from capbench.quality.reading.planes import Planes, as_frame
 from capbench.recordings import RecordingSpec, make_recording
 
-__all__ = ["FPS", "Source", "camera_file", "decoded", "encode", "screen_source"]
+__all__ = ["FPS", "Source", "camera_file", "encode", "screen_source"]
 
 FPS: Final = 30
 """Frames a second of every recording and of every look."""
@@ -66,16 +65,8 @@ def encode(pictures: Sequence[Planes], path: Path, *, crf: int) -> Path:
         codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
         codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         for index, picture in enumerate(pictures):
-            frame = av.VideoFrame(width, height, "yuv420p")
-            for samples, plane in zip(picture.all, frame.planes, strict=True):
-                rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-                rows[:, : plane.width] = samples
-            frame.pts, frame.time_base = index, Fraction(1, FPS)
+            frame = as_frame(picture, index)
+            frame.time_base = Fraction(1, FPS)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
-
-
-def decoded(path: Path) -> list[Planes]:
-    """Pictures of a yuv420p file."""
-    return [Planes(*(plane.copy() for plane in planes_of(frame).all)) for frame in Clip(path).frames()]

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +42,8 @@ __all__ = [
 ]
 
 _OURS: Final = "capbench"
+_AS_EVER: Final = (signal.SIGTERM, signal.SIG_DFL)
+"""How a worker ends: without the study's own handler, which it is forked with."""
 _MARKS: Final = ("<!-- effects study -->", "<!-- end of effects study -->")
 
 
@@ -204,17 +209,25 @@ def main() -> None:
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--page", type=Path)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
     titles = options.titles or [folder.name for folder in options.folders]
     lines: list[str] = []
     for folder, title in zip(options.folders, titles, strict=True):
         files = [path for path in sorted(folder.glob("*/*.mp4")) if path.with_suffix(".json").is_file()]
-        with ProcessPoolExecutor(options.jobs) as pool:
+        with ProcessPoolExecutor(options.jobs, initializer=signal.signal, initargs=_AS_EVER) as pool:
             for done, kept in enumerate(pool.map(_measured, [(path, options.again) for path in files]), 1):
                 sys.stderr.write(f"{done} of {len(files)}: {kept.stem}\n")
         lines += [*([""] if lines else []), *folder_tables(title, list(read_results(folder)))]
     sys.stdout.write("\n".join(lines) + "\n")
     if options.page is not None:
         options.page.write_text(with_tables(options.page.read_text(encoding="utf-8"), lines), encoding="utf-8")
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """Take the workers along: they would wait for ever, for each holds the queue open that it waits on."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    sys.exit(128 + number)
 
 
 def _measured(job: tuple[Path, bool]) -> Path:

@@ -144,7 +144,6 @@ def asked_placement(
         scale=(scales[0] * amount, scales[1] * amount),
         rotation_degrees=0.0,
         centre=(middles[0], middles[1]),
-        residual_codes=0.0,
         uncertainty_px=0.0,
         agreeing=1.0,
     )

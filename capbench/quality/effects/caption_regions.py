@@ -49,15 +49,11 @@ class SeenCells:
     every: int
     """Frames from one kept to the next."""
 
-    @property
-    def is_on(self) -> NDArray[np.bool_]:
-        """Whether something lies over a cell, shape (times, rows, columns)."""
-        return self.strength > 1
-
     def on_share(self, times: NDArray[np.bool_]) -> Field:
         """Share of some times at which each cell is on, of those at which that is known; 0 where it seldom is."""
         known = (self.inside | self.outside)[times].sum(axis=0)
-        share: Field = np.where(known >= _KNOWN * times.sum(), self.is_on[times].sum(axis=0) / np.maximum(known, 1), 0)
+        on = (self.strength[times] > 1).sum(axis=0)
+        share: Field = np.where(known >= _KNOWN * times.sum(), on / np.maximum(known, 1), 0)
         return share
 
     def shares(self, region: NDArray[np.bool_], during: NDArray[np.bool_]) -> Field:
@@ -74,10 +70,15 @@ class SeenCells:
         return total / np.maximum(known, 1)
 
 
+def _over_gaps(on: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The cells of a text, shape (rows, columns), and those of the gaps between its words."""
+    joined: NDArray[np.bool_] = binary_closing(np.pad(on, GAP_CELLS), np.ones((1, 2 * GAP_CELLS + 1), bool))
+    return joined[GAP_CELLS:-GAP_CELLS, GAP_CELLS:-GAP_CELLS]
+
+
 def widest_text(on: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """The largest group of cells, over the gaps between words. None where it is no text."""
-    joined = binary_closing(np.pad(on, GAP_CELLS), np.ones((1, 2 * GAP_CELLS + 1), bool))
-    groups, count = label(joined[GAP_CELLS:-GAP_CELLS, GAP_CELLS:-GAP_CELLS], structure=np.ones((3, 3)))
+    groups, count = label(_over_gaps(on), structure=np.ones((3, 3)))
     if not count:
         return None
     sizes = np.bincount(groups[on], minlength=count + 1)[1:]
@@ -91,7 +92,7 @@ def widest_text(on: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
 
 def unasked_text(seen: SeenCells, regions: Sequence[NDArray[np.bool_]]) -> tuple[int, int] | None:
     """First and last kept time of a text that was not asked for; None where there is none."""
-    on = seen.is_on.copy()
+    on = seen.strength > 1
     for region in regions:
         rows = np.flatnonzero(region.any(axis=1))
         on[:, max(0, rows[0] - 2) : rows[-1] + 3] = False  # its rim and its shadow come and go with it
@@ -108,9 +109,7 @@ def unasked_text(seen: SeenCells, regions: Sequence[NDArray[np.bool_]]) -> tuple
     times = {(int(a), int(b)) for a, b in zip(first[once], last[once], strict=True)}
     for a, b in sorted(times):
         together = once & (np.abs(first - a) <= 1) & (np.abs(last - b) <= 1)
-        # Over the gaps between words, as for one that was asked for.
-        joined = binary_closing(np.pad(together, GAP_CELLS), np.ones((1, 2 * GAP_CELLS + 1), bool))
-        joined = joined[GAP_CELLS:-GAP_CELLS, GAP_CELLS:-GAP_CELLS]
+        joined = _over_gaps(together)
         groups, _ = label(joined, structure=np.ones((3, 3)))
         for part in find_objects(groups):
             height, width = (side.stop - side.start for side in part)

@@ -40,6 +40,10 @@ _OFF_RECORDING_CODES: Final = 6.0
 """The same beside the recording, where nothing else has detail."""
 _AROUND_S: Final = 1.0
 """Before and after a caption in which it must not be there."""
+_QUIET_S: Final = 0.25
+"""From a caption to the times that show what is there without it: it may be late or early."""
+_FEWEST_QUIET: Final = 3
+"""Such times, of which one may show it: where so many are not as far away, the farthest count."""
 _MOSTLY, _RARELY = 0.6, 0.4
 """Share of the asked time that a cell must be on, and of the time around it that it may be: a caption that is a few
 frames late is one that is there and late."""
@@ -51,7 +55,7 @@ _ZOOMED: Final = 1.01
 _PLATE_CELLS: Final = 2
 """Around the cells in which a text is seen: what is left of its plate, or of its shadow."""
 _HIDDEN: Final = 0.6
-"""Share of a caption's middle over which something else stands, from which it need not be seen."""
+"""Share of a caption's middle in which nothing can be told, from which it need not be seen."""
 _NEAR: Final = 0.15
 """Of the canvas's height and half its width: how far a caption may lie from where it was asked to be found."""
 _PLACE: Final = 0.1
@@ -162,12 +166,11 @@ class CaptionMeter:
         scales = np.array([place.scale[0] for place in self._places])
         is_shaded = kinds[:, 2] & (scales > _ZOOMED * scales.min())[:, None, None]
         inside, outside = kinds[:, 0] & ~covered, kinds[:, 1] & ~covered & ~is_shaded
-        # Beside the recording what is there without a caption is what is there when none was asked for.
-        quiet = np.ones(times_s.size, bool)
-        for caption in captions:
-            quiet &= ~_is_asked(caption, times_s, margin_s=_AROUND_S / 4)
-        still = figures[quiet] if quiet.sum() >= 3 else figures
-        usual = np.median(still, axis=0)
+        # Beside the recording what is there without a caption is what is there when none was asked for. Where one is
+        # asked for throughout, it would be its own background: there nothing is known.
+        quiet = _quiet(captions, times_s)
+        outside &= quiet.any()
+        usual = np.median(figures[quiet] if quiet.any() else figures, axis=0)
         change = np.abs(figures - usual)
         strength = np.where(inside, figures / _ON_CODES, np.where(outside, change / _OFF_RECORDING_CODES, 0.0))
         frame_s = float(self._every / self._context.frame_rate)
@@ -234,6 +237,18 @@ def _is_asked(caption: ExpectedCaption, times_s: Field, margin_s: float = 0.0) -
     return asked
 
 
+def _quiet(captions: Sequence[ExpectedCaption], times_s: Field) -> NDArray[np.bool_]:
+    """Which times count for what is there without a caption: those far from all that were asked for, or a few."""
+    is_asked, away_s = np.zeros(times_s.size, bool), np.full(times_s.size, np.inf)
+    for caption in captions:
+        is_asked |= _is_asked(caption, times_s)
+        end_s = np.inf if caption.end_s is None else caption.end_s
+        away_s = np.minimum(away_s, np.maximum(caption.start_s - times_s, times_s - end_s))
+    farthest_s = float(np.sort(away_s)[-min(_FEWEST_QUIET, times_s.size)])
+    quiet: NDArray[np.bool_] = ~is_asked & (away_s >= min(_QUIET_S, farthest_s))
+    return quiet
+
+
 def _measured(seen: SeenCells, caption: ExpectedCaption, number: int) -> _MeasuredCaption:
     name = f"caption {number + 1}"
     times_s = seen.times_s
@@ -253,6 +268,8 @@ def _measured(seen: SeenCells, caption: ExpectedCaption, number: int) -> _Measur
     if region is None:
         if _is_hidden(seen.standing, caption):
             return _MeasuredCaption(f"{name} is hidden by what stands over it", is_wrong=False)
+        if _is_hidden((seen.inside | seen.outside)[during].sum(axis=0) == 0, caption):
+            return _MeasuredCaption(f"{name} cannot be told from what lies behind it", is_wrong=False)
         return _MeasuredCaption(f"{name} is missing", is_wrong=True)
     parameters = [*_lags(seen, caption, seen.shares(region, during)), *_place(caption, region, seen.standing)]
     wrong = [parameter for parameter in parameters if parameter.is_wrong]
@@ -299,15 +316,16 @@ def _crossing(times_s: Field, share: Field, middle_s: float, *, rising: bool) ->
     return None
 
 
-def _is_hidden(standing: NDArray[np.bool_], caption: ExpectedCaption) -> bool:
+def _is_hidden(unseen: NDArray[np.bool_], caption: ExpectedCaption) -> bool:
+    """Whether its middle lies in cells, shape (rows, columns), of which nothing can be seen."""
     if caption.position is None:
         return False
-    rows, columns = standing.shape
+    rows, columns = unseen.shape
     y, x = np.mgrid[0:rows, 0:columns] + 0.5
     middle = (np.abs(y / rows - caption.position[1]) <= _NEAR / 3) & (
         np.abs(x / columns - caption.position[0]) <= _NEAR
     )
-    return bool(middle.any()) and float(standing[middle].mean()) >= _HIDDEN
+    return bool(middle.any()) and float(unseen[middle].mean()) >= _HIDDEN
 
 
 def _place(caption: ExpectedCaption, region: NDArray[np.bool_], standing: NDArray[np.bool_]) -> list[MeasuredParameter]:

@@ -56,8 +56,6 @@ class PlacedFrame:
     """Where the recording lies in it; None where it was not found."""
     source: Planes | None
     """The recording's picture that it shows, in the output's codes; None where it is not known."""
-    source_index: int | None
-    """Its position in the recording, from 0."""
 
 
 class EffectMeter(Protocol):

@@ -12,20 +12,7 @@ from capbench.quality.effects.overlays.overlay_meter import OverlayMeter
 from capbench.quality.effects.padding_meter import PaddingMeter
 from capbench.quality.effects.zoom_path import ZoomMeter
 
-__all__ = ["EFFECT_METERS", "EFFECT_NAMES"]
-
-EFFECT_NAMES: Final = (
-    "padding",
-    "zoom",
-    "corner_radius",
-    "shadow",
-    "background",
-    "captions",
-    "cursor",
-    "camera",
-    "motion_blur",
-)
-"""Effects that a check exists for: a meter makes a finding of its own for each of its names, in any case."""
+__all__ = ["EFFECT_METERS"]
 
 EFFECT_METERS: Final[tuple[Callable[[EffectContext], EffectMeter], ...]] = (
     PaddingMeter,

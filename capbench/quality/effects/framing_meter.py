@@ -91,7 +91,7 @@ class FramingMeter:
         output = _median([planes for _, planes, _ in chosen])
         source = _median([source for _, _, source in chosen])
         recording = onto_canvas(source, rest, self._context.canvas)
-        return RestingPicture(self._context, rest, output, recording, len(chosen))
+        return RestingPicture(self._context, rest, output, recording)
 
 
 def _copied(planes: Planes) -> Planes:

@@ -126,7 +126,7 @@ class _Walked:
         source = None if match.picture is None else planes_of(match.picture.frame)
         if self._aligner.marked and picture.record.number is not None and placement is not None and source is not None:
             self._patches.add(planes, source, placement, self._look.crop)
-        frame = PlacedFrame(picture.record.index, time_s, planes, placement, source, match.index)
+        frame = PlacedFrame(picture.record.index, time_s, planes, placement, source)
         self._opened(due or match.picture).add(frame)
 
     def finish(self) -> InspectedOutput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from capbench.quality.effects.effect_meter import EffectContext, EffectMeter, PlacedFrame
@@ -42,12 +42,6 @@ class EffectWalk:
         self.placements.append(frame.placement)
         for meter in self.meters:
             meter.add(frame)
-
-    def through(self, frames: Iterable[PlacedFrame]) -> EffectMeasurements:
-        """Every frame, and what follows from them."""
-        for frame in frames:
-            self.add(frame)
-        return self.finish()
 
     def finish(self) -> EffectMeasurements:
         """What follows from all frames; the walk is used up."""

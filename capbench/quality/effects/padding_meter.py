@@ -43,7 +43,6 @@ class PaddingMeter:
                 EffectFinding(effect=_EFFECT, outcome="unchecked", message=not_found_reason(self._series), asked=asked)
             ]
         measured = _padding(place, look.crop, context.canvas)
-        wanted = asked_placement(look, context.recording, context.canvas, 0.0) if asked is not None else None
         tolerance = _TOLERANCE_PX / min(context.canvas)
         found = measured > tolerance
         parameters = [
@@ -57,7 +56,7 @@ class PaddingMeter:
             )
         ]
         rest = asked_placement(look.model_copy(update={"zoom": ()}), context.recording, context.canvas, 0.0)
-        if wanted is not None and rest is not None:
+        if rest is not None:
             parameters += _parameters(place, rest)
         wrong = [parameter for parameter in parameters if parameter.is_wrong]
         return [
@@ -75,11 +74,7 @@ class PaddingMeter:
 def _padding(place: FramePlacement, crop: tuple[float, float, float, float], canvas: tuple[int, int]) -> float:
     """Free border of the nearer pair of sides, as a fraction of the canvas's shorter side."""
     area = place.rectangle(crop)
-    sides = (
-        (area.left + canvas[0] - area.left - area.width) / 2,
-        (area.top + canvas[1] - area.top - area.height) / 2,
-    )
-    return min(sides) / min(canvas)
+    return min(canvas[0] - area.width, canvas[1] - area.height) / 2 / min(canvas)
 
 
 def _parameters(place: FramePlacement, rest: FramePlacement) -> list[MeasuredParameter]:

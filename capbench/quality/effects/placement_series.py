@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -51,9 +50,9 @@ class PlacementSeries:
         resting = [place for time, place in known if is_asked_at_rest(look, time)] or [place for _, place in known]
         if not resting:
             return None
-        scales = sorted(math.sqrt(math.prod(place.scale)) for place in resting)
+        scales = sorted(place.magnification for place in resting)
         scale = scales[int(len(scales) * _REST_PERCENTILE)]
-        same = [p for p in resting if abs(math.sqrt(math.prod(p.scale)) / scale - 1) <= _SAME_SCALE]
+        same = [p for p in resting if abs(p.magnification / scale - 1) <= _SAME_SCALE]
         return median_place(same)
 
 
@@ -68,7 +67,6 @@ def median_place(places: Sequence[FramePlacement]) -> FramePlacement:
         scale=(middle([p.scale[0] for p in places]), middle([p.scale[1] for p in places])),
         rotation_degrees=middle([p.rotation_degrees for p in places]),
         centre=(middle([p.centre[0] for p in places]), middle([p.centre[1] for p in places])),
-        residual_codes=middle([p.residual_codes for p in places]),
         uncertainty_px=middle([p.uncertainty_px for p in places]),
         agreeing=middle([p.agreeing for p in places]),
     )

@@ -76,8 +76,8 @@ class ZoomMeter:
         if rest is None:
             reason = not_found_reason(self._series)
             return [EffectFinding(effect=_EFFECT, outcome="unchecked", message=reason, asked=asked)]
-        scale = math.sqrt(math.prod(rest.scale))
-        logs = np.array([math.log(math.sqrt(math.prod(place.scale)) / scale) for _, place in known])
+        scale = rest.magnification
+        logs = np.array([math.log(place.magnification / scale) for _, place in known])
         times_s = np.array([time_s for time_s, _ in known])
         path = _Path(
             times_s,

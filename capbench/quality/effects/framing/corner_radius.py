@@ -212,7 +212,7 @@ def _best_radius(window: _Window, edges: LayoutRectangle, most_px: float) -> Cor
     sides = [cost(max(0.0, radius_px + side)) for side in (-step_px, step_px)]
     # Twice the noise's variance over the curvature of the sum of squares, as for any least-squares estimate; a parabola
     # through the lower side, for costs are capped.
-    rise = min(side for side in sides if side is not None) - there if radius_px > step_px else sides[1] - there
+    rise = min(sides) - there if radius_px > step_px else sides[1] - there
     variance = _CORRELATED * max(_PRIOR_CODES**2, there / int(window.seen.sum()))
     if rise <= 0:
         return CornerFit(radius_px, float("inf"))

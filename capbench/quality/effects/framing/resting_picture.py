@@ -29,8 +29,6 @@ class RestingPicture:
     """The output's picture."""
     recording: Planes
     """The recording as the output should show it, at the same size; black where it is not."""
-    frames: int
-    """Number of frames."""
 
     @property
     def edges(self) -> LayoutRectangle:

@@ -59,8 +59,6 @@ class ShadowFit:
     """Largest share of light that it takes where it can be seen."""
     darkest_error: float
     """Its standard error."""
-    shape: str
-    """`smoothstep` or `gaussian`: how it fades."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -301,7 +299,6 @@ def _faint(samples: _Samples, found: _Found, basis: str, unit: float) -> ShadowF
         offset_error_px=np.inf,
         darkest=darkest,
         darkest_error=error * reach,
-        shape=found.shape,
     )
 
 
@@ -331,7 +328,6 @@ def _described(samples: _Samples, found: _Found, basis: str, unit: float) -> Sha
         offset_error_px=float(errors[2:].max()),
         darkest=darkest,
         darkest_error=alone * darkest / max(opacity, 1e-6),
-        shape=found.shape,
     )
 
 

@@ -242,7 +242,7 @@ def blur_of_cursor(
         step = way / patch.magnification
         if not _MIN_SPEED_PX <= speed <= _MAX_SPEED_PX or np.abs(step).max() > picture.opacity.shape[0] / 4:
             continue
-        shift, _, _ = locate(picture, patch)
+        shift, _ = locate(picture, patch)
         moments = np.stack(
             [picture.over(patch.recording, shift + number / _STEPS * step) for number in range(-_REACH, _REACH + 1)]
         )

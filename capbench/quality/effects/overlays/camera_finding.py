@@ -103,17 +103,16 @@ def camera_finding(
     expected = look if isinstance(look, ExpectedCamera) else ExpectedCamera()
     if sighting is not None:
         return _judged(sighting, expected, frames, context)
-    area = standing
     if expected.source is not None:
-        beside = "" if area is None else f"; something else stands {_where(area, frames[0])}"
+        beside = "" if standing is None else f"; something else stands {_where(standing, frames[0])}"
         message = f"a camera was asked for, and its picture was not found{beside}"
         return EffectFinding(effect=_EFFECT, outcome="fail", message=message, asked=True, found=False)
-    if area is None:
+    if standing is None:
         if not asked:
             return EffectFinding(effect=_EFFECT, outcome="pass", message="no camera", asked=asked, found=False)
         message = "no picture stands over the recording; beside it none can be told without the camera's file"
         return EffectFinding(effect=_EFFECT, outcome="unchecked", message=message, asked=True)
-    message = f"a picture stands over the recording {_where(area, frames[0])}"
+    message = f"a picture stands over the recording {_where(standing, frames[0])}"
     if asked is False:
         return EffectFinding(
             effect=_EFFECT,
@@ -141,9 +140,8 @@ def _judged(
         sentences.append(f"stands {corner} instead of {expected.position}")
     if expected.mirror is not None and sighting.place.mirrored != expected.mirror:
         sentences.append("is mirrored" if sighting.place.mirrored else "is not mirrored")
-    missing = [
-        frame.index for frame in frames if disc_correlation(frame.shown, sighting.source, sighting.place) < _PRESENT
-    ]
+    is_there = [disc_correlation(frame.shown, sighting.source, sighting.place) >= _PRESENT for frame in frames]
+    missing = [frame.index for frame, there in zip(frames, is_there, strict=True) if not there]
     gone = MeasuredParameter(
         name="missing",
         asked=0.0,
@@ -153,7 +151,7 @@ def _judged(
     )
     if gone.is_wrong:
         sentences.append(f"is missing in {gone.measured:.0%} of the frames")
-    timing, said = _timing(sighting, [frame for frame in frames if frame.index not in set(missing)])
+    timing, said = _timing(sighting, [frame for frame, there in zip(frames, is_there, strict=True) if there])
     if said is not None:
         sentences.append(said)
     return EffectFinding(
@@ -265,12 +263,10 @@ def _praise(
 ) -> str:
     height, width = frame.shown.shape
     lag = next((each.measured for each in timing if each.name == "lag_frames"), None)
-    said = (
-        f"is a {outline.shape} picture {_corner(middle, (width, height))}"
-        if outline.shape != "circle"
-        else (f"is a circle {_corner(middle, (width, height))}")
+    kind = "circle" if outline.shape == "circle" else f"{outline.shape} picture"
+    return f"is a {kind} {_corner(middle, (width, height))}" + (
+        "" if lag is None else f", {lag:+.0f} of its frames late"
     )
-    return said + ("" if lag is None else f", {lag:+.0f} of its frames late")
 
 
 def _where(area: tuple[float, float, float, float], frame: WorkingFrame) -> str:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from capbench.quality.effects.framing.resting_picture import rounded_distance
 from capbench.quality.effects.overlays.camera_place import CameraPlace
 from capbench.quality.effects.overlays.camera_source import CameraSource
+from capbench.recordings.layout import LayoutRectangle
 
 __all__ = ["CameraOutline", "CameraShape", "fit_outline"]
 
@@ -139,9 +141,6 @@ def _moves(step: float) -> list[Field]:
 
 def _coverage(x: Field, y: Field, outline: Field) -> Field:
     left, top, right, bottom, radius = outline
-    beyond_x = np.maximum(left + radius - x, x - right + radius)
-    beyond_y = np.maximum(top + radius - y, y - bottom + radius)
-    outside = np.hypot(beyond_x.clip(0), beyond_y.clip(0))
-    distance = np.where((beyond_x > 0) | (beyond_y > 0), outside, np.maximum(beyond_x, beyond_y)) - radius
-    covered: Field = (0.5 - distance).clip(0, 1)
+    edges = LayoutRectangle(left, top, right - left, bottom - top)
+    covered: Field = (0.5 - rounded_distance(x, y, edges, radius)).clip(0, 1)
     return covered

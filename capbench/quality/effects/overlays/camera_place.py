@@ -133,14 +133,20 @@ def _disc(camera: CameraSource, diameter: int) -> tuple[Field, Field]:
     return mean, np.where(inside, np.maximum(_LEAST_WEIGHT, 1 / (1 + (spread / _VARIES_CODES) ** 2)), 0.0)
 
 
-def _registered(smooth: list[Field], camera: CameraSource, start: Field, *, mirrored: bool) -> CameraPlace | None:
-    """Height, x and y of the middle by least squares, from coarse to fine; brightness and contrast are free."""
+def _disc_points(camera: CameraSource, *, mirrored: bool) -> tuple[Field, Field, list[Field]]:
+    """Points of the disc, in heights right of and below its middle, and their rows and columns in the camera's mean."""
     across = ((np.arange(_GRID) + 0.5) / _GRID - 0.5) * _DISC
     u, v = np.meshgrid(across, across)
     inside = np.hypot(u, v) <= _DISC / 2
     u, v = u[inside], v[inside]
     rows, columns = camera.mean.shape
-    in_camera = [v * rows + rows / 2 - 0.5, (-u if mirrored else u) * rows + columns / 2 - 0.5]
+    return u, v, [v * rows + rows / 2 - 0.5, (-u if mirrored else u) * rows + columns / 2 - 0.5]
+
+
+def _registered(smooth: list[Field], camera: CameraSource, start: Field, *, mirrored: bool) -> CameraPlace | None:
+    """Height, x and y of the middle by least squares, from coarse to fine; brightness and contrast are free."""
+    u, v, in_camera = _disc_points(camera, mirrored=mirrored)
+    rows = len(camera.mean)
     weight = np.maximum(
         _LEAST_WEIGHT, 1 / (1 + (ndimage.map_coordinates(camera.spread, in_camera, order=1) / _VARIES_CODES) ** 2)
     )
@@ -184,12 +190,7 @@ def _weighted_correlation(one: Field, other: Field, weight: Field) -> float:
 
 def disc_correlation(luma: NDArray[np.uint8], camera: CameraSource, place: CameraPlace) -> float:
     """How well the disc of one frame's luma agrees with the camera's mean picture, 1 at most."""
-    across = ((np.arange(_GRID) + 0.5) / _GRID - 0.5) * _DISC
-    u, v = np.meshgrid(across, across)
-    inside = np.hypot(u, v) <= _DISC / 2
-    u, v = u[inside], v[inside]
-    rows, columns = camera.mean.shape
-    in_camera = [v * rows + rows / 2 - 0.5, (-u if place.mirrored else u) * rows + columns / 2 - 0.5]
+    u, v, in_camera = _disc_points(camera, mirrored=place.mirrored)
     spread = ndimage.map_coordinates(camera.spread, in_camera, order=1)
     places = [place.middle[1] + v * place.height - 0.5, place.middle[0] + u * place.height - 0.5]
     shown = ndimage.map_coordinates(luma, places, np.float64, order=1, mode="nearest")

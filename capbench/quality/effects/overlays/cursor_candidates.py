@@ -14,8 +14,6 @@ from capbench.quality.effects.overlays.working_frame import WorkingFrame
 
 __all__ = ["CursorCandidate", "cursor_candidates"]
 
-Field = NDArray[np.float64]
-
 _NOISE_CODES: Final = 4.0
 """Difference of a flat area between two encodings at common quality, in luma codes."""
 _DETAIL: Final = 0.6

@@ -113,8 +113,8 @@ def learn_picture(patches: Sequence[CursorPatch]) -> tuple[CursorPicture, list[F
     return picture, shifts
 
 
-def locate(picture: CursorPicture, patch: CursorPatch, start: Field | None = None) -> tuple[Field, float, float]:
-    """Shift of the cursor from the middle of a patch, its share, and the error that is left in luma codes.
+def locate(picture: CursorPicture, patch: CursorPatch, start: Field | None = None) -> tuple[Field, float]:
+    """Shift of the cursor from the middle of a patch, and its share.
 
     The share is the regression of what is there on what the cursor changes: 1 where it is, 0 where it is not.
     """
@@ -136,7 +136,7 @@ def locate(picture: CursorPicture, patch: CursorPatch, start: Field | None = Non
     expected = (picture.over(patch.recording, shift) - patch.recording) * patch.inside
     energy = float((expected**2).sum())
     share = float((patch.difference * expected).sum()) / energy if energy > 0 else 0.0
-    return shift, share, float(np.sqrt(np.mean((patch.difference - expected) ** 2)))
+    return shift, share
 
 
 def _regression(patches: Sequence[CursorPatch], shifts: Sequence[Field]) -> CursorPicture:

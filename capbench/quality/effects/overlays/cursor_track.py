@@ -293,7 +293,7 @@ def _look(
     """The patch that the cursor fits best: with its shift, share, energy and the share of the difference explained."""
     best = None
     for patch in patches:
-        shift, share, _ = locate(picture, patch)
+        shift, share = locate(picture, patch)
         expected = (picture.over(patch.recording, shift) - patch.recording) * patch.inside
         energy = float(np.sqrt((expected**2).sum()))
         total = float((patch.difference**2).sum())

@@ -50,8 +50,9 @@ def camera_area(
         return _beyond_the_recording(standing, [frame for frame in frames if frame.is_placed])
     asked = context.look.camera
     # With its file it would have been found where it is.
-    is_known = isinstance(asked, ExpectedCamera) and (asked.source is None or isinstance(sighting, str))
-    return _asked_area(asked, context.canvas) if is_known and isinstance(asked, ExpectedCamera) else None
+    if isinstance(asked, ExpectedCamera) and (asked.source is None or isinstance(sighting, str)):
+        return _asked_area(asked, context.canvas)
+    return None
 
 
 def _beyond_the_recording(area: tuple[float, float, float, float], frames: Sequence[WorkingFrame]) -> CoveredArea:

@@ -106,7 +106,6 @@ def _placement(place: _Place, recording: tuple[int, int]) -> FramePlacement:
         scale=(place.scale, place.scale),
         rotation_degrees=0.0,
         centre=place.centre,
-        residual_codes=math.inf,
         uncertainty_px=math.inf,
         agreeing=0.0,
     )

@@ -29,12 +29,15 @@ class FramePlacement:
     """Clockwise turn of the recording as a viewer sees it."""
     centre: tuple[float, float]
     """Where the middle of the recording lies in the output, in pixels; it may be outside."""
-    residual_codes: float
-    """Median absolute difference of luma between the recording and the output at the places that were compared."""
     uncertainty_px: float
     """Standard error of the place of the recording's corners that can be seen, in output pixels."""
     agreeing: float
     """Share of the compared places whose luma fits, 0..1: what lies over the recording does not."""
+
+    @property
+    def magnification(self) -> float:
+        """Output pixels for a pixel of the recording: the geometric mean of both scales."""
+        return math.sqrt(self.scale[0] * self.scale[1])
 
     @property
     def size(self) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -72,12 +71,12 @@ class PlacementTracker:
 
     def _attempts(self, output: LumaPyramid, recording: LumaPyramid, time_s: float) -> Iterator[FramePlacement]:
         starts = [start for start in (*self._continued(), self._asked(time_s)) if start is not None]
-        rated = [(likeness(output, recording, start).correlation, start) for start in starts]
+        rated = [(likeness(output, recording, start), start) for start in starts]
         for correlation, start in sorted(rated, key=lambda one: -one[0]):
             if correlation >= _WORTH_TRYING:
                 yield from self._registered(output, recording, start)
         if self._before and self._lost_frames == 0:
-            middle = math.sqrt(math.prod(self._before[-1].scale)) / self._fitted
+            middle = self._before[-1].magnification / self._fitted
             for start in find_recording(output, recording, (middle * NEAR[0], middle * NEAR[1])):
                 yield from self._registered(output, recording, start)
         if self._lost_frames >= self._next_search:
@@ -101,7 +100,6 @@ class PlacementTracker:
                     last.centre[0] + growth[0] * (last.centre[0] - earlier.centre[0]),
                     last.centre[1] + growth[1] * (last.centre[1] - earlier.centre[1]),
                 ),
-                residual_codes=last.residual_codes,
                 uncertainty_px=last.uncertainty_px,
                 agreeing=last.agreeing,
             )
@@ -114,7 +112,7 @@ class PlacementTracker:
         place = register_picture(output, recording, start)
         if place is None or not self._is_possible(place) or place.agreeing < _LEAST_AGREEING:
             return
-        if likeness(output, recording, place).correlation >= _FITS:
+        if likeness(output, recording, place) >= _FITS:
             yield place
 
     def _is_possible(self, place: FramePlacement) -> bool:

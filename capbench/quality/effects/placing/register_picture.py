@@ -19,7 +19,7 @@ from scipy.ndimage import map_coordinates
 from capbench.quality.effects.placing.frame_placement import FramePlacement
 from capbench.quality.effects.placing.luma_pyramid import LumaPyramid, Smoothed
 
-__all__ = ["Likeness", "likeness", "register_picture"]
+__all__ = ["likeness", "register_picture"]
 
 _FINE_WIDTH: Final = 960
 """Samples across an output at the finest level: of a larger picture the means of blocks are registered, which is as
@@ -51,16 +51,6 @@ _FITS: Final = 0.25
 """Share of the points' own spread within which a residual counts as agreeing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """How well a place fits."""
-
-    correlation: float
-    """Of the lumas of both pictures at the compared points, -1..1."""
-    points: int
-    """Number of points."""
-
-
 def _factor(width: int, wanted: int) -> int:
     return max(1, round(width / wanted))
 
@@ -86,12 +76,12 @@ class _Level:
 def register_picture(output: LumaPyramid, recording: LumaPyramid, start: FramePlacement) -> FramePlacement | None:
     """The place near `start` at which the recording fits; None where nothing does, or it left the picture.
 
-    Of the place found, `residual_codes`, `uncertainty_px` and `agreeing` are those at the finest level.
+    Of the place found, `uncertainty_px` and `agreeing` are those at the finest level.
     """
     place: FramePlacement | None = start
     finest = _factor(output.size[0], _FINE_WIDTH)
     coarse = max(finest, _factor(output.size[0], _COARSE_WIDTH))
-    is_near = likeness(output, recording, start).correlation >= _NEAR
+    is_near = likeness(output, recording, start) >= _NEAR
     for factor in dict.fromkeys((finest,) if is_near else (coarse, finest)):
         if place is None:
             return None
@@ -99,24 +89,24 @@ def register_picture(output: LumaPyramid, recording: LumaPyramid, start: FramePl
     return place
 
 
-def likeness(output: LumaPyramid, recording: LumaPyramid, place: FramePlacement) -> Likeness:
-    """How well a place fits as it is, on the coarse level."""
+def likeness(output: LumaPyramid, recording: LumaPyramid, place: FramePlacement) -> float:
+    """Correlation of the lumas of both pictures at a place as it is, on the coarse level, -1..1."""
     factor = max(_factor(output.size[0], _FINE_WIDTH), _factor(output.size[0], _COARSE_WIDTH))
     level = _level(output, recording, place, factor)
     there = _inside(level, place, output.size)
     if there.sum() < _FEWEST_POINTS:
-        return Likeness(0.0, int(there.sum()))
+        return 0.0
     places = level.points.places[there]
     found = _sample(level.output.values, _forward(place, places), level.output.factor)
     wanted = level.points.codes[there]
     spread = float(found.std() * wanted.std())
     if spread == 0.0:
-        return Likeness(0.0, len(places))
-    return Likeness(float(((found - found.mean()) * (wanted - wanted.mean())).mean()) / spread, len(places))
+        return 0.0
+    return float(((found - found.mean()) * (wanted - wanted.mean())).mean()) / spread
 
 
 def _level(output: LumaPyramid, recording: LumaPyramid, place: FramePlacement, factor: int) -> _Level:
-    scale = math.sqrt(place.scale[0] * place.scale[1])
+    scale = place.magnification
     # About as many output pixels for a sample of the one picture as of the other.
     of_recording = max(1, min(round(factor / scale), min(recording.size) // 8))
     sigma_px = _BLUR * max(factor, of_recording * scale)
@@ -212,7 +202,6 @@ def _step(level: _Level, place: FramePlacement, canvas: tuple[int, int]) -> tupl
             scale=(place.scale[0] * math.exp(change[0]), place.scale[1] * math.exp(change[1])),
             rotation_degrees=place.rotation_degrees + math.degrees(change[2]),
             centre=(place.centre[0] + float(change[3]), place.centre[1] + float(change[4])),
-            residual_codes=float(np.median(np.abs(residual))),
             uncertainty_px=uncertainty_px,
             agreeing=agreeing,
         ),

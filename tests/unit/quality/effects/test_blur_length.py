@@ -20,7 +20,7 @@ Field = NDArray[np.float64]
 
 
 def _placement(scale: float, x: float) -> FramePlacement:
-    return FramePlacement((WIDTH, HEIGHT), (scale, scale), 0.0, (x, HEIGHT / 2), 1.0, 0.02, 1.0)
+    return FramePlacement((WIDTH, HEIGHT), (scale, scale), 0.0, (x, HEIGHT / 2), 0.02, 1.0)
 
 
 def _at(source: Field, scale: float, x: float) -> Field:

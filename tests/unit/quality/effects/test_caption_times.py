@@ -28,10 +28,10 @@ _NONE = ExpectedLook(padding=0.05)
 
 
 @cache
-def _screen() -> tuple[Planes, NDArray[np.uint8]]:
+def _screen(padding: float = 0.05) -> tuple[Planes, NDArray[np.uint8]]:
     """A recording, and the luma of an output that shows it on grey."""
     recording = recorded(RecordingSpec("captions", *_SIZE, 30, 1.0), 0)
-    place = asked_placement(_NONE, _SIZE, _SIZE, 0.0)
+    place = asked_placement(ExpectedLook(padding=padding), _SIZE, _SIZE, 0.0)
     assert place is not None
     return recording, np.where(coverage(place, _SIZE), onto_canvas(recording, place, _SIZE).luma, 90).astype(np.uint8)
 
@@ -40,8 +40,9 @@ def _found(
     look: ExpectedLook, shown: range, *, top: int = 292, left: int = 220, size: tuple[int, int] = (200, 28)
 ) -> EffectFinding:
     """What is found of a plate with text that is shown in those frames of 60."""
-    recording, plain = _screen()
-    place = asked_placement(_NONE, _SIZE, _SIZE, 0.0)
+    assert isinstance(look.padding, float)
+    recording, plain = _screen(look.padding)
+    place = asked_placement(look, _SIZE, _SIZE, 0.0)
     meter = CaptionMeter(EffectContext(look, _SIZE, _SIZE, ColourSpec(), Fraction(30), 60))
     chroma = np.full((_SIZE[1] // 2, _SIZE[0] // 2), 128, np.uint8)
     for number in range(60):
@@ -50,7 +51,7 @@ def _found(
             plate = luma[top : top + size[1], left : left + size[0]]
             plate[...] = plate * 0.4
             plate[8:-8, 10:-10:7] = 235
-        meter.add(PlacedFrame(number, number / 30, Planes(luma, chroma, chroma), place, recording, number))
+        meter.add(PlacedFrame(number, number / 30, Planes(luma, chroma, chroma), place, recording))
     (finding,) = meter.finish()
     return finding
 
@@ -108,10 +109,26 @@ def test_words_without_a_plate_are_a_text_and_what_coding_leaves_is_none(codes: 
                 word = luma[288:312, left : left + 32]
                 word += np.where(word < 128, codes, -codes)
         shown = luma.clip(0, 255).astype(np.uint8)
-        meter.add(PlacedFrame(number, number / 30, Planes(shown, chroma, chroma), place, recording, number))
+        meter.add(PlacedFrame(number, number / 30, Planes(shown, chroma, chroma), place, recording))
     (finding,) = meter.finish()
 
     assert finding.outcome == outcome
+
+
+@pytest.mark.parametrize("top", [292, 10], ids=["over the recording", "beside it"])
+def test_a_caption_that_leaves_few_frames_without_it_is_not_its_own_background(top: int) -> None:
+    most = ExpectedCaption(start_s=0.05, end_s=1.95, position=(0.5, (top + 14) / 360))
+    look = ExpectedLook(padding=0.15, caption=(most,))
+
+    assert _found(look, range(2, 59), top=top).outcome == "pass"
+    assert _found(look, range(0), top=top).outcome == "fail"
+
+
+def test_a_caption_beside_the_recording_that_is_asked_for_throughout_cannot_be_told() -> None:
+    look = ExpectedLook(padding=0.15, caption=(ExpectedCaption(position=(0.5, 24 / 360)),))
+
+    assert _found(look, range(60), top=10).outcome == "pass"
+    assert "cannot be told" in _found(look, range(60), top=10).message
 
 
 def test_a_camera_that_comes_and_goes_is_no_caption() -> None:
@@ -127,6 +144,6 @@ def test_a_caption_after_the_end_of_the_clip_is_not_missed() -> None:
 def test_a_clip_without_the_recording_is_not_judged() -> None:
     meter = CaptionMeter(EffectContext(_ASKED, _SIZE, _SIZE, ColourSpec(), Fraction(30), 3))
     for number in range(3):
-        meter.add(PlacedFrame(number, number / 30, _screen()[0], None, None, None))
+        meter.add(PlacedFrame(number, number / 30, _screen()[0], None, None))
 
     assert [finding.outcome for finding in meter.finish()] == ["unchecked"]

@@ -60,7 +60,7 @@ def _measured(
         if paint is not None:
             paint(picture, number)
         place = asked_placement(asked_look(scene), _SIZE, _SIZE, number / 30)
-        meter.add(PlacedFrame(number, number / 30, picture, place, _recording(), number))
+        meter.add(PlacedFrame(number, number / 30, picture, place, _recording()))
     return {finding.effect: finding for finding in meter.finish()}
 
 

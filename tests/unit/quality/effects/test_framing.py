@@ -52,7 +52,7 @@ def _judged(shown: Scene, asked: ExpectedLook | None = None, *, noise_codes: flo
                 for plane in picture.all
             )
         )
-        meter.add(PlacedFrame(number, number / 30, noisy, place, _recording(), number))
+        meter.add(PlacedFrame(number, number / 30, noisy, place, _recording()))
     return {finding.effect: finding for finding in meter.finish()}
 
 
@@ -159,7 +159,7 @@ def _with_detail(asked: ExpectedLook | None = None) -> dict[str, EffectFinding]:
     luma = np.where(behind, blocks, picture.luma)
     meter = FramingMeter(EffectContext(look, _SIZE, _SIZE, ColourSpec(), Fraction(30), 3))
     for number in range(3):
-        meter.add(PlacedFrame(number, number / 30, Planes(luma, picture.cb, picture.cr), place, _recording(), number))
+        meter.add(PlacedFrame(number, number / 30, Planes(luma, picture.cb, picture.cr), place, _recording()))
     return {finding.effect: finding for finding in meter.finish()}
 
 
@@ -181,6 +181,6 @@ def test_nothing_lies_beside_a_recording_that_fills_the_canvas() -> None:
 
 def test_without_a_frame_at_rest_nothing_is_judged() -> None:
     meter = FramingMeter(EffectContext(ExpectedLook(), _SIZE, _SIZE, ColourSpec(), Fraction(30), 3))
-    meter.add(PlacedFrame(0, 0.0, _recording(), None, None, None))
+    meter.add(PlacedFrame(0, 0.0, _recording(), None, None))
 
     assert {finding.outcome for finding in meter.finish()} == {"unchecked"}

@@ -36,7 +36,6 @@ def _place(scale: float, centre: tuple[float, float] = (320.0, 180.0), turn: flo
         scale=(scale, scale),
         rotation_degrees=turn,
         centre=centre,
-        residual_codes=0.0,
         uncertainty_px=0.0,
         agreeing=1.0,
     )

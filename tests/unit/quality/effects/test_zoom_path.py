@@ -43,7 +43,7 @@ def _found(
 ) -> EffectFinding:
     opened = meter(_context(asked))
     for number, place in enumerate(places):
-        opened.add(PlacedFrame(number, number / 30, _NOTHING, place, None, None))
+        opened.add(PlacedFrame(number, number / 30, _NOTHING, place, None))
     (finding,) = opened.finish()
     return finding
 
@@ -115,7 +115,7 @@ def test_an_overshoot_fails_unless_springs_are_allowed() -> None:
         assert place is not None
         more = 1.12 if 27 <= number < 32 else 1.0
         places.append(
-            FramePlacement(_SIZE, (place.scale[0] * more, place.scale[1] * more), 0.0, place.centre, 0.0, 0.0, 1.0)
+            FramePlacement(_SIZE, (place.scale[0] * more, place.scale[1] * more), 0.0, place.centre, 0.0, 1.0)
         )
 
     assert _found(ZoomMeter, _LOOK, places).outcome == "fail"
@@ -164,9 +164,7 @@ def test_padding_that_is_left_open_passes_and_is_shown() -> None:
 def test_a_recording_aside_of_its_place_fails(shift: tuple[float, float]) -> None:
     rest = asked_placement(_LOOK, _SIZE, _SIZE, 0.0)
     assert rest is not None
-    aside = FramePlacement(
-        _SIZE, rest.scale, 0.0, (rest.centre[0] + shift[0], rest.centre[1] + shift[1]), 0.0, 0.0, 1.0
-    )
+    aside = FramePlacement(_SIZE, rest.scale, 0.0, (rest.centre[0] + shift[0], rest.centre[1] + shift[1]), 0.0, 1.0)
 
     assert _found(PaddingMeter, ExpectedLook(padding=0.06), [aside] * 10).outcome == "fail"
 
