@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Picture", "moving_pictures", "write_clip"]
+__all__ = ["moving_pictures", "write_clip"]
 
 _FRAMES, _GOP, _SIZE = 200, 24, (128, 96)
 Picture = NDArray[np.uint8]

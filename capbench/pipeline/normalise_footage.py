@@ -19,9 +19,9 @@ from capbench.pipeline.decode.open_source import open_source
 from capbench.pipeline.decode.probe import SourceInfo, probe_source
 from capbench.pipeline.decode.video import every_picture
 
-__all__ = ["MOST_SKIPPED_FRAMES", "NORMALISER_VERSION", "Normalisation", "normalise_footage"]
+__all__ = ["MOST_SKIPPED_FRAMES", "Normalisation", "normalise_footage"]
 
-NORMALISER_VERSION: Final = 1
+_NORMALISER_VERSION: Final = 1
 """Part of a normalised file's name: raise it whenever its pictures change."""
 MOST_SKIPPED_FRAMES: Final = 500_000
 """Decoded before and between the pictures that are kept: two hours at 60 fps. A file that claims a rate of thousands
@@ -55,7 +55,7 @@ class Normalisation:
     @property
     def key(self) -> str:
         """What the file's bytes follow from, besides the clip and the encoder's version."""
-        text = repr((NORMALISER_VERSION, self.width, self.height, str(self.rate), self.start_s, self.frames))
+        text = repr((_NORMALISER_VERSION, self.width, self.height, str(self.rate), self.start_s, self.frames))
         return hashlib.sha256(f"{text}/{self.pixel_format}".encode()).hexdigest()[:12]
 
 

@@ -38,7 +38,7 @@ def cached_path(spec: RecordingSpec, *, folder: Path | None = None) -> Path:
     """Where the recording of a spec lies once it is made; a playlist for HLS. Specs that differ in name share it."""
     fps = str(spec.rate)
     content = [GENERATOR_VERSION, spec.width, spec.height, fps, spec.frames, spec.container, spec.seed]
-    if spec.content != "screen":
+    if spec.content != "screen":  # recordings of a screen that lie in a cache already keep their names
         content.append(spec.content)
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
     stem = f"{spec.width}x{spec.height}-{fps.replace('/', '_')}fps-{spec.frames}-{key}"

@@ -25,7 +25,7 @@ const BROWSERS = [
 ];
 /** Of a part of the output: the page sends a few megabytes at a time. */
 const MOST_PART_BYTES = 64 * 2 ** 20;
-/** Between two frames. A page that hangs longer has failed. */
+/** Between two reports of the page, which are ten frames apart. A page that hangs longer has failed. */
 const STALL_MS = 60_000;
 
 class Refusal extends Error {}
@@ -133,7 +133,7 @@ async function exportOn(page, settings) {
   let timer;
   const stalled = new Promise((_, reject) => {
     timer = setInterval(() => {
-      if (Date.now() - last > STALL_MS) reject(new Refusal(`the page finished no frame in ${STALL_MS / 1000} s`));
+      if (Date.now() - last > STALL_MS) reject(new Refusal(`the page reported no progress for ${STALL_MS / 1000} s`));
     }, 1000);
   });
   try {

@@ -1,4 +1,4 @@
-"""The two lowest rungs of the ladder by ffmpeg's own filters: the subject `ffmpeg-ladder` of matrix/ladder.toml.
+"""The two lowest rungs of the ladder by ffmpeg's own filters: `ffmpeg-ladder` of matrix/ladder-subjects.toml.
 
     python3 ffmpeg_ladder.py SOURCE OUTPUT SCENE WIDTH HEIGHT FPS ENCODER_OPTION...
 

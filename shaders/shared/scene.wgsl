@@ -159,12 +159,17 @@ fn display_colour(pixel: vec2u) -> vec3f {
         let at = position * LUMA_TEXEL;
         return decoded_colour(RECORDING, luma_code, chroma_at(cb_texture, cr_texture, RECORDING, at));
     }
+    var is_exposed = false;
     if (HAS_MOTION_BLUR) {
-        if (exposure.recording_count > 1u) {
-            return exposed_recording(position);
-        }
+        is_exposed = exposure.recording_count > 1u;
     }
-    return recording_colour(position * scene.fraction_from_px.xy + scene.fraction_from_px.zw);
+    var colour: vec3f;
+    if (is_exposed) {
+        colour = exposed_recording(position);
+    } else {
+        colour = recording_colour(position * scene.fraction_from_px.xy + scene.fraction_from_px.zw);
+    }
+    return colour;
 }
 
 // R'G'B' of one pixel in 0..1, rounded to the 8 bits that an RGBA texture would hold: every path sees the same codes.

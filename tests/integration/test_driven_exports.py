@@ -26,13 +26,15 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects ar
 _SAVE = 'cp "$1" "$2.part"; mv "$2.part" "$2"'
 _APP = "exec sleep 65"
 """The program goes on."""
+_FILE_TICK_S = 0.02
+"""The time that a file system records may be a tick of the kernel's coarse clock early."""
 _DRIVERS = {
     "app": (f"sleep 0.3; echo Exporting; sleep 0.2; {_SAVE}; {_APP}", 'begins = "Exporting"\nends = "output"'),
     "lines": (f"echo 'capbench: begin'; sleep 0.5; {_SAVE}; echo 'capbench: end'; {_APP}", ""),
     "whole": (_SAVE, ""),
     "mute": (f"{_SAVE}; {_APP}", 'begins = "Exporting"\nends = "output"'),
     "astray": ('echo Exporting; cp "$1" "$(dirname "$2")/export (1).mp4"', 'begins = "Exporting"\nends = "output"'),
-    "twice": (f"echo Exporting; {_SAVE}; sleep 0.1; {_SAVE}", 'begins = "Exporting"\nends = "output"'),
+    "twice": (f"echo Exporting; echo Exporting; {_SAVE}", 'begins = "Exporting"\nends = "output"'),
     "late": (f"{_SAVE}; sleep 0.3; echo 'capbench: begin'", ""),
 }
 
@@ -92,8 +94,12 @@ def test_a_program_that_goes_on_is_timed_to_the_end_of_its_export_and_ended(
 def test_the_launch_is_beside_the_wall_time(driven: Path) -> None:
     app_run, whole = _run_of(driven, "app"), _run_of(driven, "whole")
 
-    assert 0.3 <= (app_run.launch_s or 0) < 3
-    assert 0.2 <= (app_run.wall_s or 0) < 3
+    assert app_run.launch_s is not None
+    assert app_run.wall_s is not None
+    assert app_run.process_wall_s is not None
+    assert app_run.launch_s >= 0.3
+    # Of the program's sleep before its export, of that within it, and of the patience with it after its export.
+    assert 0.5 - _FILE_TICK_S <= app_run.launch_s + app_run.wall_s <= app_run.process_wall_s - 0.4 + _FILE_TICK_S
     assert (whole.launch_s, whole.clock) == (None, None)
     assert whole.wall_s == whole.process_wall_s
 
@@ -116,11 +122,11 @@ def test_a_clock_that_cannot_be_read_fails_the_run_in_one_line(
     assert result.wall_s is None
 
 
-def test_an_output_that_is_made_twice_counts_to_the_second(driven: Path) -> None:
+def test_a_begin_that_is_said_twice_is_a_warning_of_the_run(driven: Path) -> None:
     result = _run_of(driven, "twice")
 
     assert result.error is None
-    assert result.warnings == ("it made its output 2 times; its export is timed to the last",)
+    assert result.warnings == ("it said 'Exporting' 2 times; its export is timed from the first",)
 
 
 def test_table_page_and_data_show_the_launch(driven: Path, tmp_path: Path) -> None:

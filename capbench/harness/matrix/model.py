@@ -135,7 +135,7 @@ class Subject(Record):
     """Globs of scene names that the subject can draw; empty for all."""
     look: Literal["scene", "own"] | None = None
     """`own`: a command draws in a look of its own, and its effects are judged instead of its pixels; `scene`: it draws
-    the scene itself. None leaves that to the case."""
+    the scene itself. None, which is not written, leaves that to the case."""
     output_suffix: str = ".mp4"
     """Suffix of the output file, which chooses the container."""
     folder: Path | None = None
@@ -166,10 +166,10 @@ class Subject(Record):
 
     @model_serializer(mode="wrap")
     # A declared result would replace the fields in the JSON Schema.
-    def _leave_out_absent_clock(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+    def _leave_out_absent(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Older readers refuse the keys that they do not know."""
         written: dict[str, Any] = default(self)
-        for name in ("begins", "ends"):
+        for name in ("look", "begins", "ends"):
             if written.get(name, ...) is None:
                 del written[name]
         return written

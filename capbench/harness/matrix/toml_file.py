@@ -17,6 +17,7 @@ from capbench.harness.matrix.table_values import (
     MOST_BLOCKS,
     MOST_CASES,
     MOST_INCLUDES,
+    MOST_LADDERS,
     MOST_OVERRIDES,
     MOST_RUNGS,
     BeginText,
@@ -305,7 +306,7 @@ class MatrixFile(WrittenTable):
     """Subjects."""
     footage: list[FootageTable] = Field(default_factory=list, max_length=MOST_CASES)
     """Clips of other people that cases may name."""
-    ladder: list[LadderTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
+    ladder: list[LadderTable] = Field(default_factory=list, max_length=MOST_LADDERS)
     """Ladders: cases in the order in which each adds to what is drawn."""
     override: list[OverrideTable] = Field(default_factory=list, max_length=MOST_OVERRIDES)
     """Changes to cases, in order."""

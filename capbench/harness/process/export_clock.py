@@ -112,15 +112,14 @@ class ExportWatch:
 
     def next_step(self, passed_s: float, root: int) -> Step:
         """What is to be done now, `passed_s` seconds after the start of a process that still runs below `root`."""
-        if self._over_since_s is None:
-            if passed_s < self._next_check_s:
-                return Step.WAIT
-            self._next_check_s = passed_s + _CHECK_EVERY_S
-            if not self._is_over(root):
-                return Step.WAIT
-            self._over_since_s = passed_s
         if self._asked_at_s is None:
-            if passed_s - self._over_since_s < LINGER_S:
+            if passed_s >= self._next_check_s:
+                self._next_check_s = passed_s + _CHECK_EVERY_S
+                if not self._is_over(root):
+                    self._over_since_s = None  # or no longer: it changes its output once more
+                elif self._over_since_s is None:
+                    self._over_since_s = passed_s
+            if self._over_since_s is None or passed_s - self._over_since_s < LINGER_S:
                 return Step.WAIT
             self._asked_at_s = passed_s
             self._ended_by = "request"

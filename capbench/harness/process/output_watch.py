@@ -103,6 +103,7 @@ class OutputWatch:
 
         `root` is the process whose tree may still be writing it.
         """
+        self.look()  # an event comes late, and what it tells is no quiet time
         with self._lock:
             is_there = self._last_at is not None and self._state is not None and self._state.size > 0
             quiet_s = time.monotonic() - self._changed_s
@@ -156,7 +157,9 @@ class OutputWatch:
             self._watched_by = "events"
             for _ in events:
                 self.look()
-        except OSError:  # no more watches are allowed, or the folder went away
+        # No more watches are allowed, or the folder went away. Where the system refuses the first watch, `watchfiles`
+        # raises an error of its own, which is no `OSError`.
+        except (OSError, RuntimeError):
             self._watched_by = "polling"
             return False
         return True

@@ -12,11 +12,8 @@ from typing import Self
 from capbench.errors import PartError
 from capbench.harness.worker.kept_workers import KeptWorker
 
-__all__ = ["MOST_PARTS", "PartProcesses"]
+__all__ = ["PartProcesses"]
 
-MOST_PARTS = 256
-"""Processes of one validation: each holds 0.3 GB at 1080p and 0.8 GB at 4K, and no machine that we know has more
-cores to give."""
 _TIMEOUT_S = 3600.0
 """Of one part, as of a whole output elsewhere: measuring may take several times as long as exporting."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import random
 
-__all__ = ["MADE_TELEMETRY_S", "made_telemetry"]
+__all__ = ["made_telemetry"]
 
-MADE_TELEMETRY_S = 600.0
+_MADE_S = 600.0
 """How long a made cursor is on the move, in seconds: the longest recording that is shipped. After that it rests."""
 _POINTS_PER_S = 30
 _MARGIN = 0.12
@@ -27,7 +27,7 @@ def made_telemetry(seed: int) -> tuple[list[tuple[float, float, float]], list[fl
     at = (_target(draw()), _target(draw()))
     points, clicks_s = [(0.0, *at)], []
     time_s = 0.15
-    while time_s < MADE_TELEMETRY_S:
+    while time_s < _MADE_S:
         target = (_target(draw()), _target(draw()))
         across, down = target[0] - at[0], target[1] - at[1]
         takes_s = 0.25 + 0.55 * math.hypot(across, down)

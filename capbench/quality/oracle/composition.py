@@ -16,7 +16,7 @@ from capbench.pipeline.scene import Scene
 from capbench.quality.oracle.placement import REFERENCE_LINES, Placement
 from capbench.quality.oracle.scene_timing import CLICK_S, cursor_place, presence_at
 
-__all__ = ["compose", "hidden_by_layers"]
+__all__ = ["compose", "hidden_by_layers", "plain_ground"]
 
 Field = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def compose(
     """R'G'B' of 0..1 of the canvas, shape (height, width, 3).
 
     `recording` is the recording sampled at every canvas pixel, same shape; outside `placement` it does not count.
-    `ground` is the picture in the background, same shape; None where the scene has a colour or a gradient.
+    `ground` is the background, same shape; None for the `plain_ground` of the scene.
     """
     width, height = canvas
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
@@ -38,7 +38,7 @@ def compose(
     resting_size = (placement.width / placement.amount, placement.height / placement.amount)
     radius = min(scene.display.rounding_px * height / REFERENCE_LINES, *(side / 2 for side in resting_size))
     radius *= placement.amount
-    colour = _background(scene, x, y, canvas) if ground is None else ground
+    colour = plain_ground(scene, canvas) if ground is None else ground
     shadow, border = scene.display.shadow, scene.display.border
     if shadow is not None:
         shifted = _distance(x - shadow.offset_px[0] * unit, y - shadow.offset_px[1] * unit, placement, radius)
@@ -53,12 +53,12 @@ def compose(
     return composed
 
 
-def _rgb(colour: str) -> tuple[float, ...]:
-    return tuple(byte / 255 for byte in bytes.fromhex(colour.removeprefix("#")))
+def plain_ground(scene: Scene, canvas: tuple[int, int]) -> Field:
+    """R'G'B' of the background's colour or gradient, shape (height, width, 3).
 
-
-def _background(scene: Scene, x: Field, y: Field, canvas: tuple[int, int]) -> Field:
-    """A gradient along a line through the middle whose ends are level with the corners (CSS Images 3, 3.1)."""
+    A gradient runs along a line through the middle whose ends are level with the corners (CSS Images 3, 3.1).
+    """
+    x, y = np.meshgrid(np.arange(canvas[0]) + 0.5, np.arange(canvas[1]) + 0.5)
     start, end = scene.background.gradient or (scene.background.colour, scene.background.colour)
     angle = math.radians(scene.background.angle_degrees)
     across, down = math.sin(angle), -math.cos(angle)
@@ -66,6 +66,10 @@ def _background(scene: Scene, x: Field, y: Field, canvas: tuple[int, int]) -> Fi
     t = (((x - canvas[0] / 2) * across + (y - canvas[1] / 2) * down) / length + 0.5).clip(0, 1)[..., None]
     ground: Field = np.array(_rgb(start)) * (1 - t) + np.array(_rgb(end)) * t
     return ground
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    return tuple(byte / 255 for byte in bytes.fromhex(colour.removeprefix("#")))
 
 
 def _distance(x: Field, y: Field, placement: Placement, radius: float) -> Field:

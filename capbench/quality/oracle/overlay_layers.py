@@ -117,9 +117,9 @@ def draw_masks(  # noqa: PLR0917  a picture, what is drawn, and where and when
         if mask.kind == "highlight":
             continue
         shares = [within * coverage for within, coverage in zip(inside, covered[mask], strict=True)]
-        strength_px = mask.strength_px * lines / REFERENCE_LINES
+        hidden_at = _hidden(mask, recording, resting, mask.strength_px * lines / REFERENCE_LINES)
         colours = [
-            _hidden(mask, recording, resting, _fractions(moment, positions), strength_px) * share[..., None]
+            hidden_at(_fractions(moment, positions)) * share[..., None]
             for moment, share in zip(moments, shares, strict=True)
         ]
         hidden = np.sum(colours, axis=0) / np.maximum(np.sum(shares, axis=0), 1e-9)[..., None]
@@ -160,9 +160,10 @@ def draw_cursor(  # noqa: PLR0917  as above
         age = (time_s - click_s) / CLICK_S
         if 0 <= age < 1:
             rings = []
+            place = cursor_place(cursor, click_s)
             for moment, within in zip(moments, inside, strict=True):
                 size = resting_size * moment.placement.amount
-                centre_x, centre_y = moment.placement.point(*cursor_place(cursor, click_s))
+                centre_x, centre_y = moment.placement.point(*place)
                 radius = size * (0.2 + 0.8 * age * (2 - age))
                 from_line = np.abs(np.hypot(x - centre_x, y - centre_y) - radius) - 0.045 * size
                 rings.append((0.5 - from_line).clip(0, 1) * within)
@@ -277,23 +278,22 @@ def _mask_coverage(mask: Mask, placement: Placement, positions: tuple[Field, Fie
 
 
 def _hidden(
-    mask: Mask, recording: Recording, resting: Placement, fractions: tuple[Field, Field], strength_px: float
-) -> Field:
+    mask: Mask, recording: Recording, resting: Placement, strength_px: float
+) -> Callable[[tuple[Field, Field]], Field]:
     """What a mask shows instead of the recording, at the fractions of the canvas's columns and rows."""
     left, top, width, height = mask.rectangle
     edges = (*resting.point(left, top), *resting.point(left + width, top + height))
+    shown = (_squares if mask.kind == "pixelate" else _gaussian)(recording, edges, strength_px)
     # Positions at rest: a zoom magnifies what the mask made of the resting recording.
-    x = resting.left + fractions[0] * resting.width
-    y = resting.top + fractions[1] * resting.height
-    if mask.kind == "pixelate":
-        return _squares(recording, (x - edges[0]) / strength_px, (y - edges[1]) / strength_px, edges, strength_px)
-    return _gaussian(recording, x, y, edges, strength_px)
+    return lambda fractions: shown(
+        resting.left + fractions[0] * resting.width, resting.top + fractions[1] * resting.height
+    )
 
 
 def _squares(
-    recording: Recording, across: Field, down: Field, edges: tuple[float, float, float, float], side_px: float
-) -> Field:
-    """The mean of each square, for positions counted in squares from the mask's corner."""
+    recording: Recording, edges: tuple[float, float, float, float], side_px: float
+) -> Callable[[Field, Field], Field]:
+    """The mean of each square, counted from the mask's corner, at columns and rows inside a mask."""
     left, top, right, bottom = edges
     columns, rows = math.ceil((right - left) / side_px - 1e-6), math.ceil((bottom - top) / side_px - 1e-6)
     count = _FINE * math.ceil(side_px)
@@ -301,22 +301,31 @@ def _squares(
     fine_x = left + (np.arange(columns)[:, None] + places).ravel() * side_px
     fine_y = top + (np.arange(rows)[:, None] + places).ravel() * side_px
     means = recording(fine_x, fine_y).reshape(rows, count, columns, count, 3).mean(axis=(1, 3))
-    column = np.floor(across).clip(0, columns - 1).astype(np.intp)
-    row = np.floor(down).clip(0, rows - 1).astype(np.intp)
-    squares: Field = means[row][:, column]
-    return squares
+
+    def shown(x: Field, y: Field) -> Field:
+        column = np.floor((x - left) / side_px).clip(0, columns - 1).astype(np.intp)
+        row = np.floor((y - top) / side_px).clip(0, rows - 1).astype(np.intp)
+        squares: Field = means[row][:, column]
+        return squares
+
+    return shown
 
 
 def _gaussian(
-    recording: Recording, x: Field, y: Field, edges: tuple[float, float, float, float], sigma_px: float
-) -> Field:
+    recording: Recording, edges: tuple[float, float, float, float], sigma_px: float
+) -> Callable[[Field, Field], Field]:
     """A Gaussian of the recording at columns and rows inside a mask, summed over steps of half a pixel."""
     left, top, right, bottom = edges
     far = _FAR * sigma_px
     fine_x, fine_y = np.arange(left - far, right + far, 0.5), np.arange(top - far, bottom + far, 0.5)
-    across, down = _gaussian_weights(x, fine_x, sigma_px), _gaussian_weights(y, fine_y, sigma_px)
-    blurred: Field = np.einsum("yr,rck,xc->yxk", down, recording(fine_x, fine_y), across, optimize=True)
-    return blurred
+    samples = recording(fine_x, fine_y)
+
+    def shown(x: Field, y: Field) -> Field:
+        across, down = _gaussian_weights(x, fine_x, sigma_px), _gaussian_weights(y, fine_y, sigma_px)
+        blurred: Field = np.einsum("yr,rck,xc->yxk", down, samples, across, optimize=True)
+        return blurred
+
+    return shown
 
 
 def _gaussian_weights(places: Field, samples: Field, sigma_px: float) -> Field:

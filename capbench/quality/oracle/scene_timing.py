@@ -6,12 +6,13 @@ that share a formula share its mistakes.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from capbench.pipeline.scene import Caption, Cursor, Mask, ZoomSegment
+from capbench.pipeline.scene import Caption, Cursor, CursorPoint, Mask, ZoomSegment
 
 __all__ = ["CLICK_S", "cursor_place", "presence_at", "zoom_at"]
 
@@ -52,16 +53,22 @@ def cursor_place(cursor: Cursor, time_s: float) -> tuple[float, float]:
 
     With `smoothing_s` the mean over so long around the time: what the integral of the path grows by, over its length.
     """
-    times_s, across, down = (np.array(column) for column in zip(*cursor.path, strict=True))
+    ends_s = time_s + np.array([-0.5, 0.5]) * cursor.smoothing_s
+    times_s, across, down = (np.array(column) for column in zip(*_around(cursor.path, *ends_s.tolist()), strict=True))
     if cursor.smoothing_s == 0:
         return float(np.interp(time_s, times_s, across)), float(np.interp(time_s, times_s, down))
-    ends_s = time_s + np.array([-0.5, 0.5]) * cursor.smoothing_s
     knots_s = np.unique(np.concatenate([ends_s, times_s]))
     x, y = (
         float(np.ptp(np.interp(ends_s, knots_s, _integral(knots_s, np.interp(knots_s, times_s, values)))))
         for values in (across, down)
     )
     return x / cursor.smoothing_s, y / cursor.smoothing_s
+
+
+def _around(path: Sequence[CursorPoint], start_s: float, end_s: float) -> Sequence[CursorPoint]:
+    """The points from the last before the start to the first after the end: ten minutes of telemetry have thousands."""
+    first = bisect_right(path, start_s, key=lambda point: point.time_s) - 1
+    return path[max(first, 0) : bisect_left(path, end_s, key=lambda point: point.time_s) + 1]
 
 
 def _integral(places: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
 from capbench.quality.measurements import MOTION_BLUR, LayerShare
 from capbench.quality.oracle import rgb_to_nv12
-from capbench.quality.oracle.composition import compose, hidden_by_layers
+from capbench.quality.oracle.composition import compose, hidden_by_layers, plain_ground
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 from capbench.quality.oracle.sampling import sample_rgb
@@ -25,12 +25,11 @@ from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.planes import Planes, as_frame, planes_of, thumbnail
 from capbench.quality.truth.scene_layers import DrawnLayer, SceneLayers
 from capbench.recordings.layout import FRAME_NUMBER, PATCH_CHART, Area, LayoutRectangle
+from capbench.recordings.marks import cell_size_px
 
 __all__ = ["GroundTruth", "Rendered"]
 
 _CHANGED_CODES = 0.5
-_MARK_CELLS = 44
-"""Cells in a row of the frame number."""
 _SMEARED_CELLS = 0.3
 """Motion within a frame, in cells of the frame number, up to which it is read: the middle third of a cell is what
 counts, and it is then still a mean of that cell alone."""
@@ -81,8 +80,6 @@ class GroundTruth:
         by motion blur.
         """
         placement = self.placement(time_s)
-        if self._is_smeared(time_s):
-            return None
         left, top, right, bottom = self.scene.display.crop
         width, height = placement.width / (1 - left - right), placement.height / (1 - top - bottom)
         whole = LayoutRectangle(placement.left - left * width, placement.top - top * height, width, height)
@@ -93,7 +90,7 @@ class GroundTruth:
             and place.left + place.width <= self.canvas[0]
             and place.top + place.height <= self.canvas[1]
         )
-        if not inside:
+        if not inside or self._is_smeared(whole, time_s):
             return None
         rows = slice(math.floor(place.top), math.ceil(place.top + place.height))
         columns = slice(math.floor(place.left), math.ceil(place.left + place.width))
@@ -108,15 +105,13 @@ class GroundTruth:
         """The moments that the frame at an output time is the mean of."""
         return exposed_moments(self.scene, self.placement, self.frame_s, time_s)
 
-    def _is_smeared(self, time_s: float) -> bool:
-        """Whether the recording moves so far within a frame that its marks cannot be read."""
+    def _is_smeared(self, whole: LayoutRectangle, time_s: float) -> bool:
+        """Whether the recording, which fills `whole`, moves so far within a frame that its marks cannot be read."""
         if self.scene.motion_blur is None:
             return False
         places = distinct_placements(self.exposure(time_s))
         edges = np.array([(place.left, place.top, place.right, place.bottom) for place in places])
-        across, down = FRAME_NUMBER.right - FRAME_NUMBER.left, FRAME_NUMBER.bottom - FRAME_NUMBER.top
-        cell_px = min(places[0].width * across / _MARK_CELLS, places[0].height * down / 2)
-        return bool(np.ptp(edges, axis=0).max() > _SMEARED_CELLS * cell_px)
+        return bool(np.ptp(edges, axis=0).max() > _SMEARED_CELLS * min(cell_size_px(whole)))
 
     def patches(self, time_s: float) -> LayoutRectangle | None:
         """The same for the colour patches."""
@@ -131,7 +126,14 @@ class GroundTruth:
         moments = self.exposure(time_s)
         recording = partial(self._recording, source.frame, resting)
         luma_codes = planes_of(output.frame).luma
-        rgb = self._composed(source.frame, moments)
+        ground = plain_ground(self.scene, self.canvas) if self.layers.ground is None else self.layers.ground
+        rgb = self._composed(source.frame, distinct_placements(moments), ground)
+        still = at_rest(self.placement(time_s), self.scene, time_s)
+        sharp = None
+        if len(moments) > 1:
+            places = distinct_placements(still)
+            same = places == distinct_placements(moments)
+            sharp = rgb.copy() if same else self._composed(source.frame, places, ground)
         drawn = []
         for layer in self.layers.at(recording, resting, moments, time_s):
             under = rgb[layer.part].copy()
@@ -142,22 +144,20 @@ class GroundTruth:
         frame = as_frame(Planes(luma, chroma[..., 0].copy(), chroma[..., 1].copy()))
         picture = replace(source, frame=frame, thumb=thumbnail(frame, VideoReformatter()))
         shares = _shares(drawn, luma_codes, output.record.index)
-        if len(moments) > 1:
-            still = at_rest(self.placement(time_s), self.scene, time_s)
-            sharp = self._composed(source.frame, still)
+        if sharp is not None:
             for layer in self.layers.at(recording, resting, still, time_s):
                 sharp[layer.part] = layer.draw(sharp[layer.part].copy())
             shares += _blur_share(self._luma(sharp), self._luma(rgb), luma_codes, output.record.index)
         return Rendered(picture, shares)
 
-    def _composed(self, frame: av.VideoFrame, moments: Sequence[ExposedMoment]) -> NDArray[np.float64]:
-        """R'G'B' of the canvas without the layers over the recording: the mean of the pictures of all moments."""
+    def _composed(
+        self, frame: av.VideoFrame, places: Sequence[Placement], ground: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """R'G'B' of the canvas without the layers over the recording: the mean of the pictures of all its places."""
         across, down = (np.arange(side, dtype=np.float64) + 0.5 for side in self.canvas)
-        places = distinct_placements(moments)
         total = np.zeros((self.canvas[1], self.canvas[0], 3))
         for place in places:
-            recording = self._recording(frame, place, across, down)
-            total += compose(self.scene, recording, place, self.canvas, ground=self.layers.ground)
+            total += compose(self.scene, self._recording(frame, place, across, down), place, self.canvas, ground)
         return total / len(places)
 
     def _luma(self, rgb: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from capbench.report.charts.compact_svg import compact
 from capbench.report.palette import LIGHT
 from capbench.report.wording import shorten
 
@@ -147,6 +148,7 @@ class Canvas:
         root.attrib.pop("height", None)
         root.attrib |= {"role": "img", "aria-label": alt, "class": "chart"}
         _strip_namespace(root)
+        compact(root)
         return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704  text nodes are escaped by the writer
 
     def to_png(self, scale: float) -> bytes:

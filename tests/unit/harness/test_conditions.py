@@ -344,6 +344,22 @@ def test_encoders_and_heat_of_nvidia_cards(nvml: _Nvml, users: tuple[str, ...], 
     assert _kinds(found) == kinds
 
 
+def test_cards_that_tell_nothing_are_not_idle_and_cool() -> None:
+    """As of a card for computing, which has no encoder, under a driver that shows no reasons for its clock."""
+
+    class Silent(_Nvml):
+        def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: ARG002, N802
+            return 1
+
+        def nvmlDeviceGetCurrentClocksThrottleReasons(self, _device: int) -> int:  # noqa: N802
+            raise RuntimeError("Not Supported")
+
+    found = read_conditions(_sources("linux", nvml=Silent))
+
+    assert found.encoder_percent is None
+    assert {"encoder_use", "gpu_heat"} <= set(found.unmeasured)
+
+
 # Around a block -------------------------------------------------------------------------------------------------------
 
 

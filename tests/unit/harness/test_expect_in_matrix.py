@@ -66,7 +66,10 @@ def test_a_table_is_read_and_written_again(tmp_path: Path) -> None:
 
 def test_a_case_without_expect_does_not_write_it(tmp_path: Path) -> None:
     # An older program reads the folder, too.
-    assert "expect" not in json.loads(_load(tmp_path).cases[0].model_dump_json())
+    matrix = _load(tmp_path)
+
+    assert "expect" not in json.loads(matrix.cases[0].model_dump_json())
+    assert [subject.name for subject in matrix.subjects if "look" in subject.model_dump()] == ["exact", "free"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from capbench.errors import MatrixError
 from capbench.harness.matrix.load_matrix import load_matrix, parse_matrix
-from capbench.results.run_record import Footage, RunResult
+from capbench.results.run_record import RunResult
 
 SHA256 = "ab" * 32
 CLIP = f'[[footage]]\nname = "bus"\nurl = "https://example.org/bus.y4m"\nsha256 = "{SHA256}"\nlicence = "CC BY 4.0"\n'
@@ -68,6 +68,7 @@ def test_a_default_clip_gives_way_to_a_recording(tmp_path: Path) -> None:
         (CLIP + "duration_s = 2" + CASE.replace('"bus"', '"bsu"'), "bsu"),
         (CASE, "unknown clip"),
         (CLIP + "duration_s = 2" + CASE + "duration_s = 1", "duration_s"),
+        (CLIP + "duration_s = 2" + CASE + '[[override]]\ncase = "a"\nduration_s = 1', "own length"),
         (CLIP + "duration_s = 2" + CASE + 'recording = "1080p-1min"', "not both"),
     ],
 )
@@ -76,10 +77,11 @@ def test_a_wrong_table_is_refused_with_its_key(tmp_path: Path, text: str, says: 
         _parse(tmp_path, text)
 
 
-def test_the_shipped_clips_can_be_named(tmp_path: Path) -> None:
-    (tmp_path / "m.toml").write_text('include = ["footage"]\n[[case]]\nname = "a"\nfootage = "bus"\n')
+def test_clips_of_an_included_file_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "clips.toml").write_text(CLIP + "duration_s = 2")
+    (tmp_path / "m.toml").write_text(f'include = ["clips.toml"]\n{CASE}')
 
     (case,) = load_matrix(tmp_path / "m.toml").cases
 
-    assert isinstance(case.footage, Footage)
-    assert case.footage.licence
+    assert case.footage is not None
+    assert case.footage.name == "bus"

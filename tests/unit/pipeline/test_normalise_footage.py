@@ -20,9 +20,16 @@ WANTED = Normalisation(64, 48, Fraction(30), 0.0, 15, "yuv420p")
 
 
 def _clip(
-    path: Path, levels: list[int], *, size: tuple[int, int] = (96, 72), rate: int = 10, hdr: bool = False
+    path: Path,
+    levels: list[int],
+    *,
+    size: tuple[int, int] = (96, 72),
+    rate: int = 10,
+    chroma: tuple[int, int] = (128, 128),
+    bright: slice | None = None,
+    hdr: bool = False,
 ) -> Path:
-    """Plain pictures of these luma levels, losslessly."""
+    """Pictures of these luma levels, losslessly; of level 200 in the columns `bright`."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=rate)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -30,8 +37,10 @@ def _clip(
             stream.codec_context.color_trc = ColorTrc.SMPTE2084
         for level in levels:
             frame = av.VideoFrame(*size, "yuv420p")
-            for number, plane in enumerate(frame.planes):
-                plane_samples(plane)[:] = 128 if number else level
+            for plane, code in zip(frame.planes, (level, *chroma), strict=True):
+                plane_samples(plane)[:] = code
+            if bright is not None:
+                plane_samples(frame.planes[0])[:, bright] = 200
             if hdr:
                 frame.color_trc = ColorTrc.SMPTE2084
             container.mux(stream.encode(frame))
@@ -84,19 +93,9 @@ def test_other_formats(tmp_path: Path, pixel_format: str) -> None:
 
 
 def test_another_aspect_covers_the_picture_and_keeps_its_middle(tmp_path: Path) -> None:
-    size = (200, 50)
-    with av.open(str(tmp_path / "c.mkv"), "w") as container:
-        stream = container.add_stream("ffv1", rate=10)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for _ in range(3):
-            frame = av.VideoFrame(*size, "yuv420p")
-            for number, plane in enumerate(frame.planes):
-                plane_samples(plane)[:] = 128 if number else 40
-            plane_samples(frame.planes[0])[:, 70:130] = 200
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    clip = _clip(tmp_path / "c.mkv", [40] * 3, size=(200, 50), bright=slice(70, 130))
 
-    made = normalise_footage(tmp_path / "c.mkv", replace(WANTED, frames=3), tmp_path / "cache")
+    made = normalise_footage(clip, replace(WANTED, frames=3), tmp_path / "cache")
 
     with av.open(str(made)) as container:
         luma = plane_samples(next(container.decode(video=0)).planes[0]).astype(float)
@@ -108,22 +107,14 @@ def test_another_aspect_covers_the_picture_and_keeps_its_middle(tmp_path: Path) 
 def test_colours_keep_their_meaning(tmp_path: Path) -> None:
     """A small untagged clip is BT.601; what is made of it is BT.709: by the matrices of both, within rounding."""
     given = {"y": 120, "cb": 100, "cr": 170}
-    with av.open(str(tmp_path / "c.mkv"), "w") as container:
-        stream = container.add_stream("ffv1", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 96, 72, "yuv420p"
-        for _ in range(3):
-            frame = av.VideoFrame(96, 72, "yuv420p")
-            for plane, level in zip(frame.planes, given.values(), strict=True):
-                plane_samples(plane)[:] = level
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    clip = _clip(tmp_path / "c.mkv", [given["y"]] * 3, chroma=(given["cb"], given["cr"]))
     luma, blue, red = (given["y"] - 16) / 219, (given["cb"] - 128) / 224, (given["cr"] - 128) / 224
     r, b = luma + 2 * (1 - 0.299) * red, luma + 2 * (1 - 0.114) * blue
     g = (luma - 0.299 * r - 0.114 * b) / 0.587
     y = 0.2126 * r + 0.7152 * g + 0.0722 * b
     wanted = [16 + 219 * y, 128 + 224 * (b - y) / 1.8556, 128 + 224 * (r - y) / 1.5748]
 
-    made = normalise_footage(tmp_path / "c.mkv", replace(WANTED, frames=3), tmp_path / "cache")
+    made = normalise_footage(clip, replace(WANTED, frames=3), tmp_path / "cache")
 
     with av.open(str(made)) as container:
         frame = next(container.decode(video=0))
@@ -169,3 +160,14 @@ def test_a_clip_that_stops_decoding_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(SourceError, match=r"c\.mkv"):
         normalise_footage(clip, replace(WANTED, frames=90), tmp_path / "cache")
+
+
+def test_a_clip_of_a_rate_that_nobody_shows_is_not_decoded_for_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capbench.pipeline.normalise_footage.MOST_SKIPPED_FRAMES", 8)
+    clip = _clip(tmp_path / "c.mkv", [40] * 12, rate=1000)
+
+    with pytest.raises(SourceError, match=r"c\.mkv has more than 8 pictures"):
+        normalise_footage(clip, WANTED, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())

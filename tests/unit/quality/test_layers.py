@@ -159,3 +159,22 @@ def test_a_camera_video_is_in_step_and_stays(source: ObservedPicture, tmp_path: 
     shown = [int(planes_of(truth.render(source, source, at).picture.frame).luma[54, 96]) for at in (0, 0.15, 0.2, 5)]
 
     assert shown == pytest.approx([60, 120, 180, 180], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("crop", "amount", "is_read"),
+    [((0, 0, 0, 0), 1.5, True), ((0, 0, 0, 0.5), 1.5, True), ((0, 0, 0, 0.5), 1.8, False)],
+    ids=["whole", "cropped", "too fast"],
+)
+def test_marks_in_motion_are_read_by_the_size_of_their_cells(
+    crop: tuple[float, ...], amount: float, is_read: bool
+) -> None:
+    """A cell is as large as it is on the canvas, however much of the recording is cut off."""
+    zoom = {"start_s": 1.0, "end_s": 9.0, "amount": amount, "centre": (0.5, 0.0), "ease_in_s": 1.0}
+    scene = Scene.model_validate({"display": {"padding": 0.1, "crop": crop}, "zoom": [zoom], "motion_blur": {}})
+    canvas, spec = (1920, 1080), ColourSpec()
+    truth = GroundTruth(
+        scene, canvas, (1920.0, 1080.0), spec, chroma_place(spec.siting, 0), spec, SceneLayers(scene, canvas)
+    )
+
+    assert (truth.recording(1.3) is not None) is is_read

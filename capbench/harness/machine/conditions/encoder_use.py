@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from capbench.harness.machine.conditions.condition_sources import MachineSources, UnreadableError
@@ -22,30 +23,38 @@ def read_encoder_use(sources: MachineSources) -> dict[str, object]:
     if sources.platform == "win32":
         return _from_windows(sources)
     nvml = sources.nvml()
-    users, percent = list[str](), 0.0
-    names = sources.process_names()
+    pids, percents = set[int](), list[float]()
     for device in _devices(nvml):
         try:
             sessions = nvml.nvmlDeviceGetEncoderSessions(device)
-            percent = max(percent, float(nvml.nvmlDeviceGetEncoderUtilization(device)[0]))
+            percents.append(float(nvml.nvmlDeviceGetEncoderUtilization(device)[0]))
         except nvml.NVMLError:
             continue  # a card without an encoder
-        users += [names.get(int(session.pid)) or f"process {session.pid}" for session in sessions]
-    return {"encoder_users": tuple(sorted(set(users)))[:_MOST_NAMES], "encoder_percent": percent}
+        pids |= {int(session.pid) for session in sessions}
+    if not percents:
+        raise UnreadableError("NVML shows no video encoder of a GPU")
+    return {"encoder_users": _named(pids, sources), "encoder_percent": max(percents)}
 
 
 def read_gpu_heat(sources: MachineSources) -> dict[str, object]:
     """`gpu_slowdowns`: why NVIDIA cards run slower than they could. Raises `UnreadableError`."""
     nvml = sources.nvml()
     reasons = {name: int(getattr(nvml, f"nvmlClocksThrottleReason{name}", 0)) for name in _HEAT_REASONS}
-    found = set[str]()
+    masks = list[int]()
     for device in _devices(nvml):
         try:
-            mask = int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(device))
+            masks.append(int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(device)))
         except nvml.NVMLError:
-            continue
-        found |= {name for name, bit in reasons.items() if mask & bit}
-    return {"gpu_slowdowns": tuple(sorted(found))}
+            continue  # a card that does not tell; others may
+    if not masks:
+        raise UnreadableError("NVML shows of no GPU why its clock is lower")
+    return {"gpu_slowdowns": tuple(sorted(name for name, bit in reasons.items() if any(mask & bit for mask in masks)))}
+
+
+def _named(pids: Collection[int], sources: MachineSources) -> tuple[str, ...]:
+    """The names of processes, in order; every process of the machine is read for them."""
+    names = sources.process_names() if pids else {}
+    return tuple(sorted({names.get(pid) or f"process {pid}" for pid in pids}))[:_MOST_NAMES]
 
 
 def _devices(nvml: Any) -> list[Any]:  # pynvml has no types
@@ -64,12 +73,11 @@ def _from_windows(sources: MachineSources) -> dict[str, object]:
     ]
     if len(rows) < 2 or len(rows[0]) != len(rows[1]):
         raise UnreadableError("typeperf shows no video encoder of a GPU")
-    names = sources.process_names()
-    users, total = set[str](), 0.0
+    pids, total = set[int](), 0.0
     for instance, value in list(zip(rows[0], rows[1], strict=True))[1:]:  # the first is the time
         pid = re.search(r"pid_(\d+)_", instance)
         if pid is None or not re.fullmatch(r"\d+(?:\.\d+)?", value) or float(value) == 0.0:
             continue
         total += float(value)
-        users.add(names.get(int(pid[1])) or f"process {pid[1]}")
-    return {"encoder_users": tuple(sorted(users))[:_MOST_NAMES], "encoder_percent": round(total, 1)}
+        pids.add(int(pid[1]))
+    return {"encoder_users": _named(pids, sources), "encoder_percent": round(total, 1)}

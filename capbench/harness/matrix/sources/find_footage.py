@@ -51,4 +51,6 @@ def with_footage(where: str, merged: dict[str, Any], declared: Mapping[str, Foot
             f"{where}.footage: unknown clip {shown(name)}; available: {known}{did_you_mean(name, declared)}"
         )
     clip = declared[name]
+    if merged.get("duration_s") is not None:
+        raise MatrixError(f"{where}.duration_s: footage {name!r} has its own length; omit it, or add another table")
     return merged | {"footage": clip, "download": Download(url=clip.url, sha256=clip.sha256.lower())}

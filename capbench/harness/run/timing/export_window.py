@@ -107,7 +107,8 @@ def _contradiction(marks: ClockMarks, end_s: float, changed_ns: int | None) -> s
         grain_ns = _KERNEL_TICK_NS if changed_ns % _SECOND_NS else _WHOLE_SECONDS_NS
         if early_ns > grain_ns:
             return f"finished {{output}} {early_ns / 1e9:.3f} s before it began its export: {said} came late; flush it"
-    if end_s == marks.begin_s and marks.rule.output is None:  # both in one piece of its output
+    # Both in one piece of its output, which may be read after the process has ended.
+    if marks.end_s == marks.begin_s and marks.rule.output is None:
         return f"said at once that its export begins and ends: flush {said} when it is printed"
     if end_s <= marks.begin_s:
         early_s = marks.begin_s - end_s
