@@ -7,13 +7,13 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from capbench.errors import InputError, UnavailableError
+from capbench.errors import UnavailableError
 from capbench.installation import install_command
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["LOOPBACK_ONLY", "fleet_settings", "import_distributed", "scheduler_address"]
+__all__ = ["LOOPBACK_ONLY", "fleet_settings", "import_distributed"]
 
 _LOGS = ("distributed", "distributed.client", "tornado.application")
 """Loggers that Dask gives a level of their own."""
@@ -74,12 +74,3 @@ def fleet_settings() -> Iterator[None]:
     finally:
         for log, level in zip(logs, levels, strict=True):
             log.setLevel(level)
-
-
-def scheduler_address(text: str) -> str:
-    """An address with its port, the protocol left as it is. Raises `InputError`."""
-    bare = text.partition("://")[2] or text
-    host, _, port = bare.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise InputError(f"{text!r} is no address of a scheduler; write HOST:PORT, such as 10.0.0.1:8786")
-    return text

@@ -13,10 +13,7 @@ from capbench.fleet.event_loop import run_in_order
 if TYPE_CHECKING:
     from distributed import Scheduler, Security
 
-__all__ = ["DEFAULT_PORT", "open_scheduler", "run_scheduler"]
-
-DEFAULT_PORT = 8786
-"""Dask's own."""
+__all__ = ["open_scheduler", "run_scheduler"]
 
 
 def run_scheduler(host: str, port: int, security: Security | None, *, say: Callable[[str], None]) -> None:

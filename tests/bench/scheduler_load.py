@@ -26,12 +26,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from capbench.fleet.block_job import BlockAnswer, BlockFile, BlockJob
-from capbench.fleet.dask_settings import LOOPBACK_ONLY, fleet_settings, import_distributed
+from capbench.fleet.block_job import Activity, BlockAnswer, BlockFile, BlockJob
+from capbench.fleet.dask_settings import fleet_settings
 from capbench.fleet.dispatch.dask_link import DaskLink
 from capbench.fleet.start_scheduler import open_scheduler
 from capbench.fleet.workers import worker_tasks
-from capbench.fleet.workers.start_worker import REPORT_KEY
+from capbench.fleet.workers.start_worker import HEARTBEAT_S, WorkerOptions, fleet_worker
 from capbench.harness.matrix.model import Case, Subject
 from capbench.installation import version_of
 from tests.unit.fleet.fake_fleet import report_of
@@ -41,7 +41,8 @@ __all__ = ["Load", "SchedulerCost", "cost_of", "read_record", "table_of"]
 _WORKERS_A_PROCESS = 10
 _JOIN_TIMEOUT_S = 300.0
 _LOOKS = 20
-_IDLE_S = 20.0
+_IDLE_S = 60.0
+"""Twelve heartbeats of each machine."""
 _LOOK_EVERY_S = 2.0
 """As `FleetPace` has it."""
 _MACHINES = 1000
@@ -89,31 +90,36 @@ class SchedulerCost:
     """Bytes of that answer."""
     look: Load
     """One look at all machines."""
-    machine_second: Load
-    """One machine that is idle for a second; of fractions the messages are of a hundred seconds."""
+    idle_machine: Load
+    """One machine that is idle for `idle_seconds`."""
     idle_seconds: float
-    """Seconds that `machine_second` stands for."""
+    """For how long the machines were watched while they did nothing."""
 
 
 def cost_of(cost: SchedulerCost, machines: int, block_s: float) -> dict[str, float]:
     """Load of the scheduler a second, by simulation: so many machines, blocks of so many seconds, the runner's looks.
 
-    A look grows with what it lists. Dask's heartbeats become rarer the more workers there are, by its own rule.
+    A look grows with what it lists. Heartbeats become rarer the more workers there are.
     """
-    from distributed.scheduler import heartbeat_interval
-
-    rarer = heartbeat_interval(cost.workers) / heartbeat_interval(machines)
+    rarer = _heartbeat_s(cost.workers) / _heartbeat_s(machines)
     blocks = machines / block_s
     looks = 1 / _LOOK_EVERY_S
     growth = machines / cost.workers
 
     def a_second(field: str) -> float:
-        idle = getattr(cost.machine_second, field) / cost.idle_seconds
+        idle = getattr(cost.idle_machine, field) / cost.idle_seconds
         return float(
             blocks * getattr(cost.block, field) + machines * rarer * idle + looks * growth * getattr(cost.look, field)
         )
 
     return {"messages": a_second("messages"), "bytes": a_second("bytes"), "cpu": a_second("cpu_s")}
+
+
+def _heartbeat_s(machines: int) -> float:
+    """Seconds between two heartbeats of a worker: by Dask's own rule, but never fewer than a worker of ours waits."""
+    from distributed.scheduler import heartbeat_interval
+
+    return max(HEARTBEAT_S, heartbeat_interval(machines))
 
 
 def table_of(cost: SchedulerCost) -> str:
@@ -124,7 +130,7 @@ def table_of(cost: SchedulerCost) -> str:
         _row(f"a block with {_size(cost.answer_bytes)} of results", cost.block),
         _row(f"a block with {_size(cost.large_answer_bytes)} of results", cost.large_block),
         _row(f"a look at {cost.workers} machines, every {_LOOK_EVERY_S:g} s", cost.look),
-        _row("an idle machine for a minute", cost.machine_second, 60 / cost.idle_seconds),
+        _row("an idle machine for a minute", cost.idle_machine, 60 / cost.idle_seconds),
         "",
         f"| {_MACHINES} machines, blocks of | blocks a second | messages a second | bytes a second | of one core |",
         "|---|---|---|---|---|",
@@ -152,6 +158,9 @@ class _Service:
 
     def __init__(self, name: str) -> None:
         self.report = report_of(name)
+
+    def activity(self) -> Activity:
+        return Activity()
 
     def make_block(self, job: BlockJob, _is_wanted: Callable[[], bool]) -> BlockAnswer:
         size = job.seed
@@ -219,30 +228,14 @@ async def _serve_scheduler() -> None:
 async def _serve_workers(address: str, first: int, count: int) -> None:
     """Workers until standard input ends."""
     worker_tasks._SERVICES.append(_Service("worker"))  # type: ignore[arg-type]  # what a task needs of it
-    worker_class = import_distributed().Worker
     with tempfile.TemporaryDirectory() as folder:
         async with contextlib.AsyncExitStack() as held:
             for number in range(first, first + count):
-                report = report_of(f"worker-{number}")
-                worker = worker_class(
-                    address,
-                    name=report.name,
-                    host="127.0.0.1",
-                    nthreads=3,
-                    resources={"measure": 1, "validate": 1, "transfer": 1},
-                    memory_limit=0,
-                    local_directory=str(Path(folder) / report.name),
-                    dashboard=False,
-                    dashboard_address=LOOPBACK_ONLY,
-                    startup_information={REPORT_KEY: functools.partial(_said, report.model_dump(mode="json"))},
-                    metrics={REPORT_KEY: functools.partial(_said, {"doing": "nothing"})},
-                )
-                await held.enter_async_context(worker)
+                service = _Service(f"worker-{number}")
+                own = Path(folder) / service.report.name
+                options = WorkerOptions(scheduler=address, folder=own, lock=own)
+                await held.enter_async_context(fleet_worker(service, options))
             await asyncio.to_thread(sys.stdin.readline)
-
-
-def _said(what: dict[str, Any], _worker: Any) -> dict[str, Any]:
-    return what
 
 
 @contextlib.asynccontextmanager
@@ -326,7 +319,7 @@ def _put(line: str) -> None:
 def read_record(path: Path) -> SchedulerCost:
     """The costs that `--json` wrote."""
     found = json.loads(path.read_text(encoding="utf-8"))
-    loads = {name: Load(**found[name]) for name in ("block", "large_block", "look", "machine_second")}
+    loads = {name: Load(**found[name]) for name in ("block", "large_block", "look", "idle_machine")}
     return SchedulerCost(**found | loads)
 
 

@@ -50,17 +50,17 @@ def test_the_load_of_a_scheduler_grows_with_machines_and_with_short_blocks() -> 
         large_block=nothing,
         large_answer_bytes=1,
         look=Load(2, 500, 0.001),
-        machine_second=Load(20, 200, 0.01),
+        idle_machine=Load(20, 200, 0.01),
         idle_seconds=20.0,
     )
     pytest.importorskip("distributed", reason="the extra fleet is not installed")
 
     load = cost_of(cost, machines=1000, block_s=10)
 
-    # 100 blocks, half a look at 1000 machines, and heartbeats every 6 s where 50 workers have them every 2 s.
-    assert load["messages"] == pytest.approx(100 * 10 + 0.5 * 20 * 2 + 1000 * 20 / 20 / 3)
-    assert load["bytes"] == pytest.approx(100 * 1000 + 0.5 * 20 * 500 + 1000 * 200 / 20 / 3)
-    assert load["cpu"] == pytest.approx(100 * 0.002 + 0.5 * 20 * 0.001 + 1000 * 0.01 / 20 / 3)
+    # 100 blocks, half a look at 1000 machines, and heartbeats every 6 s where 50 workers have them every 5 s.
+    assert load["messages"] == pytest.approx(100 * 10 + 0.5 * 20 * 2 + 1000 * 20 / 20 * 5 / 6)
+    assert load["bytes"] == pytest.approx(100 * 1000 + 0.5 * 20 * 500 + 1000 * 200 / 20 * 5 / 6)
+    assert load["cpu"] == pytest.approx(100 * 0.002 + 0.5 * 20 * 0.001 + 1000 * 0.01 / 20 * 5 / 6)
 
 
 def test_the_page_has_the_tables_of_the_records() -> None:

@@ -29,6 +29,7 @@ def write_matrix(folder: Path, *, cases: int, blocks: int, subjects: int = 3, ru
         "settle_s = 0",
         "warmup = false",
         "drift_control = false",
+        'metrics = ["psnr"]',
         f"subjects = {json.dumps(names)}",
     ]
     for number in range(cases):

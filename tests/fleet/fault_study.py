@@ -32,20 +32,6 @@ LOST_AFTER_S = 10.0
 """Shorter than the cut, so that what is cut off is given up, and its answer comes when nobody waits for it."""
 PATIENCE_S = 300.0
 """For anything to happen; seconds on an idle machine."""
-_RUN = """
-import sys
-from capbench.fleet.dispatch.fleet_member import FleetPace
-from capbench.fleet.dispatch.fleet_progress import PlainFleetProgress
-from capbench.fleet.dispatch.fleet_run import FleetOptions, run_on_fleet
-from capbench.errors import CapbenchError
-pace = FleetPace(look_every_s=1.0, lost_after_s=float(sys.argv[4]), absent_s=240.0)
-try:
-    run_on_fleet(sys.argv[1], FleetOptions(scheduler=sys.argv[2], pace=pace), out=sys.argv[3],
-                 resume=sys.argv[5] == "resume", progress=PlainFleetProgress(sys.stderr))
-except CapbenchError as error:
-    print("ended:", error, file=sys.stderr)
-    sys.exit(error.exit_code)
-"""
 
 
 class _Fleet:
@@ -89,9 +75,10 @@ class _Fleet:
 
     def run(self, matrix: Path, out: Path, *, resume: bool = False) -> subprocess.Popen[bytes]:
         """Start the runner at the hub."""
-        how = "resume" if resume else "begin"
-        arguments = (str(matrix), f"tcp://{HUB_ADDRESS}:{PORT}", str(out), str(LOST_AFTER_S), how)
-        return subprocess.Popen([*self._here.command(0), sys.executable, "-c", _RUN, *arguments])
+        arguments = (str(matrix), f"tcp://{HUB_ADDRESS}:{PORT}", str(out), "--lost-after-s", str(LOST_AFTER_S))
+        more = ("--resume",) if resume else ()
+        command = (sys.executable, "-m", "tests.fleet.fault_runner", *arguments, *more)
+        return subprocess.Popen([*self._here.command(0), *command])
 
     def end(self) -> None:
         """End everything."""

@@ -17,14 +17,31 @@ __all__ = ["CaseFiles"]
 
 
 class CaseFiles:
-    """The bundles of cases, each file read once."""
+    """The bundles of cases by their names, each file read once: every attempt at a block asks for them."""
 
     def __init__(self) -> None:
         self._known: dict[Path, BundleFile] = {}
         self._paths: dict[str, Path] = {}
+        self._clips: dict[str, Bundle | None] = {}
+        self._scenes: dict[str, Bundle | None] = {}
 
     def clip(self, case: Case) -> Bundle | None:
         """The clip of a case; None for a recording. Raises `MatrixError`, `UnavailableError`."""
+        if case.name not in self._clips:
+            self._clips[case.name] = self._bundle_clip(case)
+        return self._clips[case.name]
+
+    def scene(self, case: Case) -> Bundle | None:
+        """The scene file of a case with the files that it names; None for a built-in scene. Raises `MatrixError`."""
+        if case.name not in self._scenes:
+            self._scenes[case.name] = self._bundle_scene(case)
+        return self._scenes[case.name]
+
+    def path_of(self, file: BundleFile) -> Path:
+        """Where a file of a bundle lies here."""
+        return self._paths[file.sha256]
+
+    def _bundle_clip(self, case: Case) -> Bundle | None:
         where = f"case {case.name!r}"
         source = fetch_clip(where, case.download) if case.download is not None else case.source
         if source is None:
@@ -37,17 +54,12 @@ class CaseFiles:
         file = self._file(where, source).model_copy(update={"name": f"clip{suffix}"})
         return Bundle(entry=file.name, files=(file,))
 
-    def scene(self, case: Case) -> Bundle | None:
-        """The scene file of a case with the files that it names; None for a built-in scene. Raises `MatrixError`."""
+    def _bundle_scene(self, case: Case) -> Bundle | None:
         if not case.scene.endswith(".toml"):
             return None
         scene = Path(case.scene)
         where = f"case {case.name!r}, scene {scene.name}"
         return self._bundle(where, scene.parent, scene, [scene, *_files_of_scene(where, scene)])
-
-    def path_of(self, file: BundleFile) -> Path:
-        """Where a file of a bundle lies here."""
-        return self._paths[file.sha256]
 
     def _bundle(self, where: str, folder: Path, entry: Path, files: list[Path]) -> Bundle:
         listed = list(dict.fromkeys(files))

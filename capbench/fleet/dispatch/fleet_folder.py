@@ -42,8 +42,6 @@ __all__ = [
     "OwnBlocks",
     "ReceivedBlock",
     "case_of",
-    "is_fleet_folder",
-    "machine_steps",
     "unpack",
 ]
 
@@ -88,7 +86,7 @@ def is_fleet_folder(path: Path) -> bool:
 
 def machine_steps(plan: Plan, block: Block, number: int | None, machine: str) -> tuple[list[str], list[str]]:
     """Stems of the runs of a block on a machine, and of what opens its case there."""
-    case = next(case for case in plan.matrix.cases if case.name == block.case)
+    case = case_of(plan, block)
     subjects = plan.matrix.subjects_of(case)
     openings = [*opening_steps(case, subjects)]
     if case.interleave == "slices":

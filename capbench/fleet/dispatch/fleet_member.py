@@ -19,7 +19,7 @@ class FleetPace:
     look_every_s: float = 2.0
     """Between two looks at who is there."""
     lost_after_s: float = 30.0
-    """A machine whose worker gives no sign of life for so long is lost: six times what a thousand of them take."""
+    """A machine whose worker gives no sign of life for so long is lost: six heartbeats, or five of a thousand."""
     absent_s: float = 600.0
     """For machines to come (back) while nothing else is left to do."""
     budget_s: float | None = None

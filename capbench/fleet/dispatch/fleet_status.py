@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from capbench.fleet.block_job import Activity
 from capbench.fleet.dask_settings import fleet_settings
 from capbench.fleet.dispatch.dask_link import DaskLink
+from capbench.fleet.dispatch.fleet_member import FleetPace
 from capbench.fleet.event_loop import run_in_order
 from capbench.fleet.workers.machine_report import MachineReport
 from capbench.results.record import Record
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from distributed import Security
 
 __all__ = ["FleetStatus", "MachineStatus", "read_status"]
-
-_SILENT_AFTER_S = 30.0
-"""As long as a runner waits before it takes a machine for lost."""
 
 
 class MachineStatus(Record):
@@ -39,7 +37,7 @@ class FleetStatus(Record):
 
     scheduler: str
     """Its address."""
-    silent_after_s: float = _SILENT_AFTER_S
+    silent_after_s: float = FleetPace().lost_after_s
     """A machine that is silent for longer is lost."""
     machines: tuple[MachineStatus, ...]
     """By name."""

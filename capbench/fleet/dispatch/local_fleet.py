@@ -18,7 +18,7 @@ from capbench.harness.process.measured_process import Tail
 from capbench.harness.process.spawn import Launched, launch
 from capbench.results.record import record_json
 
-__all__ = ["MOST_LOCAL_WORKERS", "local_fleet", "local_workers"]
+__all__ = ["local_fleet", "local_workers"]
 
 MOST_LOCAL_WORKERS = 64
 """They take turns at the one machine: a try needs a few."""

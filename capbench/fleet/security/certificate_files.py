@@ -19,10 +19,8 @@ from capbench.errors import InputError, OutputError, UnavailableError
 from capbench.files import describe_os_error
 from capbench.installation import install_command
 
-__all__ = ["DEFAULT_DAYS", "FleetFiles", "make_certificates", "read_certificates"]
+__all__ = ["FleetFiles", "make_certificates", "read_certificates"]
 
-DEFAULT_DAYS = 365
-"""How long certificates are valid: a fleet that lasts longer gets new ones, on every machine at once."""
 _CLOCK_SLACK = timedelta(hours=1)
 """Machines of a fleet may have clocks that differ: certificates are valid from this long before they are made."""
 _COMMON_NAME = "capbench fleet"
@@ -54,7 +52,7 @@ class FleetFiles:
 
 
 def make_certificates(
-    folder: Path, *, days: int = DEFAULT_DAYS, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    folder: Path, *, days: int = 365, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> FleetFiles:
     """Make the files of a new fleet in `folder`. Raises `InputError` where files of a fleet are there, `OutputError`.
 

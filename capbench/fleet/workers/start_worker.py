@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import platformdirs
 
 from capbench.errors import InputError, UnavailableError
+from capbench.fleet.block_job import Activity
 from capbench.fleet.dask_settings import LOOPBACK_ONLY, fleet_settings, import_distributed
 from capbench.fleet.event_loop import run_in_order
 from capbench.fleet.security.secure_connections import worker_host
@@ -24,19 +25,27 @@ from capbench.fleet.workers.worker_tasks import serve_as
 if TYPE_CHECKING:
     from distributed import Security, Worker
 
-__all__ = ["MOST_VALIDATION_SLOTS", "REPORT_KEY", "WorkerOptions", "lock_folder", "run_worker", "worker_folder"]
+__all__ = ["HEARTBEAT_S", "REPORT_KEY", "WorkerOptions", "fleet_worker", "lock_folder", "run_worker", "worker_folder"]
 
 REPORT_KEY = "capbench"
 """Where the scheduler's information on a worker has its report, and its metrics its activity."""
-MOST_VALIDATION_SLOTS = 16
-"""As many as the machine's lock has rooms."""
 _NAME_TAKEN_FOR_S = 90.0
 """A worker that died on a network that drops everything is known to the scheduler for a minute."""
 _AGAIN_AFTER_S = 2.0
 """Between two attempts to join."""
-_HEARTBEAT_S = 5.0
+HEARTBEAT_S = 5.0
 """Dask's own are twice a second in a small fleet, each some milliseconds of CPU time beside what is timed. Six of these
 are missed before a machine is taken for lost."""
+
+
+class ReportingService(Protocol):
+    """What the scheduler is told of a machine."""
+
+    report: MachineReport
+    """What it is."""
+
+    def activity(self) -> Activity:
+        """What it does now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +97,7 @@ async def _serve(service: WorkerService, options: WorkerOptions, say: Callable[[
     taken_since_s: float | None = None
     while True:
         service.restart()
-        worker = _worker(service, options)
+        worker = fleet_worker(service, options)
         try:
             await worker
         except (ValueError, RuntimeError) as error:
@@ -116,7 +125,8 @@ async def _serve(service: WorkerService, options: WorkerOptions, say: Callable[[
         await asyncio.sleep(_AGAIN_AFTER_S)
 
 
-def _worker(service: WorkerService, options: WorkerOptions) -> Worker:
+def fleet_worker(service: ReportingService, options: WorkerOptions) -> Worker:
+    """A machine's Dask worker, not started yet. Raises `InputError` for an address that is none."""
     slots = service.report.validation_slots
 
     def report(_worker: Worker) -> dict[str, Any]:
@@ -134,7 +144,7 @@ def _worker(service: WorkerService, options: WorkerOptions) -> Worker:
         async def heartbeat(self) -> None:
             await super().heartbeat()
             callback = self.periodic_callbacks["heartbeat"]
-            callback.callback_time = max(callback.callback_time, 1000 * _HEARTBEAT_S)
+            callback.callback_time = max(callback.callback_time, 1000 * HEARTBEAT_S)
 
     try:
         return RareHeartbeats(

@@ -20,10 +20,11 @@ from capbench.fleet.block_job import (
     from_message,
     to_message,
 )
+from capbench.fleet.dispatch import bundles
 from capbench.fleet.dispatch.bundles import CaseFiles
 from capbench.fleet.dispatch.fleet_folder import unpack
 from capbench.fleet.workers.content_store import ContentStore
-from capbench.harness.matrix.model import Case
+from capbench.harness.matrix.model import Case, Download
 
 
 def _file(content: bytes, name: str = "clip.mp4") -> BundleFile:
@@ -108,7 +109,26 @@ def test_a_clip_goes_by_its_content_and_not_by_its_path(tmp_path: Path) -> None:
     assert bundle.entry == "clip.mov"
     assert "secret" not in to_message(bundle)
     assert files.path_of(bundle.files[0]) == clip
-    assert files.clip(_case(recording="1080p-1min")) is None
+    assert files.clip(_case(name="two", recording="1080p-1min")) is None
+
+
+def test_a_downloaded_clip_is_looked_for_once_and_not_for_every_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks for it computes its SHA-256 anew: gigabytes, while nobody looks after the machines."""
+    (tmp_path / "clip.mp4").write_bytes(b"video")
+    looked: list[str] = []
+
+    def fetch(where: str, _download: Download) -> Path:
+        looked.append(where)
+        return tmp_path / "clip.mp4"
+
+    monkeypatch.setattr(bundles, "fetch_clip", fetch)
+    files = CaseFiles()
+    case = _case(download={"url": "https://example.org/clip.mp4", "sha256": "0" * 64})
+
+    assert files.clip(case) == files.clip(case)
+    assert len(looked) == 1
 
 
 def test_a_playlist_takes_its_segments_along(tmp_path: Path) -> None:
