@@ -21,18 +21,18 @@ from tests.fuzz.seeds.seed_input import SeedInput
 __all__ = ["WEIGHTS", "Campaign", "generator_digest", "make_input", "run_share", "run_unmutated", "unmutated"]
 
 WEIGHTS: Final = {
-    "media": 22,
-    "validation": 8,
-    "composite": 4,
+    "media": 24,
+    "validation": 6,
+    "composite": 3,
     "playlist": 10,
     "matrix": 12,
-    "scene": 8,
-    "look": 4,
+    "scene": 9,
+    "look": 3,
     "gate": 8,
     "baseline": 4,
-    "result": 8,
+    "result": 7,
     "history": 3,
-    "bundle": 6,
+    "bundle": 8,
     "message": 3,
 }
 """Inputs of a kind in a hundred: a composited export takes as long as fifty text files."""

@@ -101,8 +101,13 @@ def _read_message(kind: str, file: str) -> int:
     """What another machine of a fleet says. Messages come as text."""
     from capbench.fleet import block_job
     from capbench.fleet.workers.machine_report import MachineReport
+    from capbench.results.record import Record
 
-    records = {"job": block_job.BlockJob, "answer": block_job.BlockAnswer, "report": MachineReport}
+    records: dict[str, type[Record]] = {
+        "job": block_job.BlockJob,
+        "answer": block_job.BlockAnswer,
+        "report": MachineReport,
+    }
     text = Path(file).read_bytes().decode("utf-8", errors="replace")
     block_job.to_message(block_job.from_message(text, records[kind]))
     return 0
@@ -119,7 +124,7 @@ def _plan_matrix(file: str) -> int:
     from capbench.harness.run.start import RunOptions, settle_matrix
     from capbench.installation import version_of
 
-    prepare_source.ask_worker = _ask_here  # type: ignore[assignment]
+    setattr(prepare_source, "ask_worker", _ask_here)  # noqa: B010  a name that the module only imports
     sys.argv = ["capbench", "check", file]
     if code := run_app():
         return code

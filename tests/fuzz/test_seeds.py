@@ -14,9 +14,12 @@ import pytest
 
 from tests.fuzz.campaign import WEIGHTS
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the fuzzer forks, which Windows cannot")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the fuzzer forks, which Windows cannot"),
+    pytest.mark.timeout(300),  # a minute of CPU time in two processes, beside other tests
+]
 
-_EACH: Final = 6
+_EACH: Final = 5
 """Mutated inputs of each kind. Of the kind with the fewest that go the whole way it is a quarter, in a campaign."""
 _SHARES: Final = 2
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -38,12 +41,13 @@ def ends() -> list[dict[str, Any]]:
     found = []
     try:
         for process in running:
-            said, errors = process.communicate(timeout=110)
+            said, errors = process.communicate(timeout=280)
             assert process.returncode == 0, errors
             found += [json.loads(line) for line in said.splitlines()]
     finally:
         for process in running:
             process.kill()
+            process.communicate()
     return found
 
 

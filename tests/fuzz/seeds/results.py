@@ -23,6 +23,8 @@ from tests.report_simulator import SimulatedCase, Simulation, write_simulated_fo
 
 __all__ = ["bundle_seeds", "gate_seeds", "history_seeds", "result_seeds"]
 
+_Command = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""Name, command line, and what it leaves behind."""
 _CASE: Final = (SimulatedCase("4k", 1920, 1080, 24, 2.0),)
 """By its name the rules about 4K are for it; as large as 1080p, so that memory stays below their limit."""
 _BLOCKS: Final = 10
@@ -77,7 +79,7 @@ def result_seeds(folder: Path) -> Iterator[SeedInput]:
     """Result folders of one machine and of several, through everything that reads them."""
     files = {name: data for name, data in _runs(folder / "result", blocks=4).items() if "environment" not in name}
     fleet = _fleet(folder / "fleet")
-    for name, arguments, left in (
+    single: tuple[_Command, ...] = (
         ("compare", ("compare", "run:cpu", "run:gpu", *_FORMATS), _LEFT),
         ("csv", ("results", "run", "--to", "csv"), ()),
         ("page", ("report", "run", "-o", "page.html"), ("page.html",)),
@@ -85,7 +87,12 @@ def result_seeds(folder: Path) -> Iterator[SeedInput]:
         ("baseline", ("baseline", "update", "run", "-o", "new.json"), ("new.json",)),
         ("history", ("history", "add", "run", "--history", "h.jsonl"), ("h.jsonl",)),
         ("bundle", ("bundle", "run", "-o", "machine.capbench"), ("machine.capbench",)),
-    ):
+    )
+    several: tuple[_Command, ...] = (
+        ("compare", ("compare", "run", *_FORMATS), _LEFT),
+        ("page", ("report", "run", "-o", "page.html"), ("page.html", "machines/*")),
+    )
+    for name, arguments, left in single:
         yield SeedInput(
             name=f"result-{name}",
             kind="result",
@@ -95,10 +102,7 @@ def result_seeds(folder: Path) -> Iterator[SeedInput]:
             ends=JUDGED if name == "compare" else (0,),
             may_leave=left,
         )
-    for name, arguments, left in (
-        ("compare", ("compare", "run", *_FORMATS), _LEFT),
-        ("page", ("report", "run", "-o", "page.html"), ("page.html",)),
-    ):
+    for name, arguments, left in several:
         yield SeedInput(
             name=f"result-fleet-{name}",
             kind="result",

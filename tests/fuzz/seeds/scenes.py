@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from capbench.resources import matrix_folder
@@ -191,7 +192,7 @@ def _named_files(clips: Mapping[str, bytes]) -> dict[str, bytes]:
     }
 
 
-def _png(picture: np.ndarray) -> bytes:
+def _png(picture: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "png")
     return file.getvalue()
