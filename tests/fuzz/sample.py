@@ -1,7 +1,7 @@
-"""Every seed as it is, and a few mutated inputs of each kind: `python -m tests.fuzz.sample EACH SHARE SHARES`.
+"""Every seed as it is, then mutated inputs of each kind until one goes the whole way: `python -m tests.fuzz.sample`.
 
-Prints a line of JSON for each: name, kind, whether it was mutated, exit code, whether it went the whole way, faults.
-SHARE of SHARES, from 0, is what this process does of it. Two processes take some ten seconds.
+With MOST SHARE SHARES: at most so many inputs of a kind, and what this process does of all, from 0. Prints a line of
+JSON for each: name, kind, whether it was mutated, exit code, whether it went the whole way, faults.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ _SEED = 17
 
 def main() -> None:
     """Do a share."""
-    each, share, shares = map(int, sys.argv[1:])
+    most, share, shares = map(int, sys.argv[1:])
     load_verbs()
     warnings.simplefilter("ignore")  # of the seeds' own making
     seeds = make_seed_inputs()
     for seed in seeds[share::shares]:
         _say(seed, run_unmutated(seed), is_mutated=False)
-    wanted = [(kind, number) for kind in WEIGHTS for number in range(each)]
-    for kind, number in wanted[share::shares]:
-        seed, files = make_input(seeds, _SEED, number, kind)
-        _say(seed, run_limited(seed, files), is_mutated=True)
+    for kind in list(WEIGHTS)[share::shares]:
+        for number in range(most):
+            seed, files = make_input(seeds, _SEED, number, kind)
+            outcome = run_limited(seed, files)
+            _say(seed, outcome, is_mutated=True)
+            if outcome.reached:
+                break
 
 
 def _say(seed: SeedInput, outcome: Outcome, *, is_mutated: bool) -> None:
