@@ -178,8 +178,9 @@ def _command(arguments: tuple[str, ...]) -> int:
 def _lost(folder: Path, source: str, said: Path) -> list[str]:
     """What an export left out without a word: frames, of which one decoding thread finds the count, or all sound."""
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    if report.get("warnings"):
-        return []
+    of_sound = [warning for warning in report["warnings"] if "sound" in warning]
+    if len(of_sound) < len(report["warnings"]):
+        return []  # a word on the sound says nothing about lost frames, but one on the frames may explain lost sound
     status, _, _ = _watched(lambda: _count(folder / source, folder / "out.mp4"), folder, said)
     text = said.read_text(encoding="utf-8", errors="replace").strip()
     if status is None or os.waitstatus_to_exitcode(status):
@@ -191,7 +192,7 @@ def _lost(folder: Path, source: str, said: Path) -> list[str]:
         ]
     if written < frames:
         return [f"silent-loss: {frames} frames decode, {written} were written without a word"]
-    if tracks and not written_tracks:
+    if tracks and not written_tracks and not of_sound:
         return [f"silent-loss: there are {tracks} tracks of sound, none was written without a word"]
     return []
 

@@ -40,13 +40,13 @@ def test_an_end_is_judged(status: int | None, peak: int, wall_s: float, said: st
 
 
 _PLANTED = """
-import os, pathlib, sys
+import json, os, pathlib, sys
 from tests.fuzz import limited_run
 from tests.fuzz.seeds.seed_input import SeedInput
 
-def export(name, report="{}"):
+def export(name, warnings=()):
     pathlib.Path("out.mp4").write_bytes(pathlib.Path(name).read_bytes())
-    pathlib.Path("report.json").write_text(report)
+    pathlib.Path("report.json").write_text(json.dumps({"warnings": warnings}))
     return 0
 
 limited_run._command = lambda arguments: eval(arguments[0])
@@ -92,8 +92,10 @@ def test_planted_faults_are_seen(tmp_path: Path) -> None:
         "pathlib.Path('input').unlink() or 0": "changed",
         "export('whole.mp4')": "",
         "export('short.mp4')": "silent-loss",
-        "export('whole.mp4', '{}')  # silent": "silent-loss",
-        """export('short.mp4', '{"warnings": ["one frame is lost"]}')""": "",
+        "export('whole.mp4')  # silent": "silent-loss",
+        "export('whole.mp4', ['no sound'])  # silent": "",
+        "export('short.mp4', ['one frame is lost'])": "",
+        "export('short.mp4', ['no sound'])": "silent-loss",
     }
     root = Path(__file__).resolve().parents[2]
 

@@ -8,6 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from capbench.errors import DamagedStreamError
+from capbench.pipeline.decode.video import read_frames
 from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import ExportOptions, export
 from capbench.quality.validate import validate
@@ -58,3 +60,18 @@ def test_picture_and_sound_stay_together_behind_a_discontinuity(tmp_path: Path) 
     assert report.passed, [check.message for check in report.checks if check.status is CheckStatus.FAIL]
     sync = {check.name: check.status for check in report.checks if check.name in ("audio.offset", "audio.drift")}
     assert sync == {"audio.offset": CheckStatus.PASS, "audio.drift": CheckStatus.PASS}
+
+
+@pytest.mark.parametrize("threads", [1, 3, 8])
+def test_a_segment_that_is_cut_short_is_damage_with_any_number_of_threads(threads: int, tmp_path: Path) -> None:
+    """Frame threads hand the damage out at the end, where it gets lost; a playlist has no key frames to look for."""
+    write_recording(RecordingSpec("a", 160, 90, 30, 1, "hls"), tmp_path / "playlist.m3u8")
+    segment = tmp_path / "segment000.m4s"
+    with av.open(str(tmp_path / "playlist.m3u8")) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    last = segment.read_bytes().find(bytes(packets[12]))
+    assert last > 0
+    segment.write_bytes(segment.read_bytes()[: last + packets[12].size // 2])
+
+    with pytest.raises(DamagedStreamError):
+        list(read_frames(tmp_path / "playlist.m3u8", warn=str, threads=threads))

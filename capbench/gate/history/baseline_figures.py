@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import FiniteFloat, ValidationError
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import read_json, write_atomic
@@ -31,7 +31,7 @@ class BaselineFigure(Record):
     """Name of the subject."""
     metric: str
     """A field of a run, or `FIELD/REFERENCE` for its ratio to another subject of the same block."""
-    values: tuple[float, ...]
+    values: tuple[FiniteFloat, ...]
     """One a block, in order of the blocks: the evidence, not a summary."""
     adapter_is_software: bool | None = None
     """Whether the GPU work ran on the CPU; ratios to `cpu` mean something else there."""

@@ -324,16 +324,33 @@ def every_picture(
             yield frame
     is_doubtful, from_pts = ledger.doubtful_from()
     if is_doubtful:
-        with reopen() as again:
-            _decode_end(path, again, from_pts)
+        _decode_again(path, reopen, from_pts)
 
 
-def _decode_end(path: Path, container: InputContainer, from_pts: int | None) -> None:
-    """Decode from the key frame before `from_pts`, on one thread, which hides no error. Raises `av.FFmpegError`."""
+def _decode_again(path: Path, reopen: Callable[[], InputContainer], from_pts: int | None) -> None:
+    """Decode from the key frame before `from_pts` on one thread, which hides no error. Raises `av.FFmpegError`.
+
+    FFmpeg's demuxer of playlists has no index of key frames: it leaves out everything up to the first one behind the
+    time that is asked for. What was not begun early enough is decoded from its start.
+    """
+    if from_pts is not None:
+        with reopen() as container:
+            container.seek(from_pts, stream=video_stream(path, container))
+            first = _decode_on_one_thread(path, container)
+        if first is not None and first <= from_pts:
+            return
+    with reopen() as container:
+        _decode_on_one_thread(path, container)
+
+
+def _decode_on_one_thread(path: Path, container: InputContainer) -> int | None:
+    """The time of the first packet, in order of decoding. Raises `av.FFmpegError`."""
     stream = video_stream(path, container)
     stream.thread_type = "SLICE"
     stream.codec_context.thread_count = 1
-    if from_pts is not None:
-        container.seek(from_pts, stream=stream)
+    first = None
     for packet in container.demux(stream):
+        if first is None:
+            first = packet.dts if packet.pts is None else packet.pts
         packet.decode()
+    return first

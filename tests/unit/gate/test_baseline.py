@@ -131,12 +131,17 @@ def test_the_floor_alone_is_no_baseline() -> None:
         take_baseline(runs_table("floor", [1.0, 1.0]))
 
 
+_FIGURE = '{{"figures": [{{"case": "a", "subject": "gpu", "metric": "output_bytes", "values": [1.0, {}]}}]}}'
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "capbench baseline"),
         ("[]", "capbench baseline"),
         ('{"figures": [], "schema_version": 99}', "newer capbench"),
+        (_FIGURE.format("1e999"), "finite"),
+        (_FIGURE.format("NaN"), "finite"),
     ],
 )
 def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, content: str, message: str) -> None:

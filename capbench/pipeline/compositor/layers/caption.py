@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +65,9 @@ class CaptionPlate:
         for number, line in enumerate(self.lines):
             middle = (END_SPACE + (number + 0.5) * LINE_HEIGHT) * self.size_px
             # Whole pixels: letters of two lines must not be rastered differently.
-            draw.text(
-                (self.width / 2, round(middle + (ascent - descent) / 2)), line, fill=255, font=self.font, anchor="ms"
-            )
+            baseline = round(middle + (ascent - descent) / 2)
+            with _readable(self.caption):
+                draw.text((self.width / 2, baseline), line, fill=255, font=self.font, anchor="ms")
         return np.asarray(image, np.float64) / 255
 
     def _plate_coverage(self) -> NDArray[np.float64]:
@@ -84,10 +85,11 @@ def lay_out(caption: Caption, canvas: CanvasSize) -> CaptionPlate:
     size_px = caption.size_px * canvas.unit_px
     font = _font(caption, size_px)
     room_px = max(WIDEST * canvas.width - 2 * SIDE_SPACE * size_px, size_px)
-    lines = tuple(
-        broken for line in caption.text.strip("\n").split("\n") for broken in _broken(line.split(" "), font, room_px)
-    )
-    width = min(canvas.width, math.ceil(max(font.getlength(line) for line in lines) + 2 * SIDE_SPACE * size_px))
+    written = caption.text.strip("\n").split("\n")
+    with _readable(caption):
+        lines = tuple(broken for line in written for broken in _broken(line.split(" "), font, room_px))
+        longest = max(font.getlength(line) for line in lines)
+    width = min(canvas.width, math.ceil(longest + 2 * SIDE_SPACE * size_px))
     height = min(canvas.height, math.ceil((len(lines) * LINE_HEIGHT + 2 * END_SPACE) * size_px))
     left = min(max(round(caption.position[0] * canvas.width - width / 2), 0), canvas.width - width)
     top = min(max(round(caption.position[1] * canvas.height - height / 2), 0), canvas.height - height)
@@ -99,8 +101,15 @@ def _font(caption: Caption, size_px: float) -> ImageFont.FreeTypeFont:
         default = ImageFont.load_default(max(size_px, 1))
         assert isinstance(default, ImageFont.FreeTypeFont)  # the bitmap font is only for callers that name no size
         return default
-    try:
+    with _readable(caption):
         return ImageFont.truetype(caption.font, max(size_px, 1))
+
+
+@contextlib.contextmanager
+def _readable(caption: Caption) -> Iterator[None]:
+    """Raise `SceneError` where FreeType finds a font to be none: it reads a letter's outline when it is needed."""
+    try:
+        yield
     except OSError as error:
         raise SceneError(
             f"{caption.font} is not a font that FreeType reads: {error}; name a .ttf or .otf file"

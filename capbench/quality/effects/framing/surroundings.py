@@ -30,6 +30,8 @@ _CLEAR_PX: Final = 5.0
 _FEWEST_SAMPLES: Final = 60
 _FIRST_BLURS_PX: Final = (16.0, 48.0, 110.0)
 """Starts of the search, pixels of a canvas 1080 lines high."""
+_SHORTEST_FADE: Final = 1.0
+"""In output pixels: a shadow that fades faster looks the same."""
 _LONGEST_PX: Final = 400.0
 """Of blur and of offset, likewise."""
 _NEUTRAL: Final = 128.0
@@ -227,15 +229,17 @@ def _project(samples: _Samples, values: Field, shape: str, basis: str) -> tuple[
 
 
 def _search(samples: _Samples, basis: str, shape: str, start: Field, unit: float) -> _Found:
-    longest = _LONGEST_PX * unit
+    # On a canvas of some dozen lines these lengths are fractions of a pixel.
+    longest = max(_LONGEST_PX * unit, 2 * _SHORTEST_FADE)
+    low, high = np.array([0.0, _SHORTEST_FADE, -longest, -longest]), np.array([1.0, longest, longest, longest])
 
     def differences(values: Field) -> Field:
         return _project(samples, values, shape, basis)[0].ravel()
 
     solved = least_squares(
         differences,
-        start,
-        bounds=([0.0, 1.0, -longest, -longest], [1.0, longest, longest, longest]),
+        start.clip(low, high),
+        bounds=(low, high),
         x_scale=[0.1, 20 * unit, 10 * unit, 10 * unit],
         loss="soft_l1",
         f_scale=2.0,
@@ -259,8 +263,7 @@ def _by_cost(one: _Found, another: _Found) -> tuple[_Found, _Found]:
 
 
 def _refined(samples: _Samples, basis: str, start: _Found, unit: float) -> _Found:
-    longest = _LONGEST_PX * unit
-    inside = start.values.clip([0.001, 1.0, -longest, -longest], [0.999, longest, longest, longest])
+    inside = start.values.clip([0.001, -np.inf, -np.inf, -np.inf], [0.999, np.inf, np.inf, np.inf])
     return _search(samples, basis, start.shape, inside, unit)
 
 
