@@ -123,6 +123,9 @@ class SliceAccount(Record):
     """Share of its running time in which the block's other runs were over: the tail that nothing ran beside."""
     overlap_share: float
     """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
+    gpu_idle_share: float | None = None
+    """Of the slices that ended while it drew on a hardware GPU, the share at whose end the GPU was known to have finished
+    what was submitted; None where it drew on none, or does not wait for it."""
 
 
 class CustomFigure(Record):

@@ -14,6 +14,7 @@ from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.process.export_clock import ClockRule
+from capbench.harness.process.gpu_gate import GpuGate
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.output_watch import last_change_ns
 from capbench.harness.process.slice_turn import SliceTurn
@@ -139,7 +140,10 @@ class ProcessExecutor:
     ) -> list[RunResult]:
         """Time all subjects in slices; inspect their outputs only after the last has ended."""
         slice_ms = steps[0].case.slice_ms
-        turns = [SliceTurn(self._scratch() / f"{step.stem}.stopped") for step in steps]
+        scratch = self._scratch()
+        turns = [
+            SliceTurn(scratch / f"{step.stem}.stopped", gate=GpuGate(scratch / f"{step.stem}.gate")) for step in steps
+        ]
         jobs = [
             # Several runs report how far they are; one of them is enough to see that the block moves.
             partial(self._time, self._started(step, prepared), on_frame if place == 0 else _nothing)
