@@ -124,8 +124,8 @@ class SliceAccount(Record):
     overlap_share: float
     """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
     gpu_idle_share: float | None = None
-    """Of the slices that ended while it drew on a hardware GPU, the share at whose end the GPU was known to have finished
-    what was submitted; None where it drew on none, or does not wait for it."""
+    """Of the slices that ended while it drew on a hardware GPU, the share at whose end the GPU was known to be idle; None
+    where it drew on none, or does not wait for it."""
 
 
 class CustomFigure(Record):

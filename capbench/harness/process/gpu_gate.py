@@ -24,7 +24,7 @@ VARIABLE = "CAPBENCH_GPU_GATE"
 _SHUT, _IDLE, _DRAWING, _SIZE = 0, 1, 2, 3
 """Offsets: 0 while open or the number of this closing; the number of the last closing for which the process was idle;
 whether it submits to a hardware GPU (`_NEVER`, `_NOW`, `_NO_MORE`)."""
-_NEVER, _NOW, _NO_MORE = range(3)
+_NEVER, _NOW, _NO_MORE = 0, 1, 2
 _NUMBERS = 255
 """Closings are numbered from 1 to this and over again: an answer that comes late is not taken for one to the next."""
 _POLL_S = 0.0005
