@@ -124,7 +124,7 @@ class SliceAccount(Record):
     overlap_share: float
     """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
     gpu_idle_share: float | None = None
-    """Of the slices that ended while it drew on a hardware GPU, the share at whose end the GPU was known to be idle; None
+    """Of the slices that ended while it drew on a hardware GPU, the share at whose end the GPU was seen idle; None
     where it drew on none, or does not wait for it."""
 
 

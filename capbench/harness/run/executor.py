@@ -162,8 +162,8 @@ class ProcessExecutor:
             remove(self.folder / IN_PROGRESS)
 
     def refuse_slices(self, subjects: Sequence[Subject]) -> str | None:
-        """By their number and the GPU; memory is checked when warm-ups have shown what is needed."""
-        return refuse_slices(subjects, self.environment)
+        """By their number; memory is checked when warm-ups have shown what is needed, hardware after a trial."""
+        return refuse_slices(subjects)
 
     def free_memory_bytes(self) -> int:
         """What the machine has free, and no more than control groups allow. Raises `OutputError`."""
