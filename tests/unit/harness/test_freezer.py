@@ -40,8 +40,7 @@ for _ in range(30):
 """
 _FOREVER = """
 import os
-if os.fork() == 0:
-    pass
+os.fork()
 while True: pass
 """
 _DAEMON = """
@@ -81,16 +80,23 @@ def _psutil_freezer(root: int, _cgroup: Path | None) -> Freezer:
     return SignalFreezer(root, includes_root=False, control=PSUTIL)
 
 
-@pytest.fixture(params=["signals", "cgroup.freeze", "psutil"])
-def means(request: pytest.FixtureRequest) -> _Means:
-    """All ways of stopping but that of Windows, whose processes have no supervisor."""
-    if request.param == "cgroup.freeze":
+_MEANS = ("signals", "cgroup.freeze", "psutil")
+
+
+def _means(name: str) -> _Means:
+    if name == "cgroup.freeze":
         probe = make_cgroup()
         if probe is None:
             pytest.skip("no control group of version 2 can be made here")
         probe.rmdir()
-        return _Means(request.param, cgroup_of=make_cgroup)
-    return _Means(request.param, freezer_of=_psutil_freezer if request.param == "psutil" else open_freezer)
+        return _Means(name, cgroup_of=make_cgroup)
+    return _Means(name, freezer_of=_psutil_freezer if name == "psutil" else open_freezer)
+
+
+@pytest.fixture(params=_MEANS)
+def means(request: pytest.FixtureRequest) -> _Means:
+    """All ways of stopping but that of Windows, whose processes have no supervisor."""
+    return _means(request.param)
 
 
 def _block(
@@ -235,15 +241,17 @@ def test_a_program_that_is_absent_does_not_hold_up_the_others(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
-@pytest.mark.parametrize("moment_s", [0.0, 0.13, 0.31])
+@pytest.mark.parametrize(
+    ("name", "moment_s"),
+    [("signals", 0.0), ("signals", 0.31), ("cgroup.freeze", 0.13), ("cgroup.freeze", 0.31), ("psutil", 0.13)],
+)
 def test_nothing_is_left_when_the_runner_goes(
-    tmp_path: Path, means: _Means, number: signal.Signals, moment_s: float
+    tmp_path: Path, number: signal.Signals, name: str, moment_s: float
 ) -> None:
     """Neither running nor stopped, at whatever moment of whose slice, of subjects that fork and ignore signals."""
-    if means.name == "psutil" and moment_s > 0:
-        pytest.skip("one moment is enough for what only lists processes otherwise")
+    _means(name)  # skips where there is none
     runner = subprocess.Popen(
-        [sys.executable, "-c", _RUNNER, str(tmp_path), means.name],
+        [sys.executable, "-c", _RUNNER, str(tmp_path), name],
         env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
         stderr=subprocess.DEVNULL,
     )
