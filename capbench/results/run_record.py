@@ -293,6 +293,8 @@ class RunResult(ExportReport):
         if self.interleave == "runs":
             for name in ("interleave", "slices"):
                 written.pop(name, None)
+        elif self.slices is not None and self.slices.gpu_idle_share is None:
+            written["slices"].pop("gpu_idle_share", None)
         if not self.custom:
             written.pop("custom", None)
         if not self.validation_pending:

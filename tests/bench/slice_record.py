@@ -36,7 +36,7 @@ from typing import Any
 
 from capbench.harness.matrix.model import DEFAULT_SLICE_MS
 from capbench.harness.process.freezer import make_cgroup
-from capbench.harness.process.gpu_gate import GpuGate
+from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
@@ -202,7 +202,7 @@ def _pair(
         turns = [
             SliceTurn(
                 export.scratch / f"stopped-{place}",
-                gate=GpuGate(export.scratch / f"gate-{place}") if variant.idle == "waits" else None,
+                valve=GpuValve(export.scratch / f"valve-{place}") if variant.idle == "waits" else None,
                 cgroup_of=cgroup_of,
             )
             for place in range(2)

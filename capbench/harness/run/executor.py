@@ -14,7 +14,7 @@ from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.process.export_clock import ClockRule
-from capbench.harness.process.gpu_gate import GpuGate
+from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.output_watch import last_change_ns
 from capbench.harness.process.slice_turn import SliceTurn
@@ -142,7 +142,8 @@ class ProcessExecutor:
         slice_ms = steps[0].case.slice_ms
         scratch = self._scratch()
         turns = [
-            SliceTurn(scratch / f"{step.stem}.stopped", gate=GpuGate(scratch / f"{step.stem}.gate")) for step in steps
+            SliceTurn(scratch / f"{step.stem}.stopped", valve=GpuValve(scratch / f"{step.stem}.valve"))
+            for step in steps
         ]
         jobs = [
             # Several runs report how far they are; one of them is enough to see that the block moves.

@@ -82,7 +82,7 @@ def _export(spec: Json) -> Json:
 
     With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
     """
-    from capbench.harness.process.gpu_gate import gate_of_environment
+    from capbench.harness.process.gpu_valve import valve_of_environment
     from capbench.malloc_arenas import limit_malloc_arenas
     from capbench.pipeline.render.first_device import FirstDevice
 
@@ -92,7 +92,7 @@ def _export(spec: Json) -> Json:
             device.start()
         from capbench.pipeline.export import export  # only this job pays for it
 
-        return _recorded(partial(export, device=device, gate=gate_of_environment()), spec)
+        return _recorded(partial(export, device=device, valve=valve_of_environment()), spec)
 
 
 def _floor(spec: Json) -> Json:

@@ -22,7 +22,7 @@ from capbench.pipeline.render.upload_stage import UploadedFrame, UploadSession
 from capbench.pipeline.threads.memory_budget import MemoryPlan
 from capbench.pipeline.threads.stage_timer import StageTimer
 
-__all__ = ["PictureReceiver", "Renderer", "SubmissionGate"]
+__all__ = ["PictureReceiver", "Renderer", "SubmissionValve"]
 
 
 class PictureReceiver(Protocol):
@@ -32,7 +32,7 @@ class PictureReceiver(Protocol):
         """Take a picture, waiting for room."""
 
 
-class SubmissionGate(Protocol):
+class SubmissionValve(Protocol):
     """Lets frames be submitted, or asks that the GPU be left idle: this process is about to be stopped."""
 
     def begin(self, *, is_software: bool) -> None:
@@ -102,24 +102,24 @@ class Renderer:
         clock: StageTimer,
         *,
         finishes: bool = False,
-        gate: SubmissionGate | None = None,
+        valve: SubmissionValve | None = None,
     ) -> None:
         """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`.
 
         With `finishes` the path's `finish` runs here, before the picture is passed on. Frames are submitted while
-        `gate` is open.
+        `valve` is open.
         """
         deliver = self._deliver_finished if finishes else self._deliver
         # A scene's camera is another file, open while frames are drawn.
-        with closing(self.compositor), self._behind(gate):
+        with closing(self.compositor), self._behind(valve):
             for number, frame in enumerate(session):
                 clock.mark("render", "wait_input", number)
                 if self._ring.is_full:
                     deliver(pictures, pool, clock)
-                # Last, because the gate may be shut while a picture is delivered.
-                if gate is not None and gate.is_shut():
+                # Last, because the valve may be shut while a picture is delivered.
+                if valve is not None and valve.is_shut():
                     self._ring.wait_for_all()
-                    gate.wait_idle()
+                    valve.wait_idle()
                     clock.mark("readback", "wait_input", number)
                 self._submit(frame, clock, number)
                 session.give_back(frame.slot)
@@ -129,16 +129,16 @@ class Renderer:
                 deliver(pictures, pool, clock)
 
     @contextmanager
-    def _behind(self, gate: SubmissionGate | None) -> Iterator[None]:
-        """Tell the gate from when until when this device may be at work."""
-        if gate is None:
+    def _behind(self, valve: SubmissionValve | None) -> Iterator[None]:
+        """Tell the valve from when until when this device may be at work."""
+        if valve is None:
             yield
             return
-        gate.begin(is_software=self._gpu.is_software)
+        valve.begin(is_software=self._gpu.is_software)
         try:
             yield
         finally:
-            gate.end()
+            valve.end()
 
     def _submit(self, frame: UploadedFrame, clock: StageTimer, number: int) -> None:
         encoder = self._gpu.device.create_command_encoder(label="frame")

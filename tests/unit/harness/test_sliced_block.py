@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from capbench.harness.process import running_clock
-from capbench.harness.process.gpu_gate import GpuGate
+from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.running_clock import StoppedTime, running_now_ns
 from capbench.harness.process.slice_turn import IDLE_TIMEOUT_S, SliceTurn
 from capbench.harness.process.spawn import Ending
@@ -104,7 +104,7 @@ class _Freezer:
         self.process.log.append(f"kill {self.process.name}")
 
 
-class _Gate(GpuGate):
+class _Valve(GpuValve):
     """That of a process whose GPU is behind by `behind_ms`, and which draws for `draws_ms` from the start."""
 
     def __init__(self, path: Path, clock: _Clock, behind_ms: float, draws_ms: float = math.inf) -> None:
@@ -125,10 +125,10 @@ class _Gate(GpuGate):
     was_used = property(lambda self: self.draws_ns > 0)
 
 
-def _turn(tmp_path: Path, process: _Process, freezer: _Freezer, gate: GpuGate | None = None) -> SliceTurn:
+def _turn(tmp_path: Path, process: _Process, freezer: _Freezer, valve: GpuValve | None = None) -> SliceTurn:
     turn = SliceTurn(
         tmp_path / process.name,
-        gate=gate,
+        valve=valve,
         now_ns=process.clock,
         freezer_of=lambda *_: freezer,
         cgroup_of=lambda: None,
@@ -198,33 +198,33 @@ def test_a_slice_lasts_until_the_gpu_is_idle(tmp_path: Path, behind_ms: int) -> 
     """What the GPU does for a process is in that process's own time."""
     clock, log = _Clock(), list[str]()
     process = _Process(clock, 1000, log, "a")
-    gate = _Gate(tmp_path / "gate", clock, behind_ms)
-    turn = _turn(tmp_path, process, _Freezer(process), gate)
+    valve = _Valve(tmp_path / "valve", clock, behind_ms)
+    turn = _turn(tmp_path, process, _Freezer(process), valve)
 
     turn.run(0.1)
 
     # the GPU is looked at every half a millisecond
     assert turn.running_s() == pytest.approx(0.1 + behind_ms / 1000, abs=0.0006)
     assert (turn.idle_stops, turn.stops_while_drawing) == (1, 1)
-    assert not gate.is_open
+    assert not valve.is_open
     assert log == ["release a", "stop a"]
 
     turn.run(0.1)
     assert log[2:] == ["resume a", "stop a"]
-    assert turn.env["CAPBENCH_GPU_GATE"] == str(tmp_path / "gate")
+    assert turn.env["CAPBENCH_GPU_VALVE"] == str(tmp_path / "valve")
     assert turn.leaves_gpu_idle
     turn.close()
-    assert not (tmp_path / "gate").exists()
+    assert not (tmp_path / "valve").exists()
 
 
 def test_the_gate_is_open_while_a_process_runs(tmp_path: Path) -> None:
     clock, log = _Clock(), list[str]()
     process = _Process(clock, 1000, log, "a")
-    gate = _Gate(tmp_path / "gate", clock, 0)
+    valve = _Valve(tmp_path / "valve", clock, 0)
     freezer = _Freezer(process)
     was_open: list[bool] = []
-    freezer.resume = lambda: was_open.append(gate.is_open)  # type: ignore[method-assign]
-    turn = _turn(tmp_path, process, freezer, gate)
+    freezer.resume = lambda: was_open.append(valve.is_open)  # type: ignore[method-assign]
+    turn = _turn(tmp_path, process, freezer, valve)
 
     for _ in range(3):
         turn.run(0.1)
@@ -235,7 +235,7 @@ def test_the_gate_is_open_while_a_process_runs(tmp_path: Path) -> None:
 def test_a_gpu_that_is_not_seen_idle_is_not_waited_for_without_end(tmp_path: Path) -> None:
     clock, log = _Clock(), list[str]()
     process = _Process(clock, 2000, log, "a")
-    turn = _turn(tmp_path, process, _Freezer(process), _Gate(tmp_path / "gate", clock, 10**6))
+    turn = _turn(tmp_path, process, _Freezer(process), _Valve(tmp_path / "valve", clock, 10**6))
 
     turn.run(0.1)
 
@@ -246,20 +246,20 @@ def test_a_gpu_that_is_not_seen_idle_is_not_waited_for_without_end(tmp_path: Pat
 def test_a_process_that_draws_no_more_is_stopped_at_once(tmp_path: Path) -> None:
     clock, log = _Clock(), list[str]()
     process = _Process(clock, 1000, log, "a")
-    gate = _Gate(tmp_path / "gate", clock, 50, draws_ms=120)
-    turn = _turn(tmp_path, process, _Freezer(process), gate)
+    valve = _Valve(tmp_path / "valve", clock, 50, draws_ms=120)
+    turn = _turn(tmp_path, process, _Freezer(process), valve)
 
     for _ in range(3):
         turn.run(0.1)
 
     assert turn.running_s() == pytest.approx(0.15 + 0.1 + 0.1, abs=0.001)
-    assert turn.stops_while_drawing == len(gate.shut_at_ns) == 1
+    assert turn.stops_while_drawing == len(valve.shut_at_ns) == 1
 
 
 def test_a_process_that_ends_while_its_gpu_is_waited_for_is_over(tmp_path: Path) -> None:
     clock, log = _Clock(), list[str]()
     process = _Process(clock, 120, log, "a")
-    turn = _turn(tmp_path, process, _Freezer(process), _Gate(tmp_path / "gate", clock, 10**6))
+    turn = _turn(tmp_path, process, _Freezer(process), _Valve(tmp_path / "valve", clock, 10**6))
 
     turn.run(0.1)
 

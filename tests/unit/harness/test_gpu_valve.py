@@ -1,4 +1,4 @@
-"""The gate between a process that draws and whoever stops it: both ends on one file, no sleeping."""
+"""The valve between a process that draws and whoever stops it: both ends on one file, no sleeping."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from capbench.harness.process.gpu_gate import VARIABLE, GpuGate, WorkerGate, gate_of_environment
+from capbench.harness.process.gpu_valve import VARIABLE, GpuValve, WorkerValve, valve_of_environment
 
 
-def _ends(tmp_path: Path, sleep: Callable[[float], None]) -> tuple[GpuGate, WorkerGate]:
-    outer = GpuGate(tmp_path / "gate")
-    return outer, WorkerGate(outer.path, sleep=sleep)
+def _ends(tmp_path: Path, sleep: Callable[[float], None]) -> tuple[GpuValve, WorkerValve]:
+    outer = GpuValve(tmp_path / "valve")
+    return outer, WorkerValve(outer.path, sleep=sleep)
 
 
 def test_a_process_answers_and_submits_nothing_until_the_gate_opens(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_process_answers_and_submits_nothing_until_the_gate_opens(tmp_path: Pa
 
 
 def test_an_answer_that_comes_late_is_not_taken_for_one_to_the_next(tmp_path: Path) -> None:
-    """The process was stopped before it had answered; when it goes on, the gate is opened and shut again."""
+    """The process was stopped before it had answered; when it goes on, the valve is opened and shut again."""
     idle: list[bool] = []
 
     def sleep(_seconds: float) -> None:
@@ -97,11 +97,11 @@ def test_a_process_that_draws_no_more_is_idle(tmp_path: Path) -> None:
 
 def test_a_process_finds_its_gate_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert gate_of_environment() is None
+    assert valve_of_environment() is None
 
-    outer = GpuGate(tmp_path / "gate")
+    outer = GpuValve(tmp_path / "valve")
     monkeypatch.setenv(VARIABLE, str(outer.path))
-    inner = gate_of_environment()
+    inner = valve_of_environment()
 
     assert inner is not None
     inner.begin(is_software=False)

@@ -1,4 +1,4 @@
-"""A gate that is shut leaves the GPU idle, and costs the film nothing."""
+"""A valve that is shut leaves the GPU idle, and costs the film nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from capbench.recordings import RecordingSpec, make_recording
 FRAMES = 8
 
 
-class _Gate:
+class _Valve:
     """Shut before every second frame; writes down what happens to the ring of pictures and when it is asked to wait."""
 
     def __init__(self) -> None:
@@ -42,30 +42,30 @@ class _Gate:
 def test_nothing_is_on_the_gpu_while_the_gate_is_shut(
     gpu: GpuContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    spec = RecordingSpec(name="gate", width=320, height=180, fps=30, duration_s=FRAMES / 30)
-    source, gate = make_recording(spec), _Gate()
+    spec = RecordingSpec(name="valve", width=320, height=180, fps=30, duration_s=FRAMES / 30)
+    source, valve = make_recording(spec), _Valve()
     submitted, wait = ReadbackRing.submitted, readback_ring.wait_for
 
     def note_submitted(ring: ReadbackRing[object], tag: object) -> None:
-        gate.log.append("submit")
+        valve.log.append("submit")
         submitted(ring, tag)
 
     def note_waited(promise: object, *arguments: object) -> None:
         wait(promise, *arguments)  # type: ignore[arg-type]
-        gate.log.append("waited")
+        valve.log.append("waited")
 
     options = ExportOptions(path=path, encoder=EncoderSettings(preset="ultrafast", qp=0))
     plain = export(source, tmp_path / "plain.mp4", options)
     monkeypatch.setattr(ReadbackRing, "submitted", note_submitted)
     monkeypatch.setattr(readback_ring, "wait_for", note_waited)
-    report = export(source, tmp_path / "gated.mp4", options, gate=gate)
+    report = export(source, tmp_path / "held.mp4", options, valve=valve)
 
     assert report.frames == plain.frames == FRAMES
-    assert (tmp_path / "gated.mp4").read_bytes() == (tmp_path / "plain.mp4").read_bytes()
-    assert gate.log[0] == f"begin {gpu.is_software}"
-    assert gate.log[-1] == "end"
-    assert gate.log.count("idle") == FRAMES // 2
-    for place, word in enumerate(gate.log):
+    assert (tmp_path / "held.mp4").read_bytes() == (tmp_path / "plain.mp4").read_bytes()
+    assert valve.log[0] == f"begin {gpu.is_software}"
+    assert valve.log[-1] == "end"
+    assert valve.log.count("idle") == FRAMES // 2
+    for place, word in enumerate(valve.log):
         if word == "idle":
-            assert gate.log[place - 1] == "waited"
-            assert gate.log[place + 1] == "submit"
+            assert valve.log[place - 1] == "waited"
+            assert valve.log[place + 1] == "submit"

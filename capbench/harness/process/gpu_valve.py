@@ -2,8 +2,8 @@
 
 A GPU continues with submitted work while its process is stopped. Of two exports that wait for the GPU, each would then
 lose the time that the other's leftovers take and get its own for nothing, which hides a difference between them. So
-before a process is stopped its gate is shut: its pipeline finishes what it has submitted, says so, and submits nothing
-until the gate opens. The process runs meanwhile, and its slice goes on.
+before a process is stopped its valve is shut: its pipeline finishes what it has submitted, says so, and submits nothing
+until the valve opens. The process runs meanwhile, and its slice goes on.
 
 Both ends share a file, because the process may be anywhere when it is stopped; each flag is one byte, which cannot be
 seen half written.
@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["VARIABLE", "GpuGate", "WorkerGate", "gate_of_environment"]
+__all__ = ["VARIABLE", "GpuValve", "WorkerValve", "valve_of_environment"]
 
-VARIABLE = "CAPBENCH_GPU_GATE"
+VARIABLE = "CAPBENCH_GPU_VALVE"
 """Environment variable: the file that a process shares with whoever stops it."""
 _SHUT, _IDLE, _DRAWING, _SIZE = 0, 1, 2, 3
 """Offsets: 0 while open or the number of this closing; the number of the last closing for which the process was idle;
@@ -28,10 +28,10 @@ _NEVER, _NOW, _NO_MORE = 0, 1, 2
 _NUMBERS = 255
 """Closings are numbered from 1 to this and over again: an answer that comes late is not taken for one to the next."""
 _POLL_S = 0.0005
-"""Interval at which a process that is held checks whether the gate is open: it is stopped within about as long."""
+"""Interval at which a process that is held checks whether the valve is open: it is stopped within about as long."""
 
 
-class GpuGate:
+class GpuValve:
     """The end of whoever stops the process."""
 
     def __init__(self, path: Path) -> None:
@@ -62,7 +62,7 @@ class GpuGate:
 
     @property
     def was_used(self) -> bool:
-        """Whether the process has drawn on a hardware GPU behind this gate."""
+        """Whether the process has drawn on a hardware GPU behind this valve."""
         return self._map[_DRAWING] != _NEVER
 
     def close(self) -> None:
@@ -71,10 +71,10 @@ class GpuGate:
         self.path.unlink(missing_ok=True)
 
 
-class WorkerGate:
-    """The end of the process that draws; `capbench.pipeline.render.renderer.SubmissionGate` says when what is called.
+class WorkerValve:
+    """The end of the process that draws; `capbench.pipeline.render.renderer.SubmissionValve` says when what is called.
 
-    A software adapter needs no gate: it draws on threads of the process, which are stopped with it.
+    A software adapter needs no valve: it draws on threads of the process, which are stopped with it.
     """
 
     def __init__(self, path: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -93,7 +93,7 @@ class WorkerGate:
         return self._map[_DRAWING] == _NOW and self._map[_SHUT] != 0
 
     def wait_idle(self) -> None:
-        """Say that nothing is submitted; return once the gate is open."""
+        """Say that nothing is submitted; return once the valve is open."""
         while number := self._map[_SHUT]:
             self._map[_IDLE] = number
             while self._map[_SHUT] == number:
@@ -105,7 +105,7 @@ class WorkerGate:
             self._map[_DRAWING] = _NO_MORE
 
 
-def gate_of_environment() -> WorkerGate | None:
-    """The gate of this process; None where nobody stops it. Raises `OSError`."""
+def valve_of_environment() -> WorkerValve | None:
+    """The valve of this process; None where nobody stops it. Raises `OSError`."""
     path = os.environ.get(VARIABLE)
-    return None if path is None else WorkerGate(Path(path))
+    return None if path is None else WorkerValve(Path(path))
