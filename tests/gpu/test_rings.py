@@ -21,7 +21,7 @@ from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.decode.decoded_planes import plane_rows, plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
 from capbench.pipeline.gpu import readback_ring, upload_ring
-from capbench.pipeline.gpu.device import GpuContext, open_device
+from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
 from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
 from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.gpu.upload_ring import PlaneUploader, UploadSlot
@@ -82,7 +82,6 @@ def test_all_that_is_in_flight_can_be_waited_for(gpu: GpuContext, monkeypatch: p
 
     ring.wait_for_all()
 
-    wait_for = readback_ring.wait_for
     monkeypatch.setattr(readback_ring, "wait_for", lambda promise, _, what: wait_for(promise, 0.0, what))
     assert [take(ring) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
 

@@ -9,7 +9,7 @@ import pytest
 from capbench.pipeline.encode.encoders import EncoderSettings
 from capbench.pipeline.export import export
 from capbench.pipeline.gpu import readback_ring
-from capbench.pipeline.gpu.device import GpuContext
+from capbench.pipeline.gpu.device import GpuContext, wait_for
 from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.job import ExportOptions
 from capbench.recordings import RecordingSpec, make_recording
@@ -39,19 +39,19 @@ class _Valve:
 
 
 @pytest.mark.parametrize("path", ["gpu", "cpu", "gpu-late"])
-def test_nothing_is_on_the_gpu_while_the_gate_is_shut(
+def test_nothing_is_on_the_gpu_while_the_valve_is_shut(
     gpu: GpuContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     spec = RecordingSpec(name="valve", width=320, height=180, fps=30, duration_s=FRAMES / 30)
     source, valve = make_recording(spec), _Valve()
-    submitted, wait = ReadbackRing.submitted, readback_ring.wait_for
+    submitted = ReadbackRing.submitted
 
     def note_submitted(ring: ReadbackRing[object], tag: object) -> None:
         valve.log.append("submit")
         submitted(ring, tag)
 
     def note_waited(promise: object, *arguments: object) -> None:
-        wait(promise, *arguments)  # type: ignore[arg-type]
+        wait_for(promise, *arguments)  # type: ignore[arg-type]
         valve.log.append("waited")
 
     options = ExportOptions(path=path, encoder=EncoderSettings(preset="ultrafast", qp=0))

@@ -15,7 +15,7 @@ def _ends(tmp_path: Path, sleep: Callable[[float], None]) -> tuple[GpuValve, Wor
     return outer, WorkerValve(outer.path, sleep=sleep)
 
 
-def test_a_process_answers_and_submits_nothing_until_the_gate_opens(tmp_path: Path) -> None:
+def test_a_process_answers_and_submits_nothing_until_the_valve_opens(tmp_path: Path) -> None:
     answered: list[bool] = []
 
     def sleep(_seconds: float) -> None:
@@ -95,7 +95,7 @@ def test_a_process_that_draws_no_more_is_idle(tmp_path: Path) -> None:
     assert outer.was_used
 
 
-def test_a_process_finds_its_gate_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_finds_its_valve_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert valve_of_environment() is None
 

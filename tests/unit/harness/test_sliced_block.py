@@ -217,7 +217,7 @@ def test_a_slice_lasts_until_the_gpu_is_idle(tmp_path: Path, behind_ms: int) -> 
     assert not (tmp_path / "valve").exists()
 
 
-def test_the_gate_is_open_while_a_process_runs(tmp_path: Path) -> None:
+def test_the_valve_is_open_while_a_process_runs(tmp_path: Path) -> None:
     clock, log = _Clock(), list[str]()
     process = _Process(clock, 1000, log, "a")
     valve = _Valve(tmp_path / "valve", clock, 0)
