@@ -125,7 +125,15 @@ class SliceAccount(Record):
     """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
     gpu_idle_share: float | None = None
     """Of the slices that ended while it drew on a hardware GPU, the share at whose end the GPU was seen idle; None
-    where it drew on none, or does not wait for it."""
+    where it drew on none, or does not wait for it, and not written then."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_none(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        written: dict[str, Any] = default(self)
+        if self.gpu_idle_share is None:
+            written.pop("gpu_idle_share", None)
+        return written
 
 
 class CustomFigure(Record):
@@ -293,8 +301,6 @@ class RunResult(ExportReport):
         if self.interleave == "runs":
             for name in ("interleave", "slices"):
                 written.pop(name, None)
-        elif self.slices is not None and self.slices.gpu_idle_share is None:
-            written["slices"].pop("gpu_idle_share", None)
         if not self.custom:
             written.pop("custom", None)
         if not self.validation_pending:

@@ -67,3 +67,14 @@ def test_who_fails_or_runs_on_only_in_slices_is_refused() -> None:
     assert trial_refusal(warmups, {"broken": _run("broken", error="no file")}) is None
     assert trial_refusal(warmups, {"mine": _run("mine", overlap=0.011)}) is not None
     assert trial_refusal(warmups, {"mine": _run("mine", overlap=0.009)}) is None
+
+
+def test_what_a_gpu_did_between_slices_is_written_only_where_there_was_one() -> None:
+    """Readers of before do not know the field."""
+    with_gpu, without = _run(idle=0.9), _run()
+
+    assert with_gpu.model_dump(mode="json")["slices"]["gpu_idle_share"] == 0.9
+    assert "gpu_idle_share" not in without.model_dump(mode="json")["slices"]
+    assert RunResult.model_validate_json(with_gpu.model_dump_json()) == with_gpu
+    assert RunResult.model_validate_json(without.model_dump_json()) == without
+    assert "slices" not in without.model_dump(exclude={"slices"})
