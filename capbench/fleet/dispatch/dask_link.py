@@ -27,9 +27,9 @@ from capbench.fleet.dask_settings import import_distributed
 from capbench.fleet.spreading import part_tasks
 from capbench.fleet.spreading.part_job import PartJob
 from capbench.fleet.workers import worker_tasks
-from capbench.fleet.workers.machine_lock import MachineBusyError
 from capbench.fleet.workers.machine_report import MachineReport
 from capbench.fleet.workers.start_worker import REPORT_KEY
+from capbench.harness.machine.machine_lock import MachineBusyError
 
 if TYPE_CHECKING:
     from distributed import Client, Security

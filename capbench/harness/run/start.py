@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from capbench.errors import InputError, ResultError
 from capbench.harness.machine.gpu_telemetry import open_gauges
+from capbench.harness.machine.machine_lock import RunTurns, machine_lock_folder
 from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
@@ -158,7 +159,9 @@ def _run(
     folder = RunFolder(path, retries_failed=retry_failed)
     with open_plan(folder, chosen, options, resume=resume, command=command) as plan:
         progress.say(chosen_base(plan.matrix, plan.base).sentence or "nothing to compare: only one subject")
-        environment = read_environment(ask_machine(path), Path(__file__).resolve().parents[3])
+        turns = RunTurns(machine_lock_folder(), command=" ".join(command) or "capbench.run()", say=progress.say)
+        with turns.validating():  # it opens the GPU's device
+            environment = read_environment(ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
         validator = Validator(path, keeps_outputs=options.keep_outputs) if options.validate else None
@@ -178,6 +181,7 @@ def _run(
             validator=validator,
             pace=StoppingRule(options.budget_s, is_decided, stops_at_failed_warmup=stops_at_failed_warmup),
             progress=progress,
+            turns=turns,
         )
 
 
