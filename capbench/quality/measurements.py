@@ -81,6 +81,9 @@ class SampledPair:
     """Share of the reference's finest luma detail that the output has; None without detail."""
     detail_loss: DetailLoss | None
     """What became of the detail that the output has not; None where it has most of it, and of tiny pictures."""
+    uneven_cells: tuple[int, int]
+    """Cells of 16x16 luma pixels of which the even rows alone are off, and of which the odd rows alone are: where
+    fields of two moments are woven into one picture, something moves there."""
     turns: dict[str, float]
     """Correlation of block means with the reference's after each turn or flip; empty for flat pictures."""
     gradient_codes: int

@@ -464,7 +464,7 @@ def test_one_reason_for_many_checks_is_said_once(recording: Path, tmp_path: Path
 
     rows = [line for line in shown.splitlines() if "UNCHECKED" in line and "360x360" in line]
     assert [row.split()[0] for row in rows] == ["picture.same", "colour.meaning"]
-    assert "(and orientation, quality, outliers, local, edges, place, sharpness)" in " ".join(shown.split())
+    assert "(and orientation, quality, outliers, local, edges, place, sharpness, fields)" in " ".join(shown.split())
     assert "the output has no sound (and channels, sides, polarity, length," in shown
 
 

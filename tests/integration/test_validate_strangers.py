@@ -128,6 +128,23 @@ def write(
     return target
 
 
+@pytest.mark.parametrize("late", [0, 1])
+def test_fields_of_two_moments_are_named(late: int, tmp_path: Path) -> None:
+    """An exporter that writes interlaced video: half of each picture's rows are those of the frame before."""
+
+    def woven(number: int) -> NDArray[np.uint8]:
+        picture = scenery(number)
+        picture[late::2] = scenery(max(0, number - 1))[late::2]
+        return picture
+
+    reference = write(tmp_path / "reference.mkv", "yuv420p")
+
+    report = validate(reference, write(tmp_path / "woven.mkv", "yuv420p", picture=woven), with_vmaf=False)
+
+    assert "interlaced" in failures(report)["picture.fields"]
+    assert status(validate(reference, reference, with_vmaf=False), "picture.fields") is CheckStatus.PASS
+
+
 @pytest.mark.parametrize(
     "form",
     [

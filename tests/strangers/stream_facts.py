@@ -6,7 +6,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -282,17 +282,21 @@ def windows(samples: int, length: int) -> Iterator[slice]:
         yield slice(start, start + length)
 
 
-def decode_planes(facts: StreamFacts) -> list[NDArray[np.float32]]:
-    """Y, Cb and Cr of some twelve frames as they are coded, each of shape (frames, rows, columns), in 8-bit codes."""
+def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np.float32]]:
+    """Y, Cb and Cr of some frames as they are coded, each of shape (frames, rows, columns), in 8-bit codes.
+
+    `numbers` of frames may repeat. Raises `IndexError` where fewer frames decode.
+    """
     layout = next((name for name in ("444", "422", "420") if name in facts.pixel_format), None)
     if layout is None:
         return []
-    every = max(1, facts.frame_count // 12)
+    shown = sorted(set(numbers))
+    chosen = "+".join(f"eq(n\\,{number})" for number in shown)
     # More depth is scaled down exactly; nothing else is touched.
     raw = run_tool(
         [
             *("ffmpeg", "-v", "quiet", "-noautorotate", "-i", facts.path, "-map", "0:v:0"),
-            *("-vf", f"select=not(mod(n\\,{every}))", "-fps_mode", "passthrough"),
+            *("-vf", f"select={chosen}", "-fps_mode", "passthrough"),
             *("-pix_fmt", _wide_format(facts, layout), "-f", "rawvideo", "-"),
         ]
     )
@@ -306,7 +310,8 @@ def decode_planes(facts: StreamFacts) -> list[NDArray[np.float32]]:
     planes: list[NDArray[np.float32]] = []
     start = 0
     for rows, columns in sizes:
-        planes.append(frames[:, start : start + rows * columns].reshape(-1, rows, columns))
+        plane = frames[:, start : start + rows * columns].reshape(-1, rows, columns)
+        planes.append(plane[[shown.index(number) for number in numbers]])
         start += rows * columns
     return planes
 

@@ -214,12 +214,10 @@ def _difference(begun: RunMatrix, now: RunMatrix) -> str | None:
                 return f"it was started with {kind} {name!r}, which is not in the matrix now"
             if name not in then:
                 return f"it was started without {kind} {name!r}"
-            if then[name] != current[name]:
-                changed = [
-                    key
-                    for key in type(then[name]).model_fields
-                    if getattr(then[name], key) != getattr(current[name], key)
-                ]
+            # As they are written: what a plan leaves out, such as the length of slices that there are none of, was left
+            # out of the one that was read too, and is not what has changed.
+            of_then, of_now = then[name].model_dump(mode="json"), current[name].model_dump(mode="json")
+            if changed := [key for key in {**of_then, **of_now} if of_then.get(key) != of_now.get(key)]:
                 return f"{kind} {name!r} has changed since it was started ({', '.join(changed)})"
     return None
 

@@ -108,6 +108,11 @@ at CRF 16 and 36 leave 0.21 at most, x264, x265, VP9 and MPEG-2 at CRF 30 to 46 
 ADDED_SHARE: Final = 0.25
 """Share of the error within blocks that is no lost detail: coding with a dead zone leaves up to 0.16, and MPEG-2 at its
 coarsest 0.2; content that is shifted, cropped, interlaced or repeated 0.32 to 0.73, noise 0.9."""
+FIELD_CELLS: Final = 12
+"""Cells of 16x16 pixels, in all pictures looked at, of which the rows of one field alone are off: right outputs have 2
+at most, interlaced ones 28 and more in each picture."""
+OTHER_FIELD_SHARE: Final = 0.1
+"""Such cells of the other field in the same picture, of these: a late field is the same one all over a picture."""
 LUMA_SHIFT_PX: Final = 0.2
 """Measured to 0.02 on text; half-pixel scaling errors are 0.25 and 0.5."""
 CHROMA_SHIFT_PX: Final = 0.25

@@ -20,6 +20,7 @@ _NAMES = (
     "picture.edges",
     "picture.place",
     "picture.sharpness",
+    "picture.fields",
 )
 
 
@@ -55,6 +56,7 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         _edges(evidence, pictures),
         _place(pictures),
         _sharpness(pictures),
+        _fields(pictures),
     ]
 
 
@@ -272,4 +274,33 @@ def _sharpness(pictures: PictureMeasurements) -> Check:
         when_bad=f"blurred: only {share:.0%} of the finest detail is left, as if enlarged from a smaller picture",
         value=share,
         limit=limits.SHARPNESS_SHARE,
+    )
+
+
+def _fields(pictures: PictureMeasurements) -> Check:
+    """Rows of two moments, woven into one picture: one field is off by what moved in between, the other is not."""
+    name = "picture.fields"
+    uneven = {
+        pair.output_frame: pair.uneven_cells
+        for pair in pictures.sampled
+        # Within a picture it is the same field: what is off in one here and in the other there is chance.
+        if min(pair.uneven_cells) <= limits.OTHER_FIELD_SHARE * max(pair.uneven_cells)
+    }
+    cells = sum(max(each) for each in uneven.values())
+    limit = limits.FIELD_CELLS
+    if cells < limit:
+        return Check.passed(
+            name=name, message="even and odd rows show the same moment", value=cells, limit=limit, unit="cells"
+        )
+    bad = [frame for frame, each in uneven.items() if max(each)]
+    worst = max(bad, key=lambda frame: max(uneven[frame]))
+    return Check.failed(
+        name=name,
+        message=f"fields of two moments are in one picture, as in interlaced video: in {len(bad)} of "
+        f"{len(pictures.sampled)} frames looked at, such as frame {worst}, every other row is wrong where something "
+        "moves",
+        value=cells,
+        limit=limit,
+        unit="cells",
+        frames=bad,
     )

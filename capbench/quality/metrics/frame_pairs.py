@@ -17,18 +17,17 @@ from capbench.quality.measurements import DetailLoss, PictureMeasurements, Sampl
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured, joined
 from capbench.quality.metrics.detail_loss import detail_loss
 from capbench.quality.metrics.pairs.colour_samples import look_at_colours, measure_patches
+from capbench.quality.metrics.pairs.field_errors import uneven_cells
+from capbench.quality.metrics.pairs.luma_levels import coarse_step, gradient_length, level_errors
 from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePairs
 from capbench.quality.metrics.pairs.pair_records import FrameFigures, PairRecords, WorstPair, pooled
 from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
-    coarse_step,
     detail_error_codes,
     far_shift_px,
-    gradient_length,
     inner_error_codes,
-    level_errors,
     sharpness,
     shift_px,
     turn_correlations,
@@ -231,6 +230,7 @@ class PictureMeter:
                 else None,
                 sharpness=(share := sharpness(*pairs[0])),
                 detail_loss=_detail_loss(share, *pairs[0]),
+                uneven_cells=uneven_cells(*pairs[0]),
                 turns=turn_correlations(got.thumb[..., 0], want.thumb[..., 0]),
                 deep_step_codes=None
                 if self._native is None or not self._native.has_same_codes

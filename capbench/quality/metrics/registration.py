@@ -1,4 +1,4 @@
-"""Detailed comparison of a pair of planes: shift, blur, rotation and loss of levels of one relative to the other."""
+"""Detailed comparison of a pair of planes: shift, blur and rotation of one relative to the other."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from numpy.typing import NDArray
 __all__ = [
     "DETAIL_CELL_SAMPLES",
     "border_errors_codes",
-    "coarse_step",
-    "coarse_step_of",
     "detail_error_codes",
     "detailed_cells",
     "far_shift_px",
-    "gradient_length",
     "inner_error_codes",
-    "level_errors",
     "sharpness",
     "shift_px",
     "turn_correlations",
@@ -57,13 +53,6 @@ is even. Coarse coding misses a block's mean where it misses its detail: at most
 bits a pixel, in 160x90 to 640x360. A soft shadow blended in linear light has 7.3."""
 _EVEN_FROM_CODES = 16.0
 """Differences below this are not looked into: that takes longer than the rest, and few pictures have larger ones."""
-_STEPS = (2, 4, 8, 16)
-_COARSE_SLOPE = -0.5  # half way between none and all
-_NEARLY_ALL = 0.8
-_ENOUGH_SAMPLES = 25
-"""Of one level: their mean error is then known to a fifth of the coding noise."""
-_FEWEST_STEPS = 6
-"""Number of adjacent steps needed to distinguish variation within steps from variation across them."""
 
 _FARTHEST_SAMPLES = 16
 _CORRELATED = 512
@@ -71,7 +60,6 @@ _CORRELATED = 512
 _MOVED_REST = 0.5
 """Share of the squared error that a move must leave less than."""
 
-Codes = NDArray[np.uint8] | NDArray[np.uint16]
 Planes3 = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -338,62 +326,3 @@ def turn_correlations(got: NDArray[np.float32], want: NDArray[np.float32]) -> di
             centred = turned - turned.mean()
             found[name] = float((wanted * centred).sum() / np.sqrt((wanted**2).sum() * (centred**2).sum()))
     return found
-
-
-def coarse_step(got: Codes, want: Codes) -> int:
-    """Distance in codes of the levels that `got` is left with: 1 where nothing was lost, 4 where 6 bits were kept.
-
-    A value that was rounded to steps of n carries an error that falls by one code for each code of `want` within a
-    step, and on from step to step not at all, whatever noise a codec adds. A picture that is darker, of other colours
-    or smoother has errors too; they fall over several steps as they do within one, or not in all of them.
-    """
-    return coarse_step_of(*level_errors(got, want))
-
-
-def level_errors(got: Codes, want: Codes) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """For each level of `want` how many samples have it, and the sum of what `got` has more there.
-
-    Of as many levels as occur, and the rest of a step; at least 256, so that those of several pictures can be added.
-    """
-    levels = want.ravel()
-    size = max(256, -(-(int(levels.max(initial=0)) + 1) // _STEPS[-1]) * _STEPS[-1])
-    counts = np.bincount(levels, minlength=size)
-    # The sum of differences is the difference of sums, whole numbers both and exact.
-    return counts, np.bincount(levels, weights=got.ravel(), minlength=size) - np.arange(size) * counts
-
-
-def coarse_step_of(counts: NDArray[np.intp], sums: NDArray[np.float64]) -> int:
-    """`coarse_step` of what `level_errors` found."""
-    coarse = 1
-    for step in _STEPS:
-        means = _mean_errors(counts.reshape(-1, step), sums.reshape(-1, step))
-        if len(means) < _FEWEST_STEPS:
-            continue
-        within = np.polyfit(np.arange(step), means.T, 1)[0]
-        between = np.gradient(means.mean(axis=1)) / step
-        # In nearly all of the steps: noise that falls within one of them may well fall within the next.
-        if float(np.quantile(within - between, _NEARLY_ALL)) < _COARSE_SLOPE:
-            coarse = step
-    return coarse
-
-
-def gradient_length(luma: NDArray[np.uint16], bits: int) -> int:
-    """Longest run of 8-bit codes all of whose levels of `bits` bits occur, as they do in a smooth gradient."""
-    step = 1 << (bits - 8)
-    size = (int(luma.max(initial=0)) // step + 1) * step
-    counts = np.bincount(luma.ravel(), minlength=size).reshape(-1, step)
-    start, end = _longest_run(counts.min(axis=1) >= _ENOUGH_SAMPLES)
-    return end - start
-
-
-def _longest_run(holds: NDArray[np.bool_]) -> tuple[int, int]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], holds.astype(np.int8), [0]]))).reshape(-1, 2)
-    start, end = max(edges.tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
-    return start, end
-
-
-def _mean_errors(counts: NDArray[np.intp], sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean error by step of levels and place within it, of the longest run of steps that have enough of every place."""
-    start, end = _longest_run(counts.min(axis=1) >= _ENOUGH_SAMPLES)
-    means: NDArray[np.float64] = sums[start:end] / counts[start:end]
-    return means

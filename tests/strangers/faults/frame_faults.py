@@ -175,7 +175,7 @@ FRAME_FAULTS: Final = (
         (),
         (1,),
         "fields of two moments in a frame",
-        (*PICTURE_CHECKS, "picture.sharpness", "picture.place"),
+        ("picture.fields",),
         picture_filter(lambda *_: "phase=t"),
         lambda base: base.steady_motion >= 4 and eight_bits_limited(base),
     ),

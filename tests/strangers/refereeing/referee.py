@@ -45,6 +45,8 @@ _RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
 """Of R'G'B' at the compared size, in dB: the lowest quality asked for here is at 27."""
 _RIGHT_WORST, _WRONG_WORST = 40.0, 75.0
 """Largest difference of a block's mean in any frame, in codes."""
+_SITED_PAIRS: Final = 12
+"""Pictures by which chroma is placed, about."""
 
 
 def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
@@ -290,12 +292,14 @@ def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figur
     turn = (reference.rotation - output.rotation) % 360
     is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output) or turn != 0
     same_size = reference.display == output.display and output.rotation == 0
-    is_comparable = same_size and reference.frame_count == output.frame_count and not request.rate
-    if not is_changed or "" in layouts or not is_comparable or len({each.matrix_by_rule() for each in both}) > 1:
+    if not is_changed or "" in layouts or not same_size or len({each.matrix_by_rule() for each in both}) > 1:
+        return []
+    pairs = _some_pairs(reference, output, request)
+    if not pairs:
         return []
     # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
-    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in decode_planes(reference)]
-    got = decode_planes(output)
+    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in decode_planes(reference, [n for _, n in pairs])]
+    got = decode_planes(output, [n for n, _ in pairs])
     width = output.width
     shifts = []
     for plane in (1, 2):
@@ -323,6 +327,19 @@ def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figur
     return graded(
         "siting", abs(shift), 0.15, 1.0 if is_open else 0.4, f"chroma lies {shift:+.2f} px aside of its place"
     )
+
+
+def _some_pairs(reference: StreamFacts, output: StreamFacts, request: Request) -> list[tuple[int, int]]:
+    """Some twelve frames of the output, each with the reference's frame that it shows; none where that is not known."""
+    if request.rate is not None:
+        size = picture_size(output)
+        wanted, found = (_block_means(decode_pictures(each, size)) for each in (reference, output))
+        pairs = [(n, match) for n, match in enumerate(_by_time(reference, output, wanted, found)) if match is not None]
+    elif reference.frame_count == output.frame_count:
+        pairs = [(n, n) for n in range(output.frame_count)]
+    else:
+        return []
+    return pairs[:: max(1, len(pairs) // _SITED_PAIRS)]
 
 
 def _places(facts: StreamFacts, columns: int, width: int, turn: int) -> NDArray[np.float64]:

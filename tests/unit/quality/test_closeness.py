@@ -7,13 +7,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift, zoom
 
+from capbench.quality.metrics.pairs.luma_levels import coarse_step, coarse_step_of, level_errors
 from capbench.quality.metrics.registration import (
     border_errors_codes,
-    coarse_step,
-    coarse_step_of,
     far_shift_px,
     inner_error_codes,
-    level_errors,
     sharpness,
     shift_px,
     turn_correlations,
@@ -127,13 +125,43 @@ def test_grain_alone_tells_nothing_of_sharpness() -> None:
     assert sharpness(np.full_like(want, 90), want) is None
 
 
-@pytest.mark.parametrize("step", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("step", [1, 2, 4, 8, 16, 32])
 def test_lost_levels_are_counted_under_coding_noise(step: int) -> None:
     want = codes(picture())
     coarse = want // step * step + (step // 2)
     got = codes(coarse + np.random.default_rng(3).normal(0, 1.0, want.shape))
 
     assert coarse_step(got, want) == step
+
+
+@pytest.mark.parametrize("step", [2, 4, 8, 16, 32])
+@pytest.mark.parametrize("first", [0.3, 0.5, 0.8])
+def test_steps_are_found_wherever_the_first_one_begins(step: int, first: float) -> None:
+    """An exporter that rounds to fewer bits has its steps half a step aside of one that truncates."""
+    want = codes(picture(sigma=2.5, size=(288, 352)))
+    aside = int(first * step)
+    coarse = (want + aside) // step * step - aside + step // 2
+
+    assert coarse_step(codes(coarse + np.random.default_rng(3).normal(0, 0.12 * step, want.shape)), want) == step
+
+
+def test_steps_of_32_are_found_where_codes_of_the_reference_do_not_occur() -> None:
+    """Levels of full range that were stretched from limited range: every seventh code is empty. Missed before."""
+    want = codes((picture(sigma=2.5, size=(288, 352)) // 1 - 16) * 255 / 219)
+
+    assert np.bincount(want.ravel(), minlength=256)[60:200].min() == 0
+    assert coarse_step(want // 32 * 32 + 16, want) == 32
+    assert coarse_step(want, want) == 1
+
+
+@pytest.mark.parametrize("apart", [8, 16, 24, 32])
+@pytest.mark.parametrize("noise", [0.06, 0.12, 0.18])
+def test_bars_of_grey_whose_noise_was_left_out_are_no_banding(apart: int, noise: float) -> None:
+    """The reference has steps itself, and around each level the noise of its own encoder."""
+    bars = np.repeat(np.arange(20, 236, apart), 352 * 288 // len(np.arange(20, 236, apart)))
+    want = codes(bars + np.random.default_rng(6).normal(0, noise * apart, bars.shape))
+
+    assert coarse_step(codes(bars.astype(float)), want) == 1
 
 
 def test_a_wrong_bottom_edge_stands_out() -> None:

@@ -9,7 +9,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
-from capbench.quality.metrics.registration import coarse_step, gradient_length
+from capbench.quality.metrics.pairs.luma_levels import coarse_step, gradient_length
 from capbench.quality.reading.frame_samples import has_chroma_at_each_column, level_rows, read_samples
 from capbench.quality.reading.normalise import Normaliser
 from capbench.quality.reading.planes import planes_of

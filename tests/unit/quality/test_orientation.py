@@ -32,6 +32,7 @@ def turned(want: Thumb, got: Thumb) -> str | None:
         turns=turn_correlations(got, want),
         gradient_codes=0,
         deep_step_codes=None,
+        uneven_cells=(0, 0),
     )
     return how_turned(PictureMeasurements(sampled=[pair]))
 

@@ -14,7 +14,8 @@ from scipy.stats import theilslopes
 from capbench.quality.metrics import sound_lag
 from capbench.quality.metrics.flash_sync import measure_flash_sync
 from capbench.quality.metrics.pairs.colour_samples import ColourSamples, look_at_colours
-from capbench.quality.metrics.registration import coarse_step, sharpness, shift_px
+from capbench.quality.metrics.pairs.luma_levels import coarse_step
+from capbench.quality.metrics.registration import sharpness, shift_px
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
 

@@ -12,7 +12,7 @@ from capbench.errors import PartError
 from capbench.quality.measurements import PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import Measured
 from capbench.quality.metrics.pairs.colour_samples import ColourLook, ColourSamples
-from capbench.quality.metrics.registration import coarse_step_of
+from capbench.quality.metrics.pairs.luma_levels import coarse_step_of
 
 __all__ = ["FrameFigures", "PairRecords", "WorstPair", "pooled"]
 
