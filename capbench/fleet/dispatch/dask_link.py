@@ -209,7 +209,7 @@ class DaskLink:
             future.release()
 
 
-async def _result_of(future: Future) -> Any:
+async def _result_of(future: Future[Any]) -> Any:
     """What a task returned. Raises what it raised, and `CallFailedError` where the scheduler has dropped it.
 
     Dask fetches the results of several waiters by one request, and a waiter that is given up, as that of a machine that
