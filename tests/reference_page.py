@@ -137,7 +137,7 @@ _SUBJECTS = {
     "NAME@REV": "a path or the floor of the git revision that `--against` names",
     "NAME~same": "the equal copy of a subject that `capbench calibrate` runs beside it; `~plus5` with a slowdown of 5%",
 }
-_SET_BY_CAPBENCH = {"CAPBENCH_PLANTED_SLOWDOWN", "CAPBENCH_STOPPED_TIME"}
+_SET_BY_CAPBENCH = {"CAPBENCH_GPU_VALVE", "CAPBENCH_PLANTED_SLOWDOWN", "CAPBENCH_STOPPED_TIME"}
 _VARIABLES = {
     "CAP_GPU_FORMAT_CONVERSION": "0 for path `cpu`, 1 for path `gpu`; `--path` overrides it",
     "CAPBENCH_CACHE": "folder for synthetic recordings (default: in the user's cache folder)",
