@@ -141,6 +141,8 @@ _SET_BY_CAPBENCH = {"CAPBENCH_GPU_VALVE", "CAPBENCH_PLANTED_SLOWDOWN", "CAPBENCH
 _VARIABLES = {
     "CAP_GPU_FORMAT_CONVERSION": "0 for path `cpu`, 1 for path `gpu`; `--path` overrides it",
     "CAPBENCH_CACHE": "folder for synthetic recordings (default: in the user's cache folder)",
+    "CAPBENCH_MACHINE_LOCK": "folder of the lock that keeps timed runs of this machine apart (default: in the cache "
+    "folder); one for each machine, so name a local one where several share a cache",
     "CAPBENCH_FLEET_CERTIFICATES": "the folder that `--certificates` names, for every command that takes it",
 }
 

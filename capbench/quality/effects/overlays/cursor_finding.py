@@ -35,8 +35,9 @@ _MOST_FRAMES: Final = 20
 _FEWEST_SIGHTINGS: Final = 5
 _MOVES_SIZES: Final = 1.5
 """How far, in its own heights, something unasked must move over the recording and over the canvas to be a cursor."""
-_MIN_EXPLAINED: Final = 0.75
-"""Share of what differs that the learnt picture explains, of something unasked: of a cursor it is nine tenths."""
+_MIN_EXPLAINED: Final = 0.65
+"""Share of what differs that the learnt picture explains, of something unasked: of a cursor it is nine tenths, and
+seven where a zoom moves both."""
 _LARGEST_STEP: Final = 0.6
 """Largest step between two sightings as a share of its whole way: what was mistaken for it leaps."""
 _MOST_RIVALS: Final = 3.0
