@@ -176,7 +176,7 @@ def _command(arguments: tuple[str, ...]) -> int:
 
 
 def _lost(folder: Path, source: str, said: Path) -> list[str]:
-    """Frames that an export left out without a word: what one decoding thread finds is the count."""
+    """What an export left out without a word: frames, of which one decoding thread finds the count, or all sound."""
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     if report.get("warnings"):
         return []
@@ -184,23 +184,27 @@ def _lost(folder: Path, source: str, said: Path) -> list[str]:
     text = said.read_text(encoding="utf-8", errors="replace").strip()
     if status is None or os.waitstatus_to_exitcode(status):
         return [f"silent-loss: the source could not be counted: {text[-200:]}"]
-    frames, errors, written = (int(word) for word in text.splitlines()[-1].split())
+    frames, errors, written, tracks, written_tracks = (int(word) for word in text.splitlines()[-1].split())
     if errors:
         return [
             f"silent-loss: one thread meets {errors} errors in {frames} frames, {written} were written without a word"
         ]
     if written < frames:
         return [f"silent-loss: {frames} frames decode, {written} were written without a word"]
+    if tracks and not written_tracks:
+        return [f"silent-loss: there are {tracks} tracks of sound, none was written without a word"]
     return []
 
 
 def _count(source: Path, written: Path) -> int:
+    """Say frames and errors of the source, frames of the output, and how many tracks of sound each has."""
     import av
 
-    counts = []
+    counts, tracks = [], []
     for path in (source, written):
         frames = errors = 0
         with av.open(str(path)) as container:
+            tracks.append(len(container.streams.audio))
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             packets = container.demux(stream)
@@ -217,5 +221,5 @@ def _count(source: Path, written: Path) -> int:
                 if not packet.size:
                     break
         counts.append((frames, errors))
-    sys.stderr.write(f"{counts[0][0]} {counts[0][1]} {counts[1][0]}\n")
+    sys.stderr.write(f"{counts[0][0]} {counts[0][1]} {counts[1][0]} {tracks[0]} {tracks[1]}\n")
     return 0

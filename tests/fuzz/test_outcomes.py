@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 pytest.importorskip("resource", reason="the fuzzer forks and limits, which Windows cannot")
@@ -42,15 +44,43 @@ import os, pathlib, sys
 from tests.fuzz import limited_run
 from tests.fuzz.seeds.seed_input import SeedInput
 
+def export(name, report="{}"):
+    pathlib.Path("out.mp4").write_bytes(pathlib.Path(name).read_bytes())
+    pathlib.Path("report.json").write_text(report)
+    return 0
+
 limited_run._command = lambda arguments: eval(arguments[0])
+clips = {name: pathlib.Path(name).read_bytes() for name in ("whole.mp4", "short.mp4", "heard.mp4")}
 for work in sys.argv[1:]:
-    seed = SeedInput("planted", "scene", {}, (), (work,), may_leave=("*.gif",))
-    print(*limited_run.run_limited(seed, {"input": b"x"}).faults)
+    source = "heard.mp4" if "silent" in work else "whole.mp4" if work.startswith("export") else None
+    seed = SeedInput("planted", "scene", {}, (), (work,), may_leave=("out.*", "report.json"), export_of=source)
+    print(*limited_run.run_limited(seed, {"input": b"x", **clips}).faults)
 """
 
 
-def test_planted_faults_are_seen() -> None:
+def _write_frames(path: Path, count: int, *, with_sound: bool = False) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        sound = container.add_stream("aac", rate=48000, layout="mono") if with_sound else None
+        for number in range(count):
+            frame = av.VideoFrame(32, 32, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes([20 * number]) * plane.buffer_size)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if sound is not None:
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.float32), format="fltp", layout="mono")
+            silence.sample_rate = 48000
+            container.mux([*sound.encode(silence), *sound.encode(None)])
+
+
+def test_planted_faults_are_seen(tmp_path: Path) -> None:
     """One process plants all, because starting it takes most of the time."""
+    _write_frames(tmp_path / "whole.mp4", 5)
+    _write_frames(tmp_path / "short.mp4", 4)
+    _write_frames(tmp_path / "heard.mp4", 5, with_sound=True)
     fault_of = {
         "0": "",
         "1 // 0": "traceback",
@@ -60,6 +90,10 @@ def test_planted_faults_are_seen() -> None:
         "pathlib.Path('out.gif').write_bytes(b'x') and 2": "left-over",
         "pathlib.Path('input').write_bytes(b'y') and 0": "changed",
         "pathlib.Path('input').unlink() or 0": "changed",
+        "export('whole.mp4')": "",
+        "export('short.mp4')": "silent-loss",
+        "export('whole.mp4', '{}')  # silent": "silent-loss",
+        """export('short.mp4', '{"warnings": ["one frame is lost"]}')""": "",
     }
     root = Path(__file__).resolve().parents[2]
 
@@ -67,7 +101,7 @@ def test_planted_faults_are_seen() -> None:
         [sys.executable, "-c", _PLANTED, *fault_of],
         capture_output=True,
         text=True,
-        cwd=root,
+        cwd=tmp_path,
         timeout=100,
         check=True,
         env={**os.environ, "PYTHONPATH": str(root)},

@@ -138,6 +138,14 @@ def test_no_sound_stays_no_sound(tmp_path: Path) -> None:
     assert out.audio_tracks == 0
 
 
+@pytest.mark.parametrize(("tracks", "empty"), [([Track(end_s=0.0)], "1 of 1"), ([Track(), Track(end_s=0.0)], "1 of 2")])
+def test_a_track_without_samples_is_said(tracks: list[Track], empty: str, tmp_path: Path) -> None:
+    report = export(write_clip(tmp_path / "in.mkv", *tracks, frames=10), tmp_path / "out.mp4")
+
+    assert len(report.warnings) == 1
+    assert f"in {empty} tracks" in report.warnings[0]
+
+
 def test_sound_without_a_picture_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sound.m4a"
     with av.open(str(path), "w", format="mp4") as container:
