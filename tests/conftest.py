@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from capbench.errors import AdapterError
+from capbench.harness.machine.machine_lock import LOCK_VARIABLE
 
 if TYPE_CHECKING:
     from capbench.pipeline.gpu.device import GpuContext
@@ -21,14 +22,18 @@ _STEERING_VARIABLES = ("CAP_GPU_FORMAT_CONVERSION", "FORCE_COLOR", "PY_COLORS", 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_folder() -> Iterator[Path]:
-    """`CAPBENCH_CACHE` for this test run: inside the checkout, kept between runs, never the user's own cache."""
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`CAPBENCH_CACHE` for this test run: inside the checkout, kept between runs, never the user's own cache.
+
+    The lock of the machine is one of this test process: tests measure nothing, and need not take turns.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in _STEERING_VARIABLES:
             patch.delenv(name, raising=False)
         folder = _REPOSITORY / ".capbench" / "test-cache"
         folder.mkdir(parents=True, exist_ok=True)
         patch.setenv("CAPBENCH_CACHE", str(folder))
+        patch.setenv(LOCK_VARIABLE, str(tmp_path_factory.mktemp("machine-lock")))
         yield folder
 
 

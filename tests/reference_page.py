@@ -137,10 +137,12 @@ _SUBJECTS = {
     "NAME@REV": "a path or the floor of the git revision that `--against` names",
     "NAME~same": "the equal copy of a subject that `capbench calibrate` runs beside it; `~plus5` with a slowdown of 5%",
 }
-_SET_BY_CAPBENCH = {"CAPBENCH_PLANTED_SLOWDOWN", "CAPBENCH_STOPPED_TIME"}
+_SET_BY_CAPBENCH = {"CAPBENCH_GPU_VALVE", "CAPBENCH_PLANTED_SLOWDOWN", "CAPBENCH_STOPPED_TIME"}
 _VARIABLES = {
     "CAP_GPU_FORMAT_CONVERSION": "0 for path `cpu`, 1 for path `gpu`; `--path` overrides it",
     "CAPBENCH_CACHE": "folder for synthetic recordings (default: in the user's cache folder)",
+    "CAPBENCH_MACHINE_LOCK": "folder of the lock that keeps timed runs of this machine apart (default: in the cache "
+    "folder); one for each machine, so name a local one where several share a cache",
     "CAPBENCH_FLEET_CERTIFICATES": "the folder that `--certificates` names, for every command that takes it",
 }
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
+from capbench.cli.ignored_options import refuse_ignored, typed_parameters
+from capbench.errors import InputError
 from capbench.malloc_arenas import limit_malloc_arenas
 from capbench.results.path_names import BUILT_IN_PATHS, PASSTHROUGH, SOFTWARE_DECODER
 from capbench.units import format_bytes, format_seconds, parse_bytes, parse_rate
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["export"]
 
+_WITH_PRESETS = ("libx264", "libx265", "h264", "hevc", "auto")
+"""Encoders that take `--preset`, and the names by which one of those may be chosen."""
+
 
 @app.command(epilog="Example: `capbench export recording.mp4 out.mp4 --scene studio --path gpu --json -`")
 def export(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(help="Video file, or an HLS playlist (.m3u8).")],
     output: Annotated[
         Path | None, typer.Argument(help="File to write: .mp4 or .gif. Omit it only with --encoder none.")
@@ -101,6 +107,7 @@ def export(
     """
     from capbench.pipeline.render.first_device import FirstDevice  # slow for --help, as what follows
 
+    _refuse_idle_options(context, output, encoder)
     limit_malloc_arenas()
     with FirstDevice() as device:
         if path in BUILT_IN_PATHS and path != PASSTHROUGH and source.is_file():
@@ -131,6 +138,22 @@ def export(
         write_json(report, json_target)
     if json_target != "-":
         typer.echo(_summary(report, output))
+
+
+def _refuse_idle_options(context: typer.Context, output: Path | None, encoder: str) -> None:
+    """Refuse options of an encoder that does not encode here, and the second of two that exclude each other."""
+    of_encoder = ("quality", "qp", "crf", "preset", "encoder_threads")
+    if output is not None and output.suffix.lower() == ".gif":
+        refuse_ignored(context, ("encoder", *of_encoder), why="on a GIF, which has an encoder of its own; omit it")
+    else:
+        refuse_ignored(context, ("dither",), why="on anything but a GIF; omit it")
+    if encoder == "none":
+        refuse_ignored(context, of_encoder, why=f"with --encoder {encoder}, which encodes nothing; omit it")
+    if encoder not in _WITH_PRESETS:
+        refuse_ignored(context, ("preset",), why=f"with --encoder {encoder}; it is of libx264 and libx265")
+    typed = typed_parameters(context)
+    if len(rivals := [typed[name] for name in ("qp", "crf", "quality") if name in typed]) > 1:
+        raise InputError(f"{' and '.join(rivals)} exclude each other: each sets the quality; pass one of them")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import app
+from capbench.cli.ignored_options import refuse_ignored
 from capbench.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Form(StrEnum):
 
 @app.command(epilog=_EXAMPLES)
 def report(  # noqa: PLR0917  options of the command line have names there
+    context: typer.Context,
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR...", help="Result folders, or one folder of result folders.")
     ],
@@ -85,6 +87,7 @@ def report(  # noqa: PLR0917  options of the command line have names there
         and not is_result_folder(last)
         and result_folders(last)
     ):
+        refuse_ignored(context, ("gates", "pictures", "alone"), why="on an index of result folders; name one of them")
         typer.echo(write_index(last, output or last / "index.html"))
         return
     rules = None if gates is None else load_gate_file(gates)
@@ -92,6 +95,7 @@ def report(  # noqa: PLR0917  options of the command line have names there
         target = output or (last / "index.html" if len(folders) == 1 else last.parent / "report.html")
         typer.echo(write_report(folders, target, rules, picture_bytes=parse_bytes(pictures), alone=alone))
         return
+    refuse_ignored(context, ("pictures", "alone"), why=f"with --format {form.value}; only a page has pictures")
     if len(folders) > 1:
         raise InputError(f"{form.value} shows one folder, got {len(folders)}; name one folder, or use --format html")
     _write_form(view_folder(read_folder(last), last, rules, charts=False), form, output, last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import app
-from capbench.cli.fleet_verbs.connection import Certificates, Insecure, fleet_options
+from capbench.cli.fleet_verbs.connection import Certificates, Insecure, fleet_options, refuse_idle_security
 from capbench.cli.measure.finish_run import show_folder, stopping_test
 from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
@@ -46,6 +47,7 @@ Examples:
 
 @app.command(epilog=_EXAMPLES)
 def run(
+    context: typer.Context,
     matrix: Annotated[str, typer.Argument(metavar="MATRIX", help="`quick`, `standard` or a TOML file.")],
     *,
     case: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only cases that match; repeatable.")] = None,
@@ -119,6 +121,7 @@ def run(
     from capbench.harness.run.start import run as run_matrix
     from capbench.units import parse_seconds
 
+    refuse_idle_security(context, fleet)
     looks = stopping_test(gates, blocks) if until_decided else None
     if gates is not None and looks is None:
         raise InputError("--gates needs --until-decided; to judge a finished run, use `capbench compare --gates`")
@@ -159,9 +162,9 @@ def run(
         contents = make(out=folder, resume=resume, retry_failed=retry_failed, command=("capbench", *sys.argv[1:]))
     except KeyboardInterrupt:
         progress.close()
-        looking = " --until-decided" if until_decided else ""  # without it there is no further interim look
-        where = "" if fleet is None else f" --fleet {fleet}"
-        typer.echo(f"resume with: capbench run {matrix}{where} --out {folder} --resume{looking}", err=True)
+        # With all that was typed: of other cases, subjects or settings a folder is not continued.
+        more = (*(() if out else ("--out", str(folder))), *(() if resume else ("--resume",)))
+        typer.echo(plain_line(f"resume with: {shlex.join(('capbench', *sys.argv[1:], *more))}"), err=True)
         raise
     finally:
         progress.close()

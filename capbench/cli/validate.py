@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
-from capbench.cli.fleet_verbs.connection import Certificates, Insecure
+from capbench.cli.fleet_verbs.connection import Certificates, Insecure, refuse_idle_security
+from capbench.cli.ignored_options import refuse_ignored
 from capbench.errors import InputError, OutputError, PartError
 from capbench.results.metric_registry import DEFAULT_METRICS
 from capbench.results.visible_text import plain_line
@@ -37,6 +38,7 @@ _MOST_PARTS = 256
 
 @app.command(epilog="Example: `capbench validate recording.mp4 export.mp4 --save-frames worst --json report.json`")
 def validate(  # noqa: PLR0917  options of the command line have names there
+    context: typer.Context,
     reference: Annotated[Path | None, typer.Argument(help="Reference file.", show_default=False)] = None,
     output: Annotated[Path | None, typer.Argument(help="File to check.", show_default=False)] = None,
     json: JsonTarget = None,
@@ -125,8 +127,11 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     cannot be read or a metric is unknown.
     """
     if list_metrics:
+        idle = {*context.params} - {"list_metrics", "json"}
+        refuse_ignored(context, idle, why="with --list-metrics, which measures nothing; omit one of the two")
         _list_metrics(json)
         return
+    refuse_idle_security(context, fleet)
     if reference is None or output is None:
         raise InputError("name two files: capbench validate REFERENCE OUTPUT")
     from capbench.pipeline.decode.hdr.hdr_source import check_tone_map  # decoding libraries are slow to import
@@ -145,6 +150,8 @@ def validate(  # noqa: PLR0917  options of the command line have names there
     )
     if expected.look is not None and save_frames is not None:
         raise InputError("--save-frames needs pixels that are compared; omit it with --expect and --expect-scene")
+    if parts is not None and fleet is not None:
+        raise InputError("--parts is of this machine and --fleet of others; pass one of them")
     with _progress() as progress:
         task = progress.add_task("frames", total=None)
         measure = partial(
@@ -202,8 +209,6 @@ def _measured(
 def _runner(
     reference: Path, output: Path, spread: _Spread
 ) -> contextlib.AbstractContextManager[PartProcesses | FleetParts]:
-    if spread.parts is not None and spread.fleet is not None:
-        raise InputError("--parts is of this machine and --fleet of others; pass one of them")
     if spread.fleet is None:
         from capbench.harness.worker.part_processes import PartProcesses
 

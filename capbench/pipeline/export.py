@@ -22,6 +22,7 @@ from capbench.pipeline.job import ExportOptions, prepare, surely_draws
 from capbench.pipeline.memory_plan import estimated_bytes, plan_codecs
 from capbench.pipeline.recorder import ExportRecorder
 from capbench.pipeline.render.first_device import FirstDevice
+from capbench.pipeline.render.renderer import SubmissionValve
 from capbench.pipeline.stage_graph import Output, Run, run_pass
 from capbench.pipeline.threads.stage_timer import Span
 from capbench.results import ExportReport
@@ -38,6 +39,7 @@ def export(
     cancel: threading.Event | None = None,
     on_span: Callable[[Span], None] | None = None,
     device: FirstDevice | None = None,
+    valve: SubmissionValve | None = None,
 ) -> ExportReport:
     """Export `source` to `output`, which appears only when it is complete.
 
@@ -45,7 +47,8 @@ def export(
 
     `on_frame` is called with the number of frames in the file so far, from the thread that writes it; `cancel` stops
     the export when it is set; `on_span` receives what every thread does, for a trace. `device` may have been started
-    before this module was loaded; its owner closes it if it was not taken. Raises `InputError` or `OutputError` for
+    before this module was loaded; its owner closes it if it was not taken. `valve` is for a process
+    that is stopped now and then, and whose GPU must be idle meanwhile. Raises `InputError` or `OutputError` for
     what the user can change, `UnavailableError` for what this machine cannot do, `PipelineError` for a failure during
     the export, and `CancelledExportError`.
     """
@@ -57,7 +60,7 @@ def export(
             opening.start()
         job = prepare(Path(source), None if output is None else Path(output), asked)
         recorder = ExportRecorder(job, started_ns, on_frame, on_span)
-        return _run(Run(job, recorder, cancel or threading.Event(), opening))
+        return _run(Run(job, recorder, cancel or threading.Event(), opening, valve))
 
 
 def _run(run: Run) -> ExportReport:

@@ -18,6 +18,7 @@ from capbench.pipeline.memory_plan import PACKET_QUEUE_BYTES, PICTURE_PACKETS, S
 from capbench.pipeline.recorder import ExportRecorder, RenderOutcome
 from capbench.pipeline.render.first_device import FirstDevice
 from capbench.pipeline.render.render_stage import RenderOutputs, RenderStage
+from capbench.pipeline.render.renderer import SubmissionValve
 from capbench.pipeline.render.replay import UndeliveredFrames, UnfinishedPicture
 from capbench.pipeline.render.upload_stage import UploadSession, UploadStage
 from capbench.pipeline.stage_bodies import (
@@ -59,6 +60,8 @@ class Run:
     """Stops the export when it is set."""
     device: FirstDevice
     """May be open, or on its way, before there are frames."""
+    valve: SubmissionValve | None = None
+    """Of who stops this process now and then; None where nobody does."""
 
 
 def run_pass(run: Run, output: Output) -> None:
@@ -94,7 +97,7 @@ def run_pass(run: Run, output: Output) -> None:
         sessions: Channel[UploadSession] = group.channel(
             "render", "upload", max_frames=1, max_bytes=1, carries_frames=False
         )
-        render = RenderStage(job, group, undelivered, sessions, outputs, device=run.device)
+        render = RenderStage(job, group, undelivered, sessions, outputs, device=run.device, valve=run.valve)
         start("render", render.run)
         start("upload", UploadStage(undelivered, sessions).run)
         start("convert", lambda clock: convert_pictures(unfinished, pictures, clock))

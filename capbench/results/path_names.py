@@ -9,6 +9,7 @@ __all__ = [
     "BUILT_IN_PATHS",
     "DECODERS",
     "HARDWARE_DECODERS",
+    "HARDWARE_ENCODER_SUFFIXES",
     "PASSTHROUGH",
     "PATHS_GROUP",
     "SOFTWARE_DECODER",
@@ -33,6 +34,11 @@ ANY_DECODER = "auto"
 
 HARDWARE_DECODERS = ("cuda", "vaapi", "videotoolbox", "d3d11va")
 """Hardware decoders by FFmpeg's names of their devices, in the order in which `auto` tries them."""
+
+HARDWARE_ENCODER_SUFFIXES = (
+    *("_nvenc", "_qsv", "_amf", "_vaapi", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_d3d12va"),
+)
+"""What FFmpeg's names of hardware encoders end in."""
 
 DECODERS = (SOFTWARE_DECODER, ANY_DECODER, *HARDWARE_DECODERS)
 """All that `--decoder` takes."""

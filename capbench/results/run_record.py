@@ -123,6 +123,17 @@ class SliceAccount(Record):
     """Share of its running time in which the block's other runs were over: the tail that nothing ran beside."""
     overlap_share: float
     """Of the whole block: CPU time that runs used, or may have used, while stopped, over all running time."""
+    gpu_idle_share: float | None = None
+    """Of the slices that ended while it drew on a hardware GPU, the share at whose end the GPU was seen idle; None
+    where it drew on none, or does not wait for it, and not written then."""
+
+    @model_serializer(mode="wrap")
+    # A declared result would replace the fields in the JSON Schema.
+    def _leave_out_none(self, default: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        written: dict[str, Any] = default(self)
+        if self.gpu_idle_share is None:
+            written.pop("gpu_idle_share", None)
+        return written
 
 
 class CustomFigure(Record):

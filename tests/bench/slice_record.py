@@ -9,7 +9,8 @@ pair is one line of JSON, written as soon as it is there; a file that exists is 
 
 The slowdown is CPU work of a share of what the export took before the neighbours came, the same in every pair
 (`capbench.harness.worker.slowdown`). What it really took is recorded beside it: that, not the share, is the truth that
-an estimate must meet.
+an estimate must meet. A variant with `gpu_ms` has a pass of that length on every frame (`tests.bench.gpu_weight`), and
+the slowdown lengthens that pass; what this does to the export's time, the plain pairs tell.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import argparse
 import contextlib
 import ctypes
 import json
+import math
 import os
 import random
 import re
@@ -25,8 +27,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -34,11 +36,13 @@ from typing import Any
 
 from capbench.harness.matrix.model import DEFAULT_SLICE_MS
 from capbench.harness.process.freezer import make_cgroup
+from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
 from capbench.harness.worker.client import JobResult, ask_worker
 from capbench.harness.worker.slowdown import VARIABLE
+from tests.bench.gpu_planting import PATH, Environment, GpuPlanting
 
 __all__ = ["main"]
 
@@ -66,12 +70,24 @@ class Variant:
     """`fixed` switches address-space layout randomisation off. Linux."""
     means: str = "best"
     """`signals` leaves `cgroup.freeze` alone even where it is there."""
+    height: int = 720
+    """Of the recording, which is 16:9."""
+    gpu_ms: float = 0.0
+    """Length of a pass that every frame has in addition, which the slowdown lengthens; 0 for none."""
+    idle: str = "waits"
+    """`ignored` stops a process while a hardware GPU still works for it."""
 
     @classmethod
     def parse(cls, text: str) -> Variant:
         """`plain`, or settings such as `slice_ms=100,seconds=2`. Raises `ValueError`."""
         said = dict(part.split("=", 1) for part in text.split(",") if part != "plain")
-        kinds: dict[str, Callable[[str], Any]] = {"slice_ms": float, "seconds": float, "cores": int}
+        kinds: dict[str, Callable[[str], Any]] = {
+            "slice_ms": float,
+            "seconds": float,
+            "cores": int,
+            "height": int,
+            "gpu_ms": float,
+        }
         return cls(**{key: kinds.get(key, str)(value) for key, value in said.items()})
 
     @property
@@ -115,39 +131,48 @@ def main(arguments: list[str] | None = None) -> int:
         "--variant",
         type=Variant.parse,
         action="append",
-        help="plain, or slice_ms=100,seconds=2,cores=1,layout=fixed,means=signals; may repeat "
+        help="plain, or slice_ms=100,seconds=2,cores=1,layout=fixed,means=signals,height=1080,gpu_ms=8,idle=ignored; "
+        "may repeat "
         "(default: plain, and slices of the default length)",
     )
     parser.add_argument("--seconds", type=float, default=1.0, help="of the default variants (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the record, one line of JSON for each pair")
     parser.add_argument("--seed", type=int, default=20261126, help="order of everything (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no round later than this")
     parser.add_argument("--path", default="cpu", help="conversion path, or floor (default: %(default)s)")
     options = parser.parse_args(arguments)
     variants = options.variant or [
         Variant(seconds=options.seconds),
         Variant(slice_ms=DEFAULT_SLICE_MS, seconds=options.seconds),
     ]
+    end_s = time.monotonic() + 60 * options.minutes
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="capbench-slices-")))
         exports = {
-            seconds: _Export(_source(scratch, seconds), scratch, options.path)
-            for seconds in {variant.seconds for variant in variants}
+            (seconds, height): _Export(_source(scratch, seconds, height), scratch, options.path)
+            for seconds, height in {(variant.seconds, variant.height) for variant in variants}
         }
-        alone_s = {seconds: export.alone_s() for seconds, export in exports.items()}
+        alone_s = {kind: export.alone_s() for kind, export in exports.items()}
+        planting = GpuPlanting.made(scratch) if any(variant.gpu_ms for variant in variants) else None
         if options.condition == "neighbours":
             stack.enter_context(_neighbours(options.seed))
         effects = (0.0, *(percent / 100 for percent in options.effect or (5.0, 3.0) if not options.equals_only))
         begun = _rounds_in(options.out)
         for number in range(begun, options.pairs):
+            if time.monotonic() > end_s:
+                break
             rng = random.Random(f"{options.seed}/{number}")
             todo = [(variant, effect) for variant in variants for effect in effects]
             rng.shuffle(todo)
             for variant, effect in todo:
+                kind = variant.seconds, variant.height
                 with variant.applied():
-                    planted_s = effect * alone_s[variant.seconds]
-                    line = _pair(
-                        exports[variant.seconds], variant, planted_s, f"{options.seed}/{number}/{effect:g}", rng
-                    )
+                    if variant.gpu_ms and planting is not None:
+                        export = replace(exports[kind], path=PATH)
+                        plants = [planting.of_ms(variant.gpu_ms), planting.of_ms(variant.gpu_ms * (1 + effect))]
+                    else:
+                        export, plants = exports[kind], [{}, _slowdown(effect * alone_s[kind])]
+                    line = _pair(export, variant, plants, f"{options.seed}/{number}/{effect:g}", rng)
                 line |= {"effect": effect}
                 line |= {"condition": options.condition, "round": number}
                 with options.out.open("a", encoding="utf-8") as file:
@@ -156,19 +181,33 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _pair(export: _Export, variant: Variant, extra_s: float, seed: str, rng: random.Random) -> dict[str, Any]:
-    """One pair, base and new in random order, as a line of the record."""
+def _slowdown(planted_s: float) -> Environment:
+    """What plants so many CPU seconds."""
+    return {VARIABLE: f"encode:{planted_s:.6f}s"} if planted_s else {}
+
+
+def _pair(
+    export: _Export, variant: Variant, plants: Sequence[Environment], seed: str, rng: random.Random
+) -> dict[str, Any]:
+    """One pair, base and new in random order, as a line of the record. `plants` are for base and new."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     load, began_s = os.getloadavg()[0] if hasattr(os, "getloadavg") else None, time.monotonic()
     base_first = rng.random() < 0.5
-    extras_s = [0.0, extra_s] if base_first else [extra_s, 0.0]
+    in_order = list(plants) if base_first else list(reversed(plants))
     line: dict[str, Any] = {"variant": variant.name, "started_at": started_at, "load_1min": load}
     if variant.slice_ms is None:
-        answers = [export(own_s, None) for own_s in extras_s]
+        answers = [export(plant, None) for plant in in_order]
     else:
         cgroup_of = (lambda: None) if variant.means == "signals" else make_cgroup
-        turns = [SliceTurn(export.scratch / f"stopped-{place}", cgroup_of=cgroup_of) for place in range(2)]
-        jobs = [partial(export, own_s) for own_s in extras_s]
+        turns = [
+            SliceTurn(
+                export.scratch / f"stopped-{place}",
+                valve=GpuValve(export.scratch / f"valve-{place}") if variant.idle == "waits" else None,
+                cgroup_of=cgroup_of,
+            )
+            for place in range(2)
+        ]
+        jobs = [partial(export, plant) for plant in in_order]
         answers = run_in_slices(jobs, turns, slice_rounds(f"{seed}/{variant.name}", 2, variant.slice_ms))
         if not base_first:
             turns.reverse()
@@ -176,6 +215,7 @@ def _pair(export: _Export, variant: Variant, extra_s: float, seed: str, rng: ran
         line |= {
             "how": turns[0].how,
             "slices": [turn.slices for turn in turns],
+            "idle_stops": [[turn.idle_stops, turn.stops_while_drawing] for turn in turns],
             "process_s": [round(time_s, 5) for time_s in running_s],
             "alone_share": [
                 round(turn.alone_ns / 1e9 / time_s, 5) for turn, time_s in zip(turns, running_s, strict=True)
@@ -211,10 +251,10 @@ class _Export:
 
     def alone_s(self) -> float:
         """Shortest wall time of a few exports, in seconds; they also fill the caches of disk and file system."""
-        return min(_wall_s(self(0.0, None))[0] for _ in range(_ALONE_EXPORTS))
+        return min(_wall_s(self({}, None))[0] for _ in range(_ALONE_EXPORTS))
 
-    def __call__(self, planted_s: float, turn: SliceTurn | None) -> JobResult:
-        """Export with so many CPU seconds of work planted."""
+    def __call__(self, plant: Environment, turn: SliceTurn | None) -> JobResult:
+        """Export with what the variables plant."""
         output = self.scratch / f"{os.urandom(4).hex()}.mp4"
         is_floor = self.path == "floor"
         try:
@@ -228,7 +268,7 @@ class _Export:
                 },
                 scratch=self.scratch,
                 timeout_s=_TIMEOUT_S,
-                env={VARIABLE: f"encode:{planted_s:.6f}s"} if planted_s else {},
+                env=plant,
                 turn=turn,
             )
         finally:
@@ -243,11 +283,11 @@ def _wall_s(answer: JobResult) -> tuple[float, float]:
     return answer.result["wall_s"], float(found[0][1]) if found else 0.0
 
 
-def _source(scratch: Path, seconds: float) -> Path:
+def _source(scratch: Path, seconds: float, height: int) -> Path:
     answer = ask_worker(
         "prepare",
         {
-            "recording": {"width": 1280, "height": 720, "fps": "30", "container": "mp4", "seed": 1},
+            "recording": {"width": height * 16 // 9, "height": height, "fps": "30", "container": "mp4", "seed": 1},
             "duration_s": seconds,
             "options": {},
             "knows_scene": False,

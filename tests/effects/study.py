@@ -173,7 +173,8 @@ def folder_tables(title: str, looks: Sequence[MeasuredLook]) -> list[str]:
     broken = [look.name for look in looks if not look.findings]
     if broken:
         lines += ["", f"Could not be drawn or measured: {', '.join(broken)}"]
-    lines += ["", *error_table(ours), "", *outcome_table(ours)]
+    if ours:
+        lines += ["", *error_table(ours), "", *outcome_table(ours)]
     if others:
         counted = [f"{name} ({sum(look.drawn_by == name for look in others)})" for name in _names(others)]
         lines += ["", f"{title}: {len(others)} right looks drawn by {', '.join(counted)}", "", *error_table(others)]

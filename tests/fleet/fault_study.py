@@ -116,9 +116,11 @@ def _attempts(out: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def _wait(what: str, holds: Callable[[], bool]) -> None:
+def _wait(what: str, runner: subprocess.Popen[bytes], holds: Callable[[], bool]) -> None:
     end_s = time.monotonic() + PATIENCE_S
     while not holds():
+        if runner.poll() is not None:
+            raise RuntimeError(f"the runner ended with {runner.returncode} before it happened: {what}")
         if time.monotonic() > end_s:
             raise TimeoutError(f"did not happen within {PATIENCE_S:g} s: {what}")
         time.sleep(0.2)
@@ -144,24 +146,24 @@ def disturbed(here: Network, fleet: _Fleet, matrix: Path, out: Path) -> list[str
     """The matrix while everything goes wrong; returns what is wrong."""
     runner = fleet.run(matrix, out)
     try:
-        _wait("machine 1 is making a block", lambda: _makes(out, "m1"))
+        _wait("machine 1 is making a block", runner, lambda: _makes(out, "m1"))
         fleet.signal(1, signal.SIGKILL)
         _say("-- killed the worker of machine 1")
-        _wait("machine 2 is making a block", lambda: _makes(out, "m2"))
+        _wait("machine 2 is making a block", runner, lambda: _makes(out, "m2"))
         here.unplug(2)
         cut_s = time.monotonic()
         _say("-- cut off machine 2")
-        _wait("machine 3 is making a block", lambda: _makes(out, "m3"))
+        _wait("machine 3 is making a block", runner, lambda: _makes(out, "m3"))
         fleet.signal(3, signal.SIGSTOP, tree=True)
         _say("-- stopped machine 3 with all that it has started")
         time.sleep(max(0.0, cut_s + CUT_OFF_S - time.monotonic()))
         here.plug(2)
         _say("-- machine 2 is connected again")
         done = len([said for said in _attempts(out) if said["event"] == "done"])
-        _wait("a block was made since", lambda: len([s for s in _attempts(out) if s["event"] == "done"]) > done)
+        _wait("a block was made since", runner, lambda: len([s for s in _attempts(out) if s["event"] == "done"]) > done)
         fleet.signal(3, signal.SIGCONT, tree=True)
         _say("-- machine 3 goes on")
-        _wait("a block is being made", lambda: any(_makes(out, f"m{number}") for number in (2, 3)))
+        _wait("a block is being made", runner, lambda: any(_makes(out, f"m{number}") for number in (2, 3)))
         fleet.signal(0, signal.SIGKILL)
         _say("-- killed the scheduler")
         code = runner.wait(PATIENCE_S)

@@ -16,8 +16,12 @@ import pytest
 
 import capbench.cli  # noqa: F401  registers the verbs
 from capbench.cli.app import run_app
+from capbench.errors import UnavailableError
 from capbench.fleet.dispatch import dask_link
+from capbench.fleet.dispatch.fleet_run import FleetOptions, run_on_fleet
 from capbench.fleet.dispatch.fleet_status import FleetStatus, read_status
+from capbench.harness.run.result_folder import read_plan
+from capbench.harness.run.start import RunOptions
 from capbench.results.environment import Environment, FleetMachine
 from capbench.results.folder import read_folder
 from capbench.results.record import record_json
@@ -30,13 +34,24 @@ sys.modules["av"] = sys.modules["wgpu"] = None  # the runner's own machine needs
 from capbench.cli import main
 main()
 """
+_KNOWN_MACHINE = """
+from capbench.fleet.dispatch import local_fleet
+from capbench.fleet.workers.machine_report import MachineReport
+from capbench.installation import version_of
+from capbench.results.environment import Environment, FleetMachine
+machine = FleetMachine(environment=Environment(adapter="A100", fingerprint="0" * 16))
+local_fleet.read_report = lambda name, _tags, **_how: MachineReport(
+    name=name, capbench_version=version_of("capbench"), system="Linux", machine=machine
+)
+"""
+"""The doctor tries every encoder and path: what it makes of a machine is tested without a fleet."""
 _TIMEOUT_S = 580
-"""Half a minute on a machine that has nothing else to do."""
+"""Fifteen seconds on a machine that has nothing else to do."""
 
 
 def _capbench(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", _WITHOUT_LIBRARIES, *arguments],
+        [sys.executable, "-c", _KNOWN_MACHINE + _WITHOUT_LIBRARIES, *arguments],
         cwd=cwd,
         env=os.environ | environment,
         capture_output=True,
@@ -73,9 +88,10 @@ def test_a_matrix_on_two_local_workers_is_the_matrix(tmp_path: Path) -> None:
     assert "local-1" in done.stderr
 
 
-@contextlib.contextmanager
-def _scheduler(cwd: Path) -> Iterator[str]:
-    with _process("fleet", "scheduler", "--port", "0", cwd=cwd) as process:
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a scheduler without machines."""
+    with _process("fleet", "scheduler", "--port", "0", cwd=tmp_path_factory.mktemp("scheduler")) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("scheduler at tcp://127.0.0.1:"), line
@@ -100,9 +116,13 @@ def _process(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
                 raise
 
 
-def _status(address: str, cwd: Path) -> tuple[int, FleetStatus]:
-    done = _capbench("fleet", "status", address, "--json", "-", cwd=cwd)
-    return done.returncode, FleetStatus.model_validate_json(done.stdout)
+def _status(
+    address: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> tuple[int, FleetStatus]:
+    monkeypatch.setattr(sys, "argv", ["capbench", "fleet", "status", address, "--json", "-"])
+    capfdbinary.readouterr()
+    code = run_app()
+    return code, FleetStatus.model_validate_json(capfdbinary.readouterr().out)
 
 
 def _wait_for(address: str, machines: int) -> None:
@@ -111,18 +131,19 @@ def _wait_for(address: str, machines: int) -> None:
         assert time.monotonic() < end_s, f"{len(found.machines)} machines instead of {machines}"
 
 
-def test_a_machine_joins_is_shown_and_leaves(tmp_path: Path) -> None:
+def test_a_machine_joins_is_shown_and_leaves(
+    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     known = report_of("known").model_copy(
         update={"machine": FleetMachine(environment=Environment(adapter="A100"), encoders=("h264_nvenc",))}
     )
     (tmp_path / "report.json").write_text(record_json(known))
     worker = ("fleet", "worker", "--name", "studio-1", "--tag", "lab=berlin", "--report", "report.json")
-    with _scheduler(tmp_path) as address:
-        assert _status(address, tmp_path)[0] == 4, "a fleet without a machine can measure nothing"
-        with _process(*worker, address, cwd=tmp_path):
-            _wait_for(address, 1)
-            code, status = _status(address, tmp_path)
-        _wait_for(address, 0)
+    assert _status(scheduler, monkeypatch, capfdbinary)[0] == 4, "a fleet without a machine can measure nothing"
+    with _process(*worker, scheduler, cwd=tmp_path):
+        _wait_for(scheduler, 1)
+        code, status = _status(scheduler, monkeypatch, capfdbinary)
+    _wait_for(scheduler, 0)
 
     assert code == 0
     (machine,) = status.machines
@@ -132,12 +153,9 @@ def test_a_machine_joins_is_shown_and_leaves(tmp_path: Path) -> None:
     assert machine.activity.doing == "nothing"
 
 
-def test_an_interrupted_runner_ends_in_order_and_says_how_to_go_on(tmp_path: Path) -> None:
+def test_an_interrupted_runner_ends_in_order_and_says_how_to_go_on(scheduler: str, tmp_path: Path) -> None:
     write_matrix(tmp_path, cases=1, blocks=50, subjects=1)
-    with (
-        _scheduler(tmp_path) as address,
-        _process("run", "cheap.toml", "--fleet", address, "--out", "out", cwd=tmp_path) as runner,
-    ):
+    with _process("run", "cheap.toml", "--fleet", scheduler, "--out", "out", cwd=tmp_path) as runner:
         assert runner.stderr is not None
         assert "nothing to compare" in runner.stderr.readline()
         assert "waiting up to" in runner.stderr.readline()  # it has nothing to do but to look for machines
@@ -145,9 +163,22 @@ def test_an_interrupted_runner_ends_in_order_and_says_how_to_go_on(tmp_path: Pat
         _, said = runner.communicate(timeout=30)
 
     assert runner.returncode == 130, said
-    assert f"--fleet {address} --out out --resume" in said
+    assert f"--fleet {scheduler} --out out --resume" in said
     assert "Traceback" not in said
     assert json.loads((tmp_path / "out" / "matrix.json").read_text())["matrix"]["name"] == "cheap"
+
+
+def test_a_fleet_goes_on_in_slices_or_in_runs_as_it_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No scheduler is there: what counts is the plan that the folder is left with."""
+    matrix = write_matrix(tmp_path, cases=1, blocks=1, subjects=2)
+    monkeypatch.setattr(dask_link, "_CONNECT_TIMEOUT_S", 0.1)
+    nowhere = FleetOptions(scheduler="tcp://127.0.0.1:1")
+    for options, resume in ((RunOptions(interleave="slices", slice_ms=50), False), (RunOptions(), True)):
+        with pytest.raises(UnavailableError, match="no scheduler"):
+            run_on_fleet(matrix, nowhere, options, out=tmp_path / "out", resume=resume)
+
+    (case,) = read_plan(tmp_path / "out").matrix.cases
+    assert (case.interleave, case.slice_ms) == ("slices", 50)
 
 
 @pytest.mark.parametrize(

@@ -26,15 +26,14 @@ pytest.importorskip("distributed", reason="the extra fleet is not installed")
 _METRICS = ("psnr", "xpsnr")
 
 pytestmark = pytest.mark.timeout(300)
-"""Five processes load the libraries: seconds, and a minute on a machine on which much else runs."""
+"""Three processes load the libraries: seconds, and a minute on a machine on which much else runs."""
 
 
 @pytest.fixture
 def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Address of a scheduler that one machine has joined, in a thread of its own."""
     monkeypatch.setattr(worker_tasks, "_SERVICES", [])
-    report = report_of("tower").model_copy(update={"validation_slots": 2})
-    service = WorkerService(tmp_path / "worker", tmp_path / "lock", report)
+    service = WorkerService(tmp_path / "worker", tmp_path / "lock", report_of("tower"))
     worker_tasks.serve_as(service)
     is_up, is_over = threading.Event(), threading.Event()
     addresses: list[str] = []
@@ -78,7 +77,7 @@ def test_figures_of_a_fleet_are_those_of_one_piece(scheduler: str, tmp_path: Pat
 
     whole = validate(work.reference, work.output, metrics=_METRICS)
     with FleetParts(scheduler, None, work, say=said.append) as runner:
-        assert runner.parts == 4
+        assert runner.parts == 2
         spread = validate(work.reference, work.output, metrics=_METRICS, in_parts=runner)
 
     assert spread.model_dump() == whole.model_dump()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +90,13 @@ def _run(answer: BlockAnswer) -> RunResult:
     return RunResult.model_validate_json(base64.b64decode(file.base64))
 
 
-def _elsewhere(made: _Measured, machine: str, **changed: object) -> BlockAnswer:
+def _elsewhere(made: _Measured, machine: str, *, is_prepared: bool = False, **changed: object) -> BlockAnswer:
+    """Validate on another machine; `is_prepared` where it knows the source, which it would otherwise inspect."""
     _sent(made.folder / machine, {"clip.mp4": (made.folder / "clip.mp4").read_bytes()})
+    if is_prepared:
+        own = block_folder(made.folder / machine, "3" * 16, "case0")
+        own.mkdir(parents=True)
+        shutil.copy(block_folder(made.folder / "maker", made.job.run_id, "case0") / "prepared.json", own)
     bundle = _sent(made.folder / machine, made.content)
     known = {"run_id": "3" * 16, "validation": "waiting", "measured": bundle, "basis": made.answer.basis}
     return made.make(machine, **known | changed)
@@ -110,7 +116,7 @@ def test_another_machine_of_other_figures_or_another_source_refuses(measured: _M
     for field, words in (("source_sha256", "byte for byte"), ("arithmetic", "known pictures")):
         basis = ValidationBasis.model_validate(measured.answer.basis.model_dump() | {field: "0" * 64})
 
-        answer = _elsewhere(measured, f"other-{field}", basis=basis)
+        answer = _elsewhere(measured, f"other-{field}", is_prepared=True, basis=basis)
 
         assert answer.failure is not None
         assert words in answer.failure.message

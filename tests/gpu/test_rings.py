@@ -20,8 +20,8 @@ from capbench.pipeline.conversion.nv12_layout import Nv12Layout
 from capbench.pipeline.conversion.nv12_pass import texture_to_nv12
 from capbench.pipeline.decode.decoded_planes import plane_rows, plane_samples
 from capbench.pipeline.decode.probe import SourcePlanes
-from capbench.pipeline.gpu import upload_ring
-from capbench.pipeline.gpu.device import GpuContext, open_device
+from capbench.pipeline.gpu import readback_ring, upload_ring
+from capbench.pipeline.gpu.device import GpuContext, open_device, wait_for
 from capbench.pipeline.gpu.gpu_timestamps import FrameTimestamps
 from capbench.pipeline.gpu.readback_ring import ReadbackRing
 from capbench.pipeline.gpu.upload_ring import PlaneUploader, UploadSlot
@@ -71,6 +71,19 @@ def test_as_many_are_in_flight_as_there_are_slots(gpu: GpuContext) -> None:
     assert ring.is_full
     assert [take(ring)[0] for _ in range(3)] == [0, 1, 2]
     assert ring.is_empty
+
+
+def test_all_that_is_in_flight_can_be_waited_for(gpu: GpuContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is on the GPU then, and each picture can still be taken."""
+    ring: ReadbackRing[int] = ReadbackRing(gpu, 16, 3)
+    ring.wait_for_all()  # there is nothing
+    for number in range(3):
+        fill(gpu, ring, number)
+
+    ring.wait_for_all()
+
+    monkeypatch.setattr(readback_ring, "wait_for", lambda promise, _, what: wait_for(promise, 0.0, what))
+    assert [take(ring) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
 
 
 def test_a_reader_that_fails_gives_the_buffer_back(gpu: GpuContext) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,8 +17,10 @@ from typer.testing import CliRunner
 
 from capbench.cli.app import app
 from capbench.errors import MatrixError
+from capbench.harness.machine.machine_lock import LOCK_VARIABLE, MachineLock
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.run.executor import ProcessExecutor
+from capbench.harness.run.progress import Progress
 from capbench.harness.run.start import RunOptions, run
 from capbench.results import FailureKind, RunResult, RunRole
 from capbench.results.environment import Environment
@@ -254,6 +259,34 @@ def test_a_resume_does_not_follow_a_link_to_somewhere_else(tmp_path: Path) -> No
     assert (tmp_path / "holidays" / "photo.jpg").exists()
 
 
+def test_a_run_waits_for_what_another_process_times_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the block of a fleet's worker on the same machine."""
+    monkeypatch.setenv(LOCK_VARIABLE, str(tmp_path / "lock"))
+    matrix, waits, said = _matrix(tmp_path, {"one": 'cp "$1" "$2"'}), threading.Event(), list[str]()
+
+    class Noting(Progress):
+        def say(self, line: str) -> None:
+            said.append(line)
+            if line.startswith("waiting"):
+                waits.set()
+
+    def measure() -> None:
+        run(matrix, RunOptions(validate=False), out=tmp_path / "out", progress=Noting())
+
+    runner = threading.Thread(target=measure)
+    with MachineLock(tmp_path / "lock", command="capbench fleet worker").timing():
+        runner.start()
+        assert waits.wait(60)
+        assert not list((tmp_path / "out" / "runs").iterdir())
+    runner.join(60)
+
+    assert len(_measured(tmp_path / "out")) == 1
+    (line,) = [line for line in said if line.startswith("waiting")]
+    assert f"`capbench fleet worker` is timing on it, process {os.getpid()}" in line
+
+
 def test_an_interrupt_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     matrix = _matrix(tmp_path, {"one": 'cp "$1" "$2"; sleep 65'}, head=_HEAD)
     process = _start(matrix, tmp_path / "out")
@@ -265,7 +298,9 @@ def test_an_interrupt_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert f"resume with: capbench run {matrix} --out {tmp_path / 'out'} --resume" in said.decode()
+    (line,) = [line for line in said.decode().splitlines() if line.startswith("resume with: ")]
+    typed = ("run", str(matrix), "--out", str(tmp_path / "out"), "--no-validate", "-q")
+    assert shlex.split(line)[2:] == ["capbench", *typed, "--resume"]
     assert _started(tmp_path / "out") == {}
 
 

@@ -112,13 +112,50 @@ def _left_over(folder: Path) -> list[tuple[int, str]]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
-def test_a_matrix_in_slices_that_is_ended_at_random_loses_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    """Subjects that fork and become daemons too: neither running nor stopped afterwards, and the resume is whole."""
-    daemon = "(setsid sleep 300 &) ; "
-    subjects = {"one": f'{daemon}{_SPIN}; cp "$1" "$2"', "two": f'{_SPIN}; cp "$1" "$2"'}
+def test_a_subject_that_dies_in_the_middle_costs_its_own_run_alone(tmp_path: Path) -> None:
+    """By SIGKILL, while a child of it lives on and ignores signals: all other runs of the matrix are whole."""
+    calls = tmp_path / "calls"
+    # warm-up, trial, block 0: it dies in block 1
+    dies = f"test $(wc -l < {calls}) -ne 4 || {{ (trap '' TERM INT HUP; setsid sleep 300 &); kill -9 $$; }}"
+    mortal = f'echo >> {calls}; {_SPIN}; {dies}; cp "$1" "$2"'
+    matrix = _matrix(tmp_path, {"mortal": mortal, "other": f'{_SPIN}; {_SPIN}; cp "$1" "$2"'}, blocks=3)
+
+    run(matrix, RunOptions(validate=False), out=tmp_path / "out")
+
+    runs = {(found.subject, found.block): found for found in _measured(tmp_path / "out")}
+    assert len(runs) == 6
+    assert {found.interleave for found in runs.values()} == {"slices"}
+    assert [key for key, found in runs.items() if found.error is not None] == [("mortal", 1)]
+    died = runs["mortal", 1]
+    assert died.error is not None
+    assert "SIGKILL" in died.error
+    assert died.slices is not None
+    assert died.slices.count > 1
+    _assert_none_left(tmp_path)
+
+
+_BY_SIGNALS = """
+from capbench.harness.process.slice_turn import SliceTurn
+SliceTurn.__init__.__kwdefaults__["cgroup_of"] = lambda: None
+from capbench.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "means"),
+    [(signal.SIGKILL, "best"), (signal.SIGKILL, "signals"), (signal.SIGINT, "signals")],
+    ids=["kill", "kill-by-signals", "ctrl-c-by-signals"],
+)
+def test_a_matrix_in_slices_that_is_ended_at_random_loses_nothing(
+    tmp_path: Path, number: signal.Signals, means: str
+) -> None:
+    """Subjects that fork and ignore signals: afterwards neither running nor stopped, and the resume is whole."""
+    unruly = "trap '' TERM INT HUP; (setsid sleep 300 &) ; "
+    subjects = {"one": f'{unruly}{_SPIN}; cp "$1" "$2"', "two": f'{_SPIN}; cp "$1" "$2"'}
     matrix, out, chance = _matrix(tmp_path, subjects, blocks=2), tmp_path / "out", random.Random(11)
-    command = [sys.executable, "-m", "capbench", "run", str(matrix), "--out", str(out), "--no-validate", "-q"]
+    program = ["-m", "capbench"] if means == "best" else ["-c", _BY_SIGNALS]
+    command = [sys.executable, *program, "run", str(matrix), "--out", str(out), "--no-validate", "-q"]
     whole: dict[int, set[str | None]] = {}
     for attempt in range(3):
         process = subprocess.Popen(
@@ -133,10 +170,7 @@ def test_a_matrix_in_slices_that_is_ended_at_random_loses_nothing(tmp_path: Path
         _, said = process.communicate(timeout=100)
         if attempt == 2:
             assert process.returncode == 0, said.decode()
-        deadline_s = time.monotonic() + 20  # the supervisors notice and end what they have
-        while (left := _left_over(tmp_path)) and time.monotonic() < deadline_s:
-            time.sleep(0.05)
-        assert left == []
+        _assert_none_left(tmp_path)
         if (out / "runs").is_dir():
             blocks = _whole_blocks(out)
             assert blocks.items() >= whole.items()
@@ -147,8 +181,17 @@ def test_a_matrix_in_slices_that_is_ended_at_random_loses_nothing(tmp_path: Path
         (name, block) for name in ("one", "two") for block in range(2)
     ]
     assert {found.interleave for found in runs} == {"slices"}
+    used = {found.slices.means for found in runs if found.slices is not None}
+    assert used == {"signals"} if means == "signals" else used <= {"signals", "cgroup.freeze"}
     assert read_folder(out).problems == ()
     assert not (out / "in-progress").exists()
+
+
+def _assert_none_left(folder: Path) -> None:
+    deadline_s = time.monotonic() + 20  # the supervisors notice and end what they have
+    while (left := _left_over(folder)) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert left == []
 
 
 def _wait_for_a_slice(process: subprocess.Popen[bytes], out: Path) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import app
+from capbench.cli.ignored_options import refuse_ignored
 
 if TYPE_CHECKING:
     from capbench.fleet.dispatch.fleet_run import FleetOptions
 
-__all__ = ["Certificates", "Insecure", "fleet_app", "fleet_options"]
+__all__ = ["Certificates", "Insecure", "fleet_app", "fleet_options", "refuse_idle_security"]
 
 fleet_app = typer.Typer(no_args_is_help=True, help="Measure one matrix on many machines; docs/fleet.md shows how.")
 app.add_typer(fleet_app, name="fleet")
@@ -29,6 +30,15 @@ Insecure = Annotated[
     bool,
     typer.Option("--insecure", help="Plain TCP: whoever reaches the port runs code as you."),
 ]
+
+
+def refuse_idle_security(context: typer.Context, fleet: str | None) -> None:
+    """Refuse `--certificates` and `--insecure` where nothing connects to another process by them."""
+    if fleet is None:
+        refuse_ignored(context, ("certificates", "insecure"), why="without --fleet; omit it or add --fleet SCHEDULER")
+    elif fleet.startswith("local:"):
+        why = f"with --fleet {fleet}, whose workers this machine alone can reach; omit it"
+        refuse_ignored(context, ("certificates", "insecure"), why=why)
 
 
 def fleet_options(fleet: str, *, certificates: Path | None, insecure: bool, budget_s: float | None) -> FleetOptions:

@@ -29,7 +29,11 @@ def worker(
     ] = None,
     lock: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Lock that all workers of this machine share (default: in the user's cache)."),
+        typer.Option(
+            metavar="DIR",
+            envvar="CAPBENCH_MACHINE_LOCK",
+            help="Folder of the lock that all workers and runs on this machine share (default: in the user's cache).",
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on (default: any).")] = 0,
     report: Annotated[
@@ -50,7 +54,8 @@ def worker(
         parse_tags,
         read_report,
     )
-    from capbench.fleet.workers.start_worker import WorkerOptions, lock_folder, run_worker, worker_folder
+    from capbench.fleet.workers.start_worker import WorkerOptions, run_worker, worker_folder
+    from capbench.harness.machine.machine_lock import machine_lock_folder
 
     tags = parse_tags(tag or [])
     called = default_machine_name() if name is None else check_machine_name(name)
@@ -71,7 +76,7 @@ def worker(
     options = WorkerOptions(
         scheduler=fleet_address(scheduler_address, security),
         folder=own,
-        lock=lock or lock_folder(),
+        lock=lock or machine_lock_folder(),
         security=security,
         port=port,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
+from capbench.cli.ignored_options import refuse_ignored
 from capbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Examples:
 
 @app.command(epilog=_EXAMPLES)
 def bundle(
+    context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Result folder.", show_default=False)] = None,
     *,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Bundle to write.")] = Path(
@@ -52,6 +54,8 @@ def bundle(
 
     if (folder is None) == (check is None):
         raise InputError("name a result folder to bundle, or a bundle with --check FILE, one of the two")
+    if check is not None:
+        refuse_ignored(context, ("output",), why="with --check, which writes no bundle; omit it")
     left_out: tuple[str, ...] = ()
     if folder is not None:
         contents = read_folder(folder)

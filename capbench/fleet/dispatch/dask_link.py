@@ -27,12 +27,12 @@ from capbench.fleet.dask_settings import import_distributed
 from capbench.fleet.spreading import part_tasks
 from capbench.fleet.spreading.part_job import PartJob
 from capbench.fleet.workers import worker_tasks
-from capbench.fleet.workers.machine_lock import MachineBusyError
 from capbench.fleet.workers.machine_report import MachineReport
 from capbench.fleet.workers.start_worker import REPORT_KEY
+from capbench.harness.machine.machine_lock import MachineBusyError
 
 if TYPE_CHECKING:
-    from distributed import Client, Security
+    from distributed import Client, Future, Security
 
 __all__ = ["CallFailedError", "DaskLink", "Link", "SeenMachine"]
 
@@ -201,16 +201,29 @@ class DaskLink:
             pure=False,
         )
         try:
-            return await future
-        except asyncio.CancelledError:
-            if future.cancelled():  # by the scheduler, not by us
-                raise CallFailedError("the scheduler has dropped it") from None
-            raise
+            return await _result_of(future)
         except Exception as error:
             # Whatever the worker raised, and Dask's own KilledWorker: each is an attempt that failed.
             raise CallFailedError(str(error) or type(error).__name__) from error
         finally:
             future.release()
+
+
+async def _result_of(future: Future[Any]) -> Any:
+    """What a task returned. Raises what it raised, and `CallFailedError` where the scheduler has dropped it.
+
+    Dask fetches the results of several waiters by one request, and a waiter that is given up, as that of a machine that
+    was lost, cancels it for all of them. Whoever was not meant asks again: the result is still there.
+    """
+    while True:
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.cancelled():
+                raise CallFailedError("the scheduler has dropped it") from None
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
 
 
 def _seen(address: str, worker: Mapping[str, Any]) -> SeenMachine | None:

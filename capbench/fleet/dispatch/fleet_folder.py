@@ -79,11 +79,6 @@ class ReceivedBlock:
         return bool(self.runs) and all(run.error is not None for run in self.runs)
 
 
-def is_fleet_folder(path: Path) -> bool:
-    """Whether a result folder was made by several machines."""
-    return os.path.lexists(path / MACHINES_FILE)
-
-
 def machine_steps(plan: Plan, block: Block, number: int | None, machine: str) -> tuple[list[str], list[str]]:
     """Stems of the runs of a block on a machine, and of what opens its case there."""
     case = case_of(plan, block)
@@ -112,20 +107,15 @@ class FleetFolder:
         self._cases_of: dict[str, set[str]] = {}
         """Machine to the cases of which it has made blocks."""
 
-    def begin(self, plan: Plan) -> None:
-        """Start a folder. Raises as `RunFolder.begin`."""
-        self._folder.begin(plan)
-        self._write_machines()
-
-    def resume(self, plan: Plan) -> set[Block]:
+    def open(self, plan: Plan) -> set[Block]:
         """Read what is recorded, remove what is there in part; returns the blocks that are made. Raises `ResultError`.
 
-        `plan` is what `RunFolder.resume` returned.
+        `plan` is what the folder was started or resumed with.
         """
         contents = read_folder(self.path)
-        if not is_fleet_folder(self.path):
-            raise ResultError(f"{self.path} was started on one machine; resume it without --fleet")
         self._machines = dict(contents.machines)
+        if not os.path.lexists(self.path / MACHINES_FILE):
+            self._write_machines()  # from now on it is a fleet's folder, before any machine has come
         owned = self._read_owned()
         by_block: dict[tuple[str, int, str], dict[str, RunResult]] = {}
         for run in contents.runs:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capbench.errors import InputError, MatrixError
 from capbench.fleet.dask_settings import fleet_settings, import_distributed
 from capbench.fleet.dispatch.block_calls import BlockCalls, BlockSettings
-from capbench.fleet.dispatch.block_queue import Block, BlockQueue
+from capbench.fleet.dispatch.block_queue import BlockQueue
 from capbench.fleet.dispatch.dask_link import DaskLink
 from capbench.fleet.dispatch.dispatcher import Dispatcher
 from capbench.fleet.dispatch.fleet_folder import FleetFolder
@@ -24,11 +22,16 @@ from capbench.fleet.dispatch.local_fleet import local_fleet, local_workers
 from capbench.fleet.event_loop import run_in_order
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
-from capbench.harness.run.result_folder import RunFolder, lock_folder
+from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.schedule import Plan
-from capbench.harness.run.start import RunOptions, new_folder, resumable_folder, settle_matrix
-from capbench.installation import version_of
-from capbench.results.base_subject import choose_base
+from capbench.harness.run.start import (
+    RunOptions,
+    chosen_base,
+    new_folder,
+    open_plan,
+    resumable_folder,
+    settle_matrix,
+)
 from capbench.results.folder import FolderContents
 
 if TYPE_CHECKING:
@@ -76,27 +79,13 @@ def run_on_fleet(
             for choice in chosen.machines
         )
         chosen = chosen.model_copy(update={"machines": machines})
-    _choose_base(chosen, options.base)
     _check_programs(chosen)
     path = Path(out) if out is not None else (resumable_folder(chosen.name) if resume else new_folder())
     runs = RunFolder(path, retries_failed=retry_failed)
     folder = FleetFolder(runs)
-    with lock_folder(path):
-        made: set[Block] = set()
-        if resume:
-            plan = runs.resume(chosen, options.base)
-            made = folder.resume(plan)
-        else:
-            plan = Plan(
-                capbench_version=version_of("capbench"),
-                matrix=chosen,
-                seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
-                command=tuple(command),
-                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                base=options.base,
-            )
-            folder.begin(plan)
-        progress.say(_choose_base(chosen, plan.base) or "nothing to compare: only one subject")
+    with open_plan(runs, chosen, options, resume=resume, is_fleet=True, command=command) as plan:
+        made = folder.open(plan)
+        progress.say(chosen_base(plan.matrix, plan.base).sentence or "nothing to compare: only one subject")
         queue = BlockQueue(plan, lambda block: block in made)
         with fleet_settings():
             run_in_order(_dispatch(plan, folder, queue, fleet=fleet, options=options, progress=progress))
@@ -142,11 +131,6 @@ async def _scheduler(fleet: FleetOptions, progress: FleetProgress) -> AsyncItera
 def _run_id(plan: Plan) -> str:
     """Tells result folders apart on a machine; a folder that is resumed keeps it."""
     return hashlib.sha256(f"{plan.matrix.name}/{plan.seed}/{plan.started_at}".encode()).hexdigest()[:16]
-
-
-def _choose_base(matrix: RunMatrix, base: str | None) -> str | None:
-    names = [subject.name for subject in matrix.subjects]
-    return choose_base(names, asked=base, reference=matrix.reference).sentence
 
 
 def _refuse_what_one_machine_needs(options: RunOptions) -> None:

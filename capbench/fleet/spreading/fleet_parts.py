@@ -22,7 +22,7 @@ from capbench.fleet.dispatch.dask_link import CallFailedError, DaskLink, SeenMac
 from capbench.fleet.dispatch.local_fleet import local_fleet, local_workers
 from capbench.fleet.spreading.part_job import PartJob
 from capbench.fleet.spreading.worth_sending import choose_sending
-from capbench.fleet.workers.machine_lock import MachineBusyError
+from capbench.harness.machine.machine_lock import MachineBusyError
 from capbench.installation import version_of
 from capbench.units import format_bytes
 

@@ -36,8 +36,8 @@ from capbench.fleet.block_job import (
     to_message,
 )
 from capbench.fleet.workers.content_store import ContentStore
-from capbench.fleet.workers.machine_lock import MachineLock
 from capbench.harness.machine.gpu_telemetry import open_gauges
+from capbench.harness.machine.machine_lock import MachineLock
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import UNVALIDATED, own_folder, remove, remove_leftovers
@@ -124,8 +124,9 @@ def block_folder(folder: Path, run_id: str, case: str) -> Path:
 
 def make(order: BlockOrder, *, say: Callable[[Activity], None]) -> BlockAnswer:
     """Make the block and list what it left; what capbench raises on purpose is the answer's failure."""
-    job, lock = order.job, MachineLock(order.lock)
+    job = order.job
     what = f"{job.case.name} {'drift end' if job.number is None else f'block {job.number + 1}'}"
+    lock = MachineLock(order.lock, command=f"capbench fleet worker --name {job.machine}: {what}")
     try:
         path, progress = block_folder(order.folder, job.run_id, job.case.name), _BlockProgress(say)
         say(Activity(doing="waiting", what=what))

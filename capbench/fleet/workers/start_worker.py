@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-import platformdirs
 
 from capbench.errors import InputError, UnavailableError
 from capbench.fleet.block_job import Activity
@@ -21,11 +18,12 @@ from capbench.fleet.security.secure_connections import worker_host
 from capbench.fleet.workers.machine_report import MachineReport
 from capbench.fleet.workers.worker_service import WorkerService
 from capbench.fleet.workers.worker_tasks import serve_as
+from capbench.recordings import cache_folder
 
 if TYPE_CHECKING:
     from distributed import Security, Worker
 
-__all__ = ["HEARTBEAT_S", "REPORT_KEY", "WorkerOptions", "fleet_worker", "lock_folder", "run_worker", "worker_folder"]
+__all__ = ["HEARTBEAT_S", "REPORT_KEY", "WorkerOptions", "fleet_worker", "run_worker", "worker_folder"]
 
 REPORT_KEY = "capbench"
 """Where the scheduler's information on a worker has its report, and its metrics its activity."""
@@ -80,17 +78,7 @@ def run_worker(report: MachineReport, options: WorkerOptions, *, say: Callable[[
 
 def worker_folder(name: str) -> Path:
     """The folder of a worker by default: in the user's cache, or in `CAPBENCH_CACHE`."""
-    return _cache_folder() / "fleet" / name
-
-
-def lock_folder() -> Path:
-    """The folder of this machine's lock by default: one for all workers that one user starts."""
-    return _cache_folder() / "fleet.lock"
-
-
-def _cache_folder() -> Path:
-    chosen = os.environ.get("CAPBENCH_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("capbench")
+    return cache_folder().parent / "fleet" / name
 
 
 async def _serve(service: WorkerService, options: WorkerOptions, say: Callable[[str], None]) -> None:

@@ -28,8 +28,8 @@ from capbench.fleet.block_job import (
 from capbench.fleet.spreading.part_job import PartJob
 from capbench.fleet.workers.block_process import BlockOrder, block_folder
 from capbench.fleet.workers.content_store import ContentStore
-from capbench.fleet.workers.machine_lock import MachineLock
 from capbench.fleet.workers.machine_report import MachineReport
+from capbench.harness.machine.machine_lock import MachineLock
 from capbench.harness.process.measured_process import Outcome, Tail
 from capbench.harness.process.spawn import Launched, launch
 from capbench.harness.run.leftovers import remove

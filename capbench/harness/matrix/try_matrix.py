@@ -114,6 +114,10 @@ def try_matrix_text(asked: TriedCommands, target: Path) -> str:
     used = {name for each in tried for name in each.parameters}
     if unused := [name for name in asked.parameters if name not in used]:
         raise InputError(f"-L {unused[0]}: no command uses it; write {{{unused[0]}}} where its value belongs")
+    if not any(each.words for each in tried) and (timed := [key for key in ("begins", "ends") if getattr(asked, key)]):
+        raise InputError(
+            f"--{timed[0]} is of commands, and only paths are compared, which are timed from inside; omit it"
+        )
     if sum(math.prod(len(values) for values in each.parameters.values()) for each in tried) < 2:
         raise InputError(
             "one command has nothing to be compared with; give two or more, or several values: -L preset fast,slow"

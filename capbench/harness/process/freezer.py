@@ -14,7 +14,7 @@ from typing import Protocol
 
 import psutil
 
-from capbench.harness.process.process_tree import cpu_s, descendants, is_stopped
+from capbench.harness.process.process_tree import THIS_SYSTEM, ProcessControl
 
 __all__ = ["STOP_TIMEOUT_S", "CgroupFreezer", "Freezer", "SignalFreezer", "make_cgroup", "open_freezer"]
 
@@ -64,15 +64,13 @@ class SignalFreezer:
         root: int,
         *,
         includes_root: bool,
-        list_tree: Callable[[int], list[int]] = descendants,
-        sees_stopped: Callable[[int], bool] = is_stopped,
+        control: ProcessControl = THIS_SYSTEM,
         now_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._root = root
         self._includes_root = includes_root
-        self._list_tree = list_tree
-        self._sees_stopped = sees_stopped
+        self._control = control
         self._now_s = now_s
         self._sleep = sleep
         self._held: dict[int, bool] = {}
@@ -86,13 +84,13 @@ class SignalFreezer:
         while True:
             fresh = [pid for pid in self._tree() if pid not in self._held]
             for pid in fresh:
-                self._held[pid] = not self._sees_stopped(pid)
+                self._held[pid] = not self._control.is_stopped(pid)
                 if self._held[pid]:
-                    _suspend(pid)
+                    self._control.suspend(pid)
             if not asked:
                 on_asked()
                 asked = True
-            if not fresh and all(self._sees_stopped(pid) for pid in self._held):
+            if not fresh and all(self._control.is_at_rest(pid) for pid in self._held):
                 return True
             if self._now_s() >= deadline_s:
                 return False
@@ -103,20 +101,21 @@ class SignalFreezer:
         """Continue it."""
         for pid, by_us in self._held.items():
             if by_us:
-                _resume(pid)
+                self._control.resume(pid)
 
     def cpu_s(self) -> float:
         """CPU seconds so far of what was there at the last stop."""
-        return sum(cpu_s(pid) for pid in self._held)
+        return sum(self._control.cpu_s(pid) for pid in self._held)
 
     def kill(self) -> None:
         """Kill what is there."""
-        for pid in self._held:
+        started_since = [below for pid in self._held for below in self._control.descendants(pid)]
+        for pid in {*self._held, *started_since}:
             with contextlib.suppress(psutil.Error):
                 psutil.Process(pid).kill()
 
     def _tree(self) -> list[int]:
-        return [*([self._root] if self._includes_root else []), *self._list_tree(self._root)]
+        return [*([self._root] if self._includes_root else []), *self._control.descendants(self._root)]
 
 
 class CgroupFreezer:
@@ -224,19 +223,3 @@ def open_freezer(root: int, cgroup: Path | None) -> Freezer:
     if cgroup is not None:
         return CgroupFreezer(cgroup)
     return SignalFreezer(root, includes_root=sys.platform == "win32")
-
-
-def _suspend(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
-        if sys.platform == "win32":
-            psutil.Process(pid).suspend()
-        else:
-            os.kill(pid, signal.SIGSTOP)
-
-
-def _resume(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
-        if sys.platform == "win32":
-            psutil.Process(pid).resume()
-        else:
-            os.kill(pid, signal.SIGCONT)

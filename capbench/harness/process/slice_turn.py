@@ -8,10 +8,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from capbench.harness.process.freezer import Freezer, make_cgroup, open_freezer
+from capbench.harness.process.gpu_valve import VARIABLE as VALVE_VARIABLE
+from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.running_clock import VARIABLE, StoppedTime
 from capbench.harness.process.spawn import Launched
 
-__all__ = ["SliceTurn"]
+__all__ = ["IDLE_TIMEOUT_S", "SliceTurn"]
+
+IDLE_TIMEOUT_S = 0.25
+"""How much longer a slice may become for the GPU to finish: four frames of 60 ms each are in flight at most. A process
+that has not answered by then waits for its decoder or encoder, and the GPU has been without new work for as long."""
+_IDLE_POLL_S = 0.0005
+"""As often as a process that is held checks its valve."""
 
 
 class SliceTurn:
@@ -25,11 +33,14 @@ class SliceTurn:
         self,
         clock_file: Path,
         *,
+        valve: GpuValve | None = None,
         now_ns: Callable[[], int] = time.monotonic_ns,
         freezer_of: Callable[[int, Path | None], Freezer] = open_freezer,
         cgroup_of: Callable[[], Path | None] = make_cgroup,
     ) -> None:
+        """With a `valve` a process that uses it has a hardware GPU finish its work before each stop."""
         self._now_ns = now_ns
+        self._valve = valve
         self._freezer_of = freezer_of
         self._stopped_time = StoppedTime(clock_file)
         self.cgroup = cgroup_of()
@@ -42,6 +53,10 @@ class SliceTurn:
         """Part of the running time in which no other process of the block was left."""
         self.overlap_ns = 0
         """CPU time that it used, or may have used, while it was to be stopped."""
+        self.stops_while_drawing = 0
+        """Slices that ended while it drew on a hardware GPU behind its valve."""
+        self.idle_stops = 0
+        """Those of them at whose end the GPU was known to have finished."""
         self.how: str | None = None
         """How it was stopped; None before the first slice."""
         self._process: Launched | None = None
@@ -59,7 +74,13 @@ class SliceTurn:
     @property
     def env(self) -> Mapping[str, str]:
         """What the process must find in its environment to know its running time."""
-        return {VARIABLE: str(self._stopped_time.path)}
+        valve = {} if self._valve is None else {VALVE_VARIABLE: str(self._valve.path)}
+        return {VARIABLE: str(self._stopped_time.path), **valve}
+
+    @property
+    def leaves_gpu_idle(self) -> bool:
+        """Whether it drew on a hardware GPU and let that finish before it was stopped."""
+        return self._valve is not None and self._valve.was_used
 
     @property
     def is_over(self) -> bool:
@@ -98,6 +119,7 @@ class SliceTurn:
             return
         self._begin(process, freezer)
         process.ended.wait(length_s)
+        self._await_idle_gpu(process)
         asked_ns: list[int] = []
         if not process.ended.is_set():
             self._stands_still = freezer.stop(lambda: asked_ns.append(self._now_ns()))
@@ -129,6 +151,8 @@ class SliceTurn:
     def close(self) -> None:
         """Remove what was made for it."""
         self._stopped_time.close()
+        if self._valve is not None:
+            self._valve.close()
         if self.cgroup is not None and self.cgroup.exists():
             self.cgroup.rmdir()  # no supervisor was ever started that would have done so
 
@@ -142,8 +166,22 @@ class SliceTurn:
             self._stopped_ns += began_ns - self._stopped_since_ns
             self._stopped_time.set_ns(self._stopped_ns)
             self._slice_began_ns = began_ns
+            if self._valve is not None:
+                self._valve.open()
             freezer.resume()
         self._running.set()
+
+    def _await_idle_gpu(self, process: Launched) -> None:
+        """Have a hardware GPU finish what the process has submitted. It runs meanwhile, so that this is its time."""
+        valve = self._valve
+        if valve is None or not valve.is_drawing or process.ended.is_set():
+            return
+        valve.shut()
+        deadline_ns = self._now_ns() + round(IDLE_TIMEOUT_S * 1e9)
+        while not valve.is_idle and self._now_ns() < deadline_ns and not process.ended.wait(_IDLE_POLL_S):
+            pass
+        self.stops_while_drawing += 1
+        self.idle_stops += valve.is_idle
 
     def _end_ns(self, process: Launched, stopped_ns: int) -> int:
         """When the slice ended: when it was stopped, or when the supervisor saw the process end."""

@@ -170,6 +170,10 @@ class _PosixProcess:
                         peak_rss_bytes=int(peak),
                         start_ns=self._start_ns,
                     )
+        if self._pid is not None and self._ending.exit_code is None:
+            # The supervisor was killed, and with it whoever would end what it started.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
         self.ended.set()
         self.started.set()
 

@@ -14,6 +14,7 @@ from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.process.export_clock import ClockRule
+from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.output_watch import last_change_ns
 from capbench.harness.process.slice_turn import SliceTurn
@@ -139,7 +140,11 @@ class ProcessExecutor:
     ) -> list[RunResult]:
         """Time all subjects in slices; inspect their outputs only after the last has ended."""
         slice_ms = steps[0].case.slice_ms
-        turns = [SliceTurn(self._scratch() / f"{step.stem}.stopped") for step in steps]
+        scratch = self._scratch()
+        turns = [
+            SliceTurn(scratch / f"{step.stem}.stopped", valve=GpuValve(scratch / f"{step.stem}.valve"))
+            for step in steps
+        ]
         jobs = [
             # Several runs report how far they are; one of them is enough to see that the block moves.
             partial(self._time, self._started(step, prepared), on_frame if place == 0 else _nothing)
@@ -158,8 +163,8 @@ class ProcessExecutor:
             remove(self.folder / IN_PROGRESS)
 
     def refuse_slices(self, subjects: Sequence[Subject]) -> str | None:
-        """By their number and the GPU; memory is checked when warm-ups have shown what is needed."""
-        return refuse_slices(subjects, self.environment)
+        """By their number; memory is checked when warm-ups have shown what is needed, hardware after a trial."""
+        return refuse_slices(subjects)
 
     def free_memory_bytes(self) -> int:
         """What the machine has free, and no more than control groups allow. Raises `OutputError`."""

@@ -31,6 +31,9 @@ from capbench.results.run_record import RunResult
 
 __all__ = ["RunFolder", "lock_folder", "read_plan"]
 
+_MACHINE_FILE = "environment.json"
+"""File of a folder that one machine makes: what it is."""
+
 
 class RunFolder:
     """Reads and writes one result folder; every write is atomic and happens as soon as there is something to write."""
@@ -44,7 +47,7 @@ class RunFolder:
     def begin(self, plan: Plan) -> None:
         """Start a new folder. Raises `ResultError` if it holds results, `OutputError` if it cannot be written."""
         refuse_links(self.path)
-        if os.path.lexists(self.path / "matrix.json") or os.path.lexists(self.path / "runs"):
+        if any(os.path.lexists(self.path / name) for name in ("matrix.json", "runs", MACHINES_FILE)):
             raise ResultError(f"{self.path} already holds results; add --resume or choose another --out")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -84,11 +87,20 @@ class RunFolder:
             return True
         return False
 
+    def check_kind(self, *, is_fleet: bool) -> None:
+        """Compare how a folder was started, on one machine or on a fleet, with how it is resumed; writes nothing.
+
+        A folder in which nothing was recorded yet may be resumed either way. Raises `ResultError`.
+        """
+        if os.path.lexists(self.path / MACHINES_FILE):
+            if not is_fleet:
+                raise ResultError(f"{self.path} was started on a fleet; resume it with --fleet")
+        elif is_fleet and (os.path.lexists(self.path / _MACHINE_FILE) or any((self.path / "runs").glob("*.json"))):
+            raise ResultError(f"{self.path} was started on one machine; resume it without --fleet")
+
     def check_machine(self, environment: Environment) -> None:
-        """Record the machine. Raises `ResultError` if the folder was started on another one, or on several."""
-        if (self.path / MACHINES_FILE).exists():
-            raise ResultError(f"{self.path} was started on a fleet; resume it with --fleet")
-        file = self.path / "environment.json"
+        """Record the machine. Raises `ResultError` if the folder was started on another one."""
+        file = self.path / _MACHINE_FILE
         if not file.exists():
             write_record(file, environment)
             return
@@ -204,8 +216,9 @@ def _difference(begun: RunMatrix, now: RunMatrix) -> str | None:
                 return f"it was started without {kind} {name!r}"
             # As they are written: what a plan leaves out, such as the length of slices that there are none of, was left
             # out of the one that was read too, and is not what has changed.
-            if then[name].model_dump(mode="json") != current[name].model_dump(mode="json"):
-                return f"{kind} {name!r} has changed since it was started"
+            of_then, of_now = then[name].model_dump(mode="json"), current[name].model_dump(mode="json")
+            if changed := [key for key in {**of_then, **of_now} if of_then.get(key) != of_now.get(key)]:
+                return f"{kind} {name!r} has changed since it was started ({', '.join(changed)})"
     return None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from capbench.errors import MatrixError, OutputError
 from capbench.harness.machine.interference import SystemProbe, judge_noise
+from capbench.harness.machine.machine_lock import MachineTurns, OwnMachine
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.matrix.participation import absences, propose_scenes, unavailable_subjects
 from capbench.harness.run.executor import Executor, refuse_full_disk
@@ -15,8 +17,10 @@ from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
 from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.schedule import (
+    UNLIMITED_BLOCKS,
     Plan,
     ScheduledRun,
+    StoppingRule,
     block_steps,
     case_order,
     closing_steps,
@@ -31,25 +35,9 @@ from capbench.results.run_record import MAX_OVERLAP_SHARE, RunResult, RunRole
 
 __all__ = ["UNLIMITED_BLOCKS", "StoppingRule", "SystemProbe", "make_block", "run_matrix", "unavailable_subjects"]
 
-UNLIMITED_BLOCKS = 100_000
-"""Blocks of a matrix that only its budget ends."""
 _SAY_EVERY_S = 10.0
 """A line in so many seconds shows that validation moves and fills no log."""
-
-
 Made = TypeVar("Made")
-
-
-@dataclass(frozen=True, slots=True)
-class StoppingRule:
-    """When a matrix ends before its last block."""
-
-    budget_s: float | None = None
-    """Start only rounds that are expected to fit into this many seconds; the first is always run."""
-    is_decided: Callable[[FolderContents], bool] | None = None
-    """Asked after every round; True ends the matrix."""
-    stops_at_failed_warmup: bool = False
-    """Whether a subject that fails in its first, discarded run ends the matrix: nothing could be compared with it."""
 
 
 def run_matrix(
@@ -61,13 +49,14 @@ def run_matrix(
     pace: StoppingRule | None = None,
     progress: Progress | None = None,
     surroundings: SystemProbe | None = None,
+    turns: MachineTurns | None = None,
 ) -> FolderContents:
     """Make every run of the plan that is not recorded yet. Raises `MatrixError`, `OutputError`, `KeyboardInterrupt`.
 
     The order is rounds of blocks: one block of every case, cases shuffled, then the next round. What drifts over
     minutes then hits all cases and subjects alike, and a matrix that is ended early has whole blocks of every case.
     Outputs are validated when all is timed; after every round where `pace` needs to know what that finds or takes, and
-    before a block where too many wait.
+    before a block where too many wait. Each block waits for its turn on the machine; without `turns` there is no wait.
     """
     runner = _Runner(
         plan,
@@ -76,6 +65,7 @@ def run_matrix(
         validator=validator,
         progress=progress or Progress(),
         surroundings=surroundings or SystemProbe(),
+        turns=turns,
     )
     runner.run(pace or StoppingRule())
     contents = folder.finish()
@@ -130,8 +120,10 @@ class _Runner:
         progress: Progress,
         surroundings: SystemProbe,
         machine: str | None = None,
+        turns: MachineTurns | None = None,
     ) -> None:
         self._machine = machine
+        self._turns = turns or OwnMachine()
         self._plan = plan
         self._folder = folder
         self._executor = executor
@@ -151,14 +143,15 @@ class _Runner:
         cases = self._plan.matrix.cases
         for sentence in absences(self._plan.matrix, self._plan.skipped):
             self._progress.say(sentence)
-        self.prepare()
+        with self._turns.validating():
+            self.prepare()
         if pace.budget_s is not None:
             self._budget_end_s = self._outside.now_s() + pace.budget_s
         openings = [step for case in cases for step in self._here(opening_steps(case, self._subjects(case)))]
         closings = [step for case in cases for step in self._here(closing_steps(case, self._subjects(case)))]
         self._pending = {step.stem: step for step in (*openings, *self._steps_of_blocks(), *closings)}
         for step in openings:
-            self._make(step)
+            self._make_alone(step)
             if pace.stops_at_failed_warmup and step.role is RunRole.WARMUP:
                 self._refuse_failed(step)
         for case in cases:
@@ -166,7 +159,7 @@ class _Runner:
                 self._try_slices(case)
         self._make_rounds(pace, closings)
         for step in closings:
-            self._make(step)
+            self._make_alone(step)
         self.validate()
 
     def make_block(self, number: int | None) -> None:
@@ -181,6 +174,10 @@ class _Runner:
             if self._in_slices(case):
                 self._try_slices(case)
             self._make_block(case, number)
+
+    def _make_alone(self, step: ScheduledRun) -> None:
+        with contextlib.nullcontext() if self._folder.is_done(step) else self._turns.timing():
+            self._make(step)
 
     def prepare(self) -> None:
         for case in self._plan.matrix.cases:
@@ -230,6 +227,11 @@ class _Runner:
             self.validate()
         if self._in_slices(case):
             steps = all_steps  # a run without others to interleave with is not part of a sliced block
+        with self._turns.timing():
+            self._measure_block(case, number, steps, is_resumed=len(steps) < len(all_steps))
+        return True
+
+    def _measure_block(self, case: Case, number: int, steps: list[ScheduledRun], *, is_resumed: bool) -> None:
         before, begun_s = self._outside.read_noise(self._folder.path), self._outside.now_s()
         foreign_before_s = self._outside.foreign_cpu_s()
         overlap_share = 0.0
@@ -248,17 +250,15 @@ class _Runner:
             wall_s=self._outside.now_s() - begun_s,
             after=self._outside.read_noise(self._folder.path),
         )
-        if len(steps) < len(all_steps):
-            resumed = "the block was interrupted and resumed: its runs are not adjacent in time"
-            noise = noise.model_copy(update={"warnings": (*noise.warnings, resumed)})
-        noise = noise.model_copy(update={"machine": self._machine})
+        warnings = [*noise.warnings]
+        if is_resumed:
+            warnings.append("the block was interrupted and resumed: its runs are not adjacent in time")
         if overlap_share > MAX_OVERLAP_SHARE:
-            overlapped = f"subjects overlapped for {overlap_share:.1%} of the block, so it does not count"
-            noise = noise.model_copy(update={"warnings": (*noise.warnings, overlapped)})
+            warnings.append(f"subjects overlapped for {overlap_share:.1%} of the block, so it does not count")
+        noise = noise.model_copy(update={"machine": self._machine, "warnings": tuple(warnings)})
         self._folder.write_noise(noise)
         for warning in noise.warnings:
             self._progress.say(f"{case.name}, block {number + 1}: {warning}")
-        return True
 
     def _make(self, step: ScheduledRun) -> None:
         """Make one run and record it, unless it is recorded already."""
@@ -313,7 +313,8 @@ class _Runner:
         if reason is None and not all(self._folder.is_done(step) for step in steps):
             reason = memory_refusal(warmups, self._executor.free_memory_bytes())
             if reason is None:
-                self._make_together(steps)
+                with self._turns.timing():
+                    self._make_together(steps)
         reason = reason or trial_refusal(warmups, self._recorded(steps))
         if reason is not None:
             self._progress.say(f"{case.name} is measured without slices: {reason}")
@@ -331,10 +332,7 @@ class _Runner:
         except OutputError:
             raise
         except OSError as error:  # a full disk or a folder that became read-only shows wherever something is written
-            where = f" {error.filename}" if error.filename else ""
-            raise OutputError(
-                f"{step.stem} stopped:{where}: {error.strerror or error}; fix this, then continue with --resume"
-            ) from error
+            raise _stopped(step.stem, error) from error
 
     def _find_waiting(self) -> None:
         """Outputs that a runner before this one left to be validated."""
@@ -361,12 +359,10 @@ class _Runner:
         self._progress.say(f"validating the outputs of {len(self._waiting)} runs")
         self._said_s = self._outside.now_s()
         try:
-            self._validator.validate(list(self._waiting.values()), self._record_validation)
+            with self._turns.validating():
+                self._validator.validate(list(self._waiting.values()), self._record_validation)
         except OSError as error:
-            where = f" {error.filename}" if error.filename else ""
-            raise OutputError(
-                f"validation stopped:{where}: {error.strerror or error}; fix this, then continue with --resume"
-            ) from error
+            raise _stopped("validation", error) from error
 
     def _record_validation(self, output: WaitingOutput, run: RunResult) -> None:
         refuse_full_disk(run, self._folder.path)
@@ -385,8 +381,7 @@ class _Runner:
         return self._time_left.of(list(self._pending.values()))
 
     def _subjects(self, case: Case) -> tuple[Subject, ...]:
-        subjects = self._plan.matrix.subjects_of(case)
-        return tuple(subject for subject in subjects if subject.name not in self._plan.skipped)
+        return tuple(each for each in self._plan.matrix.subjects_of(case) if each.name not in self._plan.skipped)
 
     def _steps_of_blocks(self) -> list[ScheduledRun]:
         if self._rounds >= UNLIMITED_BLOCKS:
@@ -398,3 +393,8 @@ class _Runner:
             for step in self._here(block_steps(self._plan.seed, number, case, self._subjects(case)))
             if not self._folder.is_done(step)
         ]
+
+
+def _stopped(what: str, error: OSError) -> OutputError:
+    where = f" {error.filename}" if error.filename else ""
+    return OutputError(f"{what} stopped:{where}: {error.strerror or error}; fix this, then continue with --resume")

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
-from capbench.results.folder import run_file_name
+from capbench.results.folder import FolderContents, run_file_name
 from capbench.results.record import Record
 from capbench.results.run_record import CurvePoint, RunRole
 from capbench.results.subject_name import FLOOR, is_capacity
 
 __all__ = [
     "PLAN_VERSION",
+    "UNLIMITED_BLOCKS",
     "Plan",
     "ScheduledRun",
+    "StoppingRule",
     "block_steps",
     "case_order",
     "closing_steps",
@@ -28,6 +30,8 @@ __all__ = [
 
 PLAN_VERSION = 1
 """Version of `matrix.json`."""
+UNLIMITED_BLOCKS = 100_000
+"""Blocks of a matrix that only its budget ends."""
 _BLOCK_OF_ROLE = {RunRole.WARMUP: -1, RunRole.DRIFT_START: -2, RunRole.DRIFT_END: -3, RunRole.TRIAL: -4}
 
 
@@ -61,6 +65,18 @@ class Plan(Record):
         if not self.measured_plainly:
             written.pop("measured_plainly", None)
         return written
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingRule:
+    """When a matrix ends before its last block."""
+
+    budget_s: float | None = None
+    """Start only rounds that are expected to fit into this many seconds; the first is always run."""
+    is_decided: Callable[[FolderContents], bool] | None = None
+    """Asked after every round; True ends the matrix."""
+    stops_at_failed_warmup: bool = False
+    """Whether a subject that fails in its first, discarded run ends the matrix: nothing could be compared with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,16 @@ def slice_accounts(turns: Sequence[SliceTurn], slice_ms: float) -> list[SliceAcc
             means=turn.how,
             alone_share=turn.alone_ns / 1e9 / own_s if own_s else 0.0,
             overlap_share=overlap_s / total_s if total_s else 0.0,
+            gpu_idle_share=_gpu_idle_share(turn),
         )
         for turn, own_s in zip(turns, running_s, strict=True)
     ]
+
+
+def _gpu_idle_share(turn: SliceTurn) -> float | None:
+    if not turn.leaves_gpu_idle:
+        return None
+    return turn.idle_stops / turn.stops_while_drawing if turn.stops_while_drawing else 1.0
 
 
 def in_slices(run: RunResult, account: SliceAccount) -> RunResult:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from capbench.errors import InputError, ResultError
 from capbench.harness.machine.gpu_telemetry import open_gauges
+from capbench.harness.machine.machine_lock import RunTurns, machine_lock_folder
 from capbench.harness.machine.read_machine import read_environment
 from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
@@ -32,7 +33,16 @@ from capbench.results.base_subject import BaseChoice, choose_base
 from capbench.results.folder import FolderContents
 from capbench.results.run_record import Interleave
 
-__all__ = ["RunOptions", "ask_machine", "new_folder", "resumable_folder", "run", "settle_matrix"]
+__all__ = [
+    "RunOptions",
+    "ask_machine",
+    "chosen_base",
+    "new_folder",
+    "open_plan",
+    "resumable_folder",
+    "run",
+    "settle_matrix",
+]
 
 _MACHINE_TIMEOUT_S = 120.0
 """Opening a GPU device compiles nothing, but a cold disk has been seen to take a minute for the drivers."""
@@ -145,28 +155,13 @@ def _run(
     progress: Progress,
     command: Sequence[str],
 ) -> FolderContents:
-    if not resume:  # hours of runs must not end with a base that was never there
-        _choose_base(chosen, options.base)
     path = Path(out) if out is not None else (resumable_folder(chosen.name) if resume else new_folder())
-    if options.interleave is None and resume:
-        chosen = _interleaved_as_begun(chosen, read_plan(path).matrix)
     folder = RunFolder(path, retries_failed=retry_failed)
-    with lock_folder(path):
-        if resume:
-            plan = folder.resume(chosen, options.base)
-        else:
-            plan = Plan(
-                capbench_version=version_of("capbench"),
-                matrix=chosen,
-                seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
-                command=tuple(command),
-                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                skipped=unavailable_subjects(chosen),
-                base=options.base,
-            )
-            folder.begin(plan)
-        progress.say(_choose_base(chosen, plan.base).sentence or "nothing to compare: only one subject")
-        environment = read_environment(ask_machine(path), Path(__file__).resolve().parents[3])
+    with open_plan(folder, chosen, options, resume=resume, command=command) as plan:
+        progress.say(chosen_base(plan.matrix, plan.base).sentence or "nothing to compare: only one subject")
+        turns = RunTurns(machine_lock_folder(), command=" ".join(command) or "capbench.run()", say=progress.say)
+        with turns.validating():  # it opens the GPU's device
+            environment = read_environment(ask_machine(path), Path(__file__).resolve().parents[3])
         folder.check_machine(environment)
         gauges, reasons = open_gauges()
         validator = Validator(path, keeps_outputs=options.keep_outputs) if options.validate else None
@@ -186,10 +181,57 @@ def _run(
             validator=validator,
             pace=StoppingRule(options.budget_s, is_decided, stops_at_failed_warmup=stops_at_failed_warmup),
             progress=progress,
+            turns=turns,
         )
 
 
-def _choose_base(matrix: RunMatrix, base: str | None) -> BaseChoice:
+@contextlib.contextmanager
+def open_plan(
+    folder: RunFolder,
+    matrix: RunMatrix,
+    options: RunOptions,
+    *,
+    resume: bool,
+    is_fleet: bool = False,
+    command: Sequence[str] = (),
+) -> Iterator[Plan]:
+    """Start a result folder, or continue one, and keep it locked: what `--resume` checks on one machine or on a fleet.
+
+    `matrix` is what `settle_matrix` made of it. A fleet's folder skips no subject: each machine finds out what it can
+    run. Where it refuses, no folder was made. Raises `InputError`, `ResultError`, `OutputError`.
+    """
+    if resume:
+        begun = read_plan(folder.path)
+        folder.check_kind(is_fleet=is_fleet)
+        if options.seed not in (None, begun.seed):
+            raise InputError(
+                f"{folder.path} was started with seed {begun.seed}, which orders the rest of its runs too; "
+                f"omit --seed {options.seed}, or choose another --out"
+            )
+        matrix = _interleaved_as_begun(matrix, begun.matrix, options)
+    else:
+        chosen_base(matrix, options.base)  # hours of runs must not end with a base that was never there
+    if options.slice_ms is not None and all(case.interleave != "slices" for case in matrix.cases):
+        raise InputError("--slice-ms needs --interleave slices: every case of this matrix is measured in whole runs")
+    with lock_folder(folder.path):
+        if resume:
+            yield folder.resume(matrix, options.base)
+            return
+        plan = Plan(
+            capbench_version=version_of("capbench"),
+            matrix=matrix,
+            seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
+            command=tuple(command),
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            skipped={} if is_fleet else unavailable_subjects(matrix),
+            base=options.base,
+        )
+        folder.begin(plan)
+        yield plan
+
+
+def chosen_base(matrix: RunMatrix, base: str | None) -> BaseChoice:
+    """The subject that the others are compared with. Raises `InputError` for one that is not in the matrix."""
     return choose_base([subject.name for subject in matrix.subjects], asked=base, reference=matrix.reference)
 
 
@@ -229,9 +271,10 @@ def settle_matrix(matrix: RunMatrix, options: RunOptions, *, is_endless: bool) -
     return chosen.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in chosen.cases)})
 
 
-def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix) -> RunMatrix:
-    """A folder is continued as it was started, whatever the default is now."""
-    then = {case.name: {"interleave": case.interleave, "slice_ms": case.slice_ms} for case in begun.cases}
+def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix, options: RunOptions) -> RunMatrix:
+    """A folder is continued as it was started, whatever the default is now; what was asked for is compared later."""
+    kept = [name for name in ("interleave", "slice_ms") if getattr(options, name) is None]
+    then = {case.name: {name: getattr(case, name) for name in kept} for case in begun.cases}
     cases = tuple(case.model_copy(update=then.get(case.name, {})) for case in matrix.cases)
     return matrix.model_copy(update={"cases": cases})
 

@@ -2,11 +2,10 @@
 
 The runner must import neither library, so everything that touches them happens here: one job a process where it is
 timed, and with `-` for SPEC.json one job after the other from standard input, a line of JSON each, whose answers are
-lines on standard output. The spec is
-a JSON object with `job` (a key of `JOBS`), `answer` (file to write) and the job's own keys; unknown keys are ignored,
-so that an older revision can be measured by a newer runner. The answer is `{"result": ...}`, or `{"error": ...,
-"exit_code": ..., "disk_full": ...}` for an error that
-capbench raises on purpose, or for a full disk. `frame=N` lines on stdout say how far an export is.
+lines on standard output. The spec is a JSON object with `job` (a key of `JOBS`), `answer` (file to write) and the job's
+own keys; unknown keys are ignored, so that an older revision can be measured by a newer runner. The answer is
+`{"result": ...}`, or `{"error": ..., "exit_code": ..., "disk_full": ...}` for an error that capbench raises on purpose,
+or for a full disk. `frame=N` lines on stdout say how far an export is.
 """
 
 from __future__ import annotations
@@ -82,6 +81,7 @@ def _export(spec: Json) -> Json:
 
     With `draws` a GPU is needed whatever the source is, and is opened while the libraries load.
     """
+    from capbench.harness.process.gpu_valve import valve_of_environment
     from capbench.malloc_arenas import limit_malloc_arenas
     from capbench.pipeline.render.first_device import FirstDevice
 
@@ -91,7 +91,7 @@ def _export(spec: Json) -> Json:
             device.start()
         from capbench.pipeline.export import export  # only this job pays for it
 
-        return _recorded(partial(export, device=device), spec)
+        return _recorded(partial(export, device=device, valve=valve_of_environment()), spec)
 
 
 def _floor(spec: Json) -> Json:

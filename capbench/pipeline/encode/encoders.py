@@ -13,6 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from capbench.errors import EncoderError, InputError
 from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.results.path_names import HARDWARE_ENCODER_SUFFIXES
 
 __all__ = [
     "AUTOMATIC",
@@ -43,8 +44,6 @@ _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
-_HARDWARE_SUFFIXES = ("_nvenc", "_qsv", "_amf", "_vaapi", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_d3d12va")
-"""Suffixes of hardware encoders, which have no thread setting."""
 _LOOK_AHEAD_FRAMES = {
     "ultrafast": 0,
     "superfast": 0,
@@ -118,7 +117,7 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
 
 def has_threads(encoder: str) -> bool:
     """Whether an encoder is software that takes a number of threads."""
-    return encoder not in ("gif", NO_ENCODER) and not encoder.endswith(_HARDWARE_SUFFIXES)
+    return encoder not in ("gif", NO_ENCODER) and not encoder.endswith(HARDWARE_ENCODER_SUFFIXES)
 
 
 def preset_look_ahead(preset: str) -> int:

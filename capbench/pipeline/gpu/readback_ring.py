@@ -69,6 +69,11 @@ class ReadbackRing(Generic[Tag]):
         """Wait until the oldest picture can be read. Raises `StallError` or `DeviceLostError`."""
         wait_for(self._in_flight[0].mapping, self._gpu.timeout_s, "reading a picture back")
 
+    def wait_for_all(self) -> None:
+        """Wait until every picture in flight can be read: the GPU is idle then. Raises as `wait`."""
+        if self._in_flight:
+            wait_for(self._in_flight[-1].mapping, self._gpu.timeout_s, "finishing what was submitted")
+
     def take(self, read: Callable[[NDArray[np.uint8]], None]) -> tuple[Tag, int]:
         """Let `read` see the oldest picture's mapped bytes; returns its tag and the ticks its passes took.
 

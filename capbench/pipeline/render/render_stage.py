@@ -17,7 +17,7 @@ from capbench.pipeline.job import ExportJob
 from capbench.pipeline.memory_plan import plan_export
 from capbench.pipeline.recorder import DeviceStatistics, RenderOutcome
 from capbench.pipeline.render.first_device import FirstDevice
-from capbench.pipeline.render.renderer import Renderer
+from capbench.pipeline.render.renderer import Renderer, SubmissionValve
 from capbench.pipeline.render.replay import Deliveries, UndeliveredFrames, UnfinishedPicture
 from capbench.pipeline.render.upload_stage import UploadSession
 from capbench.pipeline.threads.channel import Channel
@@ -56,13 +56,16 @@ class RenderStage:
         outputs: RenderOutputs,
         *,
         device: FirstDevice,
+        valve: SubmissionValve | None = None,
     ) -> None:
         """`group` is that of the stage itself, which stops its picture pools too.
 
-        `frames` reach it through the upload thread, which `sessions` tells of every device.
+        `frames` reach it through the upload thread, which `sessions` tells of every device. `valve` is of who stops
+        this process now and then.
         """
         self._job = job
         self._device = device
+        self._valve = valve
         self._group = group
         self._frames = frames
         self._sessions = sessions
@@ -163,6 +166,7 @@ class RenderStage:
                 pool,
                 clock,
                 finishes=finishing is Finishing.IN_LINE,
+                valve=self._valve,
             )
         finally:
             self._devices.append(renderer.statistics())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Protocol
 
 from capbench.pipeline.compositor.scene_compositor import Compositor, RecordingTextures
@@ -22,7 +22,7 @@ from capbench.pipeline.render.upload_stage import UploadedFrame, UploadSession
 from capbench.pipeline.threads.memory_budget import MemoryPlan
 from capbench.pipeline.threads.stage_timer import StageTimer
 
-__all__ = ["PictureReceiver", "Renderer"]
+__all__ = ["PictureReceiver", "Renderer", "SubmissionValve"]
 
 
 class PictureReceiver(Protocol):
@@ -30,6 +30,22 @@ class PictureReceiver(Protocol):
 
     def send(self, item: PooledPicture, size_bytes: int) -> None:
         """Take a picture, waiting for room."""
+
+
+class SubmissionValve(Protocol):
+    """Lets frames be submitted, or asks that the GPU be left idle: this process is about to be stopped."""
+
+    def begin(self, *, is_software: bool) -> None:
+        """Called before the first frame is submitted to a device, with whether its adapter runs on the CPU."""
+
+    def is_shut(self) -> bool:
+        """Whether what was submitted should be finished, and nothing else submitted."""
+
+    def wait_idle(self) -> None:
+        """Called when everything submitted is finished; returns once frames may be submitted again."""
+
+    def end(self) -> None:
+        """Called when everything submitted to the device is finished, or the device is given up."""
 
 
 class Renderer:
@@ -86,24 +102,43 @@ class Renderer:
         clock: StageTimer,
         *,
         finishes: bool = False,
+        valve: SubmissionValve | None = None,
     ) -> None:
         """Render every frame into a picture, in order. Raises `StallError` or `DeviceLostError`.
 
-        With `finishes` the path's `finish` runs here, before the picture is passed on.
+        With `finishes` the path's `finish` runs here, before the picture is passed on. Frames are submitted while
+        `valve` is open.
         """
         deliver = self._deliver_finished if finishes else self._deliver
         # A scene's camera is another file, open while frames are drawn.
-        with closing(self.compositor):
+        with closing(self.compositor), self._behind(valve):
             for number, frame in enumerate(session):
                 clock.mark("render", "wait_input", number)
                 if self._ring.is_full:
                     deliver(pictures, pool, clock)
+                # Last, because the valve may be shut while a picture is delivered.
+                if valve is not None and valve.is_shut():
+                    self._ring.wait_for_all()
+                    valve.wait_idle()
+                    clock.mark("readback", "wait_input", number)
                 self._submit(frame, clock, number)
                 session.give_back(frame.slot)
                 self._gpu.check()
             clock.mark("render", "wait_input")
             while not self._ring.is_empty:  # the last pictures have no successor to push them out
                 deliver(pictures, pool, clock)
+
+    @contextmanager
+    def _behind(self, valve: SubmissionValve | None) -> Iterator[None]:
+        """Tell the valve from when until when this device may be at work."""
+        if valve is None:
+            yield
+            return
+        valve.begin(is_software=self._gpu.is_software)
+        try:
+            yield
+        finally:
+            valve.end()
 
     def _submit(self, frame: UploadedFrame, clock: StageTimer, number: int) -> None:
         encoder = self._gpu.device.create_command_encoder(label="frame")

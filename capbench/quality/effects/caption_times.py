@@ -62,6 +62,9 @@ _PLACE: Final = 0.1
 """Of the canvas: an exporter that breaks lines otherwise moves a caption's middle, and coarse coding hides its ends."""
 _LAG_FRAMES: Final = 1.2
 """A time between two frames is shown from the earlier or from the later one on; a fade is measured to a tenth."""
+_BLURRED_FRAMES: Final = 1.0
+"""More of it where motion blur was asked for: under a text that comes while a zoom moves, the recording is not as sharp
+as the one that it is compared with, and a shutter may be open as the text comes."""
 
 
 class CaptionMeter:
@@ -125,7 +128,8 @@ class CaptionMeter:
             reason = "the recording was found in too few frames to see what lies over it"
             return [EffectFinding(effect=_EFFECT, outcome="unchecked", message=reason, asked=is_asked)]
         seen = self._presence(captions)
-        found = [_measured(seen, caption, number) for number, caption in enumerate(captions)]
+        lag_frames = _LAG_FRAMES + (_BLURRED_FRAMES if self._context.look.motion_blur else 0.0)
+        found = [_measured(seen, caption, number, lag_frames) for number, caption in enumerate(captions)]
         self._tell(found, captions)
         unasked = (
             None if is_asked is None else unasked_text(seen, [one.region for one in found if one.region is not None])
@@ -249,7 +253,7 @@ def _quiet(captions: Sequence[ExpectedCaption], times_s: Field) -> NDArray[np.bo
     return quiet
 
 
-def _measured(seen: SeenCells, caption: ExpectedCaption, number: int) -> _MeasuredCaption:
+def _measured(seen: SeenCells, caption: ExpectedCaption, number: int, lag_frames: float) -> _MeasuredCaption:
     name = f"caption {number + 1}"
     times_s = seen.times_s
     during = _is_asked(caption, times_s)
@@ -271,14 +275,15 @@ def _measured(seen: SeenCells, caption: ExpectedCaption, number: int) -> _Measur
         if _is_hidden((seen.inside | seen.outside)[during].sum(axis=0) == 0, caption):
             return _MeasuredCaption(f"{name} cannot be told from what lies behind it", is_wrong=False)
         return _MeasuredCaption(f"{name} is missing", is_wrong=True)
-    parameters = [*_lags(seen, caption, seen.shares(region, during)), *_place(caption, region, seen.standing)]
+    lags = _lags(seen, caption, seen.shares(region, during), tolerance=max(lag_frames, float(seen.every)))
+    parameters = [*lags, *_place(caption, region, seen.standing)]
     wrong = [parameter for parameter in parameters if parameter.is_wrong]
     named = tuple(one.model_copy(update={"name": f"caption[{number}].{one.name}"}) for one in parameters)
     words = f"{name} is there" + ("" if not wrong else ", " + ", ".join(_wrong_words(parameter) for parameter in wrong))
     return _MeasuredCaption(words, bool(wrong), named, region)
 
 
-def _lags(seen: SeenCells, caption: ExpectedCaption, share: Field) -> list[MeasuredParameter]:
+def _lags(seen: SeenCells, caption: ExpectedCaption, share: Field, *, tolerance: float) -> list[MeasuredParameter]:
     asked = []
     last_s = float(seen.times_s[-1])
     middle_s = (caption.start_s + min(last_s, np.inf if caption.end_s is None else caption.end_s)) / 2
@@ -288,13 +293,12 @@ def _lags(seen: SeenCells, caption: ExpectedCaption, share: Field) -> list[Measu
     if caption.end_s is not None and caption.end_s < last_s:
         crossed = _crossing(seen.times_s, share, middle_s, rising=False)
         asked.append(("lag_out_frames", caption.end_s - caption.fade_s / 2, crossed))
-    tolerance = max(_LAG_FRAMES, float(seen.every))
     found = []
     for name, at_s, crossed_s in asked:
         # What appears between two frames is first seen in the later one.
         shown_s = at_s if caption.fade_s > 0 else float(seen.times_s[np.searchsorted(seen.times_s, at_s - 1e-6)])
         late = None if crossed_s is None else (crossed_s - shown_s) / (seen.frame_s / seen.every)
-        reason = "a time between two frames is shown from the earlier or the later one on"
+        reason = "a time between two frames is shown from the earlier or the later one on; under blur, a frame more"
         found.append(MeasuredParameter(name=name, asked=0.0, measured=late, tolerance=tolerance, reason=reason))
     return found
 

@@ -103,6 +103,29 @@ def _capbench(monkeypatch: pytest.MonkeyPatch, folder: Path, command: str) -> in
         ("validate clip.mp4 text.mp4", "text.mp4"),
         ("validate sound.wav clip.mp4", "sound.wav"),
         ("doctor --json missing/found.json", "missing/found.json"),
+        # Options that would have no effect.
+        ("run quick --certificates keys", "--certificates"),
+        ("run quick --insecure", "--insecure"),
+        ("run quick --fleet local:2 --insecure", "--insecure"),
+        ("run quick --slice-ms 50", "--slice-ms"),
+        ("run quick --gates gates.toml", "--gates"),
+        ("run quick --retry-failed", "--retry-failed"),
+        ("validate clip.mp4 clip.mp4 --certificates keys", "--certificates"),
+        ("validate clip.mp4 clip.mp4 --insecure", "--insecure"),
+        ("validate clip.mp4 clip.mp4 --parts 2 --fleet local:2", "--parts"),
+        ("validate --list-metrics clip.mp4", "REFERENCE"),
+        ("validate --list-metrics --no-vmaf", "--no-vmaf"),
+        ("try cpu gpu --ends output", "--ends"),
+        ("try cpu gpu --begins go", "--begins"),
+        ("report results --format csv --alone", "--alone"),
+        ("report results --format markdown --pictures 0", "--pictures"),
+        ("bundle --check missing.capbench -o other.capbench", "--output"),
+        ("export clip.mp4 out.mp4 --dither bayer", "--dither"),
+        ("export clip.mp4 out.gif --encoder libx265", "--encoder"),
+        ("export clip.mp4 out.gif --qp 20", "--qp"),
+        ("export clip.mp4 --encoder none --preset fast", "--preset"),
+        ("export clip.mp4 out.mp4 --encoder libopenh264 --preset fast", "--preset"),
+        ("export clip.mp4 out.mp4 --qp 20 --crf 20", "--qp and --crf"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_2(
@@ -118,6 +141,20 @@ def test_wrong_input_is_one_line_and_exit_2(
     assert printed.err.count("\n") == 1
     assert names in printed.err
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_variable_of_the_fleet_is_no_option_of_a_command_without_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is set once in a shell, for every command; what is refused here is another thing."""
+    monkeypatch.setenv("CAPBENCH_FLEET_CERTIFICATES", "keys")
+
+    codes = [
+        _capbench(monkeypatch, folder, command) for command in ("run missing.toml", "validate clip.mp4 missing.mp4")
+    ]
+
+    assert codes == [2, 2]
+    assert capfd.readouterr().err.count("missing") == 2
 
 
 _HOSTILE = {

@@ -27,7 +27,7 @@ from capbench.results.path_names import HARDWARE_DECODERS
 _GPU = AdapterFinding(
     name="RTX", backend="Vulkan", adapter_type="DiscreteGPU", driver="1", is_software=False, is_chosen=True
 )
-_WELL = MachineFindings(
+WELL = MachineFindings(
     can_export_by_gpu=True,
     adapters=(_GPU,),
     adapter_error=None,
@@ -51,14 +51,14 @@ _NO_ADAPTER = {"adapters": (), "adapter_error": "no GPU adapter"}
 _SOFTWARE_ONLY = {"adapters": (_GPU.model_copy(update={"is_software": True}),)}
 _NO_X264 = {"encoders": (EncoderFinding(name="libx264", works=False, reason="gone"),)}
 _BROKEN_PATH = {"paths": (PathFinding(name="gpu", works=False, reason="the device was lost"),)}
-_SMALL = {"memory": _WELL.memory.model_copy(update={"available_bytes": 400 * 10**6})}
-_READ_ONLY = {"cache": _WELL.cache.model_copy(update={"is_writable": False})}
-_FULL = {"cache": _WELL.cache.model_copy(update={"free_bytes": 10**6})}
+_SMALL = {"memory": WELL.memory.model_copy(update={"available_bytes": 400 * 10**6})}
+_READ_ONLY = {"cache": WELL.cache.model_copy(update={"is_writable": False})}
+_FULL = {"cache": WELL.cache.model_copy(update={"free_bytes": 10**6})}
 _NO_FFMPEG = {"ffmpeg": ProgramFinding(name="ffmpeg", path=None, version=None)}
 
 
 def test_a_machine_without_problems_has_none() -> None:
-    assert find_problems(_WELL, _DEBIAN) == ()
+    assert find_problems(WELL, _DEBIAN) == ()
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_a_machine_without_problems_has_none() -> None:
 def test_a_problem_comes_with_its_remedy(
     change: dict[str, object], platform: Platform, what: str, remedy: str, blocks: bool
 ) -> None:
-    (problem,) = find_problems(_WELL.model_copy(update=change), platform)
+    (problem,) = find_problems(WELL.model_copy(update=change), platform)
 
     assert (what in problem.what, remedy in problem.remedy, problem.blocks_export) == (True, True, blocks), problem
 
 
 def test_what_blocks_an_export_comes_first() -> None:
-    problems = find_problems(_WELL.model_copy(update={**_NO_FFMPEG, **_SMALL, **_NO_X264}), _DEBIAN)
+    problems = find_problems(WELL.model_copy(update={**_NO_FFMPEG, **_SMALL, **_NO_X264}), _DEBIAN)
 
     assert [problem.blocks_export for problem in problems] == [True, False, False]
 

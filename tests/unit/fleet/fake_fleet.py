@@ -20,7 +20,7 @@ from capbench.fleet.block_job import (
     PieceJob,
 )
 from capbench.fleet.dispatch.block_calls import BlockCalls, BlockSettings
-from capbench.fleet.dispatch.block_queue import Block, BlockQueue
+from capbench.fleet.dispatch.block_queue import BlockQueue
 from capbench.fleet.dispatch.dask_link import CallFailedError, SeenMachine
 from capbench.fleet.dispatch.dispatcher import Dispatcher
 from capbench.fleet.dispatch.fleet_folder import FleetFolder
@@ -212,12 +212,11 @@ def dispatch(
     """Make the blocks of a plan; returns what was said."""
     runs = RunFolder(path, retries_failed=retry_failed)
     folder, progress = FleetFolder(runs), SaidProgress()
-    made: set[Block] = set()
     if resume:
         plan = runs.resume(plan.matrix)
-        made = folder.resume(plan)
     else:
-        folder.begin(plan)
+        runs.begin(plan)
+    made = folder.open(plan)
     dispatcher = Dispatcher(
         BlockQueue(plan, lambda block: block in made),
         BlockCalls(plan, folder, fleet, BlockSettings(run_id=RUN_ID, validation=validation)),

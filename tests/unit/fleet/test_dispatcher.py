@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from capbench.errors import InputError, ResultError, UnavailableError
+from capbench.errors import InputError, UnavailableError
 from capbench.fleet.dispatch.fleet_folder import ATTEMPTS_FILE
 from capbench.fleet.dispatch.fleet_member import FleetPace
-from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.schedule import Plan
-from capbench.results.environment import Environment, MachineChoice
+from capbench.results.environment import MachineChoice
 from capbench.results.folder import read_folder
 from capbench.results.run_record import RunRole
 from tests.unit.fleet.fake_fleet import FakeFleet, dispatch, plan_of, report_of
@@ -348,14 +347,3 @@ def test_a_scheduler_that_dies_leaves_whole_blocks(tmp_path: Path) -> None:
 
     assert _measured(tmp_path) == _wanted(plan)
     _whole_blocks_on_one_machine(tmp_path)
-
-
-def test_a_folder_of_a_fleet_is_not_continued_on_one_machine_nor_the_other_way_round(tmp_path: Path) -> None:
-    plan = plan_of(cases=1, blocks=1)
-    dispatch(plan, FakeFleet.of(one=MAKES), tmp_path / "fleet")
-    with pytest.raises(ResultError, match="--fleet"):
-        RunFolder(tmp_path / "fleet").check_machine(Environment())
-    RunFolder(tmp_path / "alone").begin(plan)
-
-    with pytest.raises(ResultError, match="without --fleet"):
-        dispatch(plan, FakeFleet.of(one=MAKES), tmp_path / "alone", resume=True)

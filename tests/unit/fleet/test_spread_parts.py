@@ -16,7 +16,7 @@ from capbench.fleet.spreading import fleet_parts
 from capbench.fleet.spreading.fleet_parts import PartMachine, SpreadParts, SpreadWork, bundle_files
 from capbench.fleet.spreading.part_job import PartJob
 from capbench.fleet.spreading.worth_sending import choose_sending, measuring_s
-from capbench.fleet.workers.machine_lock import MachineBusyError
+from capbench.harness.machine.machine_lock import MachineBusyError
 from capbench.results.metric_registry import choose_metrics
 
 _DIGEST = "0" * 64

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from capbench.harness.process.freezer import SignalFreezer, make_cgroup
+from capbench.harness.process import measured_process
+from capbench.harness.process.freezer import Freezer, SignalFreezer, make_cgroup, open_freezer
 from capbench.harness.process.measured_process import Outcome, run_process
-from capbench.harness.process.process_tree import descendants, is_stopped
+from capbench.harness.process.process_tree import PSUTIL, THIS_SYSTEM, ProcessControl, descendants, is_stopped
 from capbench.harness.process.slice_turn import SliceTurn
+from capbench.harness.process.spawn import Launched, _WindowsProcess
 from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
 
@@ -32,6 +37,11 @@ for _ in range(30):
         time.sleep(0.02)
         os._exit(0)
     os.waitpid(child, 0)
+"""
+_FOREVER = """
+import os
+os.fork()
+while True: pass
 """
 _DAEMON = """
 import os, time
@@ -53,28 +63,56 @@ while time.process_time() < end: pass
 """
 
 
-@pytest.fixture(params=["signals", "cgroup.freeze"])
-def cgroup_of(request: pytest.FixtureRequest) -> Callable[[], Path | None]:
-    """Both ways of stopping."""
-    if request.param == "signals":
-        return lambda: None
-    probe = make_cgroup()
-    if probe is None:
-        pytest.skip("no control group of version 2 can be made here")
-    probe.rmdir()
-    return make_cgroup
+@dataclass(frozen=True)
+class _Means:
+    """A way of stopping a tree."""
+
+    name: str
+    cgroup_of: Callable[[], Path | None] = lambda: None
+    freezer_of: Callable[[int, Path | None], Freezer] = open_freezer
+
+    def turn(self, clock_file: Path) -> SliceTurn:
+        return SliceTurn(clock_file, cgroup_of=self.cgroup_of, freezer_of=self.freezer_of)
+
+
+def _psutil_freezer(root: int, _cgroup: Path | None) -> Freezer:
+    """What macOS has, where supervisors are as on Linux."""
+    return SignalFreezer(root, includes_root=False, control=PSUTIL)
+
+
+_MEANS = ("signals", "cgroup.freeze", "psutil")
+
+
+def _means(name: str) -> _Means:
+    if name == "cgroup.freeze":
+        probe = make_cgroup()
+        if probe is None:
+            pytest.skip("no control group of version 2 can be made here")
+        probe.rmdir()
+        return _Means(name, cgroup_of=make_cgroup)
+    return _Means(name, freezer_of=_psutil_freezer if name == "psutil" else open_freezer)
+
+
+@pytest.fixture(params=_MEANS)
+def means(request: pytest.FixtureRequest) -> _Means:
+    """All ways of stopping but that of Windows, whose processes have no supervisor."""
+    return _means(request.param)
 
 
 def _block(
-    tmp_path: Path, cgroup_of: Callable[[], Path | None], *codes: str, timeout_s: float = 60.0
+    tmp_path: Path, means: _Means, *codes: str, timeout_s: float = 60.0, beside: Callable[[], None] | None = None
 ) -> tuple[list[Outcome], list[SliceTurn]]:
-    turns = [SliceTurn(tmp_path / f"stopped-{place}", cgroup_of=cgroup_of) for place in range(len(codes))]
+    """Run codes in slices; `beside` is called on a thread of its own meanwhile."""
+    turns = [means.turn(tmp_path / f"stopped-{place}") for place in range(len(codes))]
 
     def job_for(code: str) -> Callable[[SliceTurn], Outcome]:
         argv = [sys.executable, "-I", "-c", code]
         return lambda turn: run_process(argv, env=os.environ, cwd=tmp_path, timeout_s=timeout_s, turn=turn)
 
+    thread = threading.Thread(target=beside or (lambda: None))
+    thread.start()
     outcomes = run_in_slices([job_for(code) for code in codes], turns, slice_rounds("1", len(codes), 50))
+    thread.join(60)
     for turn in turns:
         turn.close()
     return outcomes, turns
@@ -92,8 +130,16 @@ def _left_over(tmp_path: Path) -> list[psutil.Process]:
     return found
 
 
-def test_two_processes_share_the_time(tmp_path: Path, cgroup_of: Callable[[], Path | None]) -> None:
-    outcomes, turns = _block(tmp_path, cgroup_of, _WORKS.format(cpu_s=0.4), _WORKS.format(cpu_s=0.4))
+def _assert_none_left(tmp_path: Path) -> None:
+    """Whatever was killed is gone as soon as the kernel has a core for it."""
+    deadline_s = time.monotonic() + 20
+    while (left := _left_over(tmp_path)) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert [(process.pid, process.status()) for process in left] == []
+
+
+def test_two_processes_share_the_time(tmp_path: Path, means: _Means) -> None:
+    outcomes, turns = _block(tmp_path, means, _WORKS.format(cpu_s=0.4), _WORKS.format(cpu_s=0.4))
 
     for outcome, turn in zip(outcomes, turns, strict=True):
         assert outcome.ending.exit_code == 0
@@ -107,49 +153,71 @@ def test_two_processes_share_the_time(tmp_path: Path, cgroup_of: Callable[[], Pa
     assert (
         sum(outcome.running_s or 0.0 for outcome in outcomes) <= max(walls_s) + 0.2
     )  # one at a time; starts are apart
-    assert turns[0].how in ("signals", "cgroup.freeze")
+    assert {turn.how for turn in turns} == {"signals" if means.name == "psutil" else means.name}
 
 
 @pytest.mark.parametrize("code", [_FORKS, _IGNORES], ids=["forks", "ignores-signals"])
-def test_unruly_subjects_stand_still(tmp_path: Path, cgroup_of: Callable[[], Path | None], code: str) -> None:
-    outcomes, turns = _block(tmp_path, cgroup_of, code, _WORKS.format(cpu_s=0.4))
+def test_unruly_subjects_stand_still(tmp_path: Path, means: _Means, code: str) -> None:
+    outcomes, turns = _block(tmp_path, means, code, _WORKS.format(cpu_s=0.4))
 
     assert [outcome.ending.exit_code for outcome in outcomes] == [0, 0]
     assert all(turn.stands_still for turn in turns)
     assert sum(turn.overlap_ns for turn in turns) <= 0.01 * 1e9 * sum(turn.running_s() for turn in turns)
-    assert _left_over(tmp_path) == []
+    _assert_none_left(tmp_path)
 
 
-def test_a_daemon_is_stopped_and_ended_with_the_rest(tmp_path: Path, cgroup_of: Callable[[], Path | None]) -> None:
+def test_a_daemon_is_stopped_and_ended_with_the_rest(tmp_path: Path, means: _Means) -> None:
     pid_file = tmp_path / "daemon"
 
-    outcomes, turns = _block(tmp_path, cgroup_of, _DAEMON.format(pid_file=str(pid_file)), _WORKS.format(cpu_s=0.4))
+    outcomes, turns = _block(tmp_path, means, _DAEMON.format(pid_file=str(pid_file)), _WORKS.format(cpu_s=0.4))
 
     assert [outcome.ending.exit_code for outcome in outcomes] == [0, 0]
     assert not psutil.pid_exists(int(pid_file.read_text()))
     assert sum(turn.overlap_ns for turn in turns) <= 0.01 * 1e9 * sum(turn.running_s() for turn in turns)
-    assert _left_over(tmp_path) == []
+    _assert_none_left(tmp_path)
 
 
-def test_a_subject_that_dies_in_the_middle_leaves_the_others_whole(
-    tmp_path: Path, cgroup_of: Callable[[], Path | None]
-) -> None:
+def test_a_subject_that_dies_in_the_middle_leaves_the_others_whole(tmp_path: Path, means: _Means) -> None:
     dies = f"{_WORKS.format(cpu_s=0.15)}\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 
-    outcomes, turns = _block(tmp_path, cgroup_of, dies, _WORKS.format(cpu_s=0.4))
+    outcomes, turns = _block(tmp_path, means, dies, _WORKS.format(cpu_s=0.4))
 
     assert [outcome.ending.exit_code for outcome in outcomes] == [-signal.SIGKILL, 0]
     assert turns[1].alone_ns > 0
-    assert _left_over(tmp_path) == []
+    _assert_none_left(tmp_path)
 
 
-def test_the_time_limit_counts_slices(tmp_path: Path, cgroup_of: Callable[[], Path | None]) -> None:
+@pytest.mark.parametrize("moment_s", [0.0, 0.2])
+def test_a_supervisor_that_is_killed_leaves_nothing(tmp_path: Path, means: _Means, moment_s: float) -> None:
+    """Before its subject was ever stopped, and later; the other subject is measured to its end."""
+
+    def kill_one() -> None:
+        deadline_s = time.monotonic() + 60
+        while time.monotonic() < deadline_s:
+            for supervisor in psutil.Process().children():
+                with contextlib.suppress(psutil.Error):
+                    if any(_FOREVER in " ".join(child.cmdline()) for child in supervisor.children()):
+                        time.sleep(moment_s)
+                        supervisor.kill()
+                        return
+            time.sleep(0.005)
+        raise AssertionError("no subject was started")
+
+    outcomes, _ = _block(tmp_path, means, _FOREVER, _WORKS.format(cpu_s=0.6), beside=kill_one)
+
+    assert outcomes[0].ending.exit_code is None
+    assert outcomes[0].ending.failure is not None
+    assert outcomes[1].ending.exit_code == 0
+    _assert_none_left(tmp_path)
+
+
+def test_the_time_limit_counts_slices(tmp_path: Path, means: _Means) -> None:
     """Three processes of 0.3 s, of which none may take 2: together they take longer on a busy machine."""
-    outcomes, _ = _block(tmp_path, cgroup_of, *[_WORKS.format(cpu_s=0.3)] * 2, "while True: pass", timeout_s=2.0)
+    outcomes, _ = _block(tmp_path, means, *[_WORKS.format(cpu_s=0.3)] * 2, "while True: pass", timeout_s=2.0)
 
     assert [outcome.timed_out for outcome in outcomes] == [False, False, True]
     assert outcomes[2].running_s == pytest.approx(2.0, abs=0.5)  # a slice, and a wait for the kernel to kill
-    assert _left_over(tmp_path) == []
+    _assert_none_left(tmp_path)
 
 
 def test_a_program_that_is_absent_does_not_hold_up_the_others(tmp_path: Path) -> None:
@@ -173,11 +241,19 @@ def test_a_program_that_is_absent_does_not_hold_up_the_others(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
-@pytest.mark.parametrize("moment_s", [0.0, 0.13, 0.31])
-def test_nothing_is_left_when_the_runner_goes(tmp_path: Path, number: signal.Signals, moment_s: float) -> None:
-    """Neither running nor stopped, at whatever moment of whose slice."""
+@pytest.mark.parametrize(
+    ("name", "moment_s"),
+    [("signals", 0.0), ("signals", 0.31), ("cgroup.freeze", 0.13), ("cgroup.freeze", 0.31), ("psutil", 0.13)],
+)
+def test_nothing_is_left_when_the_runner_goes(
+    tmp_path: Path, number: signal.Signals, name: str, moment_s: float
+) -> None:
+    """Neither running nor stopped, at whatever moment of whose slice, of subjects that fork and ignore signals."""
+    _means(name)  # skips where there is none
     runner = subprocess.Popen(
-        [sys.executable, "-c", _RUNNER, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(_REPOSITORY)}
+        [sys.executable, "-c", _RUNNER, str(tmp_path), name],
+        env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
+        stderr=subprocess.DEVNULL,
     )
     family = _whole_family(runner.pid)
     time.sleep(moment_s)
@@ -196,7 +272,9 @@ def test_nothing_is_left_when_the_runner_goes(tmp_path: Path, number: signal.Sig
 _RUNNER = """
 import os, sys
 from pathlib import Path
+from capbench.harness.process.freezer import SignalFreezer, make_cgroup, open_freezer
 from capbench.harness.process.measured_process import run_process
+from capbench.harness.process.process_tree import PSUTIL
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
@@ -204,9 +282,26 @@ from capbench.harness.run.sliced_block import run_in_slices
 folder = Path(sys.argv[1])
 work = folder / "work"
 work.mkdir()
-code = "import os; child = os.fork()\\nif child == 0: os.setsid()\\nwhile True: pass"
+code = '''
+import os, signal
+for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(number, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+while True: pass
+'''
 argv = [sys.executable, "-I", "-c", code]
-turns = [SliceTurn(folder / str(place)) for place in range(2)]
+means = sys.argv[2]
+turns = [
+    SliceTurn(
+        folder / str(place),
+        cgroup_of=make_cgroup if means == "cgroup.freeze" else lambda: None,
+        freezer_of=(lambda root, _: SignalFreezer(root, includes_root=False, control=PSUTIL))
+        if means == "psutil"
+        else open_freezer,
+    )
+    for place in range(2)
+]
 run_in_slices(
     [lambda turn: run_process(argv, env=os.environ, cwd=work, timeout_s=300, turn=turn)] * 2,
     turns,
@@ -233,29 +328,51 @@ def _cgroups_of(pid: int) -> list[Path]:
     return [Path(mount, name) for name in names for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")]
 
 
+class _FakeProcesses:
+    """Processes that are running until they are told to stop."""
+
+    def __init__(self, descendants: Callable[[int], list[int]], *, obeys: bool = True, in_kernel: bool = False) -> None:
+        self.suspended: list[int] = []
+        self.resumed: list[int] = []
+        self.control = ProcessControl(
+            descendants=descendants,
+            is_stopped=lambda pid: obeys and pid in self.suspended and not in_kernel,
+            is_at_rest=lambda pid: in_kernel or (obeys and pid in self.suspended),
+            cpu_s=lambda _: 0.0,
+            suspend=self.suspended.append,
+            resume=self.resumed.append,
+        )
+
+
+def test_a_process_that_the_kernel_is_busy_for_is_told_to_stop_too() -> None:
+    """It waits for a disk and executes nothing: told nothing, it would go on in another's slice."""
+    fake = _FakeProcesses(lambda _: [7], in_kernel=True)
+    freezer = SignalFreezer(1, includes_root=False, control=fake.control)
+
+    assert freezer.stop(lambda: None)
+    freezer.resume()
+
+    assert fake.suspended == fake.resumed == [7]
+
+
 def test_a_tree_that_grows_while_it_is_stopped_is_listed_again() -> None:
     first = 2**22 + 1  # beyond the kernel's largest process id: a signal reaches nobody
     trees = iter([[first], [first, first + 1], [first, first + 1, first + 2], [first, first + 1, first + 2]])
-    seen: list[int] = []
-
-    def sees_stopped(pid: int) -> bool:
-        seen.append(pid)
-        return seen.count(pid) > 1  # running when it is found, then stopped
-
-    freezer = SignalFreezer(1, includes_root=False, list_tree=lambda _: next(trees), sees_stopped=sees_stopped)
+    fake = _FakeProcesses(lambda _: next(trees))
+    freezer = SignalFreezer(1, includes_root=False, control=fake.control)
 
     assert freezer.stop(lambda: None)
-    assert set(seen) == {first, first + 1, first + 2}
+    assert fake.suspended == [first, first + 1, first + 2]
     assert next(trees, None) is None  # looked until nothing was new
 
 
 def test_a_tree_that_never_stands_still_is_given_up() -> None:
     clock = iter(range(10**6))
+    fake = _FakeProcesses(lambda _: [2**22 + 2], obeys=False)
     freezer = SignalFreezer(
         2**22 + 1,
         includes_root=False,
-        list_tree=lambda _: [2**22 + 2],
-        sees_stopped=lambda _: False,
+        control=fake.control,
         now_s=lambda: next(clock) * 0.1,
         sleep=lambda _: None,
     )
@@ -271,7 +388,8 @@ def test_a_process_that_the_subject_stopped_itself_stays_stopped() -> None:
         while not is_stopped(child.pid):
             time.sleep(0.001)
         assert child.pid in descendants(os.getpid())
-        freezer = SignalFreezer(os.getpid(), includes_root=False, list_tree=lambda _: [child.pid])
+        control = replace(THIS_SYSTEM, descendants=lambda _: [child.pid])
+        freezer = SignalFreezer(os.getpid(), includes_root=False, control=control)
 
         assert freezer.stop(lambda: None)
         freezer.resume()
@@ -280,3 +398,26 @@ def test_a_process_that_the_subject_stopped_itself_stays_stopped() -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_processes_without_a_supervisor_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where a process is started directly and suspended by psutil, here by the signals that it sends."""
+
+    def launch(
+        argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, held: bool = False, cgroup: Path | None = None
+    ) -> Launched:
+        assert cgroup is None
+        return _WindowsProcess(argv, env, cwd, held=held, stdin=subprocess.DEVNULL)
+
+    monkeypatch.setattr(measured_process, "launch", launch)
+    windows = _Means("psutil", freezer_of=lambda root, _: SignalFreezer(root, includes_root=True, control=PSUTIL))
+
+    outcomes, turns = _block(tmp_path, windows, _WORKS.format(cpu_s=0.3), _FORKS, "while True: pass", timeout_s=2.0)
+
+    assert [outcome.ending.exit_code for outcome in outcomes[:2]] == [0, 0]
+    assert [outcome.timed_out for outcome in outcomes] == [False, False, True]
+    assert all(turn.slices > 3 for turn in turns[::2])
+    assert all(turn.stands_still for turn in turns)
+    assert 0.3 <= (outcomes[0].running_s or 0.0) < (outcomes[0].ending.wall_s or 0.0)
+    assert sum(turn.overlap_ns for turn in turns) <= 0.01 * 1e9 * sum(turn.running_s() for turn in turns)
+    _assert_none_left(tmp_path)

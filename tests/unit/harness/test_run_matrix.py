@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,28 @@ class _FakeExecutor:
         )
 
 
+@dataclass
+class _Turns:
+    """Notes what has the machine. Whoever asks for it while having it would wait for ever."""
+
+    held: str | None = None
+    taken: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def _take(self, how: str) -> Iterator[None]:
+        assert self.held is None
+        self.held = how
+        self.taken.append(how)
+        yield
+        self.held = None
+
+    def timing(self) -> AbstractContextManager[None]:
+        return self._take("timing")
+
+    def validating(self) -> AbstractContextManager[None]:
+        return self._take("validating")
+
+
 def _run(
     plan: Plan,
     folder: Path,
@@ -129,6 +153,7 @@ def _run(
     noise: Callable[[Path], NoiseReading] = lambda _folder: NoiseReading(),
     foreign_cpu_s: Callable[[], float] = lambda: 0.0,
     progress: Progress | None = None,
+    turns: _Turns | None = None,
 ) -> FolderContents:
     executor = executor or _FakeExecutor()
     run_folder = RunFolder(folder, retries_failed=retry_failed)
@@ -138,7 +163,7 @@ def _run(
     surroundings = SystemProbe(
         now_s=executor.clock.read, sleep=executor.clock.sleep, read_noise=noise, foreign_cpu_s=foreign_cpu_s
     )
-    return run_matrix(plan, run_folder, executor, pace=pace, progress=progress, surroundings=surroundings)
+    return run_matrix(plan, run_folder, executor, pace=pace, progress=progress, surroundings=surroundings, turns=turns)
 
 
 _OPENING = ["floor--warmup", "cpu--warmup", "gpu--warmup", "floor--drift-start"]
@@ -316,6 +341,33 @@ def test_a_folder_with_results_is_not_overwritten(tmp_path: Path) -> None:
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="nothing to resume"):
         _run(_plan(_case("a")), tmp_path / "out", resume=True)
+
+
+@pytest.mark.parametrize("in_slices", [False, True])
+def test_every_timed_run_has_the_machine_and_a_block_has_it_once(tmp_path: Path, *, in_slices: bool) -> None:
+    turns = _Turns()
+
+    class Watching(_FakeExecutor):
+        def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
+            assert turns.held == "validating"
+            return super().prepare(case, subjects)
+
+        def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
+            assert turns.held == "timing"
+            return super().execute(step, prepared, on_frame)
+
+    def noise(_folder: Path) -> NoiseReading:
+        assert turns.held == "timing"
+        return NoiseReading()
+
+    plan = _plan(_sliced("a") if in_slices else _case("a"))
+    _run(plan, tmp_path, Watching(), turns=turns, noise=noise)
+    openings, trial, blocks, closing = 4, int(in_slices), 2, 1
+    assert turns.taken == ["validating", *["timing"] * (openings + trial + blocks + closing)]
+
+    turns.taken.clear()
+    _run(plan, tmp_path, Watching(), turns=turns, noise=noise, resume=True)
+    assert turns.taken == ["validating"], "a folder in which nothing is missing needs no turn"
 
 
 def test_a_folder_that_another_runner_holds_is_refused(tmp_path: Path) -> None:

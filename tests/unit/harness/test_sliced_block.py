@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from capbench.harness.process import running_clock
+from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.running_clock import StoppedTime, running_now_ns
-from capbench.harness.process.slice_turn import SliceTurn
+from capbench.harness.process.slice_turn import IDLE_TIMEOUT_S, SliceTurn
 from capbench.harness.process.spawn import Ending
 from capbench.harness.run.slice_schedule import SPREAD, SliceRound, slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices, share_out
@@ -102,9 +104,34 @@ class _Freezer:
         self.process.log.append(f"kill {self.process.name}")
 
 
-def _turn(tmp_path: Path, process: _Process, freezer: _Freezer) -> SliceTurn:
+class _Valve(GpuValve):
+    """That of a process whose GPU is behind by `behind_ms`, and which draws for `draws_ms` from the start."""
+
+    def __init__(self, path: Path, clock: _Clock, behind_ms: float, draws_ms: float = math.inf) -> None:
+        super().__init__(path)
+        self.clock, self.behind_ns, self.draws_ns = clock, behind_ms * _MS, draws_ms * _MS
+        self.shut_at_ns: list[int] = []
+        self.is_open = True
+
+    def shut(self) -> None:
+        self.shut_at_ns.append(self.clock.now_ns)
+        self.is_open = False
+
+    def open(self) -> None:
+        self.is_open = True
+
+    is_idle = property(lambda self: self.clock.now_ns >= self.shut_at_ns[-1] + self.behind_ns)
+    is_drawing = property(lambda self: self.clock.now_ns < self.draws_ns)
+    was_used = property(lambda self: self.draws_ns > 0)
+
+
+def _turn(tmp_path: Path, process: _Process, freezer: _Freezer, valve: GpuValve | None = None) -> SliceTurn:
     turn = SliceTurn(
-        tmp_path / process.name, now_ns=process.clock, freezer_of=lambda *_: freezer, cgroup_of=lambda: None
+        tmp_path / process.name,
+        valve=valve,
+        now_ns=process.clock,
+        freezer_of=lambda *_: freezer,
+        cgroup_of=lambda: None,
     )
     turn.attach(process)  # type: ignore[arg-type]  # the streams are nobody's here
     return turn
@@ -164,6 +191,81 @@ def test_cpu_time_used_while_stopped_is_overlap(tmp_path: Path) -> None:
     share_out(turns, _rounds(2))
 
     assert turns[0].overlap_ns == 2 * 10 * _MS  # twice stopped
+
+
+@pytest.mark.parametrize("behind_ms", [0, 7, 60])
+def test_a_slice_lasts_until_the_gpu_is_idle(tmp_path: Path, behind_ms: int) -> None:
+    """What the GPU does for a process is in that process's own time."""
+    clock, log = _Clock(), list[str]()
+    process = _Process(clock, 1000, log, "a")
+    valve = _Valve(tmp_path / "valve", clock, behind_ms)
+    turn = _turn(tmp_path, process, _Freezer(process), valve)
+
+    turn.run(0.1)
+
+    # the GPU is looked at every half a millisecond
+    assert turn.running_s() == pytest.approx(0.1 + behind_ms / 1000, abs=0.0006)
+    assert (turn.idle_stops, turn.stops_while_drawing) == (1, 1)
+    assert not valve.is_open
+    assert log == ["release a", "stop a"]
+
+    turn.run(0.1)
+    assert log[2:] == ["resume a", "stop a"]
+    assert turn.env["CAPBENCH_GPU_VALVE"] == str(tmp_path / "valve")
+    assert turn.leaves_gpu_idle
+    turn.close()
+    assert not (tmp_path / "valve").exists()
+
+
+def test_the_valve_is_open_while_a_process_runs(tmp_path: Path) -> None:
+    clock, log = _Clock(), list[str]()
+    process = _Process(clock, 1000, log, "a")
+    valve = _Valve(tmp_path / "valve", clock, 0)
+    freezer = _Freezer(process)
+    was_open: list[bool] = []
+    freezer.resume = lambda: was_open.append(valve.is_open)  # type: ignore[method-assign]
+    turn = _turn(tmp_path, process, freezer, valve)
+
+    for _ in range(3):
+        turn.run(0.1)
+
+    assert was_open == [True, True]
+
+
+def test_a_gpu_that_is_not_seen_idle_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    clock, log = _Clock(), list[str]()
+    process = _Process(clock, 2000, log, "a")
+    turn = _turn(tmp_path, process, _Freezer(process), _Valve(tmp_path / "valve", clock, 10**6))
+
+    turn.run(0.1)
+
+    assert turn.running_s() == pytest.approx(0.1 + IDLE_TIMEOUT_S, abs=0.001)
+    assert (turn.idle_stops, turn.stops_while_drawing) == (0, 1)
+
+
+def test_a_process_that_draws_no_more_is_stopped_at_once(tmp_path: Path) -> None:
+    clock, log = _Clock(), list[str]()
+    process = _Process(clock, 1000, log, "a")
+    valve = _Valve(tmp_path / "valve", clock, 50, draws_ms=120)
+    turn = _turn(tmp_path, process, _Freezer(process), valve)
+
+    for _ in range(3):
+        turn.run(0.1)
+
+    assert turn.running_s() == pytest.approx(0.15 + 0.1 + 0.1, abs=0.001)
+    assert turn.stops_while_drawing == len(valve.shut_at_ns) == 1
+
+
+def test_a_process_that_ends_while_its_gpu_is_waited_for_is_over(tmp_path: Path) -> None:
+    clock, log = _Clock(), list[str]()
+    process = _Process(clock, 120, log, "a")
+    turn = _turn(tmp_path, process, _Freezer(process), _Valve(tmp_path / "valve", clock, 10**6))
+
+    turn.run(0.1)
+
+    assert turn.is_over
+    assert turn.running_s() == pytest.approx(0.12, abs=0.001)
+    assert log == ["release a", "end a"]
 
 
 def test_the_clock_of_a_process_leaves_out_the_time_stopped(tmp_path: Path) -> None:

@@ -15,16 +15,19 @@ import pytest
 
 from capbench.cli.run import exit_code_of
 from capbench.errors import InputError, ResultError
+from capbench.fleet.dispatch.fleet_folder import FleetFolder
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.process.measured_process import Outcome
 from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output as validation
+from capbench.harness.run.result_folder import RunFolder
 from capbench.harness.run.runner import UNLIMITED_BLOCKS
 from capbench.harness.run.schedule import Plan, ScheduledRun
-from capbench.harness.run.start import RunOptions, new_folder, resumable_folder, settle_matrix
+from capbench.harness.run.start import RunOptions, new_folder, open_plan, resumable_folder, settle_matrix
 from capbench.harness.run.validate_output import Validator, WaitingOutput
 from capbench.harness.worker.client import JobResult, describe_failure
 from capbench.results import Check, CheckStatus, FailureKind, RunResult, RunRole, ValidationReport
+from capbench.results.environment import Environment
 from capbench.results.folder import write_record
 
 _CASE = Case(
@@ -100,6 +103,114 @@ def test_all_cases_get_the_settings_that_are_asked_for_and_keep_the_others() -> 
         (("gpu",), 4, 7, 30.0),
     ]
     assert {case.blocks for case in endless.cases} == {UNLIMITED_BLOCKS}
+
+
+_MATRIX = RunMatrix(
+    name="m", cases=(_CASE,), subjects=(Subject(name="floor", is_floor=True), Subject(name="gpu", path="gpu"))
+)
+_SLICED = settle_matrix(_MATRIX, RunOptions(interleave="slices", slice_ms=30.0), is_endless=False)
+
+
+def _open(
+    folder: Path,
+    matrix: RunMatrix,
+    options: RunOptions | None = None,
+    *,
+    resume: bool = False,
+    is_fleet: bool = False,
+) -> Plan:
+    """Start or resume a folder as `run` does, or as `run_on_fleet` does."""
+    options = options or RunOptions()
+    settled = settle_matrix(matrix, options, is_endless=False)
+    with open_plan(RunFolder(folder), settled, options, resume=resume, is_fleet=is_fleet) as plan:
+        if is_fleet:
+            FleetFolder(RunFolder(folder)).open(plan)
+        elif not resume:
+            RunFolder(folder).check_machine(Environment(fingerprint="aaaa"))
+    return plan
+
+
+_ON = pytest.mark.parametrize("is_fleet", [False, True], ids=["one machine", "a fleet"])
+
+
+@_ON
+@pytest.mark.parametrize(("begun", "now"), [(_SLICED, _MATRIX), (_MATRIX, _SLICED)], ids=["slices", "runs"])
+def test_a_folder_goes_on_as_it_was_begun(tmp_path: Path, begun: RunMatrix, now: RunMatrix, *, is_fleet: bool) -> None:
+    """Whatever the matrix or the default says now: one folder has no blocks of both kinds."""
+    _open(tmp_path / "out", begun, is_fleet=is_fleet)
+
+    plan = _open(tmp_path / "out", now, resume=True, is_fleet=is_fleet)
+
+    assert plan.matrix.cases == begun.cases
+
+
+@_ON
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (RunOptions(interleave="runs"), "interleave"),
+        (RunOptions(slice_ms=60.0), "slice_ms"),
+        (RunOptions(timeout_s=9.0), "timeout_s"),
+        (RunOptions(seed=8), "seed 7"),
+        (RunOptions(base="cpu"), "cpu"),
+        (RunOptions(subjects=["gpu"]), "subjects"),
+    ],
+)
+def test_a_folder_is_not_continued_with_other_settings(
+    tmp_path: Path, options: RunOptions, words: str, *, is_fleet: bool
+) -> None:
+    _open(tmp_path / "out", _SLICED, RunOptions(seed=7), is_fleet=is_fleet)
+    before = (tmp_path / "out" / "matrix.json").read_bytes()
+
+    with pytest.raises((InputError, ResultError), match=words):
+        _open(tmp_path / "out", _SLICED, options, resume=True, is_fleet=is_fleet)
+
+    assert (tmp_path / "out" / "matrix.json").read_bytes() == before
+
+
+@_ON
+def test_what_was_asked_at_the_start_may_be_asked_again(tmp_path: Path, *, is_fleet: bool) -> None:
+    options = RunOptions(seed=7, interleave="slices", slice_ms=30.0, base="gpu", blocks=3)
+
+    begun = _open(tmp_path / "out", _MATRIX, options, is_fleet=is_fleet)
+
+    assert _open(tmp_path / "out", _MATRIX, options, resume=True, is_fleet=is_fleet) == begun
+
+
+@_ON
+def test_a_folder_is_continued_on_one_machine_or_on_a_fleet_as_it_was_begun(tmp_path: Path, *, is_fleet: bool) -> None:
+    _open(tmp_path / "out", _MATRIX, is_fleet=is_fleet)
+    before = {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
+
+    with pytest.raises(ResultError, match="with --fleet" if is_fleet else "without --fleet"):
+        _open(tmp_path / "out", _MATRIX, RunOptions(blocks=9), resume=True, is_fleet=not is_fleet)
+
+    assert {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()} == before
+
+
+def test_a_fleet_that_was_killed_before_its_folder_said_so_is_continued(tmp_path: Path) -> None:
+    with open_plan(RunFolder(tmp_path / "out"), _MATRIX, RunOptions(), resume=False, is_fleet=True) as begun:
+        pass  # and the runner dies
+
+    assert _open(tmp_path / "out", _MATRIX, resume=True, is_fleet=True) == begun
+
+
+@_ON
+@pytest.mark.parametrize(
+    ("options", "resume", "words"),
+    [
+        (RunOptions(slice_ms=60.0), False, "--interleave slices"),
+        (RunOptions(base="cpu"), False, "cpu"),
+        (RunOptions(), True, "nothing to resume"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(
+    tmp_path: Path, options: RunOptions, words: str, *, resume: bool, is_fleet: bool
+) -> None:
+    with pytest.raises((InputError, ResultError), match=words):
+        _open(tmp_path / "out", _MATRIX, options, resume=resume, is_fleet=is_fleet)
+
+    assert not (tmp_path / "out").exists()
 
 
 def _run(**more: Any) -> RunResult:

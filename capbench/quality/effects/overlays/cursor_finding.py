@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from capbench.quality.effects.overlays.working_frame import WorkingFrame
 from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
 from capbench.results.appearance.expected_layers import ExpectedCursor
 
-__all__ = ["asked_telemetry", "cursor_finding", "track_cursor"]
+__all__ = ["asked_telemetry", "cursor_finding", "track_cursor", "where_it_rests"]
 
 _EFFECT: Final = "cursor"
 _USUAL_SIZES_PX: Final = (48.0, 80.0, 30.0)
@@ -35,13 +36,18 @@ _MOST_FRAMES: Final = 20
 _FEWEST_SIGHTINGS: Final = 5
 _MOVES_SIZES: Final = 1.5
 """How far, in its own heights, something unasked must move over the recording and over the canvas to be a cursor."""
-_MIN_EXPLAINED: Final = 0.75
-"""Share of what differs that the learnt picture explains, of something unasked: of a cursor it is nine tenths."""
+_MIN_EXPLAINED: Final = 0.65
+"""Share of what differs that the learnt picture explains, of something unasked: of a cursor it is nine tenths, and
+seven where a zoom moves both."""
 _LARGEST_STEP: Final = 0.6
 """Largest step between two sightings as a share of its whole way: what was mistaken for it leaps."""
 _MOST_RIVALS: Final = 3.0
 """Other small areas that differ, beside something unasked that is a cursor: of a tinted or blurred picture there are
 more, and what they have in common is no cursor."""
+_RESTS_PX: Final = 1.0
+"""Way from the frame before to the next, in working pixels, below which it is sharp whatever the shutter."""
+_SMEARED_SIZES: Final = 0.4
+"""Way from one frame to the next, in heights of the cursor, from which a shutter may smear it to less than half."""
 _STEADY: Final = 0.6
 """Share of frames in which something unasked must be there."""
 
@@ -78,7 +84,30 @@ def track_cursor(
             best = track
         if best is not None and _certainty(best) >= _SURE:
             break
-    return best
+    return best if best is not None or not context.look.motion_blur else where_it_rests(frames, context)
+
+
+def where_it_rests(frames: list[WorkingFrame], context: EffectContext) -> CursorTrack | None:
+    """A cursor that is smeared as it moves, from the frames in which telemetry has it at rest; None if it is not there.
+
+    What it looks like in frames of other speeds is not alike, and a small one is smeared to little in most of them.
+    """
+    asked = context.look.cursor if isinstance(context.look.cursor, ExpectedCursor) else ExpectedCursor()
+    telemetry, frame_s = asked_telemetry(asked), 1 / float(context.frame_rate)
+    if telemetry is None or asked.size_px is None:
+        return None
+
+    def rests(frame: WorkingFrame) -> bool:
+        before, after = (frame.point(*telemetry(frame.time_s + by * frame_s)) for by in (-1, 1))
+        return float(np.hypot(*(after - before))) < _RESTS_PX
+
+    numbers = [number for number, frame in enumerate(frames) if rests(frame)]
+    resting = [frames[number] for number in numbers]
+    height_px = asked.size_px * frames[0].shown.shape[0] / 1080
+    track = follow_cursor(resting, height_px, telemetry, hotspot=asked.hotspot, frame_s=frame_s, unlike=asked.clicks_s)
+    if track is None or not track.follows:
+        return None
+    return replace(track, patch_numbers=tuple(numbers[number] for number in track.patch_numbers))
 
 
 def _certainty(track: CursorTrack) -> float:
@@ -108,7 +137,24 @@ def cursor_finding(track: CursorTrack | None, frames: list[WorkingFrame], contex
             asked=True,
             found=False,
         )
-    return _judged(track, expected, context, working_lines=frames[0].shown.shape[0])
+    smeared = _smeared(track, expected, frames, context) if context.look.motion_blur else frozenset[int]()
+    return _judged(track, expected, context, working_lines=frames[0].shown.shape[0], smeared=smeared)
+
+
+def _smeared(
+    track: CursorTrack, expected: ExpectedCursor, frames: list[WorkingFrame], context: EffectContext
+) -> frozenset[int]:
+    """Positions in the output of frames in which motion blur leaves too little of it to say whether it is there."""
+    telemetry, frame_s = asked_telemetry(expected), 1 / float(context.frame_rate)
+    if telemetry is None:
+        return frozenset()
+    lag_s = track.lag_s or 0.0
+
+    def way_px(frame: WorkingFrame) -> float:
+        before, after = (frame.point(*telemetry(frame.time_s - lag_s + by * frame_s)) for by in (-0.5, 0.5))
+        return float(np.hypot(*(after - before))) * min(each.scale for each in frames) / frame.scale
+
+    return frozenset(frame.index for frame in frames if way_px(frame) > _SMEARED_SIZES * track.size[1])
 
 
 def _unasked(
@@ -148,7 +194,12 @@ def _moves(track: CursorTrack, frames: list[WorkingFrame]) -> bool:
 
 
 def _judged(
-    track: CursorTrack, expected: ExpectedCursor, context: EffectContext, *, working_lines: int
+    track: CursorTrack,
+    expected: ExpectedCursor,
+    context: EffectContext,
+    *,
+    working_lines: int,
+    smeared: frozenset[int],
 ) -> EffectFinding:
     to_asked = 1080 / working_lines
     frame_rate = float(context.frame_rate)
@@ -183,7 +234,7 @@ def _judged(
                 reason="telemetry may be read at either end of a frame; smoothing as asked",
             )
         )
-    visible = [each for each in track.sightings if each.share is not None]
+    visible = [each for each in track.sightings if each.share is not None and each.index not in smeared]
     lost = [each.index for each in visible if each.is_lost]
     parameters.append(
         MeasuredParameter(

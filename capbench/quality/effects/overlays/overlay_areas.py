@@ -120,6 +120,8 @@ def cursor_cover(
         return None
     by_index = {frame.index: frame for frame in frames}
     seen = [each for each in track.sightings if each.point is not None]
+    if not seen:  # it would change too little to be seen wherever it was learnt
+        return None
     places = np.array(
         [
             np.linalg.solve(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -207,3 +208,15 @@ def test_a_cursor_of_any_usual_size_that_nobody_asked_for_is_found(height: int) 
     finding = cursor_finding(track_cursor(drawn, context, None), drawn, context)
 
     assert (finding.outcome, finding.found) == ("fail", True)
+
+
+@pytest.mark.parametrize("asked", [ExpectedCursor(path=((0.0, 0.9, 0.9), (1.0, 0.1, 0.9))), ExpectedCursor()])
+def test_a_cursor_that_is_seen_in_no_frame_covers_nothing(asked: ExpectedCursor) -> None:
+    """Learnt from what would change too little to be seen: of black on black, say."""
+    drawn = frames(way)
+    context = _context(ExpectedLook(cursor=asked))
+    track = track_cursor(drawn, context, None)
+    assert track is not None
+    unseen = tuple(replace(each, share=None, point=None) for each in track.sightings)
+
+    assert cursor_cover(replace(track, sightings=unseen, follows=False), drawn, context) is None

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
+from capbench.colour import ColourSpec
+from capbench.quality.effects.effect_meter import EffectContext
+from capbench.quality.effects.overlays.cursor_finding import cursor_finding, track_cursor, where_it_rests
 from capbench.quality.effects.overlays.cursor_track import follow_cursor
+from capbench.results.appearance.expected_layers import ExpectedCursor
+from capbench.results.appearance.expected_look import ExpectedLook
 from tests.unit.quality.effects.drawn_frames import CURSOR_PX, HEIGHT, WIDTH, frames, way
 
 
@@ -91,3 +98,39 @@ def test_a_cursor_at_rest_has_no_lag() -> None:
 def test_two_frames_are_too_few() -> None:
     assert follow_cursor(frames(way, count=2), CURSOR_PX, way) is None
     assert follow_cursor([], CURSOR_PX, way) is None
+
+
+@pytest.mark.parametrize(("blur", "outcome"), [(True, "pass"), (False, "fail")])
+@pytest.mark.parametrize("height", [8, 12])
+def test_a_cursor_that_asked_blur_smears_is_not_lost(height: int, blur: bool, outcome: str) -> None:
+    """It moves by 18 pixels a frame, and then by 6."""
+    drawn = frames(way, height=height, shutter=1.0)
+    path = tuple((at, *way(at)) for at in (0.1, 0.4, 0.7))
+    look = ExpectedLook(cursor=ExpectedCursor(path=path, size_px=6 * height), motion_blur=blur)
+    context = EffectContext(look, (WIDTH, HEIGHT), (WIDTH, HEIGHT), ColourSpec(), Fraction(30), len(drawn))
+
+    finding = cursor_finding(track_cursor(drawn, context, None), drawn, context)
+
+    assert finding.outcome == outcome
+    gone = frames(way, height=height, shutter=1.0, lost=tuple(range(18, 24)))
+    assert cursor_finding(track_cursor(gone, context, None), gone, context).outcome == "fail"
+
+
+def test_a_cursor_that_is_seen_at_rest_alone_is_found_where_blur_was_asked_for() -> None:
+    drawn = frames(way, lost=tuple(range(4, 21)), shutter=1.0)
+    path = tuple((at, *way(at)) for at in (0.1, 0.4, 0.7))
+    context = EffectContext(
+        ExpectedLook(cursor=ExpectedCursor(path=path, size_px=6 * CURSOR_PX), motion_blur=True),
+        (WIDTH, HEIGHT),
+        (WIDTH, HEIGHT),
+        ColourSpec(),
+        Fraction(30),
+        len(drawn),
+    )
+
+    track = where_it_rests(drawn, context)
+    assert track is not None
+    assert track.size[1] == pytest.approx(CURSOR_PX, abs=1.5)
+    assert all(drawn[number].index == number for number in track.patch_numbers)
+    assert set(track.patch_numbers) <= {0, 1, 2, 3, 21, 22, 23}
+    assert where_it_rests(frames(None), context) is None
