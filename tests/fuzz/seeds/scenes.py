@@ -126,15 +126,15 @@ def composite_seeds(folder: Path, clips: Mapping[str, bytes]) -> Iterator[SeedIn
             )
     named = _named_files(clips)
     for name, output, options in (
-        ("drawn", "out.mp4", ("--path", "gpu-fused")),
-        ("drawn-gif", "out.gif", ("--path", "cpu")),
+        ("drawn", "out.mp4", ("--path", "gpu-fused", *_FAST)),
+        ("drawn-gif", "out.gif", ("--path", "cpu", "--json", "report.json")),
     ):
         yield SeedInput(
             name=f"composite-{name}",
             kind="composite",
             files={"h264.mp4": clips["h264.mp4"], **named},
             mutable=tuple(named),
-            arguments=("export", "h264.mp4", output, "--scene", "scene.toml", *options, *_FAST),
+            arguments=("export", "h264.mp4", output, "--scene", "scene.toml", *options),
             may_leave=(output, "report.json"),
             export_of="h264.mp4" if output == "out.mp4" else None,
             needs_adapter=True,
