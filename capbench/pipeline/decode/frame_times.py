@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +21,7 @@ __all__ = [
     "at_source_times",
     "check_apart",
     "credible_length_s",
+    "fine_time_base",
 ]
 
 _JUMP_S = Fraction(1)
@@ -32,6 +34,10 @@ _PAUSE_S = Fraction(60)
 """A step that is longer than this is a pause: something that a file claims in a few bytes."""
 _LONGEST_PAUSES_S = Fraction(24 * 3600)
 """All pauses of a recording in total: a thousand of them must not add up to a year."""
+_COARSEST_TICK_S = Fraction(1)
+"""Time bases with longer ticks are divided: by a file's own tick of a week, no jump could be removed."""
+_MOST_TICKS = 2**62
+"""Times that count more ticks do not fit into FFmpeg's 64 bits, once an offset is added."""
 
 
 class PtsFrame(Protocol):
@@ -57,6 +63,11 @@ def credible_length_s(claimed_s: Fraction) -> Fraction | None:
     return claimed_s if 0 < claimed_s <= _LEAP_S else None
 
 
+def fine_time_base(claimed: Fraction) -> Fraction:
+    """A file's time base, in seconds; one with ticks of more than a second in ticks of a thirtieth at most."""
+    return claimed if claimed <= _COARSEST_TICK_S else claimed / math.ceil(claimed / _UNKNOWN_FRAME_S)
+
+
 class Pauses:
     """Decides which steps between two times of one stream are plausible."""
 
@@ -76,7 +87,8 @@ class Pauses:
 class SteadyClock:
     """Assigns increasing times to the frames of one stream, in the time base of the first of them.
 
-    A frame without a time follows the one before it; after a restart or a jump, times continue from there.
+    The time base is that of `fine_time_base`. A frame without a time follows the one before it; after a restart or a
+    jump, times continue from there.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
@@ -91,20 +103,30 @@ class SteadyClock:
         self._is_length_damaged = False
 
     def apply(self, frame: PtsFrame, shift_s: Fraction) -> None:
-        """Set the PTS and the time base of an `av.VideoFrame`, `shift_s` added."""
+        """Set the PTS and the time base of an `av.VideoFrame`, `shift_s` added.
+
+        Raises `SourceError` for a first time that is too far from zero to be counted.
+        """
         time_base = Fraction(frame.time_base or 1)
         if self._time_base is None:
-            self._time_base = time_base
+            self._time_base = fine_time_base(time_base)
             self._step = max(1, round(_UNKNOWN_FRAME_S / time_base))
         ticks = time_base / self._time_base
         duration = self._plausible(round((frame.duration or 0) * ticks))
         pts = self._next if frame.pts is None else round(frame.pts * ticks + shift_s / self._time_base) + self._restart
         if self._last is not None and self._pauses.is_break((pts - self._last) * self._time_base):
-            self._restart += self._next - pts
+            # What the frame before claims to last may be the pause that was too much.
+            follows = min(self._next, self._last + max(1, round(_PAUSE_S / self._time_base)))
+            self._restart += follows - pts
             self._warn(f"the time stamps jump at frame {self._frames}; the jump is removed")
-            pts = self._next
+            pts = follows
         if self._last is not None and pts <= self._last:
             pts = self._last + 1
+        if abs(pts) > _MOST_TICKS:
+            raise SourceError(
+                f"frame {self._frames} claims the time {float(pts * self._time_base):.3g} s, a damaged time stamp; "
+                "write the file again without it"
+            )
         if self._last is not None and not duration:
             self._step = pts - self._last  # nothing better is known of how long this one lasts
         self._last, self._next = pts, pts + (duration or self._step)

@@ -13,7 +13,7 @@ import av
 from capbench.bitstream import chroma_location
 from capbench.colour import ColourSpec
 from capbench.errors import ColourError, SourceError
-from capbench.pipeline.decode.frame_times import check_apart
+from capbench.pipeline.decode.frame_times import check_apart, fine_time_base
 from capbench.pipeline.decode.hdr.dolby_vision import dolby_vision_profile
 from capbench.pipeline.decode.hdr.frame_metadata import light_metadata_of_frame
 from capbench.pipeline.decode.hdr.frame_side_data import read_side_data
@@ -154,7 +154,7 @@ def probe_source(path: Path, *, accepts_hdr: bool = False) -> SourceInfo:
             rotation_degrees=_rotation_degrees(path, frame),
             pixel_aspect=pixel_aspect(path, stream),
             frame_rate=_plausible_rate(stream.average_rate, stream.guessed_rate),
-            time_base=time_base,
+            time_base=fine_time_base(time_base),
             start_s=start_s,
             duration_s=_duration_s(container, stream),
             frame_count_claimed=stream.frames,

@@ -96,6 +96,30 @@ def steadied(
     return [frame.pts for frame in frames], warnings
 
 
+@pytest.mark.parametrize("tick_s", [2, 3600, 559241])
+def test_ticks_of_hours_do_not_keep_a_jump_in(tick_s: int) -> None:
+    frames = [Frame(number, 1, Fraction(tick_s), number) for number in range(60)]
+    steadied(frames)
+
+    shown = list(at_constant_rate(frames, Fraction(0), Fraction(30), Fraction(30)))
+
+    assert {item.frame.number for item in shown} == set(range(60))
+    most_s = 24 * 3600 + 60 * 60 + 3600
+    assert len(shown) <= 30 * most_s, "pauses of a day in all, a minute for each other frame, what the last one claims"
+
+
+def test_ticks_of_seconds_keep_their_times() -> None:
+    frames = [Frame(number, 1, Fraction(5, 2)) for number in range(4)]
+    steadied(frames)
+
+    assert [(frame.pts or 0) * (frame.time_base or 0) for frame in frames] == [0, Fraction(5, 2), 5, Fraction(15, 2)]
+
+
+def test_a_first_time_that_cannot_be_counted_is_refused() -> None:
+    with pytest.raises(SourceError, match="damaged"):
+        steadied([Frame(2**61, 1, Fraction(559241))])
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
