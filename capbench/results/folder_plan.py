@@ -11,7 +11,7 @@ from capbench.errors import ResultError
 from capbench.files import read_json
 from capbench.results.run_record import RunResult, RunRole
 
-__all__ = ["FolderPlan", "JsonObject", "plan_of", "read_plan", "subjects_in_order"]
+__all__ = ["FolderPlan", "JsonObject", "plan_of", "read_plan", "subjects_in_order", "tables_by_name"]
 
 JsonObject = dict[str, object]
 """A JSON object whose keys another module decides."""
@@ -50,7 +50,7 @@ def plan_of(found: JsonObject) -> FolderPlan:
     """The plan from the object of `matrix.json`, of this version, an older or a newer one."""
     matrix = found.get("matrix")
     matrix = matrix if isinstance(matrix, dict) else {}
-    cases, tables = _tables(matrix.get("cases")), _tables(matrix.get("subjects"))
+    cases, tables = tables_by_name(matrix.get("cases")), tables_by_name(matrix.get("subjects"))
     # Cases name their subjects in the order of the file; older programs ordered the subjects by their tables.
     subjects = dict.fromkeys((*(name for case in cases.values() for name in _texts(case.get("subjects"))), *tables))
     command, skipped = found.get("command"), found.get("skipped")
@@ -63,7 +63,7 @@ def plan_of(found: JsonObject) -> FolderPlan:
         command=tuple(map(str, command)) if isinstance(command, list) else (),
         ladders={
             name: rungs
-            for name, table in _tables(matrix.get("ladders")).items()
+            for name, table in tables_by_name(matrix.get("ladders")).items()
             if (rungs := _texts(table.get("rungs")))
         },
         absent=frozenset(
@@ -94,7 +94,8 @@ def _takes_part(case: JsonObject, subject: str, table: JsonObject) -> bool:
     return draws and (not named or subject in named)
 
 
-def _tables(entries: object) -> dict[str, JsonObject]:
+def tables_by_name(entries: object) -> dict[str, JsonObject]:
+    """Tables of a plan's list by their names; what is no table with a name is left out."""
     if not isinstance(entries, list):
         return {}
     return {str(entry["name"]): entry for entry in entries if isinstance(entry, dict) and "name" in entry}

@@ -56,7 +56,8 @@ def _zoom(look: SeededLook, **changes: Any) -> SeededLook:  # keys of a scene's 
 
 def _late_zoom(look: SeededLook, frames: int) -> SeededLook:
     zoom = look.scene["zoom"][0]
-    return _zoom(look, start_s=zoom["start_s"] + frames * _FRAME_S, end_s=zoom["end_s"] + frames * _FRAME_S)
+    late_s = frames * _FRAME_S
+    return _zoom(look, start_s=max(0.0, zoom["start_s"] + late_s), end_s=zoom["end_s"] + late_s)
 
 
 def _display(look: SeededLook, **changes: Any) -> SeededLook:
@@ -144,6 +145,10 @@ def _aside(path: list[list[float]]) -> list[list[float]]:
     return [[at, x + 0.05, y + 0.03] for at, x, y in path]
 
 
+def _elsewhere(centre: list[float]) -> list[float]:
+    return [at + 0.25 if at < 0.5 else at - 0.25 for at in centre]
+
+
 def _other_corner(corner: str) -> str:
     return "top-left" if corner != "top-left" else "bottom-right"
 
@@ -164,7 +169,7 @@ FAULTS: Final = (
     PlantedFault("zoom too strong", ("zoom",), _change("zoom", "amount", lambda amount: 1.3 * amount)),
     PlantedFault("zoom without easing", ("zoom",), _simple(lambda look: _zoom(look, ease_in_s=0.0, ease_out_s=0.0))),
     PlantedFault("zoom overshoots", ("zoom",), _overshoot),
-    PlantedFault("zoom about another place", ("zoom",), _change("zoom", "centre", lambda at: [1 - at[0], 1 - at[1]])),
+    PlantedFault("zoom about another place", ("zoom",), _change("zoom", "centre", _elsewhere)),
     PlantedFault("zoom missing", ("zoom",), _without("zoom")),
     PlantedFault("zoom not asked", ("zoom",), _not_asked("zoom")),
     PlantedFault("radius halved", ("corner_radius",), _change("display", "rounding_px", lambda radius: radius / 2)),

@@ -10,7 +10,17 @@ import numpy as np
 
 from capbench.pipeline.scene import Scene
 
-__all__ = ["CAMERA_FRAMES", "CRFS", "LOOK_FRAMES", "SeededLook", "asked_look", "scene_of", "seeded_look"]
+__all__ = [
+    "CAMERA_FRAMES",
+    "CRFS",
+    "LOOK_FRAMES",
+    "SOURCE_SEEDS",
+    "SeededLook",
+    "asked_look",
+    "coarseness",
+    "scene_of",
+    "seeded_look",
+]
 
 LOOK_FRAMES: Final = 24
 """Frames of a look: a zoom in and out and half a second of a cursor's way."""
@@ -18,6 +28,8 @@ CAMERA_FRAMES: Final = 48
 """Frames of a camera recording: longer than any look."""
 CRFS: Final = (0, 18, 28, 36)
 """Qualities of H.264: lossless, good, common, coarse."""
+SOURCE_SEEDS: Final = (1, 2, 3)
+"""Of the screen recordings."""
 
 _CANVASES: Final = (*((640, 360),) * 9, *((852, 480),) * 4, *((360, 640),) * 2, (1280, 720))
 """Small ones mostly: the oracle draws ten of their frames a second."""
@@ -101,7 +113,12 @@ def seeded_look(seed: int, camera: Path, *, everything: bool = False) -> SeededL
             }
         ]
     shutter = round(float(rng.uniform(0.35, 1.0)), 2) if is_blurred and not everything else 0.0
-    return SeededLook(f"look-{seed:04}", canvas, crf, 1 + seed % 3, scene, shutter)
+    return SeededLook(f"look-{seed:04}", canvas, crf, SOURCE_SEEDS[seed % len(SOURCE_SEEDS)], scene, shutter)
+
+
+def coarseness(seed: int) -> int:
+    """A quality of H.264 from a seed, CRF 18 to 38, each as often."""
+    return int(np.random.default_rng([seed, 38]).integers(18, 39))
 
 
 def _cursor(rng: np.random.Generator) -> dict[str, Any]:

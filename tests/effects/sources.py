@@ -54,10 +54,11 @@ def camera_file(height: int, frames: int, seed: int, folder: Path) -> Path:
 
 
 def encode(pictures: Sequence[Planes], path: Path, *, crf: int) -> Path:
-    """Write pictures as H.264 of a quality; 0 is lossless."""
+    """Write pictures as H.264 of a quality; 0 is lossless. By one thread: more would be another file on other cores."""
     height, width = pictures[0].luma.shape
+    options = {"preset": "veryfast", "crf": str(crf), "threads": "1"}
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": str(crf)})
+        stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         codec = stream.codec_context
         codec.time_base = Fraction(1, FPS)

@@ -1,9 +1,10 @@
 """Measures drawn looks and writes how far estimates are from the truth, how many faults are flagged, and false alarms.
 
-python -m tests.effects.study FOLDER... [--titles TITLE...] [--jobs N] [--again] [--page FILE]
+python -m tests.effects.study FOLDER|RESULTS.jsonl... [--titles TITLE...] [--jobs N] [--again] [--page FILE]
 
 FOLDER holds what `draw_files` and `others_drawing` drew. Each result is kept beside its file, so an interrupted study
-goes on; `--again` measures anew. `--page` puts the tables between two marks of a page.
+goes on; `--again` measures anew. RESULTS.jsonl is what `many_looks` found; several with one title are taken together.
+`--page` puts the tables between two marks of a page.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import json
 import multiprocessing
 import signal
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from scipy import stats
@@ -28,10 +28,11 @@ from capbench.errors import CapbenchError
 from capbench.quality.effects.inspect_output import measure_effects
 from capbench.results.appearance.effect_finding import EffectFinding
 from capbench.results.appearance.expected_look import ExpectedLook
+from tests.effects.kept_results import OURS, MeasuredLook, read_folder, read_lines
 from tests.effects.planted_faults import FAULTS
 
 __all__ = [
-    "MeasuredLook",
+    "end_with_workers",
     "error_table",
     "fault_table",
     "folder_tables",
@@ -41,26 +42,11 @@ __all__ = [
     "with_tables",
 ]
 
-_OURS: Final = "capbench"
 _AS_EVER: Final = (signal.SIGTERM, signal.SIG_DFL)
 """How a worker ends: without the study's own handler, which it is forked with."""
+_QUALITIES: Final = (range(23), range(23, 31), range(31, 52))
+"""Of H.264: good, common, coarse."""
 _MARKS: Final = ("<!-- effects study -->", "<!-- end of effects study -->")
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredLook:
-    """A drawn look and what was found in it."""
-
-    name: str
-    """Of its file."""
-    fault: str
-    """What was planted; empty in a right one."""
-    drawn_by: str
-    """Who drew it."""
-    crf: int
-    """Quality of its encoding."""
-    findings: tuple[EffectFinding, ...]
-    """One for each effect."""
 
 
 def measure(path: Path, *, again: bool = False) -> Path:
@@ -78,13 +64,9 @@ def measure(path: Path, *, again: bool = False) -> Path:
     return kept
 
 
-def read_results(folder: Path) -> Iterator[MeasuredLook]:
-    """All that was measured."""
-    for kept in sorted(folder.glob("*/*.found")):
-        facts: dict[str, Any] = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
-        findings = tuple(EffectFinding.model_validate(each) for each in json.loads(kept.read_text(encoding="utf-8")))
-        drawn = facts["drawn"]
-        yield MeasuredLook(kept.stem, facts["fault"], drawn.get("drawn_by", _OURS), drawn["crf"], findings)
+def read_results(path: Path) -> list[MeasuredLook]:
+    """All that was measured, of a folder or of a file of lines."""
+    return list(read_lines(path) if path.is_file() else read_folder(path))
 
 
 def error_table(looks: Iterable[MeasuredLook]) -> list[str]:
@@ -96,13 +78,13 @@ def error_table(looks: Iterable[MeasuredLook]) -> list[str]:
                 if each.asked is not None and each.measured is not None and finding.asked:
                     errors[finding.effect, each.name].append((look.crf, abs(each.measured - each.asked)))
     lines = [
-        "| effect | parameter | n | median | 95% | worst | median at CRF 0, 18 | at CRF 28 | at CRF 36 |",
+        "| effect | parameter | n | median | 95% | worst | median at CRF 0 to 22 | at CRF 23 to 30 | at CRF 31 to 38 |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (effect, name), found in sorted(errors.items()):
         values = np.array([value for _, value in found])
         figures = [np.median(values), np.percentile(values, 95), values.max()]
-        for crfs in ((0, 18), (28,), (36,)):
+        for crfs in _QUALITIES:
             some = [value for crf, value in found if crf in crfs]
             figures.append(np.median(some) if some else np.nan)
         cells = " | ".join("" if np.isnan(figure) else f"{figure:.3g}" for figure in figures)
@@ -111,42 +93,65 @@ def error_table(looks: Iterable[MeasuredLook]) -> list[str]:
 
 
 def outcome_table(looks: Sequence[MeasuredLook]) -> list[str]:
-    """False alarms in right looks: asked and failed, not asked and found, could not be checked."""
+    """False alarms in right looks: asked and failed, not asked and found, by quality, and what could not be checked."""
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    by_quality: dict[str, list[list[int]]] = defaultdict(lambda: [[0, 0] for _ in _QUALITIES])
     for look in looks:
+        quality = next(number for number, crfs in enumerate(_QUALITIES) if look.crf in crfs)
         for finding in look.findings:
             kind = "asked" if finding.asked else "unasked"
             counts[finding.effect][kind] += 1
             counts[finding.effect]["unchecked"] += finding.outcome == "unchecked"
             counts[finding.effect][f"{kind} failed"] += finding.outcome == "fail"
+            by_quality[finding.effect][quality][0] += finding.outcome == "fail"
+            by_quality[finding.effect][quality][1] += 1
     lines = [
-        "| effect | asked | failed all the same | not asked | found all the same | not checked |",
-        "|---|---|---|---|---|---|",
+        (
+            "| effect | asked | failed all the same | not asked | found all the same | not checked "
+            "| alarms at CRF 0 to 22 | 23 to 30 | 31 to 38 |"
+        ),
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for effect, found in sorted(counts.items()):
         cells = [str(found["asked"]), _share(found["asked failed"], found["asked"])]
         cells += [str(found["unasked"]), _share(found["unasked failed"], found["unasked"]), str(found["unchecked"])]
+        cells += [f"{failed} of {some}" for failed, some in by_quality[effect]]
         lines.append(f"| {effect} | {' | '.join(cells)} |")
     return lines
 
 
 def fault_table(looks: Sequence[MeasuredLook]) -> list[str]:
     """Each kind of fault: how many are flagged by a check that names its effect, and what else fails."""
-    lines = ["| fault | planted | flagged | by | other checks that fail |", "|---|---|---|---|---|"]
-    total = flagged_total = 0
+    lines = [
+        (
+            "| fault | planted | flagged | by | others: not checked | others: flagged elsewhere "
+            "| other checks that fail |"
+        ),
+        "|---|---|---|---|---|---|---|",
+    ]
+    sums = [0] * 4
     for fault in FAULTS:
         planted = [look for look in looks if look.fault == fault.name]
         if not planted:
             continue
-        failed = [{each.effect for each in look.findings if each.outcome == "fail"} for look in planted]
-        flagged = sum(bool(names & set(fault.effects)) for names in failed)
-        others = sorted({name for names in failed for name in names} - set(fault.effects))
-        total += len(planted)
-        flagged_total += flagged
-        lines.append(
-            f"| {fault.name} | {len(planted)} | {flagged} | {', '.join(fault.effects)} | {', '.join(others)} |"
-        )
-    lines.append(f"| all | {total} | {_share(flagged_total, total)} | | |")
+        own, others, unchecked, elsewhere = 0, Counter[str](), 0, 0
+        for look in planted:
+            failed = {each.effect for each in look.findings if each.outcome == "fail"}
+            others.update(failed - set(fault.effects))
+            if failed & set(fault.effects):
+                own += 1
+                continue
+            elsewhere += bool(failed)
+            unchecked += all(
+                each.outcome in ("unchecked", "not_applicable")
+                for each in look.findings
+                if each.effect in fault.effects
+            )
+        sums = [a + b for a, b in zip(sums, (len(planted), own, unchecked, elsewhere), strict=True)]
+        cells = [fault.name, len(planted), own, ", ".join(fault.effects), unchecked, elsewhere]
+        cells.append(", ".join(f"{name} {count}" for name, count in sorted(others.items())))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines.append(f"| all | {sums[0]} | {_share(sums[1], sums[0])} | | {sums[2]} | {sums[3]} | |")
     return lines
 
 
@@ -161,10 +166,13 @@ def _share(count: int, total: int) -> str:
 def folder_tables(title: str, looks: Sequence[MeasuredLook]) -> list[str]:
     """All tables of one folder: looks of ours, those that each program drew, and faults."""
     right = [look for look in looks if not look.fault]
-    ours = [look for look in right if look.drawn_by == _OURS]
-    others = [look for look in right if look.drawn_by != _OURS]
+    ours = [look for look in right if look.drawn_by == OURS]
+    others = [look for look in right if look.drawn_by != OURS]
     faults = [look for look in looks if look.fault]
     lines = [f"{title}: {len(ours)} right looks drawn by the oracle"]
+    broken = [look.name for look in looks if not look.findings]
+    if broken:
+        lines += ["", f"Could not be drawn or measured: {', '.join(broken)}"]
     lines += ["", *error_table(ours), "", *outcome_table(ours)]
     if others:
         counted = [f"{name} ({sum(look.drawn_by == name for look in others)})" for name in _names(others)]
@@ -203,27 +211,30 @@ def with_tables(page: str, lines: Sequence[str]) -> str:
 def main() -> None:
     """Measure what is not measured yet, then print the tables as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
-    parser.add_argument("--titles", nargs="+", help="one for each folder: its name where there is none")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER|RESULTS")
+    parser.add_argument("--titles", nargs="+", help="one for each: its name where there is none")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--page", type=Path)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _end)
-    titles = options.titles or [folder.name for folder in options.folders]
-    lines: list[str] = []
+    signal.signal(signal.SIGTERM, end_with_workers)
+    titles = options.titles or [folder.stem for folder in options.folders]
+    looks: dict[str, list[MeasuredLook]] = defaultdict(list)
     for folder, title in zip(options.folders, titles, strict=True):
         files = [path for path in sorted(folder.glob("*/*.mp4")) if path.with_suffix(".json").is_file()]
         with ProcessPoolExecutor(options.jobs, initializer=signal.signal, initargs=_AS_EVER) as pool:
             for done, kept in enumerate(pool.map(_measured, [(path, options.again) for path in files]), 1):
                 sys.stderr.write(f"{done} of {len(files)}: {kept.stem}\n")
-        lines += [*([""] if lines else []), *folder_tables(title, list(read_results(folder)))]
+        looks[title] += read_results(folder)
+    lines: list[str] = []
+    for title, some in looks.items():
+        lines += [*([""] if lines else []), *folder_tables(title, some)]
     sys.stdout.write("\n".join(lines) + "\n")
     if options.page is not None:
         options.page.write_text(with_tables(options.page.read_text(encoding="utf-8"), lines), encoding="utf-8")
 
 
-def _end(number: int, _: FrameType | None) -> None:
+def end_with_workers(number: int, _: FrameType | None) -> None:
     """Take the workers along: they would wait for ever, for each holds the queue open that it waits on."""
     for worker in multiprocessing.active_children():
         worker.terminate()

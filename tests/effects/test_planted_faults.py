@@ -10,11 +10,12 @@ from capbench.quality.effects.inspect_output import measure_effects
 from capbench.results.appearance.effect_finding import EffectFinding, EffectOutcome, MeasuredParameter
 from capbench.results.appearance.expected_look import ExpectedLook
 from tests.effects.draw_files import camera_folder
+from tests.effects.kept_results import MeasuredLook
 from tests.effects.oracle_drawing import draw_look
 from tests.effects.planted_faults import FAULTS, planted
 from tests.effects.seeded_looks import LOOK_FRAMES, SeededLook, asked_look, scene_of, seeded_look
 from tests.effects.sources import screen_source
-from tests.effects.study import MeasuredLook, error_table, fault_table, folder_tables, outcome_table, with_tables
+from tests.effects.study import error_table, fault_table, folder_tables, outcome_table, with_tables
 
 _OWN = ("cursor", "camera", "motion_blur")
 _SEED = 7019
@@ -128,7 +129,7 @@ def test_tables_count_what_they_are_given() -> None:
 
     assert error_table(looks)[2].startswith("| cursor | lag_frames | 3 | 0.3 | 1.83 | 2 |")
     assert outcome_table(looks)[2].startswith("| cursor | 3 | 1 (0.8% to 90.6%) | 0 | 0 | 0 |")
-    assert fault_table(faults)[2].startswith("| cursor missing | 2 | 1 | cursor |")
+    assert fault_table(faults)[2].startswith("| cursor missing | 2 | 1 | cursor | 0 | 0 |")
 
 
 def test_looks_of_ours_and_of_others_are_told_apart_and_faults_from_both() -> None:

@@ -11,12 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from tests.fuzz.seed_inputs import SeedInput
+from tests.fuzz.doors import call_door, is_door
+from tests.fuzz.seeds.seed_input import SeedInput
 
-__all__ = ["HANG_S", "MEMORY_BYTES", "Outcome", "load_verbs", "run_limited"]
+__all__ = ["HANG_S", "MEMORY_BYTES", "Outcome", "run_limited"]
 
 HANG_S: Final = 60.0
 """What takes longer hangs: the inputs are half a second of 96x64."""
@@ -34,24 +36,18 @@ class Outcome:
     """How an input ended."""
 
     faults: tuple[str, ...]
-    """traceback, hang, memory, signal, exit-code, left-over, silent-loss: in words; empty where all is well."""
+    """In words, after one of traceback, hang, memory, signal, exit-code, left-over, changed, silent-loss and unmutated;
+    empty where all is well."""
     code: int | None
     """Exit code; None where a signal ended it."""
+    reached: bool
+    """Whether the command went the whole way, by its exit code."""
     wall_s: float
     """How long it took."""
     peak_bytes: int
     """Most resident memory."""
     said: str
     """End of standard error."""
-
-
-def load_verbs() -> None:
-    """Import what verbs need, once for all processes that `run_limited` forks."""
-    import capbench.cli
-    import capbench.gate.compare
-    import capbench.pipeline.export
-    import capbench.quality.validate
-    import capbench.report  # noqa: F401
 
 
 def run_limited(seed: SeedInput, files: dict[str, bytes]) -> Outcome:
@@ -67,18 +63,24 @@ def run_limited(seed: SeedInput, files: dict[str, bytes]) -> Outcome:
         text = said.read_text(encoding="utf-8", errors="replace")
         faults = _faults_of(status, peak, wall, text)
         code = os.waitstatus_to_exitcode(status) if status is not None else None
-        left = sorted(
-            _listing(folder)
-            - before
-            - (set(seed.may_leave) if code in {0, 1, 3, 4} else set(seed.may_leave) - {"out.mp4"})
-        )
-        if left:
+        reached = code in seed.ends
+        allowed = seed.may_leave if reached else ()
+        new = sorted(_listing(folder) - before)
+        if left := [name for name in new if not any(fnmatchcase(name, glob) for glob in allowed)]:
             faults.append(f"left-over: {', '.join(left[:4])}")
-        if code == 0 and seed.export_of is not None and not faults:
+        if changed := _changed(folder, {path: data for path, data in files.items() if path not in seed.may_change}):
+            faults.append(f"changed: {', '.join(changed[:4])}")
+        if reached and seed.export_of is not None and not faults:
             faults += _lost(folder, seed.export_of, Path(name) / "count")
         return Outcome(
-            tuple(faults), None if code is None or code < 0 else code, wall, peak, text[-_QUOTED_CHARACTERS:]
+            tuple(faults), None if code is None or code < 0 else code, reached, wall, peak, text[-_QUOTED_CHARACTERS:]
         )
+
+
+def _changed(folder: Path, files: dict[str, bytes]) -> list[str]:
+    """Files that are no longer what they were: an input is only read."""
+    found = {name: folder / name for name in files}
+    return [name for name, path in found.items() if not path.is_file() or path.read_bytes() != files[name]]
 
 
 def _listing(folder: Path) -> set[str]:
@@ -164,18 +166,11 @@ def _become_child(work: Callable[[], int], folder: Path, said: Path) -> None:
 
 
 def _command(arguments: tuple[str, ...]) -> int:
-    """What a user would start. No verb reads a scene without a GPU, so its loader is called as `export` calls it."""
+    """What a user would start."""
     from capbench.cli.app import run_app
-    from capbench.errors import CapbenchError
-    from capbench.pipeline.scene import load_scene
 
-    if arguments[0] == "-load-scene":
-        try:
-            load_scene(arguments[1])
-        except CapbenchError as error:
-            sys.stderr.write(f"capbench: {error}\n")
-            return error.exit_code
-        return 0
+    if is_door(arguments[0]):
+        return call_door(arguments)
     sys.argv = ["capbench", *arguments]
     return run_app()
 

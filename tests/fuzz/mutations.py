@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable
@@ -87,6 +88,7 @@ _LINES: Final = (
     *("#EXT-X-DISCONTINUITY", "#EXT-X-ENDLIST", "#EXT-X-START:TIME-OFFSET=1e9", "http://127.0.0.1:9/x.ts"),
     *("file:///etc/passwd", "master.m3u8", "playlist.m3u8"),
 )
+_A_NUMBER: Final = rb"(?<![\w.])-?\d[\d_]*(?:\.\d+)?"
 _FOUR_BYTES: Final = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 8, 16)
 
 
@@ -151,7 +153,31 @@ def _move(data: bytes, choose: random.Random) -> bytes:
 
 
 def _number(data: bytes, choose: random.Random) -> bytes:
-    return _replaced(rb"(?<![\w.])-?\d[\d_]*(?:\.\d+)?", data, choose, _NUMBERS)
+    return _replaced(_A_NUMBER, data, choose, _NUMBERS)
+
+
+def _nudge(data: bytes, choose: random.Random) -> bytes:
+    """A number becomes one near by, which is often allowed: what is computed from it then differs."""
+    found = list(re.finditer(_A_NUMBER, data))
+    if not found:
+        return data
+    match = choose.choice(found)
+    text = match[0].decode().replace("_", "")
+    is_whole = "." not in text
+    value = float(text)
+    changed = choose.choice((value + 1, value - 1, value * 2, value / 2, value * 1.01, value * 10, value / 10, -value))
+    new = str(round(changed)) if is_whole and math.isfinite(changed) else repr(changed)
+    return data[: match.start()] + new.encode() + data[match.end() :]
+
+
+def _other(data: bytes, choose: random.Random) -> bytes:
+    """A number or a string takes the value of another one in the same file."""
+    pattern = choose.choice((_A_NUMBER, rb"\"[^\"\n]*\""))
+    found = list(re.finditer(pattern, data))
+    if not found:
+        return data
+    match, other = choose.choice(found), choose.choice(found)
+    return data[: match.start()] + other[0] + data[match.end() :]
 
 
 def _string(data: bytes, choose: random.Random) -> bytes:
@@ -203,4 +229,17 @@ _OF_BYTES: Final[tuple[_Mutation, ...]] = (
     _repeat,
     _move,
 )
-_OF_TEXT: Final[tuple[_Mutation, ...]] = (_number, _number, _string, _string, _key, _line, _line)
+_OF_TEXT: Final[tuple[_Mutation, ...]] = (
+    _number,
+    _number,
+    _nudge,
+    _nudge,
+    _nudge,
+    _other,
+    _other,
+    _string,
+    _string,
+    _key,
+    _line,
+    _line,
+)

@@ -6,8 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from tests.fuzz.limited_run import load_verbs, run_limited
-from tests.fuzz.seed_inputs import SeedInput
+from tests.fuzz.doors import load_verbs
+from tests.fuzz.limited_run import run_limited
+from tests.fuzz.seeds.seed_input import SeedInput
 
 
 def main() -> int:
@@ -19,7 +20,15 @@ def main() -> int:
         names = [path for path in folder.rglob("*") if path.is_file() and path != folder / "about.json"]
         files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(names)}
         seed = SeedInput(
-            folder.name, "corpus", files, (), tuple(about["arguments"]), tuple(about["may_leave"]), about["export_of"]
+            name=folder.name,
+            kind="corpus",
+            files=files,
+            mutable=(),
+            arguments=tuple(about["arguments"]),
+            ends=tuple(about["ends"]),
+            may_leave=tuple(about["may_leave"]),
+            may_change=tuple(about["may_change"]),
+            export_of=about["export_of"],
         )
         outcome = run_limited(seed, files)
         sys.stdout.write(f"{folder.name}: {'; '.join(outcome.faults) or 'well'} (exit code {outcome.code})\n")

@@ -40,11 +40,11 @@ def test_an_end_is_judged(status: int | None, peak: int, wall_s: float, said: st
 _PLANTED = """
 import os, pathlib, sys
 from tests.fuzz import limited_run
-from tests.fuzz.seed_inputs import SeedInput
+from tests.fuzz.seeds.seed_input import SeedInput
 
 limited_run._command = lambda arguments: eval(arguments[0])
 for work in sys.argv[1:]:
-    seed = SeedInput("planted", "scene", {}, (), (work,))
+    seed = SeedInput("planted", "scene", {}, (), (work,), may_leave=("*.gif",))
     print(*limited_run.run_limited(seed, {"input": b"x"}).faults)
 """
 
@@ -56,6 +56,10 @@ def test_planted_faults_are_seen() -> None:
         "1 // 0": "traceback",
         "os.kill(os.getpid(), 11)": "signal",
         "pathlib.Path('left').write_bytes(b'x') and 0": "left-over",
+        "pathlib.Path('out.gif').write_bytes(b'x') and 0": "",
+        "pathlib.Path('out.gif').write_bytes(b'x') and 2": "left-over",
+        "pathlib.Path('input').write_bytes(b'y') and 0": "changed",
+        "pathlib.Path('input').unlink() or 0": "changed",
     }
     root = Path(__file__).resolve().parents[2]
 

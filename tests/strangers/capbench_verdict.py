@@ -61,7 +61,7 @@ class Verdict:
         return self.error or "; ".join(f"{name}: {text}" for name, text in self.messages.items())
 
 
-_OTHERS: Final = frozenset({"cli", "doctor", "gate", "harness", "report", "selftest"})
+_OTHERS: Final = frozenset({"cli", "doctor", "fleet", "gate", "harness", "report", "selftest"})
 """Packages that neither an export nor a verdict depends on."""
 
 

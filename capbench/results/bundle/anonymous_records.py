@@ -26,7 +26,7 @@ from capbench.results.bundle.bundle_records import (
 )
 from capbench.results.environment import Environment
 from capbench.results.folder import FolderContents
-from capbench.results.folder_plan import JsonObject
+from capbench.results.folder_plan import JsonObject, tables_by_name
 from capbench.results.record import first_fault
 from capbench.results.run_record import FailureKind, RunResult
 
@@ -139,7 +139,8 @@ def anonymous_results(contents: FolderContents, plan: JsonObject, private: Priva
     _refuse_private_names(contents, private)
     numbers = _numbered(contents)
     machines = {numbers[name]: _machine(environment, private) for name, environment in _environments(contents).items()}
-    definitions = _cases_of(plan)
+    matrix = plan.get("matrix")
+    definitions = tables_by_name(matrix.get("cases") if isinstance(matrix, dict) else None)
     cases: dict[str, BundledCase] = {}
     runs = []
     try:
@@ -233,13 +234,6 @@ def _run(run: RunResult, machine: str) -> BundledRun:
 
 def _place(run: BundledRun) -> tuple[object, ...]:
     return int(run.machine.removeprefix("machine-")), run.case, run.value or 0.0, run.block, run.order, run.subject
-
-
-def _cases_of(plan: JsonObject) -> dict[str, JsonObject]:
-    matrix = plan.get("matrix")
-    cases = matrix.get("cases") if isinstance(matrix, dict) else None
-    listed = cases if isinstance(cases, list) else []
-    return {str(case["name"]): case for case in listed if isinstance(case, dict) and "name" in case}
 
 
 def _case(run: RunResult, planned: JsonObject) -> BundledCase:

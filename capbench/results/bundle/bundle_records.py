@@ -36,7 +36,7 @@ MAX_RUNS = 200_000
 """Runs of a bundle: a thousand machines with three cases, three subjects and twenty blocks."""
 MAX_CASES = 2000
 """Cases of a bundle: a corpus of a thousand clips, at two settings."""
-MAX_SUBJECTS_QUALITY = 64
+_MAX_NAMES = 64
 """Metrics, stages and libraries that a record lists; capbench knows about twenty of each."""
 
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f/\\]*$", max_length=200)]
@@ -110,9 +110,9 @@ class BundledMachine(BundleRecord):
     """Such as `x86_64`."""
     python: Word | None = None
     """Implementation and version."""
-    packages: dict[Word, Word] = Field(default_factory=dict, max_length=MAX_SUBJECTS_QUALITY)
+    packages: dict[Word, Word] = Field(default_factory=dict, max_length=_MAX_NAMES)
     """Versions of what takes part in a run."""
-    libraries: dict[Word, Word] = Field(default_factory=dict, max_length=MAX_SUBJECTS_QUALITY)
+    libraries: dict[Word, Word] = Field(default_factory=dict, max_length=_MAX_NAMES)
     """FFmpeg's libraries and their versions."""
     adapter: Word | None = None
     """GPU adapter."""
@@ -227,7 +227,7 @@ class BundledRun(BundleRecord):
     """Size of the output."""
     video_bytes: Bytes | None = None
     """Of the pictures alone, without sound and container."""
-    quality: dict[Word, BundledQuality] = Field(default_factory=dict, max_length=MAX_SUBJECTS_QUALITY)
+    quality: dict[Word, BundledQuality] = Field(default_factory=dict, max_length=_MAX_NAMES)
     """Metrics of validation."""
 
     @property

@@ -280,6 +280,16 @@ def test_resuming_with_another_matrix_is_refused(tmp_path: Path, changed: Plan, 
         _run(changed, tmp_path / "out", resume=True)
 
 
+def test_resuming_is_not_stopped_by_what_the_plan_leaves_out(tmp_path: Path) -> None:
+    """The length of slices is not written where there are none; it is read as the default one."""
+    plan = _plan(_case("a").model_copy(update={"slice_ms": 50.0}))
+    begun = _run(plan, tmp_path / "out")
+
+    resumed = _run(plan, tmp_path / "out", resume=True)
+
+    assert resumed.runs == begun.runs
+
+
 def test_resuming_with_an_interpreter_that_lies_elsewhere_goes_on(tmp_path: Path) -> None:
     """Beside another revision, each run builds the environment of its own work tree in a new place."""
     plans = []

@@ -48,6 +48,8 @@ _FOUND_PX: Final = 2.0
 """Output pixels: what an encoder makes of a square corner."""
 _MEASURABLE_PX: Final = 5.0
 """Output pixels: a coarse encoding leaves nothing of the corner that a smaller radius cuts off, an area of 5 pixels."""
+_SURE: Final = 3.0
+"""Standard errors that a radius may be off besides."""
 _OUTLIER: Final = 3.0
 """Standard errors by which a corner is off the mean of all to be left out."""
 _MOST_UNCERTAIN: Final = 0.5
@@ -82,13 +84,16 @@ def judge_corners(picture: RestingPicture, look: ExpectedLook) -> tuple[EffectFi
     fit, corners = joined
     radius_px = fit.radius_px
     unit = picture.unit_px
+    # Two causes that know nothing of one another: how a corner is drawn, and what coding leaves of it.
+    tolerance_px = float(np.hypot(tolerance_px, _SURE * fit.uncertainty_px))
     parameter = MeasuredParameter(
         name="radius_px",
         asked=None if asked_px is None else asked_px / unit,
         measured=radius_px / unit,
         uncertainty=fit.uncertainty_px / unit,
         tolerance=tolerance_px / unit,
-        reason="2 output pixels, or 15%: another curve of the same nominal radius",
+        reason="2 output pixels, or 15%: another curve of the same nominal radius; and three standard errors, as the "
+        "root of the sum of squares",
     )
     words = f"the corners have a radius of {radius_px / unit:.1f} px at 1080 lines"
     if parameter.is_wrong:
@@ -100,7 +105,7 @@ def judge_corners(picture: RestingPicture, look: ExpectedLook) -> tuple[EffectFi
         outcome="fail" if parameter.is_wrong else "pass",
         message=f"{words} ({corners} of 4 corners)",
         asked=None if asked_px is None else asked_px >= _FOUND_PX,
-        found=radius_px >= _FOUND_PX,
+        found=radius_px >= float(np.hypot(_FOUND_PX, _SURE * fit.uncertainty_px)),
         parameters=(parameter,),
     )
     return finding, radius_px

@@ -3,12 +3,13 @@
 A shutter that is open for a share s of a frame makes of a sharp picture W that moves by v pixels a frame the mean of
 W(x + u v) over s. That mean is computed for every s from the recording itself, and the one that fits the output best is
 taken; what scaling and encoding soften alike in all directions is fitted beside it. Where the mean lies about is free,
-so that neither a registration that is off by a fraction of a pixel nor a shutter that opens early counts as blur.
+so that neither a registration that is off by a fraction of a pixel nor a shutter that opens early counts as blur; and
+so is its contrast, within limits, because coarse encodings leave less of what is fine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -29,12 +30,14 @@ _MOST_SHARE: Final = 1.25
 """Longest exposure that is tried: a shutter is open for one frame at most, and a quarter more shows that it is not."""
 _STEPS: Final = 12
 """Moments of a frame: exposures that are tried are 30 degrees apart, and a parabola finds the place between them."""
-_SHARES: Final = np.arange(0, _MOST_SHARE + 1e-9, 1 / _STEPS)
-"""Exposures that are tried, in frames."""
+_LENGTHS: Final = range(round(_MOST_SHARE * _STEPS) + 1)
+"""Exposures that are tried, in moments."""
 _CENTRES: Final = np.arange(-_STEPS // 2, _STEPS // 2 + 1) / _STEPS
 """Where their middle may lie, in frames: half a frame early or late is a shutter that opens or closes with it."""
 _REACH: Final = 14
 """Moments each way: enough for the longest exposure about the farthest middle."""
+_LEAST_CONTRAST: Final = 0.7
+"""Share of a blurred picture's contrast that coding may leave: of fine text less would be flat."""
 _SOFTNESS_PX: Final = (0.0, 0.6, 1.0, 1.5)
 """Standard deviations of what scaling and encoding soften."""
 _TILE_PX: Final = 24
@@ -42,6 +45,8 @@ _MOST_TILES: Final = 24
 """Of one frame: more change the estimate by less than a step."""
 _MIN_SPEED_PX: Final = 2.5
 """Way of a tile from one frame to the next: half of it is more than what any filter softens."""
+_SURE_OF_PX: Final = 0.5
+"""Length of a blur that filters and coding may hide or imitate whatever the pictures say."""
 _MAX_SPEED_PX: Final = 60.0
 """Faster tiles have left their own content, and cost a reach of as many pixels."""
 _MIN_SLOPE_CODES: Final = 2.5
@@ -50,6 +55,12 @@ _MAX_MISFIT: Final = 0.6
 """Share of a tile's variance that the best fit may leave: of what lies over the recording it leaves more."""
 _FEWEST_TILES: Final = 4
 _FEWEST_PATCHES: Final = 3
+_CURSOR_SOFTNESS_PX: Final = (0.0, 0.7, 1.2)
+"""As for the recording; a cursor at rest is coded more finely than one that moves."""
+_FEWEST_PIXELS: Final = 40
+"""Of a patch in which the cursor is at any moment, from which they are compared."""
+_COVERS: Final = 0.04
+"""Opacity from which a pixel is the cursor's at some moment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,18 +73,22 @@ class MovingFrame:
     """Luma of the output, shape (height, width)."""
     source: NDArray[np.uint8]
     """Luma of the recording's picture that it shows, at the recording's size."""
-    before: FramePlacement
-    """Where the recording lies in the frame before."""
     now: FramePlacement
-    """Where it lies in this one."""
-    after: FramePlacement
-    """Where it lies in the next."""
-    span: int
-    """Frames from `before` to `after`."""
+    """Where the recording lies in it."""
+    around: Mapping[int, FramePlacement]
+    """Where it lies in the frames before and after, by how many frames those are away: -1 and 1, and -2 and 2 where
+    both are known."""
 
     def velocity(self) -> Field:
-        """Shape (2, 3): output pixels a frame of a point (x, y, 1) of the recording."""
-        return (self.after.matrix - self.before.matrix) / self.span
+        """Shape (2, 3): output pixels a frame of a point (x, y, 1) of the recording.
+
+        By five points where they are known (Fornberg 1988, table 1): in the middle of an ease of five frames the way
+        from the frame before to the next is 6% less than twice what the shutter sees.
+        """
+        inner = self.around[1].matrix - self.around[-1].matrix
+        if 2 not in self.around or -2 not in self.around:
+            return inner / 2
+        return (8 * inner - (self.around[2].matrix - self.around[-2].matrix)) / 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +141,7 @@ def _of_frame(frame: MovingFrame) -> _FrameBlur | None:
     tiles = _tiles(frame, sharp, inside)
     if len(tiles) < _FEWEST_TILES:
         return None
-    misfits = np.full((len(_SOFTNESS_PX), len(_CENTRES), len(_SHARES)), np.inf)
+    misfits = np.full((len(_SOFTNESS_PX), len(_CENTRES), len(_LENGTHS)), np.inf)
     for number, sigma in enumerate(_SOFTNESS_PX):
         picture = ndimage.gaussian_filter(sharp, sigma) if sigma else sharp
         misfits[number] = _misfit([_tile_misfits(frame.shown, picture, x, y, v) for x, y, v in tiles])
@@ -135,19 +150,27 @@ def _of_frame(frame: MovingFrame) -> _FrameBlur | None:
 
 
 def _best(misfits: Field) -> tuple[float, float] | None:
-    """Share and gain where softness, middle and share together leave least."""
-    least = float(misfits.min())
-    without = float(misfits[:, :, 0].min())
+    """Share and gain where softness, middle and share together leave least; None where nothing leaves little.
+
+    Shape (softnesses, centres, shares), of one picture's variance.
+    """
+    by_share = misfits.min(axis=(0, 1))
+    least = float(by_share.min())
     if least > _MAX_MISFIT:
         return None
-    by_share = misfits.min(axis=(0, 1))
+    return _bottom(by_share), (float(by_share[0]) - least) / max(float(by_share[0]), 1e-9)
+
+
+def _bottom(by_share: Field) -> float:
+    """The share that leaves least, by the parabola through the three best."""
+    shares = _shares()
     number = int(by_share.argmin())
-    share = float(_SHARES[number])
-    if 0 < number < len(_SHARES) - 1:  # the vertex of a parabola through the three best
-        left, middle, right = by_share[number - 1 : number + 2]
-        bend = left - 2 * middle + right
-        share += float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) * float(_SHARES[1]) if bend > 0 else 0.0
-    return share, (without - least) / max(without, 1e-9)
+    if not 0 < number < len(shares) - 1:
+        return float(shares[number])
+    places = slice(number - 1, number + 2)
+    bend, slope, _ = np.polyfit(shares[places] - shares[number], by_share[places], 2)
+    low, high = (float(each) for each in (shares[number - 1], shares[number + 1]))
+    return float(np.clip(shares[number] - slope / (2 * bend), low, high)) if bend > 0 else float(shares[number])
 
 
 def _misfit(tiles: Sequence[Field]) -> Field:
@@ -199,34 +222,52 @@ def _tile_misfits(shown: NDArray[np.uint8], sharp: Field, left: int, top: int, w
 def _exposures(moments: Field, own: Field) -> Field:
     """Misfit of the mean of moments to a picture for every middle and share, as a share of the picture's variance.
 
-    The squared error of a weighted mean W m is own own - 2 W (m own) + W (m m) W, so no mean is ever formed.
+    The squared error of a weighted mean g W m is own own - 2 g W (m own) + g g W (m m) W, so no mean is ever formed; g
+    is its contrast. Shape (centres, shares); `moments` are as many pictures of `own`'s shape.
     """
     flat = moments.reshape(len(moments), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     centred = (own - own.mean()).ravel()
     weights = _weights()
     squared = ((weights @ (flat @ flat.T)) * weights).sum(axis=1)
-    errors = centred @ centred - 2 * weights @ (flat @ centred) + squared
+    together = weights @ (flat @ centred)
+    contrast = (together / np.maximum(squared, 1e-9)).clip(_LEAST_CONTRAST, 1)
+    errors = centred @ centred - 2 * contrast * together + contrast**2 * squared
     # 5 codes: a flat tile tells nothing.
-    misfits: Field = errors.reshape(len(_CENTRES), len(_SHARES)) / (centred.size * max(float(own.var()), 25.0))
+    misfits: Field = errors.reshape(len(_CENTRES), len(_LENGTHS)) / (centred.size * max(float(own.var()), 25.0))
     return misfits
 
 
 @cache
 def _weights() -> Field:
-    """Weight of each moment in each exposure, shape (centres * shares, moments)."""
-    weights = np.zeros((len(_CENTRES), len(_SHARES), 2 * _REACH + 1))
+    """Weight of each moment in each exposure, shape (centres * shares, moments).
+
+    What lies between two moments is taken for a straight line: of a moment at an exposure's end its half counts, and
+    where the end lies half way to the next one, seven eighths and an eighth of that.
+    """
+    weights = np.zeros((len(_CENTRES), len(_LENGTHS), 2 * _REACH + 1))
     for row, centre in enumerate(np.round(_CENTRES * _STEPS).astype(int) + _REACH):
-        for column, steps in enumerate(np.round(_SHARES * _STEPS).astype(int)):
+        for column, steps in enumerate(_LENGTHS):
+            half = steps // 2
+            own = weights[row, column]
+            own[centre - half : centre + half + 1] = 1
             if steps % 2:
-                weights[row, column, centre - steps // 2 : centre + steps // 2 + 1] = 1 / steps
+                own[[centre - half - 1, centre + half + 1]] = 1 / 8
+                own[centre - half] -= 1 / 8
+                own[centre + half] -= 1 / 8
             elif steps:
-                # The moments at both ends count half: the exposure is exactly as long as it says.
-                weights[row, column, centre - steps // 2 : centre + steps // 2 + 1] = 1 / steps
-                weights[row, column, [centre - steps // 2, centre + steps // 2]] /= 2
-            else:
-                weights[row, column, centre] = 1
+                own[[centre - half, centre + half]] /= 2
+            own /= own.sum()
     return weights.reshape(-1, 2 * _REACH + 1)
+
+
+@cache
+def _shares() -> Field:
+    """The exposures in frames: a mean of few moments is as long as the exposure of the same variance, n² / 12."""
+    moments = np.arange(-_REACH, _REACH + 1)
+    middle = _weights().reshape(len(_CENTRES), len(_LENGTHS), -1)[len(_CENTRES) // 2]
+    shares: Field = np.sqrt(12 * (middle * moments**2).sum(axis=1)) / _STEPS
+    return shares
 
 
 def blur_of_cursor(
@@ -234,22 +275,59 @@ def blur_of_cursor(
 ) -> BlurEstimate | None:
     """From patches of a cursor that moves by `ways`, in output pixels a frame; None where they do not tell.
 
-    `picture` is the cursor at rest; `indices` are the positions of the patches in the output.
+    `picture` is the cursor at rest; `indices` are the positions of the patches in the output. A patch is small: what
+    all of them leave together is least where the exposure is right, and its error is what leaving one of them out
+    changes (the jackknife; Tukey 1958).
     """
-    found = []
+    curves, speeds, used = [], [], []
     for patch, way, index in zip(patches, ways, indices, strict=True):
         speed = float(np.hypot(*way))
         step = way / patch.magnification
         if not _MIN_SPEED_PX <= speed <= _MAX_SPEED_PX or np.abs(step).max() > picture.opacity.shape[0] / 4:
             continue
-        shift, _ = locate(picture, patch)
-        moments = np.stack(
-            [picture.over(patch.recording, shift + number / _STEPS * step) for number in range(-_REACH, _REACH + 1)]
-        )
-        fit = _best(_exposures(moments, patch.shown)[None])
-        if fit is not None:
-            found.append(_FrameBlur(index, *fit, speed))
-    return _joined(found) if len(found) >= _FEWEST_PATCHES else None
+        misfits = _patch_misfits(picture, patch, step)
+        if misfits.min() <= _MAX_MISFIT:
+            curves.append(misfits.min(axis=(0, 1)))
+            speeds.append(speed)
+            used.append(index)
+    if len(curves) < _FEWEST_PATCHES:
+        return None
+    weights = np.array(speeds)
+    joint = np.average(curves, axis=0, weights=weights)
+    share = _bottom(joint)
+    left_out = [
+        _bottom(np.average(np.delete(curves, each, axis=0), axis=0, weights=np.delete(weights, each)))
+        for each in range(len(curves))
+    ]
+    count, fastest = len(curves), max(speeds)
+    error = float(np.sqrt((count - 1) / count * ((np.array(left_out) - np.mean(left_out)) ** 2).sum()))
+    return BlurEstimate(
+        share,
+        float(np.hypot(error, _SURE_OF_PX / np.median(weights))),
+        share * fastest,
+        fastest,
+        float((joint[0] - joint.min()) / max(float(joint[0]), 1e-9)),
+        tuple(sorted(used)),
+    )
+
+
+def _patch_misfits(picture: CursorPicture, patch: CursorPatch, step: Field) -> Field:
+    """What each exposure leaves of the variance where the cursor is at any moment, shape (softnesses, centres, shares).
+
+    `step` is its way from one frame to the next in pixels of the patch.
+    """
+    shift, _ = locate(picture, patch)
+    shifts = [shift + number / _STEPS * step for number in range(-_REACH, _REACH + 1)]
+    touched = np.max([picture.shifted(each)[0] for each in shifts[::2]], axis=0) > _COVERS
+    touched &= patch.inside > 0
+    if touched.sum() < _FEWEST_PIXELS:
+        return np.full((1, len(_CENTRES), len(_LENGTHS)), np.inf)
+    found = []
+    for sigma_px in _CURSOR_SOFTNESS_PX:
+        soft = picture.softened(sigma_px / patch.magnification)
+        moments = np.stack([soft.over(patch.recording, each)[touched] for each in shifts])
+        found.append(_exposures(moments, patch.shown[touched]))
+    return np.stack(found)
 
 
 def _joined(found: Sequence[_FrameBlur]) -> BlurEstimate:
@@ -258,11 +336,11 @@ def _joined(found: Sequence[_FrameBlur]) -> BlurEstimate:
     weights = np.cumsum([each.speed_px for each in order])
     share = order[int(np.searchsorted(weights, weights[-1] / 2))].share
     spread = float(np.median([abs(each.share - share) for each in found]))
-    fastest = max(each.speed_px for each in found)
+    fastest, typical_px = max(each.speed_px for each in found), np.median([each.speed_px for each in found])
     return BlurEstimate(
         share,
         # 1.48 times the median deviation is the standard deviation of a normal distribution.
-        max(1.48 * spread, float(_SHARES[1]) / 2) / float(np.sqrt(len(found))),
+        float(np.hypot(1.48 * spread / np.sqrt(len(found)), _SURE_OF_PX / typical_px)),
         share * fastest,
         fastest,
         float(np.median([each.gain for each in found])),

@@ -72,6 +72,12 @@ class CursorPicture:
         by = (float(shift[1]), float(shift[0]))
         return ndimage.shift(self.opacity, by, order=1), ndimage.shift(self.colour, by, order=1)
 
+    def softened(self, sigma: float) -> CursorPicture:
+        """The cursor behind a Gaussian filter of that standard deviation in pixels of the patch."""
+        if sigma == 0:
+            return self
+        return CursorPicture(ndimage.gaussian_filter(self.opacity, sigma), ndimage.gaussian_filter(self.colour, sigma))
+
     def box(self) -> tuple[float, float, float, float] | None:
         """Left, top, right and bottom of what is opaque, in pixels from the patch's middle; None where nothing is."""
         middle = self.opacity.shape[0] / 2

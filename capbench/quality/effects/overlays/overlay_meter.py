@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capbench.quality.effects.effect_meter import EffectContext, PlacedFrame
-from capbench.quality.effects.overlays.blur_finding import MovingFrames, blur_finding, cursor_blur
+from capbench.quality.effects.overlays.blur_finding import CursorMotion, MovingFrames, blur_finding
 from capbench.quality.effects.overlays.camera_finding import (
     CameraSighting,
     camera_finding,
@@ -54,7 +54,11 @@ class OverlayMeter:
         track = track_cursor(placed, context, hides)
         asked = context.look.cursor
         telemetry = asked_telemetry(asked) if isinstance(asked, ExpectedCursor) else None
-        of_cursor = cursor_blur(track, placed, telemetry, 1 / float(context.frame_rate))
+        motion = CursorMotion.of(track, placed, telemetry, 1 / float(context.frame_rate))
+        sharp = None if motion is None else motion.resting_picture(self._moving)
+        of_cursor = None if motion is None or sharp is None else motion.blur(sharp, self._moving)
+        if motion is not None and sharp is not None and context.look.motion_blur:
+            track = motion.sized_as(sharp)
         of_camera_area = camera_area(camera, standing, frames, context)
         if of_camera_area is not None:
             context.coverings.areas.append(of_camera_area)

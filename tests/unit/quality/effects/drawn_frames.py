@@ -48,17 +48,27 @@ def way(time_s: float) -> tuple[float, float]:
 
 
 def frames(
-    place: Way | None, *, count: int = 24, height: float = CURSOR_PX, lost: tuple[int, ...] = (), noise: float = 1.5
+    place: Way | None,
+    *,
+    count: int = 24,
+    height: float = CURSOR_PX,
+    lost: tuple[int, ...] = (),
+    noise: float = 1.5,
+    shutter: float = 0.0,
 ) -> list[WorkingFrame]:
-    """Frames at 30 a second over the whole picture, coded with noise; the cursor is where `place` says."""
+    """Frames at 30 a second over the whole picture, coded with noise; the cursor is where `place` says.
+
+    `shutter` is the part of a frame for which it is open, about the frame's time.
+    """
     rng = np.random.default_rng(7)
     under = screen()
     drawn = []
     for index in range(count):
         shown = under
         if place is not None and index not in lost:
-            across, down = place(index / 30)
-            shown = over(under, (across * WIDTH, down * HEIGHT), height)
+            moments = shutter * ((np.arange(16) + 0.5) / 16 - 0.5) if shutter else np.zeros(1)
+            places = [place((index + moment) / 30) for moment in moments]
+            shown = np.mean([over(under, (across * WIDTH, down * HEIGHT), height) for across, down in places], axis=0)
         shown = ndimage.gaussian_filter(shown, 0.4) + rng.normal(0, noise, under.shape)
         drawn.append(
             WorkingFrame(

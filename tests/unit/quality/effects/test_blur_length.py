@@ -34,17 +34,20 @@ def _at(source: Field, scale: float, x: float) -> Field:
     )
 
 
-def _moving(shutter: float, step: float, *, zoom: float = 0.0, soften: float = 0.0, late: float = 0.0) -> BlurEstimate:
+def _moving(
+    shutter: float, step: float, *, zoom: float = 0.0, soften: float = 0.0, late: float = 0.0, contrast: float = 1.0
+) -> BlurEstimate:
     """What is estimated of a recording that moves by `step` pixels a frame and grows by `zoom` a frame."""
     source = screen(3)
     moments = shutter * ((np.arange(24) + 0.5) / 24 - 0.5) + late
     shown = np.mean([_at(source, 1.2 + zoom * moment, WIDTH / 2 + step * moment) for moment in moments], axis=0)
     if soften:
         shown = ndimage.gaussian_filter(shown, soften)
+    shown = 128 + contrast * (shown - 128)
     shown = shown + np.random.default_rng(2).normal(0, 1.5, shown.shape)
-    before, now, after = (_placement(1.2 + zoom * at, WIDTH / 2 + step * at) for at in (-1, 0, 1))
     luma = np.clip(np.rint(source), 0, 255).astype(np.uint8)
-    frame = MovingFrame(5, np.clip(np.rint(shown), 0, 255).astype(np.uint8), luma, before, now, after, 2)
+    around = {at: _placement(1.2 + zoom * at, WIDTH / 2 + step * at) for at in (-2, -1, 0, 1, 2)}
+    frame = MovingFrame(5, np.clip(np.rint(shown), 0, 255).astype(np.uint8), luma, around[0], around)
     found = blur_of_recording([frame])
     assert found is not None
     return found
@@ -61,6 +64,28 @@ def test_the_shutter_is_found(shutter: float) -> None:
 
 def test_a_zoom_blurs_outwards() -> None:
     assert _moving(0.5, 0.0, zoom=0.08).share == pytest.approx(0.5, abs=0.12)
+
+
+@pytest.mark.parametrize("ease_frames", [4.4, 7.0, 20.0])
+def test_in_the_middle_of_a_short_ease_the_way_is_that_which_the_shutter_sees(ease_frames: float) -> None:
+    def scale(at: float) -> float:
+        share = float(np.clip(0.5 + at / ease_frames, 0, 1))
+        return float(1.2 * 1.6 ** (share * share * (3 - 2 * share)))
+
+    around = {at: _placement(scale(at), WIDTH / 2) for at in (-2, -1, 0, 1, 2)}
+    blank = np.zeros((HEIGHT, WIDTH), np.uint8)
+    shutter = scale(0.25) - scale(-0.25)  # of half a frame
+
+    growth = MovingFrame(5, blank, blank, around[0], around).velocity()[0, 0]
+    assert growth / 2 == pytest.approx(shutter, rel=0.02)
+    nearer = {at: around[at] for at in (-1, 1)}
+    assert MovingFrame(5, blank, blank, around[0], nearer).velocity()[0, 0] / 2 == pytest.approx(shutter, rel=0.08)
+
+
+def test_what_a_coarse_encoding_takes_of_the_contrast_is_no_blur() -> None:
+    found = _moving(0.5, 9.0, contrast=0.8)
+
+    assert found.share == pytest.approx(0.5, abs=0.08)
 
 
 def test_what_is_sharp_is_not_blurred() -> None:
@@ -83,7 +108,7 @@ def test_what_rests_tells_nothing() -> None:
     place = _placement(1.2, WIDTH / 2)
     luma = screen().astype(np.uint8)
 
-    assert blur_of_recording([MovingFrame(5, luma, luma, place, place, place, 2)]) is None
+    assert blur_of_recording([MovingFrame(5, luma, luma, place, {-1: place, 1: place})]) is None
     assert blur_of_recording([]) is None
 
 

@@ -116,6 +116,16 @@ def test_a_narrow_shadow_is_seen_wherever_the_samples_beside_it_lie(padding: flo
     assert _judged(_scene(padding=padding, shadow=None))["shadow"].outcome == "pass"
 
 
+@pytest.mark.parametrize("blur", [20, 32])
+def test_blocks_of_pixels_do_not_lengthen_a_shadow(blur: int) -> None:
+    shown = _scene(shadow={"opacity": 0.6, "blur_px": blur, "offset_px": (0, 10)})
+
+    found = _judged(shown, noise_codes=0.3)["shadow"]
+
+    assert _measured(found, "blur_px") == pytest.approx(blur, abs=1)
+    assert _measured(found, "opacity") == pytest.approx(0.6, abs=0.03)
+
+
 def test_a_shadow_whose_numbers_are_left_open_must_only_be_there() -> None:
     look = asked_look(_scene()).model_copy(update={"shadow": True})
 

@@ -1,0 +1,1 @@
+"""Valid inputs to start from, by what reads them."""
