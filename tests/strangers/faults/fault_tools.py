@@ -62,6 +62,8 @@ SOUND_ENCODERS: Final = {
 }
 _MISSED_MS: Final = 2.0
 """How far a delay may be off what was asked for: two ticks of Matroska."""
+_FLAT_CODES: Final = 3.0
+"""Range of a flat area; coding noise averages out over a block."""
 PLAIN_SCALE: Final = "flags=bicubic+accurate_rnd"
 PICTURE_CHECKS: Final = ("picture.quality", "picture.local", "picture.outliers", "picture.same")
 COLOUR_CHECKS: Final = ("colour.meaning", "colour.bias", "colour.patches", "colour.levels")
@@ -101,7 +103,7 @@ class Base:
     levels: int
     """Levels of green that at least one in 2,000 pixels has."""
     flat_colours: int
-    """Colours, 12 codes apart, of blocks that lie in flat areas."""
+    """Colours of the reference, 12 codes apart, of blocks that lie in flat areas."""
     rounding: float
     """Largest mean difference from the reference of Y, Cb or Cr, in codes; infinite where samples differ in kind."""
     matrix_codes: float
@@ -143,7 +145,7 @@ def base_of(reference: StreamFacts, output: StreamFacts, *, exporter: str, clip:
         loudness=_loudness(output),
         error=_error(reference, output, pictures),
         levels=_levels(pictures[::6, ..., 1]),
-        flat_colours=_flat_colours(pictures[:: max(1, len(pictures) // 6)]),
+        flat_colours=_flat_colours(reference),
         rounding=_rounding(reference, output),
         matrix_codes=float(np.abs(pictures[::6] @ _MATRIX_CHANGE.T).mean()),
         gap=(0.14, 0.36),  # the left channel of every made clip sounds from 0.12 to 0.37 s
@@ -171,18 +173,28 @@ def _levels(green: NDArray[np.float32]) -> int:
     return int((np.bincount(green.astype(np.int64).ravel()) > green.size / 2000).sum())
 
 
-def _flat_colours(pictures: NDArray[np.float32]) -> int:
-    """Flat blocks whose neighbours all round have the same colour: elsewhere an edge is part of the colour."""
-    count, rows, columns = pictures.shape[0], pictures.shape[1] // 8, pictures.shape[2] // 8
-    if min(rows, columns) < 3:
+def _flat_colours(facts: StreamFacts) -> int:
+    """Colours of Y, Cb and Cr of blocks of 8x8 luma pixels whose eight neighbours have the same colour."""
+    planes = decode_planes(facts, _some_frames(facts))
+    rows, columns = facts.height // 8, facts.width // 8
+    if not planes or min(rows, columns) < 3:
         return 0
-    blocks = pictures[:, : rows * 8, : columns * 8].reshape(count, rows, 8, columns, 8, 3)
-    means = blocks.mean(axis=(2, 4))
-    around = np.stack([means[:, y : rows - 2 + y, x : columns - 2 + x] for y in range(3) for x in range(3)])
-    is_flat = (blocks.max(axis=(2, 4)) - blocks.min(axis=(2, 4)))[:, 1:-1, 1:-1].max(axis=-1) <= 8
-    is_flat &= (around.max(axis=0) - around.min(axis=0)).max(axis=-1) <= 4
-    colours, counts = np.unique(means[:, 1:-1, 1:-1][is_flat] // 12, axis=0, return_counts=True)
+    blocks = np.stack([_block_means(plane, rows, columns, facts) for plane in planes], axis=-1)
+    around = np.stack([blocks[:, y : rows - 2 + y, x : columns - 2 + x] for y in range(3) for x in range(3)])
+    is_flat = (around.max(axis=0) - around.min(axis=0)).max(axis=-1) <= _FLAT_CODES
+    colours, counts = np.unique(blocks[:, 1:-1, 1:-1][is_flat] // 12, axis=0, return_counts=True)
     return int((counts >= 3).sum()) if len(colours) else 0
+
+
+def _block_means(plane: NDArray[np.float32], rows: int, columns: int, facts: StreamFacts) -> NDArray[np.float32]:
+    down, across = (8 * plane.shape[1] // facts.height, 8 * plane.shape[2] // facts.width)
+    blocks = plane[:, : rows * down, : columns * across].reshape(-1, rows, down, columns, across)
+    means: NDArray[np.float32] = blocks.mean(axis=(2, 4))
+    return means
+
+
+def _some_frames(facts: StreamFacts) -> range:
+    return range(0, facts.frame_count, max(1, facts.frame_count // 12))
 
 
 def _rounding(reference: StreamFacts, output: StreamFacts) -> float:
@@ -192,8 +204,7 @@ def _rounding(reference: StreamFacts, output: StreamFacts) -> float:
     ]
     if kinds[0] != kinds[1] or reference.matrix_by_rule() != output.matrix_by_rule():
         return float("inf")
-    numbers = range(0, output.frame_count, max(1, output.frame_count // 12))
-    planes = [decode_planes(facts, numbers) for facts in (reference, output)]
+    planes = [decode_planes(facts, _some_frames(facts)) for facts in (reference, output)]
     return max((abs(float((a - b).mean())) for a, b in zip(*planes, strict=True)), default=float("inf"))
 
 

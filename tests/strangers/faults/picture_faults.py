@@ -180,12 +180,12 @@ PICTURE_FAULTS: Final = (
         "colour",
         (),
         (0.5,),
-        "a mean of -0.28 codes over at least 10 flat colours, where it was within 0.15 before",
+        "a mean of -0.28 codes over at least 10 flat colours, where it was within 0.2 before",
         ("colour.bias",),
         picture_filter(lambda *_: "geq=lum='lum(X,Y)-mod(X+Y,2)':cb='cb(X,Y)-mod(X+Y,2)':cr='cr(X,Y)-mod(X+Y,2)'"),
         # What coding and colours beyond R'G'B' add to it may be as much: of those 0.5 then nothing is left.
         lambda base: (
-            eight_bits_limited(base) and base.output.width <= 640 and base.flat_colours >= 12 and base.rounding <= 0.15
+            eight_bits_limited(base) and base.output.width <= 640 and base.flat_colours >= 12 and base.rounding <= 0.2
         ),
     ),
     Fault(
