@@ -43,7 +43,7 @@ color=c=black:s={width}x{height}:r={fps}, trim=end_frame=1, scale={inner}, forma
   geq=lum='255*clip(0.5-({rounded}),0,1)', {repeated} [mask];
 [0:v] scale={inner}, format=yuva420p [picture];
 [picture][mask] alphamerge=shortest=1 [rounded];
-[background][rounded] overlay=(W-w)/2:(H-h)/2:shortest=1 [composed]
+[background][rounded] overlay=(W-w)/2:(H-h)/2:shortest=1:format=yuv444 [composed]
 """
 
 

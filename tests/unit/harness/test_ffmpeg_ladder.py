@@ -40,6 +40,14 @@ def test_it_becomes_ffmpeg_with_the_case_s_encoder(scene: str, draws: bool, monk
         assert "{" not in graph
 
 
+def test_a_padding_of_odd_lines_is_not_rounded_to_chroma_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 540 lines the padding is 27: FFmpeg's overlay of 4:2:0 puts what lies at an odd line one line higher."""
+    command = _started("ladder-framed", monkeypatch)
+
+    overlay = command[command.index("-filter_complex") + 1].rpartition("overlay=")[2]
+    assert "format=yuv444" in overlay
+
+
 def test_a_scene_that_it_cannot_draw_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match="not ladder-zooms"):
         _started("ladder-zooms", monkeypatch)
