@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.strangers.confusion_table import BEGIN, END, Share, disagreements, meets_goals, page, write_between_markers
+from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import draw_split
@@ -249,19 +249,10 @@ def test_disagreements_of_the_held_back_third_are_not_shown() -> None:
     assert len(list(disagreements(result))) == 2
 
 
-def test_the_table_replaces_the_one_between_its_markers(tmp_path: Path) -> None:
-    document = tmp_path / "page.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+def test_the_section_has_shares_with_their_intervals() -> None:
+    lines = [*section(study([output_row(opinion="right", flagged=True)], []))]
 
-    write_between_markers(document, page(study([output_row(opinion="right", flagged=True)], [])))
-    text = document.read_text(encoding="utf-8")
-
-    assert "1 of 1, 100.0% [2.5%, 100.0%]" in text
-    assert "old" not in text
-    assert text.startswith("before\n")
-    assert text.endswith(f"{END}\nafter\n")
-    with pytest.raises(ValueError, match="no lines"):
-        write_between_markers(tmp_path / "page.md", "") if document.write_text("none") else None
+    assert any("1 of 1, 100.0% [2.5%, 100.0%]" in line for line in lines)
 
 
 def test_ffprobe_and_ffmpeg_read_a_clip(tmp_path: Path) -> None:
