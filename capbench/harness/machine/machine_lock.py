@@ -17,7 +17,6 @@ import contextlib
 import json
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -29,6 +28,7 @@ import psutil
 
 from capbench.errors import UnavailableError
 from capbench.files import describe_os_error
+from capbench.harness.machine.lock_beside import lock_file
 from capbench.recordings.cache import cache_folder
 
 __all__ = [
@@ -190,19 +190,9 @@ class MachineLock:
         path = self._folder / name
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            # Files of the lock are never removed: a lock on a file that has gone excludes nobody.
-            lock = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            return lock_file(path)
         except OSError as error:
             raise UnavailableError(f"cannot lock this machine by {path}: {describe_os_error(error)}") from error
-        try:
-            _lock_at_once(lock)
-        except (BlockingIOError, PermissionError):
-            os.close(lock)
-            return None
-        except OSError as error:
-            os.close(lock)
-            raise UnavailableError(f"cannot lock this machine by {path}: {describe_os_error(error)}") from error
-        return lock
 
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:
@@ -286,15 +276,3 @@ class RunTurns:
 
 def _room(number: int) -> str:
     return f"room-{number:02d}"
-
-
-def _lock_at_once(lock: int) -> None:
-    """Lock a whole file, or raise `BlockingIOError` or, on Windows, `PermissionError` where another has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

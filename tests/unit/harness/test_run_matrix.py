@@ -379,6 +379,12 @@ def test_a_folder_that_another_runner_holds_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_an_error_of_a_run_is_not_one_of_another_runner(tmp_path: Path) -> None:
+    """A terminal that takes no more output raises `BlockingIOError`, as a lock does that another has."""
+    with pytest.raises(BlockingIOError), lock_folder(tmp_path):
+        raise BlockingIOError
+
+
 def test_a_folder_of_another_machine_is_not_continued(tmp_path: Path) -> None:
     _run(_plan(_case("a")), tmp_path / "out")
     folder = RunFolder(tmp_path / "out")
