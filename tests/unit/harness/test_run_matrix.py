@@ -18,8 +18,15 @@ from capbench.harness.matrix.model import Case, Limit, RunMatrix, Subject
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress
 from capbench.harness.run.result_folder import RunFolder, lock_folder
-from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, SystemProbe, run_matrix, unavailable_subjects
-from capbench.harness.run.schedule import Plan, ScheduledRun, block_steps, case_order
+from capbench.harness.run.runner import SystemProbe, run_matrix, unavailable_subjects
+from capbench.harness.run.schedule import (
+    UNLIMITED_BLOCKS,
+    Plan,
+    ScheduledRun,
+    StoppingRule,
+    block_steps,
+    case_order,
+)
 from capbench.results import CheckStatus, RunResult, RunRole
 from capbench.results.environment import Environment, NoiseReading
 from capbench.results.folder import FolderContents, read_run
