@@ -46,6 +46,7 @@ LOCK_VARIABLE = "CAPBENCH_MACHINE_LOCK"
 """Environment variable that names the folder of the lock."""
 MOST_VALIDATING = 16
 """Processes that validate side by side on one machine; each takes gigabytes at 4K, and more of them wait."""
+_ROOMS = tuple(f"room-{number:02d}" for number in range(MOST_VALIDATING))
 _LOOK_EVERY_S = 0.2
 """A look takes some microseconds: nothing beside what is timed meanwhile, and nothing beside a block's length."""
 _SAY_AFTER_S = 1.0
@@ -129,8 +130,8 @@ class MachineLock:
         with contextlib.ExitStack() as held:
             self._pass_gate(held, wait)
             held.enter_context(self._announced())
-            for number in range(MOST_VALIDATING):
-                held.enter_context(self._taken([_room(number)], wait))
+            for room in _ROOMS:
+                held.enter_context(self._taken([room], wait))
             yield
 
     @contextlib.contextmanager
@@ -140,7 +141,7 @@ class MachineLock:
         with contextlib.ExitStack() as held:
             with contextlib.ExitStack() as gate:  # only to pass: whoever times keeps it
                 self._pass_gate(gate, wait)
-                held.enter_context(self._taken([_room(number) for number in range(MOST_VALIDATING)], wait))
+                held.enter_context(self._taken(_ROOMS, wait))
             yield
 
     def is_held_around_us(self) -> bool:
@@ -272,7 +273,3 @@ class RunTurns:
         if line not in self._said:
             self._said.add(line)
             self._say(line)
-
-
-def _room(number: int) -> str:
-    return f"room-{number:02d}"
