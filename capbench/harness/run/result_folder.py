@@ -91,7 +91,7 @@ class RunFolder:
     def check_kind(self, *, is_fleet: bool) -> None:
         """Compare how a folder was started, on one machine or on a fleet, with how it is resumed; writes nothing.
 
-        A folder in which nothing was recorded yet may be resumed either way. Raises `ResultError`.
+        A folder that does not show it yet, since its runner was killed too soon, may be either. Raises `ResultError`.
         """
         if os.path.lexists(self.path / MACHINES_FILE):
             if not is_fleet:
