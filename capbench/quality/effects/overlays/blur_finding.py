@@ -29,7 +29,8 @@ __all__ = ["CursorMotion", "MovingFrames", "blur_finding"]
 
 _EFFECT: Final = "motion_blur"
 _MOST_FRAMES: Final = 5
-"""Moving frames that are kept: a picture of each and of the recording, 40 MB at 1080 lines, 160 at 4K."""
+"""Moving frames that are kept: a picture of each and of the recording. With those of the window it is 40 MB at 1080
+lines, 160 at 4K."""
 _BEST_SPEED_PX: Final = 18.0
 """Way of the fastest part in sight from one frame to the next: enough for any shutter to show, little enough that what
 moves is still in sight."""
@@ -61,12 +62,12 @@ _FEWEST: Final = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SeenFrame:
-    """An output frame and the recording's picture that it shows."""
+    """An output frame in which the recording was found."""
 
     index: int
     placement: FramePlacement
-    shown: NDArray[np.uint8]
-    source: NDArray[np.uint8]
+    pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
+    """Luma of the output and of the recording; None where that came by too short a way for blur to show."""
 
 
 class MovingFrames:
@@ -82,10 +83,13 @@ class MovingFrames:
         """The next output frame."""
         seen = None
         if frame.placement is not None and frame.source is not None:
-            seen = _SeenFrame(frame.index, frame.placement, frame.planes.luma.copy(), frame.source.luma.copy())
-        before = self._last[-1] if self._last else None
-        if seen is not None and before is not None:
-            self._speeds[seen.index] = corner_speed(before.placement, seen.placement, 1, self._canvas)
+            before, pictures = self._last[-1] if self._last else None, None
+            if before is not None:
+                speed = self._speeds[frame.index] = corner_speed(before.placement, frame.placement, self._canvas)
+                # Most frames of most outputs rest: they need no copies.
+                if speed >= _LEAST_SPEED_PX:
+                    pictures = frame.planes.luma.copy(), frame.source.luma.copy()
+            seen = _SeenFrame(frame.index, frame.placement, pictures)
         self._last.append(seen)
         if len(self._last) == _WINDOW:
             self._consider()
@@ -94,14 +98,14 @@ class MovingFrames:
         """The frame in the middle of the last ones."""
         middle = self._last[_WINDOW // 2]
         around = {number - _WINDOW // 2: each.placement for number, each in enumerate(self._last) if each is not None}
-        if middle is None or -1 not in around or 1 not in around:
+        if middle is None or middle.pictures is None or 1 not in around:
             return
         speeds = [self._speeds[middle.index], self._speeds[middle.index + 1]]
         # While it starts, stops or turns, the way during the exposure is not that from frame to frame.
         if min(speeds) < _LEAST_SPEED_PX or max(speeds) > _STEADY * min(speeds):
             return
         speed = sum(speeds) / 2
-        frame = MovingFrame(middle.index, middle.shown, middle.source, middle.placement, around)
+        frame = MovingFrame(middle.index, *middle.pictures, middle.placement, around)
         self._best.append((abs(float(np.log(speed / _BEST_SPEED_PX))), frame))
         self._best.sort(key=lambda each: each[0])
         del self._best[_MOST_FRAMES:]
