@@ -19,7 +19,7 @@ from capbench.quality.effects.overlays.blur_length import (
     corner_speed,
 )
 from capbench.quality.effects.overlays.cursor_picture import CursorPicture, learn_picture
-from capbench.quality.effects.overlays.cursor_track import CursorTrack, Telemetry
+from capbench.quality.effects.overlays.cursor_track import CursorTrack, Telemetry, cursor_way
 from capbench.quality.effects.overlays.working_frame import WorkingFrame, working_size
 from capbench.quality.effects.placing.frame_placement import FramePlacement
 from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
@@ -146,11 +146,11 @@ class CursorMotion:
         lag_s = track.lag_s or 0.0
         ways, is_straight = [], []
         for number in track.patch_numbers:
-            frame = frames[number]
-            places = [frame.point(*telemetry(frame.time_s - lag_s + by * frame_s)) for by in (-1, -0.5, 0, 0.5, 1)]
-            come, go = places[2] - places[0], places[4] - places[2]
+            frame, at_s = frames[number], frames[number].time_s - lag_s
+            come = cursor_way(frame, telemetry, at_s - frame_s, at_s)
+            go = cursor_way(frame, telemetry, at_s, at_s + frame_s)
             mean = float(np.hypot(*(come + go))) / 2
-            ways.append(places[3] - places[1])
+            ways.append(cursor_way(frame, telemetry, at_s - frame_s / 2, at_s + frame_s / 2))
             is_straight.append(float(np.hypot(*(go - come))) <= _STRAIGHT * mean)
         indices = tuple(frames[number].index for number in track.patch_numbers)
         return cls(track, tuple(ways), tuple(is_straight), indices)
