@@ -204,22 +204,21 @@ def blur_finding(recording: BlurEstimate | None, cursor: BlurEstimate | None, co
             message = "what moves is too slow, or coded too coarsely, for its blur to be told"
         outcome = "not_applicable" if not asked else "unchecked"
         return EffectFinding(effect=_EFFECT, outcome=outcome, message=message, asked=asked)
-    parameters = [_parameter(name, each, degrees) for name, each in known]
+    shutters = {name: _shutter(name, each, degrees) for name, each in known}
     # A cursor is looked at in smaller pictures than a large output's own.
     units = {"recording": context.unit_px, "cursor": working_size(context.canvas)[1] / 1080}
-    parameters += [
+    lengths = [
         MeasuredParameter(name=f"{name}_length_px", measured=each.length_px / units[name]) for name, each in known
     ]
     blurred = [name for name, each in known if _is_there(each)]
     sentences = []
     if asked:
-        wrong = {each.name.split("_")[0]: each for each in parameters if each.is_wrong}
-        for name, _ in known:
-            if name not in blurred and (degrees is None or name in wrong):
+        for name, shutter in shutters.items():
+            if name not in blurred and (degrees is None or shutter.is_wrong):
                 sentences.append(f"the {name} moves without blur")
-            elif name in wrong:
+            elif shutter.is_wrong:
                 sentences.append(
-                    f"blur of the {name} is that of a shutter of {wrong[name].measured:.0f} degrees instead of "
+                    f"blur of the {name} is that of a shutter of {shutter.measured:.0f} degrees instead of "
                     f"{degrees:.0f}"
                 )
     elif asked is False:
@@ -232,7 +231,7 @@ def blur_finding(recording: BlurEstimate | None, cursor: BlurEstimate | None, co
         message="; ".join(sentences) if sentences else (f"motion blur: {said}" if blurred else "what moves is sharp"),
         asked=asked,
         found=bool(blurred),
-        parameters=tuple(parameters),
+        parameters=(*shutters.values(), *lengths),
         frames=tuple(wrong_frames[:20]),
     )
 
@@ -242,7 +241,7 @@ def _is_there(estimate: BlurEstimate) -> bool:
     return is_sure and estimate.gain >= _THERE_GAIN
 
 
-def _parameter(name: str, estimate: BlurEstimate, degrees: float | None) -> MeasuredParameter:
+def _shutter(name: str, estimate: BlurEstimate, degrees: float | None) -> MeasuredParameter:
     return MeasuredParameter(
         name=f"{name}_shutter_degrees",
         asked=degrees,
