@@ -62,7 +62,9 @@ def validate(
     expectation = expected or Expectation()
     chosen = choose_metrics(metrics)
     if expectation.look is not None:
-        inspection = _inspect_look(Path(reference), Path(output), expectation, expectation.look, on_frame=on_frame)
+        from capbench.quality.look_inspection import inspect_look
+
+        inspection = inspect_look(Path(reference), Path(output), expectation, expectation.look, on_frame=on_frame)
         return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=None)
     inspection = inspect_files(
         Path(reference),
@@ -109,7 +111,9 @@ def validate_run(
     # The exporter writes 8 bits by design, whatever the source has.
     expected = Expectation(size=asked, rate=rate, bits=8, tone_map=tone_map, look=look)
     if look is not None:
-        inspection = _inspect_look(Path(source), Path(output), expected, look)
+        from capbench.quality.look_inspection import inspect_look
+
+        inspection = inspect_look(Path(source), Path(output), expected, look)
         return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=None)
     # Pixels that an export resampled to square ones are only comparable with a rendering.
     keeps_pixels = given.sample_aspect in (1, made.sample_aspect) and asked == whole
@@ -128,18 +132,6 @@ def validate_run(
     if saver is None:
         return report
     return report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)})
-
-
-def _inspect_look(
-    reference: Path,
-    output: Path,
-    expected: Expectation,
-    look: ExpectedLook,
-    on_frame: Callable[[int], None] | None = None,
-) -> Inspection:
-    from capbench.quality.look_inspection import inspect_look
-
-    return inspect_look(reference, output, expected, look, on_frame=on_frame)
 
 
 def measured_metrics(names: Sequence[str] | None, *, with_vmaf: bool) -> tuple[QualityMetric, ...]:

@@ -110,7 +110,7 @@ class SteadyClock:
         time_base = Fraction(frame.time_base or 1)
         if self._time_base is None:
             self._time_base = fine_time_base(time_base)
-            self._step = max(1, round(_UNKNOWN_FRAME_S / time_base))
+            self._step = max(1, round(_UNKNOWN_FRAME_S / self._time_base))
         ticks = time_base / self._time_base
         duration = self._plausible(round((frame.duration or 0) * ticks))
         pts = self._next if frame.pts is None else round(frame.pts * ticks + shift_s / self._time_base) + self._restart

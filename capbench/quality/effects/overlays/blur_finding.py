@@ -19,7 +19,7 @@ from capbench.quality.effects.overlays.blur_length import (
     corner_speed,
 )
 from capbench.quality.effects.overlays.cursor_picture import CursorPicture, learn_picture
-from capbench.quality.effects.overlays.cursor_track import CursorTrack, Telemetry
+from capbench.quality.effects.overlays.cursor_track import CursorTrack, Telemetry, cursor_way
 from capbench.quality.effects.overlays.working_frame import WorkingFrame, working_size
 from capbench.quality.effects.placing.frame_placement import FramePlacement
 from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
@@ -29,7 +29,8 @@ __all__ = ["CursorMotion", "MovingFrames", "blur_finding"]
 
 _EFFECT: Final = "motion_blur"
 _MOST_FRAMES: Final = 5
-"""Moving frames that are kept: a picture of each and of the recording, 40 MB at 1080 lines, 160 at 4K."""
+"""Moving frames that are kept: a picture of each and of the recording. With those of the window it is 40 MB at 1080
+lines, 160 at 4K."""
 _BEST_SPEED_PX: Final = 18.0
 """Way of the fastest part in sight from one frame to the next: enough for any shutter to show, little enough that what
 moves is still in sight."""
@@ -61,12 +62,12 @@ _FEWEST: Final = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SeenFrame:
-    """An output frame and the recording's picture that it shows."""
+    """An output frame in which the recording was found."""
 
     index: int
     placement: FramePlacement
-    shown: NDArray[np.uint8]
-    source: NDArray[np.uint8]
+    pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
+    """Luma of the output and of the recording; None where that came by too short a way for blur to show."""
 
 
 class MovingFrames:
@@ -82,10 +83,13 @@ class MovingFrames:
         """The next output frame."""
         seen = None
         if frame.placement is not None and frame.source is not None:
-            seen = _SeenFrame(frame.index, frame.placement, frame.planes.luma.copy(), frame.source.luma.copy())
-        before = self._last[-1] if self._last else None
-        if seen is not None and before is not None:
-            self._speeds[seen.index] = corner_speed(before.placement, seen.placement, 1, self._canvas)
+            before, pictures = self._last[-1] if self._last else None, None
+            if before is not None:
+                speed = self._speeds[frame.index] = corner_speed(before.placement, frame.placement, self._canvas)
+                # Most frames of most outputs rest: they need no copies.
+                if speed >= _LEAST_SPEED_PX:
+                    pictures = frame.planes.luma.copy(), frame.source.luma.copy()
+            seen = _SeenFrame(frame.index, frame.placement, pictures)
         self._last.append(seen)
         if len(self._last) == _WINDOW:
             self._consider()
@@ -94,14 +98,14 @@ class MovingFrames:
         """The frame in the middle of the last ones."""
         middle = self._last[_WINDOW // 2]
         around = {number - _WINDOW // 2: each.placement for number, each in enumerate(self._last) if each is not None}
-        if middle is None or -1 not in around or 1 not in around:
+        if middle is None or middle.pictures is None or 1 not in around:
             return
         speeds = [self._speeds[middle.index], self._speeds[middle.index + 1]]
         # While it starts, stops or turns, the way during the exposure is not that from frame to frame.
         if min(speeds) < _LEAST_SPEED_PX or max(speeds) > _STEADY * min(speeds):
             return
         speed = sum(speeds) / 2
-        frame = MovingFrame(middle.index, middle.shown, middle.source, middle.placement, around)
+        frame = MovingFrame(middle.index, *middle.pictures, middle.placement, around)
         self._best.append((abs(float(np.log(speed / _BEST_SPEED_PX))), frame))
         self._best.sort(key=lambda each: each[0])
         del self._best[_MOST_FRAMES:]
@@ -142,11 +146,11 @@ class CursorMotion:
         lag_s = track.lag_s or 0.0
         ways, is_straight = [], []
         for number in track.patch_numbers:
-            frame = frames[number]
-            places = [frame.point(*telemetry(frame.time_s - lag_s + by * frame_s)) for by in (-1, -0.5, 0, 0.5, 1)]
-            come, go = places[2] - places[0], places[4] - places[2]
+            frame, at_s = frames[number], frames[number].time_s - lag_s
+            come = cursor_way(frame, telemetry, at_s - frame_s, at_s)
+            go = cursor_way(frame, telemetry, at_s, at_s + frame_s)
             mean = float(np.hypot(*(come + go))) / 2
-            ways.append(places[3] - places[1])
+            ways.append(cursor_way(frame, telemetry, at_s - frame_s / 2, at_s + frame_s / 2))
             is_straight.append(float(np.hypot(*(go - come))) <= _STRAIGHT * mean)
         indices = tuple(frames[number].index for number in track.patch_numbers)
         return cls(track, tuple(ways), tuple(is_straight), indices)
@@ -200,22 +204,21 @@ def blur_finding(recording: BlurEstimate | None, cursor: BlurEstimate | None, co
             message = "what moves is too slow, or coded too coarsely, for its blur to be told"
         outcome = "not_applicable" if not asked else "unchecked"
         return EffectFinding(effect=_EFFECT, outcome=outcome, message=message, asked=asked)
-    parameters = [_parameter(name, each, degrees) for name, each in known]
+    shutters = {name: _shutter(name, each, degrees) for name, each in known}
     # A cursor is looked at in smaller pictures than a large output's own.
     units = {"recording": context.unit_px, "cursor": working_size(context.canvas)[1] / 1080}
-    parameters += [
+    lengths = [
         MeasuredParameter(name=f"{name}_length_px", measured=each.length_px / units[name]) for name, each in known
     ]
     blurred = [name for name, each in known if _is_there(each)]
     sentences = []
     if asked:
-        wrong = {each.name.split("_")[0]: each for each in parameters if each.is_wrong}
-        for name, _ in known:
-            if name not in blurred and (degrees is None or name in wrong):
+        for name, shutter in shutters.items():
+            if name not in blurred and (degrees is None or shutter.is_wrong):
                 sentences.append(f"the {name} moves without blur")
-            elif name in wrong:
+            elif shutter.is_wrong:
                 sentences.append(
-                    f"blur of the {name} is that of a shutter of {wrong[name].measured:.0f} degrees instead of "
+                    f"blur of the {name} is that of a shutter of {shutter.measured:.0f} degrees instead of "
                     f"{degrees:.0f}"
                 )
     elif asked is False:
@@ -228,7 +231,7 @@ def blur_finding(recording: BlurEstimate | None, cursor: BlurEstimate | None, co
         message="; ".join(sentences) if sentences else (f"motion blur: {said}" if blurred else "what moves is sharp"),
         asked=asked,
         found=bool(blurred),
-        parameters=tuple(parameters),
+        parameters=(*shutters.values(), *lengths),
         frames=tuple(wrong_frames[:20]),
     )
 
@@ -238,7 +241,7 @@ def _is_there(estimate: BlurEstimate) -> bool:
     return is_sure and estimate.gain >= _THERE_GAIN
 
 
-def _parameter(name: str, estimate: BlurEstimate, degrees: float | None) -> MeasuredParameter:
+def _shutter(name: str, estimate: BlurEstimate, degrees: float | None) -> MeasuredParameter:
     return MeasuredParameter(
         name=f"{name}_shutter_degrees",
         asked=degrees,

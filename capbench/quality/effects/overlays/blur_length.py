@@ -109,13 +109,13 @@ class BlurEstimate:
     """Positions in the output of the frames that it was estimated from."""
 
 
-def corner_speed(before: FramePlacement, after: FramePlacement, span: int, canvas: tuple[int, int]) -> float:
-    """Way of the fastest part of the recording that is in sight, in output pixels a frame."""
+def corner_speed(before: FramePlacement, after: FramePlacement, canvas: tuple[int, int]) -> float:
+    """Way of the fastest part of the recording that is in sight, in output pixels."""
     change = after.matrix - before.matrix
     low = np.array([after.fractions(0, 0), after.fractions(*canvas)]).clip(0, 1)
     width, height = after.recording_size
     corners = [(x * width, y * height, 1.0) for x in low[:, 0] for y in low[:, 1]]
-    return float(max(np.hypot(*(change @ corner)) for corner in corners)) / span
+    return float(max(np.hypot(*(change @ corner)) for corner in corners))
 
 
 def blur_of_recording(frames: Iterable[MovingFrame]) -> BlurEstimate | None:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from capbench.quality.effects.effect_meter import EffectContext
-from capbench.quality.effects.overlays.cursor_track import CursorTrack, Telemetry, follow_cursor
+from capbench.quality.effects.overlays.cursor_track import CursorTrack, Telemetry, cursor_way, follow_cursor
 from capbench.quality.effects.overlays.working_frame import WorkingFrame
 from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
 from capbench.results.appearance.expected_layers import ExpectedCursor
@@ -84,13 +84,18 @@ def track_cursor(
             best = track
         if best is not None and _certainty(best) >= _SURE:
             break
-    return best if best is not None or not context.look.motion_blur else where_it_rests(frames, context)
+    return best if best is not None or not context.look.motion_blur else where_it_rests(frames, context, hides)
 
 
-def where_it_rests(frames: list[WorkingFrame], context: EffectContext) -> CursorTrack | None:
+def where_it_rests(
+    frames: list[WorkingFrame],
+    context: EffectContext,
+    hides: Callable[[float, float, float], bool] | None,
+) -> CursorTrack | None:
     """A cursor that is smeared as it moves, from the frames in which telemetry has it at rest; None if it is not there.
 
     What it looks like in frames of other speeds is not alike, and a small one is smeared to little in most of them.
+    `hides` as in `follow_cursor`.
     """
     asked = context.look.cursor if isinstance(context.look.cursor, ExpectedCursor) else ExpectedCursor()
     telemetry, frame_s = asked_telemetry(asked), 1 / float(context.frame_rate)
@@ -98,13 +103,21 @@ def where_it_rests(frames: list[WorkingFrame], context: EffectContext) -> Cursor
         return None
 
     def rests(frame: WorkingFrame) -> bool:
-        before, after = (frame.point(*telemetry(frame.time_s + by * frame_s)) for by in (-1, 1))
-        return float(np.hypot(*(after - before))) < _RESTS_PX
+        way = cursor_way(frame, telemetry, frame.time_s - frame_s, frame.time_s + frame_s)
+        return float(np.hypot(*way)) < _RESTS_PX
 
     numbers = [number for number, frame in enumerate(frames) if rests(frame)]
     resting = [frames[number] for number in numbers]
     height_px = asked.size_px * frames[0].shown.shape[0] / 1080
-    track = follow_cursor(resting, height_px, telemetry, hotspot=asked.hotspot, frame_s=frame_s, unlike=asked.clicks_s)
+    track = follow_cursor(
+        resting,
+        height_px,
+        telemetry,
+        hotspot=asked.hotspot,
+        frame_s=frame_s,
+        unlike=asked.clicks_s,
+        hides=hides,
+    )
     if track is None or not track.follows:
         return None
     return replace(track, patch_numbers=tuple(numbers[number] for number in track.patch_numbers))
@@ -148,11 +161,12 @@ def _smeared(
     telemetry, frame_s = asked_telemetry(expected), 1 / float(context.frame_rate)
     if telemetry is None:
         return frozenset()
-    lag_s = track.lag_s or 0.0
+    lag_s, smallest = track.lag_s or 0.0, min(frame.scale for frame in frames)
 
     def way_px(frame: WorkingFrame) -> float:
-        before, after = (frame.point(*telemetry(frame.time_s - lag_s + by * frame_s)) for by in (-0.5, 0.5))
-        return float(np.hypot(*(after - before))) * min(each.scale for each in frames) / frame.scale
+        at_s = frame.time_s - lag_s
+        way = cursor_way(frame, telemetry, at_s - frame_s / 2, at_s + frame_s / 2)
+        return float(np.hypot(*way)) * smallest / frame.scale
 
     return frozenset(frame.index for frame in frames if way_px(frame) > _SMEARED_SIZES * track.size[1])
 

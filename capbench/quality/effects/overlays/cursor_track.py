@@ -20,7 +20,7 @@ from capbench.quality.effects.overlays.cursor_picture import (
 )
 from capbench.quality.effects.overlays.working_frame import WorkingFrame
 
-__all__ = ["CursorSighting", "CursorTrack", "follow_cursor"]
+__all__ = ["CursorSighting", "CursorTrack", "Telemetry", "cursor_way", "follow_cursor"]
 
 Field = NDArray[np.float64]
 Telemetry = Callable[[float], tuple[float, float]]
@@ -103,6 +103,12 @@ class CursorTrack:
     """Median share of what differs around it that its picture explains."""
     rivals: float
     """Median number of other small areas that differ in a frame."""
+
+
+def cursor_way(frame: WorkingFrame, telemetry: Telemetry, start_s: float, end_s: float) -> Field:
+    """The way of a cursor over the recording as it lies in a frame, x and y in working pixels."""
+    way: Field = frame.point(*telemetry(end_s)) - frame.point(*telemetry(start_s))
+    return way
 
 
 @dataclass(frozen=True, slots=True)

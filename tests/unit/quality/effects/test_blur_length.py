@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from capbench.quality.effects.effect_meter import PlacedFrame
+from capbench.quality.effects.overlays.blur_finding import MovingFrames
 from capbench.quality.effects.overlays.blur_length import (
     BlurEstimate,
     MovingFrame,
@@ -14,6 +16,7 @@ from capbench.quality.effects.overlays.blur_length import (
     corner_speed,
 )
 from capbench.quality.effects.placing.frame_placement import FramePlacement
+from capbench.quality.reading.planes import Planes
 from tests.unit.quality.effects.drawn_frames import HEIGHT, WIDTH, screen
 
 Field = NDArray[np.float64]
@@ -112,8 +115,27 @@ def test_what_rests_tells_nothing() -> None:
     assert blur_of_recording([]) is None
 
 
+def test_the_frames_that_move_are_kept_while_their_memory_is_used_again() -> None:
+    """A recording rests for six frames, then moves by nine pixels a frame for as many."""
+    source = screen(3)
+    moving, shown, luma = MovingFrames((WIDTH, HEIGHT)), np.empty((HEIGHT, WIDTH), np.uint8), source.astype(np.uint8)
+    for index in range(12):
+        moments = index + 0.5 * ((np.arange(12) + 0.5) / 12 - 0.5)
+        places = [WIDTH / 2 + 9.0 * max(0.0, moment - 5) for moment in moments]
+        shown[...] = np.mean([_at(source, 1.2, x) for x in places], axis=0)
+        at = _placement(1.2, WIDTH / 2 + 9.0 * max(0, index - 5))
+        moving.add(PlacedFrame(index, index / 30, Planes(shown, shown, shown), at, Planes(luma, luma, luma)))
+    shown[...] = 0
+
+    found = moving.estimate()
+
+    assert found is not None
+    assert found.share == pytest.approx(0.5, abs=0.08)
+    assert set(found.frames) == {6, 7, 8, 9}
+
+
 def test_the_speed_is_that_of_the_fastest_part_in_sight() -> None:
     before, after = _placement(1.0, WIDTH / 2), _placement(1.1, WIDTH / 2 + 4)
 
     # The left edge moves by 4 less half of 32, the right one by 4 and half of 32; the corner by 9 up or down too.
-    assert corner_speed(before, after, 2, (WIDTH, HEIGHT)) == pytest.approx(np.hypot(18.2, 8.2) / 2, rel=0.08)
+    assert corner_speed(before, after, (WIDTH, HEIGHT)) == pytest.approx(np.hypot(18.2, 8.2), rel=0.08)

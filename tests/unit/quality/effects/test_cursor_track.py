@@ -116,21 +116,33 @@ def test_a_cursor_that_asked_blur_smears_is_not_lost(height: int, blur: bool, ou
     assert cursor_finding(track_cursor(gone, context, None), gone, context).outcome == "fail"
 
 
+def _blurred_context(count: int) -> EffectContext:
+    path = tuple((at, *way(at)) for at in (0.1, 0.4, 0.7))
+    look = ExpectedLook(cursor=ExpectedCursor(path=path, size_px=6 * CURSOR_PX), motion_blur=True)
+    return EffectContext(look, (WIDTH, HEIGHT), (WIDTH, HEIGHT), ColourSpec(), Fraction(30), count)
+
+
 def test_a_cursor_that_is_seen_at_rest_alone_is_found_where_blur_was_asked_for() -> None:
     drawn = frames(way, lost=tuple(range(4, 21)), shutter=1.0)
-    path = tuple((at, *way(at)) for at in (0.1, 0.4, 0.7))
-    context = EffectContext(
-        ExpectedLook(cursor=ExpectedCursor(path=path, size_px=6 * CURSOR_PX), motion_blur=True),
-        (WIDTH, HEIGHT),
-        (WIDTH, HEIGHT),
-        ColourSpec(),
-        Fraction(30),
-        len(drawn),
-    )
+    context = _blurred_context(len(drawn))
 
-    track = where_it_rests(drawn, context)
+    track = where_it_rests(drawn, context, None)
     assert track is not None
     assert track.size[1] == pytest.approx(CURSOR_PX, abs=1.5)
     assert all(drawn[number].index == number for number in track.patch_numbers)
     assert set(track.patch_numbers) <= {0, 1, 2, 3, 21, 22, 23}
-    assert where_it_rests(frames(None), context) is None
+    assert where_it_rests(frames(None), context, None) is None
+
+
+def test_a_cursor_that_rests_behind_something_is_not_lost() -> None:
+    """A camera covers it for the last third of a second."""
+    drawn = frames(way, count=36, lost=(*range(4, 21), *range(26, 36)), shutter=1.0)
+    context = _blurred_context(len(drawn))
+
+    hidden = where_it_rests(drawn, context, lambda _x, _y, time_s: time_s > 25.5 / 30)
+    bare = where_it_rests(drawn, context, None)
+
+    assert hidden is not None
+    assert bare is not None
+    assert [each.index for each in bare.sightings if each.is_lost] == list(range(26, 36))
+    assert not any(each.is_lost for each in hidden.sightings)
