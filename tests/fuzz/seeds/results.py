@@ -37,7 +37,7 @@ _FORMATS: Final = (
 
 
 def gate_seeds(folder: Path) -> Iterator[SeedInput]:
-    """The shipped gate file, whose claims these runs keep, one with every key, and a baseline."""
+    """The shipped gate file, whose claims these runs keep, the same with files that it names, and a baseline."""
     files = _runs(folder / "gate")
     compared = ("compare", "run:cpu", "run:gpu")
     shipped = (matrix_folder() / "gates.toml").read_bytes()
