@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from capbench.harness.matrix.load_matrix import load_matrix
     from capbench.harness.matrix.model import Case, RunMatrix, Subject
-    from capbench.harness.run.runner import StoppingRule, run_matrix
+    from capbench.harness.run.runner import run_matrix
+    from capbench.harness.run.schedule import StoppingRule
 
 __all__ = ["Case", "RunMatrix", "StoppingRule", "Subject", "load_matrix", "run_matrix"]
 
 _HOME = {
     "Case": "matrix.model",
     "RunMatrix": "matrix.model",
-    "StoppingRule": "run.runner",
+    "StoppingRule": "run.schedule",
     "Subject": "matrix.model",
     "load_matrix": "matrix.load_matrix",
     "run_matrix": "run.runner",

@@ -30,6 +30,7 @@ from capbench.results.appearance.effect_finding import EffectFinding
 from capbench.results.appearance.expected_look import ExpectedLook
 from tests.effects.kept_results import OURS, MeasuredLook, read_folder, read_lines
 from tests.effects.planted_faults import FAULTS
+from tests.marked_page import write_between
 
 __all__ = [
     "end_with_workers",
@@ -39,7 +40,6 @@ __all__ = [
     "measure",
     "outcome_table",
     "read_results",
-    "with_tables",
 ]
 
 _AS_EVER: Final = (signal.SIGTERM, signal.SIG_DFL)
@@ -196,19 +196,6 @@ def _names(looks: Iterable[MeasuredLook]) -> list[str]:
     return sorted({look.drawn_by for look in looks})
 
 
-def with_tables(page: str, lines: Sequence[str]) -> str:
-    """The page with other lines between its two marks.
-
-    Raises:
-        ValueError: the page does not have them.
-    """
-    before, begin, rest = page.partition(_MARKS[0])
-    _, end, after = rest.partition(_MARKS[1])
-    if not begin or not end:
-        raise ValueError(f"the page has no {_MARKS[0]} before {_MARKS[1]}")
-    return "\n".join([before + begin, "", *lines, "", end + after])
-
-
 def main() -> None:
     """Measure what is not measured yet, then print the tables as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -232,7 +219,7 @@ def main() -> None:
         lines += [*([""] if lines else []), *folder_tables(title, some)]
     sys.stdout.write("\n".join(lines) + "\n")
     if options.page is not None:
-        options.page.write_text(with_tables(options.page.read_text(encoding="utf-8"), lines), encoding="utf-8")
+        write_between(options.page, _MARKS, lines)
 
 
 def end_with_workers(number: int, _: FrameType | None) -> None:

@@ -15,7 +15,7 @@ from tests.effects.oracle_drawing import draw_look
 from tests.effects.planted_faults import FAULTS, planted
 from tests.effects.seeded_looks import LOOK_FRAMES, SeededLook, asked_look, scene_of, seeded_look
 from tests.effects.sources import screen_source
-from tests.effects.study import error_table, fault_table, folder_tables, outcome_table, with_tables
+from tests.effects.study import error_table, fault_table, folder_tables, outcome_table
 
 _OWN = ("cursor", "camera", "motion_blur")
 _SEED = 7019
@@ -139,14 +139,3 @@ def test_looks_of_ours_and_of_others_are_told_apart_and_faults_from_both() -> No
     assert "Fresh: 1 right looks drawn by ffmpeg 5.1 (1)" in lines
     assert "* ffmpeg 5.1: theirs cursor" in lines
     assert lines[-1].startswith("| all | 1 | 1 (")
-
-
-def test_a_page_keeps_what_lies_outside_its_marks() -> None:
-    page = "before\n<!-- effects study -->\nold\n<!-- end of effects study -->\nafter\n"
-
-    written = with_tables(page, ["new"])
-
-    assert written == "before\n<!-- effects study -->\n\nnew\n\n<!-- end of effects study -->\nafter\n"
-    assert with_tables(written, ["new"]) == written
-    with pytest.raises(ValueError, match="has no"):
-        with_tables("before", ["new"])

@@ -12,15 +12,14 @@ a kind were refused that the rest tested little.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import queue
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.fuzz.campaign import WEIGHTS, Campaign, generator_digest, run_share
 from tests.fuzz.journal import Entry, Journal, hollow_kinds, summary
-from tests.fuzz.limited_run import HANG_S
+from tests.fuzz.workers import LostWorkerError, answers_of
 
 
 def _say(line: str) -> None:
@@ -54,45 +53,31 @@ def main() -> int:
         with_seeds=asked.only is None,
     )
     start = time.monotonic()
-    context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
-    workers = [context.Process(target=run_share, args=(campaign, first, answers)) for first in range(asked.jobs)]
-    for worker in workers:
-        worker.start()
-    running = len(workers)
-    while running:
-        try:
-            answer = answers.get(timeout=2 * HANG_S)
-        except queue.Empty:
-            _say("the workers themselves have ended or hang")
-            break
-        if answer is None:
-            running -= 1
-            continue
-        number, name, kind, outcome = answer
-        entry = Entry(
-            number=number,
-            name=name,
-            kind=kind,
-            faults=outcome.faults,
-            code=outcome.code,
-            reached=outcome.reached,
-            wall_s=outcome.wall_s,
-            peak_bytes=outcome.peak_bytes,
-        )
-        journal.add(entry)
-        if entry.faults:
-            _say(f"{number} {name}: {'; '.join(entry.faults)}")
-    for worker in workers:
-        worker.kill()
-        worker.join()
+    is_complete = True
+    try:
+        for number, name, kind, outcome in answers_of(partial(run_share, campaign), campaign.jobs):
+            entry = Entry(
+                number=number,
+                name=name,
+                kind=kind,
+                faults=outcome.faults,
+                code=outcome.code,
+                reached=outcome.reached,
+                wall_s=outcome.wall_s,
+                peak_bytes=outcome.peak_bytes,
+            )
+            journal.add(entry)
+            if entry.faults:
+                _say(f"{number} {name}: {'; '.join(entry.faults)}")
+    except LostWorkerError as error:
+        _say(str(error))
+        is_complete = False
     mutated = [journal.done[number] for number in numbers if number in journal.done]
     done = [*mutated, *(entry for number, entry in journal.done.items() if number < 0)]
     _say(f"{len(campaign.numbers)} inputs in {time.monotonic() - start:.0f} s, seed {asked.seed}")
     for line in summary(done):
         _say(line)
-    is_whole = len(mutated) == asked.inputs and running == 0
-    return 0 if is_whole and not any(entry.faults for entry in done) and not hollow_kinds(done) else 1
+    return 0 if is_complete and not any(entry.faults for entry in done) and not hollow_kinds(done) else 1
 
 
 if __name__ == "__main__":

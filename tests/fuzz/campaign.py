@@ -8,8 +8,9 @@ import random
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.fuzz.bundle_members import packed
 from tests.fuzz.doors import load_verbs
@@ -18,7 +19,7 @@ from tests.fuzz.mutations import mutate
 from tests.fuzz.seed_inputs import make_seed_inputs
 from tests.fuzz.seeds.seed_input import SeedInput
 
-__all__ = ["WEIGHTS", "Campaign", "generator_digest", "make_input", "run_share", "run_unmutated", "unmutated"]
+__all__ = ["WEIGHTS", "Campaign", "generator_digest", "make_input", "run_share", "run_unmutated"]
 
 WEIGHTS: Final = {
     "media": 24,
@@ -91,7 +92,7 @@ class Campaign:
     """Whether each seed is run as it is, before all others: number -1 is the first of them."""
 
 
-def run_share(asked: Campaign, first: int, answers: Any) -> None:
+def run_share(asked: Campaign, first: int, answers: Connection) -> None:
     """Every `jobs`-th number from the one at `first` on. Everything is imported before the first fork."""
     load_verbs()
     warnings.simplefilter("ignore")  # of the seeds' own making
@@ -106,7 +107,7 @@ def run_share(asked: Campaign, first: int, answers: Any) -> None:
     for number in asked.numbers[first :: asked.jobs]:
         seed, files = make_input(seeds, asked.seed, number, asked.kind)
         _answer(asked, answers, (number, seed, files), run_limited(seed, files))
-    answers.put(None)
+    answers.send(None)
 
 
 def run_unmutated(seed: SeedInput) -> Outcome:
@@ -118,9 +119,11 @@ def run_unmutated(seed: SeedInput) -> Outcome:
     return replace(outcome, faults=(f"unmutated: exit code {outcome.code}, not {seed.ends[0]}: {' '.join(said)}",))
 
 
-def _answer(asked: Campaign, answers: Any, made: tuple[int, SeedInput, dict[str, bytes]], outcome: Outcome) -> None:
+def _answer(
+    asked: Campaign, answers: Connection, made: tuple[int, SeedInput, dict[str, bytes]], outcome: Outcome
+) -> None:
     number, seed, files = made
-    answers.put((number, seed.name, seed.kind, outcome))
+    answers.send((number, seed.name, seed.kind, outcome))
     if outcome.faults and asked.keep:
         _keep(asked.keep / f"{asked.seed}-{number}-{seed.name}", seed, files, outcome)
 

@@ -15,10 +15,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.confusion_table import disagreements, meets_goals, page, write_between_markers
+from tests.marked_page import write_between
+from tests.strangers.confusion_table import disagreements, meets_goals, section
 from tests.strangers.study import Plan, Study
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
+_MARKS: Final = ("<!-- strangers: written by `python -m tests.strangers --write-docs` -->", "<!-- /strangers -->")
 SHORT: Final = Plan(
     exports_per_clip=3,
     bases=8,
@@ -59,11 +61,11 @@ def main() -> int:
     if asked.json:
         rows = {name: [asdict(row) for row in getattr(result, name)] for name in ("outputs", "controls", "faults")}
         asked.json.write_text(json.dumps({**rows, "not_made": result.not_made}, indent=1), encoding="utf-8")
-    text = page(result)
-    sys.stdout.write("\n".join([text, *disagreements(result)]) + "\n")
+    lines = [*section(result)]
+    sys.stdout.write("\n".join([*lines, *disagreements(result)]) + "\n")
     sys.stderr.writelines(f"not made: {line}\n" for line in result.not_made)
     if asked.write_docs:
-        write_between_markers(_ROOT / "docs" / "validation.md", text)
+        write_between(_ROOT / "docs" / "validation.md", _MARKS, lines)
     return 0 if meets_goals(result) else 1
 
 

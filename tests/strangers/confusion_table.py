@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from scipy.stats import binomtest
 
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.study import FaultRow, OutputRow, StudyResult
 
-__all__ = ["Share", "disagreements", "meets_goals", "page", "write_between_markers"]
+__all__ = ["Share", "disagreements", "meets_goals", "section"]
 
-BEGIN: Final = "<!-- strangers: written by `python -m tests.strangers --write-docs` -->"
-END: Final = "<!-- /strangers -->"
 ALARM_GOAL, FLAG_GOAL, NAME_GOAL = 0.01, 0.99, 0.95
 """Of the two thirds that limits were tuned on."""
 HELD_ALARM_GOAL, HELD_FLAG_GOAL = 0.02, 0.97
@@ -91,16 +88,11 @@ def _is_named(row: FaultRow) -> bool:
     return row.named
 
 
-def page(result: StudyResult) -> str:
-    """The section of docs/validation.md, between its markers."""
-    return "\n".join([BEGIN, *_lines(result), END])
-
-
-def _lines(result: StudyResult) -> Iterator[str]:
+def section(result: StudyResult) -> Iterator[str]:
+    """Lines of the section of docs/validation.md."""
     right, wrong = right_outputs(result), [row for row in result.outputs if row.opinion == "wrong"]
     doubtful = len(result.outputs) - len(right) - len(wrong)
     judged = [row for row in result.faults if row.judged]
-    yield ""
     yield (
         f"{result.clips_made} clips, {len(result.outputs)} exports: the referee calls {len(right)} right, "
         f"{len(wrong)} wrong and {doubtful} doubtful. {len(judged)} faults at or above the stated limit were planted "
@@ -213,14 +205,3 @@ def disagreements(result: StudyResult) -> Iterator[str]:
         kind = "misnamed" if fault.flagged else "missed"
         what = f"{fault.fault} {fault.strength:g} in {fault.clip} by {fault.exporter}"
         yield f"{kind}: {what}: {fault.says}\n    {fault.reference} {fault.output}"
-
-
-def write_between_markers(path: Path, text: str) -> None:
-    """Put the section in the place of the old one. Raises `ValueError` where the markers are not there."""
-    old = path.read_text(encoding="utf-8")
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        message = f"{path} has no lines {BEGIN} and {END}"
-        raise ValueError(message)
-    path.write_text(before + text + after, encoding="utf-8")

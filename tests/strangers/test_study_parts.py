@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.strangers.confusion_table import BEGIN, END, Share, disagreements, meets_goals, page, write_between_markers
+from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import draw_split
@@ -56,11 +55,11 @@ def test_a_program_that_hangs_takes_those_that_it_started_with_it(tmp_path: Path
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    inner = "import sys, time; pipe = open(sys.argv[1], 'w'); pipe.write('begun'); pipe.flush(); time.sleep(60)"
-    outer = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]])"
+    # Two processes of the shell, which begin in milliseconds: how busy the machine is does not count.
+    begun = 'sh -c \'exec 3>"$0"; printf begun >&3; sleep 60\' "$0"; true'
 
-    with pytest.raises(ToolError, match="took more than 2 s"):
-        run_tool([sys.executable, "-c", outer, inner, str(pipe)], timeout_s=2)
+    with pytest.raises(ToolError, match="took more than 1 s"):
+        run_tool(["sh", "-c", begun, str(pipe)], timeout_s=1)
 
     os.set_blocking(reading, True)
     start = time.monotonic()
@@ -249,19 +248,10 @@ def test_disagreements_of_the_held_back_third_are_not_shown() -> None:
     assert len(list(disagreements(result))) == 2
 
 
-def test_the_table_replaces_the_one_between_its_markers(tmp_path: Path) -> None:
-    document = tmp_path / "page.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+def test_the_section_has_shares_with_their_intervals() -> None:
+    lines = [*section(study([output_row(opinion="right", flagged=True)], []))]
 
-    write_between_markers(document, page(study([output_row(opinion="right", flagged=True)], [])))
-    text = document.read_text(encoding="utf-8")
-
-    assert "1 of 1, 100.0% [2.5%, 100.0%]" in text
-    assert "old" not in text
-    assert text.startswith("before\n")
-    assert text.endswith(f"{END}\nafter\n")
-    with pytest.raises(ValueError, match="no lines"):
-        write_between_markers(tmp_path / "page.md", "") if document.write_text("none") else None
+    assert any("1 of 1, 100.0% [2.5%, 100.0%]" in line for line in lines)
 
 
 def test_ffprobe_and_ffmpeg_read_a_clip(tmp_path: Path) -> None:

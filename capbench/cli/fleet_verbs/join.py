@@ -12,6 +12,9 @@ from capbench.results.visible_text import plain_line
 
 __all__ = ["scheduler", "worker"]
 
+_MOST_SLOTS = 16
+"""`MOST_VALIDATING` of the machine's lock: whatever validates beyond would wait for a room."""
+
 
 @fleet_app.command(epilog="Example: `capbench fleet worker 10.0.0.1:8786 --name studio-1 --tag lab=berlin`")
 def worker(
@@ -22,7 +25,8 @@ def worker(
         list[str] | None, typer.Option(metavar="K=V", help="What a matrix may choose machines by; repeatable.")
     ] = None,
     validation_slots: Annotated[
-        int, typer.Option(min=1, max=16, help="Outputs that are validated side by side, never beside a timed run.")
+        int,
+        typer.Option(min=1, max=_MOST_SLOTS, help="Outputs that are validated side by side, never beside a timed run."),
     ] = 1,
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of this worker (default: in the user's cache).")

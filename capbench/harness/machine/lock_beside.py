@@ -1,4 +1,4 @@
-"""A lock for a folder of the cache that several runs may want to build, use or remove at once."""
+"""Locks of files, and one for a folder of the cache that several runs may want to build, use or remove at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from capbench.errors import UnavailableError
 from capbench.files import describe_os_error
 
-__all__ = ["LOCK_SUFFIX", "FolderInUseError", "lock_beside"]
+__all__ = ["LOCK_SUFFIX", "FolderInUseError", "lock_beside", "lock_file"]
 
 LOCK_SUFFIX = ".lock"
 """Appended to a folder's name."""
@@ -30,10 +30,10 @@ def lock_beside(folder: Path, *, on_wait: Callable[[], None] | None = None) -> I
     """
     path = folder.with_name(folder.name + LOCK_SUFFIX)
     try:
-        lock = _take(path, waits=False)
+        lock = lock_file(path)
         if lock is None and on_wait is not None:
             on_wait()
-            lock = _take(path, waits=True)
+            lock = lock_file(path, waits=True)
     except OSError as error:
         raise UnavailableError(f"cannot lock {path}: {describe_os_error(error)}") from error
     if lock is None:
@@ -51,8 +51,11 @@ def lock_beside(folder: Path, *, on_wait: Callable[[], None] | None = None) -> I
             os.close(lock)
 
 
-def _take(path: Path, *, waits: bool) -> int | None:
-    """Descriptor of the locked file; None where another process has it. Raises `OSError`."""
+def lock_file(path: Path, *, waits: bool = False) -> int | None:
+    """Make and lock a file; returns the descriptor that holds the lock, or None where another process has it.
+
+    With `waits` it is waited for. Raises `OSError` where there can be no such file, or no lock on it.
+    """
     while True:
         lock = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
@@ -76,9 +79,11 @@ def _lock(lock: int, *, waits: bool) -> bool:
         try:
             msvcrt.locking(lock, msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK, 1)
         except OSError as error:
-            if not waits:
+            if waits:
+                return False  # it gives up after ten seconds
+            if isinstance(error, PermissionError):
                 raise BlockingIOError(*error.args) from error
-            return False  # it gives up after ten seconds
+            raise
         return True
     import fcntl
 

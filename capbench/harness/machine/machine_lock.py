@@ -17,7 +17,6 @@ import contextlib
 import json
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -29,6 +28,7 @@ import psutil
 
 from capbench.errors import UnavailableError
 from capbench.files import describe_os_error
+from capbench.harness.machine.lock_beside import lock_file
 from capbench.recordings.cache import cache_folder
 
 __all__ = [
@@ -46,6 +46,7 @@ LOCK_VARIABLE = "CAPBENCH_MACHINE_LOCK"
 """Environment variable that names the folder of the lock."""
 MOST_VALIDATING = 16
 """Processes that validate side by side on one machine; each takes gigabytes at 4K, and more of them wait."""
+_ROOMS = tuple(f"room-{number:02d}" for number in range(MOST_VALIDATING))
 _LOOK_EVERY_S = 0.2
 """A look takes some microseconds: nothing beside what is timed meanwhile, and nothing beside a block's length."""
 _SAY_AFTER_S = 1.0
@@ -129,8 +130,8 @@ class MachineLock:
         with contextlib.ExitStack() as held:
             self._pass_gate(held, wait)
             held.enter_context(self._announced())
-            for number in range(MOST_VALIDATING):
-                held.enter_context(self._taken([_room(number)], wait))
+            for room in _ROOMS:
+                held.enter_context(self._taken([room], wait))
             yield
 
     @contextlib.contextmanager
@@ -140,7 +141,7 @@ class MachineLock:
         with contextlib.ExitStack() as held:
             with contextlib.ExitStack() as gate:  # only to pass: whoever times keeps it
                 self._pass_gate(gate, wait)
-                held.enter_context(self._taken([_room(number) for number in range(MOST_VALIDATING)], wait))
+                held.enter_context(self._taken(_ROOMS, wait))
             yield
 
     def is_held_around_us(self) -> bool:
@@ -190,19 +191,9 @@ class MachineLock:
         path = self._folder / name
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            # Files of the lock are never removed: a lock on a file that has gone excludes nobody.
-            lock = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            return lock_file(path)
         except OSError as error:
             raise UnavailableError(f"cannot lock this machine by {path}: {describe_os_error(error)}") from error
-        try:
-            _lock_at_once(lock)
-        except (BlockingIOError, PermissionError):
-            os.close(lock)
-            return None
-        except OSError as error:
-            os.close(lock)
-            raise UnavailableError(f"cannot lock this machine by {path}: {describe_os_error(error)}") from error
-        return lock
 
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:
@@ -282,19 +273,3 @@ class RunTurns:
         if line not in self._said:
             self._said.add(line)
             self._say(line)
-
-
-def _room(number: int) -> str:
-    return f"room-{number:02d}"
-
-
-def _lock_at_once(lock: int) -> None:
-    """Lock a whole file, or raise `BlockingIOError` or, on Windows, `PermissionError` where another has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,18 +17,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["VARIABLE", "GpuValve", "WorkerValve", "valve_of_environment"]
+__all__ = ["POLL_S", "VARIABLE", "GpuValve", "WorkerValve", "valve_of_environment"]
 
 VARIABLE = "CAPBENCH_GPU_VALVE"
 """Environment variable: the file that a process shares with whoever stops it."""
+POLL_S = 0.0005
+"""Interval at which each end checks what the other has said: a process that is idle is stopped within about as long."""
 _SHUT, _IDLE, _DRAWING, _SIZE = 0, 1, 2, 3
 """Offsets: 0 while open or the number of this closing; the number of the last closing for which the process was idle;
 whether it submits to a hardware GPU (`_NEVER`, `_NOW`, `_NO_MORE`)."""
 _NEVER, _NOW, _NO_MORE = 0, 1, 2
 _NUMBERS = 255
 """Closings are numbered from 1 to this and over again: an answer that comes late is not taken for one to the next."""
-_POLL_S = 0.0005
-"""Interval at which a process that is held checks whether the valve is open: it is stopped within about as long."""
 
 
 class GpuValve:
@@ -97,7 +97,7 @@ class WorkerValve:
         while number := self._map[_SHUT]:
             self._map[_IDLE] = number
             while self._map[_SHUT] == number:
-                self._sleep(_POLL_S)
+                self._sleep(POLL_S)
 
     def end(self) -> None:
         """Note that everything submitted is finished."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["PSUTIL", "THIS_SYSTEM", "ProcessControl", "cpu_s", "descendants", "holds_for_writing", "is_stopped"]
+__all__ = ["PSUTIL", "THIS_SYSTEM", "ProcessControl", "descendants", "holds_for_writing"]
 
 _PROC = Path("/proc")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -26,7 +26,10 @@ _AT_REST = _STOPPED | {"D"}
 
 @dataclass(frozen=True, slots=True)
 class ProcessControl:
-    """Reading and stopping processes by their ids. One that is gone is stopped, and has used no CPU time."""
+    """Reading and stopping processes by their ids. One that is gone is stopped, and has used no CPU time.
+
+    Nothing is raised for a process that is gone or belongs to another user: whoever stops it looks whether it stopped.
+    """
 
     descendants: Callable[[int], list[int]]
     """Process ids below one, parents before children."""
@@ -45,16 +48,6 @@ class ProcessControl:
 def descendants(root: int) -> list[int]:
     """Process ids below `root`, parents before children; without `root` itself."""
     return THIS_SYSTEM.descendants(root)
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether every thread of a process is stopped; True for one that is gone."""
-    return THIS_SYSTEM.is_stopped(pid)
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds of a process so far, in the kernel's ticks; 0 for one that is gone."""
-    return THIS_SYSTEM.cpu_s(pid)
 
 
 def holds_for_writing(root: int, path: Path) -> bool | None:

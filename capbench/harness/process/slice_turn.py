@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from capbench.harness.process.freezer import Freezer, make_cgroup, open_freezer
+from capbench.harness.process.gpu_valve import POLL_S, GpuValve
 from capbench.harness.process.gpu_valve import VARIABLE as VALVE_VARIABLE
-from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.running_clock import VARIABLE, StoppedTime
 from capbench.harness.process.spawn import Launched
 
@@ -18,8 +18,6 @@ __all__ = ["IDLE_TIMEOUT_S", "SliceTurn"]
 IDLE_TIMEOUT_S = 0.25
 """How much longer a slice may become for the GPU to finish: four frames of 60 ms each are in flight at most. A process
 that has not answered by then waits for its decoder or encoder, and the GPU has been without new work for as long."""
-_IDLE_POLL_S = 0.0005
-"""As often as a process that is held checks its valve."""
 
 
 class SliceTurn:
@@ -178,7 +176,7 @@ class SliceTurn:
             return
         valve.shut()
         deadline_ns = self._now_ns() + round(IDLE_TIMEOUT_S * 1e9)
-        while not valve.is_idle and self._now_ns() < deadline_ns and not process.ended.wait(_IDLE_POLL_S):
+        while not valve.is_idle and self._now_ns() < deadline_ns and not process.ended.wait(POLL_S):
             pass
         self.stops_while_drawing += 1
         self.idle_stops += valve.is_idle

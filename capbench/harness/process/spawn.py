@@ -172,7 +172,7 @@ class _PosixProcess:
                     )
         if self._pid is not None and self._ending.exit_code is None:
             # The supervisor was killed, and with it whoever would end what it started.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or another user's
                 os.killpg(self._pid, signal.SIGKILL)
         self.ended.set()
         self.started.set()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from capbench.errors import OutputError, ResultError
 from capbench.files import describe_os_error, read_json
+from capbench.harness.machine.lock_beside import lock_file
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder, refuse_links, remove, remove_leftovers
 from capbench.harness.run.schedule import PLAN_VERSION, Plan, ScheduledRun
@@ -90,7 +91,7 @@ class RunFolder:
     def check_kind(self, *, is_fleet: bool) -> None:
         """Compare how a folder was started, on one machine or on a fleet, with how it is resumed; writes nothing.
 
-        A folder in which nothing was recorded yet may be resumed either way. Raises `ResultError`.
+        A folder that does not show it yet, since its runner was killed too soon, may be either. Raises `ResultError`.
         """
         if os.path.lexists(self.path / MACHINES_FILE):
             if not is_fleet:
@@ -228,17 +229,14 @@ def lock_folder(path: Path) -> Iterator[None]:
     if os.name == "nt":
         yield  # Windows refuses to replace files that another process has open, which shows there is one
         return
-    import fcntl  # exists on POSIX only
-
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path / ".lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
+        lock = lock_file(path / ".lock")
     except OSError as error:
         raise OutputError(f"cannot write to the result folder {path}: {describe_os_error(error)}") from error
+    if lock is None:
+        raise ResultError(f"another capbench is running into {path}; wait for it or choose another --out")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    except BlockingIOError:
-        raise ResultError(f"another capbench is running into {path}; wait for it or choose another --out") from None
     finally:
         os.close(lock)

@@ -33,7 +33,7 @@ from capbench.harness.run.validate_output import Validator, WaitingOutput, is_wa
 from capbench.results.folder import FolderContents, read_folder
 from capbench.results.run_record import MAX_OVERLAP_SHARE, RunResult, RunRole
 
-__all__ = ["UNLIMITED_BLOCKS", "StoppingRule", "SystemProbe", "make_block", "run_matrix", "unavailable_subjects"]
+__all__ = ["SystemProbe", "make_block", "run_matrix", "unavailable_subjects"]
 
 _SAY_EVERY_S = 10.0
 """A line in so many seconds shows that validation moves and fills no log."""

@@ -24,8 +24,8 @@ from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
 from capbench.harness.run.result_folder import RunFolder, lock_folder, read_plan
-from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, run_matrix, unavailable_subjects
-from capbench.harness.run.schedule import Plan
+from capbench.harness.run.runner import run_matrix, unavailable_subjects
+from capbench.harness.run.schedule import UNLIMITED_BLOCKS, Plan, StoppingRule
 from capbench.harness.run.validate_output import Validator
 from capbench.harness.worker.client import ask_worker
 from capbench.installation import version_of

@@ -9,13 +9,11 @@ from typing import Final
 from capbench.recordings import RecordingSpec
 from capbench.recordings.write import write_recording
 from tests.fuzz.seeds.clips import CLIPS
-from tests.fuzz.seeds.seed_input import SeedInput
+from tests.fuzz.seeds.seed_input import EXPORTED, FAST_EXPORT, SeedInput
 
 __all__ = ["export_seeds", "playlist_seeds", "validation_seeds"]
 
-_FAST: Final = ("--preset", "ultrafast", "--json", "report.json")
-_PASSED_THROUGH: Final = ("--path", "passthrough", *_FAST)
-_WRITTEN: Final = ("out.mp4", "report.json")
+_PASSED_THROUGH: Final = ("--path", "passthrough", *FAST_EXPORT)
 
 
 def export_seeds(clips: Mapping[str, bytes]) -> Iterator[SeedInput]:
@@ -30,7 +28,7 @@ def export_seeds(clips: Mapping[str, bytes]) -> Iterator[SeedInput]:
             arguments=("export", name, "out.mp4", *_PASSED_THROUGH)
             if spec.passes_through
             else ("-floor", name, "out.mp4", "report.json"),
-            may_leave=_WRITTEN,
+            may_leave=EXPORTED,
             export_of=name,
         )
     name = "h264.mp4"
@@ -41,7 +39,7 @@ def export_seeds(clips: Mapping[str, bytes]) -> Iterator[SeedInput]:
             files={salvaged: clips[salvaged]},
             mutable=(salvaged,),
             arguments=("export", salvaged, "out.mp4", "--salvage", *_PASSED_THROUGH),
-            may_leave=_WRITTEN,
+            may_leave=EXPORTED,
             export_of=salvaged,
         )
     yield SeedInput(
@@ -106,6 +104,6 @@ def playlist_seeds(folder: Path) -> Iterator[SeedInput]:
             files={**files, **more},
             mutable=mutable,
             arguments=("export", name, "out.mp4", *_PASSED_THROUGH),
-            may_leave=_WRITTEN,
+            may_leave=EXPORTED,
             export_of=name,
         )

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from capbench.resources import matrix_folder
-from tests.fuzz.seeds.seed_input import SeedInput
+from tests.fuzz.seeds.seed_input import EXPORTED, FAST_EXPORT, SeedInput
 from tests.hdr_clips import HdrClip, write_hdr
 
 __all__ = ["composite_seeds", "look_seeds", "scene_seeds"]
 
-_FAST: Final = ("--preset", "ultrafast", "--json", "report.json")
-_WRITTEN: Final = ("out.mp4", "report.json")
 _SCENE: Final = """\
 [background]
 image = "background.png"
@@ -119,14 +117,14 @@ def composite_seeds(folder: Path, clips: Mapping[str, bytes]) -> Iterator[SeedIn
                 kind="composite",
                 files={source: clips[source]},
                 mutable=(source,),
-                arguments=("export", source, "out.mp4", *options, *_FAST),
-                may_leave=_WRITTEN,
+                arguments=("export", source, "out.mp4", *options, *FAST_EXPORT),
+                may_leave=EXPORTED,
                 export_of=None if "--fps" in options else source,
                 needs_adapter=True,
             )
     named = _named_files(clips)
     for name, output, options in (
-        ("drawn", "out.mp4", ("--path", "gpu-fused", *_FAST)),
+        ("drawn", "out.mp4", ("--path", "gpu-fused", *FAST_EXPORT)),
         ("drawn-gif", "out.gif", ("--path", "cpu", "--json", "report.json")),
     ):
         yield SeedInput(
@@ -154,8 +152,8 @@ def composite_seeds(folder: Path, clips: Mapping[str, bytes]) -> Iterator[SeedIn
             kind="composite",
             files={"hdr.mp4": hdr},
             mutable=("hdr.mp4",),
-            arguments=("export", "hdr.mp4", "out.mp4", "--tone-map", "bt2390", *_FAST),
-            may_leave=_WRITTEN,
+            arguments=("export", "hdr.mp4", "out.mp4", "--tone-map", "bt2390", *FAST_EXPORT),
+            may_leave=EXPORTED,
             export_of="hdr.mp4",
             needs_adapter=True,
         )

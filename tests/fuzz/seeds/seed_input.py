@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["JUDGED", "SeedInput"]
+__all__ = ["EXPORTED", "FAST_EXPORT", "JUDGED", "SeedInput"]
 
+FAST_EXPORT = ("--preset", "ultrafast", "--json", "report.json")
+"""Options of an export whose frames are counted."""
+EXPORTED = ("out.mp4", "report.json")
+"""What it leaves."""
 JUDGED = (0, 1, 3)
 """Ends of a verb that judges: it passes, something is worse or wrong, or too little is known. All were computed."""
 

@@ -12,6 +12,7 @@ import pytest
 
 import capbench.cli  # noqa: F401  registers the verbs
 from capbench.cli.app import run_app
+from capbench.harness.machine.machine_lock import MOST_VALIDATING
 from capbench.recordings import RecordingSpec, make_recording
 
 
@@ -155,6 +156,15 @@ def test_a_variable_of_the_fleet_is_no_option_of_a_command_without_one(
 
     assert codes == [2, 2]
     assert capfd.readouterr().err.count("missing") == 2
+
+
+def test_a_worker_validates_no_more_at_once_than_its_machine_has_rooms(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = f"fleet worker 127.0.0.1:1 --validation-slots {MOST_VALIDATING + 1}"
+
+    assert _capbench(monkeypatch, folder, command) == 2
+    assert "--validation-slots" in capfd.readouterr().err
 
 
 _HOSTILE = {

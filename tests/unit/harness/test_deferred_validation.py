@@ -16,8 +16,8 @@ from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.result_folder import RunFolder
-from capbench.harness.run.runner import StoppingRule, SystemProbe, run_matrix
-from capbench.harness.run.schedule import Plan, ScheduledRun
+from capbench.harness.run.runner import SystemProbe, run_matrix
+from capbench.harness.run.schedule import Plan, ScheduledRun, StoppingRule
 from capbench.harness.run.validate_output import Validator, is_waiting
 from capbench.harness.worker.client import JobResult
 from capbench.results import RunResult, RunRole

@@ -19,7 +19,7 @@ import pytest
 from capbench.harness.process import measured_process
 from capbench.harness.process.freezer import Freezer, SignalFreezer, make_cgroup, open_freezer
 from capbench.harness.process.measured_process import Outcome, run_process
-from capbench.harness.process.process_tree import PSUTIL, THIS_SYSTEM, ProcessControl, descendants, is_stopped
+from capbench.harness.process.process_tree import PSUTIL, THIS_SYSTEM, ProcessControl, descendants
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Launched, _WindowsProcess
 from capbench.harness.run.slice_schedule import slice_rounds
@@ -385,7 +385,7 @@ def test_a_process_that_the_subject_stopped_itself_stays_stopped() -> None:
     child = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(60)"])
     try:
         os.kill(child.pid, signal.SIGSTOP)
-        while not is_stopped(child.pid):
+        while not THIS_SYSTEM.is_stopped(child.pid):
             time.sleep(0.001)
         assert child.pid in descendants(os.getpid())
         control = replace(THIS_SYSTEM, descendants=lambda _: [child.pid])
@@ -394,7 +394,7 @@ def test_a_process_that_the_subject_stopped_itself_stays_stopped() -> None:
         assert freezer.stop(lambda: None)
         freezer.resume()
 
-        assert is_stopped(child.pid)
+        assert THIS_SYSTEM.is_stopped(child.pid)
     finally:
         child.kill()
         child.wait()

@@ -6,7 +6,8 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,30 @@ def _at_once(folder: Path) -> MachineLock:
     return MachineLock(folder, sleep=lambda _time_s: None)
 
 
+def _saying(folder: Path, said: list[str]) -> MachineLock:
+    """A lock whose clock moves by a second at each look, and which notes what is said of a wait."""
+    now_s = iter(range(1000))
+    return MachineLock(folder, on_wait=said.append, now_s=lambda: next(now_s), sleep=lambda _time_s: None)
+
+
+def _waiting(folder: Path, pause: Callable[[], object], then: Callable[[], object]) -> threading.Thread:
+    """A thread that waits for the machine, once it does; it pauses between looks, and does something in its turn."""
+    waits = threading.Event()
+
+    def sleep(_time_s: float) -> None:
+        waits.set()
+        pause()
+
+    def have_a_turn() -> None:
+        with MachineLock(folder, sleep=sleep).timing():
+            then()
+
+    thread = threading.Thread(target=have_a_turn)
+    thread.start()
+    assert waits.wait(10)
+    return thread
+
+
 @pytest.mark.parametrize(
     ("first", "second", "fits"),
     [
@@ -76,20 +101,9 @@ def test_a_process_that_is_killed_leaves_no_lock(tmp_path: Path, how: str) -> No
 def test_a_block_that_waits_keeps_new_validation_out_and_begins_when_the_old_has_ended(tmp_path: Path) -> None:
     """It drains validation first: a queue of outputs to validate cannot put it off for ever."""
     order: list[str] = []
-    waits = threading.Event()
-
-    def noted(_time_s: float) -> None:
-        waits.set()
-        threading.Event().wait(0.01)
-
-    def time() -> None:
-        with MachineLock(tmp_path, sleep=noted).timing():
-            order.append("timed")
 
     with _at_once(tmp_path).validating(timeout_s=0):
-        timing = threading.Thread(target=time)
-        timing.start()
-        assert waits.wait(10)
+        timing = _waiting(tmp_path, lambda: time.sleep(0.01), lambda: order.append("timed"))
         with pytest.raises(MachineBusyError), _at_once(tmp_path).validating(timeout_s=0):
             pass
         order.append("old validation ends")
@@ -117,20 +131,10 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 def test_a_run_that_has_just_ended_a_block_leaves_the_machine_to_the_one_that_waits(tmp_path: Path) -> None:
     """Two runs at once take turns: whoever has the machine would otherwise have it again before the other looks."""
-    waits, has_tried, order = threading.Event(), threading.Event(), list[str]()
-
-    def noted(_time_s: float) -> None:
-        waits.set()
-        assert has_tried.wait(10)
-
-    def time() -> None:
-        with MachineLock(tmp_path, sleep=noted).timing():
-            order.append("the other")
+    has_tried, order = threading.Event(), list[str]()
 
     with _at_once(tmp_path).timing(timeout_s=0):
-        other = threading.Thread(target=time)
-        other.start()
-        assert waits.wait(10)
+        other = _waiting(tmp_path, lambda: has_tried.wait(10), lambda: order.append("the other"))
     with pytest.raises(MachineBusyError), _at_once(tmp_path).timing(timeout_s=0):
         pass
     has_tried.set()
@@ -142,25 +146,23 @@ def test_a_run_that_has_just_ended_a_block_leaves_the_machine_to_the_one_that_wa
 
 
 def test_who_is_waited_for_is_said_once_and_not_for_a_moment(tmp_path: Path) -> None:
-    now_s, said = iter(range(1000)), list[str]()
+    said: list[str] = []
 
     with _held_elsewhere(tmp_path, "timing") as holder:
         for timeout_s in (0.0, 5.0):
-            lock = MachineLock(tmp_path, on_wait=said.append, now_s=lambda: next(now_s), sleep=lambda _time_s: None)
-            with pytest.raises(MachineBusyError), lock.timing(timeout_s=timeout_s):
+            with pytest.raises(MachineBusyError), _saying(tmp_path, said).timing(timeout_s=timeout_s):
                 pass
 
     assert said == [f"`capbench run quick` is timing on it, process {holder.pid}"]
 
 
 def test_validation_that_is_waited_for_is_said_to_be_that(tmp_path: Path) -> None:
-    now_s, said = iter(range(1000)), list[str]()
-    lock = MachineLock(tmp_path, on_wait=said.append, now_s=lambda: next(now_s), sleep=lambda _time_s: None)
+    said: list[str] = []
 
     with (
         _held_elsewhere(tmp_path, "validating"),
         pytest.raises(MachineBusyError),
-        lock.timing(timeout_s=5),
+        _saying(tmp_path, said).timing(timeout_s=5),
     ):
         pass
 
@@ -187,8 +189,8 @@ def test_capbench_inside_of_what_is_timed_does_not_wait_for_that(tmp_path: Path)
 
 @pytest.mark.parametrize("content", ["", "[]", '{"pid": "x"}', "\0" * 100_000])
 def test_what_is_said_of_the_holder_may_be_damaged(tmp_path: Path, content: str) -> None:
-    now_s, said = iter(range(1000)), list[str]()
-    lock = MachineLock(tmp_path, on_wait=said.append, now_s=lambda: next(now_s), sleep=lambda _time_s: None)
+    said: list[str] = []
+    lock = _saying(tmp_path, said)
 
     with _held_elsewhere(tmp_path, "timing"):
         (tmp_path / "holder.json").write_text(content)

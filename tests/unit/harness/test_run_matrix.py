@@ -18,8 +18,15 @@ from capbench.harness.matrix.model import Case, Limit, RunMatrix, Subject
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress
 from capbench.harness.run.result_folder import RunFolder, lock_folder
-from capbench.harness.run.runner import UNLIMITED_BLOCKS, StoppingRule, SystemProbe, run_matrix, unavailable_subjects
-from capbench.harness.run.schedule import Plan, ScheduledRun, block_steps, case_order
+from capbench.harness.run.runner import SystemProbe, run_matrix, unavailable_subjects
+from capbench.harness.run.schedule import (
+    UNLIMITED_BLOCKS,
+    Plan,
+    ScheduledRun,
+    StoppingRule,
+    block_steps,
+    case_order,
+)
 from capbench.results import CheckStatus, RunResult, RunRole
 from capbench.results.environment import Environment, NoiseReading
 from capbench.results.folder import FolderContents, read_run
@@ -377,6 +384,12 @@ def test_a_folder_that_another_runner_holds_is_refused(tmp_path: Path) -> None:
         lock_folder(tmp_path),
     ):
         pass
+
+
+def test_an_error_of_a_run_is_not_one_of_another_runner(tmp_path: Path) -> None:
+    """A terminal that takes no more output raises `BlockingIOError`, as a lock does that another has."""
+    with pytest.raises(BlockingIOError), lock_folder(tmp_path):
+        raise BlockingIOError
 
 
 def test_a_folder_of_another_machine_is_not_continued(tmp_path: Path) -> None:

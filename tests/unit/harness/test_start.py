@@ -21,8 +21,7 @@ from capbench.harness.process.measured_process import Outcome
 from capbench.harness.process.spawn import Ending
 from capbench.harness.run import validate_output as validation
 from capbench.harness.run.result_folder import RunFolder
-from capbench.harness.run.runner import UNLIMITED_BLOCKS
-from capbench.harness.run.schedule import Plan, ScheduledRun
+from capbench.harness.run.schedule import UNLIMITED_BLOCKS, Plan, ScheduledRun
 from capbench.harness.run.start import RunOptions, new_folder, open_plan, resumable_folder, settle_matrix
 from capbench.harness.run.validate_output import Validator, WaitingOutput
 from capbench.harness.worker.client import JobResult, describe_failure
