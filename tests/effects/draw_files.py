@@ -14,11 +14,11 @@ from pathlib import Path
 from capbench.quality.reading.clip import Clip
 from capbench.quality.reading.planes import Planes, planes_of
 from tests.effects.oracle_drawing import draw_look
-from tests.effects.planted_faults import FAULTS, planted
-from tests.effects.seeded_looks import CAMERA_FRAMES, LOOK_FRAMES, SeededLook, asked_look, scene_of, seeded_look
+from tests.effects.planted_faults import FAULTS, PlantedLook, planted
+from tests.effects.seeded_looks import CAMERA_FRAMES, LOOK_FRAMES, asked_look, scene_of, seeded_look
 from tests.effects.sources import camera_file, encode, screen_source
 
-__all__ = ["camera_folder", "draw_fault", "draw_right", "source_file"]
+__all__ = ["camera_folder", "draw_fault", "draw_planted", "draw_right", "source_file"]
 
 
 def camera_folder(folder: Path) -> Path:
@@ -39,42 +39,34 @@ def source_file(folder: Path, seed: int) -> Path:
     return screen_source(640, 360, LOOK_FRAMES, seed, folder / "media").path
 
 
+def draw_planted(one: PlantedLook, folder: Path, path: Path) -> Path:
+    """Draw a look into the file at `path`; returns the recording that it shows, which lies in the folder."""
+    drawn = one.drawn
+    source = screen_source(640, 360, LOOK_FRAMES, drawn.source_seed, folder / "media")
+    draw_look(scene_of(drawn), source, drawn.canvas, path, crf=drawn.crf, shutter=drawn.shutter, scene_at=one.scene_at)
+    return source.path
+
+
 def draw_right(folder: Path, seed: int) -> Path:
     """The file of a right look; its parameters lie beside it."""
     look = seeded_look(seed, camera_folder(folder) / "camera.mp4")
-    path = folder / "right" / f"{look.name}.mp4"
-    if not path.with_suffix(".json").is_file():
-        path.parent.mkdir(exist_ok=True)
-        source = screen_source(640, 360, LOOK_FRAMES, look.source_seed, folder / "media")
-        draw_look(scene_of(look), source, look.canvas, path, crf=look.crf, shutter=look.shutter)
-        _write(path, look, look, "", source.path)
-    return path
+    return _kept(folder / "right" / f"{look.name}.mp4", PlantedLook(look, look), "", folder)
 
 
 def draw_fault(folder: Path, number: int, seed: int) -> Path:
     """The file of a look with the fault of that number."""
     fault = FAULTS[number]
     one = planted(fault, seed, camera_folder(folder))
-    path = folder / "faults" / f"{one.drawn.name}.mp4"
+    return _kept(folder / "faults" / f"{one.drawn.name}.mp4", one, fault.name, folder)
+
+
+def _kept(path: Path, one: PlantedLook, fault: str, folder: Path) -> Path:
     if not path.with_suffix(".json").is_file():
         path.parent.mkdir(exist_ok=True)
-        source = screen_source(640, 360, LOOK_FRAMES, one.drawn.source_seed, folder / "media")
-        draw_look(
-            scene_of(one.drawn),
-            source,
-            one.drawn.canvas,
-            path,
-            crf=one.drawn.crf,
-            shutter=one.drawn.shutter,
-            scene_at=one.scene_at,
-        )
-        _write(path, one.asked, one.drawn, fault.name, source.path)
+        source = draw_planted(one, folder, path)
+        facts = {"asked": asked_look(one.asked), "drawn": asdict(one.drawn), "fault": fault, "source": str(source)}
+        path.with_suffix(".json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return path
-
-
-def _write(path: Path, asked: SeededLook, drawn: SeededLook, fault: str, source: Path) -> None:
-    facts = {"asked": asked_look(asked), "drawn": asdict(drawn), "fault": fault, "source": str(source)}
-    path.with_suffix(".json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 
 def main() -> None:

@@ -27,12 +27,10 @@ from typing import Any, Final
 
 from capbench.quality.effects.inspect_output import measure_effects
 from capbench.results.appearance.expected_look import ExpectedLook
-from tests.effects.draw_files import camera_folder, source_file
+from tests.effects.draw_files import camera_folder, draw_planted, source_file
 from tests.effects.kept_results import finding_line, kept_names
-from tests.effects.oracle_drawing import draw_look
 from tests.effects.planted_faults import FAULTS, PlantedLook, planted
-from tests.effects.seeded_looks import LOOK_FRAMES, SOURCE_SEEDS, asked_look, coarseness, scene_of, seeded_look
-from tests.effects.sources import screen_source
+from tests.effects.seeded_looks import SOURCE_SEEDS, asked_look, coarseness, seeded_look
 from tests.effects.study import end_with_workers
 
 __all__ = ["LookJob", "jobs_from", "measure_looks", "measured_look"]
@@ -81,20 +79,16 @@ def measured_look(job: LookJob, folder: Path) -> dict[str, Any]:  # a line of JS
     """Draw a look, measure it and delete its file. `folder` holds the recordings that it is drawn from."""
     began_s = time.monotonic()
     one = job.look(camera_folder(folder))
-    drawn = one.drawn
-    source = screen_source(640, 360, LOOK_FRAMES, drawn.source_seed, folder / "media")
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "look.mp4"
-        draw_look(
-            scene_of(drawn), source, drawn.canvas, path, crf=drawn.crf, shutter=drawn.shutter, scene_at=one.scene_at
-        )
+        source = draw_planted(one, folder, path)
         drawn_s = time.monotonic()
-        findings = measure_effects(source.path, path, ExpectedLook.model_validate(asked_look(one.asked))).findings
+        findings = measure_effects(source, path, ExpectedLook.model_validate(asked_look(one.asked))).findings
     return {
         "look": job.name,
         "fault": "" if job.fault is None else FAULTS[job.fault].name,
-        "crf": drawn.crf,
-        "canvas": drawn.canvas,
+        "crf": one.drawn.crf,
+        "canvas": one.drawn.canvas,
         "seconds": [round(drawn_s - began_s, 1), round(time.monotonic() - drawn_s, 1)],
         "findings": [finding_line(finding) for finding in findings],
     }

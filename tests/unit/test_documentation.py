@@ -100,6 +100,7 @@ _OTHER_PROGRAMS = {
     "--media": "tests.bench.clean_study",
     "--journal": "tests.fuzz",
     "--size": "tests.bench.conversion_bandwidth",
+    "--table": "tests.bench.part_scaling",
     "--condition": "tests.bench.slice_record",
     "--force-device-scale-factor": "chromium",
     "--headless": "chromium",

@@ -16,7 +16,7 @@ from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
 from capbench.quality.measurements import MOTION_BLUR, LayerShare
 from capbench.quality.oracle import rgb_to_nv12
-from capbench.quality.oracle.composition import compose, hidden_by_layers, plain_ground
+from capbench.quality.oracle.composition import compose, hidden_by_layers
 from capbench.quality.oracle.placement import Placement, place_recording
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 from capbench.quality.oracle.sampling import sample_rgb
@@ -126,14 +126,13 @@ class GroundTruth:
         moments = self.exposure(time_s)
         recording = partial(self._recording, source.frame, resting)
         luma_codes = planes_of(output.frame).luma
-        ground = plain_ground(self.scene, self.canvas) if self.layers.ground is None else self.layers.ground
-        rgb = self._composed(source.frame, distinct_placements(moments), ground)
+        rgb = self._composed(source.frame, distinct_placements(moments))
         still = at_rest(self.placement(time_s), self.scene, time_s)
         sharp = None
         if len(moments) > 1:
             places = distinct_placements(still)
             same = places == distinct_placements(moments)
-            sharp = rgb.copy() if same else self._composed(source.frame, places, ground)
+            sharp = rgb.copy() if same else self._composed(source.frame, places)
         drawn = []
         for layer in self.layers.at(recording, resting, moments, time_s):
             under = rgb[layer.part].copy()
@@ -150,14 +149,13 @@ class GroundTruth:
             shares += _blur_share(self._luma(sharp), self._luma(rgb), luma_codes, output.record.index)
         return Rendered(picture, shares)
 
-    def _composed(
-        self, frame: av.VideoFrame, places: Sequence[Placement], ground: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _composed(self, frame: av.VideoFrame, places: Sequence[Placement]) -> NDArray[np.float64]:
         """R'G'B' of the canvas without the layers over the recording: the mean of the pictures of all its places."""
         across, down = (np.arange(side, dtype=np.float64) + 0.5 for side in self.canvas)
         total = np.zeros((self.canvas[1], self.canvas[0], 3))
         for place in places:
-            total += compose(self.scene, self._recording(frame, place, across, down), place, self.canvas, ground)
+            recording = self._recording(frame, place, across, down)
+            total += compose(self.scene, recording, place, self.canvas, self.layers.ground)
         return total / len(places)
 
     def _luma(self, rgb: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from capbench.pipeline.compositor.layers.cursor import cursor_texels
 from capbench.pipeline.compositor.layers.image_textures import open_image
 from capbench.pipeline.scene import Caption, Mask, Scene
 from capbench.quality.oracle.background_fill import blurred, covering
+from capbench.quality.oracle.composition import plain_ground
 from capbench.quality.oracle.overlay_layers import (
     Part,
     camera_edges,
@@ -72,11 +73,11 @@ class SceneLayers:
         self._camera: CameraPicture | None = None if scene.camera is None else camera_picture(scene.camera)
 
     @cached_property
-    def ground(self) -> Field | None:
-        """The picture in the background, R'G'B', shape (height, width, 3); None where there is none."""
+    def ground(self) -> Field:
+        """The background, R'G'B', shape (height, width, 3): the same in all frames."""
         background = self._scene.background
         if background.image is None:
-            return None
+            return plain_ground(self._scene, self._canvas)
         texels = np.asarray(open_image(background.image)) / 255
         colour = np.array(tuple(bytes.fromhex(background.colour[1:]))) / 255
         picture = covering(texels[..., :3] * texels[..., 3:] + colour * (1 - texels[..., 3:]), self._canvas)

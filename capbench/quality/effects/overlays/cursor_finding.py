@@ -14,7 +14,7 @@ from capbench.quality.effects.overlays.working_frame import WorkingFrame
 from capbench.results.appearance.effect_finding import EffectFinding, MeasuredParameter
 from capbench.results.appearance.expected_layers import ExpectedCursor
 
-__all__ = ["asked_telemetry", "cursor_finding", "track_cursor", "where_it_rests"]
+__all__ = ["asked_cursor", "asked_telemetry", "cursor_finding", "track_cursor", "where_it_rests"]
 
 _EFFECT: Final = "cursor"
 _USUAL_SIZES_PX: Final = (48.0, 80.0, 30.0)
@@ -52,6 +52,12 @@ _STEADY: Final = 0.6
 """Share of frames in which something unasked must be there."""
 
 
+def asked_cursor(context: EffectContext) -> ExpectedCursor:
+    """What is asked of a cursor; nothing of its path and size where it must only be there, or need not."""
+    look = context.look.cursor
+    return look if isinstance(look, ExpectedCursor) else ExpectedCursor()
+
+
 def asked_telemetry(asked: ExpectedCursor) -> Telemetry | None:
     """Where the cursor should be at a time: straight from point to point, at rest before the first and after."""
     if not asked.path:
@@ -66,7 +72,7 @@ def track_cursor(
     hides: Callable[[float, float, float], bool] | None,
 ) -> CursorTrack | None:
     """The cursor of an output; None where there is none. `hides` as in `follow_cursor`."""
-    asked = context.look.cursor if isinstance(context.look.cursor, ExpectedCursor) else ExpectedCursor()
+    asked = asked_cursor(context)
     if not frames:
         return None
     best: CursorTrack | None = None
@@ -97,7 +103,7 @@ def where_it_rests(
     What it looks like in frames of other speeds is not alike, and a small one is smeared to little in most of them.
     `hides` as in `follow_cursor`.
     """
-    asked = context.look.cursor if isinstance(context.look.cursor, ExpectedCursor) else ExpectedCursor()
+    asked = asked_cursor(context)
     telemetry, frame_s = asked_telemetry(asked), 1 / float(context.frame_rate)
     if telemetry is None or asked.size_px is None:
         return None
@@ -141,7 +147,7 @@ def cursor_finding(track: CursorTrack | None, frames: list[WorkingFrame], contex
         )
     if not asked:
         return _unasked(track, frames, context, asked=asked)
-    expected = look if isinstance(look, ExpectedCursor) else ExpectedCursor()
+    expected = asked_cursor(context)
     if track is None:
         return EffectFinding(
             effect=_EFFECT,

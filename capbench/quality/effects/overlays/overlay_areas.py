@@ -9,11 +9,11 @@ import numpy as np
 
 from capbench.quality.effects.effect_meter import EffectContext
 from capbench.quality.effects.overlays.camera_finding import RIM, CameraSighting
-from capbench.quality.effects.overlays.cursor_finding import asked_telemetry
+from capbench.quality.effects.overlays.cursor_finding import asked_cursor, asked_telemetry
 from capbench.quality.effects.overlays.cursor_track import CursorTrack
 from capbench.quality.effects.overlays.working_frame import WorkingFrame
 from capbench.quality.effects.placing.coverings import CoveredArea, CoveringCursor
-from capbench.results.appearance.expected_layers import ExpectedCamera, ExpectedCursor
+from capbench.results.appearance.expected_layers import ExpectedCamera
 
 __all__ = ["camera_area", "cursor_cover"]
 
@@ -93,7 +93,7 @@ def cursor_cover(
 
     None where neither is known.
     """
-    asked = context.look.cursor if isinstance(context.look.cursor, ExpectedCursor) else ExpectedCursor()
+    asked = asked_cursor(context)
     telemetry = asked_telemetry(asked)
     if not frames:
         return None

@@ -12,11 +12,15 @@ from capbench.quality.effects.overlays.camera_finding import (
     look_for_camera,
     standing_area,
 )
-from capbench.quality.effects.overlays.cursor_finding import asked_telemetry, cursor_finding, track_cursor
+from capbench.quality.effects.overlays.cursor_finding import (
+    asked_cursor,
+    asked_telemetry,
+    cursor_finding,
+    track_cursor,
+)
 from capbench.quality.effects.overlays.overlay_areas import camera_area, cursor_cover
 from capbench.quality.effects.overlays.working_frame import MeanPicture, SampledFrames, working_frame
 from capbench.results.appearance.effect_finding import EffectFinding
-from capbench.results.appearance.expected_layers import ExpectedCursor
 
 __all__ = ["OverlayMeter"]
 
@@ -52,13 +56,13 @@ class OverlayMeter:
             return is_behind or self._is_under_caption(y / placed[0].shown.shape[0], time_s)
 
         track = track_cursor(placed, context, hides)
-        asked = context.look.cursor
-        telemetry = asked_telemetry(asked) if isinstance(asked, ExpectedCursor) else None
+        telemetry = asked_telemetry(asked_cursor(context))
         motion = CursorMotion.of(track, placed, telemetry, 1 / float(context.frame_rate))
-        sharp = None if motion is None else motion.resting_picture(self._moving)
-        of_cursor = None if motion is None or sharp is None else motion.blur(sharp, self._moving)
-        if motion is not None and sharp is not None and context.look.motion_blur:
-            track = motion.sized_as(sharp)
+        of_cursor = None
+        if motion is not None and (sharp := motion.resting_picture(self._moving)) is not None:
+            of_cursor = motion.blur(sharp, self._moving)
+            if context.look.motion_blur:
+                track = motion.sized_as(sharp)
         of_camera_area = camera_area(camera, standing, frames, context)
         if of_camera_area is not None:
             context.coverings.areas.append(of_camera_area)
