@@ -14,9 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from capbench.harness.process.scheduling import realtime_refusal
 from capbench.harness.run.start import RunOptions, run
 from capbench.results import RunResult, RunRole
 from capbench.results.folder import read_folder
+from capbench.results.run_record import Interleave
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="left-over processes are looked for in /proc")
 
@@ -84,6 +86,22 @@ def test_a_run_in_slices_records_what_is_true_of_it(tmp_path: Path) -> None:
     assert floor.trace == () or floor.trace[-1].time_s <= (floor.process_wall_s or 0.0) + 0.05
 
 
+@pytest.mark.skipif(realtime_refusal() is not None, reason=f"{realtime_refusal()}")
+@pytest.mark.parametrize("interleave", ["runs", "slices"])
+def test_a_run_with_real_time_scheduling_says_so(tmp_path: Path, interleave: Interleave) -> None:
+    policy = f"{sys.executable} -c 'import os; raise SystemExit(os.sched_getscheduler(0) != os.SCHED_RR)'"
+
+    run(
+        _matrix(tmp_path, {"floor": "", "mine": f'{policy} && cp "$1" "$2"'}),
+        RunOptions(validate=False, interleave=interleave, scheduling="realtime"),
+        out=tmp_path / "out",
+    )
+
+    runs = _measured(tmp_path / "out")
+    assert {(found.error, found.interleave, found.scheduling) for found in runs} == {(None, interleave, "realtime")}
+    assert {found.slices.means for found in runs if found.slices} <= {"signals"}
+
+
 def test_who_fails_only_in_slices_is_measured_plainly_with_the_reason(tmp_path: Path) -> None:
     fragile = 'test -z "$CAPBENCH_STOPPED_TIME" || { echo "my own time-out" >&2; exit 7; }; cp "$1" "$2"'
 
@@ -135,8 +153,8 @@ def test_a_subject_that_dies_in_the_middle_costs_its_own_run_alone(tmp_path: Pat
 
 
 _BY_SIGNALS = """
-from capbench.harness.process.slice_turn import SliceTurn
-SliceTurn.__init__.__kwdefaults__["cgroup_of"] = lambda: None
+from capbench.harness.run import executor
+executor.make_cgroup = lambda scheduling: None
 from capbench.__main__ import main
 main()
 """
