@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from scipy import stats
+from scipy import special
 
 from capbench.errors import MatrixError, ResultError
 from capbench.files import is_file, read_json
@@ -241,8 +241,11 @@ def is_called_worse(log_ratios: NDArray[np.float64], *, margin: float) -> bool:
 
 
 def _rate(count: int, of: int) -> Rate:
-    interval = stats.binomtest(count, of).proportion_ci(0.95, method="exact")
-    return Rate(count=count, of=of, low=float(interval.low), high=float(interval.high))
+    """With the interval of Clopper and Pearson (1934, Biometrika 26, 404-413), by quantiles of beta distributions."""
+    tail = 0.025  # of 95%
+    low = float(special.betaincinv(count, of - count + 1, tail)) if count else 0.0
+    high = float(special.betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
+    return Rate(count=count, of=of, low=low, high=high)
 
 
 def noise_floor_of(
