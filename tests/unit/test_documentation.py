@@ -97,6 +97,7 @@ def test_the_design_names_every_stage_path_and_decoder(kind: str, known: tuple[s
 
 _OTHER_PROGRAMS = {
     "--help": "every command's own",
+    "--cap-add": "docker",
     "--media": "tests.bench.clean_study",
     "--journal": "tests.fuzz",
     "--size": "tests.bench.conversion_bandwidth",
@@ -172,7 +173,7 @@ def test_environment_variables_that_the_documentation_names_exist() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in _PAGES)
     named = set(re.findall(r"\bCAP(?:BENCH)?_[A-Z_]+", text))
 
-    assert named - {"CAPBENCH_REQUIRE_GPU"} == environment_variables()
+    assert named - {"CAPBENCH_REQUIRE_GPU", "CAP_SYS_NICE"} == environment_variables()
 
 
 @pytest.mark.parametrize(

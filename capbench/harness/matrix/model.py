@@ -45,8 +45,7 @@ _MOST_RECORDED_PIXELS_A_SIDE = 8192
 """Twice the width of 4K. A recording is drawn in Python, and a frame of that square takes 200 MB."""
 
 DEFAULT_SLICE_MS = 100.0
-"""Mean length of a slice: shorter ones were measured to be no better (docs/gate.md), and fewer switches disturb
-less."""
+"""Mean length of a slice: shorter ones measure no better (docs/gate.md), and fewer switches disturb less."""
 
 OptionValue = bool | int | float | str
 """A value of an encoder setting or an export option in a TOML file."""
@@ -271,11 +270,9 @@ class Case(Record):
         for name in ("metrics", "download", "corpus", "curve", "footage", "expect"):
             if written.get(name, ...) is None:
                 del written[name]
-        if self.interleave == "runs":
-            for name in ("interleave", "slice_ms"):
-                written.pop(name, None)
-        if self.scheduling == "normal":
-            written.pop("scheduling", None)
+        ways = () if self.interleave == "slices" else ("interleave", "slice_ms")
+        for name in (*ways, *(() if self.scheduling == "realtime" else ("scheduling",))):
+            written.pop(name, None)
         return written
 
     @property
@@ -386,10 +383,8 @@ class RunMatrix(Record):
 
 def _ladders_of(ladders: Sequence[Ladder], cases: Collection[str]) -> tuple[Ladder, ...]:
     """The ladders with the rungs that are left; a single one has none below it."""
-    left = (
-        ladder.model_copy(update={"rungs": tuple(rung for rung in ladder.rungs if rung in cases)}) for ladder in ladders
-    )
-    return tuple(ladder for ladder in left if len(ladder.rungs) > 1)
+    left = [(ladder, tuple(rung for rung in ladder.rungs if rung in cases)) for ladder in ladders]
+    return tuple(ladder.model_copy(update={"rungs": rungs}) for ladder, rungs in left if len(rungs) > 1)
 
 
 def _check_each_matches(kind: str, globs: Sequence[str], names: Sequence[str], others: str = "") -> None:

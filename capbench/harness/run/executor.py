@@ -18,7 +18,7 @@ from capbench.harness.process.freezer import make_cgroup
 from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.output_watch import last_change_ns
-from capbench.harness.process.scheduling import before_the_subject
+from capbench.harness.process.scheduling import before_the_subject, require_scheduling
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.evidence.failed_outputs import forget_failed_output, keep_failed_output
 from capbench.harness.run.evidence.own_figures import OwnFigures
@@ -121,7 +121,11 @@ class ProcessExecutor:
     """Reader to the reason why it is not there."""
 
     def prepare(self, case: Case, subjects: Sequence[Subject]) -> PreparedCase:
-        """Ask a worker; the first time a synthetic recording is made, which can take minutes."""
+        """Ask a worker; the first time a synthetic recording is made, which can take minutes.
+
+        Raises `UnavailableError` where the machine does not have the scheduling of the case.
+        """
+        require_scheduling([case.scheduling])
         return prepare_case(case, subjects, scratch=self._scratch())
 
     def execute(self, step: ScheduledRun, prepared: PreparedCase, on_frame: Callable[[int], None]) -> RunResult:
