@@ -25,6 +25,8 @@ __all__ = ["Ending", "Launched", "launch"]
 _LAUNCHER = Path(__file__).with_name("supervisor.py")
 _CLOSE_TIMEOUT_S = 10.0
 """SIGKILL takes effect at once except for a process that is stuck in the kernel."""
+_SESSION_LOOKS, _SESSION_PAUSE_S = 100, 0.02
+"""Two seconds: a killed process runs on until the kernel next has a core for it."""
 _ASK_TIMEOUT_S = 5.0
 """`taskkill` only sends messages; it waits for nobody."""
 _RELEASE_TIMEOUT_S = 60.0
@@ -183,10 +185,8 @@ class _PosixProcess:
                         peak_rss_bytes=int(peak),
                         start_ns=self._start_ns,
                     )
-        if self._pid is not None and self._ending.exit_code is None:
-            # The supervisor was killed, and with it whoever would end what it started.
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or another user's
-                os.killpg(self._pid, signal.SIGKILL)
+        if self._ending.exit_code is None:
+            _kill_session(self.root)  # the supervisor was killed, and with it whoever would end what it started
         self.ended.set()
         self.started.set()
 
@@ -226,6 +226,25 @@ class _PosixProcess:
         self._popen.wait()
         self._reader.join()
         _close_streams(self)
+
+
+def _kill_session(session: int) -> None:
+    """Kill what a supervisor that was killed leaves in its session; it may not have come to report what it started."""
+    for _ in range(_SESSION_LOOKS):
+        members = [pid for pid in psutil.pids() if pid != session and _is_in_session(pid, session)]
+        if not members:
+            return
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or another user's
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_SESSION_PAUSE_S)
+
+
+def _is_in_session(pid: int, session: int) -> bool:
+    try:
+        return os.getsid(pid) == session
+    except (ProcessLookupError, PermissionError):  # gone, or another user's
+        return False
 
 
 class _WindowsProcess:

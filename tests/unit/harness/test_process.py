@@ -107,6 +107,24 @@ def test_what_a_program_leaves_is_not_waited_for_in_vain(tmp_path: Path, monkeyp
     assert (outcome.timed_out, outcome.ending.exit_code) == (False, 3)
 
 
+def test_a_supervisor_killed_before_its_first_report_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the start of its subject and the report of it: nobody knows the subject's number."""
+    mortal, mark = tmp_path / "supervisor.py", "sleep 62.25"
+    written = Path(launcher.__file__).read_text()
+    report = '    report(report_fd, f"pid {pid} {start_ns}")\n'
+    mortal.write_text(written.replace(report, "    os.kill(os.getpid(), signal.SIGKILL)\n"))
+    assert mortal.read_text() != written
+    monkeypatch.setattr(spawn, "_LAUNCHER", mortal)
+
+    outcome = _run("sh", "-c", f"{mark} & {mark}", timeout_s=20)
+
+    assert (outcome.timed_out, outcome.ending.exit_code) == (False, None)
+    running = [" ".join(found.info["cmdline"] or ()) for found in psutil.process_iter(["cmdline"])]
+    assert [command for command in running if mark in command] == []
+
+
 def test_samples_follow_the_process_at_a_small_cost() -> None:
     outcome = _run(*_python(_SPIN.format(size=50 * _MEGABYTE, cpu_s=1.0)))
 
