@@ -117,9 +117,11 @@ def test_a_supervisor_killed_before_its_first_report_leaves_nothing(
     mortal.write_text(written.replace(report, "    os.kill(os.getpid(), signal.SIGKILL)\n"))
     assert mortal.read_text() != written
     monkeypatch.setattr(spawn, "_LAUNCHER", mortal)
+    began_s = time.monotonic()
 
     outcome = _run("sh", "-c", f"{mark} & {mark}", timeout_s=20)
 
+    assert time.monotonic() - began_s < 30  # what is left holds its output open
     assert (outcome.timed_out, outcome.ending.exit_code) == (False, None)
     running = [" ".join(found.info["cmdline"] or ()) for found in psutil.process_iter(["cmdline"])]
     assert [command for command in running if mark in command] == []
