@@ -31,6 +31,10 @@ __all__ = [
 
 SOUND_RATE_HZ: Final = 48000
 """Everything that is heard is compared at this rate."""
+_JITTER_S: Final = 0.01
+"""Containers round time stamps to a millisecond, and transport streams wobble by a few."""
+_LONGEST_HOLE_S: Final = 30.0
+"""A step that is longer is a clock that started anew: only the order of samples is believed then."""
 _WIDEST_PX: Final = 480
 """Pictures are compared at this width at most: enough for one pixel in four at 1080p, and it fits into memory."""
 
@@ -55,6 +59,13 @@ class SoundFacts:
     """Samples a second."""
     start_s: Fraction | None
     """Time stamp of the first decoded frame; None for an empty track."""
+    largest_hole_s: float = 0.0
+    """By how much a frame's time stamp differs at most from where the frame before it ended."""
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether time stamps put silence between samples, or samples on top of each other."""
+        return _JITTER_S < self.largest_hole_s <= _LONGEST_HOLE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +159,9 @@ def probe(path: Path) -> StreamFacts:
 
 @functools.lru_cache(maxsize=512)
 def _probe(path: Path, _changed_ns: int) -> StreamFacts:
-    entries = "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,stream_index:stream:format"
+    entries = (
+        "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,stream_index,nb_samples:stream:format"
+    )
     command = ["ffprobe", "-v", "error", "-show_frames", "-show_streams", "-show_format", "-show_entries", entries]
     said, complaints = run_tool_aloud([*command, "-of", "json", path])
     found = json.loads(said)
@@ -209,7 +222,13 @@ def _shown(frame: dict[str, Any], number: int, time_base: Fraction) -> ShownFram
 
 def _sound(stream: dict[str, Any], frames: list[dict[str, Any]]) -> SoundFacts:
     times = [Fraction(each["best_effort_timestamp_time"]) for each in frames if "best_effort_timestamp_time" in each]
-    return SoundFacts(stream["channels"], int(stream["sample_rate"]), times[0] if times else None)
+    rate_hz = int(stream["sample_rate"])
+    hole_s = 0.0
+    if len(times) == len(frames):
+        lengths = [Fraction(each.get("nb_samples", 0), rate_hz) for each in frames]
+        steps = zip(itertools.pairwise(times), lengths, strict=False)
+        hole_s = max((abs(float(after - before - length)) for (before, after), length in steps), default=0.0)
+    return SoundFacts(stream["channels"], rate_hz, times[0] if times else None, hole_s)
 
 
 def _stated(name: str | None) -> str | None:
@@ -260,16 +279,21 @@ def _decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.ui
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
 
 
-def decode_sound(path: Path, track: int, channels: int) -> NDArray[np.float32]:
-    """One track at 48 kHz from its first decoded sample on, shape (channels, samples), full scale is 1."""
-    return _decode_sound(path, track, channels, path.stat().st_mtime_ns)
+def decode_sound(facts: StreamFacts, track: int, channels: int) -> NDArray[np.float32]:
+    """One track at 48 kHz from its first decoded sample on, shape (channels, samples), full scale is 1.
+
+    Each sample is where the time stamps put it (ISO/IEC 14496-12, 8.6.1.1): ffmpeg by itself closes up what lies
+    between two frames that do not follow each other.
+    """
+    return _decode_sound(facts.path, track, channels, facts.sounds[track].has_holes, facts.path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=16)
-def _decode_sound(path: Path, track: int, channels: int, _changed_ns: int) -> NDArray[np.float32]:
+def _decode_sound(path: Path, track: int, channels: int, has_holes: bool, _changed_ns: int) -> NDArray[np.float32]:
+    placed = ("-af", f"aresample=async=1:min_hard_comp={_JITTER_S}") if has_holes else ()
     raw = run_tool(
         [
-            *("ffmpeg", "-v", "quiet", "-i", path, "-map", f"0:a:{track}"),
+            *("ffmpeg", "-v", "quiet", "-i", path, "-map", f"0:a:{track}", *placed),
             *("-ar", str(SOUND_RATE_HZ), "-ac", str(channels), "-f", "f32le", "-"),
         ]
     )
