@@ -5,12 +5,15 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from capbench.pipeline.decode.audio import read_audio
 from capbench.pipeline.decode.probe import probe_source
 from capbench.pipeline.decode.video import read_frames
+from capbench.quality.reading.clip import Clip
+from capbench.quality.reading.sound_envelope import listen
 from capbench.recordings.marks import read_frame_number
 from capbench.recordings.sound import beep_onsets_s
 from tests.sound_clips import FPS, Track, write_clip
@@ -109,6 +112,38 @@ def test_a_frame_of_sound_that_is_held_is_followed_by_silence(rate_hz: int, tmp_
     late = sync_s(write_clip(tmp_path / "in.mp4", held, **KEYS))
 
     assert late == pytest.approx({0: 0, FPS: 0}, abs=TOLERANCE_S)
+
+
+@pytest.mark.parametrize(
+    ("codec", "delay"), [("aac", 1024), ("libopus", 312), ("flac", 0)]
+)  # in samples, which the muxer's own edit lists say
+def test_what_the_edit_list_of_a_fragmented_file_cuts_off_is_not_presented(
+    codec: str, delay: int, tmp_path: Path
+) -> None:
+    """FFmpeg gives it times before 0, where a player shows and plays nothing."""
+    source = write_clip(tmp_path / "in.mp4", Track(codec), muxer=DELAYED, **KEYS)
+    data = bytearray(source.read_bytes())
+    for start in (data.index(b"elst"), data.rindex(b"elst")):
+        (media_scale,) = struct.unpack_from(">I", data, data.index(b"mdhd", start) + 16)
+        (media_start,) = struct.unpack_from(">i", data, start + 16)
+        struct.pack_into(">i", data, start + 16, media_start + round(0.4 * media_scale))
+    source.write_bytes(data)
+
+    info = probe_source(source)
+    late = sync_s(source)
+    with av.open(str(source)) as container:
+        coded = sum(1 for packet in container.demux(video=0) if packet.size)
+    shown = [frame for frame in Clip(source).frames() if frame.pts is not None]
+    sound = listen(source)
+
+    assert (info.start_s, info.origin_s) == (0, 0)
+    assert coded == 60
+    assert len(shown) == 48
+    assert shown[0].pts == 0
+    assert late == pytest.approx({FPS: 0}, abs=TOLERANCE_S)
+    assert sound is not None
+    assert sound.start_bin == 0
+    assert sound.length_s == pytest.approx(1.6, abs=0.025 + delay / 48_000)  # and what fills the last frame
 
 
 PRIMING_S = 1024 / 48_000

@@ -198,9 +198,21 @@ def test_a_hole_in_the_times_of_sound_is_one_from_ten_milliseconds_on(held_s: fl
     stream = {"channels": 1, "sample_rate": "48000"}
     length_s = 1024 / 48000
 
-    sound = stream_facts._sound(stream, frames_of_sound(0, *(held_s + n * length_s for n in range(1, 5))))
+    times_s = (0, *(held_s + n * length_s for n in range(1, 5)))
+    sound = stream_facts._sound(stream, frames_of_sound(*times_s), is_edited=True)
 
     assert sound.has_holes is has_holes
+
+
+def test_sound_before_time_zero_is_heard_only_where_no_edit_list_cuts_it_off() -> None:
+    stream = {"channels": 1, "sample_rate": "48000"}
+    cut, whole = (
+        stream_facts._sound(stream, frames_of_sound(-0.025, -0.025 + 1024 / 48000), is_edited=each)
+        for each in (True, False)
+    )
+
+    assert (cut.start_s, cut.cut_s) == (0, pytest.approx(0.025))
+    assert (whole.start_s, whole.cut_s) == (Fraction(-25, 1000), 0)
 
 
 def test_sound_is_heard_where_its_time_stamps_put_it(tmp_path: Path) -> None:
