@@ -44,7 +44,7 @@ def write_clip(
     first_frame_s: float = 0.0,
     codec: str = "libx264",
     muxer: Mapping[str, str] = MappingProxyType({}),
-    **encoder: str,
+    encoder: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """A recording's frames from `first_frame_s` on, with these tracks; the container goes by the suffix.
 

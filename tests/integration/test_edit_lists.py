@@ -92,7 +92,7 @@ def test_sound_and_picture_that_start_apart(
     """The track beeps on the picture's clock, wherever either begins."""
     track = Track(start_s=sound_s, end_s=2.0 + picture_s, beep_s=picture_s)
 
-    source = write_clip(tmp_path / "in.mp4", track, first_frame_s=picture_s, muxer=muxer, **KEYS)
+    source = write_clip(tmp_path / "in.mp4", track, first_frame_s=picture_s, muxer=muxer, encoder=KEYS)
 
     # FFmpeg writes no edit list into a header that comes first: AAC's delay is then part of the sound, and what starts
     # later is stamped 0 once and held until then.
@@ -109,7 +109,7 @@ def test_a_frame_of_sound_that_is_held_is_followed_by_silence(rate_hz: int, tmp_
     """A recorder that writes its header first and fragments later: its last frame of sound lasts until they begin."""
     held = Track(rate_hz=rate_hz, hole_s=(0.15, 0.35))
 
-    late = sync_s(write_clip(tmp_path / "in.mp4", held, **KEYS))
+    late = sync_s(write_clip(tmp_path / "in.mp4", held, encoder=KEYS))
 
     assert late == pytest.approx({0: 0, FPS: 0}, abs=TOLERANCE_S)
 
@@ -121,7 +121,7 @@ def test_what_the_edit_list_of_a_fragmented_file_cuts_off_is_not_presented(
     codec: str, delay: int, tmp_path: Path
 ) -> None:
     """FFmpeg gives it times before 0, where a player shows and plays nothing."""
-    source = write_clip(tmp_path / "in.mp4", Track(codec), muxer=DELAYED, **KEYS)
+    source = write_clip(tmp_path / "in.mp4", Track(codec), muxer=DELAYED, encoder=KEYS)
     data = bytearray(source.read_bytes())
     for start in (data.index(b"elst"), data.rindex(b"elst")):
         (media_scale,) = struct.unpack_from(">I", data, data.index(b"mdhd", start) + 16)
@@ -136,7 +136,8 @@ def test_what_the_edit_list_of_a_fragmented_file_cuts_off_is_not_presented(
     shown = [frame for frame in Clip(source).frames() if frame.pts is not None]
     sound = listen(source)
 
-    assert (info.start_s, info.origin_s) == (0, 0)
+    assert info.start_s == 0
+    assert info.origin_s == 0
     assert coded == 60
     assert len(shown) == 48
     assert shown[0].pts == 0
@@ -166,7 +167,7 @@ REORDERING_S = 2 / FPS
 def test_edits_of_both_tracks_are_followed(
     video: list[tuple[float, float]], sound: list[tuple[float, float]], late_s: float, tmp_path: Path
 ) -> None:
-    source = write_clip(tmp_path / "in.mp4", Track(), **KEYS)
+    source = write_clip(tmp_path / "in.mp4", Track(), encoder=KEYS)
     for track, edits, delay_s in ((0, video, REORDERING_S), (1, sound, PRIMING_S)):
         # Media time 0 is that of the first sample that the encoder took.
         with_edits(source, track, *((length, start if start < 0 else start + delay_s) for length, start in edits))
