@@ -36,7 +36,7 @@ def sync_s(source: Path, *, warnings: list[str] | None = None) -> dict[int, floa
     origin_s = probe_source(source).origin_s
     flashes = {}
     for frame in read_frames(source, warn=told.append):
-        number = read_frame_number(frame.to_ndarray()[: frame.height])
+        number = read_frame_number(frame.to_ndarray()[: frame.height].astype(np.uint8))
         if number is not None and number % FPS == 0:
             assert frame.pts is not None
             assert frame.time_base is not None

@@ -199,7 +199,7 @@ def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _added_bins(quiet: NDArray[np.int64], pauses: NDArray[np.int64]) -> int:
     """By how much a silence of the output is longer than the longest pause of the reference that it overlaps."""
-    first, end = quiet.tolist()
+    first, end = (int(place) for place in quiet)
     low, high = np.searchsorted(pauses[:, 1], first, side="right"), np.searchsorted(pauses[:, 0], end)
     overlapped = pauses[low:high]
     return end - first - int((overlapped[:, 1] - overlapped[:, 0]).max(initial=0))
