@@ -102,7 +102,12 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     wanted, found = (_smooth(np.pad(line, _SMOOTH_BINS)) for line in (wanted, found))
     whole, correlation = _lag_bins(*_loudest(wanted, found), round(_SEARCH_S / BIN_S))
     starts_at = min(reference.start_bin, output.start_bin - moved) - _SMOOTH_BINS
-    parts = _first_and_last(reference.start_bin - starts_at, len(reference.level))
+    # Of a sound that was cut short, what is left of it is timed.
+    ends_at = output.start_bin - moved + len(output.level) - round(whole)
+    common = min(len(reference.level), ends_at - reference.start_bin)
+    if common < _SHORTEST_S / BIN_S:
+        common = len(reference.level)
+    parts = _first_and_last(reference.start_bin - starts_at, common)
     fine = round(_FINE_SEARCH_S / BIN_S)
     lags = [_part_lag_bins(wanted, found, part, round(whole), fine) for part in parts]
     start, last = lags[0], lags[1] if len(lags) > 1 else None

@@ -134,6 +134,16 @@ def test_a_short_sound_that_runs_fast_has_a_lag_and_no_drift() -> None:
     assert lag.end_ms is None
 
 
+@pytest.mark.parametrize("kept_s", [0.3, 0.7, 1.6])
+def test_a_sound_that_was_cut_short_is_as_late_as_its_rest(kept_s: float) -> None:
+    level = speech(2)
+
+    lag = measure_lag(sound(level), sound(level[: round(kept_s / BIN_S)], 12))
+
+    assert lag is not None
+    assert lag.start_ms == pytest.approx(12, abs=1.5)
+
+
 def test_a_gap_in_a_short_sound_is_no_lag() -> None:
     level = bursts(0.8)
     broken = level.copy()
