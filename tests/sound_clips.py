@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import numpy as np
@@ -37,11 +38,20 @@ class Track:
 
 
 def write_clip(
-    path: Path, *tracks: Track, frames: int = 60, first_frame_s: float = 0.0, codec: str = "libx264"
+    path: Path,
+    *tracks: Track,
+    frames: int = 60,
+    first_frame_s: float = 0.0,
+    codec: str = "libx264",
+    muxer: Mapping[str, str] = MappingProxyType({}),
+    encoder: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """A recording's frames from `first_frame_s` on, with these tracks; the container goes by the suffix."""
-    with av.open(str(path), "w") as container:
-        video = container.add_stream(codec, rate=FPS, options={"preset": "ultrafast", "b": "4M"})
+    """A recording's frames from `first_frame_s` on, with these tracks; the container goes by the suffix.
+
+    `muxer` and `encoder` are options of FFmpeg's.
+    """
+    with av.open(str(path), "w", options=dict(muxer)) as container:
+        video = container.add_stream(codec, rate=FPS, options={"preset": "ultrafast", "b": "4M", **encoder})
         assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         sounds = []

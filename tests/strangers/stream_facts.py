@@ -31,6 +31,10 @@ __all__ = [
 
 SOUND_RATE_HZ: Final = 48000
 """Everything that is heard is compared at this rate."""
+_JITTER_S: Final = 0.01
+"""Containers round time stamps to a millisecond, and transport streams wobble by a few."""
+_LONGEST_HOLE_S: Final = 30.0
+"""A step that is longer is a clock that started anew: only the order of samples is believed then."""
 _WIDEST_PX: Final = 480
 """Pictures are compared at this width at most: enough for one pixel in four at 1080p, and it fits into memory."""
 
@@ -54,7 +58,16 @@ class SoundFacts:
     rate_hz: int
     """Samples a second."""
     start_s: Fraction | None
-    """Time stamp of the first decoded frame; None for an empty track."""
+    """When it is first heard; None for an empty track."""
+    cut_s: float = 0.0
+    """What is decoded before time 0 of an edit list and not heard."""
+    largest_hole_s: float = 0.0
+    """By how much a frame's time stamp differs at most from where the frame before it ended."""
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether time stamps put silence between samples, or samples on top of each other."""
+        return _JITTER_S < self.largest_hole_s <= _LONGEST_HOLE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,8 @@ class StreamFacts:
     """Its audio tracks with at least one packet."""
     complaints: str
     """What ffprobe says on standard error while it decodes all of it; empty where nothing is damaged."""
+    unshown: int = 0
+    """Frames that decode before time 0 of an edit list (ISO/IEC 14496-12, 8.6.6) and are not presented."""
 
     @property
     def frame_count(self) -> int:
@@ -148,7 +163,9 @@ def probe(path: Path) -> StreamFacts:
 
 @functools.lru_cache(maxsize=512)
 def _probe(path: Path, _changed_ns: int) -> StreamFacts:
-    entries = "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,stream_index:stream:format"
+    entries = (
+        "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,stream_index,nb_samples:stream:format"
+    )
     command = ["ffprobe", "-v", "error", "-show_frames", "-show_streams", "-show_format", "-show_entries", entries]
     said, complaints = run_tool_aloud([*command, "-of", "json", path])
     found = json.loads(said)
@@ -167,6 +184,9 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
     start = Fraction(video.get("start_time", "0"))
     # A raw stream has no times, and AVI has none of frames that are shown in another order than they are coded in.
     is_timed = path.suffix not in {".h264", ".h265"} and (path.suffix != ".avi" or not video.get("has_b_frames", 0))
+    is_edited = path.suffix in {".mp4", ".mov"}
+    shown = _shown_frames(frames[video["index"]], time_base, None if is_timed else Fraction(video["r_frame_rate"]))
+    unshown = sum(frame.start_s < 0 for frame in shown) if is_edited else 0
     return StreamFacts(
         path=path,
         codec=video["codec_name"],
@@ -182,9 +202,14 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         full_range=video.get("color_range") == "pc" or video.get("pix_fmt", "").startswith("yuvj"),
         time_base=time_base,
         container_end_s=None if end is None or not is_timed else start + Fraction(end),
-        frames=_shown_frames(frames[video["index"]], time_base, None if is_timed else Fraction(video["r_frame_rate"])),
-        sounds=tuple(_sound(each, frames.get(each["index"], [])) for each in found["streams"] if _is_heard(each)),
+        frames=shown[unshown:],
+        sounds=tuple(
+            _sound(each, frames.get(each["index"], []), is_edited=is_edited)
+            for each in found["streams"]
+            if _is_heard(each)
+        ),
         complaints=complaints,
+        unshown=unshown,
     )
 
 
@@ -207,9 +232,16 @@ def _shown(frame: dict[str, Any], number: int, time_base: Fraction) -> ShownFram
     return ShownFrame(start_s, duration * time_base if duration else None)
 
 
-def _sound(stream: dict[str, Any], frames: list[dict[str, Any]]) -> SoundFacts:
+def _sound(stream: dict[str, Any], frames: list[dict[str, Any]], *, is_edited: bool) -> SoundFacts:
     times = [Fraction(each["best_effort_timestamp_time"]) for each in frames if "best_effort_timestamp_time" in each]
-    return SoundFacts(stream["channels"], int(stream["sample_rate"]), times[0] if times else None)
+    rate_hz = int(stream["sample_rate"])
+    hole_s = 0.0
+    if len(times) == len(frames):
+        lengths = [Fraction(each.get("nb_samples", 0), rate_hz) for each in frames]
+        steps = zip(itertools.pairwise(times), lengths, strict=False)
+        hole_s = max((abs(float(after - before - length)) for (before, after), length in steps), default=0.0)
+    cut_s = max(Fraction(0), -times[0]) if times and is_edited else Fraction(0)
+    return SoundFacts(stream["channels"], rate_hz, times[0] + cut_s if times else None, float(cut_s), hole_s)
 
 
 def _stated(name: str | None) -> str | None:
@@ -257,19 +289,26 @@ def _decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.ui
             *("-fps_mode", "passthrough", "-vf", scale, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"),
         ]
     )
-    return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+    return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)[facts.unshown :]
 
 
-def decode_sound(path: Path, track: int, channels: int) -> NDArray[np.float32]:
-    """One track at 48 kHz from its first decoded sample on, shape (channels, samples), full scale is 1."""
-    return _decode_sound(path, track, channels, path.stat().st_mtime_ns)
+def decode_sound(facts: StreamFacts, track: int, channels: int) -> NDArray[np.float32]:
+    """One track at 48 kHz from the first sample that is heard on, shape (channels, samples), full scale is 1.
+
+    Each sample is where the time stamps put it (ISO/IEC 14496-12, 8.6.1.1): ffmpeg by itself closes up what lies
+    between two frames that do not follow each other.
+    """
+    sound = facts.sounds[track]
+    decoded = _decode_sound(facts.path, track, channels, sound.has_holes, facts.path.stat().st_mtime_ns)
+    return decoded[:, round(sound.cut_s * SOUND_RATE_HZ) :]
 
 
 @functools.lru_cache(maxsize=16)
-def _decode_sound(path: Path, track: int, channels: int, _changed_ns: int) -> NDArray[np.float32]:
+def _decode_sound(path: Path, track: int, channels: int, has_holes: bool, _changed_ns: int) -> NDArray[np.float32]:
+    placed = ("-af", f"aresample=async=1:min_hard_comp={_JITTER_S}") if has_holes else ()
     raw = run_tool(
         [
-            *("ffmpeg", "-v", "quiet", "-i", path, "-map", f"0:a:{track}"),
+            *("ffmpeg", "-v", "quiet", "-i", path, "-map", f"0:a:{track}", *placed),
             *("-ar", str(SOUND_RATE_HZ), "-ac", str(channels), "-f", "f32le", "-"),
         ]
     )
@@ -290,7 +329,7 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
     layout = next((name for name in ("444", "422", "420") if name in facts.pixel_format), None)
     if layout is None:
         return []
-    shown = sorted(set(numbers))
+    shown = sorted({number + facts.unshown for number in numbers})
     chosen = "+".join(f"eq(n\\,{number})" for number in shown)
     # More depth is scaled down exactly; nothing else is touched.
     raw = run_tool(
@@ -311,7 +350,7 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
     start = 0
     for rows, columns in sizes:
         plane = frames[:, start : start + rows * columns].reshape(-1, rows, columns)
-        planes.append(plane[[shown.index(number) for number in numbers]])
+        planes.append(plane[[shown.index(number + facts.unshown) for number in numbers]])
         start += rows * columns
     return planes
 

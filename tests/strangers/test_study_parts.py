@@ -13,6 +13,8 @@ import av
 import numpy as np
 import pytest
 
+from tests.sound_clips import Track, write_clip
+from tests.strangers import stream_facts
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
@@ -21,7 +23,7 @@ from tests.strangers.refereeing import referee
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.sound_referee import compare_sound
 from tests.strangers.source_clips import MADE_CLIPS, all_clips, all_families
-from tests.strangers.stream_facts import SOUND_RATE_HZ, ShownFrame, StreamFacts, decode_pictures, probe
+from tests.strangers.stream_facts import SOUND_RATE_HZ, ShownFrame, StreamFacts, decode_pictures, decode_sound, probe
 from tests.strangers.study import FaultRow, OutputRow, Plan, Study, StudyResult
 from tests.strangers.tool_programs import ToolError, run_tool
 
@@ -169,6 +171,64 @@ def test_the_same_sound_is_right_wherever_its_first_sample_lies() -> None:
 )
 def test_a_spoilt_sound_is_wrong(change: Any, subject: str) -> None:
     assert subject in subjects(heard(change(chirps())))
+
+
+def test_other_noise_in_a_masked_channel_is_doubtful() -> None:
+    """Opus keeps the level of noise, about, and not its samples."""
+    random = np.random.default_rng(5)
+    noise = [random.normal(0, 1, SOUND_RATE_HZ).astype(np.float32) for _ in range(2)]
+
+    def judged(level: float) -> list[Finding]:
+        want, got = (np.stack([chirps()[0], level * each]) for each in noise)
+        return compare_sound(want, got, 0.0, (0.8, 2.5), {})
+
+    assert subjects(judged(0.006), Opinion.DOUBTFUL) == {"sound"}
+    assert not subjects(judged(0.006))
+    assert subjects(judged(0.1)) == {"sound"}
+
+
+def frames_of_sound(*times_s: float) -> list[dict[str, Any]]:
+    return [{"best_effort_timestamp_time": f"{time_s:.6f}", "nb_samples": 1024} for time_s in times_s]
+
+
+@pytest.mark.parametrize(
+    ("held_s", "has_holes"), [(0.0, False), (0.003, False), (0.11, True), (-0.11, True), (3600.0, False)]
+)
+def test_a_hole_in_the_times_of_sound_is_one_from_ten_milliseconds_on(held_s: float, has_holes: bool) -> None:
+    stream = {"channels": 1, "sample_rate": "48000"}
+    length_s = 1024 / 48000
+
+    times_s = (0, *(held_s + n * length_s for n in range(1, 5)))
+    sound = stream_facts._sound(stream, frames_of_sound(*times_s), is_edited=True)
+
+    assert sound.has_holes is has_holes
+
+
+def test_sound_before_time_zero_is_heard_only_where_no_edit_list_cuts_it_off() -> None:
+    stream = {"channels": 1, "sample_rate": "48000"}
+    cut, whole = (
+        stream_facts._sound(stream, frames_of_sound(-0.025, -0.025 + 1024 / 48000), is_edited=each)
+        for each in (True, False)
+    )
+
+    assert cut.start_s == 0
+    assert cut.cut_s == pytest.approx(0.025)
+    assert whole.start_s == Fraction(-25, 1000)
+    assert whole.cut_s == 0
+
+
+def test_sound_is_heard_where_its_time_stamps_put_it(tmp_path: Path) -> None:
+    """Ffmpeg closes up what a recorder left between two frames of sound, and was taken at its word."""
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    source = write_clip(tmp_path / "in.mp4", Track(hole_s=(0.15, 0.35)))
+
+    found = probe(source)
+    sound = decode_sound(found, 0, 2)
+
+    loud = np.flatnonzero(np.abs(sound[0]) > 0.2) / SOUND_RATE_HZ
+    start_s = float(found.sounds[0].start_s or 0)
+    assert start_s + loud[loud > 0.5][0] == pytest.approx(1.0, abs=0.003)
 
 
 def test_a_judgement_is_as_bad_as_its_worst_finding() -> None:

@@ -1,4 +1,4 @@
-"""When decoded pictures are shown where the container does not know it."""
+"""When decoded pictures are shown where the container does not know it, and what it presents at all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ import heapq
 
 import av
 
-__all__ = ["PresentationTimes"]
+__all__ = ["PresentationTimes", "begins_at_zero"]
 
 _CONTAINERS_WITHOUT_PTS = ("avi",)
 """AVI numbers its chunks in the order of decoding and stores no time (OpenDML AVI 1.02): what FFmpeg makes of that as
 presentation times is out of order wherever frames are."""
+
+_EDITED_FORMATS = frozenset({"mov", "mp4"})
+
+
+def begins_at_zero(container: av.container.InputContainer) -> bool:
+    """Whether what lies before time 0 is not presented: in MP4 and MOV, where an edit list says what time 0 shows.
+
+    ISO/IEC 14496-12, 8.6.6. FFmpeg 8.1 leaves out what the list of a whole file cuts off; of a fragmented one it
+    leaves out AAC, and gives pictures and other sound times before 0.
+    """
+    return not _EDITED_FORMATS.isdisjoint(container.format.name.split(","))
 
 
 class PresentationTimes:
@@ -23,6 +34,7 @@ class PresentationTimes:
 
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self._is_needed = container.format.name in _CONTAINERS_WITHOUT_PTS
+        self._begins_at_zero = begins_at_zero(container)
         self._waiting: list[int] = []
         """Decoding times of packets whose picture has not come yet, a heap."""
         if self._is_needed:
@@ -37,6 +49,10 @@ class PresentationTimes:
         heapq.heappush(self._waiting, packet.dts)
         packet.opaque = packet.dts
         return packet.dts
+
+    def is_presented(self, frame: av.VideoFrame) -> bool:
+        """Whether a decoded picture is shown at all, and not only decoded because others depend on it."""
+        return not self._begins_at_zero or frame.pts is None or frame.pts >= 0
 
     def restore(self, frame: av.VideoFrame) -> None:
         """Set the PTS of a decoded picture; None where more pictures than packets came."""

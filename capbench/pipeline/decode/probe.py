@@ -27,7 +27,7 @@ from capbench.pipeline.decode.open_source import (
     reason_of,
     video_stream,
 )
-from capbench.pipeline.decode.presentation import PresentationTimes
+from capbench.pipeline.decode.presentation import PresentationTimes, begins_at_zero
 from capbench.pipeline.decode.source_colour import (
     DeclaredColour,
     FrameColour,
@@ -145,6 +145,8 @@ def probe_source(path: Path, *, accepts_hdr: bool = False) -> SourceInfo:
         start_s = (frame.pts or 0) * time_base
         sound = audio_streams(container)
         sound_start_s = earliest_s(sound)
+        if sound_start_s is not None and begins_at_zero(container):
+            sound_start_s = max(sound_start_s, Fraction(0))
         if sound_start_s is not None:
             check_apart(path, sound_start_s - start_s)
         return SourceInfo(
@@ -207,10 +209,11 @@ def _first_frame(path: Path, container: av.container.InputContainer, stream: av.
             except av.FFmpegError as error:
                 reason = reason_of(error)
                 continue
-            if frames:
-                check_size(path, frames[0].width, frames[0].height)
-                times.restore(frames[0])
-                return frames[0]
+            for frame in frames:
+                check_size(path, frame.width, frame.height)
+                times.restore(frame)
+                if times.is_presented(frame):
+                    return frame
     except av.FFmpegError as error:
         reason = reason_of(error)
     if not stream.codec_context.width:

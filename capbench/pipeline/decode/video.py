@@ -152,7 +152,8 @@ class _Tally:
                 continue
             for frame in frames:
                 times.restore(frame)
-                yield frame
+                if times.is_presented(frame):
+                    yield frame
 
     @property
     def findings(self) -> list[str]:
@@ -321,7 +322,8 @@ def every_picture(
         for frame in packet.decode():
             times.restore(frame)
             ledger.shown(frame.pts)
-            yield frame
+            if times.is_presented(frame):
+                yield frame
     is_doubtful, from_pts = ledger.doubtful_from()
     if is_doubtful:
         _decode_again(path, reopen, from_pts)

@@ -121,9 +121,15 @@ def _without_reference(evidence: Measurements, found: Sound | None) -> SoundVerd
     )
 
 
-def _lag_ms(wanted: Sound, found: Sound, lag: SoundLag | None) -> float:
+def _known_lag(wanted: Sound, found: Sound, lag: SoundLag | None) -> SoundLag:
     """How late the sound is; what has no lag that can be measured is taken to be where its time stamps put it."""
-    return lag.start_ms if lag is not None and lag.is_same_sound else (found.origin_s - wanted.origin_s) * 1e3
+    if lag is not None and lag.is_same_sound:
+        return lag
+    return SoundLag((found.origin_s - wanted.origin_s) * 1e3, None, 0.0)
+
+
+def _lag_ms(wanted: Sound, found: Sound, lag: SoundLag | None) -> float:
+    return _known_lag(wanted, found, lag).start_ms
 
 
 def _decodes(wanted: Sound, found: Sound) -> Check:
@@ -326,7 +332,7 @@ def _pitch(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
 
 def _gaps(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.gaps"
-    gaps = silent_gaps(wanted, found, _lag_ms(wanted, found, lag), least_ms=limits.AUDIO_GAP_MS)
+    gaps = silent_gaps(wanted, found, _known_lag(wanted, found, lag), least_ms=limits.AUDIO_GAP_MS)
     total_ms = sum(end - start for start, end in gaps) * 1e3
     if not gaps:
         return Check.passed(

@@ -16,7 +16,12 @@ __all__ = ["SoundLag", "measure_lag", "silent_gaps"]
 _SEARCH_S = 2.0
 _FINE_SEARCH_S = 0.25
 _PART_S = 20.0
+_SHORTEST_S = 0.2
+"""Ten frames of AAC: of less there is no envelope to speak of, and it is timed by its onset like a steady sound."""
 _SHORTEST_PART_S = 0.8
+"""Least part with a lag of its own: half of it may be a single beep, in which a gap would be taken for a lag."""
+_LEAST_APART_S = 0.1
+"""How much later the last part must begin than the first for a drift to be told from the rest of the noise."""
 _LONGEST_S = 600.0
 """Of a longer sound, the lag of the whole is that of its loudest ten minutes: a transform of a day takes gigabytes."""
 _SMOOTH_BINS = 20
@@ -25,6 +30,8 @@ _STEADY_CONTRAST = 0.05
 """Standard deviation over mean of a smoothed envelope below which there is nothing to hear a shift by."""
 _PADDING_S = 0.15
 """At its very end a sound is as long as its codec's last frame, which is no event to measure by."""
+_PADDING_SHARE = 0.2
+"""Of a short sound no more than this is left out at its end."""
 _SAME_SOUND = 0.5
 _TIE = 0.98
 """A beep each second correlates at every second; among equals the smallest lag is meant."""
@@ -34,6 +41,10 @@ _AUDIBLE = 0.003  # -50 dB of full scale
 _GAP_SHARE = 0.1
 _GAP_WINDOW_BINS = 5
 """Half a period of 100 Hz: a low tone is not silent twice per period."""
+_STEEPEST = 0.5
+"""Change of the lag over time that is followed: a sound at half or twice its tempo."""
+_CHUNK_BINS = 600_000
+"""Ten minutes are moved at once: places are counted in 64 bits, and those of a day would be 700 MB."""
 _LAST_FRAME_BINS = 22
 """At 48 kHz AAC's frame has 21.3 ms and Opus' has 20: what an encoder does not fill of the last one is cut off."""
 
@@ -47,11 +58,15 @@ class SoundLag:
     start_ms: float
     """In the first part (at most 20 s)."""
     end_ms: float | None
-    """In the last part; None where that is too steady, or too unlike the reference's, to tell."""
+    """In the last part; None where that is too steady, or too unlike the reference's, or the sound too short."""
     correlation: float
     """How alike the envelopes are, at most 1."""
     by_onset: bool = False
-    """Whether the sound is too steady to be timed except by its onset; it cannot be identified then."""
+    """Whether the sound is too steady or too short to be timed except by its onset; it cannot be identified then."""
+    start_at_s: float = 0.0
+    """Middle of the first part, by the reference's time stamps."""
+    end_at_s: float = 0.0
+    """Middle of the last part, by the reference's time stamps."""
 
     @property
     def drift_ms(self) -> float | None:
@@ -63,33 +78,56 @@ class SoundLag:
         """Whether the envelopes agree well enough for the lag to mean something."""
         return self.correlation >= _SAME_SOUND
 
+    def at_ms(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Lag in ms at times of the reference: on the line through both parts, or the first part's without a last."""
+        apart_s = self.end_at_s - self.start_at_s
+        slope = 0.0 if self.drift_ms is None or apart_s <= 0 else self.drift_ms / apart_s
+        if abs(slope) > _STEEPEST * 1e3:  # a jump, and no other tempo
+            slope = 0.0
+        return self.start_ms + slope * (times_s - self.start_at_s)
+
 
 def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     """Lag of `output` behind `reference` in ms; None where either is too quiet or too steady to tell.
 
     It is looked for around the lag that the first pictures of the files have, whatever time they start at.
     """
-    moved = _pictures_apart_bins(reference, output)
-    if min(len(reference.level), len(output.level)) < _SHORTEST_PART_S / BIN_S:
-        return None
-    if _contrast(reference.level) < _STEADY_CONTRAST:
+    if len(reference.level) < _SHORTEST_S / BIN_S or _contrast(reference.level) < _STEADY_CONTRAST:
         return _lag_of_onset(reference, output)
+    if len(output.level) < _SHORTEST_S / BIN_S:
+        return None
+    moved = _pictures_apart_bins(reference, output)
     wanted, found = _on_one_timeline(reference, output, moved)
     # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
     wanted, found = (_smooth(np.pad(line, _SMOOTH_BINS)) for line in (wanted, found))
     whole, correlation = _lag_bins(*_loudest(wanted, found), round(_SEARCH_S / BIN_S))
-    middle = round(whole)
-    part = min(round(_PART_S / BIN_S), max(round(_SHORTEST_PART_S / BIN_S), len(wanted) // 2))
-    fine = round(_FINE_SEARCH_S / BIN_S)
-    start = _part_lag_bins(wanted, found, (0, part), middle, fine)
     starts_at = min(reference.start_bin, output.start_bin - moved) - _SMOOTH_BINS
-    end = reference.start_bin - starts_at + len(reference.level) - round(_PADDING_S / BIN_S)
-    last = _part_lag_bins(wanted, found, (max(0, end - part), end), middle, fine)
+    # Of a sound that was cut short, what is left of it is timed.
+    ends_at = output.start_bin - moved + len(output.level) - round(whole)
+    common = min(len(reference.level), ends_at - reference.start_bin)
+    if common < _SHORTEST_S / BIN_S:
+        common = len(reference.level)
+    parts = _first_and_last(reference.start_bin - starts_at, common)
+    fine = round(_FINE_SEARCH_S / BIN_S)
+    lags = [_part_lag_bins(wanted, found, part, round(whole), fine) for part in parts]
+    start, last = lags[0], lags[1] if len(lags) > 1 else None
+    middles_s = [(starts_at + (first + end) / 2) * BIN_S for first, end in parts]
     return SoundLag(
         start_ms=((whole if start is None else start) + moved) * BIN_S * 1e3,
         end_ms=None if last is None else (last + moved) * BIN_S * 1e3,
         correlation=correlation,
+        start_at_s=middles_s[0],
+        end_at_s=middles_s[-1],
     )
+
+
+def _first_and_last(start: int, length: int) -> list[tuple[int, int]]:
+    """Bounds of a sound's first and last part; of one that is too short for two the whole."""
+    end = start + length - min(round(_PADDING_S / BIN_S), round(_PADDING_SHARE * length))
+    part = min(round(_PART_S / BIN_S), max(round(_SHORTEST_PART_S / BIN_S), length // 2))
+    if end - part < start + round(_LEAST_APART_S / BIN_S):
+        return [(start, end)]
+    return [(start, start + part), (end - part, end)]
 
 
 def _lag_of_onset(reference: Sound, output: Sound) -> SoundLag | None:
@@ -102,35 +140,74 @@ def _lag_of_onset(reference: Sound, output: Sound) -> SoundLag | None:
 def _onset_bin(sound: Sound) -> int | None:
     """When a steady sound reaches half of its level; None where it is silent."""
     level = _smooth(sound.level)
-    typical = float(np.median(level))
-    return sound.start_bin + int((level >= typical / 2).argmax()) if typical > _AUDIBLE else None
+    audible = level[level > _AUDIBLE]
+    if not len(audible):
+        return None
+    # Of what sounds: an exporter may fill its track with silence to the end of the picture.
+    return sound.start_bin + int((level >= float(np.median(audible)) / 2).argmax())
 
 
-def silent_gaps(reference: Sound, output: Sound, lag_ms: float, *, least_ms: float) -> list[tuple[float, float]]:
+def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: float) -> list[tuple[float, float]]:
     """Times (from, to) in seconds of the reference where it sounds and the output, moved back by its lag, does not.
 
-    Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it.
+    Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it,
+    nor is a pause of the reference that lies elsewhere in the output: a shift has a name of its own.
     """
-    moved = round(lag_ms / 1e3 / BIN_S)
+    margin = round(_SEARCH_S / BIN_S)
+    start, count = reference.start_bin - margin, len(reference.level) + 2 * margin
+    moved, ends_at = _moved_back(output, start, count, lag)
     wanted, found = (
         np.sqrt(np.maximum(uniform_filter1d(np.square(line), _GAP_WINDOW_BINS, mode="constant"), 0))
-        for line in _on_one_timeline(reference, output, moved)
+        for line in (np.pad(reference.level, margin), moved)
     )
     loud = wanted > _AUDIBLE
     if not loud.any():
         return []
     gain = float(np.median(found[loud] / wanted[loud]))
-    silent = loud & (found < _GAP_SHARE * gain * wanted)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]]))).reshape(-1, 2)
-    start = min(reference.start_bin, output.start_bin - moved)
-    ends_at = output.start_bin - moved + len(output.level) - start
+    silent = loud & (found <= _GAP_SHARE * gain * wanted)
     # The first and the last window of a silence lie inside it by half of their length.
     reach = _GAP_WINDOW_BINS // 2
-    return [
-        ((start + first - reach) * BIN_S, (start + last + reach) * BIN_S)
-        for first, last in edges.tolist()
+    gaps = [
+        (first, last)
+        for first, last in _runs(silent).tolist()
         if (last - first + 2 * reach) * BIN_S * 1e3 >= least_ms and first - reach < ends_at - _LAST_FRAME_BINS
     ]
+    quiet, pauses = _runs(silent | (found <= gain * _AUDIBLE)), _runs(~loud)
+    around = np.searchsorted(quiet[:, 0], [first for first, _ in gaps], side="right") - 1
+    added = {place: _added_bins(quiet[place], pauses) for place in set(around.tolist())}
+    return [
+        ((start + first - reach) * BIN_S, (start + last + reach) * BIN_S)
+        for (first, last), place in zip(gaps, around.tolist(), strict=True)
+        if (added[place] + 2 * reach) * BIN_S * 1e3 >= least_ms
+    ]
+
+
+def _moved_back(output: Sound, start_bin: int, count: int, lag: SoundLag) -> tuple[Line, int]:
+    """The output's envelope on the reference's timeline from `start_bin` on, and the place at which its track ends."""
+    moved, ends_at = np.zeros(count, np.float32), count
+    length = len(output.level)
+    for first in range(0, count, _CHUNK_BINS):
+        times = start_bin + np.arange(first, min(first + _CHUNK_BINS, count), dtype=np.float64)
+        places = times + np.round(lag.at_ms(times * BIN_S) / 1e3 / BIN_S) - output.start_bin
+        inside = (places >= 0) & (places < length)
+        moved[first : first + len(times)][inside] = output.level[places[inside].astype(np.int64)]
+        if ends_at == count and places[-1] >= length:
+            ends_at = first + int((places >= length).argmax())
+    return moved, ends_at
+
+
+def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """First place and end of each run of True, in order, shape (runs, 2)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return edges.reshape(-1, 2)
+
+
+def _added_bins(quiet: NDArray[np.int64], pauses: NDArray[np.int64]) -> int:
+    """By how much a silence of the output is longer than the longest pause of the reference that it overlaps."""
+    first, end = (int(place) for place in quiet)
+    low, high = np.searchsorted(pauses[:, 1], first, side="right"), np.searchsorted(pauses[:, 0], end)
+    overlapped = pauses[low:high]
+    return end - first - int((overlapped[:, 1] - overlapped[:, 0]).max(initial=0))
 
 
 def _pictures_apart_bins(reference: Sound, output: Sound) -> int:
@@ -200,7 +277,7 @@ def _part_lag_bins(wanted: Line, found: Line, bounds: tuple[int, int], around: i
     """
     start, end = bounds
     part = wanted[start:end].astype(np.float64)
-    if len(part) < _SHORTEST_PART_S / BIN_S / 2 or _contrast(part.astype(np.float32)) < _STEADY_CONTRAST:
+    if len(part) < _SHORTEST_S / BIN_S / 2 or _contrast(part.astype(np.float32)) < _STEADY_CONTRAST:
         return None
     part -= part.mean()
     norm = float(np.sqrt(part @ part))

@@ -12,6 +12,7 @@ import av
 
 from capbench.errors import SourceError
 from capbench.pipeline.decode.open_source import audio_streams, open_parts, open_source, video_stream
+from capbench.pipeline.decode.presentation import begins_at_zero
 from capbench.pipeline.decode.video import every_picture
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "check_size", "read_facts", "upright_size"]
@@ -86,6 +87,7 @@ def read_facts(path: Path) -> ClipFacts:
     """Facts of a file's first video stream. Raises `SourceError` where it cannot be read or has no video."""
     with open_source(path) as container:
         video = video_stream(path, container)
+        earliest_s = Fraction(0) if begins_at_zero(container) else None
         return ClipFacts(
             path=path,
             container=container.format.name,
@@ -103,7 +105,7 @@ def read_facts(path: Path) -> ClipFacts:
                     codec=track.codec_context.name,
                     rate_hz=track.rate,
                     channels=track.codec_context.channels,
-                    start_s=(track.start_time or 0) * Fraction(track.time_base or 1),
+                    start_s=_start_s(track, earliest_s),
                     duration_s=None if track.duration is None else track.duration * Fraction(track.time_base or 1),
                 )
                 for track in audio_streams(container)
@@ -111,6 +113,11 @@ def read_facts(path: Path) -> ClipFacts:
             size_bytes=path.stat().st_size,
             holds_rgb=video.format is not None and (video.format.is_rgb or video.format.has_palette),
         )
+
+
+def _start_s(track: av.AudioStream, earliest_s: Fraction | None) -> Fraction:
+    stated_s = (track.start_time or 0) * Fraction(track.time_base or 1)
+    return stated_s if earliest_s is None else max(stated_s, earliest_s)
 
 
 def _length_s(video: av.VideoStream, container: av.container.InputContainer) -> Fraction | None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.pipeline.decode.open_source import OpenPart, audio_streams, open_parts, open_source
+from capbench.pipeline.decode.presentation import begins_at_zero
 from capbench.quality.reading.channel_downmix import Downmix
 
 __all__ = ["BIN_S", "PIECE_SAMPLES", "SOUND_RATE_HZ", "Sound", "SoundMeasurements", "listen"]
@@ -184,6 +185,7 @@ class _Ear:
     def hear(self, part: OpenPart, stream: av.AudioStream, track: int) -> None:
         """Raises `av.FFmpegError` at damage, and `_StrayTimeError`."""
         following: int | None = None
+        is_cut = begins_at_zero(part.container)
         for piece in _resampled(part.container.decode(stream)):
             if piece.samples == 0 or piece.pts is None or piece.time_base is None:
                 continue
@@ -195,6 +197,11 @@ class _Ear:
             if following is not None and abs(at - following) <= _JITTER_SAMPLES:
                 at = following
             following = at + stereo.shape[1]
+            if is_cut and at < 0:
+                early = min(-at, stereo.shape[1])
+                stereo, samples, at = stereo[:, early:], samples[:, early:], at + early
+                if not stereo.shape[1]:
+                    continue
             self.timeline.add(at, np.square(stereo).mean(axis=0))
             self.pieces.add(at - round(self._origin_s * SOUND_RATE_HZ), stereo)
             if track == 0 and len(channels) > 2:

@@ -211,7 +211,7 @@ def _rounding(reference: StreamFacts, output: StreamFacts) -> float:
 def _loudness(facts: StreamFacts) -> float:
     if not facts.sounds:
         return 0.0
-    sound = decode_sound(facts.path, 0, facts.sounds[0].channels)
+    sound = decode_sound(facts, 0, facts.sounds[0].channels)
     return float(np.sqrt((sound**2).mean())) if sound.size else 0.0
 
 
