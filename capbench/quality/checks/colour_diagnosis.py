@@ -203,11 +203,35 @@ def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagg
         )
         if fault.name is not None:
             return fault
+    misread = _misread_where_it_shows(wanted, found, tagged, is_tagged=is_tagged)
+    if misread is not None:
+        return misread
     adjustment = _fitted(wanted, found)
     assumed = adjustment(wanted)
     rest = _difference(assumed, found)
     is_explained = rest < limits.ADJUSTED_EXPLAINED_SHARE * error
     return ColourFault(error, (adjustment.words or None) if is_explained else None, rest, assumed)
+
+
+def _misread_where_it_shows(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool) -> ColourFault | None:
+    """A wrong matrix or range that explains the difference of the blocks that it changes: few, where few have colour.
+
+    In the mean of all blocks those of a picture that has colour in one corner do not count.
+    """
+    best: ColourFault | None = None
+    for mistake in _mistakes(tagged, is_tagged=is_tagged):
+        if mistake.misreading is None:
+            continue
+        assumed = mistake.applied(wanted)
+        shows = np.abs(assumed - wanted).mean(axis=1) > limits.COLOUR_ERROR_CODES
+        if shows.sum() < limits.FEWEST_BLOCKS:
+            continue
+        error, rest = (_difference(codes[shows], found[shows]) for codes in (wanted, assumed))
+        if error <= limits.COLOUR_ERROR_CODES or rest >= limits.COLOUR_EXPLAINED_SHARE * error:
+            continue
+        if best is None or rest / error < best.remaining_codes / best.error_codes:
+            best = ColourFault(error, mistake.name, rest, assumed, mistake.misreading)
+    return best
 
 
 def find_colour_fault(

@@ -46,6 +46,8 @@ KEPT_PAIRS = 3
 """Pairs of the lowest luma PSNR that are kept, or shown."""
 _MOST_LOOKS_BEHIND = 2
 """Pairs that wait for a close look; each holds two pictures."""
+_CHROMA_STEP_PX = 2
+"""Luma pixels from one chroma sample of 4:2:0 to the next."""
 _LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
 _MOST_DETAIL = 0.5
 """Share of the finest detail below which its loss is looked into: it takes as long as all the rest."""
@@ -220,11 +222,10 @@ class PictureMeter:
                 output_frame=self._records.first_frame + place,
                 ssim=(similarity[0], similarity[1], similarity[2]),
                 bias_codes=(bias[0], bias[1], bias[2]),
-                luma_shift_px=luma_shift and (luma_shift.right, luma_shift.down),
-                luma_shift_error_px=luma_shift and (luma_shift.right_error, luma_shift.down_error),
-                # a chroma sample is two luma pixels wide
-                chroma_shift_px=chroma_shift and (2 * chroma_shift.right, 2 * chroma_shift.down),
-                chroma_shift_error_px=chroma_shift and (2 * chroma_shift.right_error, 2 * chroma_shift.down_error),
+                luma_shift_px=_place_px(luma_shift, 1),
+                luma_shift_error_px=_error_px(luma_shift, 1),
+                chroma_shift_px=_place_px(chroma_shift, _CHROMA_STEP_PX),
+                chroma_shift_error_px=_error_px(chroma_shift, _CHROMA_STEP_PX),
                 sharpness=(share := sharpness(*pairs[0])),
                 detail_loss=_detail_loss(share, *pairs[0]),
                 uneven_cells=uneven_cells(*pairs[0]),
@@ -273,6 +274,14 @@ def _figures(got: ObservedPicture, want: ObservedPicture) -> FrameFigures:
 def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> PlaneShift | None:
     is_far = psnr_db(mean_squared_error(got, want)) < _MOVED_PSNR_DB
     return far_plane_shift(got, want) if is_far else plane_shift(got, want)
+
+
+def _place_px(shift: PlaneShift | None, step_px: int) -> tuple[float, float] | None:
+    return None if shift is None else (step_px * shift.right, step_px * shift.down)
+
+
+def _error_px(shift: PlaneShift | None, step_px: int) -> tuple[float, float] | None:
+    return None if shift is None else (step_px * shift.right_error, step_px * shift.down_error)
 
 
 def _detail_loss(share: float | None, got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss | None:
