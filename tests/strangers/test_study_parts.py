@@ -75,22 +75,21 @@ def test_another_matrix_mixes_components_and_lost_detail_does_not() -> None:
     mixing = np.array([[1.08, -0.08, 0.0], [0.04, 0.96, 0.0], [0.0, 0.0, 1.0]], np.float32)
     noise = random.normal(0, 2, wanted.shape).astype(np.float32)
 
-    assert referee._mixing([wanted, wanted @ mixing.T + noise])[0] > referee._WRONG_MIX
-    assert referee._mixing([wanted, 0.9 * wanted + 10 + noise])[0] < referee._RIGHT_MIX
-    assert referee._mixing([wanted[..., :1].repeat(3, axis=-1), wanted])[0] == 0  # grey shows no matrix
+    assert referee._mixing([wanted, wanted @ mixing.T + noise]) > referee._WRONG_MIX
+    assert referee._mixing([wanted, 0.9 * wanted + 10 + noise]) < referee._RIGHT_MIX
+    assert referee._mixing([wanted[..., :1].repeat(3, axis=-1), wanted]) == 0  # grey shows no matrix
 
 
-@pytest.mark.parametrize(("tint", "noise_codes", "opinion"), [(60, 2, "wrong"), (3, 0.3, "doubtful"), (3, 4, "right")])
-def test_a_matrix_is_judged_by_the_colours_that_show_it(tint: float, noise_codes: float, opinion: str) -> None:
+@pytest.mark.parametrize(("share", "noise_codes", "subject"), [(1, 0.2, {"colour"}), (1, 3, set()), (0, 0.8, set())])
+def test_a_matrix_that_faint_colours_show_is_doubtful(share: float, noise_codes: float, subject: set[str]) -> None:
     random = np.random.default_rng(4)
     grey = random.uniform(40, 210, (3, 20, 30, 1))
-    wanted = (grey + random.normal(0, tint, (3, 20, 30, 3))).astype(np.float32)
-    mixing = np.array([[1.0, 0.0, 0.0], [0.1, 0.86, 0.04], [0.0, 0.0, 1.0]], np.float32)
-    found = wanted @ mixing.T + random.normal(0, noise_codes, wanted.shape).astype(np.float32)
+    wanted = (grey + random.normal(0, 5, (3, 20, 30, 3))).astype(np.float32)
+    as_601, as_709 = (referee._differences_of_rgb(matrix) for matrix in (601, 709))
+    mixing = share * np.linalg.inv(as_601) @ as_709 + (1 - share) * np.eye(3)
+    found = (wanted @ mixing.T + random.normal(0, noise_codes, wanted.shape)).astype(np.float32)
 
-    mixed, error, is_strong = referee._mixing([wanted, found])
-
-    assert Judgement(tuple(referee._graded_mix(mixed, error, is_strong=is_strong))).opinion == opinion
+    assert subjects(referee._faint_matrix([wanted, found]), Opinion.DOUBTFUL) == subject
 
 
 def test_chroma_of_another_matrix_and_range_is_brought_to_the_outputs() -> None:
@@ -127,7 +126,7 @@ def test_a_range_that_was_lost_is_wrong_however_little_clipped_colours_show_it(
     )
     sides = [facts(EVEN, full_range=full) for full in ranges]
 
-    found = plane_referee.judge_range(*sides, [(0, 0), (1, 1)], {})
+    found = plane_referee.judge_range(sides[0], sides[1], [(0, 0), (1, 1)], {})
 
     assert Judgement(tuple(found)).opinion == opinion
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from tests.strangers.refereeing.opinions import Finding, Opinion, graded
 from tests.strangers.stream_facts import StreamFacts, decode_planes
 
-__all__ = ["Pairs", "judge_range", "judge_siting"]
+__all__ = ["LUMA_WEIGHTS", "Pairs", "chroma_recoded", "judge_range", "judge_siting"]
 
 Pairs = list[tuple[int, int]]
 """Frames of the output, each with the reference's frame that it shows."""
 
-_WEIGHTS: Final = {601: (0.299, 0.114), 709: (0.2126, 0.0722), 2020: (0.2627, 0.0593)}
+LUMA_WEIGHTS: Final = {601: (0.299, 0.114), 709: (0.2126, 0.0722), 2020: (0.2627, 0.0593)}
 """Weights of red and blue in luma (ITU-R BT.601, BT.709, BT.2020)."""
 _CHROMA_SPANS: Final = {True: 255.0, False: 224.0}
 """Codes that chroma spans, in full range and in limited range (ITU-T H.273)."""
@@ -76,7 +76,7 @@ def chroma_recoded(
     reference: StreamFacts, output: StreamFacts, planes: list[NDArray[np.float32]]
 ) -> list[NDArray[np.float32]]:
     """Cb and Cr of the reference as codes of the output's matrix and range, both as their tags are read."""
-    (kr, kb), (other_kr, other_kb) = (_WEIGHTS[each.matrix_by_rule()] for each in (reference, output))
+    (kr, kb), (other_kr, other_kb) = (LUMA_WEIGHTS[each.matrix_by_rule()] for each in (reference, output))
     span, other_span = (_CHROMA_SPANS[each.full_range] for each in (reference, output))
     blue, red = ((plane - 128) / span * 2 * (1 - k) for plane, k in zip(planes[1:], (kb, kr), strict=True))
     green = -(kr * red + kb * blue) / (1 - kr - kb)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
-from tests.strangers.refereeing.plane_referee import Pairs, judge_range, judge_siting
+from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_range, judge_siting
 from tests.strangers.refereeing.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
     StreamFacts,
@@ -39,8 +39,9 @@ _RIGHT_MIX, _WRONG_MIX = 0.035, 0.06
 more, a coarse encoder 0.02."""
 _FEWEST_MIXED, _MIXED_CODES = 300, 12.0
 """Blocks, and standard deviation of each difference of two components over them, from which that is known."""
-_FAINTEST_CODES, _SURE_ERRORS = 0.5, 4.0
-"""The same deviation from which it may be known, and the errors that it must exceed: blocks do not err one by one."""
+_FAINTEST_OFF_CODES, _EXPLAINED = 0.3, 0.5
+"""Mean difference of blocks from which another matrix is tried, and the share of it that this must leave less than:
+rounding alone is 0.2, and no matrix explains what coding adds."""
 _RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
 """Mean absolute difference of block means, in codes."""
 _RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
@@ -248,8 +249,9 @@ def _differences(
 ) -> list[Finding]:
     """Colour, damage and quality of the pictures that belong together."""
     squared, signed, blocks, worst, worst_at = [], [], [], 0.0, 0
-    mixed = _mixing([_block_means(side[[pair[place] for pair in pairs[::5]]]) for place, side in ((1, want), (0, got))])
-    figures["mixed_share"] = mixed[0]
+    some = [_block_means(side[[pair[place] for pair in pairs[::5]]]) for place, side in ((1, want), (0, got))]
+    mixed = _mixing(some)
+    figures["mixed_share"] = mixed
     for index, match in pairs:
         difference = got[index].astype(np.float32) - want[match].astype(np.float32)
         squared.append(float((difference**2).mean()))
@@ -268,41 +270,50 @@ def _differences(
     return [
         *graded("picture", -psnr, -_RIGHT_PSNR, -_WRONG_PSNR, f"PSNR is {psnr:.1f} dB"),
         *graded("colour", bias, _RIGHT_BIAS, _WRONG_BIAS, f"a component is off by {bias:.1f} codes on average"),
-        *_graded_mix(mixed[0], mixed[1], is_strong=mixed[2]),
+        *graded("colour", mixed, _RIGHT_MIX, _WRONG_MIX, f"{mixed:.1%} of a component is in another: another matrix"),
+        *_faint_matrix(some),
         *graded("colour", block, _RIGHT_BLOCKS, _WRONG_BLOCKS, f"blocks are off by {block:.1f} codes on average"),
         *graded("picture", worst, _RIGHT_WORST, _WRONG_WORST, f"a block of frame {worst_at} is off by {worst:.0f}"),
     ]
 
 
-def _mixing(means: list[NDArray[np.float32]]) -> tuple[float, float, bool]:
-    """How much of a component's change between blocks is in another one, its error, and whether colours are strong.
+def _mixing(means: list[NDArray[np.float32]]) -> float:
+    """How much of a component's change between blocks is in another one; 0 where too few colours tell.
 
-    Another matrix mixes components; lost detail, contrast and brightness do not. 0 where too few blocks tell. The error
-    is the standard error of least squares, as if all pictures were one.
+    Another matrix mixes components; lost detail, contrast and brightness do not.
     """
-    frames = len(means[0])
     wanted, found = (part.reshape(-1, 3).astype(np.float64) for part in means)
     apart = np.stack([wanted[:, 0] - wanted[:, 1], wanted[:, 2] - wanted[:, 1]], axis=1)
     spread = float(np.linalg.svd(apart - apart.mean(axis=0), compute_uv=False).min()) / np.sqrt(len(apart))
-    if len(wanted) < _FEWEST_MIXED or spread < _FAINTEST_CODES:
-        return 0.0, 0.0, False
+    if len(wanted) < _FEWEST_MIXED or spread < _MIXED_CODES:
+        return 0.0
     terms = np.concatenate([wanted, np.ones((len(wanted), 1))], axis=1)
-    factors = np.linalg.lstsq(terms, found, rcond=None)[0]
-    scatter = (found - terms @ factors).std(axis=0)
-    errors = np.outer(np.sqrt(np.diag(np.linalg.inv(terms.T @ terms)) * frames), scatter)[:3]
-    others = np.abs(factors[:3] - np.diag(np.diag(factors[:3])))
-    most = np.unravel_index(int(others.argmax()), others.shape)
-    return float(others[most]), float(errors[most]), spread >= _MIXED_CODES
+    factors = np.linalg.lstsq(terms, found, rcond=None)[0][:3]
+    return float(np.abs(factors - np.diag(np.diag(factors))).max())
 
 
-def _graded_mix(mixed: float, error: float, *, is_strong: bool) -> list[Finding]:
-    message = f"{mixed:.1%} of a component is in another: another matrix"
-    if is_strong:
-        return graded("colour", mixed, _RIGHT_MIX, _WRONG_MIX, message)
-    # Whether a matrix is a fault that changes nearly grey pictures by a code is for the user to say.
-    if mixed - _SURE_ERRORS * error <= _WRONG_MIX:
+def _faint_matrix(means: list[NDArray[np.float32]]) -> list[Finding]:
+    """A doubt where another matrix explains most of what blocks are off by, however little that is."""
+    wanted, found = (part.reshape(-1, 3).astype(np.float64) for part in means)
+    off = float(np.abs(wanted - found).mean())
+    if off < _FAINTEST_OFF_CODES or len(wanted) < _FEWEST_MIXED:
         return []
-    return [Finding("colour", Opinion.DOUBTFUL, f"{message}, though colours are faint")]
+    rest = min(
+        float(np.abs(wanted @ change.T - found).mean())
+        for coded, read in itertools.permutations(LUMA_WEIGHTS, 2)
+        for change in [np.linalg.inv(_differences_of_rgb(read)) @ _differences_of_rgb(coded)]
+    )
+    if rest >= _EXPLAINED * off:
+        return []
+    # Whether a matrix is a fault that changes nearly grey pictures by a code is for the user to say.
+    return [Finding("colour", Opinion.DOUBTFUL, f"blocks are off by {off:.2f} codes, by {rest:.2f} in another matrix")]
+
+
+def _differences_of_rgb(matrix: int) -> NDArray[np.float64]:
+    """Rows that make luma and both scaled colour differences of R'G'B'."""
+    kr, kb = LUMA_WEIGHTS[matrix]
+    luma = np.array([kr, 1 - kr - kb, kb])
+    return np.stack([luma, ([0, 0, 1] - luma) / (2 * (1 - kb)), ([1, 0, 0] - luma) / (2 * (1 - kr))])
 
 
 def _some_pairs(reference: StreamFacts, output: StreamFacts, request: Request) -> Pairs:
