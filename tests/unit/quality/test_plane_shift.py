@@ -16,8 +16,8 @@ def codes(values: Plane) -> NDArray[np.uint8]:
     return values.round().clip(0, 255).astype(np.uint8)
 
 
-def texture(seed: int, contrast: float, size: tuple[int, int] = (96, 160)) -> Plane:
-    noise = gaussian_filter(np.random.default_rng(seed).normal(0, 1, size), 2.5)
+def texture(seed: int, contrast: float, size: tuple[int, int] = (96, 160), *, sigma: float = 2.5) -> Plane:
+    noise = gaussian_filter(np.random.default_rng(seed).normal(0, 1, size), sigma)
     return np.asarray(128 + contrast * noise / noise.std(), np.float64)
 
 
@@ -72,6 +72,19 @@ def test_strong_colour_in_one_corner_is_enough(right: float) -> None:
     assert found is not None
     assert found.right == pytest.approx(right, abs=0.03)
     assert 3 * found.right_error < 0.125
+
+
+@pytest.mark.parametrize("kept", [0.9, 0.7, 0.55])
+def test_a_shift_is_found_in_what_coding_left_of_the_colours(kept: float) -> None:
+    """And not where nearly nothing is left: the planes then differ by the detail, and seemed to be in one place."""
+    want = texture(5, 20, sigma=1.4)
+    got = 128 + kept * (shift(want, (0, 0.25), order=3, mode="nearest") - 128)
+
+    found = plane_shift(codes(got), codes(want))
+
+    assert found is not None
+    assert found.right == pytest.approx(0.25, abs=0.04)
+    assert plane_shift(codes(128 + 0.15 * (got - 128)), codes(want)) is None
 
 
 def test_one_coloured_spot_says_where_it_is_and_not_how_surely() -> None:

@@ -43,7 +43,10 @@ def _plain_shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> NDArray[np.
     has_edge = np.hypot(gx, gy) >= 1
     terms = np.stack([part[has_edge] for part in (gx, gy, np.ones_like(gx))], axis=1)
     solved = np.linalg.lstsq(terms, (first - second)[1:-1, 1:-1][has_edge], rcond=None)[0]
-    return np.asarray(solved[:2], np.float64)
+    gradients = [np.stack([np.gradient(plane, axis=1), np.gradient(plane, axis=0)]) for plane in (first, second)]
+    edges = [each[:, 1:-1, 1:-1][:, has_edge] for each in gradients]
+    kept = float((edges[0] * edges[1]).sum() / (edges[0] ** 2).sum())
+    return np.asarray(solved[:2] * (1 + kept) ** 2 / (4 * kept), np.float64)
 
 
 @pytest.mark.parametrize("shape", _SIZES)

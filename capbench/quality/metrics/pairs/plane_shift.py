@@ -25,6 +25,8 @@ and a difference of a third of a code then looks like stairs that are a third of
 _ENOUGH_GRADIENT_CODES = 0.8
 """Root mean square of the gradients that count, about their mean, from which they are edges. Rounding makes 0.2 on a
 slope, which has no place itself: wherever it lies, it differs by a constant."""
+_LEAST_KEPT = 0.3
+"""Share of the gradients that must be left: where detail was lost the planes differ by that, wherever it lay."""
 _MOST_CONDITION = 1e4
 """Edges in one direction only say nothing about the other."""
 _FARTHEST_SAMPLES = 16
@@ -39,6 +41,16 @@ Codes = NDArray[np.uint8]
 Moments = NDArray[np.float64]
 """Of tiles, shape (rows, columns, 4, 4): sums of products of the gradients across and down, 1, and the difference, over
 the samples that count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """What least squares ask of two planes."""
+
+    tiles: Moments
+    """Of the mean of both and their difference."""
+    kept: float
+    """Regression of the gradients of `got` on those of `want`: 1 where all are there, less where coding lost some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +77,12 @@ def plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     both pictures, whose error is of third order in the shift (Lucas and Kanade 1981, with the symmetric gradient). Good
     to about one sample. What coding adds is alike within its blocks, so that samples are no independent witnesses: the
     standard error is that of the jackknife that leaves out a tile at a time (Quenouille 1956; Künsch 1989 for blocks).
+    Where coding left a share k of the gradients that makes 4k/(1 + k)^2 of a shift, which is made up for.
     """
-    tiles = _moments(got, want)
-    if tiles is None:
+    gathered = _gathered(got, want)
+    if gathered is None or gathered.kept < _LEAST_KEPT:
         return None
+    tiles = gathered.tiles
     sums = tiles.sum(axis=(0, 1))
     count, gradients = sums[2, 2], _centred(sums)
     is_faint = count == 0 or np.trace(gradients) / count < _ENOUGH_GRADIENT_CODES**2
@@ -81,7 +95,11 @@ def plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     if chosen is None:
         return None
     errors = _jackknife_errors(chosen, sums)
-    return None if errors is None else PlaneShift(float(shift[0]), float(shift[1]), float(errors[0]), float(errors[1]))
+    if errors is None:
+        return None
+    more = (1 + gathered.kept) ** 2 / (4 * gathered.kept)
+    right, down, right_error, down_error = (more * np.concatenate([shift[:2], errors])).tolist()
+    return PlaneShift(right, down, right_error, down_error)
 
 
 def far_plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
@@ -126,27 +144,36 @@ def _squared_error(got: Codes, want: Codes) -> float:
     return float(np.mean(np.square(got.astype(np.float32) - want)))
 
 
-def _moments(got: Codes, want: Codes) -> Moments | None:
-    """Of tiles of 8x8 samples of the inside, the last ones smaller; None without an inside."""
+def _gathered(got: Codes, want: Codes) -> _Gathered | None:
+    """Of tiles of 8x8 samples of the inside, the last ones smaller; None without an inside, and without edges."""
     rows, columns = want.shape[0] - 2, want.shape[1] - 2
     if rows < 1 or columns < 1:
         return None
     starts = np.arange(0, columns, _TILE_SAMPLES)
     tiles = np.empty((-(-rows // _TILE_SAMPLES), len(starts), 4, 4))
+    common, energy = 0.0, 0.0
     for number, top in enumerate(range(0, rows, _TILE_SAMPLES)):
         band = np.s_[top : top + _TILE_SAMPLES + 2]
-        first, second = want[band].astype(np.int16), got[band].astype(np.int16)
-        both, difference = first + second, first - second
-        # Each half of a sum over two samples of a mean of two pictures: a quarter.
-        across = (both[1:-1, 2:] - both[1:-1, :-2]) * np.float32(0.25)
-        down = (both[2:, 1:-1] - both[:-2, 1:-1]) * np.float32(0.25)
+        first, second = (_with_gradients(plane[band]) for plane in (want, got))
+        across, down = (first[n] + second[n] for n in (0, 1))
+        across *= np.float32(0.5)
+        down *= np.float32(0.5)
         counted = (across * across + down * down >= _EDGE_CODES**2).astype(np.float32)
-        values = (across * counted, down * counted, counted, difference[1:-1, 1:-1] * counted)
+        common += sum(float(np.vdot(first[n] * counted, second[n])) for n in (0, 1))
+        energy += sum(float(np.vdot(first[n] * counted, first[n])) for n in (0, 1))
+        values = (across * counted, down * counted, counted, (first[2] - second[2]) * counted)
         for i, a in enumerate(values):
             for j in range(i, 4):
                 sums = np.add.reduceat(np.einsum("rc,rc->c", a, values[j]), starts, dtype=np.float64)
                 tiles[number, :, i, j] = tiles[number, :, j, i] = sums
-    return tiles
+    return _Gathered(tiles, common / energy) if energy else None
+
+
+def _with_gradients(plane: Codes) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Central differences across and down of the inside of some rows, and the inside itself."""
+    codes = plane.astype(np.float32)
+    half = np.float32(0.5)
+    return (codes[1:-1, 2:] - codes[1:-1, :-2]) * half, (codes[2:, 1:-1] - codes[:-2, 1:-1]) * half, codes[1:-1, 1:-1]
 
 
 def _centred(sums: Moments) -> Moments:
