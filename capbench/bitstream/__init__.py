@@ -1,21 +1,40 @@
-"""What FFmpeg's Python binding hides of a file: the chroma location of a stream, and boxes of MP4."""
+"""What FFmpeg's Python binding hides of a file: the chroma location of a stream, boxes of MP4, Matroska's Colour."""
 
+from pathlib import Path
+
+from capbench.bitstream.av1_sequence import av1_chroma_location
 from capbench.bitstream.h264_sps import h264_chroma_location
 from capbench.bitstream.hevc_sps import hevc_chroma_location
+from capbench.bitstream.matroska_colour import find_matroska_colour
 
-__all__ = ["chroma_location"]
+__all__ = ["SITED_CODECS", "chroma_location", "stated_chroma_location"]
+
+SITED_CODECS = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores")
+"""Codecs whose standard says where chroma lies, in a field, for good, or where that field is absent. VP8, VP9, FFV1 and
+what AV1 calls unknown leave it open."""
 
 
 def chroma_location(codec: str, extradata: bytes) -> int | None:
     """`chroma_sample_loc_type_top_field`, 0 being left and 1 centre; None where the stream does not say.
 
-    H.264 and HEVC are read, by FFmpeg's name of the codec; for others, or where the set is damaged, None.
+    H.264, HEVC and AV1 are read, by FFmpeg's name of the codec; for others, or where the set is damaged, None.
     """
     try:
         if codec in ("h264", "libx264"):
             return h264_chroma_location(extradata)
         if codec in ("hevc", "libx265"):
             return hevc_chroma_location(extradata)
+        if codec in ("av1", "libdav1d", "libaom-av1"):
+            return av1_chroma_location(extradata)
     except ValueError:
         return None
     return None
+
+
+def stated_chroma_location(path: Path, codec: str, extradata: bytes) -> int | None:
+    """The same, or of a codec that leaves it open what the container says: Matroska and WebM have a place for it."""
+    coded = chroma_location(codec, extradata)
+    if coded is not None or codec in SITED_CODECS or not path.is_file():
+        return coded
+    colour = find_matroska_colour(path)
+    return None if colour is None else colour.chroma_location

@@ -13,11 +13,15 @@ that is read costs time in proportion to the set."""
 
 
 class Bits:
-    """The payload of a NAL unit, read from the front. Every method raises `ValueError` where it ends early."""
+    """The payload of a unit, read from the front. Every method raises `ValueError` where it ends early.
 
-    def __init__(self, data: bytes) -> None:
-        # 0x000003: the third byte keeps start codes out of the payload (7.4.1).
-        raw = data[:_LONGEST_SET_BYTES].replace(b"\x00\x00\x03", b"\x00\x00")
+    NAL units are `escaped`: in 0x000003 the third byte keeps start codes out of the payload (7.4.1). AV1's are not.
+    """
+
+    def __init__(self, data: bytes, *, escaped: bool = True) -> None:
+        raw = data[:_LONGEST_SET_BYTES]
+        if escaped:
+            raw = raw.replace(b"\x00\x00\x03", b"\x00\x00")
         self._bits = int.from_bytes(raw, "big")
         self._left = len(raw) * 8
 

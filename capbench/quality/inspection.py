@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.scene import Scene
 from capbench.quality.clip_evidence import clip_evidence, first_s, why_no_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.measurements import LayerShare, Measurements
+from capbench.quality.measurements import LayerShare, Measurements, Misreading
 from capbench.quality.metrics.frame_pairs import KeptPair
 from capbench.quality.metrics.offered_meters import with_worst_pairs
 from capbench.quality.opened_pair import PictureChoice, even_size, hdr_of_both, open_pair, open_picture_meter
@@ -24,7 +24,7 @@ from capbench.quality.truth.reference_render import GroundTruth
 from capbench.recordings.layout import LayoutRectangle
 from capbench.results.metric_registry import QualityMetric
 
-__all__ = ["Inspection", "inspect_files"]
+__all__ = ["Inspection", "inspect_files", "with_pictures_as_meant"]
 
 _LARGE_PICTURE_PX = 4 * 10**6
 """From 4K on, half as many moments: a frame takes four times as long to render as at 1080p."""
@@ -43,6 +43,9 @@ class Inspection:
     """All figures."""
     worst_pairs: list[KeptPair]
     """Pairs of the lowest luma PSNR, worst first."""
+    as_meant: Measurements | None = None
+    """The same with pictures compared by what their codes mean instead of by wrong tags; None where that was not
+    needed."""
 
 
 def inspect_files(
@@ -110,6 +113,30 @@ def inspect_files(
         ends_alike=aligner.ends_alike,
     )
     return Inspection(evidence, worst_pairs)
+
+
+def with_pictures_as_meant(
+    inspection: Inspection, misreading: Misreading, expected: Expectation, *, scene: Scene | None = None
+) -> Inspection:
+    """Compare the pictures once more, codes read by what they mean: what differs then is no matter of colour.
+
+    It takes as long as the first time, but for the sound and metrics. `expected` and `scene` as in `inspect_files`,
+    which raises the same.
+    """
+    evidence = inspection.evidence
+    reference, output = evidence.reference.facts.path, evidence.output.facts.path
+    choice = PictureChoice(rate=expected.rate)
+    with ExitStack() as held:
+        pair = open_pair(reference, output, expected.tone_map, scene, held, rate=expected.rate, misreading=misreading)
+        if pair.side.incomparable is not None:
+            return inspection
+        meter = open_picture_meter(pair, choice, held)
+        walk = _Walk(pair.aligner, meter, pair.side.truth, pair.got.facts.expected_frames, None)
+        walk.through(pair.pictures)
+        pair.aligner.finish()
+        pictures = meter.finish()
+    layers = tuple(walk.shares) if pair.side.truth else None
+    return replace(inspection, as_meant=replace(evidence, pictures=pictures, layers=layers))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,7 @@ __all__ = [
     "LayerShare",
     "LookMeasurements",
     "Measurements",
+    "Misreading",
     "PictureMeasurements",
     "SampledPair",
 ]
@@ -50,6 +51,16 @@ class ClipMeasurements:
 
 
 @dataclass(frozen=True, slots=True)
+class Misreading:
+    """Codes that mean something else than tags say: how they have to be read for the error to be undone."""
+
+    output: ColourSpec
+    """Matrix and range that the output's codes have."""
+    reference: ColourSpec | None = None
+    """Those that the exporter took the reference's codes to have; None where it read them by their tags."""
+
+
+@dataclass(frozen=True, slots=True)
 class DetailLoss:
     """What became of the detail that one picture has and the other has not."""
 
@@ -75,8 +86,12 @@ class SampledPair:
     """Mean of output - reference of Y, Cb, Cr."""
     luma_shift_px: tuple[float, float] | None
     """How far the output's luma lies right of and below the reference's, in luma pixels; None without detail."""
+    luma_shift_error_px: tuple[float, float] | None
+    """Standard errors of both."""
     chroma_shift_px: tuple[float, float] | None
     """The same of chroma, in luma pixels."""
+    chroma_shift_error_px: tuple[float, float] | None
+    """Standard errors of both."""
     sharpness: float | None
     """Share of the reference's finest luma detail that the output has; None without detail."""
     detail_loss: DetailLoss | None

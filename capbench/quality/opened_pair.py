@@ -14,6 +14,7 @@ import av
 from capbench.colour import ColourSpec
 from capbench.errors import ColourError
 from capbench.pipeline.scene import Scene
+from capbench.quality.measurements import Misreading
 from capbench.quality.metrics.background_meters import BackgroundMeters
 from capbench.quality.metrics.frame_pairs import PictureMeter
 from capbench.quality.metrics.open_meters import no_hdr_model, offered_for, open_meters, open_native_meters
@@ -117,9 +118,13 @@ def pair_clips(
     tone_map: str | None = None,
     scene: Scene | None = None,
     rate: Fraction | None = None,
+    misreading: Misreading | None = None,
 ) -> ClipPair:
-    """Open both files and decode the first picture of each; `rate` as in `open_pair`. Raises as `inspect_files`."""
+    """Open both files and decode the first picture of each; arguments as in `open_pair`. Raises as `inspect_files`."""
     want, got = open_clip(reference), open_clip(output)
+    if misreading is not None:
+        got = _read_as(got, misreading.output)
+        want = want if misreading.reference is None else _read_as(want, misreading.reference)
     if tone_map is not None:
         want = tone_mapped(want, got)
     hdr_of_both(want, got)  # before anything is decoded
@@ -134,6 +139,10 @@ def pair_clips(
     return ClipPair(want, got, target, side)
 
 
+def _read_as(clip: OpenedClip, codes: ColourSpec) -> OpenedClip:
+    return replace(clip, spec=replace(clip.spec, matrix=codes.matrix, range=codes.range))
+
+
 def open_pair(
     reference: Path,
     output: Path,
@@ -144,13 +153,15 @@ def open_pair(
     rate: Fraction | None = None,
     in_8_bits: bool = False,
     digests: bool = False,
+    misreading: Misreading | None = None,
 ) -> OpenedPair:
     """Open both files; `held` closes them.
 
     `rate` is what the output was made at, None for the reference's own. `in_8_bits` keeps no frame as it was decoded,
-    `digests` those of decoded frames. Raises as `inspect_files`.
+    `digests` those of decoded frames. `misreading` says how codes are read instead of by their tags. Raises as
+    `inspect_files`.
     """
-    pair = pair_clips(reference, output, tone_map=tone_map, scene=scene, rate=rate)
+    pair = pair_clips(reference, output, tone_map=tone_map, scene=scene, rate=rate, misreading=misreading)
     want, got, target, side = pair.want, pair.got, pair.target, pair.side
     keeps_decoded = pair.keeps_decoded and not in_8_bits
     digest = frame_digest if digests else None

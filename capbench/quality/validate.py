@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from capbench.pipeline.scene import Scene, load_scene
-from capbench.quality.checks.colour_checks import check_colour, no_ciede2000_reason, patch_errors
+from capbench.quality.checks.colour_checks import check_colour, find_misreading, no_ciede2000_reason, patch_errors
 from capbench.quality.checks.effect_checks import OWN_LOOK, check_effects
 from capbench.quality.checks.file_checks import check_file
 from capbench.quality.checks.frame_checks import check_frames
@@ -18,7 +18,7 @@ from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation
-from capbench.quality.inspection import Inspection, inspect_files
+from capbench.quality.inspection import Inspection, inspect_files, with_pictures_as_meant
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.libvmaf.libvmaf_options import LIBVMAF_METRICS
 from capbench.quality.metrics.pooling import frame_values, pool
@@ -27,7 +27,7 @@ from capbench.quality.reading.clip import ClipFacts, read_facts
 from capbench.quality.reading.opened_clip import upright_size
 from capbench.quality.saved_frames import LOWEST_OF, with_reasons
 from capbench.quality.worst_frames import FrameSaver, save_worst_frames
-from capbench.results import ValidationReport
+from capbench.results import Check, CheckStatus, ValidationReport
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.metric_registry import QualityMetric, choose_metrics
 from capbench.units import even_length
@@ -75,6 +75,7 @@ def validate(
         metrics=_measured(chosen, with_vmaf=with_vmaf),
         in_parts=in_parts,
     )
+    inspection = _as_meant(inspection, expectation)
     return report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
 
 
@@ -128,10 +129,31 @@ def validate_run(
         on_rendered=saver.save if saver else None,
         metrics=_measured(chosen, with_vmaf=with_vmaf),
     )
+    inspection = _as_meant(inspection, expected, None if is_plain else drawn)
     report = report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
     if saver is None:
         return report
     return report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)})
+
+
+def _as_meant(inspection: Inspection, expected: Expectation, scene: Scene | None = None) -> Inspection:
+    """A wrong matrix or range is one fault: where pictures fail beside it, they are compared with it undone."""
+    misreading = find_misreading(inspection.evidence)
+    checks = (*check_pictures(inspection.evidence), *check_layers(inspection.evidence))
+    if misreading is None or not any(check.status is CheckStatus.FAIL for check in checks):
+        return inspection
+    return with_pictures_as_meant(inspection, misreading, expected, scene=scene)
+
+
+def _picture_checks(inspection: Inspection) -> Iterator[Check]:
+    evidence = inspection.as_meant or inspection.evidence
+    for check in (*check_pictures(evidence), *check_layers(evidence)):
+        is_measured = check.status in (CheckStatus.PASS, CheckStatus.FAIL) and check.value is not None
+        if inspection.as_meant is None or not is_measured:
+            yield check
+        else:
+            message = f"{check.message}, after undoing the error that colour.meaning names"
+            yield check.model_copy(update={"message": message})
 
 
 def measured_metrics(names: Sequence[str] | None, *, with_vmaf: bool) -> tuple[QualityMetric, ...]:
@@ -195,8 +217,7 @@ def report_on(
             *check_times(evidence, sync_is_measured=sound.offset_ms is not None),
             *sound.checks,
             *check_effects(evidence),
-            *check_pictures(evidence),
-            *check_layers(evidence),
+            *_picture_checks(inspection),
             *check_colour(evidence),
         ),
         metrics={column: pool(values, metric_of[column]) for column, values in measured.items()},

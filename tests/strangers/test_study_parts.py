@@ -19,7 +19,7 @@ from tests.strangers.confusion_table import Share, disagreements, meets_goals, s
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import draw_split
-from tests.strangers.refereeing import referee
+from tests.strangers.refereeing import plane_referee, referee
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.sound_referee import compare_sound
 from tests.strangers.source_clips import MADE_CLIPS, all_clips, all_families
@@ -82,9 +82,60 @@ def test_another_matrix_mixes_components_and_lost_detail_does_not() -> None:
     assert referee._mixing([wanted[..., :1].repeat(3, axis=-1), wanted]) == 0  # grey shows no matrix
 
 
+@pytest.mark.parametrize(("share", "noise_codes", "subject"), [(1, 0.2, {"colour"}), (1, 3, set()), (0, 0.8, set())])
+def test_a_matrix_that_faint_colours_show_is_doubtful(share: float, noise_codes: float, subject: set[str]) -> None:
+    random = np.random.default_rng(4)
+    grey = random.uniform(40, 210, (3, 20, 30, 1))
+    wanted = (grey + random.normal(0, 5, (3, 20, 30, 3))).astype(np.float32)
+    as_601, as_709 = (referee._differences_of_rgb(matrix) for matrix in (601, 709))
+    mixing = share * np.linalg.inv(as_601) @ as_709 + (1 - share) * np.eye(3)
+    found = (wanted @ mixing.T + random.normal(0, noise_codes, wanted.shape)).astype(np.float32)
+
+    assert subjects(referee._faint_matrix([wanted, found]), Opinion.DOUBTFUL) == subject
+
+
+def test_chroma_of_another_matrix_and_range_is_brought_to_the_outputs() -> None:
+    """By way of R'G'B': a pure red, and a pure green in limited range."""
+    reference, output = facts(EVEN), facts(EVEN, matrix="smpte170m", full_range=True)
+    red, green = (128 + 224 * -0.1146, 128 + 224 * 0.5), (128 + 224 * -0.3854, 128 + 224 * -0.4542)
+    planes = [np.zeros((1, 1, 2), np.float32)]
+    planes += [np.array([[pair]], np.float32) for pair in zip(red, green, strict=True)]
+
+    cb, cr = plane_referee.chroma_recoded(reference, output, planes)
+
+    assert cb.ravel() == pytest.approx([128 + 255 * -0.1687, 128 + 255 * -0.3313], abs=0.05)
+    assert cr.ravel() == pytest.approx([128 + 255 * 0.5, 128 + 255 * -0.4187], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "kept", "opinion"),
+    [
+        ((True, False), False, "right"),
+        ((True, False), True, "wrong"),
+        ((False, True), True, "wrong"),
+        ((False, False), True, "right"),
+    ],
+)
+def test_a_range_that_was_lost_is_wrong_however_little_clipped_colours_show_it(
+    ranges: tuple[bool, bool], kept: bool, opinion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    want = np.random.default_rng(5).uniform(20, 235, (2, 23, 40)).repeat(8, axis=1).repeat(8, axis=2)
+    luma = {False: want[:, :180], True: want[:, :180]}
+    if not kept:
+        luma[False] = 16 + luma[True] * 219 / 255
+    monkeypatch.setattr(
+        plane_referee, "decode_planes", lambda facts, _: [luma[facts.full_range].astype(np.float32)] * 3
+    )
+    sides = [facts(EVEN, full_range=full) for full in ranges]
+
+    found = plane_referee.judge_range(sides[0], sides[1], [(0, 0), (1, 1)], {})
+
+    assert Judgement(tuple(found)).opinion == opinion
+
+
 @pytest.mark.parametrize(("turn", "first", "step"), [(0, 0.0, 2), (90, 318.5, -2), (270, 0.5, 2), (180, 319.0, -2)])
 def test_chroma_turns_with_the_picture(turn: int, first: float, step: int) -> None:
-    places = referee._places(facts(EVEN), 160, 320, turn)
+    places = plane_referee._places(facts(EVEN), 160, 320, turn)
 
     shown = places if step > 0 else places[::-1]
     assert (shown[0], shown[1] - shown[0]) == (first, step)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from capbench.bitstream import chroma_location
+from capbench.bitstream import stated_chroma_location
 from capbench.colour import ChromaSiting, MatrixCoefficients, Range
 from capbench.errors import ColourError
 from capbench.pipeline.decode.decoded_planes import plane_samples
@@ -163,12 +163,12 @@ def _stated(own: int, declared: int, *, silent: tuple[int, ...] = (_CODE_UNSPECI
     return declared if own in silent else own
 
 
-def chroma_siting(codec: str, extradata: bytes) -> ChromaSiting:
-    """JPEG and MPEG-1 put chroma between the columns, the others on the left one unless the stream says so."""
+def chroma_siting(path: Path, codec: str, extradata: bytes) -> ChromaSiting:
+    """JPEG and MPEG-1 put chroma between the columns, the others on the left one unless the file says so."""
     if codec in _CENTRE_SITED_CODECS:
         return ChromaSiting.CENTRE
     # Odd types lie between the columns (H.264 annex E, figure E-1); the vertical position is not followed.
-    return ChromaSiting.CENTRE if (chroma_location(codec, extradata) or 0) % 2 else ChromaSiting.LEFT
+    return ChromaSiting.CENTRE if (stated_chroma_location(path, codec, extradata) or 0) % 2 else ChromaSiting.LEFT
 
 
 def planar_format(format_name: str) -> str:

@@ -219,7 +219,7 @@ class _Layout:
         """Frames of `container`, of which none is decoded yet, come next. Raises `SourceError` without video."""
         stream = video_stream(self._path, container)
         self._declared = DeclaredColour.of(stream)
-        self._siting = chroma_siting(stream.codec_context.name, stream.codec_context.extradata or b"")
+        self._siting = chroma_siting(self._path, stream.codec_context.name, stream.codec_context.extradata or b"")
         self._tags = ()
 
     def apply(self, frame: av.VideoFrame) -> av.VideoFrame:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from capbench.colour import ChromaSiting
 from capbench.quality.checks import limits
 from capbench.quality.checks.colour_diagnosis import (
     ColourFault,
@@ -18,17 +16,14 @@ from capbench.quality.checks.colour_diagnosis import (
     rgb_of_codes,
 )
 from capbench.quality.checks.effect_checks import OWN_LOOK
-from capbench.quality.checks.picture_checks import how_turned, is_left_out, mean_psnr_db
-from capbench.quality.measurements import Measurements, PictureMeasurements
-from capbench.quality.oracle.placement import chroma_place
-from capbench.quality.reading.tags import SITED_CODECS
+from capbench.quality.checks.picture_checks import how_turned, mean_psnr_db
+from capbench.quality.checks.siting_check import check_siting
+from capbench.quality.measurements import Measurements, Misreading, PictureMeasurements
 from capbench.recordings.layout import PATCHES
 from capbench.results import Check, PatchError
 
-__all__ = ["check_colour", "colour_differences", "no_ciede2000_reason", "patch_errors"]
+__all__ = ["check_colour", "colour_differences", "find_misreading", "no_ciede2000_reason", "patch_errors"]
 
-_CENTRE_PX = 0.5
-"""How far right of left-sited chroma centred chroma lies, in luma pixels."""
 _NAMES = ("colour.meaning", "colour.bias", "colour.patches", "colour.siting", "colour.levels")
 
 
@@ -51,29 +46,57 @@ def check_colour(evidence: Measurements) -> list[Check]:
         ]
     palette = "a palette of 256 colours shifts every colour, so rounding cannot be measured"
     is_gif = evidence.output.facts.is_gif
-    output = evidence.output
-    flat, blocks = (
-        find(rows[:, :3], rows[:, 3:], output.spec, is_tagged=not output.facts.holds_rgb)
-        for find, rows in ((find_colour_fault, pictures.colours), (find_block_fault, pictures.blocks))
-    )
-    fault = flat
+    flat, blocks = _faults(evidence, pictures)
     return [
         _meaning(pictures, flat, blocks),
-        Check.not_applicable(name="colour.bias", reason=palette) if is_gif else _bias(pictures, fault),
+        Check.not_applicable(name="colour.bias", reason=palette) if is_gif else _bias(pictures, flat),
         _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else _patch_limit(pictures)),
-        _siting(evidence, pictures),
+        check_siting(evidence, pictures),
         Check.not_applicable(name="colour.levels", reason=palette) if is_gif else _levels(pictures),
     ]
 
 
-def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFault) -> Check:
-    name = "colour.meaning"
+def find_misreading(evidence: Measurements) -> Misreading | None:
+    """How codes have to be read for the colour error to be undone that `colour.meaning` names.
+
+    None where it names none, or one that is not of matrix and range alone.
+    """
+    pictures = evidence.pictures
+    if pictures is None or not pictures.sampled or how_turned(pictures) is not None:
+        return None
+    fault = _telling(pictures, *_faults(evidence, pictures))
+    if fault is None or fault.misreading is None:
+        return None
+    # What the reference was taken for is found in the output's codes: they are its own only where both mean the same.
+    specs = [(side.spec.matrix, side.spec.range) for side in (evidence.reference, evidence.output)]
+    return fault.misreading if fault.misreading.reference is None or specs[0] == specs[1] else None
+
+
+def _faults(evidence: Measurements, pictures: PictureMeasurements) -> tuple[ColourFault, ColourFault]:
+    """What flat colours and what blocks of any content tell."""
+    output = evidence.output
+    is_tagged = not output.facts.holds_rgb
+    return (
+        find_colour_fault(pictures.colours[:, :3], pictures.colours[:, 3:], output.spec, is_tagged=is_tagged),
+        find_block_fault(pictures.blocks[:, :3], pictures.blocks[:, 3:], output.spec, is_tagged=is_tagged),
+    )
+
+
+def _telling(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFault) -> ColourFault | None:
+    """The one of both that `colour.meaning` goes by; None for pictures that are too small for either."""
     are_flat = len(pictures.colours) >= limits.FEWEST_COLOURS
     if not are_flat and len(pictures.blocks) < limits.FEWEST_BLOCKS:
-        return Check.not_applicable(name=name, reason="the pictures are too small to diagnose colour errors")
+        return None
     # Flat colours are exact and few: a screen of greys has none that another saturation would change.
     flat_is_right = flat.name is None and flat.error_codes <= limits.COLOUR_ERROR_CODES
-    fault = flat if are_flat and not (flat_is_right and blocks.name) else blocks
+    return flat if are_flat and not (flat_is_right and blocks.name) else blocks
+
+
+def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFault) -> Check:
+    name = "colour.meaning"
+    fault = _telling(pictures, flat, blocks)
+    if fault is None:
+        return Check.not_applicable(name=name, reason="the pictures are too small to diagnose colour errors")
     error, limit = fault.error_codes, limits.COLOUR_ERROR_CODES
     if fault.name is not None:
         return Check.failed(
@@ -225,69 +248,6 @@ def _patches(evidence: Measurements, limit: float) -> Check:
         limit=limit,
         unit="CIEDE2000",
     )
-
-
-def _siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
-    """Chroma must lie where the output's tags put it; the reference's lies where its own put it."""
-    name = "colour.siting"
-    if evidence.output.facts.holds_rgb:
-        return Check.not_applicable(name=name, reason="the output is R'G'B' and has no chroma samples")
-    wanted_width, wanted_height = evidence.reference.size
-    width, height = evidence.output.size
-    if abs(width - wanted_width) > 1 or abs(height - wanted_height) > 1:
-        return Check.not_applicable(
-            name=name, reason="the picture was scaled, and chroma siting cannot be told from the scaling filter"
-        )
-    is_coarse = mean_psnr_db(pictures) < limits.PSNR_FLOOR_DB and is_left_out(pictures)
-    shifts = [pair.chroma_shift_px for pair in pictures.sampled if pair.chroma_shift_px is not None]
-    if is_coarse or not shifts:
-        left = "coarse coding left" if is_coarse else "the pictures have"
-        return Check.not_applicable(name=name, reason=f"{left} too few coloured edges to measure chroma siting")
-    right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
-    luma = [pair.luma_shift_px for pair in pictures.sampled if pair.luma_shift_px is not None]
-    if luma:  # relative to luma, so that a shift of the whole picture is not reported as siting
-        right, down = right - median(dx for dx, _ in luma), down - median(dy for _, dy in luma)
-    tagged = evidence.output.spec.siting
-    reference_right, reference_down = chroma_place(evidence.reference.spec.siting, evidence.reference.rotation_degrees)
-    output_right, output_down = chroma_place(evidence.output.spec.siting, evidence.output.rotation_degrees)
-    # A sample that stands for a place further right shows the content of there: the plane looks moved left.
-    right -= reference_right - output_right
-    down -= reference_down - output_down
-    off = f"{abs(right):.2f} px too far {'right' if right > 0 else 'left'}"
-    if abs(down) > limits.CHROMA_SHIFT_DOWN_PX:
-        return Check.failed(
-            name=name,
-            message=f"chroma is {abs(down):.1f} px too {'low' if down > 0 else 'high'}",
-            value=down,
-            limit=limits.CHROMA_SHIFT_DOWN_PX,
-            unit="px",
-        )
-    if evidence.output.facts.codec not in SITED_CODECS and abs(right + _CENTRE_PX) <= limits.CHROMA_SHIFT_PX:
-        return Check.passed(
-            name=name,
-            message="chroma is sited centre, and files of this codec do not state it",
-            value=right + _CENTRE_PX,
-            limit=limits.CHROMA_SHIFT_PX,
-            unit="px",
-        )
-    if abs(right) <= limits.CHROMA_SHIFT_PX:
-        return Check.passed(
-            name=name,
-            message=f"chroma is sited as tagged ({tagged.value})",
-            value=right,
-            limit=limits.CHROMA_SHIFT_PX,
-            unit="px",
-        )
-    if abs(right) < 1 and (right < 0) == (tagged is ChromaSiting.LEFT):
-        other = ChromaSiting.CENTRE if tagged is ChromaSiting.LEFT else ChromaSiting.LEFT
-        return Check.failed(
-            name=name,
-            message=f"chroma sited {other.value}, tagged {tagged.value} (0.5 px): measured {off}",
-            value=right,
-            limit=limits.CHROMA_SHIFT_PX,
-            unit="px",
-        )
-    return Check.failed(name=name, message=f"chroma is {off}", value=right, limit=limits.CHROMA_SHIFT_PX, unit="px")
 
 
 def _levels(pictures: PictureMeasurements) -> Check:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec, MatrixCoefficients, Range
 from capbench.quality.checks import limits
+from capbench.quality.measurements import Misreading
 
 __all__ = ["ColourFault", "find_block_fault", "find_colour_fault", "rgb_of_codes"]
 
@@ -21,6 +22,18 @@ _EXPONENTS = (0.35, 0.45, 1 / 1.96, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.8
 """Gamma mistakes in use: 2.2 and 1/2.2 (a transfer applied twice or not at all), 1.96 and the 1.1 to 1.2 of players."""
 _LARGEST_USEFUL_CODES = 64.0
 """A colour that is off by more than this counts as this much: one wrong block must not outvote the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    """A known error."""
+
+    name: str
+    """In words."""
+    applied: Callable[[Codes], Codes]
+    """What it makes of the right codes."""
+    misreading: Misreading | None = None
+    """How it is undone by reading codes otherwise; None where no matrix or range explains it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +48,8 @@ class ColourFault:
     """The difference that is left when that error is undone."""
     assumed: Codes
     """The reference's colours, with that error applied if one is named."""
+    misreading: Misreading | None = None
+    """How codes have to be read for the error to be undone; None where no matrix or range explains it."""
 
 
 def rgb_of_codes(codes: Codes, spec: ColourSpec) -> Codes:
@@ -53,9 +68,7 @@ def _codes_of_rgb(rgb: Codes, spec: ColourSpec) -> Codes:
     return np.stack([offset + luma_span * y, 128 + chroma_span * cb, 128 + chroma_span * cr], axis=-1).clip(0, 255)
 
 
-def _mistakes(tagged: ColourSpec, *, is_tagged: bool) -> Iterator[tuple[str, Callable[[Codes], Codes]]]:
-    """Each known error in words, and what it makes of the right codes."""
-
+def _mistakes(tagged: ColourSpec, *, is_tagged: bool) -> Iterator[_Mistake]:
     def encoded_as(spec: ColourSpec) -> Callable[[Codes], Codes]:
         return lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged).clip(0, 1), spec)
 
@@ -75,26 +88,31 @@ def _mistakes(tagged: ColourSpec, *, is_tagged: bool) -> Iterator[tuple[str, Cal
             if faults:
                 other = ColourSpec(matrix, extent, tagged.siting)
                 read = f"as if {_words(other, tagged)} had been read as {_words(tagged, other)}"
-                yield (" and ".join(faults) if is_tagged else read), encoded_as(other)
-                yield f"as if {_words(tagged, other)} had been read as {_words(other, tagged)}", read_as(other)
-    yield "Cb and Cr swapped", lambda codes: codes[..., [0, 2, 1]]
-    yield (
+                yield _Mistake(" and ".join(faults) if is_tagged else read, encoded_as(other), Misreading(other))
+                yield _Mistake(
+                    f"as if {_words(tagged, other)} had been read as {_words(other, tagged)}",
+                    read_as(other),
+                    Misreading(tagged, reference=other),
+                )
+    yield _Mistake("Cb and Cr swapped", lambda codes: codes[..., [0, 2, 1]])
+    yield _Mistake(
         "red and blue swapped",
         lambda codes: _codes_of_rgb(rgb_of_codes(codes, tagged)[..., ::-1].clip(0, 1), tagged),
     )
-    yield (
+    yield _Mistake(
         "chroma lost: the picture is grey",
         lambda codes: np.stack([codes[..., 0], 0 * codes[..., 1] + 128, 0 * codes[..., 2] + 128], axis=-1),
     )
-    yield "chroma is all zero: the picture is green", lambda codes: codes * [1, 0, 0]
-    yield (
+    yield _Mistake("chroma is all zero: the picture is green", lambda codes: codes * [1, 0, 0])
+    yield _Mistake(
         "three of every four chroma bytes are zero, as if words were written at byte offsets: the picture is green",
         lambda codes: codes * [1, 0.5, 0],
     )
-    yield "Cr is a copy of Cb", lambda codes: codes[..., [0, 1, 1]]
+    yield _Mistake("Cr is a copy of Cb", lambda codes: codes[..., [0, 1, 1]])
     for exponent in _EXPONENTS:
         way = "darker" if exponent > 1 else "brighter"
-        yield f"gamma error: the picture is {way} by an exponent of about {exponent:.2f}", with_exponent(exponent)
+        name = f"gamma error: the picture is {way} by an exponent of about {exponent:.2f}"
+        yield _Mistake(name, with_exponent(exponent))
 
 
 def _words(spec: ColourSpec, other: ColourSpec) -> str:
@@ -185,11 +203,35 @@ def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagg
         )
         if fault.name is not None:
             return fault
+    misread = _misread_where_it_shows(wanted, found, tagged, is_tagged=is_tagged)
+    if misread is not None:
+        return misread
     adjustment = _fitted(wanted, found)
     assumed = adjustment(wanted)
     rest = _difference(assumed, found)
     is_explained = rest < limits.ADJUSTED_EXPLAINED_SHARE * error
     return ColourFault(error, (adjustment.words or None) if is_explained else None, rest, assumed)
+
+
+def _misread_where_it_shows(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagged: bool) -> ColourFault | None:
+    """A wrong matrix or range that explains the difference of the blocks that it changes: few, where few have colour.
+
+    In the mean of all blocks those of a picture that has colour in one corner do not count.
+    """
+    best: ColourFault | None = None
+    for mistake in _mistakes(tagged, is_tagged=is_tagged):
+        if mistake.misreading is None:
+            continue
+        assumed = mistake.applied(wanted)
+        shows = np.abs(assumed - wanted).mean(axis=1) > limits.COLOUR_ERROR_CODES
+        if shows.sum() < limits.FEWEST_BLOCKS:
+            continue
+        error, rest = (_difference(codes[shows], found[shows]) for codes in (wanted, assumed))
+        if error <= limits.COLOUR_ERROR_CODES or rest >= limits.COLOUR_EXPLAINED_SHARE * error:
+            continue
+        if best is None or rest / error < best.remaining_codes / best.error_codes:
+            best = ColourFault(error, mistake.name, rest, assumed, mistake.misreading)
+    return best
 
 
 def find_colour_fault(
@@ -208,11 +250,11 @@ def find_colour_fault(
     error = _difference(wanted, found) if len(wanted) else 0.0
     if error <= limits.COLOUR_SUSPICIOUS_CODES:
         return ColourFault(error, None, error, wanted)
-    tried = [(name, mistake(wanted)) for name, mistake in _mistakes(tagged, is_tagged=is_tagged)]
-    name, assumed = min(tried, key=lambda attempt: _difference(attempt[1], found))
+    tried = [(mistake, mistake.applied(wanted)) for mistake in _mistakes(tagged, is_tagged=is_tagged)]
+    mistake, assumed = min(tried, key=lambda attempt: _difference(attempt[1], found))
     rest = _difference(assumed, found)
     if rest < explained_share * error:
-        return ColourFault(error, name, rest, assumed)
+        return ColourFault(error, mistake.name, rest, assumed, mistake.misreading)
     adjustment = _fitted(wanted, found)
     adjusted = _difference(adjustment(wanted), found)
     if adjustment.words and adjusted < limits.COLOUR_EXPLAINED_SHARE * error:

@@ -115,10 +115,14 @@ OTHER_FIELD_SHARE: Final = 0.1
 """Such cells of the other field in the same picture, of these: a late field is the same one all over a picture."""
 LUMA_SHIFT_PX: Final = 0.2
 """Measured to 0.02 on text; half-pixel scaling errors are 0.25 and 0.5."""
+SHIFT_ERRORS: Final = 3.0
+"""Standard errors by which a shift must exceed what it is told from: one right output in 400, were errors normal."""
 CHROMA_SHIFT_PX: Final = 0.25
 """Chroma off its tagged place, in luma pixels: half of the 0.5 that the wrong siting makes."""
-CHROMA_SHIFT_DOWN_PX: Final = 0.6
-"""The same vertically, where the sitings in use do not differ; a chroma plane that is one row off is 2."""
+CHROMA_SHIFT_DOWN_PX: Final = 0.75
+"""The same vertically, where a half pixel is no fault: chroma of BT.2020 and of what was converted by way of 4:2:2 (MLT
+does so) lies on the upper row, 0.5 from the middle, and filters of two taps make up to 0.62 of that. A row of luma is
+1, a row of chroma 2."""
 LAYER_SHARE_ERROR: Final = 0.22
 """Share of a scene's layer that is too much or too little. Exports at CRF 28 are off by 0.16 at most: the thin edge of
 a small cursor."""

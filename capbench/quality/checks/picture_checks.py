@@ -241,14 +241,16 @@ def _place(pictures: PictureMeasurements) -> Check:
         return Check.not_applicable(name=name, reason="the pictures have too few edges to measure a shift")
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
     worst = max(abs(right), abs(down))
+    errors = [max(pair.luma_shift_error_px) for pair in pictures.sampled if pair.luma_shift_error_px is not None]
+    limit = max(limits.LUMA_SHIFT_PX, limits.SHIFT_ERRORS * median(errors))
     return Check.passed_if(
-        good=worst <= limits.LUMA_SHIFT_PX,
+        good=worst <= limit,
         name=name,
         when_good="the picture is not shifted",
         when_bad=f"the picture is shifted by {abs(right):.2f} px to the {'right' if right > 0 else 'left'} and "
         f"{abs(down):.2f} px {'down' if down > 0 else 'up'}",
         value=worst,
-        limit=limits.LUMA_SHIFT_PX,
+        limit=limit,
         unit="px",
     )
 

@@ -21,15 +21,14 @@ from capbench.quality.metrics.pairs.field_errors import uneven_cells
 from capbench.quality.metrics.pairs.luma_levels import coarse_step, gradient_length, level_errors
 from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePairs
 from capbench.quality.metrics.pairs.pair_records import FrameFigures, PairRecords, WorstPair, pooled
+from capbench.quality.metrics.pairs.plane_shift import PlaneShift, far_plane_shift, mean_shift, plane_shift
 from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     detail_error_codes,
-    far_shift_px,
     inner_error_codes,
     sharpness,
-    shift_px,
     turn_correlations,
     worst_cell,
     worst_even_cell,
@@ -47,6 +46,8 @@ KEPT_PAIRS = 3
 """Pairs of the lowest luma PSNR that are kept, or shown."""
 _MOST_LOOKS_BEHIND = 2
 """Pairs that wait for a close look; each holds two pictures."""
+_CHROMA_STEP_PX = 2
+"""Luma pixels from one chroma sample of 4:2:0 to the next."""
 _LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
 _MOST_DETAIL = 0.5
 """Share of the finest detail below which its loss is looked into: it takes as long as all the rest."""
@@ -214,20 +215,17 @@ class PictureMeter:
         for name, value in zip(OWN_METRICS[3:], similarity, strict=True):
             self._records.series[name][place] = value
         bias = [float(a.mean(dtype=np.float64) - b.mean(dtype=np.float64)) for a, b in pairs]
-        shifts = [found for a, b in pairs[1:] if (found := _shift(a, b)) is not None]
+        luma_shift = _shift(*pairs[0])
+        chroma_shift = mean_shift([found for a, b in pairs[1:] if (found := _shift(a, b)) is not None])
         self._records.sampled.append(
             SampledPair(
                 output_frame=self._records.first_frame + place,
                 ssim=(similarity[0], similarity[1], similarity[2]),
                 bias_codes=(bias[0], bias[1], bias[2]),
-                luma_shift_px=_shift(*pairs[0]),
-                # a chroma sample is two luma pixels wide
-                chroma_shift_px=(
-                    2 * sum(dx for dx, _ in shifts) / len(shifts),
-                    2 * sum(dy for _, dy in shifts) / len(shifts),
-                )
-                if shifts
-                else None,
+                luma_shift_px=_place_px(luma_shift, 1),
+                luma_shift_error_px=_error_px(luma_shift, 1),
+                chroma_shift_px=_place_px(chroma_shift, _CHROMA_STEP_PX),
+                chroma_shift_error_px=_error_px(chroma_shift, _CHROMA_STEP_PX),
                 sharpness=(share := sharpness(*pairs[0])),
                 detail_loss=_detail_loss(share, *pairs[0]),
                 uneven_cells=uneven_cells(*pairs[0]),
@@ -273,9 +271,17 @@ def _figures(got: ObservedPicture, want: ObservedPicture) -> FrameFigures:
     )
 
 
-def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
+def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> PlaneShift | None:
     is_far = psnr_db(mean_squared_error(got, want)) < _MOVED_PSNR_DB
-    return far_shift_px(got, want) if is_far else shift_px(got, want)
+    return far_plane_shift(got, want) if is_far else plane_shift(got, want)
+
+
+def _place_px(shift: PlaneShift | None, step_px: int) -> tuple[float, float] | None:
+    return None if shift is None else (step_px * shift.right, step_px * shift.down)
+
+
+def _error_px(shift: PlaneShift | None, step_px: int) -> tuple[float, float] | None:
+    return None if shift is None else (step_px * shift.right_error, step_px * shift.down_error)
 
 
 def _detail_loss(share: float | None, got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss | None:

@@ -1,4 +1,4 @@
-"""Detailed comparison of a pair of planes: shift, blur and rotation of one relative to the other."""
+"""Detailed comparison of a pair of planes: blur and rotation of one relative to the other, and what differs where."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ __all__ = [
     "border_errors_codes",
     "detail_error_codes",
     "detailed_cells",
-    "far_shift_px",
     "inner_error_codes",
     "sharpness",
-    "shift_px",
     "turn_correlations",
     "worst_cell",
     "worst_even_cell",
@@ -25,8 +23,6 @@ _BORDER_SAMPLES = 2
 _BAND_ROWS = 64
 """Rows at once: what is made of them stays in the cache, which is twice as fast as whole planes."""
 _CELL_WEIGHTS = np.array([1.0, 0.5, 0.5], np.float32)
-_ENOUGH_GRADIENT_CODES = 0.8
-"""Root mean square gradient below which a plane has no edges to measure a shift by."""
 _ENOUGH_DETAIL_CODES = 2.5
 """Root mean square Laplacian below which a plane has no detail to lose: rounding to whole codes alone is 1.3, samples
 that flicker by one code 2.2."""
@@ -54,83 +50,7 @@ bits a pixel, in 160x90 to 640x360. A soft shadow blended in linear light has 7.
 _EVEN_FROM_CODES = 16.0
 """Differences below this are not looked into: that takes longer than the rest, and few pictures have larger ones."""
 
-_FARTHEST_SAMPLES = 16
-_CORRELATED = 512
-"""Largest side of the middle of a plane that is correlated."""
-_MOVED_REST = 0.5
-"""Share of the squared error that a move must leave less than."""
-
 Planes3 = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
-
-
-def shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
-    """How far `got` lies right of and below `want`, in samples of the plane.
-
-    None where `want` has too few edges, or fainter ones than the noise between both: quantised edges then pull the
-    estimate by tenths of a sample.
-
-    Least squares on got - want = -dx gx - dy gy + c with central differences of the mean of both pictures, whose error
-    is of third order in the shift (Lucas and Kanade 1981, with the symmetric gradient). Good to about one sample.
-    """
-    count = max(0, want.shape[0] - 2) * max(0, want.shape[1] - 2)
-    if count == 0:
-        return None
-    # All that least squares ask of the planes: sums, and sums of products, of both gradients and the difference.
-    sums, products = np.zeros(3), np.zeros((3, 3))
-    for rows in _bands(want.shape[0], margin=1):
-        first, second = want[rows].astype(np.int16), got[rows].astype(np.int16)
-        both, difference = first + second, first - second
-        values = np.empty((3, (both.shape[0] - 2) * (both.shape[1] - 2)), np.float32)
-        values[0] = (both[1:-1, 2:] - both[1:-1, :-2]).ravel()
-        values[1] = (both[2:, 1:-1] - both[:-2, 1:-1]).ravel()
-        values[2] = difference[1:-1, 1:-1].ravel()
-        sums += values.sum(axis=1)
-        # One by one: BLAS takes three times as long for so flat a matrix by its transpose.
-        products += [[np.dot(a, b) for b in values] for a in values]
-    scale = np.array([0.25, 0.25, 1.0])  # of a mean of two pictures, over two samples
-    sums, products = sums * scale, products * np.outer(scale, scale)
-    normal = products[:2, :2]
-    gradient = float(np.sqrt(np.trace(normal) / count))
-    if gradient < _ENOUGH_GRADIENT_CODES:
-        return None
-    if np.linalg.cond(normal) > 1e4:  # edges in one direction only say nothing about the other
-        return None
-    mean = sums[2] / count
-    along = products[:2, 2] - mean * sums[:2]
-    shift = np.linalg.solve(normal, along)
-    noise = products[2, 2] - mean * sums[2] - 2 * shift @ along + shift @ normal @ shift
-    if noise / count > gradient**2:
-        return None
-    return float(shift[0]), float(shift[1])
-
-
-def far_shift_px(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
-    """`shift_px` of planes that may be several samples apart, up to 16: as one that is moved by whole samples first.
-
-    The whole samples are those of the highest phase correlation (Kuglin and Hines 1975), where they leave less than
-    half of the squared error; elsewhere, as between pictures that differ in other ways, there is no such shift.
-    """
-    height, width = want.shape
-    if min(height, width) < 4 * _FARTHEST_SAMPLES:
-        return shift_px(got, want)
-    middle = tuple(slice(max(0, (side - _CORRELATED) // 2), (side + _CORRELATED) // 2) for side in want.shape)
-    a, b = (plane[middle].astype(np.float32) for plane in (got, want))
-    window = np.outer(np.hanning(a.shape[0]), np.hanning(a.shape[1])).astype(np.float32)
-    spectrum = np.fft.rfft2((a - a.mean()) * window) * np.conj(np.fft.rfft2((b - b.mean()) * window))
-    peaks = np.fft.irfft2(spectrum / np.maximum(np.abs(spectrum), 1e-6), a.shape)
-    reach = range(-_FARTHEST_SAMPLES, _FARTHEST_SAMPLES + 1)
-    near = peaks[np.ix_([place % a.shape[0] for place in reach], [place % a.shape[1] for place in reach])]
-    down, right = (int(place) - _FARTHEST_SAMPLES for place in np.unravel_index(int(near.argmax()), near.shape))
-    found = got[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
-    wanted = want[max(0, -down) : height + min(0, -down), max(0, -right) : width + min(0, -right)]
-    if _squared_error(found, wanted) >= _MOVED_REST * _squared_error(got, want):
-        return shift_px(got, want)
-    rest = shift_px(found, wanted) or (0.0, 0.0)
-    return right + rest[0], down + rest[1]
-
-
-def _squared_error(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float:
-    return float(np.mean(np.square(got.astype(np.float32) - want)))
 
 
 def sharpness(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float | None:

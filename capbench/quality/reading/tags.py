@@ -2,8 +2,8 @@
 
 FFmpeg merges the two when it opens a file, so neither can be had from it alone: the container's `colr` box is read here
 (ISO/IEC 14496-12, 12.1.5; QuickTime calls it the same), and the bitstream is asked by decoding its first picture in a
-context that never saw the container. What FFmpeg knows of other containers, such as Matroska's Colour element
-(RFC 9559, 5.1.4.1.28.16), counts where both are silent: it is the container's then.
+context that never saw the container. So is Matroska's Colour element (RFC 9559, 5.1.4.1.28.16). What FFmpeg knows of
+other containers counts where both are silent: it is the container's then.
 """
 
 from __future__ import annotations
@@ -13,18 +13,15 @@ from pathlib import Path
 
 import av
 
-from capbench.bitstream import chroma_location
+from capbench.bitstream import SITED_CODECS, chroma_location
 from capbench.bitstream.light_metadata import LightMetadata, light_metadata_of_boxes
+from capbench.bitstream.matroska_colour import MatroskaColour, find_matroska_colour
 from capbench.bitstream.mp4_boxes import find_colour_box, find_entry_boxes
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.pipeline.decode.hdr.frame_metadata import HDR_TRANSFERS, light_metadata_of_frame
 from capbench.pipeline.decode.open_source import open_source, video_stream
 
-__all__ = ["SITED_CODECS", "ColourTags", "FileTags", "name_of_code", "read_tags", "respecified", "spec_of"]
-
-SITED_CODECS = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores")
-"""Codecs whose standard says where chroma lies, in a field or for good. VP8, VP9, FFV1 and what AV1 calls unknown leave
-it open: left and centre are both in use."""
+__all__ = ["ColourTags", "FileTags", "is_sited", "name_of_code", "read_tags", "respecified", "spec_of"]
 
 _UNSPECIFIED = 2
 _MATRIX_OF_CODE = {
@@ -56,7 +53,7 @@ class ColourTags:
     full_range: bool | None = None
     """Whether codes use the full range."""
     chroma_location: int | None = None
-    """`chroma_sample_loc_type` of H.264 and HEVC: 0 left, 1 centre."""
+    """`chroma_sample_loc_type` of H.264 and HEVC: 0 left, 1 centre, 2 top left, 3 top."""
 
     @property
     def hdr(self) -> str | None:
@@ -103,7 +100,7 @@ class FileTags:
         """What a player that reads both goes by: the bitstream first, as FFmpeg's decoders do."""
         merged = self.bitstream
         for place in (self.container, self.opened):
-            for name in ("primaries", "transfer", "matrix", "full_range"):
+            for name in ("primaries", "transfer", "matrix", "full_range", "chroma_location"):
                 if place is not None and getattr(merged, name) is None:
                     merged = replace(merged, **{name: getattr(place, name)})
         return merged
@@ -122,6 +119,11 @@ def spec_of(tags: ColourTags, height: int) -> ColourSpec:
         range=Range.FULL if tags.full_range else Range.LIMITED,
         siting=ChromaSiting.CENTRE if (tags.chroma_location or 0) % 2 else ChromaSiting.LEFT,
     )
+
+
+def is_sited(codec: str, tags: FileTags) -> bool:
+    """Whether a file says where its chroma lies, or its codec's standard does; `codec` is FFmpeg's name."""
+    return codec in SITED_CODECS or tags.merged.chroma_location is not None
 
 
 def respecified(spec: ColourSpec, frame: av.VideoFrame) -> ColourSpec:
@@ -144,13 +146,18 @@ def read_tags(path: Path) -> FileTags:
         location = (
             _CENTRE if codec in _CENTRED_CODECS else chroma_location(codec, stream.codec_context.extradata or b"")
         )
-        in_boxes = any(name in container.format.name.split(",") for name in ("mp4", "mov"))
-    colour_box = find_colour_box(path) if in_boxes else None
+        formats = container.format.name.split(",")
+        in_boxes = any(name in formats for name in ("mp4", "mov"))
+        in_elements = any(name in formats for name in ("matroska", "webm"))
     # The place in other containers, such as Matroska's, shows with the pictures alone.
     container_light = light_metadata_of_boxes(find_entry_boxes(path)) if in_boxes else None
     return FileTags(
         bitstream=replace(bitstream, chroma_location=location),
-        container=_container_tags(colour_box) if in_boxes else None,
+        container=_box_tags(find_colour_box(path))
+        if in_boxes
+        else _element_tags(find_matroska_colour(path), codec)
+        if in_elements
+        else None,
         opened=opened,
         bitstream_light=bitstream_light,
         container_light=container_light,
@@ -214,7 +221,15 @@ def _stated(code: int) -> int | None:
     return None if int(code) in (_UNSPECIFIED, 0) else int(code)
 
 
-def _container_tags(box: bytes | None) -> ColourTags:
+def _element_tags(colour: MatroskaColour | None, codec: str) -> ColourTags:
+    if colour is None:
+        return ColourTags()
+    # Where the codec's standard says it, decoders do not ask the container.
+    location = None if codec in SITED_CODECS else colour.chroma_location
+    return ColourTags(colour.primaries, colour.transfer, colour.matrix, colour.full_range, chroma_location=location)
+
+
+def _box_tags(box: bytes | None) -> ColourTags:
     """`nclx` of MP4 and `nclc` of QuickTime: three 16-bit code points; only the first adds a bit for the range."""
     if box is None or len(box) < 10 or box[:4] not in (b"nclx", b"nclc"):
         return ColourTags()

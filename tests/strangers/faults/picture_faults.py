@@ -118,11 +118,14 @@ PICTURE_FAULTS: Final = (
         "colour",
         (),
         (1,),
-        "any contradiction",
-        ("tags.agree",),
+        "any contradiction, and a mean of 1.6 codes where the bitstream says nothing that could contradict",
+        ("tags.agree", "colour.meaning"),
         _container_matrix,
         lambda base: (
-            tagged(base) and base.output.matrix_by_rule() == 709 and b"colrnclx" in base.output.path.read_bytes()
+            tagged(base)
+            and base.output.matrix_by_rule() == 709
+            and base.matrix_codes >= 1.6
+            and b"colrnclx" in base.output.path.read_bytes()
         ),
     ),
     Fault(

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
+from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_range, judge_siting
 from tests.strangers.refereeing.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
     StreamFacts,
     decode_pictures,
-    decode_planes,
     picture_size,
 )
 
@@ -39,6 +39,9 @@ _RIGHT_MIX, _WRONG_MIX = 0.035, 0.06
 more, a coarse encoder 0.02."""
 _FEWEST_MIXED, _MIXED_CODES = 300, 12.0
 """Blocks, and standard deviation of each difference of two components over them, from which that is known."""
+_FAINTEST_OFF_CODES, _EXPLAINED = 0.3, 0.5
+"""Mean difference of blocks from which another matrix is tried, and the share of it that this must leave less than:
+rounding alone is 0.2, and no matrix explains what coding adds."""
 _RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
 """Mean absolute difference of block means, in codes."""
 _RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
@@ -52,6 +55,7 @@ _SITED_PAIRS: Final = 12
 def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
     """Compare an output with what it was made from. Raises `ToolError` where ffmpeg cannot decode either."""
     figures: dict[str, float] = {}
+    some = _some_pairs(reference, output, request)
     findings = [
         *_damage(reference, output),
         *_tags(reference, output),
@@ -59,7 +63,8 @@ def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judg
         *_geometry(reference, output, request),
         *_times(reference, output, request, figures),
         *_pictures(reference, output, request, figures),
-        *_siting(reference, output, request, figures),
+        *judge_range(reference, output, some, figures),
+        *judge_siting(reference, output, some, figures),
         *judge_sound(reference, output, figures),
     ]
     return Judgement(tuple(findings), figures)
@@ -244,7 +249,8 @@ def _differences(
 ) -> list[Finding]:
     """Colour, damage and quality of the pictures that belong together."""
     squared, signed, blocks, worst, worst_at = [], [], [], 0.0, 0
-    mixed = _mixing([_block_means(side[[pair[place] for pair in pairs[::5]]]) for place, side in ((1, want), (0, got))])
+    some = [_block_means(side[[pair[place] for pair in pairs[::5]]]) for place, side in ((1, want), (0, got))]
+    mixed = _mixing(some)
     figures["mixed_share"] = mixed
     for index, match in pairs:
         difference = got[index].astype(np.float32) - want[match].astype(np.float32)
@@ -265,6 +271,7 @@ def _differences(
         *graded("picture", -psnr, -_RIGHT_PSNR, -_WRONG_PSNR, f"PSNR is {psnr:.1f} dB"),
         *graded("colour", bias, _RIGHT_BIAS, _WRONG_BIAS, f"a component is off by {bias:.1f} codes on average"),
         *graded("colour", mixed, _RIGHT_MIX, _WRONG_MIX, f"{mixed:.1%} of a component is in another: another matrix"),
+        *_faint_matrix(some),
         *graded("colour", block, _RIGHT_BLOCKS, _WRONG_BLOCKS, f"blocks are off by {block:.1f} codes on average"),
         *graded("picture", worst, _RIGHT_WORST, _WRONG_WORST, f"a block of frame {worst_at} is off by {worst:.0f}"),
     ]
@@ -285,51 +292,31 @@ def _mixing(means: list[NDArray[np.float32]]) -> float:
     return float(np.abs(factors - np.diag(np.diag(factors))).max())
 
 
-def _siting(reference: StreamFacts, output: StreamFacts, request: Request, figures: dict[str, float]) -> list[Finding]:
-    """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
-    both = (reference, output)
-    layouts = [next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in both]
-    turn = (reference.rotation - output.rotation) % 360
-    is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output) or turn != 0
-    same_size = reference.display == output.display and output.rotation == 0
-    if not is_changed or "" in layouts or not same_size or len({each.matrix_by_rule() for each in both}) > 1:
+def _faint_matrix(means: list[NDArray[np.float32]]) -> list[Finding]:
+    """A doubt where another matrix explains most of what blocks are off by, however little that is."""
+    wanted, found = (part.reshape(-1, 3).astype(np.float64) for part in means)
+    off = float(np.abs(wanted - found).mean())
+    if off < _FAINTEST_OFF_CODES or len(wanted) < _FEWEST_MIXED:
         return []
-    pairs = _some_pairs(reference, output, request)
-    if not pairs:
-        return []
-    # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
-    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in decode_planes(reference, [n for _, n in pairs])]
-    got = decode_planes(output, [n for n, _ in pairs])
-    width = output.width
-    shifts = []
-    for plane in (1, 2):
-        a, b = want[plane].mean(axis=1), got[plane].mean(axis=1)  # columns: what shifts sideways is all that is asked
-        places_a, places_b = (
-            _places(facts, values.shape[-1], width, by) for facts, values, by in ((reference, a, turn), (output, b, 0))
-        )
-        inner = places_b[(places_b > 8) & (places_b < width - 9)]
-        found = np.array([np.interp(inner, places_b, row) for row in b])
-        if float(np.abs(np.diff(found, axis=1)).mean()) < 0.3:
-            continue
-        tried = np.arange(-1.2, 1.25, 0.1)
-        rests = [
-            np.abs(found - np.array([np.interp(inner - shift, places_a, row) for row in a])).mean() for shift in tried
-        ]
-        shifts.append(float(tried[int(np.argmin(rests))]))
-    if not shifts:
-        # Chroma moves where more or fewer columns are made of it, and where the picture is turned: here nothing shows.
-        is_resampled = "444" in layouts or turn != 0
-        return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_resampled else []
-    shift = float(np.mean(shifts))
-    figures["chroma_shift_px"] = shift
-    # VP9 and FFV1 have no place to state it, and what writes AV1 leaves it open.
-    is_open = output.codec in {"vp8", "vp9", "av1", "ffv1"} and output.chroma_location is None
-    return graded(
-        "siting", abs(shift), 0.15, 1.0 if is_open else 0.4, f"chroma lies {shift:+.2f} px aside of its place"
+    rest = min(
+        float(np.abs(wanted @ change.T - found).mean())
+        for coded, read in itertools.permutations(LUMA_WEIGHTS, 2)
+        for change in [np.linalg.inv(_differences_of_rgb(read)) @ _differences_of_rgb(coded)]
     )
+    if rest >= _EXPLAINED * off:
+        return []
+    # Whether a matrix is a fault that changes nearly grey pictures by a code is for the user to say.
+    return [Finding("colour", Opinion.DOUBTFUL, f"blocks are off by {off:.2f} codes, by {rest:.2f} in another matrix")]
 
 
-def _some_pairs(reference: StreamFacts, output: StreamFacts, request: Request) -> list[tuple[int, int]]:
+def _differences_of_rgb(matrix: int) -> NDArray[np.float64]:
+    """Rows that make luma and both scaled colour differences of R'G'B'."""
+    kr, kb = LUMA_WEIGHTS[matrix]
+    luma = np.array([kr, 1 - kr - kb, kb])
+    return np.stack([luma, ([0, 0, 1] - luma) / (2 * (1 - kb)), ([1, 0, 0] - luma) / (2 * (1 - kr))])
+
+
+def _some_pairs(reference: StreamFacts, output: StreamFacts, request: Request) -> Pairs:
     """Some twelve frames of the output, each with the reference's frame that it shows; none where that is not known."""
     if request.rate is not None:
         size = picture_size(output)
@@ -340,22 +327,3 @@ def _some_pairs(reference: StreamFacts, output: StreamFacts, request: Request) -
     else:
         return []
     return pairs[:: max(1, len(pairs) // _SITED_PAIRS)]
-
-
-def _places(facts: StreamFacts, columns: int, width: int, turn: int) -> NDArray[np.float64]:
-    """Where the columns of a chroma plane lie, in luma pixels, once the picture is turned by so many degrees."""
-    if columns == width:
-        return np.arange(width, dtype=np.float64)
-    if turn % 180:
-        # What were rows: of 4:2:0 they lie between two of luma, unless chroma is said to lie on the upper one.
-        first = 0.0 if facts.chroma_location in {"topleft", "top"} else 0.5
-    else:
-        first = 0.5 if _is_centred(facts) else 0.0
-    places = np.arange(columns, dtype=np.float64) * 2 + first
-    is_reversed = turn in {90, 180} if turn % 180 == 0 else turn == 90
-    return (width - 1 - places)[::-1] if is_reversed else places
-
-
-def _is_centred(facts: StreamFacts) -> bool:
-    # JFIF 1.02 puts chroma between the pixels; what says nothing means left.
-    return facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"

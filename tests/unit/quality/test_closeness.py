@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift, zoom
 
 from capbench.quality.metrics.pairs.luma_levels import coarse_step, coarse_step_of, level_errors
+from capbench.quality.metrics.pairs.plane_shift import PlaneShift, far_plane_shift, plane_shift
 from capbench.quality.metrics.registration import (
     border_errors_codes,
-    far_shift_px,
     inner_error_codes,
     sharpness,
-    shift_px,
     turn_correlations,
     worst_cell,
 )
@@ -30,15 +29,18 @@ def codes(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     return values.round().clip(0, 255).astype(np.uint8)
 
 
+def place(shift: PlaneShift | None) -> tuple[float, float] | None:
+    return None if shift is None else (shift.right, shift.down)
+
+
 @pytest.mark.parametrize(("right", "down"), [(0.0, 0.0), (0.25, 0.0), (-0.5, 0.25), (0.0, 0.5)])
 def test_a_known_shift_is_measured(right: float, down: float) -> None:
     want = picture(sigma=2.5)
     got = shift(want, (down, right), order=3, mode="nearest")
 
-    measured = shift_px(codes(got), codes(want))
+    measured = plane_shift(codes(got), codes(want))
 
-    assert measured is not None
-    assert measured == pytest.approx((right, down), abs=0.05)
+    assert place(measured) == pytest.approx((right, down), abs=0.05)
 
 
 @pytest.mark.parametrize(("right", "down"), [(2, 0), (-3, 5), (0, 16), (-16, -9)])
@@ -47,16 +49,16 @@ def test_a_shift_of_many_samples_is_measured(right: int, down: int) -> None:
     want = picture(size=(180, 240))
     got = np.roll(want, (down, right), axis=(0, 1)) + np.random.default_rng(4).normal(0, 3, want.shape)
 
-    assert far_shift_px(codes(got), codes(want)) == pytest.approx((right, down), abs=0.05)
+    assert place(far_plane_shift(codes(got), codes(want))) == pytest.approx((right, down), abs=0.05)
 
 
 def test_noise_and_other_pictures_are_not_moved_far() -> None:
     want = picture(size=(180, 240))
     noisy = want + np.random.default_rng(4).normal(0, 12, want.shape)
 
-    assert far_shift_px(codes(noisy), codes(want)) == pytest.approx((0, 0), abs=0.1)
-    assert far_shift_px(codes(picture(seed=9, size=(180, 240))), codes(want)) is None
-    assert far_shift_px(codes(want[:20]), codes(want[:20])) == pytest.approx((0, 0), abs=0.01)
+    assert place(far_plane_shift(codes(noisy), codes(want))) == pytest.approx((0, 0), abs=0.1)
+    assert far_plane_shift(codes(picture(seed=9, size=(180, 240))), codes(want)) is None
+    assert place(far_plane_shift(codes(want[:20]), codes(want[:20]))) == pytest.approx((0, 0), abs=0.01)
 
 
 def test_levels_lost_in_small_pictures_are_found_in_all_of_them_together() -> None:
@@ -75,8 +77,8 @@ def test_levels_lost_in_small_pictures_are_found_in_all_of_them_together() -> No
 def test_a_flat_picture_and_edges_in_one_direction_have_no_place() -> None:
     stripes = np.tile((np.arange(64) // 8 % 2 * 200).astype(np.uint8), (64, 1))
 
-    assert shift_px(codes(np.full((64, 64), 90.0)), codes(np.full((64, 64), 90.0))) is None
-    assert shift_px(stripes, stripes) is None
+    assert plane_shift(codes(np.full((64, 64), 90.0)), codes(np.full((64, 64), 90.0))) is None
+    assert plane_shift(stripes, stripes) is None
 
 
 def test_edges_fainter_than_the_noise_between_both_have_no_place() -> None:
@@ -84,8 +86,8 @@ def test_edges_fainter_than_the_noise_between_both_have_no_place() -> None:
     want = 90 + (picture(sigma=2.5) - 90) * 0.2
     noise = np.random.default_rng(3).normal(0, 6, want.shape)
 
-    assert shift_px(codes(want), codes(want)) is not None
-    assert shift_px(codes(want + noise), codes(want)) is None
+    assert plane_shift(codes(want), codes(want)) is not None
+    assert plane_shift(codes(want + noise), codes(want)) is None
 
 
 def test_sharpness_falls_with_blur_and_ignores_noise() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.checks.colour_diagnosis import find_block_fault, find_colour_fault, rgb_of_codes
+from capbench.quality.measurements import Misreading
 from capbench.quality.oracle import nv12_to_rgb, rgb_to_nv12
 from capbench.quality.reading.colour_conversion import Respecifier
 
@@ -206,6 +207,24 @@ def test_a_wrong_matrix_is_named_under_the_noise_of_blocks(noise_codes: float) -
     noise = np.random.default_rng(7).normal(0, noise_codes, wanted.shape)
 
     assert find_block_fault(wanted, found + noise, TAGGED).name == "pixels are BT.601 but tagged BT.709"
+    assert find_block_fault(wanted, wanted + noise, TAGGED).name is None
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2])
+@pytest.mark.parametrize("noise_codes", [0.5, 2.0])
+def test_a_wrong_matrix_is_named_where_few_blocks_have_colour(share: float, noise_codes: float) -> None:
+    """In the mean of all blocks, most of them grey, it was less than any limit."""
+    random = np.random.default_rng(10)
+    rgb = np.repeat(random.integers(40, 216, (4000, 1)), 3, axis=1)
+    coloured = random.integers(20, 236, (round(4000 * share), 3))
+    rgb[: len(coloured)] = coloured
+    wanted, found = (codes_of(rgb.astype(np.uint8), spec) for spec in (TAGGED, ColourSpec(MatrixCoefficients.BT601)))
+    noise = random.normal(0, noise_codes, wanted.shape)
+
+    fault = find_block_fault(wanted, found + noise, TAGGED)
+
+    assert fault.name == "pixels are BT.601 but tagged BT.709"
+    assert fault.misreading == Misreading(ColourSpec(MatrixCoefficients.BT601))
     assert find_block_fault(wanted, wanted + noise, TAGGED).name is None
 
 

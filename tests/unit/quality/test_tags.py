@@ -12,7 +12,7 @@ import pytest
 from capbench.bitstream.mp4_boxes import find_colour_box
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.reading.planes import Planes, as_frame
-from capbench.quality.reading.tags import ColourTags, read_tags, spec_of
+from capbench.quality.reading.tags import ColourTags, is_sited, read_tags, spec_of
 
 
 def video(
@@ -89,8 +89,47 @@ def test_a_silent_file_is_read_by_its_height(tmp_path: Path) -> None:
     assert spec_of(tags.merged, 720).matrix is MatrixCoefficients.BT709
 
 
-def test_a_container_without_a_colour_box_is_not_held_against_the_file(tmp_path: Path) -> None:
-    assert read_tags(video(tmp_path / "tagged.mkv")).container is None
+def test_a_container_without_a_place_for_colour_is_not_held_against_the_file(tmp_path: Path) -> None:
+    assert read_tags(video(tmp_path / "tagged.avi")).container is None
+
+
+def matroska(path: Path, codec: str, across: int) -> Path:
+    """One grey picture of BT.709, its container's Colour element saying where chroma lies (1 left, 2 between)."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        context = stream.codec_context
+        context.color_primaries = context.color_trc = context.colorspace = context.color_range = 1
+        frame = as_frame(Planes(np.full((48, 64), 90, np.uint8), *np.full((2, 24, 32), 128, np.uint8)))
+        frame.pts, frame.time_base = 0, Fraction(1, 30)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    # PyAV cannot state a siting: it takes the place of primaries and transfer, which are as long.
+    content = path.read_bytes()
+    for old, new in ((b"\x55\xbb\x81", b"\x55\xb7\x81" + bytes([across])), (b"\x55\xba\x81", b"\x55\xb8\x81\x02")):
+        place = content.index(old)
+        content = content[:place] + new + content[place + 4 :]
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("codec", "across", "siting", "sited"),
+    [
+        ("ffv1", 1, ChromaSiting.LEFT, True),
+        ("ffv1", 2, ChromaSiting.CENTRE, True),
+        ("ffv1", 0, ChromaSiting.LEFT, False),
+        ("libx264", 2, ChromaSiting.LEFT, True),  # what H.264 leaves out is left: no decoder asks the container
+    ],
+)
+def test_where_a_codec_leaves_it_open_matroska_says_where_chroma_lies(
+    tmp_path: Path, codec: str, across: int, siting: ChromaSiting, sited: bool
+) -> None:
+    tags = read_tags(matroska(tmp_path / "sited.mkv", codec, across))
+
+    assert spec_of(tags.merged, 48).siting is siting
+    assert is_sited("h264" if codec == "libx264" else codec, tags) is sited
 
 
 @pytest.mark.parametrize(
@@ -112,22 +151,10 @@ def test_damaged_boxes_hold_no_colour(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("codec", ["ffv1", "libx264"])
 def test_colour_that_only_matroska_states_counts(tmp_path: Path, codec: str) -> None:
-    path = tmp_path / "stated.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        context = stream.codec_context
-        context.color_primaries = context.color_trc = context.colorspace = 1
-        context.color_range = 1
-        frame = as_frame(Planes(np.full((48, 64), 90, np.uint8), *np.full((2, 24, 32), 128, np.uint8)))
-        frame.pts, frame.time_base = 0, Fraction(1, 30)
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    tags = read_tags(matroska(tmp_path / "stated.mkv", codec, across=0))
 
-    tags = read_tags(path)
-
-    assert tags.container is None
+    assert tags.container is not None
+    assert tags.container.matrix == 1
     assert tags.bitstream.states_colour == (codec == "libx264")
     assert tags.merged.matrix == 1
     assert spec_of(tags.merged, 48) == ColourSpec()

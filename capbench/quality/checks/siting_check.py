@@ -1,0 +1,130 @@
+"""Does chroma lie where the output says?"""  # noqa: D400
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capbench.colour import ChromaSiting
+from capbench.quality.checks import limits
+from capbench.quality.checks.picture_checks import is_left_out, mean_psnr_db
+from capbench.quality.measurements import Measurements, PictureMeasurements
+from capbench.quality.oracle.placement import chroma_place
+from capbench.quality.reading.tags import is_sited
+from capbench.results import Check
+
+__all__ = ["check_siting"]
+
+_NAME = "colour.siting"
+_CENTRE_PX = 0.5
+"""How far right of left-sited chroma centred chroma lies, in luma pixels."""
+_MAD_TO_SIGMA = 1.4826
+"""Standard deviation of normal values over their median absolute deviation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Displacement:
+    """How far chroma lies beside its place in luma pixels, and what that may be off by: three standard errors."""
+
+    right: float
+    down: float
+    right_error: float
+    down_error: float
+
+
+def check_siting(evidence: Measurements, pictures: PictureMeasurements) -> Check:
+    """Chroma must lie where the output's tags put it; the reference's lies where its own put it."""
+    if evidence.output.facts.holds_rgb:
+        return _not_applicable("the output is R'G'B' and has no chroma samples")
+    wanted_width, wanted_height = evidence.reference.size
+    width, height = evidence.output.size
+    if abs(width - wanted_width) > 1 or abs(height - wanted_height) > 1:
+        return _not_applicable("the picture was scaled, and chroma siting cannot be told from the scaling filter")
+    if mean_psnr_db(pictures) < limits.PSNR_FLOOR_DB and is_left_out(pictures):
+        return _not_applicable("coarse coding left too few coloured edges to measure chroma siting")
+    found = _displacement(evidence, pictures)
+    if found is None:
+        return _not_applicable("the pictures have too few coloured edges to measure chroma siting")
+    return _down(found) or _right(evidence, found)
+
+
+def _not_applicable(reason: str) -> Check:
+    return Check.not_applicable(name=_NAME, reason=reason)
+
+
+def _down(found: _Displacement) -> Check | None:
+    """A fault where chroma lies too high or too low."""
+    limit = limits.CHROMA_SHIFT_DOWN_PX + _slack(found.down_error)
+    if abs(found.down) <= limit:
+        return None
+    return Check.failed(
+        name=_NAME,
+        message=f"chroma is {abs(found.down):.1f} px too {'low' if found.down > 0 else 'high'}",
+        value=found.down,
+        limit=limit,
+        unit="px",
+    )
+
+
+def _right(evidence: Measurements, found: _Displacement) -> Check:
+    right, tagged = found.right, evidence.output.spec.siting
+    limit = limits.CHROMA_SHIFT_PX + _slack(found.right_error)
+    if limit > limits.CHROMA_SHIFT_PX and abs(right) <= limit:
+        return _not_applicable(
+            f"coloured edges are too few, or too faint beside the coding noise: chroma is placed to "
+            f"{found.right_error:.2f} px, and sitings are {_CENTRE_PX} px apart"
+        )
+    states_none = not is_sited(evidence.output.facts.codec, evidence.output.tags)
+    if states_none and abs(right + _CENTRE_PX) <= limit:
+        return Check.passed(
+            name=_NAME,
+            message="chroma is sited centre, and the file does not state it",
+            value=right + _CENTRE_PX,
+            limit=limit,
+            unit="px",
+        )
+    if abs(right) <= limit:
+        return Check.passed(
+            name=_NAME, message=f"chroma is sited as tagged ({tagged.value})", value=right, limit=limit, unit="px"
+        )
+    off = f"{abs(right):.2f} px too far {'right' if right > 0 else 'left'}"
+    message = f"chroma is {off}"
+    if abs(right) < 1 and (right < 0) == (tagged is ChromaSiting.LEFT):
+        other = ChromaSiting.CENTRE if tagged is ChromaSiting.LEFT else ChromaSiting.LEFT
+        message = f"chroma sited {other.value}, tagged {tagged.value} ({_CENTRE_PX} px): measured {off}"
+    return Check.failed(name=_NAME, message=message, value=right, limit=limit, unit="px")
+
+
+def _slack(error_px: float) -> float:
+    """What is not known to half of what sitings differ by is a fault only where it is off by that much more."""
+    return 0.0 if error_px <= limits.CHROMA_SHIFT_PX else error_px
+
+
+def _displacement(evidence: Measurements, pictures: PictureMeasurements) -> _Displacement | None:
+    """Of typical pictures, relative to luma: a shift of the whole picture is no fault of siting. None without edges."""
+    places, errors = [], []
+    for pair in pictures.sampled:
+        if pair.chroma_shift_px is None or pair.chroma_shift_error_px is None:
+            continue
+        place, variance = np.array(pair.chroma_shift_px), np.square(pair.chroma_shift_error_px)
+        if pair.luma_shift_px is not None and pair.luma_shift_error_px is not None:
+            luma, luma_error = np.array(pair.luma_shift_px), np.array(pair.luma_shift_error_px)
+            is_moved = np.abs(luma) > limits.SHIFT_ERRORS * luma_error
+            place = place - np.where(is_moved, luma, 0)
+            variance = variance + np.where(is_moved, np.square(luma_error), 0)
+        places.append(place)
+        errors.append(np.sqrt(variance))
+    if not places:
+        return None
+    typical = np.median(places, axis=0)
+    # Pictures of one clip err alike where they show the same, so that many are known no better than one. Where they
+    # disagree, as where moving things leave their chroma behind, that is an error too.
+    spread = _MAD_TO_SIGMA * np.median(np.abs(places - typical), axis=0) / np.sqrt(len(places))
+    right_error, down_error = (limits.SHIFT_ERRORS * np.maximum(np.median(errors, axis=0), spread)).tolist()
+    reference, output = (
+        chroma_place(side.spec.siting, side.rotation_degrees) for side in (evidence.reference, evidence.output)
+    )
+    # A sample that stands for a place further right shows the content of there: the plane looks moved left.
+    right, down = (typical - (np.array(reference) - output)).tolist()
+    return _Displacement(right, down, right_error, down_error)

@@ -1,0 +1,227 @@
+"""How far one plane is shifted against another, and how well that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PlaneShift", "far_plane_shift", "mean_shift", "plane_shift"]
+
+_TILE_SAMPLES = 8
+"""Side of the smallest tiles: the transform block in which most coders quantise."""
+_DOUBLINGS = 2
+"""Tiles are made larger up to twice, to 32 samples, as far as enough of them have edges: a coder that predicts, or
+transforms 32x32 samples at once, errs alike in all of them."""
+_ENOUGH_TILES = 8.0
+"""Tiles of a larger size that must have edges. As with `_FEWEST_TILES` they count by their share of the gradients."""
+_FEWEST_TILES = 5.0
+"""Below it the error itself is not known: of five independent estimates the spread is good to a third."""
+_EDGE_CODES = 1.0
+"""Gradient from which a sample counts. What is fainter, a soft gradient, becomes stairs of one code when it is rounded,
+and a difference of a third of a code then looks like stairs that are a third of their width aside."""
+_ENOUGH_GRADIENT_CODES = 0.8
+"""Root mean square of the gradients that count, about their mean, from which they are edges. Rounding makes 0.2 on a
+slope, which has no place itself: wherever it lies, it differs by a constant."""
+_LEAST_KEPT = 0.3
+"""Share of the gradients that must be left: where detail was lost the planes differ by that, wherever it lay."""
+_MOST_CONDITION = 1e4
+"""Edges in one direction only say nothing about the other."""
+_FARTHEST_SAMPLES = 16
+_CORRELATED = 512
+"""Largest side of the middle of a plane that is correlated."""
+_MOVED_REST = 0.5
+"""Share of the squared error that a move must leave less than."""
+_FINEST_ERROR_SAMPLES = 0.02
+"""Smaller errors count as this in a mean: what the method itself is good to."""
+
+Codes = NDArray[np.uint8]
+Moments = NDArray[np.float64]
+"""Of tiles, shape (rows, columns, 4, 4): sums of products of the gradients across and down, 1, and the difference, over
+the samples that count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """What least squares ask of two planes."""
+
+    tiles: Moments
+    """Of the mean of both and their difference."""
+    kept: float
+    """Regression of the gradients of `got` on those of `want`: 1 where all are there, less where coding lost some."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneShift:
+    """Where a plane lies relative to another, in samples."""
+
+    right: float
+    """How far to the right."""
+    down: float
+    """How far down."""
+    right_error: float
+    """Standard error of `right`."""
+    down_error: float
+    """Standard error of `down`."""
+
+
+def plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
+    """How far `got` lies right of and below `want`, both of one shape.
+
+    None where `want` has too few edges, or fainter ones than the noise between both: quantised edges then pull the
+    estimate by tenths of a sample.
+
+    Least squares on got - want = -dx gx - dy gy + c, where the plane has edges, with central differences of the mean of
+    both pictures, whose error is of third order in the shift (Lucas and Kanade 1981, with the symmetric gradient). Good
+    to about one sample. What coding adds is alike within its blocks, so that samples are no independent witnesses: the
+    standard error is that of the jackknife that leaves out a tile at a time (Quenouille 1956; Künsch 1989 for blocks).
+    Where coding left a share k of the gradients that makes 4k/(1 + k)^2 of a shift, which is made up for.
+    """
+    gathered = _gathered(got, want)
+    if gathered is None or gathered.kept < _LEAST_KEPT:
+        return None
+    tiles = gathered.tiles
+    sums = tiles.sum(axis=(0, 1))
+    count, gradients = sums[2, 2], _centred(sums)
+    is_faint = count == 0 or np.trace(gradients) / count < _ENOUGH_GRADIENT_CODES**2
+    if is_faint or np.linalg.cond(gradients) > _MOST_CONDITION:
+        return None
+    shift = np.linalg.solve(sums[:3, :3], sums[:3, 3])
+    if _is_noise(tiles, shift):
+        return None
+    chosen = _largest_tiles(tiles)
+    if chosen is None:
+        return None
+    errors = _jackknife_errors(chosen, sums)
+    if errors is None:
+        return None
+    more = (1 + gathered.kept) ** 2 / (4 * gathered.kept)
+    right, down, right_error, down_error = (more * np.concatenate([shift[:2], errors])).tolist()
+    return PlaneShift(right, down, right_error, down_error)
+
+
+def far_plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
+    """`plane_shift` of planes that may be several samples apart, up to 16: as one that is moved by whole samples first.
+
+    The whole samples are those of the highest phase correlation (Kuglin and Hines 1975), where they leave less than
+    half of the squared error; elsewhere, as between pictures that differ in other ways, there is no such shift.
+    """
+    height, width = want.shape
+    if min(height, width) < 4 * _FARTHEST_SAMPLES:
+        return plane_shift(got, want)
+    middle = tuple(slice(max(0, (side - _CORRELATED) // 2), (side + _CORRELATED) // 2) for side in want.shape)
+    a, b = (plane[middle].astype(np.float32) for plane in (got, want))
+    window = np.outer(np.hanning(a.shape[0]), np.hanning(a.shape[1])).astype(np.float32)
+    spectrum = np.fft.rfft2((a - a.mean()) * window) * np.conj(np.fft.rfft2((b - b.mean()) * window))
+    peaks = np.fft.irfft2(spectrum / np.maximum(np.abs(spectrum), 1e-6), a.shape)
+    reach = range(-_FARTHEST_SAMPLES, _FARTHEST_SAMPLES + 1)
+    near = peaks[np.ix_([place % a.shape[0] for place in reach], [place % a.shape[1] for place in reach])]
+    down, right = (int(place) - _FARTHEST_SAMPLES for place in np.unravel_index(int(near.argmax()), near.shape))
+    found = got[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+    wanted = want[max(0, -down) : height + min(0, -down), max(0, -right) : width + min(0, -right)]
+    if _squared_error(found, wanted) >= _MOVED_REST * _squared_error(got, want):
+        return plane_shift(got, want)
+    rest = plane_shift(found, wanted) or PlaneShift(0, 0, 0, 0)
+    return PlaneShift(right + rest.right, down + rest.down, rest.right_error, rest.down_error)
+
+
+def mean_shift(shifts: Sequence[PlaneShift]) -> PlaneShift | None:
+    """Mean of the shifts of several planes, each weighted by how well it is known; None of none."""
+    if not shifts:
+        return None
+    values = np.array([[each.right, each.down] for each in shifts])
+    errors = np.array([[each.right_error, each.down_error] for each in shifts])
+    weights = 1 / np.square(np.maximum(errors, _FINEST_ERROR_SAMPLES))
+    weights /= weights.sum(axis=0)
+    right, down = (weights * values).sum(axis=0).tolist()
+    right_error, down_error = np.sqrt(np.square(weights * errors).sum(axis=0)).tolist()
+    return PlaneShift(right, down, right_error, down_error)
+
+
+def _squared_error(got: Codes, want: Codes) -> float:
+    return float(np.mean(np.square(got.astype(np.float32) - want)))
+
+
+def _gathered(got: Codes, want: Codes) -> _Gathered | None:
+    """Of tiles of 8x8 samples of the inside, the last ones smaller; None without an inside, and without edges."""
+    rows, columns = want.shape[0] - 2, want.shape[1] - 2
+    if rows < 1 or columns < 1:
+        return None
+    starts = np.arange(0, columns, _TILE_SAMPLES)
+    tiles = np.empty((-(-rows // _TILE_SAMPLES), len(starts), 4, 4))
+    common, energy = 0.0, 0.0
+    for number, top in enumerate(range(0, rows, _TILE_SAMPLES)):
+        band = np.s_[top : top + _TILE_SAMPLES + 2]
+        first, second = (_with_gradients(plane[band]) for plane in (want, got))
+        across, down = (first[n] + second[n] for n in (0, 1))
+        across *= np.float32(0.5)
+        down *= np.float32(0.5)
+        counted = (across * across + down * down >= _EDGE_CODES**2).astype(np.float32)
+        common += sum(float(np.vdot(first[n] * counted, second[n])) for n in (0, 1))
+        energy += sum(float(np.vdot(first[n] * counted, first[n])) for n in (0, 1))
+        values = (across * counted, down * counted, counted, (first[2] - second[2]) * counted)
+        for i, a in enumerate(values):
+            for j in range(i, 4):
+                sums = np.add.reduceat(np.einsum("rc,rc->c", a, values[j]), starts, dtype=np.float64)
+                tiles[number, :, i, j] = tiles[number, :, j, i] = sums
+    return _Gathered(tiles, common / energy) if energy else None
+
+
+def _with_gradients(plane: Codes) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Central differences across and down of the inside of some rows, and the inside itself."""
+    codes = plane.astype(np.float32)
+    half = np.float32(0.5)
+    return (codes[1:-1, 2:] - codes[1:-1, :-2]) * half, (codes[2:, 1:-1] - codes[:-2, 1:-1]) * half, codes[1:-1, 1:-1]
+
+
+def _centred(sums: Moments) -> Moments:
+    """Products of both gradients about their means, of shape (..., 2, 2)."""
+    means = sums[..., :2, 2] / np.maximum(sums[..., 2, 2, None], 1)
+    products: Moments = sums[..., :2, :2] - means[..., :, None] * sums[..., :2, 2][..., None, :]
+    return products
+
+
+def _energies(tiles: Moments) -> NDArray[np.float64]:
+    """Sum of squares of the gradients of each tile."""
+    energies: NDArray[np.float64] = tiles[..., 0, 0] + tiles[..., 1, 1]
+    return energies
+
+
+def _is_noise(tiles: Moments, shift: NDArray[np.float64]) -> bool:
+    """Whether the planes differ by more than their edges have, where these are, once the shift is undone."""
+    terms = np.concatenate([-shift, [1.0]])
+    rest = np.einsum("i,...ij,j->...", terms, tiles, terms)
+    energies, counts = _energies(tiles), np.maximum(tiles[..., 2, 2], 1)
+    # Tiles count by the energy of their gradients: what is flat tells of neither.
+    return float((energies * rest / counts).sum()) > float((energies**2 / counts).sum())
+
+
+def _witnesses(tiles: Moments) -> float:
+    """How many tiles of equal gradients would count as much."""
+    energies = _energies(tiles)
+    return float(energies.sum() ** 2 / np.square(energies).sum())
+
+
+def _largest_tiles(tiles: Moments) -> Moments | None:
+    """The largest tiles of which enough have edges, of shape (tiles, 4, 4); None where too few of the smallest have."""
+    chosen = tiles if _witnesses(tiles) >= _FEWEST_TILES else None
+    for _ in range(_DOUBLINGS):
+        even = np.pad(tiles, [(0, side % 2) for side in tiles.shape[:2]] + [(0, 0)] * 2)
+        rows, columns = even.shape[0] // 2, even.shape[1] // 2
+        tiles = even.reshape(rows, 2, columns, 2, 4, 4).sum(axis=(1, 3))
+        if _witnesses(tiles) >= _ENOUGH_TILES:
+            chosen = tiles
+    return None if chosen is None else chosen.reshape(-1, 4, 4)
+
+
+def _jackknife_errors(tiles: Moments, sums: Moments) -> NDArray[np.float64] | None:
+    """Standard errors of both shifts; None where a tile alone has the edges of a direction."""
+    rest = sums - tiles
+    if np.any(np.linalg.cond(_centred(rest)) > _MOST_CONDITION):
+        return None
+    shifts = np.linalg.solve(rest[:, :3, :3], rest[:, :3, 3:])[:, :2, 0]
+    spread = shifts - shifts.mean(axis=0)
+    errors: NDArray[np.float64] = np.sqrt((len(tiles) - 1) / len(tiles) * np.square(spread).sum(axis=0))
+    return errors

@@ -1,0 +1,234 @@
+"""`validate` on colours that are tagged wrongly, and on chroma whose place is stated, open, or hard to see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from capbench.quality.checks.picture_checks import check_pictures
+from capbench.quality.checks.siting_check import check_siting
+from capbench.quality.expectation import Expectation
+from capbench.quality.inspection import inspect_files
+from capbench.quality.measurements import Measurements, PictureMeasurements, SampledPair
+from capbench.quality.reading.planes import Planes, as_frame
+from capbench.quality.validate import validate
+from capbench.results import CheckStatus, ValidationReport
+
+WIDTH, HEIGHT, FRAMES = 192, 128, 5
+Pictures = list[Planes]
+
+
+def failures(report: ValidationReport) -> dict[str, str]:
+    return {check.name: check.message for check in report.failures}
+
+
+def colourful(seed: int = 1) -> Pictures:
+    """Flat blocks of strong colours, which move, over a soft pattern of every colour."""
+    random = np.random.default_rng(seed)
+    soft = [gaussian_filter(random.normal(0, 1, (HEIGHT // step, WIDTH // step)), 9 / step) for step in (1, 2, 2)]
+    base = [128 + 30 * plane / plane.std() for plane in soft]
+    colours = random.uniform((40, 50, 50), (220, 206, 206), (8, 3))
+    pictures = []
+    for number in range(FRAMES):
+        planes = [plane.copy() for plane in base]
+        for index, colour in enumerate(colours):
+            left, top = (index % 4) * 48 + 2 * number, (index // 4) * 64 + 16
+            for plane, code, step in zip(planes, colour, (1, 2, 2), strict=True):
+                plane[top // step : (top + 40) // step, left // step : (left + 32) // step] = code
+        pictures.append(Planes(*(plane.round().clip(16, 235).astype(np.uint8) for plane in planes)))
+    return pictures
+
+
+def write(path: Path, pictures: Pictures, codec: str = "libx264", *, matrix: int = 1, full: bool = False) -> Path:
+    options = {"qp": "4", "preset": "ultrafast"} if codec == "libx264" else {}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30, options=options)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        context = stream.codec_context
+        context.color_primaries = context.color_trc = 1
+        context.colorspace, context.color_range = matrix, 2 if full else 1
+        for number, planes in enumerate(pictures):
+            frame = as_frame(planes)
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+TAGS = [(1, True), (6, False), (6, True), (9, False)]
+
+
+@pytest.mark.parametrize(("matrix", "full"), TAGS)
+def test_a_wrong_tag_is_one_fault(tmp_path: Path, matrix: int, full: bool) -> None:
+    """It was `picture.quality` and `picture.local` as well: damaged, and wrong in part."""
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures)
+    output = write(tmp_path / "output.mp4", pictures, matrix=matrix, full=full)
+
+    report = validate(reference, output, with_vmaf=False)
+
+    assert list(failures(report)) == ["colour.meaning"]
+    shown_db = report.metrics["psnr_y"].mean  # as the tags say that it is shown
+    assert shown_db is not None
+    assert shown_db < 38
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_pictures_are_compared_with_a_wrong_matrix_undone(tmp_path: Path, full: bool) -> None:
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures)
+    output = write(tmp_path / "output.mp4", pictures, matrix=6, full=full)
+
+    as_tagged = check_pictures(inspect_files(reference, output, Expectation()).evidence)
+    checks = {check.name: check for check in validate(reference, output, with_vmaf=False).checks}
+
+    assert any(check.status is CheckStatus.FAIL for check in as_tagged)
+    assert all(checks[check.name].status is not CheckStatus.FAIL for check in as_tagged)
+    assert checks["picture.quality"].value is not None
+    assert checks["picture.quality"].value > 40
+
+
+@pytest.mark.parametrize(("matrix", "full"), TAGS[1:2])
+def test_damage_beside_a_wrong_tag_is_a_fault_of_its_own(tmp_path: Path, matrix: int, full: bool) -> None:
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures)
+    pictures[2].luma[40:72, 60:92] //= 2
+    output = write(tmp_path / "output.mp4", pictures, matrix=matrix, full=full)
+
+    report = validate(reference, output, with_vmaf=False)
+
+    assert {"colour.meaning", "picture.local"} <= set(failures(report))
+    assert next(check for check in report.failures if check.name == "picture.local").frames == (2,)
+
+
+def stated(path: Path, across: int) -> Path:
+    """The same file, which says where chroma lies: 1 on the left, 2 between two columns, 0 nothing."""
+    content = path.read_bytes()
+    for old, new in ((b"\x55\xbb\x81", b"\x55\xb7\x81" + bytes([across])), (b"\x55\xba\x81", b"\x55\xb8\x81\x02")):
+        place = content.index(old)  # primaries and transfer: PyAV cannot state a siting, and they are as long
+        content = content[:place] + new + content[place + 4 :]
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("across", "failed"), [(0, {}), (1, {}), (2, {"colour.siting": "chroma sited left, tagged centre (0.5 px)"})]
+)
+def test_a_place_that_only_matroska_states_is_a_promise(tmp_path: Path, across: int, failed: dict[str, str]) -> None:
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures)
+    output = stated(write(tmp_path / "output.mkv", pictures, "ffv1"), across)
+
+    found = failures(validate(reference, output, with_vmaf=False))
+
+    assert {name: message.partition(":")[0] for name, message in found.items()} == failed
+
+
+def test_matroska_and_bitstream_may_not_contradict_each_other(tmp_path: Path) -> None:
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures)
+    output = write(tmp_path / "output.mkv", pictures)
+    content = output.read_bytes()
+    place = content.index(b"\x55\xb1\x81\x01") + 3  # MatrixCoefficients
+
+    assert failures(validate(reference, output, with_vmaf=False)) == {}
+    output.write_bytes(content[:place] + b"\x06" + content[place + 1 :])
+    assert list(failures(validate(reference, output, with_vmaf=False))) == ["tags.agree"]
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Measurements:
+    folder = tmp_path_factory.mktemp("evidence")
+    reference, output = (write(folder / f"{name}.mp4", colourful()) for name in ("reference", "output"))
+    return inspect_files(reference, output, Expectation()).evidence
+
+
+def placed(
+    evidence: Measurements,
+    right: float,
+    error: float,
+    *,
+    down: float = 0.0,
+    luma: tuple[float, float] = (0.0, 0.01),
+    scatter: float = 0.0,
+) -> tuple[CheckStatus, float | None]:
+    """Verdict on chroma that lies so far right, by so much further in each picture, and on luma with its error."""
+    pictures = evidence.pictures
+    assert pictures is not None
+    pairs: list[SampledPair] = [
+        replace(
+            pair,
+            chroma_shift_px=(right + scatter * (number - FRAMES // 2), down),
+            chroma_shift_error_px=(error, error),
+            luma_shift_px=(luma[0], 0.0),
+            luma_shift_error_px=(luma[1], luma[1]),
+        )
+        for number, pair in enumerate(pictures.sampled)
+    ]
+    check = check_siting(evidence, PictureMeasurements(series=pictures.series, sampled=pairs))
+    return check.status, check.value
+
+
+@pytest.mark.parametrize(
+    ("right", "error", "status"),
+    [
+        (0.1, 0.02, CheckStatus.PASS),
+        (0.46, 0.02, CheckStatus.FAIL),
+        (0.3, 0.08, CheckStatus.FAIL),
+        (0.3, 0.1, CheckStatus.NOT_APPLICABLE),
+        (0.0, 0.1, CheckStatus.NOT_APPLICABLE),  # nor is it known to be right
+        (2.0, 0.2, CheckStatus.FAIL),  # moved by a sample, however badly its place is known
+    ],
+)
+def test_siting_is_judged_as_far_as_it_is_known(
+    evidence: Measurements, right: float, error: float, status: CheckStatus
+) -> None:
+    assert placed(evidence, right, error)[0] is status
+
+
+def test_half_a_pixel_down_is_no_fault_and_a_row_is(evidence: Measurements) -> None:
+    """What converts by way of 4:2:2 with two taps makes 0.62 of 0.5 where colours are fine."""
+    assert placed(evidence, 0, 0.01, down=0.62)[0] is CheckStatus.PASS
+    assert placed(evidence, 0, 0.01, down=1.0)[0] is CheckStatus.FAIL
+
+
+def test_only_a_shift_of_luma_that_is_sure_is_taken_off(evidence: Measurements) -> None:
+    for right, luma in ((0.5, (0.5, 0.02)), (0.0, (0.4, 0.2))):
+        status, value = placed(evidence, right, 0.02, luma=luma)
+        assert status is CheckStatus.PASS
+        assert value == pytest.approx(0)
+
+
+def test_pictures_that_disagree_do_not_know(evidence: Measurements) -> None:
+    assert placed(evidence, 0.3, 0.02, scatter=0.25)[0] is CheckStatus.NOT_APPLICABLE
+
+
+def grey_ramp(number: int) -> NDArray[np.float64]:
+    down, across = np.mgrid[:HEIGHT, :WIDTH]
+    return np.asarray(40 + 0.6 * across + 0.4 * down + number, np.float64)
+
+
+def test_soft_colour_gradients_do_not_tell_where_chroma_lies(tmp_path: Path) -> None:
+    """Their rounded stairs looked like edges: a third of a code more blue moved them by samples."""
+    down, across = np.mgrid[: HEIGHT // 2, : WIDTH // 2]
+    soft = [110 + 0.08 * across + 0.11 * down, 140 - 0.09 * across + 0.06 * down]
+    files = []
+    for name, more in (("reference", 0.0), ("output", 0.3)):
+        pictures = [
+            Planes(*(plane.round().astype(np.uint8) for plane in (grey_ramp(n), soft[0] + more, soft[1])))
+            for n in range(FRAMES)
+        ]
+        files.append(write(tmp_path / f"{name}.mp4", pictures))
+
+    report = validate(files[0], files[1], with_vmaf=False)
+
+    siting = next(check for check in report.checks if check.name == "colour.siting")
+    assert siting.status is CheckStatus.NOT_APPLICABLE

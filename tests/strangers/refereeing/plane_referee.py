@@ -1,0 +1,147 @@
+"""What only the coded samples tell: where chroma lies, and whether codes span what the tags say."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.strangers.refereeing.opinions import Finding, Opinion, graded
+from tests.strangers.stream_facts import StreamFacts, decode_planes
+
+__all__ = ["LUMA_WEIGHTS", "Pairs", "chroma_recoded", "judge_range", "judge_siting"]
+
+Pairs = list[tuple[int, int]]
+"""Frames of the output, each with the reference's frame that it shows."""
+
+LUMA_WEIGHTS: Final = {601: (0.299, 0.114), 709: (0.2126, 0.0722), 2020: (0.2627, 0.0593)}
+"""Weights of red and blue in luma (ITU-R BT.601, BT.709, BT.2020)."""
+_CHROMA_SPANS: Final = {True: 255.0, False: 224.0}
+"""Codes that chroma spans, in full range and in limited range (ITU-T H.273)."""
+_RIGHT_RANGE_CODES, _WRONG_RANGE_CODES = 2.0, 4.0
+"""Mean difference of block means of luma that another range explains: of even greys it makes 8."""
+_EXPLAINED = 0.5
+"""Share of it that may be left."""
+_FEWEST_RANGED, _RANGED_CODES = 200, 8.0
+"""Blocks, and the standard deviation of luma over them, from which that is known."""
+_BLOCK: Final = 8
+"""Side of blocks in samples of luma."""
+
+
+def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figures: dict[str, float]) -> list[Finding]:
+    """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
+    both = (reference, output)
+    layouts = [next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in both]
+    turn = (reference.rotation - output.rotation) % 360
+    is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output) or turn != 0
+    same_size = reference.display == output.display and output.rotation == 0
+    if not is_changed or "" in layouts or not same_size or not pairs:
+        return []
+    planes = chroma_recoded(reference, output, decode_planes(reference, [n for _, n in pairs]))
+    # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
+    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in planes]
+    got = decode_planes(output, [n for n, _ in pairs])
+    width = output.width
+    shifts = []
+    for plane in (0, 1):
+        a, b = want[plane].mean(axis=1), got[plane + 1].mean(axis=1)  # what shifts sideways is all that is asked
+        places_a, places_b = (
+            _places(facts, values.shape[-1], width, by) for facts, values, by in ((reference, a, turn), (output, b, 0))
+        )
+        inner = places_b[(places_b > 8) & (places_b < width - 9)]
+        found = np.array([np.interp(inner, places_b, row) for row in b])
+        if float(np.abs(np.diff(found, axis=1)).mean()) < 0.3:
+            continue
+        tried = np.arange(-1.2, 1.25, 0.1)
+        rests = [
+            np.abs(found - np.array([np.interp(inner - shift, places_a, row) for row in a])).mean() for shift in tried
+        ]
+        shifts.append(float(tried[int(np.argmin(rests))]))
+    if not shifts:
+        # Chroma moves where more or fewer columns are made of it, where the picture is turned, and to where another
+        # place is stated: here nothing shows it.
+        is_moved = "444" in layouts or turn != 0 or _is_centred(reference) != _is_centred(output)
+        return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_moved else []
+    shift = float(np.mean(shifts))
+    figures["chroma_shift_px"] = shift
+    # VP9 and FFV1 have no place to state it, and what writes AV1 leaves it open.
+    is_open = output.codec in {"vp8", "vp9", "av1", "ffv1"} and output.chroma_location is None
+    return graded(
+        "siting", abs(shift), 0.15, 1.0 if is_open else 0.4, f"chroma lies {shift:+.2f} px aside of its place"
+    )
+
+
+def chroma_recoded(
+    reference: StreamFacts, output: StreamFacts, planes: list[NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
+    """Cb and Cr of the reference as codes of the output's matrix and range, both as their tags are read."""
+    (kr, kb), (other_kr, other_kb) = (LUMA_WEIGHTS[each.matrix_by_rule()] for each in (reference, output))
+    span, other_span = (_CHROMA_SPANS[each.full_range] for each in (reference, output))
+    blue, red = ((plane - 128) / span * 2 * (1 - k) for plane, k in zip(planes[1:], (kb, kr), strict=True))
+    green = -(kr * red + kb * blue) / (1 - kr - kb)
+    # Differences from luma, of which there is this much more in the other matrix.
+    more = other_kr * red + (1 - other_kr - other_kb) * green + other_kb * blue
+    return [128 + other_span * (part - more) / (2 * (1 - k)) for part, k in ((blue, other_kb), (red, other_kr))]
+
+
+def judge_range(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figures: dict[str, float]) -> list[Finding]:
+    """Whether luma spans the codes that the tags say, as its reference does.
+
+    Pictures of strong colours hardly show it: R'G'B' is clipped, and its means stay what they were.
+    """
+    size = (reference.width, reference.height, reference.rotation)
+    if not pairs or size != (output.width, output.height, output.rotation):
+        return []
+    both = [decode_planes(each, [pair[at] for pair in pairs]) for at, each in ((1, reference), (0, output))]
+    if not both[0] or not both[1]:
+        return []
+    want, got = (_blocks(planes[0]) for planes in both)
+    if want.size < _FEWEST_RANGED or float(want.std()) < _RANGED_CODES:
+        return []
+    offs = {
+        ranges: float(np.abs(_ranged(want, ranges) - got).mean())
+        for ranges in ((False, False), (False, True), (True, False))
+    }
+    stated = (reference.full_range, output.full_range) if reference.full_range != output.full_range else (False, False)
+    best = min(offs, key=lambda each: offs[each])
+    figures["range_codes"] = offs[stated]
+    if best == stated or offs[best] > _EXPLAINED * offs[stated]:
+        return []
+    message = f"luma is off by {offs[stated]:.1f} codes, and by {offs[best]:.1f} had its range been another"
+    return graded("colour", offs[stated], _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES, message)
+
+
+def _blocks(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    count, rows, columns = luma.shape
+    rows, columns = rows // _BLOCK, columns // _BLOCK
+    cut = luma[:, : rows * _BLOCK, : columns * _BLOCK].reshape(count, rows, _BLOCK, columns, _BLOCK)
+    means: NDArray[np.float32] = cut.mean(axis=(2, 4))
+    return means
+
+
+def _ranged(codes: NDArray[np.float32], ranges: tuple[bool, bool]) -> NDArray[np.float32]:
+    """Codes of luma brought from one range to another, each said by whether it is the full one."""
+    black, span = (0, 255) if ranges[0] else (16, 219)
+    other_black, other_span = (0, 255) if ranges[1] else (16, 219)
+    changed: NDArray[np.float32] = other_black + (codes - black) * np.float32(other_span / span)
+    return changed
+
+
+def _places(facts: StreamFacts, columns: int, width: int, turn: int) -> NDArray[np.float64]:
+    """Where the columns of a chroma plane lie, in luma pixels, once the picture is turned by so many degrees."""
+    if columns == width:
+        return np.arange(width, dtype=np.float64)
+    if turn % 180:
+        # What were rows: of 4:2:0 they lie between two of luma, unless chroma is said to lie on the upper one.
+        first = 0.0 if facts.chroma_location in {"topleft", "top"} else 0.5
+    else:
+        first = 0.5 if _is_centred(facts) else 0.0
+    places = np.arange(columns, dtype=np.float64) * 2 + first
+    is_reversed = turn in {90, 180} if turn % 180 == 0 else turn == 90
+    return (width - 1 - places)[::-1] if is_reversed else places
+
+
+def _is_centred(facts: StreamFacts) -> bool:
+    # JFIF 1.02 puts chroma between the pixels; what says nothing means left.
+    return facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"

@@ -1,0 +1,115 @@
+"""How well a shift is known: the stated error against the error that is made, in planes with much and little colour."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, shift
+
+from capbench.quality.metrics.pairs.plane_shift import PlaneShift, mean_shift, plane_shift
+
+Plane = NDArray[np.float64]
+
+
+def codes(values: Plane) -> NDArray[np.uint8]:
+    return values.round().clip(0, 255).astype(np.uint8)
+
+
+def texture(seed: int, contrast: float, size: tuple[int, int] = (96, 160), *, sigma: float = 2.5) -> Plane:
+    noise = gaussian_filter(np.random.default_rng(seed).normal(0, 1, size), sigma)
+    return np.asarray(128 + contrast * noise / noise.std(), np.float64)
+
+
+def coding_error(seed: int, strength: float, block: int, size: tuple[int, int] = (96, 160)) -> Plane:
+    """As an encoder's: a soft pattern of its own in each block, and alike all over it."""
+    random = np.random.default_rng(seed + 1000)
+    rows, columns = -(-size[0] // block), -(-size[1] // block)
+    slopes = random.normal(0, strength / block, (2, rows, columns)).repeat(block, axis=1).repeat(block, axis=2)
+    means = random.normal(0, strength / 2, (rows, columns)).repeat(block, axis=0).repeat(block, axis=1)
+    down, across = np.mgrid[: rows * block, : columns * block] % block - (block - 1) / 2
+    made: Plane = (means + slopes[0] * down + slopes[1] * across)[: size[0], : size[1]]
+    return made
+
+
+@pytest.mark.parametrize("block", [4, 8, 16])
+@pytest.mark.parametrize("contrast", [3.0, 20.0])
+def test_the_stated_error_is_the_error_that_is_made(block: int, contrast: float) -> None:
+    """Samples of a block err alike: counted one by one they would promise ten times what they know."""
+    ratios = []
+    for seed in range(24):
+        want = texture(seed, contrast)
+        found = plane_shift(codes(want + coding_error(seed, 1.5, block)), codes(want))
+        assert found is not None
+        ratios += [found.right / found.right_error, found.down / found.down_error]
+
+    # Of 48 errors as large as stated the root mean square is within 0.2 of 1 nearly always.
+    assert 0.6 < float(np.sqrt(np.mean(np.square(ratios)))) < 1.5
+    assert max(map(abs, ratios)) < 5
+
+
+def test_faint_colour_is_placed_less_well_than_strong_colour() -> None:
+    errors = []
+    for contrast in (2.5, 10.0, 40.0):
+        want = texture(1, contrast)
+        found = plane_shift(codes(want + coding_error(1, 1.5, 8)), codes(want))
+        assert found is not None
+        errors.append(found.right_error)
+
+    assert errors[0] > 3 * errors[1] > 9 * errors[2]
+
+
+@pytest.mark.parametrize("right", [0.0, 0.25])
+def test_strong_colour_in_one_corner_is_enough(right: float) -> None:
+    """It has little of the whole plane's gradient, and is as sharp as ever where it is."""
+    want = np.full((135, 240), 128.0)
+    want[:30, :40] += np.outer(np.hanning(30), np.hanning(40)) * (texture(2, 60, (30, 40)) - 128)
+    got = shift(want, (0, right), order=3, mode="nearest")
+    noise = np.random.default_rng(3).normal(0, 0.7, want.shape)
+
+    found = plane_shift(codes(got + noise), codes(want))
+
+    assert found is not None
+    assert found.right == pytest.approx(right, abs=0.03)
+    assert 3 * found.right_error < 0.125
+
+
+@pytest.mark.parametrize("kept", [0.9, 0.7, 0.55])
+def test_a_shift_is_found_in_what_coding_left_of_the_colours(kept: float) -> None:
+    """And not where nearly nothing is left: the planes then differ by the detail, and seemed to be in one place."""
+    want = texture(5, 20, sigma=1.4)
+    got = 128 + kept * (shift(want, (0, 0.25), order=3, mode="nearest") - 128)
+
+    found = plane_shift(codes(got), codes(want))
+
+    assert found is not None
+    assert found.right == pytest.approx(0.25, abs=0.04)
+    assert plane_shift(codes(128 + 0.15 * (got - 128)), codes(want)) is None
+
+
+def test_one_coloured_spot_says_where_it_is_and_not_how_surely() -> None:
+    want = np.full((135, 240), 128.0)
+    want[60:66, 100:106] = 200
+
+    assert plane_shift(codes(want), codes(want)) is None
+
+
+@pytest.mark.parametrize("slope", [0.05, 0.3, 1.7])
+def test_a_slope_has_no_place(slope: float) -> None:
+    """Rounded to stairs it seemed to: a constant of 0.3 codes moved those by samples, and with the utmost precision."""
+    down, across = np.mgrid[:96, :160]
+    ramp = 10 + slope * (0.8 * across + 0.2 * down)
+
+    assert plane_shift(codes(ramp + 0.3), codes(ramp)) is None
+
+
+def test_a_mean_of_planes_goes_by_what_is_known() -> None:
+    sure, unsure = PlaneShift(0.25, 0.0, 0.02, 0.02), PlaneShift(-0.4, 0.9, 0.5, 0.5)
+
+    mean = mean_shift([sure, unsure])
+
+    assert mean is not None
+    assert mean.right == pytest.approx(0.25, abs=0.01)
+    assert mean.right_error == pytest.approx(0.02, abs=0.002)
+    assert mean_shift([sure]) == sure
+    assert mean_shift([]) is None
