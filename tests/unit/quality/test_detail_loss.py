@@ -12,7 +12,8 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter, zoom
 
 from capbench.quality.checks import limits
-from capbench.quality.measurements import DetailLoss
+from capbench.quality.checks.picture_checks import is_left_out
+from capbench.quality.measurements import DetailLoss, PictureMeasurements, SampledPair
 from capbench.quality.metrics.detail_loss import detail_loss
 
 _HEIGHT, _WIDTH = 128, 192
@@ -61,8 +62,20 @@ def _enlarged(luma: Luma, order: Literal[0, 1, 3]) -> Luma:
 
 def _is_coding(loss: DetailLoss | None) -> bool:
     assert loss is not None
-    is_blur = loss.beside_blur is not None and loss.beside_blur < limits.BESIDE_BLUR_SHARE
-    return not is_blur and loss.added < limits.ADDED_SHARE
+    pair = SampledPair(
+        output_frame=0,
+        ssim=(None, None, None),
+        bias_codes=(0.0, 0.0, 0.0),
+        luma_shift_px=None,
+        chroma_shift_px=None,
+        sharpness=None,
+        detail_loss=loss,
+        uneven_cells=(0, 0),
+        turns={},
+        gradient_codes=0,
+        deep_step_codes=None,
+    )
+    return is_left_out(PictureMeasurements(sampled=[pair]))
 
 
 @pytest.mark.parametrize("luma", [_text(), _foliage()], ids=["text", "foliage"])
@@ -110,7 +123,7 @@ def test_noise_is_added() -> None:
 def test_the_same_picture_lost_nothing() -> None:
     loss = detail_loss(_text(), _text())
 
-    assert loss == DetailLoss(None, 0.0)
+    assert loss == DetailLoss(None, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (9, 400), (400, 3)])
