@@ -44,6 +44,7 @@ def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
         "container_end_s": None,
         "frames": tuple(ShownFrame(time, Fraction(1, 30)) for time in times_s),
         "sounds": (),
+        "coded_bytes": 90000,
         "complaints": "",
     }
     return StreamFacts(**(known | changed))

@@ -134,7 +134,7 @@ def _quality(pictures: PictureMeasurements) -> Check:
         return Check.failed(
             name="picture.quality",
             message=f"{len(lost)} of {frames} frames have less than half of the detail, such as frame {worst} with "
-            f"{values[worst]:.1f} dB: too coarse to show the picture",
+            f"{values[worst]:.1f} dB: damaged, or too coarse to show the picture",
             value=values[worst],
             limit=limits.PSNR_FLOOR_DB,
             unit="dB",
