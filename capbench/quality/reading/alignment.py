@@ -255,7 +255,9 @@ class Aligner:
         }
         if not distances:
             return promised
-        best = min(distances, key=lambda index: (distances[index], abs(index - promised)))
+        closest = min(distances.values())
+        as_good = [index for index in distances if distances[index] <= closest * _AS_GOOD_FACTOR + _AS_GOOD_CODES]
+        best = min(as_good, key=lambda index: (abs(index - promised), distances[index]))
         at_promised = distances.get(promised)
         if distances[best] > _STRANGER_CODES:
             # A black or torn frame fits nowhere: it stands in the place of the one that belongs here.

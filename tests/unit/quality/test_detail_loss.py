@@ -91,6 +91,31 @@ def test_a_blur_is_one_however_it_was_coded(luma: Luma, sigma: float, step: floa
     assert not _is_coding(detail_loss(_quantised(_blurred(luma, sigma), step), luma))
 
 
+@pytest.mark.parametrize(
+    ("beside_blur", "intact", "is_coding"),
+    [
+        (0.22, 0.2, True),  # VP9 of GStreamer: noise made smooth beside bars whose edges are sharp
+        (0.38, 0.15, True),  # x265 at CRF 38
+        (0.22, 0.0, False),  # half size, enlarged, of grain at CRF 23: no edge is sharp any more
+        (0.03, 0.75, False),  # half of a page blurred
+        (0.37, 0.0, True),
+    ],
+)
+def test_edges_that_are_sharp_say_that_what_is_smooth_was_coded(
+    beside_blur: float, intact: float, *, is_coding: bool
+) -> None:
+    assert _is_coding(DetailLoss(beside_blur, 0.02, intact)) is is_coding
+
+
+@pytest.mark.parametrize("sigma", [0.9, 1.6, 3.0])
+def test_a_blur_leaves_no_edge_intact_and_coding_does(sigma: float) -> None:
+    blurred, coded = (detail_loss(luma, _text()) for luma in (_blurred(_text(), sigma), _quantised(_text(), 60)))
+
+    assert blurred is not None
+    assert coded is not None
+    assert blurred.intact < limits.INTACT_SHARE < coded.intact
+
+
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_a_picture_that_was_enlarged_is_not_coarse(order: Literal[0, 1, 3]) -> None:
     assert not _is_coding(detail_loss(_enlarged(_text(), order), _text()))
