@@ -299,8 +299,7 @@ def test_what_its_bytes_allow_is_doubtful_and_what_is_worse_is_wrong(tmp_path: P
     reference = probe(noise_clip(tmp_path / "reference.mp4", options={"qp": "6"}))
     coarse = probe(noise_clip(tmp_path / "coarse.mp4", options={"crf": "44"}))
     wasteful = tmp_path / "wasteful.mp4"
-    decoded = ["ffmpeg", "-v", "error", "-i", coarse.path, "-c:v", "libx264", "-qp", "4", wasteful]
-    run_tool(decoded)
+    run_tool(["ffmpeg", "-v", "error", "-i", coarse.path, "-c:v", "libx264", "-qp", "4", wasteful])
 
     opinions = [referee.judge(reference, each, Request()) for each in (coarse, probe(wasteful))]
 

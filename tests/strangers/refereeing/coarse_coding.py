@@ -78,6 +78,8 @@ def _encode(reference: StreamFacts, output: StreamFacts, options: list[str], pat
         [
             *("ffmpeg", "-v", "error", "-y", "-threads", "2", "-i", reference.path, "-map", "0:v:0"),
             *("-vf", f"scale={output.display[0]}:{output.display[1]}", "-pix_fmt", output.pixel_format),
-            *("-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", *options, path),
+            *("-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v"),
+            *options,
+            path,
         ]
     )
