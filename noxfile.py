@@ -177,13 +177,16 @@ def microbench(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests. GPU tests must not skip: an adapter is there, or was just installed.
 
-    In as many processes as there are cores, up to four; `-- -n 0` for one, as a debugger wants it.
+    In one process more than there are cores, up to four; `-- -n 0` for one, as a debugger wants it.
     """
     _install(session, "tests")
     _need_adapter(session)
-    # A file stays in one process, so that its fixtures are made once.
-    processes = min(os.cpu_count() or 1, MOST_TEST_PROCESSES)
-    split = ("--numprocesses", str(processes), "--dist", "loadfile")
+    # A file stays in one process, so that its fixtures are made once. In the order of the folders, not by the number of
+    # tests: a file of one test that takes a minute would come last, and one process would wait for the other.
+    # One process more than cores: while one waits for a time-out, another program or the quiet after an export, no core
+    # is idle.
+    processes = min((os.cpu_count() or 1) + 1, MOST_TEST_PROCESSES)
+    split = ("--numprocesses", str(processes), "--dist", "loadfile", "--no-loadscope-reorder")
     session.run("pytest", *split, *session.posargs, env={"CAPBENCH_REQUIRE_GPU": "1"})
 
 

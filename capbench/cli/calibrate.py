@@ -10,6 +10,7 @@ import typer
 
 from capbench.cli.app import JsonTarget, app, write_json
 from capbench.errors import InputError
+from capbench.results.run_record import Scheduling
 
 if TYPE_CHECKING:
     from capbench.gate.calibration import Calibration
@@ -52,6 +53,13 @@ def calibrate(
             "recommendation; otherwise runs)."
         ),
     ] = None,
+    scheduling: Annotated[
+        Scheduling | None,
+        typer.Option(
+            help="How the kernel schedules the subjects: normal, or realtime, before every other program (Linux, needs "
+            "the right to it; default: as in the matrix)."
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Time budget, such as 90 or 20m; no block starts that would exceed it."),
@@ -91,6 +99,7 @@ def calibrate(
         blocks=blocks if blocks or budget else 30,
         budget_s=None if budget is None else parse_seconds(budget),
         interleave=None if way == "both" else way,
+        scheduling=scheduling,
         validate=False,
     )
     progress = open_progress(sys.stderr, quiet=False)

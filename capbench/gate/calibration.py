@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from scipy import stats
+from scipy import special
 
 from capbench.errors import MatrixError, ResultError
 from capbench.files import is_file, read_json
@@ -33,7 +33,7 @@ from capbench.harness.worker.slowdown import VARIABLE
 from capbench.results.base_subject import choose_base
 from capbench.results.comparison import Verdict
 from capbench.results.record import Record, first_fault
-from capbench.results.run_record import Interleave
+from capbench.results.run_record import Interleave, Scheduling
 from capbench.results.subject_name import SAME, SubjectName, is_capacity
 
 __all__ = [
@@ -79,6 +79,8 @@ class MetricCalibration(Record):
     """Field of a run."""
     interleave: Interleave = "runs"
     """How the subjects of a block took turns; the figures apply only to runs of the same kind."""
+    scheduling: Scheduling = "normal"
+    """How the kernel scheduled the subjects; likewise."""
     margin: float
     """Relative margin that was applied."""
     noise_per_block: float
@@ -144,7 +146,8 @@ def calibrate_runs(
                 comparisons=comparisons,
                 rng=rng,
             )
-            found.append(one.model_copy(update={"interleave": _interleave_of(of_case)}))
+            interleave, scheduling = _ways_of(of_case)[0]
+            found.append(one.model_copy(update={"interleave": interleave, "scheduling": scheduling}))
     if not found:
         raise ResultError(f"no block has finished runs of {subject}, {twin} and the slowed copies; run all of them")
     machines = sorted(set(table["fingerprint"].dropna().astype(str))) if "fingerprint" in table.columns else []
@@ -157,9 +160,16 @@ def calibrate_runs(
     )
 
 
-def _interleave_of(runs: pd.DataFrame) -> str:
-    """How the runs of a case were measured, of which a folder never holds both kinds."""
-    return str(runs["interleave"].iloc[0]) if "interleave" in runs.columns else "runs"
+def _ways_of(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """How runs were interleaved and scheduled, each way once; those of one case have one in common."""
+    ways = pd.DataFrame(
+        {
+            name: runs[name].fillna(default) if name in runs.columns else default
+            for name, default in (("interleave", "runs"), ("scheduling", "normal"))
+        },
+        index=runs.index,
+    )
+    return list(ways.drop_duplicates().itertuples(index=False, name=None))
 
 
 def _blocks(runs: pd.DataFrame, names: Iterable[str], metric: str) -> NDArray[np.float64] | None:
@@ -231,22 +241,25 @@ def is_called_worse(log_ratios: NDArray[np.float64], *, margin: float) -> bool:
 
 
 def _rate(count: int, of: int) -> Rate:
-    interval = stats.binomtest(count, of).proportion_ci(0.95, method="exact")
-    return Rate(count=count, of=of, low=float(interval.low), high=float(interval.high))
+    """With the interval of Clopper and Pearson (1934, Biometrika 26, 404-413), by quantiles of beta distributions."""
+    tail = 0.025  # of 95%
+    low = float(special.betaincinv(count, of - count + 1, tail)) if count else 0.0
+    high = float(special.betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
+    return Rate(count=count, of=of, low=low, high=high)
 
 
 def noise_floor_of(
-    calibration: Calibration, machines: set[str], interleaves: frozenset[str] = frozenset({"runs"})
+    calibration: Calibration, machines: set[str], ways: Collection[tuple[str, str]] = (("runs", "normal"),)
 ) -> dict[str, float]:
     """Metric to the largest noise floor of its cases; empty unless these are the runs of the calibrated machine.
 
-    Only what was calibrated in the way in which the runs were measured counts.
+    Only what was calibrated in one of the `ways`, interleaving and scheduling, in which the runs were measured counts.
     """
     if calibration.machine is None or machines != {calibration.machine}:
         return {}
     floors: dict[str, float] = {}
     for found in calibration.metrics:
-        if found.interleave not in interleaves:
+        if (found.interleave, found.scheduling) not in ways:
             continue
         floors[found.metric] = max(floors.get(found.metric, 0.0), found.noise_floor)
     return floors
@@ -260,8 +273,8 @@ def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
     if gates.gate.calibration is None or not is_file(Path(gates.gate.calibration)):
         return {}
     machines = set(runs["fingerprint"].dropna()) if "fingerprint" in runs.columns else set()
-    kinds = measured_runs(runs)["interleave"].dropna() if "interleave" in runs.columns else ["runs"]
-    return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines, frozenset(kinds))
+    ways = _ways_of(measured_runs(runs))
+    return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines, ways)
 
 
 def read_calibration(path: Path) -> Calibration:

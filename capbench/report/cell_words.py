@@ -12,7 +12,7 @@ from capbench.report.wording import MINUS, metric_words, number_words, seconds_w
 from capbench.results.run_record import RunRole
 from capbench.results.subject_name import is_floor
 
-__all__ = ["QualityWords", "Tone", "quality_words", "slices_notes", "software_note", "wall_words", "wall_words_of"]
+__all__ = ["QualityWords", "Tone", "quality_words", "software_note", "timing_notes", "wall_words", "wall_words_of"]
 
 
 class Tone(StrEnum):
@@ -87,8 +87,8 @@ def wall_words_of(cell: Cell) -> str:
     return f"{words.removesuffix(')')}, launch {seconds_words(launch_s)})"
 
 
-def slices_notes(folder: ReportFolder) -> list[str]:
-    """What must stand beside times of runs in slices, and why a case that was to have them has none."""
+def timing_notes(folder: ReportFolder) -> list[str]:
+    """What must stand beside times of runs in slices or in real time, and why a case was refused its slices."""
     measured = [found.run for found in folder.runs if found.run.role is RunRole.MEASURE]
     cases = dict.fromkeys(run.case for run in measured if run.interleave == "slices")
     refused = {run.case: run.unmeasured["slices"] for run in measured if "slices" in run.unmeasured}
@@ -96,6 +96,9 @@ def slices_notes(folder: ReportFolder) -> list[str]:
     if cases:
         named = ", ".join(shorten(case) for case in cases)
         notes.insert(0, f"Measured in slices, whose times compare with each other and not with whole runs: {named}.")
+    if first := dict.fromkeys(run.case for run in measured if run.scheduling == "realtime"):
+        named = ", ".join(shorten(case) for case in first)
+        notes.insert(0, f"Measured with real-time scheduling, without what else ran on the machine: {named}.")
     return notes
 
 

@@ -28,12 +28,17 @@ __all__ = [
     "NormalisedFootage",
     "RunResult",
     "RunRole",
+    "Scheduling",
     "SliceAccount",
     "TraceSample",
 ]
 
 Interleave = Literal["runs", "slices"]
 """How the subjects of a block take turns: whole run after whole run, or a slice of each at a time."""
+
+Scheduling = Literal["normal", "realtime"]
+"""How the kernel shares the cores between what is measured and the rest of the machine: `normal` as it does for all;
+with `realtime` what is measured comes first (Linux, SCHED_RR)."""
 
 ExportEnd = Literal["output"]
 """What ends the export of a command, where that is neither its process nor a line of its output."""
@@ -283,6 +288,9 @@ class RunResult(ExportReport):
     interleave: Interleave = "runs"
     """How the block's subjects took turns. Times of a run in slices are running time: they leave out what was between
     its slices. Runs of either kind are never compared with one another. Written only for `slices`."""
+    scheduling: Scheduling = "normal"
+    """How the kernel scheduled it. Runs of either kind are never compared with one another. Written only for
+    `realtime`."""
     slices: SliceAccount | None = None
     """How a run in slices was made; None for one that ran through, for which it is not written."""
     error: str | None = None
@@ -301,6 +309,8 @@ class RunResult(ExportReport):
         if self.interleave == "runs":
             for name in ("interleave", "slices"):
                 written.pop(name, None)
+        if self.scheduling == "normal":
+            written.pop("scheduling", None)
         if not self.custom:
             written.pop("custom", None)
         if not self.validation_pending:

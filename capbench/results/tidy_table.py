@@ -92,7 +92,7 @@ def tidy_row(run: RunResult) -> dict[str, Any]:
     # A newer program's field is a column as far as a cell can hold it.
     row = {name: cell for name, cell in row.items() if not isinstance(cell, dict | list)}
     row |= {"role": run.role.value, "error_kind": None if run.error_kind is None else run.error_kind.value}
-    row["interleave"] = run.interleave
+    row |= {"interleave": run.interleave, "scheduling": run.scheduling}
     if run.slices is not None:
         row |= {f"slices.{name}": value for name, value in run.slices.model_dump().items()}
     if run.clock is not None:

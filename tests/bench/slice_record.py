@@ -32,16 +32,18 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from capbench.harness.matrix.model import DEFAULT_SLICE_MS
 from capbench.harness.process.freezer import make_cgroup
 from capbench.harness.process.gpu_valve import GpuValve
+from capbench.harness.process.scheduling import before_the_subject
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
 from capbench.harness.worker.client import JobResult, ask_worker
 from capbench.harness.worker.slowdown import VARIABLE
+from capbench.results.run_record import Scheduling
 from tests.bench.gpu_planting import PATH, Environment, GpuPlanting
 
 __all__ = ["main"]
@@ -74,6 +76,8 @@ class Variant:
     """Of the recording, which is 16:9."""
     gpu_ms: float = 0.0
     """Length of a pass that every frame has in addition, which the slowdown lengthens; 0 for none."""
+    scheduling: Scheduling = "normal"
+    """Policy of the exports; `realtime` needs the right to it."""
     idle: str = "waits"
     """`ignored` stops a process while a hardware GPU still works for it."""
 
@@ -131,7 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--variant",
         type=Variant.parse,
         action="append",
-        help="plain, or slice_ms=100,seconds=2,cores=1,layout=fixed,means=signals,height=1080,gpu_ms=8,idle=ignored; "
+        help="plain, or slice_ms=100,seconds=2,cores=1,layout=fixed,means=signals,height=1080,gpu_ms=8,idle=ignored,"
+        "scheduling=realtime; "
         "may repeat "
         "(default: plain, and slices of the default length)",
     )
@@ -152,7 +157,9 @@ def main(arguments: list[str] | None = None) -> int:
             (seconds, height): _Export(_source(scratch, seconds, height), scratch, options.path)
             for seconds, height in {(variant.seconds, variant.height) for variant in variants}
         }
-        alone_s = {kind: export.alone_s() for kind, export in exports.items()}
+        # Where a variant has the right to real time, what runs beside this already does not lengthen the planted work.
+        steady: Scheduling = max((variant.scheduling for variant in variants), key=get_args(Scheduling).index)
+        alone_s = {kind: export.alone_s(steady) for kind, export in exports.items()}
         planting = GpuPlanting.made(scratch) if any(variant.gpu_ms for variant in variants) else None
         if options.condition == "neighbours":
             stack.enter_context(_neighbours(options.seed))
@@ -196,9 +203,9 @@ def _pair(
     in_order = list(plants) if base_first else list(reversed(plants))
     line: dict[str, Any] = {"variant": variant.name, "started_at": started_at, "load_1min": load}
     if variant.slice_ms is None:
-        answers = [export(plant, None) for plant in in_order]
+        answers = [export(plant, None, variant.scheduling) for plant in in_order]
     else:
-        cgroup_of = (lambda: None) if variant.means == "signals" else make_cgroup
+        cgroup_of = (lambda: None) if variant.means == "signals" else partial(make_cgroup, variant.scheduling)
         turns = [
             SliceTurn(
                 export.scratch / f"stopped-{place}",
@@ -207,8 +214,9 @@ def _pair(
             )
             for place in range(2)
         ]
-        jobs = [partial(export, plant) for plant in in_order]
-        answers = run_in_slices(jobs, turns, slice_rounds(f"{seed}/{variant.name}", 2, variant.slice_ms))
+        jobs = [partial(export, plant, scheduling=variant.scheduling) for plant in in_order]
+        with before_the_subject(variant.scheduling):
+            answers = run_in_slices(jobs, turns, slice_rounds(f"{seed}/{variant.name}", 2, variant.slice_ms))
         if not base_first:
             turns.reverse()
         running_s = [turn.running_s() for turn in turns]
@@ -249,11 +257,11 @@ class _Export:
     scratch: Path
     path: str
 
-    def alone_s(self) -> float:
+    def alone_s(self, scheduling: Scheduling) -> float:
         """Shortest wall time of a few exports, in seconds; they also fill the caches of disk and file system."""
-        return min(_wall_s(self({}, None))[0] for _ in range(_ALONE_EXPORTS))
+        return min(_wall_s(self({}, None, scheduling))[0] for _ in range(_ALONE_EXPORTS))
 
-    def __call__(self, plant: Environment, turn: SliceTurn | None) -> JobResult:
+    def __call__(self, plant: Environment, turn: SliceTurn | None, scheduling: Scheduling = "normal") -> JobResult:
         """Export with what the variables plant."""
         output = self.scratch / f"{os.urandom(4).hex()}.mp4"
         is_floor = self.path == "floor"
@@ -270,6 +278,7 @@ class _Export:
                 timeout_s=_TIMEOUT_S,
                 env=plant,
                 turn=turn,
+                scheduling=scheduling,
             )
         finally:
             output.unlink(missing_ok=True)

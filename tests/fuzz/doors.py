@@ -6,11 +6,12 @@ second to start, and a bug in it would come back as a sentence with exit code 2 
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from capbench.errors import CapbenchError
 
@@ -20,9 +21,11 @@ __all__ = ["call_door", "is_door", "load_verbs"]
 def load_verbs() -> None:
     """Import what verbs and doors need, once for all processes that are forked.
 
-    wgpu's library is loaded, but no adapter is asked for: a device does not outlive a fork.
+    wgpu's library is loaded, but no adapter is asked for: a device does not outlive a fork. What capbench loads late is
+    loaded here too, and not once for each input.
     """
     import wgpu.backends.wgpu_native.extras  # noqa: F401
+    from PIL import Image
 
     import capbench.cli
     import capbench.fleet.block_job
@@ -37,6 +40,10 @@ def load_verbs() -> None:
     import capbench.report
     import capbench.report.history_site.write_site
     import capbench.report.machine_pages.pool_page  # noqa: F401
+
+    for late in ("ruptures", "scipy.interpolate", "scipy.optimize", "tests.jobs_in_process"):
+        importlib.import_module(late)
+    Image.init()
 
 
 def is_door(name: str) -> bool:
@@ -123,8 +130,9 @@ def _plan_matrix(file: str) -> int:
     from capbench.harness.run.schedule import Plan, block_steps, case_order, closing_steps, opening_steps
     from capbench.harness.run.start import RunOptions, settle_matrix
     from capbench.installation import version_of
+    from tests.jobs_in_process import done_here
 
-    setattr(prepare_source, "ask_worker", _ask_here)  # noqa: B010  a name that the module only imports
+    setattr(prepare_source, "ask_worker", done_here)  # noqa: B010  a name that the module only imports
     sys.argv = ["capbench", "check", file]
     if code := run_app():
         return code
@@ -154,20 +162,6 @@ def _resume_plan(folder: str, file: str) -> int:
     matrix = settle_matrix(load_matrix(file), RunOptions(), is_endless=False)
     RunFolder(Path(folder)).resume(matrix)
     return 0
-
-
-def _ask_here(job: str, spec: Mapping[str, Any], **_process: object) -> object:
-    """`ask_worker`, whose job is done in this process. Both sides see what JSON makes of the other's values."""
-    from capbench.harness.process.measured_process import Outcome
-    from capbench.harness.process.spawn import Ending
-    from capbench.harness.worker.__main__ import JOBS
-    from capbench.harness.worker.client import JobResult
-
-    outcome = Outcome(Ending(0), timed_out=False, stdout="", stderr="")
-    try:
-        return JobResult(outcome, result=json.loads(json.dumps(JOBS[job](json.loads(json.dumps(spec))))))
-    except CapbenchError as error:
-        return JobResult(outcome, error=str(error), exit_code=error.exit_code, error_type=type(error).__name__)
 
 
 _DOORS: Final[dict[str, Callable[..., int]]] = {

@@ -47,7 +47,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "clips").mkdir()
     _clip(path / "clips" / "waves.mp4")
     (path / "curve.toml").write_text(
-        'reference = "medium"\n[[corpus]]\nname = "clips"\nfolder = "clips"\nsubjects = ["ultrafast", "medium"]\n'
+        'reference = "medium"\n[defaults]\nmetrics = ["psnr"]\n'
+        '[[corpus]]\nname = "clips"\nfolder = "clips"\nsubjects = ["ultrafast", "medium"]\n'
         "blocks = 1\nwarmup = false\nsettle_s = 0\n[corpus.curve]\ncrf = [18, 23, 28, 33]\n"
         + "".join(
             f'[[subject]]\nname = "{preset}"\npath = "passthrough"\noptions = {{ preset = "{preset}" }}\n'
@@ -100,6 +101,7 @@ def test_a_clip_that_cannot_be_read_ends_the_matrix_before_anything_is_timed(tmp
     assert not list((tmp_path / "out" / "runs").glob("*"))
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_a_command_gets_the_value_of_the_point(tmp_path: Path) -> None:
     _clip(tmp_path / "waves.mp4")
     matrix = tmp_path / "command.toml"

@@ -20,6 +20,7 @@ from capbench.report.report_folder import read_folder as read_folder_for_report
 from capbench.results import FailureKind, RunResult, RunRole
 from capbench.results.folder import read_folder
 from capbench.results.tidy_table import load
+from tests.jobs_in_process import jobs_done_here
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects are POSIX commands")
 
@@ -56,7 +57,7 @@ def _matrix(folder: Path, names: list[str], settings: str = "") -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _impatient() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, jobs_done_here():
         patch.setattr(export_clock, "LINGER_S", 0.2)
         patch.setattr(output_watch, "QUIET_S", 0.2)
         yield

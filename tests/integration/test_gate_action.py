@@ -114,6 +114,12 @@ def test_how_subjects_take_turns_is_handed_on(tmp_path: Path, way: str) -> None:
     assert calls == f"run quick --until-decided --budget 9m --out {tmp_path}/capbench --interleave {way}\n"
 
 
+def test_how_subjects_are_scheduled_is_handed_on(tmp_path: Path) -> None:
+    _, calls, _ = execute("Run", tmp_path, 0, BASE="main", SCHEDULING="realtime")
+
+    assert calls == f"run quick --until-decided --budget 9m --out {tmp_path}/capbench --scheduling realtime\n"
+
+
 def test_without_subjects_the_revision_is_measured_beside(tmp_path: Path) -> None:
     head = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=_ACTION.parent, capture_output=True, text=True, check=False

@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from capbench.cli import main as _registers_the_verbs  # noqa: F401
 from capbench.cli.app import app
 
+pytestmark = pytest.mark.usefixtures("untimed_jobs_here")
+
 _HEAD = """
 [defaults]
 recording = {{ width = 160, height = 90, fps = "10" }}

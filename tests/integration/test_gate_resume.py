@@ -12,6 +12,8 @@ from capbench.cli import main as _registers_the_verbs  # noqa: F401
 from capbench.cli.app import app
 from capbench.gate.sequential.interim_looks import read_looks
 
+pytestmark = pytest.mark.usefixtures("untimed_jobs_here")
+
 _MATRIX = """
 [[case]]
 name = "clip"

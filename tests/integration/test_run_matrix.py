@@ -224,6 +224,7 @@ def test_killed_three_times_at_random_every_run_and_output_is_there_once(tmp_pat
     assert tally.runs == 8 * tally.matrices > 0
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_a_folder_at_the_output_is_kept_or_replaced_like_a_file(tmp_path: Path) -> None:
     matrix = _matrix(tmp_path, {"one": 'mkdir "$2"; touch "$2/inside"; exit 1'})
     out = tmp_path / "out"
@@ -235,6 +236,7 @@ def test_a_folder_at_the_output_is_kept_or_replaced_like_a_file(tmp_path: Path) 
     assert kept == ["tiny--one--b000.mp4", "tiny--one--b000.mp4/inside"]
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_the_output_of_a_subject_that_leaves_a_link_is_kept_as_a_file(tmp_path: Path) -> None:
     matrix = _matrix(tmp_path, {"one": 'cp "$1" kept.mp4; ln -s "$PWD/kept.mp4" "$2"'})
 
@@ -246,6 +248,7 @@ def test_the_output_of_a_subject_that_leaves_a_link_is_kept_as_a_file(tmp_path: 
     assert kept.read_bytes() == (tmp_path / "kept.mp4").read_bytes()
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_a_resume_does_not_follow_a_link_to_somewhere_else(tmp_path: Path) -> None:
     matrix = _matrix(tmp_path, {"one": 'cp "$1" "$2"'})
     run(matrix, RunOptions(validate=False), out=tmp_path / "out")
@@ -259,6 +262,7 @@ def test_a_resume_does_not_follow_a_link_to_somewhere_else(tmp_path: Path) -> No
     assert (tmp_path / "holidays" / "photo.jpg").exists()
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_a_run_waits_for_what_another_process_times_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,6 +336,7 @@ def test_a_wrong_command_line_exits_2(tmp_path: Path, arguments: tuple[str, str]
     assert not (tmp_path / "out" / "runs").exists()
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_capacities_are_timed_and_not_validated(tmp_path: Path) -> None:
     """By the pipeline's own paths that need no GPU, with a threshold and kept outputs."""
     matrix = _matrix(

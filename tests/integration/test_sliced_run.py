@@ -14,9 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from capbench.harness.process.scheduling import realtime_refusal
 from capbench.harness.run.start import RunOptions, run
 from capbench.results import RunResult, RunRole
 from capbench.results.folder import read_folder
+from capbench.results.run_record import Interleave
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="left-over processes are looked for in /proc")
 
@@ -30,6 +32,7 @@ settle_s = 0
 timeout_s = 60
 interleave = "slices"
 slice_ms = 30
+metrics = ["psnr"]
 subjects = {subjects}
 """
 _SPIN = f"{sys.executable} -c 'import time\nwhile time.process_time() < 0.3: pass'"
@@ -51,6 +54,7 @@ def _measured(folder: Path) -> list[RunResult]:
     return [found for found in read_folder(folder).runs if found.role is RunRole.MEASURE]
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_a_run_in_slices_records_what_is_true_of_it(tmp_path: Path) -> None:
     run(_matrix(tmp_path, {"floor": "", "passthrough": "", "mine": f'{_SPIN}; cp "$1" "$2"'}), out=tmp_path / "out")
 
@@ -84,6 +88,24 @@ def test_a_run_in_slices_records_what_is_true_of_it(tmp_path: Path) -> None:
     assert floor.trace == () or floor.trace[-1].time_s <= (floor.process_wall_s or 0.0) + 0.05
 
 
+@pytest.mark.skipif(realtime_refusal() is not None, reason=f"{realtime_refusal()}")
+@pytest.mark.parametrize("interleave", ["runs", "slices"])
+@pytest.mark.usefixtures("untimed_jobs_here")
+def test_a_run_with_real_time_scheduling_says_so(tmp_path: Path, interleave: Interleave) -> None:
+    policy = f"{sys.executable} -c 'import os; raise SystemExit(os.sched_getscheduler(0) != os.SCHED_RR)'"
+
+    run(
+        _matrix(tmp_path, {"floor": "", "mine": f'{policy} && cp "$1" "$2"'}),
+        RunOptions(validate=False, interleave=interleave, scheduling="realtime"),
+        out=tmp_path / "out",
+    )
+
+    runs = _measured(tmp_path / "out")
+    assert {(found.error, found.interleave, found.scheduling) for found in runs} == {(None, interleave, "realtime")}
+    assert {found.slices.means for found in runs if found.slices} <= {"signals"}
+
+
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_who_fails_only_in_slices_is_measured_plainly_with_the_reason(tmp_path: Path) -> None:
     fragile = 'test -z "$CAPBENCH_STOPPED_TIME" || { echo "my own time-out" >&2; exit 7; }; cp "$1" "$2"'
 
@@ -112,6 +134,7 @@ def _left_over(folder: Path) -> list[tuple[int, str]]:
     return found
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_a_subject_that_dies_in_the_middle_costs_its_own_run_alone(tmp_path: Path) -> None:
     """By SIGKILL, while a child of it lives on and ignores signals: all other runs of the matrix are whole."""
     calls = tmp_path / "calls"
@@ -135,8 +158,12 @@ def test_a_subject_that_dies_in_the_middle_costs_its_own_run_alone(tmp_path: Pat
 
 
 _BY_SIGNALS = """
-from capbench.harness.process.slice_turn import SliceTurn
-SliceTurn.__init__.__kwdefaults__["cgroup_of"] = lambda: None
+from capbench.harness.run import executor
+executor.make_cgroup = lambda scheduling: None
+"""
+_MAIN = """
+from capbench.harness.run import start
+start.ask_machine = lambda folder: {"error": "not asked"}  # a second for a GPU device, at each of nine starts
 from capbench.__main__ import main
 main()
 """
@@ -154,8 +181,8 @@ def test_a_matrix_in_slices_that_is_ended_at_random_loses_nothing(
     unruly = "trap '' TERM INT HUP; (setsid sleep 300 &) ; "
     subjects = {"one": f'{unruly}{_SPIN}; cp "$1" "$2"', "two": f'{_SPIN}; cp "$1" "$2"'}
     matrix, out, chance = _matrix(tmp_path, subjects, blocks=2), tmp_path / "out", random.Random(11)
-    program = ["-m", "capbench"] if means == "best" else ["-c", _BY_SIGNALS]
-    command = [sys.executable, *program, "run", str(matrix), "--out", str(out), "--no-validate", "-q"]
+    program = _MAIN if means == "best" else _BY_SIGNALS + _MAIN
+    command = [sys.executable, "-c", program, "run", str(matrix), "--out", str(out), "--no-validate", "-q"]
     whole: dict[int, set[str | None]] = {}
     for attempt in range(3):
         process = subprocess.Popen(
@@ -210,6 +237,7 @@ def _whole_blocks(out: Path) -> dict[int, set[str | None]]:
     return {block: runs for block, runs in started.items() if len(runs) == 2}
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_the_environment_of_plain_runs_says_nothing_of_slices(tmp_path: Path) -> None:
     assert "CAPBENCH_STOPPED_TIME" not in os.environ
     script = 'test -z "$CAPBENCH_STOPPED_TIME" && cp "$1" "$2"'

@@ -18,7 +18,10 @@ from capbench.harness.run.start import RunOptions, run
 from capbench.results import RunRole
 from capbench.results.folder import read_folder
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects are POSIX commands")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="the subjects are POSIX commands"),
+    pytest.mark.usefixtures("untimed_jobs_here"),
+]
 
 _DROPPING = """
 import json, sys

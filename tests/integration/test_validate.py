@@ -276,7 +276,7 @@ def _at_rate(rate: int) -> Callable[[Iterator[Shot]], list[Shot]]:
 @pytest.mark.parametrize(("source_rate", "rate"), [(30, 60), (24, 60), (24, 25)])
 def test_the_raster_of_another_rate_is_no_drift_of_the_sound(source_rate: int, rate: int, tmp_path: Path) -> None:
     """A picture that falls between two frames comes with the later one; sound that is late by more is still late."""
-    source = make_recording(RecordingSpec("other-rate", 640, 360, source_rate, 2.0))
+    source = make_recording(RecordingSpec("other-rate", 320, 180, source_rate, 2.0))  # small: times are the subject
     shots = _at_rate(rate)
     on_time = remake(source, tmp_path / "on-time.mp4", Remake(shots=shots))
     late = remake(source, tmp_path / "late.mp4", Remake(shots=shots, audio_start_s=Fraction(9, 100)))

@@ -128,6 +128,7 @@ def test_the_verb_takes_a_file_or_a_scene_and_refuses_a_mistake_in_one_line(
         assert refused.exit_code != 0
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 @pytest.mark.skipif(sys.platform == "win32", reason="the subject is a POSIX command")
 def test_runs_of_a_command_are_judged_by_what_the_case_expects(tmp_path: Path) -> None:
     matrix = tmp_path / "own.toml"

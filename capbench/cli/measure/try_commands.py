@@ -13,7 +13,7 @@ from capbench.cli.app import JsonTarget, app, write_json
 from capbench.cli.compare import exit_code_of_comparison, show_comparison
 from capbench.cli.measure.finish_run import show_folder, stopping_test
 from capbench.errors import OutputError, ResultError
-from capbench.results.run_record import ExportEnd, Interleave
+from capbench.results.run_record import ExportEnd, Interleave, Scheduling
 
 if TYPE_CHECKING:
     from capbench.harness.matrix.model import RunMatrix
@@ -109,6 +109,13 @@ def try_commands(
         Interleave | None,
         typer.Option(help="How the commands of a block take turns: whole runs or slices (default: runs)."),
     ] = None,
+    scheduling: Annotated[
+        Scheduling | None,
+        typer.Option(
+            help="How the kernel schedules the subjects: normal, or realtime, before every other program (Linux, needs "
+            "the right to it; default: normal)."
+        ),
+    ] = None,
     validate: Annotated[bool, typer.Option(help="Validate each output, after its run was timed.")] = True,
     json_file: JsonTarget = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the result.")] = False,
@@ -143,7 +150,7 @@ def try_commands(
     try:
         contents = run(
             matrix,
-            RunOptions(budget_s=budget_s, interleave=interleave, validate=validate),
+            RunOptions(budget_s=budget_s, interleave=interleave, scheduling=scheduling, validate=validate),
             out=folder,
             is_decided=looks.is_decided,
             stops_at_failed_warmup=True,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 __all__ = ["FEWEST_CLIPS", "mean_interval"]
 
@@ -31,6 +31,6 @@ def mean_interval(values: Sequence[float], *, error: float) -> tuple[float, floa
     found = np.asarray(values, dtype=np.float64)
     drawn = np.random.default_rng(_SEED).integers(0, clips, size=(_RESAMPLES, clips))
     means = found[drawn].mean(axis=1)
-    level = float(stats.norm.cdf(-math.sqrt(clips / (clips - 1)) * stats.t.ppf(1 - error, clips - 1)))
+    level = float(special.ndtr(-math.sqrt(clips / (clips - 1)) * special.stdtrit(clips - 1, 1 - error)))
     low, high = np.quantile(means, (level, 1 - level))
     return float(low), float(high)

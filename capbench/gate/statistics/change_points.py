@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import ruptures
 
 from capbench.gate.statistics.robust_spread import robust_spread
 
@@ -45,6 +44,8 @@ def find_steps(values: Sequence[float], *, resolution: float) -> tuple[LevelStep
     """
     if len(values) < MIN_POINTS:
         return ()
+    import ruptures  # half a second, for SciPy's signals; only a history that is long enough pays for it
+
     series = np.asarray(values, dtype=np.float64)
     # Differences of neighbours know the noise without knowing the level; each holds the noise of two points.
     noise = robust_spread(np.diff(series)) / math.sqrt(2)

@@ -52,7 +52,7 @@ def check_validity(pair: PairedCase, base: pd.DataFrame, new: pd.DataFrame, sett
             dict.fromkeys(
                 [
                     *_machine_changed(pair),
-                    *_interleaved_otherwise(pair),
+                    *_timed_otherwise(pair),
                     *_unsteady_clock(pair),
                     *_other_points(pair),
                     *drift,
@@ -132,16 +132,25 @@ def _machine_changed(pair: PairedCase) -> list[str]:
     return []
 
 
-def _interleaved_otherwise(pair: PairedCase) -> list[str]:
-    """Running time in slices is not what a run takes on its own."""
-    kinds = set[str]()
-    for runs in (pair.base_runs, pair.new_runs):
-        known = finished(runs)
-        kinds |= set(known["interleave"].fillna("runs").astype(str)) if "interleave" in known.columns else {"runs"}
-    if len(kinds) < 2:
-        return []
-    measured = "some runs were measured in slices and some were not, and their times do not compare"
-    return [f"{measured}: run both sides with the same --interleave"]
+_WAYS_OF_TIMING = {
+    "interleave": ("runs", "in slices"),
+    "scheduling": ("normal", "with real-time scheduling"),
+}
+"""Column to its default and what the other value is called. Running time in slices is not what a run takes on its own,
+nor is the time of one that shares its cores with nobody what it takes beside others."""
+
+
+def _timed_otherwise(pair: PairedCase) -> list[str]:
+    reasons = []
+    for name, (default, otherwise) in _WAYS_OF_TIMING.items():
+        kinds = set[str]()
+        for runs in (pair.base_runs, pair.new_runs):
+            known = finished(runs)
+            kinds |= set(known[name].fillna(default).astype(str)) if name in known.columns else {default}
+        if len(kinds) > 1:
+            measured = f"some runs were measured {otherwise} and some were not, and their times do not compare"
+            reasons.append(f"{measured}: run both sides with the same --{name}")
+    return reasons
 
 
 def _unsteady_clock(pair: PairedCase) -> list[str]:

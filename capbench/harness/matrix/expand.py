@@ -45,6 +45,7 @@ _DEFAULTS: dict[str, Any] = {
     "drift_control": True,
     "interleave": "runs",
     "slice_ms": DEFAULT_SLICE_MS,
+    "scheduling": "normal",
 }
 _USUAL_SUBJECTS = (FLOOR, "cpu", "gpu")
 """They take part, with every declared subject, where nothing says who does."""

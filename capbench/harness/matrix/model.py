@@ -20,7 +20,7 @@ from capbench.errors import MatrixError
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.results.environment import MachineChoice
 from capbench.results.record import Record
-from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Footage, Interleave
+from capbench.results.run_record import CurveParameter, CurvePoint, ExportEnd, Footage, Interleave, Scheduling
 from capbench.results.subject_name import CAPACITY_PREFIX, DECODE_ONLY, FLOOR, SubjectName
 from capbench.units import parse_rate, shown
 from capbench.unknown_names import did_you_mean
@@ -256,6 +256,8 @@ class Case(Record):
     """How the subjects of a block take turns. Written only for `slices`, and so is the next."""
     slice_ms: float = DEFAULT_SLICE_MS
     """Mean length of a slice in milliseconds."""
+    scheduling: Scheduling = "normal"
+    """How the kernel schedules the subjects. Written only for `realtime`."""
     thresholds: dict[str, Limit] = Field(default_factory=dict)
     """Field of a run or `<metric>.<pool>` of its quality, to what is allowed."""
     metrics: tuple[str, ...] | None = None
@@ -272,6 +274,8 @@ class Case(Record):
         if self.interleave == "runs":
             for name in ("interleave", "slice_ms"):
                 written.pop(name, None)
+        if self.scheduling == "normal":
+            written.pop("scheduling", None)
         return written
 
     @property

@@ -39,7 +39,7 @@ from capbench.harness.matrix.written_tables import (
     WrittenTable,
 )
 from capbench.results.path_names import DECODERS
-from capbench.results.run_record import ExportEnd, Footage, Interleave
+from capbench.results.run_record import ExportEnd, Footage, Interleave, Scheduling
 from capbench.results.subject_name import FLOOR, SubjectName
 from capbench.units import shown
 
@@ -102,6 +102,8 @@ class _Settings(WrittenTable):
     """`runs`: one whole run after another; `slices`: all at once, one running at a time."""
     slice_ms: Annotated[float, Field(ge=MIN_SLICE_MS, le=MAX_SLICE_MS)] | None = None
     """Mean length of a slice in milliseconds."""
+    scheduling: Scheduling | None = None
+    """`normal`, or `realtime`: what is measured has the cores before all other programs (Linux)."""
     thresholds: dict[str, WrittenLimit] | None = None
     """Limits for fields of a run, or for `<metric>.<pool>` of its quality."""
     metrics: Metrics | None = None

@@ -15,6 +15,7 @@ from typing import Protocol
 import psutil
 
 from capbench.harness.process.process_tree import THIS_SYSTEM, ProcessControl
+from capbench.results.run_record import Scheduling
 
 __all__ = ["STOP_TIMEOUT_S", "CgroupFreezer", "Freezer", "SignalFreezer", "make_cgroup", "open_freezer"]
 
@@ -187,9 +188,12 @@ class CgroupFreezer:
         return True
 
 
-def make_cgroup() -> Path | None:
-    """A new group below this process's own that can be frozen; None where there is no writable one of version 2."""
-    if sys.platform != "linux":
+def make_cgroup(scheduling: Scheduling = "normal") -> Path | None:
+    """A new group below this process's own that can be frozen; None where there is no writable one of version 2.
+
+    None for `realtime` too: a kernel with groups of real time (CONFIG_RT_GROUP_SCHED) has none of it for a new group.
+    """
+    if sys.platform != "linux" or scheduling == "realtime":
         return None
     for mount in _CGROUP_MOUNTS:
         own = _own_cgroup(mount)

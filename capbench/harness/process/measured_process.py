@@ -15,9 +15,10 @@ import psutil
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.process.export_clock import ClockMarks, ClockRule, ExportWatch, Step
 from capbench.harness.process.sampler import TreeReader, TreeSampler
+from capbench.harness.process.scheduling import before_the_subject
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Ending, Launched, launch
-from capbench.results.run_record import TraceSample
+from capbench.results.run_record import Scheduling, TraceSample
 
 __all__ = ["CapturedStream", "Observation", "Outcome", "Tail", "run_process"]
 
@@ -160,19 +161,43 @@ def run_process(
     timeout_s: float,
     observation: Observation | None = None,
     turn: SliceTurn | None = None,
+    scheduling: Scheduling = "normal",
 ) -> Outcome:
     """Run a program to its end or to its time limit. An interrupt kills it and is raised again.
 
     With a `turn` it runs only in the slices that this is given: samples and the time limit count running time. Where
     `observation` has a clock, a program that runs on after its export is asked to end, and killed when it does not.
+    With `realtime` scheduling it comes before all else on the machine, and this thread before it.
+    Raises `OSError` where the kernel refuses that.
     """
-    observation = observation or Observation()
+    with before_the_subject(scheduling):
+        return _observed(
+            argv,
+            env=env,
+            cwd=cwd,
+            timeout_s=timeout_s,
+            observation=observation or Observation(),
+            turn=turn,
+            scheduling=scheduling,
+        )
+
+
+def _observed(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    timeout_s: float,
+    observation: Observation,
+    turn: SliceTurn | None,
+    scheduling: Scheduling,
+) -> Outcome:
     export = None if observation.clock is None else _export_watch(observation.clock, turn)
     cores_before = psutil.cpu_times(percpu=True)
     if turn is None:
-        process = launch(argv, env=env, cwd=cwd)
+        process = launch(argv, env=env, cwd=cwd, scheduling=scheduling)
     else:
-        process = launch(argv, env={**env, **turn.env}, cwd=cwd, held=True, cgroup=turn.cgroup)
+        process = launch(argv, env={**env, **turn.env}, cwd=cwd, held=True, cgroup=turn.cgroup, scheduling=scheduling)
     try:
         stdout, stderr = (
             Tail(stream, observation.on_frame, None if export is None else export.stream())

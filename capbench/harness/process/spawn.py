@@ -17,6 +17,8 @@ from typing import IO, Protocol
 import psutil
 
 from capbench.harness.process.process_tree import descendants
+from capbench.harness.process.scheduling import SUBJECT_PRIORITY
+from capbench.results.run_record import Scheduling
 
 __all__ = ["Ending", "Launched", "launch"]
 
@@ -98,24 +100,35 @@ def launch(
     held: bool = False,
     cgroup: Path | None = None,
     takes_input: bool = False,
+    scheduling: Scheduling = "normal",
 ) -> Launched:
     """Start a process. A program that cannot be started is reported by `ending`, not raised.
 
     A `held` one waits for `release`. `cgroup` is an empty control group of version 2 that it and its descendants live
-    in; it is removed with them. One that `takes_input` has a pipe as its standard input.
+    in; it is removed with them. One that `takes_input` has a pipe as its standard input. With `realtime` scheduling it
+    is reported as not started where the kernel refuses that.
     """
     stdin = subprocess.PIPE if takes_input else subprocess.DEVNULL
     if sys.platform == "win32":
         return _WindowsProcess(argv, env, cwd, held=held, stdin=stdin)
-    return _PosixProcess(argv, env, cwd, held=held, cgroup=cgroup, stdin=stdin)
+    return _PosixProcess(argv, env, cwd, held=held, cgroup=cgroup, stdin=stdin, scheduling=scheduling)
 
 
 class _PosixProcess:
     """Through the supervisor; see its module for the reason."""
 
     def __init__(
-        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, held: bool, cgroup: Path | None, stdin: int
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        *,
+        held: bool,
+        cgroup: Path | None,
+        stdin: int,
+        scheduling: Scheduling,
     ) -> None:
+        priority = "-" if scheduling == "normal" else str(SUBJECT_PRIORITY)
         life_read, self._life_write = os.pipe()
         self._life_lock = threading.Lock()
         report_read, report_write = os.pipe()
@@ -123,7 +136,7 @@ class _PosixProcess:
             self._popen = subprocess.Popen(
                 [
                     *(sys.executable, "-I", "-S", str(_LAUNCHER), str(life_read), str(report_write)),
-                    *("held" if held else "now", str(cgroup or "-"), *argv),
+                    *("held" if held else "now", str(cgroup or "-"), priority, *argv),
                 ],
                 stdin=stdin,
                 stdout=subprocess.PIPE,

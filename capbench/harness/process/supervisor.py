@@ -8,9 +8,10 @@ SIGKILL, the pipe breaks and the child's whole process group is killed, stopped 
 not share the machine with a forgotten run. On Linux it adopts what leaves the group (`PR_SET_CHILD_SUBREAPER`), which
 is killed with the rest.
 
-Arguments: LIFE_FD REPORT_FD START CGROUP PROGRAM [ARGUMENT...]. START is `now`, or `held` to wait for a byte on the
-life line. CGROUP is a folder of control groups version 2 that the child is born in and that is removed in the end, or
-`-`. Lines written to REPORT_FD:
+Arguments: LIFE_FD REPORT_FD START CGROUP PRIORITY PROGRAM [ARGUMENT...]. START is `now`, or `held` to wait for a byte
+on the life line. CGROUP is a folder of control groups version 2 that the child is born in and that is removed in the
+end, or `-`. PRIORITY is that of the child by the policy SCHED_RR, or `-` to schedule it as this is. Lines written to
+REPORT_FD:
 
     pid PID START_NS                    of the clock that Python calls monotonic, which all processes share
     end WALL_NS STATUS USER_S SYSTEM_S PEAK_RSS_BYTES
@@ -33,7 +34,7 @@ PR_SET_CHILD_SUBREAPER = 36
 """From <linux/prctl.h>."""
 
 
-def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str]) -> None:
+def main(life_fd: int, report_fd: int, argv: list[str], *, start: str, cgroup: str, priority: str) -> None:
     """Start `argv` in its own process group, wait, report."""
     os.set_inheritable(life_fd, False)
     os.set_inheritable(report_fd, False)
@@ -47,11 +48,20 @@ def main(life_fd: int, report_fd: int, start: str, cgroup: str, argv: list[str])
         report(report_fd, "fail ended before its first slice")
         leave(cgroup)
         return
+    # Not given at all where it is not asked for: None is refused.
+    scheduler = {} if priority == "-" else {"scheduler": (os.SCHED_RR, os.sched_param(int(priority)))}
     start_ns = time.monotonic_ns()
     try:
         with born_in(cgroup):
             # Python ignores SIGPIPE; the subject gets the default back, as from a shell.
-            pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=[signal.SIGPIPE])
+            pid = os.posix_spawnp(
+                argv[0],
+                argv,
+                os.environ,
+                setpgroup=0,
+                setsigdef=[signal.SIGPIPE],
+                **scheduler,  # type: ignore[arg-type]  # taken for any of the options
+            )
     except OSError as error:
         report(report_fd, f"fail cannot start {argv[0]!r}: {error.strerror}")
         leave(cgroup)
@@ -179,4 +189,4 @@ def end_group(group: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[6:], start=sys.argv[3], cgroup=sys.argv[4], priority=sys.argv[5])

@@ -14,9 +14,11 @@ from capbench.errors import OutputError
 from capbench.harness.machine.gpu_telemetry import Gauge
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.process.export_clock import ClockRule
+from capbench.harness.process.freezer import make_cgroup
 from capbench.harness.process.gpu_valve import GpuValve
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.output_watch import last_change_ns
+from capbench.harness.process.scheduling import before_the_subject
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.run.evidence.failed_outputs import forget_failed_output, keep_failed_output
 from capbench.harness.run.evidence.own_figures import OwnFigures
@@ -139,10 +141,14 @@ class ProcessExecutor:
         self, steps: Sequence[ScheduledRun], prepared: PreparedCase, on_frame: Callable[[int], None], *, seed: str
     ) -> list[RunResult]:
         """Time all subjects in slices; inspect their outputs only after the last has ended."""
-        slice_ms = steps[0].case.slice_ms
+        slice_ms, scheduling = steps[0].case.slice_ms, steps[0].case.scheduling
         scratch = self._scratch()
         turns = [
-            SliceTurn(scratch / f"{step.stem}.stopped", valve=GpuValve(scratch / f"{step.stem}.valve"))
+            SliceTurn(
+                scratch / f"{step.stem}.stopped",
+                valve=GpuValve(scratch / f"{step.stem}.valve"),
+                cgroup_of=partial(make_cgroup, scheduling),
+            )
             for step in steps
         ]
         jobs = [
@@ -151,7 +157,8 @@ class ProcessExecutor:
             for place, step in enumerate(steps)
         ]
         try:
-            made = run_in_slices(jobs, turns, slice_rounds(seed, len(steps), slice_ms))
+            with before_the_subject(scheduling):
+                made = run_in_slices(jobs, turns, slice_rounds(seed, len(steps), slice_ms))
             accounts = slice_accounts(turns, slice_ms)
             return [
                 self._conclude(started, in_slices(self._finished(started), account))
@@ -186,6 +193,7 @@ class ProcessExecutor:
             "point": step.point,
             "machine": step.machine,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "scheduling": step.case.scheduling,
             "fingerprint": self.environment.fingerprint,
             "revision": step.subject.revision or self.environment.revision,
         }
@@ -269,6 +277,7 @@ class ProcessExecutor:
             env=subject.env,
             observation=self._observation(subject, on_frame, turn),
             turn=turn,
+            scheduling=step.case.scheduling,
         )
         command = ("capbench", job, subject.path or "")
         log.add("run", command, answer.outcome)
@@ -300,6 +309,7 @@ class ProcessExecutor:
             timeout_s=step.case.timeout_s,
             observation=self._observation(step.subject, on_frame, turn, run.clock),
             turn=turn,
+            scheduling=step.case.scheduling,
         )
         beside = entry_names(run.output.parent) - beside_before - {run.output.name, run.metrics.name}
         strays = NewFiles(

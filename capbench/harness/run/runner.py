@@ -12,6 +12,7 @@ from capbench.harness.machine.interference import SystemProbe, judge_noise
 from capbench.harness.machine.machine_lock import MachineTurns, OwnMachine
 from capbench.harness.matrix.model import Case, Subject
 from capbench.harness.matrix.participation import absences, propose_scenes, unavailable_subjects
+from capbench.harness.process.scheduling import require_scheduling
 from capbench.harness.run.executor import Executor, refuse_full_disk
 from capbench.harness.run.prepare_source import PreparedCase
 from capbench.harness.run.progress import Progress, TimeLeft
@@ -180,6 +181,7 @@ class _Runner:
             self._make(step)
 
     def prepare(self) -> None:
+        require_scheduling(case.scheduling for case in self._plan.matrix.cases)
         for case in self._plan.matrix.cases:
             self._progress.say(f"preparing {case.name}")
             self._prepared[case.name] = self._executor.prepare(case, self._subjects(case))

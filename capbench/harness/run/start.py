@@ -20,6 +20,7 @@ from capbench.harness.matrix.git_revisions import add_revision
 from capbench.harness.matrix.load_matrix import load_matrix
 from capbench.harness.matrix.model import RunMatrix
 from capbench.harness.matrix.table_values import LONGEST_WAIT_S, MAX_SLICE_MS, MIN_SLICE_MS, MOST_BLOCKS, known_paths
+from capbench.harness.process.scheduling import require_scheduling
 from capbench.harness.run.executor import ProcessExecutor
 from capbench.harness.run.leftovers import IN_PROGRESS, own_folder
 from capbench.harness.run.progress import Progress
@@ -31,7 +32,7 @@ from capbench.harness.worker.client import ask_worker
 from capbench.installation import version_of
 from capbench.results.base_subject import BaseChoice, choose_base
 from capbench.results.folder import FolderContents
-from capbench.results.run_record import Interleave
+from capbench.results.run_record import Interleave, Scheduling
 
 __all__ = [
     "RunOptions",
@@ -77,6 +78,8 @@ class RunOptions:
     """How the subjects of a block take turns."""
     slice_ms: float | None = None
     """Mean length of a slice in milliseconds."""
+    scheduling: Scheduling | None = None
+    """How the kernel schedules the subjects; `realtime` is for Linux and needs the right to it."""
     validate: bool = True
     """Validate each output after its run was timed."""
     keep_outputs: bool = False
@@ -99,8 +102,10 @@ class RunOptions:
             if value is not None and not least <= value <= most:
                 limits = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
                 raise InputError(f"{name} must be {limits}, got {value}")
-        if self.interleave is not None and self.interleave not in get_args(Interleave):
-            raise InputError(f"interleave must be one of {', '.join(get_args(Interleave))}, got {self.interleave!r}")
+        for name, words in (("interleave", get_args(Interleave)), ("scheduling", get_args(Scheduling))):
+            value = getattr(self, name)
+            if value is not None and value not in words:
+                raise InputError(f"{name} must be one of {', '.join(words)}, got {value!r}")
 
 
 def run(
@@ -155,6 +160,7 @@ def _run(
     progress: Progress,
     command: Sequence[str],
 ) -> FolderContents:
+    require_scheduling(case.scheduling for case in chosen.cases)  # before there is a folder
     path = Path(out) if out is not None else (resumable_folder(chosen.name) if resume else new_folder())
     folder = RunFolder(path, retries_failed=retry_failed)
     with open_plan(folder, chosen, options, resume=resume, command=command) as plan:
@@ -208,7 +214,7 @@ def open_plan(
                 f"{folder.path} was started with seed {begun.seed}, which orders the rest of its runs too; "
                 f"omit --seed {options.seed}, or choose another --out"
             )
-        matrix = _interleaved_as_begun(matrix, begun.matrix, options)
+        matrix = _timed_as_begun(matrix, begun.matrix, options)
     else:
         chosen_base(matrix, options.base)  # hours of runs must not end with a base that was never there
     if options.slice_ms is not None and all(case.interleave != "slices" for case in matrix.cases):
@@ -266,14 +272,15 @@ def settle_matrix(matrix: RunMatrix, options: RunOptions, *, is_endless: bool) -
         "timeout_s": options.timeout_s,
         "interleave": options.interleave,
         "slice_ms": options.slice_ms,
+        "scheduling": options.scheduling,
     }
     said = {key: value for key, value in asked.items() if value is not None}
     return chosen.model_copy(update={"cases": tuple(case.model_copy(update=said) for case in chosen.cases)})
 
 
-def _interleaved_as_begun(matrix: RunMatrix, begun: RunMatrix, options: RunOptions) -> RunMatrix:
+def _timed_as_begun(matrix: RunMatrix, begun: RunMatrix, options: RunOptions) -> RunMatrix:
     """A folder is continued as it was started, whatever the default is now; what was asked for is compared later."""
-    kept = [name for name in ("interleave", "slice_ms") if getattr(options, name) is None]
+    kept = [name for name in ("interleave", "slice_ms", "scheduling") if getattr(options, name) is None]
     then = {case.name: {name: getattr(case, name) for name in kept} for case in begun.cases}
     cases = tuple(case.model_copy(update=then.get(case.name, {})) for case in matrix.cases)
     return matrix.model_copy(update={"cases": cases})

@@ -17,6 +17,7 @@ from capbench.harness.process.failure_reason import failure_reason
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.slice_turn import SliceTurn
 from capbench.installation import environment_for
+from capbench.results.run_record import Scheduling
 
 __all__ = ["JobResult", "answered", "ask_worker", "describe_failure", "unanswered"]
 
@@ -52,6 +53,7 @@ def ask_worker(
     env: Mapping[str, str] | None = None,
     observation: Observation | None = None,
     turn: SliceTurn | None = None,
+    scheduling: Scheduling = "normal",
 ) -> JobResult:
     """Run one job of `capbench.harness.worker` in a separate process. `scratch` is a folder for the two files.
 
@@ -69,6 +71,7 @@ def ask_worker(
             timeout_s=timeout_s,
             observation=observation or Observation(sampled=False),
             turn=turn,
+            scheduling=scheduling,
         )
         return _read_answer(outcome, answer_path, timeout_s)
     finally:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from capbench.report.aggregate import Cell, all_cells_of, cells_of
 from capbench.report.capacity import capacity_rows
-from capbench.report.cell_words import Tone, quality_words, slices_notes, software_note, wall_words_of
+from capbench.report.cell_words import Tone, quality_words, software_note, timing_notes, wall_words_of
 from capbench.report.formats.terminal_table import open_table, text_cell
 from capbench.report.report_folder import ReportFolder
 from capbench.report.wording import TIMES, bytes_words, seconds_words, shorten, times_words
@@ -45,7 +45,7 @@ def run_table(folder: ReportFolder) -> Group:
                 _quality_text(cell),
                 end_section=position == len(subjects) - 1,
             )
-    notes = [text_cell(note, "yellow") for note in (software, *slices_notes(folder), *folder.problems) if note]
+    notes = [text_cell(note, "yellow") for note in (software, *timing_notes(folder), *folder.problems) if note]
     capacities = all_cells_of(folder)
     ceilings = [
         text_cell(f"{shorten(row.case)}, {shorten(row.subject)}: {row.sentence}") for row in capacity_rows(capacities)

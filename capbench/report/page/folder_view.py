@@ -13,7 +13,7 @@ from capbench.gate.ladder_costs import ladder_costs
 from capbench.gate.statistics.inference import Levels
 from capbench.report.aggregate import Cell, all_cells_of, cells_of
 from capbench.report.capacity import CapacityRow, capacity_rows
-from capbench.report.cell_words import slices_notes, software_note
+from capbench.report.cell_words import software_note, timing_notes
 from capbench.report.page.case_view import CaseView, arrange_case
 from capbench.report.page.curve_view import CurveView, arrange_curves
 from capbench.report.page.frame_crops import PictureStore
@@ -210,7 +210,7 @@ def arrange_folder(
         headline=compose_headline(main, cells),
         comparison=main,
         scope=" ".join(
-            filter(None, (_scope(folder, cells), shorten(main.base_note, 160) if main else "", *slices_notes(folder)))
+            filter(None, (_scope(folder, cells), shorten(main.base_note, 160) if main else "", *timing_notes(folder)))
         ),
         software=software_note(folder),
         machine=_machine(folder),

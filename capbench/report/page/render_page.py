@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping
 
@@ -46,6 +47,30 @@ def render_page(template: str, values: Mapping[str, object], *, loads_files: boo
     The policy admits only the page's own style and script, by their SHA-256 (CSP level 3, section 2.3.1), and pictures
     that lie in the page; with `loads_files` also pictures and videos that lie beside it.
     """
+    environment = _environment()
+    style = _read(environment, "page.css").replace("/*tokens*/", _tokens()) + _read(environment, "viewer.css")
+    script = _read(environment, "page.js") + _read(environment, "viewer.js")
+    # From disk a file is not of the page's own origin in every browser, so the scheme is named; HTTP gains nothing.
+    beside = " 'self' file:; media-src 'self' file:" if loads_files else ""
+    policy = (
+        f"default-src 'none'; img-src data:{beside}; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
+    )
+    return environment.get_template(template).render(
+        **values,
+        policy=policy,
+        style=Markup(style),  # noqa: S704  our own file
+        script=Markup(script),  # noqa: S704  our own file
+        symbols=_SYMBOLS,
+        check_symbols=_CHECK_SYMBOLS,
+        missing=MISSING,
+        times=TIMES,
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
+    """The templates, each compiled once a process: it takes a tenth of a second, and a history has many pages."""
     environment = Environment(
         loader=PackageLoader("capbench.report"),
         autoescape=select_autoescape(enabled_extensions=("j2",), default=True),
@@ -67,24 +92,7 @@ def render_page(template: str, values: Mapping[str, object], *, loads_files: boo
         "seconds": seconds_words,
         "shorten": shorten,
     }
-    style = _read(environment, "page.css").replace("/*tokens*/", _tokens()) + _read(environment, "viewer.css")
-    script = _read(environment, "page.js") + _read(environment, "viewer.js")
-    # From disk a file is not of the page's own origin in every browser, so the scheme is named; HTTP gains nothing.
-    beside = " 'self' file:; media-src 'self' file:" if loads_files else ""
-    policy = (
-        f"default-src 'none'; img-src data:{beside}; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
-    )
-    return environment.get_template(template).render(
-        **values,
-        policy=policy,
-        style=Markup(style),  # noqa: S704  our own file
-        script=Markup(script),  # noqa: S704  our own file
-        symbols=_SYMBOLS,
-        check_symbols=_CHECK_SYMBOLS,
-        missing=MISSING,
-        times=TIMES,
-    )
+    return environment
 
 
 def _finalize(value: object) -> object:

@@ -44,6 +44,7 @@ _WORK = (
     "curve",
     "options",
     "interleave",
+    "scheduling",
 )
 """Keys of a case in a plan that decide the work, besides source, download and scene."""
 _SAME_FIELDS = (
@@ -54,6 +55,7 @@ _SAME_FIELDS = (
     "order",
     "corpus",
     "interleave",
+    "scheduling",
     "revision",
     "path_requested",
     "path_used",

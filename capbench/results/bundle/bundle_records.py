@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from capbench.results.environment import MAX_MACHINES
-from capbench.results.run_record import CurveParameter, FailureKind, Interleave, RunRole
+from capbench.results.run_record import CurveParameter, FailureKind, Interleave, RunRole, Scheduling
 
 __all__ = [
     "BUNDLE_FORMAT",
@@ -185,6 +185,8 @@ class BundledRun(BundleRecord):
     """The point."""
     interleave: Interleave = "runs"
     """How subjects took turns."""
+    scheduling: Scheduling = "normal"
+    """How the kernel scheduled them."""
     revision: Word | None = None
     """Git revision of what was measured."""
     path_requested: Word | None = None

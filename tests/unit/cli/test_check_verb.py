@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -10,9 +11,17 @@ from typer.testing import CliRunner
 
 from capbench.cli import app as _  # noqa: F401  importing it registers the verbs
 from capbench.cli.app import app
+from tests.jobs_in_process import jobs_done_here
 
 _CASE = "[[case]]\nname = 'one'\nrecording = { width = 320, height = 180 }\nduration_s = 1\n"
 _MINE = "[[subject]]\nname = 'mine'\ncommand = 'no-such-program {source} {output}'\n"
+
+
+@pytest.fixture
+def _asked_here() -> Iterator[None]:
+    """A worker takes a second to load its libraries; one test has a real one."""
+    with jobs_done_here():
+        yield
 
 
 def _check(folder: Path, text: str) -> tuple[int, str]:
@@ -21,6 +30,7 @@ def _check(folder: Path, text: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+@pytest.mark.usefixtures("_asked_here")
 def test_it_says_who_takes_part_and_who_does_not(tmp_path: Path) -> None:
     code, said = _check(tmp_path, _CASE + "scene = 'studio'\n" + _MINE)
 
@@ -31,6 +41,7 @@ def test_it_says_who_takes_part_and_who_does_not(tmp_path: Path) -> None:
     assert "The base is cpu" in said
 
 
+@pytest.mark.usefixtures("_asked_here")
 @pytest.mark.parametrize(
     ("text", "meant"),
     [

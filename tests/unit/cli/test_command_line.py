@@ -143,7 +143,7 @@ def _shell(line: str, folder: Path, **variables: str) -> subprocess.CompletedPro
         *(("--help", *streams) for streams in _STREAMS if streams[0] in (">&-", ">/dev/full")),
         *(("--version", *streams) for streams in _STREAMS if streams[0] in (">&-", ">/dev/full")),
         ("run --help", "<&- >&- 2>&-", 0),
-        *(("report missing", streams, 2) for streams, _ in _STREAMS if "2>" in streams),
+        *(("check missing.toml", streams, 2) for streams, _ in _STREAMS if "2>" in streams),
     ],
 )
 def test_streams_that_cannot_be_written_end_in_one_line(verb: str, streams: str, code: int, tmp_path: Path) -> None:

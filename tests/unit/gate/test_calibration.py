@@ -260,7 +260,7 @@ def test_slices_are_recommended_where_they_help(found: Calibration, end: str) ->
 def test_a_calibration_holds_for_runs_of_its_own_kind() -> None:
     found = _calibrated(0.08, 0.02)
 
-    assert noise_floor_of(found, {"m"}, frozenset({"slices"})) == {"wall_s": 0.02}
+    assert noise_floor_of(found, {"m"}, [("slices", "normal")]) == {"wall_s": 0.02}
     assert noise_floor_of(found, {"m"}) == {"wall_s": 0.08}
 
 

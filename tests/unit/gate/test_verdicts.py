@@ -110,6 +110,7 @@ def test_equal_infinite_psnr_is_no_difference_and_a_finite_one_is_a_loss() -> No
         ({"fingerprint": "machine-b"}, "the machines differ"),
         ({"error": ["killed"] * 20}, "every run of gpu failed: killed"),
         ({"interleave": "slices"}, "some runs were measured in slices and some were not"),
+        ({"scheduling": "realtime"}, "run both sides with the same --scheduling"),
     ],
 )
 def test_what_does_not_measure_what_was_asked_is_invalid(new: dict[str, Any], reason: str) -> None:

@@ -24,6 +24,7 @@ from capbench.harness.process.slice_turn import SliceTurn
 from capbench.harness.process.spawn import Launched, _WindowsProcess
 from capbench.harness.run.slice_schedule import slice_rounds
 from capbench.harness.run.sliced_block import run_in_slices
+from capbench.results.run_record import Scheduling
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="states are read from /proc")
 
@@ -404,9 +405,15 @@ def test_processes_without_a_supervisor_take_turns(tmp_path: Path, monkeypatch: 
     """As on Windows, where a process is started directly and suspended by psutil, here by the signals that it sends."""
 
     def launch(
-        argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, held: bool = False, cgroup: Path | None = None
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        held: bool,
+        cgroup: Path | None,
+        scheduling: Scheduling,
     ) -> Launched:
-        assert cgroup is None
+        assert (cgroup, scheduling) == (None, "normal")
         return _WindowsProcess(argv, env, cwd, held=held, stdin=subprocess.DEVNULL)
 
     monkeypatch.setattr(measured_process, "launch", launch)

@@ -228,7 +228,7 @@ def test_a_runner_that_died_before_the_first_report_leaves_nobody(tmp_path: Path
     pid_file = tmp_path / "pid"
     words = ("sh", "-c", f"echo $$ > {pid_file}; exec sleep 66")
     supervisor = subprocess.Popen(
-        [sys.executable, "-I", "-S", launcher.__file__, str(life_read), str(report_write), "now", "-", *words],
+        [sys.executable, "-I", "-S", launcher.__file__, str(life_read), str(report_write), "now", "-", "-", *words],
         pass_fds=(life_read, report_write),
         stderr=subprocess.PIPE,
     )

@@ -77,6 +77,7 @@ def test_the_newest_folder_of_the_matrix_is_resumed(tmp_path: Path) -> None:
         ("timeout_s", math.inf),
         ("seed", -1),
         ("interleave", "turns"),
+        ("scheduling", "idle"),
         ("slice_ms", 1.0),
         ("slice_ms", 1e9),
     ],
@@ -148,6 +149,7 @@ def test_a_folder_goes_on_as_it_was_begun(tmp_path: Path, begun: RunMatrix, now:
     ("options", "words"),
     [
         (RunOptions(interleave="runs"), "interleave"),
+        (RunOptions(scheduling="realtime"), "scheduling"),
         (RunOptions(slice_ms=60.0), "slice_ms"),
         (RunOptions(timeout_s=9.0), "timeout_s"),
         (RunOptions(seed=8), "seed 7"),
@@ -169,7 +171,7 @@ def test_a_folder_is_not_continued_with_other_settings(
 
 @_ON
 def test_what_was_asked_at_the_start_may_be_asked_again(tmp_path: Path, *, is_fleet: bool) -> None:
-    options = RunOptions(seed=7, interleave="slices", slice_ms=30.0, base="gpu", blocks=3)
+    options = RunOptions(seed=7, interleave="slices", slice_ms=30.0, scheduling="realtime", base="gpu", blocks=3)
 
     begun = _open(tmp_path / "out", _MATRIX, options, is_fleet=is_fleet)
 
