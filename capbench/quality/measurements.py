@@ -72,6 +72,9 @@ class DetailLoss:
     """Share of the error within blocks of 8x8 samples that is content of the output: what a good quantiser leaves out
     is orthogonal to what it leaves (Gersho and Gray 1992, 6.2), which makes 0. Encoders reach 0.2 without and 0.75
     with no dead zone (MJPEG); content in another place has 0.5, added noise 1."""
+    intact: float
+    """Share of the cells with detail that have most of it: a blur of the picture leaves none, coding those that were
+    cheap, such as edges beside fine texture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,6 +144,10 @@ class PictureMeasurements:
     worst_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """For each output frame the largest block difference in luma codes, chroma counting half, and the block's centre in
     luma pixels."""
+    worst_strange_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
+    """The same of blocks that are like nothing around their place in the reference, nor there two frames before or
+    behind, by more than 24 codes: what coding leaves out of a block is what distinguishes it from those. None where a
+    frame has no such block, too."""
     worst_even_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """The same of blocks that are off by one amount all over, with those around them, and by more than 16 codes; None
     where a frame has no such block, too."""
@@ -149,6 +156,10 @@ class PictureMeasurements:
     detail_error_codes: list[float | None] = field(default_factory=list)
     """For each output frame the standard deviation of the luma differences within a typical block that has detail; None
     where too few have, too."""
+    detail_left: list[tuple[float, float] | None] = field(default_factory=list)
+    """For each output frame of less than 34 dB two shares: of the reference's luma detail the one that it has, which is
+    1 less the squared error within blocks over the variance there, and `DetailLoss.added`. None for better frames, too.
+    """
     edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
     whole picture, in luma codes, chroma counting a third."""

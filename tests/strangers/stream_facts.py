@@ -106,6 +106,8 @@ class StreamFacts:
     """Every frame that decodes, in order of output."""
     sounds: tuple[SoundFacts, ...]
     """Its audio tracks with at least one packet."""
+    coded_bytes: int
+    """Of the coded pictures that decode."""
     complaints: str
     """What ffprobe says on standard error while it decodes all of it; empty where nothing is damaged."""
     unshown: int = 0
@@ -164,7 +166,8 @@ def probe(path: Path) -> StreamFacts:
 @functools.lru_cache(maxsize=512)
 def _probe(path: Path, _changed_ns: int) -> StreamFacts:
     entries = (
-        "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,stream_index,nb_samples:stream:format"
+        "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,pkt_size,stream_index,nb_samples"
+        ":stream:format"
     )
     command = ["ffprobe", "-v", "error", "-show_frames", "-show_streams", "-show_format", "-show_entries", entries]
     said, complaints = run_tool_aloud([*command, "-of", "json", path])
@@ -208,6 +211,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
             for each in found["streams"]
             if _is_heard(each)
         ),
+        coded_bytes=sum(int(frame.get("pkt_size", 0)) for frame in frames[video["index"]]),
         complaints=complaints,
         unshown=unshown,
     )

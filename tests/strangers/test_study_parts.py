@@ -16,6 +16,7 @@ import pytest
 from tests.sound_clips import Track, write_clip
 from tests.strangers import stream_facts
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
+from tests.strangers.faults.fault_tools import _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import draw_split
@@ -46,6 +47,7 @@ def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
         "container_end_s": None,
         "frames": tuple(ShownFrame(time, Fraction(1, 30)) for time in times_s),
         "sounds": (),
+        "coded_bytes": 90000,
         "complaints": "",
     }
     return StreamFacts(**(known | changed))
@@ -385,6 +387,80 @@ def test_ffprobe_and_ffmpeg_read_a_clip(tmp_path: Path) -> None:
     assert found.display == (64, 48)
     assert found.complaints == ""
     assert pictures.mean(axis=(1, 2, 3)) == pytest.approx([20 + 25 * n for n in range(8)], abs=3)
+
+
+def noise_clip(path: Path, *, options: dict[str, str]) -> Path:
+    """Twelve pictures of squares that nobody can foretell."""
+    random = np.random.default_rng(8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(30), options=options | {"preset": "veryfast"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for _ in range(12):
+            picture = np.kron(random.integers(30, 225, (24, 32, 3)), np.ones((4, 4, 1))).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_what_its_bytes_allow_is_doubtful_and_what_is_worse_is_wrong(tmp_path: Path) -> None:
+    """Cells that live and die had 13 to 19 dB at any bit rate in use, and were called wrong."""
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    reference = probe(noise_clip(tmp_path / "reference.mp4", options={"qp": "6"}))
+    coarse = probe(noise_clip(tmp_path / "coarse.mp4", options={"crf": "44"}))
+    wasteful = tmp_path / "wasteful.mp4"
+    run_tool(["ffmpeg", "-v", "error", "-i", coarse.path, "-c:v", "libx264", "-qp", "4", wasteful])
+
+    opinions = [referee.judge(reference, each, Request()) for each in (coarse, probe(wasteful))]
+
+    assert [opinion.opinion for opinion in opinions] == [Opinion.DOUBTFUL, Opinion.WRONG], opinions
+    assert opinions[0].figures["psnr_db"] < referee._WRONG_PSNR
+
+
+def test_a_foreign_frame_is_in_the_file_at_ten_bits_too(tmp_path: Path) -> None:
+    """By way of an overlay nothing was planted there, and validation was said to miss it."""
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    deep = tmp_path / "deep.mkv"
+    source = noise_clip(tmp_path / "source.mp4", options={"qp": "6"})
+    twice = ("-vf", "loop=1:12:0", "-pix_fmt", "yuv420p10le")
+    run_tool(
+        ["ffmpeg", "-v", "error", "-i", source, *twice, "-c:v", "libx265", "-x265-params", "log-level=error", deep]
+    )
+    base = base_of(probe(deep), probe(deep), exporter="made", clip="made", request=Request())
+    assert base is not None
+
+    foreign = next(fault for fault in FAULTS if fault.name == "foreign-frame")
+    foreign.make(base, 1, tmp_path / "faulty.mkv")
+
+    was, now = (decode_pictures(probe(path), (128, 96)).astype(int) for path in (deep, tmp_path / "faulty.mkv"))
+    changed = np.abs(was - now).mean(axis=(1, 2, 3)) > 20
+    assert [int(n) for n in np.flatnonzero(changed)] == [base.moving]
+
+
+def test_a_fault_that_changes_nothing_is_not_planted(tmp_path: Path) -> None:
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    dark = tmp_path / "dark.mp4"
+    black = ("-f", "lavfi", "-i", "color=black:s=64x48:r=30,trim=end_frame=20")
+    run_tool(["ffmpeg", "-v", "error", *black, "-c:v", "libx264", "-pix_fmt", "yuv420p", dark])
+    base = base_of(probe(dark), probe(dark), exporter="made", clip="made", request=Request())
+    assert base is not None
+    fault = next(fault for fault in FAULTS if fault.name == "black-frame")
+
+    assert not fault.needs(base)
+    with pytest.raises(ToolError, match="no frame is changed"):
+        fault.make(base, 1, tmp_path / "faulty.mp4")
+
+
+def test_a_colour_under_grain_counts_once() -> None:
+    random = np.random.default_rng(2)
+    colours = np.array([[59.9, 120.0, 131.9], [180.0, 96.0, 60.0]]).repeat(400, axis=0)
+    grain = random.normal(0, 0.5, colours.shape)
+
+    assert _colours_apart((colours + grain).astype(np.float32)) == 2
+    assert _colours_apart(np.empty((0, 3), np.float32)) == 0
 
 
 def test_a_study_goes_from_clip_to_table(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from capbench.quality.checks import limits
 from capbench.quality.measurements import Measurements
 from capbench.quality.reading.observed_frame import FrameRecord
@@ -41,12 +43,22 @@ def _slack(evidence: Measurements) -> int:
     return max(1, -(-evidence.reference.facts.frame_rate // evidence.wanted_rate))
 
 
+def _is_between_ticks(evidence: Measurements, one: int, other: int) -> bool:
+    """Whether two reference frames are so close that an output of another rate shows only one of them.
+
+    Where frames come unevenly, the mean rate does not say how many those are.
+    """
+    frames = evidence.reference.frames
+    apart_s = abs(frames[one].time_s - frames[other].time_s)
+    return evidence.wanted_rate is not None and apart_s <= 1 / evidence.wanted_rate
+
+
 def _first(evidence: Measurements) -> Check:
     name = "frames.first"
     found = next((match for match in evidence.matches if match is not None), None)
     if found is None:
         return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
-    if found <= _slack(evidence):
+    if found <= _slack(evidence) or _is_between_ticks(evidence, 0, found):
         return Check.passed(
             name=name, message="the output starts with the reference's first frame", value=0, limit=0, unit="frames"
         )
@@ -71,7 +83,7 @@ def _last(evidence: Measurements) -> Check:
         return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     total = len(evidence.reference.frames)
     lost = _lost_at_end(evidence)
-    if lost <= _slack(evidence):
+    if lost <= _slack(evidence) or _is_between_ticks(evidence, found, total - 1):
         return Check.passed(
             name=name,
             message=f"the output ends with the reference's last frame, {total - 1}",
@@ -210,6 +222,14 @@ def _late(evidence: Measurements) -> Check:
     first, first_match = pairs[0]
     origin = output[first].time_s - reference[first_match].time_s
     delays = {frame: float(output[frame].time_s - reference[match].time_s - origin) for frame, match in pairs}
+    if evidence.wanted_rate is not None:
+        # At another rate a picture that the reference holds is shown again: late only once a later one is due. How
+        # long the last one may be held is a matter of the length.
+        for (_, before), (frame, match) in itertools.pairwise(pairs):
+            if match == before:
+                until_s = reference[match + 1].time_s if match + 1 < len(reference) else None
+                since_s = 0.0 if until_s is None else float(output[frame].time_s - until_s - origin)
+                delays[frame] = max(0.0, since_s)
     limit_s = interval_s * (1.5 if evidence.wanted_rate is not None else 0.5)
     late = [frame for frame, delay in delays.items() if delay > limit_s]
     worst_ms = max(delays.values()) * 1e3

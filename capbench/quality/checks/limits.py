@@ -77,10 +77,20 @@ UPRIGHT_REST: Final = 0.002
 PSNR_FLOOR_DB: Final = 24.0
 """Mean luma PSNR below which a picture is damaged rather than compressed, unless all of the error is detail that was
 left out; CRF 40 of screen text is at 28 in 1080p, and at 18 in 640x360."""
+KEPT_DETAIL: Final = 0.5
+"""Share of its detail that a frame below that must have, even where coding left the rest out: screen text that shows
+lines of two moments, or none that can be read, has 0.11 to 0.46 at 16 to 18 dB; what can be read has 0.7 and more."""
+LOST_FRAMES: Final = 0.1
+"""Share of the frames that may have less: after a jump an average bit rate does not reach for some frames."""
 PSNR_OUTLIER_DB: Final = 10.0
 """Drop below the clip's median; a scene cut coded badly is 6."""
 PSNR_OUTLIER_FLOOR_DB: Final = 34.0
 """An outlier above this is still a good picture."""
+RATE_CONTROL_S: Final = 0.5
+"""Time after the start, or a cut, in which rate control looks for its quantiser: x264 at an average bit rate is 12 dB
+below the median for 0.1 s and 3 dB for 0.25 s."""
+CUT_CODES: Final = 20.0
+"""Movement of the mean block from which a frame is a cut to the encoder: nothing of the picture before foretells it."""
 CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
 COARSE_CELL_RATIO: Final = 12.0
@@ -89,7 +99,9 @@ reaches 4.9 with x264 at 0.04 to 0.15 bits a pixel, and 8.7 with AV1; a shadow i
 COARSER_FRAME: Final = 2.0
 """That error counts up to this factor times the median frame's: what is wrong in a few frames raises it in those."""
 COARSEST_CELL_CODES: Final = 54.0
-"""Its upper bound: a block of another picture differs by 55 and more, x264 at 0.04 bits a pixel by 51 at most."""
+"""Its upper bound, of blocks that show what is nowhere around: a block of another picture differs by 55 and more, x264
+at 0.04 bits a pixel by 51 at most. A small thing that a coarse encoder left out, or behind, is off by as much as it
+differs from what is around: x265 at CRF 38 by 58."""
 EDGE_CODES: Final = 4.0
 """Error of border rows or columns above that of the rest; an encoder treats both alike."""
 COARSE_EDGE_RATIO: Final = 0.8
@@ -105,6 +117,12 @@ SHARPNESS_SHARE: Final = 0.35
 BESIDE_BLUR_SHARE: Final = 0.29
 """Share of the error that the best blur or enlargement of the reference leaves, above which it was none: blurs encoded
 at CRF 16 and 36 leave 0.21 at most, x264, x265, VP9 and MPEG-2 at CRF 30 to 46 at least 0.37."""
+INTACT_SHARE: Final = 0.1
+"""Share of the cells with detail that have most of it, from which a blur of the whole picture is not the reason: blurs
+and enlargements leave 0.00, VP9, x264 and x265 at their coarsest 0.11 to 0.43."""
+BESIDE_BLUR_OF_PARTS: Final = 0.15
+"""`BESIDE_BLUR_SHARE` where as many are intact: a part of the picture may be blurred, which then explains what is lost
+there as well as any blur does; VP9 that made noise smooth leaves 0.21."""
 ADDED_SHARE: Final = 0.25
 """Share of the error within blocks that is no lost detail: coding with a dead zone leaves up to 0.16, and MPEG-2 at its
 coarsest 0.2; content that is shifted, cropped, interlaced or repeated 0.32 to 0.73, noise 0.9."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from statistics import median
 
 from capbench.quality.checks import limits
@@ -51,7 +52,7 @@ def check_pictures(evidence: Measurements) -> list[Check]:
     return [
         *same,
         _quality(pictures),
-        _outliers(pictures),
+        _outliers(evidence, pictures),
         _local(pictures),
         _edges(evidence, pictures),
         _place(pictures),
@@ -113,7 +114,8 @@ def is_left_out(pictures: PictureMeasurements) -> bool:
     if not losses or median(loss.added for loss in losses) > limits.ADDED_SHARE:
         return False
     beside = [loss.beside_blur for loss in losses if loss.beside_blur is not None]
-    return not beside or median(beside) > limits.BESIDE_BLUR_SHARE
+    is_part = median(loss.intact for loss in losses) >= limits.INTACT_SHARE
+    return not beside or median(beside) > (limits.BESIDE_BLUR_OF_PARTS if is_part else limits.BESIDE_BLUR_SHARE)
 
 
 def mean_psnr_db(pictures: PictureMeasurements) -> float:
@@ -124,7 +126,20 @@ def mean_psnr_db(pictures: PictureMeasurements) -> float:
 
 def _quality(pictures: PictureMeasurements) -> Check:
     mean = mean_psnr_db(pictures)
-    frames = len(_values(pictures, "psnr_y"))
+    values = _values(pictures, "psnr_y")
+    frames = len(values)
+    lost = _lost_frames(pictures, values)
+    if len(lost) > limits.LOST_FRAMES * frames:
+        worst = min(lost, key=lambda frame: values[frame])
+        return Check.failed(
+            name="picture.quality",
+            message=f"{len(lost)} of {frames} frames have less than half of the detail, such as frame {worst} with "
+            f"{values[worst]:.1f} dB: damaged, or too coarse to show the picture",
+            value=values[worst],
+            limit=limits.PSNR_FLOOR_DB,
+            unit="dB",
+            frames=lost,
+        )
     if mean < limits.PSNR_FLOOR_DB and is_left_out(pictures):
         return Check.not_applicable(
             name="picture.quality",
@@ -142,12 +157,42 @@ def _quality(pictures: PictureMeasurements) -> Check:
     )
 
 
-def _outliers(pictures: PictureMeasurements) -> Check:
+def _lost_frames(pictures: PictureMeasurements, psnr_db: dict[int, float]) -> list[int]:
+    """Those that have less than half of the reference's detail, and so few decibels that it is seen."""
+    left = dict(enumerate(pictures.detail_left))
+    kept = {frame: found[0] for frame in psnr_db if (found := left.get(frame)) is not None}
+    return [frame for frame in kept if kept[frame] < limits.KEPT_DETAIL and psnr_db[frame] < limits.PSNR_FLOOR_DB]
+
+
+def _is_coarse(pictures: PictureMeasurements, frame: int) -> bool:
+    """Whether detail is missing in a frame, and nothing else is in its place."""
+    left = pictures.detail_left[frame]
+    return left is not None and left[1] <= limits.ADDED_SHARE
+
+
+def _begins(evidence: Measurements) -> set[int]:
+    """Output frames so soon after the start, or a cut, that rate control has not found its quantiser yet."""
+    output, reference = evidence.output.frames, evidence.reference.frames
+    found: set[int] = set()
+    since_s: Fraction | None = None
+    for frame, match in enumerate(evidence.matches):
+        now_s = output[frame].time_s
+        if since_s is None or (match is not None and reference[match].moved_codes > limits.CUT_CODES):
+            since_s = now_s
+        if now_s - since_s < limits.RATE_CONTROL_S:
+            found.add(frame)
+    return found
+
+
+def _outliers(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     name = "picture.outliers"
     values = _values(pictures, "psnr_y")
     limit = min(median(values.values()) - limits.PSNR_OUTLIER_DB, limits.PSNR_OUTLIER_FLOOR_DB)
     bad = [frame for frame, value in values.items() if value < limit]
-    worst = min(values, key=lambda frame: values[frame])
+    if bad:
+        begins = _begins(evidence) - set(_lost_frames(pictures, values))
+        bad = [frame for frame in bad if frame not in begins or not _is_coarse(pictures, frame)]
+    worst = min(bad or values, key=lambda frame: values[frame])
     if not bad:
         return Check.passed(
             name=name,
@@ -171,6 +216,14 @@ def _local(pictures: PictureMeasurements) -> Check:
     name = "picture.local"
     cells = {frame: cell for frame, cell in enumerate(pictures.worst_cell_codes) if cell is not None}
     limit_of = _cell_limits(pictures)
+    coarse_of = _coarse_limits(pictures)
+    # What is like the blocks around may be what coarse coding left of one, by however much these differ.
+    for frame, strange in enumerate(pictures.worst_strange_cell_codes):
+        if frame in cells and limit_of[frame] < cells[frame][0] <= coarse_of[frame]:
+            if strange is None or strange[0] <= limit_of[frame]:
+                limit_of[frame] = coarse_of[frame]
+            else:
+                cells[frame] = strange
     # Coarse coding misses a block's mean where it misses its detail; what is off evenly is a fault however coarse.
     for frame, even in enumerate(pictures.worst_even_cell_codes):
         if even is not None and even[0] > limits.CELL_CODES and cells[frame][0] <= limit_of[frame]:
@@ -199,11 +252,17 @@ def _local(pictures: PictureMeasurements) -> Check:
 
 def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:
     """For each frame what a block may be off by unevenly: more where its encoder was coarse in all detail."""
+    return {
+        frame: max(limits.CELL_CODES, min(codes, limits.COARSEST_CELL_CODES))
+        for frame, codes in _coarse_limits(pictures).items()
+    }
+
+
+def _coarse_limits(pictures: PictureMeasurements) -> dict[int, float]:
+    """The same where nothing strange is in the place of what is off, which no other picture can be."""
     most = limits.COARSER_FRAME * _typical_detail_error(pictures)
     return {
-        frame: max(
-            limits.CELL_CODES, min(limits.COARSE_CELL_RATIO * min(codes or 0.0, most), limits.COARSEST_CELL_CODES)
-        )
+        frame: limits.COARSE_CELL_RATIO * min(codes or 0.0, most)
         for frame, codes in enumerate(pictures.detail_error_codes)
     }
 

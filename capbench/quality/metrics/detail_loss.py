@@ -22,6 +22,8 @@ _SIGMAS = (0.5, 0.7, 0.9, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0)
 """Standard deviations of the blurs that are tried, in samples. Enlarged from half by a bicubic filter is like 0.9."""
 _BLOCKS = (2, 3, 4, 8)
 """Sides of the blocks that are tried, in samples: enlarged by repetition."""
+_INTACT_SHARE = 0.6
+"""Share of its finest detail from which a cell has most of it: no cell of a picture that was blurred by 0.9 samples."""
 _LOST_SHARE = 0.35
 """Share of its finest detail below which a cell has lost it, as `limits.SHARPNESS_SHARE`."""
 
@@ -33,19 +35,24 @@ def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss |
     if min(want.shape) < DETAIL_CELL_SAMPLES + 2:
         return None
     common = errors = 0.0
+    detailed = intact = 0
     lost_error, lost_rests = 0.0, np.zeros(len(_SIGMAS) + len(_BLOCKS))
     for rows, inner in _bands(want.shape[0]):
         wanted, found = want[rows].astype(np.float32), got[rows].astype(np.float32)
         within, kept = (_within_blocks(plane[inner]) for plane in (wanted - found, found))
         common += float((within * kept).sum())
         errors += float((within * within).sum())
-        is_lost = _lost_cells(found[inner], wanted[inner])
+        is_detailed, energy, shared = detailed_cells(found[inner], wanted[inner])
+        is_lost = is_detailed & (shared < _LOST_SHARE * energy)
+        detailed += int(is_detailed.sum())
+        intact += int((is_detailed & (shared > _INTACT_SHARE * energy)).sum())
         if is_lost.any():
             lost_error += _error_in(is_lost, found[inner], wanted[inner])
             lost_rests += [_error_in(is_lost, found[inner], tried[inner]) for tried in _tried(wanted)]
     return DetailLoss(
         beside_blur=float(lost_rests.min()) / lost_error if lost_error else None,
         added=-common / errors if errors else 0.0,
+        intact=intact / max(1, detailed),
     )
 
 
@@ -64,11 +71,6 @@ def _within_blocks(plane: Field) -> Field:
     blocks = plane[: rows * n, : columns * n].reshape(rows, n, columns, n)
     difference: Field = blocks - blocks.mean(axis=(1, 3), keepdims=True)
     return difference
-
-
-def _lost_cells(found: Field, wanted: Field) -> NDArray[np.bool_]:
-    is_detailed, energy, common = detailed_cells(found, wanted)
-    return is_detailed & (common < _LOST_SHARE * energy)
 
 
 def _error_in(cells: NDArray[np.bool_], found: Field, wanted: Field) -> float:

@@ -23,10 +23,12 @@ from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePair
 from capbench.quality.metrics.pairs.pair_records import FrameFigures, PairRecords, WorstPair, pooled
 from capbench.quality.metrics.pairs.plane_shift import PlaneShift, far_plane_shift, mean_shift, plane_shift
 from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
+from capbench.quality.metrics.pairs.strange_blocks import StrangeBlocks
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     detail_error_codes,
+    detail_left,
     inner_error_codes,
     sharpness,
     turn_correlations,
@@ -53,6 +55,8 @@ _MOST_DETAIL = 0.5
 """Share of the finest detail below which its loss is looked into: it takes as long as all the rest."""
 _GOOD_PSNR_DB = 27.0
 """Luma PSNR from which detail is not looked into otherwise: a mean of 24 has better frames too."""
+_FAIR_PSNR_DB = 34.0
+"""Luma PSNR from which nobody asks how much of the detail a frame has: `limits.PSNR_OUTLIER_FLOOR_DB`."""
 _MOVED_PSNR_DB = 33.0
 """PSNR of a plane below which it may have moved by more than a sample: text by 1 has 15, soft chroma by 2 has 30."""
 _EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
@@ -114,6 +118,7 @@ class PictureMeter:
         self._no_ssim_reason = no_ssim_reason
         self._on_pair = on_pair
         self._pair_number = first_pair
+        self._strange = StrangeBlocks()
         self._pair_places: list[int | None] = []
         """Of each pair the place of its records; None for a neighbour."""
         self._keeps = keep_worst
@@ -136,7 +141,8 @@ class PictureMeter:
 
     def add_neighbour(self, got: ObservedPicture, want: ObservedPicture) -> None:
         """A pair before or behind the part: metrics that look at neighbours are fed it, and nothing is recorded."""
-        self._push(got, want)
+        want, _ = self._push(got, want)
+        self._strange.add(None, got.thumb, want.thumb)
         self._pair_places.append(None)
         self._pair_number += 1
 
@@ -155,7 +161,8 @@ class PictureMeter:
         values = [psnr_db(mean_squared_error(a, b), pair.peak_code) for a, b in pair.planes]
         for name, value in zip(OWN_METRICS[:3], values, strict=True):
             self._records.series[name][place] = value
-        self._records.figures[place] = _figures(got, want)
+        self._records.figures[place] = _figures(got, want, is_fair=values[0] >= _FAIR_PSNR_DB)
+        self._strange.add(place, got.thumb, want.thumb)
         if self._pair_number % self._sample_every == 0:
             while len(self._looks) >= _MOST_LOOKS_BEHIND:
                 self._looks.popleft().result()
@@ -172,6 +179,10 @@ class PictureMeter:
         """All that was recorded, not pooled; the meter is used up."""
         while self._looks:
             self._looks.popleft().result()
+        self._strange.finish()
+        for place, cell in self._strange.found.items():
+            figures = self._records.figures[place]
+            self._records.figures[place] = replace(figures, worst_strange_cell_codes=_placed(cell))
         measured = Measured() if self._meters is None else self._meters.finish()
         if self._native is not None:
             measured = joined(measured, self._native.finish())
@@ -255,7 +266,7 @@ class PictureMeter:
         del self._kept[KEPT_PAIRS:]
 
 
-def _figures(got: ObservedPicture, want: ObservedPicture) -> FrameFigures:
+def _figures(got: ObservedPicture, want: ObservedPicture, *, is_fair: bool) -> FrameFigures:
     planes, wanted = planes_of(got.frame), planes_of(want.frame)
     even = worst_even_cell((planes.all, got.thumb), (wanted.all, want.thumb))
     inner = [inner_error_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
@@ -267,6 +278,7 @@ def _figures(got: ObservedPicture, want: ObservedPicture) -> FrameFigures:
         worst_even_cell_codes=None if even is None else _placed(even),
         mean_cell_codes=float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean()),
         detail_error_codes=detail_error_codes(planes.luma, wanted.luma),
+        detail_left=None if is_fair else detail_left(planes.luma, wanted.luma),
         edge_codes=(border[0], border[1], border[2], border[3]),
     )
 

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 __all__ = [
     "DETAIL_CELL_SAMPLES",
     "border_errors_codes",
+    "cell_differences",
     "detail_error_codes",
+    "detail_left",
     "detailed_cells",
     "inner_error_codes",
     "sharpness",
@@ -145,7 +147,7 @@ def worst_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[flo
     An exporter draws in R'G'B': chroma is interpolated, clamped to what R'G'B' holds and filtered again, which alone
     moves blocks of saturated fine detail by 20 chroma codes.
     """
-    difference = _cell_differences(got, want)
+    difference = cell_differences(got, want)
     row, column = np.unravel_index(int(difference.argmax()), difference.shape)
     return float(difference[row, column]), int(column), int(row)
 
@@ -206,20 +208,41 @@ def detail_error_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float
     A standard deviation within 8x8 samples. A fault of a part of the picture is in few of those blocks, and what is off
     evenly does not count. None where too few have detail.
     """
-    side = _CELL_SAMPLES[0]
-    rows, columns = want.shape[0] // side, want.shape[1] // side
-    step = max(1, rows * columns // _MOST_DETAIL_CELLS)
-    blocks, wanted = (
-        plane[: rows * side, : columns * side].reshape(rows, side, columns, side)[::step].astype(np.float32)
-        for plane in (got, want)
-    )
+    blocks, wanted = _some_blocks(got), _some_blocks(want)
     detailed = wanted.std(axis=(1, 3)) > _DETAIL_CODES
     if detailed.sum() < _FEWEST_DETAILED_CELLS:
         return None
     return float(np.median((blocks - wanted).std(axis=(1, 3))[detailed]))
 
 
-def _cell_differences(got: NDArray[np.float32], want: NDArray[np.float32]) -> NDArray[np.float32]:
+def detail_left(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:
+    """What became of the detail of `want`, by blocks of 8x8 samples; None where it has none, or nothing is off.
+
+    First the share of its variance within blocks that is not error: 1 for the same picture, 0 where the means of blocks
+    are all that is left, less where there is something else instead. Then the share of the error that is content of
+    `got`: see `DetailLoss.added`.
+    """
+    found, wanted = (blocks - blocks.mean(axis=(1, 3), keepdims=True) for blocks in map(_some_blocks, (got, want)))
+    error = wanted - found
+    variance, squared = float(np.vdot(wanted, wanted)), float(np.vdot(error, error))
+    if not variance or not squared:
+        return None
+    return 1 - squared / variance, -float(np.vdot(error, found)) / squared
+
+
+def _some_blocks(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Whole blocks of 8x8 samples in rows evenly spread, some 2000: shape (rows, 8, columns, 8)."""
+    side = _CELL_SAMPLES[0]
+    rows, columns = plane.shape[0] // side, plane.shape[1] // side
+    step = max(1, rows * columns // _MOST_DETAIL_CELLS)
+    blocks: NDArray[np.float32] = (
+        plane[: rows * side, : columns * side].reshape(rows, side, columns, side)[::step].astype(np.float32)
+    )
+    return blocks
+
+
+def cell_differences(got: NDArray[np.float32], want: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Difference of each block of two thumbnails in luma codes, chroma counting half; shape (rows, columns)."""
     differences: NDArray[np.float32] = (np.abs(got - want) * _CELL_WEIGHTS).max(axis=2)
     return differences
 

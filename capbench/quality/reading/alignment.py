@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
+from capbench.quality.reading.planes import planes_of
 from capbench.recordings.layout import LayoutRectangle
 from capbench.recordings.marks import cell_size_px
 
@@ -26,6 +27,11 @@ _SAME_PICTURE_FACTOR = 1.6
 _SAME_PICTURE_CODES = 0.15
 """Coding noise moves the mean block difference by a tenth of a code, and a wrong colour is as wrong in every frame; a
 frame must fit clearly better than the one that the time stamps predict to be preferred."""
+
+_CLOSER_ERROR = 0.25
+"""Share of the squared error of luma below which another frame is the one that is shown, where means of blocks do not
+tell: a slow pan moves these by less than its pixels. A coarse encoder that leaves out what moved leaves out no more
+than it is off by in any case, which makes it half of the error at most."""
 
 _AS_GOOD_FACTOR, _AS_GOOD_CODES = 1.05, 0.01
 """How much worse another picture may fit and still be as likely: coding noise is the same against either, so that what
@@ -249,7 +255,9 @@ class Aligner:
         }
         if not distances:
             return promised
-        best = min(distances, key=lambda index: (distances[index], abs(index - promised)))
+        closest = min(distances.values())
+        as_good = [index for index in distances if distances[index] <= closest * _AS_GOOD_FACTOR + _AS_GOOD_CODES]
+        best = min(as_good, key=lambda index: (abs(index - promised), distances[index]))
         at_promised = distances.get(promised)
         if distances[best] > _STRANGER_CODES:
             # A black or torn frame fits nowhere: it stands in the place of the one that belongs here.
@@ -257,9 +265,22 @@ class Aligner:
             self._is_lost = found is None
             return promised if found is None else found
         self._is_lost = False
-        if at_promised is not None and at_promised <= distances[best] * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES:
-            return promised
-        return best
+        if at_promised is None or at_promised > distances[best] * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES:
+            return best
+        is_as_good = at_promised <= distances[best] * _AS_GOOD_FACTOR + _AS_GOOD_CODES
+        return promised if is_as_good or not self._is_closer(got, best, promised) else best
+
+    def _is_closer(self, got: ObservedPicture, one: int, other: int) -> bool:
+        """Whether the samples of `got` are much more like those of the one frame than like those of the other."""
+        luma = planes_of(got.frame).luma
+        errors = []
+        for index in (one, other):
+            held = self._held(index)
+            wanted = None if held is None else planes_of(held.frame).luma
+            if wanted is None or wanted.shape != luma.shape:
+                return False
+            errors.append(float(np.mean(np.square(luma.astype(np.float32) - wanted))))
+        return errors[0] < _CLOSER_ERROR * errors[1]
 
     def _look_farther(self, got: ObservedPicture, start: int) -> int | None:
         """The frame from `start` on that `got` shows: where many are missing, it is beyond what is held."""

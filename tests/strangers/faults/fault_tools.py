@@ -36,9 +36,11 @@ __all__ = [
     "from_moving",
     "graded",
     "heard",
+    "lit",
     "lopsided",
     "moves",
     "picture_filter",
+    "seen",
     "sound_filter",
     "square_again",
     "stereo",
@@ -62,6 +64,12 @@ SOUND_ENCODERS: Final = {
 }
 _MISSED_MS: Final = 2.0
 """How far a delay may be off what was asked for: two ticks of Matroska."""
+_MOST_REPLACED: Final = 4
+"""Frames that the strongest fault puts others in the place of."""
+_SEEN_CODES: Final = 8.0
+"""Mean difference, in codes of R'G'B', of a frame that another one has taken the place of."""
+_COLOUR_CODES: Final = 12.0
+"""Difference of a component from which colours are two."""
 _FLAT_CODES: Final = 3.0
 """Range of a flat area; coding noise averages out over a block."""
 PLAIN_SCALE: Final = "flags=bicubic+accurate_rnd"
@@ -90,6 +98,8 @@ class Base:
     """By how many codes of R'G'B', on average over the picture."""
     steady_motion: float
     """The same for the median frame."""
+    light: float
+    """Mean code of R'G'B' in the darkest of the frames that a fault takes the place of."""
     colour: float
     """Mean difference between components, in codes."""
     detail: float
@@ -139,6 +149,7 @@ def base_of(reference: StreamFacts, output: StreamFacts, *, exporter: str, clip:
         moving=moving,
         motion=float(min(steps[moving - 1], steps[moving])),
         steady_motion=float(np.median(steps)),
+        light=float(pictures[moving : moving + _MOST_REPLACED].mean(axis=(1, 2, 3)).min()),
         colour=float(np.abs(np.diff(pictures[::6], axis=-1)).mean()),
         detail=float(np.abs(np.diff(pictures[::6], axis=2)).mean()),
         asymmetry=_asymmetry(pictures[::6]),
@@ -182,8 +193,25 @@ def _flat_colours(facts: StreamFacts) -> int:
     blocks = np.stack([_block_means(plane, rows, columns, facts) for plane in planes], axis=-1)
     around = np.stack([blocks[:, y : rows - 2 + y, x : columns - 2 + x] for y in range(3) for x in range(3)])
     is_flat = (around.max(axis=0) - around.min(axis=0)).max(axis=-1) <= _FLAT_CODES
-    colours, counts = np.unique(blocks[:, 1:-1, 1:-1][is_flat] // 12, axis=0, return_counts=True)
-    return int((counts >= 3).sum()) if len(colours) else 0
+    return _colours_apart(blocks[:, 1:-1, 1:-1][is_flat])
+
+
+def _colours_apart(flat: NDArray[np.float32]) -> int:
+    """How many colours there are, of at least three blocks each, none less than 12 codes from another.
+
+    Cells of 12 codes alone would count one colour several times where its grain lies across their borders.
+    """
+    if not len(flat):
+        return 0
+    _, cell_of, counts = np.unique(flat // _COLOUR_CODES, axis=0, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), 3))
+    np.add.at(sums, cell_of.reshape(-1), flat)
+    means = sums / counts[:, None]
+    known: list[NDArray[np.float64]] = []
+    for cell in np.argsort(-counts, kind="stable"):
+        if counts[cell] >= 3 and all(np.abs(means[cell] - other).max() >= _COLOUR_CODES for other in known):
+            known.append(means[cell])
+    return len(known)
 
 
 def _block_means(plane: NDArray[np.float32], rows: int, columns: int, facts: StreamFacts) -> NDArray[np.float32]:
@@ -265,6 +293,23 @@ def picture_filter(filters: Callable[[Base, float], str], *more: str) -> Maker:
     return make
 
 
+def seen(make: Maker) -> Maker:
+    """A fault that must change a frame as a whole: a tool that planted nothing must not count as a fault missed."""
+
+    def checked(base: Base, strength: float, path: Path) -> None:
+        make(base, strength, path)
+        faulty = probe(path)
+        size = picture_size(base.output)
+        was, now = (decode_pictures(facts, size).astype(np.float32) for facts in (base.output, faulty))
+        count = min(len(was), len(now))
+        changed = np.abs(was[:count] - now[:count]).mean(axis=(1, 2, 3)).max()
+        if changed < _SEEN_CODES:
+            message = f"{path.name}: no frame is changed by more than {changed:.1f} codes"
+            raise ToolError(message)
+
+    return checked
+
+
 def sound_filter(filters: Callable[[Base, float], str]) -> Maker:
     def make(base: Base, strength: float, path: Path) -> None:
         words: Command = ["ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0:v:0", "-map", "0:a:0"]
@@ -336,6 +381,11 @@ def stereo(base: Base) -> bool:
 
 def coloured(base: Base) -> bool:
     return base.colour >= 14
+
+
+def lit(base: Base) -> bool:
+    """Whether a black frame is another one: a recording may be black itself."""
+    return base.light >= 2 * _SEEN_CODES
 
 
 def lopsided(base: Base) -> bool:

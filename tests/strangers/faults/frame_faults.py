@@ -18,8 +18,10 @@ from tests.strangers.faults.fault_tools import (
     flows,
     from_moving,
     heard,
+    lit,
     moves,
     picture_filter,
+    seen,
     streams_copied,
 )
 from tests.strangers.tool_programs import run_tool
@@ -28,7 +30,12 @@ __all__ = ["FRAME_FAULTS"]
 
 
 def _freeze(first: int, last: int, shown: int) -> str:
-    return f"split[p][q];[p][q]freezeframes=first={first}:last={last}:replace={shown}"
+    return f"split[p][q];[p][q]{_freeze_from(first, last, shown)}"
+
+
+def _freeze_from(first: int, last: int, shown: int) -> str:
+    """Of two inputs the first, with a frame of the second in the place of some."""
+    return f"freezeframes=first={first}:last={last}:replace={shown}"
 
 
 def _swap(base: Base, distance: float) -> str:
@@ -43,8 +50,8 @@ def _foreign(base: Base, count: float, path: Path) -> None:
     size = f"{base.output.width}x{base.output.height}"
     other = ("-f", "lavfi", "-i", f"mandelbrot=s={size}:r=30:start_scale=0.02:end_scale=0.01")
     end = base.moving + int(count) - 1
-    when = f"enable='between(n,{base.moving},{end})'"
-    filters = f"null[p];[1:v]format={base.output.pixel_format}[q];[p][q]overlay={when}:shortest=1:format=auto"
+    # By way of an overlay, 10 bits stay as they were.
+    filters = f"null[p];[1:v]format={base.output.pixel_format}[q];[p][q]{_freeze_from(base.moving, end, 1)}"
     run_tool([*encoded_again(base, filters, sources=other), path])
 
 
@@ -149,7 +156,8 @@ FRAME_FAULTS: Final = (
         (1, 4),
         "one frame",
         ("frames.black",),
-        picture_filter(lambda base, n: f"drawbox=c=black:t=fill:enable='{from_moving(base, n)}'"),
+        seen(picture_filter(lambda base, n: f"drawbox=c=black:t=fill:enable='{from_moving(base, n)}'")),
+        lit,
     ),
     Fault(
         "green-frame",
@@ -158,7 +166,7 @@ FRAME_FAULTS: Final = (
         (1, 4),
         "one frame of zero codes",
         ("frames.green",),
-        picture_filter(lambda base, n: f"lutyuv=y=0:u=0:v=0:enable='{from_moving(base, n)}'"),
+        seen(picture_filter(lambda base, n: f"lutyuv=y=0:u=0:v=0:enable='{from_moving(base, n)}'")),
     ),
     Fault(
         "foreign-frame",
@@ -167,7 +175,7 @@ FRAME_FAULTS: Final = (
         (1, 4),
         "one frame of another clip",
         (*PICTURE_CHECKS, "frames.missing", "frames.order", "frames.readable"),
-        _foreign,
+        seen(_foreign),
     ),
     Fault(
         "interlaced",

@@ -9,9 +9,12 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import VideoReformatter
+from scipy.ndimage import gaussian_filter
 
 from capbench.quality.reading.alignment import Aligner, window_frames
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
+from capbench.quality.reading.planes import Planes, as_frame, thumbnail
 
 FRAMES = 60
 
@@ -119,3 +122,28 @@ def test_the_window_is_bounded_and_the_reference_is_read_to_its_end() -> None:
 )
 def test_the_window_shrinks_with_the_picture(size: tuple[int, int], frames: int) -> None:
     assert window_frames(*size) == frames
+
+
+def _panned(shown: Sequence[int], times: Sequence[Fraction]) -> list[ObservedPicture]:
+    """Soft foliage that moves by a pixel a frame: means of blocks move by less than a code."""
+    random = np.random.default_rng(4)
+    wide = 110 + 14 * gaussian_filter(random.normal(0, 1, (72, 320)), 1.0)
+    scaler, pictures = VideoReformatter(), []
+    for index, content in enumerate(shown):
+        luma = wide[:, content : content + 128].round().astype(np.uint8)
+        frame = as_frame(Planes(luma, *np.full((2, 36, 64), 128, np.uint8)))
+        plain = clip([0], numbered=False)[0].record
+        record = replace(plain, index=index, time_s=times[index])
+        pictures.append(ObservedPicture(record, frame, thumbnail(frame, scaler)))
+    return pictures
+
+
+def test_a_slow_pan_at_another_rate_is_followed_to_the_frame() -> None:
+    """FFmpeg shows the last frame that rounds to a tick; validation compared it with the one before, 12 dB off."""
+    shown = [round(Fraction(number * 12, 5)) + number % 2 for number in range(24)]
+    reference = _panned(range(60), [Fraction(number, 60) for number in range(60)])
+    output = _panned(shown, [Fraction(number, 25) for number in range(24)])
+
+    aligner = Aligner(iter(reference), 16)
+
+    assert [aligner.match(picture).index for picture in output] == shown

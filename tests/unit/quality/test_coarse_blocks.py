@@ -7,9 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.quality.checks.colour_checks import _patch_limit
+from capbench.quality.checks.limits import ADDED_SHARE
 from capbench.quality.checks.picture_checks import _local
 from capbench.quality.measurements import PictureMeasurements
-from capbench.quality.metrics.registration import detail_error_codes, worst_cell, worst_even_cell
+from capbench.quality.metrics.pairs.strange_blocks import StrangeBlocks
+from capbench.quality.metrics.registration import detail_error_codes, detail_left, worst_cell, worst_even_cell
 from capbench.results import CheckStatus
 
 _SIDE = 8
@@ -118,23 +120,33 @@ def test_a_picture_smaller_than_a_block_is_neither_even_nor_detailed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("worst_codes", "even_codes", "detail_codes", "is_wrong"),
+    ("worst_codes", "even_codes", "strange_codes", "detail_codes", "is_wrong"),
     [
-        (29, None, 5.9, False),  # a screen of 320x180 at the default quality
-        (50, None, 10.6, False),  # 640x360 at the lowest
-        (29, None, 0.8, True),  # a shadow in linear light, coded well
-        (29, 29, 10.6, True),  # the same, coded coarsely
-        (29, None, None, True),  # nothing says that coding was coarse
-        (60, None, 27.0, True),  # a block of another picture
-        (23, 23, 0.8, False),
+        (29, None, None, 5.9, False),  # a screen of 320x180 at the default quality
+        (50, None, 50, 10.6, False),  # 640x360 at the lowest
+        (29, None, None, 0.8, True),  # a shadow in linear light, coded well
+        (29, 29, None, 10.6, True),  # the same, coded coarsely
+        (29, None, None, None, True),  # nothing says that coding was coarse
+        (60, None, 60, 27.0, True),  # a block of another picture
+        (99, None, 60, 27.0, True),  # the same beside a small thing that was left out
+        (58, None, None, 13.9, False),  # a small thing that a coarse encoder left out
+        (58, None, None, 1.5, True),  # the same where detail was coded well
+        (250, None, None, 13.9, True),  # more than coding of such detail can be off by
+        (23, 23, None, 0.8, False),
     ],
 )
 def test_how_far_a_block_may_be_off_follows_from_how_detail_was_coded(
-    worst_codes: float, even_codes: float | None, detail_codes: float | None, *, is_wrong: bool
+    worst_codes: float,
+    even_codes: float | None,
+    strange_codes: float | None,
+    detail_codes: float | None,
+    *,
+    is_wrong: bool,
 ) -> None:
-    even = None if even_codes is None else (even_codes, 4, 4)
+    even, strange = (None if codes is None else (codes, 4, 4) for codes in (even_codes, strange_codes))
     pictures = PictureMeasurements(
         worst_cell_codes=[None, (worst_codes, 12, 20)],
+        worst_strange_cell_codes=[None, strange],
         worst_even_cell_codes=[None, even],
         detail_error_codes=[None, detail_codes],
     )
@@ -152,6 +164,79 @@ def test_a_frame_that_is_wrong_all_over_does_not_excuse_itself() -> None:
         pictures.detail_error_codes.append(detail_codes)
 
     assert _local(pictures).frames == (4,)
+
+
+def _with_thing(column: int | None, codes: float = 200) -> NDArray[np.float32]:
+    """Means of blocks of a soft ramp; a thing of one block lies over it."""
+    means = np.broadcast_to(np.linspace(60, 90, 16)[None, :, None], (9, 16, 3)).astype(np.float32)
+    if column is not None:
+        means[4, column] = codes
+    return means
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_strange"),
+    [
+        (None, False),  # left out
+        (4, False),  # left behind: where it was a frame ago
+        (12, False),  # where it will be in two frames
+        (15, True),  # where it never is
+    ],
+)
+def test_a_block_that_shows_what_is_around_is_not_strange(shown: int | None, *, is_strange: bool) -> None:
+    wanted = [_with_thing(column) for column in (0, 4, 8, 10, 12, 14)]
+
+    blocks = StrangeBlocks()
+    for place, want in enumerate(wanted):
+        blocks.add(place, _with_thing(shown) if place == 2 else want, want)
+    blocks.finish()
+
+    assert list(blocks.found) == ([2] if is_strange else [])
+    if is_strange:
+        assert blocks.found[2][1:] == (15, 4)
+
+
+@pytest.mark.parametrize("place", [0, 2, 5])
+def test_a_block_of_another_picture_is_strange_in_the_first_frame_and_in_the_last(place: int) -> None:
+    blocks = StrangeBlocks()
+    for number in range(6):
+        blocks.add(number, _with_thing(9, 5) if number == place else _with_thing(9, 75), _with_thing(9, 75))
+    blocks.finish()
+
+    assert list(blocks.found) == [place]
+    assert blocks.found[place] == pytest.approx((70, 9, 4))
+
+
+def test_pairs_beside_a_part_are_asked_and_not_judged() -> None:
+    whole, part = StrangeBlocks(), StrangeBlocks()
+    pairs = [(_with_thing(number - 2), _with_thing(number, 220)) for number in range(2, 12)]
+    for number, (got, want) in enumerate(pairs):
+        whole.add(number, got, want)
+        if 2 <= number < 8:
+            part.add(number if 4 <= number < 6 else None, got, want)
+    whole.finish()
+    part.finish()
+
+    assert part.found == {place: cell for place, cell in whole.found.items() if 4 <= place < 6}
+
+
+def test_what_is_left_of_detail_is_told_from_what_is_there_instead() -> None:
+    want = _text_and_ramp()
+    means = want.reshape(12, 8, 16, 8).mean(axis=(1, 3)).repeat(8, axis=0).repeat(8, axis=1)
+    half = (want + means) / 2
+
+    of_means, of_half, other = (
+        detail_left(_grey(got)[0], _grey(want)[0]) for got in (means, half, np.roll(want, 3, axis=1))
+    )
+
+    assert of_means is not None
+    assert of_means == pytest.approx((0, 0), abs=0.01)
+    assert of_half is not None
+    assert of_half == pytest.approx((0.75, -1), abs=0.05)
+    assert other is not None
+    assert other[1] > ADDED_SHARE
+    assert detail_left(_grey(want)[0], _grey(want)[0]) is None
+    assert detail_left(np.full((4, 4), 9, np.uint8), np.zeros((4, 4), np.uint8)) is None
 
 
 @pytest.mark.parametrize(

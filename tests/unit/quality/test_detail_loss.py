@@ -12,7 +12,8 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter, zoom
 
 from capbench.quality.checks import limits
-from capbench.quality.measurements import DetailLoss
+from capbench.quality.checks.picture_checks import is_left_out
+from capbench.quality.measurements import DetailLoss, PictureMeasurements, SampledPair
 from capbench.quality.metrics.detail_loss import detail_loss
 
 _HEIGHT, _WIDTH = 128, 192
@@ -61,8 +62,22 @@ def _enlarged(luma: Luma, order: Literal[0, 1, 3]) -> Luma:
 
 def _is_coding(loss: DetailLoss | None) -> bool:
     assert loss is not None
-    is_blur = loss.beside_blur is not None and loss.beside_blur < limits.BESIDE_BLUR_SHARE
-    return not is_blur and loss.added < limits.ADDED_SHARE
+    pair = SampledPair(
+        output_frame=0,
+        ssim=(None, None, None),
+        bias_codes=(0.0, 0.0, 0.0),
+        luma_shift_px=None,
+        luma_shift_error_px=None,
+        chroma_shift_px=None,
+        chroma_shift_error_px=None,
+        sharpness=None,
+        detail_loss=loss,
+        uneven_cells=(0, 0),
+        turns={},
+        gradient_codes=0,
+        deep_step_codes=None,
+    )
+    return is_left_out(PictureMeasurements(sampled=[pair]))
 
 
 @pytest.mark.parametrize("luma", [_text(), _foliage()], ids=["text", "foliage"])
@@ -76,6 +91,31 @@ def test_coarse_coding_leaves_detail_out(luma: Luma, step: float) -> None:
 @pytest.mark.parametrize("sigma", [1.0, 1.6, 3.0])
 def test_a_blur_is_one_however_it_was_coded(luma: Luma, sigma: float, step: float) -> None:
     assert not _is_coding(detail_loss(_quantised(_blurred(luma, sigma), step), luma))
+
+
+@pytest.mark.parametrize(
+    ("beside_blur", "intact", "is_coding"),
+    [
+        (0.22, 0.2, True),  # VP9 of GStreamer: noise made smooth beside bars whose edges are sharp
+        (0.38, 0.15, True),  # x265 at CRF 38
+        (0.22, 0.0, False),  # half size, enlarged, of grain at CRF 23: no edge is sharp any more
+        (0.03, 0.75, False),  # half of a page blurred
+        (0.37, 0.0, True),
+    ],
+)
+def test_edges_that_are_sharp_say_that_what_is_smooth_was_coded(
+    beside_blur: float, intact: float, *, is_coding: bool
+) -> None:
+    assert _is_coding(DetailLoss(beside_blur, 0.02, intact)) is is_coding
+
+
+@pytest.mark.parametrize("sigma", [0.9, 1.6, 3.0])
+def test_a_blur_leaves_no_edge_intact_and_coding_does(sigma: float) -> None:
+    blurred, coded = (detail_loss(luma, _text()) for luma in (_blurred(_text(), sigma), _quantised(_text(), 60)))
+
+    assert blurred is not None
+    assert coded is not None
+    assert blurred.intact < limits.INTACT_SHARE < coded.intact
 
 
 @pytest.mark.parametrize("order", [0, 1, 3])
@@ -110,7 +150,7 @@ def test_noise_is_added() -> None:
 def test_the_same_picture_lost_nothing() -> None:
     loss = detail_loss(_text(), _text())
 
-    assert loss == DetailLoss(None, 0.0)
+    assert loss == DetailLoss(None, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (9, 400), (400, 3)])

@@ -22,9 +22,11 @@ class FrameFigures:
     """Figures of one output frame; the fields of `PictureMeasurements` of the same name say what they are."""
 
     worst_cell_codes: tuple[float, int, int] | None = None
+    worst_strange_cell_codes: tuple[float, int, int] | None = None
     worst_even_cell_codes: tuple[float, int, int] | None = None
     mean_cell_codes: float | None = None
     detail_error_codes: float | None = None
+    detail_left: tuple[float, float] | None = None
     edge_codes: tuple[float, float, float, float] | None = None
 
 
@@ -105,9 +107,11 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
             if name not in failed
         },
         worst_cell_codes=[each.worst_cell_codes for each in figures],
+        worst_strange_cell_codes=[each.worst_strange_cell_codes for each in figures],
         worst_even_cell_codes=[each.worst_even_cell_codes for each in figures],
         mean_cell_codes=[each.mean_cell_codes for each in figures],
         detail_error_codes=[each.detail_error_codes for each in figures],
+        detail_left=[each.detail_left for each in figures],
         edge_codes=[each.edge_codes for each in figures],
         sampled=[pair for part in parts for pair in part.sampled],
         colours=colours.rows(),
