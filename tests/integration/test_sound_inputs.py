@@ -146,6 +146,19 @@ def test_a_track_without_samples_is_said(tracks: list[Track], empty: str, tmp_pa
     assert f"in {empty} tracks" in report.warnings[0]
 
 
+def test_sound_too_short_for_a_sample_of_the_output_is_said(tmp_path: Path) -> None:
+    """A header of a few bad bits: 22,400 samples at 268 MHz are four at 48 kHz, which the resampler keeps."""
+    source = write_clip(tmp_path / "in.avi", Track(codec="pcm_s16le"), frames=10)
+    header = source.read_bytes()
+    rate = header.index(b"strf", header.index(b"auds")) + 12  # nSamplesPerSec of WAVEFORMATEX
+    assert int.from_bytes(header[rate : rate + 4], "little") == 48_000
+    source.write_bytes(header[:rate] + (2**28).to_bytes(4, "little") + header[rate + 4 :])
+
+    report = export(source, tmp_path / "out.mp4")
+
+    assert ["in 1 of 1 tracks" in warning for warning in report.warnings] == [True]
+
+
 def test_sound_without_a_picture_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sound.m4a"
     with av.open(str(path), "w", format="mp4") as container:

@@ -35,7 +35,7 @@ _MOST_NAMED = 3
 class _MachineTable(MachineChoice):
     """`[[machine]]`: machines of a fleet that take part."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     match: dict[MachineField, str] = Field(default_factory=dict)  # type: ignore[assignment]  # a record has any keys
     """Field of a machine's report to a glob, such as `{ adapter = "NVIDIA*", system = "Darwin" }`."""

@@ -281,7 +281,7 @@ class LadderTable(WrittenTable):
 class FootageTable(Footage):
     """`[[footage]]`: a clip of somebody else's."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: Name
     """Name of the clip, which cases give as `footage`."""

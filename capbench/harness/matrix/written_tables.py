@@ -23,15 +23,16 @@ MOST_POINTS = 32
 class WrittenTable(BaseModel):
     """A table of a matrix file, which refuses keys that do not exist."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # What is infinite or no number is written to a plan as nothing, and a resume would refuse its own plan.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class _LimitTable(Limit):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class _RecordingTable(OwnRecording):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 # Records keep unknown fields of their files; what a person writes must not have any.
@@ -76,7 +77,7 @@ def _curve(table: _CurveTable) -> Curve:
 class _DownloadTable(Download):
     """A file that is fetched before the first run and kept in the user's cache."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
     """Where it is, `https` or `http`."""

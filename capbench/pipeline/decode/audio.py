@@ -73,13 +73,10 @@ class _Track:
         """Samples that have been pushed."""
         self.left_out = 0
         """Samples that were dropped, because their time had passed."""
-        self.is_empty = True
-        """Whether nothing of it has decoded."""
 
     def push(self, frame: av.AudioFrame, shift_s: Fraction) -> Iterator[None]:
         """Push a decoded frame at its time; yields whenever there is something to take out of the mix."""
         time_s = self._clock.time_s(frame, shift_s)
-        self.is_empty = False
         for piece in self._converter.convert(frame, time_s):
             yield from self._place(piece)
 
@@ -210,9 +207,10 @@ def read_audio(
     left_out_s = sum(track.left_out for track in mixer.tracks) / SAMPLE_RATE_HZ
     if left_out_s > _TOLD_OVERLAP_S:
         warn(f"{format_seconds(left_out_s)} of the sound of {path} overlaps what came before and is left out")
-    # A file that lost its index, or whose recorder heard nothing, has the track all the same.
-    if empty := sum(track.is_empty for track in mixer.tracks):
-        warn(f"of the sound of {path} nothing decodes in {empty} of {len(mixer.tracks)} tracks, which hold no samples")
+    # A file that lost its index, or whose recorder heard nothing, has the track all the same. One at 268 MHz has
+    # samples, but none is left of them at 48 kHz.
+    if empty := sum(not track.position and not track.left_out for track in mixer.tracks):
+        warn(f"of the sound of {path} nothing is heard in {empty} of {len(mixer.tracks)} tracks, which hold no samples")
 
 
 def _decoded(

@@ -66,6 +66,7 @@ def test_a_file_with_every_setting_loads(tmp_path: Path) -> None:
         ("[[rule]]\nmargin = 0.1\n", "rule[0].metric: Field required"),
         ("[[rule]]\nmetric = 'wall_s'\nmargin = -1\n", "rule[0].margin: Input should be greater"),
         ("[[rule]]\nmetric = 'wall_s'\nrequired_ratio = 1.2\n", "rule[0].required_ratio"),
+        ("[[rule]]\nmetric = 'wall_s'\nmargin = inf\n", "rule[0].margin: Input should be a finite number"),
         ("[[rule]]\nmetric = 'fps'\n", "fps is not judged; use wall_s"),
         ("[[rule]]\nmetric = 'peak_rss_bytes'\nlimit = 'much'\n", "rule[0].limit: not a size in bytes: 'much'"),
         ("[[rule]]\nmetric = 'readback_bytes'\nequals_ratio = 'x'\n", "rule[0].equals_ratio: not a ratio: 'x'"),
