@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Protocol
 import psutil
 
 from capbench.harness.process.process_tree import THIS_SYSTEM, ProcessControl
+from capbench.harness.process.scheduling import before_the_subject
 from capbench.results.run_record import Scheduling
 
 __all__ = ["STOP_TIMEOUT_S", "CgroupFreezer", "Freezer", "SignalFreezer", "make_cgroup", "open_freezer"]
@@ -191,9 +193,9 @@ class CgroupFreezer:
 def make_cgroup(scheduling: Scheduling = "normal") -> Path | None:
     """A new group below this process's own that can be frozen; None where there is no writable one of version 2.
 
-    None for `realtime` too: a kernel with groups of real time (CONFIG_RT_GROUP_SCHED) has none of it for a new group.
+    None for `realtime` where the kernel has groups of real time (CONFIG_RT_GROUP_SCHED): a new one has none of it.
     """
-    if sys.platform != "linux" or scheduling == "realtime":
+    if sys.platform != "linux":
         return None
     for mount in _CGROUP_MOUNTS:
         own = _own_cgroup(mount)
@@ -205,10 +207,29 @@ def make_cgroup(scheduling: Scheduling = "normal") -> Path | None:
         except OSError:
             continue
         # Entering and leaving it again takes both.
-        if os.access(folder / "cgroup.freeze", os.W_OK) and os.access(own / "cgroup.procs", os.W_OK):
+        is_ours = os.access(folder / "cgroup.freeze", os.W_OK) and os.access(own / "cgroup.procs", os.W_OK)
+        if is_ours and (scheduling == "normal" or _takes_realtime(mount, folder)):
             return folder
         folder.rmdir()
     return None
+
+
+_TAKEN: dict[Path, bool] = {}
+"""Mount to whether a process of real time may enter a new group there."""
+_ENTER = "import sys; open(sys.argv[1], 'w').write('0')"
+
+
+def _takes_realtime(mount: Path, folder: Path) -> bool:
+    """Ask the kernel once, by a process that enters: nothing else tells."""
+    if mount not in _TAKEN:
+        with before_the_subject("realtime"):
+            entered = subprocess.run(
+                [sys.executable, "-I", "-S", "-c", _ENTER, str(folder / "cgroup.procs")],
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+        _TAKEN[mount] = entered.returncode == 0
+    return _TAKEN[mount]
 
 
 def _own_cgroup(mount: Path) -> Path | None:
