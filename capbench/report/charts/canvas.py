@@ -27,11 +27,13 @@ from capbench.report.charts.compact_svg import compact
 from capbench.report.palette import LIGHT
 from capbench.report.wording import shorten
 
-__all__ = ["CHART_WIDTH_PX", "Canvas", "Chart", "chart_style"]
+__all__ = ["CHART_WIDTH_PX", "Canvas", "Chart", "chart_style", "is_drawable"]
 
 CHART_WIDTH_PX = 440
 """Width of a chart's own coordinates: two beside each other on a desktop, one across a phone at a readable size."""
 
+_LARGEST_DRAWN = 1e30
+"""Beyond it nothing was measured, and the drawing library's sums overflow."""
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
 _TOKENS = {colour: token for token, colour in LIGHT.items()}
@@ -81,6 +83,11 @@ def chart_style() -> Iterator[None]:
     """The shared style, for the time of drawing and saving."""
     with mpl.rc_context(_STYLE):
         yield
+
+
+def is_drawable(value: float) -> bool:
+    """Whether an axis can hold a figure of a file."""
+    return abs(value) <= _LARGEST_DRAWN  # not of what is no number
 
 
 @dataclass(frozen=True, slots=True)

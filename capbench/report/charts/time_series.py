@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from capbench.report.charts.canvas import Canvas, Chart
+from capbench.report.charts.canvas import Canvas, Chart, is_drawable
 from capbench.report.charts.labels import LONGEST_END, label_ends, name_margin_px, unit_above
 from capbench.report.palette import LIGHT, SubjectStyle
 from capbench.report.report_folder import RunFile
@@ -130,7 +130,9 @@ def _quality_chart(
 ) -> Chart | None:
     column = metric.main_column
     reports = {subject: file.run.validation for subject, file in worst_runs.items()}
-    shown = {subject: report for subject, report in reports.items() if report and any(_known(report, column))}
+    shown = {
+        subject: report for subject, report in reports.items() if report and np.isfinite(_drawn(report, column)).any()
+    }
     if not shown:
         return None
     canvas = Canvas(height_px=192)
@@ -139,7 +141,7 @@ def _quality_chart(
     ends, sentences, are_few = {}, [], False
     unit, decimals = metric.unit, metric.decimals
     for subject, report in shown.items():
-        values = np.array([np.nan if value is None else value for value in report.series[column]])
+        values = _drawn(report, column)
         kept, thinned = thin_by_extreme(values, _POINTS, keep_low=metric.higher_is_better)
         style = styles[subject]
         if np.isfinite(values).mean() >= _SPARSE:
@@ -183,5 +185,7 @@ def _scale_words(metric: QualityMetric) -> str:
     return f"{metric.direction} is better"
 
 
-def _known(report: ValidationReport, metric: str) -> list[bool]:
-    return [value is not None and math.isfinite(value) for value in report.series.get(metric, ())]
+def _drawn(report: ValidationReport, metric: str) -> NDArray[np.float64]:
+    """Values of a metric, no number where none was measured or no axis can hold it."""
+    values = report.series.get(metric, ())
+    return np.array([value if value is not None and is_drawable(value) else np.nan for value in values], np.float64)

@@ -13,7 +13,7 @@ import numpy as np
 from capbench.gate.history.series import HistoryEntry, HistoryFigure, HistoryStep, Trend, trends
 from capbench.gate.judged_metrics import Kind, describe_metric
 from capbench.report.aggregate import Spread
-from capbench.report.charts.canvas import Chart, chart_style
+from capbench.report.charts.canvas import Chart, chart_style, is_drawable
 from capbench.report.charts.trend import TrendPoint, trend_chart
 from capbench.report.history_site.commit_links import CommitLinks
 from capbench.report.palette import style_subjects
@@ -40,8 +40,6 @@ MOST_SUBJECTS = 24
 """Lines of a chart and columns of a table: more have no colours of their own, and no screen has room for them."""
 MOST_FIGURES = 1000
 """Rows of a case's table, main figures first: 500 bytes each."""
-_LARGEST = 1e30
-"""Beyond it nothing was measured, and the drawing library's sums overflow."""
 _COURSE_PX = (160, 36)
 
 
@@ -232,7 +230,7 @@ def _course(trend: Trend, page: str, links: CommitLinks) -> FigureCourse:
     width, height = _COURSE_PX
     values = trend.medians[-MOST_ENTRIES:]
     taken_at = trend.taken_at[-MOST_ENTRIES:]
-    usable = all(map(_is_drawable, values))
+    usable = all(map(is_drawable, values))
     low, high = (min(values), max(values)) if usable else (0.0, 0.0)
     span = high - low or 1.0
     apart = (width - 8) / max(len(values) - 1, 1)
@@ -344,13 +342,9 @@ def _words_of(metric: str, scale: float, value: float | None) -> str:
 
 
 def _spread(figure: HistoryFigure | None, scale: float) -> Spread | None:
-    if figure is None or not all(map(_is_drawable, (figure.median, figure.low, figure.high))):
+    if figure is None or not all(map(is_drawable, (figure.median, figure.low, figure.high))):
         return None
     return Spread(figure.median / scale, figure.low / scale, figure.high / scale, figure.blocks)
-
-
-def _is_drawable(value: float) -> bool:
-    return abs(value) <= _LARGEST
 
 
 def _when(taken_at: str) -> str:

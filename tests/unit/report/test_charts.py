@@ -232,8 +232,8 @@ def _with_series(**series: tuple[float | None, ...]) -> dict[str, RunFile]:
     ],
 )
 def test_a_chart_over_frames_names_the_worst_by_the_direction_of_its_metric(metric: str, reading: str) -> None:
-    """Values that are not there or not finite, as other programs' files have them, are no points."""
-    runs = _with_series(**{metric: (None, math.inf, 90.0, math.nan, 97.0)})
+    """Values that are not finite, or that no axis holds, as other programs' files have them, are no points."""
+    runs = _with_series(**{metric: (1e308, math.inf, 90.0, math.nan, 97.0)})
 
     with chart_style():
         (chart,) = quality_charts(runs, style_subjects(["cpu"]), prefix="p")
@@ -241,7 +241,7 @@ def test_a_chart_over_frames_names_the_worst_by_the_direction_of_its_metric(metr
     assert chart.reading.startswith(reading)
 
 
-@pytest.mark.parametrize("values", [(None, None), (math.inf, math.inf), (math.nan,), ()])
+@pytest.mark.parametrize("values", [(None, None), (math.inf, math.inf), (math.nan,), (-1e308,), ()])
 def test_a_series_without_one_finite_value_has_no_chart(values: tuple[float | None, ...]) -> None:
     with chart_style():
         assert quality_charts(_with_series(vmaf=values), style_subjects(["cpu"]), prefix="p") == ()
