@@ -27,6 +27,8 @@ Anything = Literal["any"]
 BackgroundKind = Literal["colour", "gradient", "picture"]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 _CropSide = Annotated[float, Field(ge=0, lt=1)]
+_ShiftPx = Annotated[float, Field(ge=-16384, le=16384, allow_inf_nan=False)]
+"""As far as a length may be, each way."""
 
 
 class ExpectedShadow(Record):
@@ -36,7 +38,7 @@ class ExpectedShadow(Record):
     """Opacity where it is fullest; None where any will do."""
     blur_px: LengthPx | None = None
     """Distance from its edge over which it fades, each way; None where any will do."""
-    offset_px: tuple[float, float] | None = None
+    offset_px: tuple[_ShiftPx, _ShiftPx] | None = None
     """Shift right and down; None where any will do."""
 
 

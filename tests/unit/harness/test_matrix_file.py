@@ -307,6 +307,7 @@ def test_a_directory_is_no_matrix(tmp_path: Path) -> None:
         (_CASE + "settle_s = nan\n", "settle_s"),
         (_CASE + "timeout_s = 1e300\n", "timeout_s"),
         (_CASE + "options = {preset = inf}\n", "options.preset"),
+        (_CASE + "expect = {shadow = {offset_px = [0, -inf]}}\n", "offset_px"),
         (_CASE + "thresholds = {peak_rss_bytes = {max = nan}}\n", "thresholds.peak_rss_bytes"),
         (_CASE + "[[subject]]\nname = 'x'\npath = 'cpu'\noptions = {preset = 1e99999999}\n", "options.preset"),
         (_CASE + "duration_s = 1e300\n", "duration_s"),
