@@ -216,20 +216,22 @@ def make_cgroup(scheduling: Scheduling = "normal") -> Path | None:
 
 _TAKEN: dict[Path, bool] = {}
 """Mount to whether a process of real time may enter a new group there."""
-_ENTER = "import sys; open(sys.argv[1], 'w').write('0')"
+_ENTER = "import sys; open(sys.argv[1], 'wb', 0).write(b'0')"
+"""Unbuffered: a refusal when the file is closed at the end would be no failure of the process."""
 
 
 def _takes_realtime(mount: Path, folder: Path) -> bool:
     """Ask the kernel once, by a process that enters: nothing else tells."""
     if mount not in _TAKEN:
         with before_the_subject("realtime"):
-            entered = subprocess.run(
-                [sys.executable, "-I", "-S", "-c", _ENTER, str(folder / "cgroup.procs")],
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
-        _TAKEN[mount] = entered.returncode == 0
+            _TAKEN[mount] = enters(folder)
     return _TAKEN[mount]
+
+
+def enters(folder: Path) -> bool:
+    """Whether a process that is scheduled like this thread may enter a control group."""
+    command = [sys.executable, "-I", "-S", "-c", _ENTER, str(folder / "cgroup.procs")]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _own_cgroup(mount: Path) -> Path | None:

@@ -15,7 +15,7 @@ import pytest
 
 from capbench.errors import UnavailableError
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
-from capbench.harness.process.freezer import make_cgroup
+from capbench.harness.process.freezer import enters, make_cgroup
 from capbench.harness.process.measured_process import Observation, Outcome, run_process
 from capbench.harness.process.scheduling import (
     OBSERVER_PRIORITY,
@@ -129,6 +129,16 @@ def test_slices_of_real_time_are_kept(tmp_path: Path) -> None:
     # and the twentieth that the kernel keeps back for the loops can cost.
     assert max(turn.running_s() for turn in turns) < 1.5 * alone_s + 0.05
     assert sum(turn.overlap_ns for turn in turns) / 1e9 < 0.02 * sum(turn.running_s() for turn in turns)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="what refuses every write is Linux's")
+def test_a_group_that_refuses_a_process_is_told_from_one_that_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "takes").mkdir()
+    (tmp_path / "refuses").mkdir()
+    (tmp_path / "refuses" / "cgroup.procs").symlink_to("/dev/full")
+
+    assert enters(tmp_path / "takes")
+    assert not enters(tmp_path / "refuses")
 
 
 def _refused(*_: object) -> None:
