@@ -21,9 +21,10 @@ from capbench.errors import CapbenchError, OutputError
 from capbench.files import describe_os_error, is_folder, write_atomic
 from capbench.installation import version_of
 from capbench.results.record import record_json
+from capbench.results.run_record import Scheduling
 from capbench.results.visible_text import json_escaped, plain_line
 
-__all__ = ["INTERRUPTED", "READER_GONE", "JsonTarget", "app", "run_app", "write_json"]
+__all__ = ["INTERRUPTED", "READER_GONE", "JsonTarget", "SchedulingChoice", "app", "run_app", "write_json"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C or SIGTERM."""
@@ -211,6 +212,13 @@ JsonTarget = Annotated[
         metavar="FILE",
         help="Write the result as JSON to FILE; `-` is stdout.",
         callback=_check_target,
+    ),
+]
+SchedulingChoice = Annotated[
+    Scheduling | None,
+    typer.Option(
+        help="How the kernel schedules the subjects: normal, or realtime, before every other program (Linux, needs the "
+        "right to it; default: as in the matrix, else normal)."
     ),
 ]
 """The `--json` option of every verb that has one. With `-`, the verb prints nothing else to stdout."""

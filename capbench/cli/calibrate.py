@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from capbench.cli.app import JsonTarget, app, write_json
+from capbench.cli.app import JsonTarget, SchedulingChoice, app, write_json
 from capbench.errors import InputError
-from capbench.results.run_record import Scheduling
 
 if TYPE_CHECKING:
     from capbench.gate.calibration import Calibration
@@ -53,13 +52,7 @@ def calibrate(
             "recommendation; otherwise runs)."
         ),
     ] = None,
-    scheduling: Annotated[
-        Scheduling | None,
-        typer.Option(
-            help="How the kernel schedules the subjects: normal, or realtime, before every other program (Linux, needs "
-            "the right to it; default: as in the matrix)."
-        ),
-    ] = None,
+    scheduling: SchedulingChoice = None,
     budget: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Time budget, such as 90 or 20m; no block starts that would exceed it."),

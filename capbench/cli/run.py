@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capbench.cli.app import app
+from capbench.cli.app import SchedulingChoice, app
 from capbench.cli.fleet_verbs.connection import Certificates, Insecure, fleet_options, refuse_idle_security
 from capbench.cli.measure.finish_run import show_folder, stopping_test
 from capbench.errors import InputError, UnavailableError
 from capbench.results import CheckStatus, FailureKind, RunResult
-from capbench.results.run_record import Interleave, Scheduling
+from capbench.results.run_record import Interleave
 from capbench.results.visible_text import plain_line
 
 if TYPE_CHECKING:
@@ -97,13 +97,7 @@ def run(
     slice_ms: Annotated[
         float | None, typer.Option(min=5, max=10_000, help="Mean length of a time slice in milliseconds.")
     ] = None,
-    scheduling: Annotated[
-        Scheduling | None,
-        typer.Option(
-            help="How the kernel schedules the subjects: normal, or realtime, before every other program (Linux, needs "
-            "the right to it; default: as in the matrix)."
-        ),
-    ] = None,
+    scheduling: SchedulingChoice = None,
     keep_outputs: Annotated[bool, typer.Option("--keep-outputs", help="Keep the videos in DIR/outputs.")] = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Write DIR/traces/*.json for ui.perfetto.dev; adds a little overhead.")

@@ -27,7 +27,7 @@ from capbench.gate.gate_file import BUILT_IN_RULES, GateFile, rule_for
 from capbench.gate.judged_metrics import describe_metric
 from capbench.gate.statistics.inference import Levels, evidence
 from capbench.gate.verdicts.noisy_figures import NoisyRow, asked_for
-from capbench.gate.verdicts.pairing import column, finished, measured_runs
+from capbench.gate.verdicts.pairing import column, finished, measured_runs, ways_of_timing
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.worker.slowdown import VARIABLE
 from capbench.results.base_subject import choose_base
@@ -146,7 +146,7 @@ def calibrate_runs(
                 comparisons=comparisons,
                 rng=rng,
             )
-            interleave, scheduling = _ways_of(of_case)[0]
+            interleave, scheduling = ways_of_timing(of_case)[0]
             found.append(one.model_copy(update={"interleave": interleave, "scheduling": scheduling}))
     if not found:
         raise ResultError(f"no block has finished runs of {subject}, {twin} and the slowed copies; run all of them")
@@ -158,18 +158,6 @@ def calibrate_runs(
         blocks_each=blocks_each,
         metrics=tuple(found),
     )
-
-
-def _ways_of(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """How runs were interleaved and scheduled, each way once; those of one case have one in common."""
-    ways = pd.DataFrame(
-        {
-            name: runs[name].fillna(default) if name in runs.columns else default
-            for name, default in (("interleave", "runs"), ("scheduling", "normal"))
-        },
-        index=runs.index,
-    )
-    return list(ways.drop_duplicates().itertuples(index=False, name=None))
 
 
 def _blocks(runs: pd.DataFrame, names: Iterable[str], metric: str) -> NDArray[np.float64] | None:
@@ -273,7 +261,7 @@ def noise_floor_for(gates: GateFile, runs: pd.DataFrame) -> dict[str, float]:
     if gates.gate.calibration is None or not is_file(Path(gates.gate.calibration)):
         return {}
     machines = set(runs["fingerprint"].dropna()) if "fingerprint" in runs.columns else set()
-    ways = _ways_of(measured_runs(runs))
+    ways = ways_of_timing(measured_runs(runs))
     return noise_floor_of(read_calibration(Path(gates.gate.calibration)), machines, ways)
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from capbench.cli.app import JsonTarget, app, write_json
+from capbench.cli.app import JsonTarget, SchedulingChoice, app, write_json
 from capbench.cli.compare import exit_code_of_comparison, show_comparison
 from capbench.cli.measure.finish_run import show_folder, stopping_test
 from capbench.errors import OutputError, ResultError
-from capbench.results.run_record import ExportEnd, Interleave, Scheduling
+from capbench.results.run_record import ExportEnd, Interleave
 
 if TYPE_CHECKING:
     from capbench.harness.matrix.model import RunMatrix
@@ -109,13 +109,7 @@ def try_commands(
         Interleave | None,
         typer.Option(help="How the commands of a block take turns: whole runs or slices (default: runs)."),
     ] = None,
-    scheduling: Annotated[
-        Scheduling | None,
-        typer.Option(
-            help="How the kernel schedules the subjects: normal, or realtime, before every other program (Linux, needs "
-            "the right to it; default: normal)."
-        ),
-    ] = None,
+    scheduling: SchedulingChoice = None,
     validate: Annotated[bool, typer.Option(help="Validate each output, after its run was timed.")] = True,
     json_file: JsonTarget = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the result.")] = False,

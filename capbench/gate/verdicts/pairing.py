@@ -13,7 +13,7 @@ from capbench.errors import ResultError
 from capbench.results.run_record import MAX_OVERLAP_SHARE, RunRole
 from capbench.results.subject_name import is_capacity, is_floor
 
-__all__ = ["PairedCase", "column", "finished", "measured_runs", "pair_cases", "side_of"]
+__all__ = ["PairedCase", "column", "finished", "measured_runs", "pair_cases", "side_of", "ways_of_timing"]
 
 _KEYS = ["machine", "fingerprint", "block"]
 """Two machines of one model and one software have one fingerprint; a folder of several machines names them."""
@@ -88,6 +88,18 @@ def measured_runs(runs: pd.DataFrame) -> pd.DataFrame:
 def finished(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs without an error."""
     return runs[runs["error"].isna()] if "error" in runs.columns else runs
+
+
+def ways_of_timing(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """How runs were interleaved and scheduled, each way once; tables of earlier versions say neither."""
+    ways = pd.DataFrame(
+        {
+            name: runs[name].fillna(default) if name in runs.columns else default
+            for name, default in (("interleave", "runs"), ("scheduling", "normal"))
+        },
+        index=runs.index,
+    )
+    return list(ways.drop_duplicates().itertuples(index=False, name=None))
 
 
 def pair_cases(

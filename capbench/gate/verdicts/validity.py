@@ -11,7 +11,7 @@ import pandas as pd
 from capbench.gate.curves.fold_blocks import POINTS
 from capbench.gate.gate_file import GateSettings
 from capbench.gate.verdicts.drift import drift_between_folders, drift_within
-from capbench.gate.verdicts.pairing import PairedCase, finished
+from capbench.gate.verdicts.pairing import PairedCase, finished, ways_of_timing
 from capbench.results.run_record import FailureKind
 
 __all__ = ["Validity", "check_validity", "texts"]
@@ -132,25 +132,19 @@ def _machine_changed(pair: PairedCase) -> list[str]:
     return []
 
 
-_WAYS_OF_TIMING = {
-    "interleave": ("runs", "in slices"),
-    "scheduling": ("normal", "with real-time scheduling"),
-}
-"""Column to its default and what the other value is called. Running time in slices is not what a run takes on its own,
-nor is the time of one that shares its cores with nobody what it takes beside others."""
-
-
 def _timed_otherwise(pair: PairedCase) -> list[str]:
-    reasons = []
-    for name, (default, otherwise) in _WAYS_OF_TIMING.items():
-        kinds = set[str]()
-        for runs in (pair.base_runs, pair.new_runs):
-            known = finished(runs)
-            kinds |= set(known[name].fillna(default).astype(str)) if name in known.columns else {default}
-        if len(kinds) > 1:
-            measured = f"some runs were measured {otherwise} and some were not, and their times do not compare"
-            reasons.append(f"{measured}: run both sides with the same --{name}")
-    return reasons
+    """Running time in slices is not what a run takes on its own, nor is that without others on its cores with them."""
+    ways = [way for runs in (pair.base_runs, pair.new_runs) for way in ways_of_timing(finished(runs))]
+    found = (
+        ("interleave", "in slices", {interleave for interleave, _ in ways}),
+        ("scheduling", "with real-time scheduling", {scheduling for _, scheduling in ways}),
+    )
+    return [
+        f"some runs were measured {otherwise} and some were not, and their times do not compare: "
+        f"run both sides with the same --{option}"
+        for option, otherwise, values in found
+        if len(values) > 1
+    ]
 
 
 def _unsteady_clock(pair: PairedCase) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from capbench.harness.matrix.command_line import missing_program, placeholders_of
 from capbench.harness.matrix.model import Case, RunMatrix, Subject
 from capbench.harness.matrix.table_values import MOST_BLOCKS
+from capbench.harness.matrix.written_tables import WRITTEN
 from capbench.results.environment import MachineChoice
 from capbench.results.run_record import RunResult, RunRole
 
@@ -35,7 +36,7 @@ _MOST_NAMED = 3
 class _MachineTable(MachineChoice):
     """`[[machine]]`: machines of a fleet that take part."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = WRITTEN
 
     match: dict[MachineField, str] = Field(default_factory=dict)  # type: ignore[assignment]  # a record has any keys
     """Field of a machine's report to a glob, such as `{ adapter = "NVIDIA*", system = "Darwin" }`."""

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from capbench.harness.matrix.command_line import PLACEHOLDERS, placeholders_of, split_command
 from capbench.harness.matrix.model import OptionValue, Rate
@@ -31,6 +31,7 @@ from capbench.harness.matrix.table_values import (
     known_paths,
 )
 from capbench.harness.matrix.written_tables import (
+    WRITTEN,
     WrittenCurve,
     WrittenDownload,
     WrittenLimit,
@@ -281,7 +282,7 @@ class LadderTable(WrittenTable):
 class FootageTable(Footage):
     """`[[footage]]`: a clip of somebody else's."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = WRITTEN
 
     name: Name
     """Name of the clip, which cases give as `footage`."""

@@ -12,27 +12,37 @@ from capbench.results.appearance.read_look import without_unknown
 from capbench.results.run_record import CurveParameter
 from capbench.units import parse_bitrate, shown
 
-__all__ = ["WrittenCurve", "WrittenDownload", "WrittenLimit", "WrittenLook", "WrittenRecording", "WrittenTable"]
+__all__ = [
+    "WRITTEN",
+    "WrittenCurve",
+    "WrittenDownload",
+    "WrittenLimit",
+    "WrittenLook",
+    "WrittenRecording",
+    "WrittenTable",
+]
 
 FEWEST_POINTS = 4
 """Of a curve: what the common test conditions of MPEG and JVET take (JVET-T2010); fewer are no curve to interpolate."""
 MOST_POINTS = 32
 """Of a curve: each is a run of every subject in every block."""
+WRITTEN = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Of what a person writes. What is infinite or no number is written to a plan as nothing, and a resume would refuse its
+own plan."""
 
 
 class WrittenTable(BaseModel):
     """A table of a matrix file, which refuses keys that do not exist."""
 
-    # What is infinite or no number is written to a plan as nothing, and a resume would refuse its own plan.
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(**WRITTEN, frozen=True, use_attribute_docstrings=True)
 
 
 class _LimitTable(Limit):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = WRITTEN
 
 
 class _RecordingTable(OwnRecording):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = WRITTEN
 
 
 # Records keep unknown fields of their files; what a person writes must not have any.
@@ -77,7 +87,7 @@ def _curve(table: _CurveTable) -> Curve:
 class _DownloadTable(Download):
     """A file that is fetched before the first run and kept in the user's cache."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = WRITTEN
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/\S+$", max_length=2000)]
     """Where it is, `https` or `http`."""
