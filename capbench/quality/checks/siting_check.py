@@ -1,4 +1,4 @@
-"""Does chroma lie where the output says?"""  # noqa: D400
+"""Whether chroma lies where the output says."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -13,8 +14,9 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.picture_checks import is_left_out
-from capbench.quality.measurements import DetailLoss, PictureMeasurements, SampledPair
+from capbench.quality.measurements import DetailLoss, PictureMeasurements
 from capbench.quality.metrics.detail_loss import detail_loss
+from tests.unit.quality.empty_pair import EMPTY_PAIR
 
 _HEIGHT, _WIDTH = 128, 192
 Luma = NDArray[np.uint8]
@@ -62,21 +64,7 @@ def _enlarged(luma: Luma, order: Literal[0, 1, 3]) -> Luma:
 
 def _is_coding(loss: DetailLoss | None) -> bool:
     assert loss is not None
-    pair = SampledPair(
-        output_frame=0,
-        ssim=(None, None, None),
-        bias_codes=(0.0, 0.0, 0.0),
-        luma_shift_px=None,
-        luma_shift_error_px=None,
-        chroma_shift_px=None,
-        chroma_shift_error_px=None,
-        sharpness=None,
-        detail_loss=loss,
-        uneven_cells=(0, 0),
-        turns={},
-        gradient_codes=0,
-        deep_step_codes=None,
-    )
+    pair = replace(EMPTY_PAIR, detail_loss=loss)
     return is_left_out(PictureMeasurements(sampled=[pair]))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from capbench.quality.checks.picture_checks import how_turned
-from capbench.quality.measurements import PictureMeasurements, SampledPair
+from capbench.quality.measurements import PictureMeasurements
 from capbench.quality.metrics.registration import turn_correlations
+from tests.unit.quality.empty_pair import EMPTY_PAIR
 
 Thumb = NDArray[np.float32]
 
@@ -21,21 +24,7 @@ def soft(asymmetry: float) -> Thumb:
 
 
 def turned(want: Thumb, got: Thumb) -> str | None:
-    pair = SampledPair(
-        output_frame=0,
-        ssim=(1.0, 1.0, 1.0),
-        bias_codes=(0.0, 0.0, 0.0),
-        luma_shift_px=None,
-        luma_shift_error_px=None,
-        chroma_shift_px=None,
-        chroma_shift_error_px=None,
-        sharpness=None,
-        detail_loss=None,
-        turns=turn_correlations(got, want),
-        gradient_codes=0,
-        deep_step_codes=None,
-        uneven_cells=(0, 0),
-    )
+    pair = replace(EMPTY_PAIR, turns=turn_correlations(got, want))
     return how_turned(PictureMeasurements(sampled=[pair]))
 
 
