@@ -7,6 +7,7 @@ validator that draws its line anywhere in that band is not to be blamed.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -31,6 +32,11 @@ _MATCH_SHARE: Final = 0.75
 """A frame that differs less than this share from a neighbour than from its own counterpart shows the neighbour."""
 _MATCH_CODES: Final = 0.6
 """And by at least this much: coding noise averaged over a picture's blocks is below 0.3."""
+_RIGHT_FRAMES_OFF, _WRONG_FRAMES_OFF = 1.2, 1.75
+"""How far a picture, or the end, may lie from its time at another rate, in frames of the slower one: whatever rounds to
+its own ticks is within one."""
+_FARTHEST_FRAMES: Final = 6.0
+"""How far from its time a picture is looked for, in such frames."""
 _BLOCK: Final = 8
 """Side of the blocks whose means are compared, in compared pixels."""
 _RIGHT_BIAS, _WRONG_BIAS = 1.3, 3.0
@@ -53,8 +59,26 @@ _SITED_PAIRS: Final = 12
 """Pictures by which chroma is placed, about."""
 
 
+_SEVERITY: Final = (Opinion.RIGHT, Opinion.DOUBTFUL, Opinion.WRONG)
+
+
 def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
-    """Compare an output with what it was made from. Raises `ToolError` where ffmpeg cannot decode either."""
+    """Compare an output with what it was made from. Raises `ToolError` where ffmpeg cannot decode either.
+
+    A source whose coded pictures and container state different colours may be read by either: ffmpeg and browsers go by
+    the pictures, GStreamer and MLT by the container. What is right by the container alone is doubtful.
+    """
+    found = _judge_as_read(reference, output, request)
+    if not reference.contradicts_itself or found.opinion is Opinion.RIGHT:
+        return found
+    other = _judge_as_read(reference.as_the_container_says(), output, request)
+    if _SEVERITY.index(other.opinion) >= _SEVERITY.index(found.opinion):
+        return found
+    message = f"right if the source, which contradicts itself, is read by its container; else: {found.findings[0].message}"
+    return replace(other, findings=(*other.findings, Finding("colour", Opinion.DOUBTFUL, message)))
+
+
+def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
     figures: dict[str, float] = {}
     some = _some_pairs(reference, output, request)
     findings = [
@@ -79,10 +103,12 @@ def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
 
 
 def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
-    places = {{"bt470bg": "smpte170m"}.get(name, name) for name in (output.matrix, output.container_matrix) if name}
-    if len(places) > 1:
-        message = f"the bitstream says {output.matrix}, the container {output.container_matrix}"
-        return [Finding("tags", Opinion.WRONG, message)]
+    if output.contradicts_itself:
+        places = [
+            f"{each.matrix_by_rule()}, {'full' if each.full_range else 'limited'}"
+            for each in (output, output.as_the_container_says())
+        ]
+        return [Finding("tags", Opinion.WRONG, f"the bitstream says {places[0]}, the container {places[1]}")]
     is_stated = bool(output.matrix or output.container_matrix)
     # What JFIF means is stated nowhere in a file, although ffprobe says it.
     is_implied = reference.codec == "mjpeg" and reference.matrix_by_rule() == output.matrix_by_rule()
@@ -120,13 +146,14 @@ def _times(reference: StreamFacts, output: StreamFacts, request: Request, figure
     if request.rate is not None:
         worst = max((abs(step - 1 / request.rate) for step in steps), default=Fraction(0))
         figures["step_error_ms"] = float(worst) * 1e3
-        return graded(
+        uneven = graded(
             "times",
             float(worst),
             float(output.time_base) * 1.01,
             float(output.time_base) * 2 + 1e-3,
             f"a step is off by {float(worst) * 1e3:.2f} ms",
         )
+        return uneven + _length(reference, output)
     if reference.frame_count != output.frame_count:
         return []  # the pictures say what is missing
     wanted = [frame.start_s - reference.frames[0].start_s for frame in reference.frames]
@@ -150,6 +177,16 @@ def _end_s(facts: StreamFacts) -> Fraction | None:
     if facts.container_end_s is not None and facts.container_end_s > last.start_s:
         return facts.container_end_s - facts.frames[0].start_s
     return None
+
+
+def _length(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
+    """At another rate each end is rounded to a frame: what the pictures show does not tell how many there should be."""
+    ends = _end_s(reference), _end_s(output)
+    if ends[0] is None or ends[1] is None:
+        return []
+    off, step = abs(ends[0] - ends[1]), max(1 / reference.rate, 1 / output.rate)
+    message = f"the picture lasts {float(ends[1]):.3f} s instead of {float(ends[0]):.3f} s"
+    return graded("times", float(off / step), _RIGHT_FRAMES_OFF, _WRONG_FRAMES_OFF, message)
 
 
 def _last_hold(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
@@ -223,7 +260,7 @@ def _matching(
     """Reference frame of each output frame, and what is wrong with that."""
     wanted, found = _block_means(want), _block_means(got)
     if request.rate is not None:
-        return _by_time(reference, output, wanted, found), []
+        return _by_time(reference, output, wanted, found), _late(reference, output, wanted, found)
     if len(wanted) == len(found):
         moved, doubtful = [], []
         for index in range(len(found)):
@@ -259,6 +296,31 @@ def _by_time(
         alike = {n: float(np.abs(found[index] - wanted[n]).mean()) for n in near}
         matches.append(min(alike, key=lambda n: alike[n]) if alike else None)
     return matches
+
+
+def _late(
+    reference: StreamFacts, output: StreamFacts, wanted: NDArray[np.float32], found: NDArray[np.float32]
+) -> list[Finding]:
+    """At another rate: pictures that are clearly those of another time than they are shown at."""
+    step = max(1 / reference.rate, 1 / output.rate)
+    times = [frame.start_s - reference.frames[0].start_s for frame in reference.frames[: len(wanted)]]
+    # A picture that is held is shown again at any time until then.
+    untils = [max(time, after - step) for time, after in zip(times, [*times[1:], _end_s(reference) or 0], strict=True)]
+    worst, worst_at = 0.0, 0
+    for index, frame in enumerate(output.frames[: len(found)]):
+        now = frame.start_s - output.frames[0].start_s
+        alike: list[tuple[float, float]] = []
+        for time, until, picture in zip(times, untils, wanted, strict=True):
+            away = float(max(time - now, now - until, Fraction(0)) / step)
+            if away <= _FARTHEST_FRAMES:
+                alike.append((away, float(np.abs(found[index] - picture).mean())))
+        near = min((codes for away, codes in alike if away <= _RIGHT_FRAMES_OFF), default=np.inf)
+        far = min((codes for _, codes in alike), default=np.inf)
+        if near - far > _MATCH_CODES and far < _MATCH_SHARE * near:
+            away = min(away for away, codes in alike if codes <= far + _MATCH_CODES / 3)
+            worst, worst_at = max((worst, worst_at), (away, index))
+    message = f"frame {worst_at} shows what was due {worst:.1f} frames from its time"
+    return graded("times", worst, _RIGHT_FRAMES_OFF, _WRONG_FRAMES_OFF, message)
 
 
 def _differences(
