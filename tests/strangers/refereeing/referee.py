@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.coarse_coding import figures_of_coarse_coding
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
-from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_range, judge_siting
+from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_matrix, judge_range, judge_siting
 from tests.strangers.refereeing.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
     StreamFacts,
@@ -74,7 +74,7 @@ def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judg
     other = _judge_as_read(reference.as_the_container_says(), output, request)
     if _SEVERITY.index(other.opinion) >= _SEVERITY.index(found.opinion):
         return found
-    message = f"right if the source, which contradicts itself, is read by its container; else: {found.findings[0].message}"
+    message = f"right by the container of a source that contradicts itself; else: {found.findings[0].message}"
     return replace(other, findings=(*other.findings, Finding("colour", Opinion.DOUBTFUL, message)))
 
 
@@ -88,6 +88,7 @@ def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request
         *_geometry(reference, output, request),
         *_times(reference, output, request, figures),
         *_pictures(reference, output, request, figures),
+        *judge_matrix(reference, output, some, figures),
         *judge_range(reference, output, some, figures),
         *judge_siting(reference, output, some, figures),
         *judge_sound(reference, output, figures),
