@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.strangers.container_colours import container_colours, matrix_number
 from tests.strangers.tool_programs import ToolError, run_tool, run_tool_aloud
 
 __all__ = [
@@ -133,6 +134,16 @@ class StreamFacts:
         return size[::-1] if self.rotation % 180 else size
 
     @property
+    def end_s(self) -> Fraction | None:
+        """When the last frame ends, counted from the first one; None where the container does not say."""
+        last = self.frames[-1]
+        if last.duration_s is not None:
+            return last.start_s + last.duration_s - self.frames[0].start_s
+        if self.container_end_s is not None and self.container_end_s > last.start_s:
+            return self.container_end_s - self.frames[0].start_s
+        return None
+
+    @property
     def is_constant(self) -> bool:
         """Whether frames come at a constant rate, but for a tick."""
         steps = [after.start_s - before.start_s for before, after in itertools.pairwise(self.frames)]
@@ -152,7 +163,7 @@ class StreamFacts:
     def matrix_by_rule(self) -> int:
         """601, 709 or 2020: what is stated, or the rule for what is not: 709 from 720 lines up."""
         # FFmpeg lets a frame that says nothing hide what the container says: ProRes' do, and "unspecified" in H.264.
-        stated = _matrix_number(self.matrix) or _matrix_number(self.container_matrix)
+        stated = matrix_number(self.matrix) or matrix_number(self.container_matrix)
         return stated or (709 if self.height >= 720 else 601)
 
     @property
@@ -163,7 +174,7 @@ class StreamFacts:
     def as_the_container_says(self) -> StreamFacts:
         """The same file, read by what its container states, by its coded pictures where that is silent."""
         matrix, full = self.matrix, self.full_range
-        if _matrix_number(self.container_matrix) not in {None, _matrix_number(matrix), self.matrix_by_rule()}:
+        if matrix_number(self.container_matrix) not in {None, matrix_number(matrix), self.matrix_by_rule()}:
             matrix = self.container_matrix
         if self.container_full_range is not None:
             full = self.container_full_range
@@ -194,7 +205,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         raise ToolError(message)
     # A decoded picture says what players go by; the stream's header may still say what the container did.
     first = frames[video["index"]][0]
-    container_matrix, container_full_range = _container_colours(path)
+    container_matrix, container_full_range = container_colours(path)
     span = _range(first.get("color_range"), video.get("pix_fmt", ""))
     time_base = Fraction(video["time_base"])
     rotation = next((int(data["rotation"]) for data in video.get("side_data_list", ()) if "rotation" in data), 0)
@@ -274,50 +285,6 @@ def _range(name: str | None, pixel_format: str) -> bool | None:
     if pixel_format.startswith("yuvj"):
         return True
     return {"pc": True, "tv": False}.get(name or "")
-
-
-_MATRIX_OF_CODE: Final = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"}
-"""Code points of ITU-T H.273 to FFmpeg's names."""
-
-
-def _matrix_number(name: str | None) -> int | None:
-    """601, 709 or 2020; None for any other."""
-    numbers = {"bt709": 709, "smpte170m": 601, "bt470bg": 601, "bt2020nc": 2020, "bt2020c": 2020}
-    return numbers.get(name or "")
-
-
-def _container_colours(path: Path) -> tuple[str | None, bool | None]:
-    """Matrix and range that a container states for its video; None for what it does not."""
-    if path.suffix in {".mp4", ".mov"}:
-        return _colr_colours(path.read_bytes())
-    if path.suffix in {".mkv", ".webm"}:
-        return _element_colours(path.read_bytes())
-    return None, None
-
-
-def _colr_colours(data: bytes) -> tuple[str | None, bool | None]:
-    """ISO/IEC 14496-12 12.1.5: colr, nclx or nclc, then primaries, transfer and matrix of two bytes each, and a bit."""
-    at = max(data.find(b"colrnclx"), data.find(b"colrnclc"))
-    if at < 0:
-        return None, None
-    code = int.from_bytes(data[at + 12 : at + 14], "big")
-    full = bool(data[at + 14] & 0x80) if data[at + 4 : at + 8] == b"nclx" else None
-    return _MATRIX_OF_CODE.get(code), full
-
-
-def _element_colours(data: bytes) -> tuple[str | None, bool | None]:
-    """RFC 9559, 5.1.4.1.28.16: Colour holds elements of two bytes' name, a byte's length and a number each."""
-    header = data[: max(0, data.find(b"\x1f\x43\xb6\x75"))]  # up to the first cluster
-    at = header.find(b"\x55\xb0")
-    if at < 0 or not header[at + 2] & 0x80:
-        return None, None
-    colour = header[at + 3 : at + 3 + (header[at + 2] & 0x7F)]
-    stated: dict[int, int] = {}
-    while len(colour) > 3:
-        size = colour[2] & 0x7F
-        stated[int.from_bytes(colour[:2], "big")] = int.from_bytes(colour[3 : 3 + size], "big")
-        colour = colour[3 + size :]
-    return _MATRIX_OF_CODE.get(stated.get(0x55B1, 2)), {1: False, 2: True}.get(stated.get(0x55B9, 0))
 
 
 def picture_size(facts: StreamFacts) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.strangers.refereeing.opinions import Finding, Opinion, graded
 from tests.strangers.stream_facts import StreamFacts, decode_planes
 
-__all__ = ["LUMA_WEIGHTS", "Pairs", "chroma_recoded", "judge_matrix", "judge_range", "judge_siting"]
+__all__ = ["LUMA_WEIGHTS", "Pairs", "chroma_recoded", "is_centred", "judge_matrix", "judge_range", "judge_siting"]
 
 Pairs = list[tuple[int, int]]
 """Frames of the output, each with the reference's frame that it shows."""
@@ -39,7 +39,7 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
     both = (reference, output)
     layouts = [next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in both]
     turn = (reference.rotation - output.rotation) % 360
-    is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output) or turn != 0
+    is_changed = layouts[0] != layouts[1] or is_centred(reference) != is_centred(output) or turn != 0
     same_size = reference.display == output.display and output.rotation == 0
     if not is_changed or "" in layouts or not same_size or not pairs:
         return []
@@ -66,7 +66,7 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
     if not shifts:
         # Chroma moves where more or fewer columns are made of it, where the picture is turned, and to where another
         # place is stated: here nothing shows it.
-        is_moved = "444" in layouts or turn != 0 or _is_centred(reference) != _is_centred(output)
+        is_moved = "444" in layouts or turn != 0 or is_centred(reference) != is_centred(output)
         return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_moved else []
     shift = float(np.mean(shifts))
     figures["chroma_shift_px"] = shift
@@ -198,12 +198,13 @@ def _places(facts: StreamFacts, columns: int, width: int, turn: int) -> NDArray[
         # What were rows: of 4:2:0 they lie between two of luma, unless chroma is said to lie on the upper one.
         first = 0.0 if facts.chroma_location in {"topleft", "top"} else 0.5
     else:
-        first = 0.5 if _is_centred(facts) else 0.0
+        first = 0.5 if is_centred(facts) else 0.0
     places = np.arange(columns, dtype=np.float64) * 2 + first
     is_reversed = turn in {90, 180} if turn % 180 == 0 else turn == 90
     return (width - 1 - places)[::-1] if is_reversed else places
 
 
-def _is_centred(facts: StreamFacts) -> bool:
+def is_centred(facts: StreamFacts) -> bool:
+    """Whether chroma lies between two columns of luma."""
     # JFIF 1.02 puts chroma between the pixels; what says nothing means left.
     return facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"

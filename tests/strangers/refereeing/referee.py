@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.coarse_coding import figures_of_coarse_coding
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
+from tests.strangers.refereeing.other_rates import judge_lateness, judge_length
 from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_matrix, judge_range, judge_siting
 from tests.strangers.refereeing.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
@@ -32,11 +33,6 @@ _MATCH_SHARE: Final = 0.75
 """A frame that differs less than this share from a neighbour than from its own counterpart shows the neighbour."""
 _MATCH_CODES: Final = 0.6
 """And by at least this much: coding noise averaged over a picture's blocks is below 0.3."""
-_RIGHT_FRAMES_OFF, _WRONG_FRAMES_OFF = 1.2, 1.75
-"""How far a picture, or the end, may lie from its time at another rate, in frames of the slower one: whatever rounds to
-its own ticks is within one."""
-_FARTHEST_FRAMES: Final = 6.0
-"""How far from its time a picture is looked for, in such frames."""
 _BLOCK: Final = 8
 """Side of the blocks whose means are compared, in compared pixels."""
 _RIGHT_BIAS, _WRONG_BIAS = 1.3, 3.0
@@ -154,7 +150,7 @@ def _times(reference: StreamFacts, output: StreamFacts, request: Request, figure
             float(output.time_base) * 2 + 1e-3,
             f"a step is off by {float(worst) * 1e3:.2f} ms",
         )
-        return uneven + _length(reference, output)
+        return uneven + judge_length(reference, output)
     if reference.frame_count != output.frame_count:
         return []  # the pictures say what is missing
     wanted = [frame.start_s - reference.frames[0].start_s for frame in reference.frames]
@@ -170,28 +166,8 @@ def _times(reference: StreamFacts, output: StreamFacts, request: Request, figure
     return found + _last_hold(reference, output)
 
 
-def _end_s(facts: StreamFacts) -> Fraction | None:
-    """When the last frame ends, counted from the first one; None where the container does not say."""
-    last = facts.frames[-1]
-    if last.duration_s is not None:
-        return last.start_s + last.duration_s - facts.frames[0].start_s
-    if facts.container_end_s is not None and facts.container_end_s > last.start_s:
-        return facts.container_end_s - facts.frames[0].start_s
-    return None
-
-
-def _length(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
-    """At another rate each end is rounded to a frame: what the pictures show does not tell how many there should be."""
-    ends = _end_s(reference), _end_s(output)
-    if ends[0] is None or ends[1] is None:
-        return []
-    off, step = abs(ends[0] - ends[1]), max(1 / reference.rate, 1 / output.rate)
-    message = f"the picture lasts {float(ends[1]):.3f} s instead of {float(ends[0]):.3f} s"
-    return graded("times", float(off / step), _RIGHT_FRAMES_OFF, _WRONG_FRAMES_OFF, message)
-
-
 def _last_hold(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
-    ends = _end_s(reference), _end_s(output)
+    ends = reference.end_s, output.end_s
     if ends[0] is None or ends[1] is None:
         return []
     off, step = abs(ends[0] - ends[1]), 1 / reference.rate
@@ -261,7 +237,7 @@ def _matching(
     """Reference frame of each output frame, and what is wrong with that."""
     wanted, found = _block_means(want), _block_means(got)
     if request.rate is not None:
-        return _by_time(reference, output, wanted, found), _late(reference, output, wanted, found)
+        return _by_time(reference, output, wanted, found), judge_lateness(reference, output, wanted, found)
     if len(wanted) == len(found):
         moved, doubtful = [], []
         for index in range(len(found)):
@@ -297,31 +273,6 @@ def _by_time(
         alike = {n: float(np.abs(found[index] - wanted[n]).mean()) for n in near}
         matches.append(min(alike, key=lambda n: alike[n]) if alike else None)
     return matches
-
-
-def _late(
-    reference: StreamFacts, output: StreamFacts, wanted: NDArray[np.float32], found: NDArray[np.float32]
-) -> list[Finding]:
-    """At another rate: pictures that are clearly those of another time than they are shown at."""
-    step = max(1 / reference.rate, 1 / output.rate)
-    times = [frame.start_s - reference.frames[0].start_s for frame in reference.frames[: len(wanted)]]
-    # A picture that is held is shown again at any time until then.
-    untils = [max(time, after - step) for time, after in zip(times, [*times[1:], _end_s(reference) or 0], strict=True)]
-    worst, worst_at = 0.0, 0
-    for index, frame in enumerate(output.frames[: len(found)]):
-        now = frame.start_s - output.frames[0].start_s
-        alike: list[tuple[float, float]] = []
-        for time, until, picture in zip(times, untils, wanted, strict=True):
-            away = float(max(time - now, now - until, Fraction(0)) / step)
-            if away <= _FARTHEST_FRAMES:
-                alike.append((away, float(np.abs(found[index] - picture).mean())))
-        near = min((codes for away, codes in alike if away <= _RIGHT_FRAMES_OFF), default=np.inf)
-        far = min((codes for _, codes in alike), default=np.inf)
-        if near - far > _MATCH_CODES and far < _MATCH_SHARE * near:
-            away = min(away for away, codes in alike if codes <= far + _MATCH_CODES / 3)
-            worst, worst_at = max((worst, worst_at), (away, index))
-    message = f"frame {worst_at} shows what was due {worst:.1f} frames from its time"
-    return graded("times", worst, _RIGHT_FRAMES_OFF, _WRONG_FRAMES_OFF, message)
 
 
 def _differences(
