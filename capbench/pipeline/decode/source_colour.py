@@ -163,7 +163,7 @@ def _stated(own: int, declared: int, *, silent: tuple[int, ...] = (_CODE_UNSPECI
 
 
 def chroma_siting(path: Path, codec: str, extradata: bytes) -> ChromaSiting:
-    """JPEG, MPEG-1 and a few others put chroma between the columns, the rest on the left one unless the file says so."""
+    """JPEG, MPEG-1 and a few others put chroma between the columns, others on the left one unless the file says so."""
     if codec in CENTRED_CODECS:
         return ChromaSiting.CENTRE
     # Odd types lie between the columns (H.264 annex E, figure E-1); the vertical position is not followed.

@@ -159,9 +159,7 @@ def read_tags(path: Path) -> FileTags:
         codec = stream.codec_context.name
         opened = _opened_tags(stream.codec_context)
         bitstream, bitstream_light = _bitstream_tags(container, stream)
-        location = (
-            _CENTRE if codec in CENTRED_CODECS else chroma_location(codec, stream.codec_context.extradata or b"")
-        )
+        location = _CENTRE if codec in CENTRED_CODECS else chroma_location(codec, stream.codec_context.extradata or b"")
         formats = container.format.name.split(",")
         in_boxes = any(name in formats for name in ("mp4", "mov"))
         in_elements = any(name in formats for name in ("matroska", "webm"))
