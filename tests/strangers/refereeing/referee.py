@@ -43,7 +43,7 @@ more, a coarse encoder 0.02."""
 _FEWEST_MIXED, _MIXED_CODES = 300, 12.0
 """Blocks, and standard deviation of each difference of two components over them, from which that is known."""
 _FAINTEST_OFF_CODES, _EXPLAINED = 0.3, 0.5
-"""Mean difference of blocks from which another matrix is tried, and the share of it that this must leave less than:
+"""Mean difference of blocks from which another matrix is tried, and the share of it, or of squares, that it must leave:
 rounding alone is 0.2, and no matrix explains what coding adds."""
 _RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
 """Mean absolute difference of block means, in codes."""
@@ -347,7 +347,8 @@ def _graded_differences(
 def _mixing(means: list[NDArray[np.float32]]) -> float:
     """How much of a component's change between blocks is in another one; 0 where too few colours tell.
 
-    Another matrix mixes components; lost detail, contrast and brightness do not.
+    Another matrix mixes components; lost detail, contrast and brightness do not. It also explains most of what blocks
+    are off by: where components go together, as in a gradient, coding noise alone has any share of one in another.
     """
     wanted, found = (part.reshape(-1, 3).astype(np.float64) for part in means)
     apart = np.stack([wanted[:, 0] - wanted[:, 1], wanted[:, 2] - wanted[:, 1]], axis=1)
@@ -355,8 +356,12 @@ def _mixing(means: list[NDArray[np.float32]]) -> float:
     if len(wanted) < _FEWEST_MIXED or spread < _MIXED_CODES:
         return 0.0
     terms = np.concatenate([wanted, np.ones((len(wanted), 1))], axis=1)
-    factors = np.linalg.lstsq(terms, found, rcond=None)[0][:3]
-    return float(np.abs(factors - np.diag(np.diag(factors))).max())
+    factors = np.linalg.lstsq(terms, found, rcond=None)[0]
+    mixed = float(np.abs(factors[:3] - np.diag(np.diag(factors))).max())
+    unmixed = [np.linalg.lstsq(terms[:, [at, 3]], found[:, at], rcond=None)[0] for at in range(3)]
+    alone = np.stack([terms[:, [at, 3]] @ unmixed[at] for at in range(3)], axis=1)
+    rests = [float(np.square(found - shown).sum()) for shown in (terms @ factors, alone)]
+    return mixed if rests[0] < _EXPLAINED * rests[1] else 0.0
 
 
 def _faint_matrix(means: list[NDArray[np.float32]]) -> list[Finding]:
