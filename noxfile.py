@@ -293,10 +293,11 @@ def strangers(session: nox.Session) -> None:
     _install(session, "tests")
     session.install("--quiet", "moviepy>=2.1,<3", "imageio-ffmpeg")
     _need_adapter(session)
-    programs, packages = ("ffmpeg", "gst-launch-1.0", "melt", "HandBrakeCLI"), STRANGERS
+    programs = ["ffmpeg", "gst-launch-1.0", "melt", "HandBrakeCLI"]
+    packages = list(STRANGERS)
     if not {"--short", "--drawn"} & set(session.posargs):
         session.install("--quiet", "opencv-python-headless")
-        programs += ("x264", "x265", "SvtAv1EncApp", "rav1e", "vpxenc", "mkvmerge", "ges-launch-1.0", "vlc")
+        programs += ["x264", "x265", "SvtAv1EncApp", "rav1e", "vpxenc", "mkvmerge", "ges-launch-1.0", "vlc"]
         packages += STRANGERS_HELD_BACK
     if not all(map(shutil.which, programs)) and shutil.which("apt-get") and os.geteuid() == 0:
         _apt_install(session, *packages)

@@ -20,7 +20,7 @@ from tests.strangers.source_clips import Clip
 
 __all__ = ["HELD_BACK_COUNT", "HELD_BACK_SEED", "Split", "held_back_clips"]
 
-HELD_BACK_SEED: Final = 1_000_000
+HELD_BACK_SEED: Final = 9555
 """Recorded, so that the same clips are held back in every run. Nobody drew clips by it before limits were settled."""
 HELD_BACK_COUNT: Final = 30
 """Clips drawn by it."""
