@@ -15,6 +15,7 @@ from tests.strangers.tool_programs import FileCache, content_key, moviepy_python
 __all__ = ["EXPORTERS", "Command", "Exporter", "Request"]
 
 Command = list[str | Path]
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _OUTPUT: Final = "{output}"
 """Stands for the output in a command until it has a name."""
 
@@ -63,9 +64,9 @@ class Exporter:
     def export(self, source: StreamFacts, cache: FileCache, *, tree: str) -> Path:
         """The export, made where it is absent. `tree` stands for the state of capbench. Raises `ToolError`."""
         command = self.command(source, Path(f"{_OUTPUT}{self.suffix}"))
-        # Without the source's name, so that the folder with all files may be moved.
-        words = [str(word).replace(str(source.path), "{source}") for word in command]
-        key = content_key(source.path, words, tree if self.program == "capbench" else self.version)
+        # Without places, so that the folder with all files, the checkout and the program may be moved.
+        words = [str(word).replace(str(source.path), "{source}").replace(str(_ROOT), "{root}") for word in command[1:]]
+        key = content_key(source.path, words, self.program, tree if self.program == "capbench" else self.version)
 
         def make(path: Path) -> None:
             run_tool([str(word).replace(f"{_OUTPUT}{self.suffix}", str(path)) for word in command])
