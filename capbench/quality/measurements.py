@@ -38,6 +38,8 @@ class ClipMeasurements:
     """Its colour tags."""
     spec: ColourSpec
     """How a player reads its codes."""
+    contradicting_spec: ColourSpec | None
+    """How a player that asks the container first reads them; None where that is the same."""
     size: tuple[int, int]
     """Width and height upright, in pixels."""
     rotation_degrees: int
@@ -227,6 +229,8 @@ class Measurements:
     """Whether the output's last picture is the reference's last as much as the one that it was matched with."""
     look: LookMeasurements | None = None
     """What was found of the output's look; None where its pictures are compared."""
+    container_first: bool = False
+    """Whether the reference was read by what its container states, which its bitstream contradicts."""
 
     @property
     def hdr(self) -> str | None:

@@ -31,7 +31,11 @@ from tests.strangers.tool_programs import FileCache, ToolError, content_key
 __all__ = ["Study"]
 
 _HERE: Final = Path(__file__).parent
-_REFEREE_FILES: Final = (*sorted((_HERE / "refereeing").glob("*.py")), _HERE / "stream_facts.py")
+_REFEREE_FILES: Final = (
+    *sorted((_HERE / "refereeing").glob("*.py")),
+    _HERE / "stream_facts.py",
+    _HERE / "container_colours.py",
+)
 """What a kept judgement depends on."""
 _ROUND: Final = 3
 """Exporters of a clip in one go: what was decoded of the reference is still known."""

@@ -97,6 +97,10 @@ def test_another_matrix_mixes_components_and_lost_detail_does_not() -> None:
     assert referee._mixing([wanted, wanted @ mixing.T + noise]) > referee._WRONG_MIX
     assert referee._mixing([wanted, 0.9 * wanted + 10 + noise]) < referee._RIGHT_MIX
     assert referee._mixing([wanted[..., :1].repeat(3, axis=-1), wanted]) == 0  # grey shows no matrix
+    # In a gradient components go together, and what coding is off by has any share of one in another.
+    slopes = np.array([1.0, 0.6, 0.5], np.float32)
+    ramp = wanted[..., :1] * slopes + random.normal(0, 13, wanted.shape).astype(np.float32) * (1, 1, 0)
+    assert referee._mixing([ramp, ramp + 6 * np.sin(ramp[..., ::-1] / 9)]) < referee._RIGHT_MIX
 
 
 @pytest.mark.parametrize(("share", "noise_codes", "subject"), [(1, 0.2, {"colour"}), (1, 3, set()), (0, 0.8, set())])
