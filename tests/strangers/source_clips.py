@@ -16,7 +16,7 @@ from capbench.recordings import RecordingSpec
 from capbench.recordings.write import write_recording
 from tests.strangers.tool_programs import FileCache, content_key, run_tool, version_of
 
-__all__ = ["CASE_CLIPS", "COUNTER_CELLS", "MADE_CLIPS", "MEDIA_CLIPS", "Clip", "all_clips", "all_families"]
+__all__ = ["CASE_CLIPS", "COUNTER_CELLS", "MADE_CLIPS", "MEDIA_CLIPS", "Clip", "all_clips"]
 
 COUNTER_CELLS: Final = 10
 """Squares at the top of a counted clip, each a bit of the frame's number, the most significant first."""
@@ -75,7 +75,7 @@ class Clip:
     name: str
     """Unique."""
     family: str
-    """What it stands for; the third that is held back is drawn by family."""
+    """What it stands for: the confusion table counts by it."""
     picture: str | Path = MOVED
     """A source of FFmpeg's lavfi with {size} and {rate}, or the file itself where it is not made."""
     size: tuple[int, int] = (320, 180)
@@ -336,12 +336,6 @@ CASE_CLIPS: Final = (
     *("raw_bframes.h264", "two_programs.ts", "sound_rate_change.ts"),
 )
 """Files of others' bug reports that are good as a source."""
-
-
-def all_families() -> tuple[str, ...]:
-    """Every family there is, also of clips that are absent here: what is held back must not depend on that."""
-    real = (*(f"media/{name}" for name in MEDIA_CLIPS), *(f"cases/{name}" for name in CASE_CLIPS))
-    return (*(clip.family for clip in MADE_CLIPS), *real)
 
 
 def all_clips(shared: Path | None) -> tuple[Clip, ...]:
