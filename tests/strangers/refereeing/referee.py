@@ -113,7 +113,7 @@ def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
         ]
         return [Finding("tags", Opinion.WRONG, f"the bitstream says {places[0]}, the container {places[1]}")]
     is_stated = bool(output.matrix or output.container_matrix)
-    # What JFIF means is stated nowhere in a file, although ffprobe says it.
+    # What JFIF and VP8 mean is stated nowhere in a file, although ffprobe says it.
     is_implied = (
         reference.codec in {"mjpeg", "vp8"}
         and not reference.container_matrix
