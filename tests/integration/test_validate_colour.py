@@ -201,7 +201,8 @@ def placed(
     [
         (0.1, 0.02, CheckStatus.PASS),
         (0.46, 0.02, CheckStatus.FAIL),
-        (0.3, 0.08, CheckStatus.FAIL),
+        (0.4, 0.08, CheckStatus.FAIL),
+        (0.3, 0.08, CheckStatus.NOT_APPLICABLE),  # half way between two sitings, as far as it is known
         (0.3, 0.1, CheckStatus.NOT_APPLICABLE),
         (0.0, 0.1, CheckStatus.NOT_APPLICABLE),  # nor is it known to be right
         (2.0, 0.2, CheckStatus.FAIL),  # moved by a sample, however badly its place is known

@@ -128,6 +128,18 @@ class StreamFacts:
         return int(deep[1]) if deep else 8
 
     @property
+    def is_rgb(self) -> bool:
+        """Whether samples are R'G'B'."""
+        return self.pixel_format.startswith(("gbr", "rgb", "bgr"))
+
+    @property
+    def chroma_layout(self) -> str | None:
+        """444, 422 or 420, of R'G'B' as well; None for any other."""
+        if self.is_rgb:
+            return "444"
+        return next((name for name in ("444", "422", "420") if name in self.pixel_format), None)
+
+    @property
     def display(self) -> tuple[int, int]:
         """Width and height upright in square pixels."""
         size = (max(1, round(self.width * self.sample_aspect)), self.height)
@@ -307,9 +319,7 @@ def _decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.ui
     width, height = size
     matrix = {601: "bt601", 709: "bt709", 2020: "bt2020"}[facts.matrix_by_rule()]
     span = "pc" if facts.full_range else "tv"
-    chroma = (
-        "" if facts.pixel_format.startswith(("gbr", "rgb", "bgr")) else f":in_color_matrix={matrix}:in_range={span}"
-    )
+    chroma = "" if facts.is_rgb else f":in_color_matrix={matrix}:in_range={span}"
     # `sws_dither` would add noise of its own to 10 bits.
     scale = f"scale={width}:{height}:flags=area+accurate_rnd+full_chroma_int:sws_dither=none{chroma}"
     raw = run_tool(
@@ -355,7 +365,7 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
 
     `numbers` of frames may repeat. Raises `IndexError` where fewer frames decode.
     """
-    layout = next((name for name in ("444", "422", "420") if name in facts.pixel_format), None)
+    layout = facts.chroma_layout
     if layout is None:
         return []
     shown = sorted({number + facts.unshown for number in numbers})
@@ -369,6 +379,10 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
         ]
     )
     width, height = facts.width, facts.height
+    if facts.is_rgb:
+        frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3).astype(np.float32)
+        coded = _coded(frames[[shown.index(number + facts.unshown) for number in numbers]], facts)
+        return [coded[..., at] for at in range(3)]
     columns = width if layout == "444" else -(-width // 2)
     rows = -(-height // 2) if layout == "420" else height
     sizes = [(height, width), (rows, columns), (rows, columns)]
@@ -385,6 +399,20 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
     return planes
 
 
+def _coded(rgb: NDArray[np.float32], facts: StreamFacts) -> NDArray[np.float32]:
+    """Y, Cb and Cr of R'G'B' of 0..255 in the matrix and range by which the file is read (ITU-R BT.601, BT.709)."""
+    kr, kb = {601: (0.299, 0.114), 709: (0.2126, 0.0722), 2020: (0.2627, 0.0593)}[facts.matrix_by_rule()]
+    luma = rgb @ np.array([kr, 1 - kr - kb, kb], np.float32)
+    black, span, chroma = (0, 255, 255) if facts.full_range else (16, 219, 224)
+    cb, cr = ((rgb[..., at] - luma) / (2 * (1 - k)) for at, k in ((2, kb), (0, kr)))
+    coded: NDArray[np.float32] = np.stack(
+        [black + luma * span / 255, 128 + cb * chroma / 255, 128 + cr * chroma / 255], axis=-1
+    ).astype(np.float32)
+    return coded
+
+
 def _wide_format(facts: StreamFacts, layout: str) -> str:
+    if facts.is_rgb:
+        return "rgb24"
     is_planar = re.fullmatch(rf"yuvj?{layout}p((9|10|12|14|16)le)?", facts.pixel_format)
     return facts.pixel_format if is_planar else f"yuv{layout}p16le"

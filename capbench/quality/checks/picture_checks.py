@@ -299,9 +299,15 @@ def _place(pictures: PictureMeasurements) -> Check:
     if not shifts:
         return Check.not_applicable(name=name, reason="the pictures have too few edges to measure a shift")
     right, down = median(dx for dx, _ in shifts), median(dy for _, dy in shifts)
-    worst = max(abs(right), abs(down))
-    errors = [max(pair.luma_shift_error_px) for pair in pictures.sampled if pair.luma_shift_error_px is not None]
-    limit = max(limits.LUMA_SHIFT_PX, limits.SHIFT_ERRORS * median(errors))
+    errors = [pair.luma_shift_error_px for pair in pictures.sampled if pair.luma_shift_error_px is not None]
+    # Each direction by its own error: bars say nothing of the one in which they run.
+    worst, limit = max(
+        (
+            (abs(shift), max(limits.LUMA_SHIFT_PX, limits.SHIFT_ERRORS * median(error)))
+            for shift, error in zip((right, down), zip(*errors, strict=True), strict=True)
+        ),
+        key=lambda each: each[0] / each[1],
+    )
     return Check.passed_if(
         good=worst <= limit,
         name=name,

@@ -19,6 +19,8 @@ __all__ = ["check_siting"]
 _NAME = "colour.siting"
 _CENTRE_PX = 0.5
 """How far right of left-sited chroma centred chroma lies, in luma pixels."""
+_NOWHERE_PX = 100.0
+"""Error from which nothing shows a shift at all."""
 _MAD_TO_SIGMA = 1.4826
 """Standard deviation of normal values over their median absolute deviation."""
 
@@ -70,13 +72,18 @@ def _down(found: _Displacement) -> Check | None:
 def _right(evidence: Measurements, found: _Displacement) -> Check:
     right, tagged = found.right, evidence.output.spec.siting
     limit = limits.CHROMA_SHIFT_PX + _slack(found.right_error)
-    if limit > limits.CHROMA_SHIFT_PX and abs(right) <= limit:
+    states_none = not is_sited(evidence.output.facts.codec, evidence.output.tags)
+    is_centred = states_none and abs(right + _CENTRE_PX) <= limits.CHROMA_SHIFT_PX + found.right_error
+    if found.right_error > _NOWHERE_PX:
+        return _not_applicable("coloured edges run from left to right alone, which does not show where chroma lies")
+    # Half way between two places, within what is known, it may lie in either.
+    is_between = abs(right) - limit <= found.right_error / 2 and not abs(right) <= limits.CHROMA_SHIFT_PX
+    if (limit > limits.CHROMA_SHIFT_PX and abs(right) <= limit) or (is_between and not is_centred):
         return _not_applicable(
             f"coloured edges are too few, or too faint beside the coding noise: chroma is placed to "
             f"{found.right_error:.2f} px, and sitings are {_CENTRE_PX} px apart"
         )
-    states_none = not is_sited(evidence.output.facts.codec, evidence.output.tags)
-    if states_none and abs(right + _CENTRE_PX) <= limit:
+    if is_centred:
         return Check.passed(
             name=_NAME,
             message="chroma is sited centre, and the file does not state it",

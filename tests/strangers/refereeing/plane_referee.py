@@ -21,6 +21,8 @@ _CHROMA_SPANS: Final = {True: 255.0, False: 224.0}
 """Codes that chroma spans, in full range and in limited range (ITU-T H.273)."""
 _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES = 2.0, 4.0
 """Mean difference of block means of luma that another range explains: of even greys it makes 8."""
+_RIGHT_UNMOVED_PX, _WRONG_UNMOVED_PX = 0.5, 0.95
+"""How far chroma may lie aside where its layout and its stated place stayed: a sample of 4:4:4 is 1."""
 _EXPLAINED = 0.5
 """Share of it that may be left."""
 _RIGHT_MATRIX_CODES, _WRONG_MATRIX_CODES = 0.8, 1.5
@@ -28,6 +30,10 @@ _RIGHT_MATRIX_CODES, _WRONG_MATRIX_CODES = 0.8, 1.5
 _SHOWN_CODES, _FEWEST_SHOWN = 1.0, 40
 """By how much another matrix has to change a block's chroma for it to count, and how many must count: means of blocks
 are rounded and coded to a third of a code."""
+_RIGHT_GAIN, _WRONG_GAIN, _ALIKE = 0.025, 0.045, 0.9
+"""Change of luma's contrast, where blocks of both correlate by as much: coding leaves it to 1%."""
+_RANGE_GAIN: Final = 0.06
+"""How near the ratio of both ranges a gain is theirs."""
 _FEWEST_RANGED, _RANGED_CODES = 200, 8.0
 """Blocks, and the standard deviation of luma over them, from which that is known."""
 _BLOCK: Final = 8
@@ -37,11 +43,11 @@ _BLOCK: Final = 8
 def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figures: dict[str, float]) -> list[Finding]:
     """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
     both = (reference, output)
-    layouts = [next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in both]
+    layouts = [each.chroma_layout or "" for each in both]
     turn = (reference.rotation - output.rotation) % 360
     is_changed = layouts[0] != layouts[1] or is_centred(reference) != is_centred(output) or turn != 0
     same_size = reference.display == output.display and output.rotation == 0
-    if not is_changed or "" in layouts or not same_size or not pairs:
+    if "" in layouts or not same_size or not pairs:
         return []
     planes = chroma_recoded(reference, output, decode_planes(reference, [n for _, n in pairs]))
     # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
@@ -70,11 +76,14 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
         return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_moved else []
     shift = float(np.mean(shifts))
     figures["chroma_shift_px"] = shift
+    message = f"chroma lies {shift:+.2f} px aside of its place"
+    if not is_changed:
+        # Nobody has moved it on purpose, and coarse coding leaves some of it where it was a frame before.
+        return graded("siting", abs(shift), _RIGHT_UNMOVED_PX, _WRONG_UNMOVED_PX, message)
     # VP9 and FFV1 have no place to state it, and what writes AV1 leaves it open.
-    is_open = output.codec in {"vp8", "vp9", "av1", "ffv1"} and output.chroma_location is None
-    return graded(
-        "siting", abs(shift), 0.15, 1.0 if is_open else 0.4, f"chroma lies {shift:+.2f} px aside of its place"
-    )
+    # Filters that make chroma of every column differ by half a pixel where R'G'B' is made.
+    is_open = (output.codec in {"vp8", "vp9", "av1", "ffv1"} and output.chroma_location is None) or output.is_rgb
+    return graded("siting", abs(shift), 0.15, 1.0 if is_open else 0.4, message)
 
 
 def chroma_recoded(
@@ -112,6 +121,35 @@ def judge_range(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figur
     want, got = (_blocks(planes[0]) for planes in both)
     if want.size < _FEWEST_RANGED or float(want.std()) < _RANGED_CODES:
         return []
+    return _judge_contrast(reference, output, want, got) or _judge_span(reference, output, want, got, figures)
+
+
+def _judge_contrast(
+    reference: StreamFacts, output: StreamFacts, want: NDArray[np.float32], got: NDArray[np.float32]
+) -> list[Finding]:
+    """Luma that is stretched or squeezed, as far as both regressions agree: lost detail lowers one of them alone."""
+    meant = _ranged(want, (reference.full_range, output.full_range)).ravel()
+    a, b = (each - each.mean() for each in (meant.astype(np.float64), got.ravel().astype(np.float64)))
+    product, energies = float(a @ b), (float(a @ a), float(b @ b))
+    if product <= _ALIKE * np.sqrt(energies[0] * energies[1]):
+        return []
+    slopes = sorted((product / energies[0], energies[1] / product))
+    gain = min(max(1.0, slopes[0]), slopes[1])
+    message = f"luma has {gain:.0%} of its contrast"
+    # Another range is named as that.
+    is_range = min(abs(gain - 219 / 255), abs(gain - 255 / 219)) < _RANGE_GAIN
+    if reference.is_rgb or output.is_rgb:  # which clips codes beyond it
+        return []
+    return [] if is_range else graded("colour", abs(gain - 1), _RIGHT_GAIN, _WRONG_GAIN, message)
+
+
+def _judge_span(
+    reference: StreamFacts,
+    output: StreamFacts,
+    want: NDArray[np.float32],
+    got: NDArray[np.float32],
+    figures: dict[str, float],
+) -> list[Finding]:
     offs = {
         ranges: float(np.abs(_ranged(want, ranges) - got).mean())
         for ranges in ((False, False), (False, True), (True, False))

@@ -113,3 +113,33 @@ def test_a_mean_of_planes_goes_by_what_is_known() -> None:
     assert mean.right_error == pytest.approx(0.02, abs=0.002)
     assert mean_shift([sure]) == sure
     assert mean_shift([]) is None
+
+
+def test_bars_tell_of_one_direction() -> None:
+    """Bars of colour from top to bottom had no place at all, and chroma half a pixel aside passed."""
+    random = np.random.default_rng(1)
+    bars, columns = np.repeat(random.integers(40, 210, 20), 8).astype(float), np.arange(160)
+    want = np.tile(bars, (90, 1))
+    got = np.tile(np.interp(columns - 0.25, columns, bars), (90, 1)) + random.normal(0, 0.7, want.shape)
+    both = [plane.round().clip(0, 255).astype(np.uint8) for plane in (got, want)]
+
+    across = plane_shift(*both)
+    down = plane_shift(*(np.ascontiguousarray(plane.T) for plane in both))
+
+    assert across is not None
+    assert down is not None
+    assert across.right == pytest.approx(0.25, abs=0.05)
+    assert (across.down, across.right_error < 0.05, across.down_error > 1e3) == (0, True, True)
+    assert (down.down, down.right) == pytest.approx((across.right, 0), abs=1e-9)
+
+
+def test_slopes_have_no_place() -> None:
+    """Red, green and blue that grow from left to right: quantisation biases each otherwise, as a shift would."""
+    slope = np.arange(320) * 0.8
+    want = np.repeat([slope * share for share in (0.35, 1.2, 0.5)], 60, axis=0) + 10
+    bias = np.repeat([0.9, -1.0, 0.6], 60)[:, None]
+    both = [plane.round().clip(0, 255).astype(np.uint8) for plane in (want + bias, want)]
+
+    shift = plane_shift(*both)
+
+    assert shift is None or abs(shift.right) < 3 * shift.right_error

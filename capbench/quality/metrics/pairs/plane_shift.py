@@ -39,6 +39,8 @@ _CORRELATED = 512
 """Largest side of the middle of a plane that is correlated."""
 _MOVED_REST = 0.5
 """Share of the squared error that a move must leave less than."""
+_UNKNOWN_SAMPLES = 1e6
+"""Error of a shift that nothing shows; a finite one, because figures are written down."""
 _FINEST_ERROR_SAMPLES = 0.02
 """Smaller errors count as this in a mean: what the method itself is good to."""
 
@@ -79,7 +81,8 @@ def plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     """How far `got` lies right of and below `want`, both of one shape.
 
     None where `want` has too few edges, or fainter ones than the noise between both: quantised edges then pull the
-    estimate by tenths of a sample.
+    estimate by tenths of a sample. Where all edges run in one direction the shift along them is 0, and its error
+    larger than any picture.
 
     Least squares on got - want = -dx gx - dy gy + c, where the plane has edges, with central differences of the mean of
     both pictures, whose error is of third order in the shift (Lucas and Kanade 1981, with the symmetric gradient). Good
@@ -91,20 +94,24 @@ def plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     if gathered is None or gathered.kept < _LEAST_KEPT:
         return None
     tiles = gathered.tiles
+    count = tiles[..., 2, 2].sum()
+    # Bars and lines in one direction say nothing of the other.
+    known = np.flatnonzero(gathered.edges >= max(1.0, count) * _ENOUGH_GRADIENT_CODES**2)
+    if not known.size:
+        return None
     sums = tiles.sum(axis=(0, 1))
-    count, gradients = sums[2, 2], _centred(sums)
-    is_faint = count == 0 or np.trace(gradients) / count < _ENOUGH_GRADIENT_CODES**2
+    gradients = _centred(sums)[np.ix_(known, known)]
+    is_faint = np.trace(gradients) / count < _ENOUGH_GRADIENT_CODES**2
     if is_faint or np.linalg.cond(gradients) > _MOST_CONDITION:
         return None
-    if gathered.edges.min() < _ENOUGH_GRADIENT_CODES**2 * count:
-        return None
-    shift = np.linalg.solve(sums[:3, :3], sums[:3, 3])
+    shift, terms = np.zeros(3), [*known, 2]
+    shift[terms] = np.linalg.solve(sums[np.ix_(terms, terms)], sums[terms, 3])
     if _is_noise(tiles, shift):
         return None
     chosen = _largest_tiles(tiles)
     if chosen is None:
         return None
-    errors = _jackknife_errors(chosen, sums)
+    errors = _jackknife_errors(chosen, sums, known)
     if errors is None:
         return None
     more = (1 + gathered.kept) ** 2 / (4 * gathered.kept)
@@ -177,7 +184,7 @@ def _gathered(got: Codes, want: Codes) -> _Gathered | None:
             for j in range(i, 4):
                 sums = np.add.reduceat(np.einsum("rc,rc->c", a, values[j]), starts, dtype=np.float64)
                 tiles[number, :, i, j] = tiles[number, :, j, i] = sums
-        about = _about_slopes(across, down, starts)
+        about = _about_slopes(first[0], first[1], starts)  # of what is wanted: coding has edges at its blocks
         is_slope = about.sum(axis=1) < _SLOPE_CODES**2 * len(across) * np.diff(np.append(starts, columns))
         tiles[number, is_slope] = 0
         edges += about[~is_slope].sum(axis=0)
@@ -250,12 +257,14 @@ def _largest_tiles(tiles: Moments) -> Moments | None:
     return None if chosen is None else chosen.reshape(-1, 4, 4)
 
 
-def _jackknife_errors(tiles: Moments, sums: Moments) -> NDArray[np.float64] | None:
-    """Standard errors of both shifts; None where a tile alone has the edges of a direction."""
+def _jackknife_errors(tiles: Moments, sums: Moments, known: NDArray[np.intp]) -> NDArray[np.float64] | None:
+    """Standard errors of both shifts, of one that is not `known` very large; None where a tile alone has the edges."""
     rest = sums - tiles
-    if np.any(np.linalg.cond(_centred(rest)) > _MOST_CONDITION):
+    if np.any(np.linalg.cond(_centred(rest)[:, known[:, None], known]) > _MOST_CONDITION):
         return None
-    shifts = np.linalg.solve(rest[:, :3, :3], rest[:, :3, 3:])[:, :2, 0]
+    terms = np.append(known, 2)
+    shifts = np.linalg.solve(rest[:, terms[:, None], terms], rest[:, terms, 3:])[:, :-1, 0]
     spread = shifts - shifts.mean(axis=0)
-    errors: NDArray[np.float64] = np.sqrt((len(tiles) - 1) / len(tiles) * np.square(spread).sum(axis=0))
+    errors = np.full(2, _UNKNOWN_SAMPLES)
+    errors[known] = np.sqrt((len(tiles) - 1) / len(tiles) * np.square(spread).sum(axis=0))
     return errors
