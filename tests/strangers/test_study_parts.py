@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.sound_clips import Track, write_clip
+from tests.strangers import __main__ as command_line
 from tests.strangers import foreign_exporters, held_back, stream_facts, tool_programs
 from tests.strangers import study as study_module
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
@@ -420,6 +421,15 @@ def test_the_section_has_shares_with_their_intervals() -> None:
     lines = [*section(study([output_row(opinion="right", flagged=True)], []))]
 
     assert any("1 of 1, 100.0% [2.5%, 100.0%]" in line for line in lines)
+    assert any("clips that others published, `new`; exporters `newer`." in line for line in lines)
+
+
+def test_the_short_form_names_nothing_as_held_back(tmp_path: Path) -> None:
+    short = Study(tmp_path, None, command_line.SHORT).result
+
+    assert not short.split.families
+    assert not short.split.exporters
+    assert not any(line.startswith("Held back") for line in section(short))
 
 
 def test_ffprobe_and_ffmpeg_read_a_clip(tmp_path: Path) -> None:
