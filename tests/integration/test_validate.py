@@ -509,3 +509,21 @@ def test_the_verb_prints_writes_and_fails(recording: Path, tmp_path: Path) -> No
     assert len(pictures) == 9
     with Image.open(tmp_path / "worst" / pictures[0]) as picture:
         assert picture.size == (640, 360)
+
+
+def test_pictures_rounded_to_the_nearest_frame_of_another_rate_are_in_sync(tmp_path: Path) -> None:
+    """FFmpeg's `fps=12` shows the last of the frames that fall to a tick: a picture comes up to half a frame early."""
+    source = make_recording(RecordingSpec("rounded", 320, 180, 60, 2.0))
+
+    def shots(frames: Iterator[Shot]) -> list[Shot]:
+        last_of: dict[int, Shot] = {}
+        for shot in frames:
+            last_of[int(shot.time_s * 12 + Fraction(1, 2))] = shot
+        return [replace(shot, time_s=Fraction(tick, 12)) for tick, shot in last_of.items()]
+
+    rounded = remake(source, tmp_path / "rounded.mp4", Remake(shots=shots))
+    late = remake(source, tmp_path / "late.mp4", Remake(shots=shots, audio_start_s=Fraction(12, 100)))
+    expected = Expectation(rate=Fraction(12))
+
+    assert "audio.offset" not in failures(validate(source, rounded, expected=expected))
+    assert "audio.offset" in failures(validate(source, late, expected=expected))

@@ -94,8 +94,8 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     """
     if len(reference.level) < _SHORTEST_S / BIN_S or _contrast(reference.level) < _STEADY_CONTRAST:
         return _lag_of_onset(reference, output)
-    if len(output.level) < _SHORTEST_S / BIN_S:
-        return None
+    if len(output.level) < _SHORTEST_S / BIN_S or not (_smooth(reference.level) > _AUDIBLE).any():
+        return None  # of what nobody hears, an envelope is noise
     moved = _pictures_apart_bins(reference, output)
     wanted, found = _on_one_timeline(reference, output, moved)
     # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
