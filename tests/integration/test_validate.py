@@ -527,3 +527,18 @@ def test_pictures_rounded_to_the_nearest_frame_of_another_rate_are_in_sync(tmp_p
 
     assert "audio.offset" not in failures(validate(source, rounded, expected=expected))
     assert "audio.offset" in failures(validate(source, late, expected=expected))
+
+
+def test_pictures_that_start_beside_the_raster_of_their_own_rate_may_be_moved_onto_it(tmp_path: Path) -> None:
+    """FFmpeg's `-r 15` moves a picture that starts 16 ms after the sound to its start."""
+    recording = make_recording(RecordingSpec("beside", 320, 180, 15, 2.0))
+
+    def later(ms: int) -> Remake:
+        return Remake(shots=lambda shots: [replace(shot, time_s=shot.time_s + Fraction(ms, 1000)) for shot in shots])
+
+    beside, wide = (remake(recording, tmp_path / f"{ms}.mp4", later(ms)) for ms in (17, 34))
+    expected = Expectation(rate=Fraction(15))
+
+    assert "audio.offset" not in failures(validate(beside, recording, expected=expected))
+    assert "audio.offset" in failures(validate(beside, recording))
+    assert "audio.offset" in failures(validate(recording, wide, expected=expected))

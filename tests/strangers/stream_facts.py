@@ -113,6 +113,8 @@ class StreamFacts:
     """What ffprobe says on standard error while it decodes all of it; empty where nothing is damaged."""
     unshown: int = 0
     """Frames that decode before time 0 of an edit list (ISO/IEC 14496-12, 8.6.6) and are not presented."""
+    is_timed: bool = True
+    """Whether its container gives each frame a time; where it does not, frames are taken to follow each other."""
     container_full_range: bool | None = None
     """What the same box or element says; None where it does not."""
 
@@ -241,6 +243,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         coded_bytes=sum(int(frame.get("pkt_size", 0)) for frame in frames[video["index"]]),
         complaints=complaints,
         unshown=unshown,
+        is_timed=is_timed,
         container_full_range=container_full_range,
     )
 

@@ -257,6 +257,19 @@ def test_other_noise_in_a_masked_channel_is_doubtful() -> None:
     assert subjects(judged(0.1)) == {"sound"}
 
 
+def test_a_plucked_string_does_not_drift() -> None:
+    """What is earlier is louder, and of the same period: its second half was found half a second ahead."""
+    time = np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ
+    pluck = 0.4 * np.exp(-time / 0.25) * np.sin(2 * np.pi * 220 * time) * (time > 0.05)
+    noise = np.random.default_rng(7).normal(0, 1e-3, pluck.shape)
+
+    found = compare_sound(
+        *(np.stack([each]).astype(np.float32) for each in (pluck, pluck + noise)), 0.0, (0.8, 2.5), {}
+    )
+
+    assert not subjects(found)
+
+
 def test_low_frequency_effects_are_compared_as_far_as_they_go() -> None:
     """AAC cuts that channel off at 47 Hz where it has 8,000 samples a second, and any encoder does above 120 Hz."""
     time = np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from capbench.pipeline.decode.frame_times import StrayTimes
 from capbench.pipeline.decode.open_source import OpenPart, audio_streams, holds_no_data, open_parts, open_source
 from capbench.pipeline.decode.presentation import begins_at_zero
-from capbench.quality.reading.channel_downmix import Downmix
+from capbench.quality.reading.channel_downmix import Downmix, channel_names
 
 __all__ = ["BIN_S", "PIECE_SAMPLES", "SOUND_RATE_HZ", "Sound", "SoundMeasurements", "listen"]
 
@@ -223,7 +223,9 @@ class _Ear:
             self.timeline.add(at, np.square(stereo).mean(axis=0))
             self.pieces.add(at - round(self._origin_s * SOUND_RATE_HZ), stereo)
             if track == 0 and len(channels) > 2:
-                self._keep_apart(at - round(self._origin_s * SOUND_RATE_HZ), channels[:_MOST_CHANNELS], samples)
+                self._keep_apart(
+                    at - round(self._origin_s * SOUND_RATE_HZ), channel_names(channels)[:_MOST_CHANNELS], samples
+                )
             self.channels = max(self.channels, len(samples))
             self.downmix_gain = max(self.downmix_gain, downmix.largest_gain)
             self.counts += [
@@ -235,10 +237,10 @@ class _Ear:
             ]
         self.stray_times += strays.found
 
-    def _keep_apart(self, first_sample: int, channels: list[str], samples: NDArray[np.float32]) -> None:
+    def _keep_apart(self, first_sample: int, channels: tuple[str, ...], samples: NDArray[np.float32]) -> None:
         if self.apart is None:
-            self.names, self.apart = tuple(channels), _Pieces(len(channels))
-        if self.names == tuple(channels):  # a layout that changes on the way is known by its mix alone
+            self.names, self.apart = channels, _Pieces(len(channels))
+        if self.names == channels:  # a layout that changes on the way is known by its mix alone
             self.apart.add(first_sample, samples[: len(channels)])
 
 

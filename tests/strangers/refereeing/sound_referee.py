@@ -123,7 +123,8 @@ def compare_sound(
 def _lag(want: NDArray[np.float32], got: NDArray[np.float32], start: int) -> float | None:
     """Samples by which `got` is later than `want`, which starts at sample `start`; None for what repeats or is still.
 
-    By the sum of the channels' cross-correlations, worked out in the frequency domain.
+    By the sum of the channels' cross-correlations, worked out in the frequency domain, over the loudness of what is
+    looked at: of a sound that dies away, what is earlier is louder and no more alike.
     """
     if want.shape[1] < SOUND_RATE_HZ // 10 or float((want**2).sum()) < 1e-3:
         return None
@@ -134,7 +135,10 @@ def _lag(want: NDArray[np.float32], got: NDArray[np.float32], start: int) -> flo
         total += np.abs(np.fft.irfft(np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length)), length))
     reach = SOUND_RATE_HZ // 2
     lags = np.arange(start - reach, start + reach)
-    values = total[lags % length]
+    heard = np.concatenate([[0.0], np.cumsum(np.square(got, dtype=np.float64).sum(axis=0))])
+    ends = [np.clip(lags + more, 0, got.shape[1]) for more in (0, want.shape[1])]
+    energy = heard[ends[1]] - heard[ends[0]]
+    values = total[lags % length] / np.sqrt(np.maximum(energy, 1e-2 * energy.max()) + 1e-9)
     best = int(values.argmax())
     far = np.abs(np.arange(len(lags)) - best) > SOUND_RATE_HZ // 500
     if values[far].max() > 0.97 * values[best]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from capbench.quality.checks import sound_checks
 from capbench.quality.metrics.sound_lag import measure_lag
+from capbench.quality.metrics.stereo_image import measure_channel_order
 from capbench.quality.reading.channel_downmix import Downmix
 from capbench.quality.reading.sound_envelope import Sound, listen
 from capbench.results import CheckStatus
@@ -277,3 +278,18 @@ def test_coding_takes_what_is_loud_to_full_scale_and_clipping_what_is_not(tmp_pa
 
     assert clipping("limited", limited, coded) is CheckStatus.PASS
     assert clipping("louder", 0.7 * sine, 1.4 * sine) is CheckStatus.FAIL
+
+
+def test_channels_without_names_are_those_that_ffmpeg_assumes(tmp_path: Path) -> None:
+    """PCM in Matroska states no layout: all channels had one name, and two that were exchanged ended in a traceback."""
+    samples = np.random.default_rng(6).normal(0, 0.05, (6, RATE_HZ)).astype(np.float32)
+    wanted, moved = (
+        heard(write(tmp_path / f"{name}.mkv", each, "5.1"))
+        for name, each in (("as-they-were", samples), ("moved", samples[[0, 1, 4, 3, 2, 5]]))
+    )
+
+    order = measure_channel_order(wanted, moved, 0.0, least_share=0.01)
+
+    assert wanted.channel_names == ("FL", "FR", "FC", "LFE", "BL", "BR")
+    assert order is not None
+    assert set(order.moved) == {("FC", "BL"), ("BL", "FC")}
