@@ -363,7 +363,7 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
         return []
     shown = sorted({number + facts.unshown for number in numbers})
     chosen = "+".join(f"eq(n\\,{number})" for number in shown)
-    # More depth is scaled down exactly; nothing else is touched.
+    # As they are coded: FFmpeg's scaler brings more depth than 8 bits to limited range by the way.
     raw = run_tool(
         [
             *("ffmpeg", "-v", "quiet", "-noautorotate", "-i", facts.path, "-map", "0:v:0"),
@@ -375,9 +375,10 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
     columns = width if layout == "444" else -(-width // 2)
     rows = -(-height // 2) if layout == "420" else height
     sizes = [(height, width), (rows, columns), (rows, columns)]
-    deep = _wide_format(facts, layout) != facts.pixel_format
-    samples = np.frombuffer(raw, "<u2" if deep else np.uint8)
-    frames = samples.reshape(-1, sum(h * w for h, w in sizes)).astype(np.float32) / np.float32(256 if deep else 1)
+    bits = 16 if _wide_format(facts, layout).endswith("16le") else facts.bits
+    deep = 2 ** (bits - 8)
+    samples = np.frombuffer(raw, np.uint8 if bits == 8 else "<u2")
+    frames = samples.reshape(-1, sum(h * w for h, w in sizes)).astype(np.float32) / np.float32(deep)
     planes: list[NDArray[np.float32]] = []
     start = 0
     for rows, columns in sizes:
@@ -388,5 +389,5 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
 
 
 def _wide_format(facts: StreamFacts, layout: str) -> str:
-    plain = facts.pixel_format in {f"yuv{layout}p", f"yuvj{layout}p"}
-    return facts.pixel_format if plain else f"yuv{layout}p16le"
+    is_planar = re.fullmatch(rf"yuvj?{layout}p((9|10|12|14|16)le)?", facts.pixel_format)
+    return facts.pixel_format if is_planar else f"yuv{layout}p16le"

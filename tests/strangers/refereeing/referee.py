@@ -108,15 +108,25 @@ def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
 
 
 def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
-    if output.contradicts_itself:
+    is_copied = (output.matrix, output.container_matrix, output.full_range, output.container_full_range) == (
+        reference.matrix,
+        reference.container_matrix,
+        reference.full_range,
+        reference.container_full_range,
+    )
+    if output.contradicts_itself and not is_copied:
         places = [
             f"{each.matrix_by_rule()}, {'full' if each.full_range else 'limited'}"
             for each in (output, output.as_the_container_says())
         ]
         return [Finding("tags", Opinion.WRONG, f"the bitstream says {places[0]}, the container {places[1]}")]
     is_stated = bool(output.matrix or output.container_matrix)
-    # What JFIF means is stated nowhere in a file, although ffprobe says it.
-    is_implied = reference.codec == "mjpeg" and reference.matrix_by_rule() == output.matrix_by_rule()
+    # What JFIF and VP8 mean is stated nowhere in a file, although ffprobe says it.
+    is_implied = (
+        reference.codec in {"mjpeg", "vp8"}
+        and not reference.container_matrix
+        and reference.matrix_by_rule() == output.matrix_by_rule()
+    )
     if (
         not (reference.matrix or reference.container_matrix)
         or is_implied
