@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
@@ -62,6 +63,7 @@ _REFUSED_FORMATS = {
     "dash": _LIST,
 }
 """Demuxers for what is not a recording: any text file, and scripts that name files which were not checked."""
+_AnyStream = TypeVar("_AnyStream", bound=Stream)
 
 
 def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
@@ -197,7 +199,7 @@ def earliest_s(streams: Sequence[Stream]) -> Fraction | None:
     return min(starts) if starts else None
 
 
-def holds_no_data(packet: av.Packet[av.AudioStream]) -> bool:
+def holds_no_data(packet: av.Packet[_AnyStream]) -> bool:
     """Whether a packet has a time and nothing in it, which decoders refuse.
 
     FLAC's encoder ends with one, for what it knows only then, and NUT stores it. The packet that asks a decoder for its
