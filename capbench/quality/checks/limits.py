@@ -38,7 +38,8 @@ AUDIO_MIX_LEVEL_DB: Final = 9.0
 AUDIO_LENGTH_MS: Final = 100.0
 """Length of the sound: four AAC frames of padding at the end."""
 AUDIO_CLIPPED_SHARE: Final = 1e-3
-"""Additional share of samples at full scale; AAC overshoots a loud peak now and then."""
+"""Additional share of samples at full scale, beyond those that were within 1 dB of it: AAC overshoots a loud peak now
+and then."""
 AUDIO_SIDE_SHARE: Final = 0.01
 """Energy of left minus right over left plus right from which stereo is audibly stereo."""
 AUDIO_SIDE_ADDED: Final = 0.1
