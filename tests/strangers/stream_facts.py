@@ -182,8 +182,8 @@ class StreamFacts:
 
     @property
     def contradicts_itself(self) -> bool:
-        """Whether the coded pictures state another matrix or range than their container."""
-        return self.as_the_container_says() != self
+        """Whether the coded pictures state another matrix or range than their container: R'G'B' has neither."""
+        return not self.is_rgb and self.as_the_container_says() != self
 
     def as_the_container_says(self) -> StreamFacts:
         """The same file, read by what its container states, by its coded pictures where that is silent."""
