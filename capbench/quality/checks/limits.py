@@ -67,13 +67,6 @@ LEFT_BEHIND: Final = 1.5
 """A picture that stands still, where the reference moves by less than coding is off, is a fault once its blocks are off
 by this factor more than at first: grain at CRF 38 gives 1.2 after any time, a freeze 2 after two such frames."""
 
-SAME_PICTURE_CORRELATION: Final = 0.6
-"""Block means of two equal pictures correlate above 0.98, even with a wrong range or matrix."""
-TURNED_REST: Final = 0.3
-"""Largest share of the uncorrelated part that a rotation or flip may leave. Coding noise is the same in any
-orientation, so the uncorrelated part of an upright picture is the smallest."""
-UPRIGHT_REST: Final = 0.002
-"""Uncorrelated part that an upright picture may have in any case: block means at CRF 40 correlate to 0.999."""
 PSNR_FLOOR_DB: Final = 24.0
 """Mean luma PSNR below which a picture is damaged rather than compressed, unless all of the error is detail that was
 left out; CRF 40 of screen text is at 28 in 1080p, and at 18 in 640x360."""
@@ -123,6 +116,24 @@ and enlargements leave 0.00, VP9, x264 and x265 at their coarsest 0.11 to 0.43."
 BESIDE_BLUR_OF_PARTS: Final = 0.15
 """`BESIDE_BLUR_SHARE` where as many are intact: a part of the picture may be blurred, which then explains what is lost
 there as well as any blur does; VP9 that made noise smooth leaves 0.21."""
+BLURRED_PART_REST: Final = 0.03
+"""`BESIDE_BLUR_SHARE` of a part of the picture whose other parts kept their detail: text and foliage blurred by 1.2 to
+6 pixels and coded at CRF 10 to 36 leave 0.00 to 0.03, parts of 500 right outputs that were off as in the next limit
+0.048 at least."""
+BLURRED_PART_RATIO: Final = 1.7
+"""Error of such a part over that of the detail that was coded best: with one quantiser for all of the picture, coarse
+coding leaves 0.9 to 1.6 where a blur explains as much. Blurred text has 3 at CRF 36 and 50 at CRF 10."""
+BLURRED_CHROMA_RATIO: Final = 3.0
+"""The same of chroma, which encoders smooth here and not there."""
+FINE_BLURRED_PART_RATIO: Final = 12.0
+"""The same from which no coarse coding is as uneven: what one quantiser leaves out is two and a half times what it is
+off by otherwise, and encoders' own choices make it four times as coarse in one place as in another."""
+FINE_BLURRED_PART_REST: Final = 0.1
+"""`BLURRED_PART_REST` from there on."""
+BLURRED_PART_CODES: Final = 8.0
+"""Least error of such a part in codes: text of less contrast than 20 codes is hardly read when it is sharp."""
+BLURRED_PART_FRAMES: Final = 3
+"""Frames with such a part, or all if they are fewer: what is soft for a tenth of a second is read in the next."""
 ADDED_SHARE: Final = 0.25
 """Share of the error within blocks that is no lost detail: coding with a dead zone leaves up to 0.16, and MPEG-2 at its
 coarsest 0.2; content that is shifted, cropped, interlaced or repeated 0.32 to 0.73, noise 0.9."""

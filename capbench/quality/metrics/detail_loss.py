@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from capbench.quality.measurements import DetailLoss
 from capbench.quality.metrics.registration import DETAIL_CELL_SAMPLES, detailed_cells
 
-__all__ = ["detail_loss"]
+__all__ = ["best_blur_rest", "detail_loss"]
 
 _BAND_ROWS = 64
 _MOST_BANDS = 6
@@ -54,6 +54,21 @@ def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss |
         added=-common / errors if errors else 0.0,
         intact=intact / max(1, detailed),
     )
+
+
+def best_blur_rest(
+    got: Field, want: Field, cells: NDArray[np.bool_], *, least_codes: float
+) -> tuple[float, float] | None:
+    """Of some cells, as those of `detailed_cells`, what share of their squared error the best blur leaves.
+
+    And the root mean square of the error; None where that is less than `least_codes`, or nothing.
+    """
+    error = _error_in(cells, got, want)
+    codes = float(np.sqrt(error / (cells.sum() * DETAIL_CELL_SAMPLES**2)))
+    if not error or codes < least_codes:
+        return None
+    rest = min(_error_in(cells, got, tried) for tried in _tried(want))
+    return rest / error, codes
 
 
 def _bands(height: int) -> Iterator[tuple[slice, slice]]:

@@ -13,7 +13,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter, zoom
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.picture_checks import is_left_out
+from capbench.quality.checks.sharpness_check import is_left_out
 from capbench.quality.measurements import DetailLoss, PictureMeasurements
 from capbench.quality.metrics.detail_loss import detail_loss
 from tests.unit.quality.empty_pair import EMPTY_PAIR
