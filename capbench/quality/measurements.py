@@ -69,6 +69,10 @@ class DetailLoss:
     """Share of the squared error, in cells that lost their detail, that remains if the picture is blurred or enlarged
     as fits best: 0.21 at most where that is what happened, whatever the quality of the encoding, and 0.37 at least
     where coarse coding left detail out. None where no cell lost its detail."""
+    is_strongest: bool
+    """Whether it is the strongest blur of those tried that fits best: then nothing of that detail is left."""
+    lost_codes: float
+    """Root mean square of the error in cells that lost their detail; 0 where none did."""
     added: float
     """Share of the error within blocks of 8x8 samples that is content of the output: what a good quantiser leaves out
     is orthogonal to what it leaves (Gersho and Gray 1992, 6.2), which makes 0. Encoders reach 0.2 without and 0.75

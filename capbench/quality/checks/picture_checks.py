@@ -312,13 +312,13 @@ def _fields(pictures: PictureMeasurements) -> Check:
         # Within a picture it is the same field: what is off in one here and in the other there is chance.
         if min(pair.uneven_cells) <= limits.OTHER_FIELD_SHARE * max(pair.uneven_cells)
     }
-    cells = sum(max(each) for each in uneven.values())
+    cells = sum(max(0, max(each) - limits.FIELD_CELLS_OF_CODING) for each in uneven.values())
     limit = limits.FIELD_CELLS
     if cells < limit:
         return Check.passed(
             name=name, message="even and odd rows show the same moment", value=cells, limit=limit, unit="cells"
         )
-    bad = [frame for frame, each in uneven.items() if max(each)]
+    bad = [frame for frame, each in uneven.items() if max(each) > limits.FIELD_CELLS_OF_CODING]
     worst = max(bad, key=lambda frame: max(uneven[frame]))
     return Check.failed(
         name=name,

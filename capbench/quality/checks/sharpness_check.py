@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from capbench.quality.checks import limits
-from capbench.quality.measurements import BlurredPart, PictureMeasurements
+from capbench.quality.measurements import BlurredPart, DetailLoss, PictureMeasurements
 from capbench.results import Check
 
 __all__ = ["check_sharpness", "is_left_out", "typical_detail_error"]
@@ -16,7 +16,8 @@ def check_sharpness(pictures: PictureMeasurements) -> Check:
     name = "picture.sharpness"
     shares = [pair.sharpness for pair in pictures.sampled if pair.sharpness is not None]
     share = median(shares) if shares else None
-    is_blurred = share is not None and share < limits.SHARPNESS_SHARE and not is_left_out(pictures)
+    has_lost = share is not None and share < limits.SHARPNESS_SHARE
+    is_blurred = has_lost and not is_left_out(pictures) and not _is_unseen(pictures)
     if not is_blurred and (parts := _blurred_parts(pictures)):
         frame = min(parts, key=lambda each: parts[each].beside_blur)
         part = parts[frame]
@@ -32,11 +33,11 @@ def check_sharpness(pictures: PictureMeasurements) -> Check:
         return Check.not_applicable(
             name=name, reason="the pictures have no fine detail, or the same everywhere, as grain has"
         )
-    if share < limits.SHARPNESS_SHARE and not is_blurred:
+    if has_lost and not is_blurred:
         return Check.not_applicable(
             name=name,
             reason=f"{share:.0%} of the finest detail is left, and no blur or enlargement explains the loss: coarse "
-            "coding left it out",
+            "coding left it out, or too little of it to be seen",
         )
     return Check.passed_if(
         good=not is_blurred,
@@ -74,9 +75,29 @@ def is_left_out(pictures: PictureMeasurements) -> bool:
     losses = [pair.detail_loss for pair in pictures.sampled if pair.detail_loss is not None]
     if not losses or median(loss.added for loss in losses) > limits.ADDED_SHARE:
         return False
-    beside = [loss.beside_blur for loss in losses if loss.beside_blur is not None]
     is_part = median(loss.intact for loss in losses) >= limits.INTACT_SHARE
-    return not beside or median(beside) > (limits.BESIDE_BLUR_OF_PARTS if is_part else limits.BESIDE_BLUR_SHARE)
+    beside = [loss.beside_blur / _most_beside(loss, is_part=is_part) for loss in losses if loss.beside_blur is not None]
+    return not beside or median(beside) > 1
+
+
+def _most_beside(loss: DetailLoss, *, is_part: bool) -> float:
+    """Share of the error that a blur may leave and still be the reason of it."""
+    if loss.is_strongest:
+        return limits.BESIDE_STRONGEST_BLUR
+    if is_part:
+        return limits.BESIDE_BLUR_OF_PARTS
+    return limits.BESIDE_BLUR_SHARE if loss.lost_codes < limits.GRAIN_CODES else limits.BESIDE_BLUR_OF_DETAIL
+
+
+def _is_unseen(pictures: PictureMeasurements) -> bool:
+    """Whether no blur explains what is missing, and that is less than anybody sees."""
+    losses = [pair.detail_loss for pair in pictures.sampled if pair.detail_loss is not None]
+    beside = [loss.beside_blur for loss in losses if loss.beside_blur is not None]
+    return (
+        bool(beside)
+        and median(beside) > limits.BESIDE_BLUR_SHARE
+        and median(loss.lost_codes for loss in losses) < limits.UNSEEN_LOSS_CODES
+    )
 
 
 def typical_detail_error(pictures: PictureMeasurements) -> float:

@@ -35,7 +35,7 @@ def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss |
     if min(want.shape) < DETAIL_CELL_SAMPLES + 2:
         return None
     common = errors = 0.0
-    detailed = intact = 0
+    detailed = intact = lost = 0
     lost_error, lost_rests = 0.0, np.zeros(len(_SIGMAS) + len(_BLOCKS))
     for rows, inner in _bands(want.shape[0]):
         wanted, found = want[rows].astype(np.float32), got[rows].astype(np.float32)
@@ -47,10 +47,13 @@ def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss |
         detailed += int(is_detailed.sum())
         intact += int((is_detailed & (shared > _INTACT_SHARE * energy)).sum())
         if is_lost.any():
+            lost += int(is_lost.sum())
             lost_error += _error_in(is_lost, found[inner], wanted[inner])
             lost_rests += [_error_in(is_lost, found[inner], tried[inner]) for tried in _tried(wanted)]
     return DetailLoss(
         beside_blur=float(lost_rests.min()) / lost_error if lost_error else None,
+        is_strongest=bool(lost_error) and int(lost_rests.argmin()) == len(_SIGMAS) - 1,
+        lost_codes=float(np.sqrt(lost_error / (lost * DETAIL_CELL_SAMPLES**2))) if lost else 0.0,
         added=-common / errors if errors else 0.0,
         intact=intact / max(1, detailed),
     )

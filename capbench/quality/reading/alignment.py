@@ -34,6 +34,9 @@ _CLOSER_ERROR = 0.25
 tell: a slow pan moves these by less than its pixels. A coarse encoder that leaves out what moved leaves out no more
 than it is off by in any case, which makes it half of the error at most."""
 
+_THING_CODES = 24.0
+"""Difference of a block of 8x8 pixels from which it shows another thing, or another place of it."""
+
 _AS_GOOD_FACTOR, _AS_GOOD_CODES = 1.05, 0.01
 """How much worse another picture may fit and still be as likely: coding noise is the same against either, so that what
 is left of a difference is between the two."""
@@ -84,12 +87,14 @@ class Aligner:
         *,
         can_compare: bool = True,
         by_order: bool = False,
+        is_resampled: bool = False,
         again: Callable[[], Generator[ObservedPicture]] | None = None,
     ) -> None:
         """With at most `window` reference frames in memory.
 
         `can_compare`: whether pictures of the two files can be compared as they are. `by_order`: a frame
-        is promised by its place in the file, because one of the files has no time stamps. `again` reads the reference
+        is promised by its place in the file, because one of the files has no time stamps. `is_resampled`: whether
+        the output has another rate, so that a neighbour of the promised frame may be shown. `again` reads the reference
         again from its start, to look for a picture that is beyond the window.
         """
         self._again = again
@@ -97,6 +102,7 @@ class Aligner:
         self._is_lost = False
         self._can_compare = can_compare
         self._by_order = by_order
+        self._is_resampled = is_resampled
         self._orientation = OrientationVote()
         self._last: tuple[NDArray[np.float32], int] | None = None
         self._reference = reference
@@ -273,6 +279,8 @@ class Aligner:
             return promised
         closest = min(distances.values())
         as_good = [index for index in distances if distances[index] <= closest * _AS_GOOD_FACTOR + _AS_GOOD_CODES]
+        if self._is_resampled:
+            as_good = [index for index in as_good if self._has_its_things(thumb, index, promised)] or as_good
         best = min(as_good, key=lambda index: (abs(index - promised), distances[index]))
         at_promised = distances.get(promised)
         if distances[best] > _STRANGER_CODES:
@@ -282,6 +290,8 @@ class Aligner:
             return promised if found is None else found
         self._is_lost = False
         if at_promised is None or at_promised > distances[best] * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES:
+            return best
+        if self._is_resampled and self._has_its_things(thumb, best, promised):
             return best
         is_as_good = at_promised <= distances[best] * _AS_GOOD_FACTOR + _AS_GOOD_CODES
         return promised if is_as_good or not self._is_closer(got, turn, best, promised) else best
@@ -297,6 +307,17 @@ class Aligner:
                 return False
             errors.append(float(np.mean(np.square(luma - wanted))))
         return errors[0] < _CLOSER_ERROR * errors[1]
+
+    def _has_its_things(self, thumb: NDArray[np.float32], one: int, other: int) -> bool:
+        """Whether a small thing is where the one frame has it, and not where the other has it.
+
+        At the reference's own rate that may as well be what a coarse encoder left behind.
+        """
+        worst = [
+            np.inf if held is None or held.thumb.shape != thumb.shape else float(np.abs(thumb - held.thumb).max())
+            for held in map(self._held, (one, other))
+        ]
+        return worst[1] > _THING_CODES and worst[0] < _CLOSER_ERROR * worst[1]
 
     def _look_farther(self, thumb: NDArray[np.float32], start: int) -> int | None:
         """The frame from `start` on that `thumb` shows: where many are missing, it is beyond what is held."""
