@@ -7,9 +7,12 @@ from capbench.bitstream.h264_sps import h264_chroma_location
 from capbench.bitstream.hevc_sps import hevc_chroma_location
 from capbench.bitstream.matroska_colour import find_matroska_colour
 
-__all__ = ["SITED_CODECS", "chroma_location", "stated_chroma_location"]
+__all__ = ["CENTRED_CODECS", "SITED_CODECS", "chroma_location", "stated_chroma_location"]
 
-SITED_CODECS = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "prores")
+CENTRED_CODECS = ("mjpeg", "mpeg1video", "h263", "theora")
+"""Codecs that have one siting and no field for it, the middle: JFIF 1.02, ISO/IEC 11172-2 (2.4.1), ITU-T H.263 (figure
+2), Theora I (4.4.3)."""
+SITED_CODECS = (*CENTRED_CODECS, "h264", "hevc", "mpeg2video", "mpeg4", "prores")
 """Codecs whose standard says where chroma lies, in a field, for good, or where that field is absent. VP8, VP9, FFV1 and
 what AV1 calls unknown leave it open."""
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import av
 
 from capbench.pipeline.decode.audio import read_audio
-from capbench.pipeline.decode.frame_times import TimedFrame, at_constant_rate, at_source_times
+from capbench.pipeline.decode.frame_times import TimedFrame, at_constant_rate, at_source_times, writable_pauses_s
+from capbench.pipeline.decode.open_source import stored_bytes
 from capbench.pipeline.decode.video import frame_bytes, read_frames
 from capbench.pipeline.encode.frame_pool import PictureFormat, PooledPicture
 from capbench.pipeline.encode.mp4 import SoundEncoder
@@ -40,7 +41,13 @@ def decode_pictures(
         keeps_depth=source.hdr is not None,
     )
     timed = (
-        at_constant_rate(decoded, source.origin_s, options.fps, source.frame_rate)
+        at_constant_rate(
+            decoded,
+            source.origin_s,
+            options.fps,
+            source.frame_rate,
+            pauses_s=writable_pauses_s(stored_bytes(source.path)),
+        )
         if options.fps
         else at_source_times(decoded, source.origin_s, source.frame_rate)
     )

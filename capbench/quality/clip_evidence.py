@@ -21,6 +21,7 @@ def clip_evidence(
         facts=opened.facts,
         tags=opened.tags,
         spec=like.spec if like else opened.spec,
+        contradicting_spec=opened.contradicting_spec,
         size=like.size if like else opened.size,
         rotation_degrees=0 if like else opened.clip.rotation_degrees,
         bits=opened.bits,

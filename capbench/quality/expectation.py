@@ -25,3 +25,5 @@ class Expectation:
     look: ExpectedLook | None = None
     """What was asked of an output whose look is its exporter's own: its effects are judged instead of its pixels; None
     where it should look like the reference."""
+    container_first: bool = False
+    """Whether the reference is read by what its container states of its colours where its bitstream contradicts it."""

@@ -67,21 +67,28 @@ def inspect_files(
     With a `scene` the pictures are compared with the scene rendered from the reference, at a few frames that the oracle
     renders; without one every frame against the reference's own. `on_rendered` is called with those few: the colour of
     both, the output's picture, and what was rendered. With `in_parts` pairs are measured in parts elsewhere, to the
-    same figures; scenes and tone-mapped references are not.
+    same figures; scenes, tone-mapped references and those read by their container are not.
     Raises `SourceError` where a file cannot be opened or has no video frame, and `ColourError` where one is HDR and the
     other SDR. Raises `PartError` where a part could not be measured to the figures of one piece.
     """
     choice = PictureChoice(metrics, expected.rate, keep_worst)
     with ExitStack() as held:
         pair = open_pair(
-            reference, output, expected.tone_map, scene, held, rate=expected.rate, digests=in_parts is not None
+            reference,
+            output,
+            expected.tone_map,
+            scene,
+            held,
+            rate=expected.rate,
+            digests=in_parts is not None,
+            container_first=expected.container_first,
         )
         want, got, side, aligner = pair.want, pair.got, pair.side, pair.aligner
         meter: PairMeter | None = None
         if side.incomparable is None:
             meter = (
                 open_picture_meter(pair, choice, held, on_rendered=on_rendered)
-                if in_parts is None or side.truth or expected.tone_map
+                if in_parts is None or side.truth or expected.tone_map or expected.container_first
                 else held.enter_context(closing(PartedMeter(pair, choice, in_parts)))
             )
         walk = _Walk(aligner, meter, side.truth, got.facts.expected_frames, on_frame)
@@ -112,6 +119,7 @@ def inspect_files(
         no_times_reason=why_no_times(reference_clip, output_clip),
         ends_alike=aligner.ends_alike,
         turned=aligner.turned,
+        container_first=expected.container_first,
     )
     return Inspection(evidence, worst_pairs)
 
@@ -128,7 +136,16 @@ def with_pictures_as_meant(
     reference, output = evidence.reference.facts.path, evidence.output.facts.path
     choice = PictureChoice(rate=expected.rate)
     with ExitStack() as held:
-        pair = open_pair(reference, output, expected.tone_map, scene, held, rate=expected.rate, misreading=misreading)
+        pair = open_pair(
+            reference,
+            output,
+            expected.tone_map,
+            scene,
+            held,
+            rate=expected.rate,
+            misreading=misreading,
+            container_first=evidence.container_first,
+        )
         if pair.side.incomparable is not None:
             return inspection
         meter = open_picture_meter(pair, choice, held)

@@ -39,6 +39,8 @@ class ClipMeasurements:
     """Its colour tags."""
     spec: ColourSpec
     """How a player reads its codes."""
+    contradicting_spec: ColourSpec | None
+    """How a player that asks the container first reads them; None where that is the same."""
     size: tuple[int, int]
     """Width and height upright, in pixels."""
     rotation_degrees: int
@@ -69,8 +71,8 @@ class DetailLoss:
     """Share of the squared error, in cells that lost their detail, that remains if the picture is blurred or enlarged
     as fits best: 0.21 at most where that is what happened, whatever the quality of the encoding, and 0.37 at least
     where coarse coding left detail out. None where no cell lost its detail."""
-    is_strongest: bool
-    """Whether it is the strongest blur of those tried that fits best: then nothing of that detail is left."""
+    is_strong: bool
+    """Whether a blur of 2.5 samples or more fits best: then nothing of that detail is left."""
     lost_codes: float
     """Root mean square of the error in cells that lost their detail; 0 where none did."""
     added: float
@@ -255,6 +257,8 @@ class Measurements:
     match them."""
     look: LookMeasurements | None = None
     """What was found of the output's look; None where its pictures are compared."""
+    container_first: bool = False
+    """Whether the reference was read by what its container states, which its bitstream contradicts."""
 
     @property
     def hdr(self) -> str | None:

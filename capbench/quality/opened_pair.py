@@ -119,9 +119,12 @@ def pair_clips(
     scene: Scene | None = None,
     rate: Fraction | None = None,
     misreading: Misreading | None = None,
+    container_first: bool = False,
 ) -> ClipPair:
     """Open both files and decode the first picture of each; arguments as in `open_pair`. Raises as `inspect_files`."""
     want, got = open_clip(reference), open_clip(output)
+    if container_first and want.contradicting_spec is not None:
+        want = replace(want, spec=want.contradicting_spec)
     if misreading is not None:
         got = _read_as(got, misreading.output)
         want = want if misreading.reference is None else _read_as(want, misreading.reference)
@@ -154,14 +157,23 @@ def open_pair(
     in_8_bits: bool = False,
     digests: bool = False,
     misreading: Misreading | None = None,
+    container_first: bool = False,
 ) -> OpenedPair:
     """Open both files; `held` closes them.
 
     `rate` is what the output was made at, None for the reference's own. `in_8_bits` keeps no frame as it was decoded,
-    `digests` those of decoded frames. `misreading` says how codes are read instead of by their tags. Raises as
-    `inspect_files`.
+    `digests` those of decoded frames. `misreading` says how codes are read instead of by their tags, and with
+    `container_first` the reference's are read by what its container states. Raises as `inspect_files`.
     """
-    pair = pair_clips(reference, output, tone_map=tone_map, scene=scene, rate=rate, misreading=misreading)
+    pair = pair_clips(
+        reference,
+        output,
+        tone_map=tone_map,
+        scene=scene,
+        rate=rate,
+        misreading=misreading,
+        container_first=container_first,
+    )
     want, got, target, side = pair.want, pair.got, pair.target, pair.side
     keeps_decoded = pair.keeps_decoded and not in_8_bits
     digest = frame_digest if digests else None

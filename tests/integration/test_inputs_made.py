@@ -264,3 +264,12 @@ def test_damage_in_the_last_packets_is_seen_however_many_threads_decode(from_end
     validated = Clip(source)
     assert len(list(validated.frames())) < 30
     assert validated.error is not None
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4, 16])
+def test_damage_in_packets_without_times_is_seen_however_many_threads_decode(threads: int) -> None:
+    """Of a transport stream that is cut short: a picture whose packet states no time was not missed."""
+    source = Path(__file__).parents[1] / "fuzz" / "corpus" / "export-end-without-times" / "h264.ts"
+
+    with pytest.raises(DamagedStreamError, match="5 frames decode"):
+        list(read_frames(source, warn=pytest.fail, threads=threads))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -17,12 +17,14 @@ from capbench.errors import SourceError
 from capbench.pipeline.decode.audio import read_audio
 from capbench.pipeline.decode.probe import probe_source
 from capbench.pipeline.export import export
+from capbench.quality.reading.sound_envelope import BIN_S, listen
 from capbench.recordings.marks import flash_level, read_frame_number
 from capbench.recordings.sound import beep_onsets_s
 from tests.hostile_playlists import HlsFolder
 from tests.sound_clips import Track, write_clip
 
 AT_FLASHES = (0.0, 1.0)
+DAMAGED = Path(__file__).parents[1] / "fuzz" / "corpus"
 TOLERANCE_S = 0.003
 """A beep is found within a millisecond; resampling and AAC blur its start by another two."""
 
@@ -283,3 +285,64 @@ def test_a_track_that_is_silent_for_long_does_not_hold_back_the_other(tmp_path: 
     onsets = beep_onsets_s(sound, 48000)
     assert onsets[:3] == pytest.approx([0, 1, 2], abs=TOLERANCE_S)
     assert onsets[-4:] == pytest.approx([68, 68.5, 69, 69.5], abs=TOLERANCE_S)
+
+
+HOURS_S = 3.0 * 3600
+AAC_FRAMES = 60 * 48000 / 1024
+"""Frames of a minute; three hours have half a million, which take minutes to encode."""
+
+
+@pytest.mark.parametrize(
+    ("tracks", "first_s", "heard_s"),
+    [
+        ([Track(start_s=HOURS_S, end_s=HOURS_S + 0.5)], HOURS_S, [HOURS_S]),
+        ([Track(end_s=HOURS_S + 0.5, hole_s=(0.5, HOURS_S))], 0.0, [0.0, HOURS_S]),
+        ([Track(end_s=0.5), Track(start_s=HOURS_S, end_s=HOURS_S + 0.5)], 0.0, [0.0, HOURS_S]),
+        ([Track(start_s=HOURS_S, end_s=HOURS_S + 0.5), Track(end_s=0.5)], 0.0, [0.0, HOURS_S]),
+    ],
+    ids=["late", "a-hole", "one-after-the-other", "the-other-way-round"],
+)
+def test_hours_of_silence_are_a_step_in_time(
+    tracks: list[Track], first_s: float, heard_s: list[float], tmp_path: Path
+) -> None:
+    """They were written out: a file of a few kilobytes took minutes."""
+    source = write_clip(tmp_path / "in.mkv", *tracks, frames=10)
+
+    frames = list(read_audio(source, Fraction(0), warn=pytest.fail))
+
+    assert len(frames) < AAC_FRAMES
+    starts = [frame.pts or 0 for frame in frames]
+    assert starts[0] / 48000 == pytest.approx(first_s, abs=0.1)
+    assert all(later - earlier >= 1024 for earlier, later in pairwise(starts))
+    beeps: list[float] = []
+    for frame in frames:
+        loud = np.flatnonzero(np.abs(frame.to_ndarray()[0]) > 0.05)
+        time_s = ((frame.pts or 0) + int(loud[0])) / 48000 if len(loud) else None
+        if time_s is not None and (not beeps or time_s > beeps[-1] + 0.5):
+            beeps.append(time_s)
+    assert beeps == pytest.approx(heard_s, abs=TOLERANCE_S)
+
+
+def test_sound_that_starts_hours_late_is_exported_as_late(tmp_path: Path) -> None:
+    """MP4 states a late start in its edit list."""
+    source = write_clip(tmp_path / "in.mkv", Track(start_s=HOURS_S, end_s=HOURS_S + 0.5), frames=10)
+
+    export(source, tmp_path / "out.mp4")
+
+    heard = listen(tmp_path / "out.mp4")
+    assert heard is not None
+    onset_s = (heard.start_bin + int((heard.level > 0.05).argmax())) * BIN_S
+    assert onset_s == pytest.approx(HOURS_S, abs=TOLERANCE_S)
+    assert (tmp_path / "out.mp4").stat().st_size < 200_000
+
+
+def test_a_damaged_time_of_sound_is_not_followed() -> None:
+    """One frame of 24 ms says that it is heard 3 hours later; all that followed was put there too."""
+    told: list[str] = []
+    source = DAMAGED / "export-one-sound-3-h-ahead" / "mpeg2.ts"
+
+    samples = sum(frame.samples for frame in read_audio(source, probe_source(source).origin_s, warn=told.append))
+
+    assert samples / 48000 == pytest.approx(0.288, abs=0.022)
+    assert len(told) == 1
+    assert "1 time stamps of the sound" in told[0]

@@ -47,7 +47,10 @@ def colourful(seed: int = 1) -> Pictures:
 
 
 def write(path: Path, pictures: Pictures, codec: str = "libx264", *, matrix: int = 1, full: bool = False) -> Path:
-    options = {"qp": "4", "preset": "ultrafast"} if codec == "libx264" else {}
+    options = {
+        "libx264": {"qp": "4", "preset": "ultrafast"},
+        "libvpx": {"deadline": "realtime", "crf": "4", "b": "9M", "qmax": "6"},
+    }.get(codec, {})
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=30, options=options)
         assert isinstance(stream, av.VideoStream)
@@ -61,6 +64,22 @@ def write(path: Path, pictures: Pictures, codec: str = "libx264", *, matrix: int
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+@pytest.mark.parametrize(("matrix", "full", "failed"), [(1, True, []), (6, False, []), (9, False, ["colour.meaning"])])
+def test_a_reference_that_contradicts_itself_may_be_read_by_either_place(
+    tmp_path: Path, matrix: int, full: bool, failed: list[str]
+) -> None:
+    """VP8's header knows no colours but BT.601's and no range: WebM's Colour element may say otherwise."""
+    pictures = colourful()
+    reference = write(tmp_path / "reference.webm", pictures, "libvpx", matrix=1, full=True)
+    output = write(tmp_path / "output.mp4", pictures, matrix=matrix, full=full)
+
+    report = validate(reference, output, with_vmaf=False)
+
+    assert list(failures(report)) == failed
+    meaning = next(check for check in report.checks if check.name == "colour.meaning")
+    assert ("by its container" in meaning.message) == (matrix == 1)
 
 
 TAGS = [(1, True), (6, False), (6, True), (9, False)]

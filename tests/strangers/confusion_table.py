@@ -10,14 +10,15 @@ from typing import TypeVar
 from scipy.stats import binomtest
 
 from tests.strangers.faults.planted_faults import FAULTS
-from tests.strangers.study import FaultRow, OutputRow, StudyResult
+from tests.strangers.held_back import HELD_BACK_SEED
+from tests.strangers.study_rows import FaultRow, OutputRow, StudyResult
 
 __all__ = ["Share", "disagreements", "meets_goals", "section"]
 
 ALARM_GOAL, FLAG_GOAL, NAME_GOAL = 0.01, 0.99, 0.95
-"""Of the two thirds that limits were tuned on."""
+"""Of what limits were tuned on."""
 HELD_ALARM_GOAL, HELD_FLAG_GOAL = 0.02, 0.97
-"""Of the third that nobody looked at."""
+"""Of what nobody looked at."""
 _Row = TypeVar("_Row", OutputRow, FaultRow)
 
 
@@ -99,7 +100,7 @@ def section(result: StudyResult) -> Iterator[str]:
         "into right ones."
     )
     yield ""
-    yield "| | two thirds | the third held back |"
+    yield "| | seen while limits were tuned | held back |"
     yield "|---|---|---|"
     yield (
         "| right outputs that raise an alarm | "
@@ -122,7 +123,7 @@ def section(result: StudyResult) -> Iterator[str]:
         + " |"
     )
     yield ""
-    yield f"Held back: clips of {_listed(result.split.families)}; exporters {_listed(result.split.exporters)}."
+    yield _what_is_held_back(result)
     second = Counter(
         row.second_decoder.partition(":")[0] for row in result.outputs if row.second_decoder != "not asked"
     )
@@ -161,6 +162,15 @@ def section(result: StudyResult) -> Iterator[str]:
     yield from _exporter_faults(wrong)
 
 
+def _what_is_held_back(result: StudyResult) -> str:
+    drawn = [name for name in result.split.families if name.startswith("drawn-")]
+    published = result.split.families - set(drawn)
+    return (
+        f"Held back: {len(drawn)} clips drawn by seed {HELD_BACK_SEED}; clips that others published, "
+        f"{_listed(published)}; exporters {_listed(result.split.exporters)}."
+    )
+
+
 def _exporter_faults(wrong: Sequence[OutputRow]) -> Iterator[str]:
     yield "| exporter and version | what the referee finds wrong | outputs |"
     yield "|---|---|---:|"
@@ -193,7 +203,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def disagreements(result: StudyResult) -> Iterator[str]:
-    """What validation and referee do not agree on, for the two thirds that may be looked at."""
+    """What validation and referee do not agree on, for the part that may be looked at."""
     for row in result.outputs:
         if row.held_back or row.opinion == "doubtful" or row.flagged == (row.opinion == "wrong"):
             continue

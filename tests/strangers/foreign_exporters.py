@@ -12,9 +12,10 @@ from typing import Final
 from tests.strangers.stream_facts import StreamFacts
 from tests.strangers.tool_programs import FileCache, content_key, moviepy_python, run_tool, version_of
 
-__all__ = ["EXPORTERS", "Exporter", "Request"]
+__all__ = ["EXPORTERS", "Command", "Exporter", "Request"]
 
 Command = list[str | Path]
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _OUTPUT: Final = "{output}"
 """Stands for the output in a command until it has a name."""
 
@@ -49,8 +50,6 @@ class Exporter:
     """What it is asked to change."""
     eight_bits: bool = False
     """Whether its encoder has no more than eight bits."""
-    is_later: bool = False
-    """Whether it came after the third was drawn that is held back: it is drawn apart, so that the third stays."""
 
     def request_for(self, facts: StreamFacts) -> Request:
         """What it is asked to change of this clip. Encoders that have eight bits and no more are asked for these."""
@@ -65,7 +64,9 @@ class Exporter:
     def export(self, source: StreamFacts, cache: FileCache, *, tree: str) -> Path:
         """The export, made where it is absent. `tree` stands for the state of capbench. Raises `ToolError`."""
         command = self.command(source, Path(f"{_OUTPUT}{self.suffix}"))
-        key = content_key(source.path, command, tree if self.program == "capbench" else self.version)
+        # Without places, so that the folder with all files, the checkout and the program may be moved.
+        words = [str(word).replace(str(source.path), "{source}").replace(str(_ROOT), "{root}") for word in command[1:]]
+        key = content_key(source.path, words, self.program, tree if self.program == "capbench" else self.version)
 
         def make(path: Path) -> None:
             run_tool([str(word).replace(f"{_OUTPUT}{self.suffix}", str(path)) for word in command])
@@ -167,8 +168,8 @@ EXPORTERS: Final = (
     Exporter("ffmpeg-h264-mp4-high", "ffmpeg", ".mp4", _ffmpeg(*_X264, "14")),
     Exporter("ffmpeg-h264-mp4-middle", "ffmpeg", ".mp4", _ffmpeg(*_X264, "23"), _even),
     Exporter("ffmpeg-h264-mov-low", "ffmpeg", ".mov", _ffmpeg(*_X264, "30"), _even),
-    Exporter("ffmpeg-h264-mkv-lowest", "ffmpeg", ".mkv", _ffmpeg(*_X264, "38"), _even, is_later=True),
-    Exporter("ffmpeg-hevc-mkv-lowest", "ffmpeg", ".mkv", _ffmpeg(*_X265, "38"), _even, is_later=True),
+    Exporter("ffmpeg-h264-mkv-lowest", "ffmpeg", ".mkv", _ffmpeg(*_X264, "38"), _even),
+    Exporter("ffmpeg-hevc-mkv-lowest", "ffmpeg", ".mkv", _ffmpeg(*_X265, "38"), _even),
     Exporter("ffmpeg-h264-mkv-flac", "ffmpeg", ".mkv", _ffmpeg(*_X264, "20", sound=("-c:a", "flac"))),
     Exporter("ffmpeg-h264-ts", "ffmpeg", ".ts", _ffmpeg(*_X264, "18"), _even),
     Exporter("ffmpeg-hevc-mp4", "ffmpeg", ".mp4", _ffmpeg(*_X265, "20", "-tag:v", "hvc1"), _even),

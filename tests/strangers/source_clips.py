@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,7 +16,7 @@ from capbench.recordings import RecordingSpec
 from capbench.recordings.write import write_recording
 from tests.strangers.tool_programs import FileCache, content_key, run_tool, version_of
 
-__all__ = ["CASE_CLIPS", "COUNTER_CELLS", "MADE_CLIPS", "MEDIA_CLIPS", "Clip", "all_clips", "all_families"]
+__all__ = ["CASE_CLIPS", "COUNTER_CELLS", "MADE_CLIPS", "MEDIA_CLIPS", "Clip", "all_clips"]
 
 COUNTER_CELLS: Final = 10
 """Squares at the top of a counted clip, each a bit of the frame's number, the most significant first."""
@@ -74,7 +75,7 @@ class Clip:
     name: str
     """Unique."""
     family: str
-    """What it stands for; the third that is held back is drawn by family."""
+    """What it stands for: the confusion table counts by it."""
     picture: str | Path = MOVED
     """A source of FFmpeg's lavfi with {size} and {rate}, or the file itself where it is not made."""
     size: tuple[int, int] = (320, 180)
@@ -113,7 +114,7 @@ class Clip:
         """The file, made where it is absent. Raises `ToolError`."""
         if isinstance(self.picture, Path):
             return self.picture
-        key = content_key(self, version_of("ffmpeg"))
+        key = content_key(self, version_of("ffmpeg"), *self._recipe())
         return cache.get(self.name, self.container, key, self._write_turned if self.rotation else self._write)
 
     def _conversion(self) -> str:
@@ -143,40 +144,50 @@ class Clip:
         finally:
             upright.unlink(missing_ok=True)
 
+    def _recipe(self) -> tuple[object, ...]:
+        """What else its bytes depend on."""
+        return ()
+
+    def _picture_input(self, frames: int) -> tuple[list[str], bytes | None]:
+        """FFmpeg's options for the source of so many pictures, and what it reads from standard input."""
+        assert isinstance(self.picture, str)
+        width, height = self.size
+        if self.picture in {TEXT, COUNTER}:
+            raw = b"".join(_text_frames(self.size, frames) if self.picture == TEXT else _counted_frames(frames))
+            return ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", self.rate, "-i", "-"], raw
+        lavfi = self.picture.format(size=f"{width}x{height}", rate=self.rate)
+        # Drawn as R'G'B': codes of FFmpeg's sources in Y'CbCr mean colours that no screen shows.
+        rgb = "" if self.filters.startswith("raw") else ",format=gbrp"
+        return ["-f", "lavfi", "-i", f"{lavfi},trim=end_frame={frames}{rgb}"], None
+
+    def _sound_input(self, _folder: Path) -> list[str]:
+        """FFmpeg's options for the source of the sound, which may lie in a folder; none without."""
+        if self.sound is None:
+            return []
+        expressions = self.sound.removesuffix(":c=5.1")
+        layout = ":c=5.1" if expressions != self.sound else ""
+        return ["-f", "lavfi", "-i", f"aevalsrc='{expressions}'{layout}:s={self.sound_rate}:d={self.seconds}"]
+
     def _write(self, path: Path) -> None:
         width, height = self.size
-        frames = round(Fraction(self.rate) * Fraction(str(self.seconds)))
-        stdin = None
-        assert isinstance(self.picture, str)
         if self.picture == MARKED:
             seconds, rate = Fraction(str(self.seconds)), Fraction(self.rate)
             write_recording(RecordingSpec(self.name, width, height, rate, float(seconds), "mp4"), path)
             return
-        if self.picture in {TEXT, COUNTER}:
-            raw = b"".join(_text_frames(self.size, frames) if self.picture == TEXT else _counted_frames(frames))
-            stdin = raw
-            source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", self.rate, "-i", "-"]
-        else:
-            lavfi = self.picture.format(size=f"{width}x{height}", rate=self.rate)
-            # Drawn as R'G'B': codes of FFmpeg's sources in Y'CbCr mean colours that no screen shows.
-            rgb = "" if self.filters.startswith("raw") else ",format=gbrp"
-            source = ["-f", "lavfi", "-i", f"{lavfi},trim=end_frame={frames}{rgb}"]
-        sound = []
-        if self.sound is not None:
-            expressions = self.sound.removesuffix(":c=5.1")
-            layout = ":c=5.1" if expressions != self.sound else ""
-            sound = ["-f", "lavfi", "-i", f"aevalsrc='{expressions}'{layout}:s={self.sound_rate}:d={self.seconds}"]
-        run_tool(
-            [
-                *("ffmpeg", "-v", "error", "-y", "-threads", "2", *source, *sound, "-vf", self._conversion()),
-                *("-pix_fmt", self.pixel_format, *self.encoder, *self.tags),
-                *(self.sound_encoder if sound else ()),
-                *self._timing(),
-                *self.options,
-                path,
-            ],
-            stdin=stdin,
-        )
+        source, stdin = self._picture_input(round(Fraction(self.rate) * Fraction(str(self.seconds))))
+        with tempfile.TemporaryDirectory() as folder:
+            sound = self._sound_input(Path(folder))
+            run_tool(
+                [
+                    *("ffmpeg", "-v", "error", "-y", "-threads", "2", *source, *sound, "-vf", self._conversion()),
+                    *("-pix_fmt", self.pixel_format, *self.encoder, *self.tags),
+                    *(self.sound_encoder if sound else ()),
+                    *self._timing(),
+                    *self.options,
+                    path,
+                ],
+                stdin=stdin,
+            )
 
 
 def _text_frames(size: tuple[int, int], frames: int) -> Iterator[bytes]:
@@ -325,12 +336,6 @@ CASE_CLIPS: Final = (
     *("raw_bframes.h264", "two_programs.ts", "sound_rate_change.ts"),
 )
 """Files of others' bug reports that are good as a source."""
-
-
-def all_families() -> tuple[str, ...]:
-    """Every family there is, also of clips that are absent here: what is held back must not depend on that."""
-    real = (*(f"media/{name}" for name in MEDIA_CLIPS), *(f"cases/{name}" for name in CASE_CLIPS))
-    return (*(clip.family for clip in MADE_CLIPS), *real)
 
 
 def all_clips(shared: Path | None) -> tuple[Clip, ...]:

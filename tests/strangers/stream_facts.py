@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.strangers.container_colours import container_colours, matrix_number
 from tests.strangers.tool_programs import ToolError, run_tool, run_tool_aloud
 
 __all__ = [
@@ -89,15 +90,15 @@ class StreamFacts:
     rotation: int
     """Degrees of the display matrix."""
     matrix: str | None
-    """FFmpeg's name of the matrix; None where it is not stated."""
+    """FFmpeg's name of the matrix that the first picture has when it is decoded; None where it is not stated."""
     container_matrix: str | None
-    """What the colr box of an MP4 or MOV file says, read byte by byte; None without one."""
+    """What an MP4's or MOV's colr box, or Matroska's Colour element says, read byte by byte; None without one."""
     chroma_location: str | None
     """FFmpeg's name of where chroma lies; None where it is not stated."""
     reorders: bool
     """Whether frames are coded in another order than they are shown."""
     full_range: bool
-    """Whether codes span 0..255."""
+    """Whether codes span 0..255, as the first picture says when it is decoded, or the container where it does not."""
     time_base: Fraction
     """Seconds of a tick."""
     container_end_s: Fraction | None
@@ -112,6 +113,8 @@ class StreamFacts:
     """What ffprobe says on standard error while it decodes all of it; empty where nothing is damaged."""
     unshown: int = 0
     """Frames that decode before time 0 of an edit list (ISO/IEC 14496-12, 8.6.6) and are not presented."""
+    container_full_range: bool | None = None
+    """What the same box or element says; None where it does not."""
 
     @property
     def frame_count(self) -> int:
@@ -129,6 +132,16 @@ class StreamFacts:
         """Width and height upright in square pixels."""
         size = (max(1, round(self.width * self.sample_aspect)), self.height)
         return size[::-1] if self.rotation % 180 else size
+
+    @property
+    def end_s(self) -> Fraction | None:
+        """When the last frame ends, counted from the first one; None where the container does not say."""
+        last = self.frames[-1]
+        if last.duration_s is not None:
+            return last.start_s + last.duration_s - self.frames[0].start_s
+        if self.container_end_s is not None and self.container_end_s > last.start_s:
+            return self.container_end_s - self.frames[0].start_s
+        return None
 
     @property
     def is_constant(self) -> bool:
@@ -149,13 +162,23 @@ class StreamFacts:
 
     def matrix_by_rule(self) -> int:
         """601, 709 or 2020: what is stated, or the rule for what is not: 709 from 720 lines up."""
-        # FFmpeg lets a ProRes frame that says nothing hide what the container says.
-        stated = self.matrix or self.container_matrix
-        if stated in {"bt2020nc", "bt2020c"}:
-            return 2020
-        if stated in {"bt709", "smpte170m", "bt470bg"}:
-            return 709 if stated == "bt709" else 601
-        return 709 if self.height >= 720 else 601
+        # FFmpeg lets a frame that says nothing hide what the container says: ProRes' do, and "unspecified" in H.264.
+        stated = matrix_number(self.matrix) or matrix_number(self.container_matrix)
+        return stated or (709 if self.height >= 720 else 601)
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether the coded pictures state another matrix or range than their container."""
+        return self.as_the_container_says() != self
+
+    def as_the_container_says(self) -> StreamFacts:
+        """The same file, read by what its container states, by its coded pictures where that is silent."""
+        matrix, full = self.matrix, self.full_range
+        if matrix_number(self.container_matrix) not in {None, matrix_number(matrix), self.matrix_by_rule()}:
+            matrix = self.container_matrix
+        if self.container_full_range is not None:
+            full = self.container_full_range
+        return replace(self, matrix=matrix, full_range=full)
 
 
 def probe(path: Path) -> StreamFacts:
@@ -167,7 +190,7 @@ def probe(path: Path) -> StreamFacts:
 def _probe(path: Path, _changed_ns: int) -> StreamFacts:
     entries = (
         "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,pkt_size,stream_index,nb_samples"
-        ":stream:format"
+        ",color_space,color_range,chroma_location:stream:format"
     )
     command = ["ffprobe", "-v", "error", "-show_frames", "-show_streams", "-show_format", "-show_entries", entries]
     said, complaints = run_tool_aloud([*command, "-of", "json", path])
@@ -180,6 +203,10 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
     if video is None or not frames.get(video["index"]):
         message = f"{path}: no frame of video"
         raise ToolError(message)
+    # A decoded picture says what players go by; the stream's header may still say what the container did.
+    first = frames[video["index"]][0]
+    container_matrix, container_full_range = container_colours(path)
+    span = _range(first.get("color_range"), video.get("pix_fmt", ""))
     time_base = Fraction(video["time_base"])
     rotation = next((int(data["rotation"]) for data in video.get("side_data_list", ()) if "rotation" in data), 0)
     aspect = video.get("sample_aspect_ratio", "1:1").replace(":", "/")
@@ -198,11 +225,11 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         height=video["height"],
         sample_aspect=Fraction(1) if aspect.startswith("0") or aspect == "N/A" else Fraction(aspect),
         rotation=rotation,
-        matrix=_stated(video.get("color_space")),
-        container_matrix=_colr_matrix(path),
-        chroma_location=_stated(video.get("chroma_location")),
+        matrix=_stated(first.get("color_space")),
+        container_matrix=container_matrix,
+        chroma_location=_stated(first.get("chroma_location")) or _stated(video.get("chroma_location")),
         reorders=video.get("has_b_frames", 0) > 0,
-        full_range=video.get("color_range") == "pc" or video.get("pix_fmt", "").startswith("yuvj"),
+        full_range=bool(container_full_range if span is None else span),
         time_base=time_base,
         container_end_s=None if end is None or not is_timed else start + Fraction(end),
         frames=shown[unshown:],
@@ -214,6 +241,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         coded_bytes=sum(int(frame.get("pkt_size", 0)) for frame in frames[video["index"]]),
         complaints=complaints,
         unshown=unshown,
+        container_full_range=container_full_range,
     )
 
 
@@ -252,14 +280,11 @@ def _stated(name: str | None) -> str | None:
     return None if name in {None, "unknown", "unspecified", "reserved", "gbr"} else name
 
 
-def _colr_matrix(path: Path) -> str | None:
-    """ISO/IEC 14496-12 12.1.5: colr, nclx or nclc, then primaries, transfer and matrix of two bytes each."""
-    if path.suffix not in {".mp4", ".mov"}:
-        return None
-    data = path.read_bytes()
-    at = max(data.find(b"colrnclx"), data.find(b"colrnclc"))
-    code = int.from_bytes(data[at + 12 : at + 14], "big") if at >= 0 else 2
-    return {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc"}.get(code)
+def _range(name: str | None, pixel_format: str) -> bool | None:
+    """Whether a picture states the full range; None where it states none."""
+    if pixel_format.startswith("yuvj"):
+        return True
+    return {"pc": True, "tv": False}.get(name or "")
 
 
 def picture_size(facts: StreamFacts) -> tuple[int, int]:

@@ -9,147 +9,40 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TypeVar
 
 from tests.strangers.capbench_verdict import Verdict, ask_capbench, tree_key
+from tests.strangers.drawn_clips import draw_clips
+from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
 from tests.strangers.faults.fault_tools import Base, Fault, base_of
 from tests.strangers.faults.planted_faults import CONTROLS, FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Exporter, Request
-from tests.strangers.held_back import Split, draw_split
+from tests.strangers.held_back import Split, held_back_clips
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.referee import judge
 from tests.strangers.refereeing.second_decoders import counted_opinion, second_opinion
-from tests.strangers.source_clips import COUNTER, Clip, all_clips, all_families
+from tests.strangers.source_clips import COUNTER, Clip, all_clips
 from tests.strangers.stream_facts import StreamFacts, probe
+from tests.strangers.study_rows import FaultRow, OutputRow, Plan, StudyResult
 from tests.strangers.tool_programs import FileCache, ToolError, content_key
 
-__all__ = ["FaultRow", "OutputRow", "Plan", "Study", "StudyResult"]
+__all__ = ["Study"]
 
 _HERE: Final = Path(__file__).parent
-_REFEREE_FILES: Final = (*sorted((_HERE / "refereeing").glob("*.py")), _HERE / "stream_facts.py")
+_REFEREE_FILES: Final = (
+    *sorted((_HERE / "refereeing").glob("*.py")),
+    _HERE / "stream_facts.py",
+    _HERE / "container_colours.py",
+)
 """What a kept judgement depends on."""
 _ROUND: Final = 3
 """Exporters of a clip in one go: what was decoded of the reference is still known."""
+_CHANGING: Final = ("-to-25", "-r-25", "-half-size")
+"""How the names of exporters end that are asked for something else than the clip as it is."""
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How much is done."""
-
-    exports_per_clip: int = 9
-    """Exporters drawn for each clip."""
-    bases: int = 70
-    """Right outputs into which faults are planted."""
-    bases_per_fault: int = 12
-    """Judged outputs of each kind of fault, where the content allows as many."""
-    weak_per_strength: int = 4
-    """Outputs of each strength below the limit."""
-    clips: tuple[str, ...] = ()
-    """Names of the clips; all where empty."""
-    faults: tuple[str, ...] = ()
-    """Names of the faults; all where empty."""
-    exporters: tuple[str, ...] = ()
-    """Names of the exporters; all that are installed where empty."""
-    seed: int = 1
-    """Of what is drawn."""
-    jobs: int = 2
-    """Processes of others at a time."""
-    minutes: tuple[float, float] | None = None
-    """Time for exports and for faults, after which no further one begins; None where all are made."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputRow:
-    """One export by an exporter, judged twice."""
-
-    clip: str
-    """Name of the clip."""
-    family: str
-    """Its family."""
-    exporter: str
-    """Name of the exporter."""
-    version: str
-    """Of its program."""
-    held_back: bool
-    """Whether it belongs to the third that nobody looks at."""
-    opinion: str
-    """The referee's."""
-    subjects: tuple[str, ...]
-    """What the referee found fault with."""
-    findings: str
-    """In its words."""
-    figures: dict[str, float]
-    """What it measured."""
-    flagged: bool
-    """Whether capbench says that something is wrong."""
-    failed: tuple[str, ...]
-    """Its checks."""
-    says: str
-    """Its words."""
-    reference: str
-    """File that was exported."""
-    output: str
-    """File that was made."""
-    second_decoder: str
-    """What another decoder made of it: same, differs, or why it was not asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class FaultRow:
-    """One planted fault."""
-
-    fault: str
-    """Its kind."""
-    subject: str
-    """What it spoils."""
-    strength: float
-    """How much."""
-    judged: bool
-    """Whether it is at or above what validation promises to see."""
-    clip: str
-    """Of the right output."""
-    exporter: str
-    """Of the right output."""
-    held_back: bool
-    """Whether it belongs to the third that nobody looks at."""
-    flagged: bool
-    """Whether capbench says that something is wrong."""
-    named: bool
-    """Whether a check that means this kind of fault failed."""
-    failed: tuple[str, ...]
-    """Checks that failed."""
-    says: str
-    """Their words."""
-    reference: str
-    """The reference."""
-    output: str
-    """The faulty file."""
-
-
-@dataclass(slots=True)
-class StudyResult:
-    """Everything that was counted."""
-
-    split: Split
-    """What was held back."""
-    outputs: list[OutputRow] = field(default_factory=list)
-    """Exports."""
-    controls: list[FaultRow] = field(default_factory=list)
-    """The same tools with nothing planted."""
-    faults: list[FaultRow] = field(default_factory=list)
-    """Planted faults."""
-    not_made: list[str] = field(default_factory=list)
-    """What a tool refused or failed to make, with its words."""
-    absent: list[str] = field(default_factory=list)
-    """Exporters whose program is not installed."""
-    clips_made: int = 0
-    """Clips exported."""
-    seconds: float = 0.0
-    """How long it took."""
 
 
 class Study:
@@ -161,14 +54,23 @@ class Study:
         self._exports = FileCache(folder / "exports")
         self._faulty = FileCache(folder / "faulty")
         self._clips = FileCache(folder / "clips")
-        known = all_clips(shared)
-        self._sources = [clip for clip in known if not plan.clips or clip.name in plan.clips]
-        present = [each for each in EXPORTERS if each.version is not None]
-        self._exporters = [each for each in present if not plan.exporters or each.name in plan.exporters]
-        # Drawn over all there are, whatever is installed: the third must not change with the machine.
-        later = [each.name for each in EXPORTERS if each.is_later]
-        split = draw_split(all_families(), [each.name for each in EXPORTERS], later=later)
-        self.result = StudyResult(split, absent=sorted({each.program for each in EXPORTERS if each.version is None}))
+        held_back: tuple[Clip, ...] = ()
+        not_fetched: list[str] = []
+        if plan.drawn is not None:
+            self._sources = list(draw_clips(*plan.drawn))
+        elif plan.clips:
+            self._sources = [clip for clip in all_clips(shared) if clip.name in plan.clips]
+        else:
+            held_back, not_fetched = held_back_clips(folder)
+            self._sources = [*all_clips(shared), *held_back]
+        known = (*EXPORTERS, *FURTHER_EXPORTERS)
+        asked = [each for each in known if not plan.exporters or each.name in plan.exporters]
+        present = [each for each in asked if each.version is not None]
+        self._exporters = [each for each in present if each in EXPORTERS]
+        self._further = [each for each in present if each in FURTHER_EXPORTERS and plan.drawn is None]
+        split = Split(frozenset(clip.family for clip in held_back), frozenset(each.name for each in FURTHER_EXPORTERS))
+        absent = sorted({each.program for each in asked if each not in present})
+        self.result = StudyResult(split, not_made=not_fetched, absent=absent)
         self._lock = threading.Lock()
         self._done = 0
 
@@ -215,12 +117,22 @@ class Study:
                 self._failed(error)
                 continue
             self.result.clips_made += 1
-            able = [each for each in self._exporters if each.takes(facts)]
-            choose = random.Random(f"{self._plan.seed}:{clip.name}")
-            drawn.append((clip, facts, choose.sample(able, min(self._plan.exports_per_clip, len(able)))))
-        for start in range(0, self._plan.exports_per_clip, _ROUND):
+            drawn.append((clip, facts, self._drawn_exporters(clip, facts)))
+        longest = max((len(exporters) for _, _, exporters in drawn), default=0)
+        for start in range(0, longest, _ROUND):
             for clip, facts, exporters in drawn:
                 yield from ((clip, facts, each) for each in exporters[start : start + _ROUND])
+
+    def _drawn_exporters(self, clip: Clip, facts: StreamFacts) -> list[Exporter]:
+        is_held_back = clip.family in self.result.split.families
+        counts = self._plan.exports_per_held_back_clip if is_held_back else self._plan.exports_per_clip
+        drawn: list[Exporter] = []
+        # Each part by a draw of its own: what is drawn of one does not change with what there is of the other.
+        for exporters, count, part in zip((self._exporters, self._further), counts, ("", ":further"), strict=True):
+            able = [each for each in exporters if each.takes(facts)]
+            choose = random.Random(f"{self._plan.seed}:{clip.name}{part}")
+            drawn += choose.sample(able, min(count, len(able)))
+        return drawn
 
     def _export_and_judge(self, item: tuple[Clip, StreamFacts, Exporter]) -> OutputRow | None:
         clip, facts, exporter = item
@@ -289,13 +201,16 @@ class Study:
         """Right outputs that pass, with a picture and a sound control that pass too; drawn by seed."""
         right = [row for row in self.result.outputs if row.opinion == "right" and not row.flagged]
         right.sort(key=lambda row: self._place(row.clip, row.exporter))
-        candidates = [row for row in right if not row.exporter.endswith(("-to-25", "-r-25", "-half-size"))]
-        made = self._all(self._base, candidates[: 2 * self._plan.bases], "bases", minutes and minutes / 4)
         good: list[Base] = []
-        for base in made:
-            if base is not None and len(good) < self._plan.bases:
-                good.append(base)
+        for wanted, is_held_back in zip(self._plan.bases, (False, True), strict=True):
+            rows = [row for row in right if row.held_back == is_held_back and not row.exporter.endswith(_CHANGING)]
+            made = self._all(self._base, rows[: 2 * wanted], "bases", minutes and minutes / 4)
+            good += [base for base in made if base is not None][:wanted]
         return good
+
+    def _is_held_back(self, base: Base) -> bool:
+        family = next(clip.family for clip in self._sources if clip.name == base.clip)
+        return self.result.split.is_held_back(family, base.exporter)
 
     def _place(self, *names: str) -> str:
         """In a drawn order that does not change with what else there is: files made for fewer outputs still count."""
@@ -335,7 +250,10 @@ class Study:
             able = sorted(
                 filter(fault.needs, bases), key=lambda base: self._place(fault.name, base.clip, base.exporter)
             )
-            drawn = able[: self._plan.bases_per_fault]
+            parts = [[base for base in able if self._is_held_back(base) == part] for part in (False, True)]
+            drawn = [
+                base for part, count in zip(parts, self._plan.bases_per_fault, strict=True) for base in part[:count]
+            ]
             for number, base in enumerate(drawn):
                 work.append((fault, fault.judged[number % len(fault.judged)], base, True))
             for strength in fault.weak:
@@ -358,7 +276,6 @@ class Study:
         if verdict.is_lost:
             self._failed(f"{fault.name} in {base.clip} by {base.exporter}: {verdict.error}")
             return None
-        family = next(clip.family for clip in self._sources if clip.name == base.clip)
         return FaultRow(
             fault=fault.name,
             subject=fault.subject,
@@ -366,7 +283,7 @@ class Study:
             judged=is_judged,
             clip=base.clip,
             exporter=base.exporter,
-            held_back=self.result.split.is_held_back(family, base.exporter),
+            held_back=self._is_held_back(base),
             flagged=verdict.flagged,
             named=_names(verdict, fault.caught_by),
             failed=verdict.failed + verdict.unchecked,
@@ -377,7 +294,8 @@ class Study:
 
 
 def _request_of(row: OutputRow) -> Request:
-    return next(each for each in EXPORTERS if each.name == row.exporter).request_for(probe(Path(row.reference)))
+    exporter = next(each for each in (*EXPORTERS, *FURTHER_EXPORTERS) if each.name == row.exporter)
+    return exporter.request_for(probe(Path(row.reference)))
 
 
 def _names(verdict: Verdict, caught_by: Iterable[str]) -> bool:

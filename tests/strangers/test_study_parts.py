@@ -7,25 +7,40 @@ import shutil
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import av
 import numpy as np
 import pytest
 
 from tests.sound_clips import Track, write_clip
-from tests.strangers import stream_facts
+from tests.strangers import foreign_exporters, held_back, stream_facts, tool_programs
+from tests.strangers import study as study_module
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
-from tests.strangers.faults.fault_tools import _colours_apart, base_of
+from tests.strangers.drawn_clips import FIRST_HELD_BACK_SEED
+from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
+from tests.strangers.faults import sound_content
+from tests.strangers.faults.fault_tools import Base, _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
-from tests.strangers.held_back import draw_split
+from tests.strangers.held_back import HELD_BACK_COUNT, Split
+from tests.strangers.published_clips import PUBLISHED
 from tests.strangers.refereeing import plane_referee, referee
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.sound_referee import compare_sound
-from tests.strangers.source_clips import MADE_CLIPS, all_clips, all_families
-from tests.strangers.stream_facts import SOUND_RATE_HZ, ShownFrame, StreamFacts, decode_pictures, decode_sound, probe
-from tests.strangers.study import FaultRow, OutputRow, Plan, Study, StudyResult
+from tests.strangers.source_clips import MADE_CLIPS, Clip, all_clips
+from tests.strangers.stream_facts import (
+    SOUND_RATE_HZ,
+    ShownFrame,
+    SoundFacts,
+    StreamFacts,
+    decode_pictures,
+    decode_sound,
+    probe,
+)
+from tests.strangers.study import Study
+from tests.strangers.study_rows import FaultRow, OutputRow, Plan, StudyResult
 from tests.strangers.tool_programs import ToolError, run_tool
 
 
@@ -82,6 +97,10 @@ def test_another_matrix_mixes_components_and_lost_detail_does_not() -> None:
     assert referee._mixing([wanted, wanted @ mixing.T + noise]) > referee._WRONG_MIX
     assert referee._mixing([wanted, 0.9 * wanted + 10 + noise]) < referee._RIGHT_MIX
     assert referee._mixing([wanted[..., :1].repeat(3, axis=-1), wanted]) == 0  # grey shows no matrix
+    # In a gradient components go together, and what coding is off by has any share of one in another.
+    slopes = np.array([1.0, 0.6, 0.5], np.float32)
+    ramp = wanted[..., :1] * slopes + random.normal(0, 13, wanted.shape).astype(np.float32) * (1, 1, 0)
+    assert referee._mixing([ramp, ramp + 6 * np.sin(ramp[..., ::-1] / 9)]) < referee._RIGHT_MIX
 
 
 @pytest.mark.parametrize(("share", "noise_codes", "subject"), [(1, 0.2, {"colour"}), (1, 3, set()), (0, 0.8, set())])
@@ -141,16 +160,6 @@ def test_chroma_turns_with_the_picture(turn: int, first: float, step: int) -> No
 
     shown = places if step > 0 else places[::-1]
     assert (shown[0], shown[1] - shown[0]) == (first, step)
-
-
-def test_exporters_that_came_later_leave_the_third_as_it_was() -> None:
-    names = [f"exporter-{n}" for n in range(40)]
-    before = draw_split(("a", "b", "c"), names)
-
-    after = draw_split(("a", "b", "c"), [*names, "x", "y", "z"], later=("x", "y", "z"))
-
-    assert after.families == before.families
-    assert after.exporters - {"x", "y", "z"} == before.exporters
 
 
 EVEN = [Fraction(n, 30) for n in range(30)]
@@ -292,20 +301,66 @@ def test_a_judgement_is_as_bad_as_its_worst_finding() -> None:
     assert Judgement((doubt, fault)).opinion is Opinion.WRONG
 
 
-def test_a_third_is_held_back_whatever_the_order_of_names() -> None:
-    families, exporters = all_families(), [each.name for each in EXPORTERS]
+@pytest.fixture
+def drawn_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """A study of two clips, one of which is held back, with exporters that are all there."""
+    clips = [Clip("seen", "seen", tmp_path / "seen.mp4"), Clip("new", "new", tmp_path / "new.mp4")]
+    monkeypatch.setattr(study_module, "all_clips", lambda _: tuple(clips[:1]))
+    monkeypatch.setattr(study_module, "held_back_clips", lambda _: (tuple(clips[1:]), ["a package is missing"]))
+    monkeypatch.setattr(study_module, "probe", lambda path: facts(EVEN, path=path))
+    monkeypatch.setattr(tool_programs, "version_of", lambda _: "1.0")
+    monkeypatch.setattr(foreign_exporters, "version_of", lambda _: "1.0")
+    return Study(tmp_path, None, Plan())
 
-    split = draw_split(families, exporters)
-    pairs = [(clip.family, each.name) for clip in MADE_CLIPS for each in EXPORTERS]
 
-    assert split == draw_split(families[::-1], exporters[::-1])
-    assert 0.2 < sum(split.is_held_back(*pair) for pair in pairs) / len(pairs) < 0.45
+def test_what_is_drawn_of_each_clip_is_of_both_parts(drawn_study: Study) -> None:
+    pairs = [(clip.name, exporter.name) for clip, _, exporter in drawn_study._pairs()]
+    further = {each.name for each in FURTHER_EXPORTERS}
+
+    counts = {
+        (name, part): sum(clip == name and (exporter in further) == part for clip, exporter in pairs)
+        for name in ("seen", "new")
+        for part in (False, True)
+    }
+    assert counts == {("seen", False): 9, ("seen", True): 1, ("new", False): 3, ("new", True): 3}
+    assert drawn_study.result.not_made == ["a package is missing"]
+
+
+def test_a_new_clip_and_a_new_exporter_are_held_back_and_nothing_else(drawn_study: Study) -> None:
+    held_back = drawn_study.result.split.is_held_back
+
+    assert not any(held_back("seen", each.name) for each in EXPORTERS)
+    assert all(held_back("new", each.name) for each in EXPORTERS)
+    assert all(held_back("seen", each.name) for each in FURTHER_EXPORTERS)
+
+
+def test_development_sees_nothing_that_is_held_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: Path) -> None:
+        pytest.fail("clips that are held back were drawn")
+
+    monkeypatch.setattr(study_module, "held_back_clips", forbidden)
+
+    study = Study(tmp_path, None, Plan(drawn=(3, 5)))
+
+    assert [clip.name.split("-")[:2] for clip in study._sources] == [["drawn", "3"]] * 5
+    assert not study._further
+
+
+def test_the_drawn_part_of_what_is_held_back_is_its_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_back, "published_clips", lambda _: ((), ["no network"]))
+
+    clips, missing = held_back.held_back_clips(tmp_path)
+
+    assert len({clip.family for clip in clips}) == len(clips) == HELD_BACK_COUNT
+    assert missing == ["no network"]
+    assert held_back.HELD_BACK_SEED >= FIRST_HELD_BACK_SEED
 
 
 def test_names_of_clips_exporters_and_faults_are_unique() -> None:
     for names in (
         [clip.name for clip in MADE_CLIPS],
-        [each.name for each in EXPORTERS],
+        [each.name for each in (*EXPORTERS, *FURTHER_EXPORTERS)],
+        [each.name for each in PUBLISHED],
         [each.name for each in FAULTS],
     ):
         assert len(set(names)) == len(names)
@@ -333,7 +388,7 @@ def fault_row(*, flagged: bool, named: bool, held_back: bool = False, judged: bo
 
 
 def study(outputs: list[OutputRow], faults: list[FaultRow]) -> StudyResult:
-    return StudyResult(draw_split(["family"], ["exporter"]), outputs=outputs, faults=faults)
+    return StudyResult(Split(frozenset({"new"}), frozenset({"newer"})), outputs=outputs, faults=faults)
 
 
 def test_goals_count_both_parts() -> None:
@@ -454,6 +509,47 @@ def test_a_fault_that_changes_nothing_is_not_planted(tmp_path: Path) -> None:
         fault.make(base, 1, tmp_path / "faulty.mp4")
 
 
+@pytest.mark.parametrize(
+    ("silent", "scale", "sides", "has"),
+    [
+        (None, 1.0, (1.0, -0.4), {"gap", "clipped", "sides", "end"}),
+        ((0.2, 0.22), 1.0, (1.0, -0.4), {"clipped", "sides", "end"}),
+        ((0.6, 1.0), 1.0, (1.0, -0.4), {"gap", "clipped", "sides"}),
+        (None, 0.1, (1.0, -0.4), {"gap", "sides", "end"}),
+        (None, 1.0, (1.0, 1.0), {"gap", "clipped", "end"}),
+    ],
+    ids=["all", "silent in the gap", "silent at its end", "quiet", "the same on both sides"],
+)
+def test_a_fault_of_sound_is_planted_where_it_can_be_heard(
+    silent: tuple[float, float] | None,
+    scale: float,
+    sides: tuple[float, float],
+    has: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    time_s = np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ
+    wave = scale * 0.5 * np.sin(2 * np.pi * (300 + 90 * time_s) * time_s)
+    if silent is not None:
+        wave[(time_s >= silent[0]) & (time_s < silent[1])] = 0
+    monkeypatch.setattr(sound_content, "decode_sound", lambda *_: np.stack([gain * wave for gain in sides]))
+    track = SoundFacts(2, SOUND_RATE_HZ, Fraction(0))
+    both = facts(EVEN, sounds=(track,))
+    base = SimpleNamespace(reference=both, output=both, channels=2, loudness=0.1, gap=(0.14, 0.36))
+
+    found = {
+        name
+        for name, needs in {
+            "gap": sound_content.heard_in_the_gap,
+            "clipped": sound_content.clips_when_louder,
+            "sides": sound_content.has_two_sides,
+            "end": sound_content.heard_to_its_end,
+        }.items()
+        if needs(cast("Base", base))
+    }
+
+    assert found == has
+
+
 def test_a_colour_under_grain_counts_once() -> None:
     random = np.random.default_rng(2)
     colours = np.array([[59.9, 120.0, 131.9], [180.0, 96.0, 60.0]]).repeat(400, axis=0)
@@ -467,9 +563,9 @@ def test_a_study_goes_from_clip_to_table(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
     plan = Plan(
-        exports_per_clip=1,
-        bases=1,
-        bases_per_fault=1,
+        exports_per_clip=(1, 0),
+        bases=(1, 0),
+        bases_per_fault=(1, 0),
         weak_per_strength=0,
         clips=("sd-601",),
         exporters=("ffmpeg-h264-mp4-high",),

@@ -16,7 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PROGRAMS", "FileCache", "Program", "ToolError", "content_key", "run_tool", "run_tool_aloud", "version_of"]
+__all__ = [
+    "DEBIAN_PYTHON",
+    "PROGRAMS",
+    "FileCache",
+    "Program",
+    "ToolError",
+    "content_key",
+    "further_python",
+    "moviepy_python",
+    "newer_ffmpeg",
+    "run_tool",
+    "run_tool_aloud",
+    "version_of",
+]
 
 TOOL_TIMEOUT_S: Final = 120.0
 """A clip lasts two seconds at most; on a busy machine the slowest encoder takes ten, so this is a hang."""
@@ -36,8 +49,14 @@ class Program:
     """As found on PATH."""
     package: str
     """Debian's package."""
-    version_arguments: tuple[str, ...]
+    version_arguments: tuple[str, ...] = ()
     """What makes it print its version."""
+    version_command: tuple[str, ...] = ()
+    """What prints its version where itself does not."""
+    version_behind: str = ""
+    """What stands in front of the version, where other numbers may come before it."""
+    needs: tuple[str, ...] = ()
+    """Other programs without which it is of no use here."""
 
 
 PROGRAMS: Final = (
@@ -46,29 +65,65 @@ PROGRAMS: Final = (
     Program("gst-launch-1.0", "gstreamer1.0-tools", ("--version",)),
     Program("melt", "melt", ("--version",)),
     Program("HandBrakeCLI", "handbrake-cli", ("--version",)),
+    Program("x264", "x264", ("--version",), needs=("mkvmerge",)),
+    Program("x265", "x265", ("--version",), needs=("mkvmerge",)),
+    Program("SvtAv1EncApp", "svt-av1", ("--version",), needs=("mkvmerge",)),
+    Program("rav1e", "rav1e", ("--version",), needs=("mkvmerge",)),
+    Program("vpxenc", "vpx-tools", ("--help",), version_behind="VP9 Encoder v", needs=("mkvmerge",)),
+    Program("ges-launch-1.0", "ges1.0-tools", version_command=("gst-launch-1.0", "--version")),
+    # It says nothing to root.
+    Program("vlc", "vlc-bin vlc-plugin-base", version_command=("dpkg-query", "-W", "-f", "${Version}", "vlc-bin")),
 )
+_MODULES: Final = {
+    "moviepy": "import moviepy, imageio_ffmpeg as f; print(moviepy.__version__, f.get_ffmpeg_version())",
+    "imageio-ffmpeg": "import imageio_ffmpeg as f; print(f.get_ffmpeg_version())",
+    "opencv": "import cv2; print(cv2.__version__)",
+    "openshot": "import openshot; print(openshot.GetVersion().ToString())",
+}
+"""What prints the version of a program that is a module of Python."""
+DEBIAN_PYTHON: Final = "/usr/bin/python3"
+"""The interpreter for which Debian has libopenshot."""
 
 
 @functools.cache
 def version_of(name: str) -> str | None:
-    """Version of a program on PATH, or of MoviePy in this Python; None where it is absent."""
-    if name == "moviepy":
-        code = "import moviepy, imageio_ffmpeg as f; print(moviepy.__version__, f.get_ffmpeg_version())"
-        found = subprocess.run([moviepy_python(), "-c", code], capture_output=True, text=True, check=False)
-        return found.stdout.split()[0] if found.returncode == 0 else None
+    """Version of a program on PATH, or of a module in the Python that has it; None where it is absent."""
+    if name in _MODULES:
+        return _version_of_module(name)
     program = next(each for each in PROGRAMS if each.name == name)
-    if shutil.which(name) is None:
+    command = program.version_command or (name, *program.version_arguments)
+    if any(shutil.which(each) is None for each in (name, command[0], *program.needs)):
         return None
-    found = subprocess.run([name, *program.version_arguments], capture_output=True, text=True, check=False)
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     # The program's own name may have digits.
-    said = (found.stdout + found.stderr).replace(name, "")
-    match = re.search(r"\d+\.\d+(\.\d+)*", said)
-    return match[0] if match else "unknown"
+    said = (found.stdout + found.stderr).replace(command[0], "")
+    match = re.search(rf"{program.version_behind}(\d+\.\d+(\.\d+)*)", said)
+    return match[1] if match else "unknown"
+
+
+def _version_of_module(name: str) -> str | None:
+    python = {"moviepy": moviepy_python(), "openshot": DEBIAN_PYTHON}.get(name, further_python())
+    if shutil.which(python) is None:
+        return None
+    found = subprocess.run([python, "-c", _MODULES[name]], capture_output=True, text=True, check=False)
+    return found.stdout.split()[0] if found.returncode == 0 else None
 
 
 def moviepy_python() -> str:
     """The interpreter that has MoviePy: this one, unless `CAPBENCH_MOVIEPY_PYTHON` names another."""
     return os.environ.get("CAPBENCH_MOVIEPY_PYTHON", sys.executable)
+
+
+def further_python() -> str:
+    """The interpreter that has OpenCV and imageio-ffmpeg: this one, or what `CAPBENCH_STRANGERS_PYTHON` names."""
+    return os.environ.get("CAPBENCH_STRANGERS_PYTHON", sys.executable)
+
+
+@functools.cache
+def newer_ffmpeg() -> str:
+    """The FFmpeg that imageio-ffmpeg brings. Raises `ToolError` where that is absent."""
+    code = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
+    return run_tool([further_python(), "-c", code]).decode().strip()
 
 
 def run_tool(command: Sequence[str | Path], *, stdin: bytes | None = None, timeout_s: float = TOOL_TIMEOUT_S) -> bytes:

@@ -113,6 +113,7 @@ _OTHER_PROGRAMS = {
     "--times": "capbench.pipeline.contact_sheet",
     "--minutes": "tests.strangers",
     "--short": "tests.strangers",
+    "--drawn": "tests.strangers",
     "--write-docs": "tests.strangers",
     "--in": "an exporter in an example",
     "--prefix": "npm",

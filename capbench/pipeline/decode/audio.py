@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from fractions import Fraction
@@ -14,8 +15,8 @@ from av.stream import Discard
 
 from capbench.errors import DamagedStreamError, SourceError
 from capbench.pipeline.decode.downmix import SAMPLE_RATE_HZ, StereoConverter
-from capbench.pipeline.decode.frame_times import Pauses, check_apart
-from capbench.pipeline.decode.open_source import audio_streams, open_parts, reason_of
+from capbench.pipeline.decode.frame_times import Pauses, StrayTimes, check_apart, writable_pauses_s
+from capbench.pipeline.decode.open_source import audio_streams, open_parts, reason_of, stored_bytes
 from capbench.units import format_seconds
 
 __all__ = ["SAMPLES_PER_FRAME", "SAMPLE_RATE_HZ", "read_audio"]
@@ -30,6 +31,10 @@ _SILENCE_SAMPLES = SAMPLE_RATE_HZ
 _LARGEST_LEAD_SAMPLES = 20 * SAMPLE_RATE_HZ
 """A track that is this far ahead of another stops waiting: the other is silent up to there. No muxer interleaves more
 coarsely, and what waits is 8 MB a track."""
+_MARGIN_SAMPLES = 4 * SAMPLES_PER_FRAME
+"""Silence that is written before and after silence that is not: frames of AAC overlap the ones beside them."""
+_LEAST_PASSED_SAMPLES = SAMPLE_RATE_HZ
+"""Silence of less than this is written in any case."""
 _TOLD_OVERLAP_S = 1.0
 """Dropped sound, duplicate or too late, is reported from this length on; less is the slack of an edit."""
 
@@ -63,22 +68,31 @@ class _TrackClock:
 
 
 class _Track:
-    """One track as 48 kHz stereo without gaps, from time 0 of the output on."""
+    """One track as 48 kHz stereo from time 0 of the output on, without gaps but for those that all tracks share."""
 
     def __init__(self, path: Path, entry: av.filter.FilterContext) -> None:
+        self.stray_times = StrayTimes[av.AudioFrame](holds_first=True)
         self._clock = _TrackClock(path)
         self._converter = StereoConverter(path)
         self._entry = entry
+        self._passed = 0
         self.position = 0
-        """Samples that have been pushed."""
+        """Where on the output's clock the next sample belongs that is pushed."""
         self.left_out = 0
         """Samples that were dropped, because their time had passed."""
 
-    def push(self, frame: av.AudioFrame, shift_s: Fraction) -> Iterator[None]:
-        """Push a decoded frame at its time; yields whenever there is something to take out of the mix."""
-        time_s = self._clock.time_s(frame, shift_s)
-        for piece in self._converter.convert(frame, time_s):
-            yield from self._place(piece)
+    def convert(self, frame: av.AudioFrame, shift_s: Fraction) -> Iterator[av.AudioFrame]:
+        """What is ready to be placed after a decoded frame."""
+        return self._converter.convert(frame, self._clock.time_s(frame, shift_s))
+
+    def flush(self) -> Iterator[av.AudioFrame]:
+        """What the converter still holds."""
+        return self._converter.flush()
+
+    def pass_over(self, samples: int) -> None:
+        """Go on so much later, with nothing in between."""
+        self.position += samples
+        self._passed += samples
 
     def fill(self, position: int) -> Iterator[None]:
         """Insert silence up to a position."""
@@ -88,13 +102,12 @@ class _Track:
             self._append(av.AudioFrame.from_ndarray(silence, format="fltp", layout="stereo"))
             yield
 
-    def end(self) -> Iterator[None]:
-        """Push what the converter still holds, and end the track."""
-        for piece in self._converter.flush():
-            yield from self._place(piece)
+    def end(self) -> None:
+        """Nothing more comes."""
         self._entry.push(None)
 
-    def _place(self, piece: av.AudioFrame) -> Iterator[None]:
+    def place(self, piece: av.AudioFrame) -> Iterator[None]:
+        """Push converted samples at their time; yields whenever there is something to take out of the mix."""
         assert piece.pts is not None, "a converter gives every frame a time"
         slip = piece.pts - self.position
         # The head is exact; behind it small slips are jitter.
@@ -112,15 +125,20 @@ class _Track:
 
     def _append(self, piece: av.AudioFrame) -> None:
         piece.sample_rate, piece.time_base = SAMPLE_RATE_HZ, Fraction(1, SAMPLE_RATE_HZ)
-        piece.pts = self.position
+        piece.pts = self.position - self._passed
         self.position += piece.samples
         self._entry.push(piece)
 
 
 class _Mixer:
-    """One track for each stream, summed and cut into AAC frames by FFmpeg's filters."""
+    """One track for each stream, summed and cut into AAC frames by FFmpeg's filters.
 
-    def __init__(self, path: Path, tracks: int) -> None:
+    Silence of all tracks together is written out while there is room for it; beyond that, hours of it that a file
+    claims in a few bytes become a step in the times of what is heard before and after. That is how MP4 states a late
+    start, and a pause.
+    """
+
+    def __init__(self, path: Path, tracks: int, writable_silence_s: Fraction) -> None:
         graph = av.filter.Graph()
         entries = [
             graph.add_abuffer(
@@ -144,23 +162,58 @@ class _Mixer:
         self._graph = graph
         self.tracks = [_Track(path, entry) for entry in entries]
         """In the order of the streams."""
+        self._writable = int(writable_silence_s * SAMPLE_RATE_HZ)
         self._samples = 0
+        self._passed = self._passed_in_all = 0
+        self._steps: deque[tuple[int, int]] = deque()
+        """Samples after which the output's clock goes on later than they end, and by how many."""
 
-    def mix(self, track: int, frame: av.AudioFrame, shift_s: Fraction) -> Iterator[av.AudioFrame]:
+    def mix(self, number: int, frame: av.AudioFrame, shift_s: Fraction) -> Iterator[av.AudioFrame]:
         """Add a decoded frame of a track; yields what is ready."""
-        for _ in self.tracks[track].push(frame, shift_s):
-            lead = self.tracks[track].position - _LARGEST_LEAD_SAMPLES
-            for other in self.tracks:
-                for _ in other.fill(lead):
-                    yield from self._pull()
-            yield from self._pull()
+        track = self.tracks[number]
+        for ready in track.stray_times.checked(frame, shift_s):
+            yield from self._add(track, track.convert(*ready))
 
     def end(self) -> Iterator[av.AudioFrame]:
         """End all tracks; yields the rest."""
         for track in self.tracks:
-            for _ in track.end():
+            for ready in track.stray_times.rest():
+                yield from self._add(track, track.convert(*ready))
+            yield from self._add(track, track.flush())
+        for track in self.tracks:
+            track.end()
+            yield from self._pull()
+
+    def _add(self, track: _Track, pieces: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+        for piece in pieces:
+            assert piece.pts is not None, "a converter gives every frame a time"
+            yield from self._pass_silence(piece.pts)
+            for _ in track.place(piece):
+                for other in self.tracks:
+                    for _ in other.fill(track.position - _LARGEST_LEAD_SAMPLES):
+                        yield from self._pull()
                 yield from self._pull()
-        yield from self._pull()
+
+    def _pass_silence(self, position: int) -> Iterator[av.AudioFrame]:
+        """Pass over the silence up to a position, if there is too much of it to be written."""
+        heard = max(track.position for track in self.tracks)
+        if position - heard <= self._writable:
+            self._writable -= max(0, position - heard)
+            return
+        # Another track may be heard up to where it is no longer waited for.
+        lead = _LARGEST_LEAD_SAMPLES if len(self.tracks) > 1 else 0
+        written = heard - self._passed_in_all
+        written += -written % SAMPLES_PER_FRAME + _MARGIN_SAMPLES if heard else 0
+        passed = position - lead - _MARGIN_SAMPLES - (written + self._passed_in_all)
+        if passed < _LEAST_PASSED_SAMPLES:
+            return
+        for track in self.tracks:
+            for _ in track.fill(written + self._passed_in_all):
+                yield from self._pull()
+        for track in self.tracks:
+            track.pass_over(passed)
+        self._steps.append((written, passed))
+        self._passed_in_all += passed
 
     def _pull(self) -> Iterator[av.AudioFrame]:
         while True:
@@ -169,8 +222,10 @@ class _Mixer:
             except (av.BlockingIOError, av.EOFError):
                 return
             assert isinstance(frame, av.AudioFrame)
+            while self._steps and self._samples >= self._steps[0][0]:
+                self._passed += self._steps.popleft()[1]
             # The mix stops giving times when its first track ends; its samples continue without a gap nevertheless.
-            frame.pts, frame.time_base = self._samples, Fraction(1, SAMPLE_RATE_HZ)
+            frame.pts, frame.time_base = self._samples + self._passed, Fraction(1, SAMPLE_RATE_HZ)
             self._samples += frame.samples
             yield frame
 
@@ -178,8 +233,10 @@ class _Mixer:
 def read_audio(
     path: Path, origin_s: Fraction, *, warn: Callable[[str], None], salvage: bool = False
 ) -> Iterator[av.AudioFrame]:
-    """Yield frames of planar float stereo, PTS in samples since `origin_s` without gaps.
+    """Yield frames of planar float stereo, PTS in samples since `origin_s`.
 
+    They follow one another without gaps, except where the file is silent for longer than `writable_pauses_s`: there the
+    times step ahead, or begin late, and the frames beside are silent.
     Damage raises `DamagedStreamError`; with `salvage` it is reported with `warn`, and what does not decode is silent.
     Raises `SourceError` where sound and picture are hours apart, or the number of tracks changes midway.
     """
@@ -189,7 +246,7 @@ def read_audio(
         for part in parts:
             streams = audio_streams(part.container)
             if mixer is None:
-                mixer = _Mixer(path, len(streams))
+                mixer = _Mixer(path, len(streams), writable_pauses_s(stored_bytes(path)))
             if len(streams) != len(mixer.tracks):
                 raise SourceError(f"{path} changes from {len(mixer.tracks)} to {len(streams)} sound tracks midway")
             for stream in part.container.streams:
@@ -204,6 +261,8 @@ def read_audio(
     if lost_packets:
         warn(f"the sound of {path} is damaged: {lost_packets} packets did not decode and are silent")
     yield from mixer.end()
+    if strays := sum(track.stray_times.found for track in mixer.tracks):
+        warn(f"{strays} time stamps of the sound of {path} lie far from those around them and are not followed")
     left_out_s = sum(track.left_out for track in mixer.tracks) / SAMPLE_RATE_HZ
     if left_out_s > _TOLD_OVERLAP_S:
         warn(f"{format_seconds(left_out_s)} of the sound of {path} overlaps what came before and is left out")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from capbench.errors import SourceError
 from capbench.units import format_seconds
@@ -16,12 +16,14 @@ __all__ = [
     "Pauses",
     "PtsFrame",
     "SteadyClock",
+    "StrayTimes",
     "TimedFrame",
     "at_constant_rate",
     "at_source_times",
     "check_apart",
     "credible_length_s",
     "fine_time_base",
+    "writable_pauses_s",
 ]
 
 _JUMP_S = Fraction(1)
@@ -34,6 +36,11 @@ _PAUSE_S = Fraction(60)
 """A step that is longer than this is a pause: something that a file claims in a few bytes."""
 _LONGEST_PAUSES_S = Fraction(24 * 3600)
 """All pauses of a recording in total: a thousand of them must not add up to a year."""
+_WRITABLE_PAUSE_S = Fraction(10 * 60)
+"""Pauses that are written out, moment by moment, for any file: ten minutes of silence take some seconds to encode."""
+_PAUSE_BYTES_PER_S = 1000
+"""Longer ones take a file of some size: with 10 MB it may pause for 3 hours. A second of silence or of a still picture
+takes about 10 ms to encode, so what pauses cost is in proportion to what there is to decode."""
 _COARSEST_TICK_S = Fraction(1)
 """Time bases with longer ticks are divided: by a file's own tick of a week, no jump could be removed."""
 _MOST_TICKS = 2**62
@@ -66,6 +73,67 @@ def credible_length_s(claimed_s: Fraction) -> Fraction | None:
 def fine_time_base(claimed: Fraction) -> Fraction:
     """A file's time base, in seconds; one with ticks of more than a second in ticks of a thirtieth at most."""
     return claimed if claimed <= _COARSEST_TICK_S else claimed / math.ceil(claimed / _UNKNOWN_FRAME_S)
+
+
+def writable_pauses_s(stored_bytes: int) -> Fraction:
+    """How long, in seconds and in total, a file of a size may pause where every moment of a pause has to be written."""
+    return _WRITABLE_PAUSE_S + Fraction(stored_bytes, _PAUSE_BYTES_PER_S)
+
+
+def _is_near(step_s: Fraction) -> bool:
+    return -_JUMP_S <= step_s <= _PAUSE_S
+
+
+_Frame = TypeVar("_Frame", bound=PtsFrame)
+
+
+class StrayTimes(Generic[_Frame]):
+    """Takes its time from a frame of one stream whose time is far from both of its neighbours', which are near.
+
+    A recorder that pauses or restarts goes on from there: the next frame tells it from a damaged time stamp.
+    """
+
+    def __init__(self, *, holds_first: bool) -> None:
+        """`holds_first`: whether the first time is checked too, by the second alone."""
+        self.found = 0
+        """Frames whose time was damaged."""
+        self._holds_first = holds_first
+        self._last_s: Fraction | None = None
+        self._held: tuple[_Frame, Fraction, Fraction] | None = None
+
+    def checked(self, frame: _Frame, shift_s: Fraction) -> Iterator[tuple[_Frame, Fraction]]:
+        """Frames that are known by now, each with its `shift_s`, which is to be added to its time."""
+        time_s = None if frame.pts is None else frame.pts * Fraction(frame.time_base or 1) + shift_s
+        if self._held is not None:
+            yield self._released(frame, time_s)
+        if time_s is not None:
+            is_near = not self._holds_first if self._last_s is None else _is_near(time_s - self._last_s)
+            if not is_near:
+                self._held = (frame, shift_s, time_s)
+                return
+            self._last_s = time_s
+        yield frame, shift_s
+
+    def rest(self) -> Iterator[tuple[_Frame, Fraction]]:
+        """The frame that waits for another, if one does: nothing is left to tell what its time is."""
+        if self._held is not None:
+            yield self._released(None, None)
+
+    def _released(self, following: _Frame | None, following_s: Fraction | None) -> tuple[_Frame, Fraction]:
+        assert self._held is not None
+        frame, shift_s, time_s = self._held
+        self._held = None
+        if following is None or following_s is None or _is_near(following_s - time_s):
+            self._last_s = time_s
+        elif self._last_s is not None and _is_near(following_s - self._last_s):
+            self.found += 1
+            frame.pts = None  # it follows the frame before
+        elif self._last_s is None and following_s < time_s and following.pts is not None:
+            self.found += 1
+            frame.pts, frame.time_base = following.pts - (following.duration or 0), following.time_base
+        else:
+            self._last_s = time_s
+        return frame, shift_s
 
 
 class Pauses:
@@ -164,15 +232,34 @@ def at_source_times(frames: Iterable[PtsFrame], origin_s: Fraction, frame_rate: 
 
 
 def at_constant_rate(
-    frames: Iterable[PtsFrame], origin_s: Fraction, rate: Fraction, source_rate: Fraction
+    frames: Iterable[PtsFrame],
+    origin_s: Fraction,
+    rate: Fraction,
+    source_rate: Fraction,
+    *,
+    pauses_s: Fraction = _LONGEST_PAUSES_S,
 ) -> Iterator[TimedFrame]:
     """One frame for each tick of `rate`: the source frame that is on screen then, repeated or skipped as needed.
 
     The time base is `1 / rate`. The last frame lasts as long as its own duration says, or a frame of `source_rate`
-    where it says nothing; a source shorter than a tick still gives one.
+    where it says nothing; a source shorter than a tick still gives one. Raises `SourceError` where pauses are longer
+    than `pauses_s` in total.
     """
     shown: PtsFrame | None = None
-    end_s = Fraction(0)
+    paused_s = Fraction(0)
+
+    def check(still_s: Fraction, since_s: Fraction) -> None:
+        nonlocal paused_s
+        paused_s += still_s if still_s > _PAUSE_S else 0
+        if paused_s > pauses_s:
+            raise SourceError(
+                f"the picture stands still for {format_seconds(float(still_s))} from {format_seconds(float(since_s))} "
+                f"on, which are {round(still_s * rate)} frames at a constant rate; a file of this size may pause for "
+                f"{format_seconds(float(pauses_s))} in all; export it without --fps, at its own times, or cut the "
+                "pause out"
+            )
+
+    shown_s = end_s = Fraction(0)
     tick = given = 0
     for frame in frames:
         assert frame.pts is not None, "a steady clock gives every frame a time"
@@ -180,14 +267,18 @@ def at_constant_rate(
         start_s = frame.pts * time_base - origin_s
         if shown is None:
             tick = round(start_s * rate)
+        if shown is not None:
+            check(start_s - shown_s, shown_s)
         # Half a tick of slack: a source of the same rate must map one to one whatever its rounding.
         while shown is not None and (tick + Fraction(1, 2)) / rate <= start_s:
             yield TimedFrame(shown, tick, 1)
             tick, given = tick + 1, given + 1
-        shown = frame
+        shown, shown_s = frame, start_s
         length_s = frame.duration * time_base if frame.duration else 1 / source_rate
         # PTS and duration are both rounded: an end may lie a tick and a half too late and must not make a frame.
         end_s = start_s + length_s - min(time_base * 3 / 2, length_s / 2)
+    if shown is not None:
+        check(end_s - shown_s, shown_s)
     while shown is not None and (not given or tick / rate < end_s):
         yield TimedFrame(shown, tick, 1)
         tick, given = tick + 1, given + 1

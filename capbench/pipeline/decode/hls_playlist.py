@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from capbench.errors import SourceError, UnsafePlaylistError
 
-__all__ = ["PlaylistPart", "check_playlist", "is_playlist", "media_playlist", "playlist_parts"]
+__all__ = ["PlaylistPart", "check_playlist", "files_of", "is_playlist", "media_playlist", "playlist_parts"]
 
 # FFmpeg takes a value without quotation marks too.
 _URI_ATTRIBUTE = re.compile(r'(?<=URI=)(?:"([^"]*)"|([^",\s]+))')
@@ -58,6 +58,19 @@ def is_playlist(path: Path) -> bool:
 def check_playlist(path: Path) -> None:
     """Check a media or master playlist and all that it names. Raises `UnsafePlaylistError` or `SourceError`."""
     _Check(path.resolve().parent).check(path.resolve(), within=())
+
+
+def files_of(path: Path) -> list[Path]:
+    """A checked playlist and every file that it names, or that a playlist names that it names, each once."""
+    found = {path.resolve(): None}
+    waiting = [path.resolve()]
+    while waiting:
+        playlist = waiting.pop()
+        for target in (playlist.parent / name for name in _names(_lines(playlist))):
+            if target.resolve() not in found:
+                found[target.resolve()] = None
+                waiting += [target.resolve()] if is_playlist(target) else []
+    return list(found)
 
 
 def media_playlist(path: Path) -> Path:
@@ -163,8 +176,7 @@ class _Check:
 
     def _all_names(self, path: Path, lines: list[str]) -> dict[str, None]:
         """Each name that a playlist holds, once, in order."""
-        found = [_value(match) for line in lines if line.startswith("#EXT") for match in _URI_ATTRIBUTE.finditer(line)]
-        names = dict.fromkeys([*found, *(line for line in lines if not line.startswith("#"))])
+        names = _names(lines)
         if not names:
             raise SourceError(f"{path} names no segments")
         self._names += len(names)
@@ -211,6 +223,12 @@ def _lines(path: Path) -> list[str]:
     if longest := next((line for line in lines if len(line.encode()) > _LONGEST_LINE), None):
         raise UnsafePlaylistError(f"{path.name} has a line of {len(longest)} characters; {_LONGEST_LINE} are allowed")
     return [line for line in lines if line]
+
+
+def _names(lines: list[str]) -> dict[str, None]:
+    """What lines of a playlist name, in tags and without, each once."""
+    found = [_value(match) for line in lines if line.startswith("#EXT") for match in _URI_ATTRIBUTE.finditer(line)]
+    return dict.fromkeys([*found, *(line for line in lines if not line.startswith("#"))])
 
 
 def _value(found: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ from capbench.pipeline.decode.decoder_device import open_container
 from capbench.pipeline.decode.hls_playlist import (
     PlaylistPart,
     check_playlist,
+    files_of,
     is_playlist,
     media_playlist,
     playlist_parts,
@@ -34,6 +35,7 @@ __all__ = [
     "open_parts",
     "open_source",
     "reason_of",
+    "stored_bytes",
     "tracks_without_decoder",
     "video_stream",
 ]
@@ -181,7 +183,9 @@ def _own_sound(container: InputContainer) -> list[av.AudioStream]:
     # best track is the same are of one program. A program without sound gets the best track of all.
     best = container.streams.best
     chosen = best("audio", related=videos[0])
-    if chosen is None or best("video", related=chosen) != best("video", related=videos[0]):
+    if chosen is None:
+        return tracks  # FFmpeg knows the channels of none, for no packet has come: nothing is heard of them
+    if best("video", related=chosen) != best("video", related=videos[0]):
         return []
     return [track for track in tracks if track is chosen or best("audio", related=track) is chosen]
 
@@ -195,6 +199,11 @@ def earliest_s(streams: Sequence[Stream]) -> Fraction | None:
 def reason_of(error: Exception) -> str:
     """FFmpeg's reason without its number."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def stored_bytes(path: Path) -> int:
+    """Bytes of a source that was opened: of a playlist, of all files that it names."""
+    return sum(named.stat().st_size for named in (files_of(path) if is_playlist(path) else [path]))
 
 
 def _start_s(container: InputContainer) -> Fraction:

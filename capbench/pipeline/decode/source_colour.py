@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from capbench.bitstream import stated_chroma_location
+from capbench.bitstream import CENTRED_CODECS, stated_chroma_location
 from capbench.colour import ChromaSiting, MatrixCoefficients, Range
 from capbench.errors import ColourError
 from capbench.pipeline.decode.decoded_planes import plane_samples
@@ -52,7 +52,6 @@ _RANGE_FULL = 2
 _FULL_RANGE_FORMATS = ("yuvj", "mono")
 """Beginnings of the names of formats that have no other range: JPEG's, and black and white."""
 _HD_LINES = 720
-_CENTRE_SITED_CODECS = ("mjpeg", "mpeg1video")
 
 # Formats whose planes the GPU takes as they are. The j formats are the same planes with a full-range tag.
 _PLANAR = {
@@ -164,8 +163,8 @@ def _stated(own: int, declared: int, *, silent: tuple[int, ...] = (_CODE_UNSPECI
 
 
 def chroma_siting(path: Path, codec: str, extradata: bytes) -> ChromaSiting:
-    """JPEG and MPEG-1 put chroma between the columns, the others on the left one unless the file says so."""
-    if codec in _CENTRE_SITED_CODECS:
+    """JPEG, MPEG-1 and a few others put chroma between the columns, others on the left one unless the file says so."""
+    if codec in CENTRED_CODECS:
         return ChromaSiting.CENTRE
     # Odd types lie between the columns (H.264 annex E, figure E-1); the vertical position is not followed.
     return ChromaSiting.CENTRE if (stated_chroma_location(path, codec, extradata) or 0) % 2 else ChromaSiting.LEFT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from av.stream import Discard
 from capbench.colour import ChromaSiting
 from capbench.errors import DamagedStreamError, PipelineError, SourceError
 from capbench.pipeline.decode.decoder_device import is_on_device
-from capbench.pipeline.decode.frame_times import SteadyClock
+from capbench.pipeline.decode.frame_times import SteadyClock, StrayTimes
 from capbench.pipeline.decode.open_source import (
     OpenPart,
     open_parts,
@@ -63,14 +63,23 @@ def read_frames(
     """
     clock, layout = SteadyClock(warn), _Layout(path, warn, keeps_depth=keeps_depth)
     tally = _Tally(path, salvage=salvage, threads=threads, decoder=decoder)
+    # The first time is the file's start, which sound and scene are timed by.
+    strays = StrayTimes[av.VideoFrame](holds_first=False)
+
+    def timed(frames: Iterable[tuple[av.VideoFrame, Fraction]]) -> Iterator[av.VideoFrame]:
+        for frame, shift_s in frames:
+            clock.apply(frame, shift_s)
+            tally.count(frame)
+            yield frame
+
     with closing(open_parts(path, decoder)) as parts:
         for part in parts:
             layout.begin(part.container)
             for decoded in tally.survivors(part):
-                frame = layout.apply(decoded)
-                clock.apply(frame, part.shift_s)
-                tally.count(frame)
-                yield frame
+                yield from timed(strays.checked(layout.apply(decoded), part.shift_s))
+        yield from timed(strays.rest())
+    if strays.found:
+        warn(f"{strays.found} time stamps of the picture of {path} lie far from those around them and are not followed")
     for finding in tally.findings:
         warn(finding)
 
@@ -263,32 +272,38 @@ class _Layout:
 
 
 class _Ledger:
-    """Keeps track of pictures still to come, by the times of their packets."""
+    """Keeps track of pictures still to come, by the times of their packets, and by number where they state none."""
 
     def __init__(self, stream: av.VideoStream) -> None:
         self._hides_errors = _has_own_threads(stream)
         self._outstanding: set[int] = set()
+        self._untimed = 0
         self._last_sent: int | None = None
         self._last_shown: int | None = None
 
     def sent(self, time: int | None) -> None:
-        """Note the time of a packet that holds a picture to be shown."""
+        """Note the time of a packet that holds a picture to be shown; None where it states none."""
         if time is None:
+            self._untimed += 1
             return
         self._last_sent = time if self._last_sent is None else max(self._last_sent, time)
         if self._hides_errors:
             self._outstanding.add(time)
 
     def shown(self, time: int | None) -> None:
-        """Note the time of a picture that came out."""
+        """Note the time of a picture that came out; None as in `sent`."""
+        if time is None:
+            self._untimed -= 1
+            return
         self._last_shown = time
-        if time is not None:
-            self._outstanding.discard(time)
+        self._outstanding.discard(time)
 
     def doubtful_from(self) -> tuple[bool, int | None]:
         """Whether pictures are missing, and a time at or before the first of them; None for the very beginning."""
         if self._outstanding:
             return True, min(self._outstanding)
+        if self._untimed > 0:  # FFmpeg's own threads hide errors at the end alone
+            return True, None if self._hides_errors else self._last_shown
         is_late = self._last_sent is not None and (self._last_shown is None or self._last_shown < self._last_sent)
         return is_late, self._last_shown
 
@@ -317,7 +332,7 @@ def every_picture(
     for packet in container.demux(stream):
         time = times.sent(packet)
         # An edit list marks what must be decoded and not be shown.
-        if not packet.is_discard:
+        if not packet.is_discard and packet.size:
             ledger.sent(time)
         for frame in packet.decode():
             times.restore(frame)

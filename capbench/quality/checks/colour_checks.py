@@ -20,7 +20,7 @@ from capbench.quality.checks.picture_checks import how_turned, mean_psnr_db
 from capbench.quality.checks.siting_check import check_siting
 from capbench.quality.measurements import Measurements, Misreading, PictureMeasurements
 from capbench.recordings.layout import PATCHES
-from capbench.results import Check, PatchError
+from capbench.results import Check, CheckStatus, PatchError
 
 __all__ = ["check_colour", "colour_differences", "find_misreading", "no_ciede2000_reason", "patch_errors"]
 
@@ -47,8 +47,12 @@ def check_colour(evidence: Measurements) -> list[Check]:
     palette = "a palette of 256 colours shifts every colour, so rounding cannot be measured"
     is_gif = evidence.output.facts.is_gif
     flat, blocks = _faults(evidence, pictures)
+    meaning = _meaning(pictures, flat, blocks)
+    if evidence.container_first and meaning.status is CheckStatus.PASS:
+        read = "; the reference is read by its container, which its bitstream contradicts"
+        meaning = meaning.model_copy(update={"message": f"{meaning.message}{read}"})
     return [
-        _meaning(pictures, flat, blocks),
+        meaning,
         Check.not_applicable(name="colour.bias", reason=palette) if is_gif else _bias(pictures, flat),
         _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else _patch_limit(pictures)),
         check_siting(evidence, pictures),

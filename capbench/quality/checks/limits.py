@@ -118,11 +118,11 @@ BESIDE_BLUR_SHARE: Final = 0.29
 """Share of the error that the best blur or enlargement of the reference leaves, above which it was none: blurs encoded
 at CRF 16 and 36 leave 0.21 at most, x264, x265, VP9 and MPEG-2 at CRF 30 to 46 at least 0.37."""
 BESIDE_BLUR_OF_DETAIL: Final = 0.2
-"""The same where what was lost is no grain: 28 blurs and enlargements leave 0.01 to 0.07, at CRF 36 0.17; thin lines
-and fractals that x264 and x265 left out at CRF 38 to 40 leave 0.22 to 0.45."""
-BESIDE_STRONGEST_BLUR: Final = 0.1
-"""The same where the strongest blur that is tried fits best: nothing of the detail is left, which coarse coding makes
-of dots as well (0.13 of a field of stars at CRF 38). Blurred by 3 pixels they leave 0.02, and at CRF 36 0.05."""
+"""The same where what was lost is no grain: 28 blurs and enlargements leave 0.01 to 0.07, at CRF 36 0.17; lines and
+fractals that x264 and x265 left out at CRF 38 to 40 leave 0.22 to 0.45."""
+BESIDE_STRONG_BLUR: Final = 0.1
+"""The same where a blur of 2.5 samples or more fits best: nothing of the detail is left, which coarse coding makes of
+dots and lines as well (0.13 to 0.16 at CRF 38). Blurred by 3 pixels they leave 0.02, and at CRF 36 0.05."""
 GRAIN_CODES: Final = 8.0
 """Root mean square error up to which what was lost may be grain, of which a blur explains less."""
 UNSEEN_LOSS_CODES: Final = 3.0

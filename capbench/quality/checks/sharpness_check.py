@@ -82,8 +82,8 @@ def is_left_out(pictures: PictureMeasurements) -> bool:
 
 def _most_beside(loss: DetailLoss, *, is_part: bool) -> float:
     """Share of the error that a blur may leave and still be the reason of it."""
-    if loss.is_strongest:
-        return limits.BESIDE_STRONGEST_BLUR
+    if loss.is_strong:
+        return limits.BESIDE_STRONG_BLUR
     if is_part:
         return limits.BESIDE_BLUR_OF_PARTS
     return limits.BESIDE_BLUR_SHARE if loss.lost_codes < limits.GRAIN_CODES else limits.BESIDE_BLUR_OF_DETAIL

@@ -138,6 +138,11 @@ def _decodes(wanted: Sound, found: Sound) -> Check:
         return Check.unchecked(
             name="audio.decodes", reason=f"the reference's own sound does not decode to the end: {wanted.error}"
         )
+    if found.error is None and found.stray_times > wanted.stray_times:
+        return Check.failed(
+            name="audio.decodes",
+            message=f"{found.stray_times} time stamps of the sound lie far from those around them",
+        )
     if found.error is None:
         return Check.passed(name="audio.decodes", message="the sound decodes to the end")
     return Check.failed(name="audio.decodes", message=f"the sound does not decode: {found.error}")

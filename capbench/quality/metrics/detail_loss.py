@@ -20,6 +20,8 @@ _MARGIN_ROWS = 12
 """Beside a band, so that a blur of 4 samples has what it needs."""
 _SIGMAS = (0.5, 0.7, 0.9, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0)
 """Standard deviations of the blurs that are tried, in samples. Enlarged from half by a bicubic filter is like 0.9."""
+_STRONG = range(_SIGMAS.index(2.5), len(_SIGMAS))
+"""Which of them leave nothing of the finest detail."""
 _BLOCKS = (2, 3, 4, 8)
 """Sides of the blocks that are tried, in samples: enlarged by repetition."""
 _INTACT_SHARE = 0.6
@@ -52,7 +54,7 @@ def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss |
             lost_rests += [_error_in(is_lost, found[inner], tried[inner]) for tried in _tried(wanted)]
     return DetailLoss(
         beside_blur=float(lost_rests.min()) / lost_error if lost_error else None,
-        is_strongest=bool(lost_error) and int(lost_rests.argmin()) == len(_SIGMAS) - 1,
+        is_strong=bool(lost_error) and int(lost_rests.argmin()) in _STRONG,
         lost_codes=float(np.sqrt(lost_error / (lost * DETAIL_CELL_SAMPLES**2))) if lost else 0.0,
         added=-common / errors if errors else 0.0,
         intact=intact / max(1, detailed),

@@ -32,6 +32,8 @@ class OpenedClip:
     """Its colour tags."""
     spec: ColourSpec
     """How a player reads its codes."""
+    contradicting_spec: ColourSpec | None
+    """How a player that asks the container first reads them; None where that is the same."""
     clip: Clip
     """What decodes it."""
     frames: Iterator[av.VideoFrame]
@@ -76,12 +78,14 @@ def open_clip(path: Path) -> OpenedClip:
         size = (size[1], size[0])
     tags = read_tags(path)
     spec = spec_of(tags.merged, first.height)
+    other = None if facts.holds_rgb else tags.contradicting_spec(first.height)
     if facts.holds_rgb:
         spec = replace(spec, range=Range.LIMITED)  # what they are brought to, whatever their own range
     return OpenedClip(
         facts,
         tags,
         spec,
+        other,
         clip,
         itertools.chain([first], frames),
         lambda: Clip(path).frames(),

@@ -10,12 +10,14 @@ import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
+from capbench.pipeline.decode.frame_times import StrayTimes
 from capbench.pipeline.decode.open_source import OpenPart, audio_streams, open_parts, open_source
 from capbench.pipeline.decode.presentation import begins_at_zero
 from capbench.quality.reading.channel_downmix import Downmix
@@ -41,6 +43,9 @@ _CLIPPED_LEVEL = 0.999
 _LONGEST_GAP_S = 6 * 3600
 """Time without sound, between any two parts of it, beyond which a time stamp is damage: a recording that is silent for
 a quarter of a day is none that anybody compares. One value a millisecond of it is 86 MB."""
+_MOST_SILENCE_SHARE = 10
+"""Gaps in total for each minute in which there is sound, besides one of the longest: four packets that lie six hours
+apart would take the memory of a day."""
 _LONGEST_SOUND_S = 24 * 3600
 """Time that is listened to: 346 MB of envelope."""
 _CHUNK_BINS = 60_000
@@ -73,6 +78,8 @@ class Sound:
     """Time of the file's first picture, which pieces are counted from."""
     pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     """Left and right as they are, shape (2, `PIECE_SAMPLES`), by the number of the piece counted from `origin_s`."""
+    stray_times: int = 0
+    """Time stamps that are far from those around them; what has one is heard behind what comes before it."""
     channel_names: tuple[str, ...] = ()
     """FFmpeg's names of the channels of the first track, at most 8, where it has more than two."""
     channel_pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
@@ -133,7 +140,11 @@ class _Timeline:
         gap_s = max(first - self._end, self.start - end) * BIN_S
         if gap_s > _LONGEST_GAP_S:
             raise _StrayTimeError(f"a time stamp is {gap_s / 3600:.1f} h away from the rest of the sound")
-        if (max(self._end, end) - min(self.start, first)) * BIN_S > _LONGEST_SOUND_S:
+        span_s = (max(self._end, end) - min(self.start, first)) * BIN_S
+        sounding_s = len(self._chunks) * _CHUNK_BINS * BIN_S
+        if span_s - sounding_s > _LONGEST_GAP_S + _MOST_SILENCE_SHARE * sounding_s:
+            raise _StrayTimeError(f"it is silent for {(span_s - sounding_s) / 3600:.1f} of {span_s / 3600:.1f} h")
+        if span_s > _LONGEST_SOUND_S:
             raise _StrayTimeError(f"it lasts longer than {_LONGEST_SOUND_S // 3600} h")
 
     def level(self) -> NDArray[np.float32]:
@@ -179,6 +190,7 @@ class _Ear:
         self.apart: _Pieces | None = None
         self.channels = 0
         self.downmix_gain = 1.0
+        self.stray_times = 0
         self.counts = np.zeros(4)  # samples, clipped, energy of the side, energy of the middle
         self._origin_s = origin_s
 
@@ -186,7 +198,8 @@ class _Ear:
         """Raises `av.FFmpegError` at damage, and `_StrayTimeError`."""
         following: int | None = None
         is_cut = begins_at_zero(part.container)
-        for piece in _resampled(part.container.decode(stream)):
+        strays = StrayTimes[av.AudioFrame](holds_first=True)
+        for piece in _resampled(_followed(part.container.decode(stream), strays)):
             if piece.samples == 0 or piece.pts is None or piece.time_base is None:
                 continue
             channels = [channel.name for channel in piece.layout.channels]
@@ -214,12 +227,26 @@ class _Ear:
                 np.square(stereo[0] - stereo[1]).sum(dtype=np.float64),
                 np.square(stereo[0] + stereo[1]).sum(dtype=np.float64),
             ]
+        self.stray_times += strays.found
 
     def _keep_apart(self, first_sample: int, channels: list[str], samples: NDArray[np.float32]) -> None:
         if self.apart is None:
             self.names, self.apart = tuple(channels), _Pieces(len(channels))
         if self.names == tuple(channels):  # a layout that changes on the way is known by its mix alone
             self.apart.add(first_sample, samples[: len(channels)])
+
+
+def _followed(frames: Iterator[av.AudioFrame], strays: StrayTimes[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+    """Frames of a track; one with a stray time at the end of the one before."""
+    end_s: Fraction | None = None
+    for frame in itertools.chain(frames, [None]):
+        for each, _ in strays.rest() if frame is None else strays.checked(frame, Fraction(0)):
+            time_base = Fraction(each.time_base or 1)
+            if each.pts is None and end_s is not None:
+                each.pts = round(end_s / time_base)
+            if each.pts is not None:
+                end_s = each.pts * time_base + Fraction(each.samples, each.sample_rate)
+            yield each
 
 
 def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
@@ -272,6 +299,7 @@ def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
         downmix_gain=ear.downmix_gain,
         origin_s=origin_s,
         pieces=ear.pieces.kept,
+        stray_times=ear.stray_times,
         channel_names=ear.names,
         channel_pieces=ear.apart.kept if ear.apart is not None else {},
     )

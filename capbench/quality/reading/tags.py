@@ -13,7 +13,7 @@ from pathlib import Path
 
 import av
 
-from capbench.bitstream import SITED_CODECS, chroma_location
+from capbench.bitstream import CENTRED_CODECS, SITED_CODECS, chroma_location
 from capbench.bitstream.light_metadata import LightMetadata, light_metadata_of_boxes
 from capbench.bitstream.matroska_colour import MatroskaColour, find_matroska_colour
 from capbench.bitstream.mp4_boxes import find_colour_box, find_entry_boxes
@@ -36,8 +36,6 @@ _PACKETS_TO_TRY = 60
 """Two seconds at 30 fps: a decoder that has shown nothing by then does not start at the beginning."""
 _HD_LINES = 720
 _CENTRE = 1
-_CENTRED_CODECS = ("mjpeg", "mpeg1video")
-"""They have one siting and no field for it: JFIF 1.02 and ISO/IEC 11172-2, 2.4.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +96,30 @@ class FileTags:
     @property
     def merged(self) -> ColourTags:
         """What a player that reads both goes by: the bitstream first, as FFmpeg's decoders do."""
-        merged = self.bitstream
-        for place in (self.container, self.opened):
-            for name in ("primaries", "transfer", "matrix", "full_range", "chroma_location"):
-                if place is not None and getattr(merged, name) is None:
-                    merged = replace(merged, **{name: getattr(place, name)})
-        return merged
+        return _merged(self.bitstream, self.container, self.opened)
+
+    def contradicting_spec(self, height: int) -> ColourSpec | None:
+        """How a player that asks the container first reads matrix and range; None where that is the same.
+
+        FFmpeg's decoders and browsers go by the bitstream, GStreamer and MLT by the container: which of them the author
+        of the file meant nobody can say.
+        """
+        usual = spec_of(self.merged, height)
+        if self.container is None:
+            return None
+        first = spec_of(_merged(self.container, self.bitstream, self.opened), height)
+        other = replace(usual, matrix=first.matrix, range=first.range)
+        return None if other == usual else other
+
+
+def _merged(*places: ColourTags | None) -> ColourTags:
+    """What the first place states, and where it is silent the next."""
+    merged = ColourTags()
+    for place in places:
+        for name in ("primaries", "transfer", "matrix", "full_range", "chroma_location"):
+            if place is not None and getattr(merged, name) is None:
+                merged = replace(merged, **{name: getattr(place, name)})
+    return merged
 
 
 def name_of_code(code: int | None) -> str:
@@ -143,9 +159,7 @@ def read_tags(path: Path) -> FileTags:
         codec = stream.codec_context.name
         opened = _opened_tags(stream.codec_context)
         bitstream, bitstream_light = _bitstream_tags(container, stream)
-        location = (
-            _CENTRE if codec in _CENTRED_CODECS else chroma_location(codec, stream.codec_context.extradata or b"")
-        )
+        location = _CENTRE if codec in CENTRED_CODECS else chroma_location(codec, stream.codec_context.extradata or b"")
         formats = container.format.name.split(",")
         in_boxes = any(name in formats for name in ("mp4", "mov"))
         in_elements = any(name in formats for name in ("matroska", "webm"))

@@ -12,8 +12,13 @@ from tests.strangers.faults.fault_tools import (
     Fault,
     heard,
     sound_filter,
-    stereo,
     streams_copied,
+)
+from tests.strangers.faults.sound_content import (
+    clips_when_louder,
+    has_two_sides,
+    heard_in_the_gap,
+    heard_to_its_end,
 )
 from tests.strangers.tool_programs import run_tool
 
@@ -50,7 +55,7 @@ SOUND_FAULTS: Final = (
         "8 ms from start to end",
         ("audio.drift", "audio.offset", "audio.length"),
         sound_filter(lambda _, share: f"atempo={1 + share}"),
-        heard,
+        heard_to_its_end,
     ),
     Fault(
         "channels-swapped",
@@ -60,7 +65,7 @@ SOUND_FAULTS: Final = (
         "where left and right differ by 1% of the energy",
         ("audio.sides", "audio.channels", "audio.content"),
         sound_filter(lambda *_: "pan=stereo|c0=c1|c1=c0"),
-        stereo,
+        has_two_sides,
     ),
     Fault(
         "channel-inverted",
@@ -70,7 +75,7 @@ SOUND_FAULTS: Final = (
         "where left and right differ by 1% of the energy",
         ("audio.polarity", "audio.channels", "audio.content"),
         sound_filter(lambda *_: "pan=stereo|c0=c0|c1=-1*c1"),
-        stereo,
+        has_two_sides,
     ),
     Fault(
         "made-mono",
@@ -80,7 +85,7 @@ SOUND_FAULTS: Final = (
         "80% of the difference between the channels",
         ("audio.channels",),
         sound_filter(lambda *_: "pan=stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0+0.5*c1"),
-        stereo,
+        has_two_sides,
     ),
     Fault(
         "clipped",
@@ -90,7 +95,7 @@ SOUND_FAULTS: Final = (
         "0.1% of the samples",
         ("audio.clipping", "audio.level"),
         sound_filter(lambda _, db: f"volume={db}dB:precision=fixed,aformat=sample_fmts=s16"),
-        heard,
+        clips_when_louder,
     ),
     Fault(
         "sound-gap",
@@ -102,7 +107,7 @@ SOUND_FAULTS: Final = (
         sound_filter(
             lambda base, ms: f"volume=0:enable='between(t,{base.gap[0] + 0.02},{base.gap[0] + 0.02 + ms / 1e3})'"
         ),
-        heard,
+        heard_in_the_gap,
     ),
     Fault(
         "resampled-wrongly",
@@ -154,6 +159,6 @@ SOUND_FAULTS: Final = (
         "100 ms",
         ("audio.length",),
         sound_filter(lambda base, ms: f"atrim=end={max(0.2, float(base.frames / base.output.rate) - ms / 1e3):.3f}"),
-        lambda base: heard(base) and base.frames / base.output.rate > 0.9,
+        lambda base: heard_to_its_end(base) and base.frames / base.output.rate > 0.9,
     ),
 )

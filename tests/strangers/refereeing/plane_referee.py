@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.strangers.refereeing.opinions import Finding, Opinion, graded
 from tests.strangers.stream_facts import StreamFacts, decode_planes
 
-__all__ = ["LUMA_WEIGHTS", "Pairs", "chroma_recoded", "judge_range", "judge_siting"]
+__all__ = ["LUMA_WEIGHTS", "Pairs", "chroma_recoded", "is_centred", "judge_matrix", "judge_range", "judge_siting"]
 
 Pairs = list[tuple[int, int]]
 """Frames of the output, each with the reference's frame that it shows."""
@@ -23,6 +23,11 @@ _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES = 2.0, 4.0
 """Mean difference of block means of luma that another range explains: of even greys it makes 8."""
 _EXPLAINED = 0.5
 """Share of it that may be left."""
+_RIGHT_MATRIX_CODES, _WRONG_MATRIX_CODES = 0.8, 1.5
+"""Mean difference of chroma, in blocks that show it, which another matrix explains."""
+_SHOWN_CODES, _FEWEST_SHOWN = 1.0, 40
+"""By how much another matrix has to change a block's chroma for it to count, and how many must count: means of blocks
+are rounded and coded to a third of a code."""
 _FEWEST_RANGED, _RANGED_CODES = 200, 8.0
 """Blocks, and the standard deviation of luma over them, from which that is known."""
 _BLOCK: Final = 8
@@ -34,7 +39,7 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
     both = (reference, output)
     layouts = [next((name for name in ("444", "422", "420") if name in each.pixel_format), "") for each in both]
     turn = (reference.rotation - output.rotation) % 360
-    is_changed = layouts[0] != layouts[1] or _is_centred(reference) != _is_centred(output) or turn != 0
+    is_changed = layouts[0] != layouts[1] or is_centred(reference) != is_centred(output) or turn != 0
     same_size = reference.display == output.display and output.rotation == 0
     if not is_changed or "" in layouts or not same_size or not pairs:
         return []
@@ -61,7 +66,7 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
     if not shifts:
         # Chroma moves where more or fewer columns are made of it, where the picture is turned, and to where another
         # place is stated: here nothing shows it.
-        is_moved = "444" in layouts or turn != 0 or _is_centred(reference) != _is_centred(output)
+        is_moved = "444" in layouts or turn != 0 or is_centred(reference) != is_centred(output)
         return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_moved else []
     shift = float(np.mean(shifts))
     figures["chroma_shift_px"] = shift
@@ -76,8 +81,16 @@ def chroma_recoded(
     reference: StreamFacts, output: StreamFacts, planes: list[NDArray[np.float32]]
 ) -> list[NDArray[np.float32]]:
     """Cb and Cr of the reference as codes of the output's matrix and range, both as their tags are read."""
-    (kr, kb), (other_kr, other_kb) = (LUMA_WEIGHTS[each.matrix_by_rule()] for each in (reference, output))
-    span, other_span = (_CHROMA_SPANS[each.full_range] for each in (reference, output))
+    matrices = reference.matrix_by_rule(), output.matrix_by_rule()
+    return _recoded(planes, matrices, (reference.full_range, output.full_range))
+
+
+def _recoded(
+    planes: list[NDArray[np.float32]], matrices: tuple[int, int], full: tuple[bool, bool]
+) -> list[NDArray[np.float32]]:
+    """Cb and Cr brought from one matrix and range to another."""
+    (kr, kb), (other_kr, other_kb) = (LUMA_WEIGHTS[each] for each in matrices)
+    span, other_span = (_CHROMA_SPANS[each] for each in full)
     blue, red = ((plane - 128) / span * 2 * (1 - k) for plane, k in zip(planes[1:], (kb, kr), strict=True))
     green = -(kr * red + kb * blue) / (1 - kr - kb)
     # Differences from luma, of which there is this much more in the other matrix.
@@ -112,6 +125,55 @@ def judge_range(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figur
     return graded("colour", offs[stated], _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES, message)
 
 
+def judge_matrix(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figures: dict[str, float]) -> list[Finding]:
+    """Whether codes of chroma are those of the matrices by which both files are read, however faint the colours are.
+
+    Codes that stayed what they were, where the files say that they mean something else, are another matrix.
+    """
+    size = (reference.width, reference.height, reference.rotation)
+    if not pairs or size != (output.width, output.height, output.rotation):
+        return []
+    both = [decode_planes(each, [pair[at] for pair in pairs]) for at, each in ((1, reference), (0, output))]
+    if not both[0] or not both[1]:
+        return []
+    got = _chroma_blocks(output, both[1])
+    stated = (reference.matrix_by_rule(), output.matrix_by_rule())
+
+    def expected(matrices: tuple[int, int]) -> NDArray[np.float32]:
+        planes = _recoded(both[0], matrices, (reference.full_range, output.full_range))
+        return _chroma_blocks(reference, [both[0][0], *planes])
+
+    want = expected(stated)
+    if want.shape != got.shape:  # sides that are rounded otherwise
+        return []
+    best, off_at_best, rest_at_best = None, 0.0, np.inf
+    for matrices in {(stated[0], each) for each in LUMA_WEIGHTS} | {(each, stated[1]) for each in LUMA_WEIGHTS}:
+        tried = expected(matrices)
+        shows = np.abs(tried - want).max(axis=-1) >= _SHOWN_CODES
+        if int(shows.sum()) < _FEWEST_SHOWN:
+            continue
+        off, rest = (float(np.abs(each[shows] - got[shows]).mean()) for each in (want, tried))
+        if rest < _EXPLAINED * off and rest / off < rest_at_best / (off_at_best or 1):
+            best, off_at_best, rest_at_best = matrices, off, rest
+    if best is None:
+        return []
+    figures["matrix_codes"] = off_at_best
+    message = f"where another matrix shows, chroma is off by {off_at_best:.1f} codes, and by {rest_at_best:.1f} by it"
+    return graded("colour", off_at_best, _RIGHT_MATRIX_CODES, _WRONG_MATRIX_CODES, message)
+
+
+def _chroma_blocks(facts: StreamFacts, planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Means of Cb and Cr over blocks of 8x8 pixels, shape (blocks, 2)."""
+    across, down = (-(-a // b) for a, b in zip(planes[0].shape[:0:-1], planes[1].shape[:0:-1], strict=True))
+    rows, columns = facts.height // _BLOCK, facts.width // _BLOCK
+    means = []
+    for plane in planes[1:]:
+        cut = plane[:, : rows * _BLOCK // down, : columns * _BLOCK // across]
+        means.append(cut.reshape(len(cut), rows, _BLOCK // down, columns, _BLOCK // across).mean(axis=(2, 4)).ravel())
+    blocks: NDArray[np.float32] = np.stack(means, axis=-1)
+    return blocks
+
+
 def _blocks(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     count, rows, columns = luma.shape
     rows, columns = rows // _BLOCK, columns // _BLOCK
@@ -136,12 +198,13 @@ def _places(facts: StreamFacts, columns: int, width: int, turn: int) -> NDArray[
         # What were rows: of 4:2:0 they lie between two of luma, unless chroma is said to lie on the upper one.
         first = 0.0 if facts.chroma_location in {"topleft", "top"} else 0.5
     else:
-        first = 0.5 if _is_centred(facts) else 0.0
+        first = 0.5 if is_centred(facts) else 0.0
     places = np.arange(columns, dtype=np.float64) * 2 + first
     is_reversed = turn in {90, 180} if turn % 180 == 0 else turn == 90
     return (width - 1 - places)[::-1] if is_reversed else places
 
 
-def _is_centred(facts: StreamFacts) -> bool:
+def is_centred(facts: StreamFacts) -> bool:
+    """Whether chroma lies between two columns of luma."""
     # JFIF 1.02 puts chroma between the pixels; what says nothing means left.
     return facts.chroma_location in {"center", "top", "bottom"} or facts.codec == "mjpeg"

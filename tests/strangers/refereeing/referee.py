@@ -7,6 +7,7 @@ validator that draws its line anywhere in that band is not to be blamed.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.coarse_coding import figures_of_coarse_coding
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
-from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_range, judge_siting
+from tests.strangers.refereeing.other_rates import judge_lateness, judge_length
+from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_matrix, judge_range, judge_siting
 from tests.strangers.refereeing.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
     StreamFacts,
@@ -41,7 +43,7 @@ more, a coarse encoder 0.02."""
 _FEWEST_MIXED, _MIXED_CODES = 300, 12.0
 """Blocks, and standard deviation of each difference of two components over them, from which that is known."""
 _FAINTEST_OFF_CODES, _EXPLAINED = 0.3, 0.5
-"""Mean difference of blocks from which another matrix is tried, and the share of it that this must leave less than:
+"""Mean difference of blocks from which another matrix is tried, and the share of it, or of squares, that it must leave:
 rounding alone is 0.2, and no matrix explains what coding adds."""
 _RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
 """Mean absolute difference of block means, in codes."""
@@ -53,8 +55,26 @@ _SITED_PAIRS: Final = 12
 """Pictures by which chroma is placed, about."""
 
 
+_SEVERITY: Final = (Opinion.RIGHT, Opinion.DOUBTFUL, Opinion.WRONG)
+
+
 def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
-    """Compare an output with what it was made from. Raises `ToolError` where ffmpeg cannot decode either."""
+    """Compare an output with what it was made from. Raises `ToolError` where ffmpeg cannot decode either.
+
+    A source whose coded pictures and container state different colours may be read by either: ffmpeg and browsers go by
+    the pictures, GStreamer and MLT by the container. What is right by the container alone is doubtful.
+    """
+    found = _judge_as_read(reference, output, request)
+    if not reference.contradicts_itself or found.opinion is Opinion.RIGHT:
+        return found
+    other = _judge_as_read(reference.as_the_container_says(), output, request)
+    if _SEVERITY.index(other.opinion) >= _SEVERITY.index(found.opinion):
+        return found
+    message = f"right by the container of a source that contradicts itself; else: {found.findings[0].message}"
+    return replace(other, findings=(*other.findings, Finding("colour", Opinion.DOUBTFUL, message)))
+
+
+def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
     figures: dict[str, float] = {}
     some = _some_pairs(reference, output, request)
     findings = [
@@ -64,6 +84,7 @@ def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judg
         *_geometry(reference, output, request),
         *_times(reference, output, request, figures),
         *_pictures(reference, output, request, figures),
+        *judge_matrix(reference, output, some, figures),
         *judge_range(reference, output, some, figures),
         *judge_siting(reference, output, some, figures),
         *judge_sound(reference, output, figures),
@@ -79,10 +100,12 @@ def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
 
 
 def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
-    places = {{"bt470bg": "smpte170m"}.get(name, name) for name in (output.matrix, output.container_matrix) if name}
-    if len(places) > 1:
-        message = f"the bitstream says {output.matrix}, the container {output.container_matrix}"
-        return [Finding("tags", Opinion.WRONG, message)]
+    if output.contradicts_itself:
+        places = [
+            f"{each.matrix_by_rule()}, {'full' if each.full_range else 'limited'}"
+            for each in (output, output.as_the_container_says())
+        ]
+        return [Finding("tags", Opinion.WRONG, f"the bitstream says {places[0]}, the container {places[1]}")]
     is_stated = bool(output.matrix or output.container_matrix)
     # What JFIF means is stated nowhere in a file, although ffprobe says it.
     is_implied = reference.codec == "mjpeg" and reference.matrix_by_rule() == output.matrix_by_rule()
@@ -120,13 +143,14 @@ def _times(reference: StreamFacts, output: StreamFacts, request: Request, figure
     if request.rate is not None:
         worst = max((abs(step - 1 / request.rate) for step in steps), default=Fraction(0))
         figures["step_error_ms"] = float(worst) * 1e3
-        return graded(
+        uneven = graded(
             "times",
             float(worst),
             float(output.time_base) * 1.01,
             float(output.time_base) * 2 + 1e-3,
             f"a step is off by {float(worst) * 1e3:.2f} ms",
         )
+        return uneven + judge_length(reference, output)
     if reference.frame_count != output.frame_count:
         return []  # the pictures say what is missing
     wanted = [frame.start_s - reference.frames[0].start_s for frame in reference.frames]
@@ -142,18 +166,8 @@ def _times(reference: StreamFacts, output: StreamFacts, request: Request, figure
     return found + _last_hold(reference, output)
 
 
-def _end_s(facts: StreamFacts) -> Fraction | None:
-    """When the last frame ends, counted from the first one; None where the container does not say."""
-    last = facts.frames[-1]
-    if last.duration_s is not None:
-        return last.start_s + last.duration_s - facts.frames[0].start_s
-    if facts.container_end_s is not None and facts.container_end_s > last.start_s:
-        return facts.container_end_s - facts.frames[0].start_s
-    return None
-
-
 def _last_hold(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
-    ends = _end_s(reference), _end_s(output)
+    ends = reference.end_s, output.end_s
     if ends[0] is None or ends[1] is None:
         return []
     off, step = abs(ends[0] - ends[1]), 1 / reference.rate
@@ -223,7 +237,7 @@ def _matching(
     """Reference frame of each output frame, and what is wrong with that."""
     wanted, found = _block_means(want), _block_means(got)
     if request.rate is not None:
-        return _by_time(reference, output, wanted, found), []
+        return _by_time(reference, output, wanted, found), judge_lateness(reference, output, wanted, found)
     if len(wanted) == len(found):
         moved, doubtful = [], []
         for index in range(len(found)):
@@ -333,7 +347,8 @@ def _graded_differences(
 def _mixing(means: list[NDArray[np.float32]]) -> float:
     """How much of a component's change between blocks is in another one; 0 where too few colours tell.
 
-    Another matrix mixes components; lost detail, contrast and brightness do not.
+    Another matrix mixes components; lost detail, contrast and brightness do not. It also explains most of what blocks
+    are off by: where components go together, as in a gradient, coding noise alone has any share of one in another.
     """
     wanted, found = (part.reshape(-1, 3).astype(np.float64) for part in means)
     apart = np.stack([wanted[:, 0] - wanted[:, 1], wanted[:, 2] - wanted[:, 1]], axis=1)
@@ -341,8 +356,12 @@ def _mixing(means: list[NDArray[np.float32]]) -> float:
     if len(wanted) < _FEWEST_MIXED or spread < _MIXED_CODES:
         return 0.0
     terms = np.concatenate([wanted, np.ones((len(wanted), 1))], axis=1)
-    factors = np.linalg.lstsq(terms, found, rcond=None)[0][:3]
-    return float(np.abs(factors - np.diag(np.diag(factors))).max())
+    factors = np.linalg.lstsq(terms, found, rcond=None)[0]
+    mixed = float(np.abs(factors[:3] - np.diag(np.diag(factors))).max())
+    unmixed = [np.linalg.lstsq(terms[:, [at, 3]], found[:, at], rcond=None)[0] for at in range(3)]
+    alone = np.stack([terms[:, [at, 3]] @ unmixed[at] for at in range(3)], axis=1)
+    rests = [float(np.square(found - shown).sum()) for shown in (terms @ factors, alone)]
+    return mixed if rests[0] < _EXPLAINED * rests[1] else 0.0
 
 
 def _faint_matrix(means: list[NDArray[np.float32]]) -> list[Finding]:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capbench.errors import SourceError, UnsafePlaylistError
-from capbench.pipeline.decode.hls_playlist import check_playlist, is_playlist, media_playlist, playlist_parts
+from capbench.pipeline.decode.hls_playlist import check_playlist, files_of, is_playlist, media_playlist, playlist_parts
+from capbench.pipeline.decode.open_source import stored_bytes
 
 HEAD = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n"
 END = "#EXT-X-ENDLIST\n"
@@ -233,3 +234,15 @@ def test_any_playlist_is_refused_or_split_into_parts_of_files_inside_its_folder(
     own = [line.rstrip(" \t\v\f") for line in lines if line.strip() and not line.startswith("#")]
     if parts and line_end == "\n" and not any(set(line) & set("\r\0\n") for line in lines):
         assert len(named) == len(own)
+
+
+def test_the_size_of_a_playlist_is_that_of_all_its_files(tmp_path: Path) -> None:
+    media = write(tmp_path, '#EXT-X-MAP:URI="init.mp4"\n#EXTINF:4,\na.m4s\n#EXTINF:4,\nb.m4s\n#EXTINF:4,\na.m4s\n')
+    for name, size in (("init.mp4", 10), ("a.m4s", 1000), ("b.m4s", 2000), ("c.m4s", 4000)):
+        (tmp_path / name).write_bytes(bytes(size))
+    master = tmp_path / "master.m3u8"
+    master.write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nplaylist.m3u8\n")
+
+    assert {path.name for path in files_of(master)} == {"master.m3u8", "playlist.m3u8", "init.mp4", "a.m4s", "b.m4s"}
+    assert stored_bytes(media) == 3010 + media.stat().st_size
+    assert stored_bytes(tmp_path / "a.m4s") == 1000

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import SourceError
-from capbench.pipeline.decode.frame_times import SteadyClock, at_constant_rate, at_source_times, check_apart
+from capbench.pipeline.decode.frame_times import (
+    SteadyClock,
+    StrayTimes,
+    at_constant_rate,
+    at_source_times,
+    check_apart,
+    writable_pauses_s,
+)
 
 MS = Fraction(1, 1000)
 
@@ -214,3 +221,90 @@ def test_sound_and_picture_may_start_hours_apart(apart_s: float) -> None:
 def test_sound_that_starts_days_away_is_refused(apart_s: int, order: str) -> None:
     with pytest.raises(SourceError, match=rf"clip\.mp4 starts 576 h 00 min {order} its picture"):
         check_apart(Path("clip.mp4"), Fraction(apart_s))
+
+
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "found"),
+    [
+        pytest.param([0, 40, 3 * HOUR, 120], [0, 40, None, 120], 1, id="ahead"),
+        pytest.param(
+            [3 * HOUR, 3 * HOUR + 40, 80, 3 * HOUR + 120],
+            [3 * HOUR, 3 * HOUR + 40, None, 3 * HOUR + 120],
+            1,
+            id="behind",
+        ),
+        pytest.param([0, 3 * HOUR, 80, 120, HOUR, 200], [0, None, 80, 120, None, 200], 2, id="two"),
+        pytest.param([0, 40, HOUR, HOUR + 40], [0, 40, HOUR, HOUR + 40], 0, id="pause"),
+        pytest.param([0, 40, HOUR, None, 120], [0, 40, HOUR, None, 120], 0, id="no-time-behind-it"),
+        pytest.param([5000, 5040, 0, 40], [5000, 5040, 0, 40], 0, id="restart"),
+        pytest.param([0, 40, HOUR, 3 * HOUR], [0, 40, HOUR, 3 * HOUR], 0, id="a-picture-an-hour"),
+        pytest.param([0, 40, HOUR], [0, 40, HOUR], 0, id="at-the-end"),
+        pytest.param([], [], 0, id="nothing"),
+    ],
+)
+def test_a_time_far_from_both_neighbours_is_not_followed(
+    given: list[int | None], expected: list[int | None], found: int
+) -> None:
+    """One flipped bit of a transport stream put three hours of silence, or of a still, into half a second."""
+    strays = StrayTimes[Frame](holds_first=False)
+
+    frames = [ready for pts in given for ready, _ in strays.checked(Frame(pts, 40), Fraction(0))]
+    frames += [ready for ready, _ in strays.rest()]
+
+    assert [frame.pts for frame in frames] == expected
+    assert strays.found == found
+
+
+@pytest.mark.parametrize(("holds_first", "first"), [(True, 0), (False, 3 * HOUR)])
+def test_the_first_time_is_checked_by_the_second_where_that_is_asked_for(holds_first: bool, first: int) -> None:
+    strays = StrayTimes[Frame](holds_first=holds_first)
+
+    frames = [ready for pts in (3 * HOUR, 40, 80) for ready, _ in strays.checked(Frame(pts, 40), Fraction(0))]
+
+    assert [frame.pts for frame in frames] == [first, 40, 80]
+
+
+def test_times_of_parts_are_compared_on_one_clock() -> None:
+    """The second part of a playlist begins at 0 again, and is shifted to where the first ends."""
+    strays = StrayTimes[Frame](holds_first=False)
+    parts = [(3 * HOUR, Fraction(0)), (0, Fraction(3 * 3600)), (40, Fraction(3 * 3600))]
+
+    assert [ready.pts for pts, shift_s in parts for ready, _ in strays.checked(Frame(pts), shift_s)] == [
+        3 * HOUR,
+        0,
+        40,
+    ]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [Frame(0, 40), Frame(3 * HOUR, 40)],
+        [Frame(0, 40), Frame(40, 3 * HOUR)],
+        [Frame(0, 40), Frame(HOUR, 40), Frame(3 * HOUR, 40)],
+    ],
+    ids=["a-pause", "the-last-frame", "two-pauses"],
+)
+def test_pauses_that_a_file_cannot_pay_for_are_refused_at_a_constant_rate(frames: list[Frame]) -> None:
+    """3 hours at 30 a second are 324,000 frames, whatever the file has to show for them."""
+    shown = at_constant_rate(frames, Fraction(0), Fraction(30), Fraction(30), pauses_s=Fraction(2 * 3600))
+
+    with pytest.raises(SourceError, match="without --fps"):
+        assert sum(1 for _ in shown) < 30 * 3600
+
+
+def test_pauses_within_a_minute_are_no_matter_of_size() -> None:
+    frames = [Frame(60_000 * number, 40) for number in range(5)]
+
+    shown = list(at_constant_rate(frames, Fraction(0), Fraction(1), Fraction(30), pauses_s=Fraction(0)))
+
+    assert len(shown) == 241
+
+
+def test_larger_files_may_pause_for_longer() -> None:
+    """Ten minutes for any, a day for a recording of 100 MB."""
+    assert writable_pauses_s(0) == 600
+    assert writable_pauses_s(100_000_000) > 24 * 3600

@@ -76,14 +76,13 @@ def test_coarse_coding_leaves_detail_out(luma: Luma, step: float) -> None:
 
 
 @pytest.mark.parametrize("luma", [_text(), _foliage()], ids=["text", "foliage"])
-@pytest.mark.parametrize("step", [4.0, 60.0])
-@pytest.mark.parametrize("sigma", [1.0, 1.6, 3.0])
+@pytest.mark.parametrize(("sigma", "step"), [(1.0, 4.0), (1.6, 4.0), (1.6, 60.0), (3.0, 4.0), (3.0, 60.0)])
 def test_a_blur_is_one_however_it_was_coded(luma: Luma, sigma: float, step: float) -> None:
     assert not _is_coding(detail_loss(_quantised(_blurred(luma, sigma), step), luma))
 
 
 @pytest.mark.parametrize(
-    ("beside_blur", "is_strongest", "lost_codes", "intact", "is_coding"),
+    ("beside_blur", "is_strong", "lost_codes", "intact", "is_coding"),
     [
         (0.22, False, 20.0, 0.2, True),  # VP9 of GStreamer: noise made smooth beside bars whose edges are sharp
         (0.38, False, 20.0, 0.15, True),  # x265 at CRF 38
@@ -97,16 +96,16 @@ def test_a_blur_is_one_however_it_was_coded(luma: Luma, sigma: float, step: floa
     ],
 )
 def test_what_a_blur_leaves_says_whether_it_was_coded(
-    beside_blur: float, lost_codes: float, intact: float, *, is_strongest: bool, is_coding: bool
+    beside_blur: float, lost_codes: float, intact: float, *, is_strong: bool, is_coding: bool
 ) -> None:
-    loss = DetailLoss(beside_blur, is_strongest=is_strongest, lost_codes=lost_codes, added=0.02, intact=intact)
+    loss = DetailLoss(beside_blur, is_strong=is_strong, lost_codes=lost_codes, added=0.02, intact=intact)
 
     assert _is_coding(loss) is is_coding
 
 
 def test_too_little_to_be_seen_is_no_blur() -> None:
     """A soft picture whose finest detail is the noise of its own coding, as of Theora: 16% of it is left at CRF 18."""
-    loss = DetailLoss(0.52, is_strongest=False, lost_codes=1.7, added=0.6, intact=0.04)
+    loss = DetailLoss(0.52, is_strong=False, lost_codes=1.7, added=0.6, intact=0.04)
 
     for codes, status in ((1.7, CheckStatus.NOT_APPLICABLE), (9.0, CheckStatus.FAIL)):
         pair = replace(EMPTY_PAIR, sharpness=0.16, detail_loss=replace(loss, lost_codes=codes))
@@ -154,7 +153,7 @@ def test_noise_is_added() -> None:
 def test_the_same_picture_lost_nothing() -> None:
     loss = detail_loss(_text(), _text())
 
-    assert loss == DetailLoss(None, is_strongest=False, lost_codes=0.0, added=0.0, intact=1.0)
+    assert loss == DetailLoss(None, is_strong=False, lost_codes=0.0, added=0.0, intact=1.0)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (9, 400), (400, 3)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -49,6 +50,37 @@ def test_one_damaged_time_of_sound_costs_no_memory_and_is_named(tmp_path: Path) 
     assert sound.length_s == pytest.approx(0.5, abs=0.01)
     assert sound.error is not None
     assert "720.0 h away from the rest of the sound" in sound.error
+
+
+def test_gaps_add_up(tmp_path: Path) -> None:
+    """Each is believed; all of them took 3 GB and a minute."""
+    sound = heard(write(tmp_path / "gaps.mkv", tones(2), "stereo", tuple(5.5 * 3600 * n for n in range(5))))
+
+    assert sound.length_s == pytest.approx(5.5 * 3600 + 0.5, abs=0.01)
+    assert sound.error is not None
+    assert "silent for" in sound.error
+
+
+def test_a_stray_time_is_heard_where_it_belongs() -> None:
+    sound = heard(Path(__file__).parents[2] / "fuzz" / "corpus" / "export-one-sound-3-h-ahead" / "mpeg2.ts")
+
+    assert sound.length_s == pytest.approx(0.288, abs=0.02)
+    assert (sound.error, sound.stray_times) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("of_reference", "of_output", "status"),
+    [(0, 0, CheckStatus.PASS), (1, 0, CheckStatus.PASS), (1, 1, CheckStatus.PASS), (0, 1, CheckStatus.FAIL)],
+)
+def test_stray_times_are_a_fault_of_the_output_that_adds_them(
+    of_reference: int, of_output: int, status: CheckStatus
+) -> None:
+    wanted, found = (
+        replace(Sound(1, 2, 0, np.ones(500, np.float32), 0.0, 0.1, None), stray_times=count)
+        for count in (of_reference, of_output)
+    )
+
+    assert sound_checks._decodes(wanted, found).status is status
 
 
 def test_a_pause_is_part_of_the_sound(tmp_path: Path) -> None:

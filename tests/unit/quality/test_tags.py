@@ -79,6 +79,8 @@ def test_what_the_container_says_does_not_leak_into_the_bitstream(tmp_path: Path
     assert tags.container is not None
     assert (tags.container.matrix, tags.bitstream.matrix) == (6, 1)
     assert tags.merged.matrix == 1  # decoders follow the bitstream
+    assert tags.contradicting_spec(48) == ColourSpec(MatrixCoefficients.BT601)
+    assert read_tags(video(tmp_path / "as_made.mp4")).contradicting_spec(48) is None
 
 
 def test_a_silent_file_is_read_by_its_height(tmp_path: Path) -> None:
@@ -130,6 +132,24 @@ def test_where_a_codec_leaves_it_open_matroska_says_where_chroma_lies(
 
     assert spec_of(tags.merged, 48).siting is siting
     assert is_sited("h264" if codec == "libx264" else codec, tags) is sited
+
+
+def test_codecs_of_one_siting_have_it_whatever_the_container_says(tmp_path: Path) -> None:
+    """H.263's chroma lies in the middle (figure 2 of the recommendation), as do JPEG's, MPEG-1's and Theora's."""
+    path = tmp_path / "h263.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("h263", rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 176, 144, "yuv420p"
+        frame = as_frame(Planes(np.full((144, 176), 90, np.uint8), *np.full((2, 72, 88), 128, np.uint8)))
+        frame.pts, frame.time_base = 0, Fraction(1, 30)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    tags = read_tags(path)
+
+    assert spec_of(tags.merged, 144).siting is ChromaSiting.CENTRE
+    assert is_sited("h263", tags)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ and a difference of a third of a code then looks like stairs that are a third of
 _ENOUGH_GRADIENT_CODES = 0.8
 """Root mean square of the gradients that count, about their mean, from which they are edges. Rounding makes 0.2 on a
 slope, which has no place itself: wherever it lies, it differs by a constant."""
+_SLOPE_CODES = 0.4
+"""Root mean square of the gradients of a tile, about the mean of its row or column, below which it is a slope: twice
+what rounding makes. On a slope a difference of a code is a bias of a code as well as a shift of one over its gradient,
+and quantisation makes another bias of each: red, green and blue that grow from left to right had moved by a pixel at
+CRF 36. So each direction needs edges of its own."""
 _LEAST_KEPT = 0.3
 """Share of the gradients that must be left: where detail was lost the planes differ by that, wherever it lay."""
 _MOST_CONDITION = 1e4
@@ -49,6 +54,9 @@ class _Gathered:
 
     tiles: Moments
     """Of the mean of both and their difference."""
+    edges: NDArray[np.float64]
+    """Squares of the gradients across about the means of rows of tiles, and of those down about the means of columns,
+    summed, shape (2,)."""
     kept: float
     """Regression of the gradients of `got` on those of `want`: 1 where all are there, less where coding lost some."""
 
@@ -87,6 +95,8 @@ def plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     count, gradients = sums[2, 2], _centred(sums)
     is_faint = count == 0 or np.trace(gradients) / count < _ENOUGH_GRADIENT_CODES**2
     if is_faint or np.linalg.cond(gradients) > _MOST_CONDITION:
+        return None
+    if gathered.edges.min() < _ENOUGH_GRADIENT_CODES**2 * count:
         return None
     shift = np.linalg.solve(sums[:3, :3], sums[:3, 3])
     if _is_noise(tiles, shift):
@@ -151,6 +161,7 @@ def _gathered(got: Codes, want: Codes) -> _Gathered | None:
         return None
     starts = np.arange(0, columns, _TILE_SAMPLES)
     tiles = np.empty((-(-rows // _TILE_SAMPLES), len(starts), 4, 4))
+    edges = np.zeros(2)
     common, energy = 0.0, 0.0
     for number, top in enumerate(range(0, rows, _TILE_SAMPLES)):
         band = np.s_[top : top + _TILE_SAMPLES + 2]
@@ -166,7 +177,30 @@ def _gathered(got: Codes, want: Codes) -> _Gathered | None:
             for j in range(i, 4):
                 sums = np.add.reduceat(np.einsum("rc,rc->c", a, values[j]), starts, dtype=np.float64)
                 tiles[number, :, i, j] = tiles[number, :, j, i] = sums
-    return _Gathered(tiles, common / energy) if energy else None
+        about = _about_slopes(across, down, starts)
+        is_slope = about.sum(axis=1) < _SLOPE_CODES**2 * len(across) * np.diff(np.append(starts, columns))
+        tiles[number, is_slope] = 0
+        edges += about[~is_slope].sum(axis=0)
+    return _Gathered(tiles, edges, common / energy) if energy else None
+
+
+def _about_slopes(
+    across: NDArray[np.float32], down: NDArray[np.float32], starts: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """How far the gradients of the tiles of a band, which start at these columns, are from those of slopes.
+
+    That is the sum of squares of those across about the mean of each row of a tile, and of those down about the mean of
+    each of its columns, shape (tiles, 2).
+    """
+
+    def summed(values: NDArray[np.float32]) -> NDArray[np.float64]:
+        sums: NDArray[np.float64] = np.add.reduceat(values, starts, axis=-1, dtype=np.float64)
+        return sums
+
+    widths = np.diff(np.append(starts, across.shape[1]))
+    of_rows = (summed(across * across) - np.square(summed(across)) / widths).sum(axis=0)
+    of_columns = summed(len(down) * down.var(axis=0))
+    return np.stack([of_rows, of_columns], axis=-1)
 
 
 def _with_gradients(plane: Codes) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,60 @@
+"""What a sound must hold so that a fault of sound is in the file at all: a gap in silence is none."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.strangers.faults.fault_tools import Base, heard, stereo
+from tests.strangers.stream_facts import SOUND_RATE_HZ, decode_sound, windows
+
+__all__ = ["clips_when_louder", "has_two_sides", "heard_in_the_gap", "heard_to_its_end"]
+
+_LOUD: Final = 0.01
+"""Root mean square from which the referee counts a silence of 5 ms as one."""
+_LONGEST_GAP_S: Final = 0.1
+"""Of the gaps that are planted."""
+_CLIPPED_SHARE: Final = 0.002
+"""Twice what validation promises to see, so that the codec behind it may smooth some of it."""
+_SIDE_SHARE: Final = 0.01
+"""Energy of the difference between left and right from which validation promises to tell them apart."""
+_END_S: Final = 0.25
+"""What the weakest judged cut takes away."""
+
+
+def _sound(base: Base) -> NDArray[np.float32]:
+    return decode_sound(base.output, 0, base.channels)
+
+
+def _is_loud(part: NDArray[np.float32]) -> bool:
+    return float(np.sqrt((part.astype(np.float64) ** 2).mean(axis=1)).max()) >= _LOUD
+
+
+def heard_in_the_gap(base: Base) -> bool:
+    """Whether it sounds all the time where a gap is planted, which FFmpeg counts from the start of the file."""
+    if not heard(base) or base.output.sounds[0].start_s is None:
+        return False
+    late_s = float(base.output.sounds[0].start_s - min(base.output.frames[0].start_s, base.output.sounds[0].start_s))
+    start = round((base.gap[0] + 0.02 - late_s) * SOUND_RATE_HZ)
+    part = _sound(base)[:, max(0, start) : start + round(_LONGEST_GAP_S * SOUND_RATE_HZ)]
+    return start >= 0 and all(_is_loud(part[:, window]) for window in windows(part.shape[1], SOUND_RATE_HZ // 200))
+
+
+def clips_when_louder(base: Base) -> bool:
+    """Whether enough samples are beyond full scale once they are 12 dB louder."""
+    return heard(base) and float((np.abs(_sound(base)) > 10 ** (-12 / 20)).mean()) >= _CLIPPED_SHARE
+
+
+def has_two_sides(base: Base) -> bool:
+    """Whether left and right differ by more than what validation promises to tell apart."""
+    if not stereo(base):
+        return False
+    left, right = _sound(base).astype(np.float64)
+    return float(((left - right) ** 2).sum()) >= 2 * _SIDE_SHARE * float((left**2 + right**2).sum())
+
+
+def heard_to_its_end(base: Base) -> bool:
+    """Whether there is sound in the last quarter of a second."""
+    return heard(base) and _is_loud(_sound(base)[:, -round(_END_S * SOUND_RATE_HZ) :])

@@ -1,0 +1,102 @@
+"""What the exporters that are held back are given, and that they are told what the clip states."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.strangers.encoder_programs import further_exporters
+from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
+from tests.strangers.stream_facts import ShownFrame, SoundFacts, StreamFacts
+
+EXPORTERS = {each.name: each for each in FURTHER_EXPORTERS}
+
+
+def facts(**changed: Any) -> StreamFacts:
+    known: dict[str, Any] = {
+        "path": Path("clip.mp4"),
+        "codec": "h264",
+        "pixel_format": "yuv420p",
+        "width": 320,
+        "height": 180,
+        "sample_aspect": Fraction(1),
+        "rotation": 0,
+        "matrix": None,
+        "container_matrix": None,
+        "chroma_location": None,
+        "reorders": False,
+        "full_range": False,
+        "time_base": Fraction(1, 90000),
+        "container_end_s": None,
+        "frames": tuple(ShownFrame(Fraction(n, 30), Fraction(1, 30)) for n in range(30)),
+        "sounds": (SoundFacts(2, 44100, Fraction(0)),),
+        "coded_bytes": 90000,
+        "complaints": "",
+    }
+    return StreamFacts(**(known | changed))
+
+
+def takers(**changed: Any) -> set[str]:
+    given = facts(**changed)
+    return {name for name, each in EXPORTERS.items() if each.takes(given)}
+
+
+def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
+    assert takers(width=320, height=240) == set(EXPORTERS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "left_out"),
+    [
+        ({"matrix": "bt709"}, {"opencv-ffv1-mkv", "opencv-mpeg4-mkv", "openshot-h264-mp4"}),
+        ({"rotation": 90}, {"x264-mkv", "vpxenc-vp9-webm", "ges-vp8-webm", "vlc-h264-mkv"}),
+        ({"pixel_format": "yuv444p"}, {"svt-av1-mkv"}),
+        ({"full_range": True}, {"vpxenc-vp9-webm", "newer-ffmpeg-openh264-mp4"}),
+        ({"width": 321}, {"newer-ffmpeg-h264-mp4", "x265-mkv"}),
+        ({"sounds": (SoundFacts(6, 48000, Fraction(0)),)}, {"ges-h264-mkv", "vlc-h264-mkv"}),
+        ({"width": 1280, "height": 720}, {"rav1e-mkv"}),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_nobody_is_asked_for_what_a_program_cannot_do(changed: dict[str, Any], left_out: set[str]) -> None:
+    assert not left_out & takers(**changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x264-mkv", ["--colorprim", "bt2020", "--transfer", "bt2020-10", "--colormatrix", "bt2020nc"]),
+        ("x265-mkv", ["--colorprim", "bt2020", "--transfer", "bt2020-10", "--colormatrix", "bt2020nc"]),
+        ("svt-av1-mkv", ["--color-primaries", "9", "--transfer-characteristics", "14", "--matrix-coefficients", "9"]),
+        ("rav1e-mkv", ["--primaries", "BT2020", "--transfer", "BT2020_10Bit", "--matrix", "BT2020NCL"]),
+        ("vpxenc-vp9-webm", ["--profile=2", "--bit-depth=10", "--input-bit-depth=10", "--color-space=bt2020"]),
+    ],
+)
+def test_an_encoder_is_told_depth_and_colours(name: str, words: list[str]) -> None:
+    deep = facts(matrix="bt2020nc", pixel_format="yuv420p10le")
+    command = [str(word) for word in EXPORTERS[name].command(deep, Path("out.mkv"))]
+    split = command.index("--")
+
+    muxing, encoder = command[:split], command[split + 1 :]
+    assert encoder[-len(words) :] == words
+    assert muxing[muxing.index("--color-matrix-coefficients") + 1] == "0:9"
+    assert not any("color-matrix" in str(word) for word in EXPORTERS[name].command(facts(), Path("out.mkv")))
+
+
+def test_editing_services_are_asked_for_the_clips_own_shape_and_rate() -> None:
+    words = " ".join(map(str, EXPORTERS["ges-h264-mkv"].command(facts(), Path("out.mkv"))))
+
+    assert "width=320,height=180,framerate=30/1" in words
+    assert "rate=44100,channels=2" in words
+
+
+def test_a_silent_clip_is_exported_without_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(further_exporters, "newer_ffmpeg", lambda: "ffmpeg")
+    silent = facts(sounds=())
+
+    assert "none" in EXPORTERS["x264-mkv"].command(silent, Path("out.mkv"))
+    assert "0:a" not in EXPORTERS["newer-ffmpeg-h264-mp4"].command(silent, Path("out.mp4"))
+    assert "video" in EXPORTERS["ges-h264-mkv"].command(silent, Path("out.mkv"))

@@ -1,0 +1,215 @@
+"""How the referee reads a file's colours and times, and that validation reads colours as it does."""
+
+from __future__ import annotations
+
+import shutil
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capbench.quality.reading.opened_clip import open_clip
+from tests.strangers.container_colours import container_colours
+from tests.strangers.foreign_exporters import Request
+from tests.strangers.refereeing import plane_referee
+from tests.strangers.refereeing.opinions import Opinion
+from tests.strangers.refereeing.other_rates import judge_lateness, judge_length
+from tests.strangers.refereeing.plane_referee import is_centred, judge_matrix
+from tests.strangers.refereeing.referee import judge
+from tests.strangers.stream_facts import ShownFrame, StreamFacts, probe
+from tests.strangers.test_study_parts import facts
+from tests.strangers.tool_programs import run_tool
+
+BT709, BT601, FULL = (
+    ("-colorspace", name, "-color_primaries", name, "-color_trc", name, "-color_range", span)
+    for name, span in (("bt709", "tv"), ("smpte170m", "tv"), ("bt709", "pc"))
+)
+X264, X265 = ("-c:v", "libx264"), ("-c:v", "libx265", "-x265-params", "log-level=error")
+VP8, VP9 = (("-c:v", codec, "-deadline", "realtime", "-b:v", "1M") for codec in ("libvpx", "libvpx-vp9"))
+MJPEG, PRORES, MPEG2 = ("-c:v", "mjpeg"), ("-c:v", "prores_ks"), ("-c:v", "mpeg2video", "-r", "25")
+
+
+def bits(codec: str, states: str) -> tuple[str, str]:
+    """What changes the bitstream and not the container."""
+    return "-bsf:v", f"{codec}_metadata={states}"
+
+
+READINGS = {
+    "silent": (".mp4", X264, (601, False, False)),
+    "silent, 720 lines": (".mkv", (*X264, "-s", "1280x720"), (709, False, False)),
+    "VP8 has BT.601 at any size": (".webm", (*VP8, "-s", "1280x720"), (601, False, False)),
+    "VP8 against its container": (".webm", (*VP8, *FULL), (601, False, False)),
+    "VP9": (".webm", (*VP9, *FULL), (709, True, False)),
+    "the container alone, WebM": (
+        ".webm",
+        (*VP9, *BT709, *bits("vp9", "color_space=unknown")),
+        (709, False, False),
+    ),
+    "the container alone, MKV": (
+        ".mkv",
+        (*X264, *BT709, *bits("h264", "matrix_coefficients=2")),
+        (709, False, False),
+    ),
+    "the container alone, MP4": (
+        ".mp4",
+        (*X265, *BT709, *bits("hevc", "matrix_coefficients=2")),
+        (709, False, False),
+    ),
+    "the bitstream alone": (".avi", (*X264, *BT709), (709, False, False)),
+    "the bitstream against its container": (
+        ".mp4",
+        (*X264, *BT709, *bits("h264", "matrix_coefficients=6")),
+        (601, False, False),
+    ),
+    "a range against its container": (
+        ".mkv",
+        (*X264, *BT709, *bits("h264", "video_full_range_flag=1")),
+        (709, True, False),
+    ),
+    "JPEG": (".avi", (*MJPEG, "-pix_fmt", "yuvj420p"), (601, True, True)),
+    "JPEG in limited range": (
+        ".mkv",
+        (*MJPEG, "-strict", "-1", "-pix_fmt", "yuv420p", "-color_range", "tv"),
+        (601, False, True),
+    ),
+    "ProRes, silent in MOV": (".mov", (*PRORES, "-pix_fmt", "yuv422p10le", *BT709), (709, False, False)),
+    "ProRes, silent in MKV": (".mkv", (*PRORES, "-pix_fmt", "yuv422p10le", *BT709), (709, False, False)),
+    "MPEG-2, with a display extension": (".ts", (*MPEG2, *BT709), (709, False, False)),
+    "MPEG-2, without": (".mpg", MPEG2, (601, False, False)),
+    "MPEG-1": (".mpg", ("-c:v", "mpeg1video", "-r", "25"), (601, False, True)),
+    "H.263": (".avi", ("-c:v", "h263", "-s", "352x288"), (601, False, True)),
+    "Theora": (".mkv", ("-c:v", "libtheora", *BT709), (709, False, True)),
+    "a stated siting": (".mp4", (*X264, *bits("h264", "chroma_sample_loc_type=1")), (601, False, True)),
+    "raw": (".nut", ("-c:v", "rawvideo"), (601, False, False)),
+    "FFV1": (".mkv", ("-c:v", "ffv1", *BT601), (601, False, False)),
+}
+"""What a file says, or leaves open, to matrix, whether its range is full, and whether chroma lies in the middle."""
+
+
+def ffmpeg_or_skip() -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+
+
+def export(path: Path, *options: str, source: str = "testsrc2=s=160x96:r=30:d=0.1") -> Path:
+    run_tool(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", *options, path])
+    return path
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_the_referee_and_validation_read_colours_alike(tmp_path: Path, name: str) -> None:
+    ffmpeg_or_skip()
+    suffix, options, expected = READINGS[name]
+    path = export(tmp_path / f"clip{suffix}", *options)
+
+    told, spec = probe(path), open_clip(path).spec
+
+    assert (told.matrix_by_rule(), told.full_range, is_centred(told)) == expected
+    assert (int(spec.matrix.value), spec.range.value == "full", spec.siting.value == "centre") == expected
+
+
+def test_what_a_container_states_is_read_from_its_bytes(tmp_path: Path) -> None:
+    colr = b"\0\0\0\x13colrnclx" + bytes([0, 9, 0, 16, 0, 9, 0x80])
+    element = b"\x55\xb0\x88\x55\xb1\x81\x06\x55\xb9\x81\x01"
+    (tmp_path / "a.mp4").write_bytes(b"moov" + colr)
+    (tmp_path / "a.mov").write_bytes(b"moov" + colr.replace(b"nclx", b"nclc"))
+    (tmp_path / "a.mkv").write_bytes(element + b"\x1f\x43\xb6\x75")
+    (tmp_path / "later.mkv").write_bytes(b"\x1f\x43\xb6\x75" + element)  # coded pictures, by chance
+
+    assert container_colours(tmp_path / "a.mp4") == ("bt2020nc", True)
+    assert container_colours(tmp_path / "a.mov") == ("bt2020nc", None)
+    assert container_colours(tmp_path / "a.mkv") == ("smpte170m", False)
+    assert container_colours(tmp_path / "later.mkv") == (None, None)
+
+
+def test_of_a_source_that_contradicts_itself_the_other_reading_is_no_fault(tmp_path: Path) -> None:
+    """VP8 cannot state BT.709 or full range; WebM can. Codes that nobody changed are right by one, or by the other."""
+    ffmpeg_or_skip()
+    source = export(tmp_path / "source.webm", *VP8, *FULL)
+    opinions = {}
+    for name, tags in (("bitstream", BT601), ("container", FULL), ("neither", BT709)):
+        # What changes the tags alone: FFmpeg would convert for the encoder.
+        keep = ("-vf", "setparams=range=tv:colorspace=smpte170m", "-c:v", "libx264", "-qp", "8", *tags)
+        run_tool(
+            ["ffmpeg", "-v", "error", "-y", "-i", source, *keep, "-bsf:v", _stated(tags), tmp_path / f"{name}.mkv"]
+        )
+        opinions[name] = judge(probe(source), probe(tmp_path / f"{name}.mkv"), Request()).opinion
+
+    assert opinions == {"bitstream": Opinion.RIGHT, "container": Opinion.DOUBTFUL, "neither": Opinion.WRONG}
+
+
+def _stated(tags: tuple[str, ...]) -> str:
+    code, full = {"bt709": 1, "smpte170m": 6}[tags[1]], int(tags[-1] == "pc")
+    return f"h264_metadata=matrix_coefficients={code}:video_full_range_flag={full}"
+
+
+def chroma_files(monkeypatch: pytest.MonkeyPatch, colour_codes: float, *, converted: bool) -> list[StreamFacts]:
+    """Facts of a BT.709 clip and of one read as BT.601, and planes of blocks whose colours are that strong."""
+    random = np.random.default_rng(8)
+    luma = np.full((2, 96, 160), 120, np.float32)
+    chroma = [
+        np.kron(128 + random.normal(0, colour_codes, (2, 12, 20)), np.ones((1, 4, 4))).astype(np.float32)
+        for _ in range(2)
+    ]
+    size = {"width": 160, "height": 96}
+    reference = facts([Fraction(0)], **size)
+    output = facts([Fraction(0)], matrix="smpte170m", codec="mpeg2video", **size)
+    planes = {"h264": [luma, *chroma]}
+    planes["mpeg2video"] = [luma, *plane_referee.chroma_recoded(reference, output, [luma, *chroma])]
+    if not converted:
+        planes["mpeg2video"] = [luma, *chroma]
+    noise = [random.normal(0, 0.5, plane.shape).astype(np.float32) for plane in planes["mpeg2video"]]
+    planes["mpeg2video"] = [a + b for a, b in zip(planes["mpeg2video"], noise, strict=True)]
+    monkeypatch.setattr(plane_referee, "decode_planes", lambda told, _: planes[told.codec])
+    return [reference, output]
+
+
+@pytest.mark.parametrize(
+    ("colour_codes", "converted", "opinions"),
+    [(30, False, ["wrong"]), (8, False, ["doubtful"]), (0.5, False, []), (30, True, []), (8, True, [])],
+)
+def test_codes_that_stay_where_the_matrix_changed_are_another_matrix_however_faint(
+    monkeypatch: pytest.MonkeyPatch, colour_codes: float, converted: bool, opinions: list[str]
+) -> None:
+    """FFmpeg writes BT.709's codes into JPEG, which everybody reads as BT.601: a nearly grey page hardly shows it."""
+    both = chroma_files(monkeypatch, colour_codes, converted=converted)
+
+    found = judge_matrix(*both, [(0, 0), (1, 1)], {})
+
+    assert [finding.opinion.value for finding in found] == opinions
+
+
+def at_rate(rate: int, count: int) -> StreamFacts:
+    times = tuple(ShownFrame(Fraction(number, rate), Fraction(1, rate)) for number in range(count))
+    return facts([], frames=times)
+
+
+@pytest.mark.parametrize(("count", "opinions"), [(30, []), (31, []), (32, ["wrong"]), (28, ["wrong"])])
+def test_at_another_rate_the_length_is_known_without_a_look_at_the_pictures(count: int, opinions: list[str]) -> None:
+    """Ffmpeg -fps_mode cfr -r 25 makes 32 frames of 36 at 30 fps: 1.28 s of 1.2 s."""
+    assert [each.opinion.value for each in judge_length(at_rate(30, 36), at_rate(25, count))] == opinions
+
+
+@pytest.mark.parametrize(("late_frames", "opinions"), [(0, []), (1, ["doubtful"]), (2, ["wrong"])])
+def test_at_another_rate_pictures_of_another_time_are_late(late_frames: int, opinions: list[str]) -> None:
+    reference, output = at_rate(30, 36), at_rate(25, 30)
+    wanted = np.arange(36, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 4, 3), np.float32) * 4
+    shown = [min(35, max(0, round((n - late_frames) * 30 / 25))) for n in range(30)]
+
+    found = judge_lateness(reference, output, wanted, wanted[shown])
+
+    assert [each.opinion.value for each in found] == opinions
+
+
+def test_a_picture_that_is_held_is_not_late_while_it_lasts() -> None:
+    times = (
+        *(ShownFrame(Fraction(n, 30), Fraction(1, 30)) for n in range(9)),
+        ShownFrame(Fraction(9, 30), Fraction(1)),
+    )
+    reference, output = facts([], frames=times), at_rate(25, 32)
+    wanted = np.arange(10, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 4, 3), np.float32) * 4
+
+    found = judge_lateness(reference, output, wanted, wanted[[min(9, round(n * 30 / 25)) for n in range(32)]])
+
+    assert found == []
