@@ -12,7 +12,7 @@ from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.reading.orientation import SAME_PICTURE_CORRELATION, TURNED_REST, UPRIGHT, UPRIGHT_REST
 from capbench.results import Check, CheckStatus
 
-__all__ = ["check_pictures", "how_turned", "mean_psnr_db"]
+__all__ = ["check_fields", "check_pictures", "how_turned", "mean_psnr_db"]
 
 _NAMES = (
     "picture.same",
@@ -61,7 +61,7 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         _edges(evidence, pictures),
         _place(pictures),
         check_sharpness(pictures),
-        _fields(pictures),
+        check_fields(pictures),
     ]
 
 
@@ -303,7 +303,7 @@ def _place(pictures: PictureMeasurements) -> Check:
     )
 
 
-def _fields(pictures: PictureMeasurements) -> Check:
+def check_fields(pictures: PictureMeasurements) -> Check:
     """Rows of two moments, woven into one picture: one field is off by what moved in between, the other is not."""
     name = "picture.fields"
     uneven = {
