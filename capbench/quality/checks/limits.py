@@ -163,6 +163,9 @@ OTHER_FIELD_SHARE: Final = 0.1
 """Such cells of the other field in the same picture, of these: a late field is the same one all over a picture."""
 LUMA_SHIFT_PX: Final = 0.2
 """Measured to 0.02 on text; half-pixel scaling errors are 0.25 and 0.5."""
+ELSEWHERE_PX: Final = 0.75
+"""Shift from which none of the finest detail is in its place, however sharp the picture is. Enlargements from half are
+off by half a pixel at most."""
 SHIFT_ERRORS: Final = 3.0
 """Standard errors by which a shift must exceed what it is told from: one right output in 400, were errors normal."""
 CHROMA_SHIFT_PX: Final = 0.25

@@ -53,14 +53,19 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         why = "the output shows different pictures from the reference"
         rest = [Check.unchecked(name=name, reason=why) for name in ("picture.outliers", *_NAMES[5:])]
         return [*same, _quality(pictures), _local(pictures), *rest]
+    place = _place(pictures)
+    if place.status is CheckStatus.FAIL and (place.value or 0.0) >= limits.ELSEWHERE_PX:
+        sharpness = Check.unchecked(name="picture.sharpness", reason=place.message)
+    else:
+        sharpness = check_sharpness(pictures)
     return [
         *same,
         _quality(pictures),
         _outliers(evidence, pictures),
         _local(pictures),
         _edges(evidence, pictures),
-        _place(pictures),
-        check_sharpness(pictures),
+        place,
+        sharpness,
         check_fields(pictures),
     ]
 
