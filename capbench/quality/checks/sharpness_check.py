@@ -90,14 +90,14 @@ def _most_beside(loss: DetailLoss, *, is_part: bool) -> float:
 
 
 def _is_unseen(pictures: PictureMeasurements) -> bool:
-    """Whether no blur explains what is missing, and that is less than anybody sees."""
+    """Whether no blur explains what is missing, and that is less than anybody sees, or the picture is good."""
     losses = [pair.detail_loss for pair in pictures.sampled if pair.detail_loss is not None]
     beside = [loss.beside_blur for loss in losses if loss.beside_blur is not None]
-    return (
-        bool(beside)
-        and median(beside) > limits.BESIDE_BLUR_SHARE
-        and median(loss.lost_codes for loss in losses) < limits.UNSEEN_LOSS_CODES
-    )
+    if not beside or median(beside) <= limits.BESIDE_BLUR_SHARE:
+        return False
+    psnr_db = [value for value in pictures.series.get("psnr_y", ()) if value is not None]
+    is_good = bool(psnr_db) and median(psnr_db) >= limits.PSNR_OUTLIER_FLOOR_DB
+    return is_good or median(loss.lost_codes for loss in losses) < limits.UNSEEN_LOSS_CODES
 
 
 def typical_detail_error(pictures: PictureMeasurements) -> float:

@@ -178,6 +178,8 @@ class Aligner:
         turn = self._turn_of(got)
         thumb = turn_back(got.thumb, turn)
         best = self._best_by_content(got, thumb, turn, promised)
+        if self._last is not None and best < self._last[1]:
+            best = self._not_before(self._last[1], best, got, thumb, turn)
         self._last = thumb, best
         self._lag += best - promised
         return Match(best, self._held(best))
@@ -299,6 +301,18 @@ class Aligner:
             return best
         is_as_good = at_promised <= distances[best] * _AS_GOOD_FACTOR + _AS_GOOD_CODES
         return promised if is_as_good or not self._is_closer(got, turn, best, promised) else best
+
+    def _not_before(self, last: int, best: int, got: ObservedPicture, thumb: NDArray[np.float32], turn: str) -> int:
+        """`best`, or a frame from `last` on, the one before, that is hardly less alike: output frames come in order."""
+        behind = {
+            held.record.index: _difference_codes(thumb, held.thumb)
+            for held in self._window
+            if held.record.index >= last or held.record.index == best
+        }
+        apart = behind.pop(best, np.inf)
+        other = min(behind, key=lambda index: behind[index], default=best)
+        is_clear = behind.get(other, np.inf) > apart * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES
+        return best if is_clear or self._is_closer(got, turn, best, other) else other
 
     def _is_closer(self, got: ObservedPicture, turn: str, one: int, other: int) -> bool:
         """Whether the samples of `got` are much more like those of the one frame than like those of the other."""

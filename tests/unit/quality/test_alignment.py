@@ -192,3 +192,23 @@ def test_at_another_rate_a_small_thing_says_which_frame_it_is() -> None:
     aligner = Aligner(iter(reference), 16, is_resampled=True)
 
     assert [aligner.match(each).index for each in output] == shown
+
+
+def test_a_still_that_flickers_is_not_shown_out_of_order() -> None:
+    """A key frame of the reference is as the encoder of the output made them all, and the next thing is due."""
+    levels = [0, 4, 4, 0, 4, 4, 4, 40, 44, 48]
+
+    def still(level: int, index: int, time_s: Fraction) -> ObservedPicture:
+        picture = clip([3], numbered=False)[0]
+        thumb = picture.thumb + np.float32(level / 60)  # of a code, but for what is next
+        return replace(picture, record=replace(picture.record, index=index, time_s=time_s), thumb=thumb)
+
+    reference = [still(level * (15 if level > 9 else 1), n, Fraction(n, 30)) for n, level in enumerate(levels)]
+    output = [
+        still(level, n, Fraction(n * 11, 300)) for n, level in enumerate([0, 4, 4, 4, 4, 0, 0])
+    ]  # a tenth too slow
+
+    aligner = Aligner(iter(reference), 16)
+    found = [aligner.match(picture).index for picture in output]
+
+    assert found == sorted(found)  # type: ignore[type-var]

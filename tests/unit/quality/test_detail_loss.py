@@ -112,6 +112,15 @@ def test_too_little_to_be_seen_is_no_blur() -> None:
         assert check_sharpness(PictureMeasurements(sampled=[pair])).status is status
 
 
+@pytest.mark.parametrize(("psnr_db", "status"), [(36.9, CheckStatus.NOT_APPLICABLE), (26.0, CheckStatus.FAIL)])
+def test_sparks_that_a_good_coding_moved_are_not_blurred(psnr_db: float, status: CheckStatus) -> None:
+    """Fireworks by x264 at CRF 30: no blur explains it, and some of the error is sparks elsewhere."""
+    loss = DetailLoss(0.58, is_strong=False, lost_codes=14.0, added=0.31, intact=0.05)
+    pair = replace(EMPTY_PAIR, sharpness=0.3, detail_loss=loss)
+
+    assert check_sharpness(PictureMeasurements(series={"psnr_y": [psnr_db]}, sampled=[pair])).status is status
+
+
 @pytest.mark.parametrize("sigma", [0.9, 1.6, 3.0])
 def test_a_blur_leaves_no_edge_intact_and_coding_does(sigma: float) -> None:
     blurred, coded = (detail_loss(luma, _text()) for luma in (_blurred(_text(), sigma), _quantised(_text(), 60)))
