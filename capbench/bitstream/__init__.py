@@ -9,7 +9,7 @@ from capbench.bitstream.matroska_colour import find_matroska_colour
 
 __all__ = ["CENTRED_CODECS", "SITED_CODECS", "chroma_location", "stated_chroma_location"]
 
-CENTRED_CODECS = ("mjpeg", "mpeg1video", "h263", "theora")
+CENTRED_CODECS = ("mjpeg", "mpeg1video", "h263", "h263p", "theora")
 """Codecs that have one siting and no field for it, the middle: JFIF 1.02, ISO/IEC 11172-2 (2.4.1), ITU-T H.263 (figure
 2), Theora I (4.4.3)."""
 SITED_CODECS = (*CENTRED_CODECS, "h264", "hevc", "mpeg2video", "mpeg4", "prores")

@@ -509,3 +509,36 @@ def test_the_verb_prints_writes_and_fails(recording: Path, tmp_path: Path) -> No
     assert len(pictures) == 9
     with Image.open(tmp_path / "worst" / pictures[0]) as picture:
         assert picture.size == (640, 360)
+
+
+def test_pictures_rounded_to_the_nearest_frame_of_another_rate_are_in_sync(tmp_path: Path) -> None:
+    """FFmpeg's `fps=12` shows the last of the frames that fall to a tick: a picture comes up to half a frame early."""
+    source = make_recording(RecordingSpec("rounded", 320, 180, 60, 2.0))
+
+    def shots(frames: Iterator[Shot]) -> list[Shot]:
+        last_of: dict[int, Shot] = {}
+        for shot in frames:
+            last_of[int(shot.time_s * 12 + Fraction(1, 2))] = shot
+        return [replace(shot, time_s=Fraction(tick, 12)) for tick, shot in last_of.items()]
+
+    rounded = remake(source, tmp_path / "rounded.mp4", Remake(shots=shots))
+    late = remake(source, tmp_path / "late.mp4", Remake(shots=shots, audio_start_s=Fraction(12, 100)))
+    expected = Expectation(rate=Fraction(12))
+
+    assert "audio.offset" not in failures(validate(source, rounded, expected=expected))
+    assert "audio.offset" in failures(validate(source, late, expected=expected))
+
+
+def test_pictures_that_start_beside_the_raster_of_their_own_rate_may_be_moved_onto_it(tmp_path: Path) -> None:
+    """FFmpeg's `-r 15` moves a picture that starts 16 ms after the sound to its start."""
+    recording = make_recording(RecordingSpec("beside", 320, 180, 15, 2.0))
+
+    def later(ms: int) -> Remake:
+        return Remake(shots=lambda shots: [replace(shot, time_s=shot.time_s + Fraction(ms, 1000)) for shot in shots])
+
+    beside, wide = (remake(recording, tmp_path / f"{ms}.mp4", later(ms)) for ms in (17, 34))
+    expected = Expectation(rate=Fraction(15))
+
+    assert "audio.offset" not in failures(validate(beside, recording, expected=expected))
+    assert "audio.offset" in failures(validate(beside, recording))
+    assert "audio.offset" in failures(validate(recording, wide, expected=expected))

@@ -347,3 +347,31 @@ def test_what_a_codec_leaves_open_may_lie_left_or_in_the_middle(tmp_path: Path) 
         container.mux(stream.encode(None))
 
     assert failures(validate(reference, tmp_path / "same.mkv", with_vmaf=False)) == {}
+
+
+@pytest.mark.parametrize(("held", "cut_short"), [(0, 0), (1, 0), (3, 0), (0, 2)])
+def test_avi_counts_ticks_in_which_a_picture_is_held(held: int, cut_short: int, tmp_path: Path) -> None:
+    """An empty chunk is counted by the header and decodes to nothing; a chunk that is missing at the end is a loss."""
+    path = tmp_path / "held.avi"
+    rows = np.random.default_rng(3).integers(0, 255, (40, 64), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuvj420p"
+        for number in range(12):
+            grey = np.vstack([np.roll(rows, 3 * number, 1), np.full((56, 64), 128, np.uint8)])
+            frame = av.VideoFrame.from_ndarray(grey, format="yuvj420p")
+            frame.pts, frame.time_base = number + (held if number > 4 else 0), Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    if cut_short:
+        data = bytearray(path.read_bytes())
+        at = data.index(b"avih") + 8 + 16
+        claimed = int.from_bytes(data[at : at + 4], "little")
+        for place in (at, data.index(b"strh") + 8 + 32):
+            data[place : place + 4] = (claimed + cut_short).to_bytes(4, "little")
+        path.write_bytes(data)
+
+    checks = {check.name: check for check in validate(path, path, with_vmaf=False).checks}
+
+    wanted = CheckStatus.FAIL if cut_short else CheckStatus.PASS
+    assert checks["file.frame_count"].status is wanted

@@ -122,8 +122,9 @@ def section(result: StudyResult) -> Iterator[str]:
         + " | ".join(str(share(part, _is_named)) for part in _halves(judged))
         + " |"
     )
-    yield ""
-    yield _what_is_held_back(result)
+    if result.split.families or result.split.exporters:
+        yield ""
+        yield _what_is_held_back(result)
     second = Counter(
         row.second_decoder.partition(":")[0] for row in result.outputs if row.second_decoder != "not asked"
     )

@@ -113,6 +113,8 @@ class StreamFacts:
     """What ffprobe says on standard error while it decodes all of it; empty where nothing is damaged."""
     unshown: int = 0
     """Frames that decode before time 0 of an edit list (ISO/IEC 14496-12, 8.6.6) and are not presented."""
+    is_timed: bool = True
+    """Whether its container gives each frame a time; where it does not, frames are taken to follow each other."""
     container_full_range: bool | None = None
     """What the same box or element says; None where it does not."""
 
@@ -241,6 +243,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         coded_bytes=sum(int(frame.get("pkt_size", 0)) for frame in frames[video["index"]]),
         complaints=complaints,
         unshown=unshown,
+        is_timed=is_timed,
         container_full_range=container_full_range,
     )
 
@@ -254,14 +257,14 @@ def _shown_frames(frames: list[dict[str, Any]], time_base: Fraction, rate: Fract
     """In order of output. With a `rate` a frame's number is all that is believed."""
     if rate is not None:
         return tuple(ShownFrame(number / rate, 1 / rate) for number in range(len(frames)))
-    return tuple(_shown(frame, number, time_base) for number, frame in enumerate(frames))
-
-
-def _shown(frame: dict[str, Any], number: int, time_base: Fraction) -> ShownFrame:
-    ticks = frame.get("best_effort_timestamp")
-    start_s = Fraction(number, 25) if ticks is None else ticks * time_base
-    duration = frame.get("pkt_duration") or frame.get("duration")
-    return ShownFrame(start_s, duration * time_base if duration else None)
+    shown: list[ShownFrame] = []
+    for frame in frames:
+        ticks, duration = frame.get("best_effort_timestamp"), frame.get("pkt_duration") or frame.get("duration")
+        # What a decoder still holds at the end of a program stream has no time: it follows the frame before it.
+        before = shown[-1] if shown else ShownFrame(Fraction(-1, 25), None)
+        start_s = before.start_s + (before.duration_s or Fraction(1, 25)) if ticks is None else ticks * time_base
+        shown.append(ShownFrame(start_s, duration * time_base if duration else None))
+    return tuple(shown)
 
 
 def _sound(stream: dict[str, Any], frames: list[dict[str, Any]], *, is_edited: bool) -> SoundFacts:
@@ -360,7 +363,7 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
         return []
     shown = sorted({number + facts.unshown for number in numbers})
     chosen = "+".join(f"eq(n\\,{number})" for number in shown)
-    # More depth is scaled down exactly; nothing else is touched.
+    # As they are coded: FFmpeg's scaler brings more depth than 8 bits to limited range by the way.
     raw = run_tool(
         [
             *("ffmpeg", "-v", "quiet", "-noautorotate", "-i", facts.path, "-map", "0:v:0"),
@@ -372,9 +375,10 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
     columns = width if layout == "444" else -(-width // 2)
     rows = -(-height // 2) if layout == "420" else height
     sizes = [(height, width), (rows, columns), (rows, columns)]
-    deep = _wide_format(facts, layout) != facts.pixel_format
-    samples = np.frombuffer(raw, "<u2" if deep else np.uint8)
-    frames = samples.reshape(-1, sum(h * w for h, w in sizes)).astype(np.float32) / np.float32(256 if deep else 1)
+    bits = 16 if _wide_format(facts, layout).endswith("16le") else facts.bits
+    deep = 2 ** (bits - 8)
+    samples = np.frombuffer(raw, np.uint8 if bits == 8 else "<u2")
+    frames = samples.reshape(-1, sum(h * w for h, w in sizes)).astype(np.float32) / np.float32(deep)
     planes: list[NDArray[np.float32]] = []
     start = 0
     for rows, columns in sizes:
@@ -385,5 +389,5 @@ def decode_planes(facts: StreamFacts, numbers: Sequence[int]) -> list[NDArray[np
 
 
 def _wide_format(facts: StreamFacts, layout: str) -> str:
-    plain = facts.pixel_format in {f"yuv{layout}p", f"yuvj{layout}p"}
-    return facts.pixel_format if plain else f"yuv{layout}p16le"
+    is_planar = re.fullmatch(rf"yuvj?{layout}p((9|10|12|14|16)le)?", facts.pixel_format)
+    return facts.pixel_format if is_planar else f"yuv{layout}p16le"

@@ -55,6 +55,7 @@ class Study:
         self._faulty = FileCache(folder / "faulty")
         self._clips = FileCache(folder / "clips")
         held_back: tuple[Clip, ...] = ()
+        further: tuple[Exporter, ...] = ()
         not_fetched: list[str] = []
         if plan.drawn is not None:
             self._sources = list(draw_clips(*plan.drawn))
@@ -62,13 +63,13 @@ class Study:
             self._sources = [clip for clip in all_clips(shared) if clip.name in plan.clips]
         else:
             held_back, not_fetched = held_back_clips(folder)
+            further = FURTHER_EXPORTERS
             self._sources = [*all_clips(shared), *held_back]
-        known = (*EXPORTERS, *FURTHER_EXPORTERS)
-        asked = [each for each in known if not plan.exporters or each.name in plan.exporters]
+        asked = [each for each in (*EXPORTERS, *further) if not plan.exporters or each.name in plan.exporters]
         present = [each for each in asked if each.version is not None]
         self._exporters = [each for each in present if each in EXPORTERS]
-        self._further = [each for each in present if each in FURTHER_EXPORTERS and plan.drawn is None]
-        split = Split(frozenset(clip.family for clip in held_back), frozenset(each.name for each in FURTHER_EXPORTERS))
+        self._further = [each for each in present if each in further]
+        split = Split(frozenset(clip.family for clip in held_back), frozenset(each.name for each in further))
         absent = sorted({each.program for each in asked if each not in present})
         self.result = StudyResult(split, not_made=not_fetched, absent=absent)
         self._lock = threading.Lock()

@@ -144,7 +144,9 @@ def _stated(tags: tuple[str, ...]) -> str:
     return f"h264_metadata=matrix_coefficients={code}:video_full_range_flag={full}"
 
 
-def chroma_files(monkeypatch: pytest.MonkeyPatch, colour_codes: float, *, converted: bool) -> list[StreamFacts]:
+def chroma_files(
+    monkeypatch: pytest.MonkeyPatch, colour_codes: float, *, converted: bool
+) -> tuple[StreamFacts, StreamFacts]:
     """Facts of a BT.709 clip and of one read as BT.601, and planes of blocks whose colours are that strong."""
     random = np.random.default_rng(8)
     luma = np.full((2, 96, 160), 120, np.float32)
@@ -162,7 +164,7 @@ def chroma_files(monkeypatch: pytest.MonkeyPatch, colour_codes: float, *, conver
     noise = [random.normal(0, 0.5, plane.shape).astype(np.float32) for plane in planes["mpeg2video"]]
     planes["mpeg2video"] = [a + b for a, b in zip(planes["mpeg2video"], noise, strict=True)]
     monkeypatch.setattr(plane_referee, "decode_planes", lambda told, _: planes[told.codec])
-    return [reference, output]
+    return reference, output
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.sound_clips import Track, write_clip
+from tests.strangers import __main__ as command_line
 from tests.strangers import foreign_exporters, held_back, stream_facts, tool_programs
 from tests.strangers import study as study_module
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
@@ -97,6 +98,14 @@ def test_another_matrix_mixes_components_and_lost_detail_does_not() -> None:
     assert referee._mixing([wanted, wanted @ mixing.T + noise]) > referee._WRONG_MIX
     assert referee._mixing([wanted, 0.9 * wanted + 10 + noise]) < referee._RIGHT_MIX
     assert referee._mixing([wanted[..., :1].repeat(3, axis=-1), wanted]) == 0  # grey shows no matrix
+    # Of colours on a plane, a share of one component in another is anybody's guess.
+    flat = wanted.copy()
+    flat[..., 2] = 0.5 * flat[..., 0] + 0.5 * flat[..., 1]
+    assert referee._mixing([flat, flat + 2 * (flat[..., :1] > 128) + noise]) < referee._RIGHT_MIX
+    assert referee._mixing([flat, flat @ mixing.T + noise]) > referee._RIGHT_MIX
+    # Chroma that a coarse encoder lost draws each component to luma.
+    luma = wanted @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    assert referee._mixing([wanted, 0.85 * wanted + 0.15 * luma[..., None] + noise]) < referee._RIGHT_MIX
     # In a gradient components go together, and what coding is off by has any share of one in another.
     slopes = np.array([1.0, 0.6, 0.5], np.float32)
     ramp = wanted[..., :1] * slopes + random.normal(0, 13, wanted.shape).astype(np.float32) * (1, 1, 0)
@@ -247,6 +256,52 @@ def test_other_noise_in_a_masked_channel_is_doubtful() -> None:
     assert subjects(judged(0.006), Opinion.DOUBTFUL) == {"sound"}
     assert not subjects(judged(0.006))
     assert subjects(judged(0.1)) == {"sound"}
+
+
+def test_a_plucked_string_does_not_drift() -> None:
+    """What is earlier is louder, and of the same period: its second half was found half a second ahead."""
+    time = np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ
+    pluck = 0.4 * np.exp(-time / 0.25) * np.sin(2 * np.pi * 220 * time) * (time > 0.05)
+    noise = np.random.default_rng(7).normal(0, 1e-3, pluck.shape)
+
+    want, got = (each[None].astype(np.float32) for each in (pluck, pluck + noise))
+    found = compare_sound(want, got, 0.0, (0.8, 2.5), {})
+
+    assert not subjects(found)
+
+
+def test_low_frequency_effects_are_compared_as_far_as_they_go() -> None:
+    """AAC cuts that channel off at 47 Hz where it has 8,000 samples a second, and any encoder does above 120 Hz."""
+    time = np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ
+    low, high = (0.2 * np.sin(2 * np.pi * hz * time) for hz in (40, 90))
+    others = np.stack([chirps()[n % 2] for n in range(6)])
+
+    def judged(effects: Any, rate_hz: float) -> set[str]:
+        want, got = others.copy(), others.copy()
+        want[3], got[3] = low + high, effects
+        return subjects(compare_sound(want, got, 0.0, (0.8, 2.5), {}, effects_hz=rate_hz))
+
+    assert judged(low, 120.0) == {"sound"}
+    assert not judged(low, 47.0)
+    assert judged(0 * low, 47.0) == {"sound"}
+
+
+def test_the_first_picture_may_be_rounded_to_a_frame_of_another_rate() -> None:
+    def judged(lead_ms: float, rounded_ms: float) -> list[Finding]:
+        return compare_sound(chirps(), chirps(), lead_ms, (0.8, 2.5), {}, rounded_ms=rounded_ms)
+
+    assert subjects(judged(21.0, 0.0)) == {"sync"}
+    assert judged(21.0, 40.0) == []
+    assert subjects(judged(61.0, 40.0)) == {"sync"}
+
+
+def test_a_last_frame_without_a_time_follows_the_one_before() -> None:
+    """Ffprobe gives the frame that a decoder still holds at the end of a program stream no time at all."""
+    frames = [{"best_effort_timestamp": at, "pkt_duration": 3600} for at in (48600, 52200)] + [{"pkt_duration": 3600}]
+
+    shown = stream_facts._shown_frames(frames, Fraction(1, 90000), None)
+
+    assert [frame.start_s * 25 for frame in shown] == [Fraction(27, 2), Fraction(29, 2), Fraction(31, 2)]
 
 
 def frames_of_sound(*times_s: float) -> list[dict[str, Any]]:
@@ -420,6 +475,15 @@ def test_the_section_has_shares_with_their_intervals() -> None:
     lines = [*section(study([output_row(opinion="right", flagged=True)], []))]
 
     assert any("1 of 1, 100.0% [2.5%, 100.0%]" in line for line in lines)
+    assert any("clips that others published, `new`; exporters `newer`." in line for line in lines)
+
+
+def test_the_short_form_names_nothing_as_held_back(tmp_path: Path) -> None:
+    short = Study(tmp_path, None, command_line.SHORT).result
+
+    assert not short.split.families
+    assert not short.split.exporters
+    assert not any(line.startswith("Held back") for line in section(short))
 
 
 def test_ffprobe_and_ffmpeg_read_a_clip(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from av.stream import Discard
 from capbench.errors import DamagedStreamError, SourceError
 from capbench.pipeline.decode.downmix import SAMPLE_RATE_HZ, StereoConverter
 from capbench.pipeline.decode.frame_times import Pauses, StrayTimes, check_apart, writable_pauses_s
-from capbench.pipeline.decode.open_source import audio_streams, open_parts, reason_of, stored_bytes
+from capbench.pipeline.decode.open_source import audio_streams, holds_no_data, open_parts, reason_of, stored_bytes
 from capbench.units import format_seconds
 
 __all__ = ["SAMPLES_PER_FRAME", "SAMPLE_RATE_HZ", "read_audio"]
@@ -279,6 +279,8 @@ def _decoded(
     tracks = {stream.index: track for track, stream in enumerate(streams)}
     try:
         for packet in container.demux(streams):
+            if holds_no_data(packet):
+                continue
             track = tracks[packet.stream.index]
             try:
                 frames = packet.decode()

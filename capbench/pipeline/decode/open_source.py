@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
@@ -32,6 +33,7 @@ __all__ = [
     "audio_streams",
     "check_size",
     "earliest_s",
+    "holds_no_data",
     "open_parts",
     "open_source",
     "reason_of",
@@ -61,6 +63,7 @@ _REFUSED_FORMATS = {
     "dash": _LIST,
 }
 """Demuxers for what is not a recording: any text file, and scripts that name files which were not checked."""
+_AnyStream = TypeVar("_AnyStream", bound=Stream)
 
 
 def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
@@ -194,6 +197,15 @@ def earliest_s(streams: Sequence[Stream]) -> Fraction | None:
     """Start of the earliest stream in seconds, as the container states it; None where it states nothing."""
     starts = [s.start_time * s.time_base for s in streams if s.start_time is not None and s.time_base]
     return min(starts) if starts else None
+
+
+def holds_no_data(packet: av.Packet[_AnyStream]) -> bool:
+    """Whether a packet has a time and nothing in it, which decoders refuse.
+
+    FLAC's encoder ends with one, for what it knows only then, and NUT stores it. The packet that asks a decoder for its
+    last frames has no time.
+    """
+    return not packet.size and (packet.pts is not None or packet.dts is not None)
 
 
 def reason_of(error: Exception) -> str:

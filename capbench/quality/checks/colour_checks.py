@@ -92,8 +92,15 @@ def _telling(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
     if not are_flat and len(pictures.blocks) < limits.FEWEST_BLOCKS:
         return None
     # Flat colours are exact and few: a screen of greys has none that another saturation would change.
-    flat_is_right = flat.name is None and flat.error_codes <= limits.COLOUR_ERROR_CODES
+    flat_is_right = flat.name is None and flat.error_codes <= _error_limit(pictures)
     return flat if are_flat and not (flat_is_right and blocks.name) else blocks
+
+
+def _error_limit(pictures: PictureMeasurements) -> float:
+    """By how much colours may be off for no known reason: a coarse coder misses their means as it misses detail."""
+    errors = [error for error in pictures.detail_error_codes if error is not None]
+    coarse = limits.COARSE_COLOUR_RATIO * float(np.median(errors)) if errors else 0.0
+    return min(max(limits.COLOUR_ERROR_CODES, coarse), limits.COARSEST_COLOUR_CODES)
 
 
 def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFault) -> Check:
@@ -101,7 +108,7 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
     fault = _telling(pictures, flat, blocks)
     if fault is None:
         return Check.not_applicable(name=name, reason="the pictures are too small to diagnose colour errors")
-    error, limit = fault.error_codes, limits.COLOUR_ERROR_CODES
+    error, limit = fault.error_codes, _error_limit(pictures)
     if fault.name is not None:
         return Check.failed(
             name=name,
@@ -118,7 +125,7 @@ def _meaning(pictures: PictureMeasurements, flat: ColourFault, blocks: ColourFau
             value=error,
             unit="codes",
         )
-    if fault.error_codes <= limits.COLOUR_ERROR_CODES:
+    if error <= limit:
         return Check.passed(
             name=name,
             message=f"{len(pictures.colours)} flat colours are right when read by the output's tags",
@@ -145,15 +152,14 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
             name=name,
             reason="the pictures are grey: a single chroma value does not show how others are rounded",
         )
-    if fault.name is None and fault.error_codes > limits.COLOUR_ERROR_CODES:
+    if fault.name is None and fault.error_codes > _error_limit(pictures):
         return Check.unchecked(name=name, reason="colours are wrong for an unknown reason, see colour.meaning")
     errors = np.clip(pictures.colours[:, 3:] - fault.assumed, -4, 4)
     bias = np.mean(errors, axis=0)
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
-    # Coarse coding moves each colour by chance: a bias is what that does not explain.
-    chance = np.zeros(3)
-    if mean_psnr_db(pictures) < limits.COARSE_PSNR_DB:
-        chance = limits.COARSE_BIAS_FACTOR * np.clip(np.std(errors, axis=0) - limits.FINE_SCATTER_CODES, 0, None)
+    # Coarse coding moves each colour by chance: a bias is what that does not explain. Luma does not tell how coarsely
+    # chroma was coded.
+    chance = limits.COARSE_BIAS_FACTOR * np.clip(np.std(errors, axis=0) - limits.FINE_SCATTER_CODES, 0, None)
     words = ", ".join(f"{plane} {value:+.2f}" for plane, value in zip(("Y", "Cb", "Cr"), bias, strict=True))
     limit = limits.BIAS_CODES
     undone = "" if fault.name is None else ", after undoing the error that colour.meaning names"

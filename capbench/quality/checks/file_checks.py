@@ -12,6 +12,8 @@ from capbench.units import even_length
 
 __all__ = ["check_file"]
 
+_FIXED_MATRIX_CODECS = ("mjpeg", "vp8")
+"""Codecs whose standards know one matrix (JFIF 1.02; RFC 6386, 9.2): decoders say it, and no file states it."""
 _PLAIN_BITS = 8
 """No exporter keeps fewer bits."""
 
@@ -145,8 +147,28 @@ def _tags(evidence: Measurements) -> list[Check]:
     tags = evidence.output.tags
     # One rule for files and runs: an output says what its reference says. Untagged pixels that mean something else
     # than the reference's are a fault of colour, and named there.
-    required = evidence.reference.tags.merged.states_colour
+    reference = evidence.reference
+    is_implied = (
+        reference.facts.codec in _FIXED_MATRIX_CODECS
+        and (reference.tags.container is None or not reference.tags.container.states_colour)
+        and reference.spec.matrix is evidence.output.spec.matrix
+    )
+    required = reference.tags.merged.states_colour and not is_implied
+    if reference.contradicting_spec is not None and _is_copied(reference.tags, tags):
+        kept = Check.passed(
+            name="tags.agree", message="bitstream and container contradict each other as the reference's do"
+        )
+        return [_stated(tags.merged, required), kept]
     return [_stated(tags.merged, required), _both_places(tags)]
+
+
+def _is_copied(reference: FileTags, output: FileTags) -> bool:
+    """Whether both places of the output state what those of the reference do, as those of a copied stream."""
+    pairs = ((reference.bitstream, output.bitstream), (reference.container, output.container))
+    return all(
+        one is not None and other is not None and (one.matrix, one.full_range) == (other.matrix, other.full_range)
+        for one, other in pairs
+    )
 
 
 def _stated(merged: ColourTags, required: bool) -> Check:

@@ -38,7 +38,8 @@ AUDIO_MIX_LEVEL_DB: Final = 9.0
 AUDIO_LENGTH_MS: Final = 100.0
 """Length of the sound: four AAC frames of padding at the end."""
 AUDIO_CLIPPED_SHARE: Final = 1e-3
-"""Additional share of samples at full scale; AAC overshoots a loud peak now and then."""
+"""Additional share of samples at full scale, beyond those that were within 1 dB of it: AAC overshoots a loud peak now
+and then."""
 AUDIO_SIDE_SHARE: Final = 0.01
 """Energy of left minus right over left plus right from which stereo is audibly stereo."""
 AUDIO_SIDE_ADDED: Final = 0.1
@@ -153,6 +154,11 @@ COARSE_FACTOR: Final = 2.0
 """Factor of both layer limits for such frames: x264 at CRF 32 is off by 0.21 and, for a fade, by 0.11."""
 COLOUR_ERROR_CODES: Final = 1.6
 """Mean difference of flat colours that is a fault even when no mistake explains it; CRF 28 gives 0.2 to 0.5."""
+COARSE_COLOUR_RATIO: Final = 0.6
+"""That limit over the error within a typical block that has detail, where that is more: means of colours, other than
+those of a known error, are off by up to 0.44 of it, soft skin by x265 at CRF 34 say, which adds a code to two."""
+COARSEST_COLOUR_CODES: Final = 4.8
+"""Its upper bound: text at CRF 44 loses 28 codes of its detail and 4.1 of its colours."""
 COLOUR_SUSPICIOUS_CODES: Final = 0.35
 """Mean difference from which mistakes are tried: BT.2020 for BT.709 on a mostly grey screen is 1.4, BT.601 on pale
 footage 0.5. Coding noise may be as large, and no mistake explains it."""
@@ -174,8 +180,9 @@ ADJUSTED_HUE_RAD: Final = 0.07
 """Turn of chroma that is a fault, 4 degrees: the smallest that skin shows."""
 ADJUSTED_CHROMA_CODES: Final = 6.0
 """Root mean square chroma from which its gain is measured: rounding of 0.5 is 0.08 of it."""
-ADJUSTED_EXPLAINED_SHARE: Final = 0.8
-"""Share of the difference of all blocks that an adjustment must leave less than: coding noise is part of both."""
+ADJUSTED_EXPLAINED_SHARE: Final = 0.7
+"""Share of the difference of all blocks that an adjustment must leave less than: coding noise is part of both. Coarse
+coding drops faint colours, which looks like a lower saturation and leaves 0.77."""
 ADJUSTED_CORRELATION: Final = 0.7
 """Correlation below which one picture's codes do not follow from the other's."""
 BIAS_CODES: Final = 0.28
@@ -183,9 +190,9 @@ BIAS_CODES: Final = 0.28
 GREY_SPREAD_CODES: Final = 3.0
 """Range of the chroma of flat colours that are all grey: the coding noise of one value."""
 COARSE_BIAS_FACTOR: Final = 2.5
-"""What the limit gains, below `COARSE_PSNR_DB`, for each code that single colours scatter by beyond the next: a coarse
-coder keeps what it predicted, so their errors have much in common. Exports at 27 to 31 dB have 0.86 at 0.7, 1.06 at
-0.73."""
+"""What the limit gains for each code that single colours scatter by beyond the next: a coarse coder keeps what it
+predicted, so their errors have much in common. Exports at 27 to 31 dB have 0.86 at 0.7, 1.06 at 0.73, one whose chroma
+was coded coarsely beside luma of 36.5 dB 1.45 at 1.6."""
 FINE_SCATTER_CODES: Final = 0.5
 """Standard deviation of the errors of single colours that the limit allows for: rounding, and 0.2 at 38 dB."""
 FEWEST_BIAS_COLOURS: Final = 10

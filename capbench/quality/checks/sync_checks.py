@@ -97,14 +97,19 @@ def _picture_lag_ms(evidence: Measurements, *, at_end: bool) -> float:
 
 
 def _sampling_ms(evidence: Measurements) -> float:
-    """How late a picture may rightly come where the export was asked for another rate: 0 where it was not.
+    """How late a picture may rightly come where the export was asked for a rate: 0 where it was not.
 
-    It is shown at the first output frame after its own time, which is up to one frame of the faster rate away.
+    Shown at the first output frame after its own time it is up to one frame of the faster rate late. Rounded to the
+    nearest output frame, as FFmpeg's `fps` does, it is up to half a frame of the slower rate early: of those that fall
+    to one output frame the last is shown. At the same rate it is as far off as the reference starts beside a multiple.
     """
     rate = evidence.reference.facts.frame_rate
-    if evidence.wanted_rate is None or rate is None or rate == evidence.wanted_rate:
+    if evidence.wanted_rate is None or rate is None or not evidence.reference.frames:
         return 0.0
-    return 1e3 / float(max(rate, evidence.wanted_rate))
+    if rate == evidence.wanted_rate:
+        ticks = evidence.reference.frames[0].time_s * rate
+        return 1e3 * float(abs(ticks - round(ticks)) / rate)
+    return 1e3 * max(1 / float(max(rate, evidence.wanted_rate)), 0.5 / float(min(rate, evidence.wanted_rate)))
 
 
 def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:

@@ -241,6 +241,10 @@ def _claimed_count(evidence: Measurements) -> Check:
     claimed, decoded = evidence.output.facts.claimed_frames, len(evidence.output.frames)
     if not claimed:
         return Check.not_applicable(name=name, reason="the container does not state a number of frames")
+    if evidence.output.facts.container == "avi" and decoded:
+        # AVI has no times: an empty chunk shows the frame before it for another tick, and is counted.
+        lasted = evidence.output.frames[-1].time_s - evidence.output.frames[0].time_s
+        claimed -= round(lasted / evidence.output.facts.time_base) - (decoded - 1)
     return Check.passed_if(
         good=claimed == decoded,
         name=name,

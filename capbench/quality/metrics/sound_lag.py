@@ -94,8 +94,8 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     """
     if len(reference.level) < _SHORTEST_S / BIN_S or _contrast(reference.level) < _STEADY_CONTRAST:
         return _lag_of_onset(reference, output)
-    if len(output.level) < _SHORTEST_S / BIN_S:
-        return None
+    if len(output.level) < _SHORTEST_S / BIN_S or not (_smooth(reference.level) > _AUDIBLE).any():
+        return None  # of what nobody hears, an envelope is noise
     moved = _pictures_apart_bins(reference, output)
     wanted, found = _on_one_timeline(reference, output, moved)
     # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
@@ -273,7 +273,7 @@ def _part_lag_bins(wanted: Line, found: Line, bounds: tuple[int, int], around: i
     """Lag of one part, to a fraction of a bin: where a piece of `found` correlates best with that part of `wanted`.
 
     Each piece is centred and scaled by itself, so that neither a louder piece nearby nor what enters at an end counts.
-    None where the part is steady, or correlates with nothing: it then has no lag of its own.
+    None where the part is steady, or correlates with nothing, or as well at any lag: it then has no lag of its own.
     """
     start, end = bounds
     part = wanted[start:end].astype(np.float64)
@@ -293,6 +293,8 @@ def _part_lag_bins(wanted: Line, found: Line, bounds: tuple[int, int], around: i
     if values.max() < _SAME_SOUND:
         return None
     best = _best_peak(values, search)
+    if max(values[: best + 1].min(), values[best:].min()) > _TIE * values.max():
+        return None  # no peak: what dies away evenly, as a plucked string does, is alike wherever it is looked at
     return around + best - search + _vertex(values, best)
 
 

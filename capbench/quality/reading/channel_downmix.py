@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Downmix"]
+__all__ = ["Downmix", "channel_names"]
 
 _HALF_POWER = 0.5**0.5
 _SHARES: dict[str, tuple[float, float]] = {
@@ -32,6 +32,13 @@ _BY_COUNT = {
     8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
 }
 """The layout that FFmpeg assumes for a number of channels whose layout is not stated."""
+
+
+def channel_names(channels: Sequence[str]) -> tuple[str, ...]:
+    """FFmpeg's names of channels; where a file states none, as PCM in Matroska does not, those that FFmpeg assumes."""
+    if set(channels) & set(_SHARES):
+        return tuple(channels)
+    return _BY_COUNT.get(len(channels)) or tuple(f"channel {number}" for number in range(1, len(channels) + 1))
 
 
 class Downmix:

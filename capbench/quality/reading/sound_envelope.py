@@ -15,13 +15,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from capbench.pipeline.decode.downmix import LEAST_RATE_HZ
 from capbench.pipeline.decode.frame_times import StrayTimes
-from capbench.pipeline.decode.open_source import OpenPart, audio_streams, open_parts, open_source
+from capbench.pipeline.decode.open_source import OpenPart, audio_streams, holds_no_data, open_parts, open_source
 from capbench.pipeline.decode.presentation import begins_at_zero
-from capbench.quality.reading.channel_downmix import Downmix
+from capbench.quality.reading.channel_downmix import Downmix, channel_names
 
 __all__ = ["BIN_S", "PIECE_SAMPLES", "SOUND_RATE_HZ", "Sound", "SoundMeasurements", "listen"]
 
@@ -41,6 +42,8 @@ _JITTER_SAMPLES = round(0.0015 * SOUND_RATE_HZ)
 samples laid over each other, or with holes between, are another sound."""
 _CLIPPED_LEVEL = 0.999
 """Share of full scale from which a sample counts as clipped: the last code of 16 bits and a rounding."""
+_LOUD_LEVEL = 0.9
+"""The same from which coding alone may take it there: codecs at 64 to 128 kbit/s overshoot loud peaks by up to 1 dB."""
 _LONGEST_GAP_S = 6 * 3600
 """Time without sound, between any two parts of it, beyond which a time stamp is damage: a recording that is silent for
 a quarter of a day is none that anybody compares. One value a millisecond of it is 86 MB."""
@@ -83,6 +86,8 @@ class Sound:
     """Time stamps that are far from those around them; what has one is heard behind what comes before it."""
     channel_names: tuple[str, ...] = ()
     """FFmpeg's names of the channels of the first track, at most 8, where it has more than two."""
+    loud_share: float = 0.0
+    """Share of samples that coding alone may take to full scale."""
     channel_pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     """Those channels as they are, shape (channels, `PIECE_SAMPLES`), numbered as `pieces`."""
 
@@ -192,7 +197,7 @@ class _Ear:
         self.channels = 0
         self.downmix_gain = 1.0
         self.stray_times = 0
-        self.counts = np.zeros(4)  # samples, clipped, energy of the side, energy of the middle
+        self.counts = np.zeros(5)  # samples, clipped, loud, energy of the side, energy of the middle
         self._origin_s = origin_s
 
     def hear(self, part: OpenPart, stream: av.AudioStream, track: int) -> None:
@@ -200,7 +205,7 @@ class _Ear:
         following: int | None = None
         is_cut = begins_at_zero(part.container)
         strays = StrayTimes[av.AudioFrame](holds_first=True)
-        for piece in _resampled(_followed(part.container.decode(stream), strays)):
+        for piece in _resampled(_followed(_decoded(part.container, stream), strays)):
             if piece.samples == 0 or piece.pts is None or piece.time_base is None:
                 continue
             channels = [channel.name for channel in piece.layout.channels]
@@ -219,22 +224,33 @@ class _Ear:
             self.timeline.add(at, np.square(stereo).mean(axis=0))
             self.pieces.add(at - round(self._origin_s * SOUND_RATE_HZ), stereo)
             if track == 0 and len(channels) > 2:
-                self._keep_apart(at - round(self._origin_s * SOUND_RATE_HZ), channels[:_MOST_CHANNELS], samples)
+                self._keep_apart(
+                    at - round(self._origin_s * SOUND_RATE_HZ), channel_names(channels)[:_MOST_CHANNELS], samples
+                )
             self.channels = max(self.channels, len(samples))
             self.downmix_gain = max(self.downmix_gain, downmix.largest_gain)
             self.counts += [
                 samples.size,
                 np.count_nonzero(np.abs(samples) >= _CLIPPED_LEVEL),
+                np.count_nonzero(np.abs(samples) >= _LOUD_LEVEL),
                 np.square(stereo[0] - stereo[1]).sum(dtype=np.float64),
                 np.square(stereo[0] + stereo[1]).sum(dtype=np.float64),
             ]
         self.stray_times += strays.found
 
-    def _keep_apart(self, first_sample: int, channels: list[str], samples: NDArray[np.float32]) -> None:
+    def _keep_apart(self, first_sample: int, channels: tuple[str, ...], samples: NDArray[np.float32]) -> None:
         if self.apart is None:
-            self.names, self.apart = tuple(channels), _Pieces(len(channels))
-        if self.names == tuple(channels):  # a layout that changes on the way is known by its mix alone
+            self.names, self.apart = channels, _Pieces(len(channels))
+        if self.names == channels:  # a layout that changes on the way is known by its mix alone
             self.apart.add(first_sample, samples[: len(channels)])
+
+
+def _decoded(container: InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
+    for packet in container.demux(stream):
+        if not holds_no_data(packet):
+            for frame in packet.decode():
+                assert isinstance(frame, av.AudioFrame)
+                yield frame
 
 
 def _followed(frames: Iterator[av.AudioFrame], strays: StrayTimes[av.AudioFrame]) -> Iterator[av.AudioFrame]:
@@ -290,13 +306,14 @@ def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
                 error = f"audio track {track}: {problem.strerror}"
             except _StrayTimeError as problem:
                 error = f"audio track {track}: {problem}"
-    samples, clipped, side, middle = ear.counts
+    samples, clipped, loud, side, middle = ear.counts
     return Sound(
         tracks=heard or count,
         channels=ear.channels,
         start_bin=ear.timeline.start,
         level=ear.timeline.level(),
         clipped_share=float(clipped / samples) if samples else 0.0,
+        loud_share=float(loud / samples) if samples else 0.0,
         side_share=min(_MOST_SIDE_SHARE, float(side / middle)) if middle else _MOST_SIDE_SHARE * bool(side),
         error=error,
         downmix_gain=ear.downmix_gain,

@@ -39,6 +39,8 @@ def judge_lateness(
     reference: StreamFacts, output: StreamFacts, wanted: NDArray[np.float32], found: NDArray[np.float32]
 ) -> list[Finding]:
     """At another rate: pictures that are clearly those of another time than they are shown at."""
+    if not reference.is_timed:
+        return []
     step = max(1 / reference.rate, 1 / output.rate)
     times = [frame.start_s - reference.frames[0].start_s for frame in reference.frames[: len(wanted)]]
     # A picture that is held is shown again at any time until then.

@@ -41,7 +41,7 @@ _RIGHT_MIX, _WRONG_MIX = 0.035, 0.06
 """Largest coefficient of one component in another, by least squares over blocks: BT.601 for BT.709 gives 0.08 and
 more, a coarse encoder 0.02."""
 _FEWEST_MIXED, _MIXED_CODES = 300, 12.0
-"""Blocks, and standard deviation of each difference of two components over them, from which that is known."""
+"""Blocks, and standard deviation of colours in a direction of the three components from which that is known there."""
 _FAINTEST_OFF_CODES, _EXPLAINED = 0.3, 0.5
 """Mean difference of blocks from which another matrix is tried, and the share of it, or of squares, that it must leave:
 rounding alone is 0.2, and no matrix explains what coding adds."""
@@ -51,6 +51,9 @@ _RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
 """Of R'G'B' at the compared size, in dB: the lowest quality asked for here is at 27."""
 _RIGHT_WORST, _WRONG_WORST = 40.0, 75.0
 """Largest difference of a block's mean in any frame, in codes."""
+_UNTIMED_FRAMES: Final = 3
+"""Frames around its time in which a picture is looked for where the reference has no times: AVI with B-frames holds its
+first picture for as many as frames are coded ahead."""
 _SITED_PAIRS: Final = 12
 """Pictures by which chroma is placed, about."""
 
@@ -87,9 +90,14 @@ def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request
         *judge_matrix(reference, output, some, figures),
         *judge_range(reference, output, some, figures),
         *judge_siting(reference, output, some, figures),
-        *judge_sound(reference, output, figures),
+        *judge_sound(reference, output, figures, rounded_ms=_rounded_ms(reference, request)),
     ]
     return Judgement(tuple(findings), figures)
+
+
+def _rounded_ms(reference: StreamFacts, request: Request) -> float:
+    """A frame of the slower rate where another one was asked for, else 0."""
+    return 0.0 if request.rate is None else 1e3 / float(min(request.rate, reference.rate))
 
 
 def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
@@ -100,15 +108,25 @@ def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
 
 
 def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
-    if output.contradicts_itself:
+    is_copied = (output.matrix, output.container_matrix, output.full_range, output.container_full_range) == (
+        reference.matrix,
+        reference.container_matrix,
+        reference.full_range,
+        reference.container_full_range,
+    )
+    if output.contradicts_itself and not is_copied:
         places = [
             f"{each.matrix_by_rule()}, {'full' if each.full_range else 'limited'}"
             for each in (output, output.as_the_container_says())
         ]
         return [Finding("tags", Opinion.WRONG, f"the bitstream says {places[0]}, the container {places[1]}")]
     is_stated = bool(output.matrix or output.container_matrix)
-    # What JFIF means is stated nowhere in a file, although ffprobe says it.
-    is_implied = reference.codec == "mjpeg" and reference.matrix_by_rule() == output.matrix_by_rule()
+    # What JFIF and VP8 mean is stated nowhere in a file, although ffprobe says it.
+    is_implied = (
+        reference.codec in {"mjpeg", "vp8"}
+        and not reference.container_matrix
+        and reference.matrix_by_rule() == output.matrix_by_rule()
+    )
     if (
         not (reference.matrix or reference.container_matrix)
         or is_implied
@@ -264,7 +282,7 @@ def _by_time(
 ) -> list[int | None]:
     """The most alike of the reference frames that are shown within one frame of the same time."""
     origin, start = reference.frames[0].start_s, output.frames[0].start_s
-    slack = max(1 / reference.rate, 1 / output.rate)
+    slack = max(1 / reference.rate, 1 / output.rate) * (1 if reference.is_timed else _UNTIMED_FRAMES)
     times = [frame.start_s - origin for frame in reference.frames]
     matches: list[int | None] = []
     for index, frame in enumerate(output.frames[: len(found)]):
@@ -348,20 +366,28 @@ def _mixing(means: list[NDArray[np.float32]]) -> float:
     """How much of a component's change between blocks is in another one; 0 where too few colours tell.
 
     Another matrix mixes components; lost detail, contrast and brightness do not. It also explains most of what blocks
-    are off by: where components go together, as in a gradient, coding noise alone has any share of one in another.
+    are off by. Colours of many clips lie nearly on a plane, where what is beside it is noise: only the directions in
+    which they spread are asked. Colour that coding lost mixes each component with luma, and is taken out.
     """
     wanted, found = (part.reshape(-1, 3).astype(np.float64) for part in means)
-    apart = np.stack([wanted[:, 0] - wanted[:, 1], wanted[:, 2] - wanted[:, 1]], axis=1)
-    spread = float(np.linalg.svd(apart - apart.mean(axis=0), compute_uv=False).min()) / np.sqrt(len(apart))
-    if len(wanted) < _FEWEST_MIXED or spread < _MIXED_CODES:
+    about = wanted - wanted.mean(axis=0)
+    off = (found - wanted) - (found - wanted).mean(axis=0)
+    places, sizes, directions = np.linalg.svd(about, full_matrices=False)
+    known = sizes / np.sqrt(max(1, len(wanted))) >= _MIXED_CODES
+    if len(wanted) < _FEWEST_MIXED or int(known.sum()) < 2:
         return 0.0
-    terms = np.concatenate([wanted, np.ones((len(wanted), 1))], axis=1)
-    factors = np.linalg.lstsq(terms, found, rcond=None)[0]
-    mixed = float(np.abs(factors[:3] - np.diag(np.diag(factors))).max())
-    unmixed = [np.linalg.lstsq(terms[:, [at, 3]], found[:, at], rcond=None)[0] for at in range(3)]
-    alone = np.stack([terms[:, [at, 3]] @ unmixed[at] for at in range(3)], axis=1)
-    rests = [float(np.square(found - shown).sum()) for shown in (terms @ factors, alone)]
-    return mixed if rests[0] < _EXPLAINED * rests[1] else 0.0
+    mixed = (directions[known].T / sizes[known]) @ (places[:, known].T @ off)
+    spans = np.square(about).sum(axis=0)
+    alone = off - about * ((about * off).sum(axis=0) / np.maximum(spans, 1e-9))
+    if np.square(off - about @ mixed).sum() >= _EXPLAINED * np.square(alone).sum():
+        return 0.0
+    beside = ~np.eye(3, dtype=bool)
+    rests = []
+    for kr, kb in LUMA_WEIGHTS.values():
+        greyer = np.outer([kr, 1 - kr - kb, kb], np.ones(3))[beside]
+        lost = max(0.0, float(mixed[beside] @ greyer / (greyer @ greyer)))
+        rests.append(float(np.abs(mixed[beside] - lost * greyer).max()))
+    return min(rests)
 
 
 def _faint_matrix(means: list[NDArray[np.float32]]) -> list[Finding]:

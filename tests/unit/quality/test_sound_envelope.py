@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from capbench.quality.checks import sound_checks
 from capbench.quality.metrics.sound_lag import measure_lag
+from capbench.quality.metrics.stereo_image import measure_channel_order
 from capbench.quality.reading.channel_downmix import Downmix
 from capbench.quality.reading.sound_envelope import Sound, listen
 from capbench.results import CheckStatus
@@ -255,3 +256,55 @@ def test_times_in_milliseconds_do_not_tear_the_sound(tmp_path: Path) -> None:
     pieces = heard(path).pieces
 
     assert np.concatenate([pieces[n] for n in range(4)], axis=1) == pytest.approx(samples, abs=1e-6)
+
+
+def test_a_packet_with_a_time_and_nothing_in_it_is_no_damage(tmp_path: Path) -> None:
+    """FLAC's encoder ends with one, and NUT stores it: the sound of right exports did not decode."""
+    path = tmp_path / "flac.nut"
+    with av.open(str(path), "w", format="nut") as container:
+        stream = container.add_stream("flac", rate=RATE_HZ, layout="stereo")
+        codes = (tones(2) * 32767).astype(np.int16).T.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(codes.copy(), format="s16", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, 0, Fraction(1, RATE_HZ)
+        container.mux(stream.encode(frame))
+        rest = stream.encode(None)
+        assert not rest[-1].size
+        container.mux(rest)
+
+    sound = heard(path)
+
+    assert sound.error is None
+    assert sound.length_s == pytest.approx(0.5, abs=0.001)
+
+
+def test_coding_takes_what_is_loud_to_full_scale_and_clipping_what_is_not(tmp_path: Path) -> None:
+    """Music that is limited to -0.4 dB overshoots by any lossy codec; a sound that is too loud by 6 dB is clipped."""
+    times = np.arange(RATE_HZ // 2) / RATE_HZ
+    sine = np.sin(2 * np.pi * 300 * times)
+    limited = np.clip(1.5 * sine, -0.95, 0.95)
+    coded = limited + np.random.default_rng(2).normal(0, 0.03, len(times))
+
+    def clipping(name: str, want: NDArray[np.float64], got: NDArray[np.float64]) -> CheckStatus:
+        files = [
+            write(tmp_path / f"{name}-{side}.mkv", np.stack([each, each]).astype(np.float32), "stereo")
+            for side, each in (("want", want), ("got", np.clip(got, -1, 1)))
+        ]
+        return sound_checks._clipping(*(heard(path) for path in files)).status
+
+    assert clipping("limited", limited, coded) is CheckStatus.PASS
+    assert clipping("louder", 0.7 * sine, 1.4 * sine) is CheckStatus.FAIL
+
+
+def test_channels_without_names_are_those_that_ffmpeg_assumes(tmp_path: Path) -> None:
+    """PCM in Matroska states no layout: all channels had one name, and two that were exchanged ended in a traceback."""
+    samples = np.random.default_rng(6).normal(0, 0.05, (6, RATE_HZ)).astype(np.float32)
+    wanted, moved = (
+        heard(write(tmp_path / f"{name}.mkv", each, "5.1"))
+        for name, each in (("as-they-were", samples), ("moved", samples[[0, 1, 4, 3, 2, 5]]))
+    )
+
+    order = measure_channel_order(wanted, moved, 0.0, least_share=0.01)
+
+    assert wanted.channel_names == ("FL", "FR", "FC", "LFE", "BL", "BR")
+    assert order is not None
+    assert set(order.moved) == {("FC", "BL"), ("BL", "FC")}

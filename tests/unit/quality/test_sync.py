@@ -224,3 +224,26 @@ def test_many_bursts_that_are_lost_take_no_long_time() -> None:
     lost[:1000] = level[:1000]
 
     assert len(silent_gaps(sound(level), sound(lost), IN_PLACE, least_ms=17)) > 19_000
+
+
+def test_what_nobody_hears_has_no_lag() -> None:
+    """Noise at -64 dB of a recorder that heard nothing was 34 ms late, by a codec that moved a frame of it."""
+    level = speech(4) / np.float32(1000)
+
+    assert measure_lag(sound(level), sound(level, 300)) is None
+    assert measure_lag(sound(level * 100), sound(level * 100, 300)) is not None
+
+
+@pytest.mark.parametrize("decay_s", [0.2, 0.4, 1.0])
+def test_a_sound_that_dies_away_does_not_drift(decay_s: float) -> None:
+    """A plucked string is the same, only quieter, at any later time: its end had drifted by 250 ms."""
+    times = np.arange(0, 1.8, BIN_S)
+    ripple = np.random.default_rng(4).normal(1, 0.02, (2, len(times)))
+    want, got = ((0.3 * np.exp(-times / decay_s) * each).astype(np.float32) for each in ripple)
+    want[:60] = got[:60] = 0
+
+    lag = measure_lag(sound(want), sound(got, 20))
+
+    assert lag is not None
+    assert lag.start_ms == pytest.approx(20, abs=8)
+    assert lag.drift_ms is None or abs(lag.drift_ms) < 8
