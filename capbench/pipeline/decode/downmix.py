@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 
 from capbench.errors import SourceError
 
@@ -37,12 +36,12 @@ def within_a_minute(frame: av.AudioFrame) -> Iterator[av.AudioFrame]:
     if frame.samples <= most or frame.pts is None:
         yield frame
         return
-    samples = frame.to_ndarray()
-    wide = 1 if frame.format.is_planar else frame.layout.nb_channels
-    for at in range(0, frame.samples, most):
-        part = np.ascontiguousarray(samples[:, at * wide : (at + most) * wide])
-        piece = av.AudioFrame.from_ndarray(part, format=frame.format.name, layout=frame.layout.name)
-        piece.sample_rate, piece.time_base, piece.pts = frame.sample_rate, frame.time_base, frame.pts + at
+    fifo, pts = av.AudioFifo(), frame.pts
+    frame.pts = None  # it would have to be 0
+    fifo.write(frame)
+    while (piece := fifo.read(most, True)) is not None:
+        piece.pts, piece.time_base = pts, frame.time_base
+        pts += piece.samples
         yield piece
 
 
