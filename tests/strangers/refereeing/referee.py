@@ -51,8 +51,11 @@ _RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
 """Of R'G'B' at the compared size, in dB: the lowest quality asked for here is at 27."""
 _RIGHT_WORST, _WRONG_WORST = 40.0, 75.0
 """Largest difference of a block's mean in any frame, in codes."""
+_NEAR_FRAMES: Final = 2
+"""Frames of the slower rate around its time in which the picture that is shown is looked for: how late it is, is judged
+by itself."""
 _UNTIMED_FRAMES: Final = 3
-"""Frames around its time in which a picture is looked for where the reference has no times: AVI with B-frames holds its
+"""The same where the reference has no times: AVI with B-frames holds its
 first picture for as many as frames are coded ahead."""
 _SITED_PAIRS: Final = 12
 """Pictures by which chroma is placed, about."""
@@ -280,9 +283,9 @@ def _matching(
 def _by_time(
     reference: StreamFacts, output: StreamFacts, wanted: NDArray[np.float32], found: NDArray[np.float32]
 ) -> list[int | None]:
-    """The most alike of the reference frames that are shown within one frame of the same time."""
+    """The most alike of the reference frames that are shown at about the same time."""
     origin, start = reference.frames[0].start_s, output.frames[0].start_s
-    slack = max(1 / reference.rate, 1 / output.rate) * (1 if reference.is_timed else _UNTIMED_FRAMES)
+    slack = max(1 / reference.rate, 1 / output.rate) * (_NEAR_FRAMES if reference.is_timed else _UNTIMED_FRAMES)
     times = [frame.start_s - origin for frame in reference.frames]
     matches: list[int | None] = []
     for index, frame in enumerate(output.frames[: len(found)]):
