@@ -118,6 +118,7 @@ def inspect_files(
         ),
         no_times_reason=why_no_times(reference_clip, output_clip),
         ends_alike=aligner.ends_alike,
+        turned=aligner.turned,
         container_first=expected.container_first,
     )
     return Inspection(evidence, worst_pairs)

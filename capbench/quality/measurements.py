@@ -17,6 +17,7 @@ from capbench.results.appearance.effect_finding import EffectFinding
 
 __all__ = [
     "MOTION_BLUR",
+    "BlurredPart",
     "ClipMeasurements",
     "DetailLoss",
     "LayerShare",
@@ -70,6 +71,10 @@ class DetailLoss:
     """Share of the squared error, in cells that lost their detail, that remains if the picture is blurred or enlarged
     as fits best: 0.21 at most where that is what happened, whatever the quality of the encoding, and 0.37 at least
     where coarse coding left detail out. None where no cell lost its detail."""
+    is_strong: bool
+    """Whether a blur of 2.5 samples or more fits best: then nothing of that detail is left."""
+    lost_codes: float
+    """Root mean square of the error in cells that lost their detail; 0 where none did."""
     added: float
     """Share of the error within blocks of 8x8 samples that is content of the output: what a good quantiser leaves out
     is orthogonal to what it leaves (Gersho and Gray 1992, 6.2), which makes 0. Encoders reach 0.2 without and 0.75
@@ -77,6 +82,24 @@ class DetailLoss:
     intact: float
     """Share of the cells with detail that have most of it: a blur of the picture leaves none, coding those that were
     cheap, such as edges beside fine texture."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlurredPart:
+    """A part of a picture that lost its detail."""
+
+    beside_blur: float
+    """Share of its squared error that remains if the reference is blurred or enlarged as fits best."""
+    error_codes: float
+    """Root mean square of its error."""
+    kept_error_codes: float
+    """The same of the cells with detail that were coded best, anywhere in the picture."""
+    step_px: int
+    """1 where it is one of luma, 2 of chroma."""
+    x: int
+    """Column of its middle, in luma pixels."""
+    y: int
+    """Row of its middle."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,6 +185,8 @@ class PictureMeasurements:
     """For each output frame of less than 34 dB two shares: of the reference's luma detail the one that it has, which is
     1 less the squared error within blocks over the variance there, and `DetailLoss.added`. None for better frames, too.
     """
+    blurred_parts: list[tuple[BlurredPart, ...]] = field(default_factory=list)
+    """For each output frame, of each plane, the part whose error a blur explains best, if any lost its detail."""
     edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
     whole picture, in luma codes, chroma counting a third."""
@@ -227,6 +252,9 @@ class Measurements:
     """Why the pictures of both files have no times that could be compared; None where they have."""
     ends_alike: bool = False
     """Whether the output's last picture is the reference's last as much as the one that it was matched with."""
+    turned: str | None = None
+    """How the output's pictures are turned or flipped, by content, in words; None where they are upright, or numbers
+    match them."""
     look: LookMeasurements | None = None
     """What was found of the output's look; None where its pictures are compared."""
     container_first: bool = False

@@ -190,6 +190,7 @@ def open_pair(
         window_frames(*even_size(want.size), want.native_bytes_per_px if keeps_decoded else 0),
         can_compare=side.truth is None,
         by_order=not (want.has_time_stamps and got.has_time_stamps),
+        is_resampled=rate is not None,
         again=None
         if side.truth
         else lambda: observe(

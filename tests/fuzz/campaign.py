@@ -67,7 +67,8 @@ def _packed(seed: SeedInput, files: dict[str, bytes], mutated: str) -> dict[str,
 def generator_digest() -> str:
     """What inputs follow from besides their numbers: a journal of others says nothing about these."""
     folder = Path(__file__).parent
-    names = ("mutations.py", "campaign.py", "bundle_members.py", "seed_inputs.py", "limited_run.py", "doors.py")
+    names = ["mutations.py", "media_mutations.py", "campaign.py", "bundle_members.py"]
+    names += ["seed_inputs.py", "limited_run.py", "doors.py"]
     files = [*(folder / name for name in names), *sorted((folder / "seeds").glob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from tests.fuzz.media_mutations import mutate_structure
+
 __all__ = ["mutate"]
 
 _LONGEST_BYTES: Final = 2 * 10**6
@@ -30,7 +32,12 @@ _NUMBERS: Final = (
     *(
         "2147483648",
         "-2147483649",
+        "4294967296",
+        "9223372036854775807",
         "18446744073709551616",
+        "16384",
+        "16385",
+        "1e-9",
         "0.1",
         "1/0",
         "30000/1001",
@@ -56,6 +63,10 @@ _STRINGS: Final = (
         '"../../etc/passwd"',
         '"/dev/zero"',
         '"{source}"',
+        '"/dev/stdin"',
+        '"."',
+        '"clips/../clips"',
+        '"\u00e9\u0301 \u6f22 \U0001f3ac.mp4"',
     ),
     *(
         '"nul\u0000"',
@@ -86,7 +97,9 @@ _LINES: Final = (
     *('#EXT-X-MAP:URI="init.mp4"', "#EXTINF:1e99999999,", "#EXTINF:-1,", "#EXTINF:nan,", "#EXT-X-TARGETDURATION:-5"),
     *("#EXT-X-BYTERANGE:99999999999@0", '#EXT-X-KEY:METHOD=AES-128,URI="k"', "#EXT-X-STREAM-INF:BANDWIDTH=" + "9" * 20),
     *("#EXT-X-DISCONTINUITY", "#EXT-X-ENDLIST", "#EXT-X-START:TIME-OFFSET=1e9", "http://127.0.0.1:9/x.ts"),
-    *("file:///etc/passwd", "master.m3u8", "playlist.m3u8"),
+    *("file:///etc/passwd", "master.m3u8", "playlist.m3u8", ".", "..", "/dev/zero", "init.mp4", "segment000.m4s?x"),
+    *("#EXTINF:20000,", "#EXTINF:86400,", "#EXTINF:0,", "#EXTINF:0.000000001,", "#EXTINF:1.0,\nsegment000.m4s"),
+    *("#EXT-X-DISCONTINUITY\n#EXTINF:1.0,\nsegment000.m4s", "#EXT-X-BYTERANGE:0@0", "#EXT-X-BYTERANGE:100"),
 )
 _A_NUMBER: Final = rb"(?<![\w.])-?\d[\d_]*(?:\.\d+)?"
 _FOUR_BYTES: Final = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 8, 16)
@@ -95,6 +108,10 @@ _FOUR_BYTES: Final = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 8, 16)
 def mutate(data: bytes, choose: random.Random, *, is_text: bool) -> bytes:
     """Between one and six mutations of `data`. The same state of `choose` gives the same bytes."""
     for _ in range(choose.choice((1, 1, 1, 2, 3, 6))):
+        structured = None if is_text or choose.random() < 0.5 else mutate_structure(data, choose)
+        if structured is not None:
+            data = structured
+            continue
         data = choose.choice(_OF_TEXT if is_text and choose.random() < 0.8 else _OF_BYTES)(data, choose)
     return data[:_LONGEST_BYTES]
 
@@ -206,7 +223,7 @@ def _line(data: bytes, choose: random.Random) -> bytes:
     if action == 0:
         lines.insert(at, choose.choice(_LINES).encode() + b"\n")
     elif action == 1:
-        lines[at:at] = [lines[at]] * choose.choice((1, 2, 300))
+        lines[at:at] = [lines[at]] * choose.choice((1, 2, 300, 10_000))
     elif action == 2:
         del lines[at]
     elif action == 3:

@@ -375,3 +375,27 @@ def test_avi_counts_ticks_in_which_a_picture_is_held(held: int, cut_short: int, 
 
     wanted = CheckStatus.FAIL if cut_short else CheckStatus.PASS
     assert checks["file.frame_count"].status is wanted
+
+
+def test_mp4_states_how_long_a_sample_lasts_in_order_of_decoding(tmp_path: Path) -> None:
+    """Of uneven frames that are reordered the last one shown had the length of another: exports were 0.07 s short."""
+    rows = np.random.default_rng(8).integers(16, 235, (64, 96), np.uint8)
+    ticks = [*range(12), *range(14, 33, 3)]
+    paths = []
+    for name, b_frames in (("reordered.mp4", "3"), ("in-order.mkv", "0")):
+        paths.append(tmp_path / name)
+        with av.open(str(paths[-1]), "w") as container:
+            options = {"bf": b_frames, "x264-params": "b-adapt=0:rc-lookahead=8:scenecut=0", "crf": "16"}
+            stream = container.add_stream("libx264", rate=30, options=options)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+            stream.time_base = Fraction(1, 90000)
+            for tick in ticks:
+                grey = np.vstack([np.roll(rows, 2 * tick, 1), np.full((32, 96), 128, np.uint8)])
+                frame = av.VideoFrame.from_ndarray(grey, format="yuv420p")
+                frame.pts, frame.time_base = 3000 * tick, Fraction(1, 90000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+    duration = next(check for check in validate(*paths, with_vmaf=False).checks if check.name == "time.duration")
+
+    assert duration.status is CheckStatus.PASS, duration.message

@@ -258,6 +258,16 @@ def test_other_noise_in_a_masked_channel_is_doubtful() -> None:
     assert subjects(judged(0.1)) == {"sound"}
 
 
+def test_a_late_picture_is_compared_with_what_it_shows() -> None:
+    """Of a frame that came 1.3 frames late, a block was off by 155 as well."""
+    reference, output = facts([Fraction(n, 30) for n in range(12)]), facts([Fraction(n, 25) for n in range(10)])
+    random = np.random.default_rng(9)
+    wanted = random.uniform(0, 255, (12, 4, 4, 3)).astype(np.float32)
+    shown = [0, 1, 2, 2, 3, 4, 5, 7, 8, 9]
+
+    assert referee._by_time(reference, output, wanted, wanted[shown]) == shown
+
+
 def test_a_plucked_string_does_not_drift() -> None:
     """What is earlier is louder, and of the same period: its second half was found half a second ahead."""
     time = np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ

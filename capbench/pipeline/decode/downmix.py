@@ -10,9 +10,13 @@ import av
 
 from capbench.errors import SourceError
 
-__all__ = ["SAMPLE_RATE_HZ", "StereoConverter"]
+__all__ = ["LEAST_RATE_HZ", "SAMPLE_RATE_HZ", "StereoConverter", "within_a_minute"]
 
 SAMPLE_RATE_HZ = 48_000
+LEAST_RATE_HZ = 4000
+"""Half of telephony's. A header that states a sample a second makes hours of the samples of half a second."""
+_LONGEST_FRAME_S = 60
+"""Frames are split into such pieces: one of PCM is as long as a file says, and at 48 kHz 96 times as large."""
 _CENTRE_LEVEL = _SURROUND_LEVEL = 0.5**0.5
 """ITU-R BS.775-3, annex 4, table 2: centre and surround channels go into left and right 3 dB lower; LFE does not."""
 _DOWNMIX = (
@@ -24,6 +28,21 @@ _DOWNMIX = (
 )
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """The layout that FFmpeg assumes for a number of channels if none is stated (`av_channel_layout_default`)."""
+
+
+def within_a_minute(frame: av.AudioFrame) -> Iterator[av.AudioFrame]:
+    """The samples of a frame with a PTS in samples, in frames of a minute at most."""
+    most = _LONGEST_FRAME_S * frame.sample_rate
+    if frame.samples <= most or frame.pts is None:
+        yield frame
+        return
+    fifo, pts = av.AudioFifo(), frame.pts
+    frame.pts = None  # it would have to be 0
+    fifo.write(frame)
+    while (piece := fifo.read(most, True)) is not None:
+        piece.pts, piece.time_base = pts, frame.time_base
+        pts += piece.samples
+        yield piece
 
 
 class StereoConverter:
@@ -49,8 +68,9 @@ class StereoConverter:
         assert self._entry is not None
         frame.time_base = Fraction(1, frame.sample_rate)
         frame.pts = round(time_s * frame.sample_rate)
-        self._entry.push(frame)
-        yield from self._pull()
+        for piece in within_a_minute(frame):
+            self._entry.push(piece)
+            yield from self._pull()
 
     def flush(self) -> Iterator[av.AudioFrame]:
         """What is held back. The next frame starts a new converter."""
@@ -62,6 +82,11 @@ class StereoConverter:
 
     def _open(self, shape: tuple[str, int, str], channels: int) -> None:
         sample_format, rate_hz, layout = shape
+        if rate_hz < LEAST_RATE_HZ:
+            raise SourceError(
+                f"{self._path} has sound of {rate_hz} samples a second; at least {LEAST_RATE_HZ} are supported, so "
+                "convert it first, or write the header again"
+            )
         usual = _USUAL_LAYOUTS.get(channels) if layout in (f"{channels} channels", "binaural") else None
         graph = self._graph = av.filter.Graph()  # whose filters live no longer than itself
         try:

@@ -28,11 +28,15 @@ _MOST_PLAYLISTS = 200
 """Masters have a dozen variants and a few dozen languages; FFmpeg opens them all, and gives up before 800."""
 _MOST_NAMES = 200_000
 """Names in all playlists of a source together, four days of segments of two seconds: each is looked up."""
+_MOST_REPEATS = 500
+"""Segments that a playlist names again, from the same byte on: a slate that is shown over and over. Each takes a line,
+and is opened and decoded once more."""
 _MOST_LEVELS = 4
 """A master names media playlists, and those name segments (RFC 8216, 2): two levels. FFmpeg follows any number."""
 _LENGTH = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,30})?")
 """A number of RFC 8216, 4.2, has no exponent: FFmpeg takes 1e99999999 too, and its digits would fill the memory."""
 _LONGEST_SEGMENT_S = 24 * 3600
+_RANGE_TAG = "#EXT-X-BYTERANGE:"
 _SEGMENT_TAG, _VARIANT_TAG, _END_TAG = "#EXTINF:", "#EXT-X-STREAM-INF", "#EXT-X-ENDLIST"
 _DISCONTINUITY_TAG = "#EXT-X-DISCONTINUITY"
 _RENDITION_TAG = "#EXT-X-MEDIA:"
@@ -194,6 +198,25 @@ class _Check:
             raise SourceError(f"{path} is a live playlist without an end (no EXT-X-ENDLIST); record it first")
         for line in lengths:
             _stated_s(line)
+        if (repeats := _repeats(lines)) > _MOST_REPEATS:
+            raise UnsafePlaylistError(
+                f"{path.name} names segments again {repeats} times; {_MOST_REPEATS} are allowed, so export what it "
+                "repeats once"
+            )
+
+
+def _repeats(lines: list[str]) -> int:
+    """How many segments are the same part of the same file as one before them."""
+    seen: set[tuple[str, str]] = set()
+    named, start = 0, ""
+    for line in lines:
+        if line.startswith(_RANGE_TAG):
+            # Without a start it is what follows the part before (RFC 8216, 4.3.2.2).
+            start = line.partition("@")[2] or str(named)
+        elif not line.startswith("#"):
+            seen.add((line, start))
+            named, start = named + 1, ""
+    return named - len(seen)
 
 
 def _check_apart(path: Path, lines: list[str]) -> None:

@@ -324,13 +324,13 @@ def _empty(evidence: Measurements) -> list[Check]:
 
 
 def _is_coding(moved: float, off: float | None, began_off: float | None) -> bool:
-    """Whether coarse coding may have left a picture as the one before was: it hides faint movement.
+    """Whether coarse coding may have left a picture as the one before was: it hides faint movement, and grain.
 
     The picture then goes on to be off by as much as when it began to stand still. What was left behind is off by more.
     """
     if off is None or began_off is None:
         return False
-    return moved < began_off and off < limits.LEFT_BEHIND * began_off
+    return moved < limits.HIDDEN_MOVE * began_off and off < limits.LEFT_BEHIND * began_off
 
 
 def _frozen(evidence: Measurements) -> Check:
@@ -340,6 +340,7 @@ def _frozen(evidence: Measurements) -> Check:
     still = []
     moving = 0
     off = dict(enumerate([] if evidence.pictures is None else evidence.pictures.mean_cell_codes))
+    worst = dict(enumerate([] if evidence.pictures is None else evidence.pictures.worst_cell_codes))
     began_off = off.get(0)  # by how much the last picture that moved was off
     for record, match in zip(evidence.output.frames[1:], evidence.matches[1:], strict=True):
         if match is None or match == 0 or not record.number_visible:
@@ -350,6 +351,9 @@ def _frozen(evidence: Measurements) -> Check:
         is_still = record.moved_codes < limits.FROZEN_SHARE * wanted
         if is_still and _is_coding(wanted, off.get(record.index), began_off):
             continue
+        cell = worst.get(record.index)
+        if is_still and cell is not None and cell[0] <= limits.SHOWN_CODES:
+            continue  # it shows what it should: a flicker of a code or two was left out
         began_off = began_off if is_still else off.get(record.index)
         moving += 1
         if is_still:

@@ -64,17 +64,17 @@ FROZEN_SHARE: Final = 0.15
 """A frame that moves less than this share of its counterpart's movement repeats the frame before."""
 FROZEN_MOVE_CODES: Final = 0.25
 """Movement of the reference from which a freeze can be detected: about a line of text that scrolls."""
+SHOWN_CODES: Final = 4.0
+"""Difference of its worst block up to which a picture that stands still shows what it should: references flicker by a
+code or two all over from key frame to key frame, and encoders at CRF 14 leave that out. A line of text that scrolls
+is 10 and more, a cursor that blinks 50."""
 LEFT_BEHIND: Final = 1.5
 """A picture that stands still, where the reference moves by less than coding is off, is a fault once its blocks are off
 by this factor more than at first: grain at CRF 38 gives 1.2 after any time, a freeze 2 after two such frames."""
 
-SAME_PICTURE_CORRELATION: Final = 0.6
-"""Block means of two equal pictures correlate above 0.98, even with a wrong range or matrix."""
-TURNED_REST: Final = 0.3
-"""Largest share of the uncorrelated part that a rotation or flip may leave. Coding noise is the same in any
-orientation, so the uncorrelated part of an upright picture is the smallest."""
-UPRIGHT_REST: Final = 0.002
-"""Uncorrelated part that an upright picture may have in any case: block means at CRF 40 correlate to 0.999."""
+HIDDEN_MOVE: Final = 1.5
+"""Movement over what a picture is off by, up to which coding may hide it: from frame to frame grain differs by 1.41
+times as much as it does from the even picture that an encoder makes of it."""
 PSNR_FLOOR_DB: Final = 24.0
 """Mean luma PSNR below which a picture is damaged rather than compressed, unless all of the error is detail that was
 left out; CRF 40 of screen text is at 28 in 1080p, and at 18 in 640x360."""
@@ -118,22 +118,55 @@ SHARPNESS_SHARE: Final = 0.35
 BESIDE_BLUR_SHARE: Final = 0.29
 """Share of the error that the best blur or enlargement of the reference leaves, above which it was none: blurs encoded
 at CRF 16 and 36 leave 0.21 at most, x264, x265, VP9 and MPEG-2 at CRF 30 to 46 at least 0.37."""
+BESIDE_BLUR_OF_DETAIL: Final = 0.2
+"""The same where what was lost is no grain: 28 blurs and enlargements leave 0.01 to 0.07, at CRF 36 0.17; lines and
+fractals that x264 and x265 left out at CRF 38 to 40 leave 0.22 to 0.45."""
+BESIDE_STRONG_BLUR: Final = 0.1
+"""The same where a blur of 2.5 samples or more fits best: nothing of the detail is left, which coarse coding makes of
+dots and lines as well (0.13 to 0.16 at CRF 38). Blurred by 3 pixels they leave 0.02, and at CRF 36 0.05."""
+GRAIN_CODES: Final = 8.0
+"""Root mean square error up to which what was lost may be grain, of which a blur explains less."""
+UNSEEN_LOSS_CODES: Final = 3.0
+"""The same below which nobody sees it: rounding of a soft picture to other codes at 41 to 47 dB is 1.7 to 2.9."""
 INTACT_SHARE: Final = 0.1
 """Share of the cells with detail that have most of it, from which a blur of the whole picture is not the reason: blurs
 and enlargements leave 0.00, VP9, x264 and x265 at their coarsest 0.11 to 0.43."""
 BESIDE_BLUR_OF_PARTS: Final = 0.15
 """`BESIDE_BLUR_SHARE` where as many are intact: a part of the picture may be blurred, which then explains what is lost
 there as well as any blur does; VP9 that made noise smooth leaves 0.21."""
+BLURRED_PART_REST: Final = 0.03
+"""`BESIDE_BLUR_SHARE` of a part of the picture whose other parts kept their detail: text and foliage blurred by 1.2 to
+6 pixels and coded at CRF 10 to 36 leave 0.00 to 0.03, parts of 500 right outputs that were off as in the next limit
+0.048 at least."""
+BLURRED_PART_RATIO: Final = 1.7
+"""Error of such a part over that of the detail that was coded best: with one quantiser for all of the picture, coarse
+coding leaves 0.9 to 1.6 where a blur explains as much. Blurred text has 3 at CRF 36 and 50 at CRF 10."""
+BLURRED_CHROMA_RATIO: Final = 3.0
+"""The same of chroma, which encoders smooth here and not there."""
+FINE_BLURRED_PART_RATIO: Final = 12.0
+"""The same from which no coarse coding is as uneven: what one quantiser leaves out is two and a half times what it is
+off by otherwise, and encoders' own choices make it four times as coarse in one place as in another."""
+FINE_BLURRED_PART_REST: Final = 0.1
+"""`BLURRED_PART_REST` from there on."""
+BLURRED_PART_CODES: Final = 8.0
+"""Least error of such a part in codes: text of less contrast than 20 codes is hardly read when it is sharp."""
+BLURRED_PART_FRAMES: Final = 3
+"""Frames with such a part, or all if they are fewer: what is soft for a tenth of a second is read in the next."""
 ADDED_SHARE: Final = 0.25
 """Share of the error within blocks that is no lost detail: coding with a dead zone leaves up to 0.16, and MPEG-2 at its
 coarsest 0.2; content that is shifted, cropped, interlaced or repeated 0.32 to 0.73, noise 0.9."""
+FIELD_CELLS_OF_CODING: Final = 2
+"""Cells of 16x16 pixels in a picture of which the rows of one field alone are off, by coarse coding: a page that stands
+still has the same two in each picture at CRF 38."""
 FIELD_CELLS: Final = 12
-"""Cells of 16x16 pixels, in all pictures looked at, of which the rows of one field alone are off: right outputs have 2
-at most, interlaced ones 28 and more in each picture."""
+"""Such cells beyond those, in all pictures looked at: interlaced ones have 28 and more in each picture."""
 OTHER_FIELD_SHARE: Final = 0.1
 """Such cells of the other field in the same picture, of these: a late field is the same one all over a picture."""
 LUMA_SHIFT_PX: Final = 0.2
 """Measured to 0.02 on text; half-pixel scaling errors are 0.25 and 0.5."""
+ELSEWHERE_PX: Final = 0.75
+"""Shift from which none of the finest detail is in its place, however sharp the picture is. Enlargements from half are
+off by half a pixel at most."""
 SHIFT_ERRORS: Final = 3.0
 """Standard errors by which a shift must exceed what it is told from: one right output in 400, were errors normal."""
 CHROMA_SHIFT_PX: Final = 0.25

@@ -7,10 +7,12 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.effect_checks import OWN_LOOK
+from capbench.quality.checks.sharpness_check import check_sharpness, is_left_out, typical_detail_error
 from capbench.quality.measurements import Measurements, PictureMeasurements
+from capbench.quality.reading.orientation import SAME_PICTURE_CORRELATION, TURNED_REST, UPRIGHT, UPRIGHT_REST
 from capbench.results import Check, CheckStatus
 
-__all__ = ["check_pictures", "how_turned", "is_left_out", "mean_psnr_db"]
+__all__ = ["check_fields", "check_pictures", "how_turned", "mean_psnr_db"]
 
 _NAMES = (
     "picture.same",
@@ -32,15 +34,17 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         return [Check.not_applicable(name=name, reason=OWN_LOOK) for name in _NAMES]
     if pictures is None or not pictures.sampled:
         why = evidence.no_pictures_reason or "no pair of pictures could be compared"
-        return [Check.unchecked(name=name, reason=why) for name in _NAMES]
+        checks = [Check.unchecked(name=name, reason=why) for name in _NAMES]
+        if evidence.turned is not None:
+            message = f"the picture is {evidence.turned} compared with the reference"
+            checks[1] = Check.failed(name="picture.orientation", message=message)
+        return checks
     if (turned := how_turned(pictures)) is not None:
         message = f"the picture is {turned} compared with the reference"
-        limit = limits.SAME_PICTURE_CORRELATION
+        limit = SAME_PICTURE_CORRELATION
         return [
             Check.passed(name="picture.same", message="the same pictures in another orientation"),
-            Check.failed(
-                name="picture.orientation", message=message, value=_likeness(pictures)["as it is"], limit=limit
-            ),
+            Check.failed(name="picture.orientation", message=message, value=_likeness(pictures)[UPRIGHT], limit=limit),
             *(Check.unchecked(name=name, reason=message) for name in _NAMES[2:]),
         ]
     same = _same(pictures)
@@ -49,21 +53,26 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         why = "the output shows different pictures from the reference"
         rest = [Check.unchecked(name=name, reason=why) for name in ("picture.outliers", *_NAMES[5:])]
         return [*same, _quality(pictures), _local(pictures), *rest]
+    place = _place(pictures)
+    if place.status is CheckStatus.FAIL and (place.value or 0.0) >= limits.ELSEWHERE_PX:
+        sharpness = Check.unchecked(name="picture.sharpness", reason=place.message)
+    else:
+        sharpness = check_sharpness(pictures)
     return [
         *same,
         _quality(pictures),
         _outliers(evidence, pictures),
         _local(pictures),
         _edges(evidence, pictures),
-        _place(pictures),
-        _sharpness(pictures),
-        _fields(pictures),
+        place,
+        sharpness,
+        check_fields(pictures),
     ]
 
 
 def _likeness(pictures: PictureMeasurements) -> dict[str, float]:
     """Typical correlation of the pictures as they are and after each turn; empty for flat ones."""
-    looks = [pair.turns for pair in pictures.sampled if "as it is" in pair.turns]
+    looks = [pair.turns for pair in pictures.sampled if UPRIGHT in pair.turns]
     return {name: median(look.get(name, -1.0) for look in looks) for name in looks[0]} if looks else {}
 
 
@@ -75,9 +84,9 @@ def how_turned(pictures: PictureMeasurements) -> str | None:
     best = max(likeness, key=lambda name: likeness[name])
     # What does not correlate is the coding noise where a picture is upright, and its own asymmetry where it is not:
     # much of a soft picture is the same upside down.
-    upright_rest, best_rest = 1 - likeness["as it is"], 1 - likeness[best]
-    is_turned = best_rest < limits.TURNED_REST * upright_rest and upright_rest > limits.UPRIGHT_REST
-    return best if is_turned and likeness[best] >= limits.SAME_PICTURE_CORRELATION else None
+    upright_rest, best_rest = 1 - likeness[UPRIGHT], 1 - likeness[best]
+    is_turned = best_rest < TURNED_REST * upright_rest and upright_rest > UPRIGHT_REST
+    return best if is_turned and likeness[best] >= SAME_PICTURE_CORRELATION else None
 
 
 def _same(pictures: PictureMeasurements) -> list[Check]:
@@ -86,7 +95,7 @@ def _same(pictures: PictureMeasurements) -> list[Check]:
     if not likeness:
         why = "the pictures are flat and cannot be told apart"
         return [Check.not_applicable(name=name, reason=why) for name in (same, turned)]
-    upright, limit = likeness["as it is"], limits.SAME_PICTURE_CORRELATION
+    upright, limit = likeness[UPRIGHT], SAME_PICTURE_CORRELATION
     is_same = Check.passed_if(
         good=upright >= limit,
         name=same,
@@ -97,7 +106,7 @@ def _same(pictures: PictureMeasurements) -> list[Check]:
     )
     if upright < limit:
         return [is_same, Check.unchecked(name=turned, reason="the pictures differ in every orientation")]
-    alike = [name for name, value in likeness.items() if name != "as it is" and 1 - value < limits.UPRIGHT_REST]
+    alike = [name for name, value in likeness.items() if name != UPRIGHT and 1 - value < UPRIGHT_REST]
     if alike:
         why = f"the reference looks the same {alike[0]}, so its orientation cannot be determined"
         return [is_same, Check.not_applicable(name=turned, reason=why)]
@@ -106,16 +115,6 @@ def _same(pictures: PictureMeasurements) -> list[Check]:
 
 def _values(pictures: PictureMeasurements, metric: str) -> dict[int, float]:
     return {frame: value for frame, value in enumerate(pictures.series.get(metric, ())) if value is not None}
-
-
-def is_left_out(pictures: PictureMeasurements) -> bool:
-    """Whether coarse coding explains what differs: detail is missing, and nothing else is in its place."""
-    losses = [pair.detail_loss for pair in pictures.sampled if pair.detail_loss is not None]
-    if not losses or median(loss.added for loss in losses) > limits.ADDED_SHARE:
-        return False
-    beside = [loss.beside_blur for loss in losses if loss.beside_blur is not None]
-    is_part = median(loss.intact for loss in losses) >= limits.INTACT_SHARE
-    return not beside or median(beside) > (limits.BESIDE_BLUR_OF_PARTS if is_part else limits.BESIDE_BLUR_SHARE)
 
 
 def mean_psnr_db(pictures: PictureMeasurements) -> float:
@@ -260,16 +259,11 @@ def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:
 
 def _coarse_limits(pictures: PictureMeasurements) -> dict[int, float]:
     """The same where nothing strange is in the place of what is off, which no other picture can be."""
-    most = limits.COARSER_FRAME * _typical_detail_error(pictures)
+    most = limits.COARSER_FRAME * typical_detail_error(pictures)
     return {
         frame: limits.COARSE_CELL_RATIO * min(codes or 0.0, most)
         for frame, codes in enumerate(pictures.detail_error_codes)
     }
-
-
-def _typical_detail_error(pictures: PictureMeasurements) -> float:
-    """That of the median frame in codes; 0 where none has detail."""
-    return median([codes for codes in pictures.detail_error_codes if codes is not None] or [0.0])
 
 
 def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
@@ -281,7 +275,7 @@ def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
         side: median(edges[place] for edges in rows) for place, side in enumerate(("top", "bottom", "left", "right"))
     }
     worst = max(typical, key=lambda side: typical[side])
-    limit = max(limits.EDGE_CODES, limits.COARSE_EDGE_RATIO * _typical_detail_error(pictures))
+    limit = max(limits.EDGE_CODES, limits.COARSE_EDGE_RATIO * typical_detail_error(pictures))
     return Check.passed_if(
         good=typical[worst] <= limit,
         name=name,
@@ -320,31 +314,7 @@ def _place(pictures: PictureMeasurements) -> Check:
     )
 
 
-def _sharpness(pictures: PictureMeasurements) -> Check:
-    name = "picture.sharpness"
-    shares = [pair.sharpness for pair in pictures.sampled if pair.sharpness is not None]
-    if not shares:
-        return Check.not_applicable(
-            name=name, reason="the pictures have no fine detail, or the same everywhere, as grain has"
-        )
-    share = median(shares)
-    if share < limits.SHARPNESS_SHARE and is_left_out(pictures):
-        return Check.not_applicable(
-            name=name,
-            reason=f"{share:.0%} of the finest detail is left, and no blur or enlargement explains the loss: coarse "
-            "coding left it out",
-        )
-    return Check.passed_if(
-        good=share >= limits.SHARPNESS_SHARE,
-        name=name,
-        when_good=f"{share:.0%} of the finest detail is left",
-        when_bad=f"blurred: only {share:.0%} of the finest detail is left, as if enlarged from a smaller picture",
-        value=share,
-        limit=limits.SHARPNESS_SHARE,
-    )
-
-
-def _fields(pictures: PictureMeasurements) -> Check:
+def check_fields(pictures: PictureMeasurements) -> Check:
     """Rows of two moments, woven into one picture: one field is off by what moved in between, the other is not."""
     name = "picture.fields"
     uneven = {
@@ -353,13 +323,13 @@ def _fields(pictures: PictureMeasurements) -> Check:
         # Within a picture it is the same field: what is off in one here and in the other there is chance.
         if min(pair.uneven_cells) <= limits.OTHER_FIELD_SHARE * max(pair.uneven_cells)
     }
-    cells = sum(max(each) for each in uneven.values())
+    cells = sum(max(0, max(each) - limits.FIELD_CELLS_OF_CODING) for each in uneven.values())
     limit = limits.FIELD_CELLS
     if cells < limit:
         return Check.passed(
             name=name, message="even and odd rows show the same moment", value=cells, limit=limit, unit="cells"
         )
-    bad = [frame for frame, each in uneven.items() if max(each)]
+    bad = [frame for frame, each in uneven.items() if max(each) > limits.FIELD_CELLS_OF_CODING]
     worst = max(bad, key=lambda frame: max(uneven[frame]))
     return Check.failed(
         name=name,

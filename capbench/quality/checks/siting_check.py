@@ -8,7 +8,8 @@ import numpy as np
 
 from capbench.colour import ChromaSiting
 from capbench.quality.checks import limits
-from capbench.quality.checks.picture_checks import is_left_out, mean_psnr_db
+from capbench.quality.checks.picture_checks import mean_psnr_db
+from capbench.quality.checks.sharpness_check import is_left_out
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.tags import is_sited

@@ -203,12 +203,11 @@ def _length(evidence: Measurements) -> Check:
     if evidence.reference.error is not None:
         return Check.unchecked(name=name, reason="the reference does not decode to the end, so its length is unknown")
     clips = (evidence.reference, evidence.output)
-    are_held = all(clip.frames[-1].lasts_s is not None for clip in clips)
+    holds = [_last_held_s(clip) for clip in clips]
+    are_held = None not in holds
     lengths = [
-        clip.frames[-1].time_s
-        - clip.frames[0].time_s
-        + ((clip.frames[-1].lasts_s if are_held else None) or _interval_s(clip))
-        for clip in clips
+        clip.frames[-1].time_s - clip.frames[0].time_s + ((held_s if are_held else None) or _interval_s(clip))
+        for clip, held_s in zip(clips, holds, strict=True)
     ]
     error_s = float(lengths[1] - lengths[0])
     # A last picture that is not held is short by no more than that picture: it may not hide behind a mean interval,
@@ -216,7 +215,7 @@ def _length(evidence: Measurements) -> Check:
     is_short = error_s < 0
     frame_s = max(map(_shortest_s if is_short and are_held else _interval_s, clips))
     limit_s = limits.DURATION_ERROR_FRAMES * float(frame_s)
-    lost_s = float((evidence.reference.frames[-1].lasts_s or 0) - (evidence.output.frames[-1].lasts_s or 0))
+    lost_s = float((holds[0] or 0) - (holds[1] or 0))
     is_last = are_held and is_short and abs(lost_s + error_s) <= limit_s
     held = ": its last frame is not shown as long" if is_last else ""
     return Check.passed_if(
@@ -228,6 +227,18 @@ def _length(evidence: Measurements) -> Check:
         limit=limit_s,
         unit="s",
     )
+
+
+def _last_held_s(clip: ClipMeasurements) -> Fraction | None:
+    """How long the last frame is shown, in seconds; None where the file does not say.
+
+    What ISO/IEC 14496-12 (8.6.1.2) states of a sample is the time until the next one is decoded. Where frames come
+    unevenly and in another order, that is the gap around another picture.
+    """
+    gaps = [after.time_s - before.time_s for before, after in itertools.pairwise(clip.frames)]
+    is_uneven = bool(gaps) and max(gaps) - min(gaps) > 2 * clip.facts.time_base
+    is_of_decoding = "mp4" in clip.facts.container and clip.facts.reorders
+    return None if is_uneven and is_of_decoding else clip.frames[-1].lasts_s
 
 
 def _shortest_s(clip: ClipMeasurements) -> Fraction:

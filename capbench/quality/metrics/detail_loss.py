@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from capbench.quality.measurements import DetailLoss
 from capbench.quality.metrics.registration import DETAIL_CELL_SAMPLES, detailed_cells
 
-__all__ = ["detail_loss"]
+__all__ = ["best_blur_rest", "detail_loss"]
 
 _BAND_ROWS = 64
 _MOST_BANDS = 6
@@ -20,6 +20,8 @@ _MARGIN_ROWS = 12
 """Beside a band, so that a blur of 4 samples has what it needs."""
 _SIGMAS = (0.5, 0.7, 0.9, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0)
 """Standard deviations of the blurs that are tried, in samples. Enlarged from half by a bicubic filter is like 0.9."""
+_STRONG = range(_SIGMAS.index(2.5), len(_SIGMAS))
+"""Which of them leave nothing of the finest detail."""
 _BLOCKS = (2, 3, 4, 8)
 """Sides of the blocks that are tried, in samples: enlarged by repetition."""
 _INTACT_SHARE = 0.6
@@ -35,7 +37,7 @@ def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss |
     if min(want.shape) < DETAIL_CELL_SAMPLES + 2:
         return None
     common = errors = 0.0
-    detailed = intact = 0
+    detailed = intact = lost = 0
     lost_error, lost_rests = 0.0, np.zeros(len(_SIGMAS) + len(_BLOCKS))
     for rows, inner in _bands(want.shape[0]):
         wanted, found = want[rows].astype(np.float32), got[rows].astype(np.float32)
@@ -47,13 +49,31 @@ def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss |
         detailed += int(is_detailed.sum())
         intact += int((is_detailed & (shared > _INTACT_SHARE * energy)).sum())
         if is_lost.any():
+            lost += int(is_lost.sum())
             lost_error += _error_in(is_lost, found[inner], wanted[inner])
             lost_rests += [_error_in(is_lost, found[inner], tried[inner]) for tried in _tried(wanted)]
     return DetailLoss(
         beside_blur=float(lost_rests.min()) / lost_error if lost_error else None,
+        is_strong=bool(lost_error) and int(lost_rests.argmin()) in _STRONG,
+        lost_codes=float(np.sqrt(lost_error / (lost * DETAIL_CELL_SAMPLES**2))) if lost else 0.0,
         added=-common / errors if errors else 0.0,
         intact=intact / max(1, detailed),
     )
+
+
+def best_blur_rest(
+    got: Field, want: Field, cells: NDArray[np.bool_], *, least_codes: float
+) -> tuple[float, float] | None:
+    """Of some cells, as those of `detailed_cells`, what share of their squared error the best blur leaves.
+
+    And the root mean square of the error; None where that is less than `least_codes`, or nothing.
+    """
+    error = _error_in(cells, got, want)
+    codes = float(np.sqrt(error / (cells.sum() * DETAIL_CELL_SAMPLES**2)))
+    if not error or codes < least_codes:
+        return None
+    rest = min(_error_in(cells, got, tried) for tried in _tried(want))
+    return rest / error, codes
 
 
 def _bands(height: int) -> Iterator[tuple[slice, slice]]:

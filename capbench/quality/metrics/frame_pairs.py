@@ -13,9 +13,10 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
-from capbench.quality.measurements import DetailLoss, PictureMeasurements, SampledPair
+from capbench.quality.measurements import BlurredPart, DetailLoss, PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured, joined
 from capbench.quality.metrics.detail_loss import detail_loss
+from capbench.quality.metrics.pairs.blurred_parts import blurred_part
 from capbench.quality.metrics.pairs.colour_samples import look_at_colours, measure_patches
 from capbench.quality.metrics.pairs.field_errors import uneven_cells
 from capbench.quality.metrics.pairs.luma_levels import coarse_step, gradient_length, level_errors
@@ -31,11 +32,11 @@ from capbench.quality.metrics.registration import (
     detail_left,
     inner_error_codes,
     sharpness,
-    turn_correlations,
     worst_cell,
     worst_even_cell,
 )
 from capbench.quality.reading.observed_frame import ObservedPicture
+from capbench.quality.reading.orientation import turn_correlations
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
 from capbench.recordings.layout import PATCHES, LayoutRectangle
 
@@ -279,8 +280,17 @@ def _figures(got: ObservedPicture, want: ObservedPicture, *, is_fair: bool) -> F
         mean_cell_codes=float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean()),
         detail_error_codes=detail_error_codes(planes.luma, wanted.luma),
         detail_left=None if is_fair else detail_left(planes.luma, wanted.luma),
+        blurred_parts=_blurred_parts(planes, wanted),
         edge_codes=(border[0], border[1], border[2], border[3]),
     )
+
+
+def _blurred_parts(got: Planes, want: Planes) -> tuple[BlurredPart, ...]:
+    found = (
+        blurred_part(plane, wanted, step)
+        for plane, wanted, step in zip(got.all, want.all, (1, _CHROMA_STEP_PX, _CHROMA_STEP_PX), strict=True)
+    )
+    return tuple(part for part in found if part is not None)
 
 
 def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> PlaneShift | None:

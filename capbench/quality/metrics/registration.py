@@ -1,4 +1,4 @@
-"""Detailed comparison of a pair of planes: blur and rotation of one relative to the other, and what differs where."""
+"""Detailed comparison of a pair of planes: blur of one relative to the other, and what differs where."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = [
     "DETAIL_CELL_SAMPLES",
     "border_errors_codes",
     "cell_differences",
+    "detail_energies",
     "detail_error_codes",
     "detail_left",
     "detailed_cells",
     "inner_error_codes",
     "sharpness",
-    "turn_correlations",
     "worst_cell",
     "worst_even_cell",
 ]
@@ -38,7 +38,6 @@ _ABOVE_GRAIN = 6.0
 """Energy of a cell over that: of 64 samples of even noise it varies to 3 times, and film has twice the grain in its
 mid-tones. A step of 100 codes has 8 times that of grain of 4 codes."""
 _FEWEST_DETAILED_CELLS = 4
-_FLAT_SPREAD_CODES = 3.0
 _CELL_SAMPLES = (8, 4, 4)
 """Side of a thumbnail's block in samples of Y, Cb, Cr of 4:2:0."""
 _DETAIL_CODES = 12.0
@@ -90,9 +89,21 @@ def detailed_cells(
 
     Of shape (rows, columns) each; the first cell begins at the second row and column.
     """
-    wanted, found = (_laplacian(plane).reshape(-1, plane.shape[1] - 2) for plane in (want, got))
-    energy, common = _sums_of_cells(wanted * wanted), _sums_of_cells(wanted * found)
+    energy, common = _energies(got, want)
     return _are_detailed(energy), energy, common
+
+
+def detail_energies(
+    got: NDArray[np.float32], want: NDArray[np.float32]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
+    """As `detailed_cells`, of a part of a picture that may be full of detail: no cell counts as grain."""
+    energy, common = _energies(got, want)
+    return energy > _ENOUGH_DETAIL_ENERGY, energy, common
+
+
+def _energies(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    wanted, found = (_laplacian(plane).reshape(-1, plane.shape[1] - 2) for plane in (want, got))
+    return _sums_of_cells(wanted * wanted), _sums_of_cells(wanted * found)
 
 
 def _sums_of_cells(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -245,27 +256,3 @@ def cell_differences(got: NDArray[np.float32], want: NDArray[np.float32]) -> NDA
     """Difference of each block of two thumbnails in luma codes, chroma counting half; shape (rows, columns)."""
     differences: NDArray[np.float32] = (np.abs(got - want) * _CELL_WEIGHTS).max(axis=2)
     return differences
-
-
-def turn_correlations(got: NDArray[np.float32], want: NDArray[np.float32]) -> dict[str, float]:
-    """Correlation of `want` with `got` as it is and undone from each turn or flip; empty for flat pictures.
-
-    Both are luma thumbnails (rows, columns). Quarter turns are tried where the sides are swapped or equal.
-    """
-    candidates = {
-        "as it is": got,
-        "rotated by 180°": np.rot90(got, 2),
-        "rotated by 90°": np.rot90(got, 1),
-        "rotated by 270°": np.rot90(got, 3),
-        "flipped horizontally": got[:, ::-1],
-        "flipped vertically": got[::-1],
-    }
-    wanted = want - want.mean()
-    if wanted.std() < _FLAT_SPREAD_CODES or got.std() < _FLAT_SPREAD_CODES:
-        return {}
-    found = {}
-    for name, turned in candidates.items():
-        if turned.shape == want.shape:
-            centred = turned - turned.mean()
-            found[name] = float((wanted * centred).sum() / np.sqrt((wanted**2).sum() * (centred**2).sum()))
-    return found

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.errors import PartError
-from capbench.quality.measurements import DetailLoss, SampledPair
+from capbench.quality.measurements import BlurredPart, DetailLoss, SampledPair
 from capbench.quality.metrics.background_meters import Measured
 from capbench.quality.metrics.pairs.colour_samples import ColourLook
 from capbench.quality.metrics.pairs.pair_records import FrameFigures, PairRecords, WorstPair
@@ -70,7 +70,7 @@ def records_from_json(text: str) -> PartAnswer:
             first_frame=int(found["first_frame"]),
             pairs=int(found["pairs"]),
             series={str(name): [_value(value) for value in values] for name, values in found["series"].items()},
-            figures=[FrameFigures(**_tuples(each)) for each in found["figures"]],
+            figures=[_figures(each) for each in found["figures"]],
             sampled=[_sampled(each) for each in found["sampled"]],
             looks=[
                 ColourLook(
@@ -92,6 +92,11 @@ def records_from_json(text: str) -> PartAnswer:
 
 def _value(value: float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _figures(fields: Json) -> FrameFigures:
+    parts = tuple(BlurredPart(**part) for part in fields["blurred_parts"])
+    return FrameFigures(**_tuples(fields) | {"blurred_parts": parts})
 
 
 def _sampled(fields: Json) -> SampledPair:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
+from capbench.quality.reading.orientation import UPRIGHT, OrientationVote, turn_back
 from capbench.quality.reading.planes import planes_of
 from capbench.recordings.layout import LayoutRectangle
 from capbench.recordings.marks import cell_size_px
@@ -32,6 +33,13 @@ _CLOSER_ERROR = 0.25
 """Share of the squared error of luma below which another frame is the one that is shown, where means of blocks do not
 tell: a slow pan moves these by less than its pixels. A coarse encoder that leaves out what moved leaves out no more
 than it is off by in any case, which makes it half of the error at most."""
+
+_TOLD_APART = 4.0
+"""Squared error of luma, two codes, from which a picture is told from another: sparks that fade are off by less at
+CRF 30, and look more like those of the next frame."""
+
+_THING_CODES = 24.0
+"""Difference of a block of 8x8 pixels from which it shows another thing, or another place of it."""
 
 _AS_GOOD_FACTOR, _AS_GOOD_CODES = 1.05, 0.01
 """How much worse another picture may fit and still be as likely: coding noise is the same against either, so that what
@@ -83,12 +91,14 @@ class Aligner:
         *,
         can_compare: bool = True,
         by_order: bool = False,
+        is_resampled: bool = False,
         again: Callable[[], Generator[ObservedPicture]] | None = None,
     ) -> None:
         """With at most `window` reference frames in memory.
 
         `can_compare`: whether pictures of the two files can be compared as they are. `by_order`: a frame
-        is promised by its place in the file, because one of the files has no time stamps. `again` reads the reference
+        is promised by its place in the file, because one of the files has no time stamps. `is_resampled`: whether
+        the output has another rate, so that a neighbour of the promised frame may be shown. `again` reads the reference
         again from its start, to look for a picture that is beyond the window.
         """
         self._again = again
@@ -96,7 +106,9 @@ class Aligner:
         self._is_lost = False
         self._can_compare = can_compare
         self._by_order = by_order
-        self._last: tuple[ObservedPicture, int] | None = None
+        self._is_resampled = is_resampled
+        self._orientation = OrientationVote()
+        self._last: tuple[NDArray[np.float32], int] | None = None
         self._reference = reference
         self._window: deque[ObservedPicture] = deque(maxlen=window)
         self._ahead = window // 2
@@ -114,6 +126,11 @@ class Aligner:
         """Why frames are not matched by these numbers; None where they are, or where there are none."""
         self.ends_alike = False
         """After `finish`: whether the last output frame is as much like the reference's last as like its match."""
+
+    @property
+    def turned(self) -> str | None:
+        """How the output's pictures are turned or flipped, in words; None where they are upright as far as is known."""
+        return None if self._orientation.decided == UPRIGHT else self._orientation.decided
 
     @property
     def method(self) -> str:
@@ -156,8 +173,14 @@ class Aligner:
             # Without a number whatever is shown stands in the place of the frame that belongs here.
             index = self._index_shown_at(got.record.time_s - self._start_s, promised)
             return Match(index, self._held(index))
-        best = self._best_by_content(got, promised)
-        self._last = got, best
+        while len(self.records) <= promised + self._ahead and self._read_one():
+            pass
+        turn = self._turn_of(got)
+        thumb = turn_back(got.thumb, turn)
+        best = self._best_by_content(got, thumb, turn, promised)
+        if self._last is not None and best < self._last[1]:
+            best = self._not_before(self._last[1], best, got, thumb, turn)
+        self._last = thumb, best
         self._lag += best - promised
         return Match(best, self._held(best))
 
@@ -179,7 +202,7 @@ class Aligner:
         while self._read_one():
             pass
         if self._last is not None and matched is not None and self._window:
-            got = self._last[0].thumb
+            got = self._last[0]
             apart = [_difference_codes(got, held.thumb) for held in (self._window[-1], matched)]
             self.ends_alike = apart[0] <= apart[1] * _AS_GOOD_FACTOR + _AS_GOOD_CODES
 
@@ -245,45 +268,77 @@ class Aligner:
             pass
         return self._index_of_number.get(number)
 
-    def _best_by_content(self, got: ObservedPicture, promised: int) -> int:
-        while len(self.records) <= promised + self._ahead and self._read_one():
-            pass
+    def _turn_of(self, got: ObservedPicture) -> str:
+        shape = self._window[-1].thumb.shape
+        return self._orientation.turn_of(
+            got.thumb[..., 0], [held.thumb[..., 0] for held in self._window if held.thumb.shape == shape]
+        )
+
+    def _best_by_content(self, got: ObservedPicture, thumb: NDArray[np.float32], turn: str, promised: int) -> int:
+        """Of an output frame and its thumbnail upright, which was turned by `turn`."""
         distances = {
-            held.record.index: _difference_codes(got.thumb, held.thumb)
+            held.record.index: _difference_codes(thumb, held.thumb)
             for held in self._window
-            if held.thumb.shape == got.thumb.shape
+            if held.thumb.shape == thumb.shape
         }
         if not distances:
             return promised
         closest = min(distances.values())
         as_good = [index for index in distances if distances[index] <= closest * _AS_GOOD_FACTOR + _AS_GOOD_CODES]
+        if self._is_resampled:
+            as_good = [index for index in as_good if self._has_its_things(thumb, index, promised)] or as_good
         best = min(as_good, key=lambda index: (abs(index - promised), distances[index]))
         at_promised = distances.get(promised)
         if distances[best] > _STRANGER_CODES:
             # A black or torn frame fits nowhere: it stands in the place of the one that belongs here.
-            found = None if self._is_lost else self._look_farther(got, promised + self._ahead + 1)
+            found = None if self._is_lost else self._look_farther(thumb, promised + self._ahead + 1)
             self._is_lost = found is None
             return promised if found is None else found
         self._is_lost = False
         if at_promised is None or at_promised > distances[best] * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES:
             return best
+        if self._is_resampled and self._has_its_things(thumb, best, promised):
+            return best
         is_as_good = at_promised <= distances[best] * _AS_GOOD_FACTOR + _AS_GOOD_CODES
-        return promised if is_as_good or not self._is_closer(got, best, promised) else best
+        return promised if is_as_good or not self._is_closer(got, turn, best, promised) else best
 
-    def _is_closer(self, got: ObservedPicture, one: int, other: int) -> bool:
+    def _not_before(self, last: int, best: int, got: ObservedPicture, thumb: NDArray[np.float32], turn: str) -> int:
+        """`best`, or a frame from `last` on, the one before, that is hardly less alike: output frames come in order."""
+        behind = {
+            held.record.index: _difference_codes(thumb, held.thumb)
+            for held in self._window
+            if held.record.index >= last or held.record.index == best
+        }
+        apart = behind.pop(best, np.inf)
+        other = min(behind, key=lambda index: behind[index], default=best)
+        is_clear = behind.get(other, np.inf) > apart * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES
+        return best if is_clear or self._is_closer(got, turn, best, other) else other
+
+    def _is_closer(self, got: ObservedPicture, turn: str, one: int, other: int) -> bool:
         """Whether the samples of `got` are much more like those of the one frame than like those of the other."""
-        luma = planes_of(got.frame).luma
+        luma = turn_back(planes_of(got.frame).luma.astype(np.float32), turn)
         errors = []
         for index in (one, other):
             held = self._held(index)
             wanted = None if held is None else planes_of(held.frame).luma
             if wanted is None or wanted.shape != luma.shape:
                 return False
-            errors.append(float(np.mean(np.square(luma.astype(np.float32) - wanted))))
-        return errors[0] < _CLOSER_ERROR * errors[1]
+            errors.append(float(np.mean(np.square(luma - wanted))))
+        return errors[0] < _CLOSER_ERROR * errors[1] and errors[1] > _TOLD_APART
 
-    def _look_farther(self, got: ObservedPicture, start: int) -> int | None:
-        """The frame from `start` on that `got` shows: where many are missing, it is beyond what is held."""
+    def _has_its_things(self, thumb: NDArray[np.float32], one: int, other: int) -> bool:
+        """Whether a small thing is where the one frame has it, and not where the other has it.
+
+        At the reference's own rate that may as well be what a coarse encoder left behind.
+        """
+        worst = [
+            np.inf if held is None or held.thumb.shape != thumb.shape else float(np.abs(thumb - held.thumb).max())
+            for held in map(self._held, (one, other))
+        ]
+        return worst[1] > _THING_CODES and worst[0] < _CLOSER_ERROR * worst[1]
+
+    def _look_farther(self, thumb: NDArray[np.float32], start: int) -> int | None:
+        """The frame from `start` on that `thumb` shows: where many are missing, it is beyond what is held."""
         if self._again is None or not self._searches_left:
             return None
         self._searches_left -= 1
@@ -292,7 +347,7 @@ class Aligner:
             for index, picture in enumerate(pictures):
                 if index > start + _FARTHEST_FRAMES or (best is not None and index > best[1] + 1):
                     break
-                apart = _difference_codes(got.thumb, picture.thumb) if index >= start else np.inf
+                apart = _difference_codes(thumb, picture.thumb) if index >= start else np.inf
                 if apart <= _FOUND_CODES and (best is None or apart < best[0]):
                     best = apart, index
         if best is None:

@@ -69,6 +69,8 @@ class ClipFacts:
     """Size of the file, of a playlist the playlist's own."""
     holds_rgb: bool
     """Whether its pictures are R'G'B', which have no matrix: GIF, PNG and some lossless video."""
+    reorders: bool = False
+    """Whether frames are coded in another order than they are shown in."""
 
     @property
     def is_gif(self) -> bool:
@@ -112,6 +114,7 @@ def read_facts(path: Path) -> ClipFacts:
             ),
             size_bytes=path.stat().st_size,
             holds_rgb=video.format is not None and (video.format.is_rgb or video.format.has_palette),
+            reorders=bool(video.codec_context.has_b_frames),
         )
 
 

@@ -57,8 +57,9 @@ class Normaliser:
             frame = as_frame(self._planes(frame))
         if self._quarter_turns:
             frame = as_frame(Planes(*(np.rot90(plane, self._quarter_turns) for plane in planes_of(frame).all)))
-        if frame.format.name != "yuv420p" or frame.width % 2 or frame.height % 2:
-            # swscale reads a range out of "yuvj" and would convert it; the comparison is of codes.
+        if frame.format.name != "yuv420p" or frame.width % 2 or frame.height % 2 or frame.interlaced_frame:
+            # swscale reads a range out of "yuvj" and would convert it, and scales the fields of a frame that is called
+            # interlaced one by one; the comparison is of codes, row by row.
             frame = as_frame(planes_of(frame))
         if self._size is not None and (frame.width, frame.height) != self._size:
             frame = self._fit(frame, *self._size)

@@ -91,8 +91,10 @@ def planes_of(frame: av.VideoFrame) -> Planes:
 
 
 def as_frame(planes: Planes, index: int = 0) -> av.VideoFrame:
-    """A yuv420p frame that holds a copy of the planes."""
+    """A yuv420p frame that holds a copy of the planes. Raises `PictureError` where they hold no sample."""
     height, width = planes.luma.shape
+    if not planes.luma.size:
+        raise PictureError("a picture of less than 2x2 pixels cannot be compared; scale it up first")
     frame = av.VideoFrame(width, height, "yuv420p")
     for source, plane in zip((planes.luma, planes.cb, planes.cr), frame.planes, strict=True):
         plane_samples(plane)[:] = source

@@ -18,6 +18,7 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from capbench.pipeline.decode.downmix import LEAST_RATE_HZ
 from capbench.pipeline.decode.frame_times import StrayTimes
 from capbench.pipeline.decode.open_source import OpenPart, audio_streams, holds_no_data, open_parts, open_source
 from capbench.pipeline.decode.presentation import begins_at_zero
@@ -112,7 +113,7 @@ class SoundMeasurements:
 
 
 class _StrayTimeError(Exception):
-    """A time stamp that lies farther from the rest of the sound than is believed."""
+    """A time stamp that lies farther from the rest of the sound than is believed, or a rate that makes hours of it."""
 
 
 class _Timeline:
@@ -275,6 +276,8 @@ def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
             yield from resampler.resample(None)
             resampler = None
         if frame is not None:
+            if frame.sample_rate < LEAST_RATE_HZ:
+                raise _StrayTimeError(f"it has {frame.sample_rate} samples a second")
             if resampler is None:
                 # Interleaved: of 8 planes PyAV 18.1 reads a ninth, which is not there.
                 resampler, shape = av.AudioResampler(format="flt", rate=SOUND_RATE_HZ), now

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-__all__ = ["CLIPS", "ClipSpec", "make_clips"]
+__all__ = ["CLIPS", "ClipSpec", "make_clip", "make_clips"]
 
 _SIZE: Final = (96, 64)
 _FRAMES: Final = 14
@@ -66,13 +66,13 @@ def make_clips(folder: Path) -> dict[str, bytes]:
     for spec in CLIPS:
         encoders = (spec.encoder, *([spec.sound] if spec.sound else []))
         if all(encoder in av.codec.codecs_available for encoder in encoders):
-            _write_apart(folder / spec.name, spec)
+            make_clip(folder / spec.name, spec)
             made[spec.name] = (folder / spec.name).read_bytes()
     return made
 
 
-def _write_apart(path: Path, spec: ClipSpec) -> None:
-    """`_write_clip`; for libsvtav1, which makes root's process a real-time one (SCHED_FIFO), in another process."""
+def make_clip(path: Path, spec: ClipSpec) -> None:
+    """One clip. Of libsvtav1, which makes root's process a real-time one (SCHED_FIFO), in another process."""
     if spec.encoder != "libsvtav1":
         _write_clip(path, spec)
         return

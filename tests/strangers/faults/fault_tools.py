@@ -35,6 +35,7 @@ __all__ = [
     "flows",
     "from_moving",
     "graded",
+    "has_chroma",
     "heard",
     "lit",
     "lopsided",
@@ -293,8 +294,11 @@ def picture_filter(filters: Callable[[Base, float], str], *more: str) -> Maker:
     return make
 
 
-def seen(make: Maker) -> Maker:
-    """A fault that must change a frame as a whole: a tool that planted nothing must not count as a fault missed."""
+def seen(make: Maker, codes: float = _SEEN_CODES) -> Maker:
+    """A fault that must change a frame as a whole: a tool that planted nothing must not count as a fault missed.
+
+    `codes` of R'G'B' is by how much on average at least.
+    """
 
     def checked(base: Base, strength: float, path: Path) -> None:
         make(base, strength, path)
@@ -303,7 +307,7 @@ def seen(make: Maker) -> Maker:
         was, now = (decode_pictures(facts, size).astype(np.float32) for facts in (base.output, faulty))
         count = min(len(was), len(now))
         changed = np.abs(was[:count] - now[:count]).mean(axis=(1, 2, 3)).max()
-        if changed < _SEEN_CODES:
+        if changed < codes:
             message = f"{path.name}: no frame is changed by more than {changed:.1f} codes"
             raise ToolError(message)
 
@@ -386,6 +390,11 @@ def coloured(base: Base) -> bool:
 def lit(base: Base) -> bool:
     """Whether a black frame is another one: a recording may be black itself."""
     return base.light >= 2 * _SEEN_CODES
+
+
+def has_chroma(base: Base) -> bool:
+    """Whether it can be green: a grey picture's zero codes are black."""
+    return not base.output.pixel_format.startswith("gray")
 
 
 def lopsided(base: Base) -> bool:

@@ -17,6 +17,7 @@ from tests.strangers.faults.fault_tools import (
     encoded_again,
     flows,
     from_moving,
+    has_chroma,
     heard,
     lit,
     moves,
@@ -167,6 +168,7 @@ FRAME_FAULTS: Final = (
         "one frame of zero codes",
         ("frames.green",),
         seen(picture_filter(lambda base, n: f"lutyuv=y=0:u=0:v=0:enable='{from_moving(base, n)}'")),
+        has_chroma,
     ),
     Fault(
         "foreign-frame",

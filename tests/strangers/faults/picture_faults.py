@@ -17,8 +17,10 @@ from tests.strangers.faults.fault_tools import (
     detailed,
     eight_bits_limited,
     graded,
+    has_chroma,
     lopsided,
     picture_filter,
+    seen,
     square_again,
     tagged,
 )
@@ -68,6 +70,15 @@ def _untagged(base: Base, strength: float, path: Path) -> None:
         path.write_bytes(data)
 
 
+def _other_range(base: Base) -> str:
+    is_full = base.output.full_range
+    if not has_chroma(base):  # of grey FFmpeg's scaler converts no range
+        black = 16 << (base.output.bits - 8)
+        return f"lutyuv=y='{black}+val*219/255'" if is_full else f"lutyuv=y='(val-{black})*255/219'"
+    ranges = ("pc", "tv") if is_full else ("tv", "pc")
+    return f"scale=in_range={ranges[0]}:out_range={ranges[1]}:{PLAIN_SCALE}"
+
+
 PICTURE_FAULTS: Final = (
     Fault(
         "matrix",
@@ -91,12 +102,7 @@ PICTURE_FAULTS: Final = (
         (1,),
         "a mean of 1.6 codes",
         ("colour.meaning",),
-        picture_filter(
-            lambda base, _: (
-                f"scale=in_range={'pc' if base.output.full_range else 'tv'}:"
-                f"out_range={'tv' if base.output.full_range else 'pc'}:{PLAIN_SCALE}"
-            )
-        ),
+        seen(picture_filter(lambda base, _: _other_range(base)), 1.6),
     ),
     Fault(
         "tag-in-bitstream",

@@ -53,8 +53,11 @@ _FINE_PSNR: Final = 36.0
 """From which nothing is laid to coarse coding: below it that moves means of colours, too."""
 _RIGHT_WORST, _WRONG_WORST = 40.0, 75.0
 """Largest difference of a block's mean in any frame, in codes."""
+_NEAR_FRAMES: Final = 2
+"""Frames of the slower rate around its time in which the picture that is shown is looked for: how late it is, is judged
+by itself."""
 _UNTIMED_FRAMES: Final = 3
-"""Frames around its time in which a picture is looked for where the reference has no times: AVI with B-frames holds its
+"""The same where the reference has no times: AVI with B-frames holds its
 first picture for as many as frames are coded ahead."""
 _SITED_PAIRS: Final = 12
 """Pictures by which chroma is placed, about."""
@@ -282,9 +285,9 @@ def _matching(
 def _by_time(
     reference: StreamFacts, output: StreamFacts, wanted: NDArray[np.float32], found: NDArray[np.float32]
 ) -> list[int | None]:
-    """The most alike of the reference frames that are shown within one frame of the same time."""
+    """The most alike of the reference frames that are shown at about the same time."""
     origin, start = reference.frames[0].start_s, output.frames[0].start_s
-    slack = max(1 / reference.rate, 1 / output.rate) * (1 if reference.is_timed else _UNTIMED_FRAMES)
+    slack = max(1 / reference.rate, 1 / output.rate) * (_NEAR_FRAMES if reference.is_timed else _UNTIMED_FRAMES)
     times = [frame.start_s - origin for frame in reference.frames]
     matches: list[int | None] = []
     for index, frame in enumerate(output.frames[: len(found)]):

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.errors import SourceError
-from capbench.pipeline.decode.downmix import StereoConverter
+from capbench.pipeline.decode.downmix import LEAST_RATE_HZ, StereoConverter, within_a_minute
 
 RATE_HZ = 48_000
 LAYOUTS = [
@@ -136,3 +136,33 @@ def test_channels_that_nobody_knows_are_refused_in_one_line() -> None:
         converted(sound(np.ones((11, 1024), np.float32), "11 channels"))
 
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rate_hz", [1, 100, LEAST_RATE_HZ - 1])
+def test_a_rate_that_makes_hours_of_a_second_is_refused(rate_hz: int) -> None:
+    """A header of one sample a second: half a second of PCM became six hours, which take minutes to encode."""
+    with pytest.raises(SourceError, match=f"sound of {rate_hz} samples a second"):
+        converted(sound(np.zeros((2, 1024), np.float32), "stereo", rate_hz))
+
+
+def test_the_lowest_rate_is_converted() -> None:
+    assert converted(sound(np.zeros((2, 400), np.float32), "stereo", LEAST_RATE_HZ)).shape[1] == 4800
+
+
+@pytest.mark.parametrize("sample_format", ["u8", "s16", "s32p", "flt", "dblp"])
+def test_a_frame_of_minutes_is_converted_in_pieces(sample_format: str) -> None:
+    """PCM has frames of any length, and at 48 kHz those of 4000 are 96 times as large."""
+    count = 150 * LEAST_RATE_HZ
+    values = np.arange(2 * count).reshape(2, count) % 100
+    planar = sample_format.endswith("p")
+    dtype = {"u8": np.uint8, "s16": np.int16, "s32p": np.int32, "flt": np.float32, "dblp": np.float64}[sample_format]
+    packed = values if planar else values.T.reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(packed, dtype), format=sample_format, layout="stereo")
+    frame.sample_rate, frame.pts, frame.time_base = LEAST_RATE_HZ, 77, Fraction(1, LEAST_RATE_HZ)
+
+    pieces = list(within_a_minute(frame))
+
+    assert [piece.samples for piece in pieces] == [240_000, 240_000, 120_000]
+    assert [piece.pts for piece in pieces] == [77, 240_077, 480_077]
+    assert {piece.sample_rate for piece in pieces} == {LEAST_RATE_HZ}
+    assert np.array_equal(np.concatenate([piece.to_ndarray() for piece in pieces], axis=1), packed)

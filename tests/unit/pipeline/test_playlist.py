@@ -246,3 +246,26 @@ def test_the_size_of_a_playlist_is_that_of_all_its_files(tmp_path: Path) -> None
     assert {path.name for path in files_of(master)} == {"master.m3u8", "playlist.m3u8", "init.mp4", "a.m4s", "b.m4s"}
     assert stored_bytes(media) == 3010 + media.stat().st_size
     assert stored_bytes(tmp_path / "a.m4s") == 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "is_allowed"),
+    [
+        ("#EXTINF:1,\na.m4s\n" * 501, True),
+        ("#EXTINF:1,\na.m4s\n" * 502, False),
+        ("#EXT-X-DISCONTINUITY\n#EXTINF:1,\na.m4s\n#EXTINF:1,\nb.m4s\n" * 300, False),
+        ("#EXTINF:1,\n#EXT-X-BYTERANGE:10@0\na.m4s\n" * 502, False),
+        ("#EXTINF:1,\n#EXT-X-BYTERANGE:10\na.m4s\n" * 2000, True),
+        ("".join(f"#EXTINF:1,\n#EXT-X-BYTERANGE:10@{10 * n}\na.m4s\n" for n in range(2000)), True),
+    ],
+    ids=["a-slate", "too-often", "two-too-often", "one-range", "ranges-that-follow", "ranges"],
+)
+def test_a_playlist_does_not_repeat_a_segment_for_ever(body: str, is_allowed: bool, tmp_path: Path) -> None:
+    """Ten thousand lines with one name are hours of a second."""
+    path = write(tmp_path, body)
+
+    if is_allowed:
+        check_playlist(path)
+    else:
+        with pytest.raises(UnsafePlaylistError, match="500 are allowed"):
+            check_playlist(path)

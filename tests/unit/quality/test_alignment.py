@@ -147,3 +147,68 @@ def test_a_slow_pan_at_another_rate_is_followed_to_the_frame() -> None:
     aligner = Aligner(iter(reference), 16)
 
     assert [aligner.match(picture).index for picture in output] == shown
+
+
+def _sparks(level: float) -> ObservedPicture:
+    """Sparks on black that fade."""
+    luma = np.full((72, 128), 16, np.uint8)
+    luma[4::16, 4::16] = round(16 + level)
+    frame = as_frame(Planes(luma, *np.full((2, 36, 64), 128, np.uint8)))
+    return ObservedPicture(clip([0], numbered=False)[0].record, frame, thumbnail(frame, VideoReformatter()))
+
+
+def test_a_picture_that_coding_dimmed_is_not_the_next() -> None:
+    """Sparks that go out, at CRF 30: a frame was called missing, and the next repeated."""
+    levels = [60 - 12 * number for number in range(6)]
+    reference, output = (
+        [
+            replace(picture, record=replace(picture.record, index=number, time_s=Fraction(number, 30)))
+            for number, picture in enumerate(map(_sparks, shown))
+        ]
+        for shown in (levels, [*levels[:4], 2, 0])
+    )
+
+    aligner = Aligner(iter(reference), 16)
+
+    assert [aligner.match(picture).index for picture in output] == list(range(6))
+
+
+def _ball(number: int, index: int, time_s: Fraction, seed: int) -> ObservedPicture:
+    """Of a few pixels, on grain that is another in each file: means over the picture hardly differ."""
+    random = np.random.default_rng(seed)
+    luma = (120 + random.integers(-12, 13, (288, 512))).astype(np.uint8)
+    luma[64:72, 8 * number : 8 * number + 8] += 60
+    frame = as_frame(Planes(luma, *np.full((2, 144, 256), 128, np.uint8)))
+    record = replace(clip([0], numbered=False)[0].record, index=index, time_s=time_s)
+    return ObservedPicture(record, frame, thumbnail(frame, VideoReformatter()))
+
+
+def test_at_another_rate_a_small_thing_says_which_frame_it_is() -> None:
+    """FFmpeg's fps filter showed the frame before the nearest; validation found the ball in the wrong place."""
+    shown = [tick * 30 // 50 for tick in range(32)]
+    reference = [_ball(number, number, Fraction(number, 30), 1) for number in range(24)]
+    output = [_ball(number, tick, Fraction(tick, 50), 2) for tick, number in enumerate(shown)]
+
+    aligner = Aligner(iter(reference), 16, is_resampled=True)
+
+    assert [aligner.match(each).index for each in output] == shown
+
+
+def test_a_still_that_flickers_is_not_shown_out_of_order() -> None:
+    """A key frame of the reference is as the encoder of the output made them all, and the next thing is due."""
+    levels = [0, 4, 4, 0, 4, 4, 4, 40, 44, 48]
+
+    def still(level: int, index: int, time_s: Fraction) -> ObservedPicture:
+        picture = clip([3], numbered=False)[0]
+        thumb = picture.thumb + np.float32(level / 60)  # of a code, but for what is next
+        return replace(picture, record=replace(picture.record, index=index, time_s=time_s), thumb=thumb)
+
+    reference = [still(level * (15 if level > 9 else 1), n, Fraction(n, 30)) for n, level in enumerate(levels)]
+    output = [
+        still(level, n, Fraction(n * 11, 300)) for n, level in enumerate([0, 4, 4, 4, 4, 0, 0])
+    ]  # a tenth too slow
+
+    aligner = Aligner(iter(reference), 16)
+    found = [aligner.match(picture).index for picture in output]
+
+    assert found == sorted(found)  # type: ignore[type-var]

@@ -13,9 +13,9 @@ from capbench.quality.metrics.registration import (
     border_errors_codes,
     inner_error_codes,
     sharpness,
-    turn_correlations,
     worst_cell,
 )
+from capbench.quality.reading.orientation import turn_correlations
 
 
 def picture(seed: int = 1, size: tuple[int, int] = (96, 128), sigma: float = 1.2) -> NDArray[np.float64]:

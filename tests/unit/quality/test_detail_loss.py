@@ -13,9 +13,10 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter, zoom
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.picture_checks import is_left_out
+from capbench.quality.checks.sharpness_check import check_sharpness, is_left_out
 from capbench.quality.measurements import DetailLoss, PictureMeasurements
 from capbench.quality.metrics.detail_loss import detail_loss
+from capbench.results import CheckStatus
 from tests.unit.quality.empty_pair import EMPTY_PAIR
 
 _HEIGHT, _WIDTH = 128, 192
@@ -75,26 +76,49 @@ def test_coarse_coding_leaves_detail_out(luma: Luma, step: float) -> None:
 
 
 @pytest.mark.parametrize("luma", [_text(), _foliage()], ids=["text", "foliage"])
-@pytest.mark.parametrize("step", [4.0, 60.0])
-@pytest.mark.parametrize("sigma", [1.0, 1.6, 3.0])
+@pytest.mark.parametrize(("sigma", "step"), [(1.0, 4.0), (1.6, 4.0), (1.6, 60.0), (3.0, 4.0), (3.0, 60.0)])
 def test_a_blur_is_one_however_it_was_coded(luma: Luma, sigma: float, step: float) -> None:
     assert not _is_coding(detail_loss(_quantised(_blurred(luma, sigma), step), luma))
 
 
 @pytest.mark.parametrize(
-    ("beside_blur", "intact", "is_coding"),
+    ("beside_blur", "is_strong", "lost_codes", "intact", "is_coding"),
     [
-        (0.22, 0.2, True),  # VP9 of GStreamer: noise made smooth beside bars whose edges are sharp
-        (0.38, 0.15, True),  # x265 at CRF 38
-        (0.22, 0.0, False),  # half size, enlarged, of grain at CRF 23: no edge is sharp any more
-        (0.03, 0.75, False),  # half of a page blurred
-        (0.37, 0.0, True),
+        (0.22, False, 20.0, 0.2, True),  # VP9 of GStreamer: noise made smooth beside bars whose edges are sharp
+        (0.38, False, 20.0, 0.15, True),  # x265 at CRF 38
+        (0.22, False, 6.2, 0.0, False),  # half size, enlarged, of grain at CRF 23: no edge is sharp any more
+        (0.03, False, 25.0, 0.75, False),  # half of a page blurred
+        (0.37, False, 20.0, 0.0, True),
+        (0.23, False, 18.6, 0.0, True),  # thin lines by x264 at CRF 38
+        (0.07, False, 18.0, 0.0, False),  # enlarged from half
+        (0.13, True, 21.5, 0.02, True),  # stars by x264 at CRF 38
+        (0.05, True, 22.4, 0.0, False),  # stars blurred by 3 pixels, at CRF 36
     ],
 )
-def test_edges_that_are_sharp_say_that_what_is_smooth_was_coded(
-    beside_blur: float, intact: float, *, is_coding: bool
+def test_what_a_blur_leaves_says_whether_it_was_coded(
+    beside_blur: float, lost_codes: float, intact: float, *, is_strong: bool, is_coding: bool
 ) -> None:
-    assert _is_coding(DetailLoss(beside_blur, 0.02, intact)) is is_coding
+    loss = DetailLoss(beside_blur, is_strong=is_strong, lost_codes=lost_codes, added=0.02, intact=intact)
+
+    assert _is_coding(loss) is is_coding
+
+
+def test_too_little_to_be_seen_is_no_blur() -> None:
+    """A soft picture whose finest detail is the noise of its own coding, as of Theora: 16% of it is left at CRF 18."""
+    loss = DetailLoss(0.52, is_strong=False, lost_codes=1.7, added=0.6, intact=0.04)
+
+    for codes, status in ((1.7, CheckStatus.NOT_APPLICABLE), (9.0, CheckStatus.FAIL)):
+        pair = replace(EMPTY_PAIR, sharpness=0.16, detail_loss=replace(loss, lost_codes=codes))
+        assert check_sharpness(PictureMeasurements(sampled=[pair])).status is status
+
+
+@pytest.mark.parametrize(("psnr_db", "status"), [(36.9, CheckStatus.NOT_APPLICABLE), (26.0, CheckStatus.FAIL)])
+def test_sparks_that_a_good_coding_moved_are_not_blurred(psnr_db: float, status: CheckStatus) -> None:
+    """Fireworks by x264 at CRF 30: no blur explains it, and some of the error is sparks elsewhere."""
+    loss = DetailLoss(0.58, is_strong=False, lost_codes=14.0, added=0.31, intact=0.05)
+    pair = replace(EMPTY_PAIR, sharpness=0.3, detail_loss=loss)
+
+    assert check_sharpness(PictureMeasurements(series={"psnr_y": [psnr_db]}, sampled=[pair])).status is status
 
 
 @pytest.mark.parametrize("sigma", [0.9, 1.6, 3.0])
@@ -138,7 +162,7 @@ def test_noise_is_added() -> None:
 def test_the_same_picture_lost_nothing() -> None:
     loss = detail_loss(_text(), _text())
 
-    assert loss == DetailLoss(None, 0.0, 1.0)
+    assert loss == DetailLoss(None, is_strong=False, lost_codes=0.0, added=0.0, intact=1.0)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (9, 400), (400, 3)])

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from capbench.quality.checks.picture_checks import check_fields
+from capbench.quality.measurements import PictureMeasurements
 from capbench.quality.metrics.pairs.field_errors import uneven_cells
+from capbench.results import CheckStatus
+from tests.unit.quality.empty_pair import EMPTY_PAIR
 
 _SIZE = (240, 320)
 _CELLS = 15 * 20
@@ -91,3 +97,14 @@ def test_small_pictures_have_few_cells_or_none(shape: tuple[int, int]) -> None:
     want = np.full(shape, 90, np.uint8)
 
     assert uneven_cells(want, want) == (0, 0)
+
+
+@pytest.mark.parametrize(("cells", "status"), [(2, CheckStatus.PASS), (4, CheckStatus.FAIL)])
+def test_what_coarse_coding_leaves_of_a_page_that_stands_still_is_no_field(cells: int, status: CheckStatus) -> None:
+    """Captions at CRF 38: the same two cells in each of ten pictures."""
+    pictures = PictureMeasurements(
+        series={"psnr_y": [30.0] * 10},
+        sampled=[replace(EMPTY_PAIR, output_frame=frame, uneven_cells=(0, cells)) for frame in range(10)],
+    )
+
+    assert check_fields(pictures).status is status

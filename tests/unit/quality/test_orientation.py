@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from capbench.quality.checks.picture_checks import how_turned
 from capbench.quality.measurements import PictureMeasurements
-from capbench.quality.metrics.registration import turn_correlations
+from capbench.quality.reading.orientation import turn_correlations
 from tests.unit.quality.empty_pair import EMPTY_PAIR
 
 Thumb = NDArray[np.float32]

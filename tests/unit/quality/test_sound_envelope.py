@@ -21,13 +21,19 @@ from capbench.results import CheckStatus
 RATE_HZ = 48_000
 
 
-def write(target: Path, samples: NDArray[np.float32], layout: str, starts_s: tuple[float, ...] = (0.0,)) -> Path:
+def write(
+    target: Path,
+    samples: NDArray[np.float32],
+    layout: str,
+    starts_s: tuple[float, ...] = (0.0,),
+    rate_hz: int = RATE_HZ,
+) -> Path:
     """The samples once for each time, as PCM in Matroska, whose times are milliseconds."""
     with av.open(str(target), "w", format="matroska") as container:
-        stream = container.add_stream("pcm_f32le", rate=RATE_HZ, layout=layout)
+        stream = container.add_stream("pcm_f32le", rate=rate_hz, layout=layout)
         for start_s in starts_s:
             frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1).copy(), format="flt", layout=layout)
-            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, round(start_s * RATE_HZ), Fraction(1, RATE_HZ)
+            frame.sample_rate, frame.pts, frame.time_base = rate_hz, round(start_s * rate_hz), Fraction(1, rate_hz)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return target
@@ -51,6 +57,15 @@ def test_one_damaged_time_of_sound_costs_no_memory_and_is_named(tmp_path: Path) 
     assert sound.length_s == pytest.approx(0.5, abs=0.01)
     assert sound.error is not None
     assert "720.0 h away from the rest of the sound" in sound.error
+
+
+def test_sound_of_a_sample_a_second_is_named(tmp_path: Path) -> None:
+    """Half a second of samples would be six hours of envelope."""
+    sound = heard(write(tmp_path / "slow.mkv", tones(2), "stereo", rate_hz=1))
+
+    assert len(sound.level) == 0
+    assert sound.error is not None
+    assert "1 samples a second" in sound.error
 
 
 def test_gaps_add_up(tmp_path: Path) -> None:

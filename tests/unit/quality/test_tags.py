@@ -11,7 +11,8 @@ import pytest
 
 from capbench.bitstream.mp4_boxes import find_colour_box
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
-from capbench.quality.reading.planes import Planes, as_frame
+from capbench.errors import PictureError
+from capbench.quality.reading.planes import Planes, as_frame, planes_of
 from capbench.quality.reading.tags import ColourTags, is_sited, read_tags, spec_of
 
 
@@ -178,3 +179,12 @@ def test_colour_that_only_matroska_states_counts(tmp_path: Path, codec: str) -> 
     assert tags.bitstream.states_colour == (codec == "libx264")
     assert tags.merged.matrix == 1
     assert spec_of(tags.merged, 48) == ColourSpec()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1)])
+def test_a_picture_of_one_row_or_column_is_refused(size: tuple[int, int]) -> None:
+    """It has no block of 2x2 pixels, and ended in a traceback."""
+    frame = av.VideoFrame(*size, "yuv420p")
+
+    with pytest.raises(PictureError, match="less than 2x2"):
+        as_frame(planes_of(frame))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from capbench.errors import PartError
-from capbench.quality.measurements import PictureMeasurements, SampledPair
+from capbench.quality.measurements import BlurredPart, PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import Measured
 from capbench.quality.metrics.pairs.colour_samples import ColourLook, ColourSamples
 from capbench.quality.metrics.pairs.luma_levels import coarse_step_of
+from capbench.quality.reading.orientation import SAME_PICTURE_CORRELATION, UPRIGHT
 
 __all__ = ["FrameFigures", "PairRecords", "WorstPair", "pooled"]
 
@@ -27,6 +29,7 @@ class FrameFigures:
     mean_cell_codes: float | None = None
     detail_error_codes: float | None = None
     detail_left: tuple[float, float] | None = None
+    blurred_parts: tuple[BlurredPart, ...] = ()
     edge_codes: tuple[float, float, float, float] | None = None
 
 
@@ -57,7 +60,7 @@ class PairRecords:
     sampled: list[SampledPair] = field(default_factory=list)
     """Pairs that were looked at closely, in order."""
     looks: list[ColourLook] = field(default_factory=list)
-    """Colours of the same pairs."""
+    """Colours of the same pairs, one for each."""
     levels: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = field(default_factory=list)
     """Of the same pairs, `level_errors` of luma."""
     patches: list[NDArray[np.float64]] = field(default_factory=list)
@@ -90,14 +93,14 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
     # In the order of the first part, which is that of reports.
     names = dict.fromkeys(name for part in with_pairs for name in part.series)
     failed = {name for name in unmeasured if not all(name in part.series for part in with_pairs)}
+    sampled = [pair for part in parts for pair in part.sampled]
+    shown = _that_show_the_same(sampled)
     colours = ColourSamples()
-    for part in parts:
-        for look in part.looks:
-            colours.add(look)
+    for look in compress([look for part in parts for look in part.looks], shown):
+        colours.add(look)
     levels = np.zeros(256, np.intp), np.zeros(256)
-    for part in parts:
-        for counts, sums in part.levels:
-            levels = levels[0] + counts, levels[1] + sums
+    for counts, sums in compress([each for part in parts for each in part.levels], shown):
+        levels = levels[0] + counts, levels[1] + sums
     patches = [rows for part in parts for rows in part.patches]
     figures = [each for part in parts for each in part.figures]
     return PictureMeasurements(
@@ -112,8 +115,9 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
         mean_cell_codes=[each.mean_cell_codes for each in figures],
         detail_error_codes=[each.detail_error_codes for each in figures],
         detail_left=[each.detail_left for each in figures],
+        blurred_parts=[each.blurred_parts for each in figures],
         edge_codes=[each.edge_codes for each in figures],
-        sampled=[pair for part in parts for pair in part.sampled],
+        sampled=sampled,
         colours=colours.rows(),
         blocks=colours.blocks(),
         coarse_step_codes=coarse_step_of(*levels),
@@ -122,6 +126,15 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
         how={name: words for name, words in how.items() if name not in failed},
         unmeasured=unmeasured,
     )
+
+
+def _that_show_the_same(sampled: Sequence[SampledPair]) -> list[bool]:
+    """Whether each pair shows the same picture twice: black, green and others' frames say nothing of colours.
+
+    Where most do not, as of flat pictures and of another reference, all count.
+    """
+    alike = [pair.turns.get(UPRIGHT, -1.0) >= SAME_PICTURE_CORRELATION for pair in sampled]
+    return alike if 2 * sum(alike) > len(alike) else [True] * len(alike)
 
 
 def _check_order(parts: Sequence[PairRecords]) -> None:
