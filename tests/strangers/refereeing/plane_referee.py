@@ -23,6 +23,10 @@ _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES = 2.0, 4.0
 """Mean difference of block means of luma that another range explains: of even greys it makes 8."""
 _RIGHT_UNMOVED_PX, _WRONG_UNMOVED_PX = 0.5, 0.95
 """How far chroma may lie aside where its layout and its stated place stayed: a sample of 4:4:4 is 1."""
+_MOVED_SHARE: Final = 0.6
+"""What a move leaves of the difference, at most: what coarse coding adds it does not take away."""
+_SHARP_CODES: Final = 1.0
+"""Change of chroma from column to column that its strongest edges have at least."""
 _EXPLAINED = 0.5
 """Share of it that may be left."""
 _RIGHT_MATRIX_CODES, _WRONG_MATRIX_CODES = 0.8, 1.5
@@ -54,7 +58,7 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
     want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in planes]
     got = decode_planes(output, [n for n, _ in pairs])
     width = output.width
-    shifts = []
+    shifts, is_soft, is_explained = [], True, False
     for plane in (0, 1):
         a, b = want[plane].mean(axis=1), got[plane + 1].mean(axis=1)  # what shifts sideways is all that is asked
         places_a, places_b = (
@@ -62,13 +66,16 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
         )
         inner = places_b[(places_b > 8) & (places_b < width - 9)]
         found = np.array([np.interp(inner, places_b, row) for row in b])
-        if float(np.abs(np.diff(found, axis=1)).mean()) < 0.3:
+        steps = np.abs(np.diff(found, axis=1))
+        if float(steps.mean()) < 0.3:
             continue
+        is_soft = is_soft and float(np.quantile(steps, 0.98)) < _SHARP_CODES
         tried = np.arange(-1.2, 1.25, 0.1)
         rests = [
             np.abs(found - np.array([np.interp(inner - shift, places_a, row) for row in a])).mean() for shift in tried
         ]
         shifts.append(float(tried[int(np.argmin(rests))]))
+        is_explained = is_explained or min(rests) < _MOVED_SHARE * rests[len(tried) // 2]
     if not shifts:
         # Chroma moves where more or fewer columns are made of it, where the picture is turned, and to where another
         # place is stated: here nothing shows it.
@@ -79,11 +86,13 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
     message = f"chroma lies {shift:+.2f} px aside of its place"
     if not is_changed:
         # Nobody has moved it on purpose, and coarse coding leaves some of it where it was a frame before.
-        return graded("siting", abs(shift), _RIGHT_UNMOVED_PX, _WRONG_UNMOVED_PX, message)
+        return graded("siting", abs(shift), _RIGHT_UNMOVED_PX, _WRONG_UNMOVED_PX, message) if is_explained else []
     # VP9 and FFV1 have no place to state it, and what writes AV1 leaves it open.
     # Filters that make chroma of every column differ by half a pixel where R'G'B' is made.
     is_open = (output.codec in {"vp8", "vp9", "av1", "ffv1"} and output.chroma_location is None) or output.is_rgb
-    return graded("siting", abs(shift), 0.15, 1.0 if is_open else 0.4, message)
+    # Half a pixel of a soft gradient is half a code, which nobody sees.
+    is_clear = is_explained and not is_open and not is_soft
+    return graded("siting", abs(shift), 0.15, 0.4 if is_clear else 1.0, message)
 
 
 def chroma_recoded(

@@ -49,6 +49,8 @@ _RIGHT_BLOCKS, _WRONG_BLOCKS = 3.0, 6.0
 """Mean absolute difference of block means, in codes."""
 _RIGHT_PSNR, _WRONG_PSNR = 26.0, 19.0
 """Of R'G'B' at the compared size, in dB: the lowest quality asked for here is at 27."""
+_FINE_PSNR: Final = 36.0
+"""From which nothing is laid to coarse coding: below it that moves means of colours, too."""
 _RIGHT_WORST, _WRONG_WORST = 40.0, 75.0
 """Largest difference of a block's mean in any frame, in codes."""
 _NEAR_FRAMES: Final = 2
@@ -214,7 +216,7 @@ def _pictures(
         return found
     worst_at = _differences(want, got, pairs, figures, is_scaled=request.size is not None)
     differences = _graded_differences(figures, worst_at)
-    is_coarse = figures["psnr_db"] < _RIGHT_PSNR and any(each.opinion is Opinion.WRONG for each in differences)
+    is_coarse = figures["psnr_db"] < _FINE_PSNR and any(each.opinion is Opinion.WRONG for each in differences)
     if is_coarse and request == Request(bits=request.bits):
 
         def measure(coded: StreamFacts) -> dict[str, float]:

@@ -11,6 +11,7 @@ from capbench.quality.metrics.pairs.luma_levels import coarse_step, coarse_step_
 from capbench.quality.metrics.pairs.plane_shift import PlaneShift, far_plane_shift, plane_shift
 from capbench.quality.metrics.registration import (
     border_errors_codes,
+    errors_beside_border_codes,
     inner_error_codes,
     sharpness,
     worst_cell,
@@ -212,3 +213,18 @@ def test_the_worst_block_is_placed_and_chroma_counts_half() -> None:
     got[1, 2, 0], got[3, 4, 1] = 30, 50
 
     assert worst_cell(got, want) == (30.0, 2, 1)
+
+
+@pytest.mark.parametrize(("rows", "is_fault"), [(2, True), (8, False)])
+def test_what_enters_at_an_edge_is_harder_to_code_than_the_rest(rows: int, *, is_fault: bool) -> None:
+    """Cells that come in from below: x265 at CRF 34 was off by 15 codes there, and by 5 elsewhere."""
+    random = np.random.default_rng(7)
+    want = random.integers(60, 180, (96, 160)).astype(np.uint8)
+    noise = random.integers(-9, 10, want.shape)
+    noise[-rows:] *= 4
+    got = (want + noise).astype(np.uint8)
+
+    bottom = border_errors_codes(got, want)[1]
+
+    assert bottom > 2.5 * inner_error_codes(got, want)
+    assert (bottom > 2 * errors_beside_border_codes(got, want)[1]) is is_fault
