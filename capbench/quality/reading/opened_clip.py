@@ -70,7 +70,7 @@ def open_clip(path: Path) -> OpenedClip:
     frames = clip.frames()
     first = next(frames, None)
     if first is None:
-        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
+        raise SourceError(f"{path}: no frame decodes ({_why_none(clip, facts)})")
     square = facts.sample_aspect == 1
     size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
     check_size(path, *size, sample_aspect=facts.sample_aspect)
@@ -97,13 +97,21 @@ def open_clip(path: Path) -> OpenedClip:
     )
 
 
+def _why_none(clip: Clip, facts: ClipFacts) -> str:
+    if clip.error is not None:
+        return clip.error
+    if facts.claimed_frames and "mp4" in facts.container.split(","):
+        return f"its edit list shows none of the {facts.claimed_frames} that it stores"
+    return "the video stream is empty"
+
+
 def upright_size(path: Path) -> tuple[Fraction, Fraction]:
     """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
     clip = Clip(path)
     facts = read_facts(path)
     first = next(clip.frames(), None)
     if first is None:
-        raise SourceError(f"{path}: no frame decodes ({clip.error or 'the video stream is empty'})")
+        raise SourceError(f"{path}: no frame decodes ({_why_none(clip, facts)})")
     size = (first.width * facts.sample_aspect, Fraction(first.height))
     check_size(path, round(size[0]), round(size[1]), sample_aspect=facts.sample_aspect)
     return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size

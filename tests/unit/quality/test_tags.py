@@ -11,7 +11,8 @@ import pytest
 
 from capbench.bitstream.mp4_boxes import find_colour_box
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
-from capbench.errors import PictureError
+from capbench.errors import PictureError, SourceError
+from capbench.quality.reading.opened_clip import open_clip
 from capbench.quality.reading.planes import Planes, as_frame, planes_of
 from capbench.quality.reading.tags import ColourTags, is_sited, read_tags, spec_of
 
@@ -188,3 +189,14 @@ def test_a_picture_of_one_row_or_column_is_refused(size: tuple[int, int]) -> Non
 
     with pytest.raises(PictureError, match="less than 2x2"):
         as_frame(planes_of(frame))
+
+
+def test_an_edit_list_that_shows_nothing_is_named(tmp_path: Path) -> None:
+    """It ended with "the video stream is empty", which it is not."""
+    path = video(tmp_path / "edited.mp4")
+    content = path.read_bytes()
+    place = content.index(b"elst") + 16  # behind version, flags, count and duration: where in the media it begins
+    path.write_bytes(content[:place] + (10**5).to_bytes(4, "big") + content[place + 4 :])
+
+    with pytest.raises(SourceError, match="its edit list shows none of the 2 that it stores"):
+        open_clip(path)
