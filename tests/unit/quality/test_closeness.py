@@ -75,11 +75,14 @@ def test_levels_lost_in_small_pictures_are_found_in_all_of_them_together() -> No
     assert coarse_step_of(counts, sums) == 16
 
 
-def test_a_flat_picture_and_edges_in_one_direction_have_no_place() -> None:
+def test_a_flat_picture_has_no_place_and_bars_have_one_across_alone() -> None:
     stripes = np.tile((np.arange(64) // 8 % 2 * 200).astype(np.uint8), (64, 1))
 
     assert plane_shift(codes(np.full((64, 64), 90.0)), codes(np.full((64, 64), 90.0))) is None
-    assert plane_shift(stripes, stripes) is None
+    along = plane_shift(stripes, stripes)
+    assert along is not None
+    assert along.right_error < 0.1
+    assert along.down_error > len(stripes)  # beyond anything that could be told
 
 
 def test_edges_fainter_than_the_noise_between_both_have_no_place() -> None:
