@@ -1,4 +1,4 @@
-"""Just enough of the boxes of MP4 and QuickTime (ISO/IEC 14496-12, clause 4.2) to find what a track says of colour."""
+"""Just enough of the boxes of MP4 and QuickTime (ISO/IEC 14496-12, 4.2) to find a track's colour and edits."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["find_colour_box", "find_entry_boxes"]
+__all__ = ["find_colour_box", "find_entry_boxes", "longest_edit_list"]
 
 _WAY_TO_ENTRIES = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 """From inside `moov`. Boxes of other kinds are not entered, so that no file decides how deep they nest."""
+_WAY_TO_EDITS = (b"trak", b"edts", b"elst")
+_EDIT_BYTES = 12
+"""Of an entry of an edit list of version 0 (ISO/IEC 14496-12, 8.6.6); one of version 1 has 20."""
 _MOST_TOP_BOXES = 10_000
 """Boxes before `moov`; files have a handful."""
 _VISUAL_SAMPLE_ENTRY_BYTES = 78
@@ -43,6 +46,23 @@ def find_entry_boxes(path: Path) -> tuple[tuple[bytes, bytes], ...]:
     with path.open("rb") as file:
         moov = _find_moov(file)
     return () if moov is None else _search(moov)
+
+
+def longest_edit_list(path: Path) -> int:
+    """Entries of the longest edit list of any track; 0 where there is none, or the structure is damaged."""
+    with path.open("rb") as file:
+        moov = _find_moov(file)
+    return 0 if moov is None else max((_entries(edits) for edits in _all_inside(moov, _WAY_TO_EDITS)), default=0)
+
+
+def _entries(edits: bytes) -> int:
+    return min(int.from_bytes(edits[4:8], "big"), len(edits) // _EDIT_BYTES)
+
+
+def _all_inside(data: bytes, way: tuple[bytes, ...]) -> Iterator[bytes]:
+    for kind, body in _boxes(data):
+        if kind == way[0]:
+            yield from [body] if len(way) == 1 else _all_inside(body, way[1:])
 
 
 def _find_moov(file: BinaryIO) -> bytes | None:

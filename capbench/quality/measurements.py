@@ -189,7 +189,7 @@ class PictureMeasurements:
     """For each output frame, of each plane, the part whose error a blur explains best, if any lost its detail."""
     edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
-    whole picture, in luma codes, chroma counting a third."""
+    whole picture, or of what lies next to that border if that is more, in luma codes, chroma counting a third."""
     sampled: list[SampledPair] = field(default_factory=list)
     """Detailed measurements of a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))

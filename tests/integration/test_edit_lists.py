@@ -9,6 +9,8 @@ import av
 import numpy as np
 import pytest
 
+from capbench.bitstream.mp4_boxes import longest_edit_list
+from capbench.errors import SourceError
 from capbench.pipeline.decode.audio import read_audio
 from capbench.pipeline.decode.probe import probe_source
 from capbench.pipeline.decode.video import read_frames
@@ -186,3 +188,16 @@ def test_the_delay_of_opus_is_taken_off(start_s: float, tmp_path: Path) -> None:
 
     # Matroska counts milliseconds.
     assert late[FPS] == pytest.approx(0, abs=TOLERANCE_S + 0.001)
+
+
+@pytest.mark.parametrize(("count", "is_allowed"), [(200, True), (201, False)])
+def test_an_edit_list_does_not_show_a_track_for_ever(count: int, is_allowed: bool, tmp_path: Path) -> None:
+    """Twelve bytes an entry, and each shows half a second again: a thousand of them took a minute."""
+    source = with_edits(write_clip(tmp_path / "in.mp4", frames=10), 0, *[(0.1, 0.0)] * count)
+
+    assert longest_edit_list(source) == count
+    if is_allowed:
+        probe_source(source)
+    else:
+        with pytest.raises(SourceError, match="has 201 entries; at most 200"):
+            probe_source(source)

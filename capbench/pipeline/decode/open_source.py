@@ -14,6 +14,7 @@ import av
 from av.container import InputContainer
 from av.stream import Stream
 
+from capbench.bitstream.mp4_boxes import longest_edit_list
 from capbench.errors import SourceError
 from capbench.pipeline.decode.decoder_device import open_container
 from capbench.pipeline.decode.hls_playlist import (
@@ -52,6 +53,9 @@ _OPTIONS = {"protocol_whitelist": "file", "pattern_type": "none", **_DECODER_OPT
 """FFmpeg opens what a file names; this keeps it from using the network or other protocols, and from taking a
 picture named `%d.png` as a pattern of other files. Picture sizes are bounded here too: opening decodes some."""
 
+_MOST_EDITS = 200
+"""Entries of an edit list: cameras and editors write one to a dozen. Each takes 12 bytes, and may show the whole track
+once more."""
 _TEXT, _LIST = "text, which FFmpeg would draw", "a list of other files"
 _REFUSED_FORMATS = {
     "tty": _TEXT,
@@ -91,6 +95,12 @@ def open_source(path: Path, decoder: str = SOFTWARE_DECODER) -> InputContainer:
     if refusal is not None:
         container.close()
         raise SourceError(f"{path} is not a video but {refusal}")
+    if "mp4" in container.format.name.split(",") and (edits := longest_edit_list(path)) > _MOST_EDITS:
+        container.close()
+        raise SourceError(
+            f"the edit list of {path} has {edits} entries; at most {_MOST_EDITS} are supported, so write the file "
+            "again with its edits applied"
+        )
     return container
 
 

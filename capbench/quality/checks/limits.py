@@ -104,7 +104,7 @@ COARSEST_CELL_CODES: Final = 54.0
 at 0.04 bits a pixel by 51 at most. A small thing that a coarse encoder left out, or behind, is off by as much as it
 differs from what is around: x265 at CRF 38 by 58."""
 EDGE_CODES: Final = 4.0
-"""Error of border rows or columns above that of the rest; an encoder treats both alike."""
+"""Error of border rows or columns above that of the rest, and of those beside it; an encoder treats these alike."""
 COARSE_EDGE_RATIO: Final = 0.8
 """That limit over the error within a typical block that has detail, where that is more: where all detail is missed,
 chance makes borders off by 4.0 to 4.3 codes more than the rest, at 0.6 of that error at most."""

@@ -30,6 +30,7 @@ from capbench.quality.metrics.registration import (
     border_errors_codes,
     detail_error_codes,
     detail_left,
+    errors_beside_border_codes,
     inner_error_codes,
     sharpness,
     worst_cell,
@@ -60,6 +61,11 @@ _FAIR_PSNR_DB = 34.0
 """Luma PSNR from which nobody asks how much of the detail a frame has: `limits.PSNR_OUTLIER_FLOOR_DB`."""
 _MOVED_PSNR_DB = 33.0
 """PSNR of a plane below which it may have moved by more than a sample: text by 1 has 15, soft chroma by 2 has 30."""
+_BORDER_VARIES = 1.5
+"""Error of two rows or columns over that of the six beside them, up to which chance makes it."""
+_HARDER_EDGE = 6.0
+"""Error next to a border, over that of the picture, up to which harder content explains it: what enters at an edge
+cannot be predicted, and a still rest is coded ever better. Rows that nobody wrote are off by 50 times as much."""
 _EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
 """Chroma at the border is filtered from repeated samples, by every exporter in its way: up to 10 codes are no fault."""
 
@@ -273,7 +279,10 @@ def _figures(got: ObservedPicture, want: ObservedPicture, *, is_fair: bool) -> F
     inner = [inner_error_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
     typical = np.maximum(np.abs(got.thumb - want.thumb).mean(axis=(0, 1)), inner)
     borders = [border_errors_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
-    border = ((np.array(borders) - typical[:, None]) * _EDGE_WEIGHTS).max(axis=0).tolist()
+    beside = [errors_beside_border_codes(a, b) for a, b in zip(planes.all, wanted.all, strict=True)]
+    # What a border shares with the rest of its block is coding, within what coding varies by over a picture.
+    usual = np.maximum(typical[:, None], np.minimum(beside, _HARDER_EDGE * typical[:, None]))
+    border = ((np.array(borders) - _BORDER_VARIES * usual) * _EDGE_WEIGHTS).max(axis=0).tolist()
     return FrameFigures(
         worst_cell_codes=_placed(worst_cell(got.thumb, want.thumb)),
         worst_even_cell_codes=None if even is None else _placed(even),

@@ -15,6 +15,7 @@ __all__ = [
     "detail_error_codes",
     "detail_left",
     "detailed_cells",
+    "errors_beside_border_codes",
     "inner_error_codes",
     "sharpness",
     "worst_cell",
@@ -51,6 +52,7 @@ bits a pixel, in 160x90 to 640x360. A soft shadow blended in linear light has 7.
 _EVEN_FROM_CODES = 16.0
 """Differences below this are not looked into: that takes longer than the rest, and few pictures have larger ones."""
 
+Strip = slice | tuple[slice, slice]
 Planes3 = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -132,7 +134,20 @@ def _bands(height: int, *, margin: int) -> Iterator[slice]:
 def border_errors_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """Mean absolute difference of the two outermost rows and columns: top, bottom, left, right, in codes."""
     n = _BORDER_SAMPLES
-    strips = (np.s_[:n], np.s_[-n:], np.s_[:, :n], np.s_[:, -n:])
+    return _errors_of_strips(got, want, (np.s_[:n], np.s_[-n:], np.s_[:, :n], np.s_[:, -n:]))
+
+
+def errors_beside_border_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """The same of the rows and columns next to those, up to the eighth: an encoder codes them in one block."""
+    n, block = _BORDER_SAMPLES, DETAIL_CELL_SAMPLES
+    strips = (np.s_[n:block], np.s_[-block:-n], np.s_[:, n:block], np.s_[:, -block:-n])
+    # A plane of two rows has nothing beside them.
+    return _errors_of_strips(got, want, strips) if min(want.shape) > n else (0.0, 0.0, 0.0, 0.0)
+
+
+def _errors_of_strips(
+    got: NDArray[np.uint8], want: NDArray[np.uint8], strips: tuple[Strip, Strip, Strip, Strip]
+) -> tuple[float, float, float, float]:
     errors = [float(np.abs(got[strip].astype(np.int16) - want[strip]).mean()) for strip in strips]
     return errors[0], errors[1], errors[2], errors[3]
 
