@@ -146,6 +146,12 @@ class _Adjustment:
             parts.append(f"hue is rotated by {np.degrees(np.angle(self.chroma)):+.0f}°")
         return " and ".join(parts)
 
+    @property
+    def is_paler_only(self) -> bool:
+        """Whether nothing changes but that colours lose some of their strength."""
+        luma_is_kept = self.luma_gain == 1 and not self.luma_offset_codes
+        return luma_is_kept and abs(self.chroma) < 1 and not np.angle(self.chroma)
+
     def __call__(self, codes: Codes) -> Codes:
         chroma = (codes[:, 1] - 128 + 1j * (codes[:, 2] - 128)) * self.chroma
         luma = codes[:, 0] * self.luma_gain + self.luma_offset_codes
@@ -199,7 +205,7 @@ def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagg
         return ColourFault(error, None, error, wanted)
     if error > limits.COLOUR_ERROR_CODES:
         fault = find_colour_fault(
-            wanted, found, tagged, is_tagged=is_tagged, explained_share=limits.ADJUSTED_EXPLAINED_SHARE
+            wanted, found, tagged, is_tagged=is_tagged, explained_share=limits.DROPPED_COLOUR_SHARE
         )
         if fault.name is not None:
             return fault
@@ -209,7 +215,8 @@ def find_block_fault(wanted: Codes, found: Codes, tagged: ColourSpec, *, is_tagg
     adjustment = _fitted(wanted, found)
     assumed = adjustment(wanted)
     rest = _difference(assumed, found)
-    is_explained = rest < limits.ADJUSTED_EXPLAINED_SHARE * error
+    share = limits.DROPPED_COLOUR_SHARE if adjustment.is_paler_only else limits.ADJUSTED_EXPLAINED_SHARE
+    is_explained = rest < share * error
     return ColourFault(error, (adjustment.words or None) if is_explained else None, rest, assumed)
 
 

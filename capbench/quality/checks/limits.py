@@ -213,9 +213,11 @@ ADJUSTED_HUE_RAD: Final = 0.07
 """Turn of chroma that is a fault, 4 degrees: the smallest that skin shows."""
 ADJUSTED_CHROMA_CODES: Final = 6.0
 """Root mean square chroma from which its gain is measured: rounding of 0.5 is 0.08 of it."""
-ADJUSTED_EXPLAINED_SHARE: Final = 0.7
-"""Share of the difference of all blocks that an adjustment must leave less than: coding noise is part of both. Coarse
-coding drops faint colours, which looks like a lower saturation and leaves 0.77."""
+ADJUSTED_EXPLAINED_SHARE: Final = 0.8
+"""Share of the difference of all blocks that an adjustment must leave less than: coding noise is part of both. A tone
+mapping for another peak, as a gain of luma, leaves 0.79."""
+DROPPED_COLOUR_SHARE: Final = 0.7
+"""The same of a mistake, and of colours that are only paler: coarse coding drops faint ones, which leaves 0.77."""
 ADJUSTED_CORRELATION: Final = 0.7
 """Correlation below which one picture's codes do not follow from the other's."""
 BIAS_CODES: Final = 0.28
