@@ -85,7 +85,7 @@ def _cell_errors(got: Plane, want: Plane) -> NDArray[np.float32]:
 def _worst_tiles(errors: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
     """Row and column of the first cell of each, the worst first; tiles do not overlap, and begin where they are worst.
 
-    None that is off by less than is looked into.
+    None that is off by less than `_LEAST_ERROR_CODES` is given.
     """
     k = _TILE_CELLS
     sums = np.lib.stride_tricks.sliding_window_view(errors, (k, k))[::_TILE_STEP, ::_TILE_STEP].mean(axis=(2, 3))
