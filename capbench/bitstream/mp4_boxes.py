@@ -96,14 +96,8 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += size
 
 
-def _search(data: bytes, path: tuple[bytes, ...] = _WAY_TO_ENTRIES) -> tuple[tuple[bytes, bytes], ...]:
-    for kind, body in _boxes(data):
-        if kind != path[0]:
-            continue
-        found = _entry_boxes(body) if len(path) == 1 else _search(body, path[1:])
-        if found:
-            return found
-    return ()
+def _search(moov: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    return next(filter(None, map(_entry_boxes, _all_inside(moov, _WAY_TO_ENTRIES))), ())
 
 
 def _entry_boxes(descriptions: bytes) -> tuple[tuple[bytes, bytes], ...]:

@@ -69,7 +69,7 @@ def main() -> int:
         drawn=asked.drawn and tuple(asked.drawn),
     )
     start = time.monotonic()
-    study = Study(asked.work, asked.shared if asked.shared.is_dir() else None, plan)
+    study = Study(asked.work.resolve(), asked.shared if asked.shared.is_dir() else None, plan)
     result = study.run()
     result.seconds = time.monotonic() - start
     if asked.json:
@@ -78,6 +78,7 @@ def main() -> int:
     lines = [*section(result)]
     sys.stdout.write("\n".join([*lines, *disagreements(result)]) + "\n")
     sys.stderr.writelines(f"not made: {line}\n" for line in result.not_made)
+    sys.stderr.writelines(f"absent: {name}\n" for name in result.absent)
     if asked.write_docs:
         write_between(_ROOT / "docs" / "validation.md", _MARKS, lines)
     return 0 if meets_goals(result) else 1

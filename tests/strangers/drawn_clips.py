@@ -38,8 +38,6 @@ _MOST_FRAMES: Final = 110
 _SMALL_PIXELS: Final = 480 * 270
 """Up to which more than 60 frames a second are drawn."""
 _SHORTEST_S: Final = 0.6
-_CHANNELS: Final = (0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 6, 6)
-"""How many channels a sound has, 0 for none; those that are met often stand several times."""
 _TIMED: Final = frozenset({".mp4", ".mov", ".mkv", ".webm"})
 """Containers that give every frame a time of its own."""
 FULL601: Final = (*BT601[:-1], "pc")

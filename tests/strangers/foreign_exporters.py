@@ -74,20 +74,23 @@ class Exporter:
         return cache.get(f"{source.path.stem.split('-')[0]}-{self.name}", self.suffix, key, make)
 
 
-def _even(facts: StreamFacts) -> bool:
+def even(facts: StreamFacts) -> bool:
+    """Whether 4:2:0 has whole samples of chroma."""
     return facts.width % 2 == 0 and facts.height % 2 == 0
 
 
-def _ffmpeg(
+def ffmpeg(
     *encoder: str,
     sound: tuple[str, ...] = ("-c:a", "aac", "-b:a", "192k"),
     filters: str | None = None,
     timing: tuple[str, ...] = ("-fps_mode", "passthrough"),
 ) -> Callable[[StreamFacts, Path], Command]:
+    """FFmpeg's command line for an encoder with its options."""
+
     def command(facts: StreamFacts, output: Path) -> Command:
         return [
             *("ffmpeg", "-v", "error", "-y", "-threads", "2", "-i", facts.path, "-map", "0:v:0"),
-            *(("-map", "0:a") if facts.sounds and output.suffix != ".gif" else ()),
+            *(("-map", "0:a") if facts.sounds else ()),
             *(("-vf", filters) if filters else ()),
             *(*timing, *encoder, *(sound if facts.sounds else ()), output),
         ]
@@ -149,45 +152,46 @@ def _half(facts: StreamFacts) -> Request:
     return Request(size=(width // 4 * 2, height // 4 * 2))
 
 
-_X264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf")
-_X265 = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-crf")
-_VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-b:v", "0", "-crf")
+X264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf")
+X265 = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-crf")
+VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-b:v", "0", "-crf")
 _OPUS = ("-c:a", "libopus", "-b:a", "128k")
 _AAC_GST = "avenc_aac ! aacparse"
 
 
-def _stereo(facts: StreamFacts) -> bool:
+def stereo(facts: StreamFacts) -> bool:
+    """Whether there is one sound at most, of two channels at most."""
     return all(sound.channels <= 2 for sound in facts.sounds) and len(facts.sounds) <= 1
 
 
 def _square(facts: StreamFacts) -> bool:
-    return facts.sample_aspect == 1 and not facts.rotation and _even(facts)
+    return facts.sample_aspect == 1 and not facts.rotation and even(facts)
 
 
 EXPORTERS: Final = (
-    Exporter("ffmpeg-h264-mp4-high", "ffmpeg", ".mp4", _ffmpeg(*_X264, "14")),
-    Exporter("ffmpeg-h264-mp4-middle", "ffmpeg", ".mp4", _ffmpeg(*_X264, "23"), _even),
-    Exporter("ffmpeg-h264-mov-low", "ffmpeg", ".mov", _ffmpeg(*_X264, "30"), _even),
-    Exporter("ffmpeg-h264-mkv-lowest", "ffmpeg", ".mkv", _ffmpeg(*_X264, "38"), _even),
-    Exporter("ffmpeg-hevc-mkv-lowest", "ffmpeg", ".mkv", _ffmpeg(*_X265, "38"), _even),
-    Exporter("ffmpeg-h264-mkv-flac", "ffmpeg", ".mkv", _ffmpeg(*_X264, "20", sound=("-c:a", "flac"))),
-    Exporter("ffmpeg-h264-ts", "ffmpeg", ".ts", _ffmpeg(*_X264, "18"), _even),
-    Exporter("ffmpeg-hevc-mp4", "ffmpeg", ".mp4", _ffmpeg(*_X265, "20", "-tag:v", "hvc1"), _even),
-    Exporter("ffmpeg-hevc10-mkv", "ffmpeg", ".mkv", _ffmpeg(*_X265, "18", "-pix_fmt", "yuv420p10le"), _even),
-    Exporter("ffmpeg-vp9-webm", "ffmpeg", ".webm", _ffmpeg(*_VP9, "22", sound=_OPUS), _even),
+    Exporter("ffmpeg-h264-mp4-high", "ffmpeg", ".mp4", ffmpeg(*X264, "14")),
+    Exporter("ffmpeg-h264-mp4-middle", "ffmpeg", ".mp4", ffmpeg(*X264, "23"), even),
+    Exporter("ffmpeg-h264-mov-low", "ffmpeg", ".mov", ffmpeg(*X264, "30"), even),
+    Exporter("ffmpeg-h264-mkv-lowest", "ffmpeg", ".mkv", ffmpeg(*X264, "38"), even),
+    Exporter("ffmpeg-hevc-mkv-lowest", "ffmpeg", ".mkv", ffmpeg(*X265, "38"), even),
+    Exporter("ffmpeg-h264-mkv-flac", "ffmpeg", ".mkv", ffmpeg(*X264, "20", sound=("-c:a", "flac"))),
+    Exporter("ffmpeg-h264-ts", "ffmpeg", ".ts", ffmpeg(*X264, "18"), even),
+    Exporter("ffmpeg-hevc-mp4", "ffmpeg", ".mp4", ffmpeg(*X265, "20", "-tag:v", "hvc1"), even),
+    Exporter("ffmpeg-hevc10-mkv", "ffmpeg", ".mkv", ffmpeg(*X265, "18", "-pix_fmt", "yuv420p10le"), even),
+    Exporter("ffmpeg-vp9-webm", "ffmpeg", ".webm", ffmpeg(*VP9, "22", sound=_OPUS), even),
     Exporter(
         "ffmpeg-av1-mkv",
         "ffmpeg",
         ".mkv",
-        _ffmpeg("-c:v", "libsvtav1", "-preset", "10", "-crf", "24", "-pix_fmt", "yuv420p", sound=_OPUS),
-        lambda facts: _even(facts) and min(facts.width, facts.height) >= 64,
+        ffmpeg("-c:v", "libsvtav1", "-preset", "10", "-crf", "24", "-pix_fmt", "yuv420p", sound=_OPUS),
+        lambda facts: even(facts) and min(facts.width, facts.height) >= 64,
         eight_bits=True,
     ),
     Exporter(
         "ffmpeg-mpeg2-ts",
         "ffmpeg",
         ".ts",
-        _ffmpeg(
+        ffmpeg(
             "-c:v",
             "mpeg2video",
             "-q:v",
@@ -199,8 +203,8 @@ EXPORTERS: Final = (
             sound=("-c:a", "mp2", "-ac", "2", "-ar", "48000", "-b:a", "256k"),
         ),
         lambda facts: (
-            _even(facts)
-            and _stereo(facts)
+            even(facts)
+            and stereo(facts)
             and facts.is_constant
             and facts.rate in {24, 25, 30, 50, 60, Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)}
         ),
@@ -210,22 +214,22 @@ EXPORTERS: Final = (
         "ffmpeg-prores-mov",
         "ffmpeg",
         ".mov",
-        _ffmpeg("-c:v", "prores_ks", "-profile:v", "3", "-pix_fmt", "yuv422p10le", sound=("-c:a", "pcm_s16le")),
-        _even,
+        ffmpeg("-c:v", "prores_ks", "-profile:v", "3", "-pix_fmt", "yuv422p10le", sound=("-c:a", "pcm_s16le")),
+        even,
     ),
     Exporter(
         "ffmpeg-mjpeg-avi",
         "ffmpeg",
         ".avi",
-        _ffmpeg("-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", sound=("-c:a", "pcm_s16le")),
-        lambda facts: _even(facts) and facts.is_constant,
+        ffmpeg("-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", sound=("-c:a", "pcm_s16le")),
+        lambda facts: even(facts) and facts.is_constant,
         eight_bits=True,
     ),
     Exporter(
         "ffmpeg-mjpeg-601-mov",
         "ffmpeg",
         ".mov",
-        _ffmpeg(
+        ffmpeg(
             "-c:v",
             "mjpeg",
             "-q:v",
@@ -235,45 +239,45 @@ EXPORTERS: Final = (
             sound=("-c:a", "pcm_s16le"),
             filters="scale=out_color_matrix=bt601:out_range=pc",
         ),
-        _even,
+        even,
         eight_bits=True,
     ),
     Exporter(
         "ffmpeg-h264-422-10-mkv",
         "ffmpeg",
         ".mkv",
-        _ffmpeg(*_X264, "16", "-pix_fmt", "yuv422p10le"),
-        _even,
+        ffmpeg(*X264, "16", "-pix_fmt", "yuv422p10le"),
+        even,
     ),
     Exporter(
         "ffmpeg-h264-444-mkv",
         "ffmpeg",
         ".mkv",
-        _ffmpeg(*_X264, "16", "-pix_fmt", "yuv444p", sound=_OPUS),
+        ffmpeg(*X264, "16", "-pix_fmt", "yuv444p", sound=_OPUS),
         eight_bits=True,
     ),
-    Exporter("ffmpeg-ffv1-mkv", "ffmpeg", ".mkv", _ffmpeg("-c:v", "ffv1", sound=("-c:a", "pcm_s16le"))),
+    Exporter("ffmpeg-ffv1-mkv", "ffmpeg", ".mkv", ffmpeg("-c:v", "ffv1", sound=("-c:a", "pcm_s16le"))),
     Exporter(
         "ffmpeg-to-25",
         "ffmpeg",
         ".mp4",
-        _ffmpeg(*_X264, "20", filters="fps=25"),
-        lambda facts: _even(facts) and facts.is_constant and facts.frame_count > 4,
+        ffmpeg(*X264, "20", filters="fps=25"),
+        lambda facts: even(facts) and facts.is_constant and facts.frame_count > 4,
         _ratio(25),
     ),
     Exporter(
         "ffmpeg-r-25",
         "ffmpeg",
         ".mp4",
-        _ffmpeg(*_X264, "20", timing=("-fps_mode", "cfr", "-r", "25")),
-        lambda facts: _even(facts) and facts.is_constant and facts.frame_count > 4,
+        ffmpeg(*X264, "20", timing=("-fps_mode", "cfr", "-r", "25")),
+        lambda facts: even(facts) and facts.is_constant and facts.frame_count > 4,
         _ratio(25),
     ),
     Exporter(
         "ffmpeg-half-size",
         "ffmpeg",
         ".mp4",
-        _ffmpeg(*_X264, "16", filters="scale=iw/4*2:-2:flags=bicubic"),
+        ffmpeg(*X264, "16", filters="scale=iw/4*2:-2:flags=bicubic"),
         lambda facts: _square(facts) and facts.width % 4 == 0 and facts.height % 4 == 0 and facts.height >= 144,
         _half,
     ),
@@ -282,21 +286,21 @@ EXPORTERS: Final = (
         "gst-launch-1.0",
         ".mp4",
         _gstreamer("x264enc speed-preset=veryfast pass=qual quantizer=18", "h264parse", "mp4mux", _AAC_GST),
-        _even,
+        even,
     ),
     Exporter(
         "gstreamer-x265-mkv",
         "gst-launch-1.0",
         ".mkv",
         _gstreamer("x265enc speed-preset=ultrafast option-string=crf=20", "h265parse", "matroskamux", "flacenc"),
-        _even,
+        even,
     ),
     Exporter(
         "gstreamer-openh264-mp4",
         "gst-launch-1.0",
         ".mp4",
         _gstreamer("openh264enc rate-control=quality bitrate=4000000 complexity=low", "h264parse", "mp4mux", _AAC_GST),
-        lambda facts: _even(facts) and min(facts.width, facts.height) >= 64,
+        lambda facts: even(facts) and min(facts.width, facts.height) >= 64,
         eight_bits=True,
     ),
     Exporter(
@@ -306,7 +310,7 @@ EXPORTERS: Final = (
         _gstreamer(
             "vp9enc deadline=1 cpu-used=6 end-usage=cq cq-level=16 target-bitrate=0", "vp9parse", "webmmux", "opusenc"
         ),
-        _even,
+        even,
     ),
     Exporter(
         "gstreamer-mpeg2-ts",
@@ -318,7 +322,7 @@ EXPORTERS: Final = (
             "mpegtsmux",
             "twolamemp2enc ! mpegaudioparse",
         ),
-        lambda facts: _even(facts) and _stereo(facts) and facts.is_constant and 20 < facts.rate < 61,
+        lambda facts: even(facts) and stereo(facts) and facts.is_constant and 20 < facts.rate < 61,
         eight_bits=True,
     ),
     Exporter(
@@ -326,7 +330,7 @@ EXPORTERS: Final = (
         "melt",
         ".mp4",
         _melt("vcodec=libx264", "preset=veryfast", "crf=16", "acodec=aac", "ab=192k"),
-        lambda facts: _even(facts) and facts.frame_count > 1,
+        lambda facts: even(facts) and facts.frame_count > 1,
         eight_bits=True,
     ),
     Exporter(
@@ -334,7 +338,7 @@ EXPORTERS: Final = (
         "melt",
         ".webm",
         _melt("vcodec=libvpx-vp9", "deadline=realtime", "cpu-used=6", "crf=20", "vb=0", "acodec=libopus"),
-        lambda facts: _even(facts) and facts.frame_count > 1,
+        lambda facts: even(facts) and facts.frame_count > 1,
         eight_bits=True,
     ),
     Exporter(
@@ -342,7 +346,7 @@ EXPORTERS: Final = (
         "HandBrakeCLI",
         ".mp4",
         _handbrake("x264", "18", "--encoder-preset", "veryfast"),
-        _even,
+        even,
         eight_bits=True,
     ),
     Exporter(
@@ -350,7 +354,7 @@ EXPORTERS: Final = (
         "HandBrakeCLI",
         ".mkv",
         _handbrake("x265", "20", "--encoder-preset", "ultrafast"),
-        _even,
+        even,
         eight_bits=True,
     ),
     Exporter(
@@ -358,7 +362,7 @@ EXPORTERS: Final = (
         "HandBrakeCLI",
         ".webm",
         _handbrake("VP9", "24", "--encoder-preset", "veryfast", "-E", "opus"),
-        _even,
+        even,
         eight_bits=True,
     ),
     Exporter(
@@ -366,7 +370,7 @@ EXPORTERS: Final = (
         "moviepy",
         ".mp4",
         _moviepy,
-        lambda facts: _even(facts) and facts.frame_count > 1,
+        lambda facts: even(facts) and facts.frame_count > 1,
         eight_bits=True,
     ),
     Exporter("capbench-gpu", "capbench", ".mp4", _capbench("gpu", "--quality", "high"), eight_bits=True),

@@ -10,33 +10,15 @@ import pytest
 
 from tests.strangers.encoder_programs import further_exporters
 from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
-from tests.strangers.stream_facts import ShownFrame, SoundFacts, StreamFacts
+from tests.strangers.stream_facts import SoundFacts, StreamFacts
+from tests.strangers.test_study_parts import facts as facts_at
 
 EXPORTERS = {each.name: each for each in FURTHER_EXPORTERS}
 
 
 def facts(**changed: Any) -> StreamFacts:
-    known: dict[str, Any] = {
-        "path": Path("clip.mp4"),
-        "codec": "h264",
-        "pixel_format": "yuv420p",
-        "width": 320,
-        "height": 180,
-        "sample_aspect": Fraction(1),
-        "rotation": 0,
-        "matrix": None,
-        "container_matrix": None,
-        "chroma_location": None,
-        "reorders": False,
-        "full_range": False,
-        "time_base": Fraction(1, 90000),
-        "container_end_s": None,
-        "frames": tuple(ShownFrame(Fraction(n, 30), Fraction(1, 30)) for n in range(30)),
-        "sounds": (SoundFacts(2, 44100, Fraction(0)),),
-        "coded_bytes": 90000,
-        "complaints": "",
-    }
-    return StreamFacts(**(known | changed))
+    known: dict[str, Any] = {"matrix": None, "sounds": (SoundFacts(2, 44100, Fraction(0)),)}
+    return facts_at([Fraction(n, 30) for n in range(30)], **(known | changed))
 
 
 def takers(**changed: Any) -> set[str]:

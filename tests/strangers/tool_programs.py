@@ -52,7 +52,7 @@ class Program:
     version_arguments: tuple[str, ...] = ()
     """What makes it print its version."""
     version_command: tuple[str, ...] = ()
-    """What prints its version where itself does not."""
+    """What prints its version where it does not do so itself."""
     version_behind: str = ""
     """What stands in front of the version, where other numbers may come before it."""
     needs: tuple[str, ...] = ()

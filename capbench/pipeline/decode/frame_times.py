@@ -39,8 +39,8 @@ _LONGEST_PAUSES_S = Fraction(24 * 3600)
 _WRITABLE_PAUSE_S = Fraction(10 * 60)
 """Pauses that are written out, moment by moment, for any file: ten minutes of silence take some seconds to encode."""
 _PAUSE_BYTES_PER_S = 1000
-"""Longer ones take a file of some size: with 10 MB it may pause for 3 hours. A second of silence or of a still picture
-takes about 10 ms to encode, so what pauses cost is in proportion to what there is to decode."""
+"""Longer ones take a file of some size: with 10 MB it may pause for 3 hours. A second of silence takes about 10 ms to
+encode as AAC, so what pauses cost is in proportion to what there is to decode."""
 _COARSEST_TICK_S = Fraction(1)
 """Time bases with longer ticks are divided: by a file's own tick of a week, no jump could be removed."""
 _MOST_TICKS = 2**62
@@ -267,7 +267,7 @@ def at_constant_rate(
         start_s = frame.pts * time_base - origin_s
         if shown is None:
             tick = round(start_s * rate)
-        if shown is not None:
+        else:
             check(start_s - shown_s, shown_s)
         # Half a tick of slack: a source of the same rate must map one to one whatever its rounding.
         while shown is not None and (tick + Fraction(1, 2)) / rate <= start_s:

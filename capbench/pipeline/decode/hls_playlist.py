@@ -70,10 +70,11 @@ def files_of(path: Path) -> list[Path]:
     waiting = [path.resolve()]
     while waiting:
         playlist = waiting.pop()
-        for target in (playlist.parent / name for name in _names(_lines(playlist))):
-            if target.resolve() not in found:
-                found[target.resolve()] = None
-                waiting += [target.resolve()] if is_playlist(target) else []
+        for name in _names(_lines(playlist)):
+            target = (playlist.parent / name).resolve()
+            if target not in found:
+                found[target] = None
+                waiting += [target] if is_playlist(target) else []
     return list(found)
 
 

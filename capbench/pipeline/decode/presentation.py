@@ -41,7 +41,10 @@ class PresentationTimes:
             stream.codec_context.copy_opaque = True
 
     def sent(self, packet: av.Packet[av.VideoStream]) -> int | None:
-        """Record a packet before it is decoded; returns a time at which a picture is shown, or None for no picture."""
+        """Record a packet before it is decoded; returns a time at which a picture is shown.
+
+        None where the packet states none, or holds no picture.
+        """
         if not self._is_needed:
             return packet.pts
         if packet.dts is None or not packet.size:

@@ -74,11 +74,12 @@ def _right(evidence: Measurements, found: _Displacement) -> Check:
     right, tagged = found.right, evidence.output.spec.siting
     limit = limits.CHROMA_SHIFT_PX + _slack(found.right_error)
     states_none = not is_sited(evidence.output.facts.codec, evidence.output.tags)
-    is_centred = states_none and abs(right + _CENTRE_PX) <= limits.CHROMA_SHIFT_PX + found.right_error
+    centre_limit = limits.CHROMA_SHIFT_PX + found.right_error
+    is_centred = states_none and abs(right + _CENTRE_PX) <= centre_limit
     if found.right_error > _NOWHERE_PX:
         return _not_applicable("coloured edges run from left to right alone, which does not show where chroma lies")
     # Half way between two places, within what is known, it may lie in either.
-    is_between = abs(right) - limit <= found.right_error / 2 and not abs(right) <= limits.CHROMA_SHIFT_PX
+    is_between = abs(right) - limit <= found.right_error / 2 and abs(right) > limits.CHROMA_SHIFT_PX
     if (limit > limits.CHROMA_SHIFT_PX and abs(right) <= limit) or (is_between and not is_centred):
         return _not_applicable(
             f"coloured edges are too few, or too faint beside the coding noise: chroma is placed to "
@@ -89,7 +90,7 @@ def _right(evidence: Measurements, found: _Displacement) -> Check:
             name=_NAME,
             message="chroma is sited centre, and the file does not state it",
             value=right + _CENTRE_PX,
-            limit=limit,
+            limit=centre_limit,
             unit="px",
         )
     if abs(right) <= limit:

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from capbench.quality.measurements import DetailLoss
 from capbench.quality.metrics.registration import DETAIL_CELL_SAMPLES, detailed_cells
 
-__all__ = ["best_blur_rest", "detail_loss"]
+__all__ = ["LOST_SHARE", "best_blur_rest", "detail_loss"]
 
 _BAND_ROWS = 64
 _MOST_BANDS = 6
@@ -26,7 +26,7 @@ _BLOCKS = (2, 3, 4, 8)
 """Sides of the blocks that are tried, in samples: enlarged by repetition."""
 _INTACT_SHARE = 0.6
 """Share of its finest detail from which a cell has most of it: no cell of a picture that was blurred by 0.9 samples."""
-_LOST_SHARE = 0.35
+LOST_SHARE = 0.35
 """Share of its finest detail below which a cell has lost it, as `limits.SHARPNESS_SHARE`."""
 
 Field = NDArray[np.float32]
@@ -45,7 +45,7 @@ def detail_loss(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> DetailLoss |
         common += float((within * kept).sum())
         errors += float((within * within).sum())
         is_detailed, energy, shared = detailed_cells(found[inner], wanted[inner])
-        is_lost = is_detailed & (shared < _LOST_SHARE * energy)
+        is_lost = is_detailed & (shared < LOST_SHARE * energy)
         detailed += int(is_detailed.sum())
         intact += int((is_detailed & (shared > _INTACT_SHARE * energy)).sum())
         if is_lost.any():

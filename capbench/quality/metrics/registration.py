@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "DETAIL_CELL_SAMPLES",
+    "DETAIL_CODES",
     "border_errors_codes",
     "cell_differences",
     "detail_energies",
@@ -41,7 +42,7 @@ mid-tones. A step of 100 codes has 8 times that of grain of 4 codes."""
 _FEWEST_DETAILED_CELLS = 4
 _CELL_SAMPLES = (8, 4, 4)
 """Side of a thumbnail's block in samples of Y, Cb, Cr of 4:2:0."""
-_DETAIL_CODES = 12.0
+DETAIL_CODES = 12.0
 """Standard deviation of luma within a block that has detail: text, edges, foliage."""
 _MOST_DETAIL_CELLS = 2000
 """Blocks looked at in a large picture, in rows evenly spread: their median is known to a thirtieth."""
@@ -235,7 +236,7 @@ def detail_error_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float
     evenly does not count. None where too few have detail.
     """
     blocks, wanted = _some_blocks(got), _some_blocks(want)
-    detailed = wanted.std(axis=(1, 3)) > _DETAIL_CODES
+    detailed = wanted.std(axis=(1, 3)) > DETAIL_CODES
     if detailed.sum() < _FEWEST_DETAILED_CELLS:
         return None
     return float(np.median((blocks - wanted).std(axis=(1, 3))[detailed]))

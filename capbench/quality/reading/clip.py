@@ -10,17 +10,11 @@ from pathlib import Path
 
 import av
 
-from capbench.errors import SourceError
 from capbench.pipeline.decode.open_source import audio_streams, open_parts, open_source, video_stream
 from capbench.pipeline.decode.presentation import begins_at_zero
 from capbench.pipeline.decode.video import every_picture
 
-__all__ = ["AudioTrack", "Clip", "ClipFacts", "check_size", "read_facts", "upright_size"]
-
-_LARGEST_SIDE_PX = 16384
-"""In square pixels; what PNG and H.264 level 6.2 hold, and any screen by far. Pixel aspect alone may ask for more."""
-_MOST_PIXELS = 2**26
-"""8192 x 8192: 100 MB a picture, of which six and more are held."""
+__all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,24 +153,3 @@ class Clip:
                         yield frame
             except av.FFmpegError as error:
                 self.error = f"{type(error).__name__} after {self.decoded} frames: {error.strerror}"
-
-
-def check_size(path: Path, size: tuple[int, int], sample_aspect: Fraction) -> None:
-    """Refuse a picture whose size in square pixels would ask for too much memory. Raises `SourceError`."""
-    if max(size) > _LARGEST_SIDE_PX or size[0] * size[1] > _MOST_PIXELS:
-        raise SourceError(
-            f"{path}: with pixels of aspect {float(sample_aspect):g} it is {size[0]}x{size[1]}, "
-            f"more than {_LARGEST_SIDE_PX} a side or {_MOST_PIXELS // 10**6} million pixels"
-        )
-
-
-def upright_size(path: Path) -> tuple[Fraction, Fraction]:
-    """Size in square pixels as a viewer sees it: rotation and pixel aspect applied. Raises `SourceError`."""
-    clip = Clip(path)
-    facts = read_facts(path)
-    first = next(clip.frames(), None)
-    if first is None:
-        raise SourceError(f"{path}: not one frame decodes ({clip.error or 'the video stream is empty'})")
-    size = (first.width * facts.sample_aspect, Fraction(first.height))
-    check_size(path, (round(size[0]), round(size[1])), facts.sample_aspect)
-    return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size

@@ -112,7 +112,7 @@ class SoundMeasurements:
     """The file under test."""
 
 
-class _StrayTimeError(Exception):
+class _UnusableSoundError(Exception):
     """A time stamp that lies farther from the rest of the sound than is believed, or a rate that makes hours of it."""
 
 
@@ -125,7 +125,7 @@ class _Timeline:
         self._end = 0
 
     def add(self, first_sample: int, energy: NDArray[np.float32]) -> None:
-        """Raises `_StrayTimeError`, and takes nothing."""
+        """Raises `_UnusableSoundError`, and takes nothing."""
         bins = (first_sample + np.arange(len(energy))) // _BIN_SAMPLES
         first, end = int(bins[0]), int(bins[-1]) + 1
         if self._chunks:
@@ -145,13 +145,13 @@ class _Timeline:
     def _check(self, first: int, end: int) -> None:
         gap_s = max(first - self._end, self.start - end) * BIN_S
         if gap_s > _LONGEST_GAP_S:
-            raise _StrayTimeError(f"a time stamp is {gap_s / 3600:.1f} h away from the rest of the sound")
+            raise _UnusableSoundError(f"a time stamp is {gap_s / 3600:.1f} h away from the rest of the sound")
         span_s = (max(self._end, end) - min(self.start, first)) * BIN_S
         sounding_s = len(self._chunks) * _CHUNK_BINS * BIN_S
         if span_s - sounding_s > _LONGEST_GAP_S + _MOST_SILENCE_SHARE * sounding_s:
-            raise _StrayTimeError(f"it is silent for {(span_s - sounding_s) / 3600:.1f} of {span_s / 3600:.1f} h")
+            raise _UnusableSoundError(f"it is silent for {(span_s - sounding_s) / 3600:.1f} of {span_s / 3600:.1f} h")
         if span_s > _LONGEST_SOUND_S:
-            raise _StrayTimeError(f"it lasts longer than {_LONGEST_SOUND_S // 3600} h")
+            raise _UnusableSoundError(f"it lasts longer than {_LONGEST_SOUND_S // 3600} h")
 
     def level(self) -> NDArray[np.float32]:
         level = np.zeros(self._end - self.start, np.float32)
@@ -201,7 +201,7 @@ class _Ear:
         self._origin_s = origin_s
 
     def hear(self, part: OpenPart, stream: av.AudioStream, track: int) -> None:
-        """Raises `av.FFmpegError` at damage, and `_StrayTimeError`."""
+        """Raises `av.FFmpegError` at damage, and `_UnusableSoundError`."""
         following: int | None = None
         is_cut = begins_at_zero(part.container)
         strays = StrayTimes[av.AudioFrame](holds_first=True)
@@ -277,7 +277,7 @@ def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
             resampler = None
         if frame is not None:
             if frame.sample_rate < LEAST_RATE_HZ:
-                raise _StrayTimeError(f"it has {frame.sample_rate} samples a second")
+                raise _UnusableSoundError(f"it has {frame.sample_rate} samples a second")
             if resampler is None:
                 # Interleaved: of 8 planes PyAV 18.1 reads a ninth, which is not there.
                 resampler, shape = av.AudioResampler(format="flt", rate=SOUND_RATE_HZ), now
@@ -304,7 +304,7 @@ def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
                         ear.hear(part, streams[track], track)
             except av.FFmpegError as problem:
                 error = f"audio track {track}: {problem.strerror}"
-            except _StrayTimeError as problem:
+            except _UnusableSoundError as problem:
                 error = f"audio track {track}: {problem}"
     samples, clipped, loud, side, middle = ear.counts
     return Sound(

@@ -7,11 +7,11 @@ they write while anything is changed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.foreign_exporters import Command, Exporter
+from tests.strangers.foreign_exporters import VP9, X264, X265, Command, Exporter, even, ffmpeg, stereo
 from tests.strangers.stream_facts import StreamFacts
 from tests.strangers.tool_programs import DEBIAN_PYTHON, further_python, newer_ffmpeg
 
@@ -34,17 +34,13 @@ def _stated(facts: StreamFacts) -> str | None:
     return name if name in _CODES else None
 
 
-def _even(facts: StreamFacts) -> bool:
-    return facts.width % 2 == 0 and facts.height % 2 == 0
-
-
 def _upright(facts: StreamFacts) -> bool:
     """What can reach an encoder as pictures alone, without turns, an aspect of pixels and edit lists."""
-    return _even(facts) and not facts.rotation and facts.sample_aspect == 1 and not facts.unshown
+    return even(facts) and not facts.rotation and facts.sample_aspect == 1 and not facts.unshown
 
 
-def _of_layouts(*layouts: str) -> Callable[[StreamFacts], bool]:
-    return lambda facts: facts.pixel_format.removesuffix("10le") in {f"yuv{layout}p" for layout in layouts}
+def _has_layout(facts: StreamFacts, *layouts: str) -> bool:
+    return facts.pixel_format.removesuffix("10le") in {f"yuv{layout}p" for layout in layouts}
 
 
 def _untagged(facts: StreamFacts) -> bool:
@@ -80,26 +76,17 @@ def _stated_by_mkvmerge(facts: StreamFacts) -> list[str]:
 def _by_x264(facts: StreamFacts) -> list[str]:
     options = ["--output-csp", f"i{facts.pixel_format.removeprefix('yuv')[:3]}"]
     options += ["--range", "pc" if facts.full_range else "tv", "--output-depth", str(facts.bits)]
-    return options + _named(facts, "colorprim", "transfer", "colormatrix")
+    return options + _told(facts, _NAMES, "--colorprim", "--transfer", "--colormatrix")
 
 
 def _by_x265(facts: StreamFacts) -> list[str]:
     options = ["--range", "full" if facts.full_range else "limited", "--output-depth", str(facts.bits)]
-    return options + _named(facts, "colorprim", "transfer", "colormatrix")
-
-
-def _named(facts: StreamFacts, *options: str) -> list[str]:
-    name = _stated(facts)
-    values = _NAMES[name] if name is not None else ()
-    return [word for option, value in zip(options, values, strict=False) for word in (f"--{option}", value)]
+    return options + _told(facts, _NAMES, "--colorprim", "--transfer", "--colormatrix")
 
 
 def _by_svt(facts: StreamFacts) -> list[str]:
     options = ["--input-depth", str(facts.bits), "--color-range", str(int(facts.full_range))]
-    if (name := _stated(facts)) is not None:
-        words = ("--color-primaries", "--transfer-characteristics", "--matrix-coefficients")
-        options += [word for pair in zip(words, map(str, _CODES[name]), strict=True) for word in pair]
-    return options
+    return options + _told(facts, _CODES, "--color-primaries", "--transfer-characteristics", "--matrix-coefficients")
 
 
 def _by_rav1e(facts: StreamFacts) -> list[str]:
@@ -110,10 +97,15 @@ def _by_rav1e(facts: StreamFacts) -> list[str]:
         "bt2020nc": ("BT2020", "BT2020_10Bit", "BT2020NCL"),
     }
     options = ["--range", "Full" if facts.full_range else "Limited"]
-    if (name := _stated(facts)) is not None:
-        words = ("--primaries", "--transfer", "--matrix")
-        options += [word for pair in zip(words, names[name], strict=True) for word in pair]
-    return options
+    return options + _told(facts, names, "--primaries", "--transfer", "--matrix")
+
+
+def _told(facts: StreamFacts, values: Mapping[str, tuple[object, object, object]], *options: str) -> list[str]:
+    """Options for primaries, transfer and matrix, where the clip states them."""
+    name = _stated(facts)
+    if name is None:
+        return []
+    return [word for option, value in zip(options, values[name], strict=True) for word in (option, str(value))]
 
 
 def _by_vpxenc(facts: StreamFacts) -> list[str]:
@@ -125,25 +117,16 @@ def _by_vpxenc(facts: StreamFacts) -> list[str]:
     return options if name is None else [*options, f"--color-space={names[name]}"]
 
 
-_X264: Final = ("-c:v", "libx264", "-preset", "veryfast", "-crf")
-_X265: Final = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-crf")
-_VP9: Final = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-b:v", "0", "-crf")
-_AAC: Final = ("-c:a", "aac", "-b:a", "192k")
 _OPUS: Final = ("-c:a", "libopus", "-b:a", "160k")
 _FLAC: Final = ("-c:a", "flac")
 
 
-def _newer(*encoder: str, sound: tuple[str, ...] = _AAC) -> Callable[[StreamFacts, Path], Command]:
+def _newer(
+    *encoder: str, sound: tuple[str, ...] = ("-c:a", "aac", "-b:a", "192k")
+) -> Callable[[StreamFacts, Path], Command]:
     """FFmpeg as imageio-ffmpeg brings it."""
-
-    def command(facts: StreamFacts, output: Path) -> Command:
-        return [
-            *(newer_ffmpeg(), "-v", "error", "-y", "-threads", "2", "-i", facts.path, "-map", "0:v:0"),
-            *(("-map", "0:a") if facts.sounds else ()),
-            *("-fps_mode", "passthrough", *encoder, *(sound if facts.sounds else ()), output),
-        ]
-
-    return command
+    asked = ffmpeg(*encoder, sound=sound)
+    return lambda facts, output: [newer_ffmpeg(), *asked(facts, output)[1:]]
 
 
 def _edited(container: str, video: str, audio: str) -> Callable[[StreamFacts, Path], Command]:
@@ -166,28 +149,24 @@ def _scripted(python: Callable[[], str], script: str, *options: str) -> Callable
     return lambda facts, output: [python(), _HERE / script, facts.path, output, *options]
 
 
-def _stereo(facts: StreamFacts) -> bool:
-    return all(sound.channels <= 2 for sound in facts.sounds) and len(facts.sounds) <= 1
-
-
 FURTHER_EXPORTERS: Final = (
-    Exporter("newer-ffmpeg-h264-mp4", "imageio-ffmpeg", ".mp4", _newer(*_X264, "20"), _even),
-    Exporter("newer-ffmpeg-h264-mkv-low", "imageio-ffmpeg", ".mkv", _newer(*_X264, "34", sound=_OPUS), _even),
-    Exporter("newer-ffmpeg-hevc-mov", "imageio-ffmpeg", ".mov", _newer(*_X265, "18", "-tag:v", "hvc1"), _even),
-    Exporter("newer-ffmpeg-vp9-webm", "imageio-ffmpeg", ".webm", _newer(*_VP9, "24", sound=_OPUS), _even),
+    Exporter("newer-ffmpeg-h264-mp4", "imageio-ffmpeg", ".mp4", _newer(*X264, "20"), even),
+    Exporter("newer-ffmpeg-h264-mkv-low", "imageio-ffmpeg", ".mkv", _newer(*X264, "34", sound=_OPUS), even),
+    Exporter("newer-ffmpeg-hevc-mov", "imageio-ffmpeg", ".mov", _newer(*X265, "18", "-tag:v", "hvc1"), even),
+    Exporter("newer-ffmpeg-vp9-webm", "imageio-ffmpeg", ".webm", _newer(*VP9, "24", sound=_OPUS), even),
     Exporter(
         "newer-ffmpeg-av1-mp4",
         "imageio-ffmpeg",
         ".mp4",
         _newer("-c:v", "libsvtav1", "-preset", "10", "-crf", "26", "-pix_fmt", "yuv420p10le"),
-        _even,
+        even,
     ),
     Exporter(
         "newer-ffmpeg-openh264-mp4",
         "imageio-ffmpeg",
         ".mp4",
         _newer("-c:v", "libopenh264", "-b:v", "4M", "-pix_fmt", "yuv420p"),
-        lambda facts: _even(facts) and not facts.full_range,
+        lambda facts: even(facts) and not facts.full_range,
         eight_bits=True,
     ),
     Exporter(
@@ -207,7 +186,7 @@ FURTHER_EXPORTERS: Final = (
             colours=_by_x264,
             sound="copied",
         ),
-        lambda facts: _upright(facts) and _of_layouts("420", "422", "444")(facts),
+        lambda facts: _upright(facts) and _has_layout(facts, "420", "422", "444"),
     ),
     Exporter(
         "x265-mkv",
@@ -218,7 +197,7 @@ FURTHER_EXPORTERS: Final = (
             *("--y4m", "--input", "-", "-o", "{stream}"),
             colours=_by_x265,
         ),
-        lambda facts: _upright(facts) and _of_layouts("420", "422", "444")(facts),
+        lambda facts: _upright(facts) and _has_layout(facts, "420", "422", "444"),
     ),
     Exporter(
         "svt-av1-mkv",
@@ -228,7 +207,7 @@ FURTHER_EXPORTERS: Final = (
             *("SvtAv1EncApp", "--preset", "10", "--crf", "26", "--progress", "0", "-i", "stdin", "-b", "{stream}"),
             colours=_by_svt,
         ),
-        lambda facts: _upright(facts) and _of_layouts("420")(facts),
+        lambda facts: _upright(facts) and _has_layout(facts, "420"),
     ),
     Exporter(
         "rav1e-mkv",
@@ -237,7 +216,7 @@ FURTHER_EXPORTERS: Final = (
         _encoder("rav1e", "-q", "-s", "10", "--quantizer", "70", "-y", "-o", "{stream}", "-", colours=_by_rav1e),
         # Ten pictures of 640x360 a second.
         lambda facts: (
-            _upright(facts) and _of_layouts("420", "422", "444")(facts) and facts.width * facts.height <= 480 * 270
+            _upright(facts) and _has_layout(facts, "420", "422", "444") and facts.width * facts.height <= 480 * 270
         ),
     ),
     Exporter(
@@ -250,14 +229,14 @@ FURTHER_EXPORTERS: Final = (
             colours=_by_vpxenc,
             sound="libopus",
         ),
-        lambda facts: _upright(facts) and _of_layouts("420", "444")(facts) and not facts.full_range,
+        lambda facts: _upright(facts) and _has_layout(facts, "420", "444") and not facts.full_range,
     ),
     Exporter(
         "ges-h264-mkv",
         "ges-launch-1.0",
         ".mkv",
         _edited("video/x-matroska", "video/x-h264", "audio/x-flac"),
-        lambda facts: _upright(facts) and facts.is_constant and _stereo(facts),
+        lambda facts: _upright(facts) and facts.is_constant and stereo(facts),
         eight_bits=True,
     ),
     Exporter(
@@ -265,7 +244,7 @@ FURTHER_EXPORTERS: Final = (
         "ges-launch-1.0",
         ".webm",
         _edited("video/webm", "video/x-vp8", "audio/x-vorbis"),
-        lambda facts: _upright(facts) and facts.is_constant and _stereo(facts),
+        lambda facts: _upright(facts) and facts.is_constant and stereo(facts),
         eight_bits=True,
     ),
     Exporter(
@@ -273,7 +252,7 @@ FURTHER_EXPORTERS: Final = (
         "openshot",
         ".mp4",
         _scripted(lambda: DEBIAN_PYTHON, "run_openshot.py", "libx264", "aac"),
-        lambda facts: _upright(facts) and _untagged(facts) and facts.is_constant and _stereo(facts),
+        lambda facts: _upright(facts) and _untagged(facts) and facts.is_constant and stereo(facts),
         eight_bits=True,
     ),
     Exporter(
@@ -302,7 +281,7 @@ FURTHER_EXPORTERS: Final = (
             "vcodec=h264,venc=x264{crf=18,preset=veryfast},acodec=mpga,ab=192",
             "avformat{mux=matroska}",
         ),
-        lambda facts: _upright(facts) and _stereo(facts),
+        lambda facts: _upright(facts) and stereo(facts),
         eight_bits=True,
     ),
 )

@@ -7,11 +7,18 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.quality.checks.colour_checks import _patch_limit
-from capbench.quality.checks.limits import ADDED_SHARE, CELL_CODES, PSNR_OUTLIER_FLOOR_DB
+from capbench.quality.checks.limits import (
+    ADDED_SHARE,
+    BLURRED_PART_RATIO,
+    CELL_CODES,
+    PSNR_OUTLIER_FLOOR_DB,
+    SHARPNESS_SHARE,
+)
 from capbench.quality.checks.picture_checks import _local
 from capbench.quality.measurements import PictureMeasurements
 from capbench.quality.metrics import frame_pairs
-from capbench.quality.metrics.pairs import strange_blocks
+from capbench.quality.metrics.detail_loss import LOST_SHARE
+from capbench.quality.metrics.pairs import blurred_parts, strange_blocks
 from capbench.quality.metrics.pairs.strange_blocks import StrangeBlocks
 from capbench.quality.metrics.registration import detail_error_codes, detail_left, worst_cell, worst_even_cell
 from capbench.results import CheckStatus
@@ -257,3 +264,5 @@ def test_what_is_measured_reaches_as_far_as_the_limits_ask() -> None:
     """The metrics lie below the checks and cannot import their limits: each has the number once more."""
     assert strange_blocks._FROM_CODES == CELL_CODES
     assert frame_pairs._FAIR_PSNR_DB >= PSNR_OUTLIER_FLOOR_DB
+    assert LOST_SHARE == SHARPNESS_SHARE
+    assert blurred_parts._LEAST_RATIO <= BLURRED_PART_RATIO

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.quality.measurements import BlurredPart
-from capbench.quality.metrics.detail_loss import best_blur_rest
-from capbench.quality.metrics.registration import DETAIL_CELL_SAMPLES, detail_energies
+from capbench.quality.metrics.detail_loss import LOST_SHARE, best_blur_rest
+from capbench.quality.metrics.registration import DETAIL_CELL_SAMPLES, DETAIL_CODES, detail_energies
 
 __all__ = ["blurred_part"]
 
@@ -30,12 +30,8 @@ _LEAST_RATIO = 1.7
 ten times as long as the rest, and is `limits.BLURRED_PART_RATIO`."""
 _MOST_KEPT_CELLS = 4000
 """Cells of which those coded best are found, in rows evenly spread."""
-_DETAIL_CODES = 12.0
-"""Standard deviation within a cell that has detail, as for `detail_error_codes`."""
 _KEPT_PERCENTILE = 25
 """Of the cells with detail by their error: how finely the best quarter was coded, whatever became of the others."""
-_LOST_SHARE = 0.35
-"""Share of its finest detail below which a cell has lost it: `limits.SHARPNESS_SHARE`."""
 _FEWEST_LOST_CELLS = 4
 """In a tile: a word of small text."""
 _BAND_CELLS = 8
@@ -112,7 +108,7 @@ def _look_into(got: Plane, want: Plane, tile: tuple[int, int], least_codes: floa
     is_detailed, energy, shared = detail_energies(found, wanted)
     lost = np.zeros_like(is_detailed)
     inner = np.s_[row - top : row - top + k, column - left : column - left + k]
-    lost[inner] = (is_detailed & (shared < _LOST_SHARE * energy))[inner]
+    lost[inner] = (is_detailed & (shared < LOST_SHARE * energy))[inner]
     if lost.sum() < _FEWEST_LOST_CELLS:
         return None
     return best_blur_rest(found, wanted, lost, least_codes=least_codes)
@@ -124,5 +120,5 @@ def _kept_error(want: Plane, errors: NDArray[np.float32]) -> float:
     rows, columns = errors.shape
     step = max(1, rows * columns // _MOST_KEPT_CELLS)
     cells = want[: rows * n, : columns * n].reshape(rows, n, columns, n)[::step].astype(np.float32)
-    detailed = errors[::step][cells.std(axis=(1, 3)) > _DETAIL_CODES]
+    detailed = errors[::step][cells.std(axis=(1, 3)) > DETAIL_CODES]
     return float(np.sqrt(np.percentile(detailed, _KEPT_PERCENTILE))) if detailed.size else np.inf

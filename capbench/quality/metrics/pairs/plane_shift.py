@@ -33,7 +33,7 @@ CRF 36. So each direction needs edges of its own."""
 _LEAST_KEPT = 0.3
 """Share of the gradients that must be left: where detail was lost the planes differ by that, wherever it lay."""
 _MOST_CONDITION = 1e4
-"""Edges in one direction only say nothing about the other."""
+"""Edges in one slanting direction say nothing about the place along them."""
 _FARTHEST_SAMPLES = 16
 _CORRELATED = 512
 """Largest side of the middle of a plane that is correlated."""
@@ -101,7 +101,7 @@ def plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
         return None
     sums = tiles.sum(axis=(0, 1))
     gradients = _centred(sums)[np.ix_(known, known)]
-    is_faint = np.trace(gradients) / count < _ENOUGH_GRADIENT_CODES**2
+    is_faint = count == 0 or np.trace(gradients) / count < _ENOUGH_GRADIENT_CODES**2
     if is_faint or np.linalg.cond(gradients) > _MOST_CONDITION:
         return None
     shift, terms = np.zeros(3), [*known, 2]
