@@ -75,54 +75,56 @@ def run_pass(run: Run, output: Output) -> None:
     def start(stage: str, body: Callable[[StageTimer], None], *, slack_s: float = 0.0) -> None:
         group.start(stage, lambda: body(recorder.clock()), slack_s=slack_s)
 
-    # After the end of a track the rest of the file is searched for more of it, without progress.
-    slack_s = job.source.path.stat().st_size / _SCANNED_BYTES_PER_S
-    frames: Channel[TimedFrame] = group.channel(
-        "decode", "upload" if draws else "encode", max_frames=plan.decoded_frames, max_bytes=plan.channel_bytes
-    )
-    threads = plan_codecs(job).decoder_threads
-    start("decode", partial(decode_pictures, job, threads, frames, recorder), slack_s=slack_s)
-
-    formats: Channel[PictureFormat] = group.channel("render", "encode", max_frames=1, max_bytes=1, carries_frames=False)
-    pictures: Channel[PooledPicture] = group.channel(
-        "render", "encode", max_frames=plan.pictures, max_bytes=plan.channel_bytes, numbers_producer=False
-    )
-    unfinished: Channel[UnfinishedPicture] = group.channel(
-        "render", "convert", max_frames=plan.pictures, max_bytes=plan.channel_bytes, numbers_producer=False
-    )
-    render = None
-    if draws:
-        outputs = RenderOutputs(formats, unfinished, pictures)
-        undelivered = UndeliveredFrames(frames)
-        sessions: Channel[UploadSession] = group.channel(
-            "render", "upload", max_frames=1, max_bytes=1, carries_frames=False
+    with group:
+        # After the end of a track the rest of the file is searched for more of it, without progress.
+        slack_s = job.source.path.stat().st_size / _SCANNED_BYTES_PER_S
+        frames: Channel[TimedFrame] = group.channel(
+            "decode", "upload" if draws else "encode", max_frames=plan.decoded_frames, max_bytes=plan.channel_bytes
         )
-        render = RenderStage(job, group, undelivered, sessions, outputs, device=run.device, valve=run.valve)
-        start("render", render.run)
-        start("upload", UploadStage(undelivered, sessions).run)
-        start("convert", lambda clock: convert_pictures(unfinished, pictures, clock))
-    else:
-        formats.send(PictureFormat(job.source.planar_format, job.source.colour), 1)
+        threads = plan_codecs(job).decoder_threads
+        start("decode", partial(decode_pictures, job, threads, frames, recorder), slack_s=slack_s)
 
-    shown: Iterable[TimedFrame | PooledPicture] = pictures if draws else frames
-    packets: Channel[EncodedPacket] = group.channel(
-        "encode", "mux", max_frames=PICTURE_PACKETS, max_bytes=PACKET_QUEUE_BYTES, carries_frames=False
-    )
-    start(
-        "encode",
-        lambda clock: encode_pictures(shown, formats, output.pictures, packets, recorder=recorder, clock=clock),
-    )
-
-    sound: Channel[EncodedPacket] | None = None
-    if (encoder := output.sound) is not None:
-        sound = group.channel(
-            "audio", "mux", max_frames=SOUND_PACKETS, max_bytes=PACKET_QUEUE_BYTES, carries_frames=False
+        formats: Channel[PictureFormat] = group.channel(
+            "render", "encode", max_frames=1, max_bytes=1, carries_frames=False
         )
-        start("audio", partial(encode_sound, job, encoder, sound, recorder), slack_s=slack_s)
-    if (file := output.file) is not None:
-        start("mux", lambda clock: mux_packets(packets, sound, file, watch=watch, recorder=recorder, clock=clock))
+        pictures: Channel[PooledPicture] = group.channel(
+            "render", "encode", max_frames=plan.pictures, max_bytes=plan.channel_bytes, numbers_producer=False
+        )
+        unfinished: Channel[UnfinishedPicture] = group.channel(
+            "render", "convert", max_frames=plan.pictures, max_bytes=plan.channel_bytes, numbers_producer=False
+        )
+        render = None
+        if draws:
+            outputs = RenderOutputs(formats, unfinished, pictures)
+            undelivered = UndeliveredFrames(frames)
+            sessions: Channel[UploadSession] = group.channel(
+                "render", "upload", max_frames=1, max_bytes=1, carries_frames=False
+            )
+            render = RenderStage(job, group, undelivered, sessions, outputs, device=run.device, valve=run.valve)
+            start("render", render.run)
+            start("upload", UploadStage(undelivered, sessions).run)
+            start("convert", lambda clock: convert_pictures(unfinished, pictures, clock))
+        else:
+            formats.send(PictureFormat(job.source.planar_format, job.source.colour), 1)
 
-    group.wait()
+        shown: Iterable[TimedFrame | PooledPicture] = pictures if draws else frames
+        packets: Channel[EncodedPacket] = group.channel(
+            "encode", "mux", max_frames=PICTURE_PACKETS, max_bytes=PACKET_QUEUE_BYTES, carries_frames=False
+        )
+        start(
+            "encode",
+            lambda clock: encode_pictures(shown, formats, output.pictures, packets, recorder=recorder, clock=clock),
+        )
+
+        sound: Channel[EncodedPacket] | None = None
+        if (encoder := output.sound) is not None:
+            sound = group.channel(
+                "audio", "mux", max_frames=SOUND_PACKETS, max_bytes=PACKET_QUEUE_BYTES, carries_frames=False
+            )
+            start("audio", partial(encode_sound, job, encoder, sound, recorder), slack_s=slack_s)
+        if (file := output.file) is not None:
+            start("mux", lambda clock: mux_packets(packets, sound, file, watch=watch, recorder=recorder, clock=clock))
+
     recorder.rendered(RenderOutcome(job.path_requested) if render is None else render.outcome())
     queues: list[Channel[TimedFrame] | Channel[PooledPicture] | Channel[EncodedPacket]] = [frames, packets]
     queues += [sound] if sound is not None else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -46,6 +47,17 @@ def write_clip(
             frame.pts, frame.time_base = pts, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return path
+
+
+def without_its_first_picture(path: Path) -> Path:
+    """Twelve pictures in three groups, of which the first picture's data is damaged beyond decoding."""
+    write_clip(path, [n * 3600 for n in range(12)], options={"g": "4", "bf": "0"})
+    with av.open(str(path)) as container:
+        first: Any = next(container.demux(video=0))
+    data = bytearray(path.read_bytes())
+    data[first.pos : first.pos + first.size] = b"\xff" * first.size
+    path.write_bytes(data)
     return path
 
 
@@ -163,12 +175,7 @@ def test_other_display_matrices_are_refused(matrix: tuple[float, ...], words: st
 
 def test_damage_at_the_very_start(tmp_path: Path) -> None:
     """The first group of pictures is gone: it is an error with nothing good, and salvage begins at the next."""
-    source = write_clip(tmp_path / "in.mp4", [n * 3600 for n in range(12)], options={"g": "4", "bf": "0"})
-    with av.open(str(source)) as container:
-        first: Any = next(container.demux(video=0))
-    data = bytearray(source.read_bytes())
-    data[first.pos : first.pos + first.size] = b"\xff" * first.size
-    source.write_bytes(data)
+    source = without_its_first_picture(tmp_path / "in.mp4")
 
     with pytest.raises(DamagedStreamError, match="0 frames decode"):
         export(source, tmp_path / "out.mp4", PASSED_ON)
@@ -176,6 +183,25 @@ def test_damage_at_the_very_start(tmp_path: Path) -> None:
 
     assert [number for number, _ in shown(tmp_path / "out.mp4")] == list(range(4, 12))
     assert any("damaged from frame 0 on" in warning for warning in report.warnings)
+
+
+def test_error_of_a_decoder_that_ends_before_the_other_stages_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a crowded machine the first thread may be through before the next one starts: its own error is raised."""
+    source = without_its_first_picture(tmp_path / "in.mp4")
+    start = threading.Thread.start
+
+    def start_and_wait(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "capbench-decode":
+            thread.join()
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_wait)
+
+    for path in ("passthrough", "cpu"):
+        with pytest.raises(DamagedStreamError, match="0 frames decode"):
+            export(source, tmp_path / "out.mp4", replace(PASSED_ON, path=path))
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])

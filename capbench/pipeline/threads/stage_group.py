@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
 
 from capbench.errors import CancelledExportError, CapbenchError, PipelineError, StallError
 from capbench.pipeline.threads.channel import Channel
@@ -28,7 +29,10 @@ class _Stoppable(Protocol):
 
 
 class StageGroup:
-    """Runs stages on threads of their own and ends them together."""
+    """Runs stages on threads of their own and ends them together.
+
+    Used as a context, it waits at the end; what the caller meets meanwhile stops the stages that already run.
+    """
 
     def __init__(self, watch: StageWatch, cancel: threading.Event) -> None:
         self._watch = watch
@@ -37,6 +41,17 @@ class StageGroup:
         self._threads: dict[str, threading.Thread] = {}
         self._failures: list[BaseException] = []
         self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Wait. Raises the first failure: a stage may have failed before the caller's own call did because of it."""
+        if failure is not None:
+            self.stop(CancelledExportError("interrupted") if isinstance(failure, KeyboardInterrupt) else failure)
+        self.wait()
 
     def channel(
         self,
@@ -68,7 +83,10 @@ class StageGroup:
         return channel
 
     def start(self, stage: str, body: Callable[[], object], *, slack_s: float = 0.0) -> None:
-        """Run `body` on a thread; what it raises stops the group. It may be silent for `slack_s` longer than others."""
+        """Run `body` on a thread; what it raises stops the group. It may be silent for `slack_s` longer than others.
+
+        Raises `PipelineError` where the system gives no thread.
+        """
 
         def run() -> None:
             try:
@@ -83,8 +101,11 @@ class StageGroup:
         self._watch.begin(stage, slack_s=slack_s)
         # Daemon: an encoder that hangs in native code must not keep the process alive.
         thread = threading.Thread(target=run, name=f"capbench-{stage}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise PipelineError(f"{stage} has no thread: {error}", stage=stage) from error
         self._threads[stage] = thread
-        thread.start()
 
     def stop(self, failure: BaseException) -> None:
         """Stop every stage because of `failure`."""

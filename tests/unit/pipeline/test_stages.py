@@ -151,3 +151,77 @@ def test_channel_that_joins_late_is_stopped_at_once() -> None:
 
     with pytest.raises(PipelineError, match="planted"):
         late.receive()
+
+
+def test_first_failure_is_raised_where_the_caller_meets_its_echo() -> None:
+    """A stage may fail before the thread that starts the stages is through with its own calls."""
+    group, error = Group(), EncoderError("planted")
+    ended = threading.Event()
+
+    def refuse() -> None:
+        raise error
+
+    def receive() -> None:
+        try:
+            list(group.channel)
+        finally:
+            ended.set()
+
+    def call() -> None:
+        with group.stages:
+            group.stages.start("b", receive)
+            group.stages.start("a", refuse)
+            assert ended.wait(TIMEOUT_S)
+            group.channel.send(0, 1)
+
+    with pytest.raises(EncoderError) as caught:
+        call()
+
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("met", "raised"), [(KeyboardInterrupt(), CancelledExportError), (EncoderError("planted"), EncoderError)]
+)
+def test_what_the_caller_meets_ends_the_stages_that_run(met: BaseException, raised: type[BaseException]) -> None:
+    group = Group()
+    ended = threading.Event()
+
+    def receive() -> None:
+        try:
+            list(group.channel)
+        finally:
+            ended.set()
+
+    def call() -> None:
+        with group.stages:
+            group.stages.start("b", receive)
+            raise met
+
+    with pytest.raises(raised):
+        call()
+
+    assert ended.is_set()
+
+
+def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at a limit of threads: the stages that run are stopped, and the error names the stage."""
+    group = Group()
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "capbench-a":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    def call() -> None:
+        with group.stages:
+            group.stages.start("b", lambda: list(group.channel))
+            group.stages.start("a", fail)
+
+    with pytest.raises(PipelineError, match="a has no thread: can't start new thread") as caught:
+        call()
+
+    assert caught.value.stage == "a"
