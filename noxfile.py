@@ -276,9 +276,10 @@ STRANGERS = (
     *("ffmpeg", "melt", "handbrake-cli", "gstreamer1.0-tools", "gstreamer1.0-libav"),
     *(f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "bad", "ugly")),
 )
-STRANGERS_HELD_BACK = (
+STRANGERS_OF_ALL = (
     *("x264", "x265", "svt-av1", "rav1e", "vpx-tools", "mkvtoolnix", "ges1.0-tools"),
     *("vlc-bin", "vlc-plugin-base", "python3-openshot"),
+    *("mpv", "mencoder", "aom-tools", "blender"),
 )
 """What the long form alone runs."""
 
