@@ -1,4 +1,4 @@
-"""What the exporters that are held back are given, what they are told that the clip states, and where they are found."""
+"""What the exporters that are held back are given, what they are told of the clip, and where they are found."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def fake_npm(words: Sequence[str | Path], **_: float) -> bytes:
 
 
 def test_an_archive_of_npm_is_taken_by_its_hash_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "which", lambda _: "npm")
+    monkeypatch.setattr(shutil, "which", lambda _: "npm")
     monkeypatch.setattr(module, "run_tool", fake_npm)
 
     right = module._NpmPackage("package@1.0", hashlib.sha256(b"archive").hexdigest())
@@ -91,7 +91,7 @@ def test_an_archive_of_npm_is_taken_by_its_hash_alone(monkeypatch: pytest.Monkey
 
 
 def test_without_npm_its_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
 
     with pytest.raises(ToolError, match="npm is not installed"):
         module._fetch(module._NpmPackage("package@1.0", 64 * "0"))

@@ -9,7 +9,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 _WARNED = 1
 """What mkvmerge ends with where it wrote the file and has something to say."""
@@ -21,21 +24,25 @@ def _pyav(source: str, output: str, codec: str, *options: str) -> int:
     with av.open(source) as given, av.open(output, "w") as made:
         seen = given.streams.video[0]
         video = made.add_stream(codec, rate=seen.average_rate, options=dict(word.split("=") for word in options))
+        assert isinstance(video, av.VideoStream)
+        assert seen.pix_fmt is not None
+        assert seen.time_base is not None
         video.width, video.height, video.pix_fmt = seen.width, seen.height, seen.pix_fmt
         video.codec_context.time_base = seen.time_base
         for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
             setattr(video.codec_context, name, getattr(seen.codec_context, name))
-        streams = {seen: video}
-        if given.streams.audio:
-            heard = given.streams.audio[0]
-            streams[heard] = made.add_stream("aac", rate=heard.rate, layout=heard.layout.name)
-        for packet in given.demux(list(streams)):
+        heard = given.streams.audio[0] if given.streams.audio else None
+        audio = None if heard is None else made.add_stream("aac", rate=heard.rate, layout=heard.layout.name)
+        for packet in given.demux([stream for stream in (seen, heard) if stream is not None]):
             for frame in packet.decode():
-                if packet.stream is seen:
+                if isinstance(frame, av.VideoFrame):
                     frame.pict_type = 0  # else every picture becomes of the type that it had
-                made.mux(streams[packet.stream].encode(frame))
-        for stream in streams.values():
-            made.mux(stream.encode(None))
+                    made.mux(video.encode(frame))
+                elif isinstance(frame, av.AudioFrame) and audio is not None:
+                    made.mux(audio.encode(frame))
+        for stream in (video, audio):
+            if stream is not None:
+                made.mux(stream.encode(None))
     return 0
 
 
@@ -46,14 +53,15 @@ def _imageio(source: str, output: str) -> int:
     known = reader.get_meta_data()
     sound = {"audio_path": source, "audio_codec": "aac"} if "audio_codec" in known else {}
     # By default sides are made multiples of 16.
-    with imageio.get_writer(output, fps=known["fps"], quality=9, macro_block_size=2, **sound) as writer:
-        for picture in reader:
-            writer.append_data(picture)
+    writer = imageio.get_writer(output, fps=known["fps"], quality=9, macro_block_size=2, **sound)
+    for picture in reader.iter_data():
+        writer.append_data(picture)
+    writer.close()
     return 0
 
 
 def _mediapy(source: str, output: str) -> int:
-    import mediapy
+    import mediapy  # type: ignore[import-not-found]
 
     with tempfile.TemporaryDirectory() as folder:
         silent = Path(folder) / "silent.mp4"
@@ -64,25 +72,26 @@ def _mediapy(source: str, output: str) -> int:
 
 def _ffpyplayer(source: str, output: str) -> int:
     import av
-    from ffpyplayer.pic import Image
-    from ffpyplayer.writer import MediaWriter
+    from ffpyplayer.pic import Image  # type: ignore[import-not-found]
+    from ffpyplayer.writer import MediaWriter  # type: ignore[import-not-found]
 
     with tempfile.TemporaryDirectory() as folder, av.open(source) as given:
         silent = str(Path(folder) / "silent.mkv")
         seen = given.streams.video[0]
+        rate = seen.average_rate or Fraction(25)
         stream = {
             "pix_fmt_in": "rgb24",
             "pix_fmt_out": "yuv420p",
             "width_in": seen.width,
             "height_in": seen.height,
             "codec": "libx264",
-            "frame_rate": (seen.average_rate.numerator, seen.average_rate.denominator),
+            "frame_rate": (rate.numerator, rate.denominator),
         }
         writer = MediaWriter(silent, [stream], lib_opts={"crf": "18", "preset": "veryfast"})
         for number, frame in enumerate(given.decode(seen)):
             pixels = frame.to_ndarray(format="rgb24").tobytes()
             picture = Image(plane_buffers=[pixels], pix_fmt="rgb24", size=(seen.width, seen.height))
-            writer.write_frame(img=picture, pts=float(number / seen.average_rate), stream=0)
+            writer.write_frame(img=picture, pts=float(number / rate), stream=0)
         writer.close()
         return _add_sound(silent, source, output)
 
@@ -92,7 +101,12 @@ def _add_sound(silent: str | Path, source: str, output: str) -> int:
     return 0 if code == _WARNED else code
 
 
-_LIBRARIES = {"pyav": _pyav, "imageio": _imageio, "mediapy": _mediapy, "ffpyplayer": _ffpyplayer}
+_LIBRARIES: Final[dict[str, Callable[..., int]]] = {
+    "pyav": _pyav,
+    "imageio": _imageio,
+    "mediapy": _mediapy,
+    "ffpyplayer": _ffpyplayer,
+}
 
 if __name__ == "__main__":
     sys.exit(_LIBRARIES[sys.argv[1]](*sys.argv[2:]))
