@@ -21,12 +21,13 @@ from tests.strangers import study as study_module
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
 from tests.strangers.drawn_clips import FIRST_HELD_BACK_SEED
 from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
+from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
 from tests.strangers.faults import sound_content
 from tests.strangers.faults.fault_tools import Base, _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import HELD_BACK_COUNT, Split
-from tests.strangers.published_clips import PUBLISHED
+from tests.strangers.published_clips import NEWLY_PUBLISHED, PUBLISHED
 from tests.strangers.refereeing import plane_referee, referee
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.sound_referee import compare_sound
@@ -368,35 +369,36 @@ def test_a_judgement_is_as_bad_as_its_worst_finding() -> None:
 
 @pytest.fixture
 def drawn_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    """A study of two clips, one of which is held back, with exporters that are all there."""
-    clips = [Clip("seen", "seen", tmp_path / "seen.mp4"), Clip("new", "new", tmp_path / "new.mp4")]
+    """A study of three clips, one of which was held back and one is, with exporters that are all there."""
+    clips = [Clip(name, name, tmp_path / f"{name}.mp4") for name in ("seen", "opened", "new")]
     monkeypatch.setattr(study_module, "all_clips", lambda _: tuple(clips[:1]))
-    monkeypatch.setattr(study_module, "held_back_clips", lambda _: (tuple(clips[1:]), ["a package is missing"]))
+    monkeypatch.setattr(study_module, "held_back_clips", lambda _: (tuple(clips[2:]), ["a package is missing"]))
+    monkeypatch.setattr(study_module, "opened_clips", lambda _: (tuple(clips[1:2]), ["another is missing"]))
     monkeypatch.setattr(study_module, "probe", lambda path: facts(EVEN, path=path))
     monkeypatch.setattr(tool_programs, "version_of", lambda _: "1.0")
     monkeypatch.setattr(foreign_exporters, "version_of", lambda _: "1.0")
     return Study(tmp_path, None, Plan())
 
 
-def test_what_is_drawn_of_each_clip_is_of_both_parts(drawn_study: Study) -> None:
-    pairs = [(clip.name, exporter.name) for clip, _, exporter in drawn_study._pairs()]
-    further = {each.name for each in FURTHER_EXPORTERS}
+def test_what_is_drawn_of_each_clip_is_of_every_part(drawn_study: Study) -> None:
+    pairs = [(clip.name, exporter) for clip, _, exporter in drawn_study._pairs()]
+    parts = (EXPORTERS, FURTHER_EXPORTERS, NEWEST_EXPORTERS)
 
     counts = {
-        (name, part): sum(clip == name and (exporter in further) == part for clip, exporter in pairs)
-        for name in ("seen", "new")
-        for part in (False, True)
+        name: [sum(clip == name and exporter in part for clip, exporter in pairs) for part in parts]
+        for name in ("seen", "opened", "new")
     }
-    assert counts == {("seen", False): 9, ("seen", True): 1, ("new", False): 3, ("new", True): 3}
-    assert drawn_study.result.not_made == ["a package is missing"]
+    assert counts == {"seen": [8, 1, 1], "opened": [8, 1, 1], "new": [3, 1, 3]}
+    assert drawn_study.result.not_made == ["a package is missing", "another is missing"]
 
 
 def test_a_new_clip_and_a_new_exporter_are_held_back_and_nothing_else(drawn_study: Study) -> None:
     held_back = drawn_study.result.split.is_held_back
 
-    assert not any(held_back("seen", each.name) for each in EXPORTERS)
+    for clip in ("seen", "opened"):
+        assert not any(held_back(clip, each.name) for each in (*EXPORTERS, *FURTHER_EXPORTERS))
+        assert all(held_back(clip, each.name) for each in NEWEST_EXPORTERS)
     assert all(held_back("new", each.name) for each in EXPORTERS)
-    assert all(held_back("seen", each.name) for each in FURTHER_EXPORTERS)
 
 
 def test_development_sees_nothing_that_is_held_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,11 +410,11 @@ def test_development_sees_nothing_that_is_held_back(tmp_path: Path, monkeypatch:
     study = Study(tmp_path, None, Plan(drawn=(3, 5)))
 
     assert [clip.name.split("-")[:2] for clip in study._sources] == [["drawn", "3"]] * 5
-    assert not study._further
+    assert not any(study._exporters[1:])
 
 
 def test_the_drawn_part_of_what_is_held_back_is_its_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held_back, "published_clips", lambda _: ((), ["no network"]))
+    monkeypatch.setattr(held_back, "published_clips", lambda *_: ((), ["no network"]))
 
     clips, missing = held_back.held_back_clips(tmp_path)
 
@@ -424,8 +426,8 @@ def test_the_drawn_part_of_what_is_held_back_is_its_seeds(tmp_path: Path, monkey
 def test_names_of_clips_exporters_and_faults_are_unique() -> None:
     for names in (
         [clip.name for clip in MADE_CLIPS],
-        [each.name for each in (*EXPORTERS, *FURTHER_EXPORTERS)],
-        [each.name for each in PUBLISHED],
+        [each.name for each in (*EXPORTERS, *FURTHER_EXPORTERS, *NEWEST_EXPORTERS)],
+        [each.name for each in (*PUBLISHED, *NEWLY_PUBLISHED)],
         [each.name for each in FAULTS],
     ):
         assert len(set(names)) == len(names)
@@ -637,7 +639,7 @@ def test_a_study_goes_from_clip_to_table(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
     plan = Plan(
-        exports_per_clip=(1, 0),
+        exports_per_clip=(1, 0, 0),
         bases=(1, 0),
         bases_per_fault=(1, 0),
         weak_per_strength=0,
