@@ -10,15 +10,17 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import gaussian_filter, shift
 
+from capbench.pipeline.scene import Scene
 from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.siting_check import check_siting
 from capbench.quality.expectation import Expectation
 from capbench.quality.inspection import inspect_files
 from capbench.quality.measurements import Measurements, PictureMeasurements, SampledPair
 from capbench.quality.reading.planes import Planes, as_frame
-from capbench.quality.validate import validate
+from capbench.quality.validate import validate, validate_run
 from capbench.results import CheckStatus, ValidationReport
 
 WIDTH, HEIGHT, FRAMES = 192, 128, 5
@@ -92,6 +94,25 @@ def test_a_reference_that_contradicts_itself_may_be_read_by_either_place(
     assert list(failures(report)) == failed
     meaning = next(check for check in report.checks if check.name == "colour.meaning")
     assert ("by its container" in meaning.message) == (matrix == 1)
+
+
+def test_saved_frames_of_a_scene_are_those_of_the_reading_that_counts(tmp_path: Path) -> None:
+    """They stayed those of the first reading."""
+    pictures = colourful()
+    reference = write(tmp_path / "reference.webm", pictures, "libvpx", matrix=1, full=True)
+    output = write(tmp_path / "output.mp4", pictures, matrix=1, full=True)
+    scene = Scene.model_validate({"caption": [{"text": "after the end", "start_s": 50.0, "end_s": 51.0}]})
+
+    report = validate_run(reference, output, scene=scene, save_frames=tmp_path / "saved", with_vmaf=False)
+
+    assert list(failures(report)) == []
+    assert report.saved_frames
+    for saved in report.saved_frames:
+        wanted, found = (
+            np.asarray(Image.open(tmp_path / "saved" / name)).astype(np.int16)
+            for name in (saved.reference_png, saved.output_png)
+        )
+        assert np.abs(wanted - found).mean() < 3  # 12 by the other reading
 
 
 TAGS = [(1, True), (6, False), (6, True), (9, False)]
