@@ -159,9 +159,42 @@ def test_a_range_that_was_lost_is_wrong_however_little_clipped_colours_show_it(
     )
     sides = [facts(EVEN, full_range=full) for full in ranges]
 
-    found = plane_referee.judge_range(sides[0], sides[1], [(0, 0), (1, 1)], {})
+    found = plane_referee.judge_range(
+        sides[0], sides[1], plane_referee.planes_of_pairs(sides[0], sides[1], [(0, 0), (1, 1)]), {}
+    )
 
     assert Judgement(tuple(found)).opinion == opinion
+
+
+def places_judged(noise_codes: float, shows: dict[int, float]) -> str:
+    """The word on 24 pictures that move by 4 codes, of which some show a share of the frame before instead."""
+    random = np.random.default_rng(11)
+    wanted = np.cumsum(random.normal(0, 5, (24, 30, 40, 3)), axis=0).astype(np.float32)
+    found = wanted + random.normal(0, 1.25 * noise_codes, wanted.shape).astype(np.float32)
+    for index, share in shows.items():
+        found[index] += share * (wanted[index - 1] - wanted[index])
+    return Judgement(tuple(referee._judge_places(wanted, found, {}))).opinion.value
+
+
+@pytest.mark.parametrize(
+    ("noise_codes", "shows", "opinion"),
+    [
+        (0.2, {}, "right"),
+        (3.5, {}, "right"),
+        (0.2, {9: 1.0}, "wrong"),
+        (1.5, {9: 1.0}, "wrong"),
+        (1.5, {9: 1.0, 10: 1.0}, "wrong"),
+        (1.5, dict.fromkeys(range(1, 24), 1.0), "wrong"),
+        (1.5, {23: 0.6}, "doubtful"),
+        (3.5, {23: 0.7}, "doubtful"),
+        (5.0, {23: 1.0}, "doubtful"),
+    ],
+)
+def test_a_frame_shows_anothers_picture_where_that_is_beyond_dispute(
+    noise_codes: float, shows: dict[int, float], opinion: str
+) -> None:
+    """The last frame of coarse x264, left half way between two, was called the one before."""
+    assert places_judged(noise_codes, shows) == opinion
 
 
 @pytest.mark.parametrize(("turn", "first", "step"), [(0, 0.0, 2), (90, 318.5, -2), (270, 0.5, 2), (180, 319.0, -2)])
@@ -532,6 +565,22 @@ def noise_clip(path: Path, *, options: dict[str, str]) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+def test_an_odd_side_may_be_cut_filled_up_or_scaled(tmp_path: Path) -> None:
+    """Of a cut row the rest was taken for scaled, and lay a third of a row lower: a slow pan showed other frames."""
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    source = tmp_path / "source.mkv"
+    drawn = "mandelbrot=s=90x65:r=25:start_scale=0.3:end_scale=0.1,scale=90:65:flags=neighbor,format=yuv444p"
+    run_tool(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", drawn, "-frames:v", "12", "-c:v", "ffv1", source])
+    for name, filters in (("cut", "crop=90:64:0:0"), ("filled", "pad=90:66"), ("scaled", "scale=90:64")):
+        path = tmp_path / f"{name}.mkv"
+        run_tool(["ffmpeg", "-v", "error", "-i", source, "-vf", filters, "-c:v", "ffv1", path])
+
+        found = referee.judge(probe(source), probe(path), Request())
+
+        assert found.figures["block_codes"] < 1, name
 
 
 def test_what_its_bytes_allow_is_doubtful_and_what_is_worse_is_wrong(tmp_path: Path) -> None:
