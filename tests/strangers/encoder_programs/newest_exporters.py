@@ -185,7 +185,15 @@ NEWEST_EXPORTERS: Final = (
         _written("pyav", "libx265", "preset=ultrafast", "crf=20"),
         lambda facts: upright(facts) and has_layout(facts, "420", "422", "444") and stereo(facts),
     ),
-    Exporter("imageio-h264-mp4", "imageio", ".mp4", _written("imageio"), _by_rgb, eight_bits=True),
+    Exporter(
+        "imageio-h264-mp4",
+        "imageio",
+        ".mp4",
+        _written("imageio"),
+        # It goes by the name of a file.
+        lambda facts: _by_rgb(facts) and facts.path.suffix in {".avi", ".mkv", ".mov", ".mp4", ".mpg", ".webm"},
+        eight_bits=True,
+    ),
     Exporter("mediapy-h264-mkv", "mediapy", ".mkv", _written("mediapy"), _by_rgb, eight_bits=True),
     Exporter("ffpyplayer-h264-mkv", "ffpyplayer", ".mkv", _written("ffpyplayer"), _by_rgb, eight_bits=True),
     Exporter(

@@ -49,11 +49,11 @@ def _pyav(source: str, output: str, codec: str, *options: str) -> int:
 def _imageio(source: str, output: str) -> int:
     import imageio
 
-    reader = imageio.get_reader(source)
+    reader = imageio.get_reader(source, "FFMPEG")
     known = reader.get_meta_data()
     sound = {"audio_path": source, "audio_codec": "aac"} if "audio_codec" in known else {}
     # By default sides are made multiples of 16.
-    writer = imageio.get_writer(output, fps=known["fps"], quality=9, macro_block_size=2, **sound)
+    writer = imageio.get_writer(output, "FFMPEG", fps=known["fps"], quality=9, macro_block_size=2, **sound)
     for picture in reader.iter_data():
         writer.append_data(picture)
     writer.close()
