@@ -55,6 +55,7 @@ def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
         ({"pixel_format": "yuv444p"}, {"aomenc-av1-mkv", "mpv-vp9-webm", "ffmpeg7-av1-mkv", "mencoder-mpeg4-avi"}),
         ({"full_range": True}, {"aomenc-av1-mkv", "ffmpeg4-vp9-webm", "gstreamer-openh264-mov", *BY_RGB}),
         ({"width": 321}, set(EXPORTERS)),
+        ({"path": Path("in.ts")}, {"ffmpeg4-h264-mp4", "ffmpeg4-vp9-webm", "ffmpeg7-hevc-mp4", "ffmpeg7-av1-mkv"}),
         ({"sounds": (SoundFacts(6, 48000, Fraction(0)),)}, {"pyav-h264-mp4", "gstreamer-openh264-mov", *BY_RGB}),
         ({"width": 1280, "height": 720}, BY_RGB),
     ],

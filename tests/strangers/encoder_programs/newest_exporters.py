@@ -41,6 +41,11 @@ def _other_ffmpeg(
     return lambda facts, output: [program_path(name), *asked(facts, output)[1:]]
 
 
+def _reads(facts: StreamFacts) -> bool:
+    """What both versions read: their static builds crash where a transport stream names its service."""
+    return even(facts) and facts.path.suffix not in {".ts", ".m3u8"}
+
+
 def _ffmpeg_4(*encoder: str, sound: tuple[str, ...]) -> Callable[[StreamFacts, Path], Command]:
     """It hands no colours on from the source by itself, so it is told them."""
     names = {
@@ -106,20 +111,20 @@ def _by_rgb(facts: StreamFacts) -> bool:
 
 
 NEWEST_EXPORTERS: Final = (
-    Exporter("ffmpeg4-h264-mp4", "ffmpeg-4", ".mp4", _ffmpeg_4(*X264, "20", sound=_AAC), even),
+    Exporter("ffmpeg4-h264-mp4", "ffmpeg-4", ".mp4", _ffmpeg_4(*X264, "20", sound=_AAC), _reads),
     Exporter(
         "ffmpeg4-vp9-webm",
         "ffmpeg-4",
         ".webm",
         _ffmpeg_4(*VP9, "24", sound=_OPUS),
-        lambda facts: even(facts) and not facts.full_range,
+        lambda facts: _reads(facts) and not facts.full_range,
     ),
     Exporter(
         "ffmpeg7-hevc-mp4",
         "ffmpeg-7",
         ".mp4",
         _other_ffmpeg("ffmpeg-7", *X265, "24", "-tag:v", "hvc1", sound=_AAC),
-        even,
+        _reads,
     ),
     Exporter(
         "ffmpeg7-av1-mkv",
@@ -128,7 +133,7 @@ NEWEST_EXPORTERS: Final = (
         _other_ffmpeg(
             *("ffmpeg-7", "-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-crf", "22"), sound=_FLAC
         ),
-        lambda facts: upright(facts) and has_layout(facts, "420"),
+        lambda facts: _reads(facts) and upright(facts) and has_layout(facts, "420"),
     ),
     Exporter(
         "mpv-h264-mkv",
