@@ -341,6 +341,27 @@ def test_frames_missing_in_the_middle_are_named_where_times_were_closed_up(missi
     assert not {"frames.order", "frames.repeated", "frames.last", "picture.same"} & failures(report).keys()
 
 
+def test_frames_in_front_of_the_reference_are_added_ones(tmp_path: Path) -> None:
+    """What an edit list cuts off was exported, and called repeated, out of order, and all that follows late."""
+    reference = write_along(tmp_path / "in.mkv", list(range(9, 40)))
+    output = write_along(tmp_path / "out.mkv", list(range(40)))
+
+    found = failures(validate(reference, output, with_vmaf=False))
+
+    assert found["frames.first"].startswith("added at the start: 9 frames")
+    assert not {name for name in found if name.startswith(("frames.", "time."))} - {"frames.first", "time.duration"}
+
+
+def test_a_beginning_that_is_shown_again_is_repeated(tmp_path: Path) -> None:
+    reference = write_along(tmp_path / "in.mkv", list(range(30)))
+    output = write_along(tmp_path / "out.mkv", [*range(6), *range(30)])
+
+    found = failures(validate(reference, output, with_vmaf=False))
+
+    assert "frames.repeated" in found
+    assert "frames.first" not in found
+
+
 def test_foreign_pictures_leave_what_follows_in_its_place(tmp_path: Path) -> None:
     reference = write_along(tmp_path / "all.mp4", [*range(100)])
     output = write_along(tmp_path / "foreign.mp4", [*range(40), *range(300, 306), *range(46, 100)])

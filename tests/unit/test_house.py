@@ -37,7 +37,7 @@ _ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("measurements", "expectation"),
         ("metrics",),
         ("truth", "effects"),
-        ("worst_frames", "opened_pair", "clip_evidence"),
+        ("worst_frames", "opened_pair", "clip_evidence", "added_frames"),
         ("parts",),
         ("inspection",),
         ("look_inspection",),

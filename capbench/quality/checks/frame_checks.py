@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 
+from capbench.quality.added_frames import added_at_start, placed_pairs
 from capbench.quality.checks import limits
 from capbench.quality.measurements import Measurements
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.results import Check
 
 __all__ = ["check_frames"]
+
+_MOST_NAMED = 5
+"""Frames that a message names one by one."""
 
 
 def check_frames(evidence: Measurements) -> list[Check]:
@@ -28,8 +32,10 @@ def check_frames(evidence: Measurements) -> list[Check]:
 
 
 def _frames_named(frames: list[int]) -> str:
-    shown = ", ".join(str(frame) for frame in frames[:5])
-    return shown + (f" and {len(frames) - 5} more" if len(frames) > 5 else "")
+    if len(frames) > _MOST_NAMED and frames == list(range(frames[0], frames[-1] + 1)):
+        return f"{frames[0]} to {frames[-1]}"
+    shown = ", ".join(str(frame) for frame in frames[:_MOST_NAMED])
+    return shown + (f" and {len(frames) - _MOST_NAMED} more" if len(frames) > _MOST_NAMED else "")
 
 
 def _plural(count: int, thing: str = "frame") -> str:
@@ -58,6 +64,15 @@ def _first(evidence: Measurements) -> Check:
     found = next((match for match in evidence.matches if match is not None), None)
     if found is None:
         return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
+    if added := added_at_start(evidence):
+        return Check.failed(
+            name=name,
+            message=f"added at the start: {_plural(added)}; the reference's first is frame {added} of the output",
+            value=added,
+            limit=0,
+            unit="frames",
+            frames=list(range(added)),
+        )
     if found <= _slack(evidence) or _is_between_ticks(evidence, 0, found):
         return Check.passed(
             name=name, message="the output starts with the reference's first frame", value=0, limit=0, unit="frames"
@@ -159,8 +174,8 @@ def _repeated(evidence: Measurements) -> Check:
         return Check.not_applicable(name=name, reason=f"frames are resampled to {evidence.wanted_rate} fps")
     seen: set[int] = set()
     again = []
-    for frame, match in enumerate(evidence.matches):
-        if match is None or not _identified(evidence, frame):
+    for frame, match in placed_pairs(evidence):
+        if not _identified(evidence, frame):
             continue
         if match in seen:
             again.append(frame)
@@ -186,8 +201,8 @@ def _order(evidence: Measurements) -> Check:
     name = "frames.order"
     highest = -1
     back = []
-    for frame, match in enumerate(evidence.matches):
-        if match is None or not _identified(evidence, frame):
+    for frame, match in placed_pairs(evidence):
+        if not _identified(evidence, frame):
             continue
         if match < highest:
             back.append(frame)
@@ -208,7 +223,7 @@ def _order(evidence: Measurements) -> Check:
 def _late(evidence: Measurements) -> Check:
     """A picture that is on screen at a time at which the reference shows a later one."""
     name = "frames.late"
-    pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+    pairs = placed_pairs(evidence)
     if evidence.no_times_reason is not None:
         return Check.not_applicable(name=name, reason=evidence.no_times_reason)
     if pairs and len(evidence.reference.frames) == 1:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
+from capbench.quality.added_frames import placed_pairs
 from capbench.quality.checks import limits
 from capbench.quality.measurements import ClipMeasurements, Measurements
 from capbench.results import Check
@@ -98,7 +99,7 @@ def _stamps(evidence: Measurements) -> Check:
     name = "time.stamps"
     if evidence.wanted_rate is not None:
         return _constant_stamps(evidence, evidence.wanted_rate)
-    pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+    pairs = placed_pairs(evidence)
     if not pairs:
         return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     output, reference = evidence.output.frames, evidence.reference.frames
@@ -187,7 +188,7 @@ def _rate(evidence: Measurements) -> Check:
         found = 1 / _interval_s(evidence.output) if _interval_s(evidence.output) else Fraction(0)
         error = float(found / evidence.wanted_rate) - 1
     else:
-        pairs = [(frame, match) for frame, match in enumerate(evidence.matches) if match is not None]
+        pairs = placed_pairs(evidence)
         if len(pairs) < 2 or pairs[-1][1] == pairs[0][1]:
             return Check.not_applicable(name=name, reason="a single frame has no rate")
         (first, first_match), (last, last_match) = pairs[0], pairs[-1]

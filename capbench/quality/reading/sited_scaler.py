@@ -60,7 +60,7 @@ class SitedScaler:
         """In the directions in which there is less chroma than luma: elsewhere swscale has no use for them."""
         chroma = frame.format.components[1]
         luma = frame.format.components[0]
-        positions = {}
+        positions: dict[str, str] = {}
         for name, place, is_less in (
             ("h", self._place[0], chroma.width < luma.width),
             ("v", self._place[1], chroma.height < luma.height),
