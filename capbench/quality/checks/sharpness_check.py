@@ -36,8 +36,8 @@ def check_sharpness(pictures: PictureMeasurements) -> Check:
     if has_lost and not is_blurred:
         return Check.not_applicable(
             name=name,
-            reason=f"{share:.0%} of the finest detail is left: too little is lost to be seen, or coarse coding left it out, "
-            "and no blur or enlargement explains the loss",
+            reason=f"{share:.0%} of the finest detail is left: too little is lost to be seen, or coarse coding left it "
+            "out, and no blur or enlargement explains the loss",
         )
     return Check.passed_if(
         good=not is_blurred,
