@@ -18,7 +18,14 @@ from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.coarse_coding import figures_of_coarse_coding
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
 from tests.strangers.refereeing.other_rates import judge_lateness, judge_length
-from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_matrix, judge_range, judge_siting
+from tests.strangers.refereeing.plane_referee import (
+    LUMA_WEIGHTS,
+    Pairs,
+    judge_even_luma,
+    judge_matrix,
+    judge_range,
+    judge_siting,
+)
 from tests.strangers.refereeing.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
     StreamFacts,
@@ -94,6 +101,7 @@ def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request
         *_pictures(reference, output, request, figures),
         *judge_matrix(reference, output, some, figures),
         *judge_range(reference, output, some, figures),
+        *judge_even_luma(reference, output, some, figures),
         *judge_siting(reference, output, some, figures),
         *judge_sound(reference, output, figures, rounded_ms=_rounded_ms(reference, request)),
     ]
