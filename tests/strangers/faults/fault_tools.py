@@ -74,8 +74,8 @@ _COLOUR_CODES: Final = 12.0
 _FLAT_CODES: Final = 3.0
 """Range of a flat area; coding noise averages out over a block."""
 _LEFT_DETAIL: Final = 0.3
-"""Share of the finest detail that a fault leaves at most: 35% are promised, and what validation measures as 38% of a clip
-that is coarse itself is 33% here."""
+"""Share of the finest detail that a fault leaves at most: 35% are promised, and what validation measures as 38% of a
+clip that is coarse itself is 33% here."""
 _SHARP_QUANTILE: Final = 0.9
 """Of second differences, from which a pixel has detail."""
 PLAIN_SCALE: Final = "flags=bicubic+accurate_rnd"
