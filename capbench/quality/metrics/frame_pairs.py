@@ -36,7 +36,7 @@ from capbench.quality.metrics.registration import (
     worst_cell,
     worst_even_cell,
 )
-from capbench.quality.reading.frame_samples import rows_for_levels
+from capbench.quality.reading.frame_samples import level_row_step
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.orientation import turn_correlations
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
@@ -307,7 +307,9 @@ def _levels(got: ObservedPicture, want: ObservedPicture) -> tuple[NDArray[np.uin
     coded, wanted = got.coded_luma, want.coded_luma
     if coded is not None and wanted is not None and coded.shape == wanted.shape:
         return coded, wanted
-    return rows_for_levels(planes_of(got.frame).luma), rows_for_levels(planes_of(want.frame).luma)
+    lumas = planes_of(got.frame).luma, planes_of(want.frame).luma
+    step = level_row_step(lumas[0].size)
+    return lumas[0][::step], lumas[1][::step]
 
 
 def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> PlaneShift | None:
@@ -343,5 +345,6 @@ def _deep_step(got: ObservedPicture, pair: ComparedPair, bits: int) -> int | Non
         return None
     more = max(0, bits - got.bits)
     # Not rounded: steps of deeper codes then begin where steps of these do.
-    found, wanted = (np.right_shift(rows_for_levels(luma), np.uint8(more)).astype(np.uint16) for luma in pair.planes[0])
+    step = level_row_step(pair.planes[0][0].size)
+    found, wanted = (np.right_shift(luma[::step], np.uint8(more)).astype(np.uint16) for luma in pair.planes[0])
     return coarse_step(found, wanted)

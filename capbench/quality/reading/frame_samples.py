@@ -18,9 +18,9 @@ __all__ = [
     "FrameSamples",
     "coded_rows",
     "has_chroma_at_each_column",
+    "level_row_step",
     "level_rows",
     "read_samples",
-    "rows_for_levels",
     "sample_bits",
 ]
 
@@ -185,16 +185,17 @@ def _samples(plane: VideoPlane, bits: int) -> Samples:
     return words[: plane.height, : plane.width]
 
 
-def rows_for_levels(plane: Samples) -> Samples:
-    """As many rows of a plane as levels are counted in: all of a small picture. A view."""
-    return plane if plane.size < _LEVEL_ROWS * _LEVEL_SAMPLES else plane[::_LEVEL_ROWS]
+def level_row_step(samples: int) -> int:
+    """Every which row levels are counted in, of a plane of so many samples: each of a small picture."""
+    return 1 if samples < _LEVEL_ROWS * _LEVEL_SAMPLES else _LEVEL_ROWS
 
 
 def coded_rows(frame: av.VideoFrame) -> NDArray[np.uint8] | None:
     """Rows of luma as coded, to count levels in where the picture is scaled; None of deep frames and of R'G'B'."""
     if sample_bits(frame.format) > 8 or frame.format.is_rgb or frame.format.has_palette:
         return None
-    rows: NDArray[np.uint8] = rows_for_levels(read_samples(frame, VideoReformatter()).luma).astype(np.uint8)
+    luma = read_samples(frame, VideoReformatter()).luma
+    rows: NDArray[np.uint8] = luma[:: level_row_step(luma.size)].astype(np.uint8)
     return rows
 
 
