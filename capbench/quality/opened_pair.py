@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import av
+import numpy as np
+from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
 from capbench.errors import ColourError
@@ -21,7 +23,7 @@ from capbench.quality.metrics.open_meters import no_hdr_model, offered_for, open
 from capbench.quality.metrics.pairs.native_pairs import NativePairs
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
-from capbench.quality.reading.frame_samples import level_rows
+from capbench.quality.reading.frame_samples import coded_rows, level_rows
 from capbench.quality.reading.native.native_format import NativeFormat, common_format
 from capbench.quality.reading.native.native_normaliser import NativeNormaliser
 from capbench.quality.reading.normalise import Normaliser
@@ -75,6 +77,14 @@ class ClipPair:
     def keeps_decoded(self) -> bool:
         """Whether pairs are compared in more than 8-bit 4:2:0, so that pictures are kept as they were decoded."""
         return self.side.native is not None
+
+    @property
+    def coded_luma(self) -> Callable[[av.VideoFrame], NDArray[np.uint8] | None] | None:
+        """Takes samples as coded from frames of either file; None unless both are scaled alike to square pixels."""
+        want, got = self.want, self.got
+        are_stretched = got.facts.sample_aspect == want.facts.sample_aspect != 1
+        are_alike = self.side.has_same_codes and want.clip.rotation_degrees == got.clip.rotation_degrees
+        return coded_rows if are_stretched and are_alike else None
 
     @property
     def output_normaliser(self) -> Normaliser:
@@ -182,6 +192,7 @@ def open_pair(
         side.normaliser,
         frame_s=want.frame_s,
         deep_luma=level_rows,
+        coded_luma=pair.coded_luma,
         keeps_decoded=keeps_decoded,
         digest=digest,
     )
@@ -205,6 +216,7 @@ def open_pair(
         pair.output_normaliser,
         recording=side.truth.recording if side.truth and aligner.marked else None,
         frame_s=got.frame_s,
+        coded_luma=pair.coded_luma,
         keeps_decoded=keeps_decoded,
         digest=digest,
     )

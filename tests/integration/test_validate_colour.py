@@ -320,3 +320,36 @@ def test_soft_colour_gradients_do_not_tell_where_chroma_lies(tmp_path: Path) -> 
 
     siting = next(check for check in report.checks if check.name == "colour.siting")
     assert siting.status is CheckStatus.NOT_APPLICABLE
+
+
+def _grains(path: Path, size: tuple[int, int], aspect: Fraction, step: int = 1) -> Path:
+    """Twelve lossless grey pictures in which neighbours are far apart, in steps of so many codes."""
+    width, height = size
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"qp": "0", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        stream.codec_context.color_range = 1
+        for number in range(12):
+            random = np.random.default_rng(number)
+            luma = (random.beta(2, 2, (height, width)) * 200 + 24).astype(np.uint8)
+            grey = np.full((height // 2, width // 2), 128, np.uint8)
+            frame = as_frame(Planes(luma // step * step + step // 2, grey, grey))
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("size", "aspect"), [((32, 32), Fraction(1)), ((96, 96), Fraction(16, 11))])
+@pytest.mark.parametrize("step", [1, 32])
+def test_levels_are_counted_in_small_pictures_and_as_they_were_coded(
+    size: tuple[int, int], aspect: Fraction, step: int, tmp_path: Path
+) -> None:
+    """A quarter of 32 rows has too few samples of a level; pixels that are made square mix levels of neighbours."""
+    reference = _grains(tmp_path / "reference.mkv", size, aspect)
+
+    report = validate(reference, _grains(tmp_path / "output.mkv", size, aspect, step), with_vmaf=False)
+
+    levels = next(check for check in report.checks if check.name == "colour.levels")
+    assert levels.value == step

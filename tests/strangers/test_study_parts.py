@@ -22,7 +22,7 @@ from tests.strangers.confusion_table import Share, disagreements, meets_goals, s
 from tests.strangers.drawn_clips import FIRST_HELD_BACK_SEED
 from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
 from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
-from tests.strangers.faults import sound_content
+from tests.strangers.faults import fault_tools, sound_content
 from tests.strangers.faults.fault_tools import Base, _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
@@ -136,6 +136,51 @@ def test_chroma_of_another_matrix_and_range_is_brought_to_the_outputs() -> None:
 
     assert cb.ravel() == pytest.approx([128 + 255 * -0.1687, 128 + 255 * -0.3313], abs=0.05)
     assert cr.ravel() == pytest.approx([128 + 255 * 0.5, 128 + 255 * -0.4187], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("darker", "noise_codes", "opinion"),
+    [
+        (0.0, 3.0, "right"),
+        (0.3, 0.5, "right"),
+        (1.0, 1.0, "doubtful"),  # MoviePy: named where there are flat colours enough
+        (1.0, 0.0, "doubtful"),
+        (2.5, 1.0, "wrong"),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_luma_that_is_darker_all_over_is_not_right(darker: float, noise_codes: float, opinion: str, sign: int) -> None:
+    random = np.random.default_rng(5)
+    want = random.uniform(20, 235, (2, 23, 40)).repeat(8, axis=1).repeat(8, axis=2)[:, :180].astype(np.float32)
+    got = (want - sign * darker + random.normal(0, noise_codes, want.shape)).astype(np.float32)
+
+    found = plane_referee.judge_even_luma(facts(EVEN), facts(EVEN), ([want] * 3, [got] * 3), {})
+
+    assert Judgement(tuple(found)).opinion == opinion
+
+
+def test_luma_that_some_levels_alone_lost_is_not_evenly_off() -> None:
+    want = np.random.default_rng(5).uniform(20, 235, (2, 23, 40)).repeat(8, axis=1).repeat(8, axis=2).astype(np.float32)
+    got = np.where(want < 60, want - 3, want).astype(np.float32)
+
+    assert not plane_referee.judge_even_luma(facts(EVEN), facts(EVEN), ([want] * 3, [got] * 3), {})
+
+
+def test_a_blur_of_what_is_coarse_itself_is_not_planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half the size of a coarse clip left 38% of its detail, where a loss of 65% is promised to be seen."""
+    sharp = np.random.default_rng(6).uniform(20, 235, (2, 90, 160)).astype(np.float32)
+    coarse = (128 + 0.4 * (sharp - 128)).astype(np.float32)
+    monkeypatch.setattr(fault_tools, "decode_planes", lambda told, _: [sharp if told.codec == "h264" else coarse] * 3)
+
+    def copy(*_: object) -> None:
+        """Plants nothing."""
+
+    monkeypatch.setattr(fault_tools, "probe", lambda _: facts(EVEN, codec="hevc"))
+    base = cast("Base", SimpleNamespace(reference=facts(EVEN)))
+
+    with pytest.raises(ToolError, match="40% of the finest detail is left"):
+        fault_tools.without_detail(copy)(base, 2, Path("half.mp4"))
+    fault_tools.without_detail(copy)(base, 0.4, Path("weak.mp4"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,7 +34,12 @@ __all__ = [
 ]
 
 BITS_PER_PIXEL = {"highest": 0.3, "high": 0.15, "medium": 0.08, "low": 0.04}
-"""Quality name to bits a pixel: the bitrate is width x height x this x frames a second."""
+"""Quality name to bits a pixel of pictures of 480 lines and more: the bit rate is width x height x this x frames a
+second."""
+_FULL_DETAIL_PIXELS = 854 * 480
+"""Pixels from which these bits are enough. In smaller pictures detail is as fine as samples, so that what is beside it
+says less of it: at constant quality x264 needs bits a pixel that grow as pixels become fewer, by the power of 0.46 at
+CRF 23 and 0.49 at 28, the mean of eight kinds of text, film and rain from 96x54 to 854x480. The root is near enough."""
 
 _LEAST_BIT_RATE = 10_000
 """x264 counts in whole kilobits and refuses 0, which a picture of icon size would result in."""
@@ -112,7 +118,14 @@ def codec_options(settings: EncoderSettings, width: int, height: int, rate: Frac
                 f"got {settings.bitrate_bits_per_s}"
             )
         return settings.bitrate_bits_per_s, options
-    return max(_LEAST_BIT_RATE, round(width * height * BITS_PER_PIXEL[settings.quality] * rate)), options
+    bit_rate = round(_weighted_pixels(width, height) * BITS_PER_PIXEL[settings.quality] * rate)
+    return max(_LEAST_BIT_RATE, bit_rate), options
+
+
+def _weighted_pixels(width: int, height: int) -> float:
+    """Pixels of a picture, each counted by how many bits it needs more than those of a large one."""
+    pixels = width * height
+    return pixels * max(1.0, math.sqrt(_FULL_DETAIL_PIXELS / pixels))
 
 
 def has_threads(encoder: str) -> bool:

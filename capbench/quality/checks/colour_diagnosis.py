@@ -170,8 +170,11 @@ def _fitted(wanted: Codes, found: Codes) -> _Adjustment:
         gain = abs(_certain_gain(luma[0], luma[1]))
         gain = gain if abs(gain - 1) >= limits.ADJUSTED_CONTRAST else 1.0
     if gain != 1:
-        offset = float(found[:, 0].mean() - gain * wanted[:, 0].mean())
-    elif abs(offset) < limits.ADJUSTED_LUMA_CODES:
+        raised = float(found[:, 0].mean() - gain * wanted[:, 0].mean())
+        changes = (gain - 1) * wanted[:, 0] + raised
+        matters = float(np.sqrt(np.mean(np.square(changes)))) >= limits.ADJUSTED_CODES
+        gain, offset = (gain, raised) if matters else (1.0, offset)
+    if gain == 1 and abs(offset) < limits.ADJUSTED_LUMA_CODES:
         offset = 0.0
     chroma = [part[:, 1] - 128 + 1j * (part[:, 2] - 128) for part in (wanted, found)]
     size = float(np.sqrt(np.mean(np.abs(chroma[0]) ** 2)))
@@ -181,7 +184,7 @@ def _fitted(wanted: Codes, found: Codes) -> _Adjustment:
         saturation, angle = abs(factor), float(np.angle(factor))
         saturation = saturation if abs(saturation - 1) >= limits.ADJUSTED_SATURATION else 1.0
         turn = complex(saturation) * (np.exp(1j * angle) if abs(angle) >= limits.ADJUSTED_HUE_RAD else 1.0)
-        turn = complex(turn)
+        turn = complex(turn) if abs(turn - 1) * size >= limits.ADJUSTED_CODES else 1.0
     return _Adjustment(gain, offset, turn)
 
 

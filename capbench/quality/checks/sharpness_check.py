@@ -36,8 +36,8 @@ def check_sharpness(pictures: PictureMeasurements) -> Check:
     if has_lost and not is_blurred:
         return Check.not_applicable(
             name=name,
-            reason=f"{share:.0%} of the finest detail is left, and no blur or enlargement explains the loss: coarse "
-            "coding left it out, or too little of it to be seen",
+            reason=f"{share:.0%} of the finest detail is left: too little is lost to be seen, or coarse coding left it "
+            "out, and no blur or enlargement explains the loss",
         )
     return Check.passed_if(
         good=not is_blurred,
@@ -90,14 +90,17 @@ def _most_beside(loss: DetailLoss, *, is_part: bool) -> float:
 
 
 def _is_unseen(pictures: PictureMeasurements) -> bool:
-    """Whether no blur explains what is missing, and that is less than anybody sees, or the picture is good."""
+    """Whether what is missing is less than anybody sees, or no blur explains it in a good picture."""
     losses = [pair.detail_loss for pair in pictures.sampled if pair.detail_loss is not None]
-    beside = [loss.beside_blur for loss in losses if loss.beside_blur is not None]
-    if not beside or median(beside) <= limits.BESIDE_BLUR_SHARE:
+    lost = [(loss.lost_codes, loss.beside_blur) for loss in losses if loss.beside_blur is not None]
+    if not lost:
         return False
+    # Grain that an encoder smooths is explained by a blur as well: how it was lost does not make it visible.
+    if median(codes for codes, _ in lost) < limits.UNSEEN_LOSS_CODES:
+        return True
     psnr_db = [value for value in pictures.series.get("psnr_y", ()) if value is not None]
     is_good = bool(psnr_db) and median(psnr_db) >= limits.PSNR_OUTLIER_FLOOR_DB
-    return is_good or median(loss.lost_codes for loss in losses) < limits.UNSEEN_LOSS_CODES
+    return is_good and median(beside for _, beside in lost) > limits.BESIDE_BLUR_SHARE
 
 
 def typical_detail_error(pictures: PictureMeasurements) -> float:

@@ -36,6 +36,7 @@ from capbench.quality.metrics.registration import (
     worst_cell,
     worst_even_cell,
 )
+from capbench.quality.reading.frame_samples import level_row_step
 from capbench.quality.reading.observed_frame import ObservedPicture
 from capbench.quality.reading.orientation import turn_correlations
 from capbench.quality.reading.planes import THUMBNAIL_STEP, Planes, planes_of
@@ -52,7 +53,6 @@ _MOST_LOOKS_BEHIND = 2
 """Pairs that wait for a close look; each holds two pictures."""
 _CHROMA_STEP_PX = 2
 """Luma pixels from one chroma sample of 4:2:0 to the next."""
-_LEVEL_ROWS = 4  # a quarter of the rows has samples enough to count levels in
 _MOST_DETAIL = 0.5
 """Share of the finest detail below which its loss is looked into: it takes as long as all the rest."""
 _GOOD_PSNR_DB = 27.0
@@ -255,7 +255,7 @@ class PictureMeter:
             )
         )
         # A small picture has too few samples of each level by itself.
-        self._records.levels.append(level_errors(planes.luma[::_LEVEL_ROWS], wanted.luma[::_LEVEL_ROWS]))
+        self._records.levels.append(level_errors(*_levels(got, want)))
         self._records.looks.append(look_at_colours(got.thumb, want.thumb))
         if patches is not None:
             self._records.patches.append(measure_patches(planes, wanted, patches))
@@ -302,6 +302,16 @@ def _blurred_parts(got: Planes, want: Planes) -> tuple[BlurredPart, ...]:
     return tuple(part for part in found if part is not None)
 
 
+def _levels(got: ObservedPicture, want: ObservedPicture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Luma of both in which levels are counted: as it was coded, where both pictures were scaled alike."""
+    coded, wanted = got.coded_luma, want.coded_luma
+    if coded is not None and wanted is not None and coded.shape == wanted.shape:
+        return coded, wanted
+    lumas = planes_of(got.frame).luma, planes_of(want.frame).luma
+    step = level_row_step(lumas[0].size)
+    return lumas[0][::step], lumas[1][::step]
+
+
 def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> PlaneShift | None:
     is_far = psnr_db(mean_squared_error(got, want)) < _MOVED_PSNR_DB
     return far_plane_shift(got, want) if is_far else plane_shift(got, want)
@@ -335,5 +345,6 @@ def _deep_step(got: ObservedPicture, pair: ComparedPair, bits: int) -> int | Non
         return None
     more = max(0, bits - got.bits)
     # Not rounded: steps of deeper codes then begin where steps of these do.
-    found, wanted = (np.right_shift(luma[::_LEVEL_ROWS], np.uint8(more)).astype(np.uint16) for luma in pair.planes[0])
+    step = level_row_step(pair.planes[0][0].size)
+    found, wanted = (np.right_shift(luma[::step], np.uint8(more)).astype(np.uint16) for luma in pair.planes[0])
     return coarse_step(found, wanted)

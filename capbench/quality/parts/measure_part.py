@@ -115,6 +115,7 @@ def _observed(
         recording=lambda _time_s: None,  # marks were read where the frames were matched
         frame_s=clip.frame_s,
         deep_luma=level_rows if clip is clips.want else None,
+        coded_luma=clips.coded_luma,
         keeps_decoded=clips.keeps_decoded,
     )
     for stamp, picture in zip(stamps, pictures, strict=True):

@@ -34,6 +34,10 @@ _CLOSER_ERROR = 0.25
 tell: a slow pan moves these by less than its pixels. A coarse encoder that leaves out what moved leaves out no more
 than it is off by in any case, which makes it half of the error at most."""
 
+_NO_LESS_ALIKE = 0.9
+"""The same below which a frame that seemed late is the one that is due, where means of blocks hardly tell: what is late
+is off from what it shows by its coding alone, and from what is due by movement too."""
+
 _TOLD_APART = 4.0
 """Squared error of luma, two codes, from which a picture is told from another: sparks that fade are off by less at
 CRF 30, and look more like those of the next frame."""
@@ -180,6 +184,9 @@ class Aligner:
         best = self._best_by_content(got, thumb, turn, promised)
         if self._last is not None and best < self._last[1]:
             best = self._not_before(self._last[1], best, got, thumb, turn)
+        due = promised - self._lag
+        if not self._is_resampled and best < due and self._is_in_time(got, thumb, turn, late=best, due=due):
+            best = due
         self._last = thumb, best
         self._lag += best - promised
         return Match(best, self._held(best))
@@ -316,15 +323,33 @@ class Aligner:
 
     def _is_closer(self, got: ObservedPicture, turn: str, one: int, other: int) -> bool:
         """Whether the samples of `got` are much more like those of the one frame than like those of the other."""
+        errors = self._squared_errors(got, turn, (one, other))
+        return errors is not None and errors[0] < _CLOSER_ERROR * errors[1] and errors[1] > _TOLD_APART
+
+    def _squared_errors(self, got: ObservedPicture, turn: str, indices: tuple[int, int]) -> list[float] | None:
+        """Mean squared difference of luma from each of two frames; None where one is not held, or of another size."""
         luma = turn_back(planes_of(got.frame).luma.astype(np.float32), turn)
         errors = []
-        for index in (one, other):
+        for index in indices:
             held = self._held(index)
             wanted = None if held is None else planes_of(held.frame).luma
             if wanted is None or wanted.shape != luma.shape:
-                return False
+                return None
             errors.append(float(np.mean(np.square(luma - wanted))))
-        return errors[0] < _CLOSER_ERROR * errors[1] and errors[1] > _TOLD_APART
+        return errors
+
+    def _is_in_time(self, got: ObservedPicture, thumb: NDArray[np.float32], turn: str, *, late: int, due: int) -> bool:
+        """Whether the frame that is due by the time stamps is shown, and not a `late` one, as of those before it.
+
+        A picture that is darker, or has lost levels, resembles an earlier one of a fade; its samples are more like
+        those of its own once more of it is lit.
+        """
+        held = [self._held(index) for index in (late, due)]
+        apart = [np.inf if each is None else _difference_codes(thumb, each.thumb) for each in held]
+        if apart[1] > apart[0] * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES:
+            return False
+        errors = self._squared_errors(got, turn, (late, due))
+        return errors is not None and errors[1] < _NO_LESS_ALIKE * errors[0] and errors[0] > _TOLD_APART
 
     def _has_its_things(self, thumb: NDArray[np.float32], one: int, other: int) -> bool:
         """Whether a small thing is where the one frame has it, and not where the other has it.

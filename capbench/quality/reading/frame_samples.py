@@ -14,7 +14,15 @@ from capbench.colour import ChromaSiting, Range
 from capbench.pipeline.decode.decoded_planes import plane_samples
 from capbench.quality.reading.planes import SAME_CODES, Planes
 
-__all__ = ["FrameSamples", "has_chroma_at_each_column", "level_rows", "read_samples", "sample_bits"]
+__all__ = [
+    "FrameSamples",
+    "coded_rows",
+    "has_chroma_at_each_column",
+    "level_row_step",
+    "level_rows",
+    "read_samples",
+    "sample_bits",
+]
 
 _SUBSAMPLED = {
     (1, 1): "yuv444p",
@@ -29,7 +37,9 @@ _DEEP = (9, 10, 12, 14, 16)
 _WEIGHT = 8
 """Luma samples that a chroma sample of 4:2:0 is made of, weighted: [1 2 1] across by two rows."""
 _LEVEL_ROWS = 4
-"""A quarter of the rows has samples enough to count levels in."""
+"""A quarter of the rows has samples enough to count levels in, if that is as many as the next says."""
+_LEVEL_SAMPLES = 40_000
+"""Of which twelve pictures have 2,000 of each of 240 levels, and a tenth of that of rare ones."""
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -173,6 +183,20 @@ def _samples(plane: VideoPlane, bits: int) -> Samples:
         return plane_samples(plane)
     words = np.frombuffer(memoryview(plane), np.uint16).reshape(-1, plane.line_size // 2)
     return words[: plane.height, : plane.width]
+
+
+def level_row_step(samples: int) -> int:
+    """Every which row levels are counted in, of a plane of so many samples: each of a small picture."""
+    return 1 if samples < _LEVEL_ROWS * _LEVEL_SAMPLES else _LEVEL_ROWS
+
+
+def coded_rows(frame: av.VideoFrame) -> NDArray[np.uint8] | None:
+    """Rows of luma as coded, to count levels in where the picture is scaled; None of deep frames and of R'G'B'."""
+    if sample_bits(frame.format) > 8 or frame.format.is_rgb or frame.format.has_palette:
+        return None
+    luma = read_samples(frame, VideoReformatter()).luma
+    rows: NDArray[np.uint8] = luma[:: level_row_step(luma.size)].astype(np.uint8)
+    return rows
 
 
 def level_rows(frame: av.VideoFrame) -> NDArray[np.uint16] | None:

@@ -60,6 +60,8 @@ class ObservedPicture:
     """Block means of Y, Cb, Cr, shape (rows, columns, 3), in codes."""
     deep_luma: NDArray[np.uint16] | None = None
     """Every fourth row of Y as it was decoded, where that is deeper than 8 bits and was asked for."""
+    coded_luma: NDArray[np.uint8] | None = None
+    """Rows of Y as they were decoded, where the picture was scaled and they were asked for: scaling mixes levels."""
     bits: int = 8
     """Depth of a decoded sample."""
     decoded: av.VideoFrame | None = None
@@ -77,6 +79,7 @@ def observe(
     recording: Callable[[float], LayoutRectangle | None] | None = None,
     frame_s: Fraction = Fraction(1, 30),
     deep_luma: Callable[[av.VideoFrame], NDArray[np.uint16] | None] | None = None,
+    coded_luma: Callable[[av.VideoFrame], NDArray[np.uint8] | None] | None = None,
     keeps_decoded: bool = False,
     digest: Callable[[av.VideoFrame], int] | None = None,
 ) -> Generator[ObservedPicture]:
@@ -85,8 +88,8 @@ def observe(
     `recording` says where a recording with burnt-in marks lies in the normalised picture, in pixels, at a time in
     seconds since the first frame, or None where its marks are out of sight; it fills the picture when there is no such
     function. `frame_s` is the time from one frame to the next where the file has no time stamps. `deep_luma` takes from
-    a frame what 8 bits do not hold; with `keeps_decoded` the whole frame is kept beside its 8-bit picture.
-    `digest` tells one decoded frame from another.
+    a frame what 8 bits do not hold, `coded_luma` what scaling mixes; with `keeps_decoded` the whole frame is kept
+    beside its 8-bit picture. `digest` tells one decoded frame from another.
     """
     scaler = VideoReformatter()
     before: NDArray[np.float32] | None = None
@@ -117,9 +120,10 @@ def observe(
         )
         before = thumb[..., 0]
         deep = None if deep_luma is None else deep_luma(frame)
+        coded = None if coded_luma is None else coded_luma(frame)
         kept = frame if keeps_decoded else None
         told = None if digest is None else digest(frame)
-        yield ObservedPicture(record, upright, thumb, deep, sample_bits(frame.format), kept, told, frame.pts)
+        yield ObservedPicture(record, upright, thumb, deep, coded, sample_bits(frame.format), kept, told, frame.pts)
 
 
 def frame_digest(frame: av.VideoFrame) -> int:

@@ -17,6 +17,7 @@ from tests.strangers.faults.fault_tools import (
     from_moving,
     graded,
     picture_filter,
+    without_detail,
 )
 from tests.strangers.stream_facts import decode_pictures, picture_size, probe
 from tests.strangers.tool_programs import ToolError, run_tool
@@ -154,7 +155,7 @@ DAMAGE_FAULTS: Final = (
         (1.6, 3),
         "65% of the finest detail",
         ("picture.sharpness", "picture.quality", "picture.local"),
-        picture_filter(lambda _, sigma: f"gblur=sigma={sigma}"),
+        without_detail(picture_filter(lambda _, sigma: f"gblur=sigma={sigma}")),
         detailed,
     ),
     Fault(

@@ -23,6 +23,7 @@ from tests.strangers.faults.fault_tools import (
     seen,
     square_again,
     tagged,
+    without_detail,
 )
 from tests.strangers.tool_programs import ToolError, run_tool
 
@@ -305,9 +306,11 @@ PICTURE_FAULTS: Final = (
         (2, 3),
         "65% of the finest detail",
         ("picture.sharpness", "picture.quality", "picture.local"),
-        picture_filter(
-            lambda base, n: (
-                f"scale=iw/{n}:-2,scale={base.output.width}:{base.output.height}:flags=bicubic,{square_again(base)}"
+        without_detail(
+            picture_filter(
+                lambda base, n: (
+                    f"scale=iw/{n}:-2,scale={base.output.width}:{base.output.height}:flags=bicubic,{square_again(base)}"
+                )
             )
         ),
         detailed,

@@ -16,6 +16,7 @@ __all__ = [
     "Pairs",
     "chroma_recoded",
     "is_centred",
+    "judge_even_luma",
     "judge_matrix",
     "judge_range",
     "judge_siting",
@@ -52,6 +53,13 @@ _RANGE_GAIN: Final = 0.06
 """How near the ratio of both ranges a gain is theirs."""
 _FEWEST_RANGED, _RANGED_CODES = 200, 8.0
 """Blocks, and the standard deviation of luma over them, from which that is known."""
+_RIGHT_EVENLY, _WRONG_EVENLY = 0.45, 1.8
+"""By how many codes nearly all levels of luma are off in one direction: truncation is half a code. Validation promises
+to name 0.28 codes in flat colours, and 1.5 in any content; whether there are such colours decides between."""
+_EVENLY_SHARE: Final = 0.1
+"""Of the levels, which may be off by less: coding is off by chance where there are few blocks."""
+_LEVEL_CODES, _FEWEST_OF_LEVEL, _FEWEST_LEVELS = 8, 30, 5
+"""Codes that are one level, the blocks that it must have, and how many such levels tell."""
 _BLOCK: Final = 8
 """Side of blocks in samples of luma."""
 
@@ -153,6 +161,27 @@ def judge_range(
     if want.size < _FEWEST_RANGED or float(want.std()) < _RANGED_CODES:
         return []
     return _judge_contrast(reference, output, want, got) or _judge_span(reference, output, want, got, figures)
+
+
+def judge_even_luma(
+    reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
+) -> list[Finding]:
+    """Whether luma is darker or brighter by as much at nearly all levels, however little that is."""
+    size = (reference.width, reference.height, reference.rotation)
+    same = size == (output.width, output.height, output.rotation) and reference.full_range == output.full_range
+    if decoded is None or not same or reference.is_rgb or output.is_rgb:
+        return []
+    want, got = (_blocks(planes[0]).ravel() for planes in decoded)
+    level = (want // _LEVEL_CODES).astype(np.int64)
+    counts, sums = np.bincount(level), np.bincount(level, weights=got - want)
+    known = counts >= _FEWEST_OF_LEVEL
+    if int(known.sum()) < _FEWEST_LEVELS:
+        return []
+    off = sums[known] / counts[known]
+    evenly = max(float(np.quantile(off, _EVENLY_SHARE)), -float(np.quantile(off, 1 - _EVENLY_SHARE)))
+    figures["evenly_off_codes"] = evenly
+    message = f"luma is off by {evenly:.2f} codes at nearly all levels"
+    return graded("colour", evenly, _RIGHT_EVENLY, _WRONG_EVENLY, message)
 
 
 def _judge_contrast(

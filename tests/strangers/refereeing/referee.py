@@ -21,6 +21,7 @@ from tests.strangers.refereeing.other_rates import judge_lateness, judge_length
 from tests.strangers.refereeing.plane_referee import (
     LUMA_WEIGHTS,
     Pairs,
+    judge_even_luma,
     judge_matrix,
     judge_range,
     judge_siting,
@@ -107,6 +108,7 @@ def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request
         *_pictures(reference, output, request, figures),
         *judge_matrix(reference, output, planes, figures),
         *judge_range(reference, output, planes, figures),
+        *judge_even_luma(reference, output, planes, figures),
         *judge_siting(reference, output, planes, figures),
         *judge_sound(reference, output, figures, rounded_ms=_rounded_ms(reference, request)),
     ]

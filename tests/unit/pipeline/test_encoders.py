@@ -135,6 +135,22 @@ def test_bit_rate_of_an_icon_is_one_that_encoders_take() -> None:
     assert codec_options(EncoderSettings(quality="low"), 16, 16, Fraction(1))[0] == 10_000
 
 
+@pytest.mark.parametrize(
+    ("size", "bits_per_pixel"), [((3840, 2160), 0.15), ((854, 480), 0.15), ((427, 240), 0.3), ((160, 90), 0.8)]
+)
+def test_small_pictures_get_more_bits_a_pixel(size: tuple[int, int], bits_per_pixel: float) -> None:
+    """Text of 320x180 could not be read at medium quality: the same bits a pixel are coarser where detail is finer."""
+    bit_rate, _ = codec_options(EncoderSettings(quality="high"), *size, Fraction(30))
+
+    assert bit_rate == pytest.approx(size[0] * size[1] * bits_per_pixel * 30, rel=2e-3)
+
+
+def test_a_smaller_picture_never_gets_a_higher_bit_rate() -> None:
+    rates = [codec_options(EncoderSettings(), side * 16, side * 9, Fraction(30))[0] for side in range(1, 121)]
+
+    assert rates == sorted(rates)
+
+
 def test_bit_rate_follows_an_exact_rate() -> None:
     bit_rate, _ = codec_options(EncoderSettings(), 1920, 1080, Fraction(30000, 1001))
 

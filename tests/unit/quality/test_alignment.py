@@ -173,6 +173,35 @@ def test_a_picture_that_coding_dimmed_is_not_the_next() -> None:
     assert [aligner.match(picture).index for picture in output] == list(range(6))
 
 
+def _lit(number: int, *, step: int = 1) -> ObservedPicture:
+    """Foliage that fades in from black for twelve frames and then moves, in steps of so many codes."""
+    random = np.random.default_rng(4)
+    wide = np.clip(1 + 1.5 * gaussian_filter(random.normal(0, 1, (72, 256)), 1.0), 0, 2)
+    place = max(0, number - 12)
+    luma = (16 + 4.0 * min(number, 12) * wide[:, place : place + 128]).astype(np.uint8) // step * step
+    frame = as_frame(Planes(luma, *np.full((2, 36, 64), 128, np.uint8)))
+    record = replace(clip([0], numbered=False)[0].record, index=number, time_s=Fraction(number, 30))
+    return ObservedPicture(record, frame, thumbnail(frame, VideoReformatter()))
+
+
+def test_lost_levels_of_a_fade_do_not_make_the_rest_late() -> None:
+    """What is darker looks like an earlier frame; once that was believed, each later one was believed to be late."""
+    aligner = Aligner(iter([_lit(number) for number in range(30)]), 16)
+
+    found = [aligner.match(_lit(number, step=16)).index for number in range(30)]
+
+    assert found[15:] == list(range(15, 30))
+
+
+def test_frames_that_are_late_behind_a_fade_stay_late() -> None:
+    aligner = Aligner(iter([_lit(number) for number in range(30)]), 16)
+    shown = [*range(15), 14, 14, *range(15, 28)]
+
+    found = [aligner.match(replace(_lit(each), record=_lit(place).record)).index for place, each in enumerate(shown)]
+
+    assert found == shown
+
+
 def _ball(number: int, index: int, time_s: Fraction, seed: int) -> ObservedPicture:
     """Of a few pixels, on grain that is another in each file: means over the picture hardly differ."""
     random = np.random.default_rng(seed)

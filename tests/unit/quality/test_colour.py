@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
-from capbench.quality.checks.colour_diagnosis import find_block_fault, find_colour_fault, rgb_of_codes
+from capbench.quality.checks.colour_diagnosis import ColourFault, find_block_fault, find_colour_fault, rgb_of_codes
 from capbench.quality.measurements import Misreading
 from capbench.quality.oracle import nv12_to_rgb, rgb_to_nv12
 from capbench.quality.reading.colour_conversion import Respecifier
@@ -226,6 +226,20 @@ def test_a_wrong_matrix_is_named_where_few_blocks_have_colour(share: float, nois
     assert fault.name == "pixels are BT.601 but tagged BT.709"
     assert fault.misreading == Misreading(ColourSpec(MatrixCoefficients.BT601))
     assert find_block_fault(wanted, wanted + noise, TAGGED).name is None
+
+
+@pytest.mark.parametrize("diagnosed", [find_block_fault, find_colour_fault])
+@pytest.mark.parametrize("change", [(0.95, 1.0), (1.0, 0.9)])
+def test_a_control_that_hardly_changes_codes_is_not_named(
+    diagnosed: Callable[..., ColourFault], change: tuple[float, float]
+) -> None:
+    """Luma that was a third of a code too dark was called a contrast of 96%: that of four dark colours."""
+    random = np.random.default_rng(12)
+    dull = 128 + (scenery() - 128) * np.array([0.25, 0.3, 0.3])
+    rest = random.normal(0, 0.05, dull.shape)
+
+    assert diagnosed(dull, scaled(dull, *change) + rest, TAGGED).name is None
+    assert diagnosed(scenery(), scaled(scenery(), *change) + rest, TAGGED).name is not None
 
 
 def test_lost_detail_is_no_loss_of_saturation() -> None:

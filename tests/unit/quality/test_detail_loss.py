@@ -103,13 +103,27 @@ def test_what_a_blur_leaves_says_whether_it_was_coded(
     assert _is_coding(loss) is is_coding
 
 
-def test_too_little_to_be_seen_is_no_blur() -> None:
-    """A soft picture whose finest detail is the noise of its own coding, as of Theora: 16% of it is left at CRF 18."""
-    loss = DetailLoss(0.52, is_strong=False, lost_codes=1.7, added=0.6, intact=0.04)
+@pytest.mark.parametrize(
+    ("beside_blur", "added"),
+    [
+        (0.52, 0.6),  # a soft picture whose finest detail is the noise of its own coding, as of Theora
+        (0.13, 0.0),  # grain of a soft portrait, which x264 smoothed: a blur explains that as well
+    ],
+)
+def test_too_little_to_be_seen_is_no_blur(beside_blur: float, added: float) -> None:
+    loss = DetailLoss(beside_blur, is_strong=False, lost_codes=1.8, added=added, intact=0.0)
 
-    for codes, status in ((1.7, CheckStatus.NOT_APPLICABLE), (9.0, CheckStatus.FAIL)):
+    for codes, status in ((1.8, CheckStatus.NOT_APPLICABLE), (6.0, CheckStatus.FAIL)):
         pair = replace(EMPTY_PAIR, sharpness=0.16, detail_loss=replace(loss, lost_codes=codes))
-        assert check_sharpness(PictureMeasurements(sampled=[pair])).status is status
+        assert check_sharpness(PictureMeasurements(series={"psnr_y": [30.0]}, sampled=[pair])).status is status
+
+
+def test_frames_that_lost_nothing_do_not_make_a_blur_unseen() -> None:
+    blurred = DetailLoss(0.03, is_strong=True, lost_codes=20.0, added=0.0, intact=0.0)
+    kept = DetailLoss(None, is_strong=False, lost_codes=0.0, added=0.0, intact=1.0)
+    sampled = [replace(EMPTY_PAIR, sharpness=0.02, detail_loss=loss) for loss in (kept, kept, kept, blurred, blurred)]
+
+    assert check_sharpness(PictureMeasurements(sampled=sampled)).status is CheckStatus.FAIL
 
 
 @pytest.mark.parametrize(("psnr_db", "status"), [(36.9, CheckStatus.NOT_APPLICABLE), (26.0, CheckStatus.FAIL)])

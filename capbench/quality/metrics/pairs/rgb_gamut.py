@@ -47,7 +47,7 @@ def as_drawn(
     if beyond < _CLAMPED_SHARE or beyond - _share_beyond(got.thumb, spec) < beyond / 2:
         return want
     frame = as_frame(_clamped(planes_of(want.frame), spec))
-    return replace(want, frame=frame, thumb=thumbnail(frame, scaler))
+    return replace(want, frame=frame, thumb=thumbnail(frame, scaler), coded_luma=None)
 
 
 def _share_beyond(thumb: Field, spec: ColourSpec) -> float:
