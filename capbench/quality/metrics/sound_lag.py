@@ -1,4 +1,4 @@
-"""Lag of the output's sound behind the reference's, by correlating envelopes."""
+"""Lag of the output's sound behind the reference's: by its samples where those are kept, else by envelopes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
+from capbench.quality.metrics.sample_lag import PartLag, SampleCorrelation
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
 
 __all__ = ["SoundLag", "measure_lag", "silent_gaps"]
@@ -60,7 +61,7 @@ class SoundLag:
     end_ms: float | None
     """In the last part; None where that is too steady, or too unlike the reference's, or the sound too short."""
     correlation: float
-    """How alike the envelopes are, at most 1."""
+    """How alike the samples, or the envelopes, are, at most 1."""
     by_onset: bool = False
     """Whether the sound is too steady or too short to be timed except by its onset; it cannot be identified then."""
     start_at_s: float = 0.0
@@ -75,7 +76,7 @@ class SoundLag:
 
     @property
     def is_same_sound(self) -> bool:
-        """Whether the envelopes agree well enough for the lag to mean something."""
+        """Whether the sounds agree well enough for the lag to mean something."""
         return self.correlation >= _SAME_SOUND
 
     def at_ms(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -92,6 +93,9 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
 
     It is looked for around the lag that the first pictures of the files have, whatever time they start at.
     """
+    whole_s, by_samples = _lag_of_samples(reference, output)
+    if by_samples is not None:
+        return by_samples
     if len(reference.level) < _SHORTEST_S / BIN_S or _contrast(reference.level) < _STEADY_CONTRAST:
         return _lag_of_onset(reference, output)
     if len(output.level) < _SHORTEST_S / BIN_S or not (_smooth(reference.level) > _AUDIBLE).any():
@@ -101,12 +105,10 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
     wanted, found = (_smooth(np.pad(line, _SMOOTH_BINS)) for line in (wanted, found))
     whole, correlation = _lag_bins(*_loudest(wanted, found), round(_SEARCH_S / BIN_S))
+    if whole_s is not None:
+        whole = whole_s / BIN_S
     starts_at = min(reference.start_bin, output.start_bin - moved) - _SMOOTH_BINS
-    # Of a sound that was cut short, what is left of it is timed.
-    ends_at = output.start_bin - moved + len(output.level) - round(whole)
-    common = min(len(reference.level), ends_at - reference.start_bin)
-    if common < _SHORTEST_S / BIN_S:
-        common = len(reference.level)
+    common = _common_bins(reference, output, moved + round(whole))
     parts = _first_and_last(reference.start_bin - starts_at, common)
     fine = round(_FINE_SEARCH_S / BIN_S)
     lags = [_part_lag_bins(wanted, found, part, round(whole), fine) for part in parts]
@@ -119,6 +121,43 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
         start_at_s=middles_s[0],
         end_at_s=middles_s[-1],
     )
+
+
+def _lag_of_samples(reference: Sound, output: Sound) -> tuple[float | None, SoundLag | None]:
+    """Lag of the whole behind the first pictures in seconds, and that of both parts; None where samples do not tell.
+
+    A part in which there is nothing to time has no lag. One that does not correlate may be elsewhere, and it takes
+    envelopes to say so: of the two no more than one is believed.
+    """
+    samples = SampleCorrelation(reference, output)
+    origin_bin = reference.origin_s / BIN_S
+
+    def lag(part: tuple[int, int], expected_s: float | None = None) -> PartLag:
+        return samples.lag(*((place - origin_bin) * BIN_S for place in part), expected_s=expected_s)
+
+    whole = lag((reference.start_bin, reference.start_bin + len(reference.level)))
+    apart_s = output.origin_s - reference.origin_s
+    common = _common_bins(reference, output, round(((whole.lag_s or 0.0) + apart_s) / BIN_S))
+    parts = _first_and_last(reference.start_bin, common)
+    lags = [lag(part, whole.lag_s) for part in parts]
+    known = [(each.lag_s + apart_s) * 1e3 for each in lags if each.lag_s is not None]
+    if not known or any(each.lag_s is None and not each.is_silent for each in lags):
+        return whole.lag_s, None
+    middles_s = [(first + end) / 2 * BIN_S for first, end in parts]
+    found = SoundLag(
+        start_ms=known[0],
+        end_ms=known[1] if len(known) > 1 else None,
+        correlation=max(each.correlation for each in lags),
+        start_at_s=middles_s[0],
+        end_at_s=middles_s[-1],
+    )
+    return whole.lag_s, found
+
+
+def _common_bins(reference: Sound, output: Sound, lag: int) -> int:
+    """How much of the reference's sound is left in an output that is later by so many bins: what was cut has no lag."""
+    common = min(len(reference.level), output.start_bin + len(output.level) - lag - reference.start_bin)
+    return common if common >= _SHORTEST_S / BIN_S else len(reference.level)
 
 
 def _first_and_last(start: int, length: int) -> list[tuple[int, int]]:
