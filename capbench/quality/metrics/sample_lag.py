@@ -21,11 +21,10 @@ _LEAST_ALIKE = 0.6
 """Correlation from which samples are those of the reference: noise that a codec made anew has 0.1, AAC at 48 kbit/s
 0.8. Two kinds of noise of a hundred hertz have 0.3 in a quarter of a second."""
 _UNIQUE = 0.95
-"""What fits so well elsewhere is as likely: a tone fits a period later, a loop at its next turn."""
+"""What fits so well elsewhere is as likely: a tone fits a period later, a loop at its next turn. A part that fits so
+well where the whole does is there."""
 _PEAK_SAMPLES = SOUND_RATE_HZ // 250
 """Way around a peak that is the peak: a wrong period of 250 Hz is 4 ms off, a quarter of what counts as out of sync."""
-_SAME = 0.97
-"""A part that fits where the whole does as well as anywhere is there."""
 _SILENCE = 1e-10
 """Energy of a sample, at -100 dB, by which nothing is divided: a fifth of a quantisation step of 16 bits."""
 
@@ -139,7 +138,7 @@ def _peak(values: Curve, expected: int | None) -> int | None:
     if expected is not None:
         low = max(0, expected - _PEAK_SAMPLES)
         around = values[low : expected + _PEAK_SAMPLES + 1]
-        if len(around) and around.max() >= _SAME * values[best]:
+        if len(around) and around.max() >= _UNIQUE * values[best]:
             return low + int(around.argmax())
     elsewhere = np.concatenate([values[: max(0, best - _PEAK_SAMPLES)], values[best + _PEAK_SAMPLES + 1 :]])
     return None if elsewhere.max(initial=0.0) > _UNIQUE * values[best] else best

@@ -12,7 +12,7 @@ from scipy.ndimage import uniform_filter1d
 from capbench.quality.metrics.sample_lag import PartLag, SampleCorrelation
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
 
-__all__ = ["SoundLag", "measure_lag", "silent_gaps"]
+__all__ = ["SoundLag", "is_audible", "measure_lag", "silent_gaps"]
 
 _SEARCH_S = 2.0
 _FINE_SEARCH_S = 0.25
@@ -98,7 +98,7 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
         return by_samples
     if len(reference.level) < _SHORTEST_S / BIN_S or _contrast(reference.level) < _STEADY_CONTRAST:
         return _lag_of_onset(reference, output)
-    if len(output.level) < _SHORTEST_S / BIN_S or not (_smooth(reference.level) > _AUDIBLE).any():
+    if len(output.level) < _SHORTEST_S / BIN_S or not is_audible(reference):
         return None  # of what nobody hears, an envelope is noise
     moved = _pictures_apart_bins(reference, output)
     wanted, found = _on_one_timeline(reference, output, moved)
@@ -160,6 +160,11 @@ def _common_bins(reference: Sound, output: Sound, lag: int) -> int:
     return common if common >= _SHORTEST_S / BIN_S else len(reference.level)
 
 
+def is_audible(sound: Sound) -> bool:
+    """Whether any 20 ms of it rise above -50 dB of full scale."""
+    return bool((_smooth(sound.level) > _AUDIBLE).any())
+
+
 def _first_and_last(start: int, length: int) -> list[tuple[int, int]]:
     """Bounds of a sound's first and last part; of one that is too short for two the whole."""
     end = start + length - min(round(_PADDING_S / BIN_S), round(_PADDING_SHARE * length))
@@ -190,16 +195,19 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
     """Times (from, to) in seconds of the reference where it sounds and the output, moved back by its lag, does not.
 
     Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it,
-    nor is a pause of the reference that lies elsewhere in the output: a shift has a name of its own.
+    nor is a pause of the reference that lies elsewhere in the output, nor what an early sound loses before its track
+    begins: a shift has a name of its own.
     """
     margin = round(_SEARCH_S / BIN_S)
     start, count = reference.start_bin - margin, len(reference.level) + 2 * margin
-    moved, ends_at = _moved_back(output, start, count, lag)
+    moved, begins_at, ends_at = _moved_back(output, start, count, lag)
     wanted, found = (
         np.sqrt(np.maximum(uniform_filter1d(np.square(line), _GAP_WINDOW_BINS, mode="constant"), 0))
         for line in (np.pad(reference.level, margin), moved)
     )
     loud = wanted > _AUDIBLE
+    early_s = output.origin_s - reference.origin_s - lag.start_ms / 1e3
+    loud[: min(begins_at, margin + max(0, round(early_s / BIN_S)))] = False
     if not loud.any():
         return []
     gain = float(np.median(found[loud] / wanted[loud]))
@@ -221,18 +229,20 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
     ]
 
 
-def _moved_back(output: Sound, start_bin: int, count: int, lag: SoundLag) -> tuple[Line, int]:
-    """The output's envelope on the reference's timeline from `start_bin` on, and the place at which its track ends."""
-    moved, ends_at = np.zeros(count, np.float32), count
+def _moved_back(output: Sound, start_bin: int, count: int, lag: SoundLag) -> tuple[Line, int, int]:
+    """The output's envelope on the reference's timeline from `start_bin` on, and where its track begins and ends."""
+    moved, begins_at, ends_at = np.zeros(count, np.float32), count, count
     length = len(output.level)
     for first in range(0, count, _CHUNK_BINS):
         times = start_bin + np.arange(first, min(first + _CHUNK_BINS, count), dtype=np.float64)
         places = times + np.round(lag.at_ms(times * BIN_S) / 1e3 / BIN_S) - output.start_bin
         inside = (places >= 0) & (places < length)
         moved[first : first + len(times)][inside] = output.level[places[inside].astype(np.int64)]
+        if begins_at == count and places[-1] >= 0:
+            begins_at = first + int((places >= 0).argmax())
         if ends_at == count and places[-1] >= length:
             ends_at = first + int((places >= length).argmax())
-    return moved, ends_at
+    return moved, begins_at, ends_at
 
 
 def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
