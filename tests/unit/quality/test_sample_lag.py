@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any, cast
@@ -167,17 +167,33 @@ def lost_head(samples: Samples, lost_ms: int) -> Sound:
     return replace(whole, start_bin=lost_ms, level=whole.level[lost_ms:])
 
 
-def checked(reference: Sound, output: Sound) -> set[str]:
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Of two files, and when their first pictures come."""
+
+    reference: int = 25
+    wanted: int | None = None
+    reference_ms: int = 0
+    output_ms: int = 0
+
+
+SAME_RATE = Rates()
+
+
+def checked(reference: Sound, output: Sound, rates: Rates = SAME_RATE) -> set[str]:
     """Checks that fail of two sounds, whose pictures are the same."""
-    frames = [SimpleNamespace(time_s=Fraction(number, 25)) for number in range(30)]
+    before, after = (
+        [SimpleNamespace(time_s=Fraction(start_ms, 1000) + Fraction(number, rates.reference)) for number in range(30)]
+        for start_ms in (rates.reference_ms, rates.output_ms)
+    )
     evidence = SimpleNamespace(
         sound=SoundMeasurements(reference, output),
         no_times_reason=None,
         marked=False,
-        wanted_rate=None,
+        wanted_rate=None if rates.wanted is None else Fraction(rates.wanted),
         matches=range(30),
-        reference=SimpleNamespace(frames=frames, facts=SimpleNamespace(frame_rate=Fraction(25))),
-        output=SimpleNamespace(frames=frames),
+        reference=SimpleNamespace(frames=before, facts=SimpleNamespace(frame_rate=Fraction(rates.reference))),
+        output=SimpleNamespace(frames=after),
     )
     found = sound_checks.check_sound(cast(Measurements, cast(Any, evidence)))
     return {check.name for check in found.checks if check.status == "fail"}
@@ -202,3 +218,27 @@ def test_a_gap_in_a_stroke_and_a_shift_of_noise_have_their_names() -> None:
     # What an early sound loses at its head is part of the shift, and what is lost without one is a gap.
     assert checked(heard(noise(1.2)), heard(noise(1.2), -80)) == {"audio.offset"}
     assert checked(heard(noise(1.2)), lost_head(noise(1.2), 80)) == {"audio.gaps"}
+
+
+@pytest.mark.parametrize(
+    ("rates", "early_ms", "is_right"),
+    [
+        (Rates(wanted=25, reference_ms=80, output_ms=40), 18, True),
+        (Rates(wanted=None, reference_ms=80, output_ms=40), 18, False),
+        (Rates(wanted=25, reference_ms=80, output_ms=40), 35, False),
+        (Rates(wanted=25), 18, False),
+        (Rates(reference=50, wanted=25), 30, True),
+        (Rates(reference=12, wanted=60), 30, True),
+        (Rates(reference=12, wanted=60), 40, False),
+    ],
+)
+def test_sync_allows_for_what_a_rate_makes_necessary(rates: Rates, early_ms: int, *, is_right: bool) -> None:
+    """A sound that begins 22 ms before pictures of 25 fps is 40 ms ahead once they are counted from its start."""
+    sound, begins_ms = noise(1.2), rates.reference_ms - 22 if rates.reference_ms else 0
+    shown_ms = begins_ms - rates.reference_ms + rates.output_ms - early_ms
+    reference, output = (
+        replace(heard(sound, start_ms - first_ms), start_bin=start_ms, origin_s=first_ms / 1e3)
+        for start_ms, first_ms in ((begins_ms, rates.reference_ms), (shown_ms, rates.output_ms))
+    )
+
+    assert ("audio.offset" not in checked(reference, output, rates)) is is_right
