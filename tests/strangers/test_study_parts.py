@@ -345,7 +345,9 @@ def quiet_after(seconds: float, rest: float) -> Any:
     def made(seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
         sound = pluck(1.1)
         noise = np.random.default_rng(seed).normal(0, rest, sound.shape)
-        return np.where(np.arange(len(sound)) < seconds * SOUND_RATE_HZ, sound, 0) + noise
+        sound[round(seconds * SOUND_RATE_HZ) :] = 0
+        ended: np.ndarray[Any, np.dtype[np.float64]] = sound + noise
+        return ended
 
     return made
 
@@ -355,7 +357,9 @@ def test_silence_is_not_timed_whatever_noise_is_in_it(rest: float) -> None:
     """A sound that ended in its second half was found 63 ms ahead there, where it was louder."""
     made = quiet_after(0.6, rest)
 
-    found = compare_sound(*(np.float32(made(seed))[None] for seed in (1, 2)), 0.0, (0.8, 2.5), {})
+    want, got = (made(seed)[None].astype(np.float32) for seed in (1, 2))
+
+    found = compare_sound(want, got, 0.0, (0.8, 2.5), {})
 
     assert found == []
 
@@ -375,7 +379,7 @@ def test_a_sound_is_timed_by_what_swings(change: Any, late_ms: int) -> None:
     want = change(pluck(1.1)[None])
     got = np.pad(want - want.mean(axis=1, keepdims=True), ((0, 0), (late_ms * SOUND_RATE_HZ // 1000, 0)))
 
-    found = compare_sound(np.float32(want), np.float32(got), 0.0, (0.8, 2.5), {})
+    found = compare_sound(want.astype(np.float32), got.astype(np.float32), 0.0, (0.8, 2.5), {})
 
     assert subjects(found) == ({"sync"} if late_ms else set())
 
@@ -396,7 +400,7 @@ def test_a_loop_does_not_drift_to_its_next_turn() -> None:
     got = want + 0.25 * np.abs(want).max() * random.normal(0, 1, want.shape) * (np.abs(want) > 0.01)
     want[len(turn) + 3000 : len(turn) + 5000] *= 1.3
 
-    found = compare_sound(np.float32(want)[None], np.float32(got)[None], 0.0, (0.8, 2.5), {})
+    found = compare_sound(want[None].astype(np.float32), got[None].astype(np.float32), 0.0, (0.8, 2.5), {})
 
     assert "sync" not in subjects(found)
 
@@ -404,7 +408,7 @@ def test_a_loop_does_not_drift_to_its_next_turn() -> None:
 def test_another_sound_is_wrong() -> None:
     want, got = (np.random.default_rng(seed).normal(0, 0.1, (1, SOUND_RATE_HZ)) for seed in (1, 2))
 
-    assert subjects(compare_sound(np.float32(want), np.float32(got), 0.0, (0.8, 2.5), {})) == {"sound"}
+    assert subjects(compare_sound(want.astype(np.float32), got.astype(np.float32), 0.0, (0.8, 2.5), {})) == {"sound"}
 
 
 def test_silence_that_is_stored_before_a_sound_moves_nothing() -> None:

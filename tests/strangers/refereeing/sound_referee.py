@@ -161,7 +161,7 @@ def _is_faint(sound: NDArray[np.float32]) -> bool:
 def _time_parts(want: NDArray[np.float32], got: NDArray[np.float32], reach: int) -> list[_Timed | None]:
     """Each part of what is heard; a later one where the first is, unless it is clearly elsewhere."""
     timed: list[_Timed | None] = []
-    swings = [_without_offset(side) for side in (want, got)]
+    swings = _without_offset(want), _without_offset(got)
     for part in _heard_parts(want):
         first = next((each.lag for each in timed if each is not None and each.likeness >= _ALIKE), None)
         timed.append(_time(*swings, part, reach, first))
