@@ -140,6 +140,10 @@ def _lag_of_samples(reference: Sound, output: Sound) -> tuple[float | None, Soun
     common = _common_bins(reference, output, round(((whole.lag_s or 0.0) + apart_s) / BIN_S))
     parts = _first_and_last(reference.start_bin, common)
     lags = [lag(part, whole.lag_s) for part in parts]
+    halves = _halves(parts)
+    lags_of_halves = [lag(half, whole.lag_s) for half in halves]
+    if halves and all(each.lag_s is not None for each in lags_of_halves):
+        parts, lags = halves, lags_of_halves
     known = [(each.lag_s + apart_s) * 1e3 for each in lags if each.lag_s is not None]
     if not known or any(each.lag_s is None and not each.is_silent for each in lags):
         return whole.lag_s, None
@@ -172,6 +176,15 @@ def _first_and_last(start: int, length: int) -> list[tuple[int, int]]:
     if end - part < start + round(_LEAST_APART_S / BIN_S):
         return [(start, end)]
     return [(start, start + part), (end - part, end)]
+
+
+def _halves(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Both halves of a sound whose envelope is too short for two parts, and whose samples are not; none of others."""
+    if len(parts) != 1 or parts[0][1] - parts[0][0] < 2 * _SHORTEST_S / BIN_S:
+        return []
+    ((start, end),) = parts
+    middle = (start + end) // 2
+    return [(start, middle), (middle, end)]
 
 
 def _lag_of_onset(reference: Sound, output: Sound) -> SoundLag | None:

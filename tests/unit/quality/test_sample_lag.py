@@ -106,6 +106,17 @@ def test_what_follows_a_gap_that_moves_it_drifts() -> None:
     assert lag.drift_ms == pytest.approx(100, abs=0.1)
 
 
+@pytest.mark.parametrize("length_s", [0.6, 0.8, 1.0])
+def test_a_short_sound_whose_second_half_is_late_drifts(length_s: float) -> None:
+    """Its envelope is too short for a lag at its end: `atempo=1.03` moved that of 1 s of sound by 30 ms, and passed."""
+    sound = noise(length_s)
+    middle = round(0.4 * len(sound))
+    torn = np.concatenate([sound[:middle], noise(0.012, seed=5), sound[middle:]])
+
+    assert checked(heard(sound), heard(torn)) == {"audio.drift"}
+    assert checked(heard(sound), heard(sound, 12)) == set()
+
+
 @pytest.mark.parametrize(
     "change",
     [lambda sound: sound + 0.05, lambda sound: -sound, lambda sound: np.clip(4 * sound, -0.2, 0.2)],
