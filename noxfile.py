@@ -276,11 +276,28 @@ STRANGERS = (
     *("ffmpeg", "melt", "handbrake-cli", "gstreamer1.0-tools", "gstreamer1.0-libav"),
     *(f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "bad", "ugly")),
 )
-STRANGERS_HELD_BACK = (
+STRANGERS_AT_LENGTH = (
     *("x264", "x265", "svt-av1", "rav1e", "vpx-tools", "mkvtoolnix", "ges1.0-tools"),
     *("vlc-bin", "vlc-plugin-base", "python3-openshot"),
+    *("mpv", "mencoder", "aom-tools", "blender"),
 )
 """What the long form alone runs."""
+
+
+OTHER_FFMPEGS = {"CAPBENCH_FFMPEG_4": "imageio-ffmpeg==0.4.9", "CAPBENCH_FFMPEG_7": "imageio-ffmpeg==0.6.0"}
+"""Packages that bring FFmpeg 4.2 and 7.0, by the variable that says where it is."""
+
+
+def _other_ffmpegs(session: nox.Session) -> None:
+    """Put versions of FFmpeg where the study finds them, beside that of the system; what cannot be had is absent."""
+    for variable, package in OTHER_FFMPEGS.items():
+        if variable in os.environ:
+            continue
+        folder = Path(session.create_tmp()).resolve() / variable.lower()
+        if not folder.is_dir():
+            session.install("--quiet", "--no-deps", "--target", str(folder), package, success_codes=[0, 1])
+        for program in (folder / "imageio_ffmpeg" / "binaries").glob("ffmpeg-*"):
+            session.env[variable] = str(program)
 
 
 @nox.session
@@ -296,9 +313,11 @@ def strangers(session: nox.Session) -> None:
     programs = ["ffmpeg", "gst-launch-1.0", "melt", "HandBrakeCLI"]
     packages = list(STRANGERS)
     if not {"--short", "--drawn"} & set(session.posargs):
-        session.install("--quiet", "opencv-python-headless")
+        session.install("--quiet", "opencv-python-headless", "imageio", "mediapy", "ffpyplayer")
         programs += ["x264", "x265", "SvtAv1EncApp", "rav1e", "vpxenc", "mkvmerge", "ges-launch-1.0", "vlc"]
-        packages += STRANGERS_HELD_BACK
+        programs += ["mpv", "mencoder", "aomenc", "blender"]
+        packages += STRANGERS_AT_LENGTH
+        _other_ffmpegs(session)
     if not all(map(shutil.which, programs)) and shutil.which("apt-get") and os.geteuid() == 0:
         _apt_install(session, *packages)
     if missing := [name for name in programs if shutil.which(name) is None]:

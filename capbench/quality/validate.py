@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -128,26 +129,36 @@ def validate_run(
         Path(output),
         scene=None if is_plain else drawn,
         keep_worst=save_frames is not None,
-        on_rendered=saver.save if saver else None,
         metrics=_measured(chosen, with_vmaf=with_vmaf),
     )
-    inspection = _as_meant(_as_either_place_says(inspect, expected), expected, None if is_plain else drawn)
+    inspection = _as_meant(_as_either_place_says(inspect, expected, saver), expected, None if is_plain else drawn)
     report = report_on(inspection, metrics=chosen, with_vmaf=with_vmaf, save_frames=save_frames)
     if saver is None:
         return report
     return report.model_copy(update={"saved_frames": with_reasons(saver.saved, report.lowest_frames)})
 
 
-def _as_either_place_says(inspect: Callable[[Expectation], Inspection], expected: Expectation) -> Inspection:
-    """Of a reference whose bitstream and container contradict each other an output is right by either."""
-    inspection = inspect(expected)
+def _as_either_place_says(
+    inspect: partial[Inspection], expected: Expectation, saver: FrameSaver | None = None
+) -> Inspection:
+    """Of a reference whose bitstream and container contradict each other an output is right by either.
+
+    `inspect` is `inspect_files` of both files. What `saver` holds in the end is of the reading that counts.
+    """
+    inspection = inspect(expected, on_rendered=saver.save if saver else None)
     if inspection.evidence.reference.contradicting_spec is None:
         return inspection
     failed = _failed_pictures(inspection.evidence)
     if not failed:
         return inspection
-    other = inspect(replace(expected, container_first=True))
-    return other if _failed_pictures(other.evidence) < failed else inspection
+    by_container = replace(expected, container_first=True)
+    with nullcontext() if saver is None else saver.beside() as second:
+        other = inspect(by_container, on_rendered=second.save if second else None)
+        if _failed_pictures(other.evidence) >= failed:
+            return inspection
+        if saver is not None and second is not None:
+            saver.take(second)
+    return other
 
 
 def _failed_pictures(evidence: Measurements) -> int:

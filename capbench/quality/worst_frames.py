@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -103,6 +106,33 @@ class FrameSaver:
             output_png=names["output"],
         )
         self.saved.append(found)
+
+    @contextmanager
+    def beside(self) -> Iterator[FrameSaver]:
+        """Another saver, for a second reading of the same files, whose pictures are lost unless they are `taken`.
+
+        Raises `OutputError` where there is no room for it.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            folder = TemporaryDirectory(prefix=".second-reading-", dir=self._folder)
+        except OSError as error:
+            raise OutputError(f"cannot write frames to {self._folder}: {error.strerror or error}") from error
+        with folder as path:
+            yield FrameSaver(Path(path))
+
+    def take(self, other: FrameSaver) -> None:
+        """Hold what another saver has saved instead of one's own. Raises `OutputError`."""
+        try:
+            for saved in self.saved:
+                for name in (saved.reference_png, saved.output_png):
+                    (self._folder / name).unlink(missing_ok=True)
+            for saved in other.saved:
+                for name in (saved.reference_png, saved.output_png):
+                    (other._folder / name).replace(self._folder / name)
+        except OSError as error:
+            raise OutputError(f"cannot write frames to {self._folder}: {error.strerror or error}") from error
+        self.saved, self._start_s = other.saved, other._start_s
 
 
 def write_frame_csv(report: ValidationReport, target: Path) -> None:

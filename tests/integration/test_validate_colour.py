@@ -10,15 +10,17 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from PIL import Image
+from scipy.ndimage import gaussian_filter, shift
 
+from capbench.pipeline.scene import Scene
 from capbench.quality.checks.picture_checks import check_pictures
 from capbench.quality.checks.siting_check import check_siting
 from capbench.quality.expectation import Expectation
 from capbench.quality.inspection import inspect_files
 from capbench.quality.measurements import Measurements, PictureMeasurements, SampledPair
 from capbench.quality.reading.planes import Planes, as_frame
-from capbench.quality.validate import validate
+from capbench.quality.validate import validate, validate_run
 from capbench.results import CheckStatus, ValidationReport
 
 WIDTH, HEIGHT, FRAMES = 192, 128, 5
@@ -46,16 +48,28 @@ def colourful(seed: int = 1) -> Pictures:
     return pictures
 
 
-def write(path: Path, pictures: Pictures, codec: str = "libx264", *, matrix: int = 1, full: bool = False) -> Path:
+def write(
+    path: Path,
+    pictures: Pictures,
+    codec: str = "libx264",
+    *,
+    matrix: int = 1,
+    full: bool = False,
+    bits: int = 8,
+    aspect: int = 1,
+) -> Path:
     options = {
-        "libx264": {"qp": "4", "preset": "ultrafast"},
+        "libx264": {"qp": "4", "preset": "ultrafast", "chroma_sample_location": "left"},
+        "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "4", "b": "0"},
         "libvpx": {"deadline": "realtime", "crf": "4", "b": "9M", "qmax": "6"},
     }.get(codec, {})
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=30, options=options)
         assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height = WIDTH, HEIGHT
+        stream.pix_fmt = "yuv420p" if bits == 8 else f"yuv420p{bits}le"
         context = stream.codec_context
+        context.sample_aspect_ratio = Fraction(aspect)
         context.color_primaries = context.color_trc = 1
         context.colorspace, context.color_range = matrix, 2 if full else 1
         for number, planes in enumerate(pictures):
@@ -80,6 +94,25 @@ def test_a_reference_that_contradicts_itself_may_be_read_by_either_place(
     assert list(failures(report)) == failed
     meaning = next(check for check in report.checks if check.name == "colour.meaning")
     assert ("by its container" in meaning.message) == (matrix == 1)
+
+
+def test_saved_frames_of_a_scene_are_those_of_the_reading_that_counts(tmp_path: Path) -> None:
+    """They stayed those of the first reading."""
+    pictures = colourful()
+    reference = write(tmp_path / "reference.webm", pictures, "libvpx", matrix=1, full=True)
+    output = write(tmp_path / "output.mp4", pictures, matrix=1, full=True)
+    scene = Scene.model_validate({"caption": [{"text": "after the end", "start_s": 50.0, "end_s": 51.0}]})
+
+    report = validate_run(reference, output, scene=scene, save_frames=tmp_path / "saved", with_vmaf=False)
+
+    assert list(failures(report)) == []
+    assert report.saved_frames
+    for saved in report.saved_frames:
+        wanted, found = (
+            np.asarray(Image.open(tmp_path / "saved" / name)).astype(np.int16)
+            for name in (saved.reference_png, saved.output_png)
+        )
+        assert np.abs(wanted - found).mean() < 3  # 12 by the other reading
 
 
 TAGS = [(1, True), (6, False), (6, True), (9, False)]
@@ -125,6 +158,42 @@ def test_damage_beside_a_wrong_tag_is_a_fault_of_its_own(tmp_path: Path, matrix:
 
     assert {"colour.meaning", "picture.local"} <= set(failures(report))
     assert next(check for check in report.failures if check.name == "picture.local").frames == (2,)
+
+
+def centred(pictures: Pictures) -> Pictures:
+    """Chroma where centred siting has it: half a pixel further right, so that what it shows looks moved left."""
+
+    def moved(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        codes: NDArray[np.uint8] = (
+            shift(plane.astype(np.float64), (0, -0.25), order=1, mode="nearest").round().astype(np.uint8)
+        )
+        return codes
+
+    return [Planes(planes.luma, moved(planes.cb), moved(planes.cr)) for planes in pictures]
+
+
+@pytest.mark.parametrize(
+    ("codec", "bits", "is_centred", "failed"),
+    [
+        ("libx264", 8, False, None),
+        ("libx264", 10, False, None),
+        ("libvpx-vp9", 8, False, None),
+        ("libvpx-vp9", 8, True, None),
+        ("libx264", 8, True, "chroma sited centre, tagged left (0.5 px)"),
+        ("libx264", 10, True, "chroma sited centre, tagged left (0.5 px)"),
+    ],
+)
+def test_chroma_of_wide_pixels_lies_where_their_file_says(
+    tmp_path: Path, codec: str, bits: int, is_centred: bool, failed: str | None
+) -> None:
+    """Chroma of which a frame says nothing is centred to swscale: the same samples were 0.58 px apart."""
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures, aspect=2)
+    output = write(tmp_path / "output.mp4", centred(pictures) if is_centred else pictures, codec, bits=bits, aspect=2)
+
+    found = failures(validate(reference, output, with_vmaf=False)).get("colour.siting")
+
+    assert found is None if failed is None else found is not None and found.startswith(failed)
 
 
 def stated(path: Path, across: int) -> Path:

@@ -278,6 +278,24 @@ def test_times_in_milliseconds_of_a_short_clip_are_no_other_rate(rate: Fraction,
     assert {name for name in found if name.startswith(("time.", "frames."))} == set()
 
 
+@pytest.mark.parametrize(
+    ("late_ms", "longer", "wrong"),
+    [({}, 0.0, False), ({9: 6}, 0.0, True), ({9: 6, 10: 6}, 0.0, True), ({19: 6}, 0.0, True), ({}, 0.005, False)],
+)
+def test_frames_of_avi_were_not_rounded_to_its_ticks(
+    late_ms: dict[int, int], longer: float, wrong: bool, tmp_path: Path
+) -> None:
+    """Its tick is a frame: half of one, 17 ms here, was taken for its rounding. Another rate is for `time.rate`."""
+    reference = write(tmp_path / "in.avi", "yuv420p")
+    times = [Fraction(n, 30) * Fraction(1 + longer) + Fraction(late_ms.get(n, 0), 1000) for n in range(FRAMES)]
+    output = write(tmp_path / "out.mkv", "yuv420p", times=times)
+
+    found = failures(validate(reference, output, with_vmaf=False))
+
+    assert ("time.stamps" in found) == wrong
+    assert wrong or found == {}
+
+
 @pytest.mark.parametrize("at", [1, 10, FRAMES - 1])
 def test_times_of_a_reference_that_leap_are_no_measure(at: int, tmp_path: Path) -> None:
     """An export goes on without the leap, and was called wrong for it."""

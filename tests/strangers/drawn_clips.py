@@ -1,7 +1,7 @@
 """Clips drawn by a seed: kinds of content times containers, codecs, depths, sizes, rates, sounds, tags and times.
 
 `draw_clips` is for development: any seed below 1,000, kinds of `DEVELOPMENT_KINDS` alone. `draw_held_back_clips` draws
-the clips that nobody looks at while anything is changed: half of them of `HELD_BACK_KINDS`, half of the others.
+those that nobody looks at while anything is changed: a third each of `NEWEST_KINDS`, `HELD_BACK_KINDS` and the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 from tests.strangers.content.drawing import Canvas
-from tests.strangers.content.kinds import DEVELOPMENT_KINDS, HELD_BACK_KINDS
+from tests.strangers.content.kinds import DEVELOPMENT_KINDS, HELD_BACK_KINDS, NEWEST_KINDS
+from tests.strangers.content.layered_scenes import LAYERED_SCENES
 from tests.strangers.content.patterns import PATTERNS
 from tests.strangers.content.scenes import SCENES
 from tests.strangers.content.screens import SCREENS
@@ -29,7 +30,7 @@ __all__ = ["FIRST_HELD_BACK_SEED", "PICTURE_KINDS", "DrawnClip", "draw_clips", "
 
 FIRST_HELD_BACK_SEED: Final = 1000
 """Seeds from here on are for clips that are held back."""
-PICTURE_KINDS: Final = {**SCREENS, **SCENES, **PATTERNS}
+PICTURE_KINDS: Final = {**SCREENS, **SCENES, **PATTERNS, **LAYERED_SCENES}
 """Kinds of content that Pillow and NumPy draw, by name."""
 _MOST_PIXELS: Final = 20_000_000
 """Of all frames of a clip: 22 of 1280x720. A clip is drawn and encoded in a second or two."""
@@ -91,9 +92,9 @@ def draw_clips(seed: int, count: int) -> tuple[Clip, ...]:
 
 
 def draw_held_back_clips(seed: int, count: int) -> tuple[Clip, ...]:
-    """Clips that are held back: in turn of a kind that development does not have, and of one that it has."""
-    unseen, seen = (_kinds(seed, -(-count // 2), kinds) for kinds in (HELD_BACK_KINDS, DEVELOPMENT_KINDS))
-    kinds = [kind for pair in zip(unseen, seen, strict=True) for kind in pair][:count]
+    """Clips that are held back: in turn of the newest kinds, of others that development does not have, of its own."""
+    parts = [_kinds(seed, -(-count // 3), kinds) for kinds in (NEWEST_KINDS, HELD_BACK_KINDS, DEVELOPMENT_KINDS)]
+    kinds = [kind for turn in zip(*parts, strict=True) for kind in turn][:count]
     return tuple(_draw(seed, number, kind) for number, kind in enumerate(kinds))
 
 

@@ -98,7 +98,9 @@ def ffmpeg(
     return command
 
 
-def _gstreamer(encoder: str, parser: str, muxer: str, sound: str) -> Callable[[StreamFacts, Path], Command]:
+def gstreamer(encoder: str, parser: str, muxer: str, sound: str) -> Callable[[StreamFacts, Path], Command]:
+    """GStreamer's command line for a chain of elements."""
+
     def command(facts: StreamFacts, output: Path) -> Command:
         words = f"decodebin name=d d. ! queue ! videoconvert ! {encoder} ! {parser} ! queue ! {muxer} name=m"
         if facts.sounds:
@@ -285,21 +287,21 @@ EXPORTERS: Final = (
         "gstreamer-x264-mp4",
         "gst-launch-1.0",
         ".mp4",
-        _gstreamer("x264enc speed-preset=veryfast pass=qual quantizer=18", "h264parse", "mp4mux", _AAC_GST),
+        gstreamer("x264enc speed-preset=veryfast pass=qual quantizer=18", "h264parse", "mp4mux", _AAC_GST),
         even,
     ),
     Exporter(
         "gstreamer-x265-mkv",
         "gst-launch-1.0",
         ".mkv",
-        _gstreamer("x265enc speed-preset=ultrafast option-string=crf=20", "h265parse", "matroskamux", "flacenc"),
+        gstreamer("x265enc speed-preset=ultrafast option-string=crf=20", "h265parse", "matroskamux", "flacenc"),
         even,
     ),
     Exporter(
         "gstreamer-openh264-mp4",
         "gst-launch-1.0",
         ".mp4",
-        _gstreamer("openh264enc rate-control=quality bitrate=4000000 complexity=low", "h264parse", "mp4mux", _AAC_GST),
+        gstreamer("openh264enc rate-control=quality bitrate=4000000 complexity=low", "h264parse", "mp4mux", _AAC_GST),
         lambda facts: even(facts) and min(facts.width, facts.height) >= 64,
         eight_bits=True,
     ),
@@ -307,7 +309,7 @@ EXPORTERS: Final = (
         "gstreamer-vp9-webm",
         "gst-launch-1.0",
         ".webm",
-        _gstreamer(
+        gstreamer(
             "vp9enc deadline=1 cpu-used=6 end-usage=cq cq-level=16 target-bitrate=0", "vp9parse", "webmmux", "opusenc"
         ),
         even,
@@ -316,7 +318,7 @@ EXPORTERS: Final = (
         "gstreamer-mpeg2-ts",
         "gst-launch-1.0",
         ".ts",
-        _gstreamer(
+        gstreamer(
             "mpeg2enc format=3 bitrate=8000 quantisation=2",
             "mpegvideoparse",
             "mpegtsmux",

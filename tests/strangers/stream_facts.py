@@ -309,26 +309,30 @@ def picture_size(facts: StreamFacts) -> tuple[int, int]:
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 
-def decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.uint8]:
+def decode_pictures(
+    facts: StreamFacts, size: tuple[int, int], kept: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
     """Every frame upright as R'G'B' by the file's own tags, shape (frames, height, width, 3), scaled to `size`.
 
-    The matrix and range are given to FFmpeg by hand: what its scaler takes for granted is not the rule here.
+    With `kept`, the upper left part of that width and height alone. The matrix and range are given to FFmpeg by hand:
+    what its scaler takes for granted is not the rule here.
     """
-    return _decode_pictures(facts, size)
+    return _decode_pictures(facts, size, kept)
 
 
 @functools.lru_cache(maxsize=8)
-def _decode_pictures(facts: StreamFacts, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _decode_pictures(facts: StreamFacts, size: tuple[int, int], kept: tuple[int, int] | None) -> NDArray[np.uint8]:
     width, height = size
     matrix = {601: "bt601", 709: "bt709", 2020: "bt2020"}[facts.matrix_by_rule()]
     span = "pc" if facts.full_range else "tv"
     chroma = "" if facts.is_rgb else f":in_color_matrix={matrix}:in_range={span}"
     # `sws_dither` would add noise of its own to 10 bits.
+    crop = "" if kept is None else f"crop={kept[0]}:{kept[1]}:0:0:exact=1,"
     scale = f"scale={width}:{height}:flags=area+accurate_rnd+full_chroma_int:sws_dither=none{chroma}"
     raw = run_tool(
         [
             *("ffmpeg", "-v", "quiet", "-threads", "2", "-i", facts.path, "-map", "0:v:0"),
-            *("-fps_mode", "passthrough", "-vf", scale, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"),
+            *("-fps_mode", "passthrough", "-vf", crop + scale, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"),
         ]
     )
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)[facts.unshown :]

@@ -16,10 +16,11 @@ from typing import Final, TypeVar
 from tests.strangers.capbench_verdict import Verdict, ask_capbench, tree_key
 from tests.strangers.drawn_clips import draw_clips
 from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
+from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
 from tests.strangers.faults.fault_tools import Base, Fault, base_of
 from tests.strangers.faults.planted_faults import CONTROLS, FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Exporter, Request
-from tests.strangers.held_back import Split, held_back_clips
+from tests.strangers.held_back import Split, held_back_clips, opened_clips
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.referee import judge
 from tests.strangers.refereeing.second_decoders import counted_opinion, second_opinion
@@ -56,6 +57,7 @@ class Study:
         self._clips = FileCache(folder / "clips")
         held_back: tuple[Clip, ...] = ()
         further: tuple[Exporter, ...] = ()
+        newest: tuple[Exporter, ...] = ()
         not_fetched: list[str] = []
         if plan.drawn is not None:
             self._sources = list(draw_clips(*plan.drawn))
@@ -63,13 +65,14 @@ class Study:
             self._sources = [clip for clip in all_clips(shared) if clip.name in plan.clips]
         else:
             held_back, not_fetched = held_back_clips(folder)
-            further = FURTHER_EXPORTERS
-            self._sources = [*all_clips(shared), *held_back]
-        asked = [each for each in (*EXPORTERS, *further) if not plan.exporters or each.name in plan.exporters]
+            opened, not_fetched_either = opened_clips(folder)
+            not_fetched = [*not_fetched, *not_fetched_either]
+            further, newest = FURTHER_EXPORTERS, NEWEST_EXPORTERS
+            self._sources = [*all_clips(shared), *opened, *held_back]
+        asked = [each for each in (*EXPORTERS, *further, *newest) if not plan.exporters or each.name in plan.exporters]
         present = [each for each in asked if each.version is not None]
-        self._exporters = [each for each in present if each in EXPORTERS]
-        self._further = [each for each in present if each in further]
-        split = Split(frozenset(clip.family for clip in held_back), frozenset(each.name for each in further))
+        self._exporters = tuple([each for each in present if each in part] for part in (EXPORTERS, further, newest))
+        split = Split(frozenset(clip.family for clip in held_back), frozenset(each.name for each in newest))
         absent = sorted({each.program for each in asked if each not in present})
         self.result = StudyResult(split, not_made=not_fetched, absent=absent)
         self._lock = threading.Lock()
@@ -129,7 +132,7 @@ class Study:
         counts = self._plan.exports_per_held_back_clip if is_held_back else self._plan.exports_per_clip
         drawn: list[Exporter] = []
         # Each part by a draw of its own: what is drawn of one does not change with what there is of the other.
-        for exporters, count, part in zip((self._exporters, self._further), counts, ("", ":further"), strict=True):
+        for exporters, count, part in zip(self._exporters, counts, ("", ":further", ":newest"), strict=True):
             able = [each for each in exporters if each.takes(facts)]
             choose = random.Random(f"{self._plan.seed}:{clip.name}{part}")
             drawn += choose.sample(able, min(count, len(able)))
@@ -295,7 +298,7 @@ class Study:
 
 
 def _request_of(row: OutputRow) -> Request:
-    exporter = next(each for each in (*EXPORTERS, *FURTHER_EXPORTERS) if each.name == row.exporter)
+    exporter = next(each for each in (*EXPORTERS, *FURTHER_EXPORTERS, *NEWEST_EXPORTERS) if each.name == row.exporter)
     return exporter.request_for(probe(Path(row.reference)))
 
 

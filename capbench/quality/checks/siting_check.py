@@ -28,7 +28,10 @@ _MAD_TO_SIGMA = 1.4826
 
 @dataclass(frozen=True, slots=True)
 class _Displacement:
-    """How far chroma lies beside its place in luma pixels, and what that may be off by: three standard errors."""
+    """How far chroma lies beside its place in pixels of the output as it is coded, whatever aspect these have.
+
+    And what that may be off by: three standard errors.
+    """
 
     right: float
     down: float
@@ -136,4 +139,7 @@ def _displacement(evidence: Measurements, pictures: PictureMeasurements) -> _Dis
     )
     # A sample that stands for a place further right shows the content of there: the plane looks moved left.
     right, down = (typical - (np.array(reference) - output)).tolist()
-    return _Displacement(right, down, right_error, down_error)
+    # Pictures were compared in square pixels, of which one that is coded may be two.
+    across = float(evidence.output.facts.sample_aspect)
+    wide, high = (1.0, across) if evidence.output.rotation_degrees % 180 else (across, 1.0)
+    return _Displacement(right / wide, down / high, right_error / wide, down_error / high)

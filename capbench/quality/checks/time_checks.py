@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from fractions import Fraction
 
 from capbench.quality.checks import limits
@@ -12,6 +13,7 @@ from capbench.results import Check
 __all__ = ["check_times"]
 
 _FASTEST_FRAME_S = Fraction(1, 240)
+_FEWEST_EVEN = 2
 
 
 def check_times(evidence: Measurements, *, sync_is_measured: bool) -> list[Check]:
@@ -100,12 +102,11 @@ def _stamps(evidence: Measurements) -> Check:
     if not pairs:
         return Check.unchecked(name=name, reason="no output frame could be matched with the reference")
     output, reference = evidence.output.frames, evidence.reference.frames
-    # Each file rounds every time to its own tick, the first one too.
-    tick_s = evidence.output.facts.time_base + evidence.reference.facts.time_base
+    tick_s = _rounding_s(evidence)
     # If the first frame is lost, the first matched frame is the origin.
     origin = output[pairs[0][0]].time_s - reference[pairs[0][1]].time_s
     errors = {frame: output[frame].time_s - reference[match].time_s - origin for frame, match in pairs}
-    is_rounding = max(errors.values()) - min(errors.values()) <= tick_s
+    is_rounding = _are_rounded(list(errors.values()), tick_s, evidence)
     wrong = [] if is_rounding else [frame for frame, error in errors.items() if abs(error) > tick_s / 2]
     worst = max(errors.values(), key=abs)
     unit_ms = float(tick_s if is_rounding else tick_s / 2) * 1e3
@@ -126,6 +127,33 @@ def _stamps(evidence: Measurements) -> Check:
         unit="ms",
         frames=wrong,
     )
+
+
+def _rounding_s(evidence: Measurements) -> Fraction:
+    """How far apart times of both files may lie: each rounds every one to its own tick, the first one too.
+
+    Frames as many ticks apart throughout are where their file says, such as those of AVI, whose tick is a frame: it did
+    not round them, and what was made of it has only its own ticks, once more where it counts in both.
+    """
+    own_s, given_s = evidence.output.facts.time_base, evidence.reference.facts.time_base
+    return own_s + (min(own_s, given_s) if _is_even(evidence.reference) else given_s)
+
+
+def _are_rounded(errors: Sequence[Fraction], tick_s: Fraction, evidence: Measurements) -> bool:
+    """Whether errors, in order of the frames, are what rounding leaves; a slightly other rate is for `time.rate`."""
+    ticks_s = evidence.output.facts.time_base + evidence.reference.facts.time_base
+    spread_s = max(errors) - min(errors)
+    if spread_s <= tick_s or spread_s > ticks_s:
+        return spread_s <= tick_s
+    rise_s = (errors[-1] - errors[0]) / (len(errors) - 1)
+    rest = [error - number * rise_s for number, error in enumerate(errors)]
+    return max(rest) - min(rest) <= tick_s
+
+
+def _is_even(clip: ClipMeasurements) -> bool:
+    """Whether frames are as many ticks apart throughout; of two that says nothing."""
+    steps = {after.time_s - before.time_s for before, after in itertools.pairwise(clip.frames)}
+    return len(steps) == 1 and len(clip.frames) > _FEWEST_EVEN
 
 
 def _constant_stamps(evidence: Measurements, rate: Fraction) -> Check:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.decode.source_colour import COLOURSPACES
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.colour_conversion import Respecifier
 from capbench.quality.reading.frame_samples import read_samples
 from capbench.quality.reading.planes import (
@@ -19,6 +20,7 @@ from capbench.quality.reading.planes import (
     as_frame,
     planes_of,
 )
+from capbench.quality.reading.sited_scaler import SitedScaler
 from capbench.quality.reading.tags import respecified
 
 __all__ = ["Normaliser"]
@@ -27,7 +29,7 @@ _FULL_TO_LIMITED: Reformatting = {**SAME_CODES, "src_color_range": 2}
 
 
 class Normaliser:
-    """Turns a clip's frames into upright 8-bit 4:2:0 frames of a wanted size and colour. Keeps its scaler: it changes.
+    """Turns a clip's frames into upright 8-bit 4:2:0 frames of a wanted size and colour. Keeps its scalers: it changes.
 
     R'G'B' and size go through swscale; depth, subsampling, matrix and range do not: its conversions are off by half a
     code, dither, centre chroma wherever it is and assume full range for grey, which would look like faults of the
@@ -42,6 +44,7 @@ class Normaliser:
         The size is reached by scaling, or by cutting or repeating the edge when `crop`.
         """
         self._scaler = VideoReformatter()
+        self._sited_scaler = SitedScaler(chroma_place(spec.siting, rotation_degrees))
         self._size = size
         self._spec = spec
         self._siting = wanted.siting
@@ -50,16 +53,16 @@ class Normaliser:
         self._wanted = wanted
         self._respecifiers: dict[tuple[int, int], Respecifier | None] = {}
 
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame, ready to be compared; the same object if nothing had to be done."""
-        respecifier = self._respecifier_of(frame)
-        if frame.format.name not in PLANAR_420:
-            frame = as_frame(self._planes(frame))
+    def __call__(self, decoded: av.VideoFrame) -> av.VideoFrame:
+        """The frame, ready to be compared, as a new one that says nothing of its colours."""
+        respecifier = self._respecifier_of(decoded)
+        frame = decoded if decoded.format.name in PLANAR_420 else as_frame(self._planes(decoded))
         if self._quarter_turns:
             frame = as_frame(Planes(*(np.rot90(plane, self._quarter_turns) for plane in planes_of(frame).all)))
-        if frame.format.name != "yuv420p" or frame.width % 2 or frame.height % 2 or frame.interlaced_frame:
-            # swscale reads a range out of "yuvj" and would convert it, and scales the fields of a frame that is called
-            # interlaced one by one; the comparison is of codes, row by row.
+        if frame is decoded:
+            # swscale reads a range out of "yuvj" and would convert it, scales the fields of a frame that is called
+            # interlaced one by one, and moves chroma by where a frame says that it lies; the comparison is of codes,
+            # row by row.
             frame = as_frame(planes_of(frame))
         if self._size is not None and (frame.width, frame.height) != self._size:
             frame = self._fit(frame, *self._size)
@@ -90,7 +93,7 @@ class Normaliser:
             planes = planes_of(frame).all
             wanted = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
             return as_frame(Planes(*(_fitted(plane, *shape) for plane, shape in zip(planes, wanted, strict=True))))
-        return self._scaler.reformat(frame, width=width, height=height, **SAME_CODES)
+        return self._sited_scaler(frame, width, height)
 
 
 def _fitted(plane: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

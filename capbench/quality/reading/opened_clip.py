@@ -21,6 +21,9 @@ from capbench.units import even_length
 
 __all__ = ["OpenedClip", "open_clip", "upright_size"]
 
+_SMALLEST_PX = 2
+"""A chroma sample of 4:2:0 stands for so many columns and rows."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedClip:
@@ -64,13 +67,18 @@ class OpenedClip:
 
 
 def open_clip(path: Path) -> OpenedClip:
-    """Decode the first picture. Raises `SourceError` where there is none, or where it is too large."""
+    """Decode the first picture. Raises `SourceError` where there is none, or where it is too large or too small."""
     facts = read_facts(path)
     clip = Clip(path)
     frames = clip.frames()
     first = next(frames, None)
     if first is None:
         raise SourceError(f"{path}: no frame decodes ({_why_none(clip, facts)})")
+    if min(first.width, first.height) < _SMALLEST_PX:
+        raise SourceError(
+            f"{path}: a picture of {first.width}x{first.height} pixels cannot be compared, only one of 2x2 and more; "
+            "scale it up first"
+        )
     square = facts.sample_aspect == 1
     size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
     check_size(path, *size, sample_aspect=facts.sample_aspect)

@@ -1,7 +1,7 @@
-"""The exporters that are held back: programs that the study did not have while limits were tuned.
+"""The exporters that were held back until 26 November 2026, and are seen since: `newest_exporters` took their place.
 
-Encoders' own programs, a newer FFmpeg, GStreamer's editing services, libopenshot, OpenCV and VLC. Nobody looks at what
-they write while anything is changed.
+Encoders' own programs, a newer FFmpeg, GStreamer's editing services, libopenshot, OpenCV and VLC. They are drawn apart
+from the first exporters, so that what is drawn of those stays as it was.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ def _stated(facts: StreamFacts) -> str | None:
     return name if name in _CODES else None
 
 
-def _upright(facts: StreamFacts) -> bool:
+def upright(facts: StreamFacts) -> bool:
     """What can reach an encoder as pictures alone, without turns, an aspect of pixels and edit lists."""
     return even(facts) and not facts.rotation and facts.sample_aspect == 1 and not facts.unshown
 
 
-def _has_layout(facts: StreamFacts, *layouts: str) -> bool:
+def has_layout(facts: StreamFacts, *layouts: str) -> bool:
     return facts.pixel_format.removesuffix("10le") in {f"yuv{layout}p" for layout in layouts}
 
 
-def _untagged(facts: StreamFacts) -> bool:
+def untagged(facts: StreamFacts) -> bool:
     """What programs can be given that state no colours: BT.601, which nobody states."""
     is_meant = _stated(facts) is None and facts.matrix_by_rule() == 601
     return is_meant and facts.pixel_format.startswith("yuv4") and not facts.full_range
 
 
-def _encoder(
+def encoder_program(
     *words: str, colours: Callable[[StreamFacts], list[str]], sound: str = "flac"
 ) -> Callable[[StreamFacts, Path], Command]:
     """An encoder's own program; `sound` is as `run_encoder` understands it."""
@@ -76,17 +76,17 @@ def _stated_by_mkvmerge(facts: StreamFacts) -> list[str]:
 def _by_x264(facts: StreamFacts) -> list[str]:
     options = ["--output-csp", f"i{facts.pixel_format.removeprefix('yuv')[:3]}"]
     options += ["--range", "pc" if facts.full_range else "tv", "--output-depth", str(facts.bits)]
-    return options + _told(facts, _NAMES, "--colorprim", "--transfer", "--colormatrix")
+    return options + told(facts, _NAMES, "--colorprim", "--transfer", "--colormatrix")
 
 
 def _by_x265(facts: StreamFacts) -> list[str]:
     options = ["--range", "full" if facts.full_range else "limited", "--output-depth", str(facts.bits)]
-    return options + _told(facts, _NAMES, "--colorprim", "--transfer", "--colormatrix")
+    return options + told(facts, _NAMES, "--colorprim", "--transfer", "--colormatrix")
 
 
 def _by_svt(facts: StreamFacts) -> list[str]:
     options = ["--input-depth", str(facts.bits), "--color-range", str(int(facts.full_range))]
-    return options + _told(facts, _CODES, "--color-primaries", "--transfer-characteristics", "--matrix-coefficients")
+    return options + told(facts, _CODES, "--color-primaries", "--transfer-characteristics", "--matrix-coefficients")
 
 
 def _by_rav1e(facts: StreamFacts) -> list[str]:
@@ -97,10 +97,10 @@ def _by_rav1e(facts: StreamFacts) -> list[str]:
         "bt2020nc": ("BT2020", "BT2020_10Bit", "BT2020NCL"),
     }
     options = ["--range", "Full" if facts.full_range else "Limited"]
-    return options + _told(facts, names, "--primaries", "--transfer", "--matrix")
+    return options + told(facts, names, "--primaries", "--transfer", "--matrix")
 
 
-def _told(facts: StreamFacts, values: Mapping[str, tuple[object, object, object]], *options: str) -> list[str]:
+def told(facts: StreamFacts, values: Mapping[str, tuple[object, object, object]], *options: str) -> list[str]:
     """Options for primaries, transfer and matrix, where the clip states them."""
     name = _stated(facts)
     if name is None:
@@ -181,62 +181,62 @@ FURTHER_EXPORTERS: Final = (
         "x264-mkv",
         "x264",
         ".mkv",
-        _encoder(
+        encoder_program(
             *("x264", "--quiet", "--preset", "veryfast", "--crf", "18", "-o", "{stream}", "{source}"),
             colours=_by_x264,
             sound="copied",
         ),
-        lambda facts: _upright(facts) and _has_layout(facts, "420", "422", "444"),
+        lambda facts: upright(facts) and has_layout(facts, "420", "422", "444"),
     ),
     Exporter(
         "x265-mkv",
         "x265",
         ".mkv",
-        _encoder(
+        encoder_program(
             *("x265", "--log-level", "error", "--preset", "ultrafast", "--crf", "20"),
             *("--y4m", "--input", "-", "-o", "{stream}"),
             colours=_by_x265,
         ),
-        lambda facts: _upright(facts) and _has_layout(facts, "420", "422", "444"),
+        lambda facts: upright(facts) and has_layout(facts, "420", "422", "444"),
     ),
     Exporter(
         "svt-av1-mkv",
         "SvtAv1EncApp",
         ".mkv",
-        _encoder(
+        encoder_program(
             *("SvtAv1EncApp", "--preset", "10", "--crf", "26", "--progress", "0", "-i", "stdin", "-b", "{stream}"),
             colours=_by_svt,
         ),
-        lambda facts: _upright(facts) and _has_layout(facts, "420"),
+        lambda facts: upright(facts) and has_layout(facts, "420"),
     ),
     Exporter(
         "rav1e-mkv",
         "rav1e",
         ".mkv",
-        _encoder("rav1e", "-q", "-s", "10", "--quantizer", "70", "-y", "-o", "{stream}", "-", colours=_by_rav1e),
+        encoder_program("rav1e", "-q", "-s", "10", "--quantizer", "70", "-y", "-o", "{stream}", "-", colours=_by_rav1e),
         # Ten pictures of 640x360 a second.
         lambda facts: (
-            _upright(facts) and _has_layout(facts, "420", "422", "444") and facts.width * facts.height <= 480 * 270
+            upright(facts) and has_layout(facts, "420", "422", "444") and facts.width * facts.height <= 480 * 270
         ),
     ),
     Exporter(
         "vpxenc-vp9-webm",
         "vpxenc",
         ".webm",
-        _encoder(
+        encoder_program(
             *("vpxenc", "--quiet", "--codec=vp9", "--rt", "--cpu-used=6", "--end-usage=q", "--cq-level=18"),
             *("--webm", "-o", "{stream}", "-"),
             colours=_by_vpxenc,
             sound="libopus",
         ),
-        lambda facts: _upright(facts) and _has_layout(facts, "420", "444") and not facts.full_range,
+        lambda facts: upright(facts) and has_layout(facts, "420", "444") and not facts.full_range,
     ),
     Exporter(
         "ges-h264-mkv",
         "ges-launch-1.0",
         ".mkv",
         _edited("video/x-matroska", "video/x-h264", "audio/x-flac"),
-        lambda facts: _upright(facts) and facts.is_constant and stereo(facts),
+        lambda facts: upright(facts) and facts.is_constant and stereo(facts),
         eight_bits=True,
     ),
     Exporter(
@@ -244,7 +244,7 @@ FURTHER_EXPORTERS: Final = (
         "ges-launch-1.0",
         ".webm",
         _edited("video/webm", "video/x-vp8", "audio/x-vorbis"),
-        lambda facts: _upright(facts) and facts.is_constant and stereo(facts),
+        lambda facts: upright(facts) and facts.is_constant and stereo(facts),
         eight_bits=True,
     ),
     Exporter(
@@ -252,7 +252,7 @@ FURTHER_EXPORTERS: Final = (
         "openshot",
         ".mp4",
         _scripted(lambda: DEBIAN_PYTHON, "run_openshot.py", "libx264", "aac"),
-        lambda facts: _upright(facts) and _untagged(facts) and facts.is_constant and stereo(facts),
+        lambda facts: upright(facts) and untagged(facts) and facts.is_constant and stereo(facts),
         eight_bits=True,
     ),
     Exporter(
@@ -260,7 +260,7 @@ FURTHER_EXPORTERS: Final = (
         "opencv",
         ".mkv",
         _scripted(further_python, "run_opencv.py", "FFV1"),
-        lambda facts: _upright(facts) and _untagged(facts) and facts.is_constant,
+        lambda facts: upright(facts) and untagged(facts) and facts.is_constant,
         eight_bits=True,
     ),
     Exporter(
@@ -268,7 +268,7 @@ FURTHER_EXPORTERS: Final = (
         "opencv",
         ".mkv",
         _scripted(further_python, "run_opencv.py", "mp4v"),
-        lambda facts: _upright(facts) and _untagged(facts) and facts.is_constant,
+        lambda facts: upright(facts) and untagged(facts) and facts.is_constant,
         eight_bits=True,
     ),
     Exporter(
@@ -281,8 +281,8 @@ FURTHER_EXPORTERS: Final = (
             "vcodec=h264,venc=x264{crf=18,preset=veryfast},acodec=mpga,ab=192",
             "avformat{mux=matroska}",
         ),
-        lambda facts: _upright(facts) and stereo(facts),
+        lambda facts: upright(facts) and stereo(facts),
         eight_bits=True,
     ),
 )
-"""Each is asked for the picture, the times and the sound as they are. Held back, all of them."""
+"""Each is asked for the picture, the times and the sound as they are."""

@@ -17,7 +17,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-_SUFFIXES = {"x265": ".hevc", "SvtAv1EncApp": ".ivf", "rav1e": ".ivf", "vpxenc": ".webm", "x264": ".mkv"}
+_SUFFIXES = {
+    "x265": ".hevc",
+    "SvtAv1EncApp": ".ivf",
+    "rav1e": ".ivf",
+    "vpxenc": ".webm",
+    "x264": ".mkv",
+    "aomenc": ".ivf",
+}
 _WARNED = 1
 """What mkvmerge ends with where it wrote the file and has something to say."""
 

@@ -10,10 +10,22 @@ from numpy.typing import NDArray
 from tests.strangers.refereeing.opinions import Finding, Opinion, graded
 from tests.strangers.stream_facts import StreamFacts, decode_planes
 
-__all__ = ["LUMA_WEIGHTS", "Pairs", "chroma_recoded", "is_centred", "judge_matrix", "judge_range", "judge_siting"]
+__all__ = [
+    "LUMA_WEIGHTS",
+    "PairPlanes",
+    "Pairs",
+    "chroma_recoded",
+    "is_centred",
+    "judge_matrix",
+    "judge_range",
+    "judge_siting",
+    "planes_of_pairs",
+]
 
 Pairs = list[tuple[int, int]]
 """Frames of the output, each with the reference's frame that it shows."""
+PairPlanes = tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]
+"""Y, Cb and Cr of the reference's frames of some pairs, and of the output's, as they are coded."""
 
 LUMA_WEIGHTS: Final = {601: (0.299, 0.114), 709: (0.2126, 0.0722), 2020: (0.2627, 0.0593)}
 """Weights of red and blue in luma (ITU-R BT.601, BT.709, BT.2020)."""
@@ -44,19 +56,29 @@ _BLOCK: Final = 8
 """Side of blocks in samples of luma."""
 
 
-def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figures: dict[str, float]) -> list[Finding]:
+def planes_of_pairs(reference: StreamFacts, output: StreamFacts, pairs: Pairs) -> PairPlanes | None:
+    """What the judges below look at, decoded once; None where there are no pairs, or samples of another kind."""
+    if not pairs:
+        return None
+    wanted, found = (decode_planes(facts, [pair[at] for pair in pairs]) for at, facts in ((1, reference), (0, output)))
+    return (wanted, found) if wanted and found else None
+
+
+def judge_siting(
+    reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
+) -> list[Finding]:
     """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
     both = (reference, output)
     layouts = [each.chroma_layout or "" for each in both]
     turn = (reference.rotation - output.rotation) % 360
     is_changed = layouts[0] != layouts[1] or is_centred(reference) != is_centred(output) or turn != 0
     same_size = reference.display == output.display and output.rotation == 0
-    if "" in layouts or not same_size or not pairs:
+    if not same_size or decoded is None:
         return []
-    planes = chroma_recoded(reference, output, decode_planes(reference, [n for _, n in pairs]))
+    planes = chroma_recoded(reference, output, decoded[0])
     # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
     want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in planes]
-    got = decode_planes(output, [n for n, _ in pairs])
+    got = decoded[1]
     width = output.width
     shifts, is_soft, is_explained = [], True, False
     for plane in (0, 1):
@@ -90,9 +112,10 @@ def judge_siting(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figu
     # VP9 and FFV1 have no place to state it, and what writes AV1 leaves it open.
     # Filters that make chroma of every column differ by half a pixel where R'G'B' is made.
     is_open = (output.codec in {"vp8", "vp9", "av1", "ffv1"} and output.chroma_location is None) or output.is_rgb
-    # Half a pixel of a soft gradient is half a code, which nobody sees.
-    is_clear = is_explained and not is_open and not is_soft
-    return graded("siting", abs(shift), 0.15, 0.4 if is_clear else 1.0, message)
+    # Half a pixel of a soft gradient is half a code, which nobody sees. Where no place fits much better than its own,
+    # as where coding left another chroma, the best of them is not known to be one.
+    wrong_px = np.inf if not is_explained else 1.0 if is_open or is_soft else 0.4
+    return graded("siting", abs(shift), 0.15, wrong_px, message)
 
 
 def chroma_recoded(
@@ -116,18 +139,17 @@ def _recoded(
     return [128 + other_span * (part - more) / (2 * (1 - k)) for part, k in ((blue, other_kb), (red, other_kr))]
 
 
-def judge_range(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figures: dict[str, float]) -> list[Finding]:
+def judge_range(
+    reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
+) -> list[Finding]:
     """Whether luma spans the codes that the tags say, as its reference does.
 
     Pictures of strong colours hardly show it: R'G'B' is clipped, and its means stay what they were.
     """
     size = (reference.width, reference.height, reference.rotation)
-    if not pairs or size != (output.width, output.height, output.rotation):
+    if decoded is None or size != (output.width, output.height, output.rotation):
         return []
-    both = [decode_planes(each, [pair[at] for pair in pairs]) for at, each in ((1, reference), (0, output))]
-    if not both[0] or not both[1]:
-        return []
-    want, got = (_blocks(planes[0]) for planes in both)
+    want, got = (_blocks(planes[0]) for planes in decoded)
     if want.size < _FEWEST_RANGED or float(want.std()) < _RANGED_CODES:
         return []
     return _judge_contrast(reference, output, want, got) or _judge_span(reference, output, want, got, figures)
@@ -172,23 +194,22 @@ def _judge_span(
     return graded("colour", offs[stated], _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES, message)
 
 
-def judge_matrix(reference: StreamFacts, output: StreamFacts, pairs: Pairs, figures: dict[str, float]) -> list[Finding]:
+def judge_matrix(
+    reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
+) -> list[Finding]:
     """Whether codes of chroma are those of the matrices by which both files are read, however faint the colours are.
 
     Codes that stayed what they were, where the files say that they mean something else, are another matrix.
     """
     size = (reference.width, reference.height, reference.rotation)
-    if not pairs or size != (output.width, output.height, output.rotation):
+    if decoded is None or size != (output.width, output.height, output.rotation):
         return []
-    both = [decode_planes(each, [pair[at] for pair in pairs]) for at, each in ((1, reference), (0, output))]
-    if not both[0] or not both[1]:
-        return []
-    got = _chroma_blocks(output, both[1])
+    coded, got = decoded[0], _chroma_blocks(output, decoded[1])
     stated = (reference.matrix_by_rule(), output.matrix_by_rule())
 
     def expected(matrices: tuple[int, int]) -> NDArray[np.float32]:
-        planes = _recoded(both[0], matrices, (reference.full_range, output.full_range))
-        return _chroma_blocks(reference, [both[0][0], *planes])
+        planes = _recoded(coded, matrices, (reference.full_range, output.full_range))
+        return _chroma_blocks(reference, [coded[0], *planes])
 
     want = expected(stated)
     if want.shape != got.shape:  # sides that are rounded otherwise

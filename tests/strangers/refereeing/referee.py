@@ -18,7 +18,14 @@ from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.coarse_coding import figures_of_coarse_coding
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
 from tests.strangers.refereeing.other_rates import judge_lateness, judge_length, rounding_of_first
-from tests.strangers.refereeing.plane_referee import LUMA_WEIGHTS, Pairs, judge_matrix, judge_range, judge_siting
+from tests.strangers.refereeing.plane_referee import (
+    LUMA_WEIGHTS,
+    Pairs,
+    judge_matrix,
+    judge_range,
+    judge_siting,
+    planes_of_pairs,
+)
 from tests.strangers.refereeing.sound_referee import judge_sound
 from tests.strangers.stream_facts import (
     StreamFacts,
@@ -32,7 +39,13 @@ __all__ = ["judge"]
 _MATCH_SHARE: Final = 0.75
 """A frame that differs less than this share from a neighbour than from its own counterpart shows the neighbour."""
 _MATCH_CODES: Final = 0.6
-"""And by at least this much: coding noise averaged over a picture's blocks is below 0.3."""
+"""And by at least this much: coding noise averaged over a picture's blocks is below 0.3 where coding is not coarse."""
+_TOLD_SHARE: Final = 0.5
+"""Or by this share of what frames are off anyway: a coarse coder that copies the frame before, and adds little, is
+nearer to it by up to a quarter of that."""
+_AS_ALIKE: Final = 1.25
+"""Up to so many times what frames are off anyway, a frame is another's picture: one that was left half way between two,
+by a coder that ran out of bits, is farther from both."""
 _BLOCK: Final = 8
 """Side of the blocks whose means are compared, in compared pixels."""
 _RIGHT_BIAS, _WRONG_BIAS = 1.3, 3.0
@@ -84,7 +97,7 @@ def judge(reference: StreamFacts, output: StreamFacts, request: Request) -> Judg
 
 def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request) -> Judgement:
     figures: dict[str, float] = {}
-    some = _some_pairs(reference, output, request)
+    planes = planes_of_pairs(reference, output, _some_pairs(reference, output, request))
     findings = [
         *_damage(reference, output),
         *_tags(reference, output),
@@ -92,9 +105,9 @@ def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request
         *_geometry(reference, output, request),
         *_times(reference, output, request, figures),
         *_pictures(reference, output, request, figures),
-        *judge_matrix(reference, output, some, figures),
-        *judge_range(reference, output, some, figures),
-        *judge_siting(reference, output, some, figures),
+        *judge_matrix(reference, output, planes, figures),
+        *judge_range(reference, output, planes, figures),
+        *judge_siting(reference, output, planes, figures),
         *judge_sound(reference, output, figures, rounding=rounding_of_first(reference, request.rate)),
     ]
     return Judgement(tuple(findings), figures)
@@ -204,7 +217,7 @@ def _pictures(
     size = picture_size(output)
     if max(abs(a / b - 1) for a, b in zip(reference.display, output.display, strict=True)) > 0.03 and not request.size:
         return []  # another shape: the geometry says so
-    want, got = decode_pictures(reference, size), decode_pictures(output, size)
+    want, got = _both_pictures(reference, output, size)
     matches, found = _matching(reference, output, request, want=want, got=got, figures=figures)
     pairs = [(index, match) for index, match in enumerate(matches) if match is not None]
     if not pairs:
@@ -223,6 +236,26 @@ def _pictures(
 
         differences = _graded_differences(figures, worst_at, figures_of_coarse_coding(reference, output, measure))
     return [*found, *differences, *_faint_matrix(_means_of_some(want, got, pairs))]
+
+
+def _both_pictures(
+    reference: StreamFacts, output: StreamFacts, size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """All pictures of both in that size. An odd side, which 4:2:0 cannot have, is cut, filled up or scaled by one.
+
+    None of these is wrong, so both are scaled, and what both have is, and that counts which is more alike.
+    """
+    scaled = decode_pictures(reference, size), decode_pictures(output, size)
+    off = max(abs(a - b) for a, b in zip(reference.display, output.display, strict=True))
+    if off != 1 or reference.sample_aspect != 1 or output.sample_aspect != 1:
+        return scaled
+    kept = min(reference.display[0], output.display[0]), min(reference.display[1], output.display[1])
+    cut = decode_pictures(reference, size, kept), decode_pictures(output, size, kept)
+    count = min(map(len, scaled))
+    offs = [
+        float(np.abs(_block_means(want[:count:5]) - _block_means(got[:count:5])).mean()) for want, got in (scaled, cut)
+    ]
+    return cut if offs[1] < offs[0] else scaled
 
 
 def _means_of_some(
@@ -257,24 +290,35 @@ def _matching(
     if request.rate is not None:
         return _by_time(reference, output, wanted, found), judge_lateness(reference, output, wanted, found)
     if len(wanted) == len(found):
-        moved, doubtful = [], []
-        for index in range(len(found)):
-            own = float(np.abs(found[index] - wanted[index]).mean())
-            for other in range(max(0, index - 3), min(len(wanted), index + 4)):
-                near = float(np.abs(found[index] - wanted[other]).mean())
-                if own - near > _MATCH_CODES and near < _MATCH_SHARE * own:
-                    moved.append(index)
-                elif own - near > _MATCH_CODES / 3 and near < 0.9 * own:
-                    doubtful.append(index)
-        figures["moved_frames"] = len(set(moved))
-        matches: list[int | None] = list(range(len(found)))
-        if moved:
-            return matches, [Finding("frames", Opinion.WRONG, f"frame {moved[0]} shows another frame's picture")]
-        if doubtful:
-            return matches, [Finding("frames", Opinion.DOUBTFUL, f"frame {doubtful[0]} may show another's picture")]
-        return matches, []
+        return list(range(len(found))), _judge_places(wanted, found, figures)
     message = f"{len(found)} frames instead of {len(wanted)}"
     return _by_time(reference, output, wanted, found), [Finding("frames", Opinion.WRONG, message)]
+
+
+def _judge_places(wanted: NDArray[np.float32], found: NDArray[np.float32], figures: dict[str, float]) -> list[Finding]:
+    """Of as many frames: those that show the picture of one up to three frames away, by means of blocks."""
+    alike = [
+        {
+            other: float(np.abs(found[index] - wanted[other]).mean())
+            for other in range(max(0, index - 3), min(len(wanted), index + 4))
+        }
+        for index in range(len(found))
+    ]
+    noise = float(np.median([min(codes.values()) for codes in alike])) if alike else 0.0
+    moved, doubtful = [], []
+    for index, codes in enumerate(alike):
+        own, near = codes[index], min(codes.values())
+        is_told = own - near > max(_MATCH_CODES, _TOLD_SHARE * noise) and near < _MATCH_SHARE * own
+        if is_told and near <= _AS_ALIKE * noise + _MATCH_CODES / 3:
+            moved.append(index)
+        elif own - near > _MATCH_CODES / 3 and near < 0.9 * own:
+            doubtful.append(index)
+    figures["moved_frames"] = len(moved)
+    if moved:
+        return [Finding("frames", Opinion.WRONG, f"frame {moved[0]} shows another frame's picture")]
+    if doubtful:
+        return [Finding("frames", Opinion.DOUBTFUL, f"frame {doubtful[0]} may show another's picture")]
+    return []
 
 
 def _by_time(

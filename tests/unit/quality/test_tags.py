@@ -191,6 +191,21 @@ def test_a_picture_of_one_row_or_column_is_refused(size: tuple[int, int]) -> Non
         as_frame(planes_of(frame))
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1)])
+def test_a_file_of_one_row_or_column_is_named(size: tuple[int, int], tmp_path: Path) -> None:
+    """The message did not say which of the two files it was about."""
+    path = tmp_path / "small.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        (stream.width, stream.height), stream.pix_fmt = size, "gray"
+        container.mux(stream.encode(av.VideoFrame(*size, "gray")))
+        container.mux(stream.encode(None))
+
+    with pytest.raises(SourceError, match=f"small.mov.*{size[0]}x{size[1]}"):
+        open_clip(path)
+
+
 def test_an_edit_list_that_shows_nothing_is_named(tmp_path: Path) -> None:
     """It ended with "the video stream is empty", which it is not."""
     path = video(tmp_path / "edited.mp4")

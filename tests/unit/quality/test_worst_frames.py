@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from PIL import Image
 from capbench.colour import ColourSpec, MatrixCoefficients, Range
 from capbench.quality.metrics.frame_pairs import KeptPair
 from capbench.quality.oracle import rgb_to_nv12
-from capbench.quality.reading.planes import Planes
-from capbench.quality.worst_frames import DIFFERENCE_GAIN, save_worst_frames
+from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
+from capbench.quality.reading.planes import Planes, as_frame
+from capbench.quality.worst_frames import DIFFERENCE_GAIN, FrameSaver, save_worst_frames
 
 
 def picture_of(folder: Path, name: str) -> NDArray[np.int16]:
@@ -40,3 +42,36 @@ def test_pictures_show_the_colours_that_the_tags_mean(spec: ColourSpec, tmp_path
     assert np.array_equal(difference, seen.clip(0, 255))
     assert np.median(difference) >= 3 * DIFFERENCE_GAIN
     assert saved.frame == 12
+
+
+def flat(index: int, code: int) -> ObservedPicture:
+    frame = as_frame(Planes(np.full((16, 16), code, np.uint8), *(np.full((8, 8), 128, np.uint8),) * 2))
+    record = FrameRecord(
+        index=index,
+        time_s=Fraction(index, 30),
+        number=None,
+        number_visible=False,
+        mean_codes=(float(code), 128.0, 128.0),
+        spread_codes=0.0,
+        moved_codes=0.0,
+        flash=None,
+    )
+    return ObservedPicture(record, frame, np.full((2, 2, 3), code, np.float32))
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_pictures_are_those_of_the_reading_that_counts(counts: bool, tmp_path: Path) -> None:
+    """They stayed those of the first one."""
+    saver = FrameSaver(tmp_path)
+    saver.save(ColourSpec(), flat(0, 40), flat(0, 40))
+    saver.save(ColourSpec(), flat(3, 40), flat(3, 40))
+
+    with saver.beside() as second:
+        second.save(ColourSpec(), flat(0, 40), flat(0, 200))
+        if counts:
+            saver.take(second)
+
+    shown = [float(picture_of(tmp_path, saved.reference_png).mean()) for saved in saver.saved]
+    assert len(shown) == (1 if counts else 2)
+    assert (shown[0] > 128) == counts
+    assert len(list(tmp_path.iterdir())) == 2 * len(shown)

@@ -8,6 +8,7 @@ from av.video.reformatter import VideoReformatter
 
 from capbench.colour import ColourSpec, Range
 from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.frame_samples import FrameSamples, read_samples, sample_bits
 from capbench.quality.reading.native.native_format import NativeFormat
 from capbench.quality.reading.native.native_planes import (
@@ -19,7 +20,7 @@ from capbench.quality.reading.native.native_planes import (
     respecified_planes,
     rounded,
 )
-from capbench.quality.reading.planes import SAME_CODES
+from capbench.quality.reading.sited_scaler import SitedScaler
 from capbench.quality.reading.tags import respecified
 
 __all__ = ["NativeNormaliser"]
@@ -29,7 +30,7 @@ _ODD = 2
 
 
 class NativeNormaliser:
-    """Turns a clip's frames into `NativePlanes`, as `Normaliser` turns them into 8-bit 4:2:0. Keeps its scaler.
+    """Turns a clip's frames into `NativePlanes`, as `Normaliser` turns them into 8-bit 4:2:0. Keeps its scalers.
 
     Not for two threads at once.
     """
@@ -44,6 +45,7 @@ class NativeNormaliser:
         self._crop = crop
         self._quarter_turns = round(rotation_degrees / 90) % 4
         self._scaler = VideoReformatter()
+        self._sited_scaler = SitedScaler(chroma_place(spec.siting, rotation_degrees))
         self._has_begun = False
 
     def __call__(self, frame: av.VideoFrame, size: tuple[int, int]) -> NativePlanes:
@@ -133,9 +135,7 @@ class NativeNormaliser:
                 shapes = ((height, width), *(((height // down), (width // across)),) * 2)
                 luma, cb, cr = (_cut(plane, *shape) for plane, shape in zip(planes, shapes, strict=True))
             else:
-                frame = self._scaler.reformat(
-                    rounded(planes, form).as_frame(), width=width, height=height, **SAME_CODES
-                )
+                frame = self._sited_scaler(rounded(planes, form).as_frame(), width, height)
                 luma, cb, cr = (_rows_of(plane, form.bits).astype(np.float32) for plane in frame.planes)
             planes = luma, cb, cr
         if (spec.matrix, spec.range) != (self._wanted.matrix, self._wanted.range):
