@@ -117,6 +117,16 @@ def test_a_short_sound_whose_second_half_is_late_drifts(length_s: float) -> None
     assert checked(heard(sound), heard(sound, 12)) == set()
 
 
+def test_a_sound_that_leaves_sync_by_its_end_is_out_of_sync() -> None:
+    """It is 12 ms late, and 7 ms more at its end: neither is beyond its limit, and 19 ms are."""
+    sound = noise(1.6)
+    middle = round(0.4 * len(sound))
+    torn = np.concatenate([sound[:middle], noise(0.007, seed=5), sound[middle:]])
+
+    assert checked(heard(sound), heard(torn, 12)) == {"audio.offset"}
+    assert checked(heard(sound), heard(torn, 4)) == set()
+
+
 @pytest.mark.parametrize(
     "change",
     [lambda sound: sound + 0.05, lambda sound: -sound, lambda sound: np.clip(4 * sound, -0.2, 0.2)],
