@@ -30,6 +30,7 @@ from tests.strangers.held_back import HELD_BACK_COUNT, Split
 from tests.strangers.published_clips import NEWLY_PUBLISHED, PUBLISHED
 from tests.strangers.refereeing import plane_referee, referee
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
+from tests.strangers.refereeing.other_rates import UNROUNDED, Rounding, rounding_of_first
 from tests.strangers.refereeing.sound_referee import compare_sound
 from tests.strangers.source_clips import MADE_CLIPS, Clip, all_clips
 from tests.strangers.stream_facts import (
@@ -376,12 +377,123 @@ def test_low_frequency_effects_are_compared_as_far_as_they_go() -> None:
 
 
 def test_the_first_picture_may_be_rounded_to_a_frame_of_another_rate() -> None:
-    def judged(lead_ms: float, rounded_ms: float) -> list[Finding]:
-        return compare_sound(chirps(), chirps(), lead_ms, (0.8, 2.5), {}, rounded_ms=rounded_ms)
+    def judged(lead_ms: float, rounding: Rounding) -> list[Finding]:
+        return compare_sound(chirps(), chirps(), lead_ms, (0.8, 2.5), {}, rounding=rounding)
 
-    assert subjects(judged(21.0, 0.0)) == {"sync"}
-    assert judged(21.0, 40.0) == []
-    assert subjects(judged(61.0, 40.0)) == {"sync"}
+    assert subjects(judged(21.0, UNROUNDED)) == {"sync"}
+    assert judged(21.0, Rounding(20.0, 40.0)) == []
+    assert subjects(judged(61.0, Rounding(20.0, 40.0))) == {"sync"}
+
+
+@pytest.mark.parametrize(
+    ("first_ms", "sound_ms", "rate", "nearest_ms", "most_ms"),
+    [
+        (0, 0, None, 0.0, 0.0),
+        (80, 58, None, 0.0, 0.0),
+        (0, 0, 25, 0.0, 0.0),
+        (80, 80, 25, 0.0, 0.0),
+        (80, 58, 25, 18.0, 40.0),
+        (7, 0, 25, 7.0, 40.0),
+        (0, 0, 50, 10.0, 20.0),
+        (0, 0, 20, 25.0, 50.0),
+    ],
+)
+def test_pictures_are_rounded_where_a_rate_was_asked_for_and_they_are_beside_it(
+    first_ms: int, sound_ms: int, rate: int | None, nearest_ms: float, most_ms: float
+) -> None:
+    """A sound that begins 22 ms before pictures of 25 fps: FFmpeg moves it to 0, and they are shown from 40 ms on."""
+    times = [Fraction(first_ms, 1000) + Fraction(n, 25) for n in range(10)]
+    reference = facts(times, sounds=(SoundFacts(2, 48000, Fraction(sound_ms, 1000)),))
+
+    rounding = rounding_of_first(reference, None if rate is None else Fraction(rate))
+
+    assert (rounding.nearest_ms, rounding.most_ms) == pytest.approx((nearest_ms, most_ms))
+
+
+def pluck(length_s: float, decay_s: float = 0.12) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A string that is plucked at 0.05 s, with noise of its own that tells its periods apart."""
+    time = np.arange(round(length_s * SOUND_RATE_HZ)) / SOUND_RATE_HZ
+    noise = np.random.default_rng(3).normal(0, 0.15, time.shape)
+    dying: np.ndarray[Any, np.dtype[np.float64]] = np.where(time > 0.05, np.exp(-(time - 0.05) / decay_s), 0)
+    return dying * (0.4 * np.sin(2 * np.pi * 220 * time) + noise)
+
+
+def quiet_after(seconds: float, rest: float) -> Any:
+    """A sound of 1.1 s whose end is nothing but noise of a level: rounding, dither, what a codec leaves."""
+
+    def made(seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+        sound = pluck(1.1)
+        noise = np.random.default_rng(seed).normal(0, rest, sound.shape)
+        sound[round(seconds * SOUND_RATE_HZ) :] = 0
+        ended: np.ndarray[Any, np.dtype[np.float64]] = sound + noise
+        return ended
+
+    return made
+
+
+@pytest.mark.parametrize("rest", [1e-15, 1.5e-5, 1e-4, 5e-4])
+def test_silence_is_not_timed_whatever_noise_is_in_it(rest: float) -> None:
+    """A sound that ended in its second half was found 63 ms ahead there, where it was louder."""
+    made = quiet_after(0.6, rest)
+
+    want, got = (made(seed)[None].astype(np.float32) for seed in (1, 2))
+
+    found = compare_sound(want, got, 0.0, (0.8, 2.5), {})
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda sound: sound,
+        lambda sound: sound + 0.05,
+        lambda sound: np.concatenate([sound, 0 * sound]),
+        lambda sound: np.concatenate([0 * sound, sound, sound + 0.03]),
+    ],
+    ids=["mono", "an offset", "a silent channel", "5.1 in part"],
+)
+@pytest.mark.parametrize("late_ms", [0, 30])
+def test_a_sound_is_timed_by_what_swings(change: Any, late_ms: int) -> None:
+    want = change(pluck(1.1)[None])
+    got = np.pad(want - want.mean(axis=1, keepdims=True), ((0, 0), (late_ms * SOUND_RATE_HZ // 1000, 0)))
+
+    found = compare_sound(want.astype(np.float32), got.astype(np.float32), 0.0, (0.8, 2.5), {})
+
+    assert subjects(found) == ({"sync"} if late_ms else set())
+
+
+def test_a_tone_is_not_timed() -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ)[None].astype(np.float32)
+
+    found = compare_sound(tone, np.roll(tone, 1440, axis=1), 0.0, (0.8, 2.5), {})
+
+    assert [finding.opinion for finding in found] == [Opinion.DOUBTFUL]
+
+
+def test_a_loop_does_not_drift_to_its_next_turn() -> None:
+    """Of two turns of a loop, coded coarsely, the other one was closer by a per cent."""
+    random = np.random.default_rng(6)
+    turn = pluck(0.25, 0.08)
+    want = np.concatenate([turn, turn, turn[: len(turn) // 2]])
+    got = want + 0.25 * np.abs(want).max() * random.normal(0, 1, want.shape) * (np.abs(want) > 0.01)
+    want[len(turn) + 3000 : len(turn) + 5000] *= 1.3
+
+    found = compare_sound(want[None].astype(np.float32), got[None].astype(np.float32), 0.0, (0.8, 2.5), {})
+
+    assert "sync" not in subjects(found)
+
+
+def test_another_sound_is_wrong() -> None:
+    want, got = (np.random.default_rng(seed).normal(0, 0.1, (1, SOUND_RATE_HZ)) for seed in (1, 2))
+
+    assert subjects(compare_sound(want.astype(np.float32), got.astype(np.float32), 0.0, (0.8, 2.5), {})) == {"sound"}
+
+
+def test_silence_that_is_stored_before_a_sound_moves_nothing() -> None:
+    padded = np.pad(chirps(), ((0, 0), (SOUND_RATE_HZ, 0)))
+
+    assert compare_sound(chirps(), padded, -1000.0, (0.8, 2.5), {}) == []
 
 
 def test_a_last_frame_without_a_time_follows_the_one_before() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from capbench.quality.checks import limits
 from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
-from capbench.quality.metrics.sound_lag import SoundLag, measure_lag, silent_gaps
+from capbench.quality.metrics.sound_lag import SoundLag, is_audible, measure_lag, silent_gaps
 from capbench.quality.metrics.sound_pitch import measure_pitch
 from capbench.quality.metrics.stereo_image import (
     ChannelOrder,
@@ -151,7 +151,10 @@ def _decodes(wanted: Sound, found: Sound) -> Check:
 def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     name = "audio.channels"
     # Of more channels Dolby Surround makes sides that differ on purpose.
-    was_alike = wanted.channels < 3 and (wanted.channels < 2 or wanted.side_share < limits.AUDIO_SIDE_SHARE)
+    is_faint = not is_audible(wanted)
+    was_alike = (
+        not is_faint and wanted.channels < 3 and (wanted.channels < 2 or wanted.side_share < limits.AUDIO_SIDE_SHARE)
+    )
     if was_alike and found.channels > 1 and found.side_share > limits.AUDIO_SIDE_ADDED:
         return Check.failed(
             name=name,
@@ -169,7 +172,7 @@ def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
             limit=2,
             unit="channels",
         )
-    is_wide = wanted.side_share >= limits.AUDIO_SIDE_SHARE
+    is_wide = not is_faint and wanted.side_share >= limits.AUDIO_SIDE_SHARE
     least_share = limits.AUDIO_SIDE_KEPT * min(1.0, wanted.side_share)
     if is_wide and found.side_share < least_share:
         return Check.failed(
@@ -285,6 +288,8 @@ def _level(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     limit_db = limits.AUDIO_LEVEL_DB if wanted.channels == found.channels else limits.AUDIO_PAN_LEVEL_DB
     if wanted.channels > 2:
         limit_db = limits.AUDIO_LEVEL_DB
+    if not is_audible(wanted):
+        limit_db = limits.AUDIO_FAINT_LEVEL_DB
     if wanted.tracks > 1:
         limit_db = limits.AUDIO_MIX_LEVEL_DB
     # A mix of more than two channels may be scaled so that it cannot clip, or not, or anything between.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.flash_sync import FlashSync, measure_flash_sync
 from capbench.quality.metrics.sound_lag import SoundLag
-from capbench.quality.reading.sound_envelope import Sound
+from capbench.quality.reading.sound_envelope import BIN_S, Sound
 from capbench.results import Check
 
 __all__ = ["Sync", "check_sync", "find_sync"]
@@ -72,7 +73,10 @@ def _by_lag(evidence: Measurements, lag: SoundLag | None) -> Sync:
     by = "the onset of a steady sound" if lag.by_onset else "correlation with the reference's sound"
     if lag.end_ms is None:
         return Sync(
-            offset_ms, None, by, no_drift="the sound is too short, or too steady at its end, to measure its lag there"
+            offset_ms,
+            None,
+            by,
+            no_drift="the sound is too short, or too quiet or steady at its end, to measure its lag there",
         )
     end_ms = lag.end_ms - _picture_lag_ms(evidence, at_end=True)
     return Sync(offset_ms, end_ms - offset_ms, by)
@@ -100,36 +104,51 @@ def _sampling_ms(evidence: Measurements) -> float:
     """How late a picture may rightly come where the export was asked for a rate: 0 where it was not.
 
     Shown at the first output frame after its own time it is up to one frame of the faster rate late. Rounded to the
-    nearest output frame, as FFmpeg's `fps` does, it is up to half a frame of the slower rate early: of those that fall
-    to one output frame the last is shown. At the same rate it is as far off as the reference starts beside a multiple.
+    nearest output frame, as FFmpeg's `fps` does, it is up to half a frame of the output early: of those that fall to
+    one output frame the last is shown. At the same rate it is as far off as the reference starts beside a multiple.
     """
     rate = evidence.reference.facts.frame_rate
     if evidence.wanted_rate is None or rate is None or not evidence.reference.frames:
         return 0.0
     if rate == evidence.wanted_rate:
-        ticks = evidence.reference.frames[0].time_s * rate
-        return 1e3 * float(abs(ticks - round(ticks)) / rate)
-    return 1e3 * max(1 / float(max(rate, evidence.wanted_rate)), 0.5 / float(min(rate, evidence.wanted_rate)))
+        return _beside_raster_ms(evidence, rate)
+    return 1e3 * max(1 / float(max(rate, evidence.wanted_rate)), 0.5 / float(evidence.wanted_rate))
+
+
+def _beside_raster_ms(evidence: Measurements, rate: Fraction) -> float:
+    """How far the reference's first picture is from the nearest frame of a rate, counted from 0 or from its start.
+
+    FFmpeg and most editors make a file begin at 0 before they count frames, and sound may begin it.
+    """
+    first_s = evidence.reference.frames[0].time_s
+    sound = evidence.sound.reference
+    begins_s = first_s if sound is None else min(first_s, Fraction(sound.start_bin * BIN_S))
+    ticks = [(first_s - origin_s) * rate for origin_s in (0, begins_s)]
+    return 1e3 * float(max(abs(each - round(each)) for each in ticks) / rate)
 
 
 def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:
     """`audio.offset` and `audio.drift`."""
-    offset_ms, drift_ms = sync.offset_ms or 0.0, sync.drift_ms or 0.0
+    drift_ms, allowed_ms = sync.drift_ms or 0.0, _sampling_ms(evidence)
+    offset_ms, place = sync.offset_ms or 0.0, ""
+    # What comes apart by less than a drift is out of sync at its end all the same, where that is beyond the limit.
+    if abs(drift_ms) <= limits.AUDIO_DRIFT_MS + allowed_ms and abs(offset_ms + drift_ms) > abs(offset_ms):
+        offset_ms, place = offset_ms + drift_ms, " at the end"
     return [
         _within(
             "audio.offset",
             sync,
-            sync.offset_ms,
-            limits.AUDIO_OFFSET_MS + _sampling_ms(evidence),
+            None if sync.offset_ms is None else offset_ms,
+            limits.AUDIO_OFFSET_MS + allowed_ms,
             when_good=f"sound and picture are in sync ({offset_ms:+.1f} ms by {sync.by})",
             when_bad=f"the sound is {abs(offset_ms):.1f} ms {'behind' if offset_ms > 0 else 'ahead of'} the picture"
-            f", by {sync.by}",
+            f"{place}, by {sync.by}",
         ),
         _within(
             "audio.drift",
             sync,
             sync.drift_ms,
-            limits.AUDIO_DRIFT_MS + _sampling_ms(evidence),
+            limits.AUDIO_DRIFT_MS + allowed_ms,
             when_good=f"the offset does not change ({drift_ms:+.1f} ms from start to end)",
             when_bad=f"sound and picture drift apart by {drift_ms:+.1f} ms from start to end, by {sync.by}",
         ),

@@ -1,4 +1,4 @@
-"""Lag of the output's sound behind the reference's, by correlating envelopes."""
+"""Lag of the output's sound behind the reference's: by its samples where those are kept, else by envelopes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
+from capbench.quality.metrics.sample_lag import PartLag, SampleCorrelation
 from capbench.quality.reading.sound_envelope import BIN_S, Sound
 
-__all__ = ["SoundLag", "measure_lag", "silent_gaps"]
+__all__ = ["SoundLag", "is_audible", "measure_lag", "silent_gaps"]
 
 _SEARCH_S = 2.0
 _FINE_SEARCH_S = 0.25
@@ -60,7 +61,7 @@ class SoundLag:
     end_ms: float | None
     """In the last part; None where that is too steady, or too unlike the reference's, or the sound too short."""
     correlation: float
-    """How alike the envelopes are, at most 1."""
+    """How alike the samples, or the envelopes, are, at most 1."""
     by_onset: bool = False
     """Whether the sound is too steady or too short to be timed except by its onset; it cannot be identified then."""
     start_at_s: float = 0.0
@@ -75,7 +76,7 @@ class SoundLag:
 
     @property
     def is_same_sound(self) -> bool:
-        """Whether the envelopes agree well enough for the lag to mean something."""
+        """Whether the sounds agree well enough for the lag to mean something."""
         return self.correlation >= _SAME_SOUND
 
     def at_ms(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -92,21 +93,22 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
 
     It is looked for around the lag that the first pictures of the files have, whatever time they start at.
     """
+    whole_s, by_samples = _lag_of_samples(reference, output)
+    if by_samples is not None:
+        return by_samples
     if len(reference.level) < _SHORTEST_S / BIN_S or _contrast(reference.level) < _STEADY_CONTRAST:
         return _lag_of_onset(reference, output)
-    if len(output.level) < _SHORTEST_S / BIN_S or not (_smooth(reference.level) > _AUDIBLE).any():
+    if len(output.level) < _SHORTEST_S / BIN_S or not is_audible(reference):
         return None  # of what nobody hears, an envelope is noise
     moved = _pictures_apart_bins(reference, output)
     wanted, found = _on_one_timeline(reference, output, moved)
     # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
     wanted, found = (_smooth(np.pad(line, _SMOOTH_BINS)) for line in (wanted, found))
     whole, correlation = _lag_bins(*_loudest(wanted, found), round(_SEARCH_S / BIN_S))
+    if whole_s is not None:
+        whole = whole_s / BIN_S
     starts_at = min(reference.start_bin, output.start_bin - moved) - _SMOOTH_BINS
-    # Of a sound that was cut short, what is left of it is timed.
-    ends_at = output.start_bin - moved + len(output.level) - round(whole)
-    common = min(len(reference.level), ends_at - reference.start_bin)
-    if common < _SHORTEST_S / BIN_S:
-        common = len(reference.level)
+    common = _common_bins(reference, output, moved + round(whole))
     parts = _first_and_last(reference.start_bin - starts_at, common)
     fine = round(_FINE_SEARCH_S / BIN_S)
     lags = [_part_lag_bins(wanted, found, part, round(whole), fine) for part in parts]
@@ -121,6 +123,52 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     )
 
 
+def _lag_of_samples(reference: Sound, output: Sound) -> tuple[float | None, SoundLag | None]:
+    """Lag of the whole behind the first pictures in seconds, and that of both parts; None where samples do not tell.
+
+    A part in which there is nothing to time has no lag. One that does not correlate may be elsewhere, and it takes
+    envelopes to say so: of the two no more than one is believed.
+    """
+    samples = SampleCorrelation(reference, output)
+    origin_bin = reference.origin_s / BIN_S
+
+    def lag(part: tuple[int, int], expected_s: float | None = None) -> PartLag:
+        return samples.lag(*((place - origin_bin) * BIN_S for place in part), expected_s=expected_s)
+
+    whole = lag((reference.start_bin, reference.start_bin + len(reference.level)))
+    apart_s = output.origin_s - reference.origin_s
+    common = _common_bins(reference, output, round(((whole.lag_s or 0.0) + apart_s) / BIN_S))
+    parts = _first_and_last(reference.start_bin, common)
+    lags = [lag(part, whole.lag_s) for part in parts]
+    halves = _halves(parts)
+    lags_of_halves = [lag(half, whole.lag_s) for half in halves]
+    if halves and all(each.lag_s is not None for each in lags_of_halves):
+        parts, lags = halves, lags_of_halves
+    known = [(each.lag_s + apart_s) * 1e3 for each in lags if each.lag_s is not None]
+    if not known or any(each.lag_s is None and not each.is_silent for each in lags):
+        return whole.lag_s, None
+    middles_s = [(first + end) / 2 * BIN_S for first, end in parts]
+    found = SoundLag(
+        start_ms=known[0],
+        end_ms=known[1] if len(known) > 1 else None,
+        correlation=max(each.correlation for each in lags),
+        start_at_s=middles_s[0],
+        end_at_s=middles_s[-1],
+    )
+    return whole.lag_s, found
+
+
+def _common_bins(reference: Sound, output: Sound, lag: int) -> int:
+    """How much of the reference's sound is left in an output that is later by so many bins: what was cut has no lag."""
+    common = min(len(reference.level), output.start_bin + len(output.level) - lag - reference.start_bin)
+    return common if common >= _SHORTEST_S / BIN_S else len(reference.level)
+
+
+def is_audible(sound: Sound) -> bool:
+    """Whether any 20 ms of it rise above -50 dB of full scale."""
+    return bool((_smooth(sound.level) > _AUDIBLE).any())
+
+
 def _first_and_last(start: int, length: int) -> list[tuple[int, int]]:
     """Bounds of a sound's first and last part; of one that is too short for two the whole."""
     end = start + length - min(round(_PADDING_S / BIN_S), round(_PADDING_SHARE * length))
@@ -128,6 +176,15 @@ def _first_and_last(start: int, length: int) -> list[tuple[int, int]]:
     if end - part < start + round(_LEAST_APART_S / BIN_S):
         return [(start, end)]
     return [(start, start + part), (end - part, end)]
+
+
+def _halves(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Both halves of a sound whose envelope is too short for two parts, and whose samples are not; none of others."""
+    if len(parts) != 1 or parts[0][1] - parts[0][0] < 2 * _SHORTEST_S / BIN_S:
+        return []
+    ((start, end),) = parts
+    middle = (start + end) // 2
+    return [(start, middle), (middle, end)]
 
 
 def _lag_of_onset(reference: Sound, output: Sound) -> SoundLag | None:
@@ -151,16 +208,19 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
     """Times (from, to) in seconds of the reference where it sounds and the output, moved back by its lag, does not.
 
     Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it,
-    nor is a pause of the reference that lies elsewhere in the output: a shift has a name of its own.
+    nor is a pause of the reference that lies elsewhere in the output, nor what an early sound loses before its track
+    begins: a shift has a name of its own.
     """
     margin = round(_SEARCH_S / BIN_S)
     start, count = reference.start_bin - margin, len(reference.level) + 2 * margin
-    moved, ends_at = _moved_back(output, start, count, lag)
+    moved, begins_at, ends_at = _moved_back(output, start, count, lag)
     wanted, found = (
         np.sqrt(np.maximum(uniform_filter1d(np.square(line), _GAP_WINDOW_BINS, mode="constant"), 0))
         for line in (np.pad(reference.level, margin), moved)
     )
     loud = wanted > _AUDIBLE
+    early_s = output.origin_s - reference.origin_s - lag.start_ms / 1e3
+    loud[: min(begins_at, margin + max(0, round(early_s / BIN_S)))] = False
     if not loud.any():
         return []
     gain = float(np.median(found[loud] / wanted[loud]))
@@ -182,18 +242,20 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
     ]
 
 
-def _moved_back(output: Sound, start_bin: int, count: int, lag: SoundLag) -> tuple[Line, int]:
-    """The output's envelope on the reference's timeline from `start_bin` on, and the place at which its track ends."""
-    moved, ends_at = np.zeros(count, np.float32), count
+def _moved_back(output: Sound, start_bin: int, count: int, lag: SoundLag) -> tuple[Line, int, int]:
+    """The output's envelope on the reference's timeline from `start_bin` on, and where its track begins and ends."""
+    moved, begins_at, ends_at = np.zeros(count, np.float32), count, count
     length = len(output.level)
     for first in range(0, count, _CHUNK_BINS):
         times = start_bin + np.arange(first, min(first + _CHUNK_BINS, count), dtype=np.float64)
         places = times + np.round(lag.at_ms(times * BIN_S) / 1e3 / BIN_S) - output.start_bin
         inside = (places >= 0) & (places < length)
         moved[first : first + len(times)][inside] = output.level[places[inside].astype(np.int64)]
+        if begins_at == count and places[-1] >= 0:
+            begins_at = first + int((places >= 0).argmax())
         if ends_at == count and places[-1] >= length:
             ends_at = first + int((places >= length).argmax())
-    return moved, ends_at
+    return moved, begins_at, ends_at
 
 
 def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:

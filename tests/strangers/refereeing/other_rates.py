@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from tests.strangers.refereeing.opinions import Finding, graded
 from tests.strangers.stream_facts import StreamFacts
 
-__all__ = ["judge_lateness", "judge_length"]
+__all__ = ["UNROUNDED", "Rounding", "judge_lateness", "judge_length", "rounding_of_first"]
 
 _RIGHT_FRAMES_OFF, _WRONG_FRAMES_OFF = 1.2, 1.75
 """How far a picture, or the end, may lie from its time at another rate, in frames of the slower one: whatever rounds to
@@ -23,6 +24,43 @@ _MATCH_SHARE: Final = 0.75
 _MATCH_CODES, _LIKE_CODES = 0.6, 0.2
 """And by at least this much: coding noise averaged over a picture's blocks is below 0.3. What fits worse than the best
 by less is as likely."""
+
+
+_TICK_MS: Final = 1.0
+"""Containers round a time to a millisecond: that near, a picture lies on the raster of a rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """How far the first picture may be moved against the sound by an exporter that was asked for a rate."""
+
+    nearest_ms: float
+    """To the nearest frame of that rate: nobody's fault."""
+    most_ms: float
+    """To the frame before or behind, wherever it lies: whether that is a fault is for the user to say."""
+
+
+UNROUNDED: Final = Rounding(0.0, 0.0)
+"""No rate was asked for, or the source's pictures are where that rate has them."""
+
+
+def rounding_of_first(reference: StreamFacts, rate: Fraction | None) -> Rounding:
+    """Where a rate was asked for: half a frame of it; of the source's own rate what its first picture lies beside.
+
+    Frames are counted from time 0, or from where the file begins, which may be its sound: FFmpeg moves that to 0. What
+    picture and sound begin with in the source is no fault: they stay as far apart as they were, but for this.
+    """
+    if rate is None:
+        return UNROUNDED
+    frame_ms = 1e3 / float(rate)
+    if rate != reference.rate or not reference.is_constant:
+        return Rounding(frame_ms / 2, frame_ms)
+    first = reference.frames[0].start_s
+    begins = min([first, *(sound.start_s for sound in reference.sounds if sound.start_s is not None)])
+    beside_ms = max(
+        abs(ticks - round(ticks)) * frame_ms for ticks in (float(first * rate), float((first - begins) * rate))
+    )
+    return UNROUNDED if beside_ms <= _TICK_MS else Rounding(beside_ms, frame_ms)
 
 
 def judge_length(reference: StreamFacts, output: StreamFacts) -> list[Finding]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.coarse_coding import figures_of_coarse_coding
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
-from tests.strangers.refereeing.other_rates import judge_lateness, judge_length
+from tests.strangers.refereeing.other_rates import judge_lateness, judge_length, rounding_of_first
 from tests.strangers.refereeing.plane_referee import (
     LUMA_WEIGHTS,
     Pairs,
@@ -110,14 +110,9 @@ def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request
         *judge_range(reference, output, planes, figures),
         *judge_even_luma(reference, output, planes, figures),
         *judge_siting(reference, output, planes, figures),
-        *judge_sound(reference, output, figures, rounded_ms=_rounded_ms(reference, request)),
+        *judge_sound(reference, output, figures, rounding=rounding_of_first(reference, request.rate)),
     ]
     return Judgement(tuple(findings), figures)
-
-
-def _rounded_ms(reference: StreamFacts, request: Request) -> float:
-    """A frame of the slower rate where another one was asked for, else 0."""
-    return 0.0 if request.rate is None else 1e3 / float(min(request.rate, reference.rate))
 
 
 def _damage(reference: StreamFacts, output: StreamFacts) -> list[Finding]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.strangers.refereeing.opinions import Finding, Opinion, graded
+from tests.strangers.refereeing.other_rates import UNROUNDED, Rounding
 from tests.strangers.stream_facts import SOUND_RATE_HZ, StreamFacts, decode_sound, windows
 
 __all__ = ["compare_sound", "judge_sound"]
@@ -20,6 +21,22 @@ _MASKED_DB = 25.0
 """What is so much quieter than the loudest channel is masked by it: a tone of 1.2 kHz, 10 Bark, masks noise that is
 14.5 + 10 dB quieter (Jayant, Johnston and Safranek 1993, "Signal compression based on models of human perception").
 A codec may put other noise in its place, which does not correlate; whether that is a fault is for the user to say."""
+_HEARD, _FAINT_DB = 1e-4, 50.0
+"""Root mean square of a channel from which it can be timed, and how far it may be below the loudest moment: the dither
+of 16 bits is at 1.5e-5, and what a codec leaves in a pause 60 dB below what it left it of."""
+_FAINT, _SURE = 0.003, 0.9
+"""Root mean square of the loudest moment, -50 dB, below which a sound is background, and the correlation that it takes
+to be sure of its time all the same."""
+_LOWEST_HZ = 20.0
+"""Nobody hears less, and an offset of the whole is alike at any lag."""
+_ALIKE, _TIED, _STEADY = 0.5, 0.97, 0.9
+"""Correlation from which two sounds are one at a lag, the share of it that makes another lag as likely, and that from
+which a part has not drifted: of two turns of a loop a coarse coding hits one better by a few per cent."""
+_TIMED_SAMPLES = SOUND_RATE_HZ // 10
+"""Least length of what is timed: of less, any tone is alike at any lag."""
+_MOMENT_SAMPLES = SOUND_RATE_HZ // 200
+_LONGEST_LEAD_S = 10.0
+"""Silence that one file stores and the other does not, through which a sound is looked for."""
 _EFFECTS_HZ = 120.0
 """Up to here the channel of low-frequency effects goes (ITU-R BS.775-3, annex 7): encoders leave out what is above."""
 _EFFECTS_LINES, _LINES = 12, 1024
@@ -29,9 +46,9 @@ _EFFECTS_AT, _EFFECTS_OF = 3, 6
 
 
 def judge_sound(
-    reference: StreamFacts, output: StreamFacts, figures: dict[str, float], *, rounded_ms: float = 0.0
+    reference: StreamFacts, output: StreamFacts, figures: dict[str, float], *, rounding: Rounding = UNROUNDED
 ) -> list[Finding]:
-    """The tracks of two files. `rounded_ms`: a frame of another rate that was asked for: pictures are rounded to it."""
+    """The tracks of two files, each by its own first picture, which may be rounded to a rate that was asked for."""
     wanted = [(number, sound) for number, sound in enumerate(reference.sounds) if sound.start_s is not None]
     found = [(number, sound) for number, sound in enumerate(output.sounds) if sound.start_s is not None]
     if not wanted:
@@ -58,9 +75,7 @@ def judge_sound(
         assert got.start_s is not None
         lead = (got.start_s - output.frames[0].start_s) - (want.start_s - reference.frames[0].start_s)
         effects_hz = min(_EFFECTS_HZ, got.rate_hz / 2 * _EFFECTS_LINES / _LINES)
-        findings += compare_sound(
-            a, b, float(lead) * 1e3, limits, figures, rounded_ms=rounded_ms, effects_hz=effects_hz
-        )
+        findings += compare_sound(a, b, float(lead) * 1e3, limits, figures, rounding=rounding, effects_hz=effects_hz)
     return findings
 
 
@@ -71,35 +86,44 @@ def compare_sound(
     limits_db: tuple[float, float],
     figures: dict[str, float],
     *,
-    rounded_ms: float = 0.0,
+    rounding: Rounding = UNROUNDED,
     effects_hz: float = _EFFECTS_HZ,
 ) -> list[Finding]:
     """Two sounds from their first samples on; `lead_ms` is how much later the second starts against its picture.
 
-    The first picture may be rounded to the nearest multiple of `rounded_ms`; low-frequency effects
-    are compared up to `effects_hz`.
+    Low-frequency effects are compared up to `effects_hz`.
     """
-    if float(np.sqrt((want**2).mean())) < 1e-4:
+    if float(np.sqrt((want**2).mean())) < _HEARD:
         return []
-    middle = want.shape[1] // 2
-    lags = [_lag(want[:, part], got, part.start) for part in (slice(0, middle), slice(middle, want.shape[1]))]
-    findings: list[Finding] = []
-    known = [lag for lag in lags if lag is not None]
-    if not known:
+    # What a file starts later with another may start with silence for.
+    reach = SOUND_RATE_HZ // 2 + round(min(abs(lead_ms) / 1e3, _LONGEST_LEAD_S) * SOUND_RATE_HZ)
+    timed = _time_parts(want, got, reach)
+    alike = [each for each in timed if each is not None and each.likeness >= _ALIKE]
+    known = [each.lag for each in alike]
+    if not any(timed):
         return [Finding("sound", Opinion.DOUBTFUL, "nothing to recognise the sound by")]
-    offset_ms = lead_ms + known[0] * 1e3 / SOUND_RATE_HZ
-    drift_ms = (known[-1] - known[0]) * 1e3 / SOUND_RATE_HZ
-    figures.update(sound_offset_ms=offset_ms, sound_drift_ms=drift_ms)
-    right_ms, wrong_ms = _RIGHT_MS + rounded_ms / 2, _WRONG_MS + rounded_ms
-    findings += graded("sync", abs(offset_ms), right_ms, wrong_ms, f"the sound is {offset_ms:+.1f} ms late")
-    findings += graded("sync", abs(drift_ms), 3, 10, f"the sound drifts by {drift_ms:+.1f} ms")
-    shift = round(known[0])
+    findings: list[Finding] = []
+    if known:
+        offset_ms = lead_ms + known[0] * 1e3 / SOUND_RATE_HZ
+        drift_ms = (known[-1] - known[0]) * 1e3 / SOUND_RATE_HZ
+        figures.update(sound_offset_ms=offset_ms, sound_drift_ms=drift_ms)
+        right_ms, wrong_ms = _RIGHT_MS + rounding.nearest_ms, _WRONG_MS + rounding.most_ms
+        synced = graded("sync", abs(offset_ms), right_ms, wrong_ms, f"the sound is {offset_ms:+.1f} ms late")
+        synced += graded("sync", abs(drift_ms), 3, 10, f"the sound drifts by {drift_ms:+.1f} ms")
+        if _is_faint(want) and min(each.likeness for each in alike) < _SURE:
+            synced = [replace(each, opinion=Opinion.DOUBTFUL) for each in synced]
+        findings += synced
+    else:
+        # Another sound, which its channels tell where they are loud, or noise that a codec made anew.
+        findings.append(Finding("sound", Opinion.DOUBTFUL, "the sound is found nowhere"))
+    shift = known[0] if known else round(-lead_ms * SOUND_RATE_HZ / 1e3)
     a, b = _overlap(want, got, shift)
     if a.shape[1] < SOUND_RATE_HZ // 20:
         return [*findings, Finding("sound", Opinion.WRONG, "hardly any of the sound is there")]
     loudest = float(np.sqrt((a**2).mean(axis=1)).max())
     for channel in range(want.shape[0]):
-        x, y = a[channel].astype(np.float64), b[channel].astype(np.float64)
+        # An offset of the whole is not heard, and many a codec takes it off.
+        x, y = (side[channel] - side[channel].mean(dtype=np.float64) for side in (a, b))
         if want.shape[0] == _EFFECTS_OF and channel == _EFFECTS_AT:
             x, y = (_below(effects_hz, samples) for samples in (x, y))
         if float(np.sqrt((x**2).mean())) < 1e-3:
@@ -120,30 +144,84 @@ def compare_sound(
     return findings
 
 
-def _lag(want: NDArray[np.float32], got: NDArray[np.float32], start: int) -> float | None:
-    """Samples by which `got` is later than `want`, which starts at sample `start`; None for what repeats or is still.
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """Where a part of a sound is found again."""
+
+    lag: int
+    """Samples by which it is later."""
+    likeness: float
+    """Its correlation there, at most 1."""
+
+
+def _is_faint(sound: NDArray[np.float32]) -> bool:
+    return all(_loudness(sound, moment) < _FAINT for moment in windows(sound.shape[1], _MOMENT_SAMPLES))
+
+
+def _time_parts(want: NDArray[np.float32], got: NDArray[np.float32], reach: int) -> list[_Timed | None]:
+    """Each part of what is heard; a later one where the first is, unless it is clearly elsewhere."""
+    timed: list[_Timed | None] = []
+    swings = _without_offset(want), _without_offset(got)
+    for part in _heard_parts(want):
+        first = next((each.lag for each in timed if each is not None and each.likeness >= _ALIKE), None)
+        timed.append(_time(*swings, part, reach, first))
+    return timed
+
+
+def _heard_parts(want: NDArray[np.float32]) -> list[slice]:
+    """Both halves of what is heard of a sound, from its first moment to its last; all of it where that is too short.
+
+    Silence before and behind it, with the rounding noise or the dither that is in it, is no half of a sound.
+    """
+    moments = list(windows(want.shape[1], _MOMENT_SAMPLES))
+    levels = np.array([_loudness(want, moment) for moment in moments])
+    heard = np.flatnonzero(levels >= max(_HEARD, float(levels.max(initial=0.0)) * 10 ** (-_FAINT_DB / 20)))
+    if not len(heard):
+        return []
+    first, end = moments[int(heard[0])].start, moments[int(heard[-1])].stop
+    if end - first < 2 * _TIMED_SAMPLES:
+        return [slice(max(0, first - _TIMED_SAMPLES // 2), min(want.shape[1], end + _TIMED_SAMPLES // 2))]
+    middle = (first + end) // 2
+    return [slice(first, middle), slice(middle, end)]
+
+
+def _time(
+    want: NDArray[np.float32], got: NDArray[np.float32], part: slice, reach: int, expected: int | None
+) -> _Timed | None:
+    """Where `part` of `want` is in `got`, up to `reach` samples away; None for a tone, or what is too short.
+
+    It is at the `expected` lag where it fits there about as well as anywhere.
 
     By the sum of the channels' cross-correlations, worked out in the frequency domain, over the loudness of what is
     looked at: of a sound that dies away, what is earlier is louder and no more alike.
     """
-    if want.shape[1] < SOUND_RATE_HZ // 10 or float((want**2).sum()) < 1e-3:
+    piece = want[:, part]
+    samples = piece.shape[1]
+    if samples < _TIMED_SAMPLES or float((piece**2).sum()) < samples * _HEARD**2:
         return None
-    length = 1 << (want.shape[1] + got.shape[1]).bit_length()
+    length = 1 << (samples + got.shape[1]).bit_length()
     total = np.zeros(length)
-    for x, y in zip(want, got, strict=True):
+    for x, y in zip(piece, got, strict=True):
         # Without its sign: a channel that was turned over must not cancel the others out.
         total += np.abs(np.fft.irfft(np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length)), length))
-    reach = SOUND_RATE_HZ // 2
-    lags = np.arange(start - reach, start + reach)
+    lags = np.arange(max(part.start - reach, -samples), min(part.start + reach, got.shape[1]))
+    if not len(lags):
+        return _Timed(0, 0.0)  # it was cut off
     heard = np.concatenate([[0.0], np.cumsum(np.square(got, dtype=np.float64).sum(axis=0))])
-    ends = [np.clip(lags + more, 0, got.shape[1]) for more in (0, want.shape[1])]
-    energy = heard[ends[1]] - heard[ends[0]]
-    values = total[lags % length] / np.sqrt(np.maximum(energy, 1e-2 * energy.max()) + 1e-9)
+    ends = [np.clip(lags + more, 0, got.shape[1]) for more in (0, samples)]
+    # What is as quiet as dither is silence: scaled up, it would be alike by chance.
+    energy = np.maximum(heard[ends[1]] - heard[ends[0]], samples * (_HEARD / 10) ** 2)
+    values = total[lags % length] / np.sqrt(energy * float(np.square(piece, dtype=np.float64).sum()))
     best = int(values.argmax())
+    if expected is not None:
+        near = np.flatnonzero(np.abs(lags - part.start - expected) <= SOUND_RATE_HZ // 500)
+        if len(near) and values[near].max() >= max(_ALIKE, _STEADY * values[best]):
+            best = int(near[values[near].argmax()])
+            return _Timed(int(lags[best]) - part.start, float(values[best]))
     far = np.abs(np.arange(len(lags)) - best) > SOUND_RATE_HZ // 500
-    if values[far].max() > 0.97 * values[best]:
+    if values[best] >= _ALIKE and values[far].max() > _TIED * values[best]:
         return None  # a steady tone: another period fits as well
-    return float(lags[best] - start)
+    return _Timed(int(lags[best]) - part.start, float(values[best]))
 
 
 def _below(limit_hz: float, samples: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -151,6 +229,19 @@ def _below(limit_hz: float, samples: NDArray[np.float64]) -> NDArray[np.float64]
     spectrum = np.fft.rfft(samples)
     spectrum[np.fft.rfftfreq(len(samples), 1 / SOUND_RATE_HZ) > limit_hz] = 0
     return np.fft.irfft(spectrum, len(samples))
+
+
+def _without_offset(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A sound without what is too low to be heard: by Butterworth's response of second order, both ways."""
+    samples = sound.shape[1]
+    frequency = np.maximum(np.fft.rfftfreq(samples, 1 / SOUND_RATE_HZ), 1e-3)
+    passed = np.fft.rfft(sound) / (1 + (_LOWEST_HZ / frequency) ** 4)
+    return np.fft.irfft(passed, samples).astype(np.float32)
+
+
+def _loudness(sound: NDArray[np.float32], moment: slice) -> float:
+    """Root mean square of how far the loudest channel swings in a moment."""
+    return float(sound[:, moment].std(axis=1).max(initial=0.0))
 
 
 def _overlap(
@@ -167,6 +258,6 @@ def _gap_ms(want: NDArray[np.float32], got: NDArray[np.float32]) -> float:
     length = SOUND_RATE_HZ // 200
     silent = 0
     for part in windows(want.shape[1], length):
-        loud, left = (float(np.sqrt((side[:, part] ** 2).mean())) for side in (want, got))
+        loud, left = (_loudness(side, part) for side in (want, got))
         silent += loud > 0.01 and left < 0.1 * loud
     return silent * 1e3 * length / SOUND_RATE_HZ
