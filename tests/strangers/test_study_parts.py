@@ -832,6 +832,19 @@ def test_a_fault_of_sound_is_planted_where_it_can_be_heard(
     assert found == has
 
 
+@pytest.mark.parametrize(("seconds", "is_planted"), [(0.8, False), (1.6, True)])
+def test_drift_is_planted_where_there_is_time_for_it(
+    seconds: float, is_planted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At another tempo by 3% the halves of 0.8 s were found 3 ms apart."""
+    noise = np.random.default_rng(5).normal(0, 0.1, (1, round(seconds * SOUND_RATE_HZ)))
+    monkeypatch.setattr(sound_content, "decode_sound", lambda *_: noise)
+    both = facts(EVEN, sounds=(SoundFacts(1, SOUND_RATE_HZ, Fraction(0)),))
+    base = SimpleNamespace(reference=both, output=both, channels=1, loudness=0.1)
+
+    assert sound_content.heard_long_enough_to_drift(cast("Base", base)) is is_planted
+
+
 def test_a_colour_under_grain_counts_once() -> None:
     random = np.random.default_rng(2)
     colours = np.array([[59.9, 120.0, 131.9], [180.0, 96.0, 60.0]]).repeat(400, axis=0)

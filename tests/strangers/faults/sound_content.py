@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.strangers.faults.fault_tools import Base, heard, stereo
 from tests.strangers.stream_facts import SOUND_RATE_HZ, decode_sound, windows
 
-__all__ = ["clips_when_louder", "has_two_sides", "heard_in_the_gap", "heard_to_its_end"]
+__all__ = ["clips_when_louder", "has_two_sides", "heard_in_the_gap", "heard_long_enough_to_drift", "heard_to_its_end"]
 
 _LOUD: Final = 0.01
 """Root mean square from which the referee counts a silence of 5 ms as one."""
@@ -22,6 +22,8 @@ _SIDE_SHARE: Final = 0.01
 """Energy of the difference between left and right from which validation promises to tell them apart."""
 _END_S: Final = 0.25
 """What the weakest judged cut takes away."""
+_DRIFT_S: Final = 1.1
+"""At 3% the middles of its halves move 16 ms apart: 8 ms are the limit, and `atempo` moves in steps of some ms."""
 
 
 def _sound(base: Base) -> NDArray[np.float32]:
@@ -58,3 +60,8 @@ def has_two_sides(base: Base) -> bool:
 def heard_to_its_end(base: Base) -> bool:
     """Whether there is sound in the last quarter of a second."""
     return heard(base) and _is_loud(_sound(base)[:, -round(_END_S * SOUND_RATE_HZ) :])
+
+
+def heard_long_enough_to_drift(base: Base) -> bool:
+    """Whether there is sound to its end, and enough of it for another tempo to move its halves apart."""
+    return heard_to_its_end(base) and _sound(base).shape[1] >= _DRIFT_S * SOUND_RATE_HZ

@@ -18,6 +18,7 @@ from tests.strangers.faults.sound_content import (
     clips_when_louder,
     has_two_sides,
     heard_in_the_gap,
+    heard_long_enough_to_drift,
     heard_to_its_end,
 )
 from tests.strangers.tool_programs import run_tool
@@ -55,7 +56,7 @@ SOUND_FAULTS: Final = (
         "8 ms from start to end",
         ("audio.drift", "audio.offset", "audio.length"),
         sound_filter(lambda _, share: f"atempo={1 + share}"),
-        heard_to_its_end,
+        heard_long_enough_to_drift,
     ),
     Fault(
         "channels-swapped",
