@@ -21,7 +21,7 @@ _Kind = tuple[str, int, int]
 
 
 class SitedScaler:
-    """Scales frames of any size and planar format by FFmpeg's scale filter. Keeps its graphs: it changes.
+    """Scales frames of any size and planar format by FFmpeg's scale filter. Keeps its last graph: it changes.
 
     Chroma of half the columns that lies on the left one of two does so in the scaled picture as well. What a frame says
     of it does not count: where that is nothing, swscale takes it for centred, and of two files with the same samples
@@ -31,19 +31,19 @@ class SitedScaler:
     def __init__(self, chroma_place: tuple[float, float]) -> None:
         """`chroma_place`: how far right of and below the middle of two luma samples chroma lies, in luma samples."""
         self._place = chroma_place
-        self._graphs: dict[tuple[_Kind, tuple[int, int]], av.filter.Graph] = {}
+        self._built: tuple[_Kind, tuple[int, int]] | None = None
+        self._graph: av.filter.Graph | None = None
+        """Of what was scaled last: a file may change its size with every frame."""
 
     def __call__(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
         """The frame in that size. It must say nothing of its colours, and not be interlaced."""
-        kind = (frame.format.name, frame.width, frame.height)
-        wanted = (kind, (width, height))
-        graph = self._graphs.get(wanted)
-        if graph is None:
-            graph = self._graphs[wanted] = self._graph(frame, width, height)
-        graph.vpush(frame)
-        return graph.vpull()
+        wanted = ((frame.format.name, frame.width, frame.height), (width, height))
+        if self._graph is None or wanted != self._built:
+            self._graph, self._built = self._build(frame, width, height), wanted
+        self._graph.vpush(frame)
+        return self._graph.vpull()
 
-    def _graph(self, frame: av.VideoFrame, width: int, height: int) -> av.filter.Graph:
+    def _build(self, frame: av.VideoFrame, width: int, height: int) -> av.filter.Graph:
         graph = av.filter.Graph()
         graph.threads = 0  # one a core
         source = graph.add(

@@ -59,3 +59,13 @@ def test_what_has_chroma_at_each_row_is_scaled_as_luma(form: str) -> None:
     )
     assert scaled.format.name == form
     assert np.array_equal(cb, luma)
+
+
+def test_a_file_may_change_its_size_with_every_frame() -> None:
+    scaler = SitedScaler((-0.5, 0.0))
+
+    for side in (48, 64, 48, 80, 64):
+        grey = as_frame(Planes(np.full((side, side), side, np.uint8), *(np.full((side // 2,) * 2, 128, np.uint8),) * 2))
+        scaled = planes_of(scaler(grey, 100, 40))
+        assert scaled.luma.shape == (40, 100)
+        assert (scaled.luma == side).all()
