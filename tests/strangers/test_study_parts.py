@@ -776,6 +776,25 @@ def test_a_foreign_frame_is_in_the_file_at_ten_bits_too(tmp_path: Path) -> None:
     assert [int(n) for n in np.flatnonzero(changed)] == [base.moving]
 
 
+@pytest.mark.parametrize("rate_hz", [8000, 22050, 48000])
+def test_a_gap_is_in_the_file_however_long_frames_of_sound_are(rate_hz: int, tmp_path: Path) -> None:
+    """FLAC at 22 kHz has frames of 0.2 s, between whose starts nothing was silenced."""
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    clip = tmp_path / "clip.mkv"
+    inputs = ("-f", "lavfi", "-i", "testsrc=s=64x48:r=30:d=1", "-f", "lavfi", "-i", f"anoisesrc=r={rate_hz}:d=1")
+    run_tool(["ffmpeg", "-v", "error", *inputs, "-c:v", "libx264", "-c:a", "flac", clip])
+    base = base_of(probe(clip), probe(clip), exporter="made", clip="made", request=Request())
+    assert base is not None
+
+    next(fault for fault in FAULTS if fault.name == "sound-gap").make(base, 40, tmp_path / "faulty.mkv")
+
+    sound = decode_sound(probe(tmp_path / "faulty.mkv"), 0, 1)[0]
+    silent_s = np.flatnonzero(np.abs(sound) < 1e-3)  # noise is at 0 now and then, for a sample
+    long = np.split(silent_s, np.flatnonzero(np.diff(silent_s) > 1) + 1)
+    assert max(len(run) for run in long) / SOUND_RATE_HZ == pytest.approx(0.04, abs=0.003)
+
+
 def test_a_fault_that_changes_nothing_is_not_planted(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")

@@ -35,6 +35,13 @@ def _other_track(base: Base, _: float, path: Path) -> None:
     run_tool([*words, *SOUND_ENCODERS[base.output.path.suffix], path])
 
 
+def _silenced(base: Base, ms: float) -> str:
+    """Silence for some time. FFmpeg asks once a frame, of which one of FLAC at 22 kHz lasts 0.2 s, so each has 1 ms."""
+    start_s = base.gap[0] + 0.02
+    samples = max(1, base.output.sounds[0].rate_hz // 1000)
+    return f"asetnsamples=n={samples}:p=0,volume=0:enable='between(t,{start_s},{start_s + ms / 1e3})'"
+
+
 SOUND_FAULTS: Final = (
     Fault("sound-missing", "sound", (), (1,), "any", ("audio.present",), streams_copied("-an"), heard),
     Fault("sound-late", "sound", (8,), (25, 80, 300), "15 ms", ("audio.offset",), streams_copied(delayed="a"), heard),
@@ -105,9 +112,7 @@ SOUND_FAULTS: Final = (
         (40, 100),
         "20 ms",
         ("audio.gaps",),
-        sound_filter(
-            lambda base, ms: f"volume=0:enable='between(t,{base.gap[0] + 0.02},{base.gap[0] + 0.02 + ms / 1e3})'"
-        ),
+        sound_filter(_silenced),
         heard_in_the_gap,
     ),
     Fault(
