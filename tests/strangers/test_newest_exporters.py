@@ -12,17 +12,13 @@ import pytest
 
 from tests.strangers import tool_programs
 from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
-from tests.strangers.stream_facts import SoundFacts, StreamFacts
+from tests.strangers.stream_facts import SoundFacts
+from tests.strangers.test_further_exporters import facts
 from tests.strangers.test_study_parts import facts as facts_at
 from tests.strangers.tool_programs import program_path, version_of
 
 EXPORTERS = {each.name: each for each in NEWEST_EXPORTERS}
 BY_RGB = {"mencoder-mpeg4-avi", "imageio-h264-mp4", "mediapy-h264-mkv", "ffpyplayer-h264-mkv", "blender-h264-mkv"}
-
-
-def facts(**changed: Any) -> StreamFacts:
-    known: dict[str, Any] = {"matrix": None, "sounds": (SoundFacts(2, 44100, Fraction(0)),)}
-    return facts_at([Fraction(n, 30) for n in range(30)], **(known | changed))
 
 
 def takers(**changed: Any) -> set[str]:

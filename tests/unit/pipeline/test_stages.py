@@ -24,6 +24,14 @@ class Group:
         self.watch = StageWatch(timeout_s)
         self.stages = StageGroup(self.watch, self.cancel)
         self.channel: Channel[Any] = self.stages.channel("a", "b", max_frames=1, max_bytes=10)
+        self.received = threading.Event()
+
+    def receive(self) -> None:
+        """Body of `b`: until the end, or until the group is stopped."""
+        try:
+            list(self.channel)
+        finally:
+            self.received.set()
 
 
 def fail() -> None:
@@ -156,22 +164,15 @@ def test_channel_that_joins_late_is_stopped_at_once() -> None:
 def test_first_failure_is_raised_where_the_caller_meets_its_echo() -> None:
     """A stage may fail before the thread that starts the stages is through with its own calls."""
     group, error = Group(), EncoderError("planted")
-    ended = threading.Event()
 
     def refuse() -> None:
         raise error
 
-    def receive() -> None:
-        try:
-            list(group.channel)
-        finally:
-            ended.set()
-
     def call() -> None:
         with group.stages:
-            group.stages.start("b", receive)
+            group.stages.start("b", group.receive)
             group.stages.start("a", refuse)
-            assert ended.wait(TIMEOUT_S)
+            assert group.received.wait(TIMEOUT_S)
             group.channel.send(0, 1)
 
     with pytest.raises(EncoderError) as caught:
@@ -185,23 +186,16 @@ def test_first_failure_is_raised_where_the_caller_meets_its_echo() -> None:
 )
 def test_what_the_caller_meets_ends_the_stages_that_run(met: BaseException, raised: type[BaseException]) -> None:
     group = Group()
-    ended = threading.Event()
-
-    def receive() -> None:
-        try:
-            list(group.channel)
-        finally:
-            ended.set()
 
     def call() -> None:
         with group.stages:
-            group.stages.start("b", receive)
+            group.stages.start("b", group.receive)
             raise met
 
     with pytest.raises(raised):
         call()
 
-    assert ended.is_set()
+    assert group.received.is_set()
 
 
 def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
