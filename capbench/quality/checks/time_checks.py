@@ -14,7 +14,8 @@ from capbench.results import Check
 __all__ = ["check_times"]
 
 _FASTEST_FRAME_S = Fraction(1, 240)
-_FEWEST_EVEN = 2
+_FEWEST_EVEN = 3
+"""Frames that can be evenly spaced: two always are."""
 
 
 def check_times(evidence: Measurements, *, sync_is_measured: bool) -> list[Check]:
@@ -152,9 +153,9 @@ def _are_rounded(errors: Sequence[Fraction], tick_s: Fraction, evidence: Measure
 
 
 def _is_even(clip: ClipMeasurements) -> bool:
-    """Whether frames are as many ticks apart throughout; of two that says nothing."""
+    """Whether frames are as many ticks apart throughout."""
     steps = {after.time_s - before.time_s for before, after in itertools.pairwise(clip.frames)}
-    return len(steps) == 1 and len(clip.frames) > _FEWEST_EVEN
+    return len(steps) == 1 and len(clip.frames) >= _FEWEST_EVEN
 
 
 def _constant_stamps(evidence: Measurements, rate: Fraction) -> Check:
