@@ -123,6 +123,10 @@ _OTHER_PROGRAMS = {
     "--output": "docs/example_driver/webcodecs.mjs",
     "--inputs": "tests.fuzz",
     "--strict": "mypy",
+    "--no-config": "mpv",
+    "--of": "mpv",
+    "--ovc": "mpv",
+    "--oac": "mpv",
 }
 """Options that the documentation gives to other programs than capbench, with the program."""
 
