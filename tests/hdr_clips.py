@@ -48,7 +48,8 @@ def gradients(number: int) -> list[NDArray[np.float64]]:
 def write_hdr(target: Path, clip: HdrClip | None = None, *, picture: list[NDArray[np.float64]] | None = None) -> Path:
     """An MP4 or Matroska file of `gradients`, or of a still `picture` of Y, Cb, Cr of 0..1 in limited-range terms."""
     made = clip or HdrClip()
-    parameters = ["log-level=error", "repeat-headers=1", f"qp={made.qp}"]
+    # No B-frames: with them, x265 up to 4.2 writes random DTS into clips of one or two pictures (its issue 781).
+    parameters = ["log-level=error", "repeat-headers=1", "bframes=0", f"qp={made.qp}"]
     parameters += [f"master-display={made.mastering}"] if made.mastering else []
     parameters += [f"max-cll={made.max_cll}"] if made.max_cll else []
     parameters += [] if made.chroma_location is None else [f"chromaloc={made.chroma_location}"]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 import struct
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -101,6 +105,34 @@ def test_source_does_not_choose_the_frame_types(ntsc: Path, tmp_path: Path) -> N
 
     stream = video_of(output)
     assert sum(packet.is_keyframe for packet in stream.container.demux(stream) if packet.size) == 1
+
+
+@pytest.mark.parametrize("pictures", [1, 2, 3])
+def test_clips_shorter_than_what_x265_holds_back(pictures: int, tmp_path: Path) -> None:
+    """Up to 4.2 it leaves their DTS to what its memory held before; memory is filled here, so that this shows."""
+    source, output = tmp_path / "source.mp4", tmp_path / "out.mp4"
+    with av.open(str(source), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for number in range(pictures):
+            frame = av.VideoFrame.from_ndarray(np.full((270, 320), 60 + 40 * number, np.uint8), format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    command = [sys.executable, "-m", "capbench", "export", "--encoder", "libx265", str(source), str(output)]
+    subprocess.run(
+        command, check=True, timeout=120, env=os.environ | {"MALLOC_PERTURB_": "85"}, stdout=subprocess.DEVNULL
+    )
+
+    with av.open(str(output)) as written:
+        packets: list[Any] = [packet for packet in written.demux(video=0) if packet.size]
+    tick = Fraction(1, 30) / packets[0].time_base
+    times = sorted(packet.pts for packet in packets)
+    decoded = [packet.dts for packet in packets]
+    assert times == [number * tick for number in range(pictures)]
+    assert all(early < late for early, late in itertools.pairwise(decoded))
+    assert all(-2 * tick <= packet.dts <= packet.pts for packet in packets)
 
 
 @pytest.mark.parametrize("quality", BITS_PER_PIXEL)

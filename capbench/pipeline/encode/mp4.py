@@ -19,6 +19,8 @@ __all__ = ["AUDIO_BITS_PER_S", "SoundEncoder", "VideoEncoder", "VideoShape", "op
 
 AUDIO_BITS_PER_S = 192_000
 """AAC-LC at 48 kHz stereo, where its own coder is close to transparent."""
+_X265_DELAY_PICTURES = 2
+"""The most pictures that x265 holds back for B-frames, with any options (its `bframeDelay`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class VideoEncoder:
         self._threads = threads
         self._look_ahead_frames = look_ahead_frames
         self._durations: dict[int, int] = {}
+        self._pictures = 0
 
     def open(self, layout: PictureFormat) -> None:
         """Set the encoder up. Raises `EncoderError`."""
@@ -102,11 +105,16 @@ class VideoEncoder:
         """Encode a picture; see `PictureEncoder`."""
         frame.pts, frame.time_base = pts, self._shape.time_base
         self._durations[pts] = duration
+        self._pictures += 1
         return self._timed(self._stream.encode(frame))
 
     def finish(self) -> list[EncodedPacket]:
         """What the encoder still holds."""
-        return self._timed(self._stream.encode(None))
+        packets = self._timed(self._stream.encode(None))
+        if self._settings.name == "libx265" and self._pictures <= _X265_DELAY_PICTURES:
+            for packet in packets:  # they lie in the order that they are shown in: a B-frame takes three pictures
+                packet.dts = packet.pts  # up to 4.2, x265 subtracts what its memory held before (its issue 781)
+        return packets
 
     def _timed(self, packets: list[EncodedPacket]) -> list[EncodedPacket]:
         for packet in packets:
