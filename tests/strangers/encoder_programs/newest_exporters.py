@@ -124,8 +124,8 @@ NEWEST_EXPORTERS: Final = (
         "gstreamer-theora-mkv",
         "gst-launch-1.0",
         ".mkv",
-        gstreamer("theoraenc quality=56", "theoraparse", "matroskamux", "vorbisenc quality=0.6"),
-        # Theora means BT.601 of limited range.
+        gstreamer("theoraenc quality=56", "identity", "matroskamux", "vorbisenc quality=0.6"),
+        # Theora means BT.601 of limited range. Its parser leaves pictures out, and is not needed.
         lambda facts: upright(facts) and untagged(facts) and facts.pixel_format == "yuv420p",
         eight_bits=True,
     ),

@@ -1,7 +1,8 @@
 """Export a clip by a library for Python as its documentation shows it: `run_python_writer.py LIBRARY SOURCE OUTPUT`.
 
 Needs nothing of this repository. `pyav` takes codec and options behind that, and keeps times, sound and colours.
-The others write R'G'B' pictures at one rate; where a library has no sound, mkvmerge adds that of the source.
+The others write R'G'B' pictures at one rate; where a library has no sound, mkvmerge or
+FFmpeg adds that of the source.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _ffmpegcv(source: str, output: str) -> int:
         with ffmpegcv.VideoCapture(source) as pictures, ffmpegcv.VideoWriter(silent, "h264", pictures.fps) as writer:
             for picture in pictures:
                 writer.write(picture)
-        return _add_sound(silent, source, output)
+        return _add_lossless(silent, source, output)
 
 
 def _vidgear(source: str, output: str) -> int:
@@ -123,7 +124,7 @@ def _vidgear(source: str, output: str) -> int:
                 break
             writer.write(picture)
         writer.close()
-        return _add_sound(silent, source, output)
+        return _add_lossless(silent, source, output)
 
 
 def _scikit_video(source: str, output: str) -> int:
@@ -137,12 +138,18 @@ def _scikit_video(source: str, output: str) -> int:
         for picture in skvideo.io.vreader(source):
             writer.writeFrame(picture)
         writer.close()
-        return _add_sound(silent, source, output)
+        return _add_lossless(silent, source, output)
 
 
 def _add_sound(silent: str | Path, source: str, output: str) -> int:
     code = subprocess.run(["mkvmerge", "-q", "-o", output, silent, "--no-video", source], check=False).returncode
     return 0 if code == _WARNED else code
+
+
+def _add_lossless(silent: str | Path, source: str, output: str) -> int:
+    """FFmpeg knows where a sound begins behind what its encoder put in front; mkvmerge copies that too."""
+    command = ["ffmpeg", "-v", "error", "-y", "-i", silent, "-i", source, "-map", "0:v", "-map", "1:a?"]
+    return subprocess.run([*command, "-c:v", "copy", "-c:a", "flac", output], check=False).returncode
 
 
 _LIBRARIES: Final[dict[str, Callable[..., int]]] = {
