@@ -52,7 +52,8 @@ def test_sound_that_comes_before_the_first_picture_belongs_to_an_output(
 def noisy(lost: float) -> Planes:
     """Chirps, of which so much of the energy became another sound."""
     noise = np.random.default_rng(3).normal(0, 1, chirps().shape) * chirps().std(axis=1, keepdims=True)
-    return (np.sqrt(1 - lost) * chirps() + np.sqrt(lost) * noise).astype(np.float32)
+    mixed: Planes = (np.sqrt(1 - lost) * chirps() + np.sqrt(lost) * noise).astype(np.float32)
+    return mixed
 
 
 @pytest.mark.parametrize(
@@ -143,8 +144,8 @@ def sited(shift: tuple[float, float], *, place: str | None = None, codes: float 
     both = facts(EVEN, **size), facts(EVEN, chroma_location=place, **size)
     ramp = (slope * np.arange(64, dtype=np.float32))[None, None]
     want, got = (128 + codes * (blots(at, 2, (0.5, 0)) - 128) + ramp for at in ((0, 0), shift))
-    luma = np.full((2, 96, 128), 120, np.float32)
-    return opinions(plane_referee.judge_siting(*both, ([luma, want, want], [luma, np.round(got), np.round(got)]), {}))
+    luma, stored = np.full((2, 96, 128), 120, np.float32), np.round(got).astype(np.float32)
+    return opinions(plane_referee.judge_siting(*both, ([luma, want, want], [luma, stored, stored]), {}))
 
 
 @pytest.mark.parametrize(
