@@ -52,7 +52,8 @@ def test_sound_that_comes_before_the_first_picture_belongs_to_an_output(
 def noisy(lost: float) -> Planes:
     """Chirps, of which so much of the energy became another sound."""
     noise = np.random.default_rng(3).normal(0, 1, chirps().shape) * chirps().std(axis=1, keepdims=True)
-    return (np.sqrt(1 - lost) * chirps() + np.sqrt(lost) * noise).astype(np.float32)
+    mixed: Planes = (np.sqrt(1 - lost) * chirps() + np.sqrt(lost) * noise).astype(np.float32)
+    return mixed
 
 
 @pytest.mark.parametrize(
@@ -143,8 +144,8 @@ def sited(shift: tuple[float, float], *, place: str | None = None, codes: float 
     both = facts(EVEN, **size), facts(EVEN, chroma_location=place, **size)
     ramp = (slope * np.arange(64, dtype=np.float32))[None, None]
     want, got = (128 + codes * (blots(at, 2, (0.5, 0)) - 128) + ramp for at in ((0, 0), shift))
-    luma = np.full((2, 96, 128), 120, np.float32)
-    return opinions(plane_referee.judge_siting(*both, ([luma, want, want], [luma, np.round(got), np.round(got)]), {}))
+    luma, stored = np.full((2, 96, 128), 120, np.float32), np.round(got).astype(np.float32)
+    return opinions(plane_referee.judge_siting(*both, ([luma, want, want], [luma, stored, stored]), {}))
 
 
 @pytest.mark.parametrize(
@@ -211,3 +212,43 @@ def test_the_raster_of_chroma_turns_with_the_picture() -> None:
     assert firsts(90, "topleft") == (1.0, 0.0)
     assert firsts(270, "topleft") == (0.0, 1.0)
     assert firsts(0, "bottom") == (1.0, 0.5)
+
+
+def tone(first_s: float, last_s: float, hz: float = 440.0) -> Planes:
+    """1.5 s in two channels, of which a tone sounds from one moment to another, on the right a quarter later."""
+    time = np.arange(SOUND_RATE_HZ * 3 // 2) / SOUND_RATE_HZ
+    sounds = (time >= first_s) & (time < last_s)
+    return np.stack([0.3 * np.sin(2 * np.pi * hz * time + turn) * sounds for turn in (0, 0.5)]).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("got", "lead_ms", "expected"),
+    [
+        (tone(0.3, 1.2), 0.0, set()),
+        (tone(0.2996, 1.1996), 0.4, set()),  # another part of the period
+        (tone(0.33, 1.23), 0.0, {"sync"}),
+        (tone(0.3, 1.2), 30.0, {"sync"}),
+        (tone(0.3, 1.1), 0.0, {"sync"}),
+        (0.5 * tone(0.3, 1.2), 0.0, {"sound"}),
+        (tone(0.3, 1.2, hz=550), 0.0, {"sound"}),
+        (tone(0.3, 1.2) * [[1], [-1]], 0.0, {"sound"}),
+        (tone(0.3, 1.2) * [[1], [0]], 0.0, {"sound"}),
+        (tone(0.3, 0.6) + tone(0.7, 1.2), 0.0, {"sound"}),
+        (0 * tone(0.3, 1.2), 0.0, {"sound"}),
+    ],
+    ids=["same", "same, moved", "late", "behind", "short", "quiet", "higher", "turned", "mono", "gap", "silent"],
+)
+def test_a_steady_tone_is_judged_by_its_ends_level_and_spectrum(
+    got: Planes, lead_ms: float, expected: set[str]
+) -> None:
+    found = compare_sound(tone(0.3, 1.2), np.asarray(got, np.float32), lead_ms, LIMITS_DB, {})
+
+    assert {finding.subject for finding in found if finding.opinion.value == "wrong"} == expected
+    assert bool(found) is bool(expected)
+
+
+def test_where_a_tone_is_cut_nothing_tells_how_late_it_is() -> None:
+    whole = tone(0, 2)
+
+    assert opinions(compare_sound(whole, whole, 5.0, LIMITS_DB, {})) == []
+    assert set(opinions(compare_sound(whole, whole, 30.0, LIMITS_DB, {}))) == {"doubtful"}

@@ -468,7 +468,7 @@ def test_a_tone_is_not_timed() -> None:
 
     found = compare_sound(tone, np.roll(tone, 1440, axis=1), 0.0, (0.8, 2.5), {})
 
-    assert [finding.opinion for finding in found] == [Opinion.DOUBTFUL]
+    assert found == []  # nobody hears it, where both begin and end with their files
 
 
 def test_a_loop_does_not_drift_to_its_next_turn() -> None:

@@ -92,7 +92,14 @@ def place_chroma(
     errors = np.maximum(_formal_errors(normal, points), _scatter(normals, sides))
     left = rests / whole if whole > 0 else 1.0
     steepest = max(float(np.quantile(np.abs(slopes[2]), 0.98)) for slopes in seen)
-    return ChromaPlace(*(float(each) for each in (place[1], place[0], errors[1], errors[0])), left, steepest)
+    return ChromaPlace(
+        across_px=float(place[1]),
+        down_px=float(place[0]),
+        across_error_px=float(errors[1]),
+        down_error_px=float(errors[0]),
+        left=left,
+        steepest=steepest,
+    )
 
 
 def _equations(seen: list[list[_Plane]], found: list[_Plane]) -> tuple[list[_Floats], list[_Floats], float]:

@@ -33,7 +33,8 @@ def judge_neighbours(want: NDArray[np.uint8], got: NDArray[np.uint8]) -> list[Fi
     """
     owns = [_squares(shown, own) for shown, own in zip(got, want, strict=True)]
     usual = float(np.median(owns)) if owns else 0.0
-    moved, doubtful = [], []
+    moved: list[tuple[int, int, float, float]] = []
+    doubtful: list[tuple[int, int, float, float]] = []
     for index, own in enumerate(owns):
         near = {
             other: _squares(got[index], want[other])

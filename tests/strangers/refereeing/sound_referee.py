@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tests.strangers.refereeing.opinions import Finding, Opinion, graded
 from tests.strangers.refereeing.other_rates import UNROUNDED, Rounding
+from tests.strangers.refereeing.steady_sound import judge_steady
 from tests.strangers.stream_facts import SOUND_RATE_HZ, StreamFacts, decode_sound, windows
 
 __all__ = ["compare_sound", "judge_sound"]
@@ -119,15 +120,15 @@ def compare_sound(
     timed = _time_parts(want, got, reach)
     alike = [each for each in timed if each is not None and each.likeness >= _ALIKE]
     known = [each.lag for each in alike]
+    limits_ms = _RIGHT_MS + rounding.nearest_ms, _WRONG_MS + rounding.most_ms
     if not any(timed):
-        return [Finding("sound", Opinion.DOUBTFUL, "nothing to recognise the sound by")]
+        return judge_steady(want, got, lead_ms, limits_ms=limits_ms, limits_db=limits_db, figures=figures)
     findings: list[Finding] = []
     if known:
         offset_ms = lead_ms + known[0] * 1e3 / SOUND_RATE_HZ
         drift_ms = (known[-1] - known[0]) * 1e3 / SOUND_RATE_HZ
         figures.update(sound_offset_ms=offset_ms, sound_drift_ms=drift_ms)
-        right_ms, wrong_ms = _RIGHT_MS + rounding.nearest_ms, _WRONG_MS + rounding.most_ms
-        synced = graded("sync", abs(offset_ms), right_ms, wrong_ms, f"the sound is {offset_ms:+.1f} ms late")
+        synced = graded("sync", abs(offset_ms), *limits_ms, f"the sound is {offset_ms:+.1f} ms late")
         synced += graded("sync", abs(drift_ms), 3, 10, f"the sound drifts by {drift_ms:+.1f} ms")
         if _is_faint(want) and min(each.likeness for each in alike) < _SURE:
             synced = [replace(each, opinion=Opinion.DOUBTFUL) for each in synced]
