@@ -295,6 +295,12 @@ def test_half_a_pixel_down_is_no_fault_and_a_row_is(evidence: Measurements) -> N
     assert placed(evidence, 0, 0.01, down=1.0)[0] is CheckStatus.FAIL
 
 
+@pytest.mark.parametrize(("down", "is_fault"), [(0.8, False), (1.0, True)])
+def test_what_coding_leaves_behind_is_no_row(evidence: Measurements, down: float, *, is_fault: bool) -> None:
+    """Half a pixel by way of 4:2:2, and 0.4 of falling snow that coarse coding left behind, were 0.8, known to 0.23."""
+    assert (placed(evidence, 0, 0.077, down=down)[0] is CheckStatus.FAIL) is is_fault
+
+
 def test_only_a_shift_of_luma_that_is_sure_is_taken_off(evidence: Measurements) -> None:
     for right, luma in ((0.5, (0.5, 0.02)), (0.0, (0.4, 0.2))):
         status, value = placed(evidence, right, 0.02, luma=luma)

@@ -225,11 +225,11 @@ def test_luma_of_another_matrix_has_another_contrast(gain: float, opinion: str) 
     """Yellow on white is 95% of its contrast in BT.709, and outputs that were rightly converted were called wrong."""
     shades = np.random.default_rng(5).uniform(0, 1, (2, 23, 40)).repeat(8, axis=1).repeat(8, axis=2)[:, :180]
     rgb = 1 - shades[..., None] * np.array([0.05, 0.25, 0.8])
-    sides = [facts(EVEN, matrix=name, pixel_format="yuv444p") for name in ("smpte170m", "bt709")]
+    reference, output = (facts(EVEN, matrix=name, pixel_format="yuv444p") for name in ("smpte170m", "bt709"))
     want, got = _coded(rgb, 601), _coded(0.5 + gain * (rgb - 0.5), 709)
 
-    found = plane_referee.judge_range(*sides, (want, got), {})
-    found += plane_referee.judge_even_luma(*sides, (want, got), {})
+    found = plane_referee.judge_range(reference, output, (want, got), {})
+    found += plane_referee.judge_even_luma(reference, output, (want, got), {})
 
     assert Judgement(tuple(found)).opinion == opinion
 

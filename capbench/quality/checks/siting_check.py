@@ -66,8 +66,12 @@ def _not_applicable(reason: str) -> Check:
 
 
 def _down(found: _Displacement) -> Check | None:
-    """A fault where chroma lies too high or too low."""
-    limit = limits.CHROMA_SHIFT_DOWN_PX + _slack(found.down_error)
+    """A fault where chroma lies too high or too low, by more than the limit within half of what it is known to.
+
+    What moves leaves its chroma behind where coding is coarse, by 0.4 px of snow that falls, besides half a pixel that
+    is no fault.
+    """
+    limit = limits.CHROMA_SHIFT_DOWN_PX + max(_slack(found.down_error), found.down_error / 2)
     if abs(found.down) <= limit:
         return None
     return Check.failed(
