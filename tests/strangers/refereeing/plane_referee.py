@@ -157,7 +157,7 @@ def judge_range(
     size = (reference.width, reference.height, reference.rotation)
     if decoded is None or size != (output.width, output.height, output.rotation):
         return []
-    want, got = (_blocks(planes[0]) for planes in decoded)
+    want, got = _luma_in_matrix(reference, output, decoded[0]), _blocks(decoded[1][0])
     if want.size < _FEWEST_RANGED or float(want.std()) < _RANGED_CODES:
         return []
     return _judge_contrast(reference, output, want, got) or _judge_span(reference, output, want, got, figures)
@@ -171,7 +171,7 @@ def judge_even_luma(
     same = size == (output.width, output.height, output.rotation) and reference.full_range == output.full_range
     if decoded is None or not same or reference.is_rgb or output.is_rgb:
         return []
-    want, got = (_blocks(planes[0]).ravel() for planes in decoded)
+    want, got = _luma_in_matrix(reference, output, decoded[0]).ravel(), _blocks(decoded[1][0]).ravel()
     level = (want // _LEVEL_CODES).astype(np.int64)
     counts, sums = np.bincount(level), np.bincount(level, weights=got - want)
     known = counts >= _FEWEST_OF_LEVEL
@@ -187,7 +187,11 @@ def judge_even_luma(
 def _judge_contrast(
     reference: StreamFacts, output: StreamFacts, want: NDArray[np.float32], got: NDArray[np.float32]
 ) -> list[Finding]:
-    """Luma that is stretched or squeezed, as far as both regressions agree: lost detail lowers one of them alone."""
+    """Luma that is stretched or squeezed, as far as both regressions agree: lost detail lowers one of them alone.
+
+    Detail that is fainter, but not lost, lowers both: what a coarse encoder's loop filter makes of fine rings is 0.91
+    of them. Then the gain is the lesser part of what blocks are off by, and nobody can say that it is one.
+    """
     meant = _ranged(want, (reference.full_range, output.full_range)).ravel()
     a, b = (each - each.mean() for each in (meant.astype(np.float64), got.ravel().astype(np.float64)))
     product, energies = float(a @ b), (float(a @ a), float(b @ b))
@@ -200,7 +204,9 @@ def _judge_contrast(
     is_range = min(abs(gain - 219 / 255), abs(gain - 255 / 219)) < _RANGE_GAIN
     if reference.is_rgb or output.is_rgb:  # which clips codes beyond it
         return []
-    return [] if is_range else graded("colour", abs(gain - 1), _RIGHT_GAIN, _WRONG_GAIN, message)
+    off, rest = (float(np.square(b - each * a).mean()) for each in (1.0, gain))
+    wrong = _WRONG_GAIN if rest < _EXPLAINED * off else np.inf
+    return [] if is_range else graded("colour", abs(gain - 1), _RIGHT_GAIN, wrong, message)
 
 
 def _judge_span(
@@ -221,6 +227,27 @@ def _judge_span(
         return []
     message = f"luma is off by {offs[stated]:.1f} codes, and by {offs[best]:.1f} had its range been another"
     return graded("colour", offs[stated], _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES, message)
+
+
+def _luma_in_matrix(
+    reference: StreamFacts, output: StreamFacts, planes: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Means of luma over blocks of the reference's planes, in the output's matrix and the reference's own range.
+
+    Luma of a strong red is 27% of its span in BT.601 and 17% in BT.709, so that colours have another contrast there.
+    """
+    luma = _blocks(planes[0])
+    (kr, kb), (other_kr, other_kb) = (LUMA_WEIGHTS[each.matrix_by_rule()] for each in (reference, output))
+    if (kr, kb) == (other_kr, other_kb) or reference.is_rgb or output.is_rgb:
+        return luma
+    span = _CHROMA_SPANS[reference.full_range]
+    blue, red = (
+        (part - 128) / span * 2 * (1 - k) for part, k in zip(_chroma_blocks(reference, planes).T, (kb, kr), strict=True)
+    )
+    green = -(kr * red + kb * blue) / (1 - kr - kb)
+    more = other_kr * red + (1 - other_kr - other_kb) * green + other_kb * blue
+    moved: NDArray[np.float32] = luma + (255 if reference.full_range else 219) * more.reshape(luma.shape)
+    return moved
 
 
 def judge_matrix(
