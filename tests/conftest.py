@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from capbench.errors import AdapterError
 from capbench.harness.machine.machine_lock import LOCK_VARIABLE
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _STEERING_VARIABLES = ("CAP_GPU_FORMAT_CONVERSION", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "CI")
 """Environment variables that change what capbench, rich or typer do; tests set them where they are the subject."""
+
+# The same examples in every run: whether a change passes must not depend on what is drawn that day. Others are tried by
+# `--hypothesis-profile=default`. No limits of time: a busy machine is no fault.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session", autouse=True)

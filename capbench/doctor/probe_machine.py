@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +39,7 @@ from capbench.pipeline.threads.memory_budget import (
 from capbench.quality.metrics.libvmaf.find_vmaf import find_tool
 from capbench.recordings.cache import cache_folder
 
-__all__ = ["KNOWN_ENCODERS", "examine_machine", "try_encoder"]
+__all__ = ["KNOWN_ENCODERS", "examine_cache", "examine_machine", "try_encoder"]
 
 _LIBRARIES = ("capbench", "av", "wgpu", "numpy", "scipy", "scikit-image", "pandas", "matplotlib", "pydantic")
 
@@ -55,7 +57,7 @@ def examine_machine() -> MachineFindings:
         decoders=try_decoders(),
         paths=paths,
         memory=_examine_memory(channels),
-        cache=_examine_cache(cache_folder()),
+        cache=examine_cache(cache_folder()),
         ffmpeg=_examine_program("ffmpeg", "-version"),
         vmaf_error=_why_no_vmaf(),
         versions=_versions(),
@@ -106,15 +108,27 @@ def _examine_memory(channels: tuple[ChannelFinding, ...]) -> MemoryFinding:
     )
 
 
-def _examine_cache(folder: Path) -> CacheFinding:
+def examine_cache(folder: Path) -> CacheFinding:
+    """What lies in the cache, and whether there is room; other processes may write to it meanwhile."""
     # The folder is made with the first recording; until then its nearest parent tells what it will be like.
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     return CacheFinding(
         folder=str(folder),
-        size_bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        size_bytes=_size_of_files(folder),
         free_bytes=psutil.disk_usage(str(existing)).free,
         is_writable=existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
     )
+
+
+def _size_of_files(folder: Path) -> int:
+    """All files in a folder and below; those that another process renames or removes meanwhile are left out."""
+    total = 0
+    for inside, _, names in os.walk(folder):  # unlike `rglob`, it passes over a folder that is gone when it gets there
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                found = Path(inside, name).stat()
+                total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return total
 
 
 def _examine_program(name: str, *arguments: str) -> ProgramFinding:

@@ -97,11 +97,12 @@ def _rename_folder(partial: Path, target: Path) -> None:
 def _remove_leftovers(target: Path) -> None:
     """Remove what processes that were killed left of this recording; those still at work are younger than a day."""
     for partial in target.parent.glob(f".{target.stem}.*.partial*"):
-        if partial.stat().st_mtime < time.time() - _LEFTOVER_AGE_S:
-            if partial.is_dir():
-                shutil.rmtree(partial, ignore_errors=True)
-            else:
-                partial.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another process was at work, and has finished it meanwhile
+            if partial.stat().st_mtime < time.time() - _LEFTOVER_AGE_S:
+                if partial.is_dir():
+                    shutil.rmtree(partial, ignore_errors=True)
+                else:
+                    partial.unlink()
 
 
 def _reason(error: OSError) -> str:

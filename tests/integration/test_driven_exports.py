@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,9 @@ from tests.jobs_in_process import jobs_done_here
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects are POSIX commands")
 
 _SAVE = 'cp "$1" "$2.part"; mv "$2.part" "$2"'
-_APP = "exec sleep 65"
+_APP_SLEEPS_S = f"65.{os.getpid()}"
+"""All processes are looked at for what is left of it: no other test, of this run or another, sleeps for as long."""
+_APP = f"exec sleep {_APP_SLEEPS_S}"
 """The program goes on."""
 _FILE_TICK_S = 0.02
 """The time that a file system records may be a tick of the kernel's coarse clock early."""
@@ -89,7 +92,7 @@ def test_a_program_that_goes_on_is_timed_to_the_end_of_its_export_and_ended(
     assert result.process_wall_s is not None
     assert result.clock.linger_s == pytest.approx(result.process_wall_s - result.launch_s - result.wall_s)
     assert result.fps == pytest.approx(15 / result.wall_s)
-    assert not any(process.info["cmdline"] == ["sleep", "65"] for process in psutil.process_iter(["cmdline"]))
+    assert not any(process.info["cmdline"] == ["sleep", _APP_SLEEPS_S] for process in psutil.process_iter(["cmdline"]))
 
 
 def test_the_launch_is_beside_the_wall_time(driven: Path) -> None:

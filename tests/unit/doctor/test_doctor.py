@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +20,7 @@ from capbench.doctor.findings import (
     PathFinding,
     ProgramFinding,
 )
-from capbench.doctor.probe_machine import try_encoder
+from capbench.doctor.probe_machine import examine_cache, try_encoder
 from capbench.doctor.remedies import Platform, find_problems
 from capbench.doctor.trial_decodes import try_decoders
 from capbench.pipeline.decode.decoder_device import offered_devices
@@ -153,3 +155,23 @@ def test_every_kind_of_device_is_tried_on_both_codecs() -> None:
     assert not any("\n" in (trial.reason or "") for trial in found)
     absent = [trial for trial in found if trial.name not in offered_devices()]
     assert {trial.reason for trial in absent} <= {"not part of this build of FFmpeg"}
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_cache_that_another_process_writes_to_is_measured(
+    look: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording gets its name after its folder was listed: what was listed is gone at the first look, or the next."""
+    (tmp_path / "whole.mp4").write_bytes(bytes(1000))
+    partial = tmp_path / ".new.01234567.partial.mp4"
+    partial.write_bytes(b"x")
+    original, looks = Path.stat, itertools.count(1)
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == partial and next(looks) == look:
+            path.unlink()
+        return original(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+    assert examine_cache(tmp_path).size_bytes in (1000, 1001)

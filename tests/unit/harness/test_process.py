@@ -111,7 +111,8 @@ def test_a_supervisor_killed_before_its_first_report_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the start of its subject and the report of it: nobody knows the subject's number."""
-    mortal, mark = tmp_path / "supervisor.py", "sleep 62.25"
+    # All processes are looked at: no other test, of this run or another, sleeps for as long.
+    mortal, mark = tmp_path / "supervisor.py", f"sleep 62.{os.getpid()}"
     written = Path(launcher.__file__).read_text()
     report = '    report(report_fd, f"pid {pid} {start_ns}")\n'
     mortal.write_text(written.replace(report, "    os.kill(os.getpid(), signal.SIGKILL)\n"))
@@ -163,7 +164,8 @@ def test_a_program_that_is_absent_is_a_failure_not_an_exception() -> None:
 def test_a_hanging_process_is_killed_with_its_children() -> None:
     started_s = time.monotonic()
 
-    outcome = _run("sh", "-c", "sleep 61 & echo child=$!; sleep 62", timeout_s=0.5)
+    # Not before it has named its child, even where others are scheduled in real time on every core for a second.
+    outcome = _run("sh", "-c", "sleep 61 & echo child=$!; sleep 62", timeout_s=3)
 
     assert outcome.timed_out
     assert outcome.ending.exit_code == -signal.SIGKILL

@@ -54,7 +54,8 @@ print("supervisor", True, os.sched_getparam(os.getppid()).sched_priority, flush=
 child = "import os; print('child', os.sched_getscheduler(0) == os.SCHED_RR, os.sched_getparam(0).sched_priority)"
 subprocess.run([sys.executable, "-c", child])
 """
-_SPIN_EVERYWHERE = """
+_SPIN_EVERYWHERE = f"""
+# started by {os.getpid()}: another run of these tests may spin at the same time
 import os
 for _ in range(os.cpu_count()):
     if os.fork() == 0:
@@ -109,10 +110,11 @@ def test_a_subject_that_spins_on_every_core_is_killed_at_its_time_limit() -> Non
 def test_slices_of_real_time_are_kept(tmp_path: Path) -> None:
     """Two equals with a busy loop on every core beside them: each runs as long as alone, and never at once."""
     work = _WORK.format(count=6_000_000)
-    alone_s = min(_run(work).ending.wall_s or 0 for _ in range(3))
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
     turns = [SliceTurn(tmp_path / f"stopped-{place}", cgroup_of=partial(make_cgroup, "realtime")) for place in range(2)]
     try:
+        # Alone, but beside the same loops: what these cost it that shares caches or a core with it is in both.
+        alone_s = min(_run(work).ending.wall_s or 0 for _ in range(3))
         jobs = [lambda turn: _run(work, turn=turn)] * 2
         with before_the_subject("realtime"):
             made = run_in_slices(jobs, turns, slice_rounds("seed", 2, 20))

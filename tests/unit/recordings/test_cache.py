@@ -98,6 +98,17 @@ def test_key_depends_on_the_content_and_not_on_the_name(tmp_path: Path) -> None:
     assert cached_path(replace(TINY, name="other", fps=Fraction(30)), folder=tmp_path) == paths[0]
 
 
+@both_containers
+def test_what_another_process_was_writing_may_be_gone_when_it_is_looked_at(spec: RecordingSpec, tmp_path: Path) -> None:
+    """It got its name between the listing and the look: here a link that leads nowhere, listed and yet not there."""
+    path = cached_path(spec, folder=tmp_path)
+    target = path.parent if spec.container == "hls" else path
+    target.with_name(f".{target.stem}.01234567.partial{target.suffix}").symlink_to(tmp_path / "gone")
+
+    assert make_recording(spec, folder=tmp_path) == path
+    assert path.is_file()
+
+
 def test_cache_folder_is_the_users_unless_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CAPBENCH_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path / "recordings"

@@ -47,7 +47,11 @@ _PIECES = st.sampled_from(
     ]
 )
 _TEXT = st.lists(_PIECES | st.text(st.characters(exclude_categories=()), max_size=3), max_size=8).map("".join)
-_SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_SOME = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def _comparison(case: str, new: str, sentence: str) -> Comparison:
