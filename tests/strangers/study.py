@@ -43,7 +43,12 @@ _ROUND: Final = 3
 """Exporters of a clip in one go: what was decoded of the reference is still known."""
 _CHANGING: Final = ("-to-25", "-r-25", "-half-size")
 """How the names of exporters end that are asked for something else than the clip as it is."""
-_ALL_EXPORTERS: Final = (EXPORTERS, FURTHER_EXPORTERS, OPENED_EXPORTERS, NEWEST_EXPORTERS)
+_ALL_EXPORTERS: Final[tuple[tuple[Exporter, ...], ...]] = (
+    EXPORTERS,
+    FURTHER_EXPORTERS,
+    OPENED_EXPORTERS,
+    NEWEST_EXPORTERS,
+)
 """In the order of the counts of a plan."""
 _DRAWS: Final = ("", ":further", ":newest", ":latest")
 """What each of these parts is drawn by beside the name of the clip. A part keeps its own when another one comes."""

@@ -362,9 +362,9 @@ def _phone_feed(canvas: Canvas) -> Iterator[Picture]:
         draw = ImageDraw.Draw(shown)
         draw.rectangle((0, 0, canvas.width, px + px // 2), fill=(250, 250, 252))
         draw.text((px, 1), f"9:{41 + int(time_s):02}", fill=(0, 0, 0), font=letters(px))
-        top = -4 * px + 6 * px * _ease((time_s - drops_s) / 0.3)
-        draw.rounded_rectangle((px, top, canvas.width - px, top + 3 * px), radius=px, fill=(38, 40, 48))
-        draw.text((2 * px, top + px), note, fill=_WHITE, font=letters(px))
+        dropped = -4 * px + 6 * px * _ease((time_s - drops_s) / 0.3)
+        draw.rounded_rectangle((px, dropped, canvas.width - px, dropped + 3 * px), radius=px, fill=(38, 40, 48))
+        draw.text((2 * px, dropped + px), note, fill=_WHITE, font=letters(px))
         yield as_picture(shown)
 
 
