@@ -38,11 +38,8 @@ __all__ = ["NEWEST_EXPORTERS"]
 _AAC: Final = ("-c:a", "aac", "-b:a", "192k")
 _OPUS: Final = ("-c:a", "libopus", "-b:a", "160k")
 _FLAC: Final = ("-c:a", "flac")
-_TELEVISION: Final = frozenset(
-    {Fraction(24), Fraction(25), Fraction(30), Fraction(50), Fraction(60)}
-    | {Fraction(rate, 1001) for rate in (24000, 30000, 60000)}
-)
-"""Frames a second that MPEG-2 can say: ISO/IEC 13818-2, table 6-4."""
+_TELEVISION: Final = frozenset({Fraction(24), Fraction(25), Fraction(30), Fraction(24000, 1001), Fraction(30000, 1001)})
+"""Frames a second of MPEG-2's Main Level: ISO/IEC 13818-2, tables 6-4 and 8-10."""
 
 
 def _no_colours(_facts: StreamFacts) -> list[str]:
@@ -57,11 +54,24 @@ def _transcoded(facts: StreamFacts, output: Path) -> Command:
 
 
 def _of_television(facts: StreamFacts) -> bool:
-    return upright(facts) and facts.is_constant and facts.rate in _TELEVISION
+    fits = facts.width <= 720 and facts.height <= 576
+    return fits and upright(facts) and facts.is_constant and facts.rate in _TELEVISION
+
+
+def _read_by_all(facts: StreamFacts) -> bool:
+    """What builds of FFmpeg for these libraries decode: AV1 is not among it."""
+    return by_rgb(facts) and facts.codec != "av1"
 
 
 NEWEST_EXPORTERS: Final = (
-    Exporter("ffmpeg41-h264-mkv", "ffmpeg-4.1", ".mkv", older_ffmpeg("ffmpeg-4.1", *X264, "20", sound=_FLAC), reads),
+    Exporter(
+        "ffmpeg41-h264-mkv",
+        "ffmpeg-4.1",
+        ".mkv",
+        older_ffmpeg("ffmpeg-4.1", *X264, "20", sound=_FLAC),
+        # That build's x264 has no more than eight.
+        lambda facts: reads(facts) and facts.bits == 8,
+    ),
     Exporter(
         "ffmpeg6-hevc-mov",
         "ffmpeg-6",
@@ -91,7 +101,8 @@ NEWEST_EXPORTERS: Final = (
         ".mkv",
         encoder_program(
             # Without B-frames, whose order mkvmerge does not know when it is told times.
-            *("mpeg2enc", "-v", "0", "-f", "3", "-b", "12000", "-q", "3", "-R", "0", "-o", "{stream}"),
+            *("mpeg2enc", "-v", "0", "-f", "3", "-a", "1", "-b", "9000", "-V", "224", "-q", "3", "-R", "0"),
+            *("-o", "{stream}"),
             colours=_no_colours,
             sound="ac3",
         ),
@@ -142,7 +153,7 @@ NEWEST_EXPORTERS: Final = (
         "melt",
         ".mov",
         melt("vcodec=dnxhd", "vprofile=dnxhr_hq", "pix_fmt=yuv422p", "acodec=pcm_s16le"),
-        lambda facts: even(facts) and facts.frame_count > 1 and min(facts.display) >= 144,
+        lambda facts: even(facts) and facts.frame_count > 1 and facts.display[0] >= 256 and facts.display[1] >= 120,
         eight_bits=True,
     ),
     Exporter(
@@ -150,7 +161,7 @@ NEWEST_EXPORTERS: Final = (
         "ffmpegcv",
         ".mkv",
         written_by("ffmpegcv", python=later_writers_python),
-        by_rgb,
+        _read_by_all,
         eight_bits=True,
     ),
     Exporter(
@@ -158,7 +169,7 @@ NEWEST_EXPORTERS: Final = (
         "vidgear",
         ".mkv",
         written_by("vidgear", python=later_writers_python),
-        by_rgb,
+        _read_by_all,
         eight_bits=True,
     ),
     Exporter(
