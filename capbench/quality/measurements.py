@@ -117,8 +117,12 @@ class SampledPair:
     luma_shift_error_px: tuple[float, float] | None
     """Standard errors of both."""
     chroma_shift_px: tuple[float, float] | None
-    """The same of chroma, in luma pixels."""
+    """The same of chroma, both planes together, in luma pixels."""
     chroma_shift_error_px: tuple[float, float] | None
+    """Standard errors of both."""
+    planes_apart_px: tuple[float, float] | None
+    """How much farther to the right, and down, Cr is shifted than Cb, in luma pixels; None where one has no place."""
+    planes_apart_error_px: tuple[float, float] | None
     """Standard errors of both."""
     sharpness: float | None
     """Share of the reference's finest luma detail that the output has; None without detail."""

@@ -246,8 +246,13 @@ def placed(
     down: float = 0.0,
     luma: tuple[float, float] = (0.0, 0.01),
     scatter: float = 0.0,
+    apart: tuple[float, float] | None = None,
+    shown: int = FRAMES,
 ) -> tuple[CheckStatus, float | None]:
-    """Verdict on chroma that lies so far right, by so much further in each picture, and on luma with its error."""
+    """Verdict on chroma that lies so far right, by so much further in each picture, and on luma with its error.
+
+    `apart` is how far Cr lies beside Cb, as the first pictures show, and its error.
+    """
     pictures = evidence.pictures
     assert pictures is not None
     pairs: list[SampledPair] = [
@@ -257,6 +262,8 @@ def placed(
             chroma_shift_error_px=(error, error),
             luma_shift_px=(luma[0], 0.0),
             luma_shift_error_px=(luma[1], luma[1]),
+            planes_apart_px=(apart[0], 0.0) if apart and number < shown else None,
+            planes_apart_error_px=(apart[1], apart[1]) if apart and number < shown else None,
         )
         for number, pair in enumerate(pictures.sampled)
     ]
@@ -288,6 +295,12 @@ def test_half_a_pixel_down_is_no_fault_and_a_row_is(evidence: Measurements) -> N
     assert placed(evidence, 0, 0.01, down=1.0)[0] is CheckStatus.FAIL
 
 
+@pytest.mark.parametrize(("down", "is_fault"), [(0.8, False), (1.0, True)])
+def test_what_coding_leaves_behind_is_no_row(evidence: Measurements, down: float, *, is_fault: bool) -> None:
+    """Half a pixel by way of 4:2:2, and 0.4 of falling snow that coarse coding left behind, were 0.8, known to 0.23."""
+    assert (placed(evidence, 0, 0.077, down=down)[0] is CheckStatus.FAIL) is is_fault
+
+
 def test_only_a_shift_of_luma_that_is_sure_is_taken_off(evidence: Measurements) -> None:
     for right, luma in ((0.5, (0.5, 0.02)), (0.0, (0.4, 0.2))):
         status, value = placed(evidence, right, 0.02, luma=luma)
@@ -297,6 +310,62 @@ def test_only_a_shift_of_luma_that_is_sure_is_taken_off(evidence: Measurements) 
 
 def test_pictures_that_disagree_do_not_know(evidence: Measurements) -> None:
     assert placed(evidence, 0.3, 0.02, scatter=0.25)[0] is CheckStatus.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("apart", "shown", "status"),
+    [
+        ((2.0, 0.1), FRAMES, CheckStatus.FAIL),
+        ((2.0, 0.1), 3, CheckStatus.FAIL),
+        ((2.0, 0.1), 2, CheckStatus.PASS),  # what one or two pictures show may be their coding
+        ((0.4, 0.02), FRAMES, CheckStatus.PASS),
+        ((2.0, 0.6), FRAMES, CheckStatus.PASS),  # too faint to tell
+    ],
+)
+def test_planes_that_lie_apart_are_no_siting_however_right_their_mean_is(
+    evidence: Measurements, apart: tuple[float, float], shown: int, status: CheckStatus
+) -> None:
+    assert placed(evidence, 0.0, 0.02, apart=apart, shown=shown)[0] is status
+
+
+def test_a_faint_plane_that_was_moved_is_seen_beside_a_strong_one(tmp_path: Path) -> None:
+    """Weighted by what is known of each, the mean of both planes lay where it should."""
+    pictures = colourful()
+    faint = [Planes(p.luma, p.cb, (128 + (p.cr.astype(np.int16) - 128) // 8).astype(np.uint8)) for p in pictures]
+    moved = [Planes(p.luma, p.cb, np.roll(p.cr, 1, axis=1)) for p in faint]
+    reference = write(tmp_path / "reference.mp4", faint)
+
+    right = validate(reference, write(tmp_path / "right.mp4", faint), with_vmaf=False)
+    wrong = validate(reference, write(tmp_path / "wrong.mp4", moved), with_vmaf=False)
+
+    assert failures(right) == {}
+    assert list(failures(wrong)) == ["colour.siting"]
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted", "full", "is_black"),
+    [
+        (16, None, False, True),
+        (16, None, True, True),  # drawn for limited range, in a file that says full
+        (40, None, True, False),
+        (21, 23, False, False),  # a fade, whose darkest picture was rounded
+    ],
+)
+def test_an_empty_picture_is_black_whatever_the_range(
+    tmp_path: Path, code: int, wanted: int | None, *, full: bool, is_black: bool
+) -> None:
+    """`wanted` is the code of the reference's own empty picture; None where it shows something."""
+
+    def with_empty(code: int) -> Pictures:
+        shape = (HEIGHT, WIDTH)
+        empty = [np.full((shape[0] // n, shape[1] // n), 128 if n > 1 else code, np.uint8) for n in (1, 2, 2)]
+        return [*pictures[:2], Planes(*empty), *pictures[3:]]
+
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures if wanted is None else with_empty(wanted), full=full)
+    report = validate(reference, write(tmp_path / "output.mp4", with_empty(code), full=full), with_vmaf=False)
+
+    assert ("frames.black" in failures(report)) is is_black
 
 
 def grey_ramp(number: int) -> NDArray[np.float64]:

@@ -63,7 +63,7 @@ class SoundFacts:
     cut_s: float = 0.0
     """What is decoded before time 0 of an edit list and not heard."""
     largest_hole_s: float = 0.0
-    """By how much a frame's time stamp differs at most from where the frame before it ended."""
+    """By how much time stamps move at most against the samples before them, for good."""
 
     @property
     def has_holes(self) -> bool:
@@ -283,12 +283,25 @@ def _sound(stream: dict[str, Any], frames: list[dict[str, Any]], *, is_edited: b
     times = [Fraction(each["best_effort_timestamp_time"]) for each in frames if "best_effort_timestamp_time" in each]
     rate_hz = int(stream["sample_rate"])
     hole_s = 0.0
-    if len(times) == len(frames):
-        lengths = [Fraction(each.get("nb_samples", 0), rate_hz) for each in frames]
-        steps = zip(itertools.pairwise(times), lengths, strict=False)
-        hole_s = max((abs(float(after - before - length)) for (before, after), length in steps), default=0.0)
+    if times and len(times) == len(frames):
+        hole_s = _largest_hole_s(times, [Fraction(each.get("nb_samples", 0), rate_hz) for each in frames])
     cut_s = max(Fraction(0), -times[0]) if times and is_edited else Fraction(0)
     return SoundFacts(stream["channels"], rate_hz, times[0] + cut_s if times else None, float(cut_s), hole_s)
+
+
+def _largest_hole_s(times: list[Fraction], lengths: list[Fraction]) -> float:
+    """By how much the time stamps leave what all samples before them add up to, and stay there.
+
+    A stamp that is early by what the next ones are late is written wrongly, and nothing is missing: Vorbis in WebM is
+    often stamped with the length of the wrong one of two neighbouring packets, which differ by 20 ms.
+    """
+    laid_end_to_end = itertools.accumulate(lengths[:-1], initial=times[0])
+    ahead = np.array([float(time - place) for time, place in zip(times, laid_end_to_end, strict=True)])
+    if len(ahead) < 2:
+        return 0.0
+    before = [bound.accumulate(ahead)[:-1] for bound in (np.maximum, np.minimum)]
+    after = [bound.accumulate(ahead[:0:-1])[::-1] for bound in (np.minimum, np.maximum)]
+    return max(0.0, float((after[0] - before[0]).max()), float((before[1] - after[1]).max()))
 
 
 def _stated(name: str | None) -> str | None:

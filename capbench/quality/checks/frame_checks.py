@@ -300,12 +300,17 @@ def _unreadable(evidence: Measurements) -> Check:
     )
 
 
-def _is_black(record: FrameRecord, black_code: float) -> bool:
+def _is_black(record: FrameRecord, within: float = 1.0) -> bool:
+    """Whether a frame is empty and dark, within so many times the limits.
+
+    By the black of limited range in any file: what is as dark and empty in full range shows nothing either, and there
+    it is black where the range alone is stated wrongly.
+    """
     neutral = all(abs(code - 128) < 8 for code in record.mean_codes[1:])
     return (
         neutral
-        and record.spread_codes < limits.EMPTY_SPREAD_CODES
-        and record.mean_codes[0] < black_code + limits.BLACK_ABOVE_CODES
+        and record.spread_codes < within * limits.EMPTY_SPREAD_CODES
+        and record.mean_codes[0] < limits.BLACK_CODE + within * limits.BLACK_ABOVE_CODES
     )
 
 
@@ -314,13 +319,11 @@ def _is_green(record: FrameRecord) -> bool:
 
 
 def _empty(evidence: Measurements) -> list[Check]:
-    black_code = evidence.output.spec.luma_offset_code
-    reference_black = evidence.reference.spec.luma_offset_code
     black, green = [], []
     for record, match in zip(evidence.output.frames, evidence.matches, strict=True):
         wanted = None if match is None else evidence.reference.frames[match]
-        # The reference's records are in the output's codes where pictures were compared, in its own otherwise.
-        if _is_black(record, black_code) and not (wanted and _is_black(wanted, max(black_code, reference_black))):
+        # What is nearly black itself may be black in the output by what coding and rounding make.
+        if _is_black(record) and not (wanted and _is_black(wanted, limits.NEARLY_BLACK)):
             black.append(record.index)
         elif _is_green(record) and not (wanted and _is_green(wanted)):
             green.append(record.index)

@@ -59,6 +59,11 @@ EMPTY_SPREAD_CODES: Final = 2.0
 """Spread of an empty picture; the coding noise of one colour stays below 1."""
 BLACK_ABOVE_CODES: Final = 6.0
 """Mean luma above black of a black picture."""
+BLACK_CODE: Final = 16.0
+"""Luma of black in limited range (ITU-R BT.709)."""
+NEARLY_BLACK: Final = 2.0
+"""Factor of both limits within which the reference's picture is black as well: one of 22.1 codes may become 21.9, and
+grain that spreads by 3 codes in the dark is left out."""
 GREEN_CHROMA_CODE: Final = 60.0
 """Both chroma components below this is greener than any sRGB green with BT.709 (Cb 42, Cr 26 is full green, so the
 reference is checked too)."""
@@ -178,6 +183,10 @@ CHROMA_SHIFT_DOWN_PX: Final = 0.75
 """The same vertically, where a half pixel is no fault: chroma of BT.2020 and of what was converted by way of 4:2:2 (MLT
 does so) lies on the upper row, 0.5 from the middle, and filters of two taps make up to 0.62 of that. A row of luma is
 1, a row of chroma 2."""
+PLANES_APART_PX: Final = 0.5
+"""Cr off Cb, in luma pixels, across and down: half of the 1 that half a sample makes. No siting places them apart."""
+FEWEST_APART: Final = 3
+"""Pictures that must show both planes, or all if they are fewer: one or two of many may err alike."""
 LAYER_SHARE_ERROR: Final = 0.22
 """Share of a scene's layer that is too much or too little. Exports at CRF 28 are off by 0.16 at most: the thin edge of
 a small cursor."""

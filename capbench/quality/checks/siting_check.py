@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting
 from capbench.quality.checks import limits
@@ -16,6 +17,9 @@ from capbench.quality.reading.tags import is_sited
 from capbench.results import Check
 
 __all__ = ["check_siting"]
+
+Place = NDArray[np.float64]
+"""Right and down, in luma pixels."""
 
 _NAME = "colour.siting"
 _CENTRE_PX = 0.5
@@ -49,6 +53,8 @@ def check_siting(evidence: Measurements, pictures: PictureMeasurements) -> Check
         return _not_applicable("the picture was scaled, and chroma siting cannot be told from the scaling filter")
     if mean_psnr_db(pictures) < limits.PSNR_FLOOR_DB and is_left_out(pictures):
         return _not_applicable("coarse coding left too few coloured edges to measure chroma siting")
+    if (apart := _apart(evidence, pictures)) is not None:
+        return apart
     found = _displacement(evidence, pictures)
     if found is None:
         return _not_applicable("the pictures have too few coloured edges to measure chroma siting")
@@ -60,8 +66,12 @@ def _not_applicable(reason: str) -> Check:
 
 
 def _down(found: _Displacement) -> Check | None:
-    """A fault where chroma lies too high or too low."""
-    limit = limits.CHROMA_SHIFT_DOWN_PX + _slack(found.down_error)
+    """A fault where chroma lies too high or too low, by more than the limit within half of what it is known to.
+
+    What moves leaves its chroma behind where coding is coarse, by 0.4 px of snow that falls, besides half a pixel that
+    is no fault.
+    """
+    limit = limits.CHROMA_SHIFT_DOWN_PX + max(_slack(found.down_error), found.down_error / 2)
     if abs(found.down) <= limit:
         return None
     return Check.failed(
@@ -113,6 +123,30 @@ def _slack(error_px: float) -> float:
     return 0.0 if error_px <= limits.CHROMA_SHIFT_PX else error_px
 
 
+def _apart(evidence: Measurements, pictures: PictureMeasurements) -> Check | None:
+    """A fault where one plane was moved and the other was not: weighted by what is known, the mean may not show it."""
+    shown = [
+        (np.array(pair.planes_apart_px), np.array(pair.planes_apart_error_px))
+        for pair in pictures.sampled
+        if pair.planes_apart_px is not None and pair.planes_apart_error_px is not None
+    ]
+    if len(shown) < min(limits.FEWEST_APART, len(pictures.sampled)):
+        return None
+    found = _as_coded(evidence, *_typical([place for place, _ in shown], [error for _, error in shown]))
+    limit_right, limit_down = (limits.PLANES_APART_PX + error for error in (found.right_error, found.down_error))
+    over_right, over_down = abs(found.right) / limit_right, abs(found.down) / limit_down
+    if max(over_right, over_down) <= 1:
+        return None
+    if over_right >= over_down:
+        value, limit, way = found.right, limit_right, "right" if found.right > 0 else "left"
+    else:
+        value, limit, way = found.down, limit_down, "below" if found.down > 0 else "above"
+    where = way if way in {"below", "above"} else f"{way} of"
+    return Check.failed(
+        name=_NAME, message=f"Cr is {abs(value):.1f} px {where} Cb", value=value, limit=limit, unit="px"
+    )
+
+
 def _displacement(evidence: Measurements, pictures: PictureMeasurements) -> _Displacement | None:
     """Of typical pictures, relative to luma: a shift of the whole picture is no fault of siting. None without edges."""
     places, errors = [], []
@@ -129,17 +163,25 @@ def _displacement(evidence: Measurements, pictures: PictureMeasurements) -> _Dis
         errors.append(np.sqrt(variance))
     if not places:
         return None
-    typical = np.median(places, axis=0)
-    # Pictures of one clip err alike where they show the same, so that many are known no better than one. Where they
-    # disagree, as where moving things leave their chroma behind, that is an error too.
-    spread = _MAD_TO_SIGMA * np.median(np.abs(places - typical), axis=0) / np.sqrt(len(places))
-    right_error, down_error = (limits.SHIFT_ERRORS * np.maximum(np.median(errors, axis=0), spread)).tolist()
+    typical, known_to = _typical(places, errors)
     reference, output = (
         chroma_place(side.spec.siting, side.rotation_degrees) for side in (evidence.reference, evidence.output)
     )
     # A sample that stands for a place further right shows the content of there: the plane looks moved left.
-    right, down = (typical - (np.array(reference) - output)).tolist()
-    # Pictures were compared in square pixels, of which one that is coded may be two.
+    return _as_coded(evidence, typical - (np.array(reference) - output), known_to)
+
+
+def _typical(places: list[Place], errors: list[Place]) -> tuple[Place, Place]:
+    """Of several pictures, and what that may be off by: three standard errors."""
+    typical = np.median(places, axis=0)
+    # Pictures of one clip err alike where they show the same, so that many are known no better than one. Where they
+    # disagree, as where moving things leave their chroma behind, that is an error too.
+    spread = _MAD_TO_SIGMA * np.median(np.abs(places - typical), axis=0) / np.sqrt(len(places))
+    return typical, limits.SHIFT_ERRORS * np.maximum(np.median(errors, axis=0), spread)
+
+
+def _as_coded(evidence: Measurements, place: Place, known_to: Place) -> _Displacement:
+    """Pictures were compared in square pixels, of which one that is coded may be two."""
     across = float(evidence.output.facts.sample_aspect)
-    wide, high = (1.0, across) if evidence.output.rotation_degrees % 180 else (across, 1.0)
-    return _Displacement(right / wide, down / high, right_error / wide, down_error / high)
+    sides = np.array((1.0, across) if evidence.output.rotation_degrees % 180 else (across, 1.0))
+    return _Displacement(*(place / sides).tolist(), *(known_to / sides).tolist())

@@ -22,7 +22,13 @@ from capbench.quality.metrics.pairs.field_errors import uneven_cells
 from capbench.quality.metrics.pairs.luma_levels import coarse_step, gradient_length, level_errors
 from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePairs
 from capbench.quality.metrics.pairs.pair_records import FrameFigures, PairRecords, WorstPair, pooled
-from capbench.quality.metrics.pairs.plane_shift import PlaneShift, far_plane_shift, mean_shift, plane_shift
+from capbench.quality.metrics.pairs.plane_shift import (
+    PlaneShift,
+    any_plane_shift,
+    far_plane_shift,
+    mean_shift,
+    shift_apart,
+)
 from capbench.quality.metrics.pairs.rgb_gamut import as_drawn
 from capbench.quality.metrics.pairs.strange_blocks import StrangeBlocks
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
@@ -234,7 +240,9 @@ class PictureMeter:
             self._records.series[name][place] = value
         bias = [float(a.mean(dtype=np.float64) - b.mean(dtype=np.float64)) for a, b in pairs]
         luma_shift = _shift(*pairs[0])
-        chroma_shift = mean_shift([found for a, b in pairs[1:] if (found := _shift(a, b)) is not None])
+        cb_shift, cr_shift = (_shift(a, b) for a, b in pairs[1:])
+        chroma_shift = mean_shift([found for found in (cb_shift, cr_shift) if found is not None])
+        apart = shift_apart(cb_shift, cr_shift)
         self._records.sampled.append(
             SampledPair(
                 output_frame=self._records.first_frame + place,
@@ -244,6 +252,8 @@ class PictureMeter:
                 luma_shift_error_px=_error_px(luma_shift, 1),
                 chroma_shift_px=_place_px(chroma_shift, _CHROMA_STEP_PX),
                 chroma_shift_error_px=_error_px(chroma_shift, _CHROMA_STEP_PX),
+                planes_apart_px=_place_px(apart, _CHROMA_STEP_PX),
+                planes_apart_error_px=_error_px(apart, _CHROMA_STEP_PX),
                 sharpness=(share := sharpness(*pairs[0])),
                 detail_loss=_detail_loss(share, *pairs[0]),
                 uneven_cells=uneven_cells(*pairs[0]),
@@ -314,7 +324,7 @@ def _levels(got: ObservedPicture, want: ObservedPicture) -> tuple[NDArray[np.uin
 
 def _shift(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> PlaneShift | None:
     is_far = psnr_db(mean_squared_error(got, want)) < _MOVED_PSNR_DB
-    return far_plane_shift(got, want) if is_far else plane_shift(got, want)
+    return far_plane_shift(got, want) if is_far else any_plane_shift(got, want)
 
 
 def _place_px(shift: PlaneShift | None, step_px: int) -> tuple[float, float] | None:

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.strangers.refereeing.chroma_place import Lattice, place_chroma
 from tests.strangers.refereeing.opinions import Finding, Opinion, graded
 from tests.strangers.stream_facts import StreamFacts, decode_planes
 
@@ -36,10 +37,16 @@ _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES = 2.0, 4.0
 """Mean difference of block means of luma that another range explains: of even greys it makes 8."""
 _RIGHT_UNMOVED_PX, _WRONG_UNMOVED_PX = 0.5, 0.95
 """How far chroma may lie aside where its layout and its stated place stayed: a sample of 4:4:4 is 1."""
-_MOVED_SHARE: Final = 0.6
-"""What a move leaves of the difference, at most: what coarse coding adds it does not take away."""
-_SHARP_CODES: Final = 1.0
-"""Change of chroma from column to column that its strongest edges have at least."""
+_RIGHT_DOWN_PX: Final = 0.65
+"""And up or down, anywhere: rows of 4:2:0 lie between two of luma, or on the upper one where another standard says so,
+half a pixel away; and filters of two taps put it up to 0.62 lower (MLT, by way of 4:2:2). A row of luma is 1."""
+_UNKNOWN_PX: Final = 0.15
+"""Standard error from which chroma has no place: the places that are told apart are half a pixel from each other."""
+_EXPLAINED_SQUARES: Final = 0.9
+"""What a move leaves of the squared difference, at most: what coarse coding adds it does not take away."""
+_SHARP_CODES, _SEEN_CODES = 1.0, 0.5
+"""Change of chroma to the next column, in codes, that its strongest edges have at least, and below which they have no
+place: half a pixel of that is half a code, which nobody sees, or a quarter, which is lost when codes are rounded."""
 _EXPLAINED = 0.5
 """Share of it that may be left."""
 _RIGHT_MATRIX_CODES, _WRONG_MATRIX_CODES = 0.8, 1.5
@@ -76,54 +83,47 @@ def judge_siting(
     reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
 ) -> list[Finding]:
     """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
-    both = (reference, output)
-    layouts = [each.chroma_layout or "" for each in both]
+    layouts = [each.chroma_layout or "" for each in (reference, output)]
     turn = (reference.rotation - output.rotation) % 360
     is_changed = layouts[0] != layouts[1] or is_centred(reference) != is_centred(output) or turn != 0
-    same_size = reference.display == output.display and output.rotation == 0
-    if not same_size or decoded is None:
+    if reference.display != output.display or output.rotation != 0 or decoded is None:
         return []
-    planes = chroma_recoded(reference, output, decoded[0])
     # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
-    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in planes]
-    got = decoded[1]
-    width = output.width
-    shifts, is_soft, is_explained = [], True, False
-    for plane in (0, 1):
-        a, b = want[plane].mean(axis=1), got[plane + 1].mean(axis=1)  # what shifts sideways is all that is asked
-        places_a, places_b = (
-            _places(facts, values.shape[-1], width, by) for facts, values, by in ((reference, a, turn), (output, b, 0))
-        )
-        inner = places_b[(places_b > 8) & (places_b < width - 9)]
-        found = np.array([np.interp(inner, places_b, row) for row in b])
-        steps = np.abs(np.diff(found, axis=1))
-        if float(steps.mean()) < 0.3:
-            continue
-        is_soft = is_soft and float(np.quantile(steps, 0.98)) < _SHARP_CODES
-        tried = np.arange(-1.2, 1.25, 0.1)
-        rests = [
-            np.abs(found - np.array([np.interp(inner - shift, places_a, row) for row in a])).mean() for shift in tried
-        ]
-        shifts.append(float(tried[int(np.argmin(rests))]))
-        is_explained = is_explained or min(rests) < _MOVED_SHARE * rests[len(tried) // 2]
-    if not shifts:
-        # Chroma moves where more or fewer columns are made of it, where the picture is turned, and to where another
-        # place is stated: here nothing shows it.
-        is_moved = "444" in layouts or turn != 0 or is_centred(reference) != is_centred(output)
-        return [Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")] if is_moved else []
-    shift = float(np.mean(shifts))
-    figures["chroma_shift_px"] = shift
-    message = f"chroma lies {shift:+.2f} px aside of its place"
-    if not is_changed:
-        # Nobody has moved it on purpose, and coarse coding leaves some of it where it was a frame before.
-        return graded("siting", abs(shift), _RIGHT_UNMOVED_PX, _WRONG_UNMOVED_PX, message) if is_explained else []
-    # VP9 and FFV1 have no place to state it, and what writes AV1 leaves it open.
-    # Filters that make chroma of every column differ by half a pixel where R'G'B' is made.
+    luma, *want = (
+        np.rot90(plane, turn // 90, axes=(1, 2))
+        for plane in (decoded[0][0], *chroma_recoded(reference, output, decoded[0]))
+    )
+    size = (int(luma.shape[1]), int(luma.shape[2]))
+    if size != decoded[1][0].shape[1:]:
+        return []  # pixels of another shape
+    lattices = _lattice(reference, want[0], size, turn), _lattice(output, decoded[1][1], size, 0)
+    place = place_chroma(want, decoded[1][1:], lattices, size)
+    # Chroma moves where more or fewer columns are made of it, where the picture is turned, and to where another place
+    # is stated.
+    is_moved = "444" in layouts or turn != 0 or is_centred(reference) != is_centred(output)
+    if place is None or place.across_error_px > _UNKNOWN_PX:
+        is_seen = place is None or place.steepest >= _SEEN_CODES
+        doubt = Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")
+        return [doubt] if is_moved and is_seen else []
+    figures.update(chroma_shift_px=place.across_px, chroma_down_px=place.down_px)
+    # Chroma of every column that filters make, or leave, is one thing: VP9 and FFV1 have no place to state where it is,
+    # what writes AV1 leaves it open, and where R'G'B' is made half a pixel lies between two filters.
     is_open = (output.codec in {"vp8", "vp9", "av1", "ffv1"} and output.chroma_location is None) or output.is_rgb
-    # Half a pixel of a soft gradient is half a code, which nobody sees. Where no place fits much better than its own,
-    # as where coding left another chroma, the best of them is not known to be one.
-    wrong_px = np.inf if not is_explained else 1.0 if is_open or is_soft else 0.4
-    return graded("siting", abs(shift), 0.15, wrong_px, message)
+    is_explained = place.left <= _EXPLAINED_SQUARES
+    is_soft = place.steepest < _SHARP_CODES
+    # Where no place fits much better than its own, as where coding left another chroma, or that of a frame before, the
+    # best of them is not known to be one.
+    sure_px = np.inf if not is_explained else 1.1 if is_open or is_soft else 0.4
+    across = (0.15, sure_px) if is_changed else (_RIGHT_UNMOVED_PX, _WRONG_UNMOVED_PX if is_explained else np.inf)
+    down = (_RIGHT_DOWN_PX, _WRONG_UNMOVED_PX if is_explained else np.inf)
+    found: list[Finding] = []
+    for off, error, limits, message in (
+        (place.across_px, place.across_error_px, across, "px aside of its place"),
+        (place.down_px, place.down_error_px, down, "px below its place"),
+    ):
+        if error <= _UNKNOWN_PX and (is_explained or is_changed):
+            found += graded("siting", abs(off) - error, *limits, f"chroma lies {off:+.2f} {message}")
+    return found
 
 
 def chroma_recoded(
@@ -157,7 +157,7 @@ def judge_range(
     size = (reference.width, reference.height, reference.rotation)
     if decoded is None or size != (output.width, output.height, output.rotation):
         return []
-    want, got = (_blocks(planes[0]) for planes in decoded)
+    want, got = _luma_in_matrix(reference, output, decoded[0]), _blocks(decoded[1][0])
     if want.size < _FEWEST_RANGED or float(want.std()) < _RANGED_CODES:
         return []
     return _judge_contrast(reference, output, want, got) or _judge_span(reference, output, want, got, figures)
@@ -171,7 +171,7 @@ def judge_even_luma(
     same = size == (output.width, output.height, output.rotation) and reference.full_range == output.full_range
     if decoded is None or not same or reference.is_rgb or output.is_rgb:
         return []
-    want, got = (_blocks(planes[0]).ravel() for planes in decoded)
+    want, got = _luma_in_matrix(reference, output, decoded[0]).ravel(), _blocks(decoded[1][0]).ravel()
     level = (want // _LEVEL_CODES).astype(np.int64)
     counts, sums = np.bincount(level), np.bincount(level, weights=got - want)
     known = counts >= _FEWEST_OF_LEVEL
@@ -187,7 +187,11 @@ def judge_even_luma(
 def _judge_contrast(
     reference: StreamFacts, output: StreamFacts, want: NDArray[np.float32], got: NDArray[np.float32]
 ) -> list[Finding]:
-    """Luma that is stretched or squeezed, as far as both regressions agree: lost detail lowers one of them alone."""
+    """Luma that is stretched or squeezed, as far as both regressions agree: lost detail lowers one of them alone.
+
+    Detail that is fainter, but not lost, lowers both: what a coarse encoder's loop filter makes of fine rings is 0.91
+    of them. Then the gain is the lesser part of what blocks are off by, and nobody can say that it is one.
+    """
     meant = _ranged(want, (reference.full_range, output.full_range)).ravel()
     a, b = (each - each.mean() for each in (meant.astype(np.float64), got.ravel().astype(np.float64)))
     product, energies = float(a @ b), (float(a @ a), float(b @ b))
@@ -200,7 +204,9 @@ def _judge_contrast(
     is_range = min(abs(gain - 219 / 255), abs(gain - 255 / 219)) < _RANGE_GAIN
     if reference.is_rgb or output.is_rgb:  # which clips codes beyond it
         return []
-    return [] if is_range else graded("colour", abs(gain - 1), _RIGHT_GAIN, _WRONG_GAIN, message)
+    off, rest = (float(np.square(b - each * a).mean()) for each in (1.0, gain))
+    wrong = _WRONG_GAIN if rest < _EXPLAINED * off else np.inf
+    return [] if is_range else graded("colour", abs(gain - 1), _RIGHT_GAIN, wrong, message)
 
 
 def _judge_span(
@@ -221,6 +227,27 @@ def _judge_span(
         return []
     message = f"luma is off by {offs[stated]:.1f} codes, and by {offs[best]:.1f} had its range been another"
     return graded("colour", offs[stated], _RIGHT_RANGE_CODES, _WRONG_RANGE_CODES, message)
+
+
+def _luma_in_matrix(
+    reference: StreamFacts, output: StreamFacts, planes: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Means of luma over blocks of the reference's planes, in the output's matrix and the reference's own range.
+
+    Luma of a strong red is 27% of its span in BT.601 and 17% in BT.709, so that colours have another contrast there.
+    """
+    luma = _blocks(planes[0])
+    (kr, kb), (other_kr, other_kb) = (LUMA_WEIGHTS[each.matrix_by_rule()] for each in (reference, output))
+    if (kr, kb) == (other_kr, other_kb) or reference.is_rgb or output.is_rgb:
+        return luma
+    span = _CHROMA_SPANS[reference.full_range]
+    blue, red = (
+        (part - 128) / span * 2 * (1 - k) for part, k in zip(_chroma_blocks(reference, planes).T, (kb, kr), strict=True)
+    )
+    green = -(kr * red + kb * blue) / (1 - kr - kb)
+    more = other_kr * red + (1 - other_kr - other_kb) * green + other_kb * blue
+    moved: NDArray[np.float32] = luma + (255 if reference.full_range else 219) * more.reshape(luma.shape)
+    return moved
 
 
 def judge_matrix(
@@ -287,18 +314,39 @@ def _ranged(codes: NDArray[np.float32], ranges: tuple[bool, bool]) -> NDArray[np
     return changed
 
 
+def _lattice(facts: StreamFacts, chroma: NDArray[np.float32], size: tuple[int, int], turn: int) -> Lattice:
+    """Where a plane's samples lie once the picture, then `size` high and wide, is turned by so many degrees."""
+    _, rows, columns = chroma.shape
+    return Lattice(_rows(facts, rows, size[0], turn), _places(facts, columns, size[1], turn))
+
+
 def _places(facts: StreamFacts, columns: int, width: int, turn: int) -> NDArray[np.float64]:
     """Where the columns of a chroma plane lie, in luma pixels, once the picture is turned by so many degrees."""
-    if columns == width:
-        return np.arange(width, dtype=np.float64)
-    if turn % 180:
-        # What were rows: of 4:2:0 they lie between two of luma, unless chroma is said to lie on the upper one.
-        first = 0.0 if facts.chroma_location in {"topleft", "top"} else 0.5
-    else:
-        first = 0.5 if is_centred(facts) else 0.0
-    places = np.arange(columns, dtype=np.float64) * 2 + first
-    is_reversed = turn in {90, 180} if turn % 180 == 0 else turn == 90
-    return (width - 1 - places)[::-1] if is_reversed else places
+    first = _first_row(facts) if turn % 180 else _first_column(facts)
+    return _spaced(columns, width, first, is_reversed=turn in {180, 270})
+
+
+def _rows(facts: StreamFacts, rows: int, height: int, turn: int) -> NDArray[np.float64]:
+    """The same of its rows."""
+    first = _first_column(facts) if turn % 180 else _first_row(facts)
+    return _spaced(rows, height, first, is_reversed=turn in {90, 180})
+
+
+def _spaced(count: int, side: int, first: float, *, is_reversed: bool) -> NDArray[np.float64]:
+    if count == side:
+        return np.arange(side, dtype=np.float64)
+    places = np.arange(count, dtype=np.float64) * 2 + first
+    return (side - 1 - places)[::-1] if is_reversed else places
+
+
+def _first_column(facts: StreamFacts) -> float:
+    return 0.5 if is_centred(facts) else 0.0
+
+
+def _first_row(facts: StreamFacts) -> float:
+    """Of 4:2:0 it lies between two of luma, unless it is said to lie on one of them (ITU-T H.273, 8.7)."""
+    place = facts.chroma_location or ""
+    return 0.0 if place.startswith("top") else 1.0 if place.startswith("bottom") else 0.5
 
 
 def is_centred(facts: StreamFacts) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing.coarse_coding import figures_of_coarse_coding
+from tests.strangers.refereeing.neighbour_pictures import judge_neighbours
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion, graded
 from tests.strangers.refereeing.other_rates import judge_lateness, judge_length, rounding_of_first
 from tests.strangers.refereeing.plane_referee import (
@@ -292,7 +293,9 @@ def _matching(
     if request.rate is not None:
         return _by_time(reference, output, wanted, found), judge_lateness(reference, output, wanted, found)
     if len(wanted) == len(found):
-        return list(range(len(found))), _judge_places(wanted, found, figures)
+        places = _judge_places(wanted, found, figures)
+        is_told = any(each.opinion is Opinion.WRONG for each in places)
+        return list(range(len(found))), places if is_told else [*judge_neighbours(want, got), *places]
     message = f"{len(found)} frames instead of {len(wanted)}"
     return _by_time(reference, output, wanted, found), [Finding("frames", Opinion.WRONG, message)]
 

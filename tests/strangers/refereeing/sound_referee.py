@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.strangers.refereeing.opinions import Finding, Opinion, graded
 from tests.strangers.refereeing.other_rates import UNROUNDED, Rounding
+from tests.strangers.refereeing.steady_sound import judge_steady
 from tests.strangers.stream_facts import SOUND_RATE_HZ, StreamFacts, decode_sound, windows
 
 __all__ = ["compare_sound", "judge_sound"]
 
 _RIGHT_MS, _WRONG_MS = 9.0, 20.0
 """Sound against picture: a third of a frame of film is nobody's fault; a frame of AAC is 21.3 ms."""
-_RIGHT_DB, _WRONG_DB = 0.8, 2.5
-"""Loudness of a track."""
+_RIGHT_DB, _WRONG_DB = 0.8, 1.5
+"""A channel's level: of broadband sound 1 dB is about the least that is heard (Zwicker and Fastl 1999,
+"Psychoacoustics", 7.1), and EBU R 128 allows 1 LU where a programme cannot be measured beforehand."""
+_RIGHT_MIXED_DB, _WRONG_MIXED_DB = 9.0, 15.0
+"""The same where it is mixed to fewer channels, or from them, by a rule that may have another gain."""
+_LOST_DB: Final = 6.0
+"""By how much more a channel's energy may change without a doubt that it is wrong, where its level did not: what a
+coarse coding leaves out of it, or adds, is no part of what it correlates with."""
 _MASKED_DB = 25.0
 """What is so much quieter than the loudest channel is masked by it: a tone of 1.2 kHz, 10 Bark, masks noise that is
 14.5 + 10 dB quieter (Jayant, Johnston and Safranek 1993, "Signal compression based on models of human perception").
@@ -41,6 +49,11 @@ _EFFECTS_HZ = 120.0
 """Up to here the channel of low-frequency effects goes (ITU-R BS.775-3, annex 7): encoders leave out what is above."""
 _EFFECTS_LINES, _LINES = 12, 1024
 """AAC has so many spectral lines of so many for it (ISO/IEC 14496-3, 4.6.10): at 8 kHz they end at 47 Hz."""
+_GAP_MS: Final = (11.0, 40.0)
+"""Silence where there was sound, anywhere: half a frame of AAC, and nearly two of them."""
+_CUTTINGS: Final = frozenset({".ts", ".mpg"})
+"""Streams that have no beginning: they are cut out of a longer one (ISO/IEC 13818-1), and sound that lies before the
+first picture there is played by some players and waited through by others."""
 _EFFECTS_AT, _EFFECTS_OF = 3, 6
 """That channel's place among FFmpeg's six of 5.1."""
 
@@ -70,12 +83,17 @@ def judge_sound(
             # Downmix and upmix by ffmpeg's own rules, whose constant gain is nobody's fault.
             fewer = min(want.channels, got.channels)
             a, b = (decode_sound(facts, number, fewer) for facts, number in ((reference, track), (output, own)))
-            limits = 9.0, 15.0
+            limits = _RIGHT_MIXED_DB, _WRONG_MIXED_DB
         assert want.start_s is not None
         assert got.start_s is not None
         lead = (got.start_s - output.frames[0].start_s) - (want.start_s - reference.frames[0].start_s)
         effects_hz = min(_EFFECTS_HZ, got.rate_hz / 2 * _EFFECTS_LINES / _LINES)
-        findings += compare_sound(a, b, float(lead) * 1e3, limits, figures, rounding=rounding, effects_hz=effects_hz)
+        findings += compare_sound(
+            *(a, b, float(lead) * 1e3, limits, figures),
+            rounding=rounding,
+            effects_hz=effects_hz,
+            is_a_cutting=reference.path.suffix in _CUTTINGS,
+        )
     return findings
 
 
@@ -88,10 +106,12 @@ def compare_sound(
     *,
     rounding: Rounding = UNROUNDED,
     effects_hz: float = _EFFECTS_HZ,
+    is_a_cutting: bool = False,
 ) -> list[Finding]:
     """Two sounds from their first samples on; `lead_ms` is how much later the second starts against its picture.
 
-    Low-frequency effects are compared up to `effects_hz`.
+    Low-frequency effects are compared up to `effects_hz`. Where the first `is_a_cutting` from a stream it may be left
+    open whether its first sound belongs to it.
     """
     if float(np.sqrt((want**2).mean())) < _HEARD:
         return []
@@ -100,15 +120,15 @@ def compare_sound(
     timed = _time_parts(want, got, reach)
     alike = [each for each in timed if each is not None and each.likeness >= _ALIKE]
     known = [each.lag for each in alike]
+    limits_ms = _RIGHT_MS + rounding.nearest_ms, _WRONG_MS + rounding.most_ms
     if not any(timed):
-        return [Finding("sound", Opinion.DOUBTFUL, "nothing to recognise the sound by")]
+        return judge_steady(want, got, lead_ms, limits_ms=limits_ms, limits_db=limits_db, figures=figures)
     findings: list[Finding] = []
     if known:
         offset_ms = lead_ms + known[0] * 1e3 / SOUND_RATE_HZ
         drift_ms = (known[-1] - known[0]) * 1e3 / SOUND_RATE_HZ
         figures.update(sound_offset_ms=offset_ms, sound_drift_ms=drift_ms)
-        right_ms, wrong_ms = _RIGHT_MS + rounding.nearest_ms, _WRONG_MS + rounding.most_ms
-        synced = graded("sync", abs(offset_ms), right_ms, wrong_ms, f"the sound is {offset_ms:+.1f} ms late")
+        synced = graded("sync", abs(offset_ms), *limits_ms, f"the sound is {offset_ms:+.1f} ms late")
         synced += graded("sync", abs(drift_ms), 3, 10, f"the sound drifts by {drift_ms:+.1f} ms")
         if _is_faint(want) and min(each.likeness for each in alike) < _SURE:
             synced = [replace(each, opinion=Opinion.DOUBTFUL) for each in synced]
@@ -133,15 +153,34 @@ def compare_sound(
         figures[f"likeness_{channel}"] = likeness
         figures[f"gain_db_{channel}"] = gain_db
         found = graded("sound", -likeness, -0.9, -0.5, f"channel {channel} correlates by {likeness:.2f}")
-        found += graded("sound", abs(gain_db), *limits_db, f"channel {channel} is {gain_db:+.1f} dB louder")
+        found += _judge_level(channel, gain_db, likeness, limits_db)
         if float(np.sqrt((x**2).mean())) < loudest * 10 ** (-_MASKED_DB / 20):
             found = [replace(each, opinion=Opinion.DOUBTFUL) for each in found]
         findings += found
     missing_ms = (want.shape[1] - (got.shape[1] - shift)) * 1e3 / SOUND_RATE_HZ
     findings += graded("sound", missing_ms, 60, 150, f"the sound ends {missing_ms:.0f} ms early")
     gap_ms = _gap_ms(a, b)
-    findings += graded("sound", gap_ms, 11, 40, f"{gap_ms:.0f} ms of silence where there was sound")
+    findings += graded("sound", gap_ms, *_GAP_MS, f"{gap_ms:.0f} ms of silence where there was sound")
+    # What the source presents before its first picture is part of it as well.
+    head = want[:, : max(0, -shift)] if known else want[:, :0]
+    head_ms = _gap_ms(head, np.zeros_like(head))
+    left_out = graded("sound", head_ms, *_GAP_MS, f"{head_ms:.0f} ms of the first sound are left out")
+    findings += [replace(each, opinion=Opinion.DOUBTFUL) for each in left_out] if is_a_cutting else left_out
     return findings
+
+
+def _judge_level(channel: int, gain_db: float, likeness: float, limits_db: tuple[float, float]) -> list[Finding]:
+    """A channel's level, as far as both regressions agree: what coding lost or added lowers one of them alone.
+
+    Of y = g x + n least squares give g to the one side, and the ratio of y's energy to their product to the other.
+    """
+    right_db, wrong_db = limits_db
+    message = f"channel {channel} is {gain_db:+.1f} dB louder"
+    apart_db = -20 * float(np.log10(min(1.0, max(1e-6, likeness))))
+    level_db = max(0.0, abs(gain_db) - apart_db)
+    return graded("sound", level_db, right_db, wrong_db, message) or graded(
+        "sound", abs(gain_db), right_db, wrong_db + _LOST_DB, message
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift
 
-from capbench.quality.metrics.pairs.plane_shift import PlaneShift, mean_shift, plane_shift
+from capbench.quality.metrics.pairs.plane_shift import (
+    PlaneShift,
+    any_plane_shift,
+    mean_shift,
+    plane_shift,
+    shift_apart,
+)
 
 Plane = NDArray[np.float64]
 
@@ -143,3 +149,42 @@ def test_slopes_have_no_place() -> None:
     shift = plane_shift(*both)
 
     assert shift is None or abs(shift.right) < 3 * shift.right_error
+
+
+@pytest.mark.parametrize("right", [0, 1, 4, -6])
+def test_soft_faint_colour_is_placed_however_far_it_was_moved(right: int) -> None:
+    """Least squares see samples next to each other: four samples aside, at 40 dB, such a plane had no place at all."""
+    want = codes(texture(8, 4, (128, 192), sigma=3))
+    got = codes(np.roll(texture(8, 4, (128, 192), sigma=3), right, axis=1) + coding_error(8, 0.4, 8, (128, 192)))
+
+    found = any_plane_shift(got, want)
+
+    assert found is not None
+    assert found.right == pytest.approx(right, abs=0.15)
+    assert found.down == pytest.approx(0, abs=0.15)
+
+
+def test_what_has_no_place_is_not_looked_for_far_away() -> None:
+    soft = codes(texture(2, 0.6, (128, 192), sigma=12))
+
+    assert any_plane_shift(np.roll(soft, 5, axis=1), soft) is None
+
+
+def test_bars_that_were_moved_far_have_no_place_along_themselves() -> None:
+    bars = np.tile(codes(texture(9, 30, (1, 192), sigma=2)), (128, 1))
+
+    found = any_plane_shift(np.roll(bars, 5, axis=1), bars)
+
+    assert found is not None
+    assert found.right == pytest.approx(5, abs=0.05)
+    assert found.down_error > 100
+
+
+def test_planes_lie_apart_by_the_difference_of_their_shifts() -> None:
+    first, second = PlaneShift(0.5, 0.0, 0.03, 0.01), PlaneShift(2.5, -1.0, 0.04, 0.01)
+
+    apart = shift_apart(first, second)
+
+    assert apart is not None
+    assert (apart.right, apart.down, apart.right_error) == pytest.approx((2.0, -1.0, 0.05))
+    assert shift_apart(None, second) is shift_apart(first, None) is None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PlaneShift", "far_plane_shift", "mean_shift", "plane_shift"]
+__all__ = ["PlaneShift", "any_plane_shift", "far_plane_shift", "mean_shift", "plane_shift", "shift_apart"]
 
 _TILE_SAMPLES = 8
 """Side of the smallest tiles: the transform block in which most coders quantise."""
@@ -34,6 +34,8 @@ _LEAST_KEPT = 0.3
 """Share of the gradients that must be left: where detail was lost the planes differ by that, wherever it lay."""
 _MOST_CONDITION = 1e4
 """Edges in one slanting direction say nothing about the place along them."""
+_NEAR_SAMPLES = 1.0
+"""How far least squares are good to: beyond it they find too little of soft edges, and nothing of fine ones."""
 _FARTHEST_SAMPLES = 16
 _CORRELATED = 512
 """Largest side of the middle of a plane that is correlated."""
@@ -119,6 +121,20 @@ def plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     return PlaneShift(right, down, right_error, down_error)
 
 
+def any_plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
+    """`plane_shift` of planes that it finds near each other, and `far_plane_shift` of others that show where they lie.
+
+    Fine edges that are several samples apart may seem near: where they are suspected, `far_plane_shift` is for them.
+    """
+    near = plane_shift(got, want)
+    if near is not None and max(abs(near.right), abs(near.down)) <= _NEAR_SAMPLES:
+        return near
+    # A plane that has no place itself, such as a grey one, is not worth the transforms.
+    if near is None and plane_shift(want, want) is None:
+        return None
+    return far_plane_shift(got, want)
+
+
 def far_plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     """`plane_shift` of planes that may be several samples apart, up to 16: as one that is moved by whole samples first.
 
@@ -140,7 +156,8 @@ def far_plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     wanted = want[max(0, -down) : height + min(0, -down), max(0, -right) : width + min(0, -right)]
     if _squared_error(found, wanted) >= _MOVED_REST * _squared_error(got, want):
         return plane_shift(got, want)
-    rest = plane_shift(found, wanted) or PlaneShift(0, 0, 0, 0)
+    # What is left may not be told; then a direction in which nothing has edges still has no place.
+    rest = plane_shift(found, wanted) or plane_shift(wanted, wanted) or PlaneShift(0, 0, 0, 0)
     return PlaneShift(right + rest.right, down + rest.down, rest.right_error, rest.down_error)
 
 
@@ -155,6 +172,14 @@ def mean_shift(shifts: Sequence[PlaneShift]) -> PlaneShift | None:
     right, down = (weights * values).sum(axis=0).tolist()
     right_error, down_error = np.sqrt(np.square(weights * errors).sum(axis=0)).tolist()
     return PlaneShift(right, down, right_error, down_error)
+
+
+def shift_apart(first: PlaneShift | None, second: PlaneShift | None) -> PlaneShift | None:
+    """How much farther the second is shifted than the first; None where one has no place."""
+    if first is None or second is None:
+        return None
+    errors = np.hypot([first.right_error, first.down_error], [second.right_error, second.down_error]).tolist()
+    return PlaneShift(second.right - first.right, second.down - first.down, *errors)
 
 
 def _squared_error(got: Codes, want: Codes) -> float:
