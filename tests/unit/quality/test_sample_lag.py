@@ -98,8 +98,11 @@ def string(length_s: float, decay_s: float, overtones: int = 6) -> Samples:
     """A string of 220 Hz that is plucked at 0.05 s, over what a codec adds."""
     age = np.maximum(np.arange(round(length_s * SOUND_RATE_HZ)) / SOUND_RATE_HZ - 0.05, 0)
     shape = np.minimum(1, age / 0.004) * np.exp(-age / decay_s)
-    tone = sum(np.sin(2 * np.pi * 220 * n * age) / n**1.5 for n in range(1, overtones + 1))
-    return 0.3 * shape * tone
+    tone = np.zeros_like(age)
+    for n in range(1, overtones + 1):
+        tone += np.sin(2 * np.pi * 220 * n * age) / n**1.5
+    made: Samples = 0.3 * shape * tone
+    return made
 
 
 def coded(samples: Samples) -> Samples:
