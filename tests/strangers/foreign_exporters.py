@@ -111,7 +111,9 @@ def gstreamer(encoder: str, parser: str, muxer: str, sound: str) -> Callable[[St
     return command
 
 
-def _melt(*encoder: str) -> Callable[[StreamFacts, Path], Command]:
+def melt(*encoder: str) -> Callable[[StreamFacts, Path], Command]:
+    """MLT's melt with an encoder's properties."""
+
     def command(facts: StreamFacts, output: Path) -> Command:
         rate = facts.rate
         return [
@@ -123,7 +125,9 @@ def _melt(*encoder: str) -> Callable[[StreamFacts, Path], Command]:
     return command
 
 
-def _handbrake(encoder: str, quality: str, *more: str) -> Callable[[StreamFacts, Path], Command]:
+def handbrake(encoder: str, quality: str, *more: str) -> Callable[[StreamFacts, Path], Command]:
+    """HandBrake with an encoder, its quality and further options."""
+
     def command(facts: StreamFacts, output: Path) -> Command:
         return [
             *("HandBrakeCLI", "-i", facts.path, "-o", output, "-e", encoder, "-q", quality, "--vfr"),
@@ -331,7 +335,7 @@ EXPORTERS: Final = (
         "melt-h264-mp4",
         "melt",
         ".mp4",
-        _melt("vcodec=libx264", "preset=veryfast", "crf=16", "acodec=aac", "ab=192k"),
+        melt("vcodec=libx264", "preset=veryfast", "crf=16", "acodec=aac", "ab=192k"),
         lambda facts: even(facts) and facts.frame_count > 1,
         eight_bits=True,
     ),
@@ -339,7 +343,7 @@ EXPORTERS: Final = (
         "melt-vp9-webm",
         "melt",
         ".webm",
-        _melt("vcodec=libvpx-vp9", "deadline=realtime", "cpu-used=6", "crf=20", "vb=0", "acodec=libopus"),
+        melt("vcodec=libvpx-vp9", "deadline=realtime", "cpu-used=6", "crf=20", "vb=0", "acodec=libopus"),
         lambda facts: even(facts) and facts.frame_count > 1,
         eight_bits=True,
     ),
@@ -347,7 +351,7 @@ EXPORTERS: Final = (
         "handbrake-x264-mp4",
         "HandBrakeCLI",
         ".mp4",
-        _handbrake("x264", "18", "--encoder-preset", "veryfast"),
+        handbrake("x264", "18", "--encoder-preset", "veryfast"),
         even,
         eight_bits=True,
     ),
@@ -355,7 +359,7 @@ EXPORTERS: Final = (
         "handbrake-x265-mkv",
         "HandBrakeCLI",
         ".mkv",
-        _handbrake("x265", "20", "--encoder-preset", "ultrafast"),
+        handbrake("x265", "20", "--encoder-preset", "ultrafast"),
         even,
         eight_bits=True,
     ),
@@ -363,7 +367,7 @@ EXPORTERS: Final = (
         "handbrake-vp9-webm",
         "HandBrakeCLI",
         ".webm",
-        _handbrake("VP9", "24", "--encoder-preset", "veryfast", "-E", "opus"),
+        handbrake("VP9", "24", "--encoder-preset", "veryfast", "-E", "opus"),
         even,
         eight_bits=True,
     ),

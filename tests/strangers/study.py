@@ -17,10 +17,11 @@ from tests.strangers.capbench_verdict import Verdict, ask_capbench, tree_key
 from tests.strangers.drawn_clips import draw_clips
 from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
 from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
+from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
 from tests.strangers.faults.fault_tools import Base, Fault, base_of
 from tests.strangers.faults.planted_faults import CONTROLS, FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Exporter, Request
-from tests.strangers.held_back import Split, held_back_clips, opened_clips
+from tests.strangers.held_back import Split, held_back_clips, opened_clips, seen_published_clips
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.referee import judge
 from tests.strangers.refereeing.second_decoders import counted_opinion, second_opinion
@@ -42,6 +43,15 @@ _ROUND: Final = 3
 """Exporters of a clip in one go: what was decoded of the reference is still known."""
 _CHANGING: Final = ("-to-25", "-r-25", "-half-size")
 """How the names of exporters end that are asked for something else than the clip as it is."""
+_ALL_EXPORTERS: Final[tuple[tuple[Exporter, ...], ...]] = (
+    EXPORTERS,
+    FURTHER_EXPORTERS,
+    OPENED_EXPORTERS,
+    NEWEST_EXPORTERS,
+)
+"""In the order of the counts of a plan."""
+_DRAWS: Final = ("", ":further", ":newest", ":latest")
+"""What each of these parts is drawn by beside the name of the clip. A part keeps its own when another one comes."""
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -56,23 +66,26 @@ class Study:
         self._faulty = FileCache(folder / "faulty")
         self._clips = FileCache(folder / "clips")
         held_back: tuple[Clip, ...] = ()
-        further: tuple[Exporter, ...] = ()
-        newest: tuple[Exporter, ...] = ()
+        opened: tuple[Clip, ...] = ()
         not_fetched: list[str] = []
+        exporters = _ALL_EXPORTERS
         if plan.drawn is not None:
             self._sources = list(draw_clips(*plan.drawn))
         elif plan.clips:
             self._sources = [clip for clip in all_clips(shared) if clip.name in plan.clips]
         else:
-            held_back, not_fetched = held_back_clips(folder)
-            opened, not_fetched_either = opened_clips(folder)
-            not_fetched = [*not_fetched, *not_fetched_either]
-            further, newest = FURTHER_EXPORTERS, NEWEST_EXPORTERS
-            self._sources = [*all_clips(shared), *opened, *held_back]
-        asked = [each for each in (*EXPORTERS, *further, *newest) if not plan.exporters or each.name in plan.exporters]
+            seen, not_fetched = seen_published_clips(folder)
+            opened, missing_of_opened = opened_clips(folder)
+            held_back, missing_of_held_back = held_back_clips(folder)
+            not_fetched = [*not_fetched, *missing_of_opened, *missing_of_held_back]
+            self._sources = [*all_clips(shared), *seen, *opened, *held_back]
+        if plan.drawn is not None or plan.clips:
+            exporters = (EXPORTERS, (), (), ())
+        asked = [each for part in exporters for each in part if not plan.exporters or each.name in plan.exporters]
         present = [each for each in asked if each.version is not None]
-        self._exporters = tuple([each for each in present if each in part] for part in (EXPORTERS, further, newest))
-        split = Split(frozenset(clip.family for clip in held_back), frozenset(each.name for each in newest))
+        self._exporters = tuple([each for each in present if each in part] for part in exporters)
+        self._opened = frozenset(clip.family for clip in opened)
+        split = Split(frozenset(clip.family for clip in held_back), frozenset(each.name for each in exporters[-1]))
         absent = sorted({each.program for each in asked if each not in present})
         self.result = StudyResult(split, not_made=not_fetched, absent=absent)
         self._lock = threading.Lock()
@@ -128,11 +141,15 @@ class Study:
                 yield from ((clip, facts, each) for each in exporters[start : start + _ROUND])
 
     def _drawn_exporters(self, clip: Clip, facts: StreamFacts) -> list[Exporter]:
-        is_held_back = clip.family in self.result.split.families
-        counts = self._plan.exports_per_held_back_clip if is_held_back else self._plan.exports_per_clip
+        plan = self._plan
+        counts = plan.exports_per_clip
+        if clip.family in self.result.split.families:
+            counts = plan.exports_per_held_back_clip
+        elif clip.family in self._opened:
+            counts = plan.exports_per_opened_clip
         drawn: list[Exporter] = []
         # Each part by a draw of its own: what is drawn of one does not change with what there is of the other.
-        for exporters, count, part in zip(self._exporters, counts, ("", ":further", ":newest"), strict=True):
+        for exporters, count, part in zip(self._exporters, counts, _DRAWS, strict=True):
             able = [each for each in exporters if each.takes(facts)]
             choose = random.Random(f"{self._plan.seed}:{clip.name}{part}")
             drawn += choose.sample(able, min(count, len(able)))
@@ -298,7 +315,7 @@ class Study:
 
 
 def _request_of(row: OutputRow) -> Request:
-    exporter = next(each for each in (*EXPORTERS, *FURTHER_EXPORTERS, *NEWEST_EXPORTERS) if each.name == row.exporter)
+    exporter = next(each for part in _ALL_EXPORTERS for each in part if each.name == row.exporter)
     return exporter.request_for(probe(Path(row.reference)))
 
 

@@ -22,12 +22,13 @@ from tests.strangers.confusion_table import Share, disagreements, meets_goals, s
 from tests.strangers.drawn_clips import FIRST_HELD_BACK_SEED
 from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
 from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
+from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
 from tests.strangers.faults import fault_tools, sound_content
 from tests.strangers.faults.fault_tools import Base, _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import HELD_BACK_COUNT, Split
-from tests.strangers.published_clips import NEWLY_PUBLISHED, PUBLISHED
+from tests.strangers.published_clips import LATER_PUBLISHED, NEWLY_PUBLISHED, PUBLISHED
 from tests.strangers.refereeing import plane_referee, referee
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.other_rates import UNROUNDED, Rounding, rounding_of_first
@@ -596,11 +597,12 @@ def test_a_judgement_is_as_bad_as_its_worst_finding() -> None:
 
 @pytest.fixture
 def drawn_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    """A study of three clips, one of which was held back and one is, with exporters that are all there."""
-    clips = [Clip(name, name, tmp_path / f"{name}.mp4") for name in ("seen", "opened", "new")]
+    """A study of four clips, two of which were held back and one is, with exporters that are all there."""
+    clips = [Clip(name, name, tmp_path / f"{name}.mp4") for name in ("seen", "published", "opened", "new")]
     monkeypatch.setattr(study_module, "all_clips", lambda _: tuple(clips[:1]))
-    monkeypatch.setattr(study_module, "held_back_clips", lambda _: (tuple(clips[2:]), ["a package is missing"]))
-    monkeypatch.setattr(study_module, "opened_clips", lambda _: (tuple(clips[1:2]), ["another is missing"]))
+    monkeypatch.setattr(study_module, "seen_published_clips", lambda _: (tuple(clips[1:2]), ["a package is missing"]))
+    monkeypatch.setattr(study_module, "opened_clips", lambda _: (tuple(clips[2:3]), ["another is missing"]))
+    monkeypatch.setattr(study_module, "held_back_clips", lambda _: (tuple(clips[3:]), ["a third is missing"]))
     monkeypatch.setattr(study_module, "probe", lambda path: facts(EVEN, path=path))
     monkeypatch.setattr(tool_programs, "version_of", lambda _: "1.0")
     monkeypatch.setattr(foreign_exporters, "version_of", lambda _: "1.0")
@@ -609,21 +611,32 @@ def drawn_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def test_what_is_drawn_of_each_clip_is_of_every_part(drawn_study: Study) -> None:
     pairs = [(clip.name, exporter) for clip, _, exporter in drawn_study._pairs()]
-    parts = (EXPORTERS, FURTHER_EXPORTERS, NEWEST_EXPORTERS)
+    parts = (EXPORTERS, FURTHER_EXPORTERS, OPENED_EXPORTERS, NEWEST_EXPORTERS)
 
     counts = {
         name: [sum(clip == name and exporter in part for clip, exporter in pairs) for part in parts]
-        for name in ("seen", "opened", "new")
+        for name in ("seen", "published", "opened", "new")
     }
-    assert counts == {"seen": [8, 1, 1], "opened": [8, 1, 1], "new": [3, 1, 3]}
-    assert drawn_study.result.not_made == ["a package is missing", "another is missing"]
+    assert counts == {
+        "seen": [8, 1, 1, 1],
+        "published": [8, 1, 1, 1],
+        "opened": [3, 1, 3, 1],
+        "new": [3, 1, 1, 3],
+    }
+    assert drawn_study.result.not_made == ["a package is missing", "another is missing", "a third is missing"]
+
+
+def test_what_is_drawn_of_a_part_does_not_change_with_what_comes_behind_it() -> None:
+    """Exports of clips that were held back go on being theirs: what they are drawn by is part of no new name."""
+    assert study_module._DRAWS == ("", ":further", ":newest", ":latest")
+    assert Plan().exports_per_opened_clip[:3] == (3, 1, 3)
 
 
 def test_a_new_clip_and_a_new_exporter_are_held_back_and_nothing_else(drawn_study: Study) -> None:
     held_back = drawn_study.result.split.is_held_back
 
-    for clip in ("seen", "opened"):
-        assert not any(held_back(clip, each.name) for each in (*EXPORTERS, *FURTHER_EXPORTERS))
+    for clip in ("seen", "published", "opened"):
+        assert not any(held_back(clip, each.name) for each in (*EXPORTERS, *FURTHER_EXPORTERS, *OPENED_EXPORTERS))
         assert all(held_back(clip, each.name) for each in NEWEST_EXPORTERS)
     assert all(held_back("new", each.name) for each in EXPORTERS)
 
@@ -632,7 +645,8 @@ def test_development_sees_nothing_that_is_held_back(tmp_path: Path, monkeypatch:
     def forbidden(_: Path) -> None:
         pytest.fail("clips that are held back were drawn")
 
-    monkeypatch.setattr(study_module, "held_back_clips", forbidden)
+    for name in ("held_back_clips", "opened_clips", "seen_published_clips"):
+        monkeypatch.setattr(study_module, name, forbidden)
 
     study = Study(tmp_path, None, Plan(drawn=(3, 5)))
 
@@ -650,11 +664,23 @@ def test_the_drawn_part_of_what_is_held_back_is_its_seeds(tmp_path: Path, monkey
     assert held_back.HELD_BACK_SEED >= FIRST_HELD_BACK_SEED
 
 
+def test_what_was_opened_is_of_another_seed_and_not_held_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_back, "published_clips", lambda *_: ((), []))
+
+    opened, _ = held_back.opened_clips(tmp_path)
+    new, _ = held_back.held_back_clips(tmp_path)
+
+    # As the table of 26 November 2026 has them.
+    assert {"drawn-6396-08-charts", "drawn-6396-12-snowfall"} <= {clip.name for clip in opened}
+    assert len(opened) == held_back.OPENED_COUNT
+    assert not {clip.family for clip in opened} & {clip.family for clip in new}
+
+
 def test_names_of_clips_exporters_and_faults_are_unique() -> None:
     for names in (
         [clip.name for clip in MADE_CLIPS],
-        [each.name for each in (*EXPORTERS, *FURTHER_EXPORTERS, *NEWEST_EXPORTERS)],
-        [each.name for each in (*PUBLISHED, *NEWLY_PUBLISHED)],
+        [each.name for each in (*EXPORTERS, *FURTHER_EXPORTERS, *OPENED_EXPORTERS, *NEWEST_EXPORTERS)],
+        [each.name for each in (*PUBLISHED, *LATER_PUBLISHED, *NEWLY_PUBLISHED)],
         [each.name for each in FAULTS],
     ):
         assert len(set(names)) == len(names)
@@ -915,7 +941,7 @@ def test_a_study_goes_from_clip_to_table(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
         pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
     plan = Plan(
-        exports_per_clip=(1, 0, 0),
+        exports_per_clip=(1, 0, 0, 0),
         bases=(1, 0),
         bases_per_fault=(1, 0),
         weak_per_strength=0,

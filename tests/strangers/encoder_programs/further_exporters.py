@@ -1,4 +1,4 @@
-"""The exporters that were held back until 26 November 2026, and are seen since: `newest_exporters` took their place.
+"""The exporters that were held back until 26 November 2026, and are seen since: `opened_exporters` came behind them.
 
 Encoders' own programs, a newer FFmpeg, GStreamer's editing services, libopenshot, OpenCV and VLC. They are drawn apart
 from the first exporters, so that what is drawn of those stays as it was.

@@ -1,216 +1,172 @@
-"""The exporters that are held back since November 2026: programs that came to the study after all others were seen.
+"""The exporters that are held back: programs, versions and settings that came after all others were seen.
 
-FFmpeg 4 and 7, mpv, MEncoder, aomenc, Blender's sequencer, PyAV, imageio, mediapy, ffpyplayer, a chain of GStreamer.
-Nobody looks at what they write while anything is changed.
+FFmpeg 4.1, 6 and 8, an older PyAV, MJPEG Tools, VP8 by vpxenc, GStreamer's transcoder and Theora, AV1 by HandBrake,
+DNxHR by melt, ffmpegcv, VidGear and scikit-video. Nobody looks at what they write while anything is changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.encoder_programs.further_exporters import (
-    encoder_program,
-    has_layout,
-    told,
-    untagged,
-    upright,
+from tests.strangers.encoder_programs.further_exporters import encoder_program, has_layout, untagged, upright
+from tests.strangers.encoder_programs.opened_exporters import (
+    by_rgb,
+    older_ffmpeg,
+    other_ffmpeg,
+    reads,
+    written_by,
 )
-from tests.strangers.foreign_exporters import VP9, X264, X265, Command, Exporter, even, ffmpeg, gstreamer, stereo
+from tests.strangers.foreign_exporters import (
+    VP9,
+    X264,
+    X265,
+    Command,
+    Exporter,
+    even,
+    gstreamer,
+    handbrake,
+    melt,
+    stereo,
+)
 from tests.strangers.stream_facts import StreamFacts
-from tests.strangers.tool_programs import program_path, writers_python
+from tests.strangers.tool_programs import later_writers_python
 
 __all__ = ["NEWEST_EXPORTERS"]
 
-_HERE: Final = Path(__file__).parent
 _AAC: Final = ("-c:a", "aac", "-b:a", "192k")
 _OPUS: Final = ("-c:a", "libopus", "-b:a", "160k")
 _FLAC: Final = ("-c:a", "flac")
+_TELEVISION: Final = frozenset(
+    {Fraction(24), Fraction(25), Fraction(30), Fraction(50), Fraction(60)}
+    | {Fraction(rate, 1001) for rate in (24000, 30000, 60000)}
+)
+"""Frames a second that MPEG-2 can say: ISO/IEC 13818-2, table 6-4."""
 
 
-def _other_ffmpeg(
-    name: str,
-    *encoder: str,
-    sound: tuple[str, ...],
-    timing: tuple[str, ...] = ("-fps_mode", "passthrough"),
-) -> Callable[[StreamFacts, Path], Command]:
-    """Another version than the one on PATH."""
-    asked = ffmpeg(*encoder, sound=sound, timing=timing)
-    return lambda facts, output: [program_path(name), *asked(facts, output)[1:]]
+def _no_colours(_facts: StreamFacts) -> list[str]:
+    """Neither program can be told the colours; mkvmerge states them."""
+    return []
 
 
-def _reads(facts: StreamFacts) -> bool:
-    """What both versions read: their static builds crash where a transport stream names its service."""
-    return even(facts) and facts.path.suffix not in {".ts", ".m3u8"}
+def _transcoded(facts: StreamFacts, output: Path) -> Command:
+    sound = ":audio/x-flac" if facts.sounds else ""
+    profile = f"video/x-matroska:video/x-h264{sound}"
+    return ["gst-transcoder-1.0", f"file://{facts.path}", f"file://{output}", profile]
 
 
-def _ffmpeg_4(*encoder: str, sound: tuple[str, ...]) -> Callable[[StreamFacts, Path], Command]:
-    """It hands no colours on from the source by itself, so it is told them."""
-    names = {
-        "bt709": ("bt709", "bt709", "bt709"),
-        "bt470bg": ("bt470bg", "smpte170m", "bt470bg"),
-        "smpte170m": ("smpte170m", "smpte170m", "smpte170m"),
-        "bt2020nc": ("bt2020", "bt2020-10", "bt2020nc"),
-    }
-
-    def command(facts: StreamFacts, output: Path) -> Command:
-        colours = told(facts, names, "-color_primaries", "-color_trc", "-colorspace")
-        export = _other_ffmpeg("ffmpeg-4", *encoder, *colours, sound=sound, timing=("-vsync", "passthrough"))
-        return export(facts, output)
-
-    return command
-
-
-def _mpv(*options: str) -> Callable[[StreamFacts, Path], Command]:
-    def command(facts: StreamFacts, output: Path) -> Command:
-        return ["mpv", "--no-config", "--really-quiet", facts.path, f"--o={output}", *options]
-
-    return command
-
-
-def _mencoder(facts: StreamFacts, output: Path) -> Command:
-    sound = ("-oac", "mp3lame", "-lameopts", "cbr:br=192") if facts.sounds else ("-nosound",)
-    # It leaves out and repeats pictures by default, wherever a clip's times are not those of AVI.
-    return [
-        *("mencoder", "-really-quiet", facts.path, "-noskip", "-ovc", "lavc", "-lavcopts", "vcodec=mpeg4:vqscale=2"),
-        *(*sound, "-o", output),
-    ]
-
-
-def _by_aomenc(facts: StreamFacts) -> list[str]:
-    names = {
-        "bt709": ("bt709", "bt709", "bt709"),
-        "bt470bg": ("bt470bg", "bt601", "bt470bg"),
-        "smpte170m": ("bt601", "bt601", "bt601"),
-        "bt2020nc": ("bt2020", "bt2020-10bit", "bt2020ncl"),
-    }
-    options = [f"--bit-depth={facts.bits}", f"--input-bit-depth={facts.bits}"]
-    stated = told(facts, names, "--color-primaries", "--transfer-characteristics", "--matrix-coefficients")
-    return options + [f"{option}={value}" for option, value in zip(stated[::2], stated[1::2], strict=True)]
-
-
-def _written(library: str, *options: str) -> Callable[[StreamFacts, Path], Command]:
-    script = _HERE / "run_python_writer.py"
-    return lambda facts, output: [writers_python(), script, library, facts.path, output, *options]
-
-
-def _blender(facts: StreamFacts, output: Path) -> Command:
-    width, height = facts.display
-    numbers = (width, height, facts.rate.numerator, facts.rate.denominator, facts.frame_count)
-    return [
-        *("blender", "-b", "--factory-startup", "--python-exit-code", "1", "--python", _HERE / "run_blender.py", "--"),
-        *(facts.path, output, *map(str, numbers), "sound" if facts.sounds else "silent"),
-    ]
-
-
-def _by_rgb(facts: StreamFacts) -> bool:
-    """What a program can be given that knows pictures in R'G'B', one rate, and no tags."""
-    return upright(facts) and untagged(facts) and facts.is_constant and stereo(facts)
+def _of_television(facts: StreamFacts) -> bool:
+    return upright(facts) and facts.is_constant and facts.rate in _TELEVISION
 
 
 NEWEST_EXPORTERS: Final = (
-    Exporter("ffmpeg4-h264-mp4", "ffmpeg-4", ".mp4", _ffmpeg_4(*X264, "20", sound=_AAC), _reads),
+    Exporter("ffmpeg41-h264-mkv", "ffmpeg-4.1", ".mkv", older_ffmpeg("ffmpeg-4.1", *X264, "20", sound=_FLAC), reads),
     Exporter(
-        "ffmpeg4-vp9-webm",
-        "ffmpeg-4",
-        ".webm",
-        _ffmpeg_4(*VP9, "24", sound=_OPUS),
-        lambda facts: _reads(facts) and not facts.full_range,
+        "ffmpeg6-hevc-mov",
+        "ffmpeg-6",
+        ".mov",
+        other_ffmpeg("ffmpeg-6", *X265, "22", "-tag:v", "hvc1", sound=_AAC),
+        reads,
     ),
+    Exporter("ffmpeg6-vp9-webm", "ffmpeg-6", ".webm", other_ffmpeg("ffmpeg-6", *VP9, "22", sound=_OPUS), reads),
+    Exporter("ffmpeg8-h264-mp4", "ffmpeg-8", ".mp4", other_ffmpeg("ffmpeg-8", *X264, "24", sound=_AAC), even),
     Exporter(
-        "ffmpeg7-hevc-mp4",
-        "ffmpeg-7",
-        ".mp4",
-        _other_ffmpeg("ffmpeg-7", *X265, "24", "-tag:v", "hvc1", sound=_AAC),
-        _reads,
-    ),
-    Exporter(
-        "ffmpeg7-av1-mkv",
-        "ffmpeg-7",
+        "ffmpeg8-av1-mkv",
+        "ffmpeg-8",
         ".mkv",
-        _other_ffmpeg(
-            *("ffmpeg-7", "-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-crf", "22"), sound=_FLAC
-        ),
-        lambda facts: _reads(facts) and upright(facts) and has_layout(facts, "420"),
+        other_ffmpeg("ffmpeg-8", "-c:v", "libsvtav1", "-preset", "10", "-crf", "28", sound=_OPUS),
+        lambda facts: even(facts) and has_layout(facts, "420") and min(facts.width, facts.height) >= 64,
     ),
     Exporter(
-        "mpv-h264-mkv",
-        "mpv",
-        ".mkv",
-        _mpv("--of=matroska", "--ovc=libx264", "--ovcopts=preset=veryfast,crf=18", "--oac=flac"),
-        lambda facts: upright(facts) and has_layout(facts, "420") and stereo(facts),
+        "older-pyav-h264-mov",
+        "older-pyav",
+        ".mov",
+        written_by("pyav", "libx264", "preset=veryfast", "crf=18", python=later_writers_python),
+        lambda facts: upright(facts) and has_layout(facts, "420", "422", "444") and stereo(facts),
     ),
     Exporter(
-        "mpv-vp9-webm",
-        "mpv",
-        ".webm",
-        _mpv(
-            *("--of=webm", "--ovc=libvpx-vp9", "--ovcopts=deadline=realtime,cpu-used=6,crf=20,b=0"),
-            *("--oac=libopus", "--oacopts=b=160k"),
-        ),
-        lambda facts: upright(facts) and has_layout(facts, "420") and stereo(facts),
-    ),
-    Exporter(
-        "mencoder-mpeg4-avi",
-        "mencoder",
-        ".avi",
-        _mencoder,
-        lambda facts: _by_rgb(facts) and facts.pixel_format == "yuv420p",
-        eight_bits=True,
-    ),
-    Exporter(
-        "aomenc-av1-mkv",
-        "aomenc",
+        "mpeg2enc-mkv",
+        "mpeg2enc",
         ".mkv",
         encoder_program(
-            *("aomenc", "--quiet", "--ivf", "--rt", "--cpu-used=8", "--end-usage=q", "--cq-level=22"),
-            *("-o", "{stream}", "-"),
-            colours=_by_aomenc,
+            # Without B-frames, whose order mkvmerge does not know when it is told times.
+            *("mpeg2enc", "-v", "0", "-f", "3", "-b", "12000", "-q", "3", "-R", "0", "-o", "{stream}"),
+            colours=_no_colours,
+            sound="ac3",
         ),
-        lambda facts: upright(facts) and has_layout(facts, "420") and not facts.full_range,
-    ),
-    Exporter(
-        "pyav-h264-mp4",
-        "pyav",
-        ".mp4",
-        _written("pyav", "libx264", "preset=veryfast", "crf=20"),
-        lambda facts: upright(facts) and has_layout(facts, "420", "422", "444") and stereo(facts),
-    ),
-    Exporter(
-        "pyav-hevc-mkv",
-        "pyav",
-        ".mkv",
-        _written("pyav", "libx265", "preset=ultrafast", "crf=20"),
-        lambda facts: upright(facts) and has_layout(facts, "420", "422", "444") and stereo(facts),
-    ),
-    Exporter(
-        "imageio-h264-mp4",
-        "imageio",
-        ".mp4",
-        _written("imageio"),
-        # It goes by the name of a file.
-        lambda facts: _by_rgb(facts) and facts.path.suffix in {".avi", ".mkv", ".mov", ".mp4", ".mpg", ".webm"},
-        eight_bits=True,
-    ),
-    Exporter("mediapy-h264-mkv", "mediapy", ".mkv", _written("mediapy"), _by_rgb, eight_bits=True),
-    Exporter("ffpyplayer-h264-mkv", "ffpyplayer", ".mkv", _written("ffpyplayer"), _by_rgb, eight_bits=True),
-    Exporter(
-        "blender-h264-mkv",
-        "blender",
-        ".mkv",
-        _blender,
-        # Its rates are whole numbers, or those over 1.001.
-        lambda facts: _by_rgb(facts) and (facts.rate.denominator == 1 or facts.rate * Fraction(1001, 1000) % 1 == 0),
+        lambda facts: _of_television(facts) and facts.pixel_format == "yuv420p" and not facts.full_range,
         eight_bits=True,
     ),
     Exporter(
-        "gstreamer-openh264-mov",
+        "vpxenc-vp8-webm",
+        "vpxenc",
+        ".webm",
+        encoder_program(
+            *("vpxenc", "--quiet", "--codec=vp8", "--rt", "--cpu-used=6", "--end-usage=cq", "--cq-level=8"),
+            *("--target-bitrate=8000", "--webm", "-o", "{stream}", "-"),
+            colours=_no_colours,
+            sound="libvorbis",
+        ),
+        # VP8 means BT.601 of limited range.
+        lambda facts: upright(facts) and untagged(facts) and facts.pixel_format == "yuv420p",
+        eight_bits=True,
+    ),
+    Exporter(
+        "gst-transcoder-h264-mkv",
+        "gst-transcoder-1.0",
+        ".mkv",
+        _transcoded,
+        lambda facts: even(facts) and stereo(facts),
+        eight_bits=True,
+    ),
+    Exporter(
+        "gstreamer-theora-mkv",
         "gst-launch-1.0",
+        ".mkv",
+        gstreamer("theoraenc quality=56", "identity", "matroskamux", "vorbisenc quality=0.6"),
+        # Theora means BT.601 of limited range. Its parser leaves pictures out, and is not needed.
+        lambda facts: upright(facts) and untagged(facts) and facts.pixel_format == "yuv420p",
+        eight_bits=True,
+    ),
+    Exporter(
+        "handbrake-av1-mkv-constant",
+        "HandBrakeCLI",
+        ".mkv",
+        handbrake("svt_av1", "26", "--encoder-preset", "10", "--cfr", "-E", "opus"),
+        lambda facts: even(facts) and facts.is_constant and min(facts.width, facts.height) >= 64,
+        eight_bits=True,
+    ),
+    Exporter(
+        "melt-dnxhr-mov",
+        "melt",
         ".mov",
-        gstreamer("openh264enc rate-control=quality bitrate=6000000", "h264parse", "qtmux", "avenc_alac"),
-        lambda facts: even(facts) and min(facts.width, facts.height) >= 64 and not facts.full_range and stereo(facts),
+        melt("vcodec=dnxhd", "vprofile=dnxhr_hq", "pix_fmt=yuv422p", "acodec=pcm_s16le"),
+        lambda facts: even(facts) and facts.frame_count > 1 and min(facts.display) >= 144,
+        eight_bits=True,
+    ),
+    Exporter(
+        "ffmpegcv-h264-mkv",
+        "ffmpegcv",
+        ".mkv",
+        written_by("ffmpegcv", python=later_writers_python),
+        by_rgb,
+        eight_bits=True,
+    ),
+    Exporter(
+        "vidgear-h264-mkv",
+        "vidgear",
+        ".mkv",
+        written_by("vidgear", python=later_writers_python),
+        by_rgb,
+        eight_bits=True,
+    ),
+    Exporter(
+        "scikit-video-h264-mkv",
+        "scikit-video",
+        ".mkv",
+        written_by("scikit-video", python=later_writers_python),
+        by_rgb,
         eight_bits=True,
     ),
 )

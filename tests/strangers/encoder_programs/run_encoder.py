@@ -24,6 +24,7 @@ _SUFFIXES = {
     "vpxenc": ".webm",
     "x264": ".mkv",
     "aomenc": ".ivf",
+    "mpeg2enc": ".m2v",
 }
 _WARNED = 1
 """What mkvmerge ends with where it wrote the file and has something to say."""

@@ -1,7 +1,8 @@
 """Export a clip by a library for Python as its documentation shows it: `run_python_writer.py LIBRARY SOURCE OUTPUT`.
 
 Needs nothing of this repository. `pyav` takes codec and options behind that, and keeps times, sound and colours.
-The others write R'G'B' pictures at one rate; where a library has no sound, mkvmerge adds that of the source.
+The others write R'G'B' pictures at one rate; where a library has no sound, mkvmerge or
+FFmpeg adds that of the source.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ _WARNED = 1
 
 def _pyav(source: str, output: str, codec: str, *options: str) -> int:
     import av
+    from av.video.stream import VideoStream  # which PyAV 12 does not have at its top
 
     with av.open(source) as given, av.open(output, "w") as made:
         seen = given.streams.video[0]
         video = made.add_stream(codec, rate=seen.average_rate, options=dict(word.split("=") for word in options))
-        assert isinstance(video, av.VideoStream)
+        assert isinstance(video, VideoStream)
         assert seen.pix_fmt is not None
         assert seen.time_base is not None
         video.width, video.height, video.pix_fmt = seen.width, seen.height, seen.pix_fmt
@@ -96,9 +98,58 @@ def _ffpyplayer(source: str, output: str) -> int:
         return _add_sound(silent, source, output)
 
 
+def _ffmpegcv(source: str, output: str) -> int:
+    import ffmpegcv  # type: ignore[import-not-found]
+
+    with tempfile.TemporaryDirectory() as folder:
+        silent = str(Path(folder) / "silent.mp4")
+        with ffmpegcv.VideoCapture(source) as pictures, ffmpegcv.VideoWriter(silent, "h264", pictures.fps) as writer:
+            for picture in pictures:
+                writer.write(picture)
+        return _add_lossless(silent, source, output)
+
+
+def _vidgear(source: str, output: str) -> int:
+    import cv2  # type: ignore[import-not-found]
+    from vidgear.gears import WriteGear  # type: ignore[import-not-found]
+
+    with tempfile.TemporaryDirectory() as folder:
+        silent = str(Path(folder) / "silent.mp4")
+        capture = cv2.VideoCapture(source)
+        options = {"-input_framerate": capture.get(cv2.CAP_PROP_FPS), "-crf": 18, "-preset": "veryfast"}
+        writer = WriteGear(output=silent, compression_mode=True, **options)
+        while True:
+            was_read, picture = capture.read()
+            if not was_read:
+                break
+            writer.write(picture)
+        writer.close()
+        return _add_lossless(silent, source, output)
+
+
+def _scikit_video(source: str, output: str) -> int:
+    import skvideo.io  # type: ignore[import-not-found]
+
+    with tempfile.TemporaryDirectory() as folder:
+        silent = str(Path(folder) / "silent.mp4")
+        rate = skvideo.io.ffprobe(source)["video"]["@r_frame_rate"]
+        options = {"-vcodec": "libx264", "-preset": "veryfast", "-crf": "18", "-pix_fmt": "yuv420p"}
+        writer = skvideo.io.FFmpegWriter(silent, inputdict={"-r": rate}, outputdict=options)
+        for picture in skvideo.io.vreader(source):
+            writer.writeFrame(picture)
+        writer.close()
+        return _add_lossless(silent, source, output)
+
+
 def _add_sound(silent: str | Path, source: str, output: str) -> int:
     code = subprocess.run(["mkvmerge", "-q", "-o", output, silent, "--no-video", source], check=False).returncode
     return 0 if code == _WARNED else code
+
+
+def _add_lossless(silent: str | Path, source: str, output: str) -> int:
+    """FFmpeg knows where a sound begins behind what its encoder put in front; mkvmerge copies that too."""
+    command = ["ffmpeg", "-v", "error", "-y", "-i", silent, "-i", source, "-map", "0:v", "-map", "1:a?"]
+    return subprocess.run([*command, "-c:v", "copy", "-c:a", "flac", output], check=False).returncode
 
 
 _LIBRARIES: Final[dict[str, Callable[..., int]]] = {
@@ -106,6 +157,9 @@ _LIBRARIES: Final[dict[str, Callable[..., int]]] = {
     "imageio": _imageio,
     "mediapy": _mediapy,
     "ffpyplayer": _ffpyplayer,
+    "ffmpegcv": _ffmpegcv,
+    "vidgear": _vidgear,
+    "scikit-video": _scikit_video,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+"""What the exporters that were held back last are given, what they are told of the clip, and where they are found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.strangers import tool_programs
+from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
+from tests.strangers.stream_facts import SoundFacts
+from tests.strangers.test_further_exporters import facts
+from tests.strangers.test_study_parts import facts as facts_at
+from tests.strangers.tool_programs import program_path, version_of
+
+EXPORTERS = {each.name: each for each in OPENED_EXPORTERS}
+BY_RGB = {"mencoder-mpeg4-avi", "imageio-h264-mp4", "mediapy-h264-mkv", "ffpyplayer-h264-mkv", "blender-h264-mkv"}
+
+
+def takers(**changed: Any) -> set[str]:
+    given = facts(**changed)
+    return {name for name, each in EXPORTERS.items() if each.takes(given)}
+
+
+def command(name: str, **changed: Any) -> list[str]:
+    return [str(word) for word in EXPORTERS[name].command(facts(**changed), Path("out.mkv"))]
+
+
+@pytest.fixture
+def fresh_versions() -> Iterator[None]:
+    """Versions are asked for anew, before and afterwards."""
+    version_of.cache_clear()
+    yield
+    version_of.cache_clear()
+
+
+def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
+    assert takers(width=320, height=240) == set(EXPORTERS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "left_out"),
+    [
+        ({"matrix": "bt709"}, BY_RGB),
+        ({"rotation": 90}, {"mpv-h264-mkv", "aomenc-av1-mkv", "pyav-h264-mp4", *BY_RGB}),
+        ({"sample_aspect": Fraction(16, 15)}, {"pyav-hevc-mkv", "ffmpeg7-av1-mkv", *BY_RGB}),
+        ({"pixel_format": "yuv444p"}, {"aomenc-av1-mkv", "mpv-vp9-webm", "ffmpeg7-av1-mkv", "mencoder-mpeg4-avi"}),
+        ({"full_range": True}, {"aomenc-av1-mkv", "ffmpeg4-vp9-webm", "gstreamer-openh264-mov", *BY_RGB}),
+        ({"width": 321}, set(EXPORTERS)),
+        ({"path": Path("in.ts")}, {"ffmpeg4-vp9-webm", "ffmpeg7-hevc-mp4", "ffmpeg7-av1-mkv", "imageio-h264-mp4"}),
+        ({"sounds": (SoundFacts(6, 48000, Fraction(0)),)}, {"pyav-h264-mp4", "gstreamer-openh264-mov", *BY_RGB}),
+        ({"width": 1280, "height": 720}, BY_RGB),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_nobody_is_asked_for_what_a_program_cannot_do(changed: dict[str, Any], left_out: set[str]) -> None:
+    assert not left_out & takers(**changed)
+
+
+def test_uneven_times_are_not_for_programs_with_one_rate() -> None:
+    uneven = facts_at([Fraction(n * n, 300) for n in range(30)], matrix=None, width=320, height=240)
+
+    assert not any(EXPORTERS[name].takes(uneven) for name in BY_RGB)
+    assert EXPORTERS["pyav-h264-mp4"].takes(uneven)
+
+
+@pytest.mark.parametrize(("rate", "takes"), [("30", True), ("30000/1001", True), ("25/2", False)])
+def test_blender_is_given_rates_that_it_can_say(rate: str, takes: bool) -> None:
+    given = facts_at([n / Fraction(rate) for n in range(30)], matrix=None, width=320, height=240)
+
+    assert EXPORTERS["blender-h264-mkv"].takes(given) is takes
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ffmpeg4-h264-mp4", ["-color_primaries", "bt2020", "-color_trc", "bt2020-10", "-colorspace", "bt2020nc"]),
+        (
+            "aomenc-av1-mkv",
+            [
+                *("--bit-depth=10", "--input-bit-depth=10", "--color-primaries=bt2020"),
+                *("--transfer-characteristics=bt2020-10bit", "--matrix-coefficients=bt2020ncl"),
+            ],
+        ),
+    ],
+)
+def test_a_program_is_told_depth_and_colours(name: str, words: list[str]) -> None:
+    given = command(name, matrix="bt2020nc", pixel_format="yuv420p10le")
+
+    start = given.index(words[0])
+    assert given[start : start + len(words)] == words
+    assert "bt2020" not in " ".join(command(name))
+
+
+def test_a_silent_clip_is_exported_without_sound() -> None:
+    assert "-nosound" in command("mencoder-mpeg4-avi", sounds=())
+    assert "0:a" not in command("ffmpeg7-hevc-mp4", sounds=())
+    assert command("blender-h264-mkv", sounds=())[-1] == "silent"
+
+
+@pytest.mark.usefixtures("fresh_versions")
+def test_another_ffmpeg_is_where_its_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "ffmpeg-v9.9"
+    other.write_text("#!/bin/sh\necho ffmpeg version 4.2.2-static\n", encoding="utf-8")
+    other.chmod(0o755)
+    monkeypatch.setenv("CAPBENCH_FFMPEG_4", str(other))
+    monkeypatch.delenv("CAPBENCH_FFMPEG_7", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert version_of("ffmpeg-4") == "4.2.2"
+    assert command("ffmpeg4-h264-mp4")[0] == str(other)
+    assert program_path("ffmpeg-7") == "ffmpeg-7"
+    assert version_of("ffmpeg-7") is None
+
+
+@pytest.mark.usefixtures("fresh_versions")
+def test_a_library_that_an_interpreter_does_not_have_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPBENCH_WRITERS_PYTHON", sys.executable)
+    monkeypatch.setitem(tool_programs._MODULES, "mediapy", "import no_such_library")
+
+    assert version_of("pyav") is not None
+    assert version_of("mediapy") is None
