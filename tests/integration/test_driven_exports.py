@@ -38,7 +38,8 @@ _DRIVERS = {
     "whole": (_SAVE, ""),
     "mute": (f"{_SAVE}; {_APP}", 'begins = "Exporting"\nends = "output"'),
     "astray": ('echo Exporting; cp "$1" "$(dirname "$2")/export (1).mp4"', 'begins = "Exporting"\nends = "output"'),
-    "twice": (f"echo Exporting; echo Exporting; {_SAVE}", 'begins = "Exporting"\nends = "output"'),
+    # An export that is over before the reader of its output has a core would end before it is known to have begun.
+    "twice": (f"echo Exporting; echo Exporting; sleep 0.5; {_SAVE}", 'begins = "Exporting"\nends = "output"'),
     "late": (f"{_SAVE}; sleep 0.3; echo 'capbench: begin'", ""),
 }
 

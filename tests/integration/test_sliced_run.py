@@ -169,6 +169,7 @@ main()
 """
 
 
+@pytest.mark.timeout(300)  # three matrices, each of which may take the hundred seconds that it is waited for
 @pytest.mark.parametrize(
     ("number", "means"),
     [(signal.SIGKILL, "best"), (signal.SIGKILL, "signals"), (signal.SIGINT, "signals")],

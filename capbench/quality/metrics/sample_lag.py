@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
+from scipy.ndimage import uniform_filter1d
 
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
@@ -25,6 +26,17 @@ _UNIQUE = 0.95
 well where the whole does is there."""
 _PEAK_SAMPLES = SOUND_RATE_HZ // 250
 """Way around a peak that is the peak: a wrong period of 250 Hz is 4 ms off, a quarter of what counts as out of sync."""
+_DECLINE = 0.99
+"""Share of what coincides at the best place that others may have at most for it to be believed, where they fit as well
+for how loud they are: 15 ms from its place a tone that dies away by 60 dB in ten seconds has it."""
+_OUT_OF_SYNC_SAMPLES = round(0.015 * SOUND_RATE_HZ)
+"""Way around the best place in which it does not matter which one is meant."""
+_GAP_SHARE = 0.1
+"""Level over the reference's of what is missing, and says nothing of when the rest comes."""
+_GAP_SAMPLES = SOUND_RATE_HZ // 200
+"""Length over which that is measured, 5 ms."""
+_LEAST_LEFT = 0.5
+"""Share of a part's energy that must be left beside what is missing."""
 _SILENCE = 1e-10
 """Energy of a sample, at -100 dB, by which nothing is divided: a fifth of a quantisation step of 16 bits."""
 
@@ -53,10 +65,12 @@ class SampleCorrelation:
             for sound in (reference, output)
         )
 
-    def lag(self, start_s: float, end_s: float, *, expected_s: float | None = None) -> PartLag:
+    def lag(self, start_s: float, end_s: float, *, expected_s: float | None = None, is_whole: bool = False) -> PartLag:
         """How late what the reference has between two times, counted from its first picture, is in the output.
 
-        Of what fits equally well at several lags, as a tone does, the expected one is meant; without one it has none.
+        Of what fits equally well at several lags, as a tone does, the expected one is meant, and what is missing there
+        does not count. The whole of a sound is where most of both coincides; another part without an expected lag has
+        none.
         """
         reach = _REACH_PIECES * PIECE_SAMPLES
         products, energies = np.zeros(2 * reach + 1), np.zeros(2 * reach + 1)
@@ -72,10 +86,29 @@ class SampleCorrelation:
         if wanted_energy <= 2 * _QUIETEST**2 * length:
             return PartLag(None, 0.0, is_silent=True)
         values: Curve = products / np.sqrt(wanted_energy * np.maximum(energies, 2 * _SILENCE * length))
-        place = _peak(values, None if expected_s is None else round(expected_s * SOUND_RATE_HZ) + reach)
+        expected = None if expected_s is None else round(expected_s * SOUND_RATE_HZ) + reach
+        left = 1.0 if expected is None else self._left_beside_gaps(start_s, end_s, expected - reach, wanted_energy)
+        place = _peak(values, expected, left)
+        if place is None and is_whole and self._is_unbroken():
+            place = _most_coinciding(products, values)
         if place is None:
             return PartLag(None, float(values.max()))
         return PartLag((place - reach) / SOUND_RATE_HZ, float(values[place]))
+
+    def _is_unbroken(self) -> bool:
+        """Whether nothing was left out between the pieces of either sound."""
+        return all(max(pieces) - min(pieces) < len(pieces) for pieces in (self._wanted, self._found) if pieces)
+
+    def _left_beside_gaps(self, start_s: float, end_s: float, lag: int, wanted_energy: float) -> float:
+        """Share of the reference's energy in a part that does not fall on silence of an output so many samples late."""
+        missing = 0.0
+        for first, block in self._blocks(round(start_s * SOUND_RATE_HZ), round(end_s * SOUND_RATE_HZ)):
+            wanted = np.square(block).sum(axis=0)
+            found = np.square(self._cut_out(first + lag, block.shape[1])).sum(axis=0)
+            is_silent = uniform_filter1d(found, _GAP_SAMPLES) <= _GAP_SHARE**2 * uniform_filter1d(wanted, _GAP_SAMPLES)
+            missing += float(wanted[is_silent].sum(dtype=np.float64))
+        left = 1 - missing / wanted_energy
+        return left if left >= _LEAST_LEFT else 1.0
 
     def _blocks(self, first: int, end: int) -> Iterator[tuple[int, Block]]:
         """Pieces of the reference that follow each other, joined and cut to two places, each with its own place."""
@@ -130,15 +163,34 @@ def _energies(area: Block, length: int) -> Curve:
     return energies
 
 
-def _peak(values: Curve, expected: int | None) -> int | None:
-    """The place that fits, if it is the only one that does, or the expected one if that fits as well."""
+def _peak(values: Curve, expected: int | None, left: float) -> int | None:
+    """The place that fits, if it is the only one that does, or the expected one if what is left of it fits as well."""
     best = int(values.argmax())
     if values[best] < _LEAST_ALIKE:
         return None
     if expected is not None:
         low = max(0, expected - _PEAK_SAMPLES)
-        around = values[low : expected + _PEAK_SAMPLES + 1]
-        if len(around) and around.max() >= _UNIQUE * values[best]:
-            return low + int(around.argmax())
-    elsewhere = np.concatenate([values[: max(0, best - _PEAK_SAMPLES)], values[best + _PEAK_SAMPLES + 1 :]])
-    return None if elsewhere.max(initial=0.0) > _UNIQUE * values[best] else best
+        around = values[low : expected + _PEAK_SAMPLES + 1] / np.sqrt(left)
+        place = int(around.argmax()) if len(around) else 0
+        # On the flank of something else nothing fits, however well.
+        if 0 < place < len(around) - 1 and around[place] >= _UNIQUE * values[best]:
+            return low + place
+    elsewhere = _elsewhere(values, best, _PEAK_SAMPLES)
+    return None if elsewhere > _UNIQUE * values[best] else best
+
+
+def _most_coinciding(products: Curve, values: Curve) -> int | None:
+    """The place at which the loudest of both sounds coincides, if those out of sync with it have clearly less of it.
+
+    What dies away fits each period later but for how loud it is, and a loop each turn later but for its ends. A gap
+    makes all places poorer alike.
+    """
+    best = int(products.argmax())
+    if values[best] < _LEAST_ALIKE or _elsewhere(products, best, _OUT_OF_SYNC_SAMPLES) > _DECLINE * products[best]:
+        return None
+    return best
+
+
+def _elsewhere(curve: Curve, place: int, around: int) -> float:
+    """The largest value that is farther from a place."""
+    return float(np.concatenate([curve[: max(0, place - around)], curve[place + around + 1 :]]).max(initial=0.0))

@@ -126,16 +126,17 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
 def _lag_of_samples(reference: Sound, output: Sound) -> tuple[float | None, SoundLag | None]:
     """Lag of the whole behind the first pictures in seconds, and that of both parts; None where samples do not tell.
 
-    A part in which there is nothing to time has no lag. One that does not correlate may be elsewhere, and it takes
-    envelopes to say so: of the two no more than one is believed.
+    A part in which there is nothing to time has no lag. One that is heard and does not correlate may be elsewhere, and
+    it takes envelopes to say so: of the two no more than one is believed.
     """
     samples = SampleCorrelation(reference, output)
     origin_bin = reference.origin_s / BIN_S
 
-    def lag(part: tuple[int, int], expected_s: float | None = None) -> PartLag:
-        return samples.lag(*((place - origin_bin) * BIN_S for place in part), expected_s=expected_s)
+    def lag(part: tuple[int, int], expected_s: float | None = None, *, is_whole: bool = False) -> PartLag:
+        start_s, end_s = ((place - origin_bin) * BIN_S for place in part)
+        return samples.lag(start_s, end_s, expected_s=expected_s, is_whole=is_whole)
 
-    whole = lag((reference.start_bin, reference.start_bin + len(reference.level)))
+    whole = lag((reference.start_bin, reference.start_bin + len(reference.level)), is_whole=True)
     apart_s = output.origin_s - reference.origin_s
     common = _common_bins(reference, output, round(((whole.lag_s or 0.0) + apart_s) / BIN_S))
     parts = _first_and_last(reference.start_bin, common)
@@ -145,7 +146,10 @@ def _lag_of_samples(reference: Sound, output: Sound) -> tuple[float | None, Soun
     if halves and all(each.lag_s is not None for each in lags_of_halves):
         parts, lags = halves, lags_of_halves
     known = [(each.lag_s + apart_s) * 1e3 for each in lags if each.lag_s is not None]
-    if not known or any(each.lag_s is None and not each.is_silent for each in lags):
+    loud = np.flatnonzero(_smooth(reference.level) > _AUDIBLE) + reference.start_bin
+    is_heard = [bool(((loud >= first) & (loud < end)).any()) for first, end in parts]
+    lost = [each.lag_s is None and not each.is_silent for each in lags]
+    if not known or any(np.logical_and(lost, is_heard)):
         return whole.lag_s, None
     middles_s = [(first + end) / 2 * BIN_S for first, end in parts]
     found = SoundLag(

@@ -35,8 +35,8 @@ tell: a slow pan moves these by less than its pixels. A coarse encoder that leav
 than it is off by in any case, which makes it half of the error at most."""
 
 _NO_LESS_ALIKE = 0.9
-"""The same below which a frame that seemed late is the one that is due, where means of blocks hardly tell: what is late
-is off from what it shows by its coding alone, and from what is due by movement too."""
+"""The same below which a frame that seemed late, or early, is the one that is due, where means of blocks hardly tell:
+what is late is off from what it shows by its coding alone, and from what is due by movement too."""
 
 _TOLD_APART = 4.0
 """Squared error of luma, two codes, from which a picture is told from another: sparks that fade are off by less at
@@ -185,7 +185,7 @@ class Aligner:
         if self._last is not None and best < self._last[1]:
             best = self._not_before(self._last[1], best, got, thumb, turn)
         due = promised - self._lag
-        if not self._is_resampled and best < due and self._is_in_time(got, thumb, turn, late=best, due=due):
+        if not self._is_resampled and best != due and self._is_in_time(got, turn, seeming=best, due=due):
             best = due
         self._last = thumb, best
         self._lag += best - promised
@@ -326,8 +326,13 @@ class Aligner:
         errors = self._squared_errors(got, turn, (one, other))
         return errors is not None and errors[0] < _CLOSER_ERROR * errors[1] and errors[1] > _TOLD_APART
 
-    def _squared_errors(self, got: ObservedPicture, turn: str, indices: tuple[int, int]) -> list[float] | None:
-        """Mean squared difference of luma from each of two frames; None where one is not held, or of another size."""
+    def _squared_errors(
+        self, got: ObservedPicture, turn: str, indices: tuple[int, int], *, is_level_free: bool = False
+    ) -> list[float] | None:
+        """Mean squared difference of luma from each of two frames; None where one is not held, or of another size.
+
+        `is_level_free` leaves out what is off everywhere alike.
+        """
         luma = turn_back(planes_of(got.frame).luma.astype(np.float32), turn)
         errors = []
         for index in indices:
@@ -335,20 +340,19 @@ class Aligner:
             wanted = None if held is None else planes_of(held.frame).luma
             if wanted is None or wanted.shape != luma.shape:
                 return None
-            errors.append(float(np.mean(np.square(luma - wanted))))
+            apart = luma - wanted
+            errors.append(float(np.var(apart) if is_level_free else np.mean(np.square(apart))))
         return errors
 
-    def _is_in_time(self, got: ObservedPicture, thumb: NDArray[np.float32], turn: str, *, late: int, due: int) -> bool:
-        """Whether the frame that is due by the time stamps is shown, and not a `late` one, as of those before it.
+    def _is_in_time(self, got: ObservedPicture, turn: str, *, seeming: int, due: int) -> bool:
+        """Whether the frame that is due by the time stamps is shown, and not the `seeming` one, as far off as before.
 
-        A picture that is darker, or has lost levels, resembles an earlier one of a fade; its samples are more like
-        those of its own once more of it is lit.
+        A picture that is darker, or has lost levels, resembles an earlier one as light comes up and a later one as it
+        fades; but for the level of all of it, which counts for nothing here, its samples are like those of its own. An
+        encoder that repeats one picture, or shows one too early, goes on in time, which means of blocks do not tell
+        where little moves.
         """
-        held = [self._held(index) for index in (late, due)]
-        apart = [np.inf if each is None else _difference_codes(thumb, each.thumb) for each in held]
-        if apart[1] > apart[0] * _SAME_PICTURE_FACTOR + _SAME_PICTURE_CODES:
-            return False
-        errors = self._squared_errors(got, turn, (late, due))
+        errors = self._squared_errors(got, turn, (seeming, due), is_level_free=True)
         return errors is not None and errors[1] < _NO_LESS_ALIKE * errors[0] and errors[0] > _TOLD_APART
 
     def _has_its_things(self, thumb: NDArray[np.float32], one: int, other: int) -> bool:

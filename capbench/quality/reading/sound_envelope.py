@@ -203,6 +203,7 @@ class _Ear:
     def hear(self, part: OpenPart, stream: av.AudioStream, track: int) -> None:
         """Raises `av.FFmpegError` at damage, and `_UnusableSoundError`."""
         following: int | None = None
+        longest = _JITTER_SAMPLES
         is_cut = begins_at_zero(part.container)
         strays = StrayTimes[av.AudioFrame](holds_first=True)
         for piece in _resampled(_followed(_decoded(part.container, stream), strays)):
@@ -213,7 +214,10 @@ class _Ear:
             downmix = Downmix(channels)
             stereo = downmix(samples)
             at = round((piece.pts * piece.time_base + part.shift_s) * SOUND_RATE_HZ)
-            if following is not None and abs(at - following) <= _JITTER_SAMPLES:
+            longest = max(longest, stereo.shape[1])
+            # What overlaps is played behind what it overlaps: no track sounds twice at once, and stamps that come too
+            # soon, as those of Vorbis' blocks do where they were taken from the ends of others, are made up for later.
+            if following is not None and -longest <= at - following <= _JITTER_SAMPLES:
                 at = following
             following = at + stereo.shape[1]
             if is_cut and at < 0:

@@ -22,9 +22,9 @@ _RIGHT_DB, _WRONG_DB = 0.8, 1.5
 "Psychoacoustics", 7.1), and EBU R 128 allows 1 LU where a programme cannot be measured beforehand."""
 _RIGHT_MIXED_DB, _WRONG_MIXED_DB = 9.0, 15.0
 """The same where it is mixed to fewer channels, or from them, by a rule that may have another gain."""
-_LOST_DB: Final = 6.0
-"""By how much more a channel's energy may change without a doubt that it is wrong, where its level did not: what a
-coarse coding leaves out of it, or adds, is no part of what it correlates with."""
+_LOST_DB: Final = 3.0
+"""By how much a channel's energy may change where its level did not: half of it. What a coarse coding leaves out of a
+quiet channel, or adds, is no part of what it correlates with, and less than that is not wrong beyond dispute."""
 _MASKED_DB = 25.0
 """What is so much quieter than the loudest channel is masked by it: a tone of 1.2 kHz, 10 Bark, masks noise that is
 14.5 + 10 dB quieter (Jayant, Johnston and Safranek 1993, "Signal compression based on models of human perception").
@@ -178,9 +178,11 @@ def _judge_level(channel: int, gain_db: float, likeness: float, limits_db: tuple
     message = f"channel {channel} is {gain_db:+.1f} dB louder"
     apart_db = -20 * float(np.log10(min(1.0, max(1e-6, likeness))))
     level_db = max(0.0, abs(gain_db) - apart_db)
-    return graded("sound", level_db, right_db, wrong_db, message) or graded(
-        "sound", abs(gain_db), right_db, wrong_db + _LOST_DB, message
-    )
+    found = [
+        *graded("sound", level_db, right_db, wrong_db, message),
+        *graded("sound", abs(gain_db), right_db, max(wrong_db, _LOST_DB), message),
+    ]
+    return sorted(found, key=lambda each: each.opinion is not Opinion.WRONG)[:1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,66 @@ def test_a_gap_is_no_lag() -> None:
     assert end_s - start_s == pytest.approx(0.1, abs=0.01)
 
 
+def string(length_s: float, decay_s: float, overtones: int = 6) -> Samples:
+    """A string of 220 Hz that is plucked at 0.05 s, over what a codec adds."""
+    age = np.maximum(np.arange(round(length_s * SOUND_RATE_HZ)) / SOUND_RATE_HZ - 0.05, 0)
+    shape = np.minimum(1, age / 0.004) * np.exp(-age / decay_s)
+    tone = np.zeros_like(age)
+    for n in range(1, overtones + 1):
+        tone += np.sin(2 * np.pi * 220 * n * age) / n**1.5
+    made: Samples = 0.3 * shape * tone
+    return made
+
+
+def coded(samples: Samples) -> Samples:
+    return samples + np.random.default_rng(3).normal(0, 3e-4, len(samples))
+
+
+DYING = [(0.1, 1), (0.1, 6), (0.3, 1), (0.3, 6), (0.8, 6)]
+
+
+@pytest.mark.parametrize(("decay_s", "overtones"), DYING)
+@pytest.mark.parametrize(("at_s", "gap_ms"), [(0.15, 25), (0.15, 40), (0.15, 100), (0.3, 40)])
+def test_a_gap_in_a_tone_that_dies_away_is_a_gap(decay_s: float, overtones: int, at_s: float, gap_ms: int) -> None:
+    """Any later period of it is alike, only quieter: with the gap it was called 146 to 200 ms late, and no gap."""
+    sound = string(1.6, decay_s, overtones)
+    broken = sound.copy()
+    broken[round(at_s * SOUND_RATE_HZ) : round((at_s + gap_ms / 1e3) * SOUND_RATE_HZ)] = 0
+
+    assert checked(heard(sound), heard(coded(broken))) == {"audio.gaps"}
+    assert checked(heard(sound), heard(coded(sound))) == set()
+
+
+@pytest.mark.parametrize(("decay_s", "overtones"), DYING)
+@pytest.mark.parametrize("late_ms", [-25, 18, 25, 80, 300])
+def test_a_tone_that_dies_away_is_as_late_as_it_is(decay_s: float, overtones: int, late_ms: int) -> None:
+    sound = string(1.6, decay_s, overtones)
+
+    lag = measure_lag(heard(sound), heard(coded(sound), late_ms))
+
+    assert lag is not None
+    assert lag.start_ms == pytest.approx(late_ms, abs=3)
+
+
+@pytest.mark.parametrize("turn_s", [0.1, 0.25, 0.5, 0.8])
+@pytest.mark.parametrize(("at_s", "gap_ms"), [(0.15, 100), (0.6, 25), (0.6, 100)])
+def test_a_loop_with_a_gap_is_not_at_its_next_turn(turn_s: float, at_s: float, gap_ms: int) -> None:
+    """With 100 ms missing it was called 800 and 1000 ms late."""
+    loop = np.tile(noise(turn_s), 24)[: round(2.4 * SOUND_RATE_HZ)]
+    broken = loop.copy()
+    broken[round(at_s * SOUND_RATE_HZ) : round((at_s + gap_ms / 1e3) * SOUND_RATE_HZ)] = 0
+
+    assert checked(heard(loop), heard(broken)) == {"audio.gaps"}
+    assert checked(heard(loop), heard(loop, 60)) == {"audio.offset"}
+
+
+def test_a_tone_that_was_cut_at_its_end_is_not_placed_by_what_is_left() -> None:
+    """It coincides with the whole as well anywhere."""
+    tone = 0.2 * np.sin(2 * np.pi * 440 * np.arange(2 * SOUND_RATE_HZ) / SOUND_RATE_HZ)
+
+    assert SampleCorrelation(heard(tone), heard(tone[: 3 * SOUND_RATE_HZ // 2])).lag(0, 2, is_whole=True).lag_s is None
+
+
 def test_what_follows_a_gap_that_moves_it_drifts() -> None:
     """A gap that is put between two halves, and not over what was there."""
     sound = noise(2.4)

@@ -39,6 +39,18 @@ def write(
     return target
 
 
+def write_blocks(target: Path, blocks: list[tuple[int, NDArray[np.float32]]]) -> None:
+    """Stereo, each block at the sample that is stated for it."""
+    with av.open(str(target), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_f32le", rate=RATE_HZ, layout="stereo")
+        stream.time_base = Fraction(1, RATE_HZ)
+        container.start_encoding()
+        for at, samples in blocks:
+            packet = av.Packet(samples.T.astype("<f4").tobytes())
+            packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, RATE_HZ), at, at
+            container.mux(packet)
+
+
 def tones(channels: int, length_s: float = 0.5) -> NDArray[np.float32]:
     times = np.arange(round(length_s * RATE_HZ)) / RATE_HZ
     return np.stack([0.1 * np.sin(2 * np.pi * 300 * (n + 1) * times) for n in range(channels)]).astype(np.float32)
@@ -226,6 +238,31 @@ def test_a_steady_tone_is_late_by_its_beginning_and_does_not_drift(late_ms: int)
     assert lag is not None
     assert lag.start_ms == pytest.approx(late_ms, abs=2)
     assert (lag.drift_ms, lag.by_onset) == (None, True)
+
+
+@pytest.mark.parametrize("sizes", [[1024, 1024, 576, 128, 128, 128, 128, 576], [1024]], ids=["uneven", "even"])
+def test_frames_whose_times_overlap_are_heard_one_behind_the_other(sizes: list[int], tmp_path: Path) -> None:
+    """Vorbis in WebM whose times are the ends of its blocks: laid over each other, with holes, it was another sound."""
+    rng = np.random.default_rng(1)
+    samples = rng.normal(0, 0.1, (2, 24_000)).astype(np.float32)
+    path, lost = tmp_path / "blocks.mkv", tmp_path / "lost.mkv"
+    blocks: list[tuple[int, NDArray[np.float32]]] = []
+    at = 0
+    while at < samples.shape[1]:
+        size = min(sizes[len(blocks) % len(sizes)], samples.shape[1] - at)
+        blocks.append((at + size, samples[:, at : at + size]))
+        at += size
+    write_blocks(path, blocks)
+    write_blocks(lost, [block for number, block in enumerate(blocks) if number != 8])
+
+    sound = heard(path)
+
+    whole = np.concatenate([sound.pieces[number] for number in sorted(sound.pieces)], axis=1)
+    begins_at = round(sizes[0] / RATE_HZ, 3) * RATE_HZ  # Matroska's times are milliseconds
+    wanted = np.pad(samples, ((0, 0), (round(begins_at), whole.shape[1])))[:, : whole.shape[1]]
+    assert float(np.corrcoef(whole.ravel(), wanted.ravel())[0, 1]) > 0.99
+    assert int((sound.level[1:-1] == 0).sum()) == 0
+    assert int((heard(lost).level[1:-1] == 0).sum()) in range(19, 23)  # a block that is missing is still a gap
 
 
 @pytest.mark.parametrize("start_ms", [0, 3000, 8330, 2_000_000])
