@@ -19,7 +19,7 @@ from capbench.quality.opened_pair import PictureChoice, even_size, hdr_of_both, 
 from capbench.quality.parts.parted_meter import PairMeter, PartedMeter, PartRunner
 from capbench.quality.reading.alignment import Aligner
 from capbench.quality.reading.observed_frame import FrameRecord, ObservedPicture
-from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
+from capbench.quality.reading.sound_envelope import listen_to_both
 from capbench.quality.truth.reference_render import GroundTruth
 from capbench.recordings.layout import LayoutRectangle
 from capbench.results.metric_registry import QualityMetric
@@ -113,8 +113,11 @@ def inspect_files(
         pictures=found,
         no_pictures_reason=side.incomparable,
         layers=tuple(walk.shares) if side.truth else None,
-        sound=SoundMeasurements(
-            listen(reference, origin_s=first_s(reference_clip)), listen(output, origin_s=first_s(output_clip))
+        sound=listen_to_both(
+            reference,
+            output,
+            reference_origin_s=first_s(reference_clip),
+            output_origin_s=first_s(output_clip),
         ),
         no_times_reason=why_no_times(reference_clip, output_clip),
         ends_alike=aligner.ends_alike,

@@ -13,7 +13,7 @@ from capbench.quality.inspection import Inspection
 from capbench.quality.measurements import LookMeasurements, Measurements, PictureMeasurements
 from capbench.quality.opened_pair import hdr_of_both
 from capbench.quality.reading.opened_clip import open_clip
-from capbench.quality.reading.sound_envelope import SoundMeasurements, listen
+from capbench.quality.reading.sound_envelope import listen_to_both
 from capbench.quality.truth.tone_mapped_reference import tone_mapped
 from capbench.results.appearance.expected_look import ExpectedLook
 from capbench.units import even_length
@@ -53,8 +53,11 @@ def inspect_look(
         pictures=PictureMeasurements(patches=seen.patches, patch_area_px=seen.patch_area_px),
         no_pictures_reason=None,
         layers=None,
-        sound=SoundMeasurements(
-            listen(reference, origin_s=first_s(reference_clip)), listen(output, origin_s=first_s(output_clip))
+        sound=listen_to_both(
+            reference,
+            output,
+            reference_origin_s=first_s(reference_clip),
+            output_origin_s=first_s(output_clip),
         ),
         no_times_reason=why_no_times(reference_clip, output_clip),
         look=LookMeasurements(

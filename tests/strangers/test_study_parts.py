@@ -618,8 +618,8 @@ def test_what_is_drawn_of_each_clip_is_of_every_part(drawn_study: Study) -> None
         for name in ("seen", "published", "opened", "new")
     }
     assert counts == {
-        "seen": [8, 1, 1, 1],
-        "published": [8, 1, 1, 1],
+        "seen": [4, 1, 1, 1],
+        "published": [4, 1, 1, 1],
         "opened": [3, 1, 3, 1],
         "new": [3, 1, 1, 3],
     }

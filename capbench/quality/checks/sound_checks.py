@@ -270,9 +270,9 @@ def _length(wanted: Sound, found: Sound) -> Check:
 
 
 def _energy(sound: Sound, end_bin: float = math.inf) -> float:
-    """Of all of it up to a time: silence, which one file stores where another has a later start, adds none."""
+    """Of what varies, up to a time: silence, which one file stores where another has a later start, adds none."""
     kept = len(sound.level) if math.isinf(end_bin) else max(1, round(end_bin) - sound.start_bin)
-    return float(np.square(sound.level[:kept], dtype=np.float64).sum())
+    return float(np.square(sound.level[:kept], dtype=np.float64).sum()) * (1 - sound.constant_share)
 
 
 def _level(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:

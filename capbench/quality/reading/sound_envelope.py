@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from capbench.pipeline.decode.downmix import LEAST_RATE_HZ
@@ -24,7 +25,7 @@ from capbench.pipeline.decode.open_source import OpenPart, audio_streams, holds_
 from capbench.pipeline.decode.presentation import begins_at_zero
 from capbench.quality.reading.channel_downmix import Downmix, channel_names
 
-__all__ = ["BIN_S", "PIECE_SAMPLES", "SOUND_RATE_HZ", "Sound", "SoundMeasurements", "listen"]
+__all__ = ["BIN_S", "PIECE_SAMPLES", "SOUND_RATE_HZ", "Sound", "SoundMeasurements", "listen", "listen_to_both"]
 
 BIN_S = 0.001
 """Length of one value of an envelope, in seconds."""
@@ -90,6 +91,8 @@ class Sound:
     """Share of samples that coding alone may take to full scale."""
     channel_pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     """Those channels as they are, shape (channels, `PIECE_SAMPLES`), numbered as `pieces`."""
+    constant_share: float = 0.0
+    """Share of the energy that is each track's mean, which nobody hears and some coders (Opus) take off."""
 
     @property
     def length_s(self) -> float:
@@ -198,12 +201,14 @@ class _Ear:
         self.downmix_gain = 1.0
         self.stray_times = 0
         self.counts = np.zeros(5)  # samples, clipped, loud, energy of the side, energy of the middle
+        self.energies = np.zeros(2)  # of all, of the means of tracks
         self._origin_s = origin_s
 
-    def hear(self, part: OpenPart, stream: av.AudioStream, track: int) -> None:
+    def hear(self, part: OpenPart, stream: av.AudioStream, *, keeps_channels: bool) -> None:
         """Raises `av.FFmpegError` at damage, and `_UnusableSoundError`."""
         following: int | None = None
         longest = _JITTER_SAMPLES
+        sums, count = np.zeros(2), 0
         is_cut = begins_at_zero(part.container)
         strays = StrayTimes[av.AudioFrame](holds_first=True)
         for piece in _resampled(_followed(_decoded(part.container, stream), strays)):
@@ -225,9 +230,13 @@ class _Ear:
                 stereo, samples, at = stereo[:, early:], samples[:, early:], at + early
                 if not stereo.shape[1]:
                     continue
-            self.timeline.add(at, np.square(stereo).mean(axis=0))
+            energy = np.square(stereo).mean(axis=0)
+            self.timeline.add(at, energy)
+            self.energies[0] += energy.sum(dtype=np.float64)
+            sums += stereo.sum(axis=1, dtype=np.float64)
+            count += stereo.shape[1]
             self.pieces.add(at - round(self._origin_s * SOUND_RATE_HZ), stereo)
-            if track == 0 and len(channels) > 2:
+            if keeps_channels and len(channels) > 2:
                 self._keep_apart(
                     at - round(self._origin_s * SOUND_RATE_HZ), channel_names(channels)[:_MOST_CHANNELS], samples
                 )
@@ -241,6 +250,8 @@ class _Ear:
                 np.square(stereo[0] + stereo[1]).sum(dtype=np.float64),
             ]
         self.stray_times += strays.found
+        if count:
+            self.energies[1] += float(np.square(sums / count).mean()) * count
 
     def _keep_apart(self, first_sample: int, channels: tuple[str, ...], samples: NDArray[np.float32]) -> None:
         if self.apart is None:
@@ -288,16 +299,35 @@ def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
             yield from resampler.resample(frame)
 
 
-def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
-    """Decode all audio tracks of a file to one envelope; None where it has none. Damage ends a track and is kept.
+def listen_to_both(
+    reference: Path, output: Path, *, reference_origin_s: float, output_origin_s: float
+) -> SoundMeasurements:
+    """Both files; of an output with more tracks than the reference, those that a player chooses first.
 
-    `origin_s` is the time of the file's first picture. Raises `SourceError` where the file does not open.
+    The others are another coding of the same sound, which HandBrake's presets for televisions add, another language or
+    another program's, and not heard beside it. Raises `SourceError` where a file does not open.
+    """
+    wanted = listen(reference, origin_s=reference_origin_s)
+    return SoundMeasurements(
+        wanted, listen(output, origin_s=output_origin_s, most_tracks=wanted.tracks if wanted else None)
+    )
+
+
+def listen(path: Path, *, origin_s: float = 0.0, most_tracks: int | None = None) -> Sound | None:
+    """Decode the audio tracks of a file to one envelope; None where it has none. Damage ends a track and is kept.
+
+    `origin_s` is the time of the file's first picture. Of more than `most_tracks` those count that are marked as
+    default, then the first ones; the rest is decoded for damage alone. Raises `SourceError` where the file does not
+    open.
     """
     with open_source(path) as container:
-        count, heard = len(container.streams.audio), len(audio_streams(container))
+        streams = audio_streams(container)
+        count, heard = len(container.streams.audio), len(streams)
+        chosen = sorted(range(heard), key=lambda track: not streams[track].disposition & Disposition.default)
     if not count:
         return None
     ear = _Ear(origin_s)
+    counting = chosen[:most_tracks]
     error = None if heard else "there is no decoder for it"
     for track in range(heard):
         with closing(open_parts(path)) as parts:
@@ -305,7 +335,8 @@ def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
                 for part in parts:
                     streams = audio_streams(part.container)
                     if track < len(streams):
-                        ear.hear(part, streams[track], track)
+                        hearing = ear if track in counting else _Ear(origin_s)
+                        hearing.hear(part, streams[track], keeps_channels=track == counting[0])
             except av.FFmpegError as problem:
                 error = f"audio track {track}: {problem.strerror}"
             except _UnusableSoundError as problem:
@@ -326,4 +357,5 @@ def listen(path: Path, *, origin_s: float = 0.0) -> Sound | None:
         stray_times=ear.stray_times,
         channel_names=ear.names,
         channel_pieces=ear.apart.kept if ear.apart is not None else {},
+        constant_share=float(ear.energies[1] / ear.energies[0]) if ear.energies[0] else 0.0,
     )

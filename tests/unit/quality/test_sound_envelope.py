@@ -9,13 +9,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from capbench.quality.checks import sound_checks
 from capbench.quality.metrics.sound_lag import measure_lag
 from capbench.quality.metrics.stereo_image import measure_channel_order
 from capbench.quality.reading.channel_downmix import Downmix
-from capbench.quality.reading.sound_envelope import Sound, listen
+from capbench.quality.reading.sound_envelope import Sound, SoundMeasurements, listen, listen_to_both
 from capbench.results import CheckStatus
 
 RATE_HZ = 48_000
@@ -56,8 +57,8 @@ def tones(channels: int, length_s: float = 0.5) -> NDArray[np.float32]:
     return np.stack([0.1 * np.sin(2 * np.pi * 300 * (n + 1) * times) for n in range(channels)]).astype(np.float32)
 
 
-def heard(path: Path, **more: float) -> Sound:
-    sound = listen(path, **more)
+def heard(path: Path, *, origin_s: float = 0.0) -> Sound:
+    sound = listen(path, origin_s=origin_s)
     assert sound is not None
     return sound
 
@@ -124,6 +125,63 @@ def test_pieces_are_counted_from_the_first_picture(tmp_path: Path) -> None:
 
     assert min(heard(path, origin_s=8.0).pieces) == 0
     assert min(heard(path).pieces) == 32
+
+
+def write_tracks(target: Path, *tracks: NDArray[np.float32], default: int = 0) -> Path:
+    """Stereo tracks in one file, of which one is marked as a player's first choice."""
+    with av.open(str(target), "w", format="matroska") as container:
+        streams = [container.add_stream("pcm_f32le", rate=RATE_HZ, layout="stereo") for _ in tracks]
+        for number, stream in enumerate(streams):
+            stream.disposition = Disposition.default if number == default else Disposition(0)
+        for stream, samples in zip(streams, tracks, strict=True):
+            frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1).copy(), format="flt", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, 0, Fraction(1, RATE_HZ)
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    return target
+
+
+def both(reference: Path, output: Path) -> SoundMeasurements:
+    return listen_to_both(reference, output, reference_origin_s=0, output_origin_s=0)
+
+
+@pytest.mark.parametrize("default", [0, 1])
+def test_of_more_tracks_than_the_reference_has_the_first_choice_is_heard(default: int, tmp_path: Path) -> None:
+    """Presets for televisions write the sound twice, as AAC and AC-3; nobody hears both."""
+    own, other = tones(2), 0.3 * tones(2)[::-1]
+    reference = write(tmp_path / "one.mkv", own, "stereo")
+    tracks = (own, other) if default == 0 else (other, own)
+
+    found = both(reference, write_tracks(tmp_path / "two.mkv", *tracks, default=default))
+
+    assert found.reference is not None
+    assert found.output is not None
+    assert found.output.tracks == 2
+    assert sound_checks._level(found.reference, found.output, None).value == pytest.approx(0, abs=0.01)
+
+
+def test_tracks_of_both_are_heard_together(tmp_path: Path) -> None:
+    """The sound of a computer and that of a microphone: an exporter mixes them, or keeps them apart."""
+    whole = write_tracks(tmp_path / "two.mkv", tones(2), tones(2)[::-1])
+
+    found = both(whole, write(tmp_path / "one.mkv", tones(2), "stereo"))
+
+    assert found.reference is not None
+    assert found.output is not None
+    assert found.output.loudness == pytest.approx(found.reference.loudness / np.sqrt(2), rel=0.01)
+
+
+def test_a_constant_offset_is_no_loudness(tmp_path: Path) -> None:
+    """Opus takes it off: of quiet sound on a large one more than half of the energy."""
+    reference = write(tmp_path / "offset.mkv", tones(2) - np.float32(0.08), "stereo")
+
+    found = both(reference, write(tmp_path / "plain.mkv", tones(2), "stereo"))
+    quieter = both(reference, write(tmp_path / "quieter.mkv", 0.7 * tones(2), "stereo"))
+
+    assert found.reference is not None
+    assert found.output is not None
+    assert sound_checks._level(found.reference, found.output, None).value == pytest.approx(0, abs=0.01)
+    assert quieter.output is not None
+    assert sound_checks._level(found.reference, quieter.output, None).value == pytest.approx(-3.1, abs=0.05)
 
 
 def test_a_track_without_a_packet_was_not_heard(tmp_path: Path) -> None:
