@@ -9,6 +9,7 @@ from pathlib import Path
 from capbench.errors import InputError, OutputError
 from capbench.files import content_digest, describe_os_error
 from capbench.fleet.block_job import Bundle, BundleFile
+from capbench.units import format_bytes
 
 __all__ = ["ContentStore"]
 
@@ -16,6 +17,8 @@ _MOST_BYTES = 200 * 10**9
 """Of all content; beyond it what was not used for longest goes. Ten of the largest clips that can be sent."""
 _LEAST_FREE_SHARE = 0.1
 """Of the disk: content must leave room for what is measured."""
+_MOST_LEFT_FREE_BYTES = 10 * 10**9
+"""On a large disk it need not be more: an hour of 4K at 20 Mbit/s."""
 
 
 class ContentStore:
@@ -95,7 +98,8 @@ class ContentStore:
         usage = shutil.disk_usage(self._content)
         entries = [(entry, entry.stat()) for entry in self._content.iterdir() if entry.is_file()]
         total = sum(stat.st_size for _, stat in entries)
-        free = usage.free - _LEAST_FREE_SHARE * usage.total
+        left_free = min(_LEAST_FREE_SHARE * usage.total, _MOST_LEFT_FREE_BYTES)
+        free = usage.free - left_free
         for entry, stat in sorted(entries, key=lambda each: each[1].st_mtime_ns):
             if total + size_bytes <= self._most_bytes and size_bytes <= free:
                 return
@@ -103,7 +107,10 @@ class ContentStore:
             self._forget_bundles_of(entry.name)
             total, free = total - stat.st_size, free + stat.st_size
         if total + size_bytes > self._most_bytes or size_bytes > free:
-            raise OutputError(f"no room for {size_bytes} bytes in {self._content}; free some space on this machine")
+            raise OutputError(
+                f"no room for {format_bytes(size_bytes)} in {self._content}, on whose disk {format_bytes(left_free)}"
+                " stay free for exports; free some space on this machine"
+            )
 
     def _forget_bundles_of(self, digest: str) -> None:
         """Links keep content on the disk: bundles are laid out again when they are needed."""

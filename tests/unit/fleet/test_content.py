@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -80,6 +82,25 @@ def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
     assert [store.stored_bytes(file) for file in files] == [0, 40, 40]
     with pytest.raises(OutputError, match="no room"):
         store.store(_file(b"x" * 101), 0, b"x")
+
+
+@pytest.mark.parametrize(
+    ("total_bytes", "free_bytes", "fits"),
+    [(250e9, 20e9, True), (4e12, 20e9, True), (4e12, 9e9, False), (20e9, 2.1e9, True), (20e9, 1.9e9, False)],
+)
+def test_a_large_disk_need_not_be_a_tenth_empty(
+    total_bytes: float, free_bytes: float, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker with 20 GB left took no clip of three kilobytes, because its disk holds 250."""
+    usage = SimpleNamespace(total=total_bytes, free=free_bytes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+    store, file = ContentStore(tmp_path), _file(bytes(100))
+
+    if fits:
+        assert store.store(file, 0, bytes(100)) == 100
+    else:
+        with pytest.raises(OutputError, match="no room for 100 B"):
+            store.store(file, 0, bytes(100))
 
 
 @pytest.mark.parametrize("name", ["../a", "/etc/passwd", "a/../b", "a//b", "", ".", "C:\\a", "a\\b", "a\0", "x" * 300])
