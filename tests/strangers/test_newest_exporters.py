@@ -1,16 +1,13 @@
-"""What the exporters that are held back are given, and where they are found."""
+"""What the exporters that are held back are given."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.strangers import tool_programs
 from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
 from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
 from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
@@ -18,7 +15,6 @@ from tests.strangers.foreign_exporters import EXPORTERS as FIRST_EXPORTERS
 from tests.strangers.stream_facts import SoundFacts
 from tests.strangers.test_further_exporters import facts
 from tests.strangers.test_study_parts import facts as facts_at
-from tests.strangers.tool_programs import version_of
 
 EXPORTERS = {each.name: each for each in NEWEST_EXPORTERS}
 BY_RGB = {"ffmpegcv-h264-mkv", "vidgear-h264-mkv", "scikit-video-h264-mkv"}
@@ -32,14 +28,6 @@ def takers(**changed: Any) -> set[str]:
 
 def command(name: str, **changed: Any) -> list[str]:
     return [str(word) for word in EXPORTERS[name].command(facts(**changed), Path("out.mkv"))]
-
-
-@pytest.fixture
-def fresh_versions() -> Iterator[None]:
-    """Versions are asked for anew, before and afterwards."""
-    version_of.cache_clear()
-    yield
-    version_of.cache_clear()
 
 
 def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
@@ -101,28 +89,3 @@ def test_no_exporter_that_is_held_back_is_a_program_with_a_codec_that_was_seen()
     new = {each.program for each in NEWEST_EXPORTERS} - {each.program for each in seen}
     assert {"ffmpeg-4.1", "ffmpeg-6", "ffmpeg-8", "older-pyav", "mpeg2enc", "gst-transcoder-1.0"} <= new
     assert {"ffmpegcv", "vidgear", "scikit-video"} <= new
-
-
-@pytest.mark.usefixtures("fresh_versions")
-def test_another_ffmpeg_is_where_its_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = tmp_path / "ffmpeg-v9.9"
-    other.write_text("#!/bin/sh\necho ffmpeg version n8.0-23-gd1f31a829d\n", encoding="utf-8")
-    other.chmod(0o755)
-    monkeypatch.setenv("CAPBENCH_FFMPEG_8", str(other))
-    monkeypatch.delenv("CAPBENCH_FFMPEG_6", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    assert version_of("ffmpeg-8") == "8.0"
-    assert command("ffmpeg8-h264-mp4")[0] == str(other)
-    assert version_of("ffmpeg-6") is None
-    assert version_of("mpeg2enc") is None
-
-
-@pytest.mark.usefixtures("fresh_versions")
-def test_a_library_that_its_interpreter_does_not_have_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAPBENCH_LATER_WRITERS_PYTHON", sys.executable)
-    monkeypatch.setitem(tool_programs._MODULES, "vidgear", "import no_such_library")
-
-    assert version_of("older-pyav") is not None
-    assert version_of("vidgear") is None
-    assert command("vidgear-h264-mkv")[0] == sys.executable

@@ -1,21 +1,17 @@
-"""What the exporters that were held back last are given, what they are told of the clip, and where they are found."""
+"""What the exporters that were held back last are given, and what they are told of the clip."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.strangers import tool_programs
 from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
 from tests.strangers.stream_facts import SoundFacts
 from tests.strangers.test_further_exporters import facts
 from tests.strangers.test_study_parts import facts as facts_at
-from tests.strangers.tool_programs import program_path, version_of
 
 EXPORTERS = {each.name: each for each in OPENED_EXPORTERS}
 BY_RGB = {"mencoder-mpeg4-avi", "imageio-h264-mp4", "mediapy-h264-mkv", "ffpyplayer-h264-mkv", "blender-h264-mkv"}
@@ -28,14 +24,6 @@ def takers(**changed: Any) -> set[str]:
 
 def command(name: str, **changed: Any) -> list[str]:
     return [str(word) for word in EXPORTERS[name].command(facts(**changed), Path("out.mkv"))]
-
-
-@pytest.fixture
-def fresh_versions() -> Iterator[None]:
-    """Versions are asked for anew, before and afterwards."""
-    version_of.cache_clear()
-    yield
-    version_of.cache_clear()
 
 
 def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
@@ -100,27 +88,3 @@ def test_a_silent_clip_is_exported_without_sound() -> None:
     assert "-nosound" in command("mencoder-mpeg4-avi", sounds=())
     assert "0:a" not in command("ffmpeg7-hevc-mp4", sounds=())
     assert command("blender-h264-mkv", sounds=())[-1] == "silent"
-
-
-@pytest.mark.usefixtures("fresh_versions")
-def test_another_ffmpeg_is_where_its_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = tmp_path / "ffmpeg-v9.9"
-    other.write_text("#!/bin/sh\necho ffmpeg version 4.2.2-static\n", encoding="utf-8")
-    other.chmod(0o755)
-    monkeypatch.setenv("CAPBENCH_FFMPEG_4", str(other))
-    monkeypatch.delenv("CAPBENCH_FFMPEG_7", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    assert version_of("ffmpeg-4") == "4.2.2"
-    assert command("ffmpeg4-h264-mp4")[0] == str(other)
-    assert program_path("ffmpeg-7") == "ffmpeg-7"
-    assert version_of("ffmpeg-7") is None
-
-
-@pytest.mark.usefixtures("fresh_versions")
-def test_a_library_that_an_interpreter_does_not_have_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAPBENCH_WRITERS_PYTHON", sys.executable)
-    monkeypatch.setitem(tool_programs._MODULES, "mediapy", "import no_such_library")
-
-    assert version_of("pyav") is not None
-    assert version_of("mediapy") is None
