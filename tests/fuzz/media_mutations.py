@@ -102,7 +102,10 @@ def _mp4_word(data: bytes, choose: random.Random) -> bytes:
     """A number of a header or a table."""
 
     def change(leaves: list[_Box]) -> None:
-        box = choose.choice([leaf for leaf in leaves if len(leaf.body) >= 4])
+        with_words = [leaf for leaf in leaves if len(leaf.body) >= 4]
+        if not with_words:
+            return
+        box = choose.choice(with_words)
         words = len(box.body) // 4
         at = 4 * choose.randrange(min(words, 24) if choose.random() < 0.8 else words)
         box.body = box.body[:at] + _edge(32, choose).to_bytes(4, "big") + box.body[at + 4 :]

@@ -45,6 +45,14 @@ def test_most_change_the_file_and_leave_it_readable(clip: bytes) -> None:
     assert sum(packets(each or b"") > 5 for each in made) > _STATES / 2
 
 
+@pytest.mark.parametrize("cut_at", [8, 9, 12, 20, 32, 188, 189, 300])
+def test_a_file_of_which_little_is_left_is_mutated_too(clip: bytes, cut_at: int) -> None:
+    """What was mutated once may have no box, packet or element left that a further mutation could change."""
+    made = [mutate_structure(clip[:cut_at], random.Random(state)) for state in range(_STATES)]
+
+    assert len(made) == _STATES
+
+
 def test_a_state_of_chance_makes_the_same_file(clip: bytes) -> None:
     twice = [[mutate_structure(clip, random.Random(state)) for state in range(20)] for _ in range(2)]
 

@@ -30,8 +30,10 @@ def judge_counted(
     required_ratio: float | None,
     equals_ratio: Fraction | None,
 ) -> MetricVerdict:
-    """Bytes: the ratio of the worst pair, exactly. `base` and `new` have shape (pairs,), whole numbers."""
-    ratios = [Fraction(int(after), int(before)) if before else None for before, after in zip(base, new, strict=True)]
+    """Bytes: the ratio of the worst pair, exactly. `base` and `new` have shape (pairs,), finite."""
+    pairs = zip(base, new, strict=True)
+    # Counts are whole. A file that was edited may say less than one, of which the ratio can be beyond any number.
+    ratios = [Fraction(after) / Fraction(before) if before >= 1 else None for before, after in pairs]
     if None in ratios:
         return _from_nothing(labels, metric, base, new)
     known = [ratio for ratio in ratios if ratio is not None]
@@ -70,7 +72,7 @@ def _from_to(before: str, after: str) -> str:
 
 
 def _from_nothing(labels: dict[str, str], metric: Metric, base: Values, new: Values) -> MetricVerdict:
-    """A base of 0 bytes has no ratio: anything more is worse."""
+    """A base of no whole byte has no ratio: anything more is worse."""
     more = bool((new > base).any())
     return MetricVerdict(
         **labels,

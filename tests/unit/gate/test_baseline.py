@@ -83,6 +83,16 @@ def test_figures_that_need_no_machine(columns: dict[str, Any], metric: str, expe
     assert row_of(comparison, metric).verdict is expected
 
 
+@pytest.mark.parametrize("counted", [0.0, 5e-324, 1e-300, 0.999])
+def test_a_baseline_of_less_than_a_byte_has_no_ratio_and_anything_more_is_worse(counted: float) -> None:
+    """Counts are whole, but for those of a file that somebody edited."""
+    baseline = take_baseline(folder("a", 1.0, readback_bytes=counted))
+
+    row = row_of(compare_with_baseline(folder("b", 3.0, seed=20), baseline), "readback_bytes")
+
+    assert (row.verdict, row.ratio) == (Verdict.WORSE, None)
+
+
 def test_a_gate_file_sets_the_margin_of_a_ratio() -> None:
     strict = GateFile(rule=(GateRule(metric="wall_s/cpu", margin=0.01),))
     drifted, baseline = folder("b", 3.0, gpu=0.63, seed=20), take_baseline(folder("a", 1.0))
