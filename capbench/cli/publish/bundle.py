@@ -52,21 +52,23 @@ def bundle(
     from capbench.results.folder import read_folder
     from capbench.results.visible_text import plain_line
 
-    if (folder is None) == (check is None):
-        raise InputError("name a result folder to bundle, or a bundle with --check FILE, one of the two")
+    if folder is not None and check is not None:
+        raise InputError("name a result folder to bundle, or a bundle with --check FILE, not both")
+    left_out: tuple[str, ...] = ()
     if check is not None:
         refuse_ignored(context, ("output",), why="with --check, which writes no bundle; omit it")
-    left_out: tuple[str, ...] = ()
-    if folder is not None:
+        written = read_bundle(check)
+    elif folder is not None:
         contents = read_folder(folder)
         for problem in contents.problems:
             typer.echo(f"capbench: {plain_line(problem)}", err=True)
         plan = folder / "matrix.json"
         found = read_json(plan, InputError) if plan.exists() else {}
         results = anonymous_results(contents, found if isinstance(found, dict) else {}, PrivateNames.of_this_machine())
-        write_bundle(results, output)
+        written = write_bundle(results, output)
         left_out = results.left_out
-    written = read_bundle(output if check is None else check)
+    else:
+        raise InputError("name a result folder to bundle, or a bundle with --check FILE")
     if json_file is not None:
         write_json(written.manifest, json_file)
     if json_file != "-":

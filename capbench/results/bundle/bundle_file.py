@@ -75,8 +75,11 @@ class BundleContents:
     """Of the whole file."""
 
 
-def write_bundle(results: AnonymousResults, target: Path) -> BundleManifest:
-    """Write a bundle atomically; the same results give the same bytes. Raises `OutputError`."""
+def write_bundle(results: AnonymousResults, target: Path) -> BundleContents:
+    """Write a bundle atomically; the same results give the same bytes. Returns what `read_bundle` finds in it.
+
+    Raises `OutputError` where it cannot be written, and `ResultError` where nobody could read it, before it is written.
+    """
     contents = {
         "machines.json": _json(results.machines),
         "cases.json": _json(results.cases),
@@ -97,10 +100,14 @@ def write_bundle(results: AnonymousResults, target: Path) -> BundleManifest:
             "bundle folders of fewer machines"
         )
     try:
+        written = _contents(target, buffer.getvalue())
+    except ResultError as error:
+        raise ResultError(f"cannot write {error}") from error
+    try:
         write_atomic(target, buffer.getvalue())
     except OSError as error:
         raise OutputError(f"cannot write {target}: {describe_os_error(error)}") from error
-    return manifest
+    return written
 
 
 def read_bundle(path: Path) -> BundleContents:
@@ -108,7 +115,11 @@ def read_bundle(path: Path) -> BundleContents:
 
     Raises `ResultError` in one line.
     """
-    data = read_bytes(path, ResultError, limit_bytes=MAX_BUNDLE_BYTES)
+    return _contents(path, read_bytes(path, ResultError, limit_bytes=MAX_BUNDLE_BYTES))
+
+
+def _contents(path: Path, data: bytes) -> BundleContents:
+    """What a bundle of these bytes holds; `path` is for messages."""
     _check_directory(path, data)
     members = _unpacked(path, data)
     manifest = _manifest(path, _parsed(path, _MANIFEST, members))

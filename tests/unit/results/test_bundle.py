@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import json
 import platform
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
@@ -339,4 +340,18 @@ def test_a_folder_without_runs_has_no_bundle(tmp_path: Path) -> None:
     (tmp_path / "empty" / "runs").mkdir(parents=True)
 
     assert _invoke("bundle", tmp_path / "empty", "-o", tmp_path / "x.capbench").exit_code == 2
+    assert not (tmp_path / "x.capbench").exists()
+
+
+def test_runs_that_contradict_each_other_are_refused_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
+    """Two runs of one block, as of a file that was copied by hand: nobody could read such a bundle."""
+    copied = tmp_path / "copied"
+    shutil.copytree(folder, copied)
+    run = min((copied / "runs").glob("*.json"))
+    shutil.copy(run, run.with_name(f"again-{run.name}"))
+
+    answer = _invoke("bundle", copied, "-o", tmp_path / "x.capbench")
+
+    assert answer.exit_code == 2
+    assert "two runs of block" in answer.stderr
     assert not (tmp_path / "x.capbench").exists()
