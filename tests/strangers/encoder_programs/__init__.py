@@ -1,1 +1,1 @@
-"""Exporters that are held back: encoders of their own, editors and wrappers, and how each is run."""
+"""Exporters that are or were held back: encoders of their own, editors and wrappers, and how each is run."""

@@ -62,6 +62,20 @@ def _imageio(source: str, output: str) -> int:
     return 0
 
 
+def _imageio_pyav(source: str, output: str) -> int:
+    import av
+    import imageio.v3
+
+    with tempfile.TemporaryDirectory() as folder, av.open(source) as given:
+        silent = str(Path(folder) / "silent.mkv")
+        seen = given.streams.video[0]
+        with imageio.v3.imopen(silent, "w", plugin="pyav") as made:
+            made.init_video_stream("libx264", fps=float(seen.average_rate or 25), pixel_format="yuv420p")
+            for frame in given.decode(seen):
+                made.write_frame(frame.to_ndarray(format="rgb24"))
+        return _add_lossless(silent, source, output)
+
+
 def _mediapy(source: str, output: str) -> int:
     import mediapy  # type: ignore[import-not-found]
 
@@ -155,6 +169,7 @@ def _add_lossless(silent: str | Path, source: str, output: str) -> int:
 _LIBRARIES: Final[dict[str, Callable[..., int]]] = {
     "pyav": _pyav,
     "imageio": _imageio,
+    "imageio-pyav": _imageio_pyav,
     "mediapy": _mediapy,
     "ffpyplayer": _ffpyplayer,
     "ffmpegcv": _ffmpegcv,

@@ -1,4 +1,4 @@
-"""The exporters that were held back until 26 November 2026, and are seen since: `opened_exporters` came behind them.
+"""The exporters that were held back with the clips of seed 9555, and are seen since.
 
 Encoders' own programs, a newer FFmpeg, GStreamer's editing services, libopenshot, OpenCV and VLC. They are drawn apart
 from the first exporters, so that what is drawn of those stays as it was.
@@ -15,7 +15,7 @@ from tests.strangers.foreign_exporters import VP9, X264, X265, Command, Exporter
 from tests.strangers.stream_facts import StreamFacts
 from tests.strangers.tool_programs import DEBIAN_PYTHON, further_python, newer_ffmpeg
 
-__all__ = ["FURTHER_EXPORTERS"]
+__all__ = ["EXPORTERS_9555"]
 
 _HERE: Final = Path(__file__).parent
 _CODES: Final = {"bt709": (1, 1, 1), "bt470bg": (5, 6, 5), "smpte170m": (6, 6, 6), "bt2020nc": (9, 14, 9)}
@@ -149,7 +149,7 @@ def _scripted(python: Callable[[], str], script: str, *options: str) -> Callable
     return lambda facts, output: [python(), _HERE / script, facts.path, output, *options]
 
 
-FURTHER_EXPORTERS: Final = (
+EXPORTERS_9555: Final = (
     Exporter("newer-ffmpeg-h264-mp4", "imageio-ffmpeg", ".mp4", _newer(*X264, "20"), even),
     Exporter("newer-ffmpeg-h264-mkv-low", "imageio-ffmpeg", ".mkv", _newer(*X264, "34", sound=_OPUS), even),
     Exporter("newer-ffmpeg-hevc-mov", "imageio-ffmpeg", ".mov", _newer(*X265, "18", "-tag:v", "hvc1"), even),

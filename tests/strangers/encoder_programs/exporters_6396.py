@@ -1,4 +1,4 @@
-"""The exporters that were held back last, and are seen since they were opened: `newest_exporters` took their place.
+"""The exporters that were held back with the clips of seed 6396, and are seen since.
 
 FFmpeg 4 and 7, mpv, MEncoder, aomenc, Blender's sequencer, PyAV, imageio, mediapy, ffpyplayer, a chain of GStreamer.
 """
@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.encoder_programs.further_exporters import (
+from tests.strangers.encoder_programs.exporters_9555 import (
     encoder_program,
     has_layout,
     told,
@@ -21,7 +21,7 @@ from tests.strangers.foreign_exporters import VP9, X264, X265, Command, Exporter
 from tests.strangers.stream_facts import StreamFacts
 from tests.strangers.tool_programs import program_path, writers_python
 
-__all__ = ["OPENED_EXPORTERS", "by_rgb", "older_ffmpeg", "other_ffmpeg", "reads", "written_by"]
+__all__ = ["EXPORTERS_6396", "by_rgb", "older_ffmpeg", "other_ffmpeg", "reads", "written_by"]
 
 _HERE: Final = Path(__file__).parent
 _AAC: Final = ("-c:a", "aac", "-b:a", "192k")
@@ -112,7 +112,7 @@ def by_rgb(facts: StreamFacts) -> bool:
     return upright(facts) and untagged(facts) and facts.is_constant and stereo(facts)
 
 
-OPENED_EXPORTERS: Final = (
+EXPORTERS_6396: Final = (
     Exporter("ffmpeg4-h264-mp4", "ffmpeg-4", ".mp4", older_ffmpeg("ffmpeg-4", *X264, "20", sound=_AAC), reads),
     Exporter(
         "ffmpeg4-vp9-webm",

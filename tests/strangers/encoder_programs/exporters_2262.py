@@ -1,7 +1,7 @@
-"""The exporters that are held back: programs, versions and settings that came after all others were seen.
+"""The exporters that were held back with the clips of seed 2262, and are seen since.
 
 FFmpeg 4.1, 6 and 8, an older PyAV, MJPEG Tools, VP8 by vpxenc, GStreamer's transcoder and Theora, AV1 by HandBrake,
-DNxHR by melt, ffmpegcv, VidGear and scikit-video. Nobody looks at what they write while anything is changed.
+DNxHR by melt, ffmpegcv, VidGear and scikit-video.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from tests.strangers.encoder_programs.further_exporters import encoder_program, has_layout, untagged, upright
-from tests.strangers.encoder_programs.opened_exporters import (
+from tests.strangers.encoder_programs.exporters_6396 import (
     by_rgb,
     older_ffmpeg,
     other_ffmpeg,
     reads,
     written_by,
 )
+from tests.strangers.encoder_programs.exporters_9555 import encoder_program, has_layout, untagged, upright
 from tests.strangers.foreign_exporters import (
     VP9,
     X264,
@@ -31,9 +31,9 @@ from tests.strangers.foreign_exporters import (
     stereo,
 )
 from tests.strangers.stream_facts import StreamFacts
-from tests.strangers.tool_programs import later_writers_python
+from tests.strangers.tool_programs import older_writers_python
 
-__all__ = ["NEWEST_EXPORTERS"]
+__all__ = ["EXPORTERS_2262"]
 
 _AAC: Final = ("-c:a", "aac", "-b:a", "192k")
 _OPUS: Final = ("-c:a", "libopus", "-b:a", "160k")
@@ -63,7 +63,7 @@ def _read_by_all(facts: StreamFacts) -> bool:
     return by_rgb(facts) and facts.codec != "av1"
 
 
-NEWEST_EXPORTERS: Final = (
+EXPORTERS_2262: Final = (
     Exporter(
         "ffmpeg41-h264-mkv",
         "ffmpeg-4.1",
@@ -92,7 +92,7 @@ NEWEST_EXPORTERS: Final = (
         "older-pyav-h264-mov",
         "older-pyav",
         ".mov",
-        written_by("pyav", "libx264", "preset=veryfast", "crf=18", python=later_writers_python),
+        written_by("pyav", "libx264", "preset=veryfast", "crf=18", python=older_writers_python),
         lambda facts: upright(facts) and has_layout(facts, "420", "422", "444") and stereo(facts),
     ),
     Exporter(
@@ -160,7 +160,7 @@ NEWEST_EXPORTERS: Final = (
         "ffmpegcv-h264-mkv",
         "ffmpegcv",
         ".mkv",
-        written_by("ffmpegcv", python=later_writers_python),
+        written_by("ffmpegcv", python=older_writers_python),
         _read_by_all,
         eight_bits=True,
     ),
@@ -168,7 +168,7 @@ NEWEST_EXPORTERS: Final = (
         "vidgear-h264-mkv",
         "vidgear",
         ".mkv",
-        written_by("vidgear", python=later_writers_python),
+        written_by("vidgear", python=older_writers_python),
         _read_by_all,
         eight_bits=True,
     ),
@@ -176,9 +176,9 @@ NEWEST_EXPORTERS: Final = (
         "scikit-video-h264-mkv",
         "scikit-video",
         ".mkv",
-        written_by("scikit-video", python=later_writers_python),
+        written_by("scikit-video", python=older_writers_python),
         by_rgb,
         eight_bits=True,
     ),
 )
-"""Each is asked for the picture, the times and the sound as they are. Held back, all of them."""
+"""Each is asked for the picture, the times and the sound as they are."""

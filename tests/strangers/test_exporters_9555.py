@@ -1,4 +1,4 @@
-"""What the exporters that were held back once are given, and that they are told what the clip states."""
+"""What the exporters that were held back with the clips of seed 9555 are given, and what they are told of the clip."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.strangers.encoder_programs import further_exporters
-from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
+from tests.strangers.encoder_programs import exporters_9555
+from tests.strangers.encoder_programs.exporters_9555 import EXPORTERS_9555
 from tests.strangers.stream_facts import SoundFacts, StreamFacts
 from tests.strangers.test_study_parts import facts as facts_at
 
-EXPORTERS = {each.name: each for each in FURTHER_EXPORTERS}
+EXPORTERS = {each.name: each for each in EXPORTERS_9555}
 
 
 def facts(**changed: Any) -> StreamFacts:
@@ -76,7 +76,7 @@ def test_editing_services_are_asked_for_the_clips_own_shape_and_rate() -> None:
 
 
 def test_a_silent_clip_is_exported_without_sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(further_exporters, "newer_ffmpeg", lambda: "ffmpeg")
+    monkeypatch.setattr(exporters_9555, "newer_ffmpeg", lambda: "ffmpeg")
     silent = facts(sounds=())
 
     assert "none" in EXPORTERS["x264-mkv"].command(silent, Path("out.mkv"))

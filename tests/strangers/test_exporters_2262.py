@@ -1,4 +1,4 @@
-"""What the exporters that are held back are given."""
+"""What the exporters that were held back with the clips of seed 2262 are given."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.strangers.encoder_programs.further_exporters import FURTHER_EXPORTERS
-from tests.strangers.encoder_programs.newest_exporters import NEWEST_EXPORTERS
-from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
-from tests.strangers.foreign_exporters import EXPORTERS as FIRST_EXPORTERS
+from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
 from tests.strangers.stream_facts import SoundFacts
-from tests.strangers.test_further_exporters import facts
+from tests.strangers.test_exporters_9555 import facts
 from tests.strangers.test_study_parts import facts as facts_at
 
-EXPORTERS = {each.name: each for each in NEWEST_EXPORTERS}
+EXPORTERS = {each.name: each for each in EXPORTERS_2262}
 BY_RGB = {"ffmpegcv-h264-mkv", "vidgear-h264-mkv", "scikit-video-h264-mkv"}
 MEANS_601 = {"vpxenc-vp8-webm", "gstreamer-theora-mkv"}
 
@@ -80,12 +77,3 @@ def test_a_silent_clip_is_exported_without_sound() -> None:
     assert "none" in command("mpeg2enc-mkv", sounds=())
     assert "0:a" not in command("ffmpeg6-hevc-mov", sounds=())
     assert command("gst-transcoder-h264-mkv", sounds=())[-1] == "video/x-matroska:video/x-h264"
-
-
-def test_no_exporter_that_is_held_back_is_a_program_with_a_codec_that_was_seen() -> None:
-    seen = (*FIRST_EXPORTERS, *FURTHER_EXPORTERS, *OPENED_EXPORTERS)
-
-    assert not {each.name for each in seen} & set(EXPORTERS)
-    new = {each.program for each in NEWEST_EXPORTERS} - {each.program for each in seen}
-    assert {"ffmpeg-4.1", "ffmpeg-6", "ffmpeg-8", "older-pyav", "mpeg2enc", "gst-transcoder-1.0"} <= new
-    assert {"ffmpegcv", "vidgear", "scikit-video"} <= new

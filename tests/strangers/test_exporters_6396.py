@@ -1,4 +1,4 @@
-"""What the exporters that were held back last are given, and what they are told of the clip."""
+"""What the exporters that were held back with the clips of seed 6396 are given, and what they are told of the clip."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.strangers.encoder_programs.opened_exporters import OPENED_EXPORTERS
+from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
 from tests.strangers.stream_facts import SoundFacts
-from tests.strangers.test_further_exporters import facts
+from tests.strangers.test_exporters_9555 import facts
 from tests.strangers.test_study_parts import facts as facts_at
 
-EXPORTERS = {each.name: each for each in OPENED_EXPORTERS}
+EXPORTERS = {each.name: each for each in EXPORTERS_6396}
 BY_RGB = {"mencoder-mpeg4-avi", "imageio-h264-mp4", "mediapy-h264-mkv", "ffpyplayer-h264-mkv", "blender-h264-mkv"}
 
 
