@@ -126,7 +126,7 @@ def fractal_noise(
     for octave in range(octaves):
         cells = 2 ** (octave + 1) + 1
         grid = canvas.random.random((cells, cells), dtype=np.float32)
-        layer = Image.fromarray(grid, "F").resize((width, height), Image.Resampling.BICUBIC)
+        layer = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
         total += np.asarray(layer, np.float32) * np.float32(roughness**octave)
     low, high = float(total.min()), float(total.max())
     return (total - np.float32(low)) / np.float32(max(1e-6, high - low))

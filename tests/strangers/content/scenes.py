@@ -156,7 +156,7 @@ def _sprites(canvas: Canvas) -> Iterator[Picture]:
         dots = np.concatenate([half, half[:, ::-1]], axis=1)
         colours = np.array([(0, 0, 0), random_colour(canvas, 150, 255), random_colour(canvas, 60, 255)], np.uint8)
         body = np.concatenate([colours[dots], (255 * (dots > 0))[..., None].astype(np.uint8)], axis=-1)
-        figures.append(Image.fromarray(np.kron(body, np.ones((cell, cell, 1), np.uint8)), "RGBA"))
+        figures.append(Image.fromarray(np.kron(body, np.ones((cell, cell, 1), np.uint8))))
     sky, hill, ground = random_colour(canvas, 90, 230), random_colour(canvas, 40, 150), random_colour(canvas, 30, 130)
     tops = canvas.random.uniform(0.4, 0.7, 64)
     speed = canvas.uniform(20, 60) * cell
