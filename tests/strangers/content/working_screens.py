@@ -79,8 +79,9 @@ def _code_review(canvas: Canvas) -> Iterator[Picture]:
     remark = sentence(canvas, 6)
     for time_s in canvas.times_s:
         number, age_s = divmod(time_s + 0.3 * step_s, step_s)
-        top = sum(jumps[: int(number) % 8]) + jumps[int(number) % 8] * _eased((age_s - 0.4 * step_s) / 0.15)
-        shown = page.crop((0, round(top), canvas.width, round(top) + canvas.height))
+        jump = int(number) % len(jumps)
+        scrolled = round(sum(jumps[:jump]) + jumps[jump] * _eased((age_s - 0.4 * step_s) / 0.15))
+        shown = page.crop((0, scrolled, canvas.width, scrolled + canvas.height))
         seen = ImageDraw.Draw(shown)
         deep = int(4 * line * _eased((time_s - 0.15 * canvas.end_s) / 0.25))
         y = canvas.height // 2
@@ -137,9 +138,9 @@ def _node_graph(canvas: Canvas) -> Iterator[Picture]:
     wide, high = _FINE * canvas.width, _FINE * canvas.height
     dots = Image.new("RGB", (2 * wide, 2 * high), (30, 31, 36))
     spots, step = ImageDraw.Draw(dots), max(10, high // 18)
-    for y in range(0, 2 * high, step):
-        for x in range(0, 2 * wide, step):
-            spots.rectangle((x, y, x + 1, y + 1), fill=(78, 80, 90))
+    for row in range(0, 2 * high, step):
+        for column in range(0, 2 * wide, step):
+            spots.rectangle((column, row, column + 1, row + 1), fill=(78, 80, 90))
     box = max(28, wide // 6), max(20, high // 7)
     places = [
         (wide * (0.06 + 0.3 * (n % 3) + canvas.uniform(-0.02, 0.06)), high * (0.08 + 0.3 * (n // 3))) for n in range(8)
