@@ -79,6 +79,16 @@ def planes_of_pairs(reference: StreamFacts, output: StreamFacts, pairs: Pairs) -
     return (wanted, found) if wanted and found else None
 
 
+def _turned_alike(reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None) -> PairPlanes | None:
+    """Planes of the reference turned as the output's are coded, and those; None where their sizes are others then."""
+    if decoded is None:
+        return None
+    # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
+    turn = (reference.rotation - output.rotation) % 360
+    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in decoded[0]]
+    return (want, decoded[1]) if want[0].shape == decoded[1][0].shape else None
+
+
 def judge_siting(
     reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
 ) -> list[Finding]:
@@ -154,8 +164,8 @@ def judge_range(
 
     Pictures of strong colours hardly show it: R'G'B' is clipped, and its means stay what they were.
     """
-    size = (reference.width, reference.height, reference.rotation)
-    if decoded is None or size != (output.width, output.height, output.rotation):
+    decoded = _turned_alike(reference, output, decoded)
+    if decoded is None:
         return []
     want, got = _luma_in_matrix(reference, output, decoded[0]), _blocks(decoded[1][0])
     if want.size < _FEWEST_RANGED or float(want.std()) < _RANGED_CODES:
@@ -167,9 +177,8 @@ def judge_even_luma(
     reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
 ) -> list[Finding]:
     """Whether luma is darker or brighter by as much at nearly all levels, however little that is."""
-    size = (reference.width, reference.height, reference.rotation)
-    same = size == (output.width, output.height, output.rotation) and reference.full_range == output.full_range
-    if decoded is None or not same or reference.is_rgb or output.is_rgb:
+    decoded = _turned_alike(reference, output, decoded)
+    if decoded is None or reference.full_range != output.full_range or reference.is_rgb or output.is_rgb:
         return []
     want, got = _luma_in_matrix(reference, output, decoded[0]).ravel(), _blocks(decoded[1][0]).ravel()
     level = (want // _LEVEL_CODES).astype(np.int64)
@@ -241,9 +250,7 @@ def _luma_in_matrix(
     if (kr, kb) == (other_kr, other_kb) or reference.is_rgb or output.is_rgb:
         return luma
     span = _CHROMA_SPANS[reference.full_range]
-    blue, red = (
-        (part - 128) / span * 2 * (1 - k) for part, k in zip(_chroma_blocks(reference, planes).T, (kb, kr), strict=True)
-    )
+    blue, red = ((part - 128) / span * 2 * (1 - k) for part, k in zip(_chroma_blocks(planes).T, (kb, kr), strict=True))
     green = -(kr * red + kb * blue) / (1 - kr - kb)
     more = other_kr * red + (1 - other_kr - other_kb) * green + other_kb * blue
     moved: NDArray[np.float32] = luma + (255 if reference.full_range else 219) * more.reshape(luma.shape)
@@ -257,15 +264,15 @@ def judge_matrix(
 
     Codes that stayed what they were, where the files say that they mean something else, are another matrix.
     """
-    size = (reference.width, reference.height, reference.rotation)
-    if decoded is None or size != (output.width, output.height, output.rotation):
+    decoded = _turned_alike(reference, output, decoded)
+    if decoded is None:
         return []
-    coded, got = decoded[0], _chroma_blocks(output, decoded[1])
+    coded, got = decoded[0], _chroma_blocks(decoded[1])
     stated = (reference.matrix_by_rule(), output.matrix_by_rule())
 
     def expected(matrices: tuple[int, int]) -> NDArray[np.float32]:
         planes = _recoded(coded, matrices, (reference.full_range, output.full_range))
-        return _chroma_blocks(reference, [coded[0], *planes])
+        return _chroma_blocks([coded[0], *planes])
 
     want = expected(stated)
     if want.shape != got.shape:  # sides that are rounded otherwise
@@ -286,10 +293,10 @@ def judge_matrix(
     return graded("colour", off_at_best, _RIGHT_MATRIX_CODES, _WRONG_MATRIX_CODES, message)
 
 
-def _chroma_blocks(facts: StreamFacts, planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+def _chroma_blocks(planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Means of Cb and Cr over blocks of 8x8 pixels, shape (blocks, 2)."""
     across, down = (-(-a // b) for a, b in zip(planes[0].shape[:0:-1], planes[1].shape[:0:-1], strict=True))
-    rows, columns = facts.height // _BLOCK, facts.width // _BLOCK
+    rows, columns = (side // _BLOCK for side in planes[0].shape[1:])
     means = []
     for plane in planes[1:]:
         cut = plane[:, : rows * _BLOCK // down, : columns * _BLOCK // across]

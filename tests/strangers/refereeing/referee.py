@@ -136,6 +136,9 @@ def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
             for each in (output, output.as_the_container_says())
         ]
         return [Finding("tags", Opinion.WRONG, f"the bitstream says {places[0]}, the container {places[1]}")]
+    if output.other_colours and output.other_colours != reference.other_colours:
+        said = ", ".join(output.other_colours)
+        return [Finding("tags", Opinion.WRONG, f"the bitstream and the container say {said}")]
     is_stated = bool(output.matrix or output.container_matrix)
     # What JFIF and VP8 mean is stated nowhere in a file, although ffprobe says it.
     is_implied = (
