@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from capbench.quality.reading.opened_clip import open_clip
 from capbench.quality.validate import validate
@@ -297,5 +299,32 @@ def test_the_range_of_a_turned_clip_is_looked_at_too(
 
     both = plane_referee.planes_of_pairs(reference, output, [(0, 0), (1, 1)])
     found = plane_referee.judge_range(reference, output, both, {})
+
+    assert [finding.opinion.value for finding in found] == opinions
+
+
+@pytest.mark.parametrize(
+    ("cut", "opinions"),
+    [
+        (np.floor, ["wrong"]),
+        (lambda codes: np.floor(codes + 0.5), []),
+        (lambda codes: codes - 0.25, ["doubtful"]),
+    ],
+    ids=["cut off", "rounded", "a quarter too low"],
+)
+def test_ten_bits_that_are_cut_off_at_eight_are_too_low(
+    monkeypatch: pytest.MonkeyPatch, cut: Callable[[NDArray[np.float32]], NDArray[np.float32]], opinions: list[str]
+) -> None:
+    """GStreamer's and MLT's converters cut them off, by 0.38 of a code; the referee saw luma alone."""
+    random = np.random.default_rng(6)
+    planes = [(random.integers(256, 768, (2, 128 // step, 192 // step)) / 4).astype(np.float32) for step in (1, 2, 2)]
+    noise = [random.normal(0, 0.7, plane.shape).astype(np.float32) for plane in planes]
+    shown = [cut(plane) + each for plane, each in zip(planes, noise, strict=True)]
+    size = {"width": 192, "height": 128}
+    reference, output = facts([Fraction(0)], **size), facts([Fraction(0)], codec="hevc", **size)
+    monkeypatch.setattr(plane_referee, "decode_planes", lambda told, _: shown if told.codec == "hevc" else planes)
+
+    both = plane_referee.planes_of_pairs(reference, output, [(0, 0), (1, 1)])
+    found = plane_referee.judge_truncation(reference, output, both, {})
 
     assert [finding.opinion.value for finding in found] == opinions

@@ -21,6 +21,7 @@ __all__ = [
     "judge_matrix",
     "judge_range",
     "judge_siting",
+    "judge_truncation",
     "planes_of_pairs",
 ]
 
@@ -63,6 +64,11 @@ _FEWEST_RANGED, _RANGED_CODES = 200, 8.0
 _RIGHT_EVENLY, _WRONG_EVENLY = 0.45, 1.8
 """By how many codes nearly all levels of luma are off in one direction: truncation is half a code. Validation promises
 to name 0.28 codes in flat colours, and 1.5 in any content; whether there are such colours decides between."""
+_RIGHT_CUT_OFF, _WRONG_CUT_OFF, _LEAST_OF_ONE = 0.15, 0.33, 0.1
+"""By how many codes all components are too low on average, and each of them at least: 10 bits that are cut off at 8
+make 0.375 of all, and less of chroma that is grey, or was made of two rows. What rounds is off by less than 0.03."""
+_CLIPPED: Final = 2.0
+"""Difference of a block, in codes, that counts at most in such a mean."""
 _EVENLY_SHARE: Final = 0.1
 """Of the levels, which may be off by less: coding is off by chance where there are few blocks."""
 _LEVEL_CODES, _FEWEST_OF_LEVEL, _FEWEST_LEVELS = 8, 30, 5
@@ -191,6 +197,32 @@ def judge_even_luma(
     figures["evenly_off_codes"] = evenly
     message = f"luma is off by {evenly:.2f} codes at nearly all levels"
     return graded("colour", evenly, _RIGHT_EVENLY, _WRONG_EVENLY, message)
+
+
+def judge_truncation(
+    reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
+) -> list[Finding]:
+    """Whether all three components are lower by as much as codes that are cut off instead of rounded.
+
+    Of 10 bits that became 8 it is 0.375 of a code, of more bits half a code. Coding errs in both directions.
+    """
+    decoded = _turned_alike(reference, output, decoded)
+    spans = [(each.matrix_by_rule(), each.full_range, each.is_rgb) for each in (reference, output)]
+    # Full-range codes of more bits are no multiples of those of fewer.
+    is_stretched = reference.full_range and reference.bits != output.bits
+    if decoded is None or spans[0] != spans[1] or reference.is_rgb or is_stretched:
+        return []
+    luma = _blocks(decoded[1][0]).ravel() - _blocks(decoded[0][0]).ravel()
+    chroma = _chroma_blocks(decoded[1]) - _chroma_blocks(decoded[0])
+    if luma.size < _FEWEST_RANGED:
+        return []
+    # What moved, and what coding left out, is off by more than anything is cut off.
+    off = [float(np.clip(each, -_CLIPPED, _CLIPPED).mean()) for each in (luma, *chroma.T)]
+    if max(off) > -_LEAST_OF_ONE:
+        return []
+    figures["cut_off_codes"] = lower = -float(np.mean(off))
+    message = f"Y, Cb and Cr are {lower:.2f} codes too low on average, as if cut off instead of rounded"
+    return graded("colour", lower, _RIGHT_CUT_OFF, _WRONG_CUT_OFF, message)
 
 
 def _judge_contrast(

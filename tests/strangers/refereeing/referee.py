@@ -26,6 +26,7 @@ from tests.strangers.refereeing.plane_referee import (
     judge_matrix,
     judge_range,
     judge_siting,
+    judge_truncation,
     planes_of_pairs,
 )
 from tests.strangers.refereeing.sound_referee import judge_sound
@@ -110,6 +111,7 @@ def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request
         *judge_matrix(reference, output, planes, figures),
         *judge_range(reference, output, planes, figures),
         *judge_even_luma(reference, output, planes, figures),
+        *judge_truncation(reference, output, planes, figures),
         *judge_siting(reference, output, planes, figures),
         *judge_sound(reference, output, figures, rounding=rounding_of_first(reference, request.rate)),
     ]
