@@ -80,8 +80,8 @@ def _element_colours(data: bytes) -> ContainerColours:
         stated = dict(_elements(header[begin : begin + size]))
         if stated:
             full = {1: False, 2: True}.get(stated.get(_RANGE, 0))
-            codes = (stated.get(name, _UNSPECIFIED) for name in (_PRIMARIES, _TRANSFER, _MATRIX))
-            return _named(*codes, full)
+            primaries, transfer, matrix = (stated.get(name, _UNSPECIFIED) for name in (_PRIMARIES, _TRANSFER, _MATRIX))
+            return _named(primaries, transfer, matrix, full)
     return ContainerColours()
 
 
