@@ -6,6 +6,7 @@ import itertools
 
 from capbench.pipeline.decode.frame_times import Pauses
 from capbench.quality.measurements import ClipMeasurements
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.opened_clip import OpenedClip
 from capbench.units import format_seconds
@@ -24,6 +25,7 @@ def clip_evidence(
         contradicting_spec=opened.contradicting_spec,
         size=like.size if like else opened.size,
         rotation_degrees=0 if like else opened.clip.rotation_degrees,
+        chroma_place=chroma_place(like.spec.siting, 0) if like else opened.chroma_place,
         bits=opened.bits,
         frames=tuple(records),
         error=opened.clip.error,

@@ -45,6 +45,8 @@ class ClipMeasurements:
     """Width and height upright, in pixels."""
     rotation_degrees: int
     """Counter-clockwise turn that its display matrix asks for."""
+    chroma_place: tuple[float, float]
+    """How far right of and below the middle of two luma samples chroma lies in the pictures that are compared."""
     bits: int
     """Depth of a decoded sample."""
     frames: tuple[FrameRecord, ...]

@@ -21,7 +21,6 @@ from capbench.quality.metrics.background_meters import BackgroundMeters
 from capbench.quality.metrics.frame_pairs import PictureMeter
 from capbench.quality.metrics.open_meters import no_hdr_model, offered_for, open_meters, open_native_meters
 from capbench.quality.metrics.pairs.native_pairs import NativePairs
-from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.alignment import Aligner, window_frames
 from capbench.quality.reading.frame_samples import coded_rows, level_rows
 from capbench.quality.reading.native.native_format import NativeFormat, common_format
@@ -141,8 +140,9 @@ def pair_clips(
     if tone_map is not None:
         want = tone_mapped(want, got)
     hdr_of_both(want, got)  # before anything is decoded
+    # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
+    want = replace(want, filtered_to=got.spec.siting)
     if not want.has_own_siting:
-        # Chroma at every column, and none at all, has no siting: it is sampled down to where the output says it has it.
         want = replace(want, spec=replace(want.spec, siting=got.spec.siting))
     target = even_size(got.size)
     if scene is None:
@@ -355,12 +355,13 @@ def _beside_scene(
         canvas=target,
         shown=(float(shown[0]), float(shown[1])),
         spec=want.spec,
-        chroma_place=chroma_place(want.spec.siting, want.clip.rotation_degrees),
+        chroma_place=want.chroma_place,
         wanted=got.spec,
         layers=SceneLayers(scene, target),
         frame_s=float(frame_s),
     )
-    return ReferenceSide(Normaliser(want.spec, want.spec, None, want.clip.rotation_degrees, crop=False), truth, None)
+    own = replace(want.spec, siting=want.filtered_to)
+    return ReferenceSide(Normaliser(want.spec, own, None, want.clip.rotation_degrees, crop=False), truth, None)
 
 
 def sample_every(frames: int, width: int, height: int) -> int:

@@ -36,6 +36,8 @@ _JITTER_S: Final = 0.01
 """Containers round time stamps to a millisecond, and transport streams wobble by a few."""
 _LONGEST_HOLE_S: Final = 30.0
 """A step that is longer is a clock that started anew: only the order of samples is believed then."""
+_ONE_CURVE: Final = frozenset({"bt709", "smpte170m", "bt470bg", "bt2020-10", "bt2020-12"})
+"""Transfers that are functionally the same (ITU-T H.273, table 3: 1, 6, 14, 15), and what BT.601 is called too."""
 _WIDEST_PX: Final = 480
 """Pictures are compared at this width at most: enough for one pixel in four at 1080p, and it fits into memory."""
 
@@ -117,6 +119,14 @@ class StreamFacts:
     """Whether its container gives each frame a time; where it does not, frames are taken to follow each other."""
     container_full_range: bool | None = None
     """What the same box or element says; None where it does not."""
+    primaries: str | None = None
+    """FFmpeg's name of the primaries of the first picture when it is decoded, the container's where it is silent."""
+    transfer: str | None = None
+    """FFmpeg's name of its transfer."""
+    container_primaries: str | None = None
+    """What the container says."""
+    container_transfer: str | None = None
+    """What the container says."""
 
     @property
     def frame_count(self) -> int:
@@ -185,6 +195,18 @@ class StreamFacts:
         """Whether the coded pictures state another matrix or range than their container: R'G'B' has neither."""
         return not self.is_rgb and self.as_the_container_says() != self
 
+    @property
+    def other_colours(self) -> tuple[str, ...]:
+        """In which of primaries and transfer the container says what is another light than the coded pictures say."""
+        return tuple(
+            f"{name} {mine} and {other}"
+            for name, mine, other in (
+                ("primaries", self.primaries, self.container_primaries),
+                ("transfer", self.transfer, self.container_transfer),
+            )
+            if mine and other and mine != other and not (name == "transfer" and {mine, other} <= _ONE_CURVE)
+        )
+
     def as_the_container_says(self) -> StreamFacts:
         """The same file, read by what its container states, by its coded pictures where that is silent."""
         matrix, full = self.matrix, self.full_range
@@ -204,7 +226,7 @@ def probe(path: Path) -> StreamFacts:
 def _probe(path: Path, _changed_ns: int) -> StreamFacts:
     entries = (
         "frame=best_effort_timestamp,best_effort_timestamp_time,pkt_duration,pkt_size,stream_index,nb_samples"
-        ",color_space,color_range,chroma_location:stream:format"
+        ",color_space,color_range,color_primaries,color_transfer,chroma_location:stream:format"
     )
     command = ["ffprobe", "-v", "error", "-show_frames", "-show_streams", "-show_format", "-show_entries", entries]
     said, complaints = run_tool_aloud([*command, "-of", "json", path])
@@ -219,7 +241,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         raise ToolError(message)
     # A decoded picture says what players go by; the stream's header may still say what the container did.
     first = frames[video["index"]][0]
-    container_matrix, container_full_range = container_colours(path)
+    container = container_colours(path)
     span = _range(first.get("color_range"), video.get("pix_fmt", ""))
     time_base = Fraction(video["time_base"])
     rotation = next((int(data["rotation"]) for data in video.get("side_data_list", ()) if "rotation" in data), 0)
@@ -240,10 +262,10 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         sample_aspect=Fraction(1) if aspect.startswith("0") or aspect == "N/A" else Fraction(aspect),
         rotation=rotation,
         matrix=_stated(first.get("color_space")),
-        container_matrix=container_matrix,
+        container_matrix=container.matrix,
         chroma_location=_stated(first.get("chroma_location")) or _stated(video.get("chroma_location")),
         reorders=video.get("has_b_frames", 0) > 0,
-        full_range=bool(container_full_range if span is None else span),
+        full_range=bool(container.full_range if span is None else span),
         time_base=time_base,
         container_end_s=None if end is None or not is_timed else start + Fraction(end),
         frames=shown[unshown:],
@@ -256,7 +278,11 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         complaints=complaints,
         unshown=unshown,
         is_timed=is_timed,
-        container_full_range=container_full_range,
+        container_full_range=container.full_range,
+        primaries=_stated(first.get("color_primaries")),
+        transfer=_stated(first.get("color_transfer")),
+        container_primaries=container.primaries,
+        container_transfer=container.transfer,
     )
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from capbench.quality.reading.opened_clip import open_clip
-from tests.strangers.container_colours import container_colours
+from capbench.quality.validate import validate
+from capbench.results import Check, CheckStatus
+from tests.strangers.container_colours import ContainerColours, container_colours
 from tests.strangers.foreign_exporters import Request
-from tests.strangers.refereeing import plane_referee
+from tests.strangers.refereeing import plane_referee, referee
 from tests.strangers.refereeing.opinions import Opinion
 from tests.strangers.refereeing.other_rates import judge_lateness, judge_length
 from tests.strangers.refereeing.plane_referee import is_centred, judge_matrix
@@ -117,10 +121,54 @@ def test_what_a_container_states_is_read_from_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.mkv").write_bytes(element + b"\x1f\x43\xb6\x75")
     (tmp_path / "later.mkv").write_bytes(b"\x1f\x43\xb6\x75" + element)  # coded pictures, by chance
 
-    assert container_colours(tmp_path / "a.mp4") == ("bt2020nc", True)
-    assert container_colours(tmp_path / "a.mov") == ("bt2020nc", None)
-    assert container_colours(tmp_path / "a.mkv") == ("smpte170m", False)
-    assert container_colours(tmp_path / "later.mkv") == (None, None)
+    assert container_colours(tmp_path / "a.mp4") == ContainerColours("bt2020nc", True, "bt2020", "smpte2084")
+    assert container_colours(tmp_path / "a.mov") == ContainerColours("bt2020nc", None, "bt2020", "smpte2084")
+    assert container_colours(tmp_path / "a.mkv") == ContainerColours("smpte170m", False)
+    assert container_colours(tmp_path / "later.mkv") == ContainerColours()
+
+
+def test_a_length_of_matroska_may_take_eight_bytes(tmp_path: Path) -> None:
+    """As GStreamer writes it, which does not know yet how long the element becomes."""
+    inside = bytes.fromhex("55b98101 55b18106 55ba8106 55bb8106")
+    path = tmp_path / "a.mkv"
+    path.write_bytes(b"\x55\xb0\x01" + len(inside).to_bytes(7, "big") + inside + b"\x1f\x43\xb6\x75")
+
+    assert container_colours(path) == ContainerColours("smpte170m", False, "smpte170m", "smpte170m")
+
+
+PQ = ("-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-color_range", "tv")
+
+
+@pytest.mark.parametrize(
+    ("tags", "states", "expected"),
+    [
+        (BT709, "video_full_range_flag=1", ["tags"]),
+        (BT709, "matrix_coefficients=6", ["tags"]),
+        (BT709, "colour_primaries=9", ["tags"]),
+        (PQ, "transfer_characteristics=18", ["tags"]),
+        # One curve under two numbers (ITU-T H.273, table 3), and places of which one is silent.
+        (BT709, "transfer_characteristics=6", []),
+        (BT709, "matrix_coefficients=2", []),
+        (BT709, "transfer_characteristics=2:colour_primaries=2", []),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_place_that_says_another_thing_than_the_other_is_wrong_tags(
+    tmp_path: Path, suffix: str, tags: tuple[str, ...], states: str, expected: list[str]
+) -> None:
+    ffmpeg_or_skip()
+    source = export(tmp_path / "source.mkv", *X264, *tags)
+    output = export(tmp_path / f"output{suffix}", *X264, *tags, *bits("h264", states))
+
+    found = [each.subject for each in referee._tags(probe(source), probe(output))]
+    check = next(each for each in check_files(source, output) if each.name == "tags.agree")
+
+    assert found == expected
+    assert (check.status is CheckStatus.FAIL) == bool(expected)
+
+
+def check_files(source: Path, output: Path) -> tuple[Check, ...]:
+    return validate(source, output, with_vmaf=False).checks
 
 
 def test_of_a_source_that_contradicts_itself_the_other_reading_is_no_fault(tmp_path: Path) -> None:
@@ -230,3 +278,53 @@ def test_a_picture_that_is_held_is_not_late_while_it_lasts() -> None:
     found = judge_lateness(reference, output, wanted, wanted[[min(9, round(n * 30 / 25)) for n in range(32)]])
 
     assert found == []
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize(("stated_full", "opinions"), [(True, []), (False, ["wrong"])])
+def test_the_range_of_a_turned_clip_is_looked_at_too(
+    monkeypatch: pytest.MonkeyPatch, turn: int, stated_full: bool, opinions: list[str]
+) -> None:
+    """FFmpeg 4.1 turned a clip of full range, left its codes as they were, and called them limited."""
+    random = np.random.default_rng(5)
+    luma = np.kron(random.uniform(20, 235, (2, 16, 24)), np.ones((1, 8, 8))).astype(np.float32)
+    grey = np.full((2, 64, 96), 128, np.float32)
+    shown = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in (luma, grey, grey)]
+    height, width = shown[0].shape[1:]
+    reference = facts([Fraction(0)], width=192, height=128, rotation=turn, full_range=True)
+    output = facts([Fraction(0)], width=width, height=height, codec="hevc", full_range=stated_full)
+    monkeypatch.setattr(
+        plane_referee, "decode_planes", lambda told, _: shown if told.codec == "hevc" else [luma, grey, grey]
+    )
+
+    both = plane_referee.planes_of_pairs(reference, output, [(0, 0), (1, 1)])
+    found = plane_referee.judge_range(reference, output, both, {})
+
+    assert [finding.opinion.value for finding in found] == opinions
+
+
+@pytest.mark.parametrize(
+    ("cut", "opinions"),
+    [
+        (np.floor, ["wrong"]),
+        (lambda codes: np.floor(codes + 0.5), []),
+        (lambda codes: codes - 0.25, ["doubtful"]),
+    ],
+    ids=["cut off", "rounded", "a quarter too low"],
+)
+def test_ten_bits_that_are_cut_off_at_eight_are_too_low(
+    monkeypatch: pytest.MonkeyPatch, cut: Callable[[NDArray[np.float32]], NDArray[np.float32]], opinions: list[str]
+) -> None:
+    """GStreamer's and MLT's converters cut them off, by 0.38 of a code; the referee saw luma alone."""
+    random = np.random.default_rng(6)
+    planes = [(random.integers(256, 768, (2, 128 // step, 192 // step)) / 4).astype(np.float32) for step in (1, 2, 2)]
+    noise = [random.normal(0, 0.7, plane.shape).astype(np.float32) for plane in planes]
+    shown = [cut(plane) + each for plane, each in zip(planes, noise, strict=True)]
+    size = {"width": 192, "height": 128}
+    reference, output = facts([Fraction(0)], **size), facts([Fraction(0)], codec="hevc", **size)
+    monkeypatch.setattr(plane_referee, "decode_planes", lambda told, _: shown if told.codec == "hevc" else planes)
+
+    both = plane_referee.planes_of_pairs(reference, output, [(0, 0), (1, 1)])
+    found = plane_referee.judge_truncation(reference, output, both, {})
+
+    assert [finding.opinion.value for finding in found] == opinions

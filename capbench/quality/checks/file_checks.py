@@ -12,6 +12,9 @@ from capbench.units import even_length
 
 __all__ = ["check_file"]
 
+_BT601_MATRICES = frozenset({5, 6})
+_CAMERA_TRANSFERS = frozenset({1, 5, 6, 14, 15})
+"""BT.709, BT.601 and BT.2020 are functionally the same (ITU-T H.273, table 3); what writes BT.470BG means BT.601."""
 _FIXED_MATRIX_CODECS = ("mjpeg", "vp8")
 """Codecs whose standards know one matrix (JFIF 1.02; RFC 6386, 9.2): decoders say it, and no file states it."""
 _PLAIN_BITS = 8
@@ -204,6 +207,6 @@ def _both_places(tags: FileTags) -> Check:
 
 
 def _same(field: str, first: int, second: int) -> bool:
-    # BT.470BG and BT.601 have one matrix and one transfer under two numbers.
-    both_601 = field in ("matrix", "transfer") and {first, second} <= {5, 6}
-    return first == second or both_601
+    """Whether two numbers mean one thing: BT.470BG and BT.601 have one matrix, and SDR's cameras one transfer."""
+    alike = {"matrix": _BT601_MATRICES, "transfer": _CAMERA_TRANSFERS}.get(field, frozenset())
+    return first == second or {first, second} <= alike

@@ -12,7 +12,6 @@ from capbench.quality.checks import limits
 from capbench.quality.checks.picture_checks import mean_psnr_db
 from capbench.quality.checks.sharpness_check import is_left_out
 from capbench.quality.measurements import Measurements, PictureMeasurements
-from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.tags import is_sited
 from capbench.results import Check
 
@@ -32,7 +31,7 @@ _MAD_TO_SIGMA = 1.4826
 
 @dataclass(frozen=True, slots=True)
 class _Displacement:
-    """How far chroma lies beside its place in pixels of the output as it is coded, whatever aspect these have.
+    """How far chroma lies beside its place in pixels of the output as it is coded, not turned, whatever their aspect.
 
     And what that may be off by: three standard errors.
     """
@@ -164,11 +163,9 @@ def _displacement(evidence: Measurements, pictures: PictureMeasurements) -> _Dis
     if not places:
         return None
     typical, known_to = _typical(places, errors)
-    reference, output = (
-        chroma_place(side.spec.siting, side.rotation_degrees) for side in (evidence.reference, evidence.output)
-    )
+    reference, output = (side.chroma_place for side in (evidence.reference, evidence.output))
     # A sample that stands for a place further right shows the content of there: the plane looks moved left.
-    return _as_coded(evidence, typical - (np.array(reference) - output), known_to)
+    return _as_coded(evidence, typical - (np.array(reference) - np.array(output)), known_to)
 
 
 def _typical(places: list[Place], errors: list[Place]) -> tuple[Place, Place]:
@@ -181,7 +178,8 @@ def _typical(places: list[Place], errors: list[Place]) -> tuple[Place, Place]:
 
 
 def _as_coded(evidence: Measurements, place: Place, known_to: Place) -> _Displacement:
-    """Pictures were compared in square pixels, of which one that is coded may be two."""
-    across = float(evidence.output.facts.sample_aspect)
-    sides = np.array((1.0, across) if evidence.output.rotation_degrees % 180 else (across, 1.0))
+    """Pictures were compared upright and in square pixels, of which one that is coded may be two."""
+    for _ in range(round(evidence.output.rotation_degrees / 90) % 4):  # undoes a quarter turn to the left
+        place, known_to = np.array((-place[1], place[0])), known_to[::-1]
+    sides = np.array((float(evidence.output.facts.sample_aspect), 1.0))
     return _Displacement(*(place / sides).tolist(), *(known_to / sides).tolist())

@@ -16,6 +16,7 @@ from capbench.quality.reading.planes import SAME_CODES, Planes
 
 __all__ = [
     "FrameSamples",
+    "chroma_ratio",
     "coded_rows",
     "has_chroma_at_each_column",
     "level_row_step",
@@ -34,8 +35,8 @@ _SUBSAMPLED = {
 }
 """Planar format by luma columns and rows of one chroma sample."""
 _DEEP = (9, 10, 12, 14, 16)
-_WEIGHT = 8
-"""Luma samples that a chroma sample of 4:2:0 is made of, weighted: [1 2 1] across by two rows."""
+_HALF = 2
+"""Luma columns or rows of a chroma sample of 4:2:0."""
 _LEVEL_ROWS = 4
 """A quarter of the rows has samples enough to count levels in, if that is as many as the next says."""
 _LEVEL_SAMPLES = 40_000
@@ -52,6 +53,12 @@ def sample_bits(form: av.VideoFormat) -> int:
 def has_chroma_at_each_column(form: av.VideoFormat) -> bool:
     """Whether chroma has no siting across, because it is at each pixel, or because there is none."""
     return form.is_rgb or form.has_palette or _is_grey(form) or form.components[1].width == form.width
+
+
+def chroma_ratio(frame: av.VideoFrame) -> tuple[int, int]:
+    """Columns and rows of a decoded picture for one sample of its chroma; (1, 1) of R'G'B' and grey."""
+    form = frame.format
+    return (1, 1) if form.is_rgb or form.has_palette or _is_grey(form) else _ratio(frame)
 
 
 def _is_grey(form: av.VideoFormat) -> bool:
@@ -72,50 +79,67 @@ class FrameSamples:
     bits: int
     """Depth of a sample."""
 
-    def as_planes(self, extent: Range, siting: ChromaSiting) -> Planes:
-        """8-bit 4:2:0 of even size, each value rounded once.
+    def as_planes(self, extent: Range, siting: ChromaSiting, quarter_turns: int = 0) -> Planes:
+        """8-bit 4:2:0 of even size, turned counter-clockwise by so many quarters, each value rounded once.
 
-        Chroma at each column is filtered to where `siting` puts it, as 4:2:0 encoders do; chroma that is subsampled
-        across stays where it is, left-sited where it has fewer than one sample for two columns.
+        Chroma at each column of the turned picture is filtered to where `siting` puts it, as 4:2:0 encoders do; chroma
+        that is subsampled across stays where it is, left-sited where it has fewer than one sample for two columns.
         """
-        height, width = (side // 2 * 2 for side in self.luma.shape)
-        luma = _eight_bits(self.luma[:height, :width].astype(np.uint32), 1, self.bits, extent, neutral=False)
+        upright = np.rot90(self.luma, quarter_turns)
+        height, width = (side // _HALF * _HALF for side in upright.shape)
+        luma = _eight_bits(upright[:height, :width].astype(np.uint32), 1, self.bits, extent, neutral=False)
         if self.chroma is None:
-            grey = np.full((height // 2, width // 2), 128, np.uint8)
+            grey = np.full((height // _HALF, width // _HALF), 128, np.uint8)
             return Planes(luma, grey, grey)
-        return Planes(luma, *(self._chroma_plane(plane, (height, width), extent, siting) for plane in self.chroma))
+        cb, cr = (
+            self._chroma_plane(plane, extent, siting, quarter_turns)[: height // _HALF, : width // _HALF]
+            for plane in self.chroma
+        )
+        return Planes(luma, cb, cr)
 
     def _chroma_plane(
-        self, plane: Samples, size: tuple[int, int], extent: Range, siting: ChromaSiting
+        self, plane: Samples, extent: Range, siting: ChromaSiting, quarter_turns: int
     ) -> NDArray[np.uint8]:
-        rows, columns = (side // 2 for side in size)
-        across = _two_rows(plane.astype(np.uint32), self.ratio[1])[:rows]
-        sums = _across(across, self.ratio[0], siting)[:, :columns]
-        return _eight_bits(sums, _WEIGHT, self.bits, extent, neutral=True)
+        """Fewer samples than 4:2:0 has are doubled as they are coded; more are halved once they are turned.
+
+        An exporter turns a picture before it samples it down. Filtered first, and then turned, chroma would lie on the
+        other one of two columns.
+        """
+        across, down = self.ratio
+        sums, weight = plane.astype(np.uint32), 1
+        rows, columns = (-(-side // _HALF) for side in self.luma.shape)
+        if down > _HALF:
+            sums, weight = _doubled_down(sums)[:rows], 4 * weight
+        if across > _HALF:
+            sums, weight = _doubled_across(sums)[:, :columns], 2 * weight
+        sums = np.rot90(sums, quarter_turns)
+        across, down = (down, across) if quarter_turns % 2 else (across, down)
+        if down == 1:
+            even = sums[: len(sums) // 2 * 2]
+            sums, weight = even[0::2] + even[1::2], 2 * weight
+        if across == 1:
+            sums, weight = _halved_across(sums, siting), 4 * weight
+        return _eight_bits(sums, weight, self.bits, extent, neutral=True)
 
 
-def _two_rows(plane: NDArray[np.uint32], ratio: int) -> NDArray[np.uint32]:
-    """Twice the mean of a chroma plane over pairs of luma rows."""
-    if ratio == 1:
-        even = plane[: len(plane) // 2 * 2]
-        return even[0::2] + even[1::2]
-    if ratio == 2:
-        return 2 * plane
+def _doubled_down(plane: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Four times the chroma of pairs of luma rows, of which each sample of `plane` lies between two."""
     above, below = np.concatenate([plane[:1], plane[:-1]]), np.concatenate([plane[1:], plane[-1:]])
     doubled = np.empty((2 * len(plane), plane.shape[1]), np.uint32)
-    doubled[0::2], doubled[1::2] = (3 * plane + above) // 2, (3 * plane + below) // 2
+    doubled[0::2], doubled[1::2] = 3 * plane + above, 3 * plane + below
     return doubled
 
 
-def _across(rows: NDArray[np.uint32], ratio: int, siting: ChromaSiting) -> NDArray[np.uint32]:
-    """Four times the mean over pairs of luma columns."""
-    if ratio == 2:
-        return 4 * rows
-    if ratio == 4:
-        after = np.concatenate([rows[:, 1:], rows[:, -1:]], axis=1)
-        doubled = np.empty((len(rows), 2 * rows.shape[1]), np.uint32)
-        doubled[:, 0::2], doubled[:, 1::2] = 4 * rows, 2 * (rows + after)
-        return doubled
+def _doubled_across(rows: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Twice the chroma of pairs of luma columns, on the left one of each as the samples of `rows` are of four."""
+    after = np.concatenate([rows[:, 1:], rows[:, -1:]], axis=1)
+    doubled = np.empty((len(rows), 2 * rows.shape[1]), np.uint32)
+    doubled[:, 0::2], doubled[:, 1::2] = 2 * rows, rows + after
+    return doubled
+
+
+def _halved_across(rows: NDArray[np.uint32], siting: ChromaSiting) -> NDArray[np.uint32]:
+    """Four times the chroma of pairs of luma columns, of chroma at each."""
     even = rows[:, : rows.shape[1] // 2 * 2]
     if siting is ChromaSiting.CENTRE:
         return 2 * (even[:, 0::2] + even[:, 1::2])

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.decode.source_colour import COLOURSPACES
-from capbench.quality.oracle.placement import chroma_place
+from capbench.quality.oracle.upright_chroma import upright_chroma_place
 from capbench.quality.reading.colour_conversion import Respecifier
-from capbench.quality.reading.frame_samples import read_samples
+from capbench.quality.reading.frame_samples import chroma_ratio, read_samples
 from capbench.quality.reading.planes import (
     PLANAR_420,
     SAME_CODES,
@@ -44,39 +44,44 @@ class Normaliser:
         The size is reached by scaling, or by cutting or repeating the edge when `crop`.
         """
         self._scaler = VideoReformatter()
-        self._sited_scaler = SitedScaler(chroma_place(spec.siting, rotation_degrees))
+        self._sited_scalers: dict[tuple[float, float], SitedScaler] = {}
         self._size = size
         self._spec = spec
         self._siting = wanted.siting
         self._crop = crop
+        self._rotation_degrees = rotation_degrees
         self._quarter_turns = round(rotation_degrees / 90) % 4
         self._wanted = wanted
-        self._respecifiers: dict[tuple[int, int], Respecifier | None] = {}
+        self._respecifiers: dict[tuple[int, int, tuple[float, float]], Respecifier | None] = {}
 
     def __call__(self, decoded: av.VideoFrame) -> av.VideoFrame:
         """The frame, ready to be compared, as a new one that says nothing of its colours."""
-        respecifier = self._respecifier_of(decoded)
-        frame = decoded if decoded.format.name in PLANAR_420 else as_frame(self._planes(decoded))
-        if self._quarter_turns:
-            frame = as_frame(Planes(*(np.rot90(plane, self._quarter_turns) for plane in planes_of(frame).all)))
-        if frame is decoded:
-            # swscale reads a range out of "yuvj" and would convert it, scales the fields of a frame that is called
-            # interlaced one by one, and moves chroma by where a frame says that it lies; the comparison is of codes,
-            # row by row.
-            frame = as_frame(planes_of(frame))
+        place = upright_chroma_place(
+            self._spec.siting,
+            chroma_ratio(decoded),
+            (decoded.width, decoded.height),
+            self._rotation_degrees,
+            filtered_to=self._siting,
+        )
+        respecifier = self._respecifier_of(decoded, place)
+        # swscale reads a range out of "yuvj" and would convert it, scales the fields of a frame that is called
+        # interlaced one by one, and moves chroma by where a frame says that it lies; the comparison is of codes,
+        # row by row.
+        is_ready = decoded.format.name in PLANAR_420 and not self._quarter_turns
+        frame = as_frame(planes_of(decoded) if is_ready else self._planes(decoded))
         if self._size is not None and (frame.width, frame.height) != self._size:
-            frame = self._fit(frame, *self._size)
+            frame = self._fit(frame, *self._size, place)
         if respecifier is not None:
             frame = as_frame(Planes(*respecifier(*planes_of(frame).all)))
         return frame
 
-    def _respecifier_of(self, frame: av.VideoFrame) -> Respecifier | None:
+    def _respecifier_of(self, frame: av.VideoFrame, place: tuple[float, float]) -> Respecifier | None:
         """By the frame's own tags where they change midway; the first frame's are the file's."""
-        tags = int(frame.colorspace), int(frame.color_range)
+        tags = int(frame.colorspace), int(frame.color_range), place
         if tags not in self._respecifiers:
             spec = respecified(self._spec, frame) if self._respecifiers else self._spec
             same = (spec.matrix, spec.range) == (self._wanted.matrix, self._wanted.range)
-            self._respecifiers[tags] = None if same else Respecifier(spec, self._wanted)
+            self._respecifiers[tags] = None if same else Respecifier(spec, self._wanted, place)
         return self._respecifiers[tags]
 
     def _planes(self, frame: av.VideoFrame) -> Planes:
@@ -86,14 +91,16 @@ class Normaliser:
                 frame, format="yuv444p", dst_colorspace=COLOURSPACES[self._spec.matrix], **_FULL_TO_LIMITED
             )
         samples = read_samples(frame, self._scaler)
-        return samples.as_planes(self._spec.range, self._siting)
+        return samples.as_planes(self._spec.range, self._siting, self._quarter_turns)
 
-    def _fit(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    def _fit(self, frame: av.VideoFrame, width: int, height: int, place: tuple[float, float]) -> av.VideoFrame:
         if self._crop:
             planes = planes_of(frame).all
             wanted = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
             return as_frame(Planes(*(_fitted(plane, *shape) for plane, shape in zip(planes, wanted, strict=True))))
-        return self._sited_scaler(frame, width, height)
+        if place not in self._sited_scalers:
+            self._sited_scalers[place] = SitedScaler(place)
+        return self._sited_scalers[place](frame, width, height)
 
 
 def _fitted(plane: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

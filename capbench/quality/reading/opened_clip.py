@@ -10,11 +10,12 @@ from pathlib import Path
 
 import av
 
-from capbench.colour import ColourSpec, Range
+from capbench.colour import ChromaSiting, ColourSpec, Range
 from capbench.errors import SourceError
 from capbench.pipeline.decode.open_source import check_size
+from capbench.quality.oracle.upright_chroma import upright_chroma_place
 from capbench.quality.reading.clip import Clip, ClipFacts, read_facts
-from capbench.quality.reading.frame_samples import has_chroma_at_each_column, sample_bits
+from capbench.quality.reading.frame_samples import chroma_ratio, has_chroma_at_each_column, sample_bits
 from capbench.quality.reading.native.native_format import SampleLayout, layout_of
 from capbench.quality.reading.tags import FileTags, read_tags, spec_of
 from capbench.units import even_length
@@ -53,6 +54,23 @@ class OpenedClip:
     """Whether its chroma is subsampled across, and so lies somewhere."""
     has_time_stamps: bool
     """Whether the first frame has one."""
+    coded_size: tuple[int, int]
+    """Of the first picture as it is decoded, not turned."""
+    chroma_ratio: tuple[int, int]
+    """Columns and rows of that picture for one sample of its chroma."""
+    filtered_to: ChromaSiting
+    """Where chroma is put that is at each column of the upright picture, once it is sampled down to be compared."""
+
+    @property
+    def chroma_place(self) -> tuple[float, float]:
+        """How far right of and below the middle of two luma samples chroma lies in the pictures that are compared."""
+        return upright_chroma_place(
+            self.spec.siting,
+            self.chroma_ratio,
+            self.coded_size,
+            self.clip.rotation_degrees,
+            filtered_to=self.filtered_to,
+        )
 
     @property
     def native_bytes_per_px(self) -> int:
@@ -102,6 +120,9 @@ def open_clip(path: Path) -> OpenedClip:
         layout=layout_of(first, clip.rotation_degrees),
         has_own_siting=not has_chroma_at_each_column(first.format),
         has_time_stamps=first.pts is not None,
+        coded_size=(first.width, first.height),
+        chroma_ratio=chroma_ratio(first),
+        filtered_to=spec.siting,
     )
 
 

@@ -14,9 +14,10 @@ from capbench.pipeline.compositor.layers.camera import placeholder
 from capbench.pipeline.compositor.layers.image_textures import is_image, open_image
 from capbench.pipeline.scene import Camera
 from capbench.quality.oracle.overlay_layers import Part, stretched
-from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.oracle.sampling import sample_rgb
+from capbench.quality.oracle.upright_chroma import upright_chroma_place
 from capbench.quality.reading.clip import Clip, read_facts
+from capbench.quality.reading.frame_samples import chroma_ratio
 from capbench.quality.reading.normalise import Normaliser
 from capbench.quality.reading.planes import planes_of
 from capbench.quality.reading.tags import read_tags, spec_of
@@ -70,7 +71,13 @@ class CameraVideo:
         self._first_s = _time_s(self._next)
         height = 0 if self._next is None else self._next.height
         self._spec = spec_of(read_tags(path).merged, height)
-        self._chroma_place = chroma_place(self._spec.siting, clip.rotation_degrees)
+        self._chroma_place = upright_chroma_place(
+            self._spec.siting,
+            (2, 2) if self._next is None else chroma_ratio(self._next),
+            (0, 0) if self._next is None else (self._next.width, self._next.height),
+            clip.rotation_degrees,
+            filtered_to=self._spec.siting,
+        )
         self._normalise = Normaliser(self._spec, self._spec, None, clip.rotation_degrees, crop=False)
         aspect = read_facts(path).sample_aspect * (1 if self._next is None else self._next.width) / max(1, height)
         self.aspect = float(1 / aspect if round(clip.rotation_degrees / 90) % 2 else aspect)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from capbench.bitstream.light_metadata import LightMetadata
 from capbench.colour import ColourSpec, MatrixCoefficients
 from capbench.errors import ColourError
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION, rgb_to_nv12
 from capbench.quality.oracle.tone_mapping import GAMUT_TO_BT709, eetf, light_of_hlg, light_of_pq, pq_of_light
 from capbench.quality.reading.native.native_format import SampleLayout, common_format
@@ -83,6 +84,9 @@ def tone_mapped(reference: OpenedClip, output: OpenedClip) -> OpenedClip:
         bits=8,
         layout=SampleLayout(8, (2, 2)),
         has_own_siting=True,
+        coded_size=_even_size(*reference.coded_size),
+        chroma_ratio=(2, 2),
+        filtered_to=output.spec.siting,
     )
 
 
@@ -105,7 +109,7 @@ class _Mapping:
         wanted: ColourSpec,
     ) -> None:
         self._is_hlg = transfer == "HLG"
-        self._is_top_sited = is_top_sited
+        self._chroma_place = chroma_place(spec.siting, 0)[0], -0.5 if is_top_sited else 0.0
         self._gamut = np.array(GAMUT_TO_BT709[primaries]).astype(np.float32)
         self._spec, self._wanted = spec, wanted
         self._form = common_format(layout, layout)
@@ -126,7 +130,7 @@ class _Mapping:
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The picture as an exporter should have drawn it: R'G'B' of 8 bits, brought to 4:2:0."""
-        size = max(2, frame.width // 2 * 2), max(2, frame.height // 2 * 2)
+        size = _even_size(frame.width, frame.height)
         signal = self._signal(self._planes(frame, size))
         if self._is_hlg:
             scene = self._scene[_index(signal)]
@@ -154,8 +158,7 @@ class _Mapping:
             enlarged_chroma(
                 (plane.astype(np.float32) - neutral) / chroma_scale,
                 form.ratio,
-                spec.siting,
-                is_top_sited=self._is_top_sited,
+                self._chroma_place,
             )
             for plane in (planes.cb, planes.cr)
         )
@@ -164,6 +167,10 @@ class _Mapping:
         green = (luma - np.float32(kr) * red - np.float32(kb) * blue) / np.float32(kg)
         signal: Field = np.stack([red, green, blue]).clip(0, 1)
         return signal
+
+
+def _even_size(width: int, height: int) -> tuple[int, int]:
+    return max(2, width // 2 * 2), max(2, height // 2 * 2)
 
 
 def _index(values: Field) -> NDArray[np.intp]:

@@ -122,6 +122,9 @@ class Base:
     """Colours of the reference, 12 codes apart, of blocks that lie in flat areas."""
     rounding: float
     """Largest mean difference from the reference of Y, Cb or Cr, in codes; infinite where samples differ in kind."""
+    chroma_edges: tuple[float, float]
+    """How much more Cb and Cr change to the next column than they are off, root mean square: below 1 most of what a
+    move by a sample would change is lost in what coding did. Infinite where samples differ in kind."""
     matrix_codes: float
     """By how many codes its colours change on average where BT.601 is taken for BT.709."""
     gap: tuple[float, float]
@@ -164,6 +167,7 @@ def base_of(reference: StreamFacts, output: StreamFacts, *, exporter: str, clip:
         levels=_levels(pictures[::6, ..., 1]),
         flat_colours=_flat_colours(reference),
         rounding=_rounding(reference, output),
+        chroma_edges=_chroma_edges(reference, output),
         matrix_codes=float(np.abs(pictures[::6] @ _MATRIX_CHANGE.T).mean()),
         gap=(0.14, 0.36),  # the left channel of every made clip sounds from 0.12 to 0.37 s
     )
@@ -232,14 +236,27 @@ def _some_frames(facts: StreamFacts) -> range:
 
 
 def _rounding(reference: StreamFacts, output: StreamFacts) -> float:
+    return max((abs(float((a - b).mean())) for a, b in _alike_planes(reference, output)), default=float("inf"))
+
+
+def _chroma_edges(reference: StreamFacts, output: StreamFacts) -> tuple[float, float]:
+    ratios = [
+        float(np.sqrt(np.square(np.diff(shown, axis=2)).mean() / max(np.square(shown - wanted).mean(), 1e-6)))
+        for wanted, shown in _alike_planes(reference, output)[1:]
+    ]
+    return (ratios[0], ratios[1]) if ratios else (float("inf"), float("inf"))
+
+
+def _alike_planes(reference: StreamFacts, output: StreamFacts) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Y, Cb and Cr of some frames of both; none where samples differ in kind."""
     kinds = [
         (each.pixel_format, each.width, each.height, each.rotation, each.frame_count, each.full_range)
         for each in (reference, output)
     ]
     if kinds[0] != kinds[1] or reference.matrix_by_rule() != output.matrix_by_rule():
-        return float("inf")
+        return []
     planes = [decode_planes(facts, _some_frames(facts)) for facts in (reference, output)]
-    return max((abs(float((a - b).mean())) for a, b in zip(*planes, strict=True)), default=float("inf"))
+    return list(zip(*planes, strict=True))
 
 
 def _loudness(facts: StreamFacts) -> float:

@@ -29,6 +29,10 @@ from tests.strangers.tool_programs import ToolError, run_tool
 
 __all__ = ["PICTURE_FAULTS"]
 
+_LEAST_EDGES, _LEAST_OF_BOTH = 0.8, 0.5
+"""How much more chroma has to change to the next column than coding is off, of the plane that shows more where it is
+moved by a quarter of a sample, and of each where one is moved by a sample beside the other."""
+
 
 def _rotated(base: Base, degrees: float, path: Path) -> None:
     turn = ("-metadata:s:v:0", f"rotate={int(degrees)}")
@@ -163,7 +167,13 @@ PICTURE_FAULTS: Final = (
         "0.25 luma pixels, where chroma has edges",
         ("colour.siting",),
         _bitstream("chroma_sample_loc_type={strength}", "chroma_sample_loc_type={strength}"),
-        lambda base: tagged(base) and "420" in base.output.pixel_format and base.colour >= 20 and base.detail >= 3,
+        lambda base: (
+            tagged(base)
+            and "420" in base.output.pixel_format
+            and base.colour >= 20
+            and base.detail >= 3
+            and max(base.chroma_edges) >= _LEAST_EDGES
+        ),
     ),
     Fault(
         "chroma-shifted",
@@ -183,7 +193,12 @@ PICTURE_FAULTS: Final = (
         "0.25 luma pixels, where chroma has edges",
         ("colour.siting", "picture.local", "colour.meaning"),
         picture_filter(lambda _, px: f"chromashift=crh={int(px)}"),
-        lambda base: base.colour >= 20 and base.detail >= 3 and eight_bits_limited(base),
+        lambda base: (
+            base.colour >= 20
+            and base.detail >= 3
+            and min(base.chroma_edges) >= _LEAST_OF_BOTH
+            and eight_bits_limited(base)
+        ),
     ),
     Fault(
         "truncated-codes",

@@ -21,6 +21,7 @@ __all__ = [
     "judge_matrix",
     "judge_range",
     "judge_siting",
+    "judge_truncation",
     "planes_of_pairs",
 ]
 
@@ -63,6 +64,11 @@ _FEWEST_RANGED, _RANGED_CODES = 200, 8.0
 _RIGHT_EVENLY, _WRONG_EVENLY = 0.45, 1.8
 """By how many codes nearly all levels of luma are off in one direction: truncation is half a code. Validation promises
 to name 0.28 codes in flat colours, and 1.5 in any content; whether there are such colours decides between."""
+_RIGHT_CUT_OFF, _WRONG_CUT_OFF, _LEAST_OF_ONE = 0.15, 0.33, 0.1
+"""By how many codes all components are too low on average, and each of them at least: 10 bits that are cut off at 8
+make 0.375 of all, and less of chroma that is grey, or was made of two rows. What rounds is off by less than 0.03."""
+_CLIPPED: Final = 2.0
+"""Difference of a block, in codes, that counts at most in such a mean."""
 _EVENLY_SHARE: Final = 0.1
 """Of the levels, which may be off by less: coding is off by chance where there are few blocks."""
 _LEVEL_CODES, _FEWEST_OF_LEVEL, _FEWEST_LEVELS = 8, 30, 5
@@ -77,6 +83,16 @@ def planes_of_pairs(reference: StreamFacts, output: StreamFacts, pairs: Pairs) -
         return None
     wanted, found = (decode_planes(facts, [pair[at] for pair in pairs]) for at, facts in ((1, reference), (0, output)))
     return (wanted, found) if wanted and found else None
+
+
+def _turned_alike(reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None) -> PairPlanes | None:
+    """Planes of the reference turned as the output's are coded, and those; None where their sizes are others then."""
+    if decoded is None:
+        return None
+    # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
+    turn = (reference.rotation - output.rotation) % 360
+    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in decoded[0]]
+    return (want, decoded[1]) if want[0].shape == decoded[1][0].shape else None
 
 
 def judge_siting(
@@ -154,8 +170,8 @@ def judge_range(
 
     Pictures of strong colours hardly show it: R'G'B' is clipped, and its means stay what they were.
     """
-    size = (reference.width, reference.height, reference.rotation)
-    if decoded is None or size != (output.width, output.height, output.rotation):
+    decoded = _turned_alike(reference, output, decoded)
+    if decoded is None:
         return []
     want, got = _luma_in_matrix(reference, output, decoded[0]), _blocks(decoded[1][0])
     if want.size < _FEWEST_RANGED or float(want.std()) < _RANGED_CODES:
@@ -167,9 +183,8 @@ def judge_even_luma(
     reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
 ) -> list[Finding]:
     """Whether luma is darker or brighter by as much at nearly all levels, however little that is."""
-    size = (reference.width, reference.height, reference.rotation)
-    same = size == (output.width, output.height, output.rotation) and reference.full_range == output.full_range
-    if decoded is None or not same or reference.is_rgb or output.is_rgb:
+    decoded = _turned_alike(reference, output, decoded)
+    if decoded is None or reference.full_range != output.full_range or reference.is_rgb or output.is_rgb:
         return []
     want, got = _luma_in_matrix(reference, output, decoded[0]).ravel(), _blocks(decoded[1][0]).ravel()
     level = (want // _LEVEL_CODES).astype(np.int64)
@@ -182,6 +197,32 @@ def judge_even_luma(
     figures["evenly_off_codes"] = evenly
     message = f"luma is off by {evenly:.2f} codes at nearly all levels"
     return graded("colour", evenly, _RIGHT_EVENLY, _WRONG_EVENLY, message)
+
+
+def judge_truncation(
+    reference: StreamFacts, output: StreamFacts, decoded: PairPlanes | None, figures: dict[str, float]
+) -> list[Finding]:
+    """Whether all three components are lower by as much as codes that are cut off instead of rounded.
+
+    Of 10 bits that became 8 it is 0.375 of a code, of more bits half a code. Coding errs in both directions.
+    """
+    decoded = _turned_alike(reference, output, decoded)
+    spans = [(each.matrix_by_rule(), each.full_range, each.is_rgb) for each in (reference, output)]
+    # Full-range codes of more bits are no multiples of those of fewer.
+    is_stretched = reference.full_range and reference.bits != output.bits
+    if decoded is None or spans[0] != spans[1] or reference.is_rgb or is_stretched:
+        return []
+    luma = _blocks(decoded[1][0]).ravel() - _blocks(decoded[0][0]).ravel()
+    chroma = _chroma_blocks(decoded[1]) - _chroma_blocks(decoded[0])
+    if luma.size < _FEWEST_RANGED:
+        return []
+    # What moved, and what coding left out, is off by more than anything is cut off.
+    off = [float(np.clip(each, -_CLIPPED, _CLIPPED).mean()) for each in (luma, *chroma.T)]
+    if max(off) > -_LEAST_OF_ONE:
+        return []
+    figures["cut_off_codes"] = lower = -float(np.mean(off))
+    message = f"Y, Cb and Cr are {lower:.2f} codes too low on average, as if cut off instead of rounded"
+    return graded("colour", lower, _RIGHT_CUT_OFF, _WRONG_CUT_OFF, message)
 
 
 def _judge_contrast(
@@ -241,9 +282,7 @@ def _luma_in_matrix(
     if (kr, kb) == (other_kr, other_kb) or reference.is_rgb or output.is_rgb:
         return luma
     span = _CHROMA_SPANS[reference.full_range]
-    blue, red = (
-        (part - 128) / span * 2 * (1 - k) for part, k in zip(_chroma_blocks(reference, planes).T, (kb, kr), strict=True)
-    )
+    blue, red = ((part - 128) / span * 2 * (1 - k) for part, k in zip(_chroma_blocks(planes).T, (kb, kr), strict=True))
     green = -(kr * red + kb * blue) / (1 - kr - kb)
     more = other_kr * red + (1 - other_kr - other_kb) * green + other_kb * blue
     moved: NDArray[np.float32] = luma + (255 if reference.full_range else 219) * more.reshape(luma.shape)
@@ -257,15 +296,15 @@ def judge_matrix(
 
     Codes that stayed what they were, where the files say that they mean something else, are another matrix.
     """
-    size = (reference.width, reference.height, reference.rotation)
-    if decoded is None or size != (output.width, output.height, output.rotation):
+    decoded = _turned_alike(reference, output, decoded)
+    if decoded is None:
         return []
-    coded, got = decoded[0], _chroma_blocks(output, decoded[1])
+    coded, got = decoded[0], _chroma_blocks(decoded[1])
     stated = (reference.matrix_by_rule(), output.matrix_by_rule())
 
     def expected(matrices: tuple[int, int]) -> NDArray[np.float32]:
         planes = _recoded(coded, matrices, (reference.full_range, output.full_range))
-        return _chroma_blocks(reference, [coded[0], *planes])
+        return _chroma_blocks([coded[0], *planes])
 
     want = expected(stated)
     if want.shape != got.shape:  # sides that are rounded otherwise
@@ -286,10 +325,10 @@ def judge_matrix(
     return graded("colour", off_at_best, _RIGHT_MATRIX_CODES, _WRONG_MATRIX_CODES, message)
 
 
-def _chroma_blocks(facts: StreamFacts, planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+def _chroma_blocks(planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Means of Cb and Cr over blocks of 8x8 pixels, shape (blocks, 2)."""
     across, down = (-(-a // b) for a, b in zip(planes[0].shape[:0:-1], planes[1].shape[:0:-1], strict=True))
-    rows, columns = facts.height // _BLOCK, facts.width // _BLOCK
+    rows, columns = (side // _BLOCK for side in planes[0].shape[1:])
     means = []
     for plane in planes[1:]:
         cut = plane[:, : rows * _BLOCK // down, : columns * _BLOCK // across]

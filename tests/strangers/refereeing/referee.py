@@ -26,6 +26,7 @@ from tests.strangers.refereeing.plane_referee import (
     judge_matrix,
     judge_range,
     judge_siting,
+    judge_truncation,
     planes_of_pairs,
 )
 from tests.strangers.refereeing.sound_referee import judge_sound
@@ -110,6 +111,7 @@ def _judge_as_read(reference: StreamFacts, output: StreamFacts, request: Request
         *judge_matrix(reference, output, planes, figures),
         *judge_range(reference, output, planes, figures),
         *judge_even_luma(reference, output, planes, figures),
+        *judge_truncation(reference, output, planes, figures),
         *judge_siting(reference, output, planes, figures),
         *judge_sound(reference, output, figures, rounding=rounding_of_first(reference, request.rate)),
     ]
@@ -136,6 +138,9 @@ def _tags(reference: StreamFacts, output: StreamFacts) -> list[Finding]:
             for each in (output, output.as_the_container_says())
         ]
         return [Finding("tags", Opinion.WRONG, f"the bitstream says {places[0]}, the container {places[1]}")]
+    if output.other_colours and output.other_colours != reference.other_colours:
+        said = ", ".join(output.other_colours)
+        return [Finding("tags", Opinion.WRONG, f"the bitstream and the container say {said}")]
     is_stated = bool(output.matrix or output.container_matrix)
     # What JFIF and VP8 mean is stated nowhere in a file, although ffprobe says it.
     is_implied = (

@@ -13,6 +13,7 @@ from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.checks.colour_diagnosis import ColourFault, find_block_fault, find_colour_fault, rgb_of_codes
 from capbench.quality.measurements import Misreading
 from capbench.quality.oracle import nv12_to_rgb, rgb_to_nv12
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.colour_conversion import Respecifier
 
 TAGGED = ColourSpec()
@@ -153,7 +154,7 @@ def test_respecifying_is_the_oracles_conversion(spec: ColourSpec, wanted: Colour
     luma, chroma = rgb_to_nv12(rgb, spec)
     expected_luma, expected_chroma = rgb_to_nv12(rgb, wanted)
 
-    got = Respecifier(spec, wanted)(luma, chroma[..., 0], chroma[..., 1])
+    got = Respecifier(spec, wanted, chroma_place(spec.siting, 0))(luma, chroma[..., 0], chroma[..., 1])
 
     error = [got[0] - expected_luma.astype(int), got[1] - expected_chroma[..., 0].astype(int)]
     assert max(int(np.abs(part).max()) for part in error) <= 2

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.checks.colour_diagnosis import rgb_of_codes
 from capbench.quality.oracle import nv12_to_rgb, rgb_to_nv12
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.colour_conversion import Respecifier
 from capbench.quality.reading.frame_samples import FrameSamples
 
@@ -157,8 +158,8 @@ def test_another_specification_and_back_keeps_codes_as_near_as_rounding_says(
     codes = flat_codes(colour, spec)
     planes = np.full((4, 6), codes[0], np.uint8), *(np.full((2, 3), code, np.uint8) for code in codes[1:])
 
-    there = Respecifier(spec, wanted)(*planes)
-    back = Respecifier(wanted, spec)(*there)
+    there = Respecifier(spec, wanted, chroma_place(spec.siting, 0))(*planes)
+    back = Respecifier(wanted, spec, chroma_place(spec.siting, 0))(*there)
 
     # Rounded codes of a colour may lie a little outside what the wanted range can hold: those are clamped.
     middle = exact_codes_of_rgb(exact_rgb(codes, spec), wanted)

@@ -9,6 +9,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec
+from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION
 from capbench.quality.reading.colour_conversion import doubled_chroma
 from capbench.quality.reading.native.native_planes import (
@@ -69,7 +70,8 @@ def _clamped(planes: Planes, spec: ColourSpec) -> Planes:
     """Through R'G'B' of 0..1 at each luma sample and back, chroma filtered to where it was."""
     kr, kg, kb = LUMA_WEIGHTS[spec.matrix]
     black, luma_span, chroma_span = QUANTISATION[spec.range]
-    cb, cr = (doubled_chroma(plane.astype(np.float32), spec.siting) for plane in (planes.cb, planes.cr))
+    place = chroma_place(spec.siting, 0)
+    cb, cr = (doubled_chroma(plane.astype(np.float32), place) for plane in (planes.cb, planes.cr))
     red, green, blue = _rgb(planes.luma.astype(np.float32), cb, cr, spec).clip(0, 1)
     luma = kr * red + kg * green + kb * blue
     differences = ((blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr)))
@@ -85,7 +87,9 @@ def clamped_native(planes: NativePlanes, spec: ColourSpec) -> NativePlanes:
     kr, kg, kb = LUMA_WEIGHTS[spec.matrix]
     black, luma_span, chroma_span = (np.float32(number) for number in QUANTISATION[spec.range])
     cb, cr = (
-        enlarged_chroma((plane.astype(np.float32) - neutral) / scale + np.float32(128), form.ratio, spec.siting)
+        enlarged_chroma(
+            (plane.astype(np.float32) - neutral) / scale + np.float32(128), form.ratio, chroma_place(spec.siting, 0)
+        )
         for plane in (planes.cb, planes.cr)
     )
     red, green, blue = _rgb(planes.luma.astype(np.float32) / scale, cb, cr, spec).clip(0, 1)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, Range
+from capbench.quality.reading.colour_conversion import doubled_along
 from capbench.quality.reading.native.native_format import NativeFormat
 
 __all__ = ["NativePlanes", "code_scale", "enlarged_chroma", "reduced_chroma", "respecified_planes", "rounded"]
@@ -93,35 +94,24 @@ def _columns(plane: Field, have: int, want: int, siting: ChromaSiting) -> Field:
     return np.asarray((before + 2 * even[:, 0::2] + even[:, 1::2]) / 4, np.float32)
 
 
-def enlarged_chroma(plane: Field, ratio: tuple[int, int], siting: ChromaSiting, *, is_top_sited: bool = False) -> Field:
+def enlarged_chroma(plane: Field, ratio: tuple[int, int], place: tuple[float, float]) -> Field:
     """A chroma plane read bilinearly at each luma sample; beyond the border the outermost sample counts on.
 
-    Of two luma rows it lies between, or with `is_top_sited` on the upper one.
+    `place` is how far right of and below the middle of two luma samples its samples lie, in luma samples, in directions
+    in which there are fewer.
     """
-    if ratio[1] == 2:
-        above, below = np.concatenate([plane[:1], plane[:-1]]), np.concatenate([plane[1:], plane[-1:]])
-        rows = np.empty((2 * len(plane), plane.shape[1]), np.float32)
-        if is_top_sited:
-            rows[0::2], rows[1::2] = plane, 0.5 * (plane + below)
-        else:
-            rows[0::2], rows[1::2] = 0.75 * plane + 0.25 * above, 0.75 * plane + 0.25 * below
-        plane = rows
-    if ratio[0] == 2:
-        left = np.concatenate([plane[:, :1], plane[:, :-1]], axis=1)
-        right = np.concatenate([plane[:, 1:], plane[:, -1:]], axis=1)
-        columns = np.empty((len(plane), 2 * plane.shape[1]), np.float32)
-        if siting is ChromaSiting.LEFT:
-            columns[:, 0::2], columns[:, 1::2] = plane, 0.5 * (plane + right)
-        else:
-            columns[:, 0::2], columns[:, 1::2] = 0.75 * plane + 0.25 * left, 0.75 * plane + 0.25 * right
-        plane = columns
-    return plane
+    rows = doubled_along(plane, place[1], 0) if ratio[1] == 2 else plane
+    return doubled_along(rows, place[0], 1) if ratio[0] == 2 else rows
 
 
 def respecified_planes(
-    planes: tuple[Field, Field, Field], form: NativeFormat, spec: ColourSpec, wanted: ColourSpec
+    planes: tuple[Field, Field, Field],
+    form: NativeFormat,
+    spec: ColourSpec,
+    wanted: ColourSpec,
+    chroma_place: tuple[float, float],
 ) -> tuple[Field, Field, Field]:
-    """Codes of `form` that mean in `wanted` what they meant in `spec`.
+    """Codes of `form` that mean in `wanted` what they meant in `spec`, chroma at its `chroma_place`.
 
     Cb and Cr of one matrix depend only on Cb and Cr of another, and Y gains a share of both: see `colour_conversion`.
     """
@@ -132,7 +122,7 @@ def respecified_planes(
     luma, blue, red = planes[0] - np.float32(offset), planes[1] - neutral, planes[2] - neutral
     return (
         m[0, 0] * luma
-        + enlarged_chroma(m[0, 1] * blue + m[0, 2] * red, form.ratio, spec.siting)
+        + enlarged_chroma(m[0, 1] * blue + m[0, 2] * red, form.ratio, chroma_place)
         + np.float32(wanted_offset),
         m[1, 1] * blue + m[1, 2] * red + neutral,
         m[2, 1] * blue + m[2, 2] * red + neutral,
