@@ -17,10 +17,12 @@ __all__ = [
     "detail_left",
     "detailed_cells",
     "errors_beside_border_codes",
+    "even_border_errors_codes",
     "inner_error_codes",
     "sharpness",
     "worst_cell",
     "worst_even_cell",
+    "worst_luma_cell",
 ]
 
 _BORDER_SAMPLES = 2
@@ -142,6 +144,26 @@ def border_errors_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tupl
     return _errors_of_strips(got, want, (np.s_[:n], np.s_[-n:], np.s_[:, :n], np.s_[:, -n:]))
 
 
+def even_border_errors_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """By how much most of each border is off in one direction, in codes: top, bottom, left, right.
+
+    The median along it, by itself or less the one of the second block behind it, whichever is less, and less what
+    distinguishes the border of `want` from the rows next to it: a line along the border may be lost as any detail, and
+    colours that are off are so behind it as well. What coding is off by has both signs along a border, however coarse
+    it is; rows that nobody wrote are off in one way. 0 where the planes are too small to tell.
+    """
+    n, block = _BORDER_SAMPLES, DETAIL_CELL_SAMPLES
+    if min(want.shape) < 4 * block:
+        return 0.0, 0.0, 0.0, 0.0
+    found = []
+    for turn in (got, want), (got[::-1], want[::-1]), (got.T, want.T), (got.T[::-1], want.T[::-1]):
+        difference = turn[0][: 2 * block].astype(np.int16) - turn[1][: 2 * block]
+        border, behind = (float(np.median(rows.mean(axis=0))) for rows in (difference[:n], difference[block:]))
+        line = abs(float(np.median(turn[1][:n])) - float(np.median(turn[1][n:block])))
+        found.append(max(0.0, min(abs(border), abs(border - behind)) - line))
+    return found[0], found[1], found[2], found[3]
+
+
 def errors_beside_border_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """The same of the rows and columns next to those, up to the eighth: an encoder codes them in one block."""
     n, block = _BORDER_SAMPLES, DETAIL_CELL_SAMPLES
@@ -188,6 +210,13 @@ def worst_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[flo
     moves blocks of saturated fine detail by 20 chroma codes.
     """
     difference = cell_differences(got, want)
+    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
+    return float(difference[row, column]), int(column), int(row)
+
+
+def worst_luma_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[float, int, int]:
+    """As `worst_cell`, of luma alone."""
+    difference = np.abs(got[..., 0] - want[..., 0])
     row, column = np.unravel_index(int(difference.argmax()), difference.shape)
     return float(difference[row, column]), int(column), int(row)
 
