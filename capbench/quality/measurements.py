@@ -199,8 +199,7 @@ class PictureMeasurements:
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
     whole picture, or of what lies next to that border if that is more, in luma codes, chroma counting a third."""
     even_edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
-    """The same of what most of a border is off by in one direction, in luma codes, less what distinguishes it in the
-    reference from what is next to it."""
+    """The same of what most of a border is off by in one direction, in luma codes, where the reference is flat."""
     sampled: list[SampledPair] = field(default_factory=list)
     """Detailed measurements of a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))

@@ -27,12 +27,9 @@ def check_local(pictures: PictureMeasurements) -> Check:
     for frame, even in enumerate(pictures.worst_even_cell_codes):
         if even is not None and even[0] > limits.CELL_CODES and cells[frame][0] <= limit_of[frame]:
             cells[frame], limit_of[frame] = even, limits.CELL_CODES
+    for frame in _moments_of_colour(pictures, limit_of):
+        limit_of[frame] = max(limit_of[frame], limits.COARSEST_CELL_CODES)
     bad = [frame for frame, cell in cells.items() if cell[0] > limit_of[frame]]
-    colour = [frame for frame in bad if _is_moment_of_colour(pictures, frame, limit_of[frame])]
-    lasting = {frame for row in in_a_row(colour) if len(row) >= limits.CHROMA_CELL_FRAMES for frame in row}
-    bad = [frame for frame in bad if frame not in colour or frame in lasting]
-    for frame in set(colour) - lasting:
-        limit_of[frame] = limits.COARSEST_CELL_CODES
     worst = max(bad or cells, key=lambda frame: cells[frame][0])
     size, x, y = cells[worst]
     place = f"by {size:.0f} codes around ({x}, {y}) in frame {worst}"
@@ -54,22 +51,28 @@ def check_local(pictures: PictureMeasurements) -> Check:
     )
 
 
-def _is_moment_of_colour(pictures: PictureMeasurements, frame: int, limit: float) -> bool:
+def _moments_of_colour(pictures: PictureMeasurements, limit_of: dict[int, float]) -> list[int]:
+    """Frames of which few blocks have another colour, and the frames before or behind not for longer than a moment."""
+    evenly = {frame for frame, even in enumerate(pictures.worst_even_cell_codes) if even is not None}
+    found = [frame for frame in limit_of if frame not in evenly and _is_off_in_colour(pictures, frame, limit_of[frame])]
+    lasting = min(limits.CHROMA_CELL_FRAMES, len(limit_of))
+    return [frame for row in in_a_row(found) if len(row) < lasting for frame in row]
+
+
+def _is_off_in_colour(pictures: PictureMeasurements, frame: int, limit: float) -> bool:
     """Whether a frame is off in the colour of few blocks alone, which is one that is around, in space or time.
 
     Encoders decide by luma whether a block needs more than its prediction, and small coloured things that move then
     keep their colour of a frame before or behind.
     """
-    cell, luma, count = (
-        each[frame] if frame < len(each) else None
-        for each in (pictures.worst_cell_codes, pictures.worst_luma_cell_codes, pictures.cells_off)
+    cell, luma = (
+        dict(enumerate(cells)).get(frame) for cells in (pictures.worst_cell_codes, pictures.worst_luma_cell_codes)
     )
-    if cell is None or luma is None or count is None:
-        return False
+    off = dict(enumerate(pictures.cells_off)).get(frame)
     strange = dict(enumerate(pictures.worst_strange_cell_codes)).get(frame)
-    is_around = strange is None or strange[0] <= limit
-    is_small = count <= limits.CHROMA_CELLS and cell[0] <= limits.COARSEST_CELL_CODES
-    return is_small and is_around and luma[0] <= limit
+    if cell is None or luma is None or off is None or strange is not None:
+        return False
+    return cell[0] > limit >= luma[0] and off <= limits.CHROMA_CELLS
 
 
 def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:

@@ -26,9 +26,9 @@ def _wires(seed: int = 0) -> Luma:
     luma = np.full((96, 160), 50, np.uint8)
     random = np.random.default_rng(seed)
     for _ in range(12):
-        row, column = random.integers(10, 86), random.integers(10, 150)
-        luma[row, 8:152] = 190
-        luma[8:88, column] = 190
+        row, column = random.integers(20, 76), random.integers(20, 140)
+        luma[row, 20:140] = 190
+        luma[20:76, column] = 190
     return luma
 
 
