@@ -175,6 +175,10 @@ class PictureMeasurements:
     worst_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """For each output frame the largest block difference in luma codes, chroma counting half, and the block's centre in
     luma pixels."""
+    worst_luma_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
+    """The same of luma alone."""
+    cells_off: list[int | None] = field(default_factory=list)
+    """For each output frame how many blocks are off by more than 24 codes, chroma counting half."""
     worst_strange_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """The same of blocks that are like nothing around their place in the reference, nor there two frames before or
     behind, by more than 24 codes: what coding leaves out of a block is what distinguishes it from those. None where a
@@ -196,6 +200,8 @@ class PictureMeasurements:
     edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
     """For each output frame the mean absolute difference of the top, bottom, left and right border, less the one of the
     whole picture, or of what lies next to that border if that is more, in luma codes, chroma counting a third."""
+    even_edge_codes: list[tuple[float, float, float, float] | None] = field(default_factory=list)
+    """The same of what most of a border is off by in one direction, in luma codes, where the reference is flat."""
     sampled: list[SampledPair] = field(default_factory=list)
     """Detailed measurements of a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))

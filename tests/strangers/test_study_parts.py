@@ -876,6 +876,37 @@ def test_a_fault_that_changes_nothing_is_not_planted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("codec", "stated", "by_container", "height", "is_planted"),
+    [
+        ("h264", "bt709", None, 360, True),
+        ("vp8", "bt470bg", None, 360, False),  # its standard says so, and silence below 720 lines means the same
+        ("vp8", "bt470bg", None, 720, True),
+        ("vp8", "bt470bg", "bt470bg", 360, True),
+        ("mjpeg", "bt470bg", None, 360, False),
+        ("h264", None, None, 360, False),
+    ],
+)
+def test_tags_are_removed_where_something_is_lost(
+    codec: str, stated: str | None, by_container: str | None, height: int, *, is_planted: bool
+) -> None:
+    reference = facts(EVEN, codec=codec, matrix=stated, container_matrix=by_container, height=height)
+    base = SimpleNamespace(reference=reference, output=facts(EVEN, matrix="bt470bg", height=height))
+
+    fault = next(fault for fault in FAULTS if fault.name == "tags-removed")
+
+    assert fault.needs(cast("Base", base)) is is_planted
+
+
+@pytest.mark.parametrize(("error", "is_planted"), [(2.9, True), (8.5, False)])
+def test_fields_are_woven_where_movement_is_more_than_coding_is_off_by(error: float, *, is_planted: bool) -> None:
+    base = SimpleNamespace(output=facts(EVEN), steady_motion=9.4, error=error)
+
+    fault = next(fault for fault in FAULTS if fault.name == "interlaced")
+
+    assert fault.needs(cast("Base", base)) is is_planted
+
+
+@pytest.mark.parametrize(
     ("silent", "scale", "sides", "has"),
     [
         (None, 1.0, (1.0, -0.4), {"gap", "clipped", "sides", "end"}),

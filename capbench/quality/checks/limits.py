@@ -99,6 +99,18 @@ RATE_CONTROL_S: Final = 0.5
 below the median for 0.1 s and 3 dB for 0.25 s."""
 CUT_CODES: Final = 20.0
 """Movement of the mean block from which a frame is a cut to the encoder: nothing of the picture before foretells it."""
+HARD_CONTENT_S: Final = 0.25
+"""Time before or behind a frame in which most frames are as bad where content is hard to code: a collapse that nothing
+in the content explains is a fault however long it lasts, but a moment of it in hard content is not told from it."""
+HARD_CONTENT_FRAMES: Final = 3
+"""Fewest of them."""
+HARD_CONTENT_DETAIL: Final = 0.9
+"""Share of its detail that such a frame has: noise behind a cut has 0.98 at 33 dB, in a clip of 46 dB."""
+HARD_CONTENT_MOVES: Final = 2.0
+"""Movement of such a frame over that of the median frame, which explains that less is left."""
+HARD_CONTENT_MEANS: Final = 0.5
+"""Mean error of the means of blocks over the root mean square error, up to which a frame is off within blocks: coding
+makes 0.1 to 0.3, another brightness 1."""
 CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
 COARSE_CELL_RATIO: Final = 12.0
@@ -110,6 +122,12 @@ COARSEST_CELL_CODES: Final = 54.0
 """Its upper bound, of blocks that show what is nowhere around: a block of another picture differs by 55 and more, x264
 at 0.04 bits a pixel by 51 at most. A small thing that a coarse encoder left out, or behind, is off by as much as it
 differs from what is around: x265 at CRF 38 by 58."""
+CHROMA_CELLS: Final = 16
+"""Blocks of which chroma alone may be off by more, up to the same bound, where it is what is around and luma is right:
+as many as 32x32 pixels have, for less than `CHROMA_CELL_FRAMES`. AV1 at 44 and 47 dB kept the colour of small things
+that moved for a frame: one block was off by 30, five by 38."""
+CHROMA_CELL_FRAMES: Final = 3
+"""Such frames in a row are a fault: a tenth of a second."""
 EDGE_CODES: Final = 4.0
 """Error of border rows or columns above that of the rest, and of those beside it; an encoder treats these alike."""
 COARSE_EDGE_RATIO: Final = 0.8
@@ -159,7 +177,8 @@ FINE_BLURRED_PART_REST: Final = 0.1
 BLURRED_PART_CODES: Final = 8.0
 """Least error of such a part in codes: text of less contrast than 20 codes is hardly read when it is sharp."""
 BLURRED_PART_FRAMES: Final = 3
-"""Frames with such a part, or all if they are fewer: what is soft for a tenth of a second is read in the next."""
+"""Frames in a row with such a part, or all if they are fewer: what is soft for a tenth of a second is read in the next.
+A starfield by AV1 at 30 dB had six such frames of 74, one here and one there."""
 ADDED_SHARE: Final = 0.25
 """Share of the error within blocks that is no lost detail: coding with a dead zone leaves up to 0.16, and MPEG-2 at its
 coarsest 0.2; content that is shifted, cropped, interlaced or repeated 0.32 to 0.73, noise 0.9."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.effect_checks import OWN_LOOK
+from capbench.quality.checks.local_check import check_local
+from capbench.quality.checks.outlier_check import check_outliers, lost_frames, luma_psnr_db
 from capbench.quality.checks.sharpness_check import check_sharpness, is_left_out, typical_detail_error
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.reading.orientation import SAME_PICTURE_CORRELATION, TURNED_REST, UPRIGHT, UPRIGHT_REST
@@ -52,7 +54,7 @@ def check_pictures(evidence: Measurements) -> list[Check]:
         # Sharpness and position of a different picture mean nothing; quality and local errors may show why it differs.
         why = "the output shows different pictures from the reference"
         rest = [Check.unchecked(name=name, reason=why) for name in ("picture.outliers", *_NAMES[5:])]
-        return [*same, _quality(pictures), _local(pictures), *rest]
+        return [*same, _quality(pictures), check_local(pictures), *rest]
     place = _place(pictures)
     if place.status is CheckStatus.FAIL and (place.value or 0.0) >= limits.ELSEWHERE_PX:
         sharpness = Check.unchecked(name="picture.sharpness", reason=place.message)
@@ -61,8 +63,8 @@ def check_pictures(evidence: Measurements) -> list[Check]:
     return [
         *same,
         _quality(pictures),
-        _outliers(evidence, pictures),
-        _local(pictures),
+        check_outliers(evidence, pictures),
+        check_local(pictures),
         _edges(evidence, pictures),
         place,
         sharpness,
@@ -113,21 +115,17 @@ def _same(pictures: PictureMeasurements) -> list[Check]:
     return [is_same, Check.passed(name=turned, message="upright")]
 
 
-def _values(pictures: PictureMeasurements, metric: str) -> dict[int, float]:
-    return {frame: value for frame, value in enumerate(pictures.series.get(metric, ())) if value is not None}
-
-
 def mean_psnr_db(pictures: PictureMeasurements) -> float:
     """Mean PSNR of luma over the frames that were compared, of which there must be one."""
-    values = _values(pictures, "psnr_y")
+    values = luma_psnr_db(pictures)
     return sum(values.values()) / len(values)
 
 
 def _quality(pictures: PictureMeasurements) -> Check:
     mean = mean_psnr_db(pictures)
-    values = _values(pictures, "psnr_y")
+    values = luma_psnr_db(pictures)
     frames = len(values)
-    lost = _lost_frames(pictures, values)
+    lost = lost_frames(pictures, values)
     if len(lost) > limits.LOST_FRAMES * frames:
         worst = min(lost, key=lambda frame: values[frame])
         return Check.failed(
@@ -156,135 +154,33 @@ def _quality(pictures: PictureMeasurements) -> Check:
     )
 
 
-def _lost_frames(pictures: PictureMeasurements, psnr_db: dict[int, float]) -> list[int]:
-    """Those that have less than half of the reference's detail, and so few decibels that it is seen."""
-    left = dict(enumerate(pictures.detail_left))
-    kept = {frame: found[0] for frame in psnr_db if (found := left.get(frame)) is not None}
-    return [frame for frame in kept if kept[frame] < limits.KEPT_DETAIL and psnr_db[frame] < limits.PSNR_FLOOR_DB]
-
-
-def _is_coarse(pictures: PictureMeasurements, frame: int) -> bool:
-    """Whether detail is missing in a frame, and nothing else is in its place."""
-    left = pictures.detail_left[frame]
-    return left is not None and left[1] <= limits.ADDED_SHARE
-
-
-def _begins(evidence: Measurements) -> set[int]:
-    """Output frames so soon after the start, or a cut, that rate control has not found its quantiser yet."""
-    output, reference = evidence.output.frames, evidence.reference.frames
-    found: set[int] = set()
-    since_s: Fraction | None = None
-    for frame, match in enumerate(evidence.matches):
-        now_s = output[frame].time_s
-        if since_s is None or (match is not None and reference[match].moved_codes > limits.CUT_CODES):
-            since_s = now_s
-        if now_s - since_s < limits.RATE_CONTROL_S:
-            found.add(frame)
-    return found
-
-
-def _outliers(evidence: Measurements, pictures: PictureMeasurements) -> Check:
-    name = "picture.outliers"
-    values = _values(pictures, "psnr_y")
-    limit = min(median(values.values()) - limits.PSNR_OUTLIER_DB, limits.PSNR_OUTLIER_FLOOR_DB)
-    bad = [frame for frame, value in values.items() if value < limit]
-    if bad:
-        begins = _begins(evidence) - set(_lost_frames(pictures, values))
-        bad = [frame for frame in bad if frame not in begins or not _is_coarse(pictures, frame)]
-    worst = min(bad or values, key=lambda frame: values[frame])
-    if not bad:
-        return Check.passed(
-            name=name,
-            message=f"no frame stands out; the worst is frame {worst} with {values[worst]:.1f} dB",
-            value=values[worst],
-            limit=limit,
-            unit="dB",
-        )
-    return Check.failed(
-        name=name,
-        message=f"{len(bad)} frames are far worse than the rest: frame {worst} has {values[worst]:.1f} dB, the median "
-        f"is {median(values.values()):.1f} dB",
-        value=values[worst],
-        limit=limit,
-        unit="dB",
-        frames=bad,
-    )
-
-
-def _local(pictures: PictureMeasurements) -> Check:
-    name = "picture.local"
-    cells = {frame: cell for frame, cell in enumerate(pictures.worst_cell_codes) if cell is not None}
-    limit_of = _cell_limits(pictures)
-    coarse_of = _coarse_limits(pictures)
-    # What is like the blocks around may be what coarse coding left of one, by however much these differ.
-    for frame, strange in enumerate(pictures.worst_strange_cell_codes):
-        if frame in cells and limit_of[frame] < cells[frame][0] <= coarse_of[frame]:
-            if strange is None or strange[0] <= limit_of[frame]:
-                limit_of[frame] = coarse_of[frame]
-            else:
-                cells[frame] = strange
-    # Coarse coding misses a block's mean where it misses its detail; what is off evenly is a fault however coarse.
-    for frame, even in enumerate(pictures.worst_even_cell_codes):
-        if even is not None and even[0] > limits.CELL_CODES and cells[frame][0] <= limit_of[frame]:
-            cells[frame], limit_of[frame] = even, limits.CELL_CODES
-    bad = [frame for frame, cell in cells.items() if cell[0] > limit_of[frame]]
-    worst = max(bad or cells, key=lambda frame: cells[frame][0])
-    size, x, y = cells[worst]
-    place = f"by {size:.0f} codes around ({x}, {y}) in frame {worst}"
-    if not bad:
-        return Check.passed(
-            name=name,
-            message=f"no part of the picture is wrong; the worst block is off {place}",
-            value=size,
-            limit=limit_of[worst],
-            unit="codes",
-        )
-    return Check.failed(
-        name=name,
-        message=f"part of the picture is wrong in {len(bad)} of {len(cells)} frames: off {place}",
-        value=size,
-        limit=limit_of[worst],
-        unit="codes",
-        frames=bad,
-    )
-
-
-def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:
-    """For each frame what a block may be off by unevenly: more where its encoder was coarse in all detail."""
-    return {
-        frame: max(limits.CELL_CODES, min(codes, limits.COARSEST_CELL_CODES))
-        for frame, codes in _coarse_limits(pictures).items()
-    }
-
-
-def _coarse_limits(pictures: PictureMeasurements) -> dict[int, float]:
-    """The same where nothing strange is in the place of what is off, which no other picture can be."""
-    most = limits.COARSER_FRAME * typical_detail_error(pictures)
-    return {
-        frame: limits.COARSE_CELL_RATIO * min(codes or 0.0, most)
-        for frame, codes in enumerate(pictures.detail_error_codes)
-    }
-
-
 def _edges(evidence: Measurements, pictures: PictureMeasurements) -> Check:
     name = "picture.edges"
     if min(evidence.output.size) < limits.SMALLEST_EDGED_PX:
         return Check.not_applicable(name=name, reason="the picture is too small to compare its edges with the rest")
-    rows = [edges for edges in pictures.edge_codes if edges is not None]
-    typical = {
-        side: median(edges[place] for edges in rows) for place, side in enumerate(("top", "bottom", "left", "right"))
-    }
-    worst = max(typical, key=lambda side: typical[side])
-    limit = max(limits.EDGE_CODES, limits.COARSE_EDGE_RATIO * typical_detail_error(pictures))
+    coarse = max(limits.EDGE_CODES, limits.COARSE_EDGE_RATIO * typical_detail_error(pictures))
+    # Coarse coding is off by more, but in both directions: what is off in one way is a fault however coarse.
+    sides = [*_sides(pictures.edge_codes, coarse), *_sides(pictures.even_edge_codes, limits.EDGE_CODES)]
+    worst, side, limit = max(sides, key=lambda each: each[0] / each[2])
     return Check.passed_if(
-        good=typical[worst] <= limit,
+        good=worst <= limit,
         name=name,
         when_good="the edges are as good as the rest",
-        when_bad=f"the {worst} edge is wrong: off by {typical[worst]:.1f} codes more than the rest",
-        value=typical[worst],
+        when_bad=f"the {side} edge is wrong: off by {worst:.1f} codes more than the rest",
+        value=worst,
         limit=limit,
         unit="codes",
     )
+
+
+def _sides(
+    edges: Sequence[tuple[float, float, float, float] | None], limit: float
+) -> Iterator[tuple[float, str, float]]:
+    """What each border of the median frame is off by, which one it is, and the limit."""
+    rows = [row for row in edges if row is not None]
+    for place, side in enumerate(("top", "bottom", "left", "right")):
+        if rows:
+            yield median(row[place] for row in rows), side, limit
 
 
 def _place(pictures: PictureMeasurements) -> Check:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.measurements import BlurredPart, DetailLoss, PictureMeasurements
 from capbench.results import Check
 
-__all__ = ["check_sharpness", "is_left_out", "typical_detail_error"]
+__all__ = ["check_sharpness", "in_a_row", "is_left_out", "typical_detail_error"]
 
 
 def check_sharpness(pictures: PictureMeasurements) -> Check:
@@ -50,13 +51,21 @@ def check_sharpness(pictures: PictureMeasurements) -> Check:
 
 
 def _blurred_parts(pictures: PictureMeasurements) -> dict[int, BlurredPart]:
-    """Frame to the part of it that was blurred while the rest kept its detail; none if few are."""
+    """Frame to the part of it that was blurred while the rest kept its detail; none if few in a row are."""
     found = {
         frame: min(blurred, key=lambda part: part.beside_blur)
         for frame, parts in enumerate(pictures.blurred_parts)
         if (blurred := [part for part in parts if _is_blurred(part)])
     }
-    return found if len(found) >= min(limits.BLURRED_PART_FRAMES, len(pictures.blurred_parts)) else {}
+    # What is soft in one frame is read in the next: coarse coding softens a star here and a star there, for a frame.
+    fewest = min(limits.BLURRED_PART_FRAMES, len(pictures.blurred_parts))
+    return {frame: found[frame] for row in in_a_row(list(found)) if len(row) >= fewest for frame in row}
+
+
+def in_a_row(frames: list[int]) -> list[list[int]]:
+    """Frames, in order, in groups of those that follow each other."""
+    numbered = itertools.groupby(enumerate(frames), key=lambda each: each[1] - each[0])
+    return [[frame for _, frame in group] for _, group in numbered]
 
 
 def _is_blurred(part: BlurredPart) -> bool:

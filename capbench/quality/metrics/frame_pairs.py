@@ -34,13 +34,16 @@ from capbench.quality.metrics.pairs.strange_blocks import StrangeBlocks
 from capbench.quality.metrics.psnr_ssim import mean_squared_error, psnr_db, ssim
 from capbench.quality.metrics.registration import (
     border_errors_codes,
+    cell_differences,
     detail_error_codes,
     detail_left,
     errors_beside_border_codes,
+    even_border_errors_codes,
     inner_error_codes,
     sharpness,
     worst_cell,
     worst_even_cell,
+    worst_luma_cell,
 )
 from capbench.quality.reading.frame_samples import level_row_step
 from capbench.quality.reading.observed_frame import ObservedPicture
@@ -72,6 +75,8 @@ _BORDER_VARIES = 1.5
 _HARDER_EDGE = 6.0
 """Error next to a border, over that of the picture, up to which harder content explains it: what enters at an edge
 cannot be predicted, and a still rest is coded ever better. Rows that nobody wrote are off by 50 times as much."""
+_OFF_CODES = 24.0
+"""Difference from which a block is counted as off: `limits.CELL_CODES`."""
 _EDGE_WEIGHTS = np.array([[1.0], [1 / 3], [1 / 3]])
 """Chroma at the border is filtered from repeated samples, by every exporter in its way: up to 10 codes are no fault."""
 
@@ -295,11 +300,14 @@ def _figures(got: ObservedPicture, want: ObservedPicture, *, is_fair: bool) -> F
     border = ((np.array(borders) - _BORDER_VARIES * usual) * _EDGE_WEIGHTS).max(axis=0).tolist()
     return FrameFigures(
         worst_cell_codes=_placed(worst_cell(got.thumb, want.thumb)),
+        worst_luma_cell_codes=_placed(worst_luma_cell(got.thumb, want.thumb)),
+        cells_off=int((cell_differences(got.thumb, want.thumb) > _OFF_CODES).sum()),
         worst_even_cell_codes=None if even is None else _placed(even),
         mean_cell_codes=float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean()),
         detail_error_codes=detail_error_codes(planes.luma, wanted.luma),
         detail_left=None if is_fair else detail_left(planes.luma, wanted.luma),
         blurred_parts=_blurred_parts(planes, wanted),
+        even_edge_codes=even_border_errors_codes(planes.luma, wanted.luma),
         edge_codes=(border[0], border[1], border[2], border[3]),
     )
 

@@ -17,10 +17,12 @@ __all__ = [
     "detail_left",
     "detailed_cells",
     "errors_beside_border_codes",
+    "even_border_errors_codes",
     "inner_error_codes",
     "sharpness",
     "worst_cell",
     "worst_even_cell",
+    "worst_luma_cell",
 ]
 
 _BORDER_SAMPLES = 2
@@ -46,6 +48,8 @@ DETAIL_CODES = 12.0
 """Standard deviation of luma within a block that has detail: text, edges, foliage."""
 _MOST_DETAIL_CELLS = 2000
 """Blocks looked at in a large picture, in rows evenly spread: their median is known to a thirtieth."""
+_FLAT_CODES = 8
+"""Range of codes from a border through two blocks where nothing is but grain."""
 _EVEN_RATIO = 5.0
 """Mean difference of a block over the spread of the differences within it and its neighbours, from which the difference
 is even. Coarse coding misses a block's mean where it misses its detail: at most 3.6 times as much in exports at 0.04
@@ -142,6 +146,30 @@ def border_errors_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tupl
     return _errors_of_strips(got, want, (np.s_[:n], np.s_[-n:], np.s_[:, :n], np.s_[:, -n:]))
 
 
+def even_border_errors_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """By how much most of each border is off in one direction, in codes: top, bottom, left, right.
+
+    The median along it of what is flat in `want` from the border through two blocks, by itself or less the one of the
+    second block, whichever is less: detail is lost in any way, such as a line along the border, and colours that are
+    off are so behind it as well. Coding has both signs along a border where nothing is, however coarse it is; rows that
+    nobody wrote are off in one way. 0 where less than half of a border is flat, or the planes are too small to tell.
+    """
+    n, block = _BORDER_SAMPLES, DETAIL_CELL_SAMPLES
+    if min(want.shape) < 4 * block:
+        return 0.0, 0.0, 0.0, 0.0
+    found = []
+    for side, wanted in (got, want), (got[::-1], want[::-1]), (got.T, want.T), (got.T[::-1], want.T[::-1]):
+        rows = wanted[: 2 * block].astype(np.int16)
+        flat = np.ptp(rows, axis=0) <= _FLAT_CODES
+        difference = (side[: 2 * block] - rows)[:, flat]
+        if 2 * difference.shape[1] < flat.size:
+            found.append(0.0)
+            continue
+        border, behind = (float(np.median(each.mean(axis=0))) for each in (difference[:n], difference[block:]))
+        found.append(min(abs(border), abs(border - behind)))
+    return found[0], found[1], found[2], found[3]
+
+
 def errors_beside_border_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """The same of the rows and columns next to those, up to the eighth: an encoder codes them in one block."""
     n, block = _BORDER_SAMPLES, DETAIL_CELL_SAMPLES
@@ -188,6 +216,13 @@ def worst_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[flo
     moves blocks of saturated fine detail by 20 chroma codes.
     """
     difference = cell_differences(got, want)
+    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
+    return float(difference[row, column]), int(column), int(row)
+
+
+def worst_luma_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[float, int, int]:
+    """As `worst_cell`, of luma alone."""
+    difference = np.abs(got[..., 0] - want[..., 0])
     row, column = np.unravel_index(int(difference.argmax()), difference.shape)
     return float(difference[row, column]), int(column), int(row)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from tests.strangers.container_colours import matrix_number
 from tests.strangers.faults.fault_tools import (
     COLOUR_CHECKS,
     PICTURE_CHECKS,
@@ -25,6 +27,7 @@ from tests.strangers.faults.fault_tools import (
     tagged,
     without_detail,
 )
+from tests.strangers.stream_facts import StreamFacts
 from tests.strangers.tool_programs import ToolError, run_tool
 
 __all__ = ["PICTURE_FAULTS"]
@@ -32,6 +35,8 @@ __all__ = ["PICTURE_FAULTS"]
 _LEAST_EDGES, _LEAST_OF_BOTH = 0.8, 0.5
 """How much more chroma has to change to the next column than coding is off, of the plane that shows more where it is
 moved by a quarter of a sample, and of each where one is moved by a sample beside the other."""
+_OF_ONE_MATRIX: Final = {"vp8", "mjpeg"}
+"""Codecs whose streams cannot state a matrix, because their standards know one."""
 
 
 def _rotated(base: Base, degrees: float, path: Path) -> None:
@@ -73,6 +78,15 @@ def _untagged(base: Base, strength: float, path: Path) -> None:
     if (at := data.find(b"colrnclx")) >= 0:
         data[at + 8 : at + 14] = bytes((0, int(strength))) * 3
         path.write_bytes(data)
+
+
+def _states_colours(facts: StreamFacts) -> bool:
+    """Whether the file says what its colours are: of VP8 and JPEG ffprobe says what their standards say."""
+    return matrix_number(facts.container_matrix if facts.codec in _OF_ONE_MATRIX else facts.matrix) is not None
+
+
+def _means_as_much_untagged(base: Base) -> bool:
+    return replace(base.output, matrix=None, container_matrix=None).matrix_by_rule() == base.reference.matrix_by_rule()
 
 
 def _other_range(base: Base) -> str:
@@ -144,10 +158,15 @@ PICTURE_FAULTS: Final = (
         "colour",
         (),
         (2,),
-        "where the reference states its colours",
+        "where the reference states its colours, or silence means others",
         ("tags.present", "tags.agree"),
         _untagged,
-        lambda base: tagged(base) and base.reference.matrix is not None and base.output.path.suffix == ".mp4",
+        lambda base: (
+            tagged(base)
+            and base.reference.matrix is not None
+            and (_states_colours(base.reference) or not _means_as_much_untagged(base))
+            and base.output.path.suffix == ".mp4"
+        ),
     ),
     Fault(
         "range-tag",

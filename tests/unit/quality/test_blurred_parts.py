@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
+from capbench.quality.checks.sharpness_check import check_sharpness
+from capbench.quality.measurements import BlurredPart, PictureMeasurements
 from capbench.quality.validate import validate
 from capbench.results import CheckStatus, ValidationReport
 
@@ -88,6 +90,18 @@ def test_one_line_that_is_illegible_for_a_third_of_the_time_fails(tmp_path: Path
 
     failed = next(check for check in report.failures if check.name == "picture.sharpness")
     assert failed.frames == (4, 5, 6, 7)
+
+
+@pytest.mark.parametrize(("frames", "fails"), [((2, 5, 7, 9), False), ((2, 5, 6, 7), True)])
+def test_what_is_soft_for_single_frames_can_be_read_in_the_next(frames: tuple[int, ...], *, fails: bool) -> None:
+    """Coarse coding softens a star of a starfield for a frame, and another one some frames later."""
+    soft = BlurredPart(beside_blur=0.01, error_codes=24.0, kept_error_codes=3.6, step_px=1, x=16, y=16)
+    pictures = PictureMeasurements(blurred_parts=[(soft,) if number in frames else () for number in range(12)])
+
+    found = check_sharpness(pictures)
+
+    assert (found.status is CheckStatus.FAIL) is fails
+    assert not fails or found.frames == (5, 6, 7)
 
 
 @pytest.mark.parametrize("crf", [20, 30, 38])

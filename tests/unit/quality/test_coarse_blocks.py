@@ -14,7 +14,7 @@ from capbench.quality.checks.limits import (
     PSNR_OUTLIER_FLOOR_DB,
     SHARPNESS_SHARE,
 )
-from capbench.quality.checks.picture_checks import _local
+from capbench.quality.checks.local_check import check_local
 from capbench.quality.measurements import PictureMeasurements
 from capbench.quality.metrics import frame_pairs
 from capbench.quality.metrics.detail_loss import LOST_SHARE
@@ -160,9 +160,47 @@ def test_how_far_a_block_may_be_off_follows_from_how_detail_was_coded(
         detail_error_codes=[None, detail_codes],
     )
 
-    found = _local(pictures)
+    found = check_local(pictures)
 
     assert found.status is (CheckStatus.FAIL if is_wrong else CheckStatus.PASS)
+
+
+@pytest.mark.parametrize(
+    ("off_codes", "luma_codes", "strange_codes", "cells", "frames", "is_wrong"),
+    [
+        (30, 2, None, 1, (3,), False),  # the tip of a red line, by AV1 at 47 dB
+        (38, 3, None, 5, (3, 4), False),
+        (38, 3, None, 5, (3, 4, 5), True),  # for a tenth of a second
+        (38, 3, None, 60, (3,), True),  # all of an area
+        (38, 3, 30, 5, (3,), True),  # of a colour that is nowhere around
+        (38, 30, None, 5, (3,), True),  # and of another brightness
+        (60, 3, None, 5, (3,), True),
+    ],
+)
+def test_colour_alone_may_be_left_behind_in_a_few_blocks_for_a_moment(
+    off_codes: float,
+    luma_codes: float,
+    strange_codes: float | None,
+    cells: int,
+    frames: tuple[int, ...],
+    *,
+    is_wrong: bool,
+) -> None:
+    fine = (2.0, 4, 4)
+    strange = None if strange_codes is None else (strange_codes, 12, 20)
+    pictures = PictureMeasurements(
+        worst_cell_codes=[(off_codes, 12, 20) if n in frames else fine for n in range(9)],
+        worst_luma_cell_codes=[(luma_codes, 12, 20) if n in frames else fine for n in range(9)],
+        cells_off=[cells if n in frames else 0 for n in range(9)],
+        worst_strange_cell_codes=[strange if n in frames else None for n in range(9)],
+        worst_even_cell_codes=[None] * 9,
+        detail_error_codes=[1.3] * 9,
+    )
+
+    found = check_local(pictures)
+
+    assert found.status is (CheckStatus.FAIL if is_wrong else CheckStatus.PASS)
+    assert not is_wrong or found.frames == frames
 
 
 def test_a_frame_that_is_wrong_all_over_does_not_excuse_itself() -> None:
@@ -172,7 +210,7 @@ def test_a_frame_that_is_wrong_all_over_does_not_excuse_itself() -> None:
         pictures.worst_even_cell_codes.append(None)
         pictures.detail_error_codes.append(detail_codes)
 
-    assert _local(pictures).frames == (4,)
+    assert check_local(pictures).frames == (4,)
 
 
 def _with_thing(column: int | None, codes: float = 200) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter
 
+from capbench.quality.expectation import Expectation
 from capbench.quality.reading.planes import Planes, as_frame
 from capbench.quality.validate import validate
 from capbench.results import CheckStatus, ValidationReport
@@ -54,9 +56,9 @@ def _quantised(luma: Luma, step: float) -> Luma:
     return _codes(idctn(levels * steps, axes=(1, 3), norm="ortho").reshape(_HEIGHT, _WIDTH))
 
 
-def _written(path: Path, pictures: Sequence[Luma]) -> Path:
+def _written(path: Path, pictures: Sequence[Luma], rate: Fraction = Fraction(_RATE)) -> Path:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=_RATE, options={"qp": "4", "preset": "ultrafast"})
+        stream = container.add_stream("libx264", rate=rate, options={"qp": "4", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
         for number, luma in enumerate(pictures):
             frame = as_frame(Planes(luma, *np.full((2, _HEIGHT // 2, _WIDTH // 2), 128, np.uint8)))
@@ -66,10 +68,29 @@ def _written(path: Path, pictures: Sequence[Luma]) -> Path:
     return path
 
 
-def _judged(folder: Path, source: Callable[[int], Luma], change: Callable[[int, Luma], Luma]) -> ValidationReport:
+def _judged(
+    folder: Path, source: Callable[[int], Luma], change: Callable[[int, Luma], Luma], every: int = 1
+) -> ValidationReport:
+    """What is said of changed pictures, of which each is kept or every second one, at half the rate."""
     pictures = [source(number) for number in range(_FRAMES)]
-    changed = [change(number, luma) for number, luma in enumerate(pictures)]
-    return validate(_written(folder / "a.mp4", pictures), _written(folder / "b.mp4", changed), with_vmaf=False)
+    changed = [change(number, luma) for number, luma in enumerate(pictures)][::every]
+    return validate(
+        _written(folder / "a.mp4", pictures),
+        _written(folder / "b.mp4", changed, Fraction(_RATE, every)),
+        expected=Expectation(rate=None if every == 1 else Fraction(_RATE, every)),
+        with_vmaf=False,
+    )
+
+
+def _still(_: int) -> Luma:
+    """A soft page with a few words."""
+    page = Image.fromarray(_codes(np.tile(np.linspace(60.0, 90.0, _WIDTH), (_HEIGHT, 1))))
+    ImageDraw.Draw(page).text((20, 40), "export", fill=200, font=ImageFont.load_default(11))
+    return np.asarray(page)
+
+
+def _noise(number: int) -> Luma:
+    return _codes(np.random.default_rng(number).normal(125, 45, (_HEIGHT, _WIDTH)))
 
 
 def _status(report: ValidationReport, name: str) -> CheckStatus:
@@ -87,6 +108,34 @@ def test_rate_control_may_begin_coarsely_and_not_collapse(first: int, status: st
 
     assert _status(report, "picture.outliers").value == status
     assert status == "fail" or not report.failures, report.failures
+
+
+@pytest.mark.parametrize("first", [25, 41], ids=["for long", "for two frames behind a cut that is left out"])
+def test_content_that_is_harder_to_code_is_no_collapse(first: int, tmp_path: Path) -> None:
+    """Noise at the quantiser of the rest has 32 dB, the rest 47. At half the rate the first frame of it is left out."""
+    report = _judged(
+        tmp_path,
+        lambda number: _still(number) if number < first else _noise(number),
+        lambda _, luma: _quantised(luma, 22.0),
+        every=1 if first == 25 else 2,
+    )
+
+    psnr_db = [value for value in report.series["psnr_y"] if value is not None]
+    assert min(psnr_db) < np.median(psnr_db) - 10
+    assert _status(report, "picture.outliers") is CheckStatus.PASS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda luma: _quantised(luma, _COARSE_STEP), lambda luma: _codes(luma + 12.0)],
+    ids=["coarse", "brighter"],
+)
+def test_a_collapse_that_lasts_is_not_explained_by_content_that_goes_on(
+    change: Callable[[Luma], Luma], tmp_path: Path
+) -> None:
+    report = _judged(tmp_path, _foliage, lambda number, luma: change(luma) if 14 <= number < 29 else luma)
+
+    assert _status(report, "picture.outliers") is CheckStatus.FAIL
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ class FrameFigures:
     """Figures of one output frame; the fields of `PictureMeasurements` of the same name say what they are."""
 
     worst_cell_codes: tuple[float, int, int] | None = None
+    worst_luma_cell_codes: tuple[float, int, int] | None = None
+    cells_off: int | None = None
     worst_strange_cell_codes: tuple[float, int, int] | None = None
     worst_even_cell_codes: tuple[float, int, int] | None = None
     mean_cell_codes: float | None = None
@@ -31,6 +33,7 @@ class FrameFigures:
     detail_left: tuple[float, float] | None = None
     blurred_parts: tuple[BlurredPart, ...] = ()
     edge_codes: tuple[float, float, float, float] | None = None
+    even_edge_codes: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,6 +113,8 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
             if name not in failed
         },
         worst_cell_codes=[each.worst_cell_codes for each in figures],
+        worst_luma_cell_codes=[each.worst_luma_cell_codes for each in figures],
+        cells_off=[each.cells_off for each in figures],
         worst_strange_cell_codes=[each.worst_strange_cell_codes for each in figures],
         worst_even_cell_codes=[each.worst_even_cell_codes for each in figures],
         mean_cell_codes=[each.mean_cell_codes for each in figures],
@@ -117,6 +122,7 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
         detail_left=[each.detail_left for each in figures],
         blurred_parts=[each.blurred_parts for each in figures],
         edge_codes=[each.edge_codes for each in figures],
+        even_edge_codes=[each.even_edge_codes for each in figures],
         sampled=sampled,
         colours=colours.rows(),
         blocks=colours.blocks(),
