@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,8 @@ class SoundLag:
     start_ms: float
     """In the first part (at most 20 s)."""
     end_ms: float | None
-    """In the last part; None where that is too steady, or too unlike the reference's, or the sound too short."""
+    """In the last part; None where that is too steady, or too unlike the reference's, or the sound too short, or where
+    it is not known what the reference has when."""
     correlation: float
     """How alike the samples, or the envelopes, are, at most 1."""
     by_onset: bool = False
@@ -91,8 +92,14 @@ class SoundLag:
 def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     """Lag of `output` behind `reference` in ms; None where either is too quiet or too steady to tell.
 
-    It is looked for around the lag that the first pictures of the files have, whatever time they start at.
+    It is looked for around the lag that the first pictures of the files have, whatever time they start at. Of a
+    reference that is `doubled` only the first part's is known.
     """
+    lag = _measure_lag(reference, output)
+    return replace(lag, end_ms=None) if lag is not None and reference.doubled else lag
+
+
+def _measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     whole_s, by_samples = _lag_of_samples(reference, output)
     if by_samples is not None:
         return by_samples
@@ -213,7 +220,7 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
 
     Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it,
     nor is a pause of the reference that lies elsewhere in the output, nor what an early sound loses before its track
-    begins: a shift has a name of its own.
+    begins: a shift has a name of its own. Where the reference is `doubled` nobody knows what sounds.
     """
     margin = round(_SEARCH_S / BIN_S)
     start, count = reference.start_bin - margin, len(reference.level) + 2 * margin
@@ -225,6 +232,8 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
     loud = wanted > _AUDIBLE
     early_s = output.origin_s - reference.origin_s - lag.start_ms / 1e3
     loud[: min(begins_at, margin + max(0, round(early_s / BIN_S)))] = False
+    for first, end in reference.doubled:
+        loud[max(0, first - start) : max(0, end - start)] = False
     if not loud.any():
         return []
     gain = float(np.median(found[loud] / wanted[loud]))
