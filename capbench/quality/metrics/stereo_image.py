@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
-__all__ = ["ChannelOrder", "StereoImage", "find_missing_channels", "measure_channel_order", "measure_stereo_image"]
+__all__ = [
+    "ChannelOrder",
+    "StereoImage",
+    "best_place",
+    "find_missing_channels",
+    "measure_channel_order",
+    "measure_stereo_image",
+]
 
 _AUDIBLE = 0.003  # -50 dB of full scale, as for gaps
 _SEARCH_S = 0.005
@@ -185,8 +192,9 @@ def measure_stereo_image(reference: Sound, output: Sound, lag_ms: float, *, leas
     """Compare the pieces that both sounds have; None where none of them is audible in both, or the lag is too large.
 
     Of sounds that have the same channels, more than two, front left and right by themselves: what is mixed into both
-    need not be as late as they are. `lag_ms` is how late the output's sound is by the files' own times. What is less than `least_share` of the energy of
-    its counterpart, one side of the other or the difference of the sum, is not judged.
+    need not be as late as they are. `lag_ms` is how late the output's sound is by the files' own times. What is less
+    than `least_share` of the energy of its counterpart, one side of the other or the difference of the sum, is not
+    judged.
     """
     late_s = lag_ms / 1e3 - (output.origin_s - reference.origin_s)
     if abs(late_s) > _FARTHEST_S:
@@ -254,6 +262,15 @@ def _compare(wanted: NDArray[np.float32], found: NDArray[np.float32], late: floa
         polarity=float(likeness[0, 0, best] * likeness[1, 1, best]) if both_sound and are_own else None,
         sides=float(mixed[0, 0] * mixed[1, 1]) if differ else None,
     )
+
+
+def best_place(want: Samples, got: Samples, late: float) -> int:
+    """By how many samples `got` is late, up to 5 ms around the place expected; shapes (2, `PIECE_SAMPLES`)."""
+    reach = round(_SEARCH_S * SOUND_RATE_HZ)
+    places = round(late) + np.arange(-reach, reach + 1)
+    likeness = _correlations(want, got, places)
+    fit = np.square(likeness[(0, 1), (0, 1)]).mean(axis=0)
+    return int(places[int((fit - _DOUBT_PER_MS * np.abs(places - late) / SOUND_RATE_HZ * 1e3).argmax())])
 
 
 def _sum_and_difference(sides: Samples) -> Samples:
