@@ -24,7 +24,7 @@ from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
 from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
 from tests.strangers.encoder_programs.exporters_9555 import EXPORTERS_9555
 from tests.strangers.encoder_programs.held_back_exporters import HELD_BACK_EXPORTERS
-from tests.strangers.faults import fault_tools, planted_sound, sound_content
+from tests.strangers.faults import fault_tools, planted_frames, planted_sound, sound_content
 from tests.strangers.faults.fault_tools import Base, Fault, _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
 from tests.strangers.faults.sound_faults import SOUND_FAULTS
@@ -1024,6 +1024,40 @@ def test_a_fault_of_sound_that_changes_nothing_is_not_planted(
 
     with pytest.raises(ToolError):
         copied(base_with_sound, strength, tmp_path / "faulty.mkv")
+
+
+@pytest.mark.parametrize(
+    ("name", "strength"),
+    [
+        *(("lost-in-middle", 3), ("every-nth-lost", 9), ("doubled", 1), ("doubled", 3), ("frozen", 4)),
+        *(("swapped-frames", 3), ("rate", 0.01), ("picture-drifts", 20), ("jitter", 6), ("one-late", 12)),
+        *(("rounded-times", 15), ("wrong-macroblocks", 16)),
+    ],
+)
+def test_a_fault_of_frames_is_in_the_file_at_its_strength(
+    name: str, strength: float, base_with_sound: Base, tmp_path: Path
+) -> None:
+    next(fault for fault in FAULTS if fault.name == name).make(base_with_sound, strength, tmp_path / "faulty.mkv")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        planted_frames.counted(lambda base, _: base.frames - 1),
+        planted_frames.is_shown_instead(lambda base, _: {base.moving: base.moving - 1}),
+        planted_frames.times_are(lambda _, n, time_s, ms: time_s + n % 2 * ms / 1e3, lambda _, ms: ms / 1e3),
+        planted_frames.times_are(lambda _, __, time_s, ___: time_s, lambda _, ms: ms / 1e3),
+    ],
+)
+def test_a_fault_of_frames_that_changes_nothing_is_not_planted(
+    check: planted_frames.Check, base_with_sound: Base, tmp_path: Path
+) -> None:
+    copied = fault_tools.streams_copied()
+
+    with pytest.raises(ToolError):
+        planted_frames.planted(copied, check)(base_with_sound, 6, tmp_path / "faulty.mkv")
+    with pytest.raises(ToolError, match="nothing is seen"):
+        planted_frames.damaged(copied)(base_with_sound, 6, tmp_path / "faulty.mkv")
 
 
 def test_a_colour_under_grain_counts_once() -> None:

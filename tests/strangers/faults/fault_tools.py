@@ -316,14 +316,16 @@ def picture_filter(filters: Callable[[Base, float], str], *more: str) -> Maker:
     return make
 
 
-def seen(make: Maker, codes: float = _SEEN_CODES) -> Maker:
+def seen(make: Maker, codes: float = _SEEN_CODES, *, weak: tuple[float, ...] = ()) -> Maker:
     """A fault that must change a frame as a whole: a tool that planted nothing must not count as a fault missed.
 
-    `codes` of R'G'B' is by how much on average at least.
+    `codes` of R'G'B' is by how much on average at least, but for `weak` strengths.
     """
 
     def checked(base: Base, strength: float, path: Path) -> None:
         make(base, strength, path)
+        if strength in weak:
+            return
         faulty = probe(path)
         size = picture_size(base.output)
         was, now = (decode_pictures(facts, size).astype(np.float32) for facts in (base.output, faulty))

@@ -26,8 +26,8 @@ _LOUD: Final = 0.01
 """Root mean square from which the referee counts a silence of 5 ms as one."""
 _LONGEST_GAP_S: Final = 0.1
 """Of the gaps that are planted."""
-_CLIPPED_SHARE: Final = 0.002
-"""Twice what validation promises to see, so that the codec behind it may smooth some of it."""
+_CLIPPED_SHARE: Final = 0.004
+"""Four times what validation promises to see: the codec behind it smooths up to half of it."""
 _SIDE_SHARE: Final = 0.01
 """Energy of the difference between left and right from which validation promises to tell them apart."""
 _END_S: Final = 0.25
