@@ -9,9 +9,8 @@ import numpy as np
 from capbench.quality.checks import limits
 from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
-from capbench.quality.metrics.kept_band import measure_kept_band
 from capbench.quality.metrics.sound_lag import SoundLag, is_audible, measure_lag, silent_gaps
-from capbench.quality.metrics.sound_pitch import measure_pitch
+from capbench.quality.metrics.sound_spectra import measure_kept_band, measure_pitch
 from capbench.quality.metrics.stereo_image import (
     ChannelOrder,
     find_missing_channels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,7 @@ class SoundLag:
     start_ms: float
     """In the first part (at most 20 s)."""
     end_ms: float | None
-    """In the last part; None where that is too steady, or too unlike the reference's, or the sound too short, or where
-    it is not known what the reference has when."""
+    """In the last part; None where that is too steady, too unlike the reference's or not known, or the sound short."""
     correlation: float
     """How alike the samples, or the envelopes, are, at most 1."""
     by_onset: bool = False
@@ -95,11 +94,6 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     It is looked for around the lag that the first pictures of the files have, whatever time they start at. Of a
     reference that is `doubled` only the first part's is known.
     """
-    lag = _measure_lag(reference, output)
-    return replace(lag, end_ms=None) if lag is not None and reference.doubled else lag
-
-
-def _measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     whole_s, by_samples = _lag_of_samples(reference, output)
     if by_samples is not None:
         return by_samples
@@ -107,7 +101,7 @@ def _measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
         return _lag_of_onset(reference, output)
     if len(output.level) < _SHORTEST_S / BIN_S or not is_audible(reference):
         return None  # of what nobody hears, an envelope is noise
-    moved = _pictures_apart_bins(reference, output)
+    moved = round((output.origin_s - reference.origin_s) / BIN_S)
     wanted, found = _on_one_timeline(reference, output, moved)
     # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
     wanted, found = (_smooth(np.pad(line, _SMOOTH_BINS)) for line in (wanted, found))
@@ -123,7 +117,7 @@ def _measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     middles_s = [(starts_at + (first + end) / 2) * BIN_S for first, end in parts]
     return SoundLag(
         start_ms=((whole if start is None else start) + moved) * BIN_S * 1e3,
-        end_ms=None if last is None else (last + moved) * BIN_S * 1e3,
+        end_ms=None if last is None or reference.doubled else (last + moved) * BIN_S * 1e3,
         correlation=correlation,
         start_at_s=middles_s[0],
         end_at_s=middles_s[-1],
@@ -161,7 +155,7 @@ def _lag_of_samples(reference: Sound, output: Sound) -> tuple[float | None, Soun
     middles_s = [(first + end) / 2 * BIN_S for first, end in parts]
     found = SoundLag(
         start_ms=known[0],
-        end_ms=known[1] if len(known) > 1 else None,
+        end_ms=known[1] if len(known) > 1 and not reference.doubled else None,
         correlation=max(each.correlation for each in lags),
         start_at_s=middles_s[0],
         end_at_s=middles_s[-1],
@@ -220,7 +214,7 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
 
     Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it,
     nor is a pause of the reference that lies elsewhere in the output, nor what an early sound loses before its track
-    begins: a shift has a name of its own. Where the reference is `doubled` nobody knows what sounds.
+    begins (a shift has a name of its own), nor anything where the reference is `doubled`.
     """
     margin = round(_SEARCH_S / BIN_S)
     start, count = reference.start_bin - margin, len(reference.level) + 2 * margin
@@ -283,10 +277,6 @@ def _added_bins(quiet: NDArray[np.int64], pauses: NDArray[np.int64]) -> int:
     low, high = np.searchsorted(pauses[:, 1], first, side="right"), np.searchsorted(pauses[:, 0], end)
     overlapped = pauses[low:high]
     return end - first - int((overlapped[:, 1] - overlapped[:, 0]).max(initial=0))
-
-
-def _pictures_apart_bins(reference: Sound, output: Sound) -> int:
-    return round((output.origin_s - reference.origin_s) / BIN_S)
 
 
 def _smooth(line: Line) -> Line:

@@ -63,7 +63,7 @@ class Line:
     @property
     def end(self) -> int:
         """Behind its last sample."""
-        return self.first + self.samples.shape[1]
+        return self.first + int(self.samples.shape[1])
 
     def between(self, first: int, end: int) -> Samples:
         """A stretch of it; silence where it has nothing."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.quality.metrics.kept_band import KeptBand, measure_kept_band
+from capbench.quality.metrics.sound_spectra import KeptBand, measure_kept_band
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
 Stereo = NDArray[np.float64]

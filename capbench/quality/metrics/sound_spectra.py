@@ -1,4 +1,4 @@
-"""Level and width of a sound in the band that the output kept: what nobody hears, and what codecs leave out, apart."""
+"""Spectra of two sounds compared: pitch, over a logarithmic frequency, and what is in the band that the output kept."""
 
 from __future__ import annotations
 
@@ -6,13 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from capbench.quality.metrics.stereo_image import best_place
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
-__all__ = ["KeptBand", "measure_kept_band"]
+__all__ = ["KeptBand", "measure_kept_band", "measure_pitch"]
 
-_LOWEST_HZ = 20.0
+_LOWEST_HZ, _HIGHEST_HZ = 80.0, 8_000.0
+"""Below, a piece of a quarter of a second has too few lines; above, lossy codecs leave little."""
+_STEP = 0.0025
+"""Relative distance of two frequencies that are compared."""
+_SEARCH = 1.05
+"""Largest relative change that is looked for: 48 kHz played as 44.1 is 0.09, as 24 1."""
+_AUDIBLE = 0.003  # -50 dB of full scale, as for gaps
+_FARTHEST_S = 0.05
+"""A fifth of a piece. A glide of an octave a second moves by 3% meanwhile."""
+_BROAD_STEPS = 40.0
+"""A tenth in frequency: what is wider than this is the colour of a sound, which a codec changes, and no pitch."""
+_ALIKE = 0.5
+"""Correlation of the moved spectra from which the one is the other, moved."""
+_BETTER = 0.5
+"""What moving must leave of what does not correlate as it is."""
+_FREQUENCIES = np.exp(np.arange(np.log(_LOWEST_HZ), np.log(_HIGHEST_HZ), np.log1p(_STEP)))
+_SIZE = 2 * PIECE_SAMPLES
+
+_HEARD_FROM_HZ = 20.0
 """Below, nobody hears it, and many a coder takes it off."""
 _ALWAYS_KEPT_HZ = 3_500.0
 """What a telephone keeps (ITU-T G.711: samples at 8 kHz): no coding of recordings leaves out less."""
@@ -20,11 +39,57 @@ _KEPT = 0.1
 """Share of its energy that a band has where it was kept: what lies beyond a filter's edge has less."""
 _BAND = 2 ** (1 / 12)
 """Ratio of a band's borders, a semitone: in a wider one much would be missing where a coder's band ends in it."""
-_FARTHEST_S = 0.1
+_SAME_PIECE_S = 0.1
 """As for sides: pieces that lie farther apart have too little in common."""
 _FLOOR = 1e-12
 
+Line = NDArray[np.float64]
 Samples = NDArray[np.float64]
+
+
+def measure_pitch(reference: Sound, output: Sound, lag_ms: float) -> float | None:
+    """Factor by which all frequencies of the output are higher, 1 for none; None where that cannot be measured.
+
+    From the pieces that both have, where the output's sound is not so late (`lag_ms`, by the files' own times) that
+    they hold another sound. Noise has no pitch, and what is alike at any shift none that could be measured.
+    """
+    if abs(lag_ms / 1e3 - (output.origin_s - reference.origin_s)) > _FARTHEST_S:
+        return None
+    pairs = [
+        (_spectrum(reference.pieces[number]), _spectrum(output.pieces[number]))
+        for number in sorted(reference.pieces.keys() & output.pieces.keys())
+        if all(np.sqrt(np.mean(np.square(sound.pieces[number]))) > _AUDIBLE for sound in (reference, output))
+    ]
+    if not pairs:
+        return None
+    reach = round(np.log1p(_SEARCH) / np.log1p(_STEP))
+    likeness = np.array([_likeness(pairs, shift) for shift in range(-reach, reach + 1)])
+    best = int(likeness.argmax())
+    if likeness[best] < _ALIKE:
+        return None
+    if 1 - likeness[best] > _BETTER * (1 - likeness[reach]):
+        return 1.0
+    return float(np.exp((best - reach) * np.log1p(_STEP)))
+
+
+def _spectrum(piece: NDArray[np.float32]) -> Line:
+    """Level of each frequency against those around it."""
+    windowed = piece.astype(np.float64) * np.hanning(PIECE_SAMPLES)
+    power = np.square(np.abs(np.fft.rfft(windowed, _SIZE))).sum(axis=0)
+    level = np.sqrt(np.interp(_FREQUENCIES, np.fft.rfftfreq(_SIZE, 1 / SOUND_RATE_HZ), power))
+    above: Line = level - gaussian_filter1d(level, _BROAD_STEPS)
+    return above
+
+
+def _likeness(pairs: list[tuple[Line, Line]], shift: int) -> float:
+    """Correlation of the reference's spectra, moved up by so many steps, with the output's: all pieces together."""
+    product = energies = 0.0
+    for wanted, found in pairs:
+        low, high = max(0, shift), len(wanted) + min(0, shift)
+        there, here = wanted[low - shift : high - shift], found[low:high]
+        product += float(there @ here)
+        energies += float(np.sqrt((wanted @ wanted) * (found @ found)))
+    return product / energies if energies else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +113,9 @@ def measure_kept_band(reference: Sound, output: Sound, lag_ms: float) -> KeptBan
     `lag_ms` is how late the output's sound is by the files' own times.
     """
     late_s = lag_ms / 1e3 - (output.origin_s - reference.origin_s)
-    if abs(late_s) > _FARTHEST_S:
+    if abs(late_s) > _SAME_PIECE_S:
         return None
-    edges = _LOWEST_HZ * _BAND ** np.arange(np.log(SOUND_RATE_HZ / 2 / _LOWEST_HZ) / np.log(_BAND) + 1)
+    edges = _HEARD_FROM_HZ * _BAND ** np.arange(np.log(SOUND_RATE_HZ / 2 / _HEARD_FROM_HZ) / np.log(_BAND) + 1)
     band_of = np.searchsorted(edges, np.fft.rfftfreq(PIECE_SAMPLES, 1 / SOUND_RATE_HZ), side="right") - 1
     sums = np.zeros((5, len(edges)))  # of each band: energies, product, sides
     mids = np.zeros((2, len(edges)))
