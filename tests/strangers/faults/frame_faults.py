@@ -25,9 +25,10 @@ from tests.strangers.faults.fault_tools import (
     moves,
     picture_filter,
     seen,
-    streams_copied,
 )
 from tests.strangers.faults.planted_frames import counted, is_shown_instead, planted, times_are
+from tests.strangers.faults.planted_sound import delayed_exactly
+from tests.strangers.faults.sound_content import shows_when_it_is
 from tests.strangers.stream_facts import StreamFacts
 from tests.strangers.tool_programs import run_tool
 
@@ -268,8 +269,8 @@ FRAME_FAULTS: Final = (
         (40, 200),
         "15 ms against the sound",
         ("audio.offset", "time.start"),
-        streams_copied(delayed="v"),
-        heard,
+        delayed_exactly("v"),
+        shows_when_it_is,
     ),
     Fault(
         "last-hold-lost",

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.strangers.faults.fault_tools import Base, Maker
+from tests.strangers.faults.fault_tools import Base, Maker, streams_copied
 from tests.strangers.stream_facts import SOUND_RATE_HZ, StreamFacts, decode_sound, probe
 from tests.strangers.tool_programs import ToolError
 
@@ -19,6 +19,7 @@ __all__ = [
     "Line",
     "at_another_speed",
     "base_lag_ms",
+    "delayed_exactly",
     "explained_by",
     "is_another",
     "is_clipped",
@@ -35,6 +36,8 @@ __all__ = [
 _REACH: Final = SOUND_RATE_HZ * 9 // 1000
 """How far from its place a sound may be otherwise: FFmpeg moves the picture by the 7 ms of Opus' delay on its way to
 WebM, each time."""
+_MISSED_MS: Final = 2.0
+"""How far a delay may be off what was asked for: two ticks of Matroska."""
 _EXPLAINED: Final = 0.7
 """Least correlation with what was to be made: what codecs leave of a quiet sound at 8 kHz."""
 _LEFT: Final = 0.5
@@ -110,10 +113,31 @@ def is_gone(make: Maker) -> Maker:
 
 def base_lag_ms(base: Base) -> float:
     """How late its sound is behind that of its reference, up to half a second; infinite where they are not alike."""
-    values = _correlation(_line(base.reference, base.channels), _line(base.output, base.channels))
+    return _lag_ms(_line(base.reference, base.channels), _line(base.output, base.channels))
+
+
+def _lag_ms(was: Line, now: Line) -> float:
+    values = _correlation(was, now)
     places = np.arange(-SOUND_RATE_HZ // 2, SOUND_RATE_HZ // 2)
     best = int(values[places].argmax())
     return float(places[best]) * 1e3 / SOUND_RATE_HZ if values[places[best]] >= _EXPLAINED else np.inf
+
+
+def delayed_exactly(which: str) -> Maker:
+    """The sound (`a`) later than it was, or the picture (`v`), by what is heard and not by what the file says.
+
+    Of a copied MP4 FFmpeg leaves AAC's priming to be heard, which is 21.3 ms more; to WebM it moves pictures, and not
+    the sound, by the delay of Opus, 7 ms, each time it copies.
+    """
+    copied, sign = streams_copied(delayed=which), 1 if which == "a" else -1
+
+    def make(base: Base, ms: float, path: Path) -> None:
+        copied(base, ms, path)
+        off_ms = sign * _lag_ms(_line(base.output, base.channels), _line(probe(path), base.channels)) - ms
+        if _MISSED_MS < abs(off_ms) < np.inf:
+            copied(base, ms - off_ms, path)
+
+    return planted(make, is_moved(sign))
 
 
 def _line(facts: StreamFacts, channels: int) -> Line:

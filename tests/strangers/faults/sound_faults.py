@@ -20,6 +20,7 @@ from tests.strangers.faults.fault_tools import (
 from tests.strangers.faults.planted_sound import (
     Line,
     at_another_speed,
+    delayed_exactly,
     explained_by,
     is_another,
     is_clipped,
@@ -94,7 +95,7 @@ SOUND_FAULTS: Final = (
         (25, 80, 300),
         "15 ms",
         ("audio.offset",),
-        planted(streams_copied(delayed="a"), is_moved(1)),
+        delayed_exactly("a"),
         shows_when_it_is,
     ),
     Fault(
