@@ -24,9 +24,10 @@ from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
 from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
 from tests.strangers.encoder_programs.exporters_9555 import EXPORTERS_9555
 from tests.strangers.encoder_programs.held_back_exporters import HELD_BACK_EXPORTERS
-from tests.strangers.faults import fault_tools, sound_content
-from tests.strangers.faults.fault_tools import Base, _colours_apart, base_of
+from tests.strangers.faults import fault_tools, planted_frames, planted_sound, sound_content
+from tests.strangers.faults.fault_tools import Base, Fault, _colours_apart, base_of
 from tests.strangers.faults.planted_faults import FAULTS
+from tests.strangers.faults.sound_faults import SOUND_FAULTS
 from tests.strangers.foreign_exporters import EXPORTERS, Request
 from tests.strangers.held_back import HELD_BACK_COUNT, Split
 from tests.strangers.published_clips import (
@@ -958,6 +959,105 @@ def test_drift_is_planted_where_there_is_time_for_it(
     base = SimpleNamespace(reference=both, output=both, channels=1, loudness=0.1)
 
     assert sound_content.heard_long_enough_to_drift(cast("Base", base)) is is_planted
+
+
+@pytest.fixture(scope="module")
+def base_with_sound(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """Two seconds of picture, and of two sides that glide and are struck again and again."""
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    clip = tmp_path_factory.mktemp("base") / "clip.mkv"
+    sides = "|".join(
+        f"0.4*sin(2*PI*({low}+{rise}*t)*t)*exp(-3*mod(t*{speed},0.37))"
+        for low, rise, speed in ((300, 90, 1), (520, -60, 1.3))
+    )
+    inputs = (
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=s=64x48:r=30:d=2",
+        "-f",
+        "lavfi",
+        "-i",
+        f"aevalsrc='{sides}':c=stereo:s=32000:d=2",
+    )
+    run_tool(["ffmpeg", "-v", "error", *inputs, "-c:v", "libx264", "-c:a", "flac", clip])
+    base = base_of(probe(clip), probe(clip), exporter="made", clip="made", request=Request())
+    assert base is not None
+    return base
+
+
+@pytest.mark.parametrize(
+    ("fault", "strength"),
+    [(fault, strength) for fault in SOUND_FAULTS for strength in fault.judged],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_a_fault_of_sound_is_in_the_file_at_its_strength(
+    fault: Fault, strength: float, base_with_sound: Base, tmp_path: Path
+) -> None:
+    assert fault.needs(base_with_sound)
+
+    fault.make(base_with_sound, strength, tmp_path / "faulty.mkv")
+
+
+@pytest.mark.parametrize(
+    ("check", "strength"),
+    [
+        (planted_sound.explained_by(planted_sound.at_another_speed(lambda share: 1 + share)), 0.03),
+        (planted_sound.explained_by(lambda was, _: planted_sound.Line(was.samples[::-1], was.first)), 1),
+        (planted_sound.explained_by(lambda was, _: planted_sound.Line(-was.samples, was.first)), 1),
+        (planted_sound.is_moved(1), 25),
+        (planted_sound.is_moved(-1), 25),
+        (planted_sound.is_silent_in_the_gap, 40),
+        (planted_sound.is_louder, -4),
+        (planted_sound.is_clipped, 12),
+        (planted_sound.is_cut_short, 250),
+        (planted_sound.is_another, 1),
+        (planted_sound.is_higher, 1.12),
+    ],
+)
+def test_a_fault_of_sound_that_changes_nothing_is_not_planted(
+    check: planted_sound.Check, strength: float, base_with_sound: Base, tmp_path: Path
+) -> None:
+    """`atempo` moves in steps, and moved nothing of two clips that validation was said to miss a drift in."""
+    copied = planted_sound.planted(fault_tools.streams_copied(), check)
+
+    with pytest.raises(ToolError):
+        copied(base_with_sound, strength, tmp_path / "faulty.mkv")
+
+
+@pytest.mark.parametrize(
+    ("name", "strength"),
+    [
+        *(("lost-in-middle", 3), ("every-nth-lost", 9), ("doubled", 1), ("doubled", 3), ("frozen", 4)),
+        *(("swapped-frames", 3), ("rate", 0.01), ("picture-drifts", 20), ("jitter", 6), ("one-late", 12)),
+        *(("rounded-times", 15), ("wrong-macroblocks", 16)),
+    ],
+)
+def test_a_fault_of_frames_is_in_the_file_at_its_strength(
+    name: str, strength: float, base_with_sound: Base, tmp_path: Path
+) -> None:
+    next(fault for fault in FAULTS if fault.name == name).make(base_with_sound, strength, tmp_path / "faulty.mkv")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        planted_frames.counted(lambda base, _: base.frames - 1),
+        planted_frames.is_shown_instead(lambda base, _: {base.moving: base.moving - 1}),
+        planted_frames.times_are(lambda _, n, time_s, ms: time_s + n % 2 * ms / 1e3, lambda _, ms: ms / 1e3),
+        planted_frames.times_are(lambda _, __, time_s, ___: time_s, lambda _, ms: ms / 1e3),
+    ],
+)
+def test_a_fault_of_frames_that_changes_nothing_is_not_planted(
+    check: planted_frames.Check, base_with_sound: Base, tmp_path: Path
+) -> None:
+    copied = fault_tools.streams_copied()
+
+    with pytest.raises(ToolError):
+        planted_frames.planted(copied, check)(base_with_sound, 6, tmp_path / "faulty.mkv")
+    with pytest.raises(ToolError, match="nothing is seen"):
+        planted_frames.damaged(copied)(base_with_sound, 6, tmp_path / "faulty.mkv")
 
 
 def test_a_colour_under_grain_counts_once() -> None:

@@ -28,6 +28,9 @@ AUDIO_PITCH: Final = 0.02
 """Relative change of all frequencies: a third of a semitone. A glide that is 15 ms late is off by 0.01."""
 AUDIO_LEVEL_DB: Final = 1.5
 """Change of loudness of a single track; 1 dB is about the smallest that is heard, AAC at 64 kbit/s stays within 0.5."""
+AUDIO_CODED_LEVEL_DB: Final = 3.0
+"""Change of energy, in the band that the output kept, up to which coding may be the reason where the level of what it
+kept of the samples is right."""
 AUDIO_FAINT_LEVEL_DB: Final = 6.0
 """The same of a sound that stays below -50 dB of full scale: of noise at -65 dB Opus and AC-3 leave out 4.8 dB."""
 AUDIO_PAN_LEVEL_DB: Final = 4.5

@@ -72,12 +72,10 @@ def _by_lag(evidence: Measurements, lag: SoundLag | None) -> Sync:
     offset_ms = lag.start_ms - _picture_lag_ms(evidence, at_end=False)
     by = "the onset of a steady sound" if lag.by_onset else "correlation with the reference's sound"
     if lag.end_ms is None:
-        return Sync(
-            offset_ms,
-            None,
-            by,
-            no_drift="the sound is too short, or too quiet or steady at its end, to measure its lag there",
-        )
+        no_drift = "the sound is too short, or too quiet or steady at its end, to measure its lag there"
+        if evidence.sound.reference is not None and evidence.sound.reference.doubled:
+            no_drift = "times of the reference's sound step back: it is not known what is heard behind that, and when"
+        return Sync(offset_ms, None, by, no_drift=no_drift)
     end_ms = lag.end_ms - _picture_lag_ms(evidence, at_end=True)
     return Sync(offset_ms, end_ms - offset_ms, by)
 

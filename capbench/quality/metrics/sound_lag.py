@@ -59,7 +59,7 @@ class SoundLag:
     start_ms: float
     """In the first part (at most 20 s)."""
     end_ms: float | None
-    """In the last part; None where that is too steady, or too unlike the reference's, or the sound too short."""
+    """In the last part; None where that is too steady, too unlike the reference's or not known, or the sound short."""
     correlation: float
     """How alike the samples, or the envelopes, are, at most 1."""
     by_onset: bool = False
@@ -91,7 +91,8 @@ class SoundLag:
 def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     """Lag of `output` behind `reference` in ms; None where either is too quiet or too steady to tell.
 
-    It is looked for around the lag that the first pictures of the files have, whatever time they start at.
+    It is looked for around the lag that the first pictures of the files have, whatever time they start at. Of a
+    reference that is `doubled` only the first part's is known.
     """
     whole_s, by_samples = _lag_of_samples(reference, output)
     if by_samples is not None:
@@ -100,7 +101,7 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
         return _lag_of_onset(reference, output)
     if len(output.level) < _SHORTEST_S / BIN_S or not is_audible(reference):
         return None  # of what nobody hears, an envelope is noise
-    moved = _pictures_apart_bins(reference, output)
+    moved = round((output.origin_s - reference.origin_s) / BIN_S)
     wanted, found = _on_one_timeline(reference, output, moved)
     # Room for what smoothing spreads: an onset at the border would be a steeper one than elsewhere.
     wanted, found = (_smooth(np.pad(line, _SMOOTH_BINS)) for line in (wanted, found))
@@ -116,7 +117,7 @@ def measure_lag(reference: Sound, output: Sound) -> SoundLag | None:
     middles_s = [(starts_at + (first + end) / 2) * BIN_S for first, end in parts]
     return SoundLag(
         start_ms=((whole if start is None else start) + moved) * BIN_S * 1e3,
-        end_ms=None if last is None else (last + moved) * BIN_S * 1e3,
+        end_ms=None if last is None or reference.doubled else (last + moved) * BIN_S * 1e3,
         correlation=correlation,
         start_at_s=middles_s[0],
         end_at_s=middles_s[-1],
@@ -154,7 +155,7 @@ def _lag_of_samples(reference: Sound, output: Sound) -> tuple[float | None, Soun
     middles_s = [(first + end) / 2 * BIN_S for first, end in parts]
     found = SoundLag(
         start_ms=known[0],
-        end_ms=known[1] if len(known) > 1 else None,
+        end_ms=known[1] if len(known) > 1 and not reference.doubled else None,
         correlation=max(each.correlation for each in lags),
         start_at_s=middles_s[0],
         end_at_s=middles_s[-1],
@@ -213,7 +214,7 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
 
     Of at least `least_ms`, wherever they begin. That the output's track ends before the reference's is no gap in it,
     nor is a pause of the reference that lies elsewhere in the output, nor what an early sound loses before its track
-    begins: a shift has a name of its own.
+    begins (a shift has a name of its own), nor anything where the reference is `doubled`.
     """
     margin = round(_SEARCH_S / BIN_S)
     start, count = reference.start_bin - margin, len(reference.level) + 2 * margin
@@ -225,6 +226,8 @@ def silent_gaps(reference: Sound, output: Sound, lag: SoundLag, *, least_ms: flo
     loud = wanted > _AUDIBLE
     early_s = output.origin_s - reference.origin_s - lag.start_ms / 1e3
     loud[: min(begins_at, margin + max(0, round(early_s / BIN_S)))] = False
+    for first, end in reference.doubled:
+        loud[max(0, first - start) : max(0, end - start)] = False
     if not loud.any():
         return []
     gain = float(np.median(found[loud] / wanted[loud]))
@@ -274,10 +277,6 @@ def _added_bins(quiet: NDArray[np.int64], pauses: NDArray[np.int64]) -> int:
     low, high = np.searchsorted(pauses[:, 1], first, side="right"), np.searchsorted(pauses[:, 0], end)
     overlapped = pauses[low:high]
     return end - first - int((overlapped[:, 1] - overlapped[:, 0]).max(initial=0))
-
-
-def _pictures_apart_bins(reference: Sound, output: Sound) -> int:
-    return round((output.origin_s - reference.origin_s) / BIN_S)
 
 
 def _smooth(line: Line) -> Line:

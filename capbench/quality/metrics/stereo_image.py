@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
-__all__ = ["ChannelOrder", "StereoImage", "find_missing_channels", "measure_channel_order", "measure_stereo_image"]
+__all__ = [
+    "ChannelOrder",
+    "StereoImage",
+    "best_place",
+    "find_missing_channels",
+    "measure_channel_order",
+    "measure_stereo_image",
+]
 
 _AUDIBLE = 0.003  # -50 dB of full scale, as for gaps
 _SEARCH_S = 0.005
@@ -35,6 +42,12 @@ _OWN_ENERGY = 0.3
 """Share of a channel's energy that no other channel has, from which its level in a mix can be told."""
 _LEFT_OUT = 0.1
 """Level against that of the loudest below which a channel is missing: 20 dB, where a mix takes 3 to 6."""
+_APART_SAMPLES = round(0.75e-3 * SOUND_RATE_HZ)
+"""How much later a channel may be than the others: Opus codes each pair, and what has none, by itself, and of its two
+ways to do it one is 0.6 ms later than the other."""
+_AS_ALIKE = 0.8
+"""Of two places that fit so nearly alike, in which a tone swings one way and the other, the one is meant where nothing
+was turned over."""
 _OTHER_NAMES = {"SL": "BL", "SR": "BR"}
 """5.1 has its surround channels at the sides or behind, and files of one kind become files of the other."""
 
@@ -143,7 +156,7 @@ def _channel_likeness(want: Samples, got: Samples, late: float, least_share: flo
 def _likeness_by_place(
     want: Samples, got: Samples, late: float, least_share: float
 ) -> tuple[Samples, int, float] | None:
-    """Correlations at the best place, the place, and the share of `got` that they explain; None where it is silent."""
+    """Correlations around the best place, the place, and the share of `got` it explains; None where it is silent."""
     energies = [np.square(channels).sum(axis=1) for channels in (want, got)]
     if min(energy.max() for energy in energies) < PIECE_SAMPLES * _AUDIBLE**2:
         return None
@@ -155,7 +168,10 @@ def _likeness_by_place(
     share = (energies[1] / energies[1].sum())[:, None]
     fit = (np.square(likeness).max(axis=0) * share).sum(axis=0)
     best = int((fit - _DOUBT_PER_MS * np.abs(places - late) / SOUND_RATE_HZ * 1e3).argmax())
-    return likeness[..., best], int(places[best]), float(fit[best])
+    around = likeness[..., max(0, best - _APART_SAMPLES) : best + _APART_SAMPLES + 1]
+    upright, turned = around.max(axis=-1), around.min(axis=-1)
+    swings = np.where(upright >= _AS_ALIKE * -turned, upright, turned)
+    return swings, int(places[best]), float(fit[best])
 
 
 def _order_of(names: list[str], likeness: Samples, heard: NDArray[np.bool_]) -> ChannelOrder:
@@ -175,16 +191,21 @@ def _order_of(names: list[str], likeness: Samples, heard: NDArray[np.bool_]) -> 
 def measure_stereo_image(reference: Sound, output: Sound, lag_ms: float, *, least_share: float) -> StereoImage | None:
     """Compare the pieces that both sounds have; None where none of them is audible in both, or the lag is too large.
 
-    `lag_ms` is how late the output's sound is by the files' own times. What is less than `least_share` of the energy of
-    its counterpart, one side of the other or the difference of the sum, is not judged.
+    Of sounds that have the same channels, more than two, front left and right by themselves: what is mixed into both
+    need not be as late as they are. `lag_ms` is how late the output's sound is by the files' own times. What is less
+    than `least_share` of the energy of its counterpart, one side of the other or the difference of the sum, is not
+    judged.
     """
     late_s = lag_ms / 1e3 - (output.origin_s - reference.origin_s)
     if abs(late_s) > _FARTHEST_S:
         return None
+    wanted, got = reference.pieces, output.pieces
+    if _have_front(reference) and _have_front(output):
+        wanted, got = ({n: piece[:2] for n, piece in each.channel_pieces.items()} for each in (reference, output))
     found = [
         piece
-        for number in sorted(reference.pieces.keys() & output.pieces.keys())
-        if (piece := _compare(reference.pieces[number], output.pieces[number], late_s * SOUND_RATE_HZ, least_share))
+        for number in sorted(wanted.keys() & got.keys())
+        if (piece := _compare(wanted[number], got[number], late_s * SOUND_RATE_HZ, least_share))
     ]
     if not found:
         return None
@@ -194,6 +215,11 @@ def measure_stereo_image(reference: Sound, output: Sound, lag_ms: float, *, leas
         sides=_mean([(piece.sides, piece.energy) for piece in found]),
         pieces=len(found),
     )
+
+
+def _have_front(sound: Sound) -> bool:
+    """Whether its first two channels are front left and right, of more."""
+    return sound.tracks == 1 and sound.channel_names[:2] == ("FL", "FR")
 
 
 def _mean(values: list[tuple[float | None, float]]) -> float | None:
@@ -236,6 +262,15 @@ def _compare(wanted: NDArray[np.float32], found: NDArray[np.float32], late: floa
         polarity=float(likeness[0, 0, best] * likeness[1, 1, best]) if both_sound and are_own else None,
         sides=float(mixed[0, 0] * mixed[1, 1]) if differ else None,
     )
+
+
+def best_place(want: Samples, got: Samples, late: float) -> int:
+    """By how many samples `got` is late, up to 5 ms around the place expected; shapes (2, `PIECE_SAMPLES`)."""
+    reach = round(_SEARCH_S * SOUND_RATE_HZ)
+    places = round(late) + np.arange(-reach, reach + 1)
+    likeness = _correlations(want, got, places)
+    fit = np.square(likeness[(0, 1), (0, 1)]).mean(axis=0)
+    return int(places[int((fit - _DOUBT_PER_MS * np.abs(places - late) / SOUND_RATE_HZ * 1e3).argmax())])
 
 
 def _sum_and_difference(sides: Samples) -> Samples:

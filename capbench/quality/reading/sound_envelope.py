@@ -93,6 +93,9 @@ class Sound:
     """Those channels as they are, shape (channels, `PIECE_SAMPLES`), numbered as `pieces`."""
     constant_share: float = 0.0
     """Share of the energy that is each track's mean, which nobody hears and some coders (Opus) take off."""
+    doubled: tuple[tuple[int, int], ...] = ()
+    """Bins, first and end, in which a track is said to sound twice at once, and as many behind them: a player hears one
+    of the two, or one behind the other, so that nobody can say what sounds when."""
 
     @property
     def length_s(self) -> float:
@@ -202,6 +205,7 @@ class _Ear:
         self.stray_times = 0
         self.counts = np.zeros(5)  # samples, clipped, loud, energy of the side, energy of the middle
         self.energies = np.zeros(2)  # of all, of the means of tracks
+        self.doubled: list[tuple[int, int]] = []
         self._origin_s = origin_s
 
     def hear(self, part: OpenPart, stream: av.AudioStream, *, keeps_channels: bool) -> None:
@@ -224,6 +228,8 @@ class _Ear:
             # soon, as those of Vorbis' blocks do where they were taken from the ends of others, are made up for later.
             if following is not None and -longest <= at - following <= _JITTER_SAMPLES:
                 at = following
+            elif following is not None and at < following:
+                self._double(at, following)
             following = at + stereo.shape[1]
             if is_cut and at < 0:
                 early = min(-at, stereo.shape[1])
@@ -252,6 +258,13 @@ class _Ear:
         self.stray_times += strays.found
         if count:
             self.energies[1] += float(np.square(sums / count).mean()) * count
+
+    def _double(self, at: int, following: int) -> None:
+        first, end = at // _BIN_SAMPLES, -(-(2 * following - at) // _BIN_SAMPLES)
+        if self.doubled and self.doubled[-1][0] <= first <= self.doubled[-1][1]:
+            first, end = self.doubled[-1][0], max(end, self.doubled[-1][1])
+            self.doubled.pop()
+        self.doubled.append((first, end))
 
     def _keep_apart(self, first_sample: int, channels: tuple[str, ...], samples: NDArray[np.float32]) -> None:
         if self.apart is None:
@@ -358,4 +371,5 @@ def listen(path: Path, *, origin_s: float = 0.0, most_tracks: int | None = None)
         channel_names=ear.names,
         channel_pieces=ear.apart.kept if ear.apart is not None else {},
         constant_share=float(ear.energies[1] / ear.energies[0]) if ear.energies[0] else 0.0,
+        doubled=tuple(ear.doubled),
     )

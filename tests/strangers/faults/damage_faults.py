@@ -19,6 +19,7 @@ from tests.strangers.faults.fault_tools import (
     picture_filter,
     without_detail,
 )
+from tests.strangers.faults.planted_frames import damaged
 from tests.strangers.stream_facts import decode_pictures, picture_size, probe
 from tests.strangers.tool_programs import ToolError, run_tool
 
@@ -123,7 +124,7 @@ DAMAGE_FAULTS: Final = (
             "frames.last",
             "file.frame_count",
         ),
-        _bit_errors,
+        damaged(_bit_errors),
         lambda base: base.output.path.suffix in {".mp4", ".mov"},
     ),
     Fault(
@@ -133,7 +134,7 @@ DAMAGE_FAULTS: Final = (
         (0.15, 0.5),
         "any frame that does not decode",
         ("file.decodes", "frames.last", "file.frame_count", "time.duration"),
-        _truncated,
+        damaged(_truncated),
     ),
     Fault(
         "wrong-macroblocks",
@@ -142,9 +143,11 @@ DAMAGE_FAULTS: Final = (
         (16, 48),
         "24 codes of an 8x8 block",
         ("picture.local", "frames.readable", "picture.outliers"),
-        picture_filter(
-            lambda base, side: "drawbox=x={}:y={}:w={}:h={}:c=magenta:t=fill:enable='{}'".format(
-                *_box(base, side)[:2], *[_box(base, side)[2]] * 2, from_moving(base, 2)
+        damaged(
+            picture_filter(
+                lambda base, side: "drawbox=x={}:y={}:w={}:h={}:c=magenta:t=fill:enable='{}'".format(
+                    *_box(base, side)[:2], *[_box(base, side)[2]] * 2, from_moving(base, 2)
+                )
             )
         ),
     ),

@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from tests.strangers.faults.fault_tools import (
     PICTURE_CHECKS,
     TIME_CHECKS,
@@ -23,8 +25,11 @@ from tests.strangers.faults.fault_tools import (
     moves,
     picture_filter,
     seen,
-    streams_copied,
 )
+from tests.strangers.faults.planted_frames import counted, is_shown_instead, planted, times_are
+from tests.strangers.faults.planted_sound import delayed_exactly
+from tests.strangers.faults.sound_content import shows_when_it_is
+from tests.strangers.stream_facts import StreamFacts
 from tests.strangers.tool_programs import run_tool
 
 __all__ = ["FRAME_FAULTS"]
@@ -68,6 +73,29 @@ def _is_finely_timed(base: Base) -> bool:
     return max(base.output.time_base, base.reference.time_base) < Fraction(1, 2000)
 
 
+def _fewer(base: Base, count: float) -> int:
+    return base.frames - int(count)
+
+
+def _length_s(base: Base) -> float:
+    return float(base.frames / base.output.rate)
+
+
+def _rounded_s(base: Base, _: int, time_s: float, ms: float) -> float:
+    """FFmpeg counts from the start of the file, which may be that of its sound."""
+    starts_s = [
+        base.output.frames[0].start_s,
+        *(each.start_s for each in base.output.sounds if each.start_s is not None),
+    ]
+    before_s = float(starts_s[0] - min(starts_s))
+    return float(np.floor((time_s + before_s) * 1e3 / ms + 0.5)) * ms / 1e3
+
+
+def _shortened(base: Base, faulty: StreamFacts, _: float) -> str | None:
+    held_s = [facts.frames[-1].duration_s or 0 for facts in (base.output, faulty)]
+    return None if held_s[1] <= Fraction(1, 30) < held_s[0] else f"the last frame lasts {float(held_s[1]):.3f} s"
+
+
 FRAME_FAULTS: Final = (
     Fault(
         "lost-at-start",
@@ -76,7 +104,7 @@ FRAME_FAULTS: Final = (
         (1, 3),
         "one frame, where the picture moves",
         ("frames.first", "frames.missing"),
-        picture_filter(lambda _, n: f"select='gte(n,{int(n)})'"),
+        planted(picture_filter(lambda _, n: f"select='gte(n,{int(n)})'"), counted(_fewer)),
         flows,
     ),
     Fault(
@@ -86,7 +114,7 @@ FRAME_FAULTS: Final = (
         (1, 3),
         "one frame, where the picture moves",
         ("frames.missing",),
-        picture_filter(lambda base, n: f"select='not({from_moving(base, n)})'"),
+        planted(picture_filter(lambda base, n: f"select='not({from_moving(base, n)})'"), counted(_fewer)),
         moves(),
     ),
     Fault(
@@ -97,7 +125,7 @@ FRAME_FAULTS: Final = (
         "one frame, where the picture moves",
         # Behind a fade its last pictures are all alike: then what is missing is said without its place.
         ("frames.last", "frames.missing"),
-        picture_filter(lambda base, n: f"select='lt(n,{base.frames - int(n)})'"),
+        planted(picture_filter(lambda base, n: f"select='lt(n,{base.frames - int(n)})'"), counted(_fewer)),
         flows,
     ),
     Fault(
@@ -107,7 +135,10 @@ FRAME_FAULTS: Final = (
         (9, 5),
         "one frame, where the picture moves",
         ("frames.missing",),
-        picture_filter(lambda _, n: f"select='mod(n+4,{int(n)})'"),
+        planted(
+            picture_filter(lambda _, n: f"select='mod(n+4,{int(n)})'"),
+            counted(lambda base, n: sum((k + 4) % int(n) > 0 for k in range(base.frames))),
+        ),
         flows,
     ),
     Fault(
@@ -117,7 +148,10 @@ FRAME_FAULTS: Final = (
         (1, 4),
         "one frame, where the picture moves",
         ("frames.missing", "time.stamps", "frames.last"),
-        picture_filter(lambda base, n: f"select='not({from_moving(base, n)})',setpts=N/({base.output.rate})/TB"),
+        planted(
+            picture_filter(lambda base, n: f"select='not({from_moving(base, n)})',setpts=N/({base.output.rate})/TB"),
+            counted(_fewer),
+        ),
         all_of(moves(), constant_rate),
     ),
     Fault(
@@ -127,7 +161,10 @@ FRAME_FAULTS: Final = (
         (1, 3),
         "one frame, where the picture moves",
         ("frames.repeated", "frames.frozen", "frames.missing"),
-        picture_filter(lambda base, n: _freeze(base.moving, base.moving + int(n) - 1, base.moving - 1)),
+        planted(
+            picture_filter(lambda base, n: _freeze(base.moving, base.moving + int(n) - 1, base.moving - 1)),
+            is_shown_instead(lambda base, n: {base.moving + k: base.moving - 1 for k in range(int(n))}),
+        ),
         moves(),
     ),
     Fault(
@@ -137,7 +174,10 @@ FRAME_FAULTS: Final = (
         (1, 3),
         "two frames, where the picture moves by more than coding is off",
         ("frames.order", "frames.missing", "frames.repeated"),
-        picture_filter(_swap),
+        planted(
+            picture_filter(_swap),
+            is_shown_instead(lambda base, n: {base.moving: base.moving + int(n), base.moving + int(n): base.moving}),
+        ),
         lambda base: base.motion >= max(1, 1.5 * base.error),
     ),
     Fault(
@@ -147,7 +187,10 @@ FRAME_FAULTS: Final = (
         (4, 8),
         "standing still where the reference moves",
         ("frames.frozen", "frames.repeated", "frames.missing"),
-        picture_filter(lambda base, n: _freeze(base.moving, base.moving + int(n), base.moving)),
+        planted(
+            picture_filter(lambda base, n: _freeze(base.moving, base.moving + int(n), base.moving)),
+            is_shown_instead(lambda base, n: {base.moving + k: base.moving for k in range(1, int(n) + 1)}),
+        ),
         flows,
     ),
     Fault(
@@ -196,7 +239,12 @@ FRAME_FAULTS: Final = (
         (0.001, 0.01),
         "2e-4 of the rate, or half a tick",
         TIME_CHECKS,
-        picture_filter(lambda _, share: f"setpts=PTS*{1 + share}"),
+        planted(
+            picture_filter(lambda _, share: f"setpts=PTS*{1 + share}"),
+            times_are(
+                lambda _, __, time_s, share: time_s * (1 + share), lambda base, share: 0.9 * share * _length_s(base)
+            ),
+        ),
         all_of(constant_rate, _is_finely_timed),
     ),
     Fault(
@@ -206,7 +254,12 @@ FRAME_FAULTS: Final = (
         (20, 60),
         "half a tick; 8 ms of drift",
         (*TIME_CHECKS, "audio.drift"),
-        picture_filter(lambda base, ms: f"setpts='PTS*(1+{ms / 1e3}/{float(base.frames / base.output.rate):.4f})'"),
+        planted(
+            picture_filter(lambda base, ms: f"setpts='PTS*(1+{ms / 1e3}/{float(base.frames / base.output.rate):.4f})'"),
+            times_are(
+                lambda base, _, time_s, ms: time_s * (1 + ms / 1e3 / _length_s(base)), lambda _, ms: 0.9 * ms / 1e3
+            ),
+        ),
         heard,
     ),
     Fault(
@@ -216,8 +269,8 @@ FRAME_FAULTS: Final = (
         (40, 200),
         "15 ms against the sound",
         ("audio.offset", "time.start"),
-        streams_copied(delayed="v"),
-        heard,
+        delayed_exactly("v"),
+        shows_when_it_is,
     ),
     Fault(
         "last-hold-lost",
@@ -226,7 +279,7 @@ FRAME_FAULTS: Final = (
         (1,),
         "1.5 frames of length",
         ("time.duration", "frames.last"),
-        _last_hold,
+        planted(_last_hold, _shortened),
         lambda base: (base.output.frames[-1].duration_s or 0) > Fraction(3, 10),
     ),
     Fault(
@@ -236,7 +289,10 @@ FRAME_FAULTS: Final = (
         (6, 15),
         "half a tick of the coarser file, of one with even times of the output",
         TIME_CHECKS,
-        picture_filter(lambda _, ms: f"setpts='PTS+mod(N,2)*{ms / 1e3}/TB'"),
+        planted(
+            picture_filter(lambda _, ms: f"setpts='PTS+mod(N,2)*{ms / 1e3}/TB'"),
+            times_are(lambda _, n, time_s, ms: time_s + n % 2 * ms / 1e3, lambda _, ms: ms / 1e3),
+        ),
         lambda base: base.output.rate < 61,
     ),
     Fault(
@@ -246,7 +302,10 @@ FRAME_FAULTS: Final = (
         (6, 12),
         "half a tick of the coarser file, of one with even times of the output",
         TIME_CHECKS,
-        picture_filter(lambda base, ms: f"setpts='PTS+eq(N,{base.moving})*{ms / 1e3}/TB'"),
+        planted(
+            picture_filter(lambda base, ms: f"setpts='PTS+eq(N,{base.moving})*{ms / 1e3}/TB'"),
+            times_are(lambda base, n, time_s, ms: time_s + (n == base.moving) * ms / 1e3, lambda _, ms: ms / 1e3),
+        ),
         lambda base: base.output.rate < 61,
     ),
     Fault(
@@ -256,7 +315,10 @@ FRAME_FAULTS: Final = (
         (10, 15),
         "half a tick of the coarser file, of one with even times of the output",
         TIME_CHECKS,
-        picture_filter(lambda _, ms: f"setpts='floor(PTS*TB*1000/{ms}+0.5)*{ms}/1000/TB'"),
+        planted(
+            picture_filter(lambda _, ms: f"setpts='floor(PTS*TB*1000/{ms}+0.5)*{ms}/1000/TB'"),
+            times_are(_rounded_s, lambda _, __: 0.002),
+        ),
         lambda base: (
             base.output.rate in {24, Fraction(24000, 1001), 30, Fraction(30000, 1001), 60, Fraction(60000, 1001)}
         ),

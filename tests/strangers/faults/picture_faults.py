@@ -39,6 +39,10 @@ _OF_ONE_MATRIX: Final = {"vp8", "mjpeg"}
 """Codecs whose streams cannot state a matrix, because their standards know one."""
 
 
+_MEAN_CODES: Final = 1.6
+"""By how much a picture's colours must be off: black has no gamma."""
+
+
 def _rotated(base: Base, degrees: float, path: Path) -> None:
     turn = ("-metadata:s:v:0", f"rotate={int(degrees)}")
     run_tool(["ffmpeg", "-v", "error", "-y", "-i", base.output.path, "-map", "0", "-c", "copy", *turn, path])
@@ -121,7 +125,7 @@ PICTURE_FAULTS: Final = (
         (1,),
         "a mean of 1.6 codes",
         ("colour.meaning",),
-        seen(picture_filter(lambda base, _: _other_range(base)), 1.6),
+        seen(picture_filter(lambda base, _: _other_range(base)), _MEAN_CODES),
     ),
     Fault(
         "tag-in-bitstream",
@@ -239,7 +243,7 @@ PICTURE_FAULTS: Final = (
         (1.15, 1.4),
         "a mean of 1.6 codes",
         COLOUR_CHECKS,
-        picture_filter(lambda _, g: f"eq=gamma={g}"),
+        seen(picture_filter(lambda _, g: f"eq=gamma={g}"), _MEAN_CODES, weak=(1.02,)),
         eight_bits_limited,
     ),
     Fault(
@@ -249,7 +253,7 @@ PICTURE_FAULTS: Final = (
         (0.06, 0.1),
         "a mean of 1.6 codes",
         (*COLOUR_CHECKS, "picture.quality"),
-        picture_filter(lambda _, b: f"eq=brightness={b}"),
+        seen(picture_filter(lambda _, b: f"eq=brightness={b}"), _MEAN_CODES, weak=(0.01, 0.03)),
         eight_bits_limited,
     ),
     Fault(
@@ -259,7 +263,7 @@ PICTURE_FAULTS: Final = (
         (15, 40),
         "a mean of 1.6 codes",
         COLOUR_CHECKS,
-        picture_filter(lambda _, h: f"hue=h={h}"),
+        seen(picture_filter(lambda _, h: f"hue=h={h}"), _MEAN_CODES, weak=(2,)),
         lambda base: coloured(base) and eight_bits_limited(base),
     ),
     Fault(
@@ -269,7 +273,7 @@ PICTURE_FAULTS: Final = (
         (0.75, 1.4),
         "a mean of 1.6 codes",
         COLOUR_CHECKS,
-        picture_filter(lambda _, s: f"hue=s={s}"),
+        seen(picture_filter(lambda _, s: f"hue=s={s}"), _MEAN_CODES, weak=(0.97,)),
         lambda base: coloured(base) and eight_bits_limited(base),
     ),
     Fault(
@@ -279,7 +283,7 @@ PICTURE_FAULTS: Final = (
         (1,),
         "a mean of 1.6 codes",
         ("colour.meaning",),
-        picture_filter(lambda *_: "swapuv"),
+        seen(picture_filter(lambda *_: "swapuv"), _MEAN_CODES),
         coloured,
     ),
     Fault(

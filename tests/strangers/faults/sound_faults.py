@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from tests.strangers.faults.fault_tools import (
     SOUND_ENCODERS,
@@ -14,13 +17,32 @@ from tests.strangers.faults.fault_tools import (
     sound_filter,
     streams_copied,
 )
+from tests.strangers.faults.planted_sound import (
+    Line,
+    at_another_speed,
+    delayed_exactly,
+    explained_by,
+    is_another,
+    is_clipped,
+    is_cut_short,
+    is_gone,
+    is_higher,
+    is_louder,
+    is_moved,
+    is_silent_in_the_gap,
+    planted,
+)
 from tests.strangers.faults.sound_content import (
     clips_when_louder,
+    has_pitch,
     has_two_sides,
     heard_in_the_gap,
     heard_long_enough_to_drift,
     heard_to_its_end,
+    shows_when_it_is,
+    start_in_file_s,
 )
+from tests.strangers.stream_facts import SOUND_RATE_HZ, decode_sound
 from tests.strangers.tool_programs import run_tool
 
 __all__ = ["SOUND_FAULTS"]
@@ -42,9 +64,40 @@ def _silenced(base: Base, ms: float) -> str:
     return f"asetnsamples=n={samples}:p=0,volume=0:enable='between(t,{start_s},{start_s + ms / 1e3})'"
 
 
+def _early(base: Base, ms: float) -> str:
+    """The first of it is left out, and the rest comes that much earlier."""
+    start_s = start_in_file_s(base)
+    return f"atrim=start={start_s + ms / 1e3:.6f},asetpts=PTS-{ms / 1e3:.6f}/TB"
+
+
+def _faster(base: Base, factor: float) -> str:
+    """Exactly so much, as by a clock that runs otherwise: what keeps the pitch moves in steps of 20 ms and more."""
+    rate_hz = base.output.sounds[0].rate_hz
+    return f"asetrate={round(rate_hz * factor)},aresample={rate_hz}"
+
+
+def _ended_early(base: Base, ms: float) -> str:
+    length_s = decode_sound(base.output, 0, base.channels).shape[1] / SOUND_RATE_HZ
+    return f"atrim=end={start_in_file_s(base) + max(0.2, length_s - ms / 1e3):.6f}"
+
+
+def _channels(*rows: tuple[float, float]) -> Callable[[Line, float], Line]:
+    """Each channel made of the base's two."""
+    return lambda was, _: Line(np.array(rows) @ was.samples, was.first)
+
+
 SOUND_FAULTS: Final = (
-    Fault("sound-missing", "sound", (), (1,), "any", ("audio.present",), streams_copied("-an"), heard),
-    Fault("sound-late", "sound", (8,), (25, 80, 300), "15 ms", ("audio.offset",), streams_copied(delayed="a"), heard),
+    Fault("sound-missing", "sound", (), (1,), "any", ("audio.present",), is_gone(streams_copied("-an")), heard),
+    Fault(
+        "sound-late",
+        "sound",
+        (8,),
+        (25, 80, 300),
+        "15 ms",
+        ("audio.offset",),
+        delayed_exactly("a"),
+        shows_when_it_is,
+    ),
     Fault(
         "sound-early",
         "sound",
@@ -52,8 +105,8 @@ SOUND_FAULTS: Final = (
         (25, 80),
         "15 ms",
         ("audio.offset",),
-        sound_filter(lambda _, ms: f"atrim=start={ms / 1e3},asetpts=PTS-STARTPTS"),
-        heard,
+        planted(sound_filter(_early), is_moved(-1)),
+        shows_when_it_is,
     ),
     Fault(
         "sound-drifts",
@@ -61,8 +114,11 @@ SOUND_FAULTS: Final = (
         (0.003,),
         (0.03, 0.06),
         "8 ms from start to end",
-        ("audio.drift", "audio.offset", "audio.length"),
-        sound_filter(lambda _, share: f"atempo={1 + share}"),
+        ("audio.drift", "audio.offset", "audio.length", "audio.pitch"),
+        planted(
+            sound_filter(lambda base, share: _faster(base, 1 + share)),
+            explained_by(at_another_speed(lambda share: 1 + share)),
+        ),
         heard_long_enough_to_drift,
     ),
     Fault(
@@ -72,7 +128,7 @@ SOUND_FAULTS: Final = (
         (1,),
         "where left and right differ by 1% of the energy",
         ("audio.sides", "audio.channels", "audio.content"),
-        sound_filter(lambda *_: "pan=stereo|c0=c1|c1=c0"),
+        planted(sound_filter(lambda *_: "pan=stereo|c0=c1|c1=c0"), explained_by(_channels((0, 1), (1, 0)))),
         has_two_sides,
     ),
     Fault(
@@ -82,7 +138,7 @@ SOUND_FAULTS: Final = (
         (1,),
         "where left and right differ by 1% of the energy",
         ("audio.polarity", "audio.channels", "audio.content"),
-        sound_filter(lambda *_: "pan=stereo|c0=c0|c1=-1*c1"),
+        planted(sound_filter(lambda *_: "pan=stereo|c0=c0|c1=-1*c1"), explained_by(_channels((1, 0), (0, -1)))),
         has_two_sides,
     ),
     Fault(
@@ -92,7 +148,10 @@ SOUND_FAULTS: Final = (
         (1,),
         "80% of the difference between the channels",
         ("audio.channels",),
-        sound_filter(lambda *_: "pan=stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0+0.5*c1"),
+        planted(
+            sound_filter(lambda *_: "pan=stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0+0.5*c1"),
+            explained_by(_channels((0.5, 0.5), (0.5, 0.5))),
+        ),
         has_two_sides,
     ),
     Fault(
@@ -102,7 +161,7 @@ SOUND_FAULTS: Final = (
         (12, 18),
         "0.1% of the samples",
         ("audio.clipping", "audio.level"),
-        sound_filter(lambda _, db: f"volume={db}dB:precision=fixed,aformat=sample_fmts=s16"),
+        planted(sound_filter(lambda _, db: f"volume={db}dB:precision=fixed,aformat=sample_fmts=s16"), is_clipped),
         clips_when_louder,
     ),
     Fault(
@@ -112,7 +171,7 @@ SOUND_FAULTS: Final = (
         (40, 100),
         "20 ms",
         ("audio.gaps",),
-        sound_filter(_silenced),
+        planted(sound_filter(_silenced), is_silent_in_the_gap),
         heard_in_the_gap,
     ),
     Fault(
@@ -122,7 +181,10 @@ SOUND_FAULTS: Final = (
         (44100, 32000),
         "another rate read as 48 kHz",
         ("audio.pitch", "audio.length", "audio.drift", "audio.content", "audio.offset"),
-        sound_filter(lambda _, rate: f"aresample={int(rate)},asetrate=48000"),
+        planted(
+            sound_filter(lambda _, rate: f"aresample={int(rate)},asetrate=48000"),
+            explained_by(at_another_speed(lambda rate: 48000 / rate)),
+        ),
         heard,
     ),
     Fault(
@@ -132,7 +194,7 @@ SOUND_FAULTS: Final = (
         (1,),
         "another sound",
         ("audio.content", "audio.offset", "audio.gaps"),
-        _other_track,
+        planted(_other_track, is_another),
         heard,
     ),
     Fault(
@@ -142,10 +204,15 @@ SOUND_FAULTS: Final = (
         (1.12, 1.5),
         "2% of all frequencies",
         ("audio.pitch", "audio.content"),
-        sound_filter(
-            lambda _, factor: f"aresample=48000,asetrate={int(48000 * factor)},aresample=48000,atempo={1 / factor:.6f}"
+        planted(
+            sound_filter(
+                lambda _, factor: (
+                    f"aresample=48000,asetrate={int(48000 * factor)},aresample=48000,atempo={1 / factor:.6f}"
+                )
+            ),
+            is_higher,
         ),
-        heard,
+        has_pitch,
     ),
     Fault(
         "level",
@@ -154,7 +221,7 @@ SOUND_FAULTS: Final = (
         (-4, -8),
         "1.5 dB",
         ("audio.level",),
-        sound_filter(lambda _, db: f"volume={db}dB"),
+        planted(sound_filter(lambda _, db: f"volume={db}dB"), is_louder),
         heard,
     ),
     Fault(
@@ -164,7 +231,7 @@ SOUND_FAULTS: Final = (
         (250, 500),
         "100 ms",
         ("audio.length",),
-        sound_filter(lambda base, ms: f"atrim=end={max(0.2, float(base.frames / base.output.rate) - ms / 1e3):.3f}"),
+        planted(sound_filter(_ended_early), is_cut_short),
         lambda base: heard_to_its_end(base) and base.frames / base.output.rate > 0.9,
     ),
 )

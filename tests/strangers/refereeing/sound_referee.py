@@ -54,6 +54,15 @@ _GAP_MS: Final = (11.0, 40.0)
 _CUTTINGS: Final = frozenset({".ts", ".mpg"})
 """Streams that have no beginning: they are cut out of a longer one (ISO/IEC 13818-1), and sound that lies before the
 first picture there is played by some players and waited through by others."""
+_APART_SAMPLES: Final = SOUND_RATE_HZ // 1000
+"""How far from the rest a channel may lie: Opus codes what has no pair by itself, 0.6 ms later than the pairs, and
+RFC 6716 asks for no more than that it can be understood."""
+_ELSEWHERE: Final = 0.9
+"""Share of the correlation there above which a channel is where the rest is."""
+_TURNED: Final = -0.5
+"""Correlation below which a channel may be turned over rather than half a period late."""
+_PAIR: Final = 2
+"""Channels that are coded together."""
 _EFFECTS_AT, _EFFECTS_OF = 3, 6
 """That channel's place among FFmpeg's six of 5.1."""
 
@@ -148,12 +157,14 @@ def compare_sound(
             x, y = (_below(effects_hz, samples) for samples in (x, y))
         if float(np.sqrt((x**2).mean())) < 1e-3:
             continue
-        likeness = float((x * y).sum() / max(1e-9, np.sqrt((x**2).sum() * (y**2).sum())))
+        likeness, is_unsure = _likeness_nearby(x, y, _APART_SAMPLES if want.shape[0] > _PAIR else 0)
         gain_db = 20 * float(np.log10(max(1e-6, np.sqrt((y**2).sum() / (x**2).sum()))))
         figures[f"likeness_{channel}"] = likeness
         figures[f"gain_db_{channel}"] = gain_db
         found = graded("sound", -likeness, -0.9, -0.5, f"channel {channel} correlates by {likeness:.2f}")
         found += _judge_level(channel, gain_db, likeness, limits_db)
+        if is_unsure:
+            found.append(Finding("sound", Opinion.DOUBTFUL, f"channel {channel} is turned over, or late by itself"))
         if float(np.sqrt((x**2).mean())) < loudest * 10 ** (-_MASKED_DB / 20):
             found = [replace(each, opinion=Opinion.DOUBTFUL) for each in found]
         findings += found
@@ -167,6 +178,20 @@ def compare_sound(
     left_out = graded("sound", head_ms, *_GAP_MS, f"{head_ms:.0f} ms of the first sound are left out")
     findings += [replace(each, opinion=Opinion.DOUBTFUL) for each in left_out] if is_a_cutting else left_out
     return findings
+
+
+def _likeness_nearby(want: NDArray[np.float64], got: NDArray[np.float64], reach: int) -> tuple[float, bool]:
+    """Correlation of a channel with its own so many samples away, and whether it is turned over if it is in place.
+
+    Nobody can tell a tone that is half a period late from one that was turned over.
+    """
+    energy = max(1e-9, float(np.sqrt((want**2).sum() * (got**2).sum())))
+    inner = want[reach : len(want) - reach]
+    values = np.array([float(inner @ got[at : at + len(inner)]) for at in range(2 * reach + 1)]) / energy
+    in_place, best = float((want * got).sum()) / energy, float(values.max(initial=-1.0))
+    if in_place >= _ELSEWHERE * best:
+        return in_place, False
+    return best, in_place <= _TURNED and best >= _ALIKE
 
 
 def _judge_level(channel: int, gain_db: float, likeness: float, limits_db: tuple[float, float]) -> list[Finding]:

@@ -13,7 +13,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from capbench.quality.checks import sound_checks
-from capbench.quality.metrics.sound_lag import measure_lag
+from capbench.quality.metrics.sound_lag import measure_lag, silent_gaps
 from capbench.quality.metrics.stereo_image import measure_channel_order
 from capbench.quality.reading.channel_downmix import Downmix
 from capbench.quality.reading.sound_envelope import Sound, SoundMeasurements, listen, listen_to_both
@@ -46,9 +46,10 @@ def write_blocks(target: Path, blocks: list[tuple[int, NDArray[np.float32]]]) ->
         stream = container.add_stream("pcm_f32le", rate=RATE_HZ, layout="stereo")
         stream.time_base = Fraction(1, RATE_HZ)
         container.start_encoding()
-        for at, samples in blocks:
+        for number, (at, samples) in enumerate(blocks):
             packet = av.Packet(samples.T.astype("<f4").tobytes())
-            packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, RATE_HZ), at, at
+            packet.stream, packet.time_base, packet.pts = stream, Fraction(1, RATE_HZ), at
+            packet.dts = min(later for later, _ in blocks[number:])  # these may not step back
             container.mux(packet)
 
 
@@ -321,6 +322,31 @@ def test_frames_whose_times_overlap_are_heard_one_behind_the_other(sizes: list[i
     assert float(np.corrcoef(whole.ravel(), wanted.ravel())[0, 1]) > 0.99
     assert int((sound.level[1:-1] == 0).sum()) == 0
     assert int((heard(lost).level[1:-1] == 0).sum()) in range(19, 23)  # a block that is missing is still a gap
+
+
+def test_where_a_track_sounds_twice_at_once_a_pause_of_either_is_no_gap(tmp_path: Path) -> None:
+    """Two recordings one behind the other: times step back by 47 ms, and the second begins with its coder's silence.
+
+    FFmpeg plays all of both, and its export has that silence where by the times the first one sounds.
+    """
+    first, second = (np.random.default_rng(seed).normal(0, 0.1, (2, 48_000)).astype(np.float32) for seed in (1, 2))
+    second[:, :1104] = 0
+    twice, behind, torn = (tmp_path / f"{name}.mkv" for name in ("twice", "behind", "torn"))
+    joined = np.concatenate([first, second], axis=1)
+    blocks = [(at, joined[:, at : at + 960]) for at in range(0, 96_000, 960)]
+    write_blocks(twice, [(at if at < 48_000 else at - 2256, samples) for at, samples in blocks])
+    write_blocks(behind, blocks)
+    write_blocks(torn, [block for block in blocks if block[0] != 24_000])
+
+    reference = heard(twice)
+
+    for path, gaps in ((behind, 0), (torn, 1)):
+        output = heard(path)
+        lag = measure_lag(reference, output)
+        assert lag is not None
+        assert len(silent_gaps(reference, output, lag, least_ms=17)) == gaps
+    assert reference.doubled == ((953, 1047),)
+    assert heard(behind).doubled == ()
 
 
 @pytest.mark.parametrize("start_ms", [0, 3000, 8330, 2_000_000])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.quality.metrics.sound_pitch import measure_pitch
+from capbench.quality.metrics.sound_spectra import measure_pitch
 from capbench.quality.reading.sound_envelope import PIECE_SAMPLES, SOUND_RATE_HZ, Sound
 
 PIECES = 6

@@ -190,6 +190,31 @@ def test_a_channel_that_swings_the_other_way_is_named(turned: int) -> None:
     assert order(turn) == ChannelOrder((), (FIVE_ONE[turned],))
 
 
+@pytest.mark.parametrize("hertz", [830, 0])
+def test_a_channel_that_a_coder_delays_by_itself_is_neither_turned_nor_moved(hertz: float) -> None:
+    """Opus codes the centre by itself, 0.6 ms later than the pairs: half a period of 830 Hz."""
+
+    def speaking() -> NDArray[np.float32]:
+        channels = 0.3 * film()
+        channels[2] = tone(hertz) if hertz else noise(7)
+        return channels
+
+    delayed = speaking()
+    delayed[2] = np.roll(delayed[2], 29)
+    mix = np.array(DOWNMIXES["BS.775"])
+    reference, output = (
+        replace(surround(each), pieces=sound((mix @ each).astype(np.float32)).pieces) for each in (speaking(), delayed)
+    )
+
+    assert measure_channel_order(reference, output, 0.0, least_share=0.01) == ChannelOrder((), ())
+    found = measure_stereo_image(reference, output, 0.0, least_share=0.01)
+    assert found is not None
+    assert found.sides is not None
+    assert min(found.alike, found.sides) > 0.9
+    assert found.polarity is not None
+    assert found.polarity > 0.9
+
+
 def test_channels_that_are_all_alike_have_no_order() -> None:
     alike = surround(np.stack([noise(1)] * 6))
 
