@@ -542,3 +542,25 @@ def test_pictures_that_start_beside_the_raster_of_their_own_rate_may_be_moved_on
     assert "audio.offset" not in failures(validate(beside, recording, expected=expected))
     assert "audio.offset" in failures(validate(beside, recording))
     assert "audio.offset" in failures(validate(recording, wide, expected=expected))
+
+
+def test_pictures_half_way_between_frames_of_their_own_rate_may_go_to_either(tmp_path: Path) -> None:
+    """FFmpeg's `-r 25` showed the first pictures of a file that starts at 59 ms 19 ms early, the rest 21 ms late."""
+    recording = make_recording(RecordingSpec("between", 320, 180, 25, 2.0))
+
+    def moved(first_ms: int, from_the_middle_ms: int) -> Remake:
+        def shots(frames: Iterator[Shot]) -> list[Shot]:
+            by_ms = ((shot, first_ms if shot.time_s < 1 else from_the_middle_ms) for shot in frames)
+            return [replace(shot, time_s=shot.time_s + Fraction(ms, 1000)) for shot, ms in by_ms]
+
+        return Remake(shots=shots)
+
+    between, either, farther = (
+        remake(recording, tmp_path / f"{first}-{rest}.mp4", moved(first, rest))
+        for first, rest in ((59, 59), (40, 80), (40, 120))
+    )
+    expected = Expectation(rate=Fraction(25))
+
+    assert "audio.drift" not in failures(validate(between, either, expected=expected))
+    assert "audio.drift" in failures(validate(between, farther, expected=expected))
+    assert "audio.drift" in failures(validate(between, either))

@@ -312,6 +312,16 @@ def test_times_within_a_tick_are_right_and_beyond_two_milliseconds_wrong() -> No
     assert subjects(referee._times(facts(EVEN), late, Request(), {})) == {"times"}
 
 
+@pytest.mark.parametrize(("is_timed", "expected"), [(True, {"times"}), (False, set())])
+def test_nothing_is_rounded_to_the_ticks_of_avi(is_timed: bool, expected: set[str]) -> None:
+    """FFmpeg 4.1 showed all but the first frame of an AVI of 15 fps, whose tick is 67 ms, 7.3 ms late in Matroska."""
+    times = [Fraction(n, 15) for n in range(8)]
+    late = [times[0], *(time + Fraction(7, 1000) for time in times[1:])]
+    avi = facts(times, time_base=Fraction(1, 15), is_timed=is_timed)
+
+    assert subjects(referee._times(avi, facts(late, time_base=Fraction(1, 1000)), Request(), {})) == expected
+
+
 def test_a_last_frame_that_is_not_held_is_wrong() -> None:
     held = [*facts(EVEN).frames[:-1], ShownFrame(EVEN[-1], Fraction(1))]
 

@@ -15,6 +15,9 @@ from capbench.results import Check
 
 __all__ = ["Sync", "check_sync", "find_sync"]
 
+_UNTIL_REPEATED = 1.1
+"""Frames that a picture is off before FFmpeg's `-r` repeats or drops one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sync:
@@ -113,6 +116,19 @@ def _sampling_ms(evidence: Measurements) -> float:
     return 1e3 * max(1 / float(max(rate, evidence.wanted_rate)), 0.5 / float(evidence.wanted_rate))
 
 
+def _wandering_ms(evidence: Measurements) -> float:
+    """How far pictures may rightly come apart from start to end where the export was asked for a rate.
+
+    By less than from the earliest to the latest at one rule: a frame of the faster rate, and a tenth, since FFmpeg's
+    `-r` repeats or drops one only once it is 1.1 frames off. Of pictures that lie beside a raster of their own rate the
+    first may go to the frame in front, and the rest to the one behind.
+    """
+    allowed_ms, rate = _sampling_ms(evidence), evidence.reference.facts.frame_rate
+    if rate is None or rate != evidence.wanted_rate:
+        return _UNTIL_REPEATED * allowed_ms
+    return 1e3 / float(rate) if allowed_ms > 1e3 * float(evidence.reference.facts.time_base) else 0.0
+
+
 def _beside_raster_ms(evidence: Measurements, rate: Fraction) -> float:
     """How far the reference's first picture is from the nearest frame of a rate, counted from 0 or from its start.
 
@@ -128,9 +144,10 @@ def _beside_raster_ms(evidence: Measurements, rate: Fraction) -> float:
 def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:
     """`audio.offset` and `audio.drift`."""
     drift_ms, allowed_ms = sync.drift_ms or 0.0, _sampling_ms(evidence)
+    most_drift_ms = limits.AUDIO_DRIFT_MS + _wandering_ms(evidence)
     offset_ms, place = sync.offset_ms or 0.0, ""
     # What comes apart by less than a drift is out of sync at its end all the same, where that is beyond the limit.
-    if abs(drift_ms) <= limits.AUDIO_DRIFT_MS + allowed_ms and abs(offset_ms + drift_ms) > abs(offset_ms):
+    if abs(drift_ms) <= most_drift_ms and abs(offset_ms + drift_ms) > abs(offset_ms):
         offset_ms, place = offset_ms + drift_ms, " at the end"
     return [
         _within(
@@ -146,7 +163,7 @@ def check_sync(evidence: Measurements, sync: Sync) -> list[Check]:
             "audio.drift",
             sync,
             sync.drift_ms,
-            limits.AUDIO_DRIFT_MS + allowed_ms,
+            most_drift_ms,
             when_good=f"the offset does not change ({drift_ms:+.1f} ms from start to end)",
             when_bad=f"sound and picture drift apart by {drift_ms:+.1f} ms from start to end, by {sync.by}",
         ),
