@@ -17,7 +17,7 @@ from capbench.quality.checks.file_checks import check_file
 from capbench.quality.checks.frame_checks import check_frames
 from capbench.quality.checks.hdr_checks import check_hdr
 from capbench.quality.checks.layer_checks import check_layers
-from capbench.quality.checks.picture_checks import check_pictures
+from capbench.quality.checks.pictures.picture_checks import check_pictures
 from capbench.quality.checks.sound_checks import check_sound
 from capbench.quality.checks.time_checks import check_times
 from capbench.quality.expectation import Expectation

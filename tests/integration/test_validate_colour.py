@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, shift
 
 from capbench.pipeline.scene import Scene
-from capbench.quality.checks.picture_checks import check_pictures
+from capbench.quality.checks.pictures.picture_checks import check_pictures
 from capbench.quality.checks.siting_check import check_siting
 from capbench.quality.expectation import Expectation
 from capbench.quality.inspection import inspect_files

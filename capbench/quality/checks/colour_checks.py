@@ -16,7 +16,7 @@ from capbench.quality.checks.colour_diagnosis import (
     rgb_of_codes,
 )
 from capbench.quality.checks.effect_checks import OWN_LOOK
-from capbench.quality.checks.picture_checks import how_turned, mean_psnr_db
+from capbench.quality.checks.pictures.picture_checks import how_turned, mean_psnr_db
 from capbench.quality.checks.siting_check import check_siting
 from capbench.quality.measurements import Measurements, Misreading, PictureMeasurements
 from capbench.recordings.layout import PATCHES

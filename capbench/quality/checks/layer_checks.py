@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.picture_checks import how_turned
+from capbench.quality.checks.pictures.picture_checks import how_turned
 from capbench.quality.measurements import MOTION_BLUR, LayerShare, Measurements
 from capbench.results import Check
 

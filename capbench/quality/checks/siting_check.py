@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting
 from capbench.quality.checks import limits
-from capbench.quality.checks.picture_checks import mean_psnr_db
-from capbench.quality.checks.sharpness_check import is_left_out
+from capbench.quality.checks.pictures.picture_checks import mean_psnr_db
+from capbench.quality.checks.pictures.sharpness_check import is_left_out
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.reading.tags import is_sited
 from capbench.results import Check

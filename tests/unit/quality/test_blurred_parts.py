@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from capbench.quality.checks.sharpness_check import check_sharpness
+from capbench.quality.checks.pictures.sharpness_check import check_sharpness
 from capbench.quality.measurements import BlurredPart, PictureMeasurements
 from capbench.quality.validate import validate
 from capbench.results import CheckStatus, ValidationReport

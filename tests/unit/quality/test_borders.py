@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from capbench.quality.checks.limits import EDGE_CODES
-from capbench.quality.checks.picture_checks import check_pictures
+from capbench.quality.checks.pictures.picture_checks import check_pictures
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.metrics.registration import even_border_errors_codes
 from capbench.quality.reading.orientation import UPRIGHT

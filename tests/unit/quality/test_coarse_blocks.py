@@ -14,7 +14,7 @@ from capbench.quality.checks.limits import (
     PSNR_OUTLIER_FLOOR_DB,
     SHARPNESS_SHARE,
 )
-from capbench.quality.checks.local_check import check_local
+from capbench.quality.checks.pictures.local_check import check_local
 from capbench.quality.measurements import PictureMeasurements
 from capbench.quality.metrics import frame_pairs
 from capbench.quality.metrics.detail_loss import LOST_SHARE

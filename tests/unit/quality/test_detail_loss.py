@@ -13,7 +13,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter, zoom
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.sharpness_check import check_sharpness, is_left_out
+from capbench.quality.checks.pictures.sharpness_check import check_sharpness, is_left_out
 from capbench.quality.measurements import DetailLoss, PictureMeasurements
 from capbench.quality.metrics.detail_loss import detail_loss
 from capbench.results import CheckStatus

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from capbench.quality.checks.picture_checks import check_fields
+from capbench.quality.checks.pictures.picture_checks import check_fields
 from capbench.quality.measurements import PictureMeasurements
 from capbench.quality.metrics.pairs.field_errors import uneven_cells
 from capbench.results import CheckStatus

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capbench.quality.checks.picture_checks import how_turned
+from capbench.quality.checks.pictures.picture_checks import how_turned
 from capbench.quality.measurements import PictureMeasurements
 from capbench.quality.reading.orientation import turn_correlations
 from tests.unit.quality.empty_pair import EMPTY_PAIR

@@ -7,9 +7,9 @@ from statistics import median
 
 from capbench.quality.checks import limits
 from capbench.quality.checks.effect_checks import OWN_LOOK
-from capbench.quality.checks.local_check import check_local
-from capbench.quality.checks.outlier_check import check_outliers, lost_frames, luma_psnr_db
-from capbench.quality.checks.sharpness_check import check_sharpness, is_left_out, typical_detail_error
+from capbench.quality.checks.pictures.local_check import check_local
+from capbench.quality.checks.pictures.outlier_check import check_outliers, lost_frames, luma_psnr_db
+from capbench.quality.checks.pictures.sharpness_check import check_sharpness, is_left_out, typical_detail_error
 from capbench.quality.measurements import Measurements, PictureMeasurements
 from capbench.quality.reading.orientation import SAME_PICTURE_CORRELATION, TURNED_REST, UPRIGHT, UPRIGHT_REST
 from capbench.results import Check, CheckStatus

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capbench.quality.checks import limits
-from capbench.quality.checks.sharpness_check import in_a_row, typical_detail_error
+from capbench.quality.checks.pictures.sharpness_check import in_a_row, typical_detail_error
 from capbench.quality.measurements import PictureMeasurements
 from capbench.results import Check
 
