@@ -273,7 +273,10 @@ def checked(reference: Sound, output: Sound, rates: Rates = SAME_RATE) -> set[st
         marked=False,
         wanted_rate=None if rates.wanted is None else Fraction(rates.wanted),
         matches=range(30),
-        reference=SimpleNamespace(frames=before, facts=SimpleNamespace(frame_rate=Fraction(rates.reference))),
+        reference=SimpleNamespace(
+            frames=before,
+            facts=SimpleNamespace(frame_rate=Fraction(rates.reference), time_base=Fraction(1, 90_000)),
+        ),
         output=SimpleNamespace(frames=after),
     )
     found = sound_checks.check_sound(cast(Measurements, cast(Any, evidence)))
