@@ -65,12 +65,12 @@ def _is_off_in_colour(pictures: PictureMeasurements, frame: int, limit: float) -
     Encoders decide by luma whether a block needs more than its prediction, and small coloured things that move then
     keep their colour of a frame before or behind.
     """
-    cell, luma = (
-        dict(enumerate(cells)).get(frame) for cells in (pictures.worst_cell_codes, pictures.worst_luma_cell_codes)
-    )
-    off = dict(enumerate(pictures.cells_off)).get(frame)
-    strange = dict(enumerate(pictures.worst_strange_cell_codes)).get(frame)
-    if cell is None or luma is None or off is None or strange is not None:
+    cells, lumas, counts = pictures.worst_cell_codes, pictures.worst_luma_cell_codes, pictures.cells_off
+    if frame >= min(len(lumas), len(counts)):  # without these figures nothing is excused
+        return False
+    cell, luma, off = cells[frame], lumas[frame], counts[frame]
+    is_strange = frame < len(pictures.worst_strange_cell_codes) and pictures.worst_strange_cell_codes[frame] is not None
+    if cell is None or luma is None or off is None or is_strange:
         return False
     return cell[0] > limit >= luma[0] and off <= limits.CHROMA_CELLS
 

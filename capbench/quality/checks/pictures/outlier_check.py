@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
 from statistics import median
@@ -57,20 +58,28 @@ def _is_cut(reference: Sequence[FrameRecord], before: int | None, match: int) ->
     return any(reference[index].moved_codes > limits.CUT_CODES for index in range(first, match + 1))
 
 
-def _is_harder(evidence: Measurements, pictures: PictureMeasurements, psnr_db: dict[int, float], frame: int) -> bool:
-    """Whether a frame is worse than the rest because there is more to code, for longer than a moment.
+def _harder(
+    evidence: Measurements, pictures: PictureMeasurements, psnr_db: dict[int, float], bad: Sequence[int]
+) -> set[int]:
+    """Those of the bad frames that are worse than the rest because there is more to code, for longer than a moment.
 
     Frames before or behind it are as bad, and they move more than others do, or it has most of its detail for all that:
     the same quantiser is off by the more the more detail and movement there is. What is off is off within blocks; of a
     picture that is brighter than it should be the means are.
     """
-    off_codes = _PEAK_CODE / 10 ** (psnr_db[frame] / 20)
-    mean_codes, left = pictures.mean_cell_codes[frame], pictures.detail_left[frame]
-    if mean_codes is None or left is None or mean_codes > limits.HARD_CONTENT_MEANS * off_codes:
-        return False
     moves = _moves(evidence)
-    moved = frame in moves and moves[frame] > limits.HARD_CONTENT_MOVES * median(moves.values())
-    return (moved or left[0] >= limits.HARD_CONTENT_DETAIL) and _goes_on(evidence, psnr_db, frame)
+    fast_codes = limits.HARD_CONTENT_MOVES * median(moves.values()) if moves else 0.0
+    compared = sorted(psnr_db)
+    found: set[int] = set()
+    for frame in bad:
+        mean_codes, left = pictures.mean_cell_codes[frame], pictures.detail_left[frame]
+        off_codes = _PEAK_CODE / 10 ** (psnr_db[frame] / 20)
+        if mean_codes is None or left is None or mean_codes > limits.HARD_CONTENT_MEANS * off_codes:
+            continue
+        is_hard = moves.get(frame, 0.0) > fast_codes or left[0] >= limits.HARD_CONTENT_DETAIL
+        if is_hard and _goes_on(evidence, psnr_db, compared, bisect_left(compared, frame)):
+            found.add(frame)
+    return found
 
 
 def _moves(evidence: Measurements) -> dict[int, float]:
@@ -79,14 +88,18 @@ def _moves(evidence: Measurements) -> dict[int, float]:
     return {frame: frames[match].moved_codes for frame, match in enumerate(evidence.matches) if match is not None}
 
 
-def _goes_on(evidence: Measurements, psnr_db: dict[int, float], frame: int) -> bool:
-    """Whether most frames shortly before one, or most of those shortly behind it, are as bad, and a few at least."""
-    frames, worse_db = evidence.output.frames, psnr_db[frame] + limits.PSNR_OUTLIER_DB
-    places = sorted(psnr_db)
-    at = places.index(frame)
-    for side in (places[:at][::-1], places[at + 1 :]):
-        near = [other for other in side if abs(frames[other].time_s - frames[frame].time_s) <= limits.HARD_CONTENT_S]
-        near = side[: max(len(near), limits.HARD_CONTENT_FRAMES)]
+def _goes_on(evidence: Measurements, psnr_db: dict[int, float], compared: Sequence[int], at: int) -> bool:
+    """Whether most frames shortly before the one `at` that place, or most shortly behind it, are as bad, and a few."""
+    frames, frame = evidence.output.frames, compared[at]
+    worse_db = psnr_db[frame] + limits.PSNR_OUTLIER_DB
+    for side in (range(at - 1, -1, -1), range(at + 1, len(compared))):
+        near: list[int] = []
+        for place in side:
+            other = compared[place]
+            is_near = abs(frames[other].time_s - frames[frame].time_s) <= limits.HARD_CONTENT_S
+            if not is_near and len(near) >= limits.HARD_CONTENT_FRAMES:
+                break
+            near.append(other)
         as_bad = sum(psnr_db[other] <= worse_db for other in near)
         if as_bad >= limits.HARD_CONTENT_FRAMES and 2 * as_bad > len(near):
             return True
@@ -100,14 +113,9 @@ def check_outliers(evidence: Measurements, pictures: PictureMeasurements) -> Che
     limit = min(median(values.values()) - limits.PSNR_OUTLIER_DB, limits.PSNR_OUTLIER_FLOOR_DB)
     bad = [frame for frame, value in values.items() if value < limit]
     if bad:
-        begins, lost = _begins(evidence), set(lost_frames(pictures, values))
-        bad = [
-            frame
-            for frame in bad
-            if frame in lost
-            or not _is_coarse(pictures, frame)
-            or not (frame in begins or _is_harder(evidence, pictures, values, frame))
-        ]
+        excused = _begins(evidence) | _harder(evidence, pictures, values, bad)
+        lost = set(lost_frames(pictures, values))
+        bad = [frame for frame in bad if frame in lost or not _is_coarse(pictures, frame) or frame not in excused]
     worst = min(bad or values, key=lambda frame: values[frame])
     if not bad:
         return Check.passed(
