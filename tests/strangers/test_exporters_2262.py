@@ -8,27 +8,17 @@ from typing import Any
 
 import pytest
 
+from tests.strangers.clip_facts import command, facts_at, takers
 from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
 from tests.strangers.stream_facts import SoundFacts
-from tests.strangers.test_exporters_9555 import facts
-from tests.strangers.test_study_parts import facts as facts_at
 
 EXPORTERS = {each.name: each for each in EXPORTERS_2262}
 BY_RGB = {"ffmpegcv-h264-mkv", "vidgear-h264-mkv", "scikit-video-h264-mkv"}
 MEANS_601 = {"vpxenc-vp8-webm", "gstreamer-theora-mkv"}
 
 
-def takers(**changed: Any) -> set[str]:
-    given = facts(**changed)
-    return {name for name, each in EXPORTERS.items() if each.takes(given)}
-
-
-def command(name: str, **changed: Any) -> list[str]:
-    return [str(word) for word in EXPORTERS[name].command(facts(**changed), Path("out.mkv"))]
-
-
 def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
-    assert takers(width=320, height=240) == set(EXPORTERS)
+    assert takers(EXPORTERS, width=320, height=240) == set(EXPORTERS)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +40,7 @@ def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_nobody_is_asked_for_what_a_program_cannot_do(changed: dict[str, Any], left_out: set[str]) -> None:
-    assert not left_out & takers(**changed)
+    assert not left_out & takers(EXPORTERS, **changed)
 
 
 def test_uneven_times_are_not_for_programs_with_one_rate() -> None:
@@ -69,11 +59,11 @@ def test_mpeg_2_is_given_rates_that_it_can_say(rate: str, takes: bool) -> None:
 
 
 def test_ffmpeg_4_is_told_the_colours_that_later_ones_hand_on() -> None:
-    assert "bt709" in command("ffmpeg41-h264-mkv", matrix="bt709")
-    assert "bt709" not in command("ffmpeg8-h264-mp4", matrix="bt709")
+    assert "bt709" in command(EXPORTERS["ffmpeg41-h264-mkv"], matrix="bt709")
+    assert "bt709" not in command(EXPORTERS["ffmpeg8-h264-mp4"], matrix="bt709")
 
 
 def test_a_silent_clip_is_exported_without_sound() -> None:
-    assert "none" in command("mpeg2enc-mkv", sounds=())
-    assert "0:a" not in command("ffmpeg6-hevc-mov", sounds=())
-    assert command("gst-transcoder-h264-mkv", sounds=())[-1] == "video/x-matroska:video/x-h264"
+    assert "none" in command(EXPORTERS["mpeg2enc-mkv"], sounds=())
+    assert "0:a" not in command(EXPORTERS["ffmpeg6-hevc-mov"], sounds=())
+    assert command(EXPORTERS["gst-transcoder-h264-mkv"], sounds=())[-1] == "video/x-matroska:video/x-h264"

@@ -8,26 +8,16 @@ from typing import Any
 
 import pytest
 
+from tests.strangers.clip_facts import command, facts_at, takers
 from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
 from tests.strangers.stream_facts import SoundFacts
-from tests.strangers.test_exporters_9555 import facts
-from tests.strangers.test_study_parts import facts as facts_at
 
 EXPORTERS = {each.name: each for each in EXPORTERS_6396}
 BY_RGB = {"mencoder-mpeg4-avi", "imageio-h264-mp4", "mediapy-h264-mkv", "ffpyplayer-h264-mkv", "blender-h264-mkv"}
 
 
-def takers(**changed: Any) -> set[str]:
-    given = facts(**changed)
-    return {name for name, each in EXPORTERS.items() if each.takes(given)}
-
-
-def command(name: str, **changed: Any) -> list[str]:
-    return [str(word) for word in EXPORTERS[name].command(facts(**changed), Path("out.mkv"))]
-
-
 def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
-    assert takers(width=320, height=240) == set(EXPORTERS)
+    assert takers(EXPORTERS, width=320, height=240) == set(EXPORTERS)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +36,7 @@ def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_nobody_is_asked_for_what_a_program_cannot_do(changed: dict[str, Any], left_out: set[str]) -> None:
-    assert not left_out & takers(**changed)
+    assert not left_out & takers(EXPORTERS, **changed)
 
 
 def test_uneven_times_are_not_for_programs_with_one_rate() -> None:
@@ -77,14 +67,14 @@ def test_blender_is_given_rates_that_it_can_say(rate: str, takes: bool) -> None:
     ],
 )
 def test_a_program_is_told_depth_and_colours(name: str, words: list[str]) -> None:
-    given = command(name, matrix="bt2020nc", pixel_format="yuv420p10le")
+    given = command(EXPORTERS[name], matrix="bt2020nc", pixel_format="yuv420p10le")
 
     start = given.index(words[0])
     assert given[start : start + len(words)] == words
-    assert "bt2020" not in " ".join(command(name))
+    assert "bt2020" not in " ".join(command(EXPORTERS[name]))
 
 
 def test_a_silent_clip_is_exported_without_sound() -> None:
-    assert "-nosound" in command("mencoder-mpeg4-avi", sounds=())
-    assert "0:a" not in command("ffmpeg7-hevc-mp4", sounds=())
-    assert command("blender-h264-mkv", sounds=())[-1] == "silent"
+    assert "-nosound" in command(EXPORTERS["mencoder-mpeg4-avi"], sounds=())
+    assert "0:a" not in command(EXPORTERS["ffmpeg7-hevc-mp4"], sounds=())
+    assert command(EXPORTERS["blender-h264-mkv"], sounds=())[-1] == "silent"

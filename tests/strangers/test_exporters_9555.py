@@ -8,26 +8,16 @@ from typing import Any
 
 import pytest
 
+from tests.strangers.clip_facts import facts, takers
 from tests.strangers.encoder_programs import exporters_9555
 from tests.strangers.encoder_programs.exporters_9555 import EXPORTERS_9555
-from tests.strangers.stream_facts import SoundFacts, StreamFacts
-from tests.strangers.test_study_parts import facts as facts_at
+from tests.strangers.stream_facts import SoundFacts
 
 EXPORTERS = {each.name: each for each in EXPORTERS_9555}
 
 
-def facts(**changed: Any) -> StreamFacts:
-    known: dict[str, Any] = {"matrix": None, "sounds": (SoundFacts(2, 44100, Fraction(0)),)}
-    return facts_at([Fraction(n, 30) for n in range(30)], **(known | changed))
-
-
-def takers(**changed: Any) -> set[str]:
-    given = facts(**changed)
-    return {name for name, each in EXPORTERS.items() if each.takes(given)}
-
-
 def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
-    assert takers(width=320, height=240) == set(EXPORTERS)
+    assert takers(EXPORTERS, width=320, height=240) == set(EXPORTERS)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +34,7 @@ def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_nobody_is_asked_for_what_a_program_cannot_do(changed: dict[str, Any], left_out: set[str]) -> None:
-    assert not left_out & takers(**changed)
+    assert not left_out & takers(EXPORTERS, **changed)
 
 
 @pytest.mark.parametrize(

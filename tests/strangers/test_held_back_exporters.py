@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from tests.strangers import tool_programs
+from tests.strangers.clip_facts import command, facts_at, takers
 from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
 from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
 from tests.strangers.encoder_programs.exporters_9555 import EXPORTERS_9555
 from tests.strangers.encoder_programs.held_back_exporters import HELD_BACK_EXPORTERS
 from tests.strangers.foreign_exporters import EXPORTERS as FIRST_EXPORTERS
 from tests.strangers.stream_facts import SoundFacts, probe
-from tests.strangers.test_exporters_9555 import facts
-from tests.strangers.test_study_parts import facts as facts_at
 from tests.strangers.tool_programs import FileCache, version_of
 
 EXPORTERS = {each.name: each for each in HELD_BACK_EXPORTERS}
@@ -28,17 +27,8 @@ WITHOUT_TAGS = {
 }
 
 
-def takers(**changed: Any) -> set[str]:
-    given = facts(**changed)
-    return {name for name, each in EXPORTERS.items() if each.takes(given)}
-
-
-def command(name: str, **changed: Any) -> list[str]:
-    return [str(word) for word in EXPORTERS[name].command(facts(**changed), Path("out.mkv"))]
-
-
 def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
-    assert takers(width=320, height=240) == set(EXPORTERS)
+    assert takers(EXPORTERS, width=320, height=240) == set(EXPORTERS)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +48,7 @@ def test_a_plain_clip_that_states_no_colours_is_for_every_program() -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_nobody_is_asked_for_what_a_program_cannot_do(changed: dict[str, Any], left_out: set[str]) -> None:
-    assert not left_out & takers(**changed)
+    assert not left_out & takers(EXPORTERS, **changed)
 
 
 def test_uneven_times_are_not_for_programs_with_one_rate() -> None:
@@ -70,9 +60,9 @@ def test_uneven_times_are_not_for_programs_with_one_rate() -> None:
 
 
 def test_a_silent_clip_is_exported_without_sound() -> None:
-    assert "-nosound" in command("mencoder-xvid-avi", sounds=())
-    assert "0:a" not in command("ffmpeg71-h264-mov", sounds=())
-    assert "an=1" in command("melt-hevc-mkv", sounds=())
+    assert "-nosound" in command(EXPORTERS["mencoder-xvid-avi"], sounds=())
+    assert "0:a" not in command(EXPORTERS["ffmpeg71-h264-mov"], sounds=())
+    assert "an=1" in command(EXPORTERS["melt-hevc-mkv"], sounds=())
 
 
 def test_no_exporter_that_is_held_back_was_seen() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.strangers import tool_programs
+from tests.strangers.clip_facts import facts
 from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
 from tests.strangers.encoder_programs.exporters_6396 import EXPORTERS_6396
 from tests.strangers.encoder_programs.held_back_exporters import HELD_BACK_EXPORTERS
-from tests.strangers.test_exporters_9555 import facts
 from tests.strangers.tool_programs import program_path, version_of
 
 EXPORTERS = {each.name: each for each in (*EXPORTERS_6396, *EXPORTERS_2262, *HELD_BACK_EXPORTERS)}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from capbench.quality.reading.opened_clip import open_clip
 from capbench.quality.validate import validate
 from capbench.results import Check, CheckStatus
+from tests.strangers.clip_facts import facts_at as facts
 from tests.strangers.container_colours import ContainerColours, container_colours
 from tests.strangers.foreign_exporters import Request
 from tests.strangers.refereeing import plane_referee, referee
@@ -22,7 +23,6 @@ from tests.strangers.refereeing.other_rates import judge_lateness, judge_length
 from tests.strangers.refereeing.plane_referee import is_centred, judge_matrix
 from tests.strangers.refereeing.referee import judge
 from tests.strangers.stream_facts import ShownFrame, StreamFacts, probe
-from tests.strangers.test_study_parts import facts
 from tests.strangers.tool_programs import run_tool
 
 BT709, BT601, FULL = (

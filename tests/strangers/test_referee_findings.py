@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from tests.strangers import stream_facts
+from tests.strangers.clip_facts import facts_at as facts
 from tests.strangers.refereeing import plane_referee
 from tests.strangers.refereeing.chroma_place import Lattice, place_chroma
 from tests.strangers.refereeing.neighbour_pictures import judge_neighbours
 from tests.strangers.refereeing.opinions import Finding
 from tests.strangers.refereeing.sound_referee import compare_sound
 from tests.strangers.stream_facts import SOUND_RATE_HZ, StreamFacts
-from tests.strangers.test_study_parts import EVEN, chirps, facts
+from tests.strangers.test_study_parts import EVEN, chirps
 
 LIMITS_DB = (0.8, 1.5)
 Planes = np.ndarray[Any, np.dtype[np.float32]]

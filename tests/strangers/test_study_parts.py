@@ -18,6 +18,7 @@ from tests.sound_clips import Track, write_clip
 from tests.strangers import __main__ as command_line
 from tests.strangers import foreign_exporters, held_back, stream_facts, tool_programs
 from tests.strangers import study as study_module
+from tests.strangers.clip_facts import facts_at as facts
 from tests.strangers.confusion_table import Share, disagreements, meets_goals, section
 from tests.strangers.drawn_clips import FIRST_HELD_BACK_SEED
 from tests.strangers.encoder_programs.exporters_2262 import EXPORTERS_2262
@@ -45,7 +46,6 @@ from tests.strangers.stream_facts import (
     SOUND_RATE_HZ,
     ShownFrame,
     SoundFacts,
-    StreamFacts,
     decode_pictures,
     decode_sound,
     probe,
@@ -53,30 +53,6 @@ from tests.strangers.stream_facts import (
 from tests.strangers.study import Study
 from tests.strangers.study_rows import FaultRow, OutputRow, Plan, StudyResult
 from tests.strangers.tool_programs import ToolError, run_tool
-
-
-def facts(times_s: list[Fraction], **changed: Any) -> StreamFacts:
-    known: dict[str, Any] = {
-        "path": Path("none.mp4"),
-        "codec": "h264",
-        "pixel_format": "yuv420p",
-        "width": 320,
-        "height": 180,
-        "sample_aspect": Fraction(1),
-        "rotation": 0,
-        "matrix": "bt709",
-        "container_matrix": None,
-        "chroma_location": None,
-        "reorders": False,
-        "full_range": False,
-        "time_base": Fraction(1, 90000),
-        "container_end_s": None,
-        "frames": tuple(ShownFrame(time, Fraction(1, 30)) for time in times_s),
-        "sounds": (),
-        "coded_bytes": 90000,
-        "complaints": "",
-    }
-    return StreamFacts(**(known | changed))
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no process groups")
