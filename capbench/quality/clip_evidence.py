@@ -25,7 +25,7 @@ def clip_evidence(
         contradicting_spec=opened.contradicting_spec,
         size=like.size if like else opened.size,
         rotation_degrees=0 if like else opened.clip.rotation_degrees,
-        chroma_place=chroma_place(like.spec.siting, 0) if like else opened.chroma_place,
+        chroma_place=chroma_place(like.spec.siting) if like else opened.chroma_place,
         bits=opened.bits,
         frames=tuple(records),
         error=opened.clip.error,

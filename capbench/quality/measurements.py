@@ -175,8 +175,8 @@ class PictureMeasurements:
     worst_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
     """For each output frame the largest block difference in luma codes, chroma counting half, and the block's centre in
     luma pixels."""
-    worst_luma_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)
-    """The same of luma alone."""
+    worst_luma_cell_codes: list[float | None] = field(default_factory=list)
+    """For each output frame the largest block difference of luma alone, in codes."""
     cells_off: list[int | None] = field(default_factory=list)
     """For each output frame how many blocks are off by more than 24 codes, chroma counting half."""
     worst_strange_cell_codes: list[tuple[float, int, int] | None] = field(default_factory=list)

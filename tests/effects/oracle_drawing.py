@@ -69,7 +69,7 @@ def _truth(scene: Scene, source: Source, canvas: tuple[int, int]) -> GroundTruth
         canvas=canvas,
         shown=(float(source.size[0]), float(source.size[1])),
         spec=spec,
-        chroma_place=chroma_place(spec.siting, 0),
+        chroma_place=chroma_place(spec.siting),
         wanted=spec,
         layers=SceneLayers(scene, canvas),
     )

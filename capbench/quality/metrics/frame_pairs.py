@@ -43,7 +43,6 @@ from capbench.quality.metrics.registration import (
     sharpness,
     worst_cell,
     worst_even_cell,
-    worst_luma_cell,
 )
 from capbench.quality.reading.frame_samples import level_row_step
 from capbench.quality.reading.observed_frame import ObservedPicture
@@ -298,12 +297,13 @@ def _figures(got: ObservedPicture, want: ObservedPicture, *, is_fair: bool) -> F
     # What a border shares with the rest of its block is coding, within what coding varies by over a picture.
     usual = np.maximum(typical[:, None], np.minimum(beside, _HARDER_EDGE * typical[:, None]))
     border = ((np.array(borders) - _BORDER_VARIES * usual) * _EDGE_WEIGHTS).max(axis=0).tolist()
+    cells, luma_cells = cell_differences(got.thumb, want.thumb), np.abs(got.thumb[..., 0] - want.thumb[..., 0])
     return FrameFigures(
-        worst_cell_codes=_placed(worst_cell(got.thumb, want.thumb)),
-        worst_luma_cell_codes=_placed(worst_luma_cell(got.thumb, want.thumb)),
-        cells_off=int((cell_differences(got.thumb, want.thumb) > _OFF_CODES).sum()),
+        worst_cell_codes=_placed(worst_cell(cells)),
+        worst_luma_cell_codes=float(luma_cells.max()),
+        cells_off=int((cells > _OFF_CODES).sum()),
         worst_even_cell_codes=None if even is None else _placed(even),
-        mean_cell_codes=float(np.abs(got.thumb[..., 0] - want.thumb[..., 0]).mean()),
+        mean_cell_codes=float(luma_cells.mean()),
         detail_error_codes=detail_error_codes(planes.luma, wanted.luma),
         detail_left=None if is_fair else detail_left(planes.luma, wanted.luma),
         blurred_parts=_blurred_parts(planes, wanted),

@@ -22,7 +22,6 @@ __all__ = [
     "sharpness",
     "worst_cell",
     "worst_even_cell",
-    "worst_luma_cell",
 ]
 
 _BORDER_SAMPLES = 2
@@ -209,22 +208,10 @@ def _quarters(length: int) -> list[int]:
     return [length // 4, length // 2, length * 3 // 4]
 
 
-def worst_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[float, int, int]:
-    """Largest difference of two thumbnails in luma codes, and its column and row; chroma counts half.
-
-    An exporter draws in R'G'B': chroma is interpolated, clamped to what R'G'B' holds and filtered again, which alone
-    moves blocks of saturated fine detail by 20 chroma codes.
-    """
-    difference = cell_differences(got, want)
-    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
-    return float(difference[row, column]), int(column), int(row)
-
-
-def worst_luma_cell(got: NDArray[np.float32], want: NDArray[np.float32]) -> tuple[float, int, int]:
-    """As `worst_cell`, of luma alone."""
-    difference = np.abs(got[..., 0] - want[..., 0])
-    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
-    return float(difference[row, column]), int(column), int(row)
+def worst_cell(differences: NDArray[np.float32]) -> tuple[float, int, int]:
+    """Largest of the blocks' differences, shape (rows, columns), and its column and row."""
+    row, column = np.unravel_index(int(differences.argmax()), differences.shape)
+    return float(differences[row, column]), int(column), int(row)
 
 
 def worst_even_cell(
@@ -317,6 +304,10 @@ def _some_blocks(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def cell_differences(got: NDArray[np.float32], want: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Difference of each block of two thumbnails in luma codes, chroma counting half; shape (rows, columns)."""
+    """Difference of each block of two thumbnails in luma codes, chroma counting half; shape (rows, columns).
+
+    An exporter draws in R'G'B': chroma is interpolated, clamped to what R'G'B' holds and filtered again, which alone
+    moves blocks of saturated fine detail by 20 chroma codes.
+    """
     differences: NDArray[np.float32] = (np.abs(got - want) * _CELL_WEIGHTS).max(axis=2)
     return differences

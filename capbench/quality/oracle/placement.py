@@ -78,9 +78,6 @@ def place_recording(
     )
 
 
-def chroma_place(siting: ChromaSiting, rotation_degrees: int) -> tuple[float, float]:
-    """Where chroma samples lie after turning a picture counter-clockwise, right of and below the middle."""
-    right, down = (-0.5 if siting is ChromaSiting.LEFT else 0.0), 0.0
-    for _ in range(round(rotation_degrees / 90) % 4):  # a quarter turn to the left takes right to up
-        right, down = down, -right
-    return right, down
+def chroma_place(siting: ChromaSiting) -> tuple[float, float]:
+    """Where chroma lies, in luma samples right of and below the middle of two, in a picture that is not turned."""
+    return (-0.5 if siting is ChromaSiting.LEFT else 0.0), 0.0

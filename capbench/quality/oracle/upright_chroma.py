@@ -44,14 +44,14 @@ def upright_chroma_place(
     sample), turned counter-clockwise, and then sampled down to 4:2:0 where it has more: across to where `filtered_to`
     puts it, down to the middle. What was subsampled before turns with the picture.
     """
-    place = chroma_place(siting, 0)
+    place = chroma_place(siting)
     across, down = (
         _Axis(length, is_halved=side > 1, first=_MIDDLE + at)
         for length, side, at in zip(size, ratio, place, strict=True)
     )
     for _ in range(round(rotation_degrees / 90) % 4):  # a quarter turn to the left takes the last column to the top
         across, down = down, across.reversed()
-    filtered = chroma_place(filtered_to, 0)
+    filtered = chroma_place(filtered_to)
     right, below = (
         axis.first - _MIDDLE if axis.is_halved else at for axis, at in zip((across, down), filtered, strict=True)
     )

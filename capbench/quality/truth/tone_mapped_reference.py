@@ -109,7 +109,7 @@ class _Mapping:
         wanted: ColourSpec,
     ) -> None:
         self._is_hlg = transfer == "HLG"
-        self._chroma_place = chroma_place(spec.siting, 0)[0], -0.5 if is_top_sited else 0.0
+        self._chroma_place = chroma_place(spec.siting)[0], -0.5 if is_top_sited else 0.0
         self._gamut = np.array(GAMUT_TO_BT709[primaries]).astype(np.float32)
         self._spec, self._wanted = spec, wanted
         self._form = common_format(layout, layout)

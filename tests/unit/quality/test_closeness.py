@@ -11,6 +11,7 @@ from capbench.quality.metrics.pairs.luma_levels import coarse_step, coarse_step_
 from capbench.quality.metrics.pairs.plane_shift import PlaneShift, far_plane_shift, plane_shift
 from capbench.quality.metrics.registration import (
     border_errors_codes,
+    cell_differences,
     errors_beside_border_codes,
     inner_error_codes,
     sharpness,
@@ -228,7 +229,7 @@ def test_the_worst_block_is_placed_and_chroma_counts_half() -> None:
     got = want.copy()
     got[1, 2, 0], got[3, 4, 1] = 30, 50
 
-    assert worst_cell(got, want) == (30.0, 2, 1)
+    assert worst_cell(cell_differences(got, want)) == (30.0, 2, 1)
 
 
 @pytest.mark.parametrize(("rows", "is_fault"), [(2, True), (8, False)])

@@ -20,7 +20,13 @@ from capbench.quality.metrics import frame_pairs
 from capbench.quality.metrics.detail_loss import LOST_SHARE
 from capbench.quality.metrics.pairs import blurred_parts, strange_blocks
 from capbench.quality.metrics.pairs.strange_blocks import StrangeBlocks
-from capbench.quality.metrics.registration import detail_error_codes, detail_left, worst_cell, worst_even_cell
+from capbench.quality.metrics.registration import (
+    cell_differences,
+    detail_error_codes,
+    detail_left,
+    worst_cell,
+    worst_even_cell,
+)
 from capbench.results import CheckStatus
 
 _SIDE = 8
@@ -100,7 +106,7 @@ def test_detail_that_was_lost_and_what_remains_of_what_moved_are_not_even(height
     got[32:40, 16:24] = got[32:40, 16:24].mean() + 29
     got[40:56, width - 40 : width - 24] += 60
 
-    assert worst_cell(_thumb(_grey(got)), _thumb(_grey(want)))[0] > 24
+    assert worst_cell(cell_differences(_thumb(_grey(got)), _thumb(_grey(want))))[0] > 24
     assert _even(_grey(got), _grey(want)) is None
 
 
@@ -190,7 +196,7 @@ def test_colour_alone_may_be_left_behind_in_a_few_blocks_for_a_moment(
     strange = None if strange_codes is None else (strange_codes, 12, 20)
     pictures = PictureMeasurements(
         worst_cell_codes=[(off_codes, 12, 20) if n in frames else fine for n in range(9)],
-        worst_luma_cell_codes=[(luma_codes, 12, 20) if n in frames else fine for n in range(9)],
+        worst_luma_cell_codes=[luma_codes if n in frames else fine[0] for n in range(9)],
         cells_off=[cells if n in frames else 0 for n in range(9)],
         worst_strange_cell_codes=[strange if n in frames else None for n in range(9)],
         worst_even_cell_codes=[None] * 9,

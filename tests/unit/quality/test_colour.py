@@ -154,7 +154,7 @@ def test_respecifying_is_the_oracles_conversion(spec: ColourSpec, wanted: Colour
     luma, chroma = rgb_to_nv12(rgb, spec)
     expected_luma, expected_chroma = rgb_to_nv12(rgb, wanted)
 
-    got = Respecifier(spec, wanted, chroma_place(spec.siting, 0))(luma, chroma[..., 0], chroma[..., 1])
+    got = Respecifier(spec, wanted, chroma_place(spec.siting))(luma, chroma[..., 0], chroma[..., 1])
 
     error = [got[0] - expected_luma.astype(int), got[1] - expected_chroma[..., 0].astype(int)]
     assert max(int(np.abs(part).max()) for part in error) <= 2

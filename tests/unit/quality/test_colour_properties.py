@@ -158,8 +158,8 @@ def test_another_specification_and_back_keeps_codes_as_near_as_rounding_says(
     codes = flat_codes(colour, spec)
     planes = np.full((4, 6), codes[0], np.uint8), *(np.full((2, 3), code, np.uint8) for code in codes[1:])
 
-    there = Respecifier(spec, wanted, chroma_place(spec.siting, 0))(*planes)
-    back = Respecifier(wanted, spec, chroma_place(spec.siting, 0))(*there)
+    there = Respecifier(spec, wanted, chroma_place(spec.siting))(*planes)
+    back = Respecifier(wanted, spec, chroma_place(spec.siting))(*there)
 
     # Rounded codes of a colour may lie a little outside what the wanted range can hold: those are clamped.
     middle = exact_codes_of_rgb(exact_rgb(codes, spec), wanted)

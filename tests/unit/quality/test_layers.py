@@ -54,7 +54,7 @@ def render(
         canvas=CANVAS,
         shown=(192.0, 108.0),
         spec=spec,
-        chroma_place=chroma_place(spec.siting, 0),
+        chroma_place=chroma_place(spec.siting),
         wanted=spec,
         layers=SceneLayers(scene, CANVAS),
     )
@@ -153,7 +153,7 @@ def test_a_camera_video_is_in_step_and_stays(source: ObservedPicture, tmp_path: 
     scene = Scene.model_validate({"camera": camera | {"size": 0.5}})
     spec = ColourSpec()
     truth = GroundTruth(
-        scene, CANVAS, (192.0, 108.0), spec, chroma_place(spec.siting, 0), spec, SceneLayers(scene, CANVAS)
+        scene, CANVAS, (192.0, 108.0), spec, chroma_place(spec.siting), spec, SceneLayers(scene, CANVAS)
     )
 
     shown = [int(planes_of(truth.render(source, source, at).picture.frame).luma[54, 96]) for at in (0, 0.15, 0.2, 5)]
@@ -174,7 +174,7 @@ def test_marks_in_motion_are_read_by_the_size_of_their_cells(
     scene = Scene.model_validate({"display": {"padding": 0.1, "crop": crop}, "zoom": [zoom], "motion_blur": {}})
     canvas, spec = (1920, 1080), ColourSpec()
     truth = GroundTruth(
-        scene, canvas, (1920.0, 1080.0), spec, chroma_place(spec.siting, 0), spec, SceneLayers(scene, canvas)
+        scene, canvas, (1920.0, 1080.0), spec, chroma_place(spec.siting), spec, SceneLayers(scene, canvas)
     )
 
     assert (truth.recording(1.3) is not None) is is_read

@@ -105,16 +105,10 @@ def test_sampling_at_the_samples_is_the_oracles_decoding(siting: ChromaSiting) -
         spec,
         columns=np.arange(24.0),
         rows=np.arange(16.0),
-        chroma_place=chroma_place(siting, 0),
+        chroma_place=chroma_place(siting),
     )
 
     assert sampled == pytest.approx(nv12_to_rgb(luma, chroma, spec), abs=1e-12)
-
-
-@pytest.mark.parametrize(("rotation", "place"), [(0, (-0.5, 0)), (90, (0, 0.5)), (180, (0.5, 0)), (270, (0, -0.5))])
-def test_left_siting_turns_with_the_picture(rotation: int, place: tuple[float, float]) -> None:
-    """Turned left once, what lay to the left lies below."""
-    assert chroma_place(ChromaSiting.LEFT, rotation) == pytest.approx(place)
 
 
 def test_nothing_is_hidden_in_a_scene_without_layers() -> None:

@@ -72,7 +72,7 @@ def _is_off_in_colour(pictures: PictureMeasurements, frame: int, limit: float) -
     is_strange = frame < len(pictures.worst_strange_cell_codes) and pictures.worst_strange_cell_codes[frame] is not None
     if cell is None or luma is None or off is None or is_strange:
         return False
-    return cell[0] > limit >= luma[0] and off <= limits.CHROMA_CELLS
+    return cell[0] > limit >= luma and off <= limits.CHROMA_CELLS
 
 
 def _cell_limits(pictures: PictureMeasurements) -> dict[int, float]:

@@ -24,7 +24,7 @@ class FrameFigures:
     """Figures of one output frame; the fields of `PictureMeasurements` of the same name say what they are."""
 
     worst_cell_codes: tuple[float, int, int] | None = None
-    worst_luma_cell_codes: tuple[float, int, int] | None = None
+    worst_luma_cell_codes: float | None = None
     cells_off: int | None = None
     worst_strange_cell_codes: tuple[float, int, int] | None = None
     worst_even_cell_codes: tuple[float, int, int] | None = None

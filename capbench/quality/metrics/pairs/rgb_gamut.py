@@ -70,7 +70,7 @@ def _clamped(planes: Planes, spec: ColourSpec) -> Planes:
     """Through R'G'B' of 0..1 at each luma sample and back, chroma filtered to where it was."""
     kr, kg, kb = LUMA_WEIGHTS[spec.matrix]
     black, luma_span, chroma_span = QUANTISATION[spec.range]
-    place = chroma_place(spec.siting, 0)
+    place = chroma_place(spec.siting)
     cb, cr = (doubled_chroma(plane.astype(np.float32), place) for plane in (planes.cb, planes.cr))
     red, green, blue = _rgb(planes.luma.astype(np.float32), cb, cr, spec).clip(0, 1)
     luma = kr * red + kg * green + kb * blue
@@ -88,7 +88,7 @@ def clamped_native(planes: NativePlanes, spec: ColourSpec) -> NativePlanes:
     black, luma_span, chroma_span = (np.float32(number) for number in QUANTISATION[spec.range])
     cb, cr = (
         enlarged_chroma(
-            (plane.astype(np.float32) - neutral) / scale + np.float32(128), form.ratio, chroma_place(spec.siting, 0)
+            (plane.astype(np.float32) - neutral) / scale + np.float32(128), form.ratio, chroma_place(spec.siting)
         )
         for plane in (planes.cb, planes.cr)
     )
