@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from pydantic import BaseModel
@@ -122,7 +122,7 @@ def run_app() -> int:
     except KeyboardInterrupt:  # before the verb had begun, or after it had ended
         _complain("interrupted")
         code = INTERRUPTED
-    return _end_stdout(code)
+    return _end_streams(code)
 
 
 def _open_closed_streams() -> None:
@@ -143,14 +143,23 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def _end_stdout(code: int) -> int:
-    """Flush stdout; returns the exit code, which is another one where its reader is gone or it cannot be written."""
+def _end_streams(code: int) -> int:
+    """Flush both; returns the exit code, which is another one where stdout's reader is gone or it cannot be written.
+
+    What could not be written is still in the buffer of a stream: Python would try once more at its end, and say so.
+    """
     try:
-        return READER_GONE if _stdout_reader_is_gone() else code
+        code = READER_GONE if _stdout_reader_is_gone() else code
     except OSError as error:
-        _complain(f"cannot write to stdout: {describe_os_error(error)}")
-        _point_stdout_at_nothing()
-        return OutputError.exit_code
+        if code != OutputError.exit_code:  # the write that failed has not been complained of
+            _complain(f"cannot write to stdout: {describe_os_error(error)}")
+        _point_at_nothing(sys.stdout)
+        code = OutputError.exit_code
+    try:
+        sys.stderr.flush()
+    except OSError:  # the exit code is all that can be said
+        _point_at_nothing(sys.stderr)
+    return code
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -175,13 +184,13 @@ def _stdout_reader_is_gone() -> bool:
     except io.UnsupportedOperation:  # a test's or a notebook's stdout has no file number
         return False
     if gone:
-        _point_stdout_at_nothing()
+        _point_at_nothing(sys.stdout)
     return gone
 
 
-def _point_stdout_at_nothing() -> None:
+def _point_at_nothing(stream: TextIO) -> None:
     """So that the flush at exit has no more to say."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _is_broken_pipe(file_number: int) -> bool:

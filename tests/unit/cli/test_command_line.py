@@ -146,11 +146,15 @@ def _shell(line: str, folder: Path, **variables: str) -> subprocess.CompletedPro
         *(("check missing.toml", streams, 2) for streams, _ in _STREAMS if "2>" in streams),
     ],
 )
-def test_streams_that_cannot_be_written_end_in_one_line(verb: str, streams: str, code: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_streams_that_cannot_be_written_end_in_one_line(
+    verb: str, streams: str, code: int, unbuffered: str, tmp_path: Path
+) -> None:
+    """What a buffer still holds fails again at the end, and unbuffered (as containers often set it) there is none."""
     if "/dev/full" in streams and not Path("/dev/full").exists():
         pytest.skip("only Linux has /dev/full")
 
-    ended = _shell(f"$capbench {verb} {streams}", tmp_path)
+    ended = _shell(f"$capbench {verb} {streams}", tmp_path, PYTHONUNBUFFERED=unbuffered)
 
     assert ended.returncode == code
     assert b"Traceback" not in ended.stderr
