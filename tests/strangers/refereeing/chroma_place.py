@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 __all__ = ["ChromaPlace", "Lattice", "place_chroma"]
 
@@ -23,6 +24,9 @@ _MOST_POINTS: Final = 120
 """Of the lattice in each direction, at which both are compared."""
 _FARTHEST_PX: Final = 4.0
 """Beyond which a place is not believed: two samples of 4:2:0."""
+_REACH: Final = 6
+"""Standard deviations beyond which the Gaussian is nothing: it is 1.5e-8 of its height there, less than planes of 32
+bits tell apart."""
 _ROUNDS: Final = 6
 """Of Gauss and Newton's method, at most: from a pixel away it ends within a hundredth after four."""
 _NEAR_PX: Final = 0.005
@@ -77,11 +81,11 @@ def place_chroma(
     if min(map(len, points)) < 4:
         return None
     before, after = lattices
-    found = [_through(after, points, np.zeros(2), plane) for plane in got]
+    found = [_seen(after, points, np.zeros(2), plane) for plane in got]
     place = np.zeros(2)
     whole = 0.0
     for turn in range(_ROUNDS):
-        seen = [[_through(before, points, place, plane, slope) for slope in (None, 0, 1)] for plane in want]
+        seen = [_seen_with_slopes(before, points, place, plane) for plane in want]
         normals, sides, rests = _equations(seen, found)
         whole = whole if turn else rests
         normal, prior = np.sum(normals, axis=0), np.eye(2) / _LIKELY_PX**2
@@ -128,26 +132,38 @@ def _points(side: int) -> _Floats:
     return np.arange(_EDGE_PX, side - _EDGE_PX, step, dtype=np.float64)
 
 
-def _through(
-    lattice: Lattice,
-    points: list[_Floats],
-    place: _Floats,
-    plane: _Plane,
-    slope: int | None = None,
-) -> _Plane:
-    """A plane at the points, once it lies at `place`, seen through the Gaussian; or its slope down (0) or across."""
+def _seen(lattice: Lattice, points: list[_Floats], place: _Floats, plane: _Plane) -> _Plane:
+    """A plane at the points, once it lies at `place`, seen through the Gaussian."""
+    down, across = _weights_of(lattice, points, place, is_slope=False)
+    return _product(down, plane, across)
+
+
+def _seen_with_slopes(lattice: Lattice, points: list[_Floats], place: _Floats, plane: _Plane) -> list[_Plane]:
+    """The same, then its slope down and its slope across, in codes per pixel of luma."""
+    down, across = _weights_of(lattice, points, place, is_slope=False)
+    falling, rising = _weights_of(lattice, points, place, is_slope=True)
+    return [_product(down, plane, across), _product(falling, plane, across), _product(down, plane, rising)]
+
+
+def _product(down: csr_array, plane: _Plane, across: csr_array) -> _Plane:
+    return np.stack([(across @ (down @ each).T).T for each in plane])
+
+
+def _weights_of(
+    lattice: Lattice, points: list[_Floats], place: _Floats, *, is_slope: bool
+) -> tuple[csr_array, csr_array]:
     down, across = (
-        _weights(where - moved, samples, is_slope=slope == axis)
-        for axis, (where, moved, samples) in enumerate(zip(points, place, (lattice.down, lattice.across), strict=True))
+        # Sparse: of a wide picture a point sees a few dozen samples of thousands.
+        csr_array(_weights(where - moved, samples, is_slope=is_slope).astype(np.float32))
+        for where, moved, samples in zip(points, place, (lattice.down, lattice.across), strict=True)
     )
-    seen: _Plane = down.astype(np.float32) @ plane @ across.T.astype(np.float32)
-    return seen
+    return down, across
 
 
 def _weights(points: _Floats, samples: _Floats, *, is_slope: bool) -> _Floats:
     """Of each sample (columns) in what is seen at each point (rows), or in how that changes from point to point."""
     away = points[:, None] - samples[None, :]
-    bell = np.exp(-(away**2) / (2 * _SMOOTH_PX**2))
+    bell = np.where(np.abs(away) < _REACH * _SMOOTH_PX, np.exp(-(away**2) / (2 * _SMOOTH_PX**2)), 0.0)
     total = bell.sum(axis=1, keepdims=True)
     if not is_slope:
         weights: _Floats = bell / total
