@@ -70,5 +70,6 @@ def _most(own: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     squares = np.square(own.astype(np.float32) - other).mean(axis=-1)
     side = min(_BLOCK, *squares.shape)
     rows, columns = (length // side for length in squares.shape)
-    blocks = squares[: rows * side, : columns * side].reshape(rows, side, columns, side).mean(axis=(1, 3))
+    blocks = squares[: rows * side, : columns * side].reshape(rows, side, -1).mean(axis=1)
+    blocks = blocks.reshape(rows, columns, side).mean(axis=2)
     return float(np.sqrt(blocks.max()))

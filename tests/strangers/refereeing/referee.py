@@ -289,8 +289,10 @@ def _block_means(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     count, height, width, _ = pictures.shape
     side = min(_BLOCK, height, width)
     rows, columns = height // side, width // side
-    cut = pictures[:, : rows * side, : columns * side].reshape(count, rows, side, columns, side, 3)
-    means: NDArray[np.float32] = cut.mean(axis=(2, 4), dtype=np.float32)
+    cut = pictures[:, : rows * side, : columns * side].reshape(count, rows, side, columns * side * 3)
+    # Whole lines are added up first, as whole numbers: means over two axes at once take twenty times as long.
+    lines = cut.sum(axis=2, dtype=np.uint16).reshape(count, rows, columns, side, 3)
+    means: NDArray[np.float32] = lines.sum(axis=3, dtype=np.uint32).astype(np.float32) / np.float32(side * side)
     return means
 
 
@@ -371,7 +373,7 @@ def _differences(
     for index, match in pairs:
         difference = got[index].astype(np.float32) - want[match].astype(np.float32)
         squared.append(float((difference**2).mean()))
-        signed.append(difference.mean(axis=(0, 1)))
+        signed.append(difference.mean(axis=0).mean(axis=0))
         means = np.abs(_block_means(got[index : index + 1]) - _block_means(want[match : match + 1]))
         blocks.append(float(means.mean()))
         if (largest := float(means.mean(axis=-1).max())) > worst:
