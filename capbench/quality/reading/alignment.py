@@ -277,9 +277,8 @@ class Aligner:
 
     def _turn_of(self, got: ObservedPicture) -> str:
         shape = self._window[-1].thumb.shape
-        return self._orientation.turn_of(
-            got.thumb[..., 0], [held.thumb[..., 0] for held in self._window if held.thumb.shape == shape]
-        )
+        held = {each.record.index: each.thumb[..., 0] for each in self._window if each.thumb.shape == shape}
+        return self._orientation.turn_of(got.thumb[..., 0], held)
 
     def _best_by_content(self, got: ObservedPicture, thumb: NDArray[np.float32], turn: str, promised: int) -> int:
         """Of an output frame and its thumbnail upright, which was turned by `turn`."""

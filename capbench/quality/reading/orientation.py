@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ _MOST_LOOKS: Final = 600
 
 Thumb = NDArray[np.float32]
 
-_UNDONE: Final[dict[str, Callable[[Thumb], Thumb]]] = {
+_UNDONE: Final[dict[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
     UPRIGHT: lambda picture: picture,
     "rotated by 180°": lambda picture: np.rot90(picture, 2),
     "rotated by 90°": lambda picture: np.rot90(picture, 1),
@@ -57,25 +57,31 @@ def turn_correlations(got: Thumb, want: Thumb) -> dict[str, float]:
 
     Both are luma thumbnails (rows, columns). Quarter turns are tried where the sides are swapped or equal.
     """
-    return _best_correlations(got, [want])
+    known = _standardised(want)
+    return {} if known is None else _best_correlations(got, [known])
 
 
-def _best_correlations(got: Thumb, wanted: Sequence[Thumb]) -> dict[str, float]:
-    """For each turn the correlation with the picture that fits best; empty where one side is flat."""
-    references = [each for each in wanted if each.std() >= _FLAT_SPREAD_CODES]
-    if not references or got.std() < _FLAT_SPREAD_CODES:
+def _best_correlations(got: Thumb, known: list[NDArray[np.float64]]) -> dict[str, float]:
+    """For each turn the correlation with the standardised picture that fits best; empty where there is none."""
+    shown = _standardised(got) if known else None
+    if shown is None:
         return {}
-    known = np.stack([_standardised(each) for each in references])
-    turned = {name: undo(got) for name, undo in _UNDONE.items()}
-    fitting = {name: _standardised(each) for name, each in turned.items() if each.shape == references[0].shape}
-    return {name: float((known @ each).max()) for name, each in fitting.items()}
+    turned = {name: undo(shown) for name, undo in _UNDONE.items()}
+    # Not by BLAS, as `@` and vdot are: on busy cores its threads wait for each other far longer than they multiply.
+    return {
+        name: max(float(np.einsum("ij,ij", each, picture)) for picture in known)
+        for name, each in turned.items()
+        if each.shape == known[0].shape
+    }
 
 
-def _standardised(thumb: Thumb) -> NDArray[np.float64]:
-    """In one row, of mean 0 and length 1."""
-    centred = (thumb - thumb.mean(dtype=np.float64)).astype(np.float64).ravel()
-    row: NDArray[np.float64] = centred / np.sqrt(centred @ centred)
-    return row
+def _standardised(thumb: Thumb) -> NDArray[np.float64] | None:
+    """Of mean 0 and length 1; None of a flat picture."""
+    if thumb.std() < _FLAT_SPREAD_CODES:
+        return None
+    centred = thumb - thumb.mean(dtype=np.float64)
+    standardised: NDArray[np.float64] = centred / np.sqrt(np.square(centred).sum())
+    return standardised
 
 
 class OrientationVote:
@@ -87,15 +93,22 @@ class OrientationVote:
     def __init__(self) -> None:
         self._votes: Counter[str] = Counter()
         self._looks_left = _MOST_LOOKS
+        self._known: dict[int, NDArray[np.float64] | None] = {}
 
-    def turn_of(self, got: Thumb, wanted: Sequence[Thumb]) -> str:
+    def turn_of(self, got: Thumb, wanted: Mapping[int, Thumb]) -> str:
         """How `got` is turned: by its own vote while votes are taken, by that of most frames afterwards.
 
-        Luma thumbnails; `wanted` are the reference's around the place where it is expected, all of one shape.
+        Luma thumbnails; `wanted` are the reference's around the place where it is expected, by number of the frame, all
+        of one shape.
         """
         if self._looks_left and self._votes.total() < _VOTES:
             self._looks_left -= 1
-            vote = _vote(_best_correlations(got, wanted))
+            # Most of them were there for the frame before, too.
+            self._known = {
+                index: self._known[index] if index in self._known else _standardised(thumb)
+                for index, thumb in wanted.items()
+            }
+            vote = _vote(_best_correlations(got, [each for each in self._known.values() if each is not None]))
             if vote is not None:
                 self._votes[vote] += 1
                 return vote
