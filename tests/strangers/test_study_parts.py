@@ -882,7 +882,7 @@ def test_a_fault_that_changes_nothing_is_not_planted(tmp_path: Path) -> None:
         ([80, 40, 40, 40], 1000, True),
     ],
 )
-def test_times_are_moved_where_the_reference_tells_them(steps: list[int], ticks_per_s: int, *, is_planted: bool) -> None:
+def test_times_are_moved_where_a_reference_tells_them(steps: list[int], ticks_per_s: int, *, is_planted: bool) -> None:
     times_s = [Fraction(sum(steps[:number]), ticks_per_s) for number in range(len(steps) + 1)]
     reference = facts(times_s, time_base=Fraction(1, ticks_per_s))
     base = SimpleNamespace(reference=reference, output=facts(EVEN))

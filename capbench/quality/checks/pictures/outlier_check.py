@@ -64,8 +64,8 @@ def _harder(
     """Those of the bad frames that are worse than the rest because there is more to code, for longer than a moment.
 
     Frames before or behind it, or those of them that move as much, are as bad, and it moves more than others do, or has
-    most of its detail for all that: the same quantiser is off by the more the more detail and movement there is. What is off is off within blocks; of a
-    picture that is brighter than it should be the means are.
+    most of its detail for all that: the same quantiser is off by the more the more detail and movement there is. What
+    is off is off within blocks; of a picture that is brighter than it should be the means are.
     """
     moves = _moves(evidence)
     fast_codes = limits.HARD_CONTENT_MOVES * median(moves.values()) if moves else 0.0
