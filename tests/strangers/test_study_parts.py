@@ -243,6 +243,17 @@ def places_judged(noise_codes: float, shows: dict[int, float]) -> str:
     return Judgement(tuple(referee._judge_places(wanted, found, {}))).opinion.value
 
 
+@pytest.mark.parametrize(("step_codes", "opinion"), [(3.0, "doubtful"), (9.0, "wrong")])
+def test_a_flat_picture_shows_anothers_where_that_is_seen(step_codes: float, opinion: str) -> None:
+    """As a flash dies away, coding leaves the last 3 codes of it out for a frame."""
+    light = np.array([40.0, 30, 20, step_codes, 0, 0, 0, 0], np.float32)
+    wanted = np.broadcast_to(120 + light[:, None, None, None], (8, 12, 16, 3)).copy()
+    found = wanted.copy()
+    found[4] = wanted[3]
+
+    assert Judgement(tuple(referee._judge_places(wanted, found, {}))).opinion.value == opinion
+
+
 @pytest.mark.parametrize(
     ("noise_codes", "shows", "opinion"),
     [
@@ -860,6 +871,24 @@ def test_a_fault_that_changes_nothing_is_not_planted(tmp_path: Path) -> None:
     assert not fault.needs(base)
     with pytest.raises(ToolError, match="no frame is changed"):
         fault.make(base, 1, tmp_path / "faulty.mp4")
+
+
+@pytest.mark.parametrize(
+    ("steps", "ticks_per_s", "is_planted"),
+    [
+        ([1, 1, 1, 1], 25, True),  # AVI, whose tick is a frame
+        ([2, 1, 1, 1], 25, False),  # AVI with B-frames, which holds its first picture
+        ([33, 34, 33, 33], 1000, True),
+        ([80, 40, 40, 40], 1000, True),
+    ],
+)
+def test_times_are_moved_where_a_reference_tells_them(steps: list[int], ticks_per_s: int, *, is_planted: bool) -> None:
+    times_s = [Fraction(sum(steps[:number]), ticks_per_s) for number in range(len(steps) + 1)]
+    reference = facts(times_s, time_base=Fraction(1, ticks_per_s))
+    base = SimpleNamespace(reference=reference, output=facts(EVEN))
+    moved = [fault for fault in FAULTS if fault.name in {"jitter", "one-late", "rounded-times"}]
+
+    assert [fault.needs(cast("Base", base)) for fault in moved] == [is_planted] * 3
 
 
 @pytest.mark.parametrize(

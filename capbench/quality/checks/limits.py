@@ -111,9 +111,9 @@ HARD_CONTENT_DETAIL: Final = 0.9
 """Share of its detail that such a frame has: noise behind a cut has 0.98 at 33 dB, in a clip of 46 dB."""
 HARD_CONTENT_MOVES: Final = 2.0
 """Movement of such a frame over that of the median frame, which explains that less is left."""
-HARD_CONTENT_MEANS: Final = 0.5
+HARD_CONTENT_MEANS: Final = 0.7
 """Mean error of the means of blocks over the root mean square error, up to which a frame is off within blocks: coding
-makes 0.1 to 0.3, another brightness 1."""
+makes 0.1 to 0.3, and 0.56 of large letters that move, another brightness 1."""
 CELL_CODES: Final = 24.0
 """Difference of an 8x8 block mean. Coding noise averages out to 3 at CRF 18 and 12 at CRF 35."""
 COARSE_CELL_RATIO: Final = 12.0

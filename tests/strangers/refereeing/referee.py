@@ -49,6 +49,9 @@ nearer to it by up to a quarter of that."""
 _AS_ALIKE: Final = 1.25
 """Up to so many times what frames are off anyway, a frame is another's picture: one that was left half way between two,
 by a coder that ran out of bits, is farther from both."""
+_STEP_CODES: Final = 6.0
+"""By how much the two pictures differ in the block where they do most: as a flash dies away frames differ by less at
+last, and x264 leaves out 5 codes of a flat block at a middle quality."""
 _BLOCK: Final = 8
 """Side of the blocks whose means are compared, in compared pixels."""
 _RIGHT_BIAS, _WRONG_BIAS = 1.3, 3.0
@@ -330,8 +333,10 @@ def _judge_places(wanted: NDArray[np.float32], found: NDArray[np.float32], figur
     moved, doubtful = [], []
     for index, codes in enumerate(alike):
         own, near = codes[index], min(codes.values())
+        other = min(codes, key=lambda each: codes[each])
+        is_seen = float(np.abs(wanted[other] - wanted[index]).mean(axis=-1).max()) >= _STEP_CODES
         is_told = own - near > max(_MATCH_CODES, _TOLD_SHARE * noise) and near < _MATCH_SHARE * own
-        if is_told and near <= _AS_ALIKE * noise + _MATCH_CODES / 3:
+        if is_told and is_seen and near <= _AS_ALIKE * noise + _MATCH_CODES / 3:
             moved.append(index)
         elif own - near > _MATCH_CODES / 3 and near < 0.9 * own:
             doubtful.append(index)

@@ -126,6 +126,20 @@ def test_content_that_is_harder_to_code_is_no_collapse(first: int, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("coarse", "status"), [({20, 21, 22, 23}, "pass"), ({22, 23}, "fail"), ({30, 31, 32, 33}, "fail")]
+)
+def test_a_short_movement_is_compared_with_what_moves(coarse: set[int], status: str, tmp_path: Path) -> None:
+    """One slide pushes another out in four frames, in which coding leaves out more than where nothing moves."""
+    report = _judged(
+        tmp_path,
+        lambda number: _foliage(7 * min(max(0, number - 19), 4)),
+        lambda number, luma: _quantised(luma, _COARSE_STEP) if number in coarse else luma,
+    )
+
+    assert _status(report, "picture.outliers").value == status
+
+
+@pytest.mark.parametrize(
     "change",
     [lambda luma: _quantised(luma, _COARSE_STEP), lambda luma: _codes(luma + 12.0)],
     ids=["coarse", "brighter"],

@@ -63,9 +63,9 @@ def _harder(
 ) -> set[int]:
     """Those of the bad frames that are worse than the rest because there is more to code, for longer than a moment.
 
-    Frames before or behind it are as bad, and they move more than others do, or it has most of its detail for all that:
-    the same quantiser is off by the more the more detail and movement there is. What is off is off within blocks; of a
-    picture that is brighter than it should be the means are.
+    Frames before or behind it, or those of them that move as much, are as bad, and it moves more than others do, or has
+    most of its detail for all that: the same quantiser is off by the more the more detail and movement there is. What
+    is off is off within blocks; of a picture that is brighter than it should be the means are.
     """
     moves = _moves(evidence)
     fast_codes = limits.HARD_CONTENT_MOVES * median(moves.values()) if moves else 0.0
@@ -76,8 +76,14 @@ def _harder(
         off_codes = _PEAK_CODE / 10 ** (psnr_db[frame] / 20)
         if mean_codes is None or left is None or mean_codes > limits.HARD_CONTENT_MEANS * off_codes:
             continue
-        is_hard = moves.get(frame, 0.0) > fast_codes or left[0] >= limits.HARD_CONTENT_DETAIL
-        if is_hard and _goes_on(evidence, psnr_db, compared, bisect_left(compared, frame)):
+        moved_codes = moves.get(frame, 0.0)
+        if moved_codes <= fast_codes and left[0] < limits.HARD_CONTENT_DETAIL:
+            continue
+        # What stands still beside a short movement says nothing of what the movement may cost.
+        fast = [other for other in compared if moves.get(other, 0.0) >= moved_codes / limits.HARD_CONTENT_MOVES]
+        if _are_as_bad(psnr_db, frame, _near(evidence, fast, frame)) or _goes_on(
+            evidence, psnr_db, compared, bisect_left(compared, frame)
+        ):
             found.add(frame)
     return found
 
@@ -88,10 +94,25 @@ def _moves(evidence: Measurements) -> dict[int, float]:
     return {frame: frames[match].moved_codes for frame, match in enumerate(evidence.matches) if match is not None}
 
 
+def _near(evidence: Measurements, compared: Sequence[int], frame: int) -> list[int]:
+    """Those of the compared frames that are shown shortly before or behind another one."""
+    frames = evidence.output.frames
+    return [
+        other
+        for other in compared
+        if other != frame and abs(frames[other].time_s - frames[frame].time_s) <= limits.HARD_CONTENT_S
+    ]
+
+
+def _are_as_bad(psnr_db: dict[int, float], frame: int, near: Sequence[int]) -> bool:
+    """Whether most of the frames near to one are about as bad as it, and a few at least."""
+    as_bad = sum(psnr_db[other] <= psnr_db[frame] + limits.PSNR_OUTLIER_DB for other in near)
+    return as_bad >= limits.HARD_CONTENT_FRAMES and 2 * as_bad > len(near)
+
+
 def _goes_on(evidence: Measurements, psnr_db: dict[int, float], compared: Sequence[int], at: int) -> bool:
     """Whether most frames shortly before the one `at` that place, or most shortly behind it, are as bad, and a few."""
     frames, frame = evidence.output.frames, compared[at]
-    worse_db = psnr_db[frame] + limits.PSNR_OUTLIER_DB
     for side in (range(at - 1, -1, -1), range(at + 1, len(compared))):
         near: list[int] = []
         for place in side:
@@ -100,8 +121,7 @@ def _goes_on(evidence: Measurements, psnr_db: dict[int, float], compared: Sequen
             if not is_near and len(near) >= limits.HARD_CONTENT_FRAMES:
                 break
             near.append(other)
-        as_bad = sum(psnr_db[other] <= worse_db for other in near)
-        if as_bad >= limits.HARD_CONTENT_FRAMES and 2 * as_bad > len(near):
+        if _are_as_bad(psnr_db, frame, near):
             return True
     return False
 
