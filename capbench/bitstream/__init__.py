@@ -12,9 +12,10 @@ __all__ = ["CENTRED_CODECS", "SITED_CODECS", "chroma_location", "stated_chroma_l
 CENTRED_CODECS = ("mjpeg", "mpeg1video", "h263", "h263p", "theora")
 """Codecs that have one siting and no field for it, the middle: JFIF 1.02, ISO/IEC 11172-2 (2.4.1), ITU-T H.263 (figure
 2), Theora I (4.4.3)."""
-SITED_CODECS = (*CENTRED_CODECS, "h264", "hevc", "mpeg2video", "mpeg4", "prores")
+SITED_CODECS = (*CENTRED_CODECS, "h264", "hevc", "mpeg2video", "mpeg4", "prores", "dnxhd")
 """Codecs whose standard says where chroma lies, in a field, for good, or where that field is absent. VP8, VP9, FFV1 and
-what AV1 calls unknown leave it open."""
+what AV1 calls unknown leave it open. VC-3, which FFmpeg calls dnxhd, codes 4:2:2 of BT.709 (SMPTE ST 2019-1), where
+samples of chroma lie on every second one of luma (ITU-R BT.709-6, 3.9)."""
 
 
 def chroma_location(codec: str, extradata: bytes) -> int | None:

@@ -368,6 +368,32 @@ def test_an_empty_picture_is_black_whatever_the_range(
     assert ("frames.black" in failures(report)) is is_black
 
 
+@pytest.mark.parametrize(
+    ("codes", "wanted", "is_green"),
+    [
+        ((0, 0, 0), None, True),
+        ((99, 82, 74), None, True),  # R'G'B' (0, 136, 0), which zero codes clip to
+        ((99, 82, 74), (99, 82, 74), False),  # as the reference has it
+        ((120, 60, 110), None, False),  # a green page with some red in it
+    ],
+)
+def test_zero_codes_are_green_after_they_were_clipped_too(
+    tmp_path: Path, codes: tuple[int, int, int], wanted: tuple[int, int, int] | None, *, is_green: bool
+) -> None:
+    """An exporter by way of R'G'B' cannot keep what is greener than green."""
+
+    def with_flat(codes: tuple[int, int, int]) -> Pictures:
+        sizes = [(HEIGHT // step, WIDTH // step) for step in (1, 2, 2)]
+        flat = Planes(*(np.full(size, code, np.uint8) for size, code in zip(sizes, codes, strict=True)))
+        return [*pictures[:2], flat, *pictures[3:]]
+
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures if wanted is None else with_flat(wanted))
+    report = validate(reference, write(tmp_path / "output.mp4", with_flat(codes)), with_vmaf=False)
+
+    assert ("frames.green" in failures(report)) is is_green
+
+
 def grey_ramp(number: int) -> NDArray[np.float64]:
     down, across = np.mgrid[:HEIGHT, :WIDTH]
     return np.asarray(40 + 0.6 * across + 0.4 * down + number, np.float64)

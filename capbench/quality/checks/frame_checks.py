@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
+
+from capbench.colour import ColourSpec
 from capbench.quality.added_frames import added_at_start, placed_pairs
 from capbench.quality.checks import limits
+from capbench.quality.checks.colour_diagnosis import rgb_of_codes
 from capbench.quality.measurements import Measurements
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.results import Check
@@ -314,8 +318,16 @@ def _is_black(record: FrameRecord, within: float = 1.0) -> bool:
     )
 
 
-def _is_green(record: FrameRecord) -> bool:
-    return max(record.mean_codes[1:]) < limits.GREEN_CHROMA_CODE
+def _is_green(record: FrameRecord, spec: ColourSpec) -> bool:
+    """Whether a frame is greener than any colour, or flat and green alone: what R'G'B' clips that to."""
+    if max(record.mean_codes[1:]) < limits.GREEN_CHROMA_CODE:
+        return True
+    red, green, blue = (255 * rgb_of_codes(np.array(record.mean_codes), spec)).tolist()
+    return (
+        record.spread_codes < limits.EMPTY_SPREAD_CODES
+        and green > limits.GREEN_CODES
+        and max(red, blue) < limits.NO_RED_OR_BLUE_CODES
+    )
 
 
 def _empty(evidence: Measurements) -> list[Check]:
@@ -325,7 +337,7 @@ def _empty(evidence: Measurements) -> list[Check]:
         # What is nearly black itself may be black in the output by what coding and rounding make.
         if _is_black(record) and not (wanted and _is_black(wanted, limits.NEARLY_BLACK)):
             black.append(record.index)
-        elif _is_green(record) and not (wanted and _is_green(wanted)):
+        elif _is_green(record, evidence.output.spec) and not (wanted and _is_green(wanted, evidence.reference.spec)):
             green.append(record.index)
     checks = []
     for name, found, what in (("frames.black", black, "black"), ("frames.green", green, "green (empty NV12)")):

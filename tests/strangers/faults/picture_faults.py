@@ -193,6 +193,7 @@ PICTURE_FAULTS: Final = (
         lambda base: (
             tagged(base)
             and "420" in base.output.pixel_format
+            and base.output.chroma_location != "center"  # this pipeline's own, by swscale, says so rightly
             and base.colour >= 20
             and base.detail >= 3
             and max(base.chroma_edges) >= _LEAST_EDGES
