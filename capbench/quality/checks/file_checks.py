@@ -72,8 +72,8 @@ def _size(evidence: Measurements) -> Check:
             limit=wanted_width * wanted_height,
             unit="pixels",
         )
-    if (height, width) == (wanted_width, wanted_height) and evidence.reference.rotation_degrees % 180:
-        turned = f"as if the reference's rotation of {evidence.reference.rotation_degrees}° were ignored"
+    if (height, width) == (wanted_width, wanted_height) and evidence.reference.turn.swaps_sides:
+        turned = f"as if the reference's {evidence.reference.turn} were ignored"
     elif (height, width) == (wanted_width, wanted_height):
         turned = "as if rotated by 90°"
     else:

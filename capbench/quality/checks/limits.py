@@ -71,7 +71,8 @@ GREEN_CHROMA_CODE: Final = 60.0
 """Both chroma components below this is greener than any sRGB green with BT.709 (Cb 42, Cr 26 is full green, so the
 reference is checked too)."""
 GREEN_CODES: Final = 50.0
-"""Green of a flat frame, in codes of R'G'B', which has no other colour: zero codes clip to 77 by BT.709, 135 by BT.601."""
+"""Green of a flat frame, in codes of R'G'B', which has no other colour: zero codes clip to 77 by BT.709 and to 135 by
+BT.601."""
 NO_RED_OR_BLUE_CODES: Final = 12.0
 """What coding and rounding leave of red and blue there: codes of chroma are good to two, which are four of blue."""
 FROZEN_SHARE: Final = 0.15

@@ -179,7 +179,10 @@ def _typical(places: list[Place], errors: list[Place]) -> tuple[Place, Place]:
 
 def _as_coded(evidence: Measurements, place: Place, known_to: Place) -> _Displacement:
     """Pictures were compared upright and in square pixels, of which one that is coded may be two."""
-    for _ in range(round(evidence.output.rotation_degrees / 90) % 4):  # undoes a quarter turn to the left
+    turn = evidence.output.turn
+    if turn.is_mirrored:
+        place = np.array((-place[0], place[1]))
+    for _ in range(turn.quarters):  # undoes a quarter turn to the left
         place, known_to = np.array((-place[1], place[0])), known_to[::-1]
     sides = np.array((float(evidence.output.facts.sample_aspect), 1.0))
     return _Displacement(*(place / sides).tolist(), *(known_to / sides).tolist())

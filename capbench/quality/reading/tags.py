@@ -36,6 +36,8 @@ _PACKETS_TO_TRY = 60
 """Two seconds at 30 fps: a decoder that has shown nothing by then does not start at the beginning."""
 _HD_LINES = 720
 _CENTRE = 1
+_ROWS_DOWN = {2: -0.5, 3: -0.5, 4: 0.5, 5: 0.5}
+"""Where chroma lies on the upper or the lower one of two luma rows (H.265, figure E.1), not between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def spec_of(tags: ColourTags, height: int) -> ColourSpec:
         matrix=guess if tags.matrix is None else _MATRIX_OF_CODE.get(tags.matrix, guess),
         range=Range.FULL if tags.full_range else Range.LIMITED,
         siting=ChromaSiting.CENTRE if (tags.chroma_location or 0) % 2 else ChromaSiting.LEFT,
+        siting_down=_ROWS_DOWN.get(tags.chroma_location or 0, 0.0),
     )
 
 

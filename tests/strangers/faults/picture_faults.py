@@ -371,7 +371,12 @@ PICTURE_FAULTS: Final = (
         "any turn",
         ("picture.orientation", "picture.size"),
         _rotated,
-        lambda base: base.output.path.suffix in {".mp4", ".mov"} and not base.output.rotation and lopsided(base),
+        lambda base: (
+            base.output.path.suffix in {".mp4", ".mov"}
+            and not base.output.rotation
+            and not base.output.is_mirrored
+            and lopsided(base)
+        ),
     ),
     Fault(
         "mirrored",

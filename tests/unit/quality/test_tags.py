@@ -155,7 +155,7 @@ def test_codecs_of_one_siting_have_it_whatever_the_container_says(tmp_path: Path
 
 
 def test_vc3_has_chroma_on_every_second_sample_of_luma_whatever_the_container_leaves_open(tmp_path: Path) -> None:
-    """melt turned a clip and left chroma of 4:2:2 between the columns, which no tag of DNxHR could ever say."""
+    """A clip that melt turned, with chroma of 4:2:2 between the columns, which no tag of DNxHR could ever say."""
     path = tmp_path / "dnxhr.mov"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("dnxhd", rate=30, options={"profile": "dnxhr_sq"})
