@@ -56,8 +56,8 @@ UNTURNED = DisplayTurn()
 def turn_of_matrix(matrix: bytes) -> DisplayTurn:
     """What nine numbers of 32 bits ask for, in the machine's order, as FFmpeg keeps them (ISO/IEC 14496-12, 6.2.2).
 
-    A point (x, y) is shown at (a x + c y, b x + d y), y counting down. The angle alone, which FFmpeg takes from a and b,
-    is 180 degrees of what is flipped left to right and 0 of what is flipped upside down.
+    A point (x, y) is shown at (a x + c y, b x + d y), y counting down. The angle alone, which FFmpeg takes from a and
+    b, is 180 degrees of what is flipped left to right and 0 of what is flipped upside down.
     """
     a, b, _, c, d, *_ = struct.unpack("=9i", matrix)
     degrees = -round(math.degrees(math.atan2(b, d)))
