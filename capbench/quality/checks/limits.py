@@ -212,8 +212,9 @@ does so) lies on the upper row, 0.5 from the middle, and filters of two taps mak
 1, a row of chroma 2."""
 PLANES_APART_PX: Final = 0.5
 """Cr off Cb, in luma pixels, across and down: half of the 1 that half a sample makes. No siting places them apart."""
-FEWEST_APART: Final = 3
-"""Pictures that must show both planes, or all if they are fewer: one or two of many may err alike."""
+FEWEST_PLACED: Final = 3
+"""Pictures that must show where chroma, or one plane beside the other, lies, or all if they are fewer: one or two of
+many may err alike."""
 LAYER_SHARE_ERROR: Final = 0.22
 """Share of a scene's layer that is too much or too little. Exports at CRF 28 are off by 0.16 at most: the thin edge of
 a small cursor."""

@@ -129,7 +129,7 @@ def _apart(evidence: Measurements, pictures: PictureMeasurements) -> Check | Non
         for pair in pictures.sampled
         if pair.planes_apart_px is not None and pair.planes_apart_error_px is not None
     ]
-    if len(shown) < min(limits.FEWEST_APART, len(pictures.sampled)):
+    if len(shown) < min(limits.FEWEST_PLACED, len(pictures.sampled)):
         return None
     found = _as_coded(evidence, *_typical([place for place, _ in shown], [error for _, error in shown]))
     limit_right, limit_down = (limits.PLANES_APART_PX + error for error in (found.right_error, found.down_error))
@@ -160,7 +160,8 @@ def _displacement(evidence: Measurements, pictures: PictureMeasurements) -> _Dis
             variance = variance + np.where(is_moved, np.square(luma_error), 0)
         places.append(place)
         errors.append(np.sqrt(variance))
-    if not places:
+    # What one or two pictures show, where others show nothing, may be their coding.
+    if len(places) < max(1, min(limits.FEWEST_PLACED, len(pictures.sampled))):
         return None
     typical, known_to = _typical(places, errors)
     reference, output = (side.chroma_place for side in (evidence.reference, evidence.output))

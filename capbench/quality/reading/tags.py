@@ -13,7 +13,7 @@ from pathlib import Path
 
 import av
 
-from capbench.bitstream import CENTRED_CODECS, SITED_CODECS, chroma_location
+from capbench.bitstream import CENTRED_CODECS, SITED_CODECS, chroma_location, rows_down
 from capbench.bitstream.light_metadata import LightMetadata, light_metadata_of_boxes
 from capbench.bitstream.matroska_colour import MatroskaColour, find_matroska_colour
 from capbench.bitstream.mp4_boxes import find_colour_box, find_entry_boxes
@@ -36,8 +36,6 @@ _PACKETS_TO_TRY = 60
 """Two seconds at 30 fps: a decoder that has shown nothing by then does not start at the beginning."""
 _HD_LINES = 720
 _CENTRE = 1
-_ROWS_DOWN = {2: -0.5, 3: -0.5, 4: 0.5, 5: 0.5}
-"""Where chroma lies on the upper or the lower one of two luma rows (H.265, figure E.1), not between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def spec_of(tags: ColourTags, height: int) -> ColourSpec:
         matrix=guess if tags.matrix is None else _MATRIX_OF_CODE.get(tags.matrix, guess),
         range=Range.FULL if tags.full_range else Range.LIMITED,
         siting=ChromaSiting.CENTRE if (tags.chroma_location or 0) % 2 else ChromaSiting.LEFT,
-        siting_down=_ROWS_DOWN.get(tags.chroma_location or 0, 0.0),
+        siting_down=rows_down(tags.chroma_location),
     )
 
 
