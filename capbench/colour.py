@@ -48,7 +48,7 @@ class Range(StrEnum):
 
 
 class ChromaSiting(StrEnum):
-    """Where a 4:2:0 chroma sample lies horizontally; vertically it lies between its two luma rows in both."""
+    """Where a 4:2:0 chroma sample lies horizontally; vertically between two luma rows unless a specification says."""
 
     LEFT = "left"
     """On the left luma column: the H.264 default, chroma_sample_loc_type 0."""
@@ -63,6 +63,8 @@ class ColourSpec:
     matrix: MatrixCoefficients = MatrixCoefficients.BT709
     range: Range = Range.LIMITED
     siting: ChromaSiting = ChromaSiting.LEFT
+    siting_down: float = 0.0
+    """How far below the middle of two rows chroma lies, in rows: -0.5 on the upper one, as of BT.2020."""
 
     @property
     def luma_offset_code(self) -> int:

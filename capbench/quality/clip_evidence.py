@@ -6,6 +6,7 @@ import itertools
 
 from capbench.pipeline.decode.frame_times import Pauses
 from capbench.quality.measurements import ClipMeasurements
+from capbench.quality.oracle.display_turn import UNTURNED
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.opened_clip import OpenedClip
@@ -24,7 +25,7 @@ def clip_evidence(
         spec=like.spec if like else opened.spec,
         contradicting_spec=opened.contradicting_spec,
         size=like.size if like else opened.size,
-        rotation_degrees=0 if like else opened.clip.rotation_degrees,
+        turn=UNTURNED if like else opened.clip.turn,
         chroma_place=chroma_place(like.spec.siting) if like else opened.chroma_place,
         bits=opened.bits,
         frames=tuple(records),

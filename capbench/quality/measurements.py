@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
+from capbench.quality.oracle.display_turn import DisplayTurn
 from capbench.quality.reading.clip import ClipFacts
 from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.quality.reading.sound_envelope import SoundMeasurements
@@ -43,8 +44,8 @@ class ClipMeasurements:
     """How a player that asks the container first reads them; None where that is the same."""
     size: tuple[int, int]
     """Width and height upright, in pixels."""
-    rotation_degrees: int
-    """Counter-clockwise turn that its display matrix asks for."""
+    turn: DisplayTurn
+    """What its display matrix asks for."""
     chroma_place: tuple[float, float]
     """How far right of and below the middle of two luma samples chroma lies in the pictures that are compared."""
     bits: int

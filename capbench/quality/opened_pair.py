@@ -82,7 +82,7 @@ class ClipPair:
         """Takes samples as coded from frames of either file; None unless both are scaled alike to square pixels."""
         want, got = self.want, self.got
         are_stretched = got.facts.sample_aspect == want.facts.sample_aspect != 1
-        are_alike = self.side.has_same_codes and want.clip.rotation_degrees == got.clip.rotation_degrees
+        are_alike = self.side.has_same_codes and want.clip.turn == got.clip.turn
         return coded_rows if are_stretched and are_alike else None
 
     @property
@@ -91,7 +91,7 @@ class ClipPair:
         got = self.got
         # Pixels that are not square are brought to square ones, as the reference's are.
         stretched = None if got.facts.sample_aspect == 1 else self.target
-        return Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
+        return Normaliser(got.spec, got.spec, stretched, got.clip.turn, crop=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -301,8 +301,8 @@ def _native_pairs(
     """Pairs in `form`, the reference brought to the output's specification as it is in 8 bits."""
     return NativePairs(
         form,
-        got=NativeNormaliser(form, got.spec, got.spec, got.clip.rotation_degrees, crop=False),
-        want=NativeNormaliser(form, want.spec, got.spec, want.clip.rotation_degrees, crop=side.crops),
+        got=NativeNormaliser(form, got.spec, got.spec, got.clip.turn, crop=False),
+        want=NativeNormaliser(form, want.spec, got.spec, want.clip.turn, crop=side.crops),
         spec=got.spec,
         has_same_codes=side.has_same_codes,
         meters=meters,
@@ -332,7 +332,7 @@ def beside_reference(want: OpenedClip, got: OpenedClip, target: tuple[int, int])
     reason = _incomparable(want.size, target)
     crop = want.facts.sample_aspect == 1 and _near(want.size, target)
     size = None if reason else target
-    normaliser = Normaliser(want.spec, got.spec, size, want.clip.rotation_degrees, crop=crop)
+    normaliser = Normaliser(want.spec, got.spec, size, want.clip.turn, crop=crop)
     same_codes = (want.spec.matrix, want.spec.range, want.size) == (got.spec.matrix, got.spec.range, got.size)
     form = common_format(want.layout, got.layout)
     return ReferenceSide(
@@ -361,7 +361,7 @@ def _beside_scene(
         frame_s=float(frame_s),
     )
     own = replace(want.spec, siting=want.filtered_to)
-    return ReferenceSide(Normaliser(want.spec, own, None, want.clip.rotation_degrees, crop=False), truth, None)
+    return ReferenceSide(Normaliser(want.spec, own, None, want.clip.turn, crop=False), truth, None)
 
 
 def sample_every(frames: int, width: int, height: int) -> int:

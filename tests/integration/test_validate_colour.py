@@ -248,18 +248,20 @@ def placed(
     scatter: float = 0.0,
     apart: tuple[float, float] | None = None,
     shown: int = FRAMES,
+    placing: int = FRAMES,
 ) -> tuple[CheckStatus, float | None]:
     """Verdict on chroma that lies so far right, by so much further in each picture, and on luma with its error.
 
-    `apart` is how far Cr lies beside Cb, as the first pictures show, and its error.
+    `apart` is how far Cr lies beside Cb, as the first pictures show, and its error. The first `placing`
+    pictures show where chroma lies at all.
     """
     pictures = evidence.pictures
     assert pictures is not None
     pairs: list[SampledPair] = [
         replace(
             pair,
-            chroma_shift_px=(right + scatter * (number - FRAMES // 2), down),
-            chroma_shift_error_px=(error, error),
+            chroma_shift_px=(right + scatter * (number - FRAMES // 2), down) if number < placing else None,
+            chroma_shift_error_px=(error, error) if number < placing else None,
             luma_shift_px=(luma[0], 0.0),
             luma_shift_error_px=(luma[1], luma[1]),
             planes_apart_px=(apart[0], 0.0) if apart and number < shown else None,
@@ -310,6 +312,14 @@ def test_only_a_shift_of_luma_that_is_sure_is_taken_off(evidence: Measurements) 
 
 def test_pictures_that_disagree_do_not_know(evidence: Measurements) -> None:
     assert placed(evidence, 0.3, 0.02, scatter=0.25)[0] is CheckStatus.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(("placing", "status"), [(3, CheckStatus.FAIL), (1, CheckStatus.NOT_APPLICABLE)])
+def test_one_picture_of_many_does_not_tell_where_chroma_lies(
+    evidence: Measurements, placing: int, status: CheckStatus
+) -> None:
+    """The steepest of eleven soft pictures that flash was off by 0.45 px, known to 0.2; Cr was nowhere near Cb."""
+    assert placed(evidence, -0.5, 0.02, placing=placing)[0] is status
 
 
 @pytest.mark.parametrize(
@@ -366,6 +376,32 @@ def test_an_empty_picture_is_black_whatever_the_range(
     report = validate(reference, write(tmp_path / "output.mp4", with_empty(code), full=full), with_vmaf=False)
 
     assert ("frames.black" in failures(report)) is is_black
+
+
+@pytest.mark.parametrize(
+    ("codes", "wanted", "is_green"),
+    [
+        ((0, 0, 0), None, True),
+        ((99, 82, 74), None, True),  # R'G'B' (0, 136, 0), which zero codes clip to
+        ((99, 82, 74), (99, 82, 74), False),  # as the reference has it
+        ((120, 60, 110), None, False),  # a green page with some red in it
+    ],
+)
+def test_zero_codes_are_green_after_they_were_clipped_too(
+    tmp_path: Path, codes: tuple[int, int, int], wanted: tuple[int, int, int] | None, *, is_green: bool
+) -> None:
+    """An exporter by way of R'G'B' cannot keep what is greener than green."""
+
+    def with_flat(codes: tuple[int, int, int]) -> Pictures:
+        sizes = [(HEIGHT // step, WIDTH // step) for step in (1, 2, 2)]
+        flat = Planes(*(np.full(size, code, np.uint8) for size, code in zip(sizes, codes, strict=True)))
+        return [*pictures[:2], flat, *pictures[3:]]
+
+    pictures = colourful()
+    reference = write(tmp_path / "reference.mp4", pictures if wanted is None else with_flat(wanted))
+    report = validate(reference, write(tmp_path / "output.mp4", with_flat(codes)), with_vmaf=False)
+
+    assert ("frames.green" in failures(report)) is is_green
 
 
 def grey_ramp(number: int) -> NDArray[np.float64]:

@@ -171,7 +171,7 @@ def stereo(facts: StreamFacts) -> bool:
 
 
 def _square(facts: StreamFacts) -> bool:
-    return facts.sample_aspect == 1 and not facts.rotation and even(facts)
+    return facts.sample_aspect == 1 and not facts.rotation and not facts.is_mirrored and even(facts)
 
 
 EXPORTERS: Final = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -90,7 +91,7 @@ class StreamFacts:
     sample_aspect: Fraction
     """Width of a pixel over its height."""
     rotation: int
-    """Degrees of the display matrix."""
+    """Degrees by which the display matrix turns the picture counter-clockwise, before it mirrors it."""
     matrix: str | None
     """FFmpeg's name of the matrix that the first picture has when it is decoded; None where it is not stated."""
     container_matrix: str | None
@@ -113,6 +114,8 @@ class StreamFacts:
     """Of the coded pictures that decode."""
     complaints: str
     """What ffprobe says on standard error while it decodes all of it; empty where nothing is damaged."""
+    is_mirrored: bool = False
+    """Whether the display matrix then flips it left to right."""
     unshown: int = 0
     """Frames that decode before time 0 of an edit list (ISO/IEC 14496-12, 8.6.6) and are not presented."""
     is_timed: bool = True
@@ -244,7 +247,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
     container = container_colours(path)
     span = _range(first.get("color_range"), video.get("pix_fmt", ""))
     time_base = Fraction(video["time_base"])
-    rotation = next((int(data["rotation"]) for data in video.get("side_data_list", ()) if "rotation" in data), 0)
+    rotation, is_mirrored = _shown_turn(video.get("side_data_list", ()))
     aspect = video.get("sample_aspect_ratio", "1:1").replace(":", "/")
     end = video.get("duration") or (None if len(found["streams"]) > 1 else found["format"].get("duration"))
     start = Fraction(video.get("start_time", "0"))
@@ -261,6 +264,7 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         height=video["height"],
         sample_aspect=Fraction(1) if aspect.startswith("0") or aspect == "N/A" else Fraction(aspect),
         rotation=rotation,
+        is_mirrored=is_mirrored,
         matrix=_stated(first.get("color_space")),
         container_matrix=container.matrix,
         chroma_location=_stated(first.get("chroma_location")) or _stated(video.get("chroma_location")),
@@ -284,6 +288,16 @@ def _probe(path: Path, _changed_ns: int) -> StreamFacts:
         container_primaries=container.primaries,
         container_transfer=container.transfer,
     )
+
+
+def _shown_turn(side_data: Sequence[dict[str, Any]]) -> tuple[int, bool]:
+    """Counter-clockwise degrees, and whether what is turned is mirrored then: ffprobe's angle knows of no mirror."""
+    matrix = next((data["displaymatrix"] for data in side_data if "displaymatrix" in data), None)
+    if matrix is None:
+        return 0, False
+    # Three lines of three numbers, each line behind its place: x' = a x + c y, y' = b x + d y.
+    (a, b), (c, d) = ([int(word) for word in line.split()[1:3]] for line in matrix.strip().splitlines()[:2])
+    return round(math.degrees(math.atan2(-b, d))), a * d < b * c
 
 
 def _is_heard(stream: dict[str, Any]) -> bool:

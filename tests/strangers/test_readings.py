@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -280,6 +281,44 @@ def test_a_picture_that_is_held_is_not_late_while_it_lasts() -> None:
     assert found == []
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("place", ["left", "center", "topleft"])
+@pytest.mark.parametrize(("off_px", "opinions"), [(0.0, []), (1.0, ["wrong"])])
+def test_chroma_is_placed_by_the_turn_the_mirror_and_the_siting(
+    place: str, turn: int, mirrored: bool, off_px: float, opinions: list[str]
+) -> None:
+    """The output has its chroma on the left, where the upright picture had it, or a pixel from there."""
+    width, height = (192, 128) if turn % 180 == 0 else (128, 192)
+    first = 0.5 if place == "center" else 0.0, 0.0 if place == "topleft" else 0.5
+
+    def shown(columns: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float32]:
+        waves = np.sin(columns / 4.1 + rows / 17) + np.sin(rows / 4.7 - columns / 19)
+        return (128 + 30 * waves).astype(np.float32)[None].repeat(2, axis=0)
+
+    def coded(step: int, at: tuple[float, float]) -> NDArray[np.float32]:
+        """What the reference stores, of which a viewer sees the waves once it is turned, and mirrored then."""
+        x, y = np.meshgrid(np.arange(0, width, step) + at[0], np.arange(0, height, step) + at[1])
+        for quarter in range(turn // 90):
+            x, y = y, (width, height)[quarter % 2] - 1 - x
+        return shown(191 - x if mirrored else x, y)
+
+    luma = coded(1, (0, 0))
+    chroma = coded(2, first)
+    x, y = np.meshgrid(np.arange(0, 192, 2) + 0.0 + off_px, np.arange(0, 128, 2) + 0.5)
+    u, v = np.meshgrid(np.arange(192.0), np.arange(128.0))
+    reference = facts(
+        [Fraction(0)], width=width, height=height, rotation=turn, is_mirrored=mirrored, chroma_location=place
+    )
+    output = facts([Fraction(0)], width=192, height=128, chroma_location="left")
+
+    found = plane_referee.judge_siting(
+        reference, output, ([luma, chroma, chroma], [shown(u, v), shown(x, y), shown(x, y)]), {}
+    )
+
+    assert [finding.opinion.value for finding in found] == opinions
+
+
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 @pytest.mark.parametrize(("stated_full", "opinions"), [(True, []), (False, ["wrong"])])
 def test_the_range_of_a_turned_clip_is_looked_at_too(
@@ -301,6 +340,32 @@ def test_the_range_of_a_turned_clip_is_looked_at_too(
     found = plane_referee.judge_range(reference, output, both, {})
 
     assert [finding.opinion.value for finding in found] == opinions
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        ((1, 0, 0, 1), (0, False)),
+        ((0, 1, -1, 0), (270, False)),
+        ((-1, 0, 0, 1), (0, True)),
+        ((1, 0, 0, -1), (180, True)),
+        ((0, 1, 1, 0), (270, True)),
+    ],
+)
+def test_a_mirror_of_the_track_header_is_read_beside_its_turn(
+    tmp_path: Path, matrix: tuple[int, int, int, int], expected: tuple[int, bool]
+) -> None:
+    path = tmp_path / "turned.mp4"
+    run_tool(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:r=5:d=1", *X264, path])
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44
+    a, b, c, d = (value * 65536 for value in matrix)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+    read = probe(path)
+
+    assert (read.rotation % 360, read.is_mirrored) == expected
 
 
 @pytest.mark.parametrize(

@@ -218,9 +218,9 @@ def test_a_frame_that_shows_its_neighbours_picture_is_told_by_what_moves(
 def test_the_raster_of_chroma_turns_with_the_picture() -> None:
     """Chroma on the left of the upper row: after a quarter turn its columns are rows."""
 
-    def firsts(turn: int, place: str) -> tuple[float, float]:
-        told: StreamFacts = facts([Fraction(0)], chroma_location=place)
-        lattice = plane_referee._lattice(told, np.zeros((1, 48, 64), np.float32), (96, 128), turn)
+    def firsts(turn: int, place: str, *, mirrored: bool = False) -> tuple[float, float]:
+        told: StreamFacts = facts([Fraction(0)], chroma_location=place, rotation=turn, is_mirrored=mirrored)
+        lattice = plane_referee._lattice(told, np.zeros((1, 48, 64), np.float32), (96, 128))
         return float(lattice.down[0]), float(lattice.across[0])
 
     assert firsts(0, "topleft") == (0.0, 0.0)
@@ -228,6 +228,8 @@ def test_the_raster_of_chroma_turns_with_the_picture() -> None:
     assert firsts(90, "topleft") == (1.0, 0.0)
     assert firsts(270, "topleft") == (0.0, 1.0)
     assert firsts(0, "bottom") == (1.0, 0.5)
+    assert firsts(0, "left", mirrored=True) == (0.5, 1.0)
+    assert firsts(90, "topleft", mirrored=True) == (1.0, 1.0)
 
 
 def tone(first_s: float, last_s: float, hz: float = 440.0) -> Planes:

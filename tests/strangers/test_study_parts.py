@@ -277,7 +277,8 @@ def test_a_frame_shows_anothers_picture_where_that_is_beyond_dispute(
 
 @pytest.mark.parametrize(("turn", "first", "step"), [(0, 0.0, 2), (90, 318.5, -2), (270, 0.5, 2), (180, 319.0, -2)])
 def test_chroma_turns_with_the_picture(turn: int, first: float, step: int) -> None:
-    places = plane_referee._places(facts(EVEN), 160, 320, turn)
+    plane = np.zeros((1, 160, 160), np.float32)
+    places = plane_referee._lattice(facts(EVEN, rotation=turn), plane, (320, 320)).across
 
     shown = places if step > 0 else places[::-1]
     assert (shown[0], shown[1] - shown[0]) == (first, step)

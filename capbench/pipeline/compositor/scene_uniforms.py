@@ -215,12 +215,15 @@ def _set_texture_mapping(
     half_texel = np.array((0.5 / planes.width, 0.5 / planes.height))
     lowest, highest = np.minimum(corner, opposite) + half_texel, np.maximum(corner, opposite) - half_texel
     block["texture_limits"] = (*np.minimum(lowest, highest), *np.maximum(lowest, highest))
-    # Luma position x lies at chroma position x / 2 when sited between the columns, a quarter sample on when left.
+    # Luma position x lies at chroma position x / 2 when sited between the columns, a quarter sample on when left; so
+    # down.
     halved_x, halved_y = planes.chroma_width < planes.width, planes.chroma_height < planes.height
     scale_x = planes.width / (2 * planes.chroma_width) if halved_x else 1.0
     scale_y = planes.height / (2 * planes.chroma_height) if halved_y else 1.0
     left_sited = halved_x and source.colour.siting is ChromaSiting.LEFT
-    block["chroma_from_luma"] = (scale_x, scale_y, 0.25 / planes.chroma_width if left_sited else 0.0, 0.0)
+    below = source.colour.siting_down if halved_y else 0.0
+    right_of_it = 0.25 / planes.chroma_width if left_sited else 0.0
+    block["chroma_from_luma"] = (scale_x, scale_y, right_of_it, -0.5 * below / planes.chroma_height)
 
 
 def _set_decoding(block: NDArray[np.void], colour: ColourSpec) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 
-from capbench.bitstream import chroma_location
+from capbench.bitstream import chroma_location, rows_down
 from capbench.colour import ColourSpec
 from capbench.errors import ColourError, SourceError
 from capbench.pipeline.decode.frame_times import check_apart, fine_time_base
@@ -160,7 +160,12 @@ def probe_source(path: Path, *, accepts_hdr: bool = False) -> SourceInfo:
             start_s=start_s,
             duration_s=_duration_s(container, stream),
             frame_count_claimed=stream.frames,
-            colour=ColourSpec(colour.matrix, colour.range, chroma_siting(path, context.name, context.extradata or b"")),
+            colour=ColourSpec(
+                colour.matrix,
+                colour.range,
+                chroma_siting(path, context.name, context.extradata or b""),
+                rows_down(location),
+            ),
             declared_colour=declared,
             planar_format=planar_format(frame.format.name) if hdr is None else deep_format(frame.format.name)[0],
             audio_streams=len(sound),

@@ -64,7 +64,7 @@ def _size(evidence: Measurements) -> Check:
         abs(width - source_width) <= source_width % 2 + slack
         and abs(height - source_height) <= source_height % 2 + slack
     ) and evidence.wanted_size == _even(evidence.reference.size)
-    if (width, height) == (wanted_width, wanted_height) or close:
+    if (width, height) == (wanted_width, wanted_height) or close or _is_rounded(evidence):
         return Check.passed(
             name=name,
             message=f"{width}x{height}",
@@ -72,8 +72,8 @@ def _size(evidence: Measurements) -> Check:
             limit=wanted_width * wanted_height,
             unit="pixels",
         )
-    if (height, width) == (wanted_width, wanted_height) and evidence.reference.rotation_degrees % 180:
-        turned = f"as if the reference's rotation of {evidence.reference.rotation_degrees}° were ignored"
+    if (height, width) == (wanted_width, wanted_height) and evidence.reference.turn.swaps_sides:
+        turned = f"as if the reference's {evidence.reference.turn} were ignored"
     elif (height, width) == (wanted_width, wanted_height):
         turned = "as if rotated by 90°"
     else:
@@ -87,6 +87,18 @@ def _size(evidence: Measurements) -> Check:
         limit=wanted_width * wanted_height,
         unit="pixels",
     )
+
+
+def _is_rounded(evidence: Measurements) -> bool:
+    """Whether as many pixels are coded as are wanted, and their aspect only makes up for rounding.
+
+    FFmpeg's scaler keeps the picture's shape: of 398x224 it makes 264x148 pixels that are 0.996 times as wide as high,
+    since 148 of them are 263 square ones. Both sides are rounded by up to a pixel, so the aspect by that share of each.
+    """
+    facts = evidence.output.facts
+    coded = (facts.height, facts.width) if evidence.output.turn.swaps_sides else (facts.width, facts.height)
+    off = abs(float(facts.sample_aspect) - 1)
+    return coded == evidence.wanted_size and off <= 1 / facts.width + 1 / facts.height
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:

@@ -6,8 +6,8 @@ import itertools
 
 from capbench.quality.added_frames import added_at_start, placed_pairs
 from capbench.quality.checks import limits
+from capbench.quality.checks.empty_frames import is_black, is_green
 from capbench.quality.measurements import Measurements
-from capbench.quality.reading.observed_frame import FrameRecord
 from capbench.results import Check
 
 __all__ = ["check_frames"]
@@ -300,32 +300,14 @@ def _unreadable(evidence: Measurements) -> Check:
     )
 
 
-def _is_black(record: FrameRecord, within: float = 1.0) -> bool:
-    """Whether a frame is empty and dark, within so many times the limits.
-
-    By the black of limited range in any file: what is as dark and empty in full range shows nothing either, and there
-    it is black where the range alone is stated wrongly.
-    """
-    neutral = all(abs(code - 128) < 8 for code in record.mean_codes[1:])
-    return (
-        neutral
-        and record.spread_codes < within * limits.EMPTY_SPREAD_CODES
-        and record.mean_codes[0] < limits.BLACK_CODE + within * limits.BLACK_ABOVE_CODES
-    )
-
-
-def _is_green(record: FrameRecord) -> bool:
-    return max(record.mean_codes[1:]) < limits.GREEN_CHROMA_CODE
-
-
 def _empty(evidence: Measurements) -> list[Check]:
     black, green = [], []
     for record, match in zip(evidence.output.frames, evidence.matches, strict=True):
         wanted = None if match is None else evidence.reference.frames[match]
         # What is nearly black itself may be black in the output by what coding and rounding make.
-        if _is_black(record) and not (wanted and _is_black(wanted, limits.NEARLY_BLACK)):
+        if is_black(record) and not (wanted and is_black(wanted, limits.NEARLY_BLACK)):
             black.append(record.index)
-        elif _is_green(record) and not (wanted and _is_green(wanted)):
+        elif is_green(record, evidence.output.spec) and not (wanted and is_green(wanted, evidence.reference.spec)):
             green.append(record.index)
     checks = []
     for name, found, what in (("frames.black", black, "black"), ("frames.green", green, "green (empty NV12)")):

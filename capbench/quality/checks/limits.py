@@ -70,6 +70,11 @@ grain that spreads by 3 codes in the dark is left out."""
 GREEN_CHROMA_CODE: Final = 60.0
 """Both chroma components below this is greener than any sRGB green with BT.709 (Cb 42, Cr 26 is full green, so the
 reference is checked too)."""
+GREEN_CODES: Final = 50.0
+"""Green of a flat frame, in codes of R'G'B', which has no other colour: zero codes clip to 77 by BT.709 and to 135 by
+BT.601."""
+NO_RED_OR_BLUE_CODES: Final = 12.0
+"""What coding and rounding leave of red and blue there: codes of chroma are good to two, which are four of blue."""
 FROZEN_SHARE: Final = 0.15
 """A frame that moves less than this share of its counterpart's movement repeats the frame before."""
 FROZEN_MOVE_CODES: Final = 0.25
@@ -207,8 +212,9 @@ does so) lies on the upper row, 0.5 from the middle, and filters of two taps mak
 1, a row of chroma 2."""
 PLANES_APART_PX: Final = 0.5
 """Cr off Cb, in luma pixels, across and down: half of the 1 that half a sample makes. No siting places them apart."""
-FEWEST_APART: Final = 3
-"""Pictures that must show both planes, or all if they are fewer: one or two of many may err alike."""
+FEWEST_PLACED: Final = 3
+"""Pictures that must show where chroma, or one plane beside the other, lies, or all if they are fewer: one or two of
+many may err alike."""
 LAYER_SHARE_ERROR: Final = 0.22
 """Share of a scene's layer that is too much or too little. Exports at CRF 28 are off by 0.16 at most: the thin edge of
 a small cursor."""

@@ -129,7 +129,7 @@ def _apart(evidence: Measurements, pictures: PictureMeasurements) -> Check | Non
         for pair in pictures.sampled
         if pair.planes_apart_px is not None and pair.planes_apart_error_px is not None
     ]
-    if len(shown) < min(limits.FEWEST_APART, len(pictures.sampled)):
+    if len(shown) < min(limits.FEWEST_PLACED, len(pictures.sampled)):
         return None
     found = _as_coded(evidence, *_typical([place for place, _ in shown], [error for _, error in shown]))
     limit_right, limit_down = (limits.PLANES_APART_PX + error for error in (found.right_error, found.down_error))
@@ -160,7 +160,8 @@ def _displacement(evidence: Measurements, pictures: PictureMeasurements) -> _Dis
             variance = variance + np.where(is_moved, np.square(luma_error), 0)
         places.append(place)
         errors.append(np.sqrt(variance))
-    if not places:
+    # What one or two pictures show, where others show nothing, may be their coding.
+    if len(places) < max(1, min(limits.FEWEST_PLACED, len(pictures.sampled))):
         return None
     typical, known_to = _typical(places, errors)
     reference, output = (side.chroma_place for side in (evidence.reference, evidence.output))
@@ -179,7 +180,10 @@ def _typical(places: list[Place], errors: list[Place]) -> tuple[Place, Place]:
 
 def _as_coded(evidence: Measurements, place: Place, known_to: Place) -> _Displacement:
     """Pictures were compared upright and in square pixels, of which one that is coded may be two."""
-    for _ in range(round(evidence.output.rotation_degrees / 90) % 4):  # undoes a quarter turn to the left
+    turn = evidence.output.turn
+    if turn.is_mirrored:
+        place = np.array((-place[0], place[1]))
+    for _ in range(turn.quarters):  # undoes a quarter turn to the left
         place, known_to = np.array((-place[1], place[0])), known_to[::-1]
     sides = np.array((float(evidence.output.facts.sample_aspect), 1.0))
     return _Displacement(*(place / sides).tolist(), *(known_to / sides).tolist())

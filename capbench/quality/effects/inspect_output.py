@@ -73,10 +73,10 @@ def inspect_output(
     """
     square = want.facts.sample_aspect == 1
     size = None if square else (even_length(want.size[0]), even_length(want.size[1]))
-    of_recording = Normaliser(want.spec, got.spec, size, want.clip.rotation_degrees, crop=False)
+    of_recording = Normaliser(want.spec, got.spec, size, want.clip.turn, crop=False)
     even = (even_length(got.size[0]), even_length(got.size[1]))
     stretched = None if got.facts.sample_aspect == 1 else even
-    of_output = Normaliser(got.spec, got.spec, stretched, got.clip.rotation_degrees, crop=False)
+    of_output = Normaliser(got.spec, got.spec, stretched, got.clip.turn, crop=False)
     wanted = observe(want.frames, of_recording, frame_s=want.frame_s)
     aligner = Aligner(
         held.enter_context(closing(LookAhead(wanted))),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from capbench.colour import ChromaSiting
+from capbench.colour import ChromaSiting, ColourSpec
+from capbench.quality.oracle.display_turn import DisplayTurn
 from capbench.quality.oracle.placement import chroma_place
 
 __all__ = ["upright_chroma_place"]
@@ -31,26 +32,28 @@ class _Axis:
 
 
 def upright_chroma_place(
-    siting: ChromaSiting,
+    spec: ColourSpec,
     ratio: tuple[int, int],
     size: tuple[int, int],
-    rotation_degrees: int,
+    turn: DisplayTurn,
     *,
     filtered_to: ChromaSiting,
 ) -> tuple[float, float]:
     """How far right of and below the middle of two luma samples chroma lies, in luma samples, once it is comparable.
 
-    Of a picture that is coded in `size` (width, height) with chroma of `siting` and `ratio` (luma columns and rows of a
-    sample), turned counter-clockwise, and then sampled down to 4:2:0 where it has more: across to where `filtered_to`
+    Of a picture that is coded in `size` (width, height) with chroma where `spec` says and of `ratio` (luma columns and
+    rows of a sample), shown by `turn`, and then sampled down to 4:2:0 where it has more: across to where `filtered_to`
     puts it, down to the middle. What was subsampled before turns with the picture.
     """
-    place = chroma_place(siting)
+    place = chroma_place(spec.siting)[0], spec.siting_down
     across, down = (
         _Axis(length, is_halved=side > 1, first=_MIDDLE + at)
         for length, side, at in zip(size, ratio, place, strict=True)
     )
-    for _ in range(round(rotation_degrees / 90) % 4):  # a quarter turn to the left takes the last column to the top
+    for _ in range(turn.quarters):  # a quarter turn to the left takes the last column to the top
         across, down = down, across.reversed()
+    if turn.is_mirrored:
+        across = across.reversed()
     filtered = chroma_place(filtered_to)
     right, below = (
         axis.first - _MIDDLE if axis.is_halved else at for axis, at in zip((across, down), filtered, strict=True)

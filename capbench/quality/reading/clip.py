@@ -10,9 +10,11 @@ from pathlib import Path
 
 import av
 
+from capbench.pipeline.decode.hdr.frame_side_data import read_side_data
 from capbench.pipeline.decode.open_source import audio_streams, open_parts, open_source, video_stream
 from capbench.pipeline.decode.presentation import begins_at_zero
 from capbench.pipeline.decode.video import every_picture
+from capbench.quality.oracle.display_turn import UNTURNED, DisplayTurn, turn_of_matrix
 
 __all__ = ["AudioTrack", "Clip", "ClipFacts", "read_facts"]
 
@@ -123,6 +125,12 @@ def _length_s(video: av.VideoStream, container: av.container.InputContainer) -> 
     return None if container.duration is None else Fraction(container.duration, 1_000_000)
 
 
+def _turn_of(frame: av.VideoFrame) -> DisplayTurn:
+    # A container or a picture's EXIF states it. PyAV's `rotation` knows nothing of mirrors.
+    matrix = read_side_data(frame, "DISPLAYMATRIX").get("DISPLAYMATRIX")
+    return UNTURNED if matrix is None else turn_of_matrix(matrix)
+
+
 class Clip:
     """Iterates over the decoded pictures of a file once, in presentation order. Changes: it keeps the error it met."""
 
@@ -131,8 +139,8 @@ class Clip:
         """The file."""
         self.error: str | None = None
         """Why decoding stopped before the end, after the pictures have been read; None when it did not."""
-        self.rotation_degrees = 0
-        """Counter-clockwise turn that the display matrix asks for, known after the first picture."""
+        self.turn = UNTURNED
+        """What the display matrix asks for, known after the first picture."""
         self.decoded = 0
         """Number of pictures decoded so far."""
 
@@ -146,7 +154,7 @@ class Clip:
                 for part in parts:
                     for frame in every_picture(self.path, part.container, part.reopen):
                         if self.decoded == 0:
-                            self.rotation_degrees = frame.rotation
+                            self.turn = _turn_of(frame)
                         if part.shift_s and frame.pts is not None and frame.time_base is not None:
                             frame.pts += round(part.shift_s / frame.time_base)
                         self.decoded += 1

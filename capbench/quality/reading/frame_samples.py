@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, Range
 from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.quality.oracle.display_turn import UNTURNED, DisplayTurn
 from capbench.quality.reading.planes import SAME_CODES, Planes
 
 __all__ = [
@@ -79,26 +80,26 @@ class FrameSamples:
     bits: int
     """Depth of a sample."""
 
-    def as_planes(self, extent: Range, siting: ChromaSiting, quarter_turns: int = 0) -> Planes:
-        """8-bit 4:2:0 of even size, turned counter-clockwise by so many quarters, each value rounded once.
+    def as_planes(self, extent: Range, siting: ChromaSiting, turn: DisplayTurn = UNTURNED) -> Planes:
+        """8-bit 4:2:0 of even size, as it is shown, each value rounded once.
 
         Chroma at each column of the turned picture is filtered to where `siting` puts it, as 4:2:0 encoders do; chroma
         that is subsampled across stays where it is, left-sited where it has fewer than one sample for two columns.
         """
-        upright = np.rot90(self.luma, quarter_turns)
+        upright = turn.applied(self.luma)
         height, width = (side // _HALF * _HALF for side in upright.shape)
         luma = _eight_bits(upright[:height, :width].astype(np.uint32), 1, self.bits, extent, neutral=False)
         if self.chroma is None:
             grey = np.full((height // _HALF, width // _HALF), 128, np.uint8)
             return Planes(luma, grey, grey)
         cb, cr = (
-            self._chroma_plane(plane, extent, siting, quarter_turns)[: height // _HALF, : width // _HALF]
+            self._chroma_plane(plane, extent, siting, turn)[: height // _HALF, : width // _HALF]
             for plane in self.chroma
         )
         return Planes(luma, cb, cr)
 
     def _chroma_plane(
-        self, plane: Samples, extent: Range, siting: ChromaSiting, quarter_turns: int
+        self, plane: Samples, extent: Range, siting: ChromaSiting, turn: DisplayTurn
     ) -> NDArray[np.uint8]:
         """Fewer samples than 4:2:0 has are doubled as they are coded; more are halved once they are turned.
 
@@ -112,8 +113,8 @@ class FrameSamples:
             sums, weight = _doubled_down(sums)[:rows], 4 * weight
         if across > _HALF:
             sums, weight = _doubled_across(sums)[:, :columns], 2 * weight
-        sums = np.rot90(sums, quarter_turns)
-        across, down = (down, across) if quarter_turns % 2 else (across, down)
+        sums = turn.applied(sums)
+        across, down = (down, across) if turn.swaps_sides else (across, down)
         if down == 1:
             even = sums[: len(sums) // 2 * 2]
             sums, weight = even[0::2] + even[1::2], 2 * weight

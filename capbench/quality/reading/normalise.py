@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from capbench.colour import ColourSpec
 from capbench.pipeline.decode.source_colour import COLOURSPACES
+from capbench.quality.oracle.display_turn import DisplayTurn
 from capbench.quality.oracle.upright_chroma import upright_chroma_place
 from capbench.quality.reading.colour_conversion import Respecifier
 from capbench.quality.reading.frame_samples import chroma_ratio, read_samples
@@ -37,7 +38,7 @@ class Normaliser:
     """
 
     def __init__(
-        self, spec: ColourSpec, wanted: ColourSpec, size: tuple[int, int] | None, rotation_degrees: int, *, crop: bool
+        self, spec: ColourSpec, wanted: ColourSpec, size: tuple[int, int] | None, turn: DisplayTurn, *, crop: bool
     ) -> None:
         """From `spec` to `wanted`, and to `size` (None keeps it, made even).
 
@@ -49,25 +50,24 @@ class Normaliser:
         self._spec = spec
         self._siting = wanted.siting
         self._crop = crop
-        self._rotation_degrees = rotation_degrees
-        self._quarter_turns = round(rotation_degrees / 90) % 4
+        self._turn = turn
         self._wanted = wanted
         self._respecifiers: dict[tuple[int, int, tuple[float, float]], Respecifier | None] = {}
 
     def __call__(self, decoded: av.VideoFrame) -> av.VideoFrame:
         """The frame, ready to be compared, as a new one that says nothing of its colours."""
         place = upright_chroma_place(
-            self._spec.siting,
+            self._spec,
             chroma_ratio(decoded),
             (decoded.width, decoded.height),
-            self._rotation_degrees,
+            self._turn,
             filtered_to=self._siting,
         )
         respecifier = self._respecifier_of(decoded, place)
         # swscale reads a range out of "yuvj" and would convert it, scales the fields of a frame that is called
         # interlaced one by one, and moves chroma by where a frame says that it lies; the comparison is of codes,
         # row by row.
-        is_ready = decoded.format.name in PLANAR_420 and not self._quarter_turns
+        is_ready = decoded.format.name in PLANAR_420 and self._turn.is_none
         frame = as_frame(planes_of(decoded) if is_ready else self._planes(decoded))
         if self._size is not None and (frame.width, frame.height) != self._size:
             frame = self._fit(frame, *self._size, place)
@@ -91,7 +91,7 @@ class Normaliser:
                 frame, format="yuv444p", dst_colorspace=COLOURSPACES[self._spec.matrix], **_FULL_TO_LIMITED
             )
         samples = read_samples(frame, self._scaler)
-        return samples.as_planes(self._spec.range, self._siting, self._quarter_turns)
+        return samples.as_planes(self._spec.range, self._siting, self._turn)
 
     def _fit(self, frame: av.VideoFrame, width: int, height: int, place: tuple[float, float]) -> av.VideoFrame:
         if self._crop:

@@ -65,10 +65,10 @@ class OpenedClip:
     def chroma_place(self) -> tuple[float, float]:
         """How far right of and below the middle of two luma samples chroma lies in the pictures that are compared."""
         return upright_chroma_place(
-            self.spec.siting,
+            self.spec,
             self.chroma_ratio,
             self.coded_size,
-            self.clip.rotation_degrees,
+            self.clip.turn,
             filtered_to=self.filtered_to,
         )
 
@@ -100,7 +100,7 @@ def open_clip(path: Path) -> OpenedClip:
     square = facts.sample_aspect == 1
     size = (first.width if square else even_length(first.width * facts.sample_aspect), first.height)
     check_size(path, *size, sample_aspect=facts.sample_aspect)
-    if round(clip.rotation_degrees / 90) % 2:
+    if clip.turn.swaps_sides:
         size = (size[1], size[0])
     tags = read_tags(path)
     spec = spec_of(tags.merged, first.height)
@@ -117,7 +117,7 @@ def open_clip(path: Path) -> OpenedClip:
         lambda: Clip(path).frames(),
         size,
         bits=sample_bits(first.format),
-        layout=layout_of(first, clip.rotation_degrees),
+        layout=layout_of(first, clip.turn),
         has_own_siting=not has_chroma_at_each_column(first.format),
         has_time_stamps=first.pts is not None,
         coded_size=(first.width, first.height),
@@ -143,4 +143,4 @@ def upright_size(path: Path) -> tuple[Fraction, Fraction]:
         raise SourceError(f"{path}: no frame decodes ({_why_none(clip, facts)})")
     size = (first.width * facts.sample_aspect, Fraction(first.height))
     check_size(path, round(size[0]), round(size[1]), sample_aspect=facts.sample_aspect)
-    return size[::-1] if round(clip.rotation_degrees / 90) % 2 else size
+    return size[::-1] if clip.turn.swaps_sides else size

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import av
 
-from capbench.bitstream import CENTRED_CODECS, SITED_CODECS, chroma_location
+from capbench.bitstream import CENTRED_CODECS, SITED_CODECS, chroma_location, rows_down
 from capbench.bitstream.light_metadata import LightMetadata, light_metadata_of_boxes
 from capbench.bitstream.matroska_colour import MatroskaColour, find_matroska_colour
 from capbench.bitstream.mp4_boxes import find_colour_box, find_entry_boxes
@@ -134,6 +134,7 @@ def spec_of(tags: ColourTags, height: int) -> ColourSpec:
         matrix=guess if tags.matrix is None else _MATRIX_OF_CODE.get(tags.matrix, guess),
         range=Range.FULL if tags.full_range else Range.LIMITED,
         siting=ChromaSiting.CENTRE if (tags.chroma_location or 0) % 2 else ChromaSiting.LEFT,
+        siting_down=rows_down(tags.chroma_location),
     )
 
 

@@ -72,15 +72,15 @@ class CameraVideo:
         height = 0 if self._next is None else self._next.height
         self._spec = spec_of(read_tags(path).merged, height)
         self._chroma_place = upright_chroma_place(
-            self._spec.siting,
+            self._spec,
             (2, 2) if self._next is None else chroma_ratio(self._next),
             (0, 0) if self._next is None else (self._next.width, self._next.height),
-            clip.rotation_degrees,
+            clip.turn,
             filtered_to=self._spec.siting,
         )
-        self._normalise = Normaliser(self._spec, self._spec, None, clip.rotation_degrees, crop=False)
+        self._normalise = Normaliser(self._spec, self._spec, None, clip.turn, crop=False)
         aspect = read_facts(path).sample_aspect * (1 if self._next is None else self._next.width) / max(1, height)
-        self.aspect = float(1 / aspect if round(clip.rotation_degrees / 90) % 2 else aspect)
+        self.aspect = float(1 / aspect if clip.turn.swaps_sides else aspect)
         """Width over height of the whole upright picture."""
 
     def content(self, edges: Edges, shape: tuple[int, int], part: Part, time_s: float) -> Field:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from capbench.bitstream.light_metadata import LightMetadata
 from capbench.colour import ColourSpec, MatrixCoefficients
 from capbench.errors import ColourError
+from capbench.quality.oracle.display_turn import UNTURNED
 from capbench.quality.oracle.placement import chroma_place
 from capbench.quality.oracle.reference_nv12 import LUMA_WEIGHTS, QUANTISATION, rgb_to_nv12
 from capbench.quality.oracle.tone_mapping import GAMUT_TO_BT709, eetf, light_of_hlg, light_of_pq, pq_of_light
@@ -35,8 +36,6 @@ _SDR_WHITE_CD_M2, _LARGEST_CD_M2 = 100.0, 10000.0
 _PRIMARIES_OF_CODE = {1: "BT.709", 9: "BT.2020", 12: "Display P3"}
 _BT2100_PRIMARIES = 9
 _SDR_CODE = 1
-_TOP_SITED = (2, 3)
-"""`chroma_sample_loc_type` of chroma on the upper luma row."""
 
 Field = NDArray[np.float32]
 
@@ -69,7 +68,6 @@ def tone_mapped(reference: OpenedClip, output: OpenedClip) -> OpenedClip:
         _PRIMARIES_OF_CODE[code],
         source_peak_cd_m2(tags.hdr, reference.tags.light),
         layout=reference.layout,
-        is_top_sited=reference.tags.bitstream.chroma_location in _TOP_SITED,
         spec=spec,
         wanted=output.spec,
     )
@@ -78,7 +76,7 @@ def tone_mapped(reference: OpenedClip, output: OpenedClip) -> OpenedClip:
         reference,
         facts=replace(reference.facts, holds_rgb=False),
         tags=FileTags(sdr, None),
-        spec=output.spec,
+        spec=replace(output.spec, siting_down=0.0),  # chroma is put between two rows
         frames=map(mapping, reference.frames),
         frames_again=partial(_mapped_again, reference, mapping),
         bits=8,
@@ -104,16 +102,15 @@ class _Mapping:
         peak_cd_m2: float,
         *,
         layout: SampleLayout,
-        is_top_sited: bool,
         spec: ColourSpec,
         wanted: ColourSpec,
     ) -> None:
         self._is_hlg = transfer == "HLG"
-        self._chroma_place = chroma_place(spec.siting)[0], -0.5 if is_top_sited else 0.0
+        self._chroma_place = chroma_place(spec.siting)[0], spec.siting_down
         self._gamut = np.array(GAMUT_TO_BT709[primaries]).astype(np.float32)
         self._spec, self._wanted = spec, wanted
         self._form = common_format(layout, layout)
-        self._planes = NativeNormaliser(self._form, spec, spec, 0, crop=True)
+        self._planes = NativeNormaliser(self._form, spec, spec, UNTURNED, crop=True)
         places = np.arange(_PLACES) / (_PLACES - 1)
 
         def darkened(cd_m2: NDArray[np.float64]) -> Field:

@@ -36,7 +36,9 @@ def _stated(facts: StreamFacts) -> str | None:
 
 def upright(facts: StreamFacts) -> bool:
     """What can reach an encoder as pictures alone, without turns, an aspect of pixels and edit lists."""
-    return even(facts) and not facts.rotation and facts.sample_aspect == 1 and not facts.unshown
+    return (
+        even(facts) and not facts.rotation and not facts.is_mirrored and facts.sample_aspect == 1 and not facts.unshown
+    )
 
 
 def has_layout(facts: StreamFacts, *layouts: str) -> bool:

@@ -248,7 +248,7 @@ def _chroma_edges(reference: StreamFacts, output: StreamFacts) -> tuple[float, f
 def _alike_planes(reference: StreamFacts, output: StreamFacts) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Y, Cb and Cr of some frames of both; none where samples differ in kind."""
     kinds = [
-        (each.pixel_format, each.width, each.height, each.rotation, each.frame_count, each.full_range)
+        (each.pixel_format, each.width, each.height, each.rotation, each.is_mirrored, each.frame_count, each.full_range)
         for each in (reference, output)
     ]
     if kinds[0] != kinds[1] or reference.matrix_by_rule() != output.matrix_by_rule():
@@ -358,7 +358,8 @@ def _detail_left(reference: StreamFacts, faulty: StreamFacts) -> float:
     0 where pictures are not of one kind, so that they cannot be compared sample by sample.
     """
     kinds = [
-        (each.width, each.height, each.rotation, each.full_range, each.frame_count) for each in (reference, faulty)
+        (each.width, each.height, each.rotation, each.is_mirrored, each.full_range, each.frame_count)
+        for each in (reference, faulty)
     ]
     if kinds[0] != kinds[1]:
         return 0.0

@@ -193,6 +193,7 @@ PICTURE_FAULTS: Final = (
         lambda base: (
             tagged(base)
             and "420" in base.output.pixel_format
+            and base.output.chroma_location != "center"  # this pipeline's own, by swscale, says so rightly
             and base.colour >= 20
             and base.detail >= 3
             and max(base.chroma_edges) >= _LEAST_EDGES
@@ -370,7 +371,12 @@ PICTURE_FAULTS: Final = (
         "any turn",
         ("picture.orientation", "picture.size"),
         _rotated,
-        lambda base: base.output.path.suffix in {".mp4", ".mov"} and not base.output.rotation and lopsided(base),
+        lambda base: (
+            base.output.path.suffix in {".mp4", ".mov"}
+            and not base.output.rotation
+            and not base.output.is_mirrored
+            and lopsided(base)
+        ),
     ),
     Fault(
         "mirrored",

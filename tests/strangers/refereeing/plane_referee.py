@@ -89,10 +89,16 @@ def _turned_alike(reference: StreamFacts, output: StreamFacts, decoded: PairPlan
     """Planes of the reference turned as the output's are coded, and those; None where their sizes are others then."""
     if decoded is None:
         return None
-    # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
-    turn = (reference.rotation - output.rotation) % 360
-    want = [np.rot90(plane, turn // 90, axes=(1, 2)) for plane in decoded[0]]
+    want = [_turned(plane, reference, output) for plane in decoded[0]]
     return (want, decoded[1]) if want[0].shape == decoded[1][0].shape else None
+
+
+def _turned(plane: NDArray[np.float32], reference: StreamFacts, output: StreamFacts) -> NDArray[np.float32]:
+    """The reference's planes as they are seen, and that as the output's are coded: by its turn and mirror undone."""
+    seen = np.rot90(plane, reference.rotation // 90 % 4, axes=(1, 2))
+    if reference.is_mirrored != output.is_mirrored:
+        seen = seen[:, :, ::-1]
+    return np.rot90(seen, -(output.rotation // 90) % 4, axes=(1, 2))
 
 
 def judge_siting(
@@ -100,23 +106,21 @@ def judge_siting(
 ) -> list[Finding]:
     """Whether chroma lies where the output says, measured where its layout or its stated place changed."""
     layouts = [each.chroma_layout or "" for each in (reference, output)]
-    turn = (reference.rotation - output.rotation) % 360
-    is_changed = layouts[0] != layouts[1] or is_centred(reference) != is_centred(output) or turn != 0
-    if reference.display != output.display or output.rotation != 0 or decoded is None:
+    is_turned = reference.rotation % 360 != 0 or reference.is_mirrored
+    is_changed = layouts[0] != layouts[1] or is_centred(reference) != is_centred(output) or is_turned
+    if reference.display != output.display or output.rotation != 0 or output.is_mirrored or decoded is None:
         return []
-    # ffprobe counts the display's turn clockwise, so that the picture is turned back by as much the other way.
     luma, *want = (
-        np.rot90(plane, turn // 90, axes=(1, 2))
-        for plane in (decoded[0][0], *chroma_recoded(reference, output, decoded[0]))
+        _turned(plane, reference, output) for plane in (decoded[0][0], *chroma_recoded(reference, output, decoded[0]))
     )
     size = (int(luma.shape[1]), int(luma.shape[2]))
     if size != decoded[1][0].shape[1:]:
         return []  # pixels of another shape
-    lattices = _lattice(reference, want[0], size, turn), _lattice(output, decoded[1][1], size, 0)
+    lattices = _lattice(reference, want[0], size), _lattice(output, decoded[1][1], size)
     place = place_chroma(want, decoded[1][1:], lattices, size)
     # Chroma moves where more or fewer columns are made of it, where the picture is turned, and to where another place
     # is stated.
-    is_moved = "444" in layouts or turn != 0 or is_centred(reference) != is_centred(output)
+    is_moved = "444" in layouts or is_turned or is_centred(reference) != is_centred(output)
     if place is None or place.across_error_px > _UNKNOWN_PX:
         is_seen = place is None or place.steepest >= _SEEN_CODES
         doubt = Finding("siting", Opinion.DOUBTFUL, "too little colour to place chroma by")
@@ -353,22 +357,17 @@ def _ranged(codes: NDArray[np.float32], ranges: tuple[bool, bool]) -> NDArray[np
     return changed
 
 
-def _lattice(facts: StreamFacts, chroma: NDArray[np.float32], size: tuple[int, int], turn: int) -> Lattice:
-    """Where a plane's samples lie once the picture, then `size` high and wide, is turned by so many degrees."""
+def _lattice(facts: StreamFacts, chroma: NDArray[np.float32], size: tuple[int, int]) -> Lattice:
+    """Where a plane's samples lie once the picture, then `size` high and wide, is seen as it is shown."""
     _, rows, columns = chroma.shape
-    return Lattice(_rows(facts, rows, size[0], turn), _places(facts, columns, size[1], turn))
-
-
-def _places(facts: StreamFacts, columns: int, width: int, turn: int) -> NDArray[np.float64]:
-    """Where the columns of a chroma plane lie, in luma pixels, once the picture is turned by so many degrees."""
-    first = _first_row(facts) if turn % 180 else _first_column(facts)
-    return _spaced(columns, width, first, is_reversed=turn in {180, 270})
-
-
-def _rows(facts: StreamFacts, rows: int, height: int, turn: int) -> NDArray[np.float64]:
-    """The same of its rows."""
-    first = _first_column(facts) if turn % 180 else _first_row(facts)
-    return _spaced(rows, height, first, is_reversed=turn in {90, 180})
+    turn = facts.rotation % 360
+    first_row, first_column = _first_row(facts), _first_column(facts)
+    if turn % 180:
+        first_row, first_column = first_column, first_row
+    return Lattice(
+        _spaced(rows, size[0], first_row, is_reversed=turn in {90, 180}),
+        _spaced(columns, size[1], first_column, is_reversed=(turn in {180, 270}) != facts.is_mirrored),
+    )
 
 
 def _spaced(count: int, side: int, first: float, *, is_reversed: bool) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift, zoom
 
 from capbench.quality.metrics.pairs.luma_levels import coarse_step, coarse_step_of, level_errors
-from capbench.quality.metrics.pairs.plane_shift import PlaneShift, far_plane_shift, plane_shift
+from capbench.quality.metrics.pairs.plane_shift import PlaneShift, any_plane_shift, far_plane_shift, plane_shift
 from capbench.quality.metrics.registration import (
     border_errors_codes,
     cell_differences,
@@ -52,6 +52,15 @@ def test_a_shift_of_many_samples_is_measured(right: int, down: int) -> None:
     got = np.roll(want, (down, right), axis=(0, 1)) + np.random.default_rng(4).normal(0, 3, want.shape)
 
     assert place(far_plane_shift(codes(got), codes(want))) == pytest.approx((right, down), abs=0.05)
+
+
+@pytest.mark.parametrize(("right", "down"), [(2, 0), (0, -4), (-8, 3)])
+def test_small_planes_are_looked_for_up_to_a_quarter_of_their_side(right: int, down: int) -> None:
+    """Chroma of 96x64 pixels, 4 px aside and coarsely coded, seemed to be nowhere at all."""
+    want = picture(size=(32, 48), sigma=2)
+    got = np.roll(want, (down, right), axis=(0, 1)) + np.random.default_rng(4).normal(0, 6, want.shape)
+
+    assert place(any_plane_shift(codes(got), codes(want))) == pytest.approx((right, down), abs=0.15)
 
 
 def test_noise_and_other_pictures_are_not_moved_far() -> None:

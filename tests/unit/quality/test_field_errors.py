@@ -49,6 +49,21 @@ def test_a_late_field_is_off_and_the_other_is_not(late: int, error_codes: float)
     assert cells[1 - late] == 0
 
 
+@pytest.mark.parametrize("late", [0, 1])
+def test_what_moves_down_in_a_small_coarse_picture_is_late_though_nothing_combs(late: int) -> None:
+    """A map of 64x64 that scrolls by two rows, at 31 dB: rows of the other moment alternate no more than its own."""
+    texture = gaussian_filter(np.random.default_rng(4).normal(0, 1, (68, 64)), (1.0, 3.0), mode="wrap")
+    earlier, want = (codes(128 + 30 * (texture / texture.std())[top : top + 64]) for top in (0, 2))
+    got = want.copy()
+    got[late::2] = earlier[late::2]
+
+    cells = uneven_cells(coded(got, 7), want)
+
+    assert cells[late] == 16
+    assert cells[1 - late] == 0
+    assert sum(uneven_cells(coded(want, 12), want)) == 0
+
+
 def test_a_small_part_that_moves_is_enough() -> None:
     """A cursor on a page that stands still."""
     want = np.full(_SIZE, 200, np.uint8)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.metrics.pairs.luma_levels import coarse_step, gradient_length
+from capbench.quality.oracle.display_turn import UNTURNED
 from capbench.quality.reading.frame_samples import has_chroma_at_each_column, level_rows, read_samples
 from capbench.quality.reading.normalise import Normaliser
 from capbench.quality.reading.planes import planes_of
@@ -35,7 +36,7 @@ def planes(
     made: av.VideoFrame, extent: Range = Range.LIMITED, siting: ChromaSiting = ChromaSiting.LEFT
 ) -> list[NDArray[np.uint8]]:
     spec = ColourSpec(MatrixCoefficients.BT709, extent, siting)
-    return list(planes_of(Normaliser(spec, spec, None, 0, crop=False)(made)).all)
+    return list(planes_of(Normaliser(spec, spec, None, UNTURNED, crop=False)(made)).all)
 
 
 @pytest.mark.parametrize(("code", "wanted"), [(64, 16), (65, 16), (66, 17), (940, 235), (1023, 255)])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from capbench.colour import ChromaSiting, ColourSpec, MatrixCoefficients, Range
 from capbench.quality.metrics.pairs.rgb_gamut import clamped_native
+from capbench.quality.oracle.display_turn import UNTURNED, DisplayTurn
 from capbench.quality.reading.native.native_format import NativeFormat, SampleLayout, common_format, layout_of
 from capbench.quality.reading.native.native_normaliser import NativeNormaliser
 from capbench.quality.reading.native.native_planes import NativePlanes
@@ -47,7 +48,7 @@ def normalised(
     turn: int = 0,
     size: tuple[int, int] = SIZE,
 ) -> NativePlanes:
-    return NativeNormaliser(form, spec, wanted, turn, crop=True)(frame, size)
+    return NativeNormaliser(form, spec, wanted, DisplayTurn(turn), crop=True)(frame, size)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +74,16 @@ def test_the_common_format_has_the_depth_of_one_and_the_chroma_of_both(
 
 
 def test_the_layout_is_that_of_the_upright_picture() -> None:
-    assert layout_of(frame_of("yuv422p10le"), 90).ratio == (1, 2)
-    assert layout_of(frame_of("yuv422p10le"), 180).ratio == (2, 1)
-    assert layout_of(av.VideoFrame(16, 16, "gbrp10le"), 0) == SampleLayout(10, (1, 1))
-    assert layout_of(av.VideoFrame(16, 16, "rgb24"), 0) == SampleLayout(8, (2, 2))
+    assert layout_of(frame_of("yuv422p10le"), DisplayTurn(90)).ratio == (1, 2)
+    assert layout_of(frame_of("yuv422p10le"), DisplayTurn(180)).ratio == (2, 1)
+    assert layout_of(av.VideoFrame(16, 16, "gbrp10le"), UNTURNED) == SampleLayout(10, (1, 1))
+    assert layout_of(av.VideoFrame(16, 16, "rgb24"), UNTURNED) == SampleLayout(8, (2, 2))
 
 
 @pytest.mark.parametrize("form", ["yuv420p10le", "yuv422p", "yuv444p16le"])
 def test_what_fits_is_taken_as_it_is(form: str) -> None:
     frame = frame_of(form)
-    layout = layout_of(frame, 0)
+    layout = layout_of(frame, UNTURNED)
 
     found = normalised(frame, common_format(layout, layout))
 

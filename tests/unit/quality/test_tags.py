@@ -154,6 +154,26 @@ def test_codecs_of_one_siting_have_it_whatever_the_container_says(tmp_path: Path
     assert is_sited("h263", tags)
 
 
+def test_vc3_has_chroma_on_every_second_sample_of_luma_whatever_the_container_leaves_open(tmp_path: Path) -> None:
+    """A clip that melt turned, with chroma of 4:2:2 between the columns, which no tag of DNxHR could ever say."""
+    path = tmp_path / "dnxhr.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("dnxhd", rate=30, options={"profile": "dnxhr_sq"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 256, 120, "yuv422p"
+        frame = av.VideoFrame(256, 120, "yuv422p")
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        frame.pts, frame.time_base = 0, Fraction(1, 30)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    tags = read_tags(path)
+
+    assert spec_of(tags.merged, 120).siting is ChromaSiting.LEFT
+    assert is_sited("dnxhd", tags)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -74,10 +73,14 @@ def read_camera(path: Path) -> CameraSource:
     pictures: list[Field] = []
     numbers: list[int | None] = []
     for frame in clip.frames():
-        planes = [np.rot90(plane, round(clip.rotation_degrees / 90)) for plane in planes_of(_plain(frame)).all]
+        planes = [clip.turn.applied(plane) for plane in planes_of(_plain(frame)).all]
         luma = np.ascontiguousarray(planes[0])
         numbers.append(read_camera_number(luma, (luma.shape[1] / 2, luma.shape[0] / 2), luma.shape[0]))
-        aspect = luma.shape[1] / luma.shape[0] * float(_turned(facts.sample_aspect, clip.rotation_degrees))
+        aspect = (
+            luma.shape[1]
+            / luma.shape[0]
+            * float(1 / facts.sample_aspect if clip.turn.swaps_sides else facts.sample_aspect)
+        )
         pictures.append(np.stack([_reduced(plane, aspect) for plane in planes], axis=-1))
         if len(pictures) >= _MOST_FRAMES:
             break
@@ -100,10 +103,6 @@ def _counts(numbers: Sequence[int | None]) -> bool:
 
 def _plain(frame: av.VideoFrame) -> av.VideoFrame:
     return frame if frame.format.name in PLANAR_420 else frame.reformat(format="yuv420p")
-
-
-def _turned(sample_aspect: Fraction, rotation_degrees: int) -> Fraction:
-    return 1 / sample_aspect if round(rotation_degrees / 90) % 2 else sample_aspect
 
 
 def _reduced(plane: NDArray[np.generic], aspect: float | None = None) -> Field:

@@ -46,6 +46,8 @@ _TOLD_ERRORS = 3.0
 _TAPS = 8
 """Samples from which one between them is made."""
 _FARTHEST_SAMPLES = 16
+_FARTHEST_SHARE = 4
+"""Of the shorter side of a small plane, whose planes would else have too little in common."""
 _CORRELATED = 512
 """Largest side of the middle of a plane that is correlated."""
 _MOVED_REST = 0.5
@@ -186,20 +188,23 @@ def any_plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
 def far_plane_shift(got: Codes, want: Codes) -> PlaneShift | None:
     """`plane_shift` of planes that may be several samples apart, up to 16: as one that is moved by whole samples first.
 
+    In small planes up to a quarter of the shorter side.
+
     The whole samples are those of the highest phase correlation (Kuglin and Hines 1975), where they leave less than
     half of the squared error; elsewhere, as between pictures that differ in other ways, there is no such shift.
     """
     height, width = want.shape
-    if min(height, width) < 4 * _FARTHEST_SAMPLES:
+    farthest = min(_FARTHEST_SAMPLES, height // _FARTHEST_SHARE, width // _FARTHEST_SHARE)
+    if farthest <= _NEAR_SAMPLES:
         return plane_shift(got, want)
     middle = tuple(slice(max(0, (side - _CORRELATED) // 2), (side + _CORRELATED) // 2) for side in want.shape)
     a, b = (plane[middle].astype(np.float32) for plane in (got, want))
     window = np.outer(np.hanning(a.shape[0]), np.hanning(a.shape[1])).astype(np.float32)
     spectrum = np.fft.rfft2((a - a.mean()) * window) * np.conj(np.fft.rfft2((b - b.mean()) * window))
     peaks = np.fft.irfft2(spectrum / np.maximum(np.abs(spectrum), 1e-6), a.shape)
-    reach = range(-_FARTHEST_SAMPLES, _FARTHEST_SAMPLES + 1)
+    reach = range(-farthest, farthest + 1)
     near = peaks[np.ix_([place % a.shape[0] for place in reach], [place % a.shape[1] for place in reach])]
-    down, right = (int(place) - _FARTHEST_SAMPLES for place in np.unravel_index(int(near.argmax()), near.shape))
+    down, right = (int(place) - farthest for place in np.unravel_index(int(near.argmax()), near.shape))
     found = got[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
     wanted = want[max(0, -down) : height + min(0, -down), max(0, -right) : width + min(0, -right)]
     if _squared_error(found, wanted) >= _MOVED_REST * _squared_error(got, want):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import av
 
+from capbench.quality.oracle.display_turn import DisplayTurn
 from capbench.quality.reading.frame_samples import sample_bits
 
 __all__ = ["NativeFormat", "SampleLayout", "common_format", "layout_of"]
@@ -57,8 +58,8 @@ class NativeFormat:
         return f"{self.bits} bits, {':'.join(_SUBSAMPLINGS[self.ratio])}"
 
 
-def layout_of(frame: av.VideoFrame, rotation_degrees: int) -> SampleLayout:
-    """Layout of a decoded frame that a viewer turns by so much.
+def layout_of(frame: av.VideoFrame, turn: DisplayTurn) -> SampleLayout:
+    """Layout of a decoded frame as a viewer sees it.
 
     R'G'B' of 8 bits counts as 4:2:0: GIF and PNG of a video that never had more. Deeper R'G'B' counts as 4:4:4.
     """
@@ -70,7 +71,7 @@ def layout_of(frame: av.VideoFrame, rotation_degrees: int) -> SampleLayout:
         return SampleLayout(bits, None)
     chroma = form.components[1]
     ratio = round(frame.width / max(1, chroma.width)), round(frame.height / max(1, chroma.height))
-    return SampleLayout(bits, ratio[::-1] if round(rotation_degrees / 90) % 2 else ratio)
+    return SampleLayout(bits, ratio[::-1] if turn.swaps_sides else ratio)
 
 
 def common_format(first: SampleLayout, second: SampleLayout) -> NativeFormat:

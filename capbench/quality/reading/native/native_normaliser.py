@@ -8,6 +8,7 @@ from av.video.reformatter import VideoReformatter
 
 from capbench.colour import ColourSpec, Range
 from capbench.pipeline.decode.decoded_planes import plane_samples
+from capbench.quality.oracle.display_turn import DisplayTurn
 from capbench.quality.oracle.upright_chroma import upright_chroma_place
 from capbench.quality.reading.frame_samples import FrameSamples, chroma_ratio, read_samples, sample_bits
 from capbench.quality.reading.native.native_format import NativeFormat
@@ -38,15 +39,14 @@ class NativeNormaliser:
     """
 
     def __init__(
-        self, form: NativeFormat, spec: ColourSpec, wanted: ColourSpec, rotation_degrees: int, *, crop: bool
+        self, form: NativeFormat, spec: ColourSpec, wanted: ColourSpec, turn: DisplayTurn, *, crop: bool
     ) -> None:
         """From `spec` to `wanted`. A size is reached by scaling, or by cutting or repeating the edge when `crop`."""
         self._form = form
         self._spec = spec
         self._wanted = wanted
         self._crop = crop
-        self._rotation_degrees = rotation_degrees
-        self._quarter_turns = round(rotation_degrees / 90) % 4
+        self._turn = turn
         self._scaler = VideoReformatter()
         self._sited_scalers: dict[tuple[float, float], SitedScaler] = {}
         self._has_begun = False
@@ -54,10 +54,10 @@ class NativeNormaliser:
     def __call__(self, frame: av.VideoFrame, size: tuple[int, int]) -> NativePlanes:
         """The frame in that even size (width, height). Views of the frame where nothing had to be done."""
         place = upright_chroma_place(
-            self._spec.siting,
+            self._spec,
             chroma_ratio(frame),
             (frame.width, frame.height),
-            self._rotation_degrees,
+            self._turn,
             filtered_to=self._wanted.siting,
         )
         if frame.format.is_rgb or frame.format.has_palette:
@@ -75,7 +75,7 @@ class NativeNormaliser:
         return (
             (samples.bits, samples.ratio) == (self._form.bits, self._form.ratio)
             and (width, height) == size
-            and not self._quarter_turns
+            and self._turn.is_none
             and (spec.matrix, spec.range) == (self._wanted.matrix, self._wanted.range)
         )
 
@@ -105,14 +105,14 @@ class NativeNormaliser:
         rows, columns = (-(-side // step) for side, step in zip(planes[0].shape, have[::-1], strict=True))
         siting = self._wanted.siting
         luma, cb, cr = (
-            np.rot90(plane, self._quarter_turns)
+            self._turn.applied(plane)
             for plane in (
                 planes[0],
                 *(reduced_chroma(each, ratio, have, siting)[:rows, :columns] for each in planes[1:]),
             )
         )
         height, width = (side // _ODD * _ODD for side in luma.shape)
-        upright = have[::-1] if self._quarter_turns % 2 else have
+        upright = have[::-1] if self._turn.swaps_sides else have
         across, down = self._form.ratio
         cb, cr = (
             reduced_chroma(plane, upright, (across, down), siting)[: height // down, : width // across]
