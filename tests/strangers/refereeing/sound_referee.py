@@ -96,6 +96,9 @@ def judge_sound(
         assert want.start_s is not None
         assert got.start_s is not None
         lead = (got.start_s - output.frames[0].start_s) - (want.start_s - reference.frames[0].start_s)
+        if want.has_holes and want.step_back_s is not None:
+            a, b, open_findings = _before_the_step(a, b, float(lead), want.step_back_s)
+            findings += open_findings
         effects_hz = min(_EFFECTS_HZ, got.rate_hz / 2 * _EFFECTS_LINES / _LINES)
         findings += compare_sound(
             *(a, b, float(lead) * 1e3, limits, figures),
@@ -104,6 +107,25 @@ def judge_sound(
             is_a_cutting=reference.path.suffix in _CUTTINGS,
         )
     return findings
+
+
+def _before_the_step(
+    want: NDArray[np.float32], got: NDArray[np.float32], lead_s: float, step_back_s: tuple[float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[Finding]]:
+    """Both up to where the first one's times step back, and what can be said of the rest: how long it lasts.
+
+    FFmpeg plays what overlaps one behind the other and GStreamer leaves it out; no standard says which is right.
+    """
+    at_s, by_s = step_back_s
+    length, lead = round(at_s * SOUND_RATE_HZ), round(lead_s * SOUND_RATE_HZ)
+    missing_ms = (want.shape[1] - got.shape[1] - lead) * 1e3 / SOUND_RATE_HZ
+    rest = f"times of the sound step back at {at_s:.2f} s: what is heard behind that, and when, is open"
+    limits_ms = 60 + by_s * 1e3, 150 + by_s * 1e3
+    found = [
+        Finding("sound", Opinion.DOUBTFUL, rest),
+        *graded("sound", missing_ms, *limits_ms, f"the sound ends {missing_ms:.0f} ms early"),
+    ]
+    return want[:, :length], got[:, : max(0, length - lead)], found
 
 
 def compare_sound(
