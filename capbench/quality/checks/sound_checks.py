@@ -184,7 +184,7 @@ def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
         )
     is_wide = not is_faint and wanted.side_share >= limits.AUDIO_SIDE_SHARE
     least_share = limits.AUDIO_SIDE_KEPT * min(1.0, wanted.side_share)
-    if is_wide and found.side_share < least_share:
+    if is_wide and found.side_share < least_share and not _is_wide_below_joint_bands(wanted, found, lag):
         return Check.failed(
             name=name,
             message="mono instead of stereo: both channels are equal, in the reference they differ",
@@ -201,7 +201,26 @@ def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
 def _differed_where_kept(wanted: Sound, found: Sound, lag: SoundLag | None) -> bool:
     """Whether left and right differ as much in what the output kept of a reference: a tone above it may hide that."""
     kept = measure_kept_band(wanted, found, _lag_ms(wanted, found, lag)) if wanted.channels == found.channels else None
-    return kept is not None and kept.output_side_share <= limits.AUDIO_SIDE_ADDED + kept.reference_side_share
+    if kept is None:
+        return False
+    if kept.output_side_share <= limits.AUDIO_SIDE_ADDED + kept.reference_side_share:
+        return True
+    # Above, coders put noise of their own into each channel in the place of hiss that both shared.
+    return (
+        kept.low_share >= limits.AUDIO_LOW_SHARE
+        and kept.low_output_side_share <= limits.AUDIO_SIDE_ADDED + kept.low_reference_side_share
+    )
+
+
+def _is_wide_below_joint_bands(wanted: Sound, found: Sound, lag: SoundLag | None) -> bool:
+    """Whether sides still differ where no coder joins them: of loud hiss it may make one for both channels."""
+    kept = measure_kept_band(wanted, found, _lag_ms(wanted, found, lag)) if wanted.channels == found.channels else None
+    return (
+        kept is not None
+        and kept.low_share >= limits.AUDIO_LOW_SHARE
+        and kept.low_reference_side_share >= limits.AUDIO_SIDE_SHARE
+        and kept.low_output_side_share >= limits.AUDIO_SIDE_KEPT * min(1.0, kept.low_reference_side_share)
+    )
 
 
 def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Check]:
@@ -314,7 +333,8 @@ def _level(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     if abs(change_db) > limit_db and wanted.channels == found.channels and wanted.tracks == 1:
         # What a coder leaves out above its band, or adds to a quiet sound, is no other level.
         kept = measure_kept_band(wanted, found, _lag_ms(wanted, found, lag))
-        if kept is not None and abs(kept.energy_db) <= limits.AUDIO_CODED_LEVEL_DB:
+        is_known = kept is not None and kept.share >= limits.AUDIO_CODED_SHARE
+        if kept is not None and is_known and abs(kept.energy_db) <= limits.AUDIO_CODED_LEVEL_DB:
             change_db = min(change_db, kept.level_db, key=abs)
     is_loud = change_db > limit_db
     than = "the reference" if not scaled_db else "the reference mixed to two channels by ITU-R BS.775"

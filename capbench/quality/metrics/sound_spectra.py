@@ -34,7 +34,8 @@ _SIZE = 2 * PIECE_SAMPLES
 _HEARD_FROM_HZ = 20.0
 """Below, nobody hears it, and many a coder takes it off."""
 _ALWAYS_KEPT_HZ = 3_500.0
-"""What a telephone keeps (ITU-T G.711: samples at 8 kHz): no coding of recordings leaves out less."""
+"""What a telephone keeps (ITU-T G.711: samples at 8 kHz): no coding of recordings leaves out less. AC-3 may join its
+channels from 3.42 kHz on (ATSC A/52, 7.4), others join them and make noise anew above that."""
 _KEPT = 0.1
 """Share of its energy that a band has where it was kept: what lies beyond a filter's edge has less."""
 _BAND = 2 ** (1 / 12)
@@ -105,6 +106,14 @@ class KeptBand:
     """Energy of left minus right over left plus right in the reference."""
     output_side_share: float
     """The same in the output."""
+    share: float
+    """Energy of the reference in that band over its energy at all frequencies that are heard."""
+    low_share: float
+    """The same up to 3.5 kHz, where every coder keeps each channel as it is."""
+    low_reference_side_share: float
+    """`reference_side_share` up to 3.5 kHz."""
+    low_output_side_share: float
+    """`output_side_share` up to 3.5 kHz."""
 
 
 def measure_kept_band(reference: Sound, output: Sound, lag_ms: float) -> KeptBand | None:
@@ -132,20 +141,28 @@ def measure_kept_band(reference: Sound, output: Sound, lag_ms: float) -> KeptBan
             sums[row] += np.bincount(band_of[is_heard], values[is_heard], minlength=len(edges))
         for row, values in enumerate(middles):
             mids[row] += np.bincount(band_of[is_heard], values[is_heard], minlength=len(edges))
-    is_kept = (edges * _BAND <= _ALWAYS_KEPT_HZ) | (sums[1] >= _KEPT * sums[0])
-    wanted, found, product, *sides = sums[:, is_kept].sum(axis=1).tolist()
-    middle = mids[:, is_kept].sum(axis=1)
+    is_low = edges * _BAND <= _ALWAYS_KEPT_HZ
+    is_kept = is_low | (sums[1] >= _KEPT * sums[0])
+    wanted, found, product = sums[:3, is_kept].sum(axis=1).tolist()
     if wanted <= _FLOOR or found <= _FLOOR:
         return None
     energy_db = 10 * float(np.log10(found / wanted))
     ends_db = [energy_db]
     if product > 0:
         ends_db = sorted(20 * float(np.log10(ratio)) for ratio in (product / wanted, found / product))
+    (reference_share, output_share), (low_reference_share, low_output_share) = (
+        (sums[3:, part].sum(axis=1) / np.maximum(_FLOOR, mids[:, part].sum(axis=1))).tolist()
+        for part in (is_kept, is_low)
+    )
     return KeptBand(
         level_db=min(max(0.0, ends_db[0]), ends_db[-1]),
         energy_db=energy_db,
-        reference_side_share=float(sides[0] / max(_FLOOR, middle[0])),
-        output_side_share=float(sides[1] / max(_FLOOR, middle[1])),
+        reference_side_share=reference_share,
+        output_side_share=output_share,
+        share=float(wanted / sums[0].sum()),
+        low_share=float(sums[0, is_low].sum() / sums[0].sum()),
+        low_reference_side_share=low_reference_share,
+        low_output_side_share=low_output_share,
     )
 
 
