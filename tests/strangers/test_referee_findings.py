@@ -320,3 +320,28 @@ def test_what_is_heard_behind_a_step_back_in_time_is_open(
     monkeypatch.setattr(sound_referee, "decode_sound", lambda file, *_: decoded[id(file)])
 
     assert set(opinions(sound_referee.judge_sound(reference, output, {}))) == expected
+
+
+@pytest.mark.parametrize(
+    ("kept_hz", "gain", "expected"),
+    [
+        (22_000, 1.0, set()),
+        (8_000, 1.0, {"doubtful"}),
+        (1_000, 1.0, {"wrong"}),
+        (8_000, 0.5, {"wrong"}),
+        (8_000, -1.0, {"wrong"}),
+    ],
+    ids=["all", "two thirds lost", "nearly all lost", "and quiet", "and turned over"],
+)
+def test_what_a_coder_leaves_out_above_its_band_is_not_wrong_beyond_dispute(
+    kept_hz: int, gain: float, expected: set[str]
+) -> None:
+    """White noise behind MP3 at 48 kbit/s is 5 dB quieter for what lies above 10 kHz alone."""
+    want = np.random.default_rng(8).normal(0, 0.1, (2, SOUND_RATE_HZ)).astype(np.float32)
+    spectrum = np.fft.rfft(want)
+    spectrum[:, kept_hz:] = 0  # a line a hertz, of a second
+
+    found = compare_sound(want, (gain * np.fft.irfft(spectrum)).astype(np.float32), 0.0, LIMITS_DB, {})
+    at_channels = {each.opinion.value for each in found if each.message.startswith("channel")}
+    assert {"wrong"} & at_channels == expected & {"wrong"}
+    assert bool(at_channels) is bool(expected)

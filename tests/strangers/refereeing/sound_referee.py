@@ -54,6 +54,9 @@ _GAP_MS: Final = (11.0, 40.0)
 _CUTTINGS: Final = frozenset({".ts", ".mpg"})
 """Streams that have no beginning: they are cut out of a longer one (ISO/IEC 13818-1), and sound that lies before the
 first picture there is played by some players and waited through by others."""
+_BAND_HZ, _LEAST_BAND_HZ, _KEPT = 500.0, 4000.0, 0.1
+"""What a coder leaves out above its band, and above the least that any keeps (G.711 3.4 kHz), is not wrong beyond
+dispute, as long as it keeps a tenth of the energy; a stretch of so many hertz is kept that has a tenth of its own."""
 _APART_SAMPLES: Final = SOUND_RATE_HZ // 1000
 """How far from the rest a channel may lie: Opus codes what has no pair by itself, 0.6 ms later than the pairs, and
 RFC 6716 asks for no more than that it can be understood."""
@@ -187,6 +190,8 @@ def compare_sound(
         found += _judge_level(channel, gain_db, likeness, limits_db)
         if is_unsure:
             found.append(Finding("sound", Opinion.DOUBTFUL, f"channel {channel} is turned over, or late by itself"))
+        if any(each.opinion is Opinion.WRONG for each in found) and _lost_only_high(x, y, limits_db):
+            found = [replace(each, opinion=Opinion.DOUBTFUL) for each in found]
         if float(np.sqrt((x**2).mean())) < loudest * 10 ** (-_MASKED_DB / 20):
             found = [replace(each, opinion=Opinion.DOUBTFUL) for each in found]
         findings += found
@@ -214,6 +219,22 @@ def _likeness_nearby(want: NDArray[np.float64], got: NDArray[np.float64], reach:
     if in_place >= _ELSEWHERE * best:
         return in_place, False
     return best, in_place <= _TURNED and best >= _ALIKE
+
+
+def _lost_only_high(want: NDArray[np.float64], got: NDArray[np.float64], limits_db: tuple[float, float]) -> bool:
+    """Whether a channel is right, and most of it, up to where a coder's band ends."""
+    spectra = [np.fft.rfft(each) for each in (want, got)]
+    stretch = (np.fft.rfftfreq(len(want), 1 / SOUND_RATE_HZ) / _BAND_HZ).astype(np.int64)
+    had, has = (np.bincount(stretch, np.abs(each) ** 2) for each in spectra)
+    least = int(_LEAST_BAND_HZ / _BAND_HZ)
+    kept = np.flatnonzero(has >= _KEPT * np.maximum(had, had.sum() * 1e-9))
+    end = max(least, int(kept[-1]) + 1 if len(kept) else 0)
+    if had[:end].sum() < _KEPT * had.sum() or end == len(had):
+        return False
+    gain_db = 10 * float(np.log10(max(1e-12, has[:end].sum() / had[:end].sum())))
+    one, other = (each[stretch < end] for each in spectra)
+    likeness = float((np.conj(one) * other).sum().real) / max(1e-9, float(np.sqrt(had[:end].sum() * has[:end].sum())))
+    return likeness >= _ALIKE and abs(gain_db) <= max(limits_db[1], _LOST_DB)
 
 
 def _judge_level(channel: int, gain_db: float, likeness: float, limits_db: tuple[float, float]) -> list[Finding]:
