@@ -28,6 +28,12 @@ _ALIKE = 0.5
 """Correlation of the moved spectra from which the one is the other, moved."""
 _BETTER = 0.5
 """What moving must leave of what does not correlate as it is."""
+_LEAST_ALIKE, _SURE, _CHANCE = 0.4, 8.0, 4.0
+"""Correlation, and how many times the spread of those at all other shifts, from which one is no chance either; and up
+to how many times that spread what correlates as it is does so by chance. Of a rush half may be lost on the way, and the
+best of all shifts of another one has three times the spread."""
+_NEARBY_STEPS = 10
+"""Shifts around the best one that fit for the same reason."""
 _FREQUENCIES = np.exp(np.arange(np.log(_LOWEST_HZ), np.log(_HIGHEST_HZ), np.log1p(_STEP)))
 _SIZE = 2 * PIECE_SAMPLES
 
@@ -66,9 +72,13 @@ def measure_pitch(reference: Sound, output: Sound, lag_ms: float) -> float | Non
     reach = round(np.log1p(_SEARCH) / np.log1p(_STEP))
     likeness = np.array([_likeness(pairs, shift) for shift in range(-reach, reach + 1)])
     best = int(likeness.argmax())
-    if likeness[best] < _ALIKE:
+    others = np.delete(likeness, np.arange(max(0, best - _NEARBY_STEPS), min(len(likeness), best + _NEARBY_STEPS + 1)))
+    spread = float(others.std())
+    is_sure = likeness[best] >= max(_LEAST_ALIKE, _SURE * spread)
+    if likeness[best] < _ALIKE and not is_sure:
         return None
-    if 1 - likeness[best] > _BETTER * (1 - likeness[reach]):
+    is_moved = is_sure and likeness[reach] <= _CHANCE * spread
+    if not is_moved and 1 - likeness[best] > _BETTER * (1 - likeness[reach]):
         return 1.0
     return float(np.exp((best - reach) * np.log1p(_STEP)))
 
