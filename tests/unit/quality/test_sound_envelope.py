@@ -294,13 +294,13 @@ def test_hiss_that_a_coder_made_anew_is_no_other_width(
     noises = [banded(3, 9000, 20000), banded(4 if was_wide else 3, 9000, 20000)]
     made = [banded(5, 9000, 20000), banded(5 if hiss == "joined" else 6, 9000, 20000)]
     sides = {
-        "kept": voices,
-        "mixed": [(voices[0] + voices[1]) / 2] * 2,
-        "one side": [voices[0], 0 * voices[0]],
-        "turned": [voices[0], -voices[1]],
+        "kept": np.stack(voices),
+        "mixed": np.stack([(voices[0] + voices[1]) / 2] * 2),
+        "one side": np.stack([voices[0], 0 * voices[0]]),
+        "turned": np.stack([voices[0], -voices[1]]),
     }[low]
     wanted = heard(write(tmp_path / "in.mkv", np.stack(voices) + np.stack(noises), "stereo"))
-    found = heard(write(tmp_path / "out.mkv", np.stack(sides) + np.stack(made), "stereo"))
+    found = heard(write(tmp_path / "out.mkv", sides + np.stack(made), "stereo"))
 
     assert (sound_checks._channels(wanted, found, None).status is not CheckStatus.FAIL) is is_right
 
