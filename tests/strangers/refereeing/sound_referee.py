@@ -227,7 +227,8 @@ def _lost_only_high(want: NDArray[np.float64], got: NDArray[np.float64], limits_
     stretch = (np.fft.rfftfreq(len(want), 1 / SOUND_RATE_HZ) / _BAND_HZ).astype(np.int64)
     had, has = (np.bincount(stretch, np.abs(each) ** 2) for each in spectra)
     least = int(_LEAST_BAND_HZ / _BAND_HZ)
-    kept = np.flatnonzero(has >= _KEPT * np.maximum(had, had.sum() * 1e-9))
+    # What is 60 dB below the whole is rounding noise, which both have above any band.
+    kept = np.flatnonzero(has >= _KEPT * np.maximum(had, had.sum() * 1e-6))
     end = max(least, int(kept[-1]) + 1 if len(kept) else 0)
     if had[:end].sum() < _KEPT * had.sum() or end == len(had):
         return False
