@@ -68,6 +68,10 @@ class SoundFacts:
     largest_hole_s: float = 0.0
     """By how much time stamps move at most against the samples before them, for good."""
 
+    step_back_s: tuple[float, float] | None = None
+    """How much of it comes before its time stamps first step back by more than a frame, as where one recording was
+    appended to another, and by how much they do; None where they never do."""
+
     @property
     def has_holes(self) -> bool:
         """Whether time stamps put silence between samples, or samples on top of each other."""
@@ -322,11 +326,22 @@ def _shown_frames(frames: list[dict[str, Any]], time_base: Fraction, rate: Fract
 def _sound(stream: dict[str, Any], frames: list[dict[str, Any]], *, is_edited: bool) -> SoundFacts:
     times = [Fraction(each["best_effort_timestamp_time"]) for each in frames if "best_effort_timestamp_time" in each]
     rate_hz = int(stream["sample_rate"])
-    hole_s = 0.0
+    hole_s, step_back_s = 0.0, None
     if times and len(times) == len(frames):
-        hole_s = _largest_hole_s(times, [Fraction(each.get("nb_samples", 0), rate_hz) for each in frames])
+        lengths = [Fraction(each.get("nb_samples", 0), rate_hz) for each in frames]
+        hole_s = _largest_hole_s(times, lengths)
+        step_back_s = _step_back_s(times, lengths)
     cut_s = max(Fraction(0), -times[0]) if times and is_edited else Fraction(0)
-    return SoundFacts(stream["channels"], rate_hz, times[0] + cut_s if times else None, float(cut_s), hole_s)
+    start_s = times[0] + cut_s if times else None
+    return SoundFacts(stream["channels"], rate_hz, start_s, float(cut_s), hole_s, step_back_s)
+
+
+def _step_back_s(times: list[Fraction], lengths: list[Fraction]) -> tuple[float, float] | None:
+    """How long the first frames last of which one begins before the one in front of it does, and what they share."""
+    for number, (before, time) in enumerate(itertools.pairwise(times), 1):
+        if time < before:
+            return float(sum(lengths[:number], Fraction(0))), float(before + lengths[number - 1] - time)
+    return None
 
 
 def _largest_hole_s(times: list[Fraction], lengths: list[Fraction]) -> float:

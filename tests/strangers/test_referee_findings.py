@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.strangers import stream_facts
 from tests.strangers.clip_facts import facts_at as facts
-from tests.strangers.refereeing import plane_referee
+from tests.strangers.refereeing import plane_referee, sound_referee
 from tests.strangers.refereeing.chroma_place import Lattice, place_chroma
 from tests.strangers.refereeing.neighbour_pictures import judge_neighbours
 from tests.strangers.refereeing.opinions import Finding
@@ -270,3 +271,77 @@ def test_where_a_tone_is_cut_nothing_tells_how_late_it_is() -> None:
 
     assert opinions(compare_sound(whole, whole, 5.0, LIMITS_DB, {})) == []
     assert set(opinions(compare_sound(whole, whole, 30.0, LIMITS_DB, {}))) == {"doubtful"}
+
+
+def test_a_low_tone_that_swells_has_no_pauses() -> None:
+    """Of 40 Hz a hundredth of a second holds less than half a period: where it is quiet each dip was one of silence."""
+    time = np.arange(2 * SOUND_RATE_HZ) / SOUND_RATE_HZ
+    swell = 0.6 + 0.4 * np.sin(2 * np.pi * 1.3 * time)
+    want, got = (
+        np.stack([0.3 * share * swell * np.sin(2 * np.pi * 40 * time + turn) for share in (1, 0.5)]).astype(np.float32)
+        for turn in (0, 0.3)
+    )
+
+    assert opinions(compare_sound(want, got, 0.0, LIMITS_DB, {})) == []
+
+
+def test_a_step_back_in_time_is_known_by_where_and_by_how_much() -> None:
+    """The second of two recordings begins 47 ms before the first one ends, and its times are those of another rate."""
+    lengths = [1024] * 20
+    times = [1.4 + n * 1024 / 48000 for n in range(10)] + [1.566 + n * 1024 / 44100 for n in range(10)]
+    frames = [
+        {"best_effort_timestamp_time": f"{time:.6f}", "nb_samples": length}
+        for time, length in zip(times, lengths, strict=True)
+    ]
+    found = stream_facts._sound({"channels": 1, "sample_rate": "48000"}, frames, is_edited=False)
+
+    assert found.has_holes
+    assert found.step_back_s == pytest.approx((0.21333, 0.04733), abs=1e-4)
+    in_order = stream_facts._sound({"channels": 1, "sample_rate": "48000"}, frames[:10], is_edited=False)
+    assert in_order.step_back_s is None
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "cut_ms", "expected"),
+    [(0, 0, {"doubtful"}), (0, 47, {"doubtful"}), (30, 0, {"doubtful", "wrong"}), (0, 250, {"doubtful", "wrong"})],
+    ids=["all of both", "without what overlaps", "late before that", "cut short"],
+)
+def test_what_is_heard_behind_a_step_back_in_time_is_open(
+    late_ms: int, cut_ms: int, expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GStreamer left out what overlaps, and the tone behind it was judged to stop too soon."""
+    want = chirps()
+    half, late, cut = want.shape[1] // 2, *(each * SOUND_RATE_HZ // 1000 for each in (late_ms, cut_ms))
+    got = np.concatenate([np.zeros((2, late), np.float32), want[:, :half], want[:, half + cut :]], axis=1)
+    track = stream_facts.SoundFacts(2, SOUND_RATE_HZ, Fraction(0))
+    back = replace(track, largest_hole_s=0.05, step_back_s=(half / SOUND_RATE_HZ, 0.047))
+    reference, output = (facts([Fraction(0)], sounds=(each,)) for each in (back, track))
+    decoded = {id(reference): want, id(output): got}
+    monkeypatch.setattr(sound_referee, "decode_sound", lambda file, *_: decoded[id(file)])
+
+    assert set(opinions(sound_referee.judge_sound(reference, output, {}))) == expected
+
+
+@pytest.mark.parametrize(
+    ("kept_hz", "gain", "expected"),
+    [
+        (22_000, 1.0, set()),
+        (8_000, 1.0, {"doubtful"}),
+        (1_000, 1.0, {"wrong"}),
+        (8_000, 0.5, {"wrong"}),
+        (8_000, -1.0, {"wrong"}),
+    ],
+    ids=["all", "two thirds lost", "nearly all lost", "and quiet", "and turned over"],
+)
+def test_what_a_coder_leaves_out_above_its_band_is_not_wrong_beyond_dispute(
+    kept_hz: int, gain: float, expected: set[str]
+) -> None:
+    """White noise behind MP3 at 48 kbit/s is 5 dB quieter for what lies above 10 kHz alone."""
+    want = np.random.default_rng(8).normal(0, 0.1, (2, SOUND_RATE_HZ)).astype(np.float32)
+    spectrum = np.fft.rfft(want)
+    spectrum[:, kept_hz:] = 0  # a line a hertz, of a second
+
+    found = compare_sound(want, (gain * np.fft.irfft(spectrum)).astype(np.float32), 0.0, LIMITS_DB, {})
+    at_channels = {each.opinion.value for each in found if each.message.startswith("channel")}
+    assert {"wrong"} & at_channels == expected & {"wrong"}
+    assert bool(at_channels) is bool(expected)

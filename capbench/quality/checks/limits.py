@@ -31,6 +31,9 @@ AUDIO_LEVEL_DB: Final = 1.5
 AUDIO_CODED_LEVEL_DB: Final = 3.0
 """Change of energy, in the band that the output kept, up to which coding may be the reason where the level of what it
 kept of the samples is right."""
+AUDIO_CODED_SHARE: Final = 0.1
+"""Share of the reference's energy that must lie in that band: of a click 32 kbit/s keep 16%. Where less is left, what
+was heard is gone, and the rounding noise below it is as loud as ever."""
 AUDIO_FAINT_LEVEL_DB: Final = 6.0
 """The same of a sound that stays below -50 dB of full scale: of noise at -65 dB Opus and AC-3 leave out 4.8 dB."""
 AUDIO_PAN_LEVEL_DB: Final = 4.5
@@ -50,6 +53,8 @@ AUDIO_SIDE_SHARE: Final = 0.01
 AUDIO_SIDE_ADDED: Final = 0.1
 """Share of that energy from which sound that was alike on both sides is no longer: one side is 5.7 dB quieter, silent,
 or turned over. What coding adds is a thousandth."""
+AUDIO_LOW_SHARE: Final = 0.01
+"""Share of a sound's energy up to 3.5 kHz from which its sides are known by that: 20 dB below the rest it is heard."""
 AUDIO_TURNED: Final = -0.5
 """Product of two correlations, of left and right or of sum and difference: 1 in a right output, -1 if one of the two
 is inverted. A difference that an encoder at 32 kbit/s synthesised is near 0."""

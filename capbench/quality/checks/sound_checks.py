@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from capbench.quality.checks import limits
+from capbench.quality.checks.kept_sides import differed_where_kept, is_wide_where_kept
 from capbench.quality.checks.sync_checks import check_sync, find_sync
 from capbench.quality.measurements import Measurements
 from capbench.quality.metrics.sound_lag import SoundLag, is_audible, measure_lag, silent_gaps
-from capbench.quality.metrics.sound_spectra import measure_kept_band, measure_pitch
+from capbench.quality.metrics.sound_spectra import KeptBand, measure_kept_band, measure_pitch
 from capbench.quality.metrics.stereo_image import (
     ChannelOrder,
     find_missing_channels,
@@ -164,7 +165,7 @@ def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
         was_alike
         and found.channels > 1
         and found.side_share > limits.AUDIO_SIDE_ADDED
-        and not _differed_where_kept(wanted, found, lag)
+        and not differed_where_kept(_kept_band(wanted, found, lag))
     ):
         return Check.failed(
             name=name,
@@ -184,7 +185,7 @@ def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
         )
     is_wide = not is_faint and wanted.side_share >= limits.AUDIO_SIDE_SHARE
     least_share = limits.AUDIO_SIDE_KEPT * min(1.0, wanted.side_share)
-    if is_wide and found.side_share < least_share:
+    if is_wide and found.side_share < least_share and not is_wide_where_kept(_kept_band(wanted, found, lag)):
         return Check.failed(
             name=name,
             message="mono instead of stereo: both channels are equal, in the reference they differ",
@@ -198,10 +199,9 @@ def _channels(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     return Check.passed(name=name, message=f"{found.channels} channels", value=found.channels, limit=2, unit="channels")
 
 
-def _differed_where_kept(wanted: Sound, found: Sound, lag: SoundLag | None) -> bool:
-    """Whether left and right differ as much in what the output kept of a reference: a tone above it may hide that."""
-    kept = measure_kept_band(wanted, found, _lag_ms(wanted, found, lag)) if wanted.channels == found.channels else None
-    return kept is not None and kept.output_side_share <= limits.AUDIO_SIDE_ADDED + kept.reference_side_share
+def _kept_band(wanted: Sound, found: Sound, lag: SoundLag | None) -> KeptBand | None:
+    is_comparable = wanted.channels == found.channels
+    return measure_kept_band(wanted, found, _lag_ms(wanted, found, lag)) if is_comparable else None
 
 
 def _stereo_image(wanted: Sound, found: Sound, lag: SoundLag | None) -> list[Check]:
@@ -311,10 +311,11 @@ def _level(wanted: Sound, found: Sound, lag: SoundLag | None) -> Check:
     # A mix of more than two channels may be scaled so that it cannot clip, or not, or anything between.
     is_mixed = found.channels < wanted.channels and wanted.downmix_gain > 1
     scaled_db = 20 * math.log10(wanted.downmix_gain) + limits.AUDIO_DOWNMIX_LEVEL_DB if is_mixed else 0.0
-    if abs(change_db) > limit_db and wanted.channels == found.channels and wanted.tracks == 1:
+    if abs(change_db) > limit_db and wanted.tracks == 1:
         # What a coder leaves out above its band, or adds to a quiet sound, is no other level.
-        kept = measure_kept_band(wanted, found, _lag_ms(wanted, found, lag))
-        if kept is not None and abs(kept.energy_db) <= limits.AUDIO_CODED_LEVEL_DB:
+        kept = _kept_band(wanted, found, lag)
+        is_known = kept is not None and kept.share >= limits.AUDIO_CODED_SHARE
+        if kept is not None and is_known and abs(kept.energy_db) <= limits.AUDIO_CODED_LEVEL_DB:
             change_db = min(change_db, kept.level_db, key=abs)
     is_loud = change_db > limit_db
     than = "the reference" if not scaled_db else "the reference mixed to two channels by ITU-R BS.775"

@@ -28,13 +28,20 @@ _ALIKE = 0.5
 """Correlation of the moved spectra from which the one is the other, moved."""
 _BETTER = 0.5
 """What moving must leave of what does not correlate as it is."""
+_LEAST_ALIKE, _SURE, _CHANCE = 0.4, 8.0, 4.0
+"""Correlation, and how many times the spread of those at all other shifts, from which one is no chance either; and up
+to how many times that spread what correlates as it is does so by chance. Of a rush half may be lost on the way, and the
+best of all shifts of another one has three times the spread."""
+_NEARBY_STEPS = 10
+"""Shifts around the best one that fit for the same reason."""
 _FREQUENCIES = np.exp(np.arange(np.log(_LOWEST_HZ), np.log(_HIGHEST_HZ), np.log1p(_STEP)))
 _SIZE = 2 * PIECE_SAMPLES
 
 _HEARD_FROM_HZ = 20.0
 """Below, nobody hears it, and many a coder takes it off."""
 _ALWAYS_KEPT_HZ = 3_500.0
-"""What a telephone keeps (ITU-T G.711: samples at 8 kHz): no coding of recordings leaves out less."""
+"""What a telephone keeps (ITU-T G.711: samples at 8 kHz): no coding of recordings leaves out less. AC-3 may join its
+channels from 3.42 kHz on (ATSC A/52, 7.4), others join them and make noise anew above that."""
 _KEPT = 0.1
 """Share of its energy that a band has where it was kept: what lies beyond a filter's edge has less."""
 _BAND = 2 ** (1 / 12)
@@ -65,9 +72,13 @@ def measure_pitch(reference: Sound, output: Sound, lag_ms: float) -> float | Non
     reach = round(np.log1p(_SEARCH) / np.log1p(_STEP))
     likeness = np.array([_likeness(pairs, shift) for shift in range(-reach, reach + 1)])
     best = int(likeness.argmax())
-    if likeness[best] < _ALIKE:
+    others = np.delete(likeness, np.arange(max(0, best - _NEARBY_STEPS), min(len(likeness), best + _NEARBY_STEPS + 1)))
+    spread = float(others.std())
+    is_sure = likeness[best] >= max(_LEAST_ALIKE, _SURE * spread)
+    if likeness[best] < _ALIKE and not is_sure:
         return None
-    if 1 - likeness[best] > _BETTER * (1 - likeness[reach]):
+    is_moved = is_sure and likeness[reach] <= _CHANCE * spread
+    if not is_moved and 1 - likeness[best] > _BETTER * (1 - likeness[reach]):
         return 1.0
     return float(np.exp((best - reach) * np.log1p(_STEP)))
 
@@ -105,6 +116,14 @@ class KeptBand:
     """Energy of left minus right over left plus right in the reference."""
     output_side_share: float
     """The same in the output."""
+    share: float
+    """Energy of the reference in that band over its energy at all frequencies that are heard."""
+    low_share: float
+    """The same up to 3.5 kHz, where every coder keeps each channel as it is."""
+    low_reference_side_share: float
+    """`reference_side_share` up to 3.5 kHz."""
+    low_output_side_share: float
+    """`output_side_share` up to 3.5 kHz."""
 
 
 def measure_kept_band(reference: Sound, output: Sound, lag_ms: float) -> KeptBand | None:
@@ -132,20 +151,28 @@ def measure_kept_band(reference: Sound, output: Sound, lag_ms: float) -> KeptBan
             sums[row] += np.bincount(band_of[is_heard], values[is_heard], minlength=len(edges))
         for row, values in enumerate(middles):
             mids[row] += np.bincount(band_of[is_heard], values[is_heard], minlength=len(edges))
-    is_kept = (edges * _BAND <= _ALWAYS_KEPT_HZ) | (sums[1] >= _KEPT * sums[0])
-    wanted, found, product, *sides = sums[:, is_kept].sum(axis=1).tolist()
-    middle = mids[:, is_kept].sum(axis=1)
+    is_low = edges * _BAND <= _ALWAYS_KEPT_HZ
+    is_kept = is_low | (sums[1] >= _KEPT * sums[0])
+    wanted, found, product = sums[:3, is_kept].sum(axis=1).tolist()
     if wanted <= _FLOOR or found <= _FLOOR:
         return None
     energy_db = 10 * float(np.log10(found / wanted))
     ends_db = [energy_db]
     if product > 0:
         ends_db = sorted(20 * float(np.log10(ratio)) for ratio in (product / wanted, found / product))
+    (reference_share, output_share), (low_reference_share, low_output_share) = (
+        (sums[3:, part].sum(axis=1) / np.maximum(_FLOOR, mids[:, part].sum(axis=1))).tolist()
+        for part in (is_kept, is_low)
+    )
     return KeptBand(
         level_db=min(max(0.0, ends_db[0]), ends_db[-1]),
         energy_db=energy_db,
-        reference_side_share=float(sides[0] / max(_FLOOR, middle[0])),
-        output_side_share=float(sides[1] / max(_FLOOR, middle[1])),
+        reference_side_share=reference_share,
+        output_side_share=output_share,
+        share=float(wanted / sums[0].sum()),
+        low_share=float(sums[0, is_low].sum() / sums[0].sum()),
+        low_reference_side_share=low_reference_share,
+        low_output_side_share=low_output_share,
     )
 
 

@@ -54,6 +54,9 @@ _GAP_MS: Final = (11.0, 40.0)
 _CUTTINGS: Final = frozenset({".ts", ".mpg"})
 """Streams that have no beginning: they are cut out of a longer one (ISO/IEC 13818-1), and sound that lies before the
 first picture there is played by some players and waited through by others."""
+_BAND_HZ, _LEAST_BAND_HZ, _KEPT = 500.0, 4000.0, 0.1
+"""What a coder leaves out above its band, and above the least that any keeps (G.711 3.4 kHz), is not wrong beyond
+dispute, as long as it keeps a tenth of the energy; a stretch of so many hertz is kept that has a tenth of its own."""
 _APART_SAMPLES: Final = SOUND_RATE_HZ // 1000
 """How far from the rest a channel may lie: Opus codes what has no pair by itself, 0.6 ms later than the pairs, and
 RFC 6716 asks for no more than that it can be understood."""
@@ -96,6 +99,9 @@ def judge_sound(
         assert want.start_s is not None
         assert got.start_s is not None
         lead = (got.start_s - output.frames[0].start_s) - (want.start_s - reference.frames[0].start_s)
+        if want.has_holes and want.step_back_s is not None:
+            a, b, open_findings = _before_the_step(a, b, float(lead), want.step_back_s)
+            findings += open_findings
         effects_hz = min(_EFFECTS_HZ, got.rate_hz / 2 * _EFFECTS_LINES / _LINES)
         findings += compare_sound(
             *(a, b, float(lead) * 1e3, limits, figures),
@@ -104,6 +110,25 @@ def judge_sound(
             is_a_cutting=reference.path.suffix in _CUTTINGS,
         )
     return findings
+
+
+def _before_the_step(
+    want: NDArray[np.float32], got: NDArray[np.float32], lead_s: float, step_back_s: tuple[float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[Finding]]:
+    """Both up to where the first one's times step back, and what can be said of the rest: how long it lasts.
+
+    FFmpeg plays what overlaps one behind the other and GStreamer leaves it out; no standard says which is right.
+    """
+    at_s, by_s = step_back_s
+    length, lead = round(at_s * SOUND_RATE_HZ), round(lead_s * SOUND_RATE_HZ)
+    missing_ms = (want.shape[1] - got.shape[1] - lead) * 1e3 / SOUND_RATE_HZ
+    rest = f"times of the sound step back at {at_s:.2f} s: what is heard behind that, and when, is open"
+    limits_ms = 60 + by_s * 1e3, 150 + by_s * 1e3
+    found = [
+        Finding("sound", Opinion.DOUBTFUL, rest),
+        *graded("sound", missing_ms, *limits_ms, f"the sound ends {missing_ms:.0f} ms early"),
+    ]
+    return want[:, :length], got[:, : max(0, length - lead)], found
 
 
 def compare_sound(
@@ -165,6 +190,8 @@ def compare_sound(
         found += _judge_level(channel, gain_db, likeness, limits_db)
         if is_unsure:
             found.append(Finding("sound", Opinion.DOUBTFUL, f"channel {channel} is turned over, or late by itself"))
+        if any(each.opinion is Opinion.WRONG for each in found) and _lost_only_high(x, y, limits_db):
+            found = [replace(each, opinion=Opinion.DOUBTFUL) for each in found]
         if float(np.sqrt((x**2).mean())) < loudest * 10 ** (-_MASKED_DB / 20):
             found = [replace(each, opinion=Opinion.DOUBTFUL) for each in found]
         findings += found
@@ -192,6 +219,23 @@ def _likeness_nearby(want: NDArray[np.float64], got: NDArray[np.float64], reach:
     if in_place >= _ELSEWHERE * best:
         return in_place, False
     return best, in_place <= _TURNED and best >= _ALIKE
+
+
+def _lost_only_high(want: NDArray[np.float64], got: NDArray[np.float64], limits_db: tuple[float, float]) -> bool:
+    """Whether a channel is right, and most of it, up to where a coder's band ends."""
+    spectra = [np.fft.rfft(each) for each in (want, got)]
+    stretch = (np.fft.rfftfreq(len(want), 1 / SOUND_RATE_HZ) / _BAND_HZ).astype(np.int64)
+    had, has = (np.bincount(stretch, np.abs(each) ** 2) for each in spectra)
+    least = int(_LEAST_BAND_HZ / _BAND_HZ)
+    # What is 60 dB below the whole is rounding noise, which both have above any band.
+    kept = np.flatnonzero(has >= _KEPT * np.maximum(had, had.sum() * 1e-6))
+    end = max(least, int(kept[-1]) + 1 if len(kept) else 0)
+    if had[:end].sum() < _KEPT * had.sum() or end == len(had):
+        return False
+    gain_db = 10 * float(np.log10(max(1e-12, has[:end].sum() / had[:end].sum())))
+    one, other = (each[stretch < end] for each in spectra)
+    likeness = float((np.conj(one) * other).sum().real) / max(1e-9, float(np.sqrt(had[:end].sum() * has[:end].sum())))
+    return likeness >= _ALIKE and abs(gain_db) <= max(limits_db[1], _LOST_DB)
 
 
 def _judge_level(channel: int, gain_db: float, likeness: float, limits_db: tuple[float, float]) -> list[Finding]:

@@ -23,6 +23,9 @@ _HOP: Final = SOUND_RATE_HZ // 1000
 """Samples from one to the next."""
 _AUDIBLE_SHARE: Final = 0.1
 """Of the loudest moment, from which a moment is heard: what coding spreads before a tone is 30 dB below it."""
+_DIPS: Final = 25
+"""Moments of a millisecond in a row that may be quiet without a pause: the swing of 40 Hz dips for so long, twice a
+period, and where it swells a coding's dips are a little longer."""
 _AT_END_MS: Final = 25.0
 """A tone that goes on to the end of its file so nearly is cut there: it has no end of its own."""
 _RIGHT_LIKENESS, _WRONG_LIKENESS = 0.95, 0.7
@@ -75,8 +78,19 @@ def judge_steady(
     # Beeps and pauses between the first moment and the last.
     loud, kept = (_is_heard(each) for each in (a, b))
     moments = min(len(loud), len(kept))
-    gap_ms = float((loud[:moments] & ~kept[:moments]).sum()) * _HOP * 1e3 / SOUND_RATE_HZ
+    silent = loud[:moments] & ~_without_dips(kept[:moments])
+    gap_ms = float(silent.sum()) * _HOP * 1e3 / SOUND_RATE_HZ
     return [*found, *graded("sound", gap_ms, 11, 40, f"{gap_ms:.0f} ms of silence where there was sound")]
+
+
+def _without_dips(heard: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is heard, with all that is too short for a pause between two moments that are."""
+    filled = heard.copy()
+    places = np.flatnonzero(heard)
+    for one, other in itertools.pairwise(places.tolist()):
+        if other - one <= _DIPS:
+            filled[one:other] = True
+    return filled
 
 
 def _at(late_ms: float, limits_ms: tuple[float, float], verb: str, *, is_cut: bool) -> list[Finding]:

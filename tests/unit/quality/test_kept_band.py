@@ -69,5 +69,29 @@ def test_a_tone_that_nobody_hears_hides_no_difference_of_sides() -> None:
     assert kept.reference_side_share > 0.5
 
 
+def test_where_nothing_of_a_sound_was_kept_little_of_it_is_compared() -> None:
+    """Hiss above 9 kHz behind 32 kbit/s: what is left is the rounding noise below, as loud as ever."""
+    rounding = 1e-4 * noise(5)
+    hiss = noise(1) - below(noise(1), 9_000)
+    kept = measured(hiss + rounding, rounding)
+
+    assert kept.energy_db == pytest.approx(0, abs=0.1)
+    assert kept.share < 1e-6
+    assert measured(noise(1), below(noise(1), 16_000)).share == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_sides_are_known_by_what_no_coder_joins() -> None:
+    """Speech below 3.5 kHz that differs, and hiss above 9 kHz of which one noise was made for both channels."""
+    low, hiss = below(noise(1), 3_000), noise(2) - below(noise(2), 9_000)
+    joined = np.repeat(hiss[:1], 2, axis=0)
+    kept = measured(low + hiss, low + joined)
+
+    assert kept.low_share == pytest.approx(3 / 18, abs=0.02)
+    assert kept.output_side_share < 0.2
+    assert kept.low_output_side_share == pytest.approx(kept.low_reference_side_share, abs=0.01)
+    mixed = np.repeat((low + hiss).mean(axis=0, keepdims=True), 2, axis=0)
+    assert measured(low + hiss, mixed).low_output_side_share < 0.01
+
+
 def test_sounds_far_apart_are_not_compared() -> None:
     assert measure_kept_band(sound(noise(1)), sound(noise(1)), 300.0) is None

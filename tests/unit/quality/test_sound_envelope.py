@@ -258,6 +258,53 @@ def test_what_was_alike_on_both_sides_stays_so(layout: str, right: float, is_rig
     assert (sound_checks._channels(wanted, found, None).status is not CheckStatus.FAIL) is is_right
 
 
+def banded(seed: int, low_hz: float, high_hz: float) -> NDArray[np.float32]:
+    """A second of noise in one channel, of a band."""
+    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(0, 0.2, RATE_HZ))
+    frequency = np.fft.rfftfreq(RATE_HZ, 1 / RATE_HZ)
+    spectrum[(frequency < low_hz) | (frequency > high_hz)] = 0
+    return np.fft.irfft(spectrum, RATE_HZ).astype(np.float32)
+
+
+def test_hiss_that_was_left_out_is_missing_beside_rounding_noise(tmp_path: Path) -> None:
+    """Behind AAC at 32 kbit/s nothing is left of hiss above 9 kHz; rounding noise of 16 bits was found as loud."""
+    rounding = banded(2, 20, 3000) * np.float32(3e-4)
+    hiss = np.stack([banded(1, 9000, 20000)] * 2)
+    wanted = heard(write(tmp_path / "in.mkv", hiss + rounding, "stereo"))
+    found = heard(write(tmp_path / "out.mkv", np.stack([rounding + 1e-3 * banded(3, 3500, 4500)] * 2), "stereo"))
+
+    assert sound_checks._level(wanted, found, None).status is CheckStatus.FAIL
+
+
+@pytest.mark.parametrize(
+    ("was_wide", "hiss", "low", "is_right"),
+    [
+        (True, "joined", "kept", True),
+        (True, "joined", "mixed", False),
+        (False, "made anew", "kept", True),
+        (False, "made anew", "one side", False),
+        (False, "made anew", "turned", False),
+    ],
+)
+def test_hiss_that_a_coder_made_anew_is_no_other_width(
+    was_wide: bool, hiss: str, low: str, is_right: bool, tmp_path: Path
+) -> None:
+    """Low bit rates put one noise into both channels where each had its own, or one into each where both shared it."""
+    voices = [0.5 * banded(1, 100, 3000), 0.5 * banded(2 if was_wide else 1, 100, 3000)]
+    noises = [banded(3, 9000, 20000), banded(4 if was_wide else 3, 9000, 20000)]
+    made = [banded(5, 9000, 20000), banded(5 if hiss == "joined" else 6, 9000, 20000)]
+    sides = {
+        "kept": np.stack(voices),
+        "mixed": np.stack([(voices[0] + voices[1]) / 2] * 2),
+        "one side": np.stack([voices[0], 0 * voices[0]]),
+        "turned": np.stack([voices[0], -voices[1]]),
+    }[low]
+    wanted = heard(write(tmp_path / "in.mkv", np.stack(voices) + np.stack(noises), "stereo"))
+    found = heard(write(tmp_path / "out.mkv", sides + np.stack(made), "stereo"))
+
+    assert (sound_checks._channels(wanted, found, None).status is not CheckStatus.FAIL) is is_right
+
+
 def test_a_sound_that_is_cut_short_is_no_quieter(tmp_path: Path) -> None:
     whole = heard(write(tmp_path / "whole.mkv", tones(2, 3.0), "stereo"))
     cut = heard(write(tmp_path / "cut.mkv", tones(2, 1.0), "stereo"))
