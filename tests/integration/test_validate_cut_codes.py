@@ -72,7 +72,8 @@ def rounded(plane: Codes) -> Codes:
 
 def dithered(plane: Codes) -> Codes:
     """As FFmpeg's scaler does."""
-    return np.floor(plane + BAYER[: plane.shape[0], : plane.shape[1]])
+    codes: Codes = np.floor(plane + BAYER[: plane.shape[0], : plane.shape[1]])
+    return codes
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ Field = NDArray[np.float32]
 def cut_code_sums(pair: ComparedPair, bits: int, spec: ColourSpec) -> NDArray[np.float64]:
     """Of each plane and group of levels four sums: samples, their error, what rounding and cutting off make of it.
 
-    Shape (3, `LEVEL_GROUPS`, 4), errors in 8-bit codes. `pair` is of `bits`, more than 8, in limited codes of `spec`; of
-    the output's planes those count that hold whole 8-bit codes, which no filter has gone over. Colours at the borders
-    of R'G'B' are left out: clamping moves their means.
+    Shape (3, `LEVEL_GROUPS`, 4), errors in 8-bit codes. `pair` is of `bits`, more than 8, in limited codes of `spec`.
+    Of the output's planes those count that hold whole 8-bit codes, which no filter has gone over. Colours at the
+    borders of R'G'B' are left out: clamping moves their means.
     """
     one_code = 1 << (bits - 8)
     want = [plane.astype(np.float32) / np.float32(one_code) for plane in pair.want]
