@@ -207,10 +207,17 @@ class PictureMeasurements:
     """Detailed measurements of a few pairs, spread over the clip."""
     colours: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
     """Flat colours found in the pairs: reference Y, Cb, Cr and the output's Y, Cb, Cr in codes, one row a colour."""
+    still_colours: NDArray[np.float64] | None = None
+    """The same of the pictures in which those colours stood still, row by row: not a number where they never did; None
+    for all of them."""
     blocks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 6)))
     """Blocks of 8x8 pixels of any content from the sampled pairs: the same six columns."""
     coarse_step_codes: int = 1
     """Distance of the luma levels that are left in all sampled pairs, in 8-bit codes: 1 where none was lost."""
+    cut_codes: NDArray[np.float64] | None = None
+    """Where the output has 8 bits of a reference's more, in limited codes that mean the same: for each plane and each
+    group of four levels the samples, and sums of their error and of what rounding and cutting off would make of it, in
+    8-bit codes; shape (3, 64, 4)."""
     patches: NDArray[np.float64] | None = None
     """Colour patches in the order of `capbench.recordings.layout.PATCHES`: the same six columns; None without marks."""
     patch_area_px: float | None = None

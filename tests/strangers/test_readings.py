@@ -369,24 +369,33 @@ def test_a_mirror_of_the_track_header_is_read_beside_its_turn(
 
 
 @pytest.mark.parametrize(
-    ("cut", "opinions"),
+    ("draw", "cut", "opinions"),
     [
-        (np.floor, ["wrong"]),
-        (lambda codes: np.floor(codes + 0.5), []),
-        (lambda codes: codes - 0.25, ["doubtful"]),
+        (lambda codes: codes, np.floor, ["wrong"]),
+        (lambda codes: codes, lambda codes: np.floor(codes + 0.5), []),
+        (lambda codes: codes, lambda codes: codes - 0.25, ["doubtful"]),
+        # One colour, 0.4 of a code over the next whole one in all components, is rounded to that.
+        (lambda codes: np.full_like(codes, 120.4), np.floor, ["doubtful"]),
+        # Of whole codes nothing can be cut off.
+        (np.round, lambda codes: codes - 0.4, ["doubtful"]),
     ],
-    ids=["cut off", "rounded", "a quarter too low"],
+    ids=["cut off", "rounded", "a quarter too low", "a single colour", "whole codes"],
 )
 def test_ten_bits_that_are_cut_off_at_eight_are_too_low(
-    monkeypatch: pytest.MonkeyPatch, cut: Callable[[NDArray[np.float32]], NDArray[np.float32]], opinions: list[str]
+    monkeypatch: pytest.MonkeyPatch,
+    draw: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    cut: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    opinions: list[str],
 ) -> None:
     """GStreamer's and MLT's converters cut them off, by 0.38 of a code; the referee saw luma alone."""
     random = np.random.default_rng(6)
     planes = [(random.integers(256, 768, (2, 128 // step, 192 // step)) / 4).astype(np.float32) for step in (1, 2, 2)]
+    planes = [draw(plane) for plane in planes]
     noise = [random.normal(0, 0.7, plane.shape).astype(np.float32) for plane in planes]
     shown = [cut(plane) + each for plane, each in zip(planes, noise, strict=True)]
     size = {"width": 192, "height": 128}
-    reference, output = facts([Fraction(0)], **size), facts([Fraction(0)], codec="hevc", **size)
+    reference = facts([Fraction(0)], **size, pixel_format="yuv420p10le")
+    output = facts([Fraction(0)], codec="hevc", **size)
     monkeypatch.setattr(plane_referee, "decode_planes", lambda told, _: shown if told.codec == "hevc" else planes)
 
     both = plane_referee.planes_of_pairs(reference, output, [(0, 0), (1, 1)])

@@ -53,7 +53,9 @@ def check_colour(evidence: Measurements) -> list[Check]:
         meaning = meaning.model_copy(update={"message": f"{meaning.message}{read}"})
     return [
         meaning,
-        Check.not_applicable(name="colour.bias", reason=palette) if is_gif else _bias(pictures, flat),
+        Check.not_applicable(name="colour.bias", reason=palette)
+        if is_gif
+        else _cut_off(pictures, meaning) or _bias(pictures, flat),
         _patches(evidence, limits.PALETTE_CIEDE2000 if is_gif else _patch_limit(pictures)),
         check_siting(evidence, pictures),
         Check.not_applicable(name="colour.levels", reason=palette) if is_gif else _levels(pictures),
@@ -147,14 +149,20 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
     name = "colour.bias"
     if len(pictures.colours) < limits.FEWEST_BIAS_COLOURS:
         return Check.not_applicable(name=name, reason="the pictures have too few flat colours to measure rounding")
-    if float(np.ptp(pictures.colours[:, 1:3], axis=0).max()) < limits.GREY_SPREAD_CODES:
+    still = pictures.colours if pictures.still_colours is None else pictures.still_colours
+    known = ~np.isnan(still[:, 0])
+    if int(known.sum()) < limits.FEWEST_BIAS_COLOURS:
+        return Check.not_applicable(name=name, reason="too few flat colours stand still: in a fade they are coded late")
+    if float(np.ptp(still[known, 1:3], axis=0).max()) < limits.GREY_SPREAD_CODES:
         return Check.not_applicable(
             name=name,
             reason="the pictures are grey: a single chroma value does not show how others are rounded",
         )
     if fault.name is None and fault.error_codes > _error_limit(pictures):
         return Check.unchecked(name=name, reason="colours are wrong for an unknown reason, see colour.meaning")
-    errors = np.clip(pictures.colours[:, 3:] - fault.assumed, -4, 4)
+    # What stands still has nearly the mean of its colour, and is as far from it in what is assumed.
+    assumed = fault.assumed[known] + still[known, :3] - pictures.colours[known, :3]
+    errors = np.clip(still[known, 3:] - assumed, -4, 4)
     bias = np.mean(errors, axis=0)
     mean, largest = float(bias.mean()), float(np.abs(bias).max())
     # Coarse coding moves each colour by chance: a bias is what that does not explain. Luma does not tell how coarsely
@@ -182,6 +190,45 @@ def _bias(pictures: PictureMeasurements, fault: ColourFault) -> Check:
         )
     return Check.passed(
         name=name, message=f"rounded to nearest: bias {words} codes", value=largest, limit=limit, unit="codes"
+    )
+
+
+def _cut_off(pictures: PictureMeasurements, meaning: Check) -> Check | None:
+    """Bits that were cut off instead of rounded, by levels of any content; None where nothing shows that they were.
+
+    Each level has another part of a code to lose, so that their means tell what became of it however few colours are
+    flat. Coding moves them as well, one level otherwise than the next, and so does rounding to R'G'B' on the way: the
+    scatter of the levels, and what that rounding makes of so many, is the uncertainty.
+    """
+    if pictures.cut_codes is None or meaning.status is CheckStatus.FAIL:
+        return None
+    shares, errors, words = [], [], []
+    for plane, sums in zip(("Y", "Cb", "Cr"), pictures.cut_codes, strict=True):
+        known = sums[sums[:, 0] >= limits.FEWEST_CUT_SAMPLES]
+        weights = np.sqrt(known[:, 0]) / max(1.0, float(np.sqrt(known[:, 0]).sum()))
+        off, rounded, cut = known[:, 1:].T / known[:, 0]
+        loss = float(weights @ (cut - rounded))
+        squares = float(weights @ weights)
+        if limits.FEWEST_CUT_GROUPS * squares <= 1 and -loss >= limits.LEAST_CUT_CODES:
+            shares.append(share := float(weights @ (off - rounded)) / loss)
+            rest = off - rounded - share * (cut - rounded)
+            by_way_of_rgb = limits.RGB_ROUNDING_CODES**2 * squares
+            errors.append(float(np.sqrt(np.square(weights * rest).sum() + by_way_of_rgb)) / -loss)
+            words.append(f"{plane} {share:.0%}")
+        elif plane == "Y":
+            return None
+    if len(shares) < 2:  # luma alone may be darker for other reasons
+        return None
+    share = float(np.mean(shares)) - 2 * float(np.sqrt(np.square(errors).sum())) / len(shares)
+    if share <= limits.CUT_OFF_SHARE or min(shares) <= limits.CUT_OFF_SHARE_OF_EACH:
+        return None
+    return Check.failed(
+        name="colour.bias",
+        message="truncated instead of rounded: of what cutting bits off makes of codes, the output shows "
+        f"{', '.join(words)}",
+        value=share,
+        limit=limits.CUT_OFF_SHARE,
+        unit="share",
     )
 
 

@@ -12,12 +12,13 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from capbench.colour import ColourSpec
+from capbench.colour import ColourSpec, Range
 from capbench.quality.measurements import BlurredPart, DetailLoss, PictureMeasurements, SampledPair
 from capbench.quality.metrics.background_meters import BackgroundMeters, Measured, joined
 from capbench.quality.metrics.detail_loss import detail_loss
 from capbench.quality.metrics.pairs.blurred_parts import blurred_part
 from capbench.quality.metrics.pairs.colour_samples import look_at_colours, measure_patches
+from capbench.quality.metrics.pairs.cut_codes import cut_code_sums
 from capbench.quality.metrics.pairs.field_errors import uneven_cells
 from capbench.quality.metrics.pairs.luma_levels import coarse_step, gradient_length, level_errors
 from capbench.quality.metrics.pairs.native_pairs import ComparedPair, NativePairs
@@ -57,6 +58,8 @@ OWN_METRICS = ("psnr_y", "psnr_cb", "psnr_cr", "ssim_y", "ssim_cb", "ssim_cr")
 _PLAIN_BITS = 8
 KEPT_PAIRS = 3
 """Pairs of the lowest luma PSNR that are kept, or shown."""
+_BEFORE_PAIRS = 2
+"""Pairs before one by which it is told what stands still: those that a part is given."""
 _MOST_LOOKS_BEHIND = 2
 """Pairs that wait for a close look; each holds two pictures."""
 _CHROMA_STEP_PX = 2
@@ -136,6 +139,8 @@ class PictureMeter:
         self._on_pair = on_pair
         self._pair_number = first_pair
         self._strange = StrangeBlocks()
+        self._thumbs: deque[NDArray[np.float32]] = deque(maxlen=_BEFORE_PAIRS)
+        """The reference's last pictures, as blocks."""
         self._pair_places: list[int | None] = []
         """Of each pair the place of its records; None for a neighbour."""
         self._keeps = keep_worst
@@ -162,6 +167,7 @@ class PictureMeter:
         self._strange.add(None, got.thumb, want.thumb)
         self._pair_places.append(None)
         self._pair_number += 1
+        self._thumbs.append(want.thumb)
 
     def add(self, got: ObservedPicture, want: ObservedPicture, patches: LayoutRectangle | None) -> None:
         """The next output frame and the reference frame that it shows, of one size.
@@ -183,9 +189,11 @@ class PictureMeter:
         if self._pair_number % self._sample_every == 0:
             while len(self._looks) >= _MOST_LOOKS_BEHIND:
                 self._looks.popleft().result()
-            self._looks.append(self._looker.submit(self._look_closely, place, got, want, pair, patches))
+            before = self._thumbs[0] if self._thumbs else None
+            self._looks.append(self._looker.submit(self._look_closely, place, got, want, pair, patches, before=before))
         self._pair_places.append(place)
         self._pair_number += 1
+        self._thumbs.append(want.thumb)
         self._keep(WorstPair(values[0], frame, want.record.index), planes, wanted)
 
     def finish(self) -> PictureMeasurements:
@@ -236,6 +244,8 @@ class PictureMeter:
         want: ObservedPicture,
         pair: ComparedPair,
         patches: LayoutRectangle | None,
+        *,
+        before: NDArray[np.float32] | None,
     ) -> None:
         planes, wanted = planes_of(got.frame), planes_of(want.frame)
         pairs = list(zip(planes.all, wanted.all, strict=True))
@@ -270,11 +280,20 @@ class PictureMeter:
         )
         # A small picture has too few samples of each level by itself.
         self._records.levels.append(level_errors(*_levels(got, want)))
-        self._records.looks.append(look_at_colours(got.thumb, want.thumb))
+        self._records.cut_codes.append(self._cut_codes(got, pair))
+        self._records.looks.append(look_at_colours(got.thumb, want.thumb, before))
         if patches is not None:
             self._records.patches.append(measure_patches(planes, wanted, patches))
             samples = [patch.sample.within(patches) for patch in PATCHES]
             self._records.patch_areas_px.append(min(sample.width * sample.height for sample in samples))
+
+    def _cut_codes(self, got: ObservedPicture, pair: ComparedPair) -> NDArray[np.float64] | None:
+        """Full-range codes of more bits are no multiples of those of 8: none is known to be between two of them."""
+        native = self._native
+        if native is None or not native.has_same_codes or self._spec.range is Range.FULL:
+            return None
+        is_cut = got.bits == _PLAIN_BITS < native.form.bits
+        return cut_code_sums(pair, native.form.bits, self._spec) if is_cut else None
 
     def _keep(self, found: WorstPair, got: Planes, want: Planes) -> None:
         insort(self._worst, found)

@@ -52,6 +52,7 @@ def records_as_json(records: PairRecords, plan: PartPlan) -> str:
                 for look in records.looks
             ],
             "levels": [[counts.tolist(), sums.tolist()] for counts, sums in records.levels],
+            "cut_codes": [None if sums is None else sums.tolist() for sums in records.cut_codes],
             "patches": [_packed(rows) for rows in records.patches],
             "patch_areas_px": records.patch_areas_px,
             "worst": [asdict(each) for each in records.worst],
@@ -80,6 +81,7 @@ def records_from_json(text: str) -> PartAnswer:
                 for look in found["looks"]
             ],
             levels=[(np.array(counts, np.intp), np.array(sums, np.float64)) for counts, sums in found["levels"]],
+            cut_codes=[None if sums is None else np.array(sums, np.float64) for sums in found["cut_codes"]],
             patches=[_unpacked(packed) for packed in found["patches"]],
             patch_areas_px=[float(area) for area in found["patch_areas_px"]],
             worst=[WorstPair(**each) for each in found["worst"]],

@@ -71,6 +71,8 @@ _COLOUR_CODES: Final = 12.0
 """Difference of a component from which colours are two."""
 _FLAT_CODES: Final = 3.0
 """Range of a flat area; coding noise averages out over a block."""
+_STILL_CODES: Final = 0.5
+"""Change of a block that stands still, in codes: a fade is more."""
 _LEFT_DETAIL: Final = 0.3
 """Share of the finest detail that a fault leaves at most: 35% are promised, and what validation measures as 38% of a
 clip that is coarse itself is 33% here."""
@@ -117,7 +119,7 @@ class Base:
     levels: int
     """Levels of green that at least one in 2,000 pixels has."""
     flat_colours: int
-    """Colours of the reference, 12 codes apart, of blocks that lie in flat areas."""
+    """Colours of the reference, 12 codes apart, of blocks that lie in flat areas, and stand still for two frames."""
     rounding: float
     """Largest mean difference from the reference of Y, Cb or Cr, in codes; infinite where samples differ in kind."""
     chroma_edges: tuple[float, float]
@@ -193,15 +195,21 @@ def _levels(green: NDArray[np.float32]) -> int:
 
 
 def _flat_colours(facts: StreamFacts) -> int:
-    """Colours of Y, Cb and Cr of blocks of 8x8 luma pixels whose eight neighbours have the same colour."""
-    planes = decode_planes(facts, _some_frames(facts))
+    """Colours of Y, Cb and Cr of blocks of 8x8 luma pixels whose eight neighbours have the same colour.
+
+    And had it two frames before: of what fades nobody knows how it was rounded.
+    """
+    chosen = _some_frames(facts)
+    planes = decode_planes(facts, [*chosen, *(max(0, frame - 2) for frame in chosen)])
     rows, columns = facts.height // 8, facts.width // 8
     if not planes or min(rows, columns) < 3:
         return 0
-    blocks = np.stack([_block_means(plane, rows, columns, facts) for plane in planes], axis=-1)
+    both = np.stack([_block_means(plane, rows, columns, facts) for plane in planes], axis=-1)
+    blocks, before = both[: len(chosen)], both[len(chosen) :]
     around = np.stack([blocks[:, y : rows - 2 + y, x : columns - 2 + x] for y in range(3) for x in range(3)])
     is_flat = (around.max(axis=0) - around.min(axis=0)).max(axis=-1) <= _FLAT_CODES
-    return _colours_apart(blocks[:, 1:-1, 1:-1][is_flat])
+    is_still = np.abs(blocks - before).max(axis=-1) <= _STILL_CODES
+    return _colours_apart(blocks[:, 1:-1, 1:-1][is_flat & is_still[:, 1:-1, 1:-1]])
 
 
 def _colours_apart(flat: NDArray[np.float32]) -> int:

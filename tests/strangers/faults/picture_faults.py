@@ -229,7 +229,7 @@ PICTURE_FAULTS: Final = (
         "colour",
         (),
         (0.5,),
-        "a mean of -0.28 codes over at least 10 flat colours, where it was within 0.2 before",
+        "a mean of -0.28 codes over at least 10 flat colours that stand still, where it was within 0.2 before",
         ("colour.bias",),
         picture_filter(lambda *_: "geq=lum='lum(X,Y)-mod(X+Y,2)':cb='cb(X,Y)-mod(X+Y,2)':cr='cr(X,Y)-mod(X+Y,2)'"),
         # What coding and colours beyond R'G'B' add to it may be as much: of those 0.5 then nothing is left.

@@ -67,6 +67,8 @@ to name 0.28 codes in flat colours, and 1.5 in any content; whether there are su
 _RIGHT_CUT_OFF, _WRONG_CUT_OFF, _LEAST_OF_ONE = 0.15, 0.33, 0.1
 """By how many codes all components are too low on average, and each of them at least: 10 bits that are cut off at 8
 make 0.375 of all, and less of chroma that is grey, or was made of two rows. What rounds is off by less than 0.03."""
+_MOST_OF_LOST: Final = 1.5
+"""By how much more a component may be too low than the bits are worth that were cut off, on average."""
 _CLIPPED: Final = 2.0
 """Difference of a block, in codes, that counts at most in such a mean."""
 _EVENLY_SHARE: Final = 0.1
@@ -220,13 +222,19 @@ def judge_truncation(
     chroma = _chroma_blocks(decoded[1]) - _chroma_blocks(decoded[0])
     if luma.size < _FEWEST_RANGED:
         return []
+    levels = np.bincount(decoded[0][0].ravel().astype(np.int64))
     # What moved, and what coding left out, is off by more than anything is cut off.
     off = [float(np.clip(each, -_CLIPPED, _CLIPPED).mean()) for each in (luma, *chroma.T)]
     if max(off) > -_LEAST_OF_ONE:
         return []
     figures["cut_off_codes"] = lower = -float(np.mean(off))
     message = f"Y, Cb and Cr are {lower:.2f} codes too low on average, as if cut off instead of rounded"
-    return graded("colour", lower, _RIGHT_CUT_OFF, _WRONG_CUT_OFF, message)
+    # Nothing but the bits that are not kept can be cut off: luma that lacks much more is darker for another reason,
+    # such as a way through R'G'B'. And of single colours one in forty is rounded down in all three.
+    lost = [float((plane - np.floor(plane)).mean()) if reference.bits > output.bits else 0.5 for plane in decoded[0]]
+    is_explained = all(-each <= _MOST_OF_LOST * most for each, most in zip(off, lost, strict=True))
+    is_known = is_explained and int((levels >= _FEWEST_OF_LEVEL).sum()) >= _FEWEST_LEVELS
+    return graded("colour", lower, _RIGHT_CUT_OFF, _WRONG_CUT_OFF if is_known else np.inf, message)
 
 
 def _judge_contrast(

@@ -66,6 +66,8 @@ class PairRecords:
     """Colours of the same pairs, one for each."""
     levels: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = field(default_factory=list)
     """Of the same pairs, `level_errors` of luma."""
+    cut_codes: list[NDArray[np.float64] | None] = field(default_factory=list)
+    """Of the same pairs, `cut_code_sums`; None where the output does not have 8 bits of more."""
     patches: list[NDArray[np.float64]] = field(default_factory=list)
     """Colour patches of the same pairs, where a recording has them."""
     patch_areas_px: list[float] = field(default_factory=list)
@@ -104,6 +106,9 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
     levels = np.zeros(256, np.intp), np.zeros(256)
     for counts, sums in compress([each for part in parts for each in part.levels], shown):
         levels = levels[0] + counts, levels[1] + sums
+    cut_codes = [
+        sums for sums in compress([each for part in parts for each in part.cut_codes], shown) if sums is not None
+    ]
     patches = [rows for part in parts for rows in part.patches]
     figures = [each for part in parts for each in part.figures]
     return PictureMeasurements(
@@ -125,8 +130,10 @@ def pooled(parts: Sequence[PairRecords]) -> PictureMeasurements:
         even_edge_codes=[each.even_edge_codes for each in figures],
         sampled=sampled,
         colours=colours.rows(),
+        still_colours=colours.still_rows(),
         blocks=colours.blocks(),
         coarse_step_codes=coarse_step_of(*levels),
+        cut_codes=np.sum(cut_codes, axis=0) if cut_codes else None,
         patches=np.median(np.stack(patches), axis=0) if patches else None,
         patch_area_px=min((area for part in parts for area in part.patch_areas_px), default=None),
         how={name: words for name, words in how.items() if name not in failed},
