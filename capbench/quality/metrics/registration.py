@@ -271,10 +271,33 @@ def detail_error_codes(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> float
     evenly does not count. None where too few have detail.
     """
     blocks, wanted = _some_blocks(got), _some_blocks(want)
-    detailed = wanted.std(axis=(1, 3)) > DETAIL_CODES
+    detailed = _spread_within(wanted) > DETAIL_CODES
     if detailed.sum() < _FEWEST_DETAILED_CELLS:
         return None
-    return float(np.median((blocks - wanted).std(axis=(1, 3))[detailed]))
+    return float(np.median(_spread_within(blocks - wanted)[detailed]))
+
+
+def _spread_within(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Standard deviation of each block of 8x8; shape (rows, columns).
+
+    To the bit what `blocks.std(axis=(1, 3))` says, in less than half the time: NumPy sums eight samples at a call, this
+    one sample of all blocks.
+    """
+    samples = np.ascontiguousarray(blocks.transpose(1, 3, 0, 2))
+    squares = samples - _sum_within(samples) / np.float32(64)
+    np.multiply(squares, squares, out=squares)
+    return np.asarray(np.sqrt(_sum_within(squares) / np.float32(64)), np.float32)
+
+
+def _sum_within(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sum over the first two axes, of eight each, in the order of NumPy: pairs of pairs in a row, then the rows."""
+    pairs = samples[:, 0::2] + samples[:, 1::2]
+    fours = pairs[:, 0::2] + pairs[:, 1::2]
+    rows = fours[:, 0] + fours[:, 1]
+    total: NDArray[np.float32] = rows[0].copy()
+    for row in rows[1:]:
+        total += row
+    return total
 
 
 def detail_left(got: NDArray[np.uint8], want: NDArray[np.uint8]) -> tuple[float, float] | None:

@@ -21,6 +21,7 @@ from capbench.quality.metrics.detail_loss import LOST_SHARE
 from capbench.quality.metrics.pairs import blurred_parts, strange_blocks
 from capbench.quality.metrics.pairs.strange_blocks import StrangeBlocks
 from capbench.quality.metrics.registration import (
+    DETAIL_CODES,
     cell_differences,
     detail_error_codes,
     detail_left,
@@ -78,6 +79,22 @@ def test_the_error_of_detail_is_that_of_the_coding_whatever_is_wrong_in_a_part()
     found = [detail_error_codes(_grey(got)[0], _grey(want)[0]) for got in (fine, wrong, coarse)]
 
     assert found == [pytest.approx(1, abs=0.2), pytest.approx(1, abs=0.2), pytest.approx(10, abs=1)]
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 128), (90, 126), (720, 1280)])
+def test_the_error_of_detail_is_to_the_bit_what_its_definition_says(height: int, width: int) -> None:
+    want = _grey(_text_and_ramp(height, width))[0]
+    got = _grey(want + np.random.default_rng(5).normal(0, 6, want.shape))[0]
+    down, across = height // 8, width // 8
+    every = max(1, down * across // 2000)
+    wanted, found = (
+        plane[: down * 8, : across * 8].reshape(down, 8, across, 8)[::every].astype(np.float32) for plane in (want, got)
+    )
+
+    detailed = wanted.std(axis=(1, 3)) > DETAIL_CODES
+    expected = np.median((found - wanted).std(axis=(1, 3))[detailed])
+
+    assert detail_error_codes(got, want) == float(expected)
 
 
 def test_a_picture_without_detail_does_not_say_how_coarse_its_coding_is() -> None:
