@@ -38,6 +38,9 @@ _LEAST_SCORE: Final = 0.22
 """Correlation from which a place is worth registering: chance reaches 0.15 over all places."""
 _MOST_PLACES: Final = 4
 
+_HIGHEST: Final = 4
+"""Times as high as that an output is searched at most: upright telephones show 2.2, and what is higher says so of its
+pixels and would take minutes a frame."""
 WIDE: Final = (_SMALLEST, _WIDTHS[-1][0])
 """Every scale that is looked for, over that which fits into the output."""
 NEAR: Final = (0.78, 1.28)
@@ -64,7 +67,7 @@ def find_recording(
     fitted = min(output.size[0] / recording.size[0], output.size[1] / recording.size[1])
     best: list[_Place] = []
     for width, group in _groups(scales):
-        shrink = output.size[0] / min(width, output.size[0])
+        shrink = max(output.size[0] / min(width, output.size[0]), output.size[1] / (_HIGHEST * width))
         picture = _contrast(_resized(output, 1 / shrink))
         searched = _Searched(picture)
         for scale in group:
@@ -113,7 +116,8 @@ def _placement(place: _Place, recording: tuple[int, int]) -> FramePlacement:
 
 def _resized(plane: LumaPyramid, share: float) -> Field:
     """The plane at `share` of its size: means of blocks first, then the rest bilinearly."""
-    factor = max(1, int(1 / share))
+    # A picture of few rows or columns, as a file may say of its pixels, keeps one of them.
+    factor = max(1, min(int(1 / share), *plane.size))
     reduced = plane.reduced(factor)
     shape = [max(1, round(side * share)) for side in (plane.size[1], plane.size[0])]
     resized: Field = zoom(

@@ -51,8 +51,9 @@ _FITS: Final = 0.25
 """Share of the points' own spread within which a residual counts as agreeing."""
 
 
-def _factor(width: int, wanted: int) -> int:
-    return max(1, round(width / wanted))
+def _factor(size: tuple[int, int], wanted: int) -> int:
+    """Pixels for a sample so that a picture is that wide, unless it is so low that no row would be left."""
+    return max(1, min(round(size[0] / wanted), min(size) // 8))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +80,8 @@ def register_picture(output: LumaPyramid, recording: LumaPyramid, start: FramePl
     Of the place found, `uncertainty_px` and `agreeing` are those at the finest level.
     """
     place: FramePlacement | None = start
-    finest = _factor(output.size[0], _FINE_WIDTH)
-    coarse = max(finest, _factor(output.size[0], _COARSE_WIDTH))
+    finest = _factor(output.size, _FINE_WIDTH)
+    coarse = max(finest, _factor(output.size, _COARSE_WIDTH))
     is_near = likeness(output, recording, start) >= _NEAR
     for factor in dict.fromkeys((finest,) if is_near else (coarse, finest)):
         if place is None:
@@ -91,7 +92,7 @@ def register_picture(output: LumaPyramid, recording: LumaPyramid, start: FramePl
 
 def likeness(output: LumaPyramid, recording: LumaPyramid, place: FramePlacement) -> float:
     """Correlation of the lumas of both pictures at a place as it is, on the coarse level, -1..1."""
-    factor = max(_factor(output.size[0], _FINE_WIDTH), _factor(output.size[0], _COARSE_WIDTH))
+    factor = max(_factor(output.size, _FINE_WIDTH), _factor(output.size, _COARSE_WIDTH))
     level = _level(output, recording, place, factor)
     there = _inside(level, place, output.size)
     if there.sum() < _FEWEST_POINTS:

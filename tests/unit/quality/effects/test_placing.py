@@ -107,6 +107,18 @@ def test_the_recording_is_found_without_any_idea(scale: float) -> None:
     assert _apart_px(found, wanted) < 0.3
 
 
+@pytest.mark.parametrize("size", [(96, 1), (1, 96), (16320, 64), (64, 16320)])
+@pytest.mark.parametrize("other", [(96, 64), (64, 4000)])
+def test_what_a_file_says_of_its_shape_is_borne(size: tuple[int, int], other: tuple[int, int]) -> None:
+    """A pixel aspect of 1:255 makes a picture of one column, or of many columns and few rows."""
+    noise = np.random.default_rng(1)
+    output, recording = (noise.integers(0, 255, each[::-1], dtype=np.uint8) for each in (size, other))
+    tracker = PlacementTracker(size, other, lambda _time_s: None)
+    assert tracker.place(output, recording, 0.0, recording_key=0) is None
+    start = replace(_place(size[0] / other[0]), recording_size=other, centre=(size[0] / 2, size[1] / 2))
+    assert register_picture(LumaPyramid(output), LumaPyramid(recording), start) != start
+
+
 def test_another_picture_is_not_found() -> None:
     rng = np.random.default_rng(5)
     noise = rng.integers(16, 236, (_SIZE[1], _SIZE[0]), np.uint8)
