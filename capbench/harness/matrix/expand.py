@@ -121,7 +121,7 @@ def _reference(files: dict[Path, MatrixFile], subjects: tuple[str, ...]) -> str 
 def _said(table: BaseModel, path: Path) -> dict[str, Any]:
     """The settings that a table really holds, with file names made absolute against its own folder."""
     held = {key: getattr(table, key) for key in table.model_fields_set - _NO_SETTINGS}
-    if held.get("source"):
+    if held.get("source") is not None:
         held["source"] = (path.parent / held["source"]).resolve()
     if str(held.get("scene") or "").endswith(".toml"):
         held["scene"] = str((path.parent / held["scene"]).resolve())

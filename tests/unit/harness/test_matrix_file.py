@@ -250,6 +250,8 @@ def test_a_glob_that_matches_nothing_is_an_error(
         ("[[case]]\nname = 'a--b'\n", ":case[0](a--b).name: 'a--b' cannot be part of a file name"),
         ("[[case]]\nname = '../up'\n", ":case[0](../up).name: '../up' cannot be part of a file name"),
         ("[[case]]\nname = 'one'\nsource = 'gone.mp4'\n", ":case[0](one).source: no such file: "),
+        ("[[case]]\nname = 'one'\nsource = ''\n", ":case[0](one).source: no such file: "),
+        ("[defaults]\nsource = ''\n[[case]]\nname = 'one'\n", ":case[0](one).source: no such file: "),
         ("[[case]]\nname = 'one'\nrecording = {width=320, height=180}\n", ":case[0](one).duration_s: a recording of "),
         ("", ":case: the matrix has no case; add a [[case]] or [[corpus]] table"),
         (
