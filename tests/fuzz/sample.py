@@ -6,6 +6,7 @@ name, kind, whether it was mutated, exit code, whether it went the whole way, fa
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import sys
@@ -27,6 +28,8 @@ def main() -> int:
     load_verbs()
     warnings.simplefilter("ignore")  # of the seeds' own making
     seeds = make_seed_inputs()
+    gc.collect()
+    gc.freeze()  # no child looks through, and so copies, what was imported and made before it
     context = multiprocessing.get_context("fork")  # with what is imported and made: four seconds of CPU time
     processes = [context.Process(target=_do_share, args=(seeds, most, share, shares)) for share in range(shares)]
     for process in processes:

@@ -28,13 +28,14 @@ def canvas(width: int, height: int) -> Canvas:
 
 @pytest.mark.parametrize("kind", sorted(PICTURE_KINDS))
 def test_a_kind_is_the_same_by_its_seed_fills_its_frame_and_moves(kind: str) -> None:
-    for size in ((64, 64), (175, 143)):
-        first, again = (list(PICTURE_KINDS[kind](canvas(*size))) for _ in range(2))
+    small, odd = (list(PICTURE_KINDS[kind](canvas(*size))) for size in ((64, 64), (175, 143)))
+    again = PICTURE_KINDS[kind](canvas(64, 64))
 
-        assert len(first) == 11
-        assert {(each.shape, each.dtype.name) for each in first} == {((size[1], size[0], 3), "uint8")}
-        assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
-        assert any(not np.array_equal(first[0], each) for each in first)
+    assert all(np.array_equal(*pair) for pair in zip(small, again, strict=True))
+    for made, shape in ((small, (64, 64, 3)), (odd, (143, 175, 3))):
+        assert len(made) == 11
+        assert {(each.shape, each.dtype.name) for each in made} == {(shape, "uint8")}
+        assert any(not np.array_equal(made[0], each) for each in made)
 
 
 @pytest.mark.parametrize("tune", sorted(TUNES))
