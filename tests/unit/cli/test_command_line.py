@@ -270,7 +270,7 @@ def test_a_failure_of_the_system_over_a_named_file_is_one_line(
     named = OSError(errno.ENAMETOOLONG, "File name too long", "n" * 300)
 
     assert act(named, "--name", "n" * 300) == 2
-    assert capfd.readouterr().err == f"capbench: {'n' * 300}: File name too long\n"
+    assert capfd.readouterr().err == f"capbench: {'n' * 300}: file name too long\n"
     with pytest.raises(OSError, match="File name too long"):
         act(named)
 
