@@ -23,6 +23,8 @@ NOX = "nox>=2025.2.9"
 # These send pip, Python or the conversion path somewhere else than the session's own environment says.
 for _name in ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "CAP_GPU_FORMAT_CONVERSION"):
     os.environ.pop(_name, None)
+# Each of the many processes that are started would compile every module of the project again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _python_with_nox() -> str:

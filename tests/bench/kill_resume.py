@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,10 +91,17 @@ class Tally:
         )
 
 
-def kill_and_resume(kills: int, seed: int, folder: Path, *, validates: bool | None = None) -> Tally:
+def kill_and_resume(
+    kills: int,
+    seed: int,
+    folder: Path,
+    *,
+    validates: bool | None = None,
+    program: Sequence[str] = ("-m", "capbench"),
+) -> Tally:
     """Make matrices in `folder`, killing and resuming their processes until `kills` were killed, then end the last one.
 
-    `validates` None lets every second matrix validate.
+    `validates` None lets every second matrix validate. `program` is what the interpreter is given to be capbench.
     """
     chance, tally = random.Random(seed), Tally()
     source = make_recording(RecordingSpec("tiny", 160, 90, 30, 0.2))
@@ -107,16 +115,18 @@ def kill_and_resume(kills: int, seed: int, folder: Path, *, validates: bool | No
         ended = False
         while not ended:
             delay_s = chance.uniform(0, _LATEST_KILL_S) if tally.kills < kills else None
-            ended = _run_once(matrix, out, delay_s, tally, validates=checks)
+            ended = _run_once(matrix, out, delay_s, tally, validates=checks, program=program)
             known = _look(out, known, digest, tally)
         _check_complete(out, known, tally, validates=checks)
         tally.matrices += 1
     return tally
 
 
-def _run_once(matrix: Path, out: Path, delay_s: float | None, tally: Tally, *, validates: bool) -> bool:
+def _run_once(
+    matrix: Path, out: Path, delay_s: float | None, tally: Tally, *, validates: bool, program: Sequence[str]
+) -> bool:
     """Start or resume the matrix, kill it after `delay_s`; returns whether it ended before."""
-    command = [sys.executable, "-m", "capbench", "run", str(matrix), "--out", str(out), "--keep-outputs", "--quiet"]
+    command = [sys.executable, *program, "run", str(matrix), "--out", str(out), "--keep-outputs", "--quiet"]
     command += ["--resume"] if (out / "matrix.json").exists() else []
     command += [] if validates else ["--no-validate"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:

@@ -1,10 +1,14 @@
-"""Outputs that wait: validated where they were made or in the folder of another machine, by the block's own process."""
+"""Outputs that wait: validated where they were made or in the folder of another machine.
+
+The jobs of a block's workers are done here; test_local_fleet.py has a fleet whose machines start them.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +22,7 @@ from capbench.installation import version_of
 from capbench.results.environment import Environment
 from capbench.results.run_record import RunResult
 from tests.fleet.cheap_matrix import write_matrix
+from tests.jobs_in_process import jobs_done_here
 
 _STEM = "case0--a--on=maker--b000"
 
@@ -44,6 +49,12 @@ class _Measured:
             environment=Environment(),
         )
         return make(order, say=lambda _activity: None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _jobs_here() -> Iterator[None]:
+    with jobs_done_here():
+        yield
 
 
 @pytest.fixture(scope="module")

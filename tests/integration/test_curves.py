@@ -15,6 +15,7 @@ import capbench
 from capbench.cli.app import app
 from capbench.harness.run.start import RunOptions
 from capbench.results.comparison import Verdict
+from tests.jobs_in_process import jobs_done_here
 
 
 def _clip(path: Path) -> None:
@@ -55,7 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for preset in ("ultrafast", "medium")
         )
     )
-    capbench.run(path / "curve.toml", out=path / "out")
+    with jobs_done_here():
+        capbench.run(path / "curve.toml", out=path / "out")
     return path / "out"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,15 @@ def capbench(*arguments: object) -> Result:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, written: Path) -> Path:
     """Twelve blocks: gpu takes 0.6 of cpu, gpu-late 13 times as long."""
-    path = tmp_path / "today"
+    return shutil.copytree(written, tmp_path / "today")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each test gets a copy of."""
+    path = tmp_path_factory.mktemp("written")
     write_runs(path, "floor", noisy(12, ratio=0.5, seed=5))
     write_runs(path, "cpu", noisy(12, seed=1))
     write_runs(path, "gpu", noisy(12, ratio=0.6, seed=2))

@@ -218,7 +218,14 @@ def _started(out: Path) -> dict[str, str | None]:
 
 def test_killed_three_times_at_random_every_run_and_output_is_there_once(tmp_path: Path) -> None:
     """`--keep-outputs`: recorded runs have their outputs, whatever happens to the runner, and nothing else is left."""
-    tally = kill_and_resume(kills=3, seed=3, folder=tmp_path, validates=False)
+    # Nothing here is about the machine, and opening a GPU device takes a second at each start.
+    program = (
+        "from capbench.harness.run import start\n"
+        "start.ask_machine = lambda folder: {'error': 'not asked'}\n"
+        "from capbench.__main__ import main\n"
+        "main()\n"
+    )
+    tally = kill_and_resume(kills=3, seed=3, folder=tmp_path, validates=False, program=("-c", program))
 
     assert tally.is_clean, (str(tally), tally)
     assert tally.kills == 3
@@ -309,6 +316,7 @@ def test_an_interrupt_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert _started(tmp_path / "out") == {}
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")  # test_curves.py has a whole command line that a process refuses
 @pytest.mark.parametrize(
     ("case", "message"),
     [

@@ -29,6 +29,8 @@ recording = {{width = 320, height = 180}}
 duration_s = 0.5
 blocks = {blocks}
 settle_s = 0
+warmup = false
+drift_control = false
 timeout_s = 60
 interleave = "slices"
 slice_ms = 30
@@ -36,6 +38,7 @@ metrics = ["psnr"]
 subjects = {subjects}
 """
 _SPIN = f"{sys.executable} -c 'import time\nwhile time.process_time() < 0.3: pass'"
+_SHORT_SPIN = _SPIN.replace("0.3", "0.15")
 
 
 def _matrix(folder: Path, commands: dict[str, str], *, blocks: int = 1) -> Path:
@@ -140,8 +143,8 @@ def test_a_subject_that_dies_in_the_middle_costs_its_own_run_alone(tmp_path: Pat
     calls = tmp_path / "calls"
     # warm-up, trial, block 0: it dies in block 1
     dies = f"test $(wc -l < {calls}) -ne 4 || {{ (trap '' TERM INT HUP; setsid sleep 300 &); kill -9 $$; }}"
-    mortal = f'echo >> {calls}; {_SPIN}; {dies}; cp "$1" "$2"'
-    matrix = _matrix(tmp_path, {"mortal": mortal, "other": f'{_SPIN}; {_SPIN}; cp "$1" "$2"'}, blocks=3)
+    mortal = f'echo >> {calls}; {_SHORT_SPIN}; {dies}; cp "$1" "$2"'
+    matrix = _matrix(tmp_path, {"mortal": mortal, "other": f'{_SPIN}; cp "$1" "$2"'}, blocks=3)
 
     run(matrix, RunOptions(validate=False), out=tmp_path / "out")
 
@@ -165,8 +168,11 @@ _MAIN = """
 from capbench.harness.run import start
 start.ask_machine = lambda folder: {"error": "not asked"}  # a second for a GPU device, at each of nine starts
 from capbench.__main__ import main
-main()
+from tests.jobs_in_process import jobs_done_here
+with jobs_done_here():
+    main()
 """
+_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.timeout(300)  # three matrices, each of which may take the hundred seconds that it is waited for
@@ -188,6 +194,7 @@ def test_a_matrix_in_slices_that_is_ended_at_random_loses_nothing(
     for attempt in range(3):
         process = subprocess.Popen(
             [*command, *(["--resume"] if (out / "matrix.json").exists() else [])],
+            cwd=_REPOSITORY,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
