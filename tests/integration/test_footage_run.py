@@ -54,6 +54,7 @@ def _matrix(tmp_path: Path, url: str, sha256: str) -> Path:
 [defaults]
 subjects = ["floor"]
 blocks = 1
+metrics = ["psnr"]
 settle_s = 0
 warmup = false
 drift_control = false
@@ -82,6 +83,7 @@ def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
 
 
+@pytest.mark.usefixtures("untimed_jobs_here")
 def test_a_run_records_the_clip_and_its_normalisation(served: tuple[str, str], tmp_path: Path) -> None:
     url, sha256 = served
     out = tmp_path / "out"
