@@ -54,6 +54,7 @@ def _matrix(tmp_path: Path, url: str, sha256: str) -> Path:
 [defaults]
 subjects = ["floor"]
 blocks = 1
+metrics = ["psnr"]
 settle_s = 0
 warmup = false
 drift_control = false

@@ -56,7 +56,7 @@ def test_picture_and_sound_stay_together_behind_a_discontinuity(tmp_path: Path) 
 
     export(joined, tmp_path / "out.mp4", ExportOptions(encoder=EncoderSettings(preset="ultrafast", qp=10)))
 
-    report = validate(joined, tmp_path / "out.mp4")
+    report = validate(joined, tmp_path / "out.mp4", with_vmaf=False)
     assert report.passed, [check.message for check in report.checks if check.status is CheckStatus.FAIL]
     sync = {check.name: check.status for check in report.checks if check.name in ("audio.offset", "audio.drift")}
     assert sync == {"audio.offset": CheckStatus.PASS, "audio.drift": CheckStatus.PASS}

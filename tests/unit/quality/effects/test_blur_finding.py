@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -38,10 +39,17 @@ def _moving_frames(count: int, *, zooms: bool = False) -> MovingFrames:
     return moving
 
 
-def _blur_of_cursor(shutter: float, *, zooms: bool = False) -> BlurEstimate | None:
+@cache
+def _motion(shutter: float) -> CursorMotion:
+    """Of a cursor that a shutter blurs, followed through thirty frames."""
     drawn = frames(_way, count=30, shutter=shutter)
     motion = CursorMotion.of(follow_cursor(drawn, CURSOR_PX, _way), drawn, _way, _FRAME_S)
     assert motion is not None
+    return motion
+
+
+def _blur_of_cursor(shutter: float, *, zooms: bool = False) -> BlurEstimate | None:
+    motion = _motion(shutter)
     # The cursor's look is known from elsewhere: here it is only about which frames count.
     sharp = motion.resting_picture(_moving_frames(30))
     assert sharp is not None
@@ -64,11 +72,7 @@ def test_nothing_is_said_of_a_cursor_over_a_recording_that_moves() -> None:
 
 
 def test_a_cursor_at_rest_is_as_large_as_without_blur() -> None:
-    drawn = frames(_way, count=30, shutter=1.0)
-    track = follow_cursor(drawn, CURSOR_PX, _way)
-    motion = CursorMotion.of(track, drawn, _way, _FRAME_S)
-    assert track is not None
-    assert motion is not None
+    motion = _motion(1.0)
     sharp = motion.resting_picture(_moving_frames(30))
     assert sharp is not None
 
