@@ -113,6 +113,8 @@ def mutate(data: bytes, choose: random.Random, *, is_text: bool) -> bytes:
             data = structured
             continue
         data = choose.choice(_OF_TEXT if is_text and choose.random() < 0.8 else _OF_BYTES)(data, choose)
+        # Not at the end alone: what was made long once would be made long again.
+        data = data[:_LONGEST_BYTES]
     return data[:_LONGEST_BYTES]
 
 
@@ -223,7 +225,8 @@ def _line(data: bytes, choose: random.Random) -> bytes:
     if action == 0:
         lines.insert(at, choose.choice(_LINES).encode() + b"\n")
     elif action == 1:
-        lines[at:at] = [lines[at]] * choose.choice((1, 2, 300, 10_000))
+        copies = choose.choice((1, 2, 300, 10_000))
+        lines[at:at] = [lines[at]] * min(copies, _LONGEST_BYTES // max(1, len(lines[at])))
     elif action == 2:
         del lines[at]
     elif action == 3:

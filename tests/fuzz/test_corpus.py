@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import tracemalloc
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,17 @@ def test_a_state_of_chance_makes_the_same_input() -> None:
 
     assert twice[0] == twice[1]
     assert sum(mutated != data for mutated in twice[0]) > 50
+
+
+def test_a_long_line_is_not_repeated_into_gigabytes() -> None:
+    """What makes the inputs has no limit of memory of its own, as what reads them has."""
+    data = b"x" * 1_000_000
+    tracemalloc.start()
+    try:
+        lengths = [len(mutate(data, random.Random(f"line:{n}"), is_text=True)) for n in range(100)]
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert max(lengths) == 2_000_000
+    assert most_bytes < 100e6
