@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
-import tracemalloc
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
