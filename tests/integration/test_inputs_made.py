@@ -217,17 +217,20 @@ def test_hdr_is_refused(transfer: int, name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "siting"),
+    ("option", "siting", "down"),
     [
-        ({}, ChromaSiting.LEFT),
-        ({"x264-params": "chromaloc=1"}, ChromaSiting.CENTRE),
-        ({"x264-params": "chromaloc=2"}, ChromaSiting.LEFT),
+        ({}, ChromaSiting.LEFT, 0.0),
+        ({"x264-params": "chromaloc=1"}, ChromaSiting.CENTRE, 0.0),
+        ({"x264-params": "chromaloc=2"}, ChromaSiting.LEFT, -0.5),
     ],
 )
-def test_chroma_siting_is_read_from_the_stream(option: dict[str, str], siting: ChromaSiting, tmp_path: Path) -> None:
+def test_chroma_siting_is_read_from_the_stream(
+    option: dict[str, str], siting: ChromaSiting, down: float, tmp_path: Path
+) -> None:
+    """Of the top left place the row too: a quarter turn makes it half a pixel aside."""
     source = write_clip(tmp_path / "in.mp4", [0, 3600], options=option)
 
-    assert probe_source(source).colour == ColourSpec(MatrixCoefficients.BT601, Range.LIMITED, siting)
+    assert probe_source(source).colour == ColourSpec(MatrixCoefficients.BT601, Range.LIMITED, siting, down)
 
 
 def test_cover_picture_is_no_video(tmp_path: Path) -> None:
