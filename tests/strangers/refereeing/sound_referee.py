@@ -235,7 +235,7 @@ def _lost_only_high(want: NDArray[np.float64], got: NDArray[np.float64], limits_
     gain_db = 10 * float(np.log10(max(1e-12, has[:end].sum() / had[:end].sum())))
     one, other = (each[stretch < end] for each in spectra)
     likeness = float((np.conj(one) * other).sum().real) / max(1e-9, float(np.sqrt(had[:end].sum() * has[:end].sum())))
-    return likeness >= _ALIKE and abs(gain_db) <= max(limits_db[1], _LOST_DB)
+    return likeness >= _ALIKE and abs(gain_db) <= limits_db[1]
 
 
 def _judge_level(channel: int, gain_db: float, likeness: float, limits_db: tuple[float, float]) -> list[Finding]:
