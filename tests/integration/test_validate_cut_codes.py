@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from capbench.quality.validate import validate
 from capbench.results import Check, CheckStatus
+from tests.coded_clips import write_codes
 
 WIDTH, HEIGHT, FRAMES = 160, 96, 4
 Codes = NDArray[np.float64]
@@ -33,35 +33,15 @@ def one_colour(_: int) -> Picture:
     return [np.full((HEIGHT // down, WIDTH // down), code) for down, code in ((1, 103.5), (2, 87.75), (2, 140.75))]
 
 
-def written(path: Path, form: str, codec: str, pictures: Iterable[Picture], options: dict[str, str]) -> Path:
-    """A file of pictures in codes of `form`."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30, options=options)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, form
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame(WIDTH, HEIGHT, form)
-            kind = np.dtype(np.uint8 if form == "yuv420p" else "<u2")
-            for plane, codes in zip(frame.planes, picture, strict=True):
-                samples = np.zeros((plane.height, plane.line_size // kind.itemsize), kind)
-                samples[:, : plane.width] = codes
-                plane.update(samples.tobytes())
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
 def bias_of(
     folder: Path, drawn: Callable[[int], Picture], reduced: Callable[[Codes], Codes], options: dict[str, str]
 ) -> Check:
     """What `colour.bias` says of an export in eight bits."""
     pictures = [drawn(number) for number in range(FRAMES)]
-    reference = written(
-        folder / "ten.mkv", "yuv420p10le", "ffv1", [[4 * plane for plane in each] for each in pictures], {}
-    )
+    ten = [[4 * plane for plane in each] for each in pictures]
+    reference = write_codes(folder / "ten.mkv", ten, "yuv420p10le")
     eight = [[reduced(plane) for plane in each] for each in pictures]
-    output = written(folder / "eight.mkv", "yuv420p", "libx264", eight, options)
+    output = write_codes(folder / "eight.mkv", eight, codec="libx264", options=options)
     return next(check for check in validate(reference, output, with_vmaf=False).checks if check.name == "colour.bias")
 
 

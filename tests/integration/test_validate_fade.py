@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from capbench.quality.validate import validate
 from capbench.results import CheckStatus
+from tests.coded_clips import write_codes
 
 SIDE, ACROSS, DOWN, STILL, FRAMES = 40, 5, 4, 12, 36
 Codes = NDArray[np.float64]
@@ -36,24 +36,6 @@ def fields(number: float) -> list[Codes]:
     ]
 
 
-def written(path: Path, pictures: list[list[Codes]]) -> Path:
-    """A lossless file of these codes."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=30)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = ACROSS * SIDE, DOWN * SIDE, "yuv420p"
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame(stream.width, stream.height, "yuv420p")
-            for plane, codes in zip(frame.planes, picture, strict=True):
-                samples = np.zeros((plane.height, plane.line_size), np.uint8)
-                samples[:, : plane.width] = codes
-                plane.update(samples.tobytes())
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
 @pytest.mark.parametrize(
     ("late", "lost", "status"),
     [(0.0, 0.0, CheckStatus.PASS), (0.6, 0.0, CheckStatus.PASS), (0.6, 0.5, CheckStatus.FAIL)],
@@ -61,11 +43,11 @@ def written(path: Path, pictures: list[list[Codes]]) -> Path:
 )
 def test_a_fade_that_is_coded_late_is_no_bias(tmp_path: Path, late: float, lost: float, status: CheckStatus) -> None:
     """x264 at CRF 30 keeps what it predicted: its fades to black are 0.8 codes too bright at 54 dB."""
-    reference = written(
+    reference = write_codes(
         tmp_path / "reference.mkv", [[np.floor(plane + 0.5) for plane in fields(n)] for n in range(FRAMES)]
     )
     lattice = np.indices((DOWN * SIDE, ACROSS * SIDE)).sum(axis=0) % 2 * 2 * lost
-    output = written(
+    output = write_codes(
         tmp_path / "output.mkv",
         [
             [np.floor(plane + 0.5) - lattice[: plane.shape[0], : plane.shape[1]] for plane in fields(n - late)]
@@ -85,7 +67,7 @@ def test_a_clip_that_only_fades_is_known_by_its_first_picture(tmp_path: Path) ->
     late[0] = pictures[0]  # which nothing foretells
 
     report = validate(
-        written(tmp_path / "reference.mkv", pictures), written(tmp_path / "output.mkv", late), with_vmaf=False
+        write_codes(tmp_path / "reference.mkv", pictures), write_codes(tmp_path / "output.mkv", late), with_vmaf=False
     )
 
     bias = next(check for check in report.checks if check.name == "colour.bias")

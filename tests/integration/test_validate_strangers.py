@@ -19,6 +19,7 @@ from capbench.quality.validate import validate, validate_run
 from capbench.results import CheckStatus, ValidationReport
 from capbench.selftest.reencode import Remake, Tags, remake
 from capbench.selftest.specimen import source_clip
+from tests.coded_clips import write_codes
 
 WIDTH, HEIGHT, FRAMES = 192, 144, 20
 
@@ -206,27 +207,11 @@ def test_colour_at_each_pixel_is_where_the_output_says_it_has_it(tmp_path: Path)
 
 
 def test_ten_bits_that_became_eight_are_named_unless_they_were_meant(tmp_path: Path) -> None:
-    def deep(target: Path, form: str) -> Path:
-        with av.open(str(target), "w") as container:
-            stream = container.add_stream("ffv1", rate=30)
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, form
-            for number in range(FRAMES):
-                codes = 256 + np.add.outer(np.arange(HEIGHT) // 2, np.arange(WIDTH) // 2)
-                codes[:, 8 * number : 8 * number + 24] += 300
-                frame = av.VideoFrame(WIDTH, HEIGHT, form)
-                for plane in frame.planes:
-                    is_luma = plane.width == WIDTH
-                    values = codes if is_luma else np.full((plane.height, plane.width), 512)
-                    bits = values.astype("<u2") if form.endswith("le") else ((values + 2) >> 2).astype(np.uint8)
-                    padded = np.zeros((plane.height, plane.line_size // bits.itemsize), bits.dtype)
-                    padded[:, : plane.width] = bits
-                    plane.update(padded.tobytes())
-                frame.pts = number
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        return target
-
-    ten, eight = deep(tmp_path / "ten.mkv", "yuv420p10le"), deep(tmp_path / "eight.mkv", "yuv420p")
+    slope = 256 + np.add.outer(np.arange(HEIGHT) // 2, np.arange(WIDTH) // 2)
+    bar = (np.arange(WIDTH) // 8 - np.arange(FRAMES)[:, None]) // 3 == 0
+    pictures = [[slope + 300 * shown, *np.full((2, HEIGHT // 2, WIDTH // 2), 512)] for shown in bar]
+    ten = write_codes(tmp_path / "ten.mkv", pictures, "yuv420p10le")
+    eight = write_codes(tmp_path / "eight.mkv", [[(plane + 2) >> 2 for plane in each] for each in pictures])
 
     unexpected = validate(ten, eight, with_vmaf=False)
     meant = validate(ten, eight, expected=Expectation(bits=8), with_vmaf=False)

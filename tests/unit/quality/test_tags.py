@@ -15,6 +15,7 @@ from capbench.errors import PictureError, SourceError
 from capbench.quality.reading.opened_clip import open_clip
 from capbench.quality.reading.planes import Planes, as_frame, planes_of
 from capbench.quality.reading.tags import ColourTags, is_sited, read_tags, spec_of
+from tests.coded_clips import write_codes
 
 
 def video(
@@ -138,15 +139,8 @@ def test_where_a_codec_leaves_it_open_matroska_says_where_chroma_lies(
 
 def test_codecs_of_one_siting_have_it_whatever_the_container_says(tmp_path: Path) -> None:
     """H.263's chroma lies in the middle (figure 2 of the recommendation), as do JPEG's, MPEG-1's and Theora's."""
-    path = tmp_path / "h263.avi"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("h263", rate=30)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 176, 144, "yuv420p"
-        frame = as_frame(Planes(np.full((144, 176), 90, np.uint8), *np.full((2, 72, 88), 128, np.uint8)))
-        frame.pts, frame.time_base = 0, Fraction(1, 30)
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    grey = [np.full((144, 176), 90), *np.full((2, 72, 88), 128)]
+    path = write_codes(tmp_path / "h263.avi", [grey], codec="h263")
 
     tags = read_tags(path)
 
@@ -156,17 +150,8 @@ def test_codecs_of_one_siting_have_it_whatever_the_container_says(tmp_path: Path
 
 def test_vc3_has_chroma_on_every_second_sample_of_luma_whatever_the_container_leaves_open(tmp_path: Path) -> None:
     """A clip that melt turned, with chroma of 4:2:2 between the columns, which no tag of DNxHR could ever say."""
-    path = tmp_path / "dnxhr.mov"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("dnxhd", rate=30, options={"profile": "dnxhr_sq"})
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 256, 120, "yuv422p"
-        frame = av.VideoFrame(256, 120, "yuv422p")
-        for plane in frame.planes:
-            plane.update(bytes(plane.buffer_size))
-        frame.pts, frame.time_base = 0, Fraction(1, 30)
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    grey = [np.full((120, 256), 90), *np.full((2, 120, 128), 128)]
+    path = write_codes(tmp_path / "dnxhr.mov", [grey], "yuv422p", "dnxhd", {"profile": "dnxhr_sq"})
 
     tags = read_tags(path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import takewhile
 from statistics import median
 
 from capbench.quality.checks import limits
@@ -80,10 +81,10 @@ def _harder(
         if moved_codes <= fast_codes and left[0] < limits.HARD_CONTENT_DETAIL:
             continue
         # What stands still beside a short movement says nothing of what the movement may cost.
-        fast = [other for other in compared if moves.get(other, 0.0) >= moved_codes / limits.HARD_CONTENT_MOVES]
-        if _are_as_bad(psnr_db, frame, _near(evidence, fast, frame)) or _goes_on(
-            evidence, psnr_db, compared, bisect_left(compared, frame)
-        ):
+        at = bisect_left(compared, frame)
+        least_codes = moved_codes / limits.HARD_CONTENT_MOVES
+        fast = [other for other in _near(evidence, compared, at) if moves.get(other, 0.0) >= least_codes]
+        if _are_as_bad(psnr_db, frame, fast) or _goes_on(evidence, psnr_db, compared, at):
             found.add(frame)
     return found
 
@@ -94,14 +95,17 @@ def _moves(evidence: Measurements) -> dict[int, float]:
     return {frame: frames[match].moved_codes for frame, match in enumerate(evidence.matches) if match is not None}
 
 
-def _near(evidence: Measurements, compared: Sequence[int], frame: int) -> list[int]:
-    """Those of the compared frames that are shown shortly before or behind another one."""
-    frames = evidence.output.frames
-    return [
-        other
-        for other in compared
-        if other != frame and abs(frames[other].time_s - frames[frame].time_s) <= limits.HARD_CONTENT_S
-    ]
+def _near(evidence: Measurements, compared: Sequence[int], at: int) -> list[int]:
+    """Those of the compared frames that are shown shortly before or behind the one `at` that place."""
+    now_s = evidence.output.frames[compared[at]].time_s
+
+    def is_near(frame: int) -> bool:
+        return abs(evidence.output.frames[frame].time_s - now_s) <= limits.HARD_CONTENT_S
+
+    # Not all of an hour's frames for each of them.
+    before = (compared[place] for place in range(at - 1, -1, -1))
+    behind = (compared[place] for place in range(at + 1, len(compared)))
+    return [*takewhile(is_near, before), *takewhile(is_near, behind)]
 
 
 def _are_as_bad(psnr_db: dict[int, float], frame: int, near: Sequence[int]) -> bool:

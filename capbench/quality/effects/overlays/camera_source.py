@@ -76,11 +76,8 @@ def read_camera(path: Path) -> CameraSource:
         planes = [clip.turn.applied(plane) for plane in planes_of(_plain(frame)).all]
         luma = np.ascontiguousarray(planes[0])
         numbers.append(read_camera_number(luma, (luma.shape[1] / 2, luma.shape[0] / 2), luma.shape[0]))
-        aspect = (
-            luma.shape[1]
-            / luma.shape[0]
-            * float(1 / facts.sample_aspect if clip.turn.swaps_sides else facts.sample_aspect)
-        )
+        pixel = 1 / facts.sample_aspect if clip.turn.swaps_sides else facts.sample_aspect
+        aspect = luma.shape[1] / luma.shape[0] * float(pixel)
         pictures.append(np.stack([_reduced(plane, aspect) for plane in planes], axis=-1))
         if len(pictures) >= _MOST_FRAMES:
             break
